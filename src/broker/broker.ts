@@ -1,0 +1,147 @@
+import { Database } from './database.js';
+import type { ArrivalRequest, BrokerObserver, Entrance, PeerInfo } from './entrance.js';
+import { Incidents } from './incidents.js';
+import type { Limits } from './limits.js';
+import type { Cancel, Clock, Logger } from './ports.js';
+
+/** What a broker works with. */
+export interface BrokerSettings {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly limits: Limits;
+  readonly observer: BrokerObserver;
+}
+
+/** How often, within `maxTotalBuffered`, the bytes in all queues are added up. */
+const AUDITS_PER_TOTAL = 64;
+
+/**
+ * The post office: databases by name, fully apart from each other. Pure: it is given its clock, its log and its lines,
+ * and does nothing by itself but what it scheduled on that clock.
+ */
+export class Broker {
+  readonly #settings: BrokerSettings;
+  readonly #incidents: Incidents;
+  readonly #databases = new Map<string, Database>();
+  #bytesSinceAudit = 0;
+
+  constructor(settings: BrokerSettings) {
+    this.#settings = settings;
+    this.#incidents = new Incidents(settings.clock, settings.logger);
+  }
+
+  /** How often each thing went wrong since the start. */
+  get incidents(): Incidents {
+    return this.#incidents;
+  }
+
+  /** The names of the databases that have peers. */
+  get databases(): readonly string[] {
+    return [...this.#databases.keys()];
+  }
+
+  /** Lets someone in, or not. @returns to be called if he goes away before `entrance` was used */
+  arrive(request: ArrivalRequest, entrance: Entrance): Cancel {
+    const existing = this.#databases.get(request.database);
+    if (existing === undefined && this.#databases.size >= this.#settings.limits.maxDatabases) {
+      entrance.refuse('IPC_REFUSED_TOO_MANY_DATABASES');
+      return () => undefined;
+    }
+    const database = existing ?? this.#open(request.database);
+    const cancel = database.arrive(request, this.#audited(database, entrance));
+    this.#closeIfEmpty(database);
+    return cancel;
+  }
+
+  /** The peers of a database, in the order of their coming. */
+  peers(database: string): PeerInfo[] {
+    return this.#databases.get(database)?.peers() ?? [];
+  }
+
+  /** Whether a peer with that id is connected to that database. */
+  hasPeer(database: string, peerId: string): boolean {
+    return this.#databases.get(database)?.hasPeer(peerId) ?? false;
+  }
+
+  /** A frame came over HTTP, in the name of a peer that is connected [PROTOCOL-4.2]. @returns false if it was refused */
+  post(databaseName: string, peerId: string, frame: Uint8Array): boolean {
+    const database = this.#databases.get(databaseName);
+    if (database === undefined) return false;
+    const isDone = database.post(peerId, frame);
+    this.#audit(frame.length);
+    this.#closeIfEmpty(database);
+    return isDone;
+  }
+
+  /** Hands out a message that was parked for that peer, once [PROTOCOL-4.3]. */
+  pickUp(database: string, peerId: string, messageId: string): Uint8Array | undefined {
+    return this.#databases.get(database)?.pickUp(peerId, messageId);
+  }
+
+  /** Ends all connections. */
+  stop(): void {
+    for (const database of this.#databases.values()) database.stop();
+    this.#databases.clear();
+  }
+
+  #open(name: string): Database {
+    const database = new Database(name, { ...this.#settings, incidents: this.#incidents });
+    this.#databases.set(name, database);
+    return database;
+  }
+
+  /** Sees to what concerns all databases together, after each call of a visitor. */
+  #audited(database: Database, entrance: Entrance): Entrance {
+    return {
+      refuse: entrance.refuse.bind(entrance),
+      accept: (visitor) =>
+        entrance.accept({
+          receive: (frame) => {
+            visitor.receive(frame);
+            this.#audit(frame.length);
+          },
+          acknowledge: visitor.acknowledge,
+          left: (cause) => {
+            visitor.left(cause);
+            this.#closeIfEmpty(database);
+          },
+        }),
+    };
+  }
+
+  #closeIfEmpty(database: Database): void {
+    if (database.isEmpty && this.#databases.get(database.name) === database)
+      this.#databases.delete(database.name);
+  }
+
+  /** Cuts the largest debtors off while all queues together hold more than `maxTotalBuffered`. */
+  #audit(newBytes: number): void {
+    const { maxTotalBuffered } = this.#settings.limits;
+    this.#bytesSinceAudit += newBytes;
+    if (this.#bytesSinceAudit < maxTotalBuffered / AUDITS_PER_TOTAL) return;
+    this.#bytesSinceAudit = 0;
+    for (;;) {
+      let total = 0;
+      for (const database of this.#databases.values()) total += database.bufferedBytes;
+      if (total <= maxTotalBuffered || !this.#cutOffLargestDebtor(total)) return;
+    }
+  }
+
+  #cutOffLargestDebtor(total: number): boolean {
+    let largest: { database: Database; peer: NonNullable<Database['largestDebtor']> } | undefined;
+    for (const database of this.#databases.values()) {
+      const peer = database.largestDebtor;
+      if (peer !== undefined && peer.outbox.bytes > (largest?.peer.outbox.bytes ?? 0))
+        largest = { database, peer };
+    }
+    if (largest === undefined) return false;
+    const { database, peer } = largest;
+    this.#incidents.warn(
+      'over-total',
+      { database: database.name, peer: peer.id, bufferedBytes: peer.outbox.bytes, total },
+      'all queues together hold more than maxTotalBuffered; the peer with the longest is cut off',
+    );
+    database.cutOff(peer);
+    return true;
+  }
+}

@@ -1,0 +1,75 @@
+import type { Incidents } from './incidents.js';
+import type { Limits } from './limits.js';
+import type { MasterSeat } from './master-seat.js';
+import type { Peer } from './peer.js';
+
+/**
+ * Brings messages to peers, and notes those who do not read theirs. Their connections are ended after the message at
+ * hand was passed on to all, never within: so a broadcast is one step, whatever happens to its receivers.
+ */
+export class Delivery {
+  readonly #database: string;
+  readonly #seat: MasterSeat;
+  readonly #limits: Limits;
+  readonly #incidents: Incidents;
+  readonly #overdue = new Set<Peer>();
+
+  constructor(database: string, seat: MasterSeat, limits: Limits, incidents: Incidents) {
+    this.#database = database;
+    this.#seat = seat;
+    this.#limits = limits;
+    this.#incidents = incidents;
+  }
+
+  /** Sends now. */
+  send(receiver: Peer, payload: Uint8Array): void {
+    if (!receiver.outbox.send(payload)) this.#overdue.add(receiver);
+  }
+
+  /** Sends now, or, to a master that settles, behind all that waits for it already. */
+  sendInOrder(receiver: Peer, senderId: string, payload: Uint8Array): void {
+    if (!receiver.isMaster || !this.#seat.isHeld) this.send(receiver, payload);
+    else if (!this.#seat.keep({ senderId, payload, isRequest: false })) this.reportFullMailbox(senderId);
+  }
+
+  /** The peer owes so much that it must have stopped reading. */
+  markOverdue(peer: Peer): void {
+    this.#overdue.add(peer);
+  }
+
+  /** Those whose connections must be ended, warned about. They are forgotten here. */
+  takeOverdue(): readonly Peer[] {
+    if (this.#overdue.size === 0) return NOBODY;
+    const overdue = [...this.#overdue];
+    this.#overdue.clear();
+    for (const peer of overdue) {
+      this.#incidents.warn(
+        'too-slow',
+        {
+          database: this.#database,
+          peer: peer.id,
+          bufferedBytes: peer.outbox.bytes,
+          maxBuffered: this.#limits.maxBuffered,
+        },
+        'a peer does not read its messages; its connection is ended',
+      );
+    }
+    return overdue;
+  }
+
+  /** Warns that there is no room for more mail. */
+  reportFullMailbox(senderId: string): void {
+    this.#incidents.warn(
+      'mailbox-full',
+      {
+        database: this.#database,
+        from: senderId,
+        mailBytes: this.#seat.mailBytes,
+        maxMailPerPeer: this.#limits.maxMailPerPeer,
+      },
+      'no room to keep more messages for the master',
+    );
+  }
+}
+
+const NOBODY: readonly Peer[] = [];

@@ -1,0 +1,121 @@
+/**
+ * The wire grammar around messages (docs/PROTOCOL.md, section 3): what a text frame of a client means before anyone
+ * looks at the JSON in it, and the frames that the server itself writes.
+ */
+
+const OPENING_BRACE = 0x7b;
+const SEMICOLON = 0x3b;
+const PREFIX_TO = ascii('to:');
+const PING = ascii('ping');
+
+/** No peer id is longer, so a longer search for the `;` of `to:<id>;` is in vain. */
+const MAX_ADDRESS_BYTES = 128;
+
+/**
+ * What an inbound text frame is, by its first bytes: `broadcast`, `{…}` for every other peer of the database
+ * [PROTOCOL-3.4]; `directed`, `to:<id>;{…}` [PROTOCOL-3.3]; `ping` [PROTOCOL-3.6]; or nothing of the grammar.
+ */
+export type Envelope = 'broadcast' | 'directed' | 'ping' | 'malformed';
+
+/** Tells what a frame is, without allocating. */
+export function envelopeOf(frame: Uint8Array): Envelope {
+  if (frame[0] === OPENING_BRACE) return 'broadcast';
+  if (startsWith(frame, PREFIX_TO)) return 'directed';
+  if (frame.length === PING.length && startsWith(frame, PING)) return 'ping';
+  return 'malformed';
+}
+
+/**
+ * Where the address of a directed frame ends: the index of its `;`, or -1 if it has none, is empty,
+ * or is not followed by a JSON object.
+ */
+export function addressEnd(frame: Uint8Array): number {
+  const last = Math.min(frame.length, ADDRESS_START + MAX_ADDRESS_BYTES);
+  for (let index = ADDRESS_START; index < last; index++) {
+    if (frame[index] !== SEMICOLON) continue;
+    return index > ADDRESS_START && frame[index + 1] === OPENING_BRACE ? index : -1;
+  }
+  return -1;
+}
+
+/** Where the address of a directed frame starts. */
+export const ADDRESS_START = PREFIX_TO.length;
+
+/** The address that reaches every other peer, one by one [PROTOCOL-3.5]. */
+export const ADDRESS_ALL = ascii('all');
+
+/** Whether `frame[start, end)` is exactly `expected`. */
+export function rangeEquals(frame: Uint8Array, start: number, end: number, expected: Uint8Array): boolean {
+  if (end - start !== expected.length || end > frame.length) return false;
+  for (let index = 0; index < expected.length; index++) {
+    if (frame[start + index] !== expected[index]) return false;
+  }
+  return true;
+}
+
+/** The text of a range that is known to be ASCII (ids, addresses, numbers). */
+export function asciiText(bytes: Uint8Array, start: number, end: number): string {
+  let text = '';
+  for (let index = start; index < end; index++) text += String.fromCharCode(bytes[index] ?? 0);
+  return text;
+}
+
+/** The bytes of a text. */
+export function encode(text: string): Uint8Array {
+  return encoder.encode(text);
+}
+
+/** The text of UTF-8 bytes. */
+export function decode(bytes: Uint8Array): string {
+  return decoder.decode(bytes);
+}
+
+/** `pong`, the answer to a `ping` [PROTOCOL-3.6]. */
+export const PONG = ascii('pong');
+
+/** `welcome:…`, the first frame after the upgrade [PROTOCOL-3.1]. `maxPayload` in UTF-16 units. */
+export function welcome(maxPayload: number): Uint8Array {
+  return encode(`welcome:${JSON.stringify({ maxPayload })}`);
+}
+
+/** `connect:<id>`: another peer came [PROTOCOL-3.2]. */
+export function connected(id: string): Uint8Array {
+  return encode(`connect:${id}`);
+}
+
+/** `disconnect:<id>`: another peer went [PROTOCOL-3.2]. */
+export function disconnected(id: string): Uint8Array {
+  return encode(`disconnect:${id}`);
+}
+
+/** `get:<message id>`: a message waits to be picked up over HTTP [PROTOCOL-4.3]. */
+export function pickUp(messageId: string): Uint8Array {
+  return encode(`get:${messageId}`);
+}
+
+/**
+ * How many UTF-16 units the text of these UTF-8 bytes has: what a JavaScript client calls its length. A code point
+ * of four bytes is two units, any shorter one is one.
+ */
+export function utf16Length(bytes: Uint8Array): number {
+  let units = 0;
+  for (let index = 0; index < bytes.length; index++) {
+    const byte = bytes[index] ?? 0;
+    if ((byte & 0xc0) !== 0x80) units += byte >= 0xf0 ? 2 : 1;
+  }
+  return units;
+}
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+function ascii(text: string): Uint8Array {
+  return Uint8Array.from(text, (character) => character.charCodeAt(0));
+}
+
+function startsWith(frame: Uint8Array, prefix: Uint8Array): boolean {
+  for (let index = 0; index < prefix.length; index++) {
+    if (frame[index] !== prefix[index]) return false;
+  }
+  return true;
+}

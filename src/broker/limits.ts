@@ -1,0 +1,40 @@
+/** The bounds within which the broker works. Each is an option of the server; docs/LIMITS.md lists them. */
+export interface Limits {
+  /** The longest text, in UTF-16 units, that clients are told to send as a frame. */
+  readonly maxPayload: number;
+  /** Whether messages above `maxPayload` are pushed as frames, or parked to be picked up over HTTP. */
+  readonly largeMessages: 'websocket' | 'http';
+  /** Bytes that may wait to be read by one peer before the next message for it ends its connection. */
+  readonly maxBuffered: number;
+  /** Bytes that are kept for a master that is absent or settling. */
+  readonly maxMailPerPeer: number;
+  /** Bytes that may wait in all queues together. */
+  readonly maxTotalBuffered: number;
+  /** Peers of one database. */
+  readonly maxPeers: number;
+  /** Databases. */
+  readonly maxDatabases: number;
+  /** Milliseconds that messages are held for a master that has just arrived. */
+  readonly masterSettle: number;
+}
+
+/** Expected echoes of one peer; one that owes more has stopped reading. */
+export const MAX_EXPECTED_ECHOES = 10_000;
+
+/** Keys of one database that are replayed. AceBase's key table has 64 KiB, its shortest entry takes three bytes. */
+export const MAX_REPLAYED_KEYS = 22_000;
+
+/** Ids of one database that said goodbye and are remembered. */
+export const MAX_GONE_IDS = 10_000;
+
+/** Milliseconds that a message waits to be picked up over HTTP [PROTOCOL-4.3]. */
+export const PARKING_TIME_MS = 60_000;
+
+/** Milliseconds that a second master's handshake is held. Stock clients crash at 5,000. */
+export const SECOND_MASTER_HOLD_MS = 4_000;
+
+/** Milliseconds in which a master must answer a ping when another one asks to take over. */
+export const MASTER_ANSWER_MS = 2_000;
+
+/** Milliseconds after which a master is told the keys and the root once more, its file being slow to open. */
+export const MASTER_SECOND_REPLAY_MS = 2_000;

@@ -1,0 +1,164 @@
+/**
+ * One master per database (docs/PROTOCOL.md, section 9): who sits in the seat, who may take over, and the mail for a
+ * master that is absent, or has not opened its file yet.
+ */
+
+import type { RefusalCode } from '../errors.js';
+import { MASTER_ANSWER_MS, SECOND_MASTER_HOLD_MS } from './limits.js';
+import { type Mail, Mailbox } from './mailbox.js';
+import type { Peer } from './peer.js';
+import type { Cancel, Clock, Logger } from './ports.js';
+
+/** What the seat asks of its database. */
+export interface MasterSeatHost {
+  /** Ends the connection of a master that answers no ping. */
+  evict(master: Peer): void;
+  /** The master has opened its file: it gets what waited for it, in order. */
+  release(master: Peer, mail: readonly Mail[]): void;
+}
+
+/** A second master at the door. */
+export interface Challenger {
+  /** Where it connects from. */
+  readonly address: string;
+  /** Lets it in. */
+  admit(): void;
+  refuse(code: RefusalCode): void;
+}
+
+/** What the seat works with. */
+export interface MasterSeatSettings {
+  readonly database: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Milliseconds for which messages are held after a master arrived. */
+  readonly settleMs: number;
+  /** Bytes of mail that are kept at most. */
+  readonly maxMailBytes: number;
+}
+
+/** The seat of a database's master. */
+export class MasterSeat {
+  readonly #settings: MasterSeatSettings;
+  readonly #host: MasterSeatHost;
+  readonly #mailbox: Mailbox;
+  #master: Peer | undefined;
+  #isSettling = false;
+  #cancelSettling: Cancel | undefined;
+  #challenge:
+    | { challenger: Challenger; pingToken: number; cancelHold: Cancel; cancelPing: Cancel }
+    | undefined;
+
+  constructor(settings: MasterSeatSettings, host: MasterSeatHost) {
+    this.#settings = settings;
+    this.#host = host;
+    this.#mailbox = new Mailbox(settings.maxMailBytes);
+  }
+
+  /** The master, settled or not. */
+  get master(): Peer | undefined {
+    return this.#master;
+  }
+
+  /** Whether messages for the master must be kept: it is not there, or has not opened its file. */
+  get isHeld(): boolean {
+    return this.#master === undefined || this.#isSettling;
+  }
+
+  /** The bytes of mail kept. */
+  get mailBytes(): number {
+    return this.#mailbox.bytes;
+  }
+
+  /** Keeps a message for the master. @returns false if there is no room */
+  keep(mail: Mail): boolean {
+    return this.#mailbox.put(mail);
+  }
+
+  /** A worker is gone: what it asked has no meaning any more. @returns how many requests were thrown away */
+  discardRequestsOf(workerId: string): number {
+    return this.#mailbox.discardRequestsOf(workerId);
+  }
+
+  /** A master was let in. It gets its mail once it has had time to open its file [PROTOCOL-9.3]. */
+  take(master: Peer): void {
+    this.#master = master;
+    this.#isSettling = true;
+    if (this.#settings.settleMs === 0) this.#settled(master);
+    else
+      this.#cancelSettling = this.#settings.clock.schedule(this.#settings.settleMs, () =>
+        this.#settled(master),
+      );
+  }
+
+  /** The master is gone; whoever waits for the seat gets it. */
+  vacate(): void {
+    this.#master = undefined;
+    this.#isSettling = false;
+    this.#cancelSettling?.();
+    this.#endChallenge()?.admit();
+  }
+
+  /**
+   * Another process wants to be master while one is connected [PROTOCOL-9.2]. Its handshake is held: if the seat
+   * falls vacant, or its master does not answer a ping, the challenger gets it; else it is refused.
+   *
+   * @returns to be called if the challenger goes away by itself
+   */
+  challenge(challenger: Challenger, master: Peer): Cancel {
+    const { clock, logger, database } = this.#settings;
+    if (this.#challenge !== undefined) {
+      this.#refuse(challenger, master);
+      return () => undefined;
+    }
+    logger.info(
+      { database, address: challenger.address, masterAddress: master.address },
+      'a second master connects; it waits for the first one to leave',
+    );
+    const pingToken = master.nextToken();
+    this.#challenge = {
+      challenger,
+      pingToken,
+      cancelHold: clock.schedule(SECOND_MASTER_HOLD_MS, () => {
+        if (this.#endChallenge() !== undefined) this.#refuse(challenger, master);
+      }),
+      cancelPing: clock.schedule(MASTER_ANSWER_MS, () => this.#host.evict(master)),
+    };
+    master.outbox.ping(pingToken);
+    return () => {
+      if (this.#challenge?.challenger === challenger) this.#endChallenge();
+    };
+  }
+
+  /** The master answered the ping with that token: it lives. */
+  acknowledge(token: number): void {
+    if (this.#challenge !== undefined && token >= this.#challenge.pingToken) this.#challenge.cancelPing();
+  }
+
+  /** The server stops: nobody waits any more. */
+  close(): void {
+    this.#cancelSettling?.();
+    this.#endChallenge()?.refuse('IPC_REFUSED_DRAINING');
+  }
+
+  #settled(master: Peer): void {
+    this.#isSettling = false;
+    this.#host.release(master, this.#mailbox.takeAll());
+  }
+
+  #refuse(challenger: Challenger, master: Peer): void {
+    this.#settings.logger.warn(
+      { database: this.#settings.database, address: challenger.address, masterAddress: master.address },
+      'refused a second master: give one process alone the role "master", and all others the role "worker"',
+    );
+    challenger.refuse('IPC_REFUSED_SECOND_MASTER');
+  }
+
+  #endChallenge(): Challenger | undefined {
+    const challenge = this.#challenge;
+    this.#challenge = undefined;
+    challenge?.cancelHold();
+    challenge?.cancelPing();
+    return challenge?.challenger;
+  }
+}

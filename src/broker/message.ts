@@ -1,0 +1,168 @@
+/**
+ * The AceBase messages, as far as the broker reads them (docs/PROTOCOL.md, section 5). Most are only classified by
+ * their `type` and checked for their `from`; the few that must be understood are short, and are parsed.
+ */
+
+import { decode, encode, rangeEquals } from './envelope.js';
+import { findMember, stringEnd } from './json-scanner.js';
+
+/** The types of messages that AceBase clients send [PROTOCOL-5.1]. */
+const MESSAGE_TYPES = [
+  'hello',
+  'bye',
+  'subscribe',
+  'unsubscribe',
+  'event',
+  'notification',
+  'lock-request',
+  'lock-result',
+  'unlock-request',
+  'unlock-result',
+  'move-lock-request',
+  'request',
+  'result',
+] as const;
+
+/** The type of a message; `unknown` ones are routed, never interpreted. */
+export type MessageType = (typeof MESSAGE_TYPES)[number] | 'unknown';
+
+/** An address of a record in the database file. */
+export interface RecordAddress {
+  readonly pageNr: number;
+  readonly recordNr: number;
+}
+
+/** The notifications that the broker understands [PROTOCOL-5.4]; every other is `unknown`. */
+export type Notification =
+  | { readonly type: 'root.update'; readonly address: RecordAddress }
+  | { readonly type: 'kit.new_key'; readonly index: number }
+  | { readonly type: 'unknown' };
+
+/** A request to the master, as far as it takes to answer it [PROTOCOL-5.3]. */
+export interface MasterRequest {
+  readonly type: 'lock-request' | 'unlock-request' | 'move-lock-request' | 'request';
+  readonly id: string;
+  readonly from: string;
+  /** The id of the lock that an unlock or a move is about. */
+  readonly lockId: number | undefined;
+  /** What is asked for: `data.type` of a `request`. */
+  readonly subject: string | undefined;
+}
+
+const KEY_TYPE = encode('type');
+const KEY_FROM = encode('from');
+const KEY_DATA = encode('data');
+const KEY_OK = encode('ok');
+const HEAD = encode('{"type":"');
+const LETTER_T = 0x74;
+const ROOT_UPDATE = encode('root.update');
+const NEW_KEY = encode('kit.new_key');
+const UNKNOWN: Notification = { type: 'unknown' };
+
+/** No notification that the broker must understand is longer; none of these is parsed beyond it. */
+const MAX_PARSED_BYTES = 4096;
+
+const TYPES_BY_LENGTH = new Map<
+  number,
+  readonly { readonly bytes: Uint8Array; readonly type: MessageType }[]
+>();
+for (const type of MESSAGE_TYPES) {
+  const sameLength = TYPES_BY_LENGTH.get(type.length) ?? [];
+  TYPES_BY_LENGTH.set(type.length, [...sameLength, { bytes: encode(type), type }]);
+}
+
+/** The type of a message. Looks no further than its first `type` key, which clients write first. */
+export function messageType(message: Uint8Array): MessageType {
+  const value = rangeEquals(message, 0, HEAD.length, HEAD)
+    ? HEAD.length - 1
+    : findMember(message, 0, KEY_TYPE);
+  if (value < 0) return 'unknown';
+  const end = stringEnd(message, value);
+  if (end < 0) return 'unknown';
+  for (const { bytes, type } of TYPES_BY_LENGTH.get(end - value - 1) ?? []) {
+    if (rangeEquals(message, value + 1, end, bytes)) return type;
+  }
+  return 'unknown';
+}
+
+/** Whether the first top-level `from` of the message is that id [PROTOCOL-3.7]. */
+export function isFrom(message: Uint8Array, id: Uint8Array): boolean {
+  const value = findMember(message, 0, KEY_FROM);
+  if (value < 0) return false;
+  const end = stringEnd(message, value);
+  return end >= 0 && rangeEquals(message, value + 1, end, id);
+}
+
+/** Whether a `lock-result` grants what was asked for. */
+export function isGranted(lockResult: Uint8Array): boolean {
+  const value = findMember(lockResult, 0, KEY_OK);
+  return value >= 0 && lockResult[value] === LETTER_T;
+}
+
+/** What a message of type `notification` says. Malformed ones are `unknown`: they are routed all the same. */
+export function parseNotification(message: Uint8Array): Notification {
+  if (message.length > MAX_PARSED_BYTES) return UNKNOWN;
+  const data = findMember(message, 0, KEY_DATA);
+  const value = data < 0 ? -1 : findMember(message, data, KEY_TYPE);
+  const end = value < 0 ? -1 : stringEnd(message, value);
+  if (end < 0) return UNKNOWN;
+  const isRootUpdate = rangeEquals(message, value + 1, end, ROOT_UPDATE);
+  if (!isRootUpdate && !rangeEquals(message, value + 1, end, NEW_KEY)) return UNKNOWN;
+  const content = memberOf(parse(message), 'data');
+  if (isRootUpdate) {
+    const address = memberOf(content, 'address');
+    const pageNr = memberOf(address, 'pageNr');
+    const recordNr = memberOf(address, 'recordNr');
+    return isIndex(pageNr) && isIndex(recordNr)
+      ? { type: 'root.update', address: { pageNr, recordNr } }
+      : UNKNOWN;
+  }
+  const index = memberOf(content, 'index');
+  return isIndex(index) ? { type: 'kit.new_key', index } : UNKNOWN;
+}
+
+/** Reads a request to the master. `undefined` if it is malformed: then nobody waits for an answer to it. */
+export function parseMasterRequest(
+  type: MasterRequest['type'],
+  message: Uint8Array,
+): MasterRequest | undefined {
+  const content = parse(message);
+  const id = memberOf(content, 'id');
+  const from = memberOf(content, 'from');
+  if (typeof id !== 'string' || typeof from !== 'string') return undefined;
+  const data = memberOf(content, 'data');
+  const lockId = memberOf(data, 'id');
+  const subject = memberOf(data, 'type');
+  return {
+    type,
+    id,
+    from,
+    lockId: typeof lockId === 'number' ? lockId : undefined,
+    subject: typeof subject === 'string' ? subject : undefined,
+  };
+}
+
+/** Whether a message of that type asks the master for something and waits for its answer. */
+export function isMasterRequest(type: MessageType): type is MasterRequest['type'] {
+  return (
+    type === 'lock-request' || type === 'unlock-request' || type === 'move-lock-request' || type === 'request'
+  );
+}
+
+function parse(message: Uint8Array): unknown {
+  try {
+    return JSON.parse(decode(message));
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+function memberOf(value: unknown, key: string): unknown {
+  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return undefined;
+  return (value as Readonly<Record<string, unknown>>)[key];
+}
+
+function isIndex(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+}

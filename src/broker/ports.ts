@@ -1,0 +1,49 @@
+/**
+ * What the broker needs of the world, and nothing more. The shell implements these with real sockets, timers and
+ * logs; tests and the simulator with their own.
+ */
+
+import type { ClosureCode } from '../errors.js';
+
+/** Ends what it was given for; calling it again does nothing. */
+export type Cancel = () => void;
+
+/** Time. */
+export interface Clock {
+  /** Monotonic milliseconds since an arbitrary start. Never goes back, whatever happens to the wall clock. */
+  now(): number;
+  /** Milliseconds since 1970. For people to read; nothing is ever decided by it. */
+  wallTime(): number;
+  /** Calls `callback` once, `milliseconds` from now. */
+  schedule(milliseconds: number, callback: () => void): Cancel;
+}
+
+/** Fields of a log line. Never a token, never a payload. */
+export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
+
+/** Where the broker says what happens. */
+export interface Logger {
+  trace(fields: LogFields, message: string): void;
+  debug(fields: LogFields, message: string): void;
+  info(fields: LogFields, message: string): void;
+  warn(fields: LogFields, message: string): void;
+  error(fields: LogFields, message: string): void;
+}
+
+/**
+ * Where the broker puts bytes for one peer.
+ *
+ * Order: what is sent first arrives first, pings included. Ownership: the bytes of a payload never change after
+ * `send`, so the receiver of the call may keep them without a copy; a small view may keep a large chunk alive, so
+ * small payloads are better copied. Errors: none is thrown; a broken line ends in `Peer.left`.
+ */
+export interface Link {
+  /** One text message. */
+  send(payload: Uint8Array): void;
+  /** A ping that the peer answers by itself; its pong arrives as `Peer.acknowledge(token)`. */
+  ping(token: number): void;
+  /** Bytes that were sent but not yet handed to the operating system. */
+  readonly bufferedBytes: number;
+  /** Sends what is buffered, then a close frame, and ends the connection. */
+  close(code: ClosureCode): void;
+}

@@ -1,0 +1,144 @@
+/** The command line: declared from the table of options, parsed by commander. */
+
+import { Command, CommanderError, Option } from 'commander';
+import { IPCError } from '../errors.js';
+import { ENVIRONMENT_PREFIX, nearestName, OPTION_GROUPS, type OptionRow, optionTable } from '../options.js';
+
+/** The name of the command. */
+export const COMMAND_NAME = 'acebase-ipc-server';
+
+const CHECK_CONFIG = 'check-config';
+
+/** What a command line asks for. */
+export type Invocation =
+  /** Serve, or show what would be served with. Flags by their long name, as given. */
+  | { readonly kind: 'serve' | 'check-config'; readonly flags: ReadonlyMap<string, string | boolean> }
+  /** Print this and end: help, or the version. */
+  | { readonly kind: 'print'; readonly text: string };
+
+/**
+ * Reads a command line.
+ * @param words what follows the name of the command: `process.argv.slice(2)`
+ * @param version what `--version` prints
+ * @throws IPCError `IPC_OPTION_UNKNOWN`, `IPC_OPTION_INVALID` (a flag without its value)
+ */
+export function parseArguments(words: readonly string[], version: string): Invocation {
+  let printed = '';
+  let kind: 'serve' | 'check-config' = 'serve';
+  const program = declare(version)
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => (printed += text), writeErr: () => undefined })
+    .action(() => undefined);
+  program
+    .command(CHECK_CONFIG)
+    .description('print the resolved options and where each comes from, and end')
+    .addHelpText(
+      'after',
+      '\nTakes all options of the server. Ends with 0 if it could start with them, else with 2.',
+    )
+    .action(() => {
+      kind = 'check-config';
+    });
+  try {
+    program.parse(words, { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode === 0) return { kind: 'print', text: printed };
+    throw translate(error, words);
+  }
+  return { kind, flags: flagsOf(program) };
+}
+
+function declare(version: string): Command {
+  const program = new Command(COMMAND_NAME)
+    .description('The IPC server for AceBase clusters: lets processes share one AceBase database.')
+    .usage(`[options]\n       ${COMMAND_NAME} ${CHECK_CONFIG} [options]`)
+    .version(version, '-V, --version', 'print the version and end')
+    .helpOption('-h, --help', 'print this and end')
+    .helpCommand(false)
+    .showSuggestionAfterError(false)
+    .configureHelp({ showGlobalOptions: false })
+    .addOption(new Option('--config <path>', configDescription()).helpGroup('Configuration:'));
+  const rows = optionTable().toSorted(
+    (one, other) => OPTION_GROUPS.indexOf(one.group) - OPTION_GROUPS.indexOf(other.group),
+  );
+  for (const row of rows) for (const option of optionsOf(row)) program.addOption(option);
+  return program.addHelpText(
+    'after',
+    '\nA flag goes before a variable, a variable before the config file, and the file before the default.\n' +
+      'Times are milliseconds or text such as 500ms, 10s, 2m; sizes are bytes or text such as 64KiB, 64MiB, 1GiB.\n' +
+      'Lists are separated by commas. Paths in the config file start at its folder.',
+  );
+}
+
+function configDescription(): string {
+  return `JSON file with options by their name in code, such as {"port": 9163, "ssl": {"certPath": "cert.pem"}} (default: none)\n${ENVIRONMENT_PREFIX}CONFIG`;
+}
+
+function optionsOf(row: OptionRow): Option[] {
+  const heading = `${row.group}:`;
+  const description = `${row.description} (default: ${row.defaultText})\n${row.environment}`;
+  if (row.form === 'boolean') {
+    // The opposite is for overriding a variable or the file.
+    const opposite = new Option(row.flag.replace('--', '--no-')).hideHelp();
+    return [new Option(row.flag, description).helpGroup(heading), opposite];
+  }
+  const option = new Option(`${row.flag} <${placeholder(row)}>`, description).helpGroup(heading);
+  if (row.form === 'list')
+    option.argParser((value, before) => (typeof before === 'string' ? `${before},${value}` : value));
+  return [option];
+}
+
+function placeholder(row: OptionRow): string {
+  if (row.unit === 'one of') return 'word';
+  if (row.unit === 'bytes') return 'size';
+  if (row.unit === 'milliseconds') return 'time';
+  return typeof row.default === 'number' && row.unit !== 'port' ? 'count' : row.unit.replaceAll(' ', '-');
+}
+
+function flagsOf(program: Command): ReadonlyMap<string, string | boolean> {
+  const flags = new Map<string, string | boolean>();
+  for (const option of program.options) {
+    const value: unknown = program.getOptionValue(option.attributeName());
+    const given = program.getOptionValueSource(option.attributeName()) === 'cli';
+    if (given && !option.negate && (typeof value === 'string' || typeof value === 'boolean'))
+      flags.set(option.long ?? '', value);
+  }
+  return flags;
+}
+
+/** Commander's errors in the form of ours. */
+function translate(error: CommanderError, words: readonly string[]): IPCError {
+  const quoted = /'([^']*)'/.exec(error.message)?.[1] ?? '';
+  if (error.code === 'commander.unknownOption') {
+    const flag = quoted.split('=', 1)[0] ?? '';
+    return new IPCError(
+      'IPC_OPTION_UNKNOWN',
+      `${flag}: there is no such option${suggestion(flag, knownFlags())}`,
+    );
+  }
+  if (error.code === 'commander.optionMissingArgument') {
+    const flag = quoted.split(' ', 1)[0] ?? '';
+    const allowed = optionTable().find((row) => row.flag === flag)?.allowed ?? 'the path of a file';
+    return new IPCError('IPC_OPTION_INVALID', `${flag}: no value was given. Allowed: ${allowed}`);
+  }
+  if (error.code === 'commander.excessArguments')
+    return new IPCError('IPC_OPTION_UNKNOWN', describeExcess(words));
+  return new IPCError('IPC_OPTION_INVALID', error.message.replace(/^error: /, ''));
+}
+
+/** The word itself is not shown: it may be a part of a token that a shell has split at a space. */
+function describeExcess(words: readonly string[]): string {
+  const nearest = words.map((word) => nearestName(word, [CHECK_CONFIG])).find((found) => found !== undefined);
+  const hint = nearest === undefined ? `the only one is ${CHECK_CONFIG}` : `did you mean ${nearest}?`;
+  return `the command line has a word that is neither an option nor a command; ${hint}`;
+}
+
+function knownFlags(): string[] {
+  return ['--config', '--help', '--version', ...optionTable().map((row) => row.flag)];
+}
+
+function suggestion(name: string, known: readonly string[]): string {
+  const nearest = nearestName(name, known);
+  return nearest === undefined ? `; ${COMMAND_NAME} --help lists all` : `; did you mean ${nearest}?`;
+}

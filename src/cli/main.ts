@@ -1,0 +1,59 @@
+#!/usr/bin/env node
+/** The command `acebase-ipc-server`. */
+
+import packageJson from '../../package.json' with { type: 'json' };
+import { type ResolvedSources, resolveSources } from '../options.js';
+import { createLogger, flushLogger } from '../server/logger.js';
+import { AceBaseIPCServer } from '../server/server.js';
+import { loadTls } from '../server/tls.js';
+import { COMMAND_NAME, type Invocation, parseArguments } from './arguments.js';
+import { describeConfig } from './check-config.js';
+import { describeError, exitCodeOf, serve } from './serve.js';
+
+/** The exit code of `check-config` for whatever is wrong. */
+const BAD_CONFIG = 2;
+
+function printError(error: unknown): void {
+  for (const line of describeError(error, COMMAND_NAME)) console.error(line);
+}
+
+function checkConfig(flags: ReadonlyMap<string, string | boolean>): void {
+  try {
+    const resolved = resolveSources({ flags, environment: process.env });
+    loadTls(resolved.settings.ssl);
+    console.log(describeConfig(resolved));
+  } catch (error) {
+    printError(error);
+    process.exitCode = BAD_CONFIG;
+  }
+}
+
+async function run({ settings, warnings }: ResolvedSources): Promise<void> {
+  const logger = createLogger(settings);
+  for (const warning of warnings) logger.warn({}, warning);
+  await serve({
+    server: AceBaseIPCServer.fromSettings(settings, { logger }),
+    settings,
+    logger,
+    host: process,
+    flush: () => flushLogger(logger),
+    print: (line) => console.error(line),
+  });
+}
+
+async function main(invocation: Invocation): Promise<void> {
+  if (invocation.kind === 'print') process.stdout.write(invocation.text);
+  else if (invocation.kind === 'check-config') checkConfig(invocation.flags);
+  else await run(resolveSources({ flags: invocation.flags, environment: process.env }));
+}
+
+// Whoever reads our output may leave before we do: a closed pipe is no reason to end.
+process.stdout.on('error', () => undefined);
+process.stderr.on('error', () => undefined);
+
+try {
+  await main(parseArguments(process.argv.slice(2), packageJson.version));
+} catch (error) {
+  printError(error);
+  process.exitCode = exitCodeOf(error);
+}

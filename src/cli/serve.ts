@@ -1,0 +1,168 @@
+/** The life of the command's server: start, tell, wait for a signal, stop. */
+
+import type { Logger } from '../broker/ports.js';
+import { ERRORS, type ErrorDefinition, IPCError } from '../errors.js';
+import type { Settings } from '../options.js';
+import { systemClock } from '../platform/clock.js';
+
+/** What the command needs of a server. */
+export interface RunnableServer {
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  /** Null before it listens. */
+  readonly address: { readonly host: string; readonly port: number; readonly urls: readonly string[] } | null;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+}
+
+/** What the command needs of its process: the events, and a way out. */
+export interface HostProcess {
+  on(event: 'SIGINT' | 'SIGTERM', listener: () => void): unknown;
+  on(event: 'message', listener: (message: unknown) => void): unknown;
+  on(event: 'uncaughtException', listener: (error: unknown) => void): unknown;
+  on(event: 'unhandledRejection', listener: (reason: unknown) => void): unknown;
+  /** There under pm2, and other parents that listen. */
+  send?: (message: string) => unknown;
+  exit(code: number): unknown;
+}
+
+/** What `serve` works with. */
+export interface ServeOptions {
+  readonly server: RunnableServer;
+  readonly settings: Settings;
+  readonly logger: Logger & { fatal(fields: { err: unknown }, message: string): void };
+  readonly host: HostProcess;
+  /** Waits until all log lines are out. */
+  readonly flush: () => Promise<void>;
+  /** Prints one line for people to standard error. */
+  readonly print: (line: string) => void;
+}
+
+/** What a process that a signal ended would exit with. */
+const EXIT_CODES = { SIGINT: 130, SIGTERM: 143, shutdown: 143 } as const;
+
+/** How much longer than `stopTimeout` the command waits for a server that does not keep it. */
+const STOP_MARGIN_MS = 1_000;
+
+/**
+ * Runs a server until a signal ends it. SIGINT, SIGTERM or pm2's message `shutdown` stop it, with exit code 0; a
+ * second one exits at once, with 130 or 143. An error that nobody handled is logged, and the exit code is 1.
+ */
+export async function serve(options: ServeOptions): Promise<void> {
+  const { server, settings, logger, host } = options;
+  const ending = new Ending(options);
+  host.on('uncaughtException', (error) => ending.fail(error));
+  host.on('unhandledRejection', (reason) => ending.fail(reason));
+  host.on('SIGINT', () => ending.stop('SIGINT'));
+  host.on('SIGTERM', () => ending.stop('SIGTERM'));
+  host.on('message', (message) => {
+    if (message === 'shutdown') ending.stop('shutdown');
+  });
+  server.on('error', (error) => logger.error({ reason: error.message }, 'the server reports an error'));
+  try {
+    await server.start();
+  } catch (error) {
+    // A signal during the start ends it, too, and that is no failure.
+    if (!ending.begun) await ending.refuse(error);
+    return;
+  }
+  if (ending.begun) return;
+  const urls = server.address?.urls ?? [];
+  logger.info(
+    { port: server.address?.port, tls: settings.ssl !== undefined },
+    describeListening(urls, settings),
+  );
+  host.send?.('ready');
+}
+
+/** The one line that says that, where and for whom the server listens. */
+export function describeListening(
+  urls: readonly string[],
+  settings: Pick<Settings, 'ssl' | 'tokens'>,
+): string {
+  const tls = settings.ssl === undefined ? 'no TLS' : 'TLS';
+  const tokens = {
+    none: 'no token',
+    shared: 'token required',
+    perDatabase: 'token required, one for each database',
+  };
+  return `listening on ${urls.join(' and ')} (${tls}, ${tokens[settings.tokens.kind]})`;
+}
+
+/** An error for people: a line for each problem, one on what to do, and the code. */
+export function describeError(error: unknown, name: string): readonly string[] {
+  if (!(error instanceof IPCError))
+    return [`${name}: ${error instanceof Error ? error.message : String(error)}`];
+  const lines = error.message.split('\n').map((line) => `${name}: ${line}`);
+  // These lines say themselves what is allowed, or which name is near.
+  const clear = error.code === 'IPC_OPTION_INVALID' || error.code === 'IPC_OPTION_UNKNOWN';
+  const remedy = clear ? `See ${name} --help.` : error.remedy.replaceAll('`', '');
+  return [...lines, `${remedy} (${error.code})`];
+}
+
+/** The exit code for an error, from the table. */
+export function exitCodeOf(error: unknown): number {
+  if (!(error instanceof IPCError)) return 1;
+  const definition: ErrorDefinition = ERRORS[error.code];
+  return definition.exitCode ?? 1;
+}
+
+/** The process ends once, for the first reason that comes up. */
+class Ending {
+  begun = false;
+  readonly #options: ServeOptions;
+
+  constructor(options: ServeOptions) {
+    this.#options = options;
+  }
+
+  /** Ends well. A second call is somebody who is done with waiting. */
+  stop(reason: keyof typeof EXIT_CODES): void {
+    const { server, settings, logger, host } = this.#options;
+    if (this.begun) {
+      host.exit(EXIT_CODES[reason]);
+      return;
+    }
+    this.begun = true;
+    logger.info({ reason }, 'stopping');
+    const cancel = systemClock.schedule(settings.stopTimeout + STOP_MARGIN_MS, () => {
+      logger.error({ stopTimeout: settings.stopTimeout }, 'the server did not stop in time');
+      void this.#exit(1);
+    });
+    server.stop().then(
+      () => {
+        cancel();
+        logger.info({}, 'stopped');
+        return this.#exit(0);
+      },
+      (error: unknown) => {
+        cancel();
+        logger.error({ reason: String(error) }, 'the server did not stop well');
+        return this.#exit(1);
+      },
+    );
+  }
+
+  /** An error that nobody handled. What state the process is in is not known, so it does not try to stop well. */
+  fail(error: unknown): void {
+    const err = error instanceof Error ? error : new Error(String(error));
+    this.#options.logger.fatal({ err }, 'an error that nobody handled ends this process');
+    if (this.begun) {
+      this.#options.host.exit(1);
+      return;
+    }
+    this.begun = true;
+    void this.#exit(1);
+  }
+
+  /** The server could not start. */
+  async refuse(error: unknown): Promise<void> {
+    this.begun = true;
+    for (const line of describeError(error, 'acebase-ipc-server')) this.#options.print(line);
+    await this.#exit(exitCodeOf(error));
+  }
+
+  async #exit(code: number): Promise<void> {
+    await this.#options.flush();
+    this.#options.host.exit(code);
+  }
+}

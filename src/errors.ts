@@ -1,0 +1,308 @@
+/**
+ * Every error that this package throws, answers a request with, or closes a connection with.
+ *
+ * `docs/ERRORS.md` is held equal to this table by a test. A code is never reused for another meaning.
+ */
+
+/** What one error code stands for. */
+export interface ErrorDefinition {
+  /** One sentence: what is wrong. */
+  readonly summary: string;
+  /** One sentence: what to do about it. */
+  readonly remedy: string;
+  /** The HTTP status that a refused upgrade or a failed request is answered with. */
+  readonly status?: number;
+  /** The WebSocket close code (RFC 6455 section 7.4) that a connection is ended with. */
+  readonly closeCode?: number;
+  /** The exit code of the command, where it ends because of this error. */
+  readonly exitCode?: number;
+}
+
+/**
+ * The table. Close codes of our own follow the rule that clients may decide by range:
+ * 4000–4499 come back, 4500–4999 stay away.
+ */
+export const ERRORS = {
+  // Options. Thrown by `new AceBaseIPCServer()`; the command prints them and exits.
+  IPC_OPTION_INVALID: {
+    summary: 'An option has a value that is not allowed.',
+    remedy: 'The message names the option, where it came from, what was given and what is allowed.',
+    exitCode: 2,
+  },
+  IPC_OPTION_UNKNOWN: {
+    summary: 'An option, flag or key of the config file is not known.',
+    remedy: 'The message names the nearest known one; `acebase-ipc-server --help` lists all.',
+    exitCode: 2,
+  },
+  IPC_OPTION_INSECURE: {
+    summary: 'The server would listen on a host that is not loopback, with no token: anyone could join.',
+    remedy:
+      'Set `token` or `tokenFile`, or listen on localhost, or say `allowAnonymous` if the network is trusted.',
+    exitCode: 2,
+  },
+  IPC_CONFIG_UNREADABLE: {
+    summary: 'The config file cannot be read, or is not JSON.',
+    remedy: 'Check the path, its permissions, and the place in the file that the message names.',
+    exitCode: 2,
+  },
+  IPC_TOKEN_FILE_UNREADABLE: {
+    summary: 'The token file cannot be read, or holds no token.',
+    remedy: 'Check the path and its permissions; the file holds one token per line.',
+    exitCode: 2,
+  },
+
+  // Starting. `server.start()` rejects with them.
+  IPC_LISTEN_PORT_IN_USE: {
+    summary: 'Another program listens on that port already.',
+    remedy: 'Stop it (is an IPC server running already?), or choose another `port` here and in every client.',
+    exitCode: 1,
+  },
+  IPC_LISTEN_NOT_PERMITTED: {
+    summary: 'The system does not let this user listen on that port.',
+    remedy: 'Choose a port of 1024 or above, or give the process the right to bind low ports.',
+    exitCode: 1,
+  },
+  IPC_LISTEN_BAD_ADDRESS: {
+    summary: 'The host is not an address of this machine, or its name cannot be resolved.',
+    remedy: 'Use localhost, 0.0.0.0, ::, or an address or name that belongs to this machine.',
+    exitCode: 1,
+  },
+  IPC_LISTEN_FAILED: {
+    summary: 'The server cannot listen.',
+    remedy: 'The message carries the reason the system gave.',
+    exitCode: 1,
+  },
+  IPC_TLS_FILE_UNREADABLE: {
+    summary: 'A certificate, key or PFX file cannot be read.',
+    remedy: 'Check the path in `ssl` and its permissions.',
+    exitCode: 1,
+  },
+  IPC_TLS_BAD_PASSPHRASE: {
+    summary: 'The passphrase does not open the key or the PFX.',
+    remedy: 'Set `ssl.passphrase` to the passphrase that the key or PFX was written with.',
+    exitCode: 1,
+  },
+  IPC_TLS_BAD_CERTIFICATE: {
+    summary: 'The certificate and key cannot be used: not PEM or PFX, or they do not belong together.',
+    remedy: 'Check that the files are what their option says, and that the key belongs to the certificate.',
+    exitCode: 1,
+  },
+  IPC_SERVER_STOPPED: {
+    summary: 'The server was stopped; it cannot be started again.',
+    remedy: 'Create a new AceBaseIPCServer.',
+  },
+
+  // Refused connections: the HTTP status of the upgrade (docs/PROTOCOL.md, section 2).
+  IPC_REFUSED_ORIGIN: {
+    summary: 'The request came from a web page of another origin.',
+    remedy: 'If that page may talk to this server, add its origin to `allowedOrigins`.',
+    status: 403,
+  },
+  IPC_REFUSED_HOST: {
+    summary: 'The Host header names neither loopback nor an allowed host, and no token protects this server.',
+    remedy: 'Set a token, or add the name that clients use to `allowedHosts`.',
+    status: 421,
+  },
+  IPC_REFUSED_TOKEN: {
+    summary: 'The token is missing or wrong.',
+    remedy: 'Set `ipc.token` of the client to the token that the server was given for this database.',
+    status: 403,
+  },
+  IPC_REFUSED_DATABASE: {
+    summary: 'This server does not serve that database.',
+    remedy: 'Add the database to `databases`.',
+    status: 403,
+  },
+  IPC_REFUSED_VERSION: {
+    summary: 'The client speaks another major version of the IPC protocol, or names none.',
+    remedy: 'Use an AceBase client that speaks IPC version 1 (acebase 1.12 and later).',
+    status: 409,
+  },
+  IPC_REFUSED_DATABASE_NAME: {
+    summary:
+      'The database name is not allowed: 1 to 128 printable ASCII characters without space and / ? # ; %.',
+    remedy: 'Rename the database.',
+    status: 500,
+  },
+  IPC_REFUSED_PEER_ID: {
+    summary: 'The peer id is missing or not allowed: it must be [master], or 5 to 64 of A–Z a–z 0–9 _ -.',
+    remedy: 'Use an unmodified AceBase client; it makes its own id.',
+    status: 500,
+  },
+  IPC_REFUSED_PEER_GONE: {
+    summary: 'A process with this id said goodbye already; its id is not used again.',
+    remedy: 'Nothing to do: the process is closing. A restarted process has a new id.',
+    status: 500,
+  },
+  IPC_REFUSED_SECOND_MASTER: {
+    summary: 'Another process is the master of this database, and it is alive.',
+    remedy: 'Give one process alone the role master. The log names the addresses of both.',
+    status: 500,
+  },
+  IPC_REFUSED_DRAINING: {
+    summary: 'The server is stopping.',
+    remedy: 'Nothing to do: clients try again by themselves.',
+    status: 503,
+  },
+  IPC_REFUSED_TOO_MANY_CONNECTIONS: {
+    summary: 'The server has `maxConnections` connections already.',
+    remedy: 'Raise `maxConnections`, or find out who opens so many.',
+    status: 503,
+  },
+  IPC_REFUSED_TOO_MANY_DATABASES: {
+    summary: 'The server has `maxDatabases` databases already.',
+    remedy: 'Raise `maxDatabases`, or list the wanted ones in `databases`.',
+    status: 503,
+  },
+  IPC_REFUSED_TOO_MANY_PEERS: {
+    summary: 'The database has `maxPeers` peers already.',
+    remedy: 'Raise `maxPeers`, or start fewer workers.',
+    status: 503,
+  },
+  IPC_REFUSED_PATH: {
+    summary: 'There is nothing at this path.',
+    remedy:
+      'AceBase clients connect to /<database>/connect; check that `ipc.host` and `ipc.port` point here.',
+    status: 404,
+  },
+  IPC_REFUSED_METHOD: {
+    summary: 'This path does not take that HTTP method.',
+    remedy: 'docs/PROTOCOL.md lists the endpoints.',
+    status: 405,
+  },
+  IPC_REFUSED_NO_UPGRADE: {
+    summary: 'This path is for WebSocket connections; the request asked for no upgrade.',
+    remedy: 'If a proxy stands between, let it pass on the Upgrade and Connection headers.',
+    status: 426,
+  },
+  IPC_REFUSED_HANDSHAKE: {
+    summary: 'The WebSocket handshake is malformed (RFC 6455 section 4.2.1).',
+    remedy: 'Use a client that follows RFC 6455, version 13.',
+    status: 400,
+  },
+  IPC_REFUSED_MALFORMED_HTTP: {
+    summary: 'What was sent is not HTTP, or its headers are too long.',
+    remedy:
+      'If the client has `ssl: true`, this server needs a certificate; if it has not, remove `ssl` from the server.',
+    status: 400,
+  },
+  IPC_REFUSED_TIMEOUT: {
+    summary: 'The request was not complete within `handshakeTimeout`.',
+    remedy: 'Look for a stalled network or a proxy that holds requests back.',
+    status: 408,
+  },
+
+  // HTTP endpoints.
+  IPC_HTTP_UNAUTHORIZED: {
+    summary: 'The token is missing or wrong, or the peer with that id is not connected.',
+    remedy: 'Send the token as `Authorization: Bearer …` or `t=…`, and the id of a connected peer.',
+    status: 401,
+  },
+  IPC_HTTP_NOT_FOUND: {
+    summary: 'That message was picked up already, was never kept, or was kept for 60 s.',
+    remedy: 'Pick a message up once, soon after its `get:` came.',
+    status: 404,
+  },
+  IPC_HTTP_TOO_LARGE: {
+    summary: 'The body is longer than `maxHttpMessage`.',
+    remedy: 'Store smaller values, or raise `maxHttpMessage`.',
+    status: 413,
+  },
+  IPC_HTTP_BAD_MESSAGE: {
+    summary:
+      'The body is not a message of that peer: not UTF-8, not in the wire grammar, or in another name.',
+    remedy: 'docs/PROTOCOL.md, section 3, gives the grammar.',
+    status: 400,
+  },
+  IPC_HTTP_TOO_BUSY: {
+    summary: 'Keeping this message would exceed `maxTotalBuffered`.',
+    remedy: 'Send it again later; if it stays so, raise `maxTotalBuffered`.',
+    status: 503,
+  },
+
+  // Connections that the server ends: the WebSocket close code.
+  IPC_CLOSED_GOODBYE: {
+    summary: 'The peer said goodbye; the server ends its connection.',
+    remedy: 'Nothing to do.',
+    closeCode: 1000,
+  },
+  IPC_CLOSED_STOPPING: {
+    summary: 'The server is stopping.',
+    remedy: 'Nothing to do: clients connect again by themselves.',
+    closeCode: 1001,
+  },
+  IPC_CLOSED_PROTOCOL: {
+    summary: 'A frame broke the WebSocket protocol (RFC 6455 section 5).',
+    remedy: 'Look for a proxy that changes frames; AceBase clients send correct ones.',
+    closeCode: 1002,
+  },
+  IPC_CLOSED_INVALID_UTF8: {
+    summary: 'A text frame or a close reason was not UTF-8.',
+    remedy: 'Look for a proxy that changes frames; AceBase clients send correct ones.',
+    closeCode: 1007,
+  },
+  IPC_CLOSED_TOO_LARGE: {
+    summary: 'A message was longer than three bytes for each unit of `maxPayload`.',
+    remedy: 'Store smaller values, or raise `maxPayload`.',
+    closeCode: 1009,
+  },
+  IPC_CLOSED_TOO_SLOW: {
+    summary: 'The peer did not read its messages: more than `maxBuffered` were waiting for it.',
+    remedy:
+      'Look for an overloaded or stopped process; raise `maxBuffered` if bursts of that size are normal.',
+    closeCode: 1013,
+  },
+  IPC_CLOSED_REPLACED: {
+    summary: 'The same process connected again; its older connection was ended.',
+    remedy: 'Nothing to do.',
+    closeCode: 4500,
+  },
+  IPC_CLOSED_MASTER_REPLACED: {
+    summary: 'The master answered no ping while another master asked to take over.',
+    remedy: 'Look for long synchronous work in the master, or a broken line between it and the server.',
+    closeCode: 4501,
+  },
+
+  // Answers that the server gives in the master's name (docs/PROTOCOL.md, section 5).
+  IPC_REQUEST_LOCK_LOST: {
+    summary: 'The master that had granted this lock is gone, and the lock with it.',
+    remedy: 'Try the operation again.',
+  },
+  IPC_REQUEST_MAILBOX_FULL: {
+    summary: 'No master is connected, and the requests kept for it exceed `maxMailPerPeer`.',
+    remedy: 'Start the master of this database.',
+  },
+} as const satisfies Record<string, ErrorDefinition>;
+
+/** A code of the table {@link ERRORS}. */
+export type ErrorCode = keyof typeof ERRORS;
+
+/** The codes that refuse a connection or a request with an HTTP status. */
+export type RefusalCode = {
+  [C in ErrorCode]: (typeof ERRORS)[C] extends { status: number } ? C : never;
+}[ErrorCode];
+
+/** The codes that end a WebSocket connection. */
+export type ClosureCode = {
+  [C in ErrorCode]: (typeof ERRORS)[C] extends { closeCode: number } ? C : never;
+}[ErrorCode];
+
+/** An error with a code of the table {@link ERRORS}. */
+export class IPCError extends Error {
+  override readonly name = 'IPCError';
+  /** The code, stable across versions. */
+  readonly code: ErrorCode;
+  /** What to do about it: one sentence. */
+  readonly remedy: string;
+
+  /**
+   * @param code a code of the table
+   * @param detail what exactly is wrong here; default: the summary of the table
+   * @param options `cause`: the error below this one
+   */
+  constructor(code: ErrorCode, detail: string = ERRORS[code].summary, options?: ErrorOptions) {
+    super(detail, options);
+    this.code = code;
+    this.remedy = ERRORS[code].remedy;
+  }
+}

@@ -1,0 +1,13 @@
+/** The public face of the package `acebase-ipc-server`. */
+
+export type { PeerInfo } from './broker/entrance.js';
+export type { LogFields, Logger } from './broker/ports.js';
+export { ERRORS, type ErrorCode, type ErrorDefinition, IPCError } from './errors.js';
+export type { ServerOptions } from './options.js';
+export {
+  AceBaseIPCServer,
+  type ServerAddress,
+  type ServerCounters,
+  type ServerEvents,
+  type ServerTools,
+} from './server/server.js';

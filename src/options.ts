@@ -1,0 +1,14 @@
+/** Every option: schema, default, unit, names in the environment and on the command line. */
+
+export { OPTION_GROUPS } from './options/fields.js';
+export { coveredNames, isDatabaseName, isLoopbackHost, isWildcardHost } from './options/names.js';
+export {
+  type OptionSources,
+  type ResolvedSources,
+  resolveOptions,
+  resolveSources,
+} from './options/resolve.js';
+export type { ServerOptions, Settings, SslSettings } from './options/settings.js';
+export { ENVIRONMENT_PREFIX, nearestName, type OptionRow, optionTable } from './options/table.js';
+export type { TokenPolicy } from './options/tokens.js';
+export { formatNumber, formatSize, formatTime } from './options/units.js';

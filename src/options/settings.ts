@@ -1,0 +1,33 @@
+/** What the options come to: the settings that the rest of the server reads. */
+
+import type { z } from 'zod';
+import type { optionsSchema } from './schema.js';
+import type { TokenPolicy } from './tokens.js';
+
+/**
+ * What a user writes in code. Everything is optional. Times are milliseconds or text such as `500ms`, `10s`, `2m`;
+ * sizes are bytes or text such as `64KiB`, `64MiB`. A key with the value undefined counts as left out.
+ */
+export type ServerOptions = z.input<typeof optionsSchema>;
+
+type Parsed = z.output<typeof optionsSchema>;
+
+/** Where certificate and key come from. Paths and contents of one thing exclude each other. */
+export type SslSettings = Readonly<NonNullable<Parsed['ssl']>>;
+
+/** The resolved options: every time in milliseconds, every size in bytes, every default filled in. */
+export interface Settings
+  extends Readonly<Omit<Parsed, 'ssl' | 'token' | 'tokenFile' | 'adminToken' | 'databases'>> {
+  /** Undefined: connections are not encrypted. */
+  readonly ssl: SslSettings | undefined;
+  /** Which tokens open which databases: `token`, or what `tokenFile` holds. */
+  readonly tokens: TokenPolicy;
+  /** The file that `tokens` were read from; undefined if they come from `token`, or there are none. */
+  readonly tokenFile: string | undefined;
+  /** Undefined if no token opens the endpoints that see all databases. */
+  readonly adminToken: string | undefined;
+  /** The databases that are served; undefined: all. */
+  readonly databases: readonly string[] | undefined;
+  /** What a user should know about these settings, one line each. Nothing in them is secret. */
+  readonly warnings: readonly string[];
+}

@@ -1,0 +1,11 @@
+import type { Cancel } from '../broker/ports.js';
+
+/** The real time. The only place in the package that reads a clock or sets a timer. */
+export const systemClock = {
+  now: (): number => performance.now(),
+  wallTime: (): number => Date.now(),
+  schedule(milliseconds: number, callback: () => void): Cancel {
+    const timer = setTimeout(callback, milliseconds);
+    return () => clearTimeout(timer);
+  },
+};

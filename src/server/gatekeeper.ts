@@ -1,0 +1,81 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { RefusalCode } from '../errors.js';
+import { checkHandshake } from '../websocket/handshake.js';
+import { type Authentication, isDatabaseName, isPeerId } from './authentication.js';
+import { parseTarget, queryParameter } from './target.js';
+
+/** The head of a request, as far as it decides who may pass. */
+export interface RequestHead {
+  readonly method: string;
+  readonly url: string;
+  readonly httpVersion: string;
+  readonly headers: IncomingHttpHeaders;
+  /** Whether it came over TLS. */
+  readonly isSecure: boolean;
+}
+
+/** Who may pass, and where to. */
+export type Admission =
+  | { readonly isAdmitted: true; readonly database: string; readonly peerId: string; readonly accept: string }
+  | { readonly isAdmitted: false; readonly code: RefusalCode; readonly detail?: string };
+
+/** The major version of the IPC protocol that this server speaks [PROTOCOL-2.2]. */
+const PROTOCOL_MAJOR = '1';
+
+/**
+ * Checks requests, before anything else is done with them. Pure: it decides by the head alone.
+ *
+ * The origin and the host come first: a web page that has no business here learns nothing, not even names.
+ */
+export class Gatekeeper {
+  readonly #authentication: Authentication;
+
+  constructor(authentication: Authentication) {
+    this.#authentication = authentication;
+  }
+
+  /** What every request must pass. @returns why it does not, or `undefined` */
+  checkSource(head: Pick<RequestHead, 'headers' | 'isSecure'>): RefusalCode | undefined {
+    const { origin, host } = head.headers;
+    if (!this.#authentication.checkOrigin(origin, host, head.isSecure)) return 'IPC_REFUSED_ORIGIN';
+    if (!this.#authentication.checkHost(host)) return 'IPC_REFUSED_HOST';
+    return undefined;
+  }
+
+  /** Whether a request for an endpoint of that database has the token for it. */
+  hasToken(database: string, query: string, headers: IncomingHttpHeaders): boolean {
+    const { authorization } = headers;
+    const presented = authorization === undefined ? { query } : { query, authorization };
+    return (
+      isDatabaseName(database) &&
+      this.#authentication.checkToken(database, presented) &&
+      this.#authentication.isDatabaseAllowed(database)
+    );
+  }
+
+  /** Checks an upgrade request [PROTOCOL-2.1 to 2.6]. */
+  admit(head: RequestHead): Admission {
+    const source = this.checkSource(head);
+    if (source !== undefined) return refused(source);
+    const { database, endpoint, query } = parseTarget(head.url);
+    if (database === undefined || endpoint !== 'connect') return refused('IPC_REFUSED_PATH');
+    const handshake = checkHandshake(head);
+    if (!handshake.ok) {
+      if (handshake.reason === 'no-upgrade') return refused('IPC_REFUSED_NO_UPGRADE');
+      return { isAdmitted: false, code: 'IPC_REFUSED_HANDSHAKE', detail: handshake.message };
+    }
+    if (!isDatabaseName(database)) return refused('IPC_REFUSED_DATABASE_NAME');
+    const { authorization } = head.headers;
+    const presented = authorization === undefined ? { query } : { query, authorization };
+    if (!this.#authentication.checkToken(database, presented)) return refused('IPC_REFUSED_TOKEN');
+    if (!this.#authentication.isDatabaseAllowed(database)) return refused('IPC_REFUSED_DATABASE');
+    if (queryParameter(query, 'v')?.split('.')[0] !== PROTOCOL_MAJOR) return refused('IPC_REFUSED_VERSION');
+    const peerId = queryParameter(query, 'id');
+    if (peerId === undefined || !isPeerId(peerId)) return refused('IPC_REFUSED_PEER_ID');
+    return { isAdmitted: true, database, peerId, accept: handshake.accept };
+  }
+}
+
+function refused(code: RefusalCode): Admission {
+  return { isAdmitted: false, code };
+}

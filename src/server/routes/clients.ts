@@ -1,0 +1,14 @@
+import type { Hono } from 'hono';
+import type { RouteContext, RouteEnvironment } from './context.js';
+import { authorize } from './context.js';
+
+/** `GET /<database>/clients`: the peers that are connected [PROTOCOL-4.4]. */
+export function addClientsRoute(app: Hono<RouteEnvironment>, { broker, gatekeeper }: RouteContext): void {
+  app.get('/:database/clients', (context) => {
+    const { database } = authorize(context, gatekeeper);
+    const clients = broker
+      .peers(database)
+      .map(({ id, connectedAt }) => ({ id, connected: Math.round(connectedAt) }));
+    return context.json(clients);
+  });
+}

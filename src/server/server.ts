@@ -1,0 +1,233 @@
+import { EventEmitter } from 'node:events';
+import type { Duplex } from 'node:stream';
+import { getRequestListener } from '@hono/node-server';
+import { Broker } from '../broker/broker.js';
+import type { PeerInfo } from '../broker/entrance.js';
+import type { Logger } from '../broker/ports.js';
+import { IPCError, type RefusalCode } from '../errors.js';
+import { resolveOptions, type ServerOptions, type Settings } from '../options.js';
+import { systemClock } from '../platform/clock.js';
+import { createApp } from './app.js';
+import { Authentication } from './authentication.js';
+import { BodyBudget } from './body.js';
+import { Gatekeeper } from './gatekeeper.js';
+import { type DropReason, Listener } from './listener.js';
+import { createLogger } from './logger.js';
+import { RefusalLog, refuseOnSocket } from './refusals.js';
+import { loadTls } from './tls.js';
+import { Upgrades } from './upgrades.js';
+
+/** Where a server listens. */
+export interface ServerAddress {
+  /** The option `host`. */
+  readonly host: string;
+  /** The port, also where the option was 0. */
+  readonly port: number;
+  /** One for each address, such as `http://127.0.0.1:9163`. */
+  readonly urls: readonly string[];
+}
+
+/** The events of an {@link AceBaseIPCServer}, with their arguments. */
+export interface ServerEvents {
+  /** It listens. */
+  listening: [address: ServerAddress];
+  /** A process joined a database. */
+  'peer-connected': [peer: PeerInfo];
+  /** A process left a database; `cause` says why, in a few words. */
+  'peer-disconnected': [peer: PeerInfo, cause: string];
+  /** Something failed that the server lives on after. Without a listener it is only logged. */
+  error: [error: Error];
+  /** It has stopped. */
+  stopped: [];
+}
+
+/** The way in for {@link AceBaseIPCServer.fromSettings} alone. */
+const RESOLVED = Symbol('resolved options');
+
+/** What a server may be given besides its options. */
+export interface ServerTools {
+  /** Where to log; default: JSON on standard output, or text where that is a terminal. */
+  readonly logger?: Logger;
+  /** Options that were resolved already. */
+  readonly [RESOLVED]?: Settings;
+}
+
+/** How often something happened since the server was started. */
+export interface ServerCounters {
+  /** By kind: what the broker did not do, and why (docs/OPERATIONS.md). */
+  readonly incidents: Readonly<Record<string, number>>;
+  /** By error code: connections and requests that were refused. */
+  readonly refusals: Readonly<Record<string, number>>;
+}
+
+const DROP_CODES = {
+  'too-many': 'IPC_REFUSED_TOO_MANY_CONNECTIONS',
+  malformed: 'IPC_REFUSED_MALFORMED_HTTP',
+  timeout: 'IPC_REFUSED_TIMEOUT',
+} as const satisfies Record<DropReason, RefusalCode>;
+
+/**
+ * The IPC server: lets the AceBase processes of a cluster talk to each other.
+ *
+ * @example
+ * const server = new AceBaseIPCServer({ port: 9163 });
+ * await server.start();
+ */
+export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
+  readonly #settings: Settings;
+  readonly #logger: Logger;
+  readonly #broker: Broker;
+  readonly #refusals: RefusalLog;
+  readonly #listener: Listener;
+  #starting: Promise<void> | undefined;
+  #stopping: Promise<void> | undefined;
+  #address: ServerAddress | null = null;
+
+  /**
+   * @param options see docs/OPERATIONS.md; the defaults serve localhost:9163
+   * @throws {IPCError} IPC_OPTION_*, IPC_TOKEN_FILE_UNREADABLE, IPC_TLS_*
+   */
+  constructor(options: ServerOptions = {}, tools: ServerTools = {}) {
+    super();
+    const settings = tools[RESOLVED] ?? resolveOptions(options);
+    const logger = tools.logger ?? createLogger(settings);
+    const { maxPayload, maxConnections, handshakeTimeout, host, port } = settings;
+    this.#settings = settings;
+    this.#logger = logger;
+    this.#refusals = new RefusalLog(systemClock, logger);
+    this.#broker = new Broker({
+      clock: systemClock,
+      logger,
+      limits: settings,
+      observer: {
+        peerConnected: (peer) => this.emit('peer-connected', peer),
+        peerDisconnected: (peer, cause) => this.emit('peer-disconnected', peer, cause),
+      },
+    });
+    const gatekeeper = new Gatekeeper(new Authentication(settings));
+    const tls = loadTls(settings.ssl);
+    const upgrades = new Upgrades({
+      broker: this.#broker,
+      gatekeeper,
+      refusals: this.#refusals,
+      clock: systemClock,
+      maxPayload,
+      obstacle: () => (this.#stopping === undefined ? undefined : 'IPC_REFUSED_DRAINING'),
+    });
+    const app = createApp({
+      broker: this.#broker,
+      gatekeeper,
+      refusals: this.#refusals,
+      bodyBudget: new BodyBudget(settings.maxTotalBuffered),
+      maxHttpMessage: settings.maxHttpMessage,
+      servesLargeMessages: settings.largeMessages === 'http',
+      onError: (error) => this.#fail(error),
+    });
+    this.#listener = new Listener({
+      host,
+      port,
+      tls,
+      handshakeTimeout,
+      maxConnections,
+      onRequest: getRequestListener(app.fetch, { overrideGlobalObjects: false }),
+      onUpgrade: (request, socket, head) => upgrades.handle(request, socket, head, tls !== undefined),
+      onDropped: (reason, socket) => this.#drop(reason, socket),
+    });
+  }
+
+  /** A server with options that were resolved already, as the command does it. */
+  static fromSettings(settings: Settings, tools: ServerTools = {}): AceBaseIPCServer {
+    return new AceBaseIPCServer({}, { ...tools, [RESOLVED]: settings });
+  }
+
+  /** Where it listens; `null` before `start` has resolved and after `stop` was called. */
+  get address(): ServerAddress | null {
+    return this.#address;
+  }
+
+  /** The names of the databases that have peers, as on the wire: `mydb_data`, `mydb_transaction`. */
+  get databases(): readonly string[] {
+    return this.#broker.databases;
+  }
+
+  /** What happened how often since the start. */
+  get counters(): ServerCounters {
+    return {
+      incidents: Object.fromEntries(this.#broker.incidents.totals),
+      refusals: Object.fromEntries(this.#refusals.totals),
+    };
+  }
+
+  /** The peers of a database, by its name on the wire. */
+  peers(database: string): readonly PeerInfo[] {
+    return this.#broker.peers(database);
+  }
+
+  /**
+   * Starts to listen. Calls that come while it starts, or later, share one promise.
+   *
+   * @throws {IPCError} IPC_LISTEN_*, or IPC_SERVER_STOPPED after `stop`
+   */
+  start(): Promise<void> {
+    this.#starting ??=
+      this.#stopping === undefined ? this.#start() : Promise.reject(new IPCError('IPC_SERVER_STOPPED'));
+    return this.#starting;
+  }
+
+  /**
+   * Stops: takes no more connections, and ends those that there are, the WebSocket ones with 1001. Resolves when all
+   * have ended, `stopTimeout` later at most. Calls share one promise; a server that never started may be stopped.
+   */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #start(): Promise<void> {
+    for (const warning of this.#settings.warnings) this.#logger.warn({}, warning);
+    await this.#listener.open();
+    const { host, ssl } = this.#settings;
+    const scheme = ssl === undefined ? 'http' : 'https';
+    const addresses = this.#listener.addresses;
+    const urls = addresses.map(({ address, port, family }) => {
+      return `${scheme}://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+    });
+    this.#address = { host, port: addresses[0]?.port ?? 0, urls };
+    this.emit('listening', this.#address);
+  }
+
+  async #stop(): Promise<void> {
+    // A start that failed was reported to who called it; stopping goes on all the same.
+    await this.#starting?.catch(() => undefined);
+    this.#address = null;
+    const closed = this.#listener.close();
+    this.#broker.stop();
+    const cancelDeadline = systemClock.schedule(this.#settings.stopTimeout, () =>
+      this.#listener.destroyConnections(),
+    );
+    await closed;
+    cancelDeadline();
+    this.emit('stopped');
+  }
+
+  #drop(
+    reason: DropReason,
+    socket: Duplex & { remoteAddress?: string | undefined; remotePort?: number | undefined },
+  ): void {
+    const code = DROP_CODES[reason];
+    const { remoteAddress = 'unknown', remotePort } = socket;
+    socket.on('error', () => undefined);
+    this.#refusals.record({ code, address: remoteAddress, port: remotePort });
+    const isPlain = this.#settings.ssl === undefined;
+    if (isPlain || 'encrypted' in socket) refuseOnSocket(socket, code);
+    // Whoever does not speak our language will not end the connection in an orderly way either.
+    if (socket.writableFinished || !socket.writable) socket.destroy();
+    else socket.once('finish', () => socket.destroy());
+  }
+
+  #fail(error: unknown): void {
+    const failure = error instanceof Error ? error : new Error(String(error));
+    this.#logger.error({ reason: failure.stack }, 'an endpoint failed');
+    if (this.listenerCount('error') > 0) this.emit('error', failure);
+  }
+}

@@ -1,0 +1,118 @@
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { Broker } from '../broker/broker.js';
+import type { Visitor } from '../broker/entrance.js';
+import type { Cancel, Clock } from '../broker/ports.js';
+import type { RefusalCode } from '../errors.js';
+import { type ClosedEvent, WebSocketConnection } from '../websocket/connection.js';
+import { acceptResponse } from '../websocket/handshake.js';
+import type { Gatekeeper } from './gatekeeper.js';
+import { PeerLink, pongToken } from './peer-link.js';
+import { type RefusalLog, refuseOnSocket } from './refusals.js';
+import { parseTarget } from './target.js';
+
+/** How long a peer may take for its part of the closing handshake, in milliseconds. */
+const CLOSE_TIMEOUT_MS = 2_000;
+
+/** The bytes that one UTF-16 unit takes at most as UTF-8: clients count units, frames count bytes. */
+export const MAX_BYTES_PER_UNIT = 3;
+
+/** What it takes to turn upgrade requests into peers. */
+export interface UpgradeSettings {
+  readonly broker: Broker;
+  readonly gatekeeper: Gatekeeper;
+  readonly refusals: RefusalLog;
+  readonly clock: Clock;
+  /** UTF-16 units. */
+  readonly maxPayload: number;
+  /** Why nobody is let in at the moment, or `undefined`. */
+  obstacle(): RefusalCode | undefined;
+}
+
+/** Answers upgrade requests: with a refusal, or by letting the peer in. */
+export class Upgrades {
+  readonly #settings: UpgradeSettings;
+
+  constructor(settings: UpgradeSettings) {
+    this.#settings = settings;
+  }
+
+  /** An upgrade request came. To be registered as the `upgrade` listener of an HTTP server. */
+  handle(request: IncomingMessage, socket: Duplex, head: Buffer, isSecure: boolean): void {
+    // Until a connection takes the socket over, nobody else listens for its errors.
+    const ignoreError = () => undefined;
+    socket.on('error', ignoreError);
+    const { method = '', url = '', httpVersion, headers } = request;
+    const admission = this.#settings.gatekeeper.admit({ method, url, httpVersion, headers, isSecure });
+    if (!admission.isAdmitted) {
+      this.#refuse(request, socket, admission.code, admission.detail);
+      return;
+    }
+    const obstacle = this.#settings.obstacle();
+    if (obstacle !== undefined) {
+      this.#refuse(request, socket, obstacle);
+      return;
+    }
+    const { database, peerId, accept } = admission;
+    let cancel: Cancel | undefined;
+    const goneEarly = () => cancel?.();
+    socket.once('close', goneEarly);
+    cancel = this.#settings.broker.arrive(
+      { database, peerId, address: addressOf(request) },
+      {
+        refuse: (code) => {
+          socket.off('close', goneEarly);
+          this.#refuse(request, socket, code);
+        },
+        accept: (visitor) => {
+          socket.off('close', goneEarly);
+          const connection = this.#connect(socket, visitor);
+          socket.off('error', ignoreError);
+          connection.begin(acceptResponse(accept), head);
+          return new PeerLink(connection);
+        },
+      },
+    );
+  }
+
+  #connect(socket: Duplex, visitor: Visitor): WebSocketConnection {
+    const { clock, maxPayload } = this.#settings;
+    return new WebSocketConnection(
+      socket,
+      {
+        maxMessageBytes: maxPayload * MAX_BYTES_PER_UNIT,
+        closeTimeoutMs: CLOSE_TIMEOUT_MS,
+        schedule: clock.schedule,
+      },
+      {
+        message: visitor.receive,
+        pong: (payload) => {
+          const token = pongToken(payload);
+          if (token !== undefined) visitor.acknowledge(token);
+        },
+        closed: (event) => visitor.left(describe(event)),
+      },
+    );
+  }
+
+  #refuse(request: IncomingMessage, socket: Duplex, code: RefusalCode, detail?: string): void {
+    const { remoteAddress = 'unknown', remotePort } = request.socket;
+    const { path } = parseTarget(request.url ?? '');
+    this.#settings.refusals.record({ code, address: remoteAddress, port: remotePort, path, detail });
+    refuseOnSocket(socket, code, detail);
+  }
+}
+
+/** The other end of a request's connection, for people to read. */
+export function addressOf(request: IncomingMessage): string {
+  const { remoteAddress = 'unknown', remotePort } = request.socket;
+  return remoteAddress.includes(':') ? `[${remoteAddress}]:${remotePort}` : `${remoteAddress}:${remotePort}`;
+}
+
+function describe({ code, reason, initiator, error }: ClosedEvent): string {
+  if (initiator === 'line') return error === undefined ? 'the line broke' : `the line broke: ${error}`;
+  const what =
+    initiator === 'peer' ? `it closed the connection with ${code}` : `the server closed it with ${code}`;
+  // The reason of a peer's close frame is its own text, and may hold anything.
+  return initiator === 'server' && reason !== '' ? `${what}, ${reason}` : what;
+}

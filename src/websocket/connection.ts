@@ -1,0 +1,317 @@
+/**
+ * A WebSocket connection over a socket, server side: RFC 6455 sections 5.5 and 7. The only impure file of this folder.
+ */
+
+import type { Duplex } from 'node:stream';
+import { CLOSE_CODE } from './close-codes.js';
+import { FlushQueue } from './flush-queue.js';
+import { FrameBatch } from './frame-batch.js';
+import { FrameParser, type ParseFailure } from './frame-parser.js';
+import { closePayload, OPCODE } from './frame-writer.js';
+import { takeOutput } from './output-slab.js';
+
+/** What a connection is bounded by, and the time it is given. */
+export interface ConnectionOptions {
+  /** The longest message taken, in bytes of UTF-8, all fragments together. */
+  readonly maxMessageBytes: number;
+  /** How long the peer may take for its part of the closing handshake, in milliseconds. */
+  readonly closeTimeoutMs: number;
+  /** Calls `callback` once, `milliseconds` from now, unless the returned function is called before. */
+  schedule(milliseconds: number, callback: () => void): () => void;
+}
+
+/** How a connection ended. */
+export interface ClosedEvent {
+  /** The code of the close frame; 1005 if the peer's had none, 1006 if there was no close frame. */
+  readonly code: number;
+  /** The reason of the close frame, or empty. */
+  readonly reason: string;
+  /** Who ended it: the peer or the server by a close frame (or `terminate`), or the line, which broke. */
+  readonly initiator: 'peer' | 'server' | 'line';
+  /** What the socket said, if it said something, or what the peer did not do. */
+  readonly error?: string;
+}
+
+/** Who is told what a connection receives. Nothing is called before {@link WebSocketConnection.begin} has returned. */
+export interface ConnectionHandlers {
+  /**
+   * A text message: UTF-8, in the order in which the peer sent them. Also while our own close frame is on its way.
+   * The bytes do not change any more and may be kept; a kept view keeps the chunk alive that it came in (64 KiB).
+   */
+  message(payload: Uint8Array): void;
+  /** The answer to a ping, or an unasked one. */
+  pong(payload: Uint8Array): void;
+  /**
+   * Exactly once, and the last call: as soon as it is known that nothing more will be received. The socket itself may
+   * need up to `closeTimeoutMs` more to send what is pending and end; `net.Server.close` waits for that.
+   */
+  closed(event: ClosedEvent): void;
+}
+
+/** What a socket has beyond a Duplex. */
+interface LineSettings {
+  setNoDelay?(on: boolean): unknown;
+  setTimeout?(milliseconds: number): unknown;
+  setKeepAlive?(on: boolean, initialDelay: number): unknown;
+}
+
+/** The silence after which the operating system asks whether the other end is still there, in milliseconds. */
+const KEEP_ALIVE_DELAY_MS = 30_000;
+
+/** When that much output waits, only the latest ping is answered (section 5.5.3). */
+const PONG_BACKLOG_BYTES = 64 * 1024;
+
+const queue = new FlushQueue(setImmediate);
+
+/**
+ * One connection after the opening handshake.
+ *
+ * Order: frames leave in the order of the calls, pongs among them. What is sent in one turn of the event loop leaves
+ * in one write at its end; when the peer does not read, it waits here, without a limit: watch {@link bufferedBytes}.
+ * Errors: no method throws, whatever the state of the socket. What a handler throws is not caught; the connection is
+ * destroyed then, because the rest of the chunk at hand is lost.
+ */
+export class WebSocketConnection {
+  readonly #socket: Duplex;
+  readonly #options: ConnectionOptions;
+  readonly #handlers: ConnectionHandlers;
+  readonly #parser: FrameParser;
+  readonly #batch = new FrameBatch();
+  #queued = false;
+  /** A close frame was sent, or none can be sent any more. */
+  #sealed = false;
+  /** The socket is to be ended once everything is written. */
+  #ending = false;
+  #closed = false;
+  /** What `closed` will say, once that is decided before it is time to say it. */
+  #outcome: ClosedEvent | undefined;
+  /** The last ping that came while too much output was waiting. */
+  #unanswered: Uint8Array | undefined;
+  #cancelTimer: (() => void) | undefined;
+
+  /** Takes the socket over: from here on its errors are handled. */
+  constructor(socket: Duplex, options: ConnectionOptions, handlers: ConnectionHandlers) {
+    this.#socket = socket;
+    this.#options = options;
+    this.#handlers = handlers;
+    this.#parser = new FrameParser(options, {
+      message: (payload) => handlers.message(payload),
+      ping: (payload) => this.#onPing(payload),
+      pong: (payload) => handlers.pong(payload),
+      close: (code, reason) => this.#onPeerClose(code, reason),
+    });
+    socket.on('error', (error) => this.#onError(error));
+    socket.on('close', () => this.#onClose());
+  }
+
+  /**
+   * Starts. To be called once, before anything is sent, in the turn in which the upgrade request came.
+   *
+   * @param preamble the answer to the handshake; it leaves in one write with what is sent in the same turn
+   * @param head what came behind the request; it is received after the caller's turn, before anything else
+   */
+  begin(preamble: Uint8Array, head: Uint8Array): void {
+    const socket = this.#socket;
+    if (socket.destroyed || !socket.readable || !socket.writable) {
+      this.#sealed = true;
+      socket.destroy();
+      process.nextTick(() => this.#finish(lineBroke('the socket was closed during the handshake')));
+      return;
+    }
+    const line = socket as Duplex & LineSettings;
+    line.setNoDelay?.(true);
+    line.setTimeout?.(0);
+    line.setKeepAlive?.(true, KEEP_ALIVE_DELAY_MS);
+    this.#batch.addRaw(preamble);
+    this.#queue();
+    if (head.length > 0) socket.unshift(head);
+    socket.on('drain', () => this.#write());
+    socket.on('end', () => this.#onEnd());
+    socket.on('data', (chunk: Uint8Array) => this.#onData(chunk));
+  }
+
+  /** Sends a text message. The payload must not change any more. After `close` or the end, nothing happens. */
+  send(payload: Uint8Array): void {
+    if (this.#sealed) return;
+    this.#batch.add(OPCODE.text, payload);
+    if (!this.#queued) this.#queue();
+  }
+
+  /** Sends a ping; of the payload, at most 125 bytes are allowed (section 5.5). After `close`, nothing happens. */
+  ping(payload: Uint8Array): void {
+    if (this.#sealed) return;
+    this.#batch.add(OPCODE.ping, payload);
+    if (!this.#queued) this.#queue();
+  }
+
+  /** Bytes that were sent but not yet handed to the operating system. */
+  get bufferedBytes(): number {
+    return this.#batch.bytes + this.#socket.writableLength;
+  }
+
+  /**
+   * Ends the connection: sends what is pending and a close frame (section 7.1.2), waits for the peer's, then ends the
+   * socket. Messages are still received while waiting. After `closeTimeoutMs` the socket is destroyed.
+   *
+   * @param code what the close frame says; 1005 sends one without a code
+   * @param reason cut to 123 bytes
+   */
+  close(code: number, reason: string): void {
+    if (this.#sealed) return;
+    this.#outcome = { code, reason, initiator: 'server' };
+    this.#sendClose(code, reason);
+  }
+
+  /** Ends the connection at once, without a close frame; what is pending is lost. */
+  terminate(): void {
+    this.#outcome ??= { code: CLOSE_CODE.abnormal, reason: '', initiator: 'server' };
+    this.#destroy();
+  }
+
+  /** For the flush queue. */
+  flush(): void {
+    this.#queued = false;
+    this.#write();
+  }
+
+  #queue(): void {
+    this.#queued = true;
+    queue.add(this);
+  }
+
+  /** Hands everything to the socket, or, when the peer does not read, settles it until the socket has drained. */
+  #write(): void {
+    const socket = this.#socket;
+    if (socket.destroyed) {
+      this.#batch.clear();
+      return;
+    }
+    if (socket.writableNeedDrain) {
+      this.#batch.settle();
+      return;
+    }
+    if (this.#batch.bytes > 0) writeBatch(socket, this.#batch);
+    if (this.#unanswered !== undefined && !this.#sealed) {
+      this.#batch.add(OPCODE.pong, this.#unanswered);
+      this.#unanswered = undefined;
+      if (!this.#queued) this.#queue();
+    }
+    if (this.#ending && !socket.writableEnded) socket.end();
+  }
+
+  #onData(chunk: Uint8Array): void {
+    let failure: ParseFailure | undefined;
+    let threw = true;
+    try {
+      failure = this.#parser.push(chunk);
+      threw = false;
+    } finally {
+      if (threw) this.terminate();
+    }
+    if (failure !== undefined) this.#onFailure(failure);
+  }
+
+  #onPing(payload: Uint8Array): void {
+    if (this.#sealed) return;
+    if (this.#socket.writableNeedDrain || this.#batch.bytes > PONG_BACKLOG_BYTES) {
+      this.#unanswered = new Uint8Array(payload);
+      return;
+    }
+    this.#batch.add(OPCODE.pong, payload);
+    if (!this.#queued) this.#queue();
+  }
+
+  /** The peer's close frame: echoed, unless it is the answer to ours (section 5.5.1). */
+  #onPeerClose(code: number, reason: string): void {
+    if (!this.#sealed) {
+      this.#sendClose(code, '');
+      this.#outcome = { code, reason, initiator: 'peer' };
+    }
+    this.#endOutput();
+    this.#finish(this.#outcome ?? lineBroke());
+  }
+
+  /** The peer broke the protocol: section 7.1.7. What it still sends is read and dropped, so that it can read us. */
+  #onFailure(failure: ParseFailure): void {
+    if (!this.#sealed) {
+      this.#sendClose(failure.closeCode, failure.reason);
+      this.#outcome = { code: failure.closeCode, reason: failure.reason, initiator: 'server' };
+    }
+    this.#endOutput();
+    this.#finish(this.#outcome ?? lineBroke());
+  }
+
+  /** The peer ended its side. Without a close frame of either side that is no proper end: section 7.1.5. */
+  #onEnd(): void {
+    if (this.#sealed) this.#endOutput();
+    else this.#destroy();
+    this.#finish(this.#outcome ?? lineBroke());
+  }
+
+  #onError(error: Error): void {
+    this.#destroy();
+    this.#finish({ ...(this.#outcome ?? lineBroke()), error: error.message });
+  }
+
+  #onClose(): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+    this.#destroy();
+    this.#finish(this.#outcome ?? lineBroke());
+  }
+
+  #onTimeout(): void {
+    this.#destroy();
+    this.#finish({
+      ...(this.#outcome ?? lineBroke()),
+      error: 'the peer did not complete the closing handshake',
+    });
+  }
+
+  /** Seals the output with a close frame, and gives the peer time for its part. */
+  #sendClose(code: number, reason: string): void {
+    this.#sealed = true;
+    this.#unanswered = undefined;
+    this.#batch.add(OPCODE.close, closePayload(code, reason));
+    if (!this.#queued) this.#queue();
+    this.#cancelTimer = this.#options.schedule(this.#options.closeTimeoutMs, () => this.#onTimeout());
+  }
+
+  /** Ends the socket once everything is written. */
+  #endOutput(): void {
+    this.#ending = true;
+    if (!this.#queued) this.#queue();
+  }
+
+  #destroy(): void {
+    this.#sealed = true;
+    this.#parser.stop();
+    this.#batch.clear();
+    this.#unanswered = undefined;
+    this.#socket.destroy();
+  }
+
+  #finish(event: ClosedEvent): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#handlers.closed(event);
+  }
+}
+
+function lineBroke(error?: string): ClosedEvent {
+  const event = { code: CLOSE_CODE.abnormal, reason: '', initiator: 'line' } as const;
+  return error === undefined ? event : { ...event, error };
+}
+
+/** Writes a batch in one system call. */
+function writeBatch(socket: Duplex, batch: FrameBatch): void {
+  const chunks = batch.take(takeOutput(batch.copiedBytes, socket.writableLength === 0));
+  const [first] = chunks;
+  if (first !== undefined && chunks.length === 1) {
+    socket.write(first);
+    return;
+  }
+  socket.cork();
+  for (const chunk of chunks) socket.write(chunk);
+  socket.uncork();
+}
