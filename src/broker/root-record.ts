@@ -5,6 +5,9 @@
  * them takes the address over, writes it into the file, and *says it again* to everybody. Passed on, such an echo of
  * an old address reaches peers that know a newer one, they turn back, and the file's root with them. So echoes stop
  * here. Each peer's mail tells what it must echo: every address that differs from what it believed before.
+ *
+ * A peer echoes while it reads an update, and answers the ping behind it afterwards. So with the pong all echoes of
+ * what came before the ping are in; those that are not will never come, because the peer believed the address already.
  */
 
 import { MAX_EXPECTED_ECHOES } from './limits.js';
@@ -12,9 +15,8 @@ import type { RecordAddress } from './message.js';
 
 interface ExpectedEcho {
   readonly address: string;
-  /** The ping that followed the update on the line; its pong proves that the update was read. */
+  /** The ping that followed the update on the line; its pong proves that the update was read, and echoed if at all. */
   readonly token: number;
-  confirmed: boolean;
 }
 
 /** What the broker knows of one peer's idea of the root. */
@@ -39,11 +41,9 @@ export class RootRecord {
     const address = addressText(recordAddress);
     const echo = view.expected.findIndex((entry) => entry.address === address);
     if (echo >= 0) {
-      view.expected.splice(0, echo + 1);
+      view.expected = view.expected.slice(echo + 1);
       return 'echo';
     }
-    // It held the write lock, so it had read all updates that were confirmed: those it has not echoed it never will.
-    view.expected = view.expected.filter((entry) => !entry.confirmed);
     view.believes = address;
     this.current = { address, message: message.slice() };
     return 'update';
@@ -60,17 +60,14 @@ export class RootRecord {
     const address = this.current?.address;
     if (address === undefined || view.believes === address) return 'send';
     if (view.expected.length >= MAX_EXPECTED_ECHOES) return 'overdue';
-    view.expected.push({ address, token, confirmed: false });
+    view.expected.push({ address, token });
     view.believes = address;
     return 'send-and-ping';
   }
 
   /** The peer with this view has read everything that was sent before the ping with that token. */
   confirm(view: RootView, token: number): void {
-    for (const entry of view.expected) {
-      if (entry.token > token) break;
-      entry.confirmed = true;
-    }
+    view.expected = view.expected.filter((entry) => entry.token > token);
   }
 }
 

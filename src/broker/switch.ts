@@ -1,6 +1,6 @@
 /**
  * The ordered switch of one database: what comes in is passed on, in one go and in the order of its coming, to
- * everybody whom it concerns; so every peer sees causes before effects (docs/PROTOCOL.md, section 4).
+ * everybody whom it concerns; so every peer sees causes before effects (docs/PROTOCOL.md, section 10).
  */
 
 import type { Delivery } from './delivery.js';

@@ -105,7 +105,7 @@ export class WebSocketConnection {
   }
 
   /**
-   * Starts. To be called once, before anything is sent, in the turn in which the upgrade request came.
+   * Starts. To be called once, before anything is sent. A socket that was paused is resumed.
    *
    * @param preamble the answer to the handshake; it leaves in one write with what is sent in the same turn
    * @param head what came behind the request; it is received after the caller's turn, before anything else
@@ -128,6 +128,7 @@ export class WebSocketConnection {
     socket.on('drain', () => this.#write());
     socket.on('end', () => this.#onEnd());
     socket.on('data', (chunk: Uint8Array) => this.#onData(chunk));
+    socket.resume();
   }
 
   /** Sends a text message. The payload must not change any more. After `close` or the end, nothing happens. */

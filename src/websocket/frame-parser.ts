@@ -43,8 +43,8 @@ export interface ParserLimits {
   readonly maxFragments?: number;
 }
 
-/** How many fragments a message may have unless told otherwise. */
-export const DEFAULT_MAX_FRAGMENTS = 131_072;
+/** How many fragments a message may have unless told otherwise. They are counted when they are complete. */
+export const DEFAULT_MAX_FRAGMENTS = 16_384;
 
 /** The longest that a header, or a whole control frame, can be: what is held back until it is complete. */
 const HELD_MAX = 6 + CONTROL_PAYLOAD_MAX;

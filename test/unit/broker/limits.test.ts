@@ -1,0 +1,136 @@
+import { describe, expect, it } from 'vitest';
+import { BrokerLab } from '../../support/broker-lab.js';
+
+const event = (bytes: number) => ({ type: 'event', data: 'x'.repeat(bytes) });
+
+describe('limits', () => {
+  it('lets one large message pass, and cuts a peer off that does not read it, when the next one comes', () => {
+    const lab = new BrokerLab({ maxBuffered: 1_000 });
+    const [a, slow, other] = [lab.connect('peerA'), lab.connect('slow1'), lab.connect('other')];
+    slow.isReading = false;
+    a.tells(event(50_000));
+    expect(slow.closedWith).toBeUndefined();
+    a.tells(event(1));
+    expect(slow.closedWith).toBe('IPC_CLOSED_TOO_SLOW');
+    expect(other.messages('event')).toHaveLength(2);
+    expect(other.received.at(-1)).toBe('disconnect:slow1');
+    expect(lab.count('too-slow')).toBe(1);
+  });
+
+  it('cuts several off that stopped reading, all in one step, without sending them more', () => {
+    const lab = new BrokerLab({ maxBuffered: 1_000 });
+    const a = lab.connect('peerA');
+    const slow = Array.from({ length: 20 }, (_, n) => lab.connect(`slow${n}x`));
+    for (const peer of slow) peer.isReading = false;
+    a.tells(event(5_000));
+    const before = slow.map((peer) => peer.bufferedBytes);
+    a.tells(event(1));
+    expect(slow.map((peer) => peer.bufferedBytes)).toEqual(before);
+    expect(slow.every((peer) => peer.closedWith === 'IPC_CLOSED_TOO_SLOW')).toBe(true);
+    expect(lab.broker.peers('mydb_data').map(({ id }) => id)).toEqual(['peerA']);
+  });
+
+  it('cuts the largest debtors off when all queues together hold too much', () => {
+    const lab = new BrokerLab({ maxBuffered: 1_000_000, maxTotalBuffered: 64_000 });
+    const a = lab.connect('peerA', 'one_data');
+    const small = lab.connect('small', 'one_data');
+    const b = lab.connect('peerB', 'two_data');
+    const large = lab.connect('large', 'two_data');
+    for (const peer of [small, large]) peer.isReading = false;
+    a.tells(event(10_000));
+    b.tells(event(60_000));
+    expect(large.closedWith).toBe('IPC_CLOSED_TOO_SLOW');
+    expect(small.closedWith).toBeUndefined();
+    expect(lab.count('over-total')).toBe(1);
+  });
+
+  it('refuses peers, and databases, above their number; those that are there may reconnect', () => {
+    const lab = new BrokerLab({ maxPeers: 2, maxDatabases: 1 });
+    lab.connect('peerA');
+    lab.connect('peerB');
+    expect(lab.connect('peerC').refusedWith).toBe('IPC_REFUSED_TOO_MANY_PEERS');
+    expect(lab.connect('peerA').isIn).toBe(true);
+    expect(lab.connect('peerA', 'another_data').refusedWith).toBe('IPC_REFUSED_TOO_MANY_DATABASES');
+  });
+
+  it('remembers nothing of a database that nobody is connected to', () => {
+    const lab = new BrokerLab({ maxDatabases: 1 });
+    lab.connect('peerA').leaves();
+    expect(lab.broker.databases).toEqual([]);
+    expect(lab.connect('peerA', 'another_data').isIn).toBe(true);
+  });
+
+  it('does not count a database that nobody could join', () => {
+    const lab = new BrokerLab({ maxPeers: 0 });
+    lab.connect('peerA');
+    expect(lab.broker.databases).toEqual([]);
+  });
+
+  it('warns of one kind of incident at most once in ten seconds, with the number since', () => {
+    const lab = new BrokerLab();
+    const a = lab.connect('peerA');
+    for (let n = 0; n < 5; n++) a.says('garbage');
+    expect(lab.warnings()).toHaveLength(1);
+    lab.clock.advance(10_000);
+    a.says('garbage');
+    const warnings = lab.log.filter(({ level }) => level === 'warn');
+    expect(warnings.map(({ fields }) => fields['count'])).toEqual([1, 5]);
+  });
+});
+
+describe('large messages over HTTP', () => {
+  const http = { largeMessages: 'http', maxPayload: 100 } as const;
+
+  it('are parked for each receiver, and handed out once, to it alone', () => {
+    const lab = new BrokerLab(http);
+    const [a, b, c] = [lab.connect('peerA'), lab.connect('peerB'), lab.connect('peerC')];
+    for (const peer of [b, c]) peer.clear();
+    a.tells(event(200));
+    const [messageId = ''] = b.received.map((text) => text.replace('get:', ''));
+    expect(c.received).toHaveLength(1);
+    expect(c.received[0]).not.toBe(b.received[0]);
+    expect(lab.broker.pickUp('mydb_data', 'peerC', messageId)).toBeUndefined();
+    const picked = lab.broker.pickUp('mydb_data', 'peerB', messageId);
+    expect(JSON.parse(new TextDecoder().decode(picked))).toMatchObject({ from: 'peerA' });
+    expect(lab.broker.pickUp('mydb_data', 'peerB', messageId)).toBeUndefined();
+  });
+
+  it('are measured as clients measure: in UTF-16 units', () => {
+    const lab = new BrokerLab(http);
+    const [a, b] = [lab.connect('peerA'), lab.connect('peerB')];
+    b.clear();
+    const head = '{"type":"event","from":"peerA","data":""}'.length;
+    a.tells({ type: 'event', data: '€'.repeat(100 - head) });
+    a.tells({ type: 'event', data: `${'€'.repeat(98 - head)}😀` });
+    a.tells({ type: 'event', data: `${'€'.repeat(99 - head)}😀` });
+    expect(b.received.map((text) => text.slice(0, 4))).toEqual(['{"ty', '{"ty', 'get:']);
+  });
+
+  it('are kept for a minute, and no longer than their receiver is there', () => {
+    const lab = new BrokerLab(http);
+    const [a, b] = [lab.connect('peerA'), lab.connect('peerB')];
+    a.tells(event(200));
+    lab.clock.advance(60_000);
+    expect(lab.count('parking-expired')).toBe(1);
+    expect(lab.broker.pickUp('mydb_data', 'peerB', 'm1')).toBeUndefined();
+    a.tells(event(200));
+    b.leaves();
+    expect(lab.clock.pending).toBe(0);
+  });
+});
+
+describe('messages over HTTP', () => {
+  it('are passed on in the name of a peer that is connected', () => {
+    const lab = new BrokerLab();
+    lab.connect('peerA');
+    const b = lab.connect('peerB');
+    const frame = (text: string) => new TextEncoder().encode(text);
+    expect(lab.broker.post('mydb_data', 'peerA', frame('to:peerB;{"type":"event","from":"peerA"}'))).toBe(
+      true,
+    );
+    expect(lab.broker.post('mydb_data', 'peerA', frame('{"type":"event","from":"peerB"}'))).toBe(false);
+    expect(lab.broker.post('mydb_data', 'peerC', frame('{"type":"event","from":"peerC"}'))).toBe(false);
+    expect(lab.broker.post('nodb_data', 'peerA', frame('{"type":"event","from":"peerA"}'))).toBe(false);
+    expect(b.messages('event')).toHaveLength(1);
+  });
+});

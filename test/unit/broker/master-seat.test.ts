@@ -1,0 +1,223 @@
+import { describe, expect, it } from 'vitest';
+import { BrokerLab } from '../../support/broker-lab.js';
+
+const lockRequest = (id: string) => ({
+  type: 'lock-request',
+  id,
+  data: { path: 'x', tid: 't', write: true },
+});
+
+describe('a master that is absent', () => {
+  it('gets its requests, in order, once it has come and settled', () => {
+    const lab = new BrokerLab({ masterSettle: 1_000 });
+    const [a, b] = [lab.connect('peerA'), lab.connect('peerB')];
+    a.tells(lockRequest('1'), '[master]');
+    b.tells({ type: 'request', id: '2', data: { type: 'kit.add', key: 'k' } }, '[master]');
+    const master = lab.connect('[master]').clear();
+    a.tells(lockRequest('3'), '[master]');
+    lab.clock.advance(999);
+    expect(master.received).toEqual([]);
+    lab.clock.advance(1);
+    const requests = master.received
+      .map((text) => JSON.parse(text) as { id?: string })
+      .filter(({ id }) => id);
+    expect(requests.map(({ id }) => id)).toEqual(['1', '2', '3']);
+    a.tells(lockRequest('4'), '[master]');
+    expect(master.messages('lock-request').map(({ id }) => id)).toEqual(['1', '3', '4']);
+  });
+
+  it('gets nothing of a worker that is gone', () => {
+    const lab = new BrokerLab();
+    const [a, b] = [lab.connect('peerA'), lab.connect('peerB')];
+    a.tells(lockRequest('1'), '[master]');
+    b.tells(lockRequest('2'), '[master]');
+    a.leaves();
+    const master = lab.connectMaster();
+    expect(master.messages('lock-request').map(({ id }) => id)).toEqual(['2']);
+    expect(lab.count('orphaned-request')).toBe(1);
+  });
+
+  it('still gets the requests of a worker whose connection was replaced', () => {
+    const lab = new BrokerLab();
+    lab.connect('peerA').tells(lockRequest('1'), '[master]');
+    lab.connect('peerA');
+    expect(lab.connectMaster().messages('lock-request')).toHaveLength(1);
+  });
+
+  it('is answered for where the lock was the last one’s: an unlock is ok, a move is not', () => {
+    const lab = new BrokerLab();
+    const a = lab.connect('peerA').clear();
+    a.tells({ type: 'unlock-request', id: 'u', data: { id: 7 } }, '[master]');
+    a.tells({ type: 'move-lock-request', id: 'm', data: { id: 7, move_to: 'parent' } }, '[master]');
+    expect(a.messages('unlock-result')).toEqual([
+      { type: 'unlock-result', id: 'u', from: '[master]', to: 'peerA', ok: true, data: { id: 7 } },
+    ]);
+    expect(a.messages('lock-result')).toMatchObject([{ id: 'm', from: '[master]', ok: false }]);
+    const master = lab.connectMaster();
+    expect(master.messages('unlock-request')).toEqual([]);
+  });
+
+  it('is answered for when the mailbox is full, by an error only where AceBase awaits one', () => {
+    const lab = new BrokerLab({ maxMailPerPeer: 100 });
+    const a = lab.connect('peerA').clear();
+    a.tells({ ...lockRequest('first'), pad: 'x'.repeat(200) }, '[master]');
+    a.tells(
+      { type: 'request', id: 'alloc', data: { type: 'fst.allocate', pad: 'x'.repeat(200) } },
+      '[master]',
+    );
+    a.tells({ type: 'request', id: 'kit', data: { type: 'kit.add', pad: 'x'.repeat(200) } }, '[master]');
+    a.tells({ type: 'request', id: 'free', data: { type: 'fst.release', pad: 'x'.repeat(200) } }, '[master]');
+    const [refused] = a.messages('lock-result');
+    expect(refused).toMatchObject({ id: 'first', ok: false });
+    expect(refused?.['reason']).toContain('mydb_data');
+    expect(a.messages('result')).toMatchObject([
+      { id: 'alloc', ok: false },
+      { id: 'kit', ok: true, data: { ok: true, index: -1 } },
+      { id: 'free', ok: true, data: { ok: true } },
+    ]);
+    expect(lab.count('mailbox-full')).toBe(4);
+    expect(lab.warnings()).toHaveLength(1);
+  });
+
+  it('has no mail that nobody asked for kept: presence is told anew, events mean nothing to a newcomer', () => {
+    const lab = new BrokerLab();
+    const a = lab.connect('peerA');
+    a.tells({ type: 'event', data: {} }, '[master]');
+    a.tells({ type: 'event', data: {} });
+    expect(lab.count('undeliverable')).toBe(1);
+    expect(lab.connectMaster().messages('event')).toEqual([]);
+  });
+});
+
+describe('a master that settles', () => {
+  it('gets everything of that time later, in order', () => {
+    const lab = new BrokerLab();
+    const a = lab.connect('peerA');
+    const master = lab.connect('[master]').clear();
+    a.tells({ type: 'notification', data: { type: 'index.deleted', n: 1 } });
+    a.tells(lockRequest('2'), '[master]');
+    a.tells({ type: 'subscribe', data: {} }, '[master]');
+    expect(master.received).toEqual([]);
+    lab.clock.advance(1_000);
+    const types = master.received.map((text) => (JSON.parse(text) as { type: string }).type);
+    expect(types).toEqual(['hello', 'notification', 'lock-request', 'subscribe']);
+  });
+
+  it('can speak at once', () => {
+    const lab = new BrokerLab();
+    const a = lab.connect('peerA').clear();
+    lab.connect('[master]').tells({ type: 'event', data: {} });
+    expect(a.messages('event')).toHaveLength(1);
+  });
+
+  it('leaves no timer behind when it goes before it has settled', () => {
+    const lab = new BrokerLab();
+    lab.connect('peerA');
+    lab.connect('[master]').leaves();
+    expect(lab.clock.pending).toBe(0);
+    const second = lab.connect('[master]');
+    lab.clock.advance(1_000);
+    second.leaves();
+    expect(lab.clock.pending).toBe(0);
+  });
+
+  it('does not settle at all with masterSettle 0', () => {
+    const lab = new BrokerLab({ masterSettle: 0 });
+    const a = lab.connect('peerA');
+    a.tells(lockRequest('1'), '[master]');
+    expect(lab.connect('[master]').messages('lock-request')).toHaveLength(1);
+  });
+});
+
+describe('a second master', () => {
+  it('is held, and let in when the first one leaves', () => {
+    const lab = new BrokerLab();
+    const first = lab.connectMaster();
+    const second = lab.connect('[master]');
+    lab.clock.advance(3_900);
+    expect([second.isIn, second.refusedWith]).toEqual([false, undefined]);
+    first.tells({ type: 'bye' });
+    expect(second.isIn).toBe(true);
+    expect(first.closedWith).toBe('IPC_CLOSED_GOODBYE');
+    second.leaves();
+    expect(lab.clock.pending).toBe(0);
+  });
+
+  it('is refused after 4 s if the first one lives, and the log names both addresses', () => {
+    const lab = new BrokerLab();
+    const first = lab.connectMaster();
+    const second = lab.connect('[master]');
+    lab.clock.advance(4_000);
+    expect(second.refusedWith).toBe('IPC_REFUSED_SECOND_MASTER');
+    expect(first.closedWith).toBeUndefined();
+    const warning = lab.log.find(({ level }) => level === 'warn');
+    expect(warning?.fields).toMatchObject({ address: '10.0.0.2:1000', masterAddress: '10.0.0.1:1000' });
+    expect(lab.clock.pending).toBe(0);
+  });
+
+  it('takes over after 2 s from one that answers no ping, and that one is not heard any more', () => {
+    const lab = new BrokerLab();
+    const worker = lab.connect('peerA');
+    const first = lab.connectMaster();
+    first.isReading = false;
+    const second = lab.connect('[master]');
+    lab.clock.advance(1_999);
+    expect(second.isIn).toBe(false);
+    lab.clock.advance(1);
+    expect(second.isIn).toBe(true);
+    expect(first.closedWith).toBe('IPC_CLOSED_MASTER_REPLACED');
+    worker.clear();
+    first.tells({ type: 'lock-result', id: 'r', ok: true, data: { id: 1 } }, 'peerA');
+    expect(worker.received).toEqual([]);
+  });
+
+  it('may go away while it waits', () => {
+    const lab = new BrokerLab();
+    const first = lab.connectMaster();
+    const second = lab.connect('[master]');
+    second.cancel();
+    first.leaves();
+    expect(second.isIn).toBe(false);
+    expect(lab.clock.pending).toBe(0);
+    expect(lab.connect('[master]').isIn).toBe(true);
+  });
+
+  it('waits alone: a third one is refused at once', () => {
+    const lab = new BrokerLab();
+    lab.connectMaster();
+    lab.connect('[master]');
+    expect(lab.connect('[master]').refusedWith).toBe('IPC_REFUSED_SECOND_MASTER');
+  });
+
+  it('is refused when the server stops', () => {
+    const lab = new BrokerLab();
+    const first = lab.connectMaster();
+    const second = lab.connect('[master]');
+    lab.broker.stop();
+    expect(second.refusedWith).toBe('IPC_REFUSED_DRAINING');
+    expect(first.closedWith).toBe('IPC_CLOSED_STOPPING');
+    expect(lab.clock.pending).toBe(0);
+  });
+});
+
+describe('a master that says goodbye', () => {
+  it('still answers what it was asked before', () => {
+    const lab = new BrokerLab();
+    const worker = lab.connect('peerA');
+    const master = lab.connectMaster();
+    worker.tells(lockRequest('1'), '[master]');
+    master.tells({ type: 'bye' });
+    master.tells({ type: 'lock-result', id: '1', ok: false, reason: 'exiting' }, 'peerA');
+    expect(worker.messages('lock-result')).toMatchObject([{ id: '1', ok: false }]);
+  });
+
+  it('is not sent what comes later: the next one gets it', () => {
+    const lab = new BrokerLab();
+    const worker = lab.connect('peerA');
+    const master = lab.connectMaster();
+    master.tells({ type: 'bye' });
+    worker.tells(lockRequest('2'), '[master]');
+    expect(master.messages('lock-request')).toEqual([]);
+    expect(lab.connectMaster().messages('lock-request')).toHaveLength(1);
+  });
+});

@@ -1,0 +1,131 @@
+import { describe, expect, it } from 'vitest';
+import { BrokerLab, type ScriptedPeer } from '../../support/broker-lab.js';
+
+const newKey = (index: number, key: string) => ({
+  type: 'notification',
+  data: { type: 'kit.new_key', key, index },
+});
+const hello = (from: string) => `{"type":"hello","from":"${from}"}`;
+const keysOf = (peer: ScriptedPeer) =>
+  peer.messages('notification').map((message) => (message['data'] as { key: string }).key);
+
+describe('presence', () => {
+  it('starts with the welcome, then brings every pair together by a hello without `to`', () => {
+    const lab = new BrokerLab({ maxPayload: 1234 });
+    const a = lab.connect('peerA');
+    const b = lab.connect('peerB');
+    expect(a.received).toEqual(['welcome:{"maxPayload":1234}', 'connect:peerB', hello('peerB')]);
+    expect(b.received).toEqual(['welcome:{"maxPayload":1234}', hello('peerA')]);
+  });
+
+  it('tells the others when a peer goes, however it went', () => {
+    const lab = new BrokerLab();
+    const a = lab.connect('peerA').clear();
+    lab.connect('peerB').leaves();
+    const c = lab.connect('peerC');
+    a.clear();
+    c.tells({ type: 'bye' });
+    expect(a.received).toEqual(['{"type":"bye","from":"peerC"}', 'disconnect:peerC']);
+    expect(lab.events).toEqual([
+      '+peerA',
+      '+peerB',
+      '-peerB: the line broke',
+      '+peerC',
+      '-peerC: said goodbye',
+    ]);
+  });
+
+  it('ends the connection of a peer that says goodbye, and does not let its id back in', () => {
+    const lab = new BrokerLab();
+    lab.connect('other');
+    const a = lab.connect('peerA');
+    a.tells({ type: 'bye' });
+    expect(a.closedWith).toBe('IPC_CLOSED_GOODBYE');
+    a.leaves();
+    expect(lab.connect('peerA').refusedWith).toBe('IPC_REFUSED_PEER_GONE');
+    expect(lab.connect('peerA', 'another_data').isIn).toBe(true);
+  });
+
+  it('forgets the oldest of too many ids that said goodbye', () => {
+    const lab = new BrokerLab();
+    lab.connect('other');
+    for (let n = 0; n <= 10_000; n++) lab.connect(`peer${n}x`).tells({ type: 'bye' });
+    expect(lab.connect('peer0x').isIn).toBe(true);
+    expect(lab.connect('peer1x').refusedWith).toBe('IPC_REFUSED_PEER_GONE');
+  });
+
+  it('replaces the connection of a worker that connects again: no disconnect for the others, but introductions', () => {
+    const lab = new BrokerLab();
+    const a = lab.connect('peerA');
+    const old = lab.connect('peerB');
+    a.clear();
+    const again = lab.connect('peerB');
+    expect(old.closedWith).toBe('IPC_CLOSED_REPLACED');
+    expect(a.received).toEqual(['connect:peerB', hello('peerB')]);
+    expect(again.received).toContain(hello('peerA'));
+    old.leaves();
+    expect(lab.broker.peers('mydb_data').map(({ id }) => id)).toEqual(['peerA', 'peerB']);
+    expect(a.received).toHaveLength(2);
+  });
+
+  it('introduces a master and workers to each other, whoever came first', () => {
+    const lab = new BrokerLab();
+    const before = lab.connect('before');
+    const master = lab.connect('[master]');
+    const during = lab.connect('during');
+    lab.clock.advance(1_000);
+    const after = lab.connect('after1');
+    for (const id of ['before', 'during', 'after1']) expect(master.received).toContain(hello(id));
+    for (const worker of [before, during, after]) expect(worker.received).toContain(hello('[master]'));
+    expect(master.messages('hello')).toHaveLength(3);
+  });
+});
+
+describe('the key table', () => {
+  it('is told again to a worker just before its first granted lock, and only then', () => {
+    const lab = new BrokerLab();
+    const master = lab.connectMaster();
+    const a = lab.connectWorker('peerA', master);
+    master.tells(newKey(0, 'first'));
+    master.tells(newKey(1, 'second'));
+    const late = lab.connect('late1');
+    expect(keysOf(late)).toEqual([]);
+    master.tells({ type: 'lock-result', id: 'x', ok: false, reason: 'no' }, 'late1');
+    expect(keysOf(late)).toEqual([]);
+    late.clear();
+    master.tells({ type: 'lock-result', id: 'y', ok: true, data: { id: 5 } }, 'late1');
+    expect(keysOf(late)).toEqual(['first', 'second']);
+    expect(late.received.at(-1)).toContain('"lock-result"');
+    late.clear();
+    master.tells({ type: 'lock-result', id: 'z', ok: true, data: { id: 6 } }, 'late1');
+    expect(keysOf(late)).toEqual([]);
+    expect(keysOf(a)).toEqual(['first', 'second']);
+  });
+
+  it('is told to a new master when it has settled, before its requests, and once more two seconds later', () => {
+    const lab = new BrokerLab();
+    const old = lab.connectMaster();
+    const worker = lab.connectWorker('peerA', old);
+    old.tells(newKey(0, 'first'));
+    old.leaves();
+    worker.tells({ type: 'lock-request', id: '1', data: {} }, '[master]');
+    const master = lab.connect('[master]').clear();
+    lab.clock.advance(1_000);
+    const types = master.received.map((text) => (JSON.parse(text) as { type: string }).type);
+    expect(types).toEqual(['hello', 'notification', 'lock-request']);
+    master.clear();
+    lab.clock.advance(2_000);
+    expect(keysOf(master)).toEqual(['first']);
+    expect(lab.clock.pending).toBe(0);
+  });
+
+  it('is forgotten when nobody is connected: the file may be another one then', () => {
+    const lab = new BrokerLab();
+    const master = lab.connectMaster();
+    master.tells(newKey(0, 'first'));
+    master.leaves();
+    const next = lab.connectMaster();
+    expect(keysOf(lab.connectWorker('peerA', next))).toEqual([]);
+    expect(keysOf(next)).toEqual([]);
+  });
+});

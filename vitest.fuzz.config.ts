@@ -1,0 +1,10 @@
+import { defineConfig } from 'vitest/config';
+
+/** `npm run fuzz`: the frame properties of the normal test run, over a million inputs. */
+export default defineConfig({
+  test: {
+    include: ['test/conformance/frames.test.ts'],
+    env: { FRAME_FUZZ_RUNS: process.env['FRAME_FUZZ_RUNS'] ?? '1000000' },
+    testTimeout: 3_600_000,
+  },
+});
