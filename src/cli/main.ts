@@ -30,7 +30,8 @@ function checkConfig(flags: ReadonlyMap<string, string | boolean>): void {
 
 async function run({ settings, warnings }: ResolvedSources): Promise<void> {
   const logger = createLogger(settings);
-  for (const warning of warnings) logger.warn({}, warning);
+  // Those about the settings are logged by the server when it starts.
+  for (const warning of warnings) if (!settings.warnings.includes(warning)) logger.warn({}, warning);
   await serve({
     server: AceBaseIPCServer.fromSettings(settings, { logger }),
     settings,

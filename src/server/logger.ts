@@ -1,15 +1,10 @@
 /** Logs: pino, as JSON or as text for people. A log that cannot be written never stops the server. */
 
-import {
-  type DestinationStream,
-  destination as fileDestination,
-  type Logger as PinoLogger,
-  pino,
-  stdTimeFunctions,
-} from 'pino';
+import { type DestinationStream, type Logger as PinoLogger, pino, stdTimeFunctions } from 'pino';
 import { prettyFactory } from 'pino-pretty';
 import type { Settings } from '../options/settings.js';
 import { systemClock } from '../platform/clock.js';
+import { standardLogOutput } from './log-output.js';
 
 /** Where log lines go: any writable stream will do. */
 export interface LogDestination {
@@ -20,9 +15,6 @@ export interface LogDestination {
   /** Whether it is a terminal. */
   readonly isTTY?: boolean;
 }
-
-/** Lines that wait while standard output takes nothing: enough for a hiccup, not for the memory of the process. */
-const WAITING_BYTES_MAX = 4_194_304;
 
 const SECRETS = ['token', 'tokens', 'adminToken', 'authorization', 'Authorization', 'passphrase'];
 
@@ -38,7 +30,7 @@ export function createLogger(
   settings: Pick<Settings, 'logLevel' | 'logFormat'>,
   destination?: LogDestination,
 ): PinoLogger {
-  const sink = destination ?? standardOutput();
+  const sink: LogDestination = destination ?? standardLogOutput();
   const terminal = destination === undefined ? process.stdout.isTTY === true : destination.isTTY === true;
   sink.on?.('error', () => undefined);
   const pretty = settings.logFormat === 'pretty' || (settings.logFormat === 'auto' && terminal);
@@ -51,11 +43,6 @@ export function createLogger(
     },
     pretty ? prettyStream(sink, terminal) : sink,
   );
-}
-
-function standardOutput(): DestinationStream & LogDestination {
-  // With a minimum of 1 each line is written at once, and `flush` waits for it, which with 0 it does not.
-  return fileDestination({ dest: 1, sync: false, minLength: 1, maxLength: WAITING_BYTES_MAX });
 }
 
 /** Formats within the process, so that lines are out before it ends, and nothing depends on a worker thread. */

@@ -1,0 +1,192 @@
+/**
+ * A process that holds one real AceBase database and does what its parent asks. Started by `acebase-process.ts`
+ * with `child_process.fork`; `process.argv[2]` holds its options as JSON.
+ *
+ * Plain CommonJS, so that it can load any published `acebase`, and without a line of this package in it.
+ */
+'use strict';
+
+const options = JSON.parse(process.argv[2]);
+
+// Stock clients print every message they receive. Counting them here instead keeps stdout quiet, costs next to
+// nothing, and shows what a client receives without touching the client.
+const received = Object.create(null);
+const sent = Object.create(null);
+const waiters = new Set();
+
+console.log = (text) => {
+  count(received, kindOfFrame(String(text)));
+  // The client handles a message after it has printed it, so whoever waits for its effect looks a turn later.
+  if (waiters.size > 0) setImmediate(checkWaiters);
+};
+
+const server = options.server && openServer(options.server);
+const database = server ? server.db : openDatabase();
+const ipc = database.api.storage.ipc;
+const subscriptions = new Map();
+let blocker;
+
+watchSending();
+(server ?? database).ready(() => process.send({ kind: 'ready', id: ipc.id }));
+process.on('message', (message) => void answer(message));
+// Without its parent nobody would ever end this process.
+process.on('disconnect', () => process.exit(0));
+
+const commands = {
+  set: async ({ path, value }) => void (await database.ref(path).set(value)),
+  update: async ({ path, value }) => void (await database.ref(path).update(value)),
+  get: async ({ path }) => (await database.ref(path).get()).val(),
+  exists: ({ path }) => database.ref(path).exists(),
+  remove: async ({ path }) => void (await database.ref(path).remove()),
+  transaction: ({ path, change }) => transaction(path, change),
+  createIndex: async ({ path, key, options }) => void (await database.indexes.create(path, key, options)),
+  query: async ({ path, filters, sort }) => {
+    let query = database.query(path);
+    for (const [key, operator, value] of filters) query = query.filter(key, operator, value);
+    if (sort) query = query.sort(sort);
+    return (await query.get()).map((snapshot) => ({ key: snapshot.key, value: snapshot.val() }));
+  },
+  subscribe: ({ subscription, path, event }) => subscribe(subscription, path, event),
+  unsubscribe: ({ subscription }) => {
+    subscriptions.get(subscription)?.stop();
+    subscriptions.delete(subscription);
+  },
+  apply: async ({ operations }) => {
+    for (const { command, ...parameters } of operations) await commands[command](parameters);
+  },
+  // Asked for a path other than the root, AceBase throws (`JSON.parse(undefined)`), without IPC too.
+  mutations: async () => (await database.api.getMutations({ path: '', timestamp: 0 })).mutations,
+  // Versions that have no `ipc` setting ignore it silently.
+  joins: () => ipc.constructor.name === 'RemoteIPCPeer',
+  counts: () => ({ received: { ...received }, sent: { ...sent } }),
+  block: ({ milliseconds, every }) => block(milliseconds, every),
+  // Each of these resolves at the message that makes it true.
+  untilReceived: ({ kind, count }) => until(() => received[kind] >= count),
+  untilSent: ({ kind, count }) => until(() => sent[kind] >= count),
+  untilPeers: ({ count }) => until(() => ipc.peers.length >= count),
+  untilSubscribed: ({ path, event, count }) =>
+    until(
+      () => ipc.remoteSubscriptions.filter((it) => it.path === path && it.event === event).length >= count,
+    ),
+  close: async () => {
+    clearTimeout(blocker);
+    // Stops listening for HTTP, and leaves the database open.
+    await server?.shutdown();
+    await database.close();
+  },
+  exit: ({ code }) => process.exit(code),
+};
+
+function openDatabase() {
+  const { AceBase } = require(options.package);
+  return new AceBase(options.database, {
+    logLevel: 'error',
+    storage: {
+      path: options.path,
+      ...(options.ipc && { ipc: options.ipc }),
+      ...(options.transactions && { transactions: options.transactions }),
+    },
+  });
+}
+
+/** An `acebase-server`, which opens the database itself and serves it over HTTP as well. */
+function openServer({ package: serverPackage, port }) {
+  const { AceBaseServer } = require(serverPackage);
+  return new AceBaseServer(options.database, {
+    host: 'localhost',
+    port,
+    path: options.path,
+    logLevel: 'error',
+    authentication: { enabled: false },
+    ...(options.ipc && { ipc: options.ipc }),
+    ...(options.transactions && { transactions: options.transactions }),
+  });
+}
+
+async function answer({ number, command, parameters }) {
+  try {
+    const result = await commands[command](parameters);
+    process.send({ kind: 'answer', number, result });
+  } catch (error) {
+    process.send({ kind: 'answer', number, error: error?.stack ?? String(error) });
+  }
+  // From here on only the database's own sockets and timers can keep the process alive: whether it ends by itself
+  // after close() is one of the things that tests look at.
+  if (command === 'close') process.removeAllListeners('disconnect').disconnect();
+}
+
+async function transaction(path, change) {
+  let result;
+  await database.ref(path).transaction((snapshot) => {
+    const before = snapshot.val();
+    result = 'increment' in change ? (before ?? 0) + change.increment : (before ?? '') + change.append;
+    return result;
+  });
+  return result;
+}
+
+async function subscribe(number, path, event) {
+  const stream = database.ref(path).on(event, { newOnly: true });
+  const subscription = stream.subscribe((snapshot) => {
+    const value = event === 'mutations' || event.startsWith('notify_') ? undefined : snapshot.val();
+    process.send({ kind: 'event', subscription: number, path: snapshot.ref.path, value });
+  });
+  subscriptions.set(number, subscription);
+  await subscription.activated?.();
+}
+
+function block(milliseconds, every) {
+  const endOfBlock = performance.now() + milliseconds;
+  while (performance.now() < endOfBlock);
+  blocker = setTimeout(block, every - milliseconds, milliseconds, every);
+}
+
+function until(condition) {
+  return new Promise((resolve) => {
+    waiters.add({ condition, resolve });
+    checkWaiters();
+  });
+}
+
+function checkWaiters() {
+  for (const waiter of waiters) {
+    if (!waiter.condition()) continue;
+    waiters.delete(waiter);
+    waiter.resolve();
+  }
+}
+
+/**
+ * Counts what this process sends. A notification that is sent while one is being handled is an echo of it, and is
+ * counted apart: `root.update` for those that this process makes, `root.update echo` for those it only repeats.
+ */
+function watchSending() {
+  let handling = false;
+  const { emit, sendMessage } = ipc;
+  ipc.emit = function (event, ...rest) {
+    const before = handling;
+    handling = before || event === 'notification';
+    try {
+      return emit.call(this, event, ...rest);
+    } finally {
+      handling = before;
+    }
+  };
+  ipc.sendMessage = function (message) {
+    const kind = message.type === 'notification' ? message.data.type : message.type;
+    count(sent, handling ? `${kind} echo` : kind);
+    checkWaiters();
+    return sendMessage.call(this, message);
+  };
+}
+
+function kindOfFrame(text) {
+  if (!text.startsWith('{')) return /^[a-z]+/.exec(text)?.[0] ?? 'other';
+  const type = /^\{"type":"([a-z-]+)"/.exec(text)?.[1] ?? 'other';
+  if (type !== 'notification') return type;
+  return /"data":\{"type":"([a-z._]+)"/.exec(text)?.[1] ?? type;
+}
+
+function count(counts, kind) {
+  counts[kind] = (counts[kind] ?? 0) + 1;
+}

@@ -1,0 +1,108 @@
+import { AceBaseProcess, type AceBaseProcessOptions } from './acebase-process.js';
+import { ServerProcess, type ServerProcessOptions } from './server-process.js';
+import { removeDirectory, temporaryDirectory } from './temporary-directory.js';
+
+/** As many workers as were asked for, where that is known when the test is compiled. */
+type Workers<N extends number> = N extends keyof KnownWorkers ? KnownWorkers[N] : AceBaseProcess[];
+type KnownWorkers = {
+  0: [];
+  1: [AceBaseProcess];
+  2: [AceBaseProcess, AceBaseProcess];
+  3: [AceBaseProcess, AceBaseProcess, AceBaseProcess];
+  4: [AceBaseProcess, AceBaseProcess, AceBaseProcess, AceBaseProcess];
+};
+
+type DatabaseOptions = Partial<Omit<AceBaseProcessOptions, 'ipc'>> & { readonly token?: string };
+
+/**
+ * One IPC server, its AceBase processes, and the folder with their files. Whoever makes a cluster ends it with
+ * {@link Cluster.end}; after that nothing of it is left, however the test went.
+ */
+export class Cluster {
+  readonly #processes: AceBaseProcess[] = [];
+  #workers = 0;
+
+  private constructor(
+    /** The folder that holds the databases. */
+    readonly path: string,
+    readonly server: ServerProcess,
+  ) {}
+
+  /** Starts the server, and nothing else yet. */
+  static async start(options: ServerProcessOptions = {}): Promise<Cluster> {
+    const server = await ServerProcess.start(options);
+    return new Cluster(await temporaryDirectory('cluster'), server);
+  }
+
+  /** Starts the master; does not wait until it is ready. */
+  master(options: DatabaseOptions = {}): AceBaseProcess {
+    return this.#database('master', { name: 'master', ...options });
+  }
+
+  /** Starts a worker; does not wait until it is ready. */
+  worker(options: DatabaseOptions = {}): AceBaseProcess {
+    this.#workers += 1;
+    return this.#database('worker', { name: `worker ${this.#workers}`, ...options });
+  }
+
+  /**
+   * Starts a master and `count` workers, and resolves when all are ready and have met each other. The file is there
+   * before the workers come, so none of them can find it half made.
+   */
+  async form<N extends number>(
+    count: N,
+    options: DatabaseOptions = {},
+  ): Promise<[AceBaseProcess, ...Workers<N>]> {
+    const master = this.master(options);
+    await master.ready();
+    const workers = Array.from({ length: count }, () => this.worker(options));
+    await Promise.all(workers.map((worker) => worker.ready()));
+    await Promise.all([master, ...workers].map((peer) => peer.untilPeers(count)));
+    return [master, ...(workers as Workers<N>)];
+  }
+
+  /** Closes workers, then masters, in the order that users are taught, and waits until each process has ended. */
+  async close(): Promise<void> {
+    const running = this.#processes.splice(0).reverse();
+    for (const role of ['worker', 'master'] as const) {
+      const those = running.filter((it) => roles.get(it) === role);
+      await Promise.all(those.map((it) => it.closeAndEnd()));
+    }
+  }
+
+  /**
+   * Opens the file in a new process with no IPC server, hands it to `look`, and closes it again. For what is really
+   * in the file: nothing of it comes from a cache.
+   */
+  async reopened<T>(
+    look: (database: AceBaseProcess) => Promise<T>,
+    options: DatabaseOptions = {},
+  ): Promise<T> {
+    const { token: _token, ...rest } = options;
+    const database = new AceBaseProcess({ name: 'fresh open', database: 'mydb', path: this.path, ...rest });
+    try {
+      await database.ready();
+      return await look(database);
+    } finally {
+      await database.kill();
+    }
+  }
+
+  /** Ends every process that is still there, and removes the files. Nothing in it depends on anyone's good will. */
+  async end(): Promise<void> {
+    await Promise.all(this.#processes.splice(0).map((process) => process.kill()));
+    await this.server.kill();
+    await removeDirectory(this.path);
+  }
+
+  #database(role: 'master' | 'worker', options: DatabaseOptions & { name: string }): AceBaseProcess {
+    const { token, ...rest } = options;
+    const ipc = { host: 'localhost', port: this.server.port, role, ...(token !== undefined && { token }) };
+    const started = new AceBaseProcess({ database: 'mydb', path: this.path, ...rest, ipc });
+    roles.set(started, role);
+    this.#processes.push(started);
+    return started;
+  }
+}
+
+const roles = new WeakMap<AceBaseProcess, 'master' | 'worker'>();

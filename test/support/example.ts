@@ -1,0 +1,65 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { WatchedProcess } from './child-process.js';
+
+const repository = fileURLToPath(new URL('../../', import.meta.url));
+
+/** The path of a file of an example. */
+export function exampleFile(...names: readonly string[]): string {
+  return join(repository, 'examples', ...names);
+}
+
+let modules: string | undefined;
+
+/**
+ * A folder for `NODE_PATH` in which this package is installed. The examples have a `package.json` of their own, as
+ * at a user's, so Node would not find the package by its own name there.
+ */
+function installedPackage(): string {
+  if (modules === undefined) {
+    const directory = mkdtempSync(join(tmpdir(), 'acebase-ipc-modules-'));
+    symlinkSync(repository, join(directory, 'acebase-ipc-server'), 'dir');
+    process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
+    modules = directory;
+  }
+  return modules;
+}
+
+/** The environment of a user's shell, with `env`: nothing of the test runner is in it. */
+export function exampleEnvironment(env: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
+  const { PATH, HOME } = process.env;
+  return { PATH, HOME, NODE_PATH: installedPackage(), ...env };
+}
+
+/** Starts a file of an example as `node <file>` does. */
+export function startExample(
+  name: string,
+  file: string,
+  env: Readonly<Record<string, string>>,
+): WatchedProcess {
+  const child = spawn(process.execPath, [file], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: exampleEnvironment(env),
+  });
+  return new WatchedProcess(name, child);
+}
+
+/** Ports that are free now. All are held until the last is found, so that no two are the same. */
+export async function freePorts(count: number): Promise<readonly number[]> {
+  const servers = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const server = createServer();
+      await new Promise<void>((resolve, reject) => {
+        server.once('error', reject).listen(0, 'localhost', resolve);
+      });
+      return server;
+    }),
+  );
+  const ports = servers.map((server) => (server.address() as { port: number }).port);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}

@@ -1,0 +1,90 @@
+import { AceBaseProcess } from './acebase-process.js';
+import { exampleFile, freePorts } from './example.js';
+import { DatabaseClient, HttpLoad } from './http-load.js';
+import { Pm2, type Pm2Exit } from './pm2.js';
+import { expectStored } from './shared-database.js';
+import { removeDirectory, temporaryDirectory } from './temporary-directory.js';
+import { eventually } from './waiting.js';
+
+const database = 'mydb';
+
+/** One of the examples for pm2, with ports, files and a pm2 of its own. */
+export class Pm2Example {
+  readonly #observers: AceBaseProcess[] = [];
+
+  private constructor(
+    readonly pm2: Pm2,
+    /** The folder that holds the database. */
+    readonly path: string,
+    readonly ipcPort: number,
+    /** Where the acebase-server processes listen, all on one port. */
+    readonly origin: string,
+  ) {}
+
+  /** @param servers how many acebase-server processes; starts nothing yet */
+  static async create(name: string, servers: number): Promise<Pm2Example> {
+    const path = await temporaryDirectory(name);
+    const [ipcPort = 0, httpPort = 0] = await freePorts(2);
+    const pm2 = await Pm2.create(exampleFile(name, 'ecosystem.config.js'), {
+      DB_NAME: database,
+      DB_PATH: path,
+      HTTP_PORT: String(httpPort),
+      IPC_PORT: String(ipcPort),
+      DB_SERVERS: String(servers),
+    });
+    return new Pm2Example(pm2, path, ipcPort, `http://localhost:${httpPort}`);
+  }
+
+  client(options: { keepAlive?: boolean } = {}): DatabaseClient {
+    return new DatabaseClient(this.origin, database, options);
+  }
+
+  /** Resolves when a write gets through: the server, the master and a worker have found each other. */
+  async untilItWorks(): Promise<void> {
+    const client = this.client();
+    await eventually(() => client.set('probe', Date.now()).then(() => true), {
+      timeout: 60_000,
+      interval: 200,
+    });
+  }
+
+  /** Clients that keep writing: one half keeps its connection, the other makes one for each request. */
+  load(name: string): HttpLoad {
+    const clients = [true, true, false, false].map((keepAlive) => this.client({ keepAlive }));
+    return new HttpLoad(name, clients);
+  }
+
+  /** A process that is not under pm2, as a worker of the same cluster. */
+  async observer(): Promise<AceBaseProcess> {
+    const ipc = { port: this.ipcPort, role: 'worker' } as const;
+    const observer = new AceBaseProcess({ name: 'observer', database, path: this.path, ipc });
+    this.#observers.push(observer);
+    await observer.ready();
+    return observer;
+  }
+
+  /** The ids of all that are connected to the IPC server. */
+  async peers(): Promise<readonly string[]> {
+    const response = await fetch(`http://localhost:${this.ipcPort}/${database}_data/clients`);
+    return ((await response.json()) as { id: string }[]).map((peer) => peer.id);
+  }
+
+  /** Stops one app after the other, and gives how their processes ended. */
+  async shutDown(...apps: readonly string[]): Promise<readonly Pm2Exit[]> {
+    const before = (await this.pm2.exits()).length;
+    for (const app of apps) await this.pm2.run('stop', app);
+    return (await this.pm2.exits()).slice(before);
+  }
+
+  /** With all processes gone: everything that was acknowledged is in the file. */
+  expectStored(loads: readonly HttpLoad[]): Promise<void> {
+    return expectStored(this.path, database, loads);
+  }
+
+  /** Ends every process and removes the files, however the test went. */
+  async end(): Promise<void> {
+    await Promise.all(this.#observers.map((observer) => observer.kill()));
+    await this.pm2.end();
+    await removeDirectory(this.path);
+  }
+}

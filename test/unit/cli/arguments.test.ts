@@ -1,0 +1,126 @@
+import { describe, expect, test } from 'vitest';
+import { parseArguments } from '../../../src/cli/arguments.js';
+import { IPCError } from '../../../src/errors.js';
+import { optionTable } from '../../../src/options.js';
+
+const parse = (...words: string[]) => parseArguments(words, '9.8.7');
+
+function flags(...words: string[]) {
+  const invocation = parse(...words);
+  if (invocation.kind === 'print') throw new Error(invocation.text);
+  return [...invocation.flags];
+}
+
+function help(...words: string[]): string {
+  const invocation = parse(...words, '--help');
+  return invocation.kind === 'print' ? invocation.text : '';
+}
+
+function failure(...words: string[]): string {
+  try {
+    parse(...words);
+  } catch (error) {
+    if (error instanceof IPCError) return `${error.code} ${error.message}`;
+    throw error;
+  }
+  throw new Error('nothing was thrown');
+}
+
+describe('flags', () => {
+  test('only those that were given are there', () => {
+    expect(flags()).toEqual([]);
+    expect(
+      flags('--port', '1', '--max-payload=32MiB', '--ssl-cert-path', 'c.pem', '--config', 'c.json'),
+    ).toEqual(
+      expect.arrayContaining([
+        ['--port', '1'],
+        ['--max-payload', '32MiB'],
+        ['--ssl-cert-path', 'c.pem'],
+        ['--config', 'c.json'],
+      ]),
+    );
+  });
+  test('may have values that begin with a dash, or are empty', () => {
+    expect(flags('--token', '-x')).toEqual([['--token', '-x']]);
+    expect(flags('--token', '')).toEqual([['--token', '']]);
+  });
+  test('that are repeated: lists grow, the last of others counts', () =>
+    expect(flags('--databases', 'a,b', '--databases', 'c', '--port', '1', '--port', '2')).toEqual([
+      ['--port', '2'],
+      ['--databases', 'a,b,c'],
+    ]));
+  test('that are true or false', () => {
+    expect(flags('--allow-anonymous')).toEqual([['--allow-anonymous', true]]);
+    expect(flags('--no-allow-anonymous')).toEqual([['--allow-anonymous', false]]);
+  });
+  test('there is one for every option', () => {
+    for (const row of optionTable()) {
+      expect(flags(...(row.form === 'boolean' ? [row.flag] : [row.flag, 'x']))).toEqual([
+        [row.flag, row.form === 'boolean' ? true : 'x'],
+      ]);
+    }
+  });
+  test('go before or after the command', () => {
+    expect(parse('check-config', '--port', '1')).toEqual({
+      kind: 'check-config',
+      flags: new Map([['--port', '1']]),
+    });
+    expect(parse('--port', '1', 'check-config')).toEqual({
+      kind: 'check-config',
+      flags: new Map([['--port', '1']]),
+    });
+    expect(parse('--port', '1').kind).toBe('serve');
+  });
+});
+
+describe('mistakes', () => {
+  test.each([
+    [['--prot', '1'], 'IPC_OPTION_UNKNOWN --prot: there is no such option; did you mean --port?'],
+    [
+      ['--max-paylod=7'],
+      'IPC_OPTION_UNKNOWN --max-paylod: there is no such option; did you mean --max-payload?',
+    ],
+    [
+      ['check-config', '--prot=1'],
+      'IPC_OPTION_UNKNOWN --prot: there is no such option; did you mean --port?',
+    ],
+    [
+      ['--xyzxyzxyz'],
+      'IPC_OPTION_UNKNOWN --xyzxyzxyz: there is no such option; acebase-ipc-server --help lists all',
+    ],
+    [
+      ['--port'],
+      'IPC_OPTION_INVALID --port: no value was given. Allowed: a port from 0 (any free one) to 65535',
+    ],
+    [['--config'], 'IPC_OPTION_INVALID --config: no value was given. Allowed: the path of a file'],
+    [
+      ['chekc-config'],
+      'IPC_OPTION_UNKNOWN the command line has a word that is neither an option nor a command; did you mean check-config?',
+    ],
+  ])('%j', (words, line) => expect(failure(...words)).toBe(line));
+
+  test('a token that a shell split is not repeated', () =>
+    expect(failure('--token', 'hush', 'hushhush')).not.toContain('hush'));
+  test('nor is one behind an unknown flag', () =>
+    expect(failure('--tokne=hush')).toBe(
+      'IPC_OPTION_UNKNOWN --tokne: there is no such option; did you mean --token?',
+    ));
+});
+
+describe('help', () => {
+  test('has every flag, variable, default and group, in lines of a terminal', () => {
+    const text = help();
+    const flat = text.replace(/\s+/g, ' ');
+    for (const row of optionTable()) {
+      expect(text).toContain(row.flag);
+      expect(text).toContain(row.environment);
+      expect(flat).toContain(`(default: ${row.defaultText})`);
+      expect(text).toContain(`\n${row.group}:\n`);
+    }
+    const [usage = '', ...lines] = text.split('\n\nA flag goes before')[0]?.split('\n') ?? [];
+    expect(usage).toBe('Usage: acebase-ipc-server [options]');
+    expect(lines.filter((line) => line.length > 80)).toEqual([]);
+  });
+  test('of check-config', () => expect(help('check-config')).toContain('Takes all options of the server.'));
+  test('the version', () => expect(parse('--version')).toEqual({ kind: 'print', text: '9.8.7\n' }));
+});

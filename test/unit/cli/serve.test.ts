@@ -1,0 +1,136 @@
+import { EventEmitter } from 'node:events';
+import { describe, expect, test } from 'vitest';
+import { describeError, exitCodeOf, serve } from '../../../src/cli/serve.js';
+import { IPCError } from '../../../src/errors.js';
+import { resolveOptions, type ServerOptions } from '../../../src/options.js';
+
+/** A server and a process that write down what happens to them. */
+function stage(
+  options: ServerOptions = {},
+  server: { start?: () => Promise<void>; stop?: () => Promise<void> } = {},
+) {
+  const events: string[] = [];
+  const log = (level: string) => (_fields: object, message: string) =>
+    void events.push(`${level}: ${message}`);
+  const host = Object.assign(new EventEmitter(), {
+    send: (message: string) => void events.push(`send: ${message}`),
+    exit: (code: number) => void events.push(`exit: ${code}`),
+  });
+  const fake = Object.assign(new EventEmitter(), {
+    start: async () => void events.push('start'),
+    stop: async () => void events.push('stop'),
+    address: { host: 'localhost', port: 9163, urls: ['ws://127.0.0.1:9163', 'ws://[::1]:9163'] },
+    ...server,
+  });
+  const logger = {
+    trace: log('trace'),
+    debug: log('debug'),
+    info: log('info'),
+    warn: log('warn'),
+    error: log('error'),
+    fatal: log('fatal'),
+  };
+  const settings = resolveOptions(options);
+  const serving = serve({
+    server: fake,
+    settings,
+    logger,
+    host,
+    flush: async () => void events.push('flush'),
+    print: (line) => void events.push(line),
+  });
+  return { events, host, server: fake, serving };
+}
+
+const settled = () => new Promise((resolve) => setImmediate(resolve));
+const LISTENING = 'info: listening on ws://127.0.0.1:9163 and ws://[::1]:9163 (no TLS, no token)';
+
+describe('the command', () => {
+  test('says where it listens, then tells pm2', async () => {
+    const { events, serving } = stage();
+    await serving;
+    expect(events).toEqual(['start', LISTENING, 'send: ready']);
+  });
+
+  test.each([
+    ['SIGTERM', undefined, 143],
+    ['SIGINT', undefined, 130],
+    ['message', 'shutdown', 143],
+  ])('%s %s stops it well, a second one exits at once', async (event, message, code) => {
+    const { events, host, serving } = stage();
+    await serving;
+    events.length = 0;
+    host.emit('message', { type: 'process:msg' });
+    host.emit(event, message);
+    host.emit(event, message);
+    await settled();
+    expect(events).toEqual(['info: stopping', 'stop', `exit: ${code}`, 'info: stopped', 'flush', 'exit: 0']);
+  });
+
+  test('a signal during the start is no failure', async () => {
+    let fail: (error: Error) => void = () => undefined;
+    const start = () => new Promise<void>((_resolve, reject) => (fail = reject));
+    const { events, host, serving } = stage({}, { start });
+    host.emit('SIGTERM');
+    fail(new Error('stopped'));
+    await serving;
+    await settled();
+    expect(events).toEqual(['info: stopping', 'stop', 'info: stopped', 'flush', 'exit: 0']);
+  });
+
+  test('a server that does not stop well is an error', async () => {
+    const { events, host, serving } = stage({}, { stop: async () => Promise.reject(new Error('oops')) });
+    await serving;
+    host.emit('SIGTERM');
+    await settled();
+    expect(events.slice(-3)).toEqual(['error: the server did not stop well', 'flush', 'exit: 1']);
+  });
+
+  test.each(['uncaughtException', 'unhandledRejection'])('%s is logged and ends it with 1', async (event) => {
+    const { events, host, serving } = stage();
+    await serving;
+    events.length = 0;
+    host.emit(event, 'oops');
+    await settled();
+    expect(events).toEqual(['fatal: an error that nobody handled ends this process', 'flush', 'exit: 1']);
+  });
+
+  test('an error event of the server is logged', async () => {
+    const { events, server, serving } = stage();
+    await serving;
+    server.emit('error', new Error('oops'));
+    expect(events.at(-1)).toBe('error: the server reports an error');
+  });
+
+  test('a start that fails says what to do, with the exit code of the table', async () => {
+    const start = async () => Promise.reject(new IPCError('IPC_LISTEN_PORT_IN_USE', 'port 9163 is in use'));
+    const { events, serving } = stage({}, { start });
+    await serving;
+    expect(events).toEqual([
+      'acebase-ipc-server: port 9163 is in use',
+      expect.stringMatching(/^Stop it .* \(IPC_LISTEN_PORT_IN_USE\)$/),
+      'flush',
+      'exit: 1',
+    ]);
+  });
+});
+
+test('TLS and tokens are in the line', async () => {
+  const { events, serving } = stage({ token: { mydb: 'one' }, ssl: { cert: 'c', key: 'k' } });
+  await serving;
+  expect(events[1]).toMatch(/\(TLS, token required, one for each database\)$/);
+});
+
+test('each problem has a line of its own', () => {
+  expect(describeError(new IPCError('IPC_OPTION_INVALID', 'one\ntwo'), 'x')).toEqual([
+    'x: one',
+    'x: two',
+    'See x --help. (IPC_OPTION_INVALID)',
+  ]);
+  expect(describeError(new Error('oops'), 'x')).toEqual(['x: oops']);
+  expect([
+    exitCodeOf(new IPCError('IPC_OPTION_INVALID')),
+    exitCodeOf(new Error('x')),
+    exitCodeOf(new IPCError('IPC_SERVER_STOPPED')),
+  ]).toEqual([2, 1, 1]);
+});
