@@ -136,7 +136,7 @@ export class Broker {
     }
     if (largest === undefined) return false;
     const { database, peer } = largest;
-    this.#incidents.warn(
+    this.#incidents.record(
       'over-total',
       { database: database.name, peer: peer.id, bufferedBytes: peer.outbox.bytes, total },
       'all queues together hold more than maxTotalBuffered; the peer with the longest is cut off',

@@ -254,7 +254,7 @@ export class Database {
     const count = this.#seat.discardRequestsOf(peer.id);
     if (count === 0) return;
     const fields = { database: this.name, peer: peer.id, count };
-    this.#settings.incidents.note(
+    this.#settings.incidents.record(
       'orphaned-request',
       fields,
       'dropped requests to the master: who asked is gone',

@@ -43,7 +43,7 @@ export class Delivery {
     const overdue = [...this.#overdue];
     this.#overdue.clear();
     for (const peer of overdue) {
-      this.#incidents.warn(
+      this.#incidents.record(
         'too-slow',
         {
           database: this.#database,
@@ -59,7 +59,7 @@ export class Delivery {
 
   /** Warns that there is no room for more mail. */
   reportFullMailbox(senderId: string): void {
-    this.#incidents.warn(
+    this.#incidents.record(
       'mailbox-full',
       {
         database: this.#database,

@@ -37,7 +37,7 @@ export class FileNews {
         return false;
       case 'root.update':
         if (this.#root.receive(sender.root, notification.address, message) === 'echo') {
-          this.#incidents.note(
+          this.#incidents.record(
             'root-echo',
             { database: this.#database, from: sender.id },
             'an echo stops here',

@@ -1,18 +1,27 @@
 import type { Clock, LogFields, Logger } from './ports.js';
 
-/** Why the broker did not do what a message or a connection asked for. Every one is counted. */
-export type Incident =
-  | 'malformed-frame'
-  | 'foreign-from'
-  | 'undeliverable'
-  | 'root-echo'
-  | 'mailbox-full'
-  | 'too-slow'
-  | 'over-total'
-  | 'answered-for-master'
-  | 'orphaned-request'
-  | 'second-master'
-  | 'parking-expired';
+/**
+ * Why the broker did not do what a message or a connection asked for, and how loudly that is said: what goes with
+ * ordinary work is `trace`, what may help to find a fault is `debug`, what somebody should look at is `warn`.
+ */
+const LEVELS = {
+  'malformed-frame': 'warn',
+  'foreign-from': 'trace',
+  undeliverable: 'debug',
+  'root-echo': 'trace',
+  'mailbox-full': 'warn',
+  'too-slow': 'warn',
+  'over-total': 'warn',
+  'answered-for-master': 'debug',
+  'orphaned-request': 'debug',
+  'parking-expired': 'warn',
+} as const satisfies Record<string, 'trace' | 'debug' | 'warn'>;
+
+/** A kind of incident. Every one is counted. */
+export type Incident = keyof typeof LEVELS;
+
+/** All kinds of incidents. */
+export const INCIDENTS = Object.keys(LEVELS) as readonly Incident[];
 
 /** How often one kind of incident may be warned about, in milliseconds. */
 const WARNING_INTERVAL_MS = 10_000;
@@ -32,20 +41,13 @@ export class Incidents {
     this.#logger = logger;
   }
 
-  /** Counts, and logs at debug level: normal in small numbers. */
-  note(incident: Incident, fields: LogFields, message: string): void {
-    this.#count(incident);
-    this.#logger.debug({ incident, ...fields }, message);
-  }
-
-  /** Counts, and warns, within the limit on warnings. */
-  warn(incident: Incident, fields: LogFields, message: string): void {
-    const total = this.#count(incident);
-    const now = this.#clock.now();
-    const last = this.#warnings.get(incident);
-    if (last !== undefined && now - last.at < WARNING_INTERVAL_MS) return;
-    this.#warnings.set(incident, { at: now, total });
-    this.#logger.warn({ incident, count: total - (last?.total ?? 0), ...fields }, message);
+  /** Counts it, and logs it. */
+  record(incident: Incident, fields: LogFields, message: string): void {
+    const total = (this.#totals.get(incident) ?? 0) + 1;
+    this.#totals.set(incident, total);
+    const level = LEVELS[incident];
+    if (level === 'warn') this.#warn(incident, total, fields, message);
+    else this.#logger[level]({ incident, ...fields }, message);
   }
 
   /** How many there were of each kind since the start. */
@@ -53,9 +55,11 @@ export class Incidents {
     return this.#totals;
   }
 
-  #count(incident: Incident): number {
-    const total = (this.#totals.get(incident) ?? 0) + 1;
-    this.#totals.set(incident, total);
-    return total;
+  #warn(incident: Incident, total: number, fields: LogFields, message: string): void {
+    const now = this.#clock.now();
+    const last = this.#warnings.get(incident);
+    if (last !== undefined && now - last.at < WARNING_INTERVAL_MS) return;
+    this.#warnings.set(incident, { at: now, total });
+    this.#logger.warn({ incident, count: total - (last?.total ?? 0), ...fields }, message);
   }
 }

@@ -34,7 +34,7 @@ export class ParkingLot {
     const messageId = `m${this.#nextId++}`;
     const cancelExpiry = this.#clock.schedule(PARKING_TIME_MS, () => {
       this.#remove(messageId);
-      this.#incidents.warn(
+      this.#incidents.record(
         'parking-expired',
         { peer: peerId, bytes: payload.length },
         'a large message was not picked up in time',

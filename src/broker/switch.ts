@@ -126,7 +126,7 @@ export class Switch {
       if (seat.keep({ senderId: sender.id, payload: message, isRequest: true })) return true;
       delivery.reportFullMailbox(sender.id);
     }
-    incidents.note(
+    incidents.record(
       'answered-for-master',
       { database, to: sender.id, type },
       'the server answered for the master',
@@ -138,13 +138,13 @@ export class Switch {
   #refuseFrame(sender: Peer, frame: Uint8Array): false {
     const { database, incidents } = this.#settings;
     const fields = { database, from: sender.id, bytes: frame.length };
-    incidents.warn('malformed-frame', fields, 'dropped a frame that is not of the protocol');
+    incidents.record('malformed-frame', fields, 'dropped a frame that is not of the protocol');
     return false;
   }
 
   #refuseForeign(sender: Peer): false {
     const { database, incidents } = this.#settings;
-    incidents.note(
+    incidents.record(
       'foreign-from',
       { database, from: sender.id },
       'dropped a message in the name of somebody else',
@@ -154,7 +154,7 @@ export class Switch {
 
   #undeliverable(sender: Peer, type: MessageType): true {
     const { database, incidents } = this.#settings;
-    incidents.note(
+    incidents.record(
       'undeliverable',
       { database, from: sender.id, type },
       'dropped a message: its receiver is not there',

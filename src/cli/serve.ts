@@ -1,6 +1,6 @@
 /** The life of the command's server: start, tell, wait for a signal, stop. */
 
-import type { Logger } from '../broker/ports.js';
+import type { Clock, Logger } from '../broker/ports.js';
 import { ERRORS, type ErrorDefinition, IPCError } from '../errors.js';
 import type { Settings } from '../options.js';
 import { systemClock } from '../platform/clock.js';
@@ -35,17 +35,25 @@ export interface ServeOptions {
   readonly flush: () => Promise<void>;
   /** Prints one line for people to standard error. */
   readonly print: (line: string) => void;
+  /** Default: the real time. */
+  readonly clock?: Clock;
 }
 
 /** What a process that a signal ended would exit with. */
 const EXIT_CODES = { SIGINT: 130, SIGTERM: 143, shutdown: 143 } as const;
+
+/**
+ * Signals that come so shortly after the first are the first: with Ctrl-C under `npm start`, the terminal sends one and
+ * npm another.
+ */
+const SAME_SIGNAL_MS = 500;
 
 /** How much longer than `stopTimeout` the command waits for a server that does not keep it. */
 const STOP_MARGIN_MS = 1_000;
 
 /**
  * Runs a server until a signal ends it. SIGINT, SIGTERM or pm2's message `shutdown` stop it, with exit code 0; a
- * second one exits at once, with 130 or 143. An error that nobody handled is logged, and the exit code is 1.
+ * second one, half a second later or more, exits at once, with 130 or 143. An error that nobody handled is logged, and the exit code is 1.
  */
 export async function serve(options: ServeOptions): Promise<void> {
   const { server, settings, logger, host } = options;
@@ -110,21 +118,25 @@ export function exitCodeOf(error: unknown): number {
 class Ending {
   begun = false;
   readonly #options: ServeOptions;
+  readonly #clock: Clock;
+  #since = 0;
 
   constructor(options: ServeOptions) {
     this.#options = options;
+    this.#clock = options.clock ?? systemClock;
   }
 
   /** Ends well. A second call is somebody who is done with waiting. */
   stop(reason: keyof typeof EXIT_CODES): void {
     const { server, settings, logger, host } = this.#options;
     if (this.begun) {
-      host.exit(EXIT_CODES[reason]);
+      if (this.#clock.now() - this.#since >= SAME_SIGNAL_MS) host.exit(EXIT_CODES[reason]);
       return;
     }
     this.begun = true;
+    this.#since = this.#clock.now();
     logger.info({ reason }, 'stopping');
-    const cancel = systemClock.schedule(settings.stopTimeout + STOP_MARGIN_MS, () => {
+    const cancel = this.#clock.schedule(settings.stopTimeout + STOP_MARGIN_MS, () => {
       logger.error({ stopTimeout: settings.stopTimeout }, 'the server did not stop in time');
       void this.#exit(1);
     });

@@ -1,4 +1,6 @@
-import { type Context, Hono } from 'hono';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { getRequestListener } from '@hono/node-server';
+import { Hono } from 'hono';
 import { ERRORS, type RefusalCode } from '../errors.js';
 import { type RefusalLog, refusalBody } from './refusals.js';
 import { addClientsRoute } from './routes/clients.js';
@@ -14,15 +16,41 @@ export interface AppContext extends RouteContext {
   onError(error: unknown): void;
 }
 
+/** How long a browser may remember that an origin is allowed, in seconds. */
+const PREFLIGHT_MAX_AGE_S = 600;
+
+/** Answers the requests that are no upgrades. To be registered as the `request` listener of an HTTP server. */
+export function createRequestListener(
+  settings: AppContext,
+): (request: IncomingMessage, response: ServerResponse) => void {
+  const app = createApp(settings);
+  return (request, response) => {
+    const listener = getRequestListener(app.fetch, {
+      overrideGlobalObjects: false,
+      // Called for a request line and a Host header that make no URL; the endpoints' errors are seen to below.
+      errorHandler: () => refuse(request, settings, 'IPC_REFUSED_MALFORMED_HTTP'),
+    });
+    void listener(request, response);
+  };
+}
+
 /** The endpoints on the port of the WebSocket connections (docs/PROTOCOL.md, section 4). */
-export function createApp(settings: AppContext): Hono<RouteEnvironment> {
+function createApp(settings: AppContext): Hono<RouteEnvironment> {
   const app = new Hono<RouteEnvironment>();
   app.use(async (context, next) => {
     const { headers, socket } = context.env.incoming;
     const refusal = settings.gatekeeper.checkSource({ headers, isSecure: 'encrypted' in socket });
     if (refusal !== undefined) throw new RefusedRequest(refusal);
-    await next();
+    if (headers.origin !== undefined && headers['access-control-request-method'] !== undefined) {
+      context.res = preflightResponse();
+    } else {
+      await next();
+    }
     context.header('Cache-Control', 'no-store');
+    if (headers.origin === undefined) return;
+    // A page of an allowed origin may not only ask but also read the answer.
+    context.header('Access-Control-Allow-Origin', headers.origin);
+    context.header('Vary', 'Origin');
   });
   addHealthRoute(app);
   addClientsRoute(app, settings);
@@ -30,23 +58,31 @@ export function createApp(settings: AppContext): Hono<RouteEnvironment> {
   app.all('/:database/connect', () => {
     throw new RefusedRequest('IPC_REFUSED_NO_UPGRADE');
   });
-  app.notFound((context) => refuse(context, settings, 'IPC_REFUSED_PATH'));
+  app.notFound((context) => refuse(context.env.incoming, settings, 'IPC_REFUSED_PATH'));
   app.onError((error, context) => {
-    if (error instanceof RefusedRequest) return refuse(context, settings, error.code);
+    if (error instanceof RefusedRequest) return refuse(context.env.incoming, settings, error.code);
     settings.onError(error);
     return context.json({ message: 'internal error' }, 500);
   });
   return app;
 }
 
-function refuse(context: Context<RouteEnvironment>, { refusals }: AppContext, code: RefusalCode): Response {
-  const { incoming } = context.env;
+function preflightResponse(): Response {
+  const headers = {
+    'Access-Control-Allow-Methods': 'GET, POST',
+    'Access-Control-Allow-Headers': 'Authorization, Content-Type',
+    'Access-Control-Max-Age': String(PREFLIGHT_MAX_AGE_S),
+  };
+  return new Response(null, { status: 204, headers });
+}
+
+function refuse(incoming: IncomingMessage, { refusals }: AppContext, code: RefusalCode): Response {
   const { remoteAddress: address = 'unknown', remotePort: port } = incoming.socket;
   refusals.record({ code, address, port, path: parseTarget(incoming.url ?? '').path });
   const { status } = ERRORS[code];
   const headers: Record<string, string> = { 'Content-Type': 'application/json' };
   if (status === 426) headers['Upgrade'] = 'websocket';
   // What is left of a body is not read: the connection cannot be used again.
-  if (status === 413 || status === 401) headers['Connection'] = 'close';
-  return context.body(refusalBody(code), status, headers);
+  if (!incoming.complete) headers['Connection'] = 'close';
+  return new Response(refusalBody(code), { status, headers });
 }

@@ -3,11 +3,14 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { Clock } from '../broker/ports.js';
 import { IPCError } from '../errors.js';
+import { endGently, isLeaving } from './farewell.js';
 import type { LoadedTls } from './tls.js';
 
 /** What a listener serves. */
 export interface ListenerSettings {
+  readonly clock: Clock;
   /** A name or address; `localhost` means 127.0.0.1 and, where the system has it, ::1. */
   readonly host: string;
   /** 0: any free one. */
@@ -18,15 +21,26 @@ export interface ListenerSettings {
   readonly maxConnections: number;
   onRequest(request: IncomingMessage, response: ServerResponse): void;
   onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
-  /** A connection was dropped before any request was read: too many, not HTTP, too slow, or no TLS. */
-  onDropped(reason: DropReason, socket: Duplex & Partial<Pick<Socket, 'remoteAddress' | 'remotePort'>>): void;
+  /**
+   * A connection is to be ended: too many, not HTTP, too slow, or no TLS.
+   *
+   * @param canAnswer whether the other end would understand an HTTP response; else there is nothing to tell it
+   */
+  onDropped(
+    reason: DropReason,
+    socket: Duplex & Partial<Pick<Socket, 'remoteAddress' | 'remotePort'>>,
+    canAnswer: boolean,
+  ): void;
 }
 
-/** Why a connection was dropped before a request was read. */
+/** Why a connection is ended by the server itself. */
 export type DropReason = 'too-many' | 'malformed' | 'timeout';
 
-/** How long the body of a request may take, in milliseconds. */
+/** How long the body of a request may take, and how long a response may wait to be read, in milliseconds. */
 const REQUEST_TIMEOUT_MS = 120_000;
+
+/** Connections above `maxConnections` that are told so at one time; more are ended without a word. */
+const MAX_TURNED_AWAY = 256;
 
 /** How often stalled requests are looked for, in milliseconds. */
 const CHECK_INTERVAL_MS = 500;
@@ -34,11 +48,24 @@ const CHECK_INTERVAL_MS = 500;
 /** How often another free port is tried when one is free on 127.0.0.1 but not on ::1. */
 const MAX_PORT_ATTEMPTS = 10;
 
+/** What goes on on a connection that speaks HTTP. */
+interface Conversation {
+  /** The answers that are not out yet. */
+  readonly responses: Set<ServerResponse>;
+  /** It speaks WebSocket by now, and somebody else sees to it. */
+  isUpgraded: boolean;
+}
+
 /** The HTTP(S) servers on one port. For `localhost` there are two: one for each of its addresses. */
 export class Listener {
   readonly #settings: ListenerSettings;
+  /** All connections; below TLS, where there is TLS. */
   readonly #sockets = new Set<Socket>();
+  /** Those that can speak HTTP; above TLS, where there is TLS. */
+  readonly #conversations = new Map<Duplex, Conversation>();
+  readonly #turnedAway = new Set<Socket>();
   #servers: Server[] = [];
+  #isClosing = false;
 
   constructor(settings: ListenerSettings) {
     this.#settings = settings;
@@ -74,22 +101,28 @@ export class Listener {
     }
   }
 
-  /** Takes no more connections, and resolves when the last one has ended. Idle ones are ended at once. */
+  /**
+   * Takes no more connections, and resolves when the last one has ended. At once are ended those that wait for no
+   * answer and are no WebSocket, also such as never said a word: nobody looks for stalled ones any more.
+   */
   async close(): Promise<void> {
-    const servers = this.#servers.splice(0);
-    await Promise.all(
-      servers.map(async (server) => {
-        const closed = once(server, 'close');
-        server.close();
-        server.closeIdleConnections();
-        await closed;
-      }),
-    );
+    this.#isClosing = true;
+    const closed = this.#servers.splice(0).map((server) => {
+      const event = once(server, 'close');
+      server.close();
+      return event;
+    });
+    for (const [socket, { isUpgraded, responses }] of this.#conversations) {
+      if (!isUpgraded && responses.size === 0 && !isLeaving(socket)) socket.destroy();
+    }
+    await Promise.all(closed);
   }
 
   /** Ends all connections, whatever they are doing. */
   destroyConnections(): void {
-    for (const socket of this.#sockets) socket.destroy();
+    for (const socket of [...this.#conversations.keys(), ...this.#sockets, ...this.#turnedAway]) {
+      socket.destroy();
+    }
   }
 
   async #openLocalhost(port: number): Promise<void> {
@@ -113,32 +146,94 @@ export class Listener {
   }
 
   #create(): Server {
-    const { tls, handshakeTimeout, maxConnections, onRequest, onUpgrade, onDropped } = this.#settings;
+    const { tls, handshakeTimeout, onDropped } = this.#settings;
     const limits = {
       headersTimeout: handshakeTimeout,
       requestTimeout: REQUEST_TIMEOUT_MS,
       connectionsCheckingInterval: CHECK_INTERVAL_MS,
+      // We answer these ourselves, so that they are logged and counted like all other refusals.
+      requireHostHeader: false,
     };
     const server =
       tls === undefined ? createServer(limits) : createTlsServer({ ...limits, ...tls, handshakeTimeout });
-    server.on('request', onRequest);
-    server.on('upgrade', onUpgrade);
-    server.on('clientError', (error, socket) => {
-      onDropped(codeOf(error) === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'timeout' : 'malformed', socket);
-    });
+    // Whoever does not read his answers must not hold a connection for ever. WebSockets turn this off for themselves.
+    server.timeout = REQUEST_TIMEOUT_MS;
+    server.on('connection', (socket: Socket) => this.#take(socket));
+    server.on(tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => this.#begin(socket));
+    server.on('request', (request, response) => this.#request(request, response));
+    server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
+    server.on('connect', (_request, socket) => onDropped('malformed', socket, true));
+    server.on('clientError', (error, socket) => this.#clientError(codeOf(error), socket));
     server.on('tlsClientError', (error, socket) => {
-      onDropped(codeOf(error) === 'ERR_TLS_HANDSHAKE_TIMEOUT' ? 'timeout' : 'malformed', socket);
-    });
-    server.on('connection', (socket: Socket) => {
-      if (this.#sockets.size >= maxConnections) {
-        onDropped('too-many', socket);
-        return;
-      }
-      this.#sockets.add(socket);
-      socket.once('close', () => this.#sockets.delete(socket));
+      const code = codeOf(error);
+      if (isLineBroken(code)) socket.destroy();
+      else onDropped(code === 'ERR_TLS_HANDSHAKE_TIMEOUT' ? 'timeout' : 'malformed', socket, false);
     });
     return server;
   }
+
+  /** A connection came. */
+  #take(socket: Socket): void {
+    const { tls, maxConnections, onDropped } = this.#settings;
+    const isTooMany = this.#sockets.size >= maxConnections;
+    const set = isTooMany ? this.#turnedAway : this.#sockets;
+    const canAnswer = tls === undefined && this.#turnedAway.size < MAX_TURNED_AWAY;
+    set.add(socket);
+    socket.once('close', () => set.delete(socket));
+    if (isTooMany) onDropped('too-many', socket, canAnswer);
+  }
+
+  /** A connection may speak HTTP. */
+  #begin(socket: Socket): void {
+    if (socket.destroyed || isLeaving(socket)) return;
+    if (this.#isClosing) {
+      socket.destroy();
+      return;
+    }
+    this.#conversations.set(socket, { responses: new Set(), isUpgraded: false });
+    socket.once('close', () => this.#conversations.delete(socket));
+    // Node calls this behind the last response of a connection, also where a request is still being sent.
+    socket.destroySoon = () => endGently(socket, this.#settings.clock);
+  }
+
+  #request(request: IncomingMessage, response: ServerResponse): void {
+    const { socket } = request;
+    const responses = this.#conversations.get(socket)?.responses;
+    responses?.add(response);
+    response.once('close', () => {
+      responses?.delete(response);
+      if (this.#isClosing && responses?.size === 0) endGently(socket, this.#settings.clock);
+    });
+    this.#settings.onRequest(request, response);
+  }
+
+  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const conversation = this.#conversations.get(socket);
+    if (conversation !== undefined && conversation.responses.size > 0) {
+      // Behind a request that is not answered yet, frames and the answer would get mixed up.
+      this.#settings.onDropped('malformed', socket, false);
+      return;
+    }
+    if (conversation !== undefined) conversation.isUpgraded = true;
+    this.#settings.onUpgrade(request, socket, head);
+  }
+
+  #clientError(code: string, socket: Duplex): void {
+    const responses = this.#conversations.get(socket)?.responses ?? new Set();
+    const hasLeft = isLineBroken(code) || (code === 'HPE_INVALID_EOF_STATE' && responses.size > 0);
+    if (hasLeft || isLeaving(socket)) {
+      socket.destroy();
+      return;
+    }
+    const isMidResponse = [...responses].some((response) => response.headersSent);
+    const reason = code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'timeout' : 'malformed';
+    this.#settings.onDropped(reason, socket, !isMidResponse);
+  }
+}
+
+/** Whether the other end is just gone, as those who only try whether a port is open are; that is no fault of theirs. */
+function isLineBroken(code: string): boolean {
+  return code === 'ECONNRESET' || code === 'EPIPE';
 }
 
 function isAddressInfo(address: AddressInfo | string | null): address is AddressInfo {

@@ -2,6 +2,7 @@ import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Clock, Logger } from '../broker/ports.js';
 import { ERRORS, type RefusalCode } from '../errors.js';
+import { endGently } from './farewell.js';
 
 /** How often the same refusal of the same address is logged, in milliseconds. Clients try again each second. */
 const REPEAT_INTERVAL_MS = 10_000;
@@ -15,8 +16,11 @@ export function refusalBody(code: RefusalCode, detail: string = ERRORS[code].sum
 }
 
 /** Answers a request on a bare socket, and ends it. */
-export function refuseOnSocket(socket: Duplex, code: RefusalCode, detail?: string): void {
-  if (socket.destroyed || !socket.writable) return;
+export function refuseOnSocket(socket: Duplex, clock: Clock, code: RefusalCode, detail?: string): void {
+  if (socket.destroyed || !socket.writable) {
+    socket.destroy();
+    return;
+  }
   const { status } = ERRORS[code];
   const body = refusalBody(code, detail);
   const headers = [
@@ -27,7 +31,19 @@ export function refuseOnSocket(socket: Duplex, code: RefusalCode, detail?: strin
   ];
   if (code === 'IPC_REFUSED_HANDSHAKE') headers.push('Sec-WebSocket-Version: 13');
   if (code === 'IPC_REFUSED_NO_UPGRADE') headers.push('Upgrade: websocket');
-  socket.end(`${headers.join('\r\n')}\r\n\r\n${body}`);
+  socket.write(`${headers.join('\r\n')}\r\n\r\n${body}`);
+  endGently(socket, clock);
+}
+
+/**
+ * A path as it may be logged: printable ASCII without what could be a token, even where somebody forgot the `?`.
+ * Terminals obey some of the other characters.
+ */
+function loggable(path: string | undefined): string | undefined {
+  return path
+    ?.split(/[?#;&=]/, 1)[0]
+    ?.slice(0, 200)
+    .replaceAll(/[^!-~]/g, '·');
 }
 
 /** Who was refused what. */
@@ -66,7 +82,7 @@ export class RefusalLog {
     const { summary, remedy } = ERRORS[code];
     const repeated = silenced > 0 ? { repeated: silenced } : {};
     this.#logger.warn(
-      { code, address, port, path: path?.slice(0, 200), detail, remedy, ...repeated },
+      { code, address, port, path: loggable(path), detail, remedy, ...repeated },
       `refused: ${summary}`,
     );
   }

@@ -1,13 +1,12 @@
 import { EventEmitter } from 'node:events';
 import type { Duplex } from 'node:stream';
-import { getRequestListener } from '@hono/node-server';
 import { Broker } from '../broker/broker.js';
 import type { PeerInfo } from '../broker/entrance.js';
 import type { Logger } from '../broker/ports.js';
 import { IPCError, type RefusalCode } from '../errors.js';
 import { resolveOptions, type ServerOptions, type Settings } from '../options.js';
 import { systemClock } from '../platform/clock.js';
-import { createApp } from './app.js';
+import { createRequestListener } from './app.js';
 import { Authentication } from './authentication.js';
 import { BodyBudget } from './body.js';
 import { Gatekeeper } from './gatekeeper.js';
@@ -114,7 +113,7 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
       maxPayload,
       obstacle: () => (this.#stopping === undefined ? undefined : 'IPC_REFUSED_DRAINING'),
     });
-    const app = createApp({
+    const onRequest = createRequestListener({
       broker: this.#broker,
       gatekeeper,
       refusals: this.#refusals,
@@ -124,14 +123,15 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
       onError: (error) => this.#fail(error),
     });
     this.#listener = new Listener({
+      clock: systemClock,
       host,
       port,
       tls,
       handshakeTimeout,
       maxConnections,
-      onRequest: getRequestListener(app.fetch, { overrideGlobalObjects: false }),
+      onRequest,
       onUpgrade: (request, socket, head) => upgrades.handle(request, socket, head, tls !== undefined),
-      onDropped: (reason, socket) => this.#drop(reason, socket),
+      onDropped: (reason, socket, canAnswer) => this.#drop(reason, socket, canAnswer),
     });
   }
 
@@ -213,16 +213,14 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
   #drop(
     reason: DropReason,
     socket: Duplex & { remoteAddress?: string | undefined; remotePort?: number | undefined },
+    canAnswer: boolean,
   ): void {
     const code = DROP_CODES[reason];
     const { remoteAddress = 'unknown', remotePort } = socket;
     socket.on('error', () => undefined);
     this.#refusals.record({ code, address: remoteAddress, port: remotePort });
-    const isPlain = this.#settings.ssl === undefined;
-    if (isPlain || 'encrypted' in socket) refuseOnSocket(socket, code);
-    // Whoever does not speak our language will not end the connection in an orderly way either.
-    if (socket.writableFinished || !socket.writable) socket.destroy();
-    else socket.once('finish', () => socket.destroy());
+    if (canAnswer) refuseOnSocket(socket, systemClock, code);
+    else socket.destroy();
   }
 
   #fail(error: unknown): void {

@@ -99,7 +99,7 @@ export class Upgrades {
     const { remoteAddress = 'unknown', remotePort } = request.socket;
     const { path } = parseTarget(request.url ?? '');
     this.#settings.refusals.record({ code, address: remoteAddress, port: remotePort, path, detail });
-    refuseOnSocket(socket, code, detail);
+    refuseOnSocket(socket, this.#settings.clock, code, detail);
   }
 }
 

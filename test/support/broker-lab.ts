@@ -1,5 +1,6 @@
 import { Broker } from '../../src/broker/broker.js';
 import type { PeerInfo, Visitor } from '../../src/broker/entrance.js';
+import type { Incident } from '../../src/broker/incidents.js';
 import type { Limits } from '../../src/broker/limits.js';
 import type { Cancel, Link, LogFields, Logger } from '../../src/broker/ports.js';
 import type { ClosureCode, RefusalCode } from '../../src/errors.js';
@@ -174,7 +175,7 @@ export class BrokerLab {
   }
 
   /** How often something went wrong. */
-  count(incident: Parameters<Broker['incidents']['note']>[0]): number {
+  count(incident: Incident): number {
     return this.broker.incidents.totals.get(incident) ?? 0;
   }
 

@@ -31,6 +31,12 @@ function stage(
     fatal: log('fatal'),
   };
   const settings = resolveOptions(options);
+  const time = { now: 0, timers: new Set<() => void>() };
+  const schedule = (_milliseconds: number, callback: () => void) => {
+    time.timers.add(callback);
+    return () => void time.timers.delete(callback);
+  };
+  const clock = { now: () => time.now, wallTime: () => 0, schedule };
   const serving = serve({
     server: fake,
     settings,
@@ -38,8 +44,9 @@ function stage(
     host,
     flush: async () => void events.push('flush'),
     print: (line) => void events.push(line),
+    clock,
   });
-  return { events, host, server: fake, serving };
+  return { events, host, server: fake, serving, time };
 }
 
 const settled = () => new Promise((resolve) => setImmediate(resolve));
@@ -57,14 +64,27 @@ describe('the command', () => {
     ['SIGINT', undefined, 130],
     ['message', 'shutdown', 143],
   ])('%s %s stops it well, a second one exits at once', async (event, message, code) => {
-    const { events, host, serving } = stage();
+    const { events, host, serving, time } = stage();
     await serving;
     events.length = 0;
     host.emit('message', { type: 'process:msg' });
     host.emit(event, message);
+    time.now = 499;
+    host.emit(event, message);
+    time.now = 500;
     host.emit(event, message);
     await settled();
+    expect(time.timers.size).toBe(0);
     expect(events).toEqual(['info: stopping', 'stop', `exit: ${code}`, 'info: stopped', 'flush', 'exit: 0']);
+  });
+
+  test('a server that does not stop in time is left', async () => {
+    const { events, host, serving, time } = stage({}, { stop: () => new Promise(() => undefined) });
+    await serving;
+    host.emit('SIGTERM');
+    for (const expire of time.timers) expire();
+    await settled();
+    expect(events.slice(-3)).toEqual(['error: the server did not stop in time', 'flush', 'exit: 1']);
   });
 
   test('a signal during the start is no failure', async () => {
