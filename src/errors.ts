@@ -51,7 +51,7 @@ export const ERRORS = {
     exitCode: 2,
   },
 
-  // Starting. `server.start()` rejects with them.
+  // Starting. `server.start()` rejects with IPC_LISTEN_*; the constructor throws IPC_TLS_*.
   IPC_LISTEN_PORT_IN_USE: {
     summary: 'Another program listens on that port already.',
     remedy: 'Stop it (is an IPC server running already?), or choose another `port` here and in every client.',
@@ -241,10 +241,21 @@ export const ERRORS = {
     remedy: 'Look for a proxy that changes frames; AceBase clients send correct ones.',
     closeCode: 1007,
   },
+  IPC_CLOSED_TOO_MANY_FRAGMENTS: {
+    summary: 'A message came in more than 16,384 fragments.',
+    remedy: 'Look for a proxy that changes frames; AceBase clients send each message whole.',
+    closeCode: 1008,
+  },
   IPC_CLOSED_TOO_LARGE: {
     summary: 'A message was longer than three bytes for each unit of `maxPayload`.',
     remedy: 'Store smaller values, or raise `maxPayload`.',
     closeCode: 1009,
+  },
+  IPC_CLOSED_NO_MEMORY: {
+    summary:
+      'Messages that were still arriving held `maxTotalBuffered` bytes already, all connections together.',
+    remedy: 'Send fewer large messages at one time, or raise `maxTotalBuffered`.',
+    closeCode: 1013,
   },
   IPC_CLOSED_TOO_SLOW: {
     summary: 'The peer did not read its messages: more than `maxBuffered` were waiting for it.',
@@ -263,7 +274,7 @@ export const ERRORS = {
     closeCode: 4501,
   },
 
-  // Answers that the server gives in the master's name (docs/PROTOCOL.md, section 5).
+  // Answers that the server gives in the master's name (docs/PROTOCOL.md, section 6).
   IPC_REQUEST_LOCK_LOST: {
     summary: 'The master that had granted this lock is gone, and the lock with it.',
     remedy: 'Try the operation again.',

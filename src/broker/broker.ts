@@ -1,6 +1,7 @@
 import { Database } from './database.js';
 import type { ArrivalRequest, BrokerObserver, Entrance, PeerInfo } from './entrance.js';
 import { Incidents } from './incidents.js';
+import { KeptBytes } from './kept-bytes.js';
 import type { Limits } from './limits.js';
 import type { Cancel, Clock, Logger } from './ports.js';
 
@@ -15,6 +16,9 @@ export interface BrokerSettings {
 /** How often, within `maxTotalBuffered`, the bytes in all queues are added up. */
 const AUDITS_PER_TOTAL = 64;
 
+/** How long there may be too many bytes in all queues before somebody is cut off, in milliseconds. */
+const AUDIT_DELAY_MS = 1_000;
+
 /**
  * The post office: databases by name, fully apart from each other. Pure: it is given its clock, its log and its lines,
  * and does nothing by itself but what it scheduled on that clock.
@@ -23,11 +27,14 @@ export class Broker {
   readonly #settings: BrokerSettings;
   readonly #incidents: Incidents;
   readonly #databases = new Map<string, Database>();
+  readonly #kept: KeptBytes;
   #bytesSinceAudit = 0;
+  #cancelAudit: Cancel | undefined;
 
   constructor(settings: BrokerSettings) {
     this.#settings = settings;
     this.#incidents = new Incidents(settings.clock, settings.logger);
+    this.#kept = new KeptBytes(settings.limits.maxTotalBuffered);
   }
 
   /** How often each thing went wrong since the start. */
@@ -80,12 +87,13 @@ export class Broker {
 
   /** Ends all connections. */
   stop(): void {
+    this.#cancelAudit?.();
     for (const database of this.#databases.values()) database.stop();
     this.#databases.clear();
   }
 
   #open(name: string): Database {
-    const database = new Database(name, { ...this.#settings, incidents: this.#incidents });
+    const database = new Database(name, { ...this.#settings, incidents: this.#incidents, kept: this.#kept });
     this.#databases.set(name, database);
     return database;
   }
@@ -114,17 +122,39 @@ export class Broker {
       this.#databases.delete(database.name);
   }
 
-  /** Cuts the largest debtors off while all queues together hold more than `maxTotalBuffered`. */
+  /**
+   * Sees to it that all queues together hold no more than `maxTotalBuffered`.
+   *
+   * A large message waits for all its receivers at once, for as long as it takes to send it: so the largest debtors
+   * are cut off if there is too much for a second, or at once if there is twice too much.
+   */
   #audit(newBytes: number): void {
     const { maxTotalBuffered } = this.#settings.limits;
     this.#bytesSinceAudit += newBytes;
     if (this.#bytesSinceAudit < maxTotalBuffered / AUDITS_PER_TOTAL) return;
     this.#bytesSinceAudit = 0;
-    for (;;) {
-      let total = 0;
-      for (const database of this.#databases.values()) total += database.bufferedBytes;
-      if (total <= maxTotalBuffered || !this.#cutOffLargestDebtor(total)) return;
+    const total = this.#bufferedBytes;
+    if (total > 2 * maxTotalBuffered) this.#cutDownTo(maxTotalBuffered);
+    if (total > maxTotalBuffered) this.#cancelAudit ??= this.#scheduleAudit();
+  }
+
+  #scheduleAudit(): Cancel {
+    return this.#settings.clock.schedule(AUDIT_DELAY_MS, () => {
+      this.#cancelAudit = undefined;
+      this.#cutDownTo(this.#settings.limits.maxTotalBuffered);
+    });
+  }
+
+  #cutDownTo(bytes: number): void {
+    for (let total = this.#bufferedBytes; total > bytes; total = this.#bufferedBytes) {
+      if (!this.#cutOffLargestDebtor(total)) return;
     }
+  }
+
+  get #bufferedBytes(): number {
+    let bytes = this.#kept.bytes;
+    for (const database of this.#databases.values()) bytes += database.bufferedBytes;
+    return bytes;
   }
 
   #cutOffLargestDebtor(total: number): boolean {

@@ -5,6 +5,7 @@ import { connected, disconnected, welcome } from './envelope.js';
 import { FileNews } from './file-news.js';
 import { GoneIds } from './gone-ids.js';
 import type { Incidents } from './incidents.js';
+import type { KeptBytes } from './kept-bytes.js';
 import { type Limits, MASTER_SECOND_REPLAY_MS } from './limits.js';
 import type { Mail } from './mailbox.js';
 import { MasterSeat } from './master-seat.js';
@@ -21,6 +22,7 @@ export interface DatabaseSettings {
   readonly logger: Logger;
   readonly limits: Limits;
   readonly incidents: Incidents;
+  readonly kept: KeptBytes;
   readonly observer: BrokerObserver;
 }
 
@@ -40,10 +42,17 @@ export class Database {
   constructor(name: string, settings: DatabaseSettings) {
     this.name = name;
     this.#settings = settings;
-    const { clock, logger, limits, incidents } = settings;
-    this.#parkingLot = new ParkingLot(clock, incidents);
+    const { clock, logger, limits, incidents, kept } = settings;
+    this.#parkingLot = new ParkingLot(clock, incidents, kept);
     this.#seat = new MasterSeat(
-      { database: name, clock, logger, settleMs: limits.masterSettle, maxMailBytes: limits.maxMailPerPeer },
+      {
+        database: name,
+        clock,
+        logger,
+        settleMs: limits.masterSettle,
+        maxMailBytes: limits.maxMailPerPeer,
+        kept,
+      },
       {
         evict: (master) => this.#evict(master),
         release: (master, mail) => this.#release(master, mail),
@@ -67,9 +76,9 @@ export class Database {
     return this.#peers.size === 0;
   }
 
-  /** Bytes that wait here, in all queues. */
+  /** Bytes that wait for the peers that are connected. */
   get bufferedBytes(): number {
-    let bytes = this.#seat.mailBytes + this.#parkingLot.bytes;
+    let bytes = 0;
     for (const peer of this.#peers.values()) bytes += peer.outbox.bytes;
     return bytes;
   }
@@ -135,6 +144,7 @@ export class Database {
   stop(): void {
     this.#seat.close();
     this.#cancelSecondReplay?.();
+    this.#parkingLot.close();
     for (const peer of [...this.#peers.values()]) {
       this.#remove(peer, 'the server stops');
       peer.outbox.close('IPC_CLOSED_STOPPING');
@@ -180,10 +190,10 @@ export class Database {
   /** Gives a master that has opened its file what it missed, then what waited for it [PROTOCOL-9.3]. */
   #release(master: Peer, mail: readonly Mail[]): void {
     for (const other of this.#peers.values()) {
-      if (other !== master) this.#delivery.send(master, helloFrom(other.id));
+      if (other !== master) this.#delivery.sendOwed(master, helloFrom(other.id));
     }
     this.#news.fileOpened(master);
-    for (const { payload } of mail) this.#delivery.send(master, payload);
+    for (const { payload } of mail) this.#delivery.sendOwed(master, payload);
     this.#cancelSecondReplay = this.#settings.clock.schedule(MASTER_SECOND_REPLAY_MS, () => {
       this.#news.repeatKeys(master);
       this.#cutOffOverdue();
@@ -204,6 +214,7 @@ export class Database {
   }
 
   #goodbye(peer: Peer): void {
+    if (peer.state !== 'present') return;
     if (!peer.isMaster) this.#goneIds.add(peer.id);
     this.#depart(peer, 'said goodbye', 'IPC_CLOSED_GOODBYE');
   }
@@ -241,7 +252,7 @@ export class Database {
     this.#dropMailOf(peer);
     const departure = disconnected(peer.id);
     for (const other of this.#peers.values()) {
-      if (!(this.#seat.isHeld && other.isMaster)) this.#delivery.send(other, departure);
+      this.#delivery.sendInOrder(other, peer.id, departure);
     }
     if (peer === this.#seat.master) {
       this.#cancelSecondReplay?.();

@@ -26,6 +26,11 @@ export class Delivery {
     if (!receiver.outbox.send(payload)) this.#overdue.add(receiver);
   }
 
+  /** Sends what was kept for the peer, or is told to it again: bounded by itself, it does not count as slowness. */
+  sendOwed(receiver: Peer, payload: Uint8Array): void {
+    if (!receiver.outbox.sendOwed(payload)) this.#overdue.add(receiver);
+  }
+
   /** Sends now, or, to a master that settles, behind all that waits for it already. */
   sendInOrder(receiver: Peer, senderId: string, payload: Uint8Array): void {
     if (!receiver.isMaster || !this.#seat.isHeld) this.send(receiver, payload);

@@ -33,7 +33,8 @@ export class FileNews {
     const notification = parseNotification(message);
     switch (notification.type) {
       case 'kit.new_key':
-        this.#keys.remember(notification.index, message);
+        // Only the master hands out indexes of the key table.
+        if (sender.isMaster) this.#keys.remember(notification.index, message);
         return false;
       case 'root.update':
         if (this.#root.receive(sender.root, notification.address, message) === 'echo') {
@@ -63,7 +64,7 @@ export class FileNews {
 
   /** Tells a peer all keys that were announced. Hearing of a key twice is harmless. */
   repeatKeys(peer: Peer): void {
-    for (const announcement of this.#keys.all()) this.#delivery.send(peer, announcement);
+    for (const announcement of this.#keys.all()) this.#delivery.sendOwed(peer, announcement);
   }
 
   /** The peer has read everything that was sent before its ping with that token. */

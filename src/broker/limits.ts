@@ -8,7 +8,7 @@ export interface Limits {
   readonly maxBuffered: number;
   /** Bytes that are kept for a master that is absent or settling. */
   readonly maxMailPerPeer: number;
-  /** Bytes that may wait in all queues together. */
+  /** Bytes that may wait in all queues together; half of them in kept messages. */
   readonly maxTotalBuffered: number;
   /** Peers of one database. */
   readonly maxPeers: number;
@@ -24,6 +24,9 @@ export const MAX_EXPECTED_ECHOES = 10_000;
 /** Keys of one database that are replayed. AceBase's key table has 64 KiB, its shortest entry takes three bytes. */
 export const MAX_REPLAYED_KEYS = 22_000;
 
+/** Bytes of one replayed announcement. AceBase's keys there have up to 15 characters. */
+export const MAX_ANNOUNCEMENT_BYTES = 512;
+
 /** Ids of one database that said goodbye and are remembered. */
 export const MAX_GONE_IDS = 10_000;
 
@@ -36,5 +39,5 @@ export const SECOND_MASTER_HOLD_MS = 4_000;
 /** Milliseconds in which a master must answer a ping when another one asks to take over. */
 export const MASTER_ANSWER_MS = 2_000;
 
-/** Milliseconds after which a master is told the keys and the root once more, its file being slow to open. */
+/** Milliseconds after which a master is told the keys once more, in case its file was slow to open. */
 export const MASTER_SECOND_REPLAY_MS = 2_000;

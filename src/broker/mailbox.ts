@@ -1,3 +1,5 @@
+import type { KeptBytes } from './kept-bytes.js';
+
 /** A message that waits for a peer that cannot take it yet. */
 export interface Mail {
   readonly senderId: string;
@@ -9,12 +11,17 @@ export interface Mail {
 /** Mail kept in order, up to a number of bytes. */
 export class Mailbox {
   readonly #maxBytes: number;
+  readonly #kept: KeptBytes;
   #mail: Mail[] = [];
   #bytes = 0;
 
-  /** @param maxBytes the bytes of payload that it keeps at most */
-  constructor(maxBytes: number) {
+  /**
+   * @param maxBytes the bytes of payload that it keeps at most
+   * @param kept what all mailboxes share
+   */
+  constructor(maxBytes: number, kept: KeptBytes) {
     this.#maxBytes = maxBytes;
+    this.#kept = kept;
   }
 
   /** The bytes of payload that it holds. */
@@ -22,32 +29,33 @@ export class Mailbox {
     return this.#bytes;
   }
 
-  /** How many messages it holds. */
-  get size(): number {
-    return this.#mail.length;
-  }
-
   /** Keeps a message; the payload is copied. @returns false if there is no room: then it is not kept */
   put(mail: Mail): boolean {
-    if (this.#bytes + mail.payload.length > this.#maxBytes) return false;
-    this.#mail.push({ ...mail, payload: mail.payload.slice() });
-    this.#bytes += mail.payload.length;
+    const { length } = mail.payload;
+    if (this.#bytes + length > this.#maxBytes || !this.#kept.take(length)) return false;
+    this.#mail.push({ ...mail, payload: new Uint8Array(mail.payload) });
+    this.#bytes += length;
     return true;
   }
 
   /** Takes everything out, oldest first. */
   takeAll(): readonly Mail[] {
     const mail = this.#mail;
-    this.#mail = [];
-    this.#bytes = 0;
+    this.#replace([]);
     return mail;
   }
 
-  /** Throws the requests of a sender away. @returns how many there were */
-  discardRequestsOf(senderId: string): number {
+  /** Throws away all mail for which `isUnwanted` is true. @returns how many there were */
+  discard(isUnwanted: (mail: Mail) => boolean): number {
     const before = this.#mail.length;
-    this.#mail = this.#mail.filter((mail) => !(mail.isRequest && mail.senderId === senderId));
-    this.#bytes = this.#mail.reduce((bytes, mail) => bytes + mail.payload.length, 0);
+    this.#replace(this.#mail.filter((mail) => !isUnwanted(mail)));
     return before - this.#mail.length;
+  }
+
+  #replace(mail: Mail[]): void {
+    const bytes = mail.reduce((sum, { payload }) => sum + payload.length, 0);
+    this.#kept.give(this.#bytes - bytes);
+    this.#mail = mail;
+    this.#bytes = bytes;
   }
 }

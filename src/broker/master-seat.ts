@@ -4,6 +4,7 @@
  */
 
 import type { RefusalCode } from '../errors.js';
+import type { KeptBytes } from './kept-bytes.js';
 import { MASTER_ANSWER_MS, SECOND_MASTER_HOLD_MS } from './limits.js';
 import { type Mail, Mailbox } from './mailbox.js';
 import type { Peer } from './peer.js';
@@ -35,6 +36,8 @@ export interface MasterSeatSettings {
   readonly settleMs: number;
   /** Bytes of mail that are kept at most. */
   readonly maxMailBytes: number;
+  /** What all mailboxes share. */
+  readonly kept: KeptBytes;
 }
 
 /** The seat of a database's master. */
@@ -52,7 +55,7 @@ export class MasterSeat {
   constructor(settings: MasterSeatSettings, host: MasterSeatHost) {
     this.#settings = settings;
     this.#host = host;
-    this.#mailbox = new Mailbox(settings.maxMailBytes);
+    this.#mailbox = new Mailbox(settings.maxMailBytes, settings.kept);
   }
 
   /** The master, settled or not. */
@@ -77,7 +80,7 @@ export class MasterSeat {
 
   /** A worker is gone: what it asked has no meaning any more. @returns how many requests were thrown away */
   discardRequestsOf(workerId: string): number {
-    return this.#mailbox.discardRequestsOf(workerId);
+    return this.#mailbox.discard(({ isRequest, senderId }) => isRequest && senderId === workerId);
   }
 
   /** A master was let in. It gets its mail once it has had time to open its file [PROTOCOL-9.3]. */
@@ -96,6 +99,8 @@ export class MasterSeat {
     this.#master = undefined;
     this.#isSettling = false;
     this.#cancelSettling?.();
+    // Requests are for any master; what else it was to hear is told anew to the next one, or was for it alone.
+    this.#mailbox.discard(({ isRequest }) => !isRequest);
     this.#endChallenge()?.admit();
   }
 
@@ -138,6 +143,7 @@ export class MasterSeat {
   /** The server stops: nobody waits any more. */
   close(): void {
     this.#cancelSettling?.();
+    this.#mailbox.takeAll();
     this.#endChallenge()?.refuse('IPC_REFUSED_DRAINING');
   }
 

@@ -3,7 +3,7 @@
  * their `type` and checked for their `from`; the few that must be understood are short, and are parsed.
  */
 
-import { decode, encode, rangeEquals } from './envelope.js';
+import { asciiText, decode, encode, rangeEquals } from './envelope.js';
 import { findMember, stringEnd } from './json-scanner.js';
 
 /** The types of messages that AceBase clients send [PROTOCOL-5.1]. */
@@ -50,6 +50,7 @@ export interface MasterRequest {
 }
 
 const KEY_TYPE = encode('type');
+const KEY_ID = encode('id');
 const KEY_FROM = encode('from');
 const KEY_DATA = encode('data');
 const KEY_OK = encode('ok');
@@ -59,8 +60,11 @@ const ROOT_UPDATE = encode('root.update');
 const NEW_KEY = encode('kit.new_key');
 const UNKNOWN: Notification = { type: 'unknown' };
 
-/** No notification that the broker must understand is longer; none of these is parsed beyond it. */
+/** Nothing that the broker must understand is longer. */
 const MAX_PARSED_BYTES = 4096;
+
+/** The digits of the largest safe integer are one more. */
+const MAX_DIGITS = 15;
 
 const TYPES_BY_LENGTH = new Map<
   number,
@@ -126,19 +130,16 @@ export function parseMasterRequest(
   type: MasterRequest['type'],
   message: Uint8Array,
 ): MasterRequest | undefined {
-  const content = parse(message);
-  const id = memberOf(content, 'id');
-  const from = memberOf(content, 'from');
-  if (typeof id !== 'string' || typeof from !== 'string') return undefined;
-  const data = memberOf(content, 'data');
-  const lockId = memberOf(data, 'id');
-  const subject = memberOf(data, 'type');
+  const id = textMember(message, 0, KEY_ID);
+  const from = textMember(message, 0, KEY_FROM);
+  if (id === undefined || from === undefined) return undefined;
+  const data = findMember(message, 0, KEY_DATA);
   return {
     type,
     id,
     from,
-    lockId: typeof lockId === 'number' ? lockId : undefined,
-    subject: typeof subject === 'string' ? subject : undefined,
+    lockId: data < 0 ? undefined : numberMember(message, data, KEY_ID),
+    subject: data < 0 ? undefined : textMember(message, data, KEY_TYPE),
   };
 }
 
@@ -149,9 +150,30 @@ export function isMasterRequest(type: MessageType): type is MasterRequest['type'
   );
 }
 
-function parse(message: Uint8Array): unknown {
+/** A short text; a longer one is none that AceBase writes here. Only its own bytes are parsed, whatever is around it. */
+function textMember(bytes: Uint8Array, objectStart: number, key: Uint8Array): string | undefined {
+  const value = findMember(bytes, objectStart, key);
+  const end = value < 0 ? -1 : stringEnd(bytes, value);
+  if (end < 0 || end - value > MAX_PARSED_BYTES) return undefined;
+  const text = parse(bytes.subarray(value, end + 1));
+  return typeof text === 'string' ? text : undefined;
+}
+
+function numberMember(bytes: Uint8Array, objectStart: number, key: Uint8Array): number | undefined {
+  const value = findMember(bytes, objectStart, key);
+  if (value < 0) return undefined;
+  let end = value;
+  while (end < bytes.length && end - value < MAX_DIGITS && isDigit(bytes[end])) end++;
+  return end === value ? undefined : Number(asciiText(bytes, value, end));
+}
+
+function isDigit(byte: number | undefined): boolean {
+  return byte !== undefined && byte >= 0x30 && byte <= 0x39;
+}
+
+function parse(json: Uint8Array): unknown {
   try {
-    return JSON.parse(decode(message));
+    return JSON.parse(decode(json));
   } catch (error) {
     if (error instanceof SyntaxError) return undefined;
     throw error;

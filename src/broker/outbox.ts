@@ -14,6 +14,8 @@ export class Outbox {
   readonly #parkingLot: ParkingLot;
   readonly #peerId: string;
   #isClosed = false;
+  /** Bytes that were owed to the peer before it came, and do not count until it has read them. */
+  #advance = 0;
 
   constructor(link: Link, limits: Limits, parkingLot: ParkingLot, peerId: string) {
     this.#link = link;
@@ -22,9 +24,9 @@ export class Outbox {
     this.#peerId = peerId;
   }
 
-  /** Bytes that wait to be taken by the line. */
+  /** Bytes that wait to be taken by the line, or to be picked up. */
   get bytes(): number {
-    return this.#isClosed ? 0 : this.#link.bufferedBytes;
+    return this.#isClosed ? 0 : this.#link.bufferedBytes + this.#parkingLot.bytesFor(this.#peerId);
   }
 
   /**
@@ -36,9 +38,31 @@ export class Outbox {
    */
   send(payload: Uint8Array): boolean {
     if (this.#isClosed) return true;
-    if (this.#link.bufferedBytes > this.#limits.maxBuffered) return false;
-    this.#link.send(this.#isTooLongToPush(payload) ? this.#park(payload) : payload);
-    return true;
+    const { bytes } = this;
+    if (bytes <= this.#limits.maxBuffered) this.#advance = 0;
+    else if (bytes > this.#limits.maxBuffered + this.#advance) return false;
+    return this.#push(payload);
+  }
+
+  /**
+   * Sends what was kept for the peer, within limits of its own: it does not count as slowness.
+   *
+   * @returns false if it must be parked, and there is no room
+   */
+  sendOwed(payload: Uint8Array): boolean {
+    if (this.#isClosed) return true;
+    this.#advance += payload.length;
+    return this.#push(payload);
+  }
+
+  #push(payload: Uint8Array): boolean {
+    if (!this.#isTooLongToPush(payload)) {
+      this.#link.send(payload);
+      return true;
+    }
+    const messageId = this.#parkingLot.park(this.#peerId, payload);
+    if (messageId !== undefined) this.#link.send(pickUp(messageId));
+    return messageId !== undefined;
   }
 
   /** Asks for a pong with that token, behind everything sent so far. */
@@ -46,7 +70,7 @@ export class Outbox {
     if (!this.#isClosed) this.#link.ping(token);
   }
 
-  /** Ends the connection; what was sent before still goes out. */
+  /** Ends the connection; what was sent before still goes out, unless the peer was too slow for it. */
   close(code: ClosureCode): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -56,9 +80,5 @@ export class Outbox {
   #isTooLongToPush(payload: Uint8Array): boolean {
     const { largeMessages, maxPayload } = this.#limits;
     return largeMessages === 'http' && payload.length > maxPayload && utf16Length(payload) > maxPayload;
-  }
-
-  #park(payload: Uint8Array): Uint8Array {
-    return pickUp(this.#parkingLot.park(this.#peerId, payload));
   }
 }

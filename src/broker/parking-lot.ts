@@ -1,4 +1,5 @@
 import type { Incidents } from './incidents.js';
+import type { KeptBytes } from './kept-bytes.js';
 import { PARKING_TIME_MS } from './limits.js';
 import type { Cancel, Clock } from './ports.js';
 
@@ -15,33 +16,37 @@ interface Parked {
 export class ParkingLot {
   readonly #clock: Clock;
   readonly #incidents: Incidents;
+  readonly #kept: KeptBytes;
   readonly #parked = new Map<string, Parked>();
+  readonly #bytesByPeer = new Map<string, number>();
   #nextId = 1;
-  #bytes = 0;
 
-  constructor(clock: Clock, incidents: Incidents) {
+  constructor(clock: Clock, incidents: Incidents, kept: KeptBytes) {
     this.#clock = clock;
     this.#incidents = incidents;
+    this.#kept = kept;
   }
 
-  /** The bytes of all parked messages. */
-  get bytes(): number {
-    return this.#bytes;
+  /** The bytes that wait for that peer. */
+  bytesFor(peerId: string): number {
+    return this.#bytesByPeer.get(peerId) ?? 0;
   }
 
-  /** Keeps a message for that peer. @returns the id under which it can be picked up */
-  park(peerId: string, payload: Uint8Array): string {
+  /**
+   * Keeps a message for that peer; the payload is copied.
+   *
+   * @returns the id under which it can be picked up; `undefined` if there is no room
+   */
+  park(peerId: string, payload: Uint8Array): string | undefined {
+    if (!this.#kept.take(payload.length)) return undefined;
     const messageId = `m${this.#nextId++}`;
     const cancelExpiry = this.#clock.schedule(PARKING_TIME_MS, () => {
       this.#remove(messageId);
-      this.#incidents.record(
-        'parking-expired',
-        { peer: peerId, bytes: payload.length },
-        'a large message was not picked up in time',
-      );
+      const fields = { peer: peerId, bytes: payload.length };
+      this.#incidents.record('parking-expired', fields, 'a large message was not picked up in time');
     });
-    this.#parked.set(messageId, { peerId, payload: payload.slice(), cancelExpiry });
-    this.#bytes += payload.length;
+    this.#parked.set(messageId, { peerId, payload: new Uint8Array(payload), cancelExpiry });
+    this.#bytesByPeer.set(peerId, this.bytesFor(peerId) + payload.length);
     return messageId;
   }
 
@@ -60,11 +65,20 @@ export class ParkingLot {
     }
   }
 
+  /** Throws everything away. */
+  close(): void {
+    for (const messageId of this.#parked.keys()) this.#remove(messageId);
+  }
+
   #remove(messageId: string): void {
     const parked = this.#parked.get(messageId);
     if (parked === undefined) return;
-    parked.cancelExpiry();
+    const { peerId, payload, cancelExpiry } = parked;
+    cancelExpiry();
     this.#parked.delete(messageId);
-    this.#bytes -= parked.payload.length;
+    this.#kept.give(payload.length);
+    const rest = this.bytesFor(peerId) - payload.length;
+    if (rest > 0) this.#bytesByPeer.set(peerId, rest);
+    else this.#bytesByPeer.delete(peerId);
   }
 }

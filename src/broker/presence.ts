@@ -5,7 +5,7 @@
  */
 
 import { encode } from './envelope.js';
-import { MAX_REPLAYED_KEYS } from './limits.js';
+import { MAX_ANNOUNCEMENT_BYTES, MAX_REPLAYED_KEYS } from './limits.js';
 
 /** A `hello` in the name of that peer [PROTOCOL-8.1]. */
 export function helloFrom(id: string): Uint8Array {
@@ -18,8 +18,9 @@ export class AnnouncedKeys {
 
   /** A `kit.new_key` for that index of the key table. A later one for the same index replaces it. */
   remember(index: number, announcement: Uint8Array): void {
+    if (announcement.length > MAX_ANNOUNCEMENT_BYTES) return;
     if (this.#announcements.size >= MAX_REPLAYED_KEYS && !this.#announcements.has(index)) return;
-    this.#announcements.set(index, announcement.slice());
+    this.#announcements.set(index, new Uint8Array(announcement));
   }
 
   /** The announcements, in the order in which their indexes were first announced. */

@@ -45,7 +45,7 @@ export class RootRecord {
       return 'echo';
     }
     view.believes = address;
-    this.current = { address, message: message.slice() };
+    this.current = { address, message: new Uint8Array(message) };
     return 'update';
   }
 

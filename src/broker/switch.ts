@@ -97,6 +97,8 @@ export class Switch {
     if (!isFrom(message, sender.idBytes)) return this.#refuseForeign(sender);
     const { peers, delivery, news, goodbye } = this.#settings;
     const type = messageType(message);
+    // Its process may be back already: who is there, the server tells.
+    if (type === 'bye' && sender.state !== 'present') return true;
     if (type === 'notification' && news.handle(sender, message)) return true;
     for (const receiver of peers.values()) {
       if (receiver !== sender) delivery.sendInOrder(receiver, sender.id, message);

@@ -75,10 +75,10 @@ export async function serve(options: ServeOptions): Promise<void> {
   }
   if (ending.begun) return;
   const urls = server.address?.urls ?? [];
-  logger.info(
-    { port: server.address?.port, tls: settings.ssl !== undefined },
-    describeListening(urls, settings),
-  );
+  const line = describeListening(urls, settings);
+  logger.info({ port: server.address?.port, tls: settings.ssl !== undefined }, line);
+  // Whoever wants no log but of faults still wants to know that it runs.
+  if (settings.logLevel === 'warn' || settings.logLevel === 'error') options.print(line);
   host.send?.('ready');
 }
 

@@ -188,12 +188,12 @@ export const optionsSchema = z.strictObject({
       description: 'bytes that may wait for one connected peer, which is cut off when it is over that',
     },
   ),
-  /** Bytes that may wait for one peer that is away before it counts as gone. Default: 64 MiB. */
+  /** Bytes that are kept for a master that is absent or settling; above, requests are answered with an error. Default: 64 MiB. */
   maxMailPerPeer: size(
     { min: KIB, max: TIB, default: 64 * MIB },
     {
       ...limits,
-      description: 'bytes that may wait for one peer that is away, which is gone when it is over that',
+      description: 'bytes kept for a master that is absent or opens its files; over that, requests fail',
     },
   ),
   /** Bytes that may wait for all peers together; over it, the one that owes most is cut off. Default: 512 MiB. */
@@ -225,9 +225,9 @@ export const optionsSchema = z.strictObject({
     { min: 50, max: 5_000, default: 5_000 },
     { group: 'Times', description: 'time for a handshake to be complete; a stock client crashes after 5 s' },
   ),
-  /** Milliseconds for which requests to a stock master that just connected are held back, while it opens its files. Default: 1 s. */
+  /** Milliseconds for which requests to a stock master that just connected are held back, while it opens its files. Default: 2 s. */
   masterSettle: time(
-    { min: 0, max: 60_000, default: 1_000 },
+    { min: 0, max: 60_000, default: 2_000 },
     { group: 'Times', description: 'time for a master to open its files, before it gets requests' },
   ),
   /** Milliseconds that `stop()` takes at most. Default: 5 s. */

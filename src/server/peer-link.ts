@@ -23,7 +23,8 @@ export class PeerLink implements Link {
   }
 
   close(code: ClosureCode): void {
-    this.#connection.close(ERRORS[code].closeCode, code);
+    const unsent = code === 'IPC_CLOSED_TOO_SLOW' ? 'drop' : 'send';
+    this.#connection.close(ERRORS[code].closeCode, code, unsent);
   }
 }
 

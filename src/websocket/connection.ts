@@ -156,9 +156,11 @@ export class WebSocketConnection {
    *
    * @param code what the close frame says; 1005 sends one without a code
    * @param reason cut to 123 bytes
+   * @param unsent whether what is pending is still sent, or, if the peer does not read, dropped to free its memory
    */
-  close(code: number, reason: string): void {
+  close(code: number, reason: string, unsent: 'send' | 'drop' = 'send'): void {
     if (this.#sealed) return;
+    if (unsent === 'drop' && this.#socket.writableNeedDrain) this.#batch.clear();
     this.#outcome = { code, reason, initiator: 'server' };
     this.#sendClose(code, reason);
   }

@@ -30,7 +30,7 @@ export interface FrameHandler {
 /** Why the connection must be failed: RFC 6455 section 7.1.7. */
 export interface ParseFailure {
   /** What the close frame should say (section 7.4.1). */
-  readonly closeCode: 1002 | 1007 | 1008 | 1009;
+  readonly closeCode: 1002 | 1007 | 1008 | 1009 | 1013;
   /** One short sentence. */
   readonly reason: string;
 }
@@ -41,6 +41,16 @@ export interface ParserLimits {
   readonly maxMessageBytes: number;
   /** The most fragments of one message; more fail with 1008. Default: {@link DEFAULT_MAX_FRAGMENTS}. */
   readonly maxFragments?: number;
+  /** Memory that messages which arrive in pieces share with others; if there is none left, it fails with 1013. */
+  readonly memory?: SharedMemory;
+}
+
+/** A number of bytes that several parsers share. */
+export interface SharedMemory {
+  /** Takes room. @returns false if there is not that much */
+  take(bytes: number): boolean;
+  /** Gives room back. */
+  give(bytes: number): void;
 }
 
 /** How many fragments a message may have unless told otherwise. They are counted when they are complete. */
@@ -68,6 +78,7 @@ export class FrameParser {
   readonly #handler: FrameHandler;
   readonly #maxMessageBytes: number;
   readonly #maxFragments: number;
+  readonly #memory: SharedMemory | undefined;
   #failure: ParseFailure | undefined;
   #stopped = false;
 
@@ -89,11 +100,14 @@ export class FrameParser {
   #fragments = 0;
   #notAscii = 0;
   #assembly: MessageAssembly | undefined;
+  /** What the pieces have taken of the shared memory. */
+  #taken = 0;
 
   constructor(limits: ParserLimits, handler: FrameHandler) {
     this.#handler = handler;
     this.#maxMessageBytes = limits.maxMessageBytes;
     this.#maxFragments = limits.maxFragments ?? DEFAULT_MAX_FRAGMENTS;
+    this.#memory = limits.memory;
   }
 
   /** Whether further input is ignored: after a close frame, a failure, or {@link stop}. */
@@ -106,6 +120,7 @@ export class FrameParser {
     this.#stopped = true;
     this.#held = NO_BYTES;
     this.#assembly = undefined;
+    this.#giveBack();
   }
 
   /**
@@ -213,6 +228,11 @@ export class FrameParser {
     const size = Math.min(this.#missing, chunk.length - at);
     const next = at + size;
     if (size > 0 && this.#messageOpcode === OPCODE.text) {
+      if (this.#memory?.take(size) === false) {
+        this.#fail(CLOSE_CODE.tryAgainLater, 'there is no memory for the message at the moment');
+        return chunk.length;
+      }
+      this.#taken += size;
       this.#notAscii |= unmask(chunk, words, at, next, this.#mask);
       this.#mask = turnMask(this.#mask, size);
       this.#assembly ??= new MessageAssembly();
@@ -235,11 +255,17 @@ export class FrameParser {
     const payload = this.#assembly?.take() ?? NO_BYTES;
     const notAscii = this.#notAscii;
     this.#assembly = undefined;
+    this.#giveBack();
     this.#notAscii = 0;
     this.#fragments = 0;
     this.#messageLength = 0;
     this.#messageOpcode = 0;
     if (isText) this.#deliver(payload, notAscii);
+  }
+
+  #giveBack(): void {
+    this.#memory?.give(this.#taken);
+    this.#taken = 0;
   }
 
   /** Hands a text message on, if it is UTF-8 (section 8.1). */

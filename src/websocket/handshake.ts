@@ -18,8 +18,8 @@ export interface HandshakeRequest {
  *
  * - `no-upgrade`: it asked for no WebSocket; answer 426 with `Upgrade: websocket`.
  * - `malformed`: it asked for one, wrongly; answer 400.
- * - `version`: it speaks another version of the protocol, or names none; answer 426 and say
- *   `Sec-WebSocket-Version: 13` (RFC 6455 section 4.4).
+ * - `version`: it speaks another version of the protocol, or names none; answer 400 and say
+ *   `Sec-WebSocket-Version: 13` (RFC 6455 section 4.2.2).
  */
 export type HandshakeResult =
   | { readonly ok: true; readonly accept: string }

@@ -24,6 +24,10 @@ export class WatchedProcess {
       this.#complaints = (this.#complaints + text).slice(-20_000);
       this.#news.add(text);
     });
+    // A test run that is interrupted must not leave servers behind.
+    const endWithUs = () => child.kill('SIGKILL');
+    process.once('exit', endWithUs);
+    child.once('close', () => process.off('exit', endWithUs));
     this.exited = new Promise((resolve, reject) => {
       child.once('error', reject);
       child.once('close', (code, signal) => {

@@ -46,6 +46,25 @@ export class Cluster {
   }
 
   /**
+   * Resolves with a worker that is ready: the given one, or one that took its place, as a supervisor would see to it.
+   *
+   * For workers that start before there is a file. They look for it once a second; one that looks in the moment in
+   * which the master writes it finds it half made and dies, on any server.
+   */
+  async supervised(worker: AceBaseProcess, options: DatabaseOptions = {}): Promise<AceBaseProcess> {
+    try {
+      await worker.ready();
+      return worker;
+    } catch (error) {
+      if (!worker.complaints.includes('unsupported_db')) throw error;
+      this.#processes.splice(this.#processes.indexOf(worker), 1);
+      const next = this.worker(options);
+      await next.ready();
+      return next;
+    }
+  }
+
+  /**
    * Starts a master and `count` workers, and resolves when all are ready and have met each other. The file is there
    * before the workers come, so none of them can find it half made.
    */

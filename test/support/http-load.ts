@@ -115,7 +115,7 @@ export class DatabaseClient implements Writer {
         // The server closed an idle connection just when it was to be used again: nothing was served, and every
         // HTTP client tries again on a new one.
         if (request.reusedSocket && error.code === 'ECONNRESET') resolve(this.#request(method, path, body));
-        else reject(error);
+        else reject(Object.assign(error, { origin: this.origin }));
       });
       request.setTimeout(answerTimeoutMs, () => {
         request.destroy(new Error(`No answer to ${method} ${path} in ${answerTimeoutMs} ms`));

@@ -1,3 +1,4 @@
+import { expect } from 'vitest';
 import { AceBaseProcess } from './acebase-process.js';
 import { exampleFile, freePorts } from './example.js';
 import { DatabaseClient, HttpLoad } from './http-load.js';
@@ -11,6 +12,7 @@ const database = 'mydb';
 /** One of the examples for pm2, with ports, files and a pm2 of its own. */
 export class Pm2Example {
   readonly #observers: AceBaseProcess[] = [];
+  readonly #loads: HttpLoad[] = [];
 
   private constructor(
     readonly pm2: Pm2,
@@ -48,10 +50,21 @@ export class Pm2Example {
     });
   }
 
-  /** Clients that keep writing: one half keeps its connection, the other makes one for each request. */
-  load(name: string): HttpLoad {
+  /**
+   * Reloads an app while clients write, and resolves when they get on after it. One half of the clients keeps its
+   * connection, the other makes one for each request. No process had to be killed because it did not end in time.
+   */
+  async reloadUnderLoad(app: string): Promise<HttpLoad> {
     const clients = [true, true, false, false].map((keepAlive) => this.client({ keepAlive }));
-    return new HttpLoad(name, clients);
+    const load = new HttpLoad(`during-${app}`, clients);
+    this.#loads.push(load);
+    await load.progress(20);
+    await this.pm2.run('reload', app);
+    await load.progress(20);
+    await load.stop();
+    const exits = await this.pm2.exits();
+    expect(exits.filter(({ signal }) => signal === 'SIGKILL')).toEqual([]);
+    return load;
   }
 
   /** A process that is not under pm2, as a worker of the same cluster. */
@@ -76,9 +89,9 @@ export class Pm2Example {
     return (await this.pm2.exits()).slice(before);
   }
 
-  /** With all processes gone: everything that was acknowledged is in the file. */
-  expectStored(loads: readonly HttpLoad[]): Promise<void> {
-    return expectStored(this.path, database, loads);
+  /** With all processes gone: everything that was acknowledged during the reloads is in the file. */
+  expectStored(): Promise<void> {
+    return expectStored(this.path, database, this.#loads);
   }
 
   /** Ends every process and removes the files, however the test went. */

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { exampleEnvironment } from './example.js';
@@ -91,6 +91,13 @@ export class Pm2 {
   /** What the daemon logged. */
   async log(): Promise<string> {
     return readFile(join(this.home, 'pm2.log'), 'utf8').catch(() => '');
+  }
+
+  /** What the processes of all apps wrote to stdout. */
+  async output(): Promise<string> {
+    const folder = join(this.home, 'logs');
+    const files = (await readdir(folder)).filter((file) => file.includes('-out'));
+    return (await Promise.all(files.map((file) => readFile(join(folder, file), 'utf8')))).join('');
   }
 
   /** Every process that has ended so far, in order. */

@@ -1,4 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { KeptBytes } from '../../../src/broker/kept-bytes.js';
+import { Mailbox } from '../../../src/broker/mailbox.js';
+import { AnnouncedKeys } from '../../../src/broker/presence.js';
 import { BrokerLab } from '../../support/broker-lab.js';
 
 const event = (bytes: number) => ({ type: 'event', data: 'x'.repeat(bytes) });
@@ -39,9 +42,76 @@ describe('limits', () => {
     for (const peer of [small, large]) peer.isReading = false;
     a.tells(event(10_000));
     b.tells(event(60_000));
+    expect(large.closedWith).toBeUndefined();
+    lab.clock.advance(1_000);
     expect(large.closedWith).toBe('IPC_CLOSED_TOO_SLOW');
     expect(small.closedWith).toBeUndefined();
     expect(lab.count('over-total')).toBe(1);
+  });
+
+  it('cuts nobody off for a large message that is read in time, however many it goes to', () => {
+    const lab = new BrokerLab({ maxBuffered: 1_000_000, maxTotalBuffered: 64_000 });
+    const a = lab.connect('peerA');
+    const readers = Array.from({ length: 6 }, (_, n) => lab.connect(`reader${n}`));
+    for (const reader of readers) reader.isReading = false;
+    a.tells(event(15_000));
+    for (const reader of readers) reader.read();
+    lab.clock.advance(1_000);
+    expect(readers.map(({ closedWith }) => closedWith)).toEqual(readers.map(() => undefined));
+    expect(lab.clock.pending).toBe(0);
+  });
+
+  it('does not wait when there is twice too much', () => {
+    const lab = new BrokerLab({ maxBuffered: 1_000_000, maxTotalBuffered: 64_000 });
+    const a = lab.connect('peerA');
+    const slow = lab.connect('slow1');
+    slow.isReading = false;
+    a.tells(event(140_000));
+    expect(slow.closedWith).toBe('IPC_CLOSED_TOO_SLOW');
+  });
+
+  it('keeps mail of all databases together within half of the total, at the cost of who sends more', () => {
+    const lab = new BrokerLab({ maxMailPerPeer: 20_000, maxTotalBuffered: 60_000, maxBuffered: 100_000 });
+    const request = { type: 'lock-request', id: 'x', data: 'x'.repeat(14_000) };
+    const senders = ['one', 'two', 'three'].map((database) => lab.connect('peerA', database));
+    for (const sender of senders) sender.tells(request, '[master]');
+    expect(senders.map((sender) => sender.messages('lock-result').length)).toEqual([0, 0, 1]);
+    const bystander = lab.connect('bystander', 'four');
+    for (let n = 0; n < 20; n++) lab.connect(`peer${n}x`, 'four').tells(event(1_000));
+    lab.clock.advance(5_000);
+    expect(bystander.closedWith).toBeUndefined();
+    senders[0]?.leaves();
+    senders[2]?.tells(request, '[master]');
+    expect(senders[2]?.messages('lock-result')).toHaveLength(1);
+  });
+
+  it('gives a master all its mail, however much that is beside maxBuffered', () => {
+    const lab = new BrokerLab({ maxBuffered: 1_000, maxMailPerPeer: 100_000 });
+    const worker = lab.connect('peerA');
+    for (let n = 0; n < 50; n++) {
+      worker.tells({ type: 'lock-request', id: `${n}`, data: 'x'.repeat(1_000) }, '[master]');
+    }
+    const master = lab.connect('[master]');
+    master.isReading = false;
+    lab.clock.advance(1_000);
+    worker.tells({ type: 'lock-request', id: 'next' }, '[master]');
+    expect(master.closedWith).toBeUndefined();
+    master.read();
+    expect(master.messages('lock-request')).toHaveLength(51);
+    worker.tells(event(5_000), '[master]');
+    worker.tells(event(1), '[master]');
+    expect(master.closedWith).toBe('IPC_CLOSED_TOO_SLOW');
+  });
+
+  it('keeps no more memory alive than what it keeps, where messages are views of long chunks', () => {
+    const chunk = new Uint8Array(65_536);
+    const payload = Buffer.from(chunk.buffer, 100, 50);
+    const mailbox = new Mailbox(1_000, new KeptBytes(10_000));
+    mailbox.put({ senderId: 'peerA', payload, isRequest: true });
+    expect(mailbox.takeAll()[0]?.payload.buffer.byteLength).toBe(50);
+    const keys = new AnnouncedKeys();
+    keys.remember(0, payload);
+    expect([...keys.all()][0]?.buffer.byteLength).toBe(50);
   });
 
   it('refuses peers, and databases, above their number; those that are there may reconnect', () => {
@@ -104,6 +174,23 @@ describe('large messages over HTTP', () => {
     a.tells({ type: 'event', data: `${'€'.repeat(98 - head)}😀` });
     a.tells({ type: 'event', data: `${'€'.repeat(99 - head)}😀` });
     expect(b.received.map((text) => text.slice(0, 4))).toEqual(['{"ty', '{"ty', 'get:']);
+  });
+
+  it('count as waiting for their receiver, until they are picked up', () => {
+    const lab = new BrokerLab({ ...http, maxBuffered: 1_000 });
+    const [a, b] = [lab.connect('peerA'), lab.connect('peerB')];
+    a.tells(event(2_000));
+    a.tells(event(200));
+    expect(b.closedWith).toBe('IPC_CLOSED_TOO_SLOW');
+    expect(lab.clock.pending).toBe(0);
+  });
+
+  it('are thrown away when the server stops', () => {
+    const lab = new BrokerLab(http);
+    lab.connect('peerB');
+    lab.connect('peerA').tells(event(200));
+    lab.broker.stop();
+    expect(lab.clock.pending).toBe(0);
   });
 
   it('are kept for a minute, and no longer than their receiver is there', () => {

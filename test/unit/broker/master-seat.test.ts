@@ -57,6 +57,24 @@ describe('a master that is absent', () => {
     expect(master.messages('unlock-request')).toEqual([]);
   });
 
+  it('is answered for without parsing what is long in a request', () => {
+    const lab = new BrokerLab({ maxMailPerPeer: 100 });
+    const a = lab.connect('peerA').clear();
+    const garbage = '{"a":[[['.repeat(1_000);
+    a.says(
+      `to:[master];{"type":"request","id":"1","from":"peerA","data":{"type":"fst.allocate","x":"${'y'.repeat(200)}`,
+    );
+    a.says(`to:[master];{"type":"request","id":"2","from":"peerA","data":{"type":"kit.add",${garbage}`);
+    a.says(`to:[master];{"type":"request","id":${'9'.repeat(200)},"from":"peerA"}`);
+    a.says(`to:[master];{"type":"unlock-request","id":"3","from":"peerA","data":{"id":"seven"}}`);
+    expect(a.messages('result')).toMatchObject([
+      { id: '1', ok: false },
+      { id: '2', ok: true },
+    ]);
+    expect(a.messages('unlock-result')).toMatchObject([{ id: '3', ok: true }]);
+    expect(lab.count('malformed-frame')).toBe(1);
+  });
+
   it('is answered for when the mailbox is full, by an error only where AceBase awaits one', () => {
     const lab = new BrokerLab({ maxMailPerPeer: 100 });
     const a = lab.connect('peerA').clear();
@@ -101,6 +119,29 @@ describe('a master that settles', () => {
     lab.clock.advance(1_000);
     const types = master.received.map((text) => (JSON.parse(text) as { type: string }).type);
     expect(types).toEqual(['hello', 'notification', 'lock-request', 'subscribe']);
+  });
+
+  it('hears that a peer is gone which it hears of', () => {
+    const lab = new BrokerLab();
+    const worker = lab.connect('peerA');
+    const master = lab.connect('[master]').clear();
+    worker.tells({ type: 'subscribe', data: {} }, '[master]');
+    worker.leaves();
+    lab.clock.advance(1_000);
+    expect(master.received.at(-1)).toBe('disconnect:peerA');
+    expect(master.messages('subscribe')).toHaveLength(1);
+  });
+
+  it('leaves nothing but requests to its successor', () => {
+    const lab = new BrokerLab();
+    const worker = lab.connect('peerA');
+    const first = lab.connect('[master]');
+    worker.tells({ type: 'subscribe', data: {} }, '[master]');
+    worker.tells(lockRequest('1'), '[master]');
+    first.leaves();
+    const second = lab.connectMaster();
+    expect(second.messages('subscribe')).toEqual([]);
+    expect(second.messages('lock-request')).toHaveLength(1);
   });
 
   it('can speak at once', () => {

@@ -68,6 +68,19 @@ describe('presence', () => {
     expect(a.received).toHaveLength(2);
   });
 
+  it('does not take a late goodbye on a replaced connection for the process that is back', () => {
+    const lab = new BrokerLab();
+    const other = lab.connect('other');
+    const old = lab.connect('peerA');
+    const again = lab.connect('peerA');
+    other.clear();
+    old.tells({ type: 'bye' });
+    expect(other.received).toEqual([]);
+    expect(again.closedWith).toBeUndefined();
+    again.leaves();
+    expect(lab.connect('peerA').isIn).toBe(true);
+  });
+
   it('introduces a master and workers to each other, whoever came first', () => {
     const lab = new BrokerLab();
     const before = lab.connect('before');
@@ -117,6 +130,14 @@ describe('the key table', () => {
     lab.clock.advance(2_000);
     expect(keysOf(master)).toEqual(['first']);
     expect(lab.clock.pending).toBe(0);
+  });
+
+  it('is the master’s alone to announce', () => {
+    const lab = new BrokerLab();
+    const master = lab.connectMaster();
+    lab.connectWorker('peerA', master).tells(newKey(0, 'forged'));
+    master.tells(newKey(1, 'x'.repeat(600)));
+    expect(keysOf(lab.connectWorker('late1', master))).toEqual([]);
   });
 
   it('is forgotten when nobody is connected: the file may be another one then', () => {

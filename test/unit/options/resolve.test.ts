@@ -57,7 +57,7 @@ describe('defaults', () => {
       maxDatabases: 1_000,
       maxConnections: 20_000,
       handshakeTimeout: 5_000,
-      masterSettle: 1_000,
+      masterSettle: 2_000,
       stopTimeout: 5_000,
       logLevel: 'info',
       logFormat: 'auto',

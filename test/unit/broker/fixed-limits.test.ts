@@ -1,0 +1,40 @@
+import { describe, expect, it } from 'vitest';
+import { encode } from '../../../src/broker/envelope.js';
+import { MAX_EXPECTED_ECHOES, MAX_REPLAYED_KEYS } from '../../../src/broker/limits.js';
+import { parseNotification } from '../../../src/broker/message.js';
+import { AnnouncedKeys } from '../../../src/broker/presence.js';
+import { RootRecord, RootView } from '../../../src/broker/root-record.js';
+
+const MESSAGE = encode('{}');
+
+describe('limits that are no options', () => {
+  it('a peer that owes too many echoes counts as one that does not read', () => {
+    const record = new RootRecord();
+    const writer = new RootView();
+    const silent = new RootView();
+    for (let turn = 0; turn < MAX_EXPECTED_ECHOES; turn++) {
+      record.receive(writer, { pageNr: 0, recordNr: turn }, MESSAGE);
+      expect(record.relay(silent, turn + 1)).toBe('send-and-ping');
+    }
+    record.receive(writer, { pageNr: 1, recordNr: 0 }, MESSAGE);
+    expect(record.relay(silent, MAX_EXPECTED_ECHOES + 1)).toBe('overdue');
+    record.confirm(silent, MAX_EXPECTED_ECHOES);
+    expect(record.relay(silent, MAX_EXPECTED_ECHOES + 1)).toBe('send-and-ping');
+  });
+
+  it('keys beyond the size of a key table are not told again; those that are there may change', () => {
+    const keys = new AnnouncedKeys();
+    for (let index = 0; index <= MAX_REPLAYED_KEYS; index++) keys.remember(index, encode(String(index)));
+    expect(keys.size).toBe(MAX_REPLAYED_KEYS);
+    keys.remember(0, encode('again'));
+    const [first] = keys.all();
+    expect(first).toEqual(encode('again'));
+  });
+
+  it('a notification that is too long is passed on unread', () => {
+    const notification = (padding: string) =>
+      encode(JSON.stringify({ type: 'notification', data: { type: 'kit.new_key', index: 1, key: padding } }));
+    expect(parseNotification(notification('short')).type).toBe('kit.new_key');
+    expect(parseNotification(notification('x'.repeat(4_096))).type).toBe('unknown');
+  });
+});

@@ -1,0 +1,55 @@
+import { expect, test } from 'vitest';
+import { filesBelow, read } from './markdown.js';
+
+interface Import {
+  readonly file: string;
+  readonly target: string;
+  readonly isTypeOnly: boolean;
+}
+
+/** What the files of a room import. */
+function importsOf(room: string): Import[] {
+  return filesBelow(`src/${room}`, '.ts').flatMap((file) =>
+    [...read(file).matchAll(/^(?:import|export)( type)?[^;]*? from '([^']+)'/gm)].map(
+      ([, type, target = '']) => ({
+        file,
+        target,
+        isTypeOnly: type !== undefined,
+      }),
+    ),
+  );
+}
+
+// The table "Arrows" of docs/ARCHITECTURE.md.
+test('the broker imports nothing but itself and the types of errors', () => {
+  const others = importsOf('broker').filter(({ target }) => !target.startsWith('./'));
+  expect(others.filter(({ target, isTypeOnly }) => target !== '../errors.js' || !isTypeOnly)).toEqual([]);
+});
+
+test('websocket imports nothing of ours, and no package', () => {
+  const others = importsOf('websocket').filter(({ target }) => !target.startsWith('./'));
+  expect(others.filter(({ target }) => !target.startsWith('node:'))).toEqual([]);
+});
+
+test('options import no other room', () => {
+  const allowed = /^(?:\.\/|node:|zod$|\.\.\/errors\.js$)/;
+  expect(importsOf('options').filter(({ target }) => !allowed.test(target))).toEqual([]);
+});
+
+test('nobody but the command imports the command, and nobody but server and command imports the server', () => {
+  const rooms = ['broker', 'websocket', 'options', 'platform', 'server'];
+  expect(rooms.flatMap(importsOf).filter(({ target }) => target.includes('/cli/'))).toEqual([]);
+  expect(
+    rooms
+      .slice(0, -1)
+      .flatMap(importsOf)
+      .filter(({ target }) => target.includes('/server/')),
+  ).toEqual([]);
+});
+
+test('the clock is the only module that reads the time or sets a timer', () => {
+  const files = filesBelow('src', '.ts').filter((path) => path !== 'src/platform/clock.ts');
+  const clock = /\b(?:Date\.now|performance\.now|new Date|setInterval)\(|(?<![.?\w])setTimeout\(/;
+  const code = (path: string) => read(path).replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '');
+  expect(files.filter((path) => clock.test(code(path)))).toEqual([]);
+});
