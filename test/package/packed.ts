@@ -1,0 +1,94 @@
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { removeDirectory, temporaryDirectory } from '../support/temporary-directory.js';
+
+const repository = fileURLToPath(new URL('../../', import.meta.url));
+
+/** What a program said, and how it ended. */
+export interface Outcome {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** What `package.json` says, as far as these tests ask. */
+export interface Manifest {
+  readonly version: string;
+  readonly bin: Readonly<Record<string, string>>;
+  readonly dependencies: Readonly<Record<string, string>>;
+}
+
+/**
+ * A project of a user, in a folder of its own, with the packed tarball in it and nothing else but what the package
+ * depends on, as npm would install it. Nothing is downloaded: dependencies are links to those of this repository.
+ */
+export class PackedProject {
+  /** Where the package is. */
+  readonly package: string;
+  readonly #folder: string;
+
+  private constructor(folder: string) {
+    this.#folder = folder;
+    this.package = join(folder, 'node_modules', 'acebase-ipc-server');
+  }
+
+  /** Packs what `npm run build` made. */
+  static async create(): Promise<PackedProject> {
+    if (!existsSync(join(repository, 'dist/index.js'))) throw new Error('Nothing is built: npm run build');
+    const project = new PackedProject(await temporaryDirectory('package'));
+    // Without its scripts: they would build anew, under the feet of the tests that run beside this one.
+    const arguments_ = ['pack', '--ignore-scripts', '--json', '--pack-destination', project.#folder];
+    const { stdout } = await promisify(execFile)('npm', arguments_, { cwd: repository });
+    const [{ filename }] = JSON.parse(stdout) as [{ filename: string }];
+    await mkdir(project.package, { recursive: true });
+    await project.run('tar', [
+      '-xzf',
+      join(project.#folder, filename),
+      '--strip-components=1',
+      '-C',
+      project.package,
+    ]);
+    for (const name of Object.keys((await project.manifest()).dependencies)) await project.link(name);
+    return project;
+  }
+
+  /** The manifest that is in the tarball. */
+  async manifest(): Promise<Manifest> {
+    return JSON.parse(await readFile(join(this.package, 'package.json'), 'utf8')) as Manifest;
+  }
+
+  /** Makes a package of this repository's a dependency of the project. */
+  async link(name: string): Promise<void> {
+    const target = join(this.#folder, 'node_modules', name);
+    await mkdir(dirname(target), { recursive: true });
+    await symlink(join(repository, 'node_modules', name), target);
+  }
+
+  /** Writes a file of the user's. */
+  async write(path: string, text: string): Promise<void> {
+    await writeFile(join(this.#folder, path), text);
+  }
+
+  /** Runs a program in the project's folder. */
+  async run(program: string, words: readonly string[]): Promise<Outcome> {
+    return new Promise((resolve) => {
+      execFile(program, words, { cwd: this.#folder, timeout: 60_000 }, (error, stdout, stderr) => {
+        resolve({ code: error === null ? 0 : Number(error.code ?? 1), stdout, stderr });
+      });
+    });
+  }
+
+  /** Runs a file with Node.js. */
+  node(...words: readonly string[]): Promise<Outcome> {
+    return this.run(process.execPath, words);
+  }
+
+  /** Removes everything. */
+  async remove(): Promise<void> {
+    await removeDirectory(this.#folder);
+  }
+}

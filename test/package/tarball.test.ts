@@ -1,0 +1,105 @@
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { builtinModules } from 'node:module';
+import { dirname, join, normalize } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { links } from '../unit/docs/markdown.js';
+import { PackedProject } from './packed.js';
+
+let project: PackedProject;
+let files: readonly string[];
+
+beforeAll(async () => {
+  project = await PackedProject.create();
+  const entries = await readdir(project.package, { recursive: true, withFileTypes: true });
+  files = entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name).slice(project.package.length + 1));
+}, 60_000);
+
+afterAll(() => project.remove());
+
+function read(file: string): Promise<string> {
+  return readFile(join(project.package, file), 'utf8');
+}
+
+/** The packages that the built code imports. */
+async function importedPackages(): Promise<Set<string>> {
+  const names = new Set<string>();
+  for (const file of files.filter((name) => /^dist\/.*\.(?:js|cjs|d\.ts|d\.cts)$/.test(name))) {
+    const code = await read(file);
+    const found = code.matchAll(
+      /(?:^(?:import|export)\b[^;"']*?\bfrom|\brequire\(|\bimport\()\s*["']([^"'.][^"']*)["']/gm,
+    );
+    for (const [, specifier = ''] of found) {
+      const name = specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/');
+      if (!specifier.startsWith('node:') && !builtinModules.includes(name)) names.add(name);
+    }
+  }
+  return names;
+}
+
+describe('the tarball', () => {
+  test('has what the package needs, and what its users read', () => {
+    for (const file of [
+      'package.json',
+      'LICENSE',
+      'README.md',
+      'CHANGELOG.md',
+      'dist/index.js',
+      'dist/index.cjs',
+      'dist/index.d.ts',
+      'dist/index.d.cts',
+      'dist/cli/main.js',
+      'docs/OPERATIONS.md',
+      'docs/PROTOCOL.md',
+      'examples/pm2-dedicated-master/ecosystem.config.js',
+    ]) {
+      expect(files, file).toContain(file);
+    }
+  });
+
+  test('has nothing else: no sources, tests or settings of this repository', () => {
+    const allowed =
+      /^(?:package\.json|LICENSE|README\.md|CHANGELOG\.md|docs\/[\w/.-]+\.md|dist\/[\w/.-]+\.(?:c?js|d\.c?ts|c?js\.map)|examples\/(?!demo\/)[\w/.-]+\.(?:js|json|md))$/;
+    expect(files.filter((file) => !allowed.test(file))).toEqual([]);
+    expect(files.filter((file) => file.includes('node_modules'))).toEqual([]);
+  });
+
+  test('has source maps that hold their sources', async () => {
+    for (const file of files.filter((name) => name.endsWith('.map'))) {
+      const map = JSON.parse(await read(file)) as { sources: string[]; sourcesContent?: (string | null)[] };
+      const missing = map.sources.filter((_source, index) => typeof map.sourcesContent?.[index] !== 'string');
+      expect(missing, file).toEqual([]);
+      expect(
+        map.sources.filter((source) => source.startsWith('/') || source.includes('node_modules')),
+        file,
+      ).toEqual([]);
+    }
+  });
+
+  test('depends on what its code imports, and on nothing else', async () => {
+    const { dependencies } = await project.manifest();
+    expect([...(await importedPackages())].toSorted()).toEqual(Object.keys(dependencies).toSorted());
+  });
+
+  test('has a command that can be executed', async () => {
+    const { bin } = await project.manifest();
+    const command = bin['acebase-ipc-server'] ?? '';
+    expect(await read(command)).toMatch(/^#!\/usr\/bin\/env node\n/);
+    expect((await stat(join(project.package, command))).mode & 0o111).toBe(0o111);
+  });
+
+  test('has documents whose links lead to its own files, or are only for contributors', async () => {
+    for (const file of files.filter((name) => name.endsWith('.md'))) {
+      const targets = links(await read(file))
+        .filter((link) => !/^(?:[a-z]+:|#)/.test(link))
+        .map((link) => normalize(join(dirname(file), link.split('#', 1)[0] ?? '')));
+      const reachable = (target: string) =>
+        files.some((name) => name === target || name.startsWith(`${target}/`));
+      expect(
+        targets.filter((target) => target !== 'CONTRIBUTING.md' && !reachable(target)),
+        file,
+      ).toEqual([]);
+    }
+  });
+});
