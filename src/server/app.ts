@@ -19,6 +19,9 @@ export interface AppContext extends RouteContext {
 /** How long a browser may remember that an origin is allowed, in seconds. */
 const PREFLIGHT_MAX_AGE_S = 600;
 
+/** The methods of the endpoints; `receive` is not always one. */
+const METHODS = { '/health': 'GET, HEAD', '/:database/clients': 'GET, HEAD', '/:database/send': 'POST' };
+
 /** Answers the requests that are no upgrades. To be registered as the `request` listener of an HTTP server. */
 export function createRequestListener(
   settings: AppContext,
@@ -28,7 +31,7 @@ export function createRequestListener(
     const listener = getRequestListener(app.fetch, {
       overrideGlobalObjects: false,
       // Called for a request line and a Host header that make no URL; the endpoints' errors are seen to below.
-      errorHandler: () => refuse(request, settings, 'IPC_REFUSED_MALFORMED_HTTP'),
+      errorHandler: () => refuse(request, settings, 'IPC_REFUSED_MALFORMED_HTTP', { Connection: 'close' }),
     });
     void listener(request, response);
   };
@@ -56,11 +59,17 @@ function createApp(settings: AppContext): Hono<RouteEnvironment> {
   addClientsRoute(app, settings);
   addMessageRoutes(app, settings);
   app.all('/:database/connect', () => {
-    throw new RefusedRequest('IPC_REFUSED_NO_UPGRADE');
+    throw new RefusedRequest('IPC_REFUSED_NO_UPGRADE', { Upgrade: 'websocket' });
   });
+  for (const [path, methods] of Object.entries(METHODS)) {
+    app.all(path, () => {
+      throw new RefusedRequest('IPC_REFUSED_METHOD', { Allow: methods });
+    });
+  }
   app.notFound((context) => refuse(context.env.incoming, settings, 'IPC_REFUSED_PATH'));
   app.onError((error, context) => {
-    if (error instanceof RefusedRequest) return refuse(context.env.incoming, settings, error.code);
+    if (error instanceof RefusedRequest)
+      return refuse(context.env.incoming, settings, error.code, error.headers);
     settings.onError(error);
     return context.json({ message: 'internal error' }, 500);
   });
@@ -76,13 +85,21 @@ function preflightResponse(): Response {
   return new Response(null, { status: 204, headers });
 }
 
-function refuse(incoming: IncomingMessage, { refusals }: AppContext, code: RefusalCode): Response {
+function refuse(
+  incoming: IncomingMessage,
+  { refusals }: AppContext,
+  code: RefusalCode,
+  special: Readonly<Record<string, string>> = {},
+): Response {
   const { remoteAddress: address = 'unknown', remotePort: port } = incoming.socket;
   refusals.record({ code, address, port, path: parseTarget(incoming.url ?? '').path });
   const { status } = ERRORS[code];
-  const headers: Record<string, string> = { 'Content-Type': 'application/json' };
-  if (status === 426) headers['Upgrade'] = 'websocket';
+  const headers: Record<string, string> = { 'Content-Type': 'application/json', ...special };
   // What is left of a body is not read: the connection cannot be used again.
-  if (!incoming.complete) headers['Connection'] = 'close';
+  if (hasBody(incoming) && !incoming.complete) headers['Connection'] = 'close';
   return new Response(refusalBody(code), { status, headers });
+}
+
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }

@@ -164,11 +164,6 @@ export class Listener {
     server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
     server.on('connect', (_request, socket) => onDropped('malformed', socket, true));
     server.on('clientError', (error, socket) => this.#clientError(codeOf(error), socket));
-    server.on('tlsClientError', (error, socket) => {
-      const code = codeOf(error);
-      if (isLineBroken(code)) socket.destroy();
-      else onDropped(code === 'ERR_TLS_HANDSHAKE_TIMEOUT' ? 'timeout' : 'malformed', socket, false);
-    });
     return server;
   }
 
@@ -218,18 +213,22 @@ export class Listener {
     this.#settings.onUpgrade(request, socket, head);
   }
 
+  /** Also called for what goes wrong in a TLS handshake. */
   #clientError(code: string, socket: Duplex): void {
-    const responses = this.#conversations.get(socket)?.responses ?? new Set();
-    const hasLeft = isLineBroken(code) || (code === 'HPE_INVALID_EOF_STATE' && responses.size > 0);
+    const conversation = this.#conversations.get(socket);
+    const responses = [...(conversation?.responses ?? [])];
+    const hasLeft = isLineBroken(code) || (code === 'HPE_INVALID_EOF_STATE' && responses.length > 0);
     if (hasLeft || isLeaving(socket)) {
       socket.destroy();
       return;
     }
-    const isMidResponse = [...responses].some((response) => response.headersSent);
-    const reason = code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'timeout' : 'malformed';
-    this.#settings.onDropped(reason, socket, !isMidResponse);
+    const canAnswer = conversation !== undefined && !responses.some((response) => response.headersSent);
+    const reason = TIMEOUT_CODES.has(code) ? 'timeout' : 'malformed';
+    this.#settings.onDropped(reason, socket, canAnswer);
   }
 }
+
+const TIMEOUT_CODES = new Set(['ERR_HTTP_REQUEST_TIMEOUT', 'ERR_TLS_HANDSHAKE_TIMEOUT']);
 
 /** Whether the other end is just gone, as those who only try whether a port is open are; that is no fault of theirs. */
 function isLineBroken(code: string): boolean {

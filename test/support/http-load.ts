@@ -4,7 +4,7 @@ import type { Filter } from './acebase-process.js';
 import { Arrivals } from './waiting.js';
 
 /** Ends a test that hangs. */
-const answerTimeoutMs = 60_000;
+const answerTimeoutMs = 30_000;
 
 /** An answer other than 2xx. */
 export class HttpError extends Error {

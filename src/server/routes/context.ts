@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import type { HttpBindings } from '@hono/node-server';
 import type { Context } from 'hono';
 import type { Broker } from '../../broker/broker.js';
@@ -25,17 +26,21 @@ export interface RouteContext {
 /** Ends a request with the status of that error. */
 export class RefusedRequest extends Error {
   readonly code: RefusalCode;
+  /** Headers of the answer, besides those that every refusal has. */
+  readonly headers: Readonly<Record<string, string>>;
 
-  constructor(code: RefusalCode) {
+  constructor(code: RefusalCode, headers: Readonly<Record<string, string>> = {}) {
     super(code);
     this.code = code;
+    this.headers = headers;
   }
 }
 
 /**
  * The database that a request is for, and its query.
  *
- * @throws {RefusedRequest} IPC_HTTP_UNAUTHORIZED, if it has not the token for that database
+ * @throws {RefusedRequest} IPC_HTTP_UNAUTHORIZED, if it has not the token for that database; IPC_REFUSED_ORIGIN, if a
+ *   page of another origin made the browser ask
  */
 export function authorize(
   context: Context<RouteEnvironment>,
@@ -43,8 +48,17 @@ export function authorize(
 ): { database: string; query: string } {
   const { incoming } = context.env;
   const { database, query } = parseTarget(incoming.url ?? '');
+  if (isFromElsewhere(incoming.headers)) throw new RefusedRequest('IPC_REFUSED_ORIGIN');
   if (database === undefined || !gatekeeper.hasToken(database, query, incoming.headers)) {
     throw new RefusedRequest('IPC_HTTP_UNAUTHORIZED');
   }
   return { database, query };
+}
+
+/**
+ * Whether a web page of another origin caused the request. With an `Origin` that was decided before; but images and
+ * links are asked for without one. A page cannot read the answer to those, but it could pick up somebody's message.
+ */
+function isFromElsewhere({ origin, 'sec-fetch-site': site }: IncomingHttpHeaders): boolean {
+  return origin === undefined && (site === 'cross-site' || site === 'same-site');
 }

@@ -1,0 +1,74 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { WatchedProcess } from '../../support/child-process.js';
+import { exampleFile, freePorts, startExample } from '../../support/example.js';
+import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
+import { eventually } from '../../support/waiting.js';
+
+interface Order {
+  readonly status: 'new' | 'packed';
+  readonly by?: number;
+}
+
+const processes: WatchedProcess[] = [];
+let path: string;
+let orders: string;
+let app: WatchedProcess;
+let workers: readonly WatchedProcess[];
+
+beforeAll(async () => {
+  path = await temporaryDirectory('embedded');
+  const [ipcPort, httpPort] = await freePorts(2);
+  orders = `http://localhost:${httpPort}/orders`;
+  const env = { DB_PATH: path, IPC_PORT: String(ipcPort), HTTP_PORT: String(httpPort) };
+  const start = (name: string, file: string) => {
+    const started = startExample(name, exampleFile('embedded', file), env);
+    processes.push(started);
+    return started;
+  };
+  app = start('app', 'app.js');
+  await eventually(() => fetch(orders));
+  workers = [start('worker 1', 'worker.js'), start('worker 2', 'worker.js')];
+});
+
+afterAll(async () => {
+  await Promise.all(processes.map((process) => process.end('SIGKILL')));
+  await removeDirectory(path);
+});
+
+async function placeOrder(): Promise<string> {
+  return (await fetch(orders, { method: 'POST' })).text();
+}
+
+async function order(number: string): Promise<Order> {
+  return (await (await fetch(`${orders}/${number}`)).json()) as Order;
+}
+
+function untilPacked(number: string): Promise<Order> {
+  return eventually(async () => {
+    const found = await order(number);
+    return found.status === 'packed' && found;
+  });
+}
+
+describe('examples/embedded', () => {
+  it('hands what the application writes to the workers, and what they write back', async () => {
+    const numbers = await Promise.all(Array.from({ length: 10 }, placeOrder));
+    expect(new Set(numbers).size).toBe(10);
+    for (const number of numbers) {
+      const { by } = await untilPacked(number);
+      expect(workers.map((worker) => worker.pid)).toContain(by);
+    }
+  });
+
+  it('goes on with the other worker when one ends', async () => {
+    const [leaving, staying] = workers as [WatchedProcess, WatchedProcess];
+    expect(await leaving.end('SIGINT')).toEqual({ code: 0, signal: null });
+    expect(await untilPacked(await placeOrder())).toMatchObject({ by: staying.pid });
+  });
+
+  it('ends at SIGINT, workers first', async () => {
+    for (const process of [...workers, app]) {
+      expect(await process.end('SIGINT')).toEqual({ code: 0, signal: null });
+    }
+  });
+});
