@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdirSync, symlinkSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { WatchedProcess } from './child-process.js';
@@ -13,18 +12,17 @@ export function exampleFile(...names: readonly string[]): string {
   return join(repository, 'examples', ...names);
 }
 
-let modules: string | undefined;
-
 /**
  * A folder for `NODE_PATH` in which this package is installed. The examples have a `package.json` of their own, as
- * at a user's, so Node would not find the package by its own name there.
+ * at a user's, so Node would not find the package by its own name there. Made once, and kept like all of `node_modules`.
  */
 function installedPackage(): string {
-  if (modules === undefined) {
-    const directory = mkdtempSync(join(tmpdir(), 'acebase-ipc-modules-'));
-    symlinkSync(repository, join(directory, 'acebase-ipc-server'), 'dir');
-    process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
-    modules = directory;
+  const modules = join(repository, 'node_modules', '.self');
+  mkdirSync(modules, { recursive: true });
+  try {
+    symlinkSync('../..', join(modules, 'acebase-ipc-server'), 'dir');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
   return modules;
 }

@@ -41,10 +41,7 @@ export class Pm2 {
     readonly home: string,
     private readonly env: NodeJS.ProcessEnv,
     private readonly ecosystem: string,
-  ) {
-    // For a test run that is cut short: the daemon is detached, and nobody else would end it.
-    process.once('exit', this.#endDaemon);
-  }
+  ) {}
 
   /** @param ecosystem the `ecosystem.config.js`; @param env the environment of all apps */
   static async create(ecosystem: string, env: Readonly<Record<string, string>>): Promise<Pm2> {
@@ -116,7 +113,6 @@ export class Pm2 {
     // A daemon that was never started, or has died, cannot be asked; the signal is for one that does not answer.
     if (daemon !== undefined) await this.run('kill').catch(this.#endDaemon);
     await eventually(() => !isAlive(daemon));
-    process.removeListener('exit', this.#endDaemon);
     await removeDirectory(this.home);
   }
 

@@ -1,0 +1,48 @@
+require('./quiet.js');
+const { endWithConnection } = require('./end-with-connection.js');
+const { releaseClients } = require('./release-clients.js');
+const { untilNoMaster } = require('./until-no-master.js');
+const { AceBase } = require('acebase');
+const { AceBaseServer } = require('acebase-server');
+
+const { DB_NAME, DB_PATH, DB_ADMIN_PASSWORD, HTTP_HOST, HTTP_PORT } = process.env;
+
+const ipc = {
+  host: process.env.ACEBASE_IPC_HOST,
+  port: Number(process.env.ACEBASE_IPC_PORT),
+  ssl: process.env.ACEBASE_IPC_SSL === '1',
+  token: process.env.ACEBASE_IPC_TOKEN,
+  role: process.env.ACEBASE_IPC_ROLE,
+};
+
+// Containers and systemd stop a process with SIGTERM; acebase-server and the files above go by SIGINT.
+process.once('SIGTERM', () => process.emit('SIGINT'));
+
+async function startMaster() {
+  await untilNoMaster(DB_NAME, ipc);
+
+  const db = new AceBase(DB_NAME, { logLevel: 'warn', storage: { path: DB_PATH, ipc } });
+  endWithConnection(db);
+  process.once('SIGINT', () => db.close());
+}
+
+function startServer() {
+  const server = new AceBaseServer(DB_NAME, {
+    logLevel: 'warn',
+    host: HTTP_HOST,
+    port: Number(HTTP_PORT),
+    path: DB_PATH,
+    authentication: { enabled: true, defaultAdminPassword: DB_ADMIN_PASSWORD },
+    ipc,
+  });
+  endWithConnection(server.db, () => server.ready(() => server.pause()));
+  releaseClients(server);
+
+  // From the moment it is ready, acebase-server closes the database itself.
+  process.once('SIGINT', () => {
+    if (!server.isReady) process.exit(0);
+  });
+}
+
+if (ipc.role === 'master') startMaster();
+else startServer();

@@ -1,0 +1,23 @@
+require('./quiet.js');
+const { endWithConnection } = require('./end-with-connection.js');
+const { untilNoMaster } = require('./until-no-master.js');
+const { AceBase } = require('acebase');
+
+const ipc = { host: 'localhost', port: Number(process.env.IPC_PORT), role: 'master' };
+
+async function start() {
+  await untilNoMaster(process.env.DB_NAME, ipc);
+
+  const db = new AceBase(process.env.DB_NAME, {
+    logLevel: 'warn',
+    storage: { path: process.env.DB_PATH, ipc },
+  });
+  endWithConnection(db);
+
+  db.ready(() => process.send('ready'));
+
+  // pm2 stops a process with SIGINT.
+  process.once('SIGINT', () => db.close());
+}
+
+start();

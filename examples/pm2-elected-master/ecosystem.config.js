@@ -1,0 +1,37 @@
+// What can be changed from outside, and its default.
+const env = {
+  DB_NAME: process.env.DB_NAME ?? 'mydb',
+  DB_PATH: process.env.DB_PATH ?? __dirname,
+  HTTP_PORT: process.env.HTTP_PORT ?? '5757',
+  IPC_PORT: process.env.IPC_PORT ?? '9163',
+};
+
+const everyApp = {
+  cwd: __dirname,
+  env,
+  // A process that has lost the IPC server ends, and comes back as often as it takes. With this delay pm2 never
+  // counts the 16 restarts in 16 seconds after which it would give up.
+  restart_delay: 1000,
+  // The scripts say when they are ready. A reload ends the old process only then.
+  wait_ready: true,
+  listen_timeout: 10_000,
+  // How long a process may take to finish its requests and close the database. pm2's default is 1.6 seconds.
+  kill_timeout: 10_000,
+};
+
+module.exports = {
+  apps: [
+    { ...everyApp, name: 'ipc-server', script: 'start-ipc-server.js' },
+    {
+      ...everyApp,
+      name: 'db-server',
+      script: 'start-db-server.js',
+      exec_mode: 'cluster', // all instances share HTTP_PORT
+      instances: Number(process.env.DB_SERVERS ?? 3), // -1 is one for each CPU, less one
+      // pm2 numbers the instances of an app from 0, and instance 0 is the master. The number is in this variable,
+      // which is also pm2's default. Give it another name if something else reads NODE_APP_INSTANCE, as the package
+      // "config" does.
+      instance_var: 'NODE_APP_INSTANCE',
+    },
+  ],
+};

@@ -1,0 +1,38 @@
+require('./quiet.js');
+const { endWithConnection } = require('./end-with-connection.js');
+const { releaseClients } = require('./release-clients.js');
+const { untilNoMaster } = require('./until-no-master.js');
+const { AceBaseServer } = require('acebase-server');
+
+// NODE_APP_INSTANCE is the `instance_var` of ecosystem.config.js.
+const role = process.env.NODE_APP_INSTANCE === '0' ? 'master' : 'worker';
+const ipc = { host: 'localhost', port: Number(process.env.IPC_PORT), role };
+
+async function start() {
+  if (role === 'master') {
+    // `pm2 reload` starts the new process before it stops the old one, and stops that when the new one is ready.
+    // There must never be two masters, so the new one says that it is ready first, and waits for the old one to end.
+    process.send('ready');
+    await untilNoMaster(process.env.DB_NAME, ipc);
+  }
+
+  const server = new AceBaseServer(process.env.DB_NAME, {
+    logLevel: 'warn',
+    host: 'localhost',
+    port: Number(process.env.HTTP_PORT),
+    path: process.env.DB_PATH,
+    authentication: { enabled: false }, // for localhost only: see the README
+    ipc,
+  });
+  endWithConnection(server.db, () => server.ready(() => server.pause()));
+  releaseClients(server);
+
+  if (role === 'worker') server.ready(() => process.send('ready'));
+
+  // pm2 stops a process with SIGINT. From the moment it is ready, acebase-server closes the database itself then.
+  process.once('SIGINT', () => {
+    if (!server.isReady) process.exit(0);
+  });
+}
+
+start();
