@@ -2,6 +2,7 @@ import type { ClosureCode } from '../errors.js';
 import { Delivery } from './delivery.js';
 import type { ArrivalRequest, BrokerObserver, Entrance, PeerInfo, Visitor } from './entrance.js';
 import { connected, disconnected, welcome } from './envelope.js';
+import { Farewells } from './farewells.js';
 import { FileNews } from './file-news.js';
 import { GoneIds } from './gone-ids.js';
 import type { Incidents } from './incidents.js';
@@ -33,6 +34,7 @@ export class Database {
   readonly #peers = new Map<string, Peer>();
   readonly #goneIds = new GoneIds();
   readonly #parkingLot: ParkingLot;
+  readonly #farewells: Farewells;
   readonly #seat: MasterSeat;
   readonly #delivery: Delivery;
   readonly #news: FileNews;
@@ -44,6 +46,7 @@ export class Database {
     this.#settings = settings;
     const { clock, logger, limits, incidents, kept } = settings;
     this.#parkingLot = new ParkingLot(clock, incidents, kept);
+    this.#farewells = new Farewells(clock);
     this.#seat = new MasterSeat(
       {
         database: name,
@@ -145,6 +148,7 @@ export class Database {
     this.#seat.close();
     this.#cancelSecondReplay?.();
     this.#parkingLot.close();
+    this.#farewells.close();
     for (const peer of [...this.#peers.values()]) {
       this.#remove(peer, 'the server stops');
       peer.outbox.close('IPC_CLOSED_STOPPING');
@@ -210,13 +214,19 @@ export class Database {
 
   #acknowledge(peer: Peer, token: number): void {
     this.#news.acknowledge(peer, token);
-    if (peer === this.#seat.master) this.#seat.acknowledge(token);
+    this.#farewells.acknowledge(peer, token);
+    this.#seat.acknowledge(peer, token);
   }
 
   #goodbye(peer: Peer): void {
     if (peer.state !== 'present') return;
-    if (!peer.isMaster) this.#goneIds.add(peer.id);
-    this.#depart(peer, 'said goodbye', 'IPC_CLOSED_GOODBYE');
+    if (peer.isMaster) {
+      this.#farewells.begin(peer);
+      this.#depart(peer, 'said goodbye', undefined);
+    } else {
+      this.#goneIds.add(peer.id);
+      this.#depart(peer, 'said goodbye', 'IPC_CLOSED_GOODBYE');
+    }
   }
 
   #evict(master: Peer): void {
@@ -228,6 +238,8 @@ export class Database {
 
   #left(peer: Peer, cause: string): void {
     this.#depart(peer, cause, undefined);
+    this.#farewells.left(peer);
+    this.#seat.left(peer);
     peer.state = 'gone';
     this.#cutOffOverdue();
   }

@@ -33,11 +33,11 @@ export const MAX_GONE_IDS = 10_000;
 /** Milliseconds that a message waits to be picked up over HTTP [PROTOCOL-4.3]. */
 export const PARKING_TIME_MS = 60_000;
 
-/** Milliseconds that a second master's handshake is held. Stock clients crash at 5,000. */
-export const SECOND_MASTER_HOLD_MS = 4_000;
-
-/** Milliseconds in which a master must answer a ping when another one asks to take over. */
+/** Milliseconds in which a master must answer a ping when another one connects. Stock clients bear 5,000. */
 export const MASTER_ANSWER_MS = 2_000;
+
+/** Milliseconds in which a master that said goodbye must have read what was sent to it before. */
+export const FAREWELL_MS = 1_000;
 
 /** Milliseconds after which a master is told the keys once more, in case its file was slow to open. */
 export const MASTER_SECOND_REPLAY_MS = 2_000;

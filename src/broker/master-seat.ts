@@ -5,7 +5,7 @@
 
 import type { RefusalCode } from '../errors.js';
 import type { KeptBytes } from './kept-bytes.js';
-import { MASTER_ANSWER_MS, SECOND_MASTER_HOLD_MS } from './limits.js';
+import { MASTER_ANSWER_MS } from './limits.js';
 import { type Mail, Mailbox } from './mailbox.js';
 import type { Peer } from './peer.js';
 import type { Cancel, Clock, Logger } from './ports.js';
@@ -48,9 +48,7 @@ export class MasterSeat {
   #master: Peer | undefined;
   #isSettling = false;
   #cancelSettling: Cancel | undefined;
-  #challenge:
-    | { challenger: Challenger; pingToken: number; cancelHold: Cancel; cancelPing: Cancel }
-    | undefined;
+  #challenge: { challenger: Challenger; master: Peer; pingToken: number; cancelTimeout: Cancel } | undefined;
 
   constructor(settings: MasterSeatSettings, host: MasterSeatHost) {
     this.#settings = settings;
@@ -94,57 +92,63 @@ export class MasterSeat {
       );
   }
 
-  /** The master is gone; whoever waits for the seat gets it. */
+  /** The master is gone. */
   vacate(): void {
     this.#master = undefined;
     this.#isSettling = false;
     this.#cancelSettling?.();
     // Requests are for any master; what else it was to hear is told anew to the next one, or was for it alone.
     this.#mailbox.discard(({ isRequest }) => !isRequest);
-    this.#endChallenge()?.admit();
   }
 
   /**
-   * Another process wants to be master while one is connected [PROTOCOL-9.2]. Its handshake is held: if the seat
-   * falls vacant, or its master does not answer a ping, the challenger gets it; else it is refused.
+   * Another process wants to be master while one is connected [PROTOCOL-9.2].
+   *
+   * A master reads its tables of free space and keys when it starts. One that started while another master worked has
+   * old ones, and destroys the file if it is ever let in. So it is refused, unless the one that is connected turns out
+   * to be dead: it answers no ping.
    *
    * @returns to be called if the challenger goes away by itself
    */
   challenge(challenger: Challenger, master: Peer): Cancel {
-    const { clock, logger, database } = this.#settings;
+    const { clock } = this.#settings;
     if (this.#challenge !== undefined) {
       this.#refuse(challenger, master);
       return () => undefined;
     }
-    logger.info(
-      { database, address: challenger.address, masterAddress: master.address },
-      'a second master connects; it waits for the first one to leave',
-    );
     const pingToken = master.nextToken();
-    this.#challenge = {
-      challenger,
-      pingToken,
-      cancelHold: clock.schedule(SECOND_MASTER_HOLD_MS, () => {
-        if (this.#endChallenge() !== undefined) this.#refuse(challenger, master);
-      }),
-      cancelPing: clock.schedule(MASTER_ANSWER_MS, () => this.#host.evict(master)),
-    };
+    const cancelTimeout = clock.schedule(MASTER_ANSWER_MS, () => {
+      this.#challenge = undefined;
+      this.#host.evict(master);
+      challenger.admit();
+    });
+    this.#challenge = { challenger, master, pingToken, cancelTimeout };
     master.outbox.ping(pingToken);
     return () => {
       if (this.#challenge?.challenger === challenger) this.#endChallenge();
     };
   }
 
-  /** The master answered the ping with that token: it lives. */
-  acknowledge(token: number): void {
-    if (this.#challenge !== undefined && token >= this.#challenge.pingToken) this.#challenge.cancelPing();
+  /** A master answered the ping with that token: it lives. */
+  acknowledge(master: Peer, token: number): void {
+    if (this.#challenge?.master !== master || token < this.#challenge.pingToken) return;
+    this.#refuse(this.#challenge.challenger, master);
+    this.#endChallenge();
+  }
+
+  /** The connection of a master has ended. If it was asked whether it lives, it did so when the challenger started. */
+  left(master: Peer): void {
+    if (this.#challenge?.master !== master) return;
+    this.#refuse(this.#challenge.challenger, master);
+    this.#endChallenge();
   }
 
   /** The server stops: nobody waits any more. */
   close(): void {
     this.#cancelSettling?.();
     this.#mailbox.takeAll();
-    this.#endChallenge()?.refuse('IPC_REFUSED_DRAINING');
+    this.#challenge?.challenger.refuse('IPC_REFUSED_DRAINING');
+    this.#endChallenge();
   }
 
   #settled(master: Peer): void {
@@ -155,16 +159,13 @@ export class MasterSeat {
   #refuse(challenger: Challenger, master: Peer): void {
     this.#settings.logger.warn(
       { database: this.#settings.database, address: challenger.address, masterAddress: master.address },
-      'refused a second master: give one process alone the role "master", and all others the role "worker"',
+      'refused a second master: start one only when the last one has ended, and give no other process the role "master"',
     );
     challenger.refuse('IPC_REFUSED_SECOND_MASTER');
   }
 
-  #endChallenge(): Challenger | undefined {
-    const challenge = this.#challenge;
+  #endChallenge(): void {
+    this.#challenge?.cancelTimeout();
     this.#challenge = undefined;
-    challenge?.cancelHold();
-    challenge?.cancelPing();
-    return challenge?.challenger;
   }
 }

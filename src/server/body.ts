@@ -1,59 +1,39 @@
 import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
+import { MessageAssembly } from '../websocket/message-assembly.js';
+import type { InboundMemory } from './inbound-memory.js';
 
 /** What became of a body. */
 export type BodyResult =
   | { readonly outcome: 'complete'; readonly body: Uint8Array }
   | { readonly outcome: 'too-large' | 'too-busy' | 'aborted' };
 
-/** Memory that bodies may take while they arrive, all together. */
-export class BodyBudget {
-  readonly #maxBytes: number;
-  #bytes = 0;
-
-  /** @param maxBytes bytes of all bodies that are arriving at one time */
-  constructor(maxBytes: number) {
-    this.#maxBytes = maxBytes;
-  }
-
-  /** Takes room. @returns false if there is not that much */
-  take(bytes: number): boolean {
-    if (this.#bytes + bytes > this.#maxBytes) return false;
-    this.#bytes += bytes;
-    return true;
-  }
-
-  /** Gives room back. */
-  give(bytes: number): void {
-    this.#bytes -= bytes;
-  }
-}
-
 /**
- * Reads the body of a request as it arrives, against a limit: no more than `maxBytes` are ever held, and a body that
- * announces more is not read at all.
+ * Reads the body of a request as it arrives, against a limit: a body that announces more is not read at all, and one
+ * that turns out longer no further. What it takes in memory is a small multiple of its bytes, however small the pieces.
  */
 export async function readBody(
   request: IncomingMessage,
   maxBytes: number,
-  budget: BodyBudget,
+  memory: InboundMemory,
 ): Promise<BodyResult> {
-  if (Number(request.headers['content-length'] ?? 0) > maxBytes) return { outcome: 'too-large' };
-  const chunks: Uint8Array[] = [];
+  const announced = Number(request.headers['content-length'] ?? 0);
+  if (announced > maxBytes) return { outcome: 'too-large' };
+  const assembly = new MessageAssembly();
   let taken = 0;
   try {
     for await (const chunk of (request as Readable).iterator({ destroyOnReturn: false })) {
       const bytes = chunk as Buffer;
       if (taken + bytes.length > maxBytes) return { outcome: 'too-large' };
-      if (!budget.take(bytes.length)) return { outcome: 'too-busy' };
+      if (!memory.take(bytes.length)) return { outcome: 'too-busy' };
+      assembly.append(bytes, Math.max(bytes.length, announced - taken));
       taken += bytes.length;
-      chunks.push(bytes);
     }
-    return { outcome: 'complete', body: Buffer.concat(chunks) };
+    return { outcome: 'complete', body: assembly.take() };
   } catch (error) {
     if (request.destroyed) return { outcome: 'aborted' };
     throw error;
   } finally {
-    budget.give(taken);
+    memory.give(taken);
   }
 }

@@ -21,6 +21,8 @@ export interface ListenerSettings {
   readonly maxConnections: number;
   onRequest(request: IncomingMessage, response: ServerResponse): void;
   onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  /** A server could not take a connection; it goes on. */
+  onError(error: Error): void;
   /**
    * A connection is to be ended: too many, not HTTP, too slow, or no TLS.
    *
@@ -90,11 +92,12 @@ export class Listener {
     const { host, port } = this.#settings;
     for (let attempt = 1; ; attempt++) {
       try {
-        if (host === 'localhost') await this.#openLocalhost(port);
+        if (host.toLowerCase() === 'localhost') await this.#openLocalhost(port);
         else await this.#openOn(host, port);
         return;
       } catch (error) {
         for (const server of this.#servers.splice(0)) server.close();
+        this.destroyConnections();
         if (port === 0 && attempt < MAX_PORT_ATTEMPTS && codeOf(error) === 'EADDRINUSE') continue;
         throw listenError(error, host, port);
       }
@@ -141,6 +144,7 @@ export class Listener {
     const server = this.#create();
     server.listen({ host, port });
     await EventEmitter.once(server, 'listening');
+    server.on('error', this.#settings.onError);
     this.#servers.push(server);
     return server;
   }

@@ -8,8 +8,8 @@ import { resolveOptions, type ServerOptions, type Settings } from '../options.js
 import { systemClock } from '../platform/clock.js';
 import { createRequestListener } from './app.js';
 import { Authentication } from './authentication.js';
-import { BodyBudget } from './body.js';
 import { Gatekeeper } from './gatekeeper.js';
+import { InboundMemory } from './inbound-memory.js';
 import { type DropReason, Listener } from './listener.js';
 import { createLogger } from './logger.js';
 import { RefusalLog, refuseOnSocket } from './refusals.js';
@@ -99,25 +99,28 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
       logger,
       limits: settings,
       observer: {
-        peerConnected: (peer) => this.emit('peer-connected', peer),
-        peerDisconnected: (peer, cause) => this.emit('peer-disconnected', peer, cause),
+        // Later, so that a listener that throws does not break off the broker's work.
+        peerConnected: (peer) => queueMicrotask(() => this.emit('peer-connected', peer)),
+        peerDisconnected: (peer, cause) => queueMicrotask(() => this.emit('peer-disconnected', peer, cause)),
       },
     });
     const gatekeeper = new Gatekeeper(new Authentication(settings));
     const tls = loadTls(settings.ssl);
+    const inboundMemory = new InboundMemory(settings.maxTotalBuffered);
     const upgrades = new Upgrades({
       broker: this.#broker,
       gatekeeper,
       refusals: this.#refusals,
       clock: systemClock,
       maxPayload,
+      inboundMemory,
       obstacle: () => (this.#stopping === undefined ? undefined : 'IPC_REFUSED_DRAINING'),
     });
     const onRequest = createRequestListener({
       broker: this.#broker,
       gatekeeper,
       refusals: this.#refusals,
-      bodyBudget: new BodyBudget(settings.maxTotalBuffered),
+      inboundMemory,
       maxHttpMessage: settings.maxHttpMessage,
       servesLargeMessages: settings.largeMessages === 'http',
       onError: (error) => this.#fail(error),
@@ -131,6 +134,7 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
       maxConnections,
       onRequest,
       onUpgrade: (request, socket, head) => upgrades.handle(request, socket, head, tls !== undefined),
+      onError: (error) => this.#fail(error),
       onDropped: (reason, socket, canAnswer) => this.#drop(reason, socket, canAnswer),
     });
   }

@@ -7,6 +7,7 @@ import type { RefusalCode } from '../errors.js';
 import { type ClosedEvent, WebSocketConnection } from '../websocket/connection.js';
 import { acceptResponse } from '../websocket/handshake.js';
 import type { Gatekeeper } from './gatekeeper.js';
+import type { InboundMemory } from './inbound-memory.js';
 import { PeerLink, pongToken } from './peer-link.js';
 import { type RefusalLog, refuseOnSocket } from './refusals.js';
 import { parseTarget } from './target.js';
@@ -25,6 +26,7 @@ export interface UpgradeSettings {
   readonly clock: Clock;
   /** UTF-16 units. */
   readonly maxPayload: number;
+  readonly inboundMemory: InboundMemory;
   /** Why nobody is let in at the moment, or `undefined`. */
   obstacle(): RefusalCode | undefined;
 }
@@ -55,17 +57,22 @@ export class Upgrades {
     }
     const { database, peerId, accept } = admission;
     let cancel: Cancel | undefined;
-    const goneEarly = () => cancel?.();
-    socket.once('close', goneEarly);
+    // A process that is killed while it waits ends its side; the socket itself stays open for as long as ours does.
+    const goneEarly = () => {
+      cancel?.();
+      socket.destroy();
+    };
+    const stopWatching = () => socket.off('end', goneEarly).off('close', goneEarly);
+    socket.once('end', goneEarly).once('close', goneEarly);
     cancel = this.#settings.broker.arrive(
       { database, peerId, address: addressOf(request) },
       {
         refuse: (code) => {
-          socket.off('close', goneEarly);
+          stopWatching();
           this.#refuse(request, socket, code);
         },
         accept: (visitor) => {
-          socket.off('close', goneEarly);
+          stopWatching();
           const connection = this.#connect(socket, visitor);
           socket.off('error', ignoreError);
           connection.begin(acceptResponse(accept), head);
@@ -76,11 +83,12 @@ export class Upgrades {
   }
 
   #connect(socket: Duplex, visitor: Visitor): WebSocketConnection {
-    const { clock, maxPayload } = this.#settings;
+    const { clock, maxPayload, inboundMemory } = this.#settings;
     return new WebSocketConnection(
       socket,
       {
         maxMessageBytes: maxPayload * MAX_BYTES_PER_UNIT,
+        memory: inboundMemory,
         closeTimeoutMs: CLOSE_TIMEOUT_MS,
         schedule: clock.schedule,
       },

@@ -6,14 +6,12 @@ import type { Duplex } from 'node:stream';
 import { CLOSE_CODE } from './close-codes.js';
 import { FlushQueue } from './flush-queue.js';
 import { FrameBatch } from './frame-batch.js';
-import { FrameParser, type ParseFailure } from './frame-parser.js';
+import { FrameParser, type ParseFailure, type ParserLimits } from './frame-parser.js';
 import { closePayload, OPCODE } from './frame-writer.js';
 import { takeOutput } from './output-slab.js';
 
 /** What a connection is bounded by, and the time it is given. */
-export interface ConnectionOptions {
-  /** The longest message taken, in bytes of UTF-8, all fragments together. */
-  readonly maxMessageBytes: number;
+export interface ConnectionOptions extends ParserLimits {
   /** How long the peer may take for its part of the closing handshake, in milliseconds. */
   readonly closeTimeoutMs: number;
   /** Calls `callback` once, `milliseconds` from now, unless the returned function is called before. */

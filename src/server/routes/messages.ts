@@ -12,6 +12,8 @@ export function addMessageRoutes(app: Hono<RouteEnvironment>, routes: RouteConte
   app.post('/:database/send', (context) => send(context, routes));
   if (!routes.servesLargeMessages) return;
   app.get('/:database/receive', (context) => {
+    // To look at a message without taking it is not possible: it is handed out once.
+    if (context.req.method !== 'GET') throw new RefusedRequest('IPC_REFUSED_METHOD', { Allow: 'GET' });
     const { database, query } = authorize(context, routes.gatekeeper);
     const peerId = queryParameter(query, 'id') ?? '';
     if (!routes.broker.hasPeer(database, peerId)) throw new RefusedRequest('IPC_HTTP_UNAUTHORIZED');
@@ -22,11 +24,11 @@ export function addMessageRoutes(app: Hono<RouteEnvironment>, routes: RouteConte
 }
 
 async function send(context: Context<RouteEnvironment>, routes: RouteContext): Promise<Response> {
-  const { broker, gatekeeper, bodyBudget, maxHttpMessage } = routes;
+  const { broker, gatekeeper, inboundMemory, maxHttpMessage } = routes;
   const { database, query } = authorize(context, gatekeeper);
   const peerId = queryParameter(query, 'id') ?? '';
   if (!broker.hasPeer(database, peerId)) throw new RefusedRequest('IPC_HTTP_UNAUTHORIZED');
-  const result = await readBody(context.env.incoming, maxHttpMessage, bodyBudget);
+  const result = await readBody(context.env.incoming, maxHttpMessage, inboundMemory);
   switch (result.outcome) {
     case 'too-large':
       throw new RefusedRequest('IPC_HTTP_TOO_LARGE');
@@ -35,6 +37,8 @@ async function send(context: Context<RouteEnvironment>, routes: RouteContext): P
     case 'aborted':
       return context.body(null, 400);
     case 'complete':
+      // It may have left while the body came in.
+      if (!broker.hasPeer(database, peerId)) throw new RefusedRequest('IPC_HTTP_UNAUTHORIZED');
       if (!isUtf8(result.body) || !broker.post(database, peerId, result.body)) {
         throw new RefusedRequest('IPC_HTTP_BAD_MESSAGE');
       }
