@@ -6,6 +6,7 @@ import { Farewells } from './farewells.js';
 import { FileNews } from './file-news.js';
 import { GoneIds } from './gone-ids.js';
 import type { Incidents } from './incidents.js';
+import { IndexCreations } from './index-creations.js';
 import type { KeptBytes } from './kept-bytes.js';
 import { type Limits, MASTER_SECOND_REPLAY_MS } from './limits.js';
 import type { Mail } from './mailbox.js';
@@ -38,6 +39,7 @@ export class Database {
   readonly #seat: MasterSeat;
   readonly #delivery: Delivery;
   readonly #news: FileNews;
+  readonly #indexCreations: IndexCreations;
   readonly #switch: Switch;
   #cancelSecondReplay: Cancel | undefined;
 
@@ -63,12 +65,14 @@ export class Database {
     );
     this.#delivery = new Delivery(name, this.#seat, limits, incidents);
     this.#news = new FileNews(name, this.#peers, this.#delivery, incidents);
+    this.#indexCreations = new IndexCreations(clock, limits, kept);
     this.#switch = new Switch({
       database: name,
       peers: this.#peers,
       seat: this.#seat,
       delivery: this.#delivery,
       news: this.#news,
+      indexCreations: this.#indexCreations,
       incidents,
       goodbye: (peer) => this.#goodbye(peer),
     });
@@ -149,6 +153,7 @@ export class Database {
     this.#cancelSecondReplay?.();
     this.#parkingLot.close();
     this.#farewells.close();
+    this.#indexCreations.end();
     for (const peer of [...this.#peers.values()]) {
       this.#remove(peer, 'the server stops');
       peer.outbox.close('IPC_CLOSED_STOPPING');
@@ -197,7 +202,11 @@ export class Database {
       if (other !== master) this.#delivery.sendOwed(master, helloFrom(other.id));
     }
     this.#news.fileOpened(master);
-    for (const { payload } of mail) this.#delivery.sendOwed(master, payload);
+    const sendLater = (payload: Uint8Array) => this.#delivery.send(master, payload);
+    for (const item of mail) {
+      if (this.#indexCreations.admit(item, sendLater) !== 'later')
+        this.#delivery.sendOwed(master, item.payload);
+    }
     this.#cancelSecondReplay = this.#settings.clock.schedule(MASTER_SECOND_REPLAY_MS, () => {
       this.#news.repeatKeys(master);
       this.#cutOffOverdue();
@@ -269,12 +278,13 @@ export class Database {
     if (peer === this.#seat.master) {
       this.#cancelSecondReplay?.();
       this.#seat.vacate();
+      for (const mail of this.#indexCreations.end()) this.#seat.keep(mail);
     }
   }
 
   #dropMailOf(peer: Peer): void {
     this.#parkingLot.discardFor(peer.id);
-    const count = this.#seat.discardRequestsOf(peer.id);
+    const count = this.#seat.discardRequestsOf(peer.id) + this.#indexCreations.discardRequestsOf(peer.id);
     if (count === 0) return;
     const fields = { database: this.name, peer: peer.id, count };
     this.#settings.incidents.record(

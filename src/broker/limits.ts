@@ -36,6 +36,9 @@ export const PARKING_TIME_MS = 60_000;
 /** Milliseconds in which a master must answer a ping when another one connects. Stock clients bear 5,000. */
 export const MASTER_ANSWER_MS = 2_000;
 
+/** Milliseconds after which the next index is asked for, though the master has not answered for the last one. */
+export const INDEX_CREATION_MS = 60_000;
+
 /** Milliseconds in which a master that said goodbye must have read what was sent to it before. */
 export const FAREWELL_MS = 1_000;
 

@@ -38,6 +38,13 @@ export class Mailbox {
     return true;
   }
 
+  /** Takes the oldest one out. */
+  takeFirst(): Mail | undefined {
+    const [first, ...rest] = this.#mail;
+    this.#replace(rest);
+    return first;
+  }
+
   /** Takes everything out, oldest first. */
   takeAll(): readonly Mail[] {
     const mail = this.#mail;

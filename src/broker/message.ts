@@ -58,6 +58,7 @@ const HEAD = encode('{"type":"');
 const LETTER_T = 0x74;
 const ROOT_UPDATE = encode('root.update');
 const NEW_KEY = encode('kit.new_key');
+const INDEX_CREATE = encode('index.create');
 const UNKNOWN: Notification = { type: 'unknown' };
 
 /** Nothing that the broker must understand is longer. */
@@ -141,6 +142,20 @@ export function parseMasterRequest(
     lockId: data < 0 ? undefined : numberMember(message, data, KEY_ID),
     subject: data < 0 ? undefined : textMember(message, data, KEY_TYPE),
   };
+}
+
+/** Whether a message asks the master to make an index. */
+export function isIndexCreation(message: Uint8Array): boolean {
+  if (messageType(message) !== 'request') return false;
+  const data = findMember(message, 0, KEY_DATA);
+  const value = data < 0 ? -1 : findMember(message, data, KEY_TYPE);
+  const end = value < 0 ? -1 : stringEnd(message, value);
+  return end >= 0 && rangeEquals(message, value + 1, end, INDEX_CREATE);
+}
+
+/** The id by which a request and its answer belong together; `undefined` if it has none. */
+export function requestId(message: Uint8Array): string | undefined {
+  return textMember(message, 0, KEY_ID);
 }
 
 /** Whether a message of that type asks the master for something and waits for its answer. */

@@ -16,6 +16,7 @@ import {
 } from './envelope.js';
 import type { FileNews } from './file-news.js';
 import type { Incidents } from './incidents.js';
+import type { IndexCreations } from './index-creations.js';
 import type { MasterSeat } from './master-seat.js';
 import {
   isFrom,
@@ -39,6 +40,7 @@ export interface SwitchSettings {
   readonly seat: MasterSeat;
   readonly delivery: Delivery;
   readonly news: FileNews;
+  readonly indexCreations: IndexCreations;
   readonly incidents: Incidents;
   /** A peer said goodbye, in its own name; the others know already. */
   goodbye(peer: Peer): void;
@@ -76,13 +78,26 @@ export class Switch {
     if (this.#settings.seat.isHeld && rangeEquals(frame, ADDRESS_START, end, MASTER_BYTES)) {
       return this.#keepForMaster(sender, message);
     }
-    const receiver = this.#receiverOf(sender, frame, end);
-    if (receiver === undefined) return this.#undeliverable(sender, messageType(message));
-    if (!receiver.hasFileOpen && messageType(message) === 'lock-result' && isGranted(message)) {
-      this.#settings.news.fileOpened(receiver);
+    const { seat, delivery, indexCreations, news } = this.#settings;
+    const type = messageType(message);
+    if (type === 'result' && sender === seat.master) {
+      indexCreations.answered(message, (payload) => delivery.send(sender, payload));
     }
-    this.#settings.delivery.send(receiver, message);
+    const receiver = this.#receiverOf(sender, frame, end);
+    if (receiver === undefined) return this.#undeliverable(sender, type);
+    if (type === 'request' && receiver === seat.master) return this.#passRequest(sender, receiver, message);
+    if (!receiver.hasFileOpen && type === 'lock-result' && isGranted(message)) news.fileOpened(receiver);
+    delivery.send(receiver, message);
     return true;
+  }
+
+  /** Passes a request on to the master, in its turn. */
+  #passRequest(sender: Peer, master: Peer, message: Uint8Array): boolean {
+    const { delivery, indexCreations } = this.#settings;
+    const mail = { senderId: sender.id, payload: message, isRequest: true };
+    const turn = indexCreations.admit(mail, (payload) => delivery.send(master, payload));
+    if (turn === 'now') delivery.send(master, message);
+    return turn !== 'full' || this.#answerForMaster(sender, 'request', message);
   }
 
   /** The receiver of a directed frame; the last one of each sender is tried first. */
@@ -119,15 +134,20 @@ export class Switch {
   }
 
   #keepRequest(sender: Peer, type: MasterRequest['type'], message: Uint8Array): boolean {
-    const { database, seat, delivery, incidents } = this.#settings;
-    const request = parseMasterRequest(type, message);
-    if (request === undefined) return this.#refuseFrame(sender, message);
     // Lock ids are the old master's: a new one does not know them, or, worse, knows them as somebody else's.
     const isAboutOldLock = type === 'unlock-request' || type === 'move-lock-request';
-    if (!isAboutOldLock) {
-      if (seat.keep({ senderId: sender.id, payload: message, isRequest: true })) return true;
-      delivery.reportFullMailbox(sender.id);
-    }
+    const mail = { senderId: sender.id, payload: message, isRequest: true };
+    return (
+      (!isAboutOldLock && this.#settings.seat.keep(mail)) || this.#answerForMaster(sender, type, message)
+    );
+  }
+
+  #answerForMaster(sender: Peer, type: MasterRequest['type'], message: Uint8Array): boolean {
+    const { database, delivery, incidents } = this.#settings;
+    const request = parseMasterRequest(type, message);
+    if (request === undefined) return this.#refuseFrame(sender, message);
+    const isAboutOldLock = type === 'unlock-request' || type === 'move-lock-request';
+    if (!isAboutOldLock) delivery.reportFullMailbox(sender.id);
     incidents.record(
       'answered-for-master',
       { database, to: sender.id, type },

@@ -1,0 +1,66 @@
+import type { KeptBytes } from './kept-bytes.js';
+import { INDEX_CREATION_MS, type Limits } from './limits.js';
+import { type Mail, Mailbox } from './mailbox.js';
+import { isIndexCreation, requestId } from './message.js';
+import type { Cancel, Clock } from './ports.js';
+
+/**
+ * Passes requests for a new index on one at a time [PROTOCOL-9.6].
+ *
+ * A stock master that is asked twice for the same index answers the second request before the file of the first is
+ * there, and the worker that hears of it dies in trying to open it. Processes that start together ask together.
+ */
+export class IndexCreations {
+  readonly #clock: Clock;
+  readonly #waiting: Mailbox;
+  #underWay: { readonly id: string | undefined; readonly cancelTimeout: Cancel } | undefined;
+
+  constructor(clock: Clock, limits: Limits, kept: KeptBytes) {
+    this.#clock = clock;
+    this.#waiting = new Mailbox(limits.maxMailPerPeer, kept);
+  }
+
+  /**
+   * A request is about to be passed on to the master.
+   *
+   * @param send passes on what waited, when its turn has come
+   * @returns whether it may be passed on now; else it waits here, or, if `full`, there is no room for it
+   */
+  admit(mail: Mail, send: (payload: Uint8Array) => void): 'now' | 'later' | 'full' {
+    if (!isIndexCreation(mail.payload)) return 'now';
+    if (this.#underWay !== undefined) return this.#waiting.put(mail) ? 'later' : 'full';
+    this.#begin(mail.payload, send);
+    return 'now';
+  }
+
+  /** The master answered something. */
+  answered(result: Uint8Array, send: (payload: Uint8Array) => void): void {
+    if (this.#underWay !== undefined && requestId(result) === this.#underWay.id) this.#next(send);
+  }
+
+  /** A worker is gone: what it asked has no meaning any more. @returns how many requests were thrown away */
+  discardRequestsOf(workerId: string): number {
+    return this.#waiting.discard(({ senderId }) => senderId === workerId);
+  }
+
+  /** The master is gone, and what was under way with it. @returns what waited, for the next one */
+  end(): readonly Mail[] {
+    this.#underWay?.cancelTimeout();
+    this.#underWay = undefined;
+    return this.#waiting.takeAll();
+  }
+
+  #begin(payload: Uint8Array, send: (payload: Uint8Array) => void): void {
+    const cancelTimeout = this.#clock.schedule(INDEX_CREATION_MS, () => this.#next(send));
+    this.#underWay = { id: requestId(payload), cancelTimeout };
+  }
+
+  #next(send: (payload: Uint8Array) => void): void {
+    this.#underWay?.cancelTimeout();
+    this.#underWay = undefined;
+    const mail = this.#waiting.takeFirst();
+    if (mail === undefined) return;
+    this.#begin(mail.payload, send);
+    send(mail.payload);
+  }
+}
