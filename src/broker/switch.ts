@@ -97,7 +97,11 @@ export class Switch {
     const mail = { senderId: sender.id, payload: message, isRequest: true };
     const turn = indexCreations.admit(mail, (payload) => delivery.send(master, payload));
     if (turn === 'now') delivery.send(master, message);
-    return turn !== 'full' || this.#answerForMaster(sender, 'request', message);
+    if (turn !== 'full') return true;
+    const request = parseMasterRequest('request', message);
+    if (request === undefined) return this.#refuseFrame(sender, message);
+    this.#answerThatMailboxIsFull(sender, request);
+    return true;
   }
 
   /** The receiver of a directed frame; the last one of each sender is tried first. */
@@ -134,27 +138,30 @@ export class Switch {
   }
 
   #keepRequest(sender: Peer, type: MasterRequest['type'], message: Uint8Array): boolean {
+    const request = parseMasterRequest(type, message);
+    if (request === undefined) return this.#refuseFrame(sender, message);
     // Lock ids are the old master's: a new one does not know them, or, worse, knows them as somebody else's.
     const isAboutOldLock = type === 'unlock-request' || type === 'move-lock-request';
     const mail = { senderId: sender.id, payload: message, isRequest: true };
-    return (
-      (!isAboutOldLock && this.#settings.seat.keep(mail)) || this.#answerForMaster(sender, type, message)
-    );
+    if (isAboutOldLock) this.#answerForMaster(sender, request, lostLock(this.#settings.database));
+    else if (!this.#settings.seat.keep(mail)) this.#answerThatMailboxIsFull(sender, request);
+    return true;
   }
 
-  #answerForMaster(sender: Peer, type: MasterRequest['type'], message: Uint8Array): boolean {
+  #answerThatMailboxIsFull(sender: Peer, request: MasterRequest): void {
+    this.#settings.delivery.reportFullMailbox(sender.id);
+    this.#answerForMaster(sender, request, mailboxFull(this.#settings.database));
+  }
+
+  #answerForMaster(sender: Peer, request: MasterRequest, reason: string): void {
     const { database, delivery, incidents } = this.#settings;
-    const request = parseMasterRequest(type, message);
-    if (request === undefined) return this.#refuseFrame(sender, message);
-    const isAboutOldLock = type === 'unlock-request' || type === 'move-lock-request';
-    if (!isAboutOldLock) delivery.reportFullMailbox(sender.id);
+    const { type } = request;
     incidents.record(
       'answered-for-master',
       { database, to: sender.id, type },
       'the server answered for the master',
     );
-    delivery.send(sender, answerFor(request, isAboutOldLock ? lostLock(database) : mailboxFull(database)));
-    return true;
+    delivery.send(sender, answerFor(request, reason));
   }
 
   #refuseFrame(sender: Peer, frame: Uint8Array): false {

@@ -135,7 +135,7 @@ describe('stop()', () => {
     const stopped = server.stop();
     socket.send('x'.repeat(1_000));
     // Its peer is gone by then, so the answer is no good one; but it is an answer.
-    expect(await socket.response()).toMatchObject({ status: 400 });
+    expect(await socket.response()).toMatchObject({ status: 401 });
     await stopped;
     await socket.ended;
   });
