@@ -105,6 +105,31 @@ describe('maxHttpMessage', () => {
   });
 });
 
+describe('messages that arrive in pieces', () => {
+  it('share maxTotalBuffered: who asks for more is closed with 1013, and what he held is free again', async () => {
+    const options = { maxPayload: 8 * 1_024, maxTotalBuffered: 32 * 1_024 };
+    await unnoticed(options, async ({ port, log }) => {
+      const frame = clientFrame(1, 'a'.repeat(20_000));
+      const patient = await rawPeer({ port });
+      patient.send(frame.subarray(0, 16_000));
+      const greedy = await rawPeer({ port }, { id: 'greedy00' });
+      patient.send(frame.subarray(16_000, 17_000));
+      // Whoever is read second asks for more than there is.
+      greedy.send(frame.subarray(0, 18_000));
+      const losers = await Promise.race([
+        greedy.closeCode().then((code) => ({ code, loser: 'greedy00', winner: patient, rest: 17_000 })),
+        patient.closeCode().then((code) => ({ code, loser: 'mallory1', winner: greedy, rest: 18_000 })),
+      ]);
+      expect(losers.code).toBe(1013);
+      // The message that was not refused is completed, and its memory is free for the next one.
+      for (const bytes of [frame.subarray(losers.rest), frame, clientFrame(1, 'ping')])
+        losers.winner.send(bytes);
+      expect(await textOf(losers.winner, (text) => text === 'pong')).toBe('pong');
+      await log.line(({ msg, peer }) => msg === 'peer disconnected' && peer === losers.loser);
+    });
+  });
+});
+
 describe('messages above maxPayload', () => {
   const long = messageOf(maxPayload + 1, 'a');
 
@@ -138,6 +163,9 @@ describe('messages above maxPayload', () => {
       // Another peer of the same database cannot take it away.
       expect(await pickUp('id=mallory1&t=sesame')).toBe(404);
       const path = `/other/receive?id=reader01&msg=${id}&t=sesame`;
+      // To look at it is not to take it.
+      const head = await fetch(`http://127.0.0.1:${port}${path}`, { method: 'HEAD' });
+      expect([head.status, head.headers.get('allow')]).toEqual([405, 'GET']);
       expect(await get(port, path)).toMatchObject({ status: 200, body: long });
       expect((await get(port, path)).status).toBe(404);
     });

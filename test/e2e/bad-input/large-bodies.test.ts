@@ -97,6 +97,23 @@ it.each([
   });
 });
 
+it('needs no more memory for a body in a million pieces than for one in a few', async () => {
+  await unnoticedByProcess({}, async (server) => {
+    await rawPeer({ port: server.port }, { token: 'sesame' });
+    const socket = await RawSocket.connect({ port: server.port });
+    socket.send(
+      'POST /mydb_data/send?id=mallory1&t=sesame HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n',
+    );
+    const pieces = Buffer.from('1\r\na\r\n'.repeat(10_000));
+    for (let sent = 0; sent < 1_000_000; sent += 10_000) {
+      if (!socket.socket.write(pieces)) await drained(socket.socket);
+    }
+    socket.send('0\r\n\r\n');
+    expect(await socket.response()).toMatchObject({ status: 400 });
+    expect(await peakMemory(server.pid)).toBeLessThan(MEMORY_BYTES / 2);
+  });
+});
+
 it('takes no request behind a body that it refused', async () => {
   const { port, server } = await serve({ maxHttpMessage: 1_024 });
   await rawPeer({ port });

@@ -53,3 +53,12 @@ test('the clock is the only module that reads the time or sets a timer', () => {
   const code = (path: string) => read(path).replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '');
   expect(files.filter((path) => clock.test(code(path)))).toEqual([]);
 });
+
+test('docs/ARCHITECTURE.md names every file of the broker and of the server', () => {
+  const document = read('docs/ARCHITECTURE.md');
+  const files = ['src/broker', 'src/server'].flatMap((room) => filesBelow(room, '.ts'));
+  const names = files.filter((path) => !path.includes('/routes/')).map((path) => path.replace(/^.*\//, ''));
+  expect(
+    names.filter((name) => !new RegExp(`(?<![\\w-])${name.replace('.', '\\.')}`).test(document)),
+  ).toEqual([]);
+});
