@@ -136,7 +136,8 @@ export const ERRORS = {
   },
   IPC_REFUSED_SECOND_MASTER: {
     summary: 'Another process is the master of this database, and it is alive.',
-    remedy: 'Give one process alone the role master. The log names the addresses of both.',
+    remedy:
+      'Start a master only when the last one has ended, and give no other process that role. The log names both addresses.',
     status: 500,
   },
   IPC_REFUSED_DRAINING: {
@@ -215,7 +216,8 @@ export const ERRORS = {
     status: 400,
   },
   IPC_HTTP_TOO_BUSY: {
-    summary: 'Keeping this message would exceed `maxTotalBuffered`.',
+    summary:
+      'Messages that were still arriving held `maxTotalBuffered` bytes already, all connections together.',
     remedy: 'Send it again later; if it stays so, raise `maxTotalBuffered`.',
     status: 503,
   },
@@ -280,8 +282,9 @@ export const ERRORS = {
     remedy: 'Try the operation again.',
   },
   IPC_REQUEST_MAILBOX_FULL: {
-    summary: 'No master is connected, and the requests kept for it exceed `maxMailPerPeer`.',
-    remedy: 'Start the master of this database.',
+    summary:
+      'There is no room to keep more requests for the master: `maxMailPerPeer`, or half of `maxTotalBuffered`.',
+    remedy: 'Start the master of this database, or find out why it does not answer.',
   },
 } as const satisfies Record<string, ErrorDefinition>;
 

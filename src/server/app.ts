@@ -19,8 +19,17 @@ export interface AppContext extends RouteContext {
 /** How long a browser may remember that an origin is allowed, in seconds. */
 const PREFLIGHT_MAX_AGE_S = 600;
 
-/** The methods of the endpoints; `receive` is not always one. */
-const METHODS = { '/health': 'GET, HEAD', '/:database/clients': 'GET, HEAD', '/:database/send': 'POST' };
+/** The methods of the endpoints. */
+function methodsOf({
+  servesLargeMessages,
+}: RouteContext): readonly (readonly [path: string, methods: string])[] {
+  return [
+    ['/health', 'GET, HEAD'],
+    ['/:database/clients', 'GET, HEAD'],
+    ['/:database/send', 'POST'],
+    ...(servesLargeMessages ? ([['/:database/receive', 'GET']] as const) : []),
+  ];
+}
 
 /** Answers the requests that are no upgrades. To be registered as the `request` listener of an HTTP server. */
 export function createRequestListener(
@@ -61,7 +70,7 @@ function createApp(settings: AppContext): Hono<RouteEnvironment> {
   app.all('/:database/connect', () => {
     throw new RefusedRequest('IPC_REFUSED_NO_UPGRADE', { Upgrade: 'websocket' });
   });
-  for (const [path, methods] of Object.entries(METHODS)) {
+  for (const [path, methods] of methodsOf(settings)) {
     app.all(path, () => {
       throw new RefusedRequest('IPC_REFUSED_METHOD', { Allow: methods });
     });

@@ -1,4 +1,4 @@
-import { readdir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -94,20 +94,13 @@ beforeAll(async () => {
   });
   master = start('master', script, { ...environment, ACEBASE_IPC_ROLE: 'master' });
 
-  // No supervisor starts these processes again, so each comes when it finds what it needs. That is the root of the
-  // database, after the 128 KiB of tables with which its file begins …
+  // No supervisor starts these processes again, so they come when they find what they need: the root of the
+  // database, after the 128 KiB of tables with which its file begins.
   await eventually(async () => (await stat(join(folder, 'data.db'))).size > 2 ** 17);
-  const [first, ...others] = httpPorts.map((port) => new Worker(port)) as [Worker, ...Worker[]];
-  await first.start();
-  // … and the indexes of the accounts, which the first one makes. If two ask for an index at a time, AceBase tells the
-  // second that it is there before it is.
-  await eventually(async () => {
-    const files = await readdir(folder);
-    return files.filter((name) => name.endsWith('.idx')).length === 3;
-  });
-  await Promise.all(others.map((worker) => worker.start()));
-  workers = [first, ...others];
-  accessToken = await new DatabaseClient(first.origin, database).signIn('admin', password);
+  // They all find a new database, and ask for the same indexes at the same time.
+  workers = httpPorts.map((port) => new Worker(port));
+  await Promise.all(workers.map((worker) => worker.start()));
+  accessToken = await new DatabaseClient(workers[0]?.origin ?? '', database).signIn('admin', password);
 
   observer = new AceBaseProcess({
     name: 'observer',
