@@ -97,10 +97,13 @@ beforeAll(async () => {
   // No supervisor starts these processes again, so they come when they find what they need: the root of the
   // database, after the 128 KiB of tables with which its file begins.
   await eventually(async () => (await stat(join(folder, 'data.db'))).size > 2 ** 17);
-  // They all find a new database, and ask for the same indexes at the same time.
-  workers = httpPorts.map((port) => new Worker(port));
-  await Promise.all(workers.map((worker) => worker.start()));
-  accessToken = await new DatabaseClient(workers[0]?.origin ?? '', database).signIn('admin', password);
+  // The first server makes the account of the administrator. Two that do so at the same time make two of that name,
+  // and only one of them stays.
+  const [first, ...others] = httpPorts.map((port) => new Worker(port)) as [Worker, ...Worker[]];
+  await first.start();
+  await Promise.all(others.map((worker) => worker.start()));
+  workers = [first, ...others];
+  accessToken = await new DatabaseClient(first.origin, database).signIn('admin', password);
 
   observer = new AceBaseProcess({
     name: 'observer',
