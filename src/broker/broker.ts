@@ -118,8 +118,10 @@ export class Broker {
   }
 
   #closeIfEmpty(database: Database): void {
-    if (database.isEmpty && this.#databases.get(database.name) === database)
-      this.#databases.delete(database.name);
+    if (!database.isEmpty || this.#databases.get(database.name) !== database) return;
+    // Nothing of it may be left: what is kept takes memory that all databases share.
+    database.stop();
+    this.#databases.delete(database.name);
   }
 
   /**

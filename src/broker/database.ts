@@ -16,7 +16,7 @@ import { ParkingLot } from './parking-lot.js';
 import { Peer } from './peer.js';
 import type { Cancel, Clock, Logger } from './ports.js';
 import { helloFrom } from './presence.js';
-import { Switch } from './switch.js';
+import { ORPHANED, Switch } from './switch.js';
 
 /** What a database works with; shared by all of a broker. */
 export interface DatabaseSettings {
@@ -42,6 +42,7 @@ export class Database {
   readonly #indexCreations: IndexCreations;
   readonly #switch: Switch;
   #cancelSecondReplay: Cancel | undefined;
+  #formerMaster: Peer | undefined;
 
   constructor(name: string, settings: DatabaseSettings) {
     this.name = name;
@@ -65,7 +66,10 @@ export class Database {
     );
     this.#delivery = new Delivery(name, this.#seat, limits, incidents);
     this.#news = new FileNews(name, this.#peers, this.#delivery, incidents);
-    this.#indexCreations = new IndexCreations(clock, limits, kept);
+    this.#indexCreations = new IndexCreations(clock, limits, kept, (payload) => {
+      if (this.#seat.master !== undefined) this.#delivery.send(this.#seat.master, payload);
+      this.#cutOffOverdue();
+    });
     this.#switch = new Switch({
       database: name,
       peers: this.#peers,
@@ -83,10 +87,10 @@ export class Database {
     return this.#peers.size === 0;
   }
 
-  /** Bytes that wait for the peers that are connected. */
+  /** Bytes that wait for the lines of the peers that are connected. */
   get bufferedBytes(): number {
     let bytes = 0;
-    for (const peer of this.#peers.values()) bytes += peer.outbox.bytes;
+    for (const peer of this.#peers.values()) bytes += peer.outbox.lineBytes;
     return bytes;
   }
 
@@ -119,7 +123,10 @@ export class Database {
     } else if (older?.isMaster === true) {
       const challenger = {
         address: request.address,
-        admit: () => this.#admit(request, entrance),
+        admit: () => {
+          if (this.#peers.has(request.peerId)) entrance.refuse('IPC_REFUSED_SECOND_MASTER');
+          else this.#admit(request, entrance);
+        },
         refuse: entrance.refuse.bind(entrance),
       };
       return this.#seat.challenge(challenger, older);
@@ -174,8 +181,8 @@ export class Database {
     this.#peers.set(peer.id, peer);
     const fields = { database: this.name, peer: peer.id, address: peer.address, peers: this.#peers.size };
     logger.info(fields, 'peer connected');
-    if (peer.isMaster) this.#seat.take(peer);
     this.#introduce(peer);
+    if (peer.isMaster) this.#seat.take(peer);
     observer.peerConnected(this.#infoOf(peer));
     this.#cutOffOverdue();
   }
@@ -185,7 +192,8 @@ export class Database {
     const arrival = connected(newcomer.id);
     const hello = helloFrom(newcomer.id);
     // A master that settles hears of nobody yet; all are introduced to it when it gets its mail.
-    const settling = this.#seat.isHeld ? this.#seat.master : undefined;
+    const held = this.#seat.isHeld ? this.#seat.master : undefined;
+    const settling = newcomer.isMaster ? newcomer : held;
     for (const other of this.#peers.values()) {
       if (other === newcomer) continue;
       if (other !== settling) {
@@ -198,14 +206,15 @@ export class Database {
 
   /** Gives a master that has opened its file what it missed, then what waited for it [PROTOCOL-9.3]. */
   #release(master: Peer, mail: readonly Mail[]): void {
+    // From here on this one speaks for the database. Its predecessor may still have a connection, for a moment.
+    if (this.#formerMaster !== undefined) this.#formerMaster.state = 'gone';
+    this.#formerMaster = undefined;
     for (const other of this.#peers.values()) {
       if (other !== master) this.#delivery.sendOwed(master, helloFrom(other.id));
     }
     this.#news.fileOpened(master);
-    const sendLater = (payload: Uint8Array) => this.#delivery.send(master, payload);
     for (const item of mail) {
-      if (this.#indexCreations.admit(item, sendLater) !== 'later')
-        this.#delivery.sendOwed(master, item.payload);
+      if (this.#indexCreations.admit(item) !== 'later') this.#delivery.sendOwed(master, item.payload);
     }
     this.#cancelSecondReplay = this.#settings.clock.schedule(MASTER_SECOND_REPLAY_MS, () => {
       this.#news.repeatKeys(master);
@@ -248,7 +257,6 @@ export class Database {
   #left(peer: Peer, cause: string): void {
     this.#depart(peer, cause, undefined);
     this.#farewells.left(peer);
-    this.#seat.left(peer);
     peer.state = 'gone';
     this.#cutOffOverdue();
   }
@@ -277,6 +285,8 @@ export class Database {
     }
     if (peer === this.#seat.master) {
       this.#cancelSecondReplay?.();
+      this.#formerMaster = peer;
+      this.#seat.left(peer);
       this.#seat.vacate();
       for (const mail of this.#indexCreations.end()) this.#seat.keep(mail);
     }
@@ -287,11 +297,7 @@ export class Database {
     const count = this.#seat.discardRequestsOf(peer.id) + this.#indexCreations.discardRequestsOf(peer.id);
     if (count === 0) return;
     const fields = { database: this.name, peer: peer.id, count };
-    this.#settings.incidents.record(
-      'orphaned-request',
-      fields,
-      'dropped requests to the master: who asked is gone',
-    );
+    this.#settings.incidents.record('orphaned-request', fields, ORPHANED);
   }
 
   #remove(peer: Peer, cause: string): void {

@@ -21,7 +21,11 @@ export class Farewells {
   /** A master said goodbye; nothing more is sent to it. */
   begin(master: Peer): void {
     const token = master.nextToken();
-    const cancelTimeout = this.#clock.schedule(FAREWELL_MS, () => this.#end(master));
+    const cancelTimeout = this.#clock.schedule(FAREWELL_MS, () => {
+      this.#end(master);
+      // Whatever it says when it wakes up, it says to a cluster that may have another master.
+      master.state = 'gone';
+    });
     this.#open.set(master, { token, cancelTimeout });
     master.outbox.ping(token);
   }

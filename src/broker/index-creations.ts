@@ -13,29 +13,34 @@ import type { Cancel, Clock } from './ports.js';
 export class IndexCreations {
   readonly #clock: Clock;
   readonly #waiting: Mailbox;
+  readonly #send: (payload: Uint8Array) => void;
   #underWay: { readonly id: string | undefined; readonly cancelTimeout: Cancel } | undefined;
 
-  constructor(clock: Clock, limits: Limits, kept: KeptBytes) {
+  /** @param send passes on to the master what waited, when its turn has come */
+  constructor(clock: Clock, limits: Limits, kept: KeptBytes, send: (payload: Uint8Array) => void) {
     this.#clock = clock;
+    this.#send = send;
     this.#waiting = new Mailbox(limits.maxMailPerPeer, kept);
   }
 
   /**
    * A request is about to be passed on to the master.
    *
-   * @param send passes on what waited, when its turn has come
    * @returns whether it may be passed on now; else it waits here, or, if `full`, there is no room for it
    */
-  admit(mail: Mail, send: (payload: Uint8Array) => void): 'now' | 'later' | 'full' {
+  admit(mail: Mail): 'now' | 'later' | 'full' {
     if (!isIndexCreation(mail.payload)) return 'now';
+    const id = requestId(mail.payload);
+    // Nothing tells when this one is answered.
+    if (id === undefined) return 'now';
     if (this.#underWay !== undefined) return this.#waiting.put(mail) ? 'later' : 'full';
-    this.#begin(mail.payload, send);
+    this.#begin(id);
     return 'now';
   }
 
   /** The master answered something. */
-  answered(result: Uint8Array, send: (payload: Uint8Array) => void): void {
-    if (this.#underWay !== undefined && requestId(result) === this.#underWay.id) this.#next(send);
+  answered(result: Uint8Array): void {
+    if (this.#underWay !== undefined && requestId(result) === this.#underWay.id) this.#next();
   }
 
   /** A worker is gone: what it asked has no meaning any more. @returns how many requests were thrown away */
@@ -50,17 +55,16 @@ export class IndexCreations {
     return this.#waiting.takeAll();
   }
 
-  #begin(payload: Uint8Array, send: (payload: Uint8Array) => void): void {
-    const cancelTimeout = this.#clock.schedule(INDEX_CREATION_MS, () => this.#next(send));
-    this.#underWay = { id: requestId(payload), cancelTimeout };
+  #begin(id: string | undefined): void {
+    this.#underWay = { id, cancelTimeout: this.#clock.schedule(INDEX_CREATION_MS, () => this.#next()) };
   }
 
-  #next(send: (payload: Uint8Array) => void): void {
+  #next(): void {
     this.#underWay?.cancelTimeout();
     this.#underWay = undefined;
     const mail = this.#waiting.takeFirst();
     if (mail === undefined) return;
-    this.#begin(mail.payload, send);
-    send(mail.payload);
+    this.#begin(requestId(mail.payload));
+    this.#send(mail.payload);
   }
 }

@@ -24,6 +24,11 @@ export class Outbox {
     this.#peerId = peerId;
   }
 
+  /** Bytes that wait to be taken by the line. */
+  get lineBytes(): number {
+    return this.#isClosed ? 0 : this.#link.bufferedBytes;
+  }
+
   /** Bytes that wait to be taken by the line, or to be picked up. */
   get bytes(): number {
     return this.#isClosed ? 0 : this.#link.bufferedBytes + this.#parkingLot.bytesFor(this.#peerId);

@@ -33,6 +33,9 @@ import { answerFor } from './requests.js';
 
 const MASTER_BYTES = encode(MASTER_ID);
 
+/** The text of the incident `orphaned-request`. */
+export const ORPHANED = 'dropped requests to the master: who asked is gone';
+
 /** What the switch works with. */
 export interface SwitchSettings {
   readonly database: string;
@@ -81,10 +84,11 @@ export class Switch {
     const { seat, delivery, indexCreations, news } = this.#settings;
     const type = messageType(message);
     if (type === 'result' && sender === seat.master) {
-      indexCreations.answered(message, (payload) => delivery.send(sender, payload));
+      indexCreations.answered(message);
     }
     const receiver = this.#receiverOf(sender, frame, end);
     if (receiver === undefined) return this.#undeliverable(sender, type);
+    if (receiver === seat.master && this.#asksInVain(sender, type)) return true;
     if (type === 'request' && receiver === seat.master) return this.#passRequest(sender, receiver, message);
     if (!receiver.hasFileOpen && type === 'lock-result' && isGranted(message)) news.fileOpened(receiver);
     delivery.send(receiver, message);
@@ -95,7 +99,7 @@ export class Switch {
   #passRequest(sender: Peer, master: Peer, message: Uint8Array): boolean {
     const { delivery, indexCreations } = this.#settings;
     const mail = { senderId: sender.id, payload: message, isRequest: true };
-    const turn = indexCreations.admit(mail, (payload) => delivery.send(master, payload));
+    const turn = indexCreations.admit(mail);
     if (turn === 'now') delivery.send(master, message);
     if (turn !== 'full') return true;
     const request = parseMasterRequest('request', message);
@@ -130,10 +134,20 @@ export class Switch {
   #keepForMaster(sender: Peer, message: Uint8Array): boolean {
     const { seat, delivery } = this.#settings;
     const type = messageType(message);
+    if (this.#asksInVain(sender, type)) return true;
     if (isMasterRequest(type)) return this.#keepRequest(sender, type, message);
     // Presence is told anew to each master, and events and results mean nothing to one that did not ask.
     if (seat.master === undefined) return this.#undeliverable(sender, type);
     delivery.sendInOrder(seat.master, sender.id, message);
+    return true;
+  }
+
+  /** Whether a peer that is gone for good asks for something: what it would get, nobody would give back. */
+  #asksInVain(sender: Peer, type: MessageType): boolean {
+    const { database, peers, incidents } = this.#settings;
+    if (sender.state === 'present' || (type !== 'lock-request' && type !== 'request')) return false;
+    if (peers.has(sender.id)) return false;
+    incidents.record('orphaned-request', { database, peer: sender.id, count: 1 }, ORPHANED);
     return true;
   }
 
@@ -154,14 +168,15 @@ export class Switch {
   }
 
   #answerForMaster(sender: Peer, request: MasterRequest, reason: string): void {
-    const { database, delivery, incidents } = this.#settings;
+    const { database, peers, delivery, incidents } = this.#settings;
     const { type } = request;
     incidents.record(
       'answered-for-master',
       { database, to: sender.id, type },
       'the server answered for the master',
     );
-    delivery.send(sender, answerFor(request, reason));
+    // Its process may have connected again meanwhile.
+    delivery.send(peers.get(sender.id) ?? sender, answerFor(request, reason));
   }
 
   #refuseFrame(sender: Peer, frame: Uint8Array): false {

@@ -57,6 +57,28 @@ describe('requests for a new index', () => {
     expect(lab.clock.pending).toBe(0);
   });
 
+  it('that nobody can be answered for hold nobody up', () => {
+    const lab = new BrokerLab();
+    const master = lab.connectMaster();
+    const a = lab.connect('peerA');
+    a.tells({ type: 'request', data: { type: 'index.create' } }, '[master]');
+    a.tells(create('1'), '[master]');
+    expect(master.messages('request')).toHaveLength(2);
+  });
+
+  it('that wait give their memory back when the last peer goes', () => {
+    const lab = new BrokerLab({ maxTotalBuffered: 2_000 });
+    for (let n = 0; n < 10; n++) {
+      const master = lab.connectMaster();
+      const a = lab.connect('peerA');
+      for (const id of ['1', '2', '3']) a.tells({ ...create(id), pad: 'x'.repeat(200) }, '[master]');
+      master.leaves();
+      a.leaves();
+    }
+    expect(lab.broker.databases).toEqual([]);
+    expect(lab.count('mailbox-full')).toBe(0);
+  });
+
   it('of a worker that is gone are forgotten', () => {
     const lab = new BrokerLab();
     const master = lab.connectMaster();

@@ -185,6 +185,17 @@ describe('large messages over HTTP', () => {
     expect(lab.clock.pending).toBe(0);
   });
 
+  it('count once towards the total', () => {
+    const lab = new BrokerLab({ ...http, maxBuffered: 1_000_000, maxTotalBuffered: 64_000 });
+    const [a, b] = [lab.connect('peerA'), lab.connect('peerB')];
+    for (let n = 0; n < 3; n++) a.tells(event(10_000));
+    b.isReading = false;
+    for (let n = 0; n < 300; n++) a.tells(event(10));
+    lab.clock.advance(1_000);
+    expect(b.closedWith).toBeUndefined();
+    expect(lab.count('over-total')).toBe(0);
+  });
+
   it('are thrown away when the server stops', () => {
     const lab = new BrokerLab(http);
     lab.connect('peerB');

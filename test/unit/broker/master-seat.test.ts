@@ -37,6 +37,20 @@ describe('a master that is absent', () => {
     expect(lab.count('orphaned-request')).toBe(1);
   });
 
+  it('gets nothing that a worker asks after its goodbye, and nothing of it is kept for ever', () => {
+    const lab = new BrokerLab({ maxTotalBuffered: 4_000 });
+    lab.connect('stays');
+    for (let n = 0; n < 10; n++) {
+      const worker = lab.connect(`leaves${n}`);
+      worker.tells({ type: 'bye' });
+      worker.tells({ ...lockRequest('late'), pad: 'x'.repeat(900) }, '[master]');
+      worker.leaves();
+    }
+    expect(lab.count('orphaned-request')).toBe(10);
+    expect(lab.count('mailbox-full')).toBe(0);
+    expect(lab.connectMaster().messages('lock-request')).toEqual([]);
+  });
+
   it('still gets the requests of a worker whose connection was replaced', () => {
     const lab = new BrokerLab();
     lab.connect('peerA').tells(lockRequest('1'), '[master]');
@@ -188,12 +202,12 @@ describe('a second master', () => {
       const first = lab.connectMaster();
       first.isReading = false;
       const second = lab.connect('[master]');
-      if (leave === 'goodbye') {
-        first.tells({ type: 'bye' });
-        first.read();
-      } else first.leaves();
+      if (leave === 'goodbye') first.tells({ type: 'bye' });
+      else first.leaves();
       expect([second.isIn, second.refusedWith]).toEqual([false, 'IPC_REFUSED_SECOND_MASTER']);
-      expect(lab.connect('[master]').isIn).toBe(true);
+      const third = lab.connect('[master]');
+      lab.clock.advance(10_000);
+      expect([second.isIn, third.isIn]).toEqual([false, true]);
     }
   });
 
@@ -211,6 +225,20 @@ describe('a second master', () => {
     worker.clear();
     first.tells({ type: 'lock-result', id: 'r', ok: true, data: { id: 1 } }, 'peerA');
     expect(worker.received).toEqual([]);
+  });
+
+  it('is refused, and the next one let in, when the first one is cut off meanwhile', () => {
+    const lab = new BrokerLab({ maxBuffered: 1_000 });
+    const worker = lab.connect('peerA');
+    const first = lab.connectMaster();
+    first.isReading = false;
+    const second = lab.connect('[master]');
+    worker.tells({ type: 'event', data: 'x'.repeat(5_000) });
+    worker.tells({ type: 'event', data: 'x' });
+    expect(first.closedWith).toBe('IPC_CLOSED_TOO_SLOW');
+    const third = lab.connect('[master]');
+    lab.clock.advance(10_000);
+    expect([second.refusedWith, second.isIn, third.isIn]).toEqual(['IPC_REFUSED_SECOND_MASTER', false, true]);
   });
 
   it('may go away while it waits', () => {
@@ -264,6 +292,32 @@ describe('a master that says goodbye', () => {
     expect(master.closedWith).toBe('IPC_CLOSED_GOODBYE');
     master.leaves();
     expect(lab.clock.pending).toBe(0);
+  });
+
+  it('is not heard any more when it wakes up late, or when the next one has settled', () => {
+    const announce = (key: string) => ({
+      type: 'notification',
+      data: { type: 'kit.new_key', key, index: 7 },
+    });
+    for (const [masterSettle, wait] of [
+      [5_000, 1_000],
+      [0, 0],
+    ] as const) {
+      const lab = new BrokerLab({ masterSettle });
+      const worker = lab.connect('peerA');
+      const first = lab.connectMaster();
+      first.isReading = false;
+      first.tells({ type: 'bye' });
+      const second = lab.connect('[master]');
+      lab.clock.advance(wait);
+      second.tells(announce('new'));
+      first.tells(announce('old'));
+      worker.clear();
+      first.tells({ type: 'lock-result', id: 'r', ok: true, data: { id: 1 } }, 'peerA');
+      expect(worker.received).toEqual([]);
+      second.tells({ type: 'lock-result', id: 'r', ok: true, data: { id: 1 } }, 'peerA');
+      expect(worker.messages('notification')).toMatchObject([{ data: { key: 'new' } }]);
+    }
   });
 
   it('is closed after a second if it reads nothing', () => {

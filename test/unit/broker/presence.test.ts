@@ -91,6 +91,9 @@ describe('presence', () => {
     for (const id of ['before', 'during', 'after1']) expect(master.received).toContain(hello(id));
     for (const worker of [before, during, after]) expect(worker.received).toContain(hello('[master]'));
     expect(master.messages('hello')).toHaveLength(3);
+    const unsettled = new BrokerLab({ masterSettle: 0 });
+    unsettled.connect('before');
+    expect(unsettled.connect('[master]').messages('hello')).toHaveLength(1);
   });
 });
 
