@@ -1,7 +1,7 @@
+import { ByteBudget } from './byte-budget.js';
 import { Database } from './database.js';
 import type { ArrivalRequest, BrokerObserver, Entrance, PeerInfo } from './entrance.js';
 import { Incidents } from './incidents.js';
-import { KeptBytes } from './kept-bytes.js';
 import type { Limits } from './limits.js';
 import type { Cancel, Clock, Logger } from './ports.js';
 
@@ -16,6 +16,12 @@ export interface BrokerSettings {
 /** How often, within `maxTotalBuffered`, the bytes in all queues are added up. */
 const AUDITS_PER_TOTAL = 64;
 
+/**
+ * The share of `maxTotalBuffered` that kept messages may take, mail and parked ones of all databases together: so those
+ * who let others keep much for them cannot use up what everybody's queues need.
+ */
+const KEPT_SHARE = 1 / 2;
+
 /** How long there may be too many bytes in all queues before somebody is cut off, in milliseconds. */
 const AUDIT_DELAY_MS = 1_000;
 
@@ -27,14 +33,14 @@ export class Broker {
   readonly #settings: BrokerSettings;
   readonly #incidents: Incidents;
   readonly #databases = new Map<string, Database>();
-  readonly #kept: KeptBytes;
+  readonly #kept: ByteBudget;
   #bytesSinceAudit = 0;
   #cancelAudit: Cancel | undefined;
 
   constructor(settings: BrokerSettings) {
     this.#settings = settings;
     this.#incidents = new Incidents(settings.clock, settings.logger);
-    this.#kept = new KeptBytes(settings.limits.maxTotalBuffered);
+    this.#kept = new ByteBudget(settings.limits.maxTotalBuffered * KEPT_SHARE);
   }
 
   /** How often each thing went wrong since the start. */

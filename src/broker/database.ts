@@ -1,4 +1,5 @@
 import type { ClosureCode } from '../errors.js';
+import type { ByteBudget } from './byte-budget.js';
 import { Delivery } from './delivery.js';
 import type { ArrivalRequest, BrokerObserver, Entrance, PeerInfo, Visitor } from './entrance.js';
 import { connected, disconnected, welcome } from './envelope.js';
@@ -7,7 +8,6 @@ import { FileNews } from './file-news.js';
 import { GoneIds } from './gone-ids.js';
 import type { Incidents } from './incidents.js';
 import { IndexCreations } from './index-creations.js';
-import type { KeptBytes } from './kept-bytes.js';
 import { type Limits, MASTER_SECOND_REPLAY_MS } from './limits.js';
 import type { Mail } from './mailbox.js';
 import { MasterSeat } from './master-seat.js';
@@ -16,7 +16,7 @@ import { ParkingLot } from './parking-lot.js';
 import { Peer } from './peer.js';
 import type { Cancel, Clock, Logger } from './ports.js';
 import { helloFrom } from './presence.js';
-import { ORPHANED, Switch } from './switch.js';
+import { Switch } from './switch.js';
 
 /** What a database works with; shared by all of a broker. */
 export interface DatabaseSettings {
@@ -24,7 +24,7 @@ export interface DatabaseSettings {
   readonly logger: Logger;
   readonly limits: Limits;
   readonly incidents: Incidents;
-  readonly kept: KeptBytes;
+  readonly kept: ByteBudget;
   readonly observer: BrokerObserver;
 }
 
@@ -286,7 +286,7 @@ export class Database {
     if (peer === this.#seat.master) {
       this.#cancelSecondReplay?.();
       this.#formerMaster = peer;
-      this.#seat.left(peer);
+      this.#seat.dismissChallengerOf(peer);
       this.#seat.vacate();
       for (const mail of this.#indexCreations.end()) this.#seat.keep(mail);
     }
@@ -295,9 +295,7 @@ export class Database {
   #dropMailOf(peer: Peer): void {
     this.#parkingLot.discardFor(peer.id);
     const count = this.#seat.discardRequestsOf(peer.id) + this.#indexCreations.discardRequestsOf(peer.id);
-    if (count === 0) return;
-    const fields = { database: this.name, peer: peer.id, count };
-    this.#settings.incidents.record('orphaned-request', fields, ORPHANED);
+    if (count > 0) this.#delivery.reportOrphanedRequests(peer.id, count);
   }
 
   #remove(peer: Peer, cause: string): void {

@@ -62,6 +62,15 @@ export class Delivery {
     return overdue;
   }
 
+  /** Counts requests to the master that were dropped, since the peer that asked is gone. */
+  reportOrphanedRequests(peerId: string, count: number): void {
+    this.#incidents.record(
+      'orphaned-request',
+      { database: this.#database, peer: peerId, count },
+      'dropped requests to the master: who asked is gone',
+    );
+  }
+
   /** Warns that there is no room for more mail. */
   reportFullMailbox(senderId: string): void {
     this.#incidents.record(

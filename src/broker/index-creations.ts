@@ -1,4 +1,4 @@
-import type { KeptBytes } from './kept-bytes.js';
+import type { ByteBudget } from './byte-budget.js';
 import { INDEX_CREATION_MS, type Limits } from './limits.js';
 import { type Mail, Mailbox } from './mailbox.js';
 import { isIndexCreation, requestId } from './message.js';
@@ -17,7 +17,7 @@ export class IndexCreations {
   #underWay: { readonly id: string | undefined; readonly cancelTimeout: Cancel } | undefined;
 
   /** @param send passes on to the master what waited, when its turn has come */
-  constructor(clock: Clock, limits: Limits, kept: KeptBytes, send: (payload: Uint8Array) => void) {
+  constructor(clock: Clock, limits: Limits, kept: ByteBudget, send: (payload: Uint8Array) => void) {
     this.#clock = clock;
     this.#send = send;
     this.#waiting = new Mailbox(limits.maxMailPerPeer, kept);

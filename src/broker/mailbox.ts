@@ -1,4 +1,4 @@
-import type { KeptBytes } from './kept-bytes.js';
+import type { ByteBudget } from './byte-budget.js';
 
 /** A message that waits for a peer that cannot take it yet. */
 export interface Mail {
@@ -11,7 +11,7 @@ export interface Mail {
 /** Mail kept in order, up to a number of bytes. */
 export class Mailbox {
   readonly #maxBytes: number;
-  readonly #kept: KeptBytes;
+  readonly #kept: ByteBudget;
   #mail: Mail[] = [];
   #bytes = 0;
 
@@ -19,7 +19,7 @@ export class Mailbox {
    * @param maxBytes the bytes of payload that it keeps at most
    * @param kept what all mailboxes share
    */
-  constructor(maxBytes: number, kept: KeptBytes) {
+  constructor(maxBytes: number, kept: ByteBudget) {
     this.#maxBytes = maxBytes;
     this.#kept = kept;
   }

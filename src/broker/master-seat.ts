@@ -4,7 +4,7 @@
  */
 
 import type { RefusalCode } from '../errors.js';
-import type { KeptBytes } from './kept-bytes.js';
+import type { ByteBudget } from './byte-budget.js';
 import { MASTER_ANSWER_MS } from './limits.js';
 import { type Mail, Mailbox } from './mailbox.js';
 import type { Peer } from './peer.js';
@@ -37,7 +37,7 @@ export interface MasterSeatSettings {
   /** Bytes of mail that are kept at most. */
   readonly maxMailBytes: number;
   /** What all mailboxes share. */
-  readonly kept: KeptBytes;
+  readonly kept: ByteBudget;
 }
 
 /** The seat of a database's master. */
@@ -131,13 +131,11 @@ export class MasterSeat {
 
   /** A master answered the ping with that token: it lives. */
   acknowledge(master: Peer, token: number): void {
-    if (this.#challenge?.master !== master || token < this.#challenge.pingToken) return;
-    this.#refuse(this.#challenge.challenger, master);
-    this.#endChallenge();
+    if (this.#challenge !== undefined && token >= this.#challenge.pingToken) this.dismissChallengerOf(master);
   }
 
-  /** The connection of a master has ended. If it was asked whether it lives, it did so when the challenger started. */
-  left(master: Peer): void {
+  /** A master lives, or has just gone, and so lived when its challenger started: the challenger is refused. */
+  dismissChallengerOf(master: Peer): void {
     if (this.#challenge?.master !== master) return;
     this.#refuse(this.#challenge.challenger, master);
     this.#endChallenge();

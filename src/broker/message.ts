@@ -58,7 +58,8 @@ const HEAD = encode('{"type":"');
 const LETTER_T = 0x74;
 const ROOT_UPDATE = encode('root.update');
 const NEW_KEY = encode('kit.new_key');
-const INDEX_CREATE = encode('index.create');
+const FILE_NEWS = [ROOT_UPDATE, NEW_KEY];
+const INDEX_CREATIONS = [encode('index.create')];
 const UNKNOWN: Notification = { type: 'unknown' };
 
 /** Nothing that the broker must understand is longer. */
@@ -107,14 +108,10 @@ export function isGranted(lockResult: Uint8Array): boolean {
 /** What a message of type `notification` says. Malformed ones are `unknown`: they are routed all the same. */
 export function parseNotification(message: Uint8Array): Notification {
   if (message.length > MAX_PARSED_BYTES) return UNKNOWN;
-  const data = findMember(message, 0, KEY_DATA);
-  const value = data < 0 ? -1 : findMember(message, data, KEY_TYPE);
-  const end = value < 0 ? -1 : stringEnd(message, value);
-  if (end < 0) return UNKNOWN;
-  const isRootUpdate = rangeEquals(message, value + 1, end, ROOT_UPDATE);
-  if (!isRootUpdate && !rangeEquals(message, value + 1, end, NEW_KEY)) return UNKNOWN;
+  const subject = subjectAmong(message, FILE_NEWS);
+  if (subject === undefined) return UNKNOWN;
   const content = memberOf(parse(message), 'data');
-  if (isRootUpdate) {
+  if (subject === ROOT_UPDATE) {
     const address = memberOf(content, 'address');
     const pageNr = memberOf(address, 'pageNr');
     const recordNr = memberOf(address, 'recordNr');
@@ -146,11 +143,7 @@ export function parseMasterRequest(
 
 /** Whether a message asks the master to make an index. */
 export function isIndexCreation(message: Uint8Array): boolean {
-  if (messageType(message) !== 'request') return false;
-  const data = findMember(message, 0, KEY_DATA);
-  const value = data < 0 ? -1 : findMember(message, data, KEY_TYPE);
-  const end = value < 0 ? -1 : stringEnd(message, value);
-  return end >= 0 && rangeEquals(message, value + 1, end, INDEX_CREATE);
+  return messageType(message) === 'request' && subjectAmong(message, INDEX_CREATIONS) !== undefined;
 }
 
 /** The id by which a request and its answer belong together; `undefined` if it has none. */
@@ -163,6 +156,14 @@ export function isMasterRequest(type: MessageType): type is MasterRequest['type'
   return (
     type === 'lock-request' || type === 'unlock-request' || type === 'move-lock-request' || type === 'request'
   );
+}
+
+/** Which of these `data.type` is; found by its bytes, without making a text of it. */
+function subjectAmong(message: Uint8Array, subjects: readonly Uint8Array[]): Uint8Array | undefined {
+  const data = findMember(message, 0, KEY_DATA);
+  const value = data < 0 ? -1 : findMember(message, data, KEY_TYPE);
+  const end = value < 0 ? -1 : stringEnd(message, value);
+  return end < 0 ? undefined : subjects.find((subject) => rangeEquals(message, value + 1, end, subject));
 }
 
 /** A short text; a longer one is none that AceBase writes here. Only its own bytes are parsed, whatever is around it. */

@@ -1,5 +1,5 @@
+import type { ByteBudget } from './byte-budget.js';
 import type { Incidents } from './incidents.js';
-import type { KeptBytes } from './kept-bytes.js';
 import { PARKING_TIME_MS } from './limits.js';
 import type { Cancel, Clock } from './ports.js';
 
@@ -16,12 +16,12 @@ interface Parked {
 export class ParkingLot {
   readonly #clock: Clock;
   readonly #incidents: Incidents;
-  readonly #kept: KeptBytes;
+  readonly #kept: ByteBudget;
   readonly #parked = new Map<string, Parked>();
   readonly #bytesByPeer = new Map<string, number>();
   #nextId = 1;
 
-  constructor(clock: Clock, incidents: Incidents, kept: KeptBytes) {
+  constructor(clock: Clock, incidents: Incidents, kept: ByteBudget) {
     this.#clock = clock;
     this.#incidents = incidents;
     this.#kept = kept;

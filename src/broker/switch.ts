@@ -33,9 +33,6 @@ import { answerFor } from './requests.js';
 
 const MASTER_BYTES = encode(MASTER_ID);
 
-/** The text of the incident `orphaned-request`. */
-export const ORPHANED = 'dropped requests to the master: who asked is gone';
-
 /** What the switch works with. */
 export interface SwitchSettings {
   readonly database: string;
@@ -144,10 +141,10 @@ export class Switch {
 
   /** Whether a peer that is gone for good asks for something: what it would get, nobody would give back. */
   #asksInVain(sender: Peer, type: MessageType): boolean {
-    const { database, peers, incidents } = this.#settings;
+    const { peers, delivery } = this.#settings;
     if (sender.state === 'present' || (type !== 'lock-request' && type !== 'request')) return false;
     if (peers.has(sender.id)) return false;
-    incidents.record('orphaned-request', { database, peer: sender.id, count: 1 }, ORPHANED);
+    delivery.reportOrphanedRequests(sender.id, 1);
     return true;
   }
 

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
+import type { ByteBudget } from '../broker/byte-budget.js';
 import { MessageAssembly } from '../websocket/message-assembly.js';
-import type { InboundMemory } from './inbound-memory.js';
 
 /** What became of a body. */
 export type BodyResult =
@@ -15,7 +15,7 @@ export type BodyResult =
 export async function readBody(
   request: IncomingMessage,
   maxBytes: number,
-  memory: InboundMemory,
+  memory: ByteBudget,
 ): Promise<BodyResult> {
   const announced = Number(request.headers['content-length'] ?? 0);
   if (announced > maxBytes) return { outcome: 'too-large' };

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { RefusalCode } from '../errors.js';
 import { checkHandshake } from '../websocket/handshake.js';
-import { type Authentication, isDatabaseName, isPeerId } from './authentication.js';
+import { type Authentication, isDatabaseName, isPeerId, type Presented } from './authentication.js';
 import { parseTarget, queryParameter } from './target.js';
 
 /** The head of a request, as far as it decides who may pass. */
@@ -44,11 +44,9 @@ export class Gatekeeper {
 
   /** Whether a request for an endpoint of that database has the token for it. */
   hasToken(database: string, query: string, headers: IncomingHttpHeaders): boolean {
-    const { authorization } = headers;
-    const presented = authorization === undefined ? { query } : { query, authorization };
     return (
       isDatabaseName(database) &&
-      this.#authentication.checkToken(database, presented) &&
+      this.#authentication.checkToken(database, presentedBy(query, headers)) &&
       this.#authentication.isDatabaseAllowed(database)
     );
   }
@@ -65,15 +63,19 @@ export class Gatekeeper {
       return { isAdmitted: false, code: 'IPC_REFUSED_HANDSHAKE', detail: handshake.message };
     }
     if (!isDatabaseName(database)) return refused('IPC_REFUSED_DATABASE_NAME');
-    const { authorization } = head.headers;
-    const presented = authorization === undefined ? { query } : { query, authorization };
-    if (!this.#authentication.checkToken(database, presented)) return refused('IPC_REFUSED_TOKEN');
+    if (!this.#authentication.checkToken(database, presentedBy(query, head.headers)))
+      return refused('IPC_REFUSED_TOKEN');
     if (!this.#authentication.isDatabaseAllowed(database)) return refused('IPC_REFUSED_DATABASE');
     if (queryParameter(query, 'v')?.split('.')[0] !== PROTOCOL_MAJOR) return refused('IPC_REFUSED_VERSION');
     const peerId = queryParameter(query, 'id');
     if (peerId === undefined || !isPeerId(peerId)) return refused('IPC_REFUSED_PEER_ID');
     return { isAdmitted: true, database, peerId, accept: handshake.accept };
   }
+}
+
+/** What a request shows as its token. */
+function presentedBy(query: string, { authorization }: IncomingHttpHeaders): Presented {
+  return authorization === undefined ? { query } : { query, authorization };
 }
 
 function refused(code: RefusalCode): Admission {

@@ -1,11 +1,11 @@
-import { EventEmitter, once } from 'node:events';
+import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Clock } from '../broker/ports.js';
 import { IPCError } from '../errors.js';
-import { endGently, isLeaving } from './farewell.js';
+import { endGently, isLeaving } from './lingering-close.js';
 import type { LoadedTls } from './tls.js';
 
 /** What a listener serves. */
@@ -143,7 +143,7 @@ export class Listener {
   async #openOn(host: string, port: number): Promise<Server> {
     const server = this.#create();
     server.listen({ host, port });
-    await EventEmitter.once(server, 'listening');
+    await once(server, 'listening');
     server.on('error', this.#settings.onError);
     this.#servers.push(server);
     return server;

@@ -2,7 +2,7 @@ import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Clock, Logger } from '../broker/ports.js';
 import { ERRORS, type RefusalCode } from '../errors.js';
-import { endGently } from './farewell.js';
+import { endGently } from './lingering-close.js';
 
 /** How often the same refusal of the same address is logged, in milliseconds. Clients try again each second. */
 const REPEAT_INTERVAL_MS = 10_000;

@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import type { Duplex } from 'node:stream';
 import { Broker } from '../broker/broker.js';
+import { ByteBudget } from '../broker/byte-budget.js';
 import type { PeerInfo } from '../broker/entrance.js';
 import type { Logger } from '../broker/ports.js';
 import { IPCError, type RefusalCode } from '../errors.js';
@@ -9,7 +10,6 @@ import { systemClock } from '../platform/clock.js';
 import { createRequestListener } from './app.js';
 import { Authentication } from './authentication.js';
 import { Gatekeeper } from './gatekeeper.js';
-import { InboundMemory } from './inbound-memory.js';
 import { type DropReason, Listener } from './listener.js';
 import { createLogger } from './logger.js';
 import { RefusalLog, refuseOnSocket } from './refusals.js';
@@ -106,7 +106,7 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
     });
     const gatekeeper = new Gatekeeper(new Authentication(settings));
     const tls = loadTls(settings.ssl);
-    const inboundMemory = new InboundMemory(settings.maxTotalBuffered);
+    const inboundMemory = new ByteBudget(settings.maxTotalBuffered);
     const upgrades = new Upgrades({
       broker: this.#broker,
       gatekeeper,

@@ -1,13 +1,13 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Broker } from '../broker/broker.js';
+import type { ByteBudget } from '../broker/byte-budget.js';
 import type { Visitor } from '../broker/entrance.js';
 import type { Cancel, Clock } from '../broker/ports.js';
 import type { RefusalCode } from '../errors.js';
 import { type ClosedEvent, WebSocketConnection } from '../websocket/connection.js';
 import { acceptResponse } from '../websocket/handshake.js';
 import type { Gatekeeper } from './gatekeeper.js';
-import type { InboundMemory } from './inbound-memory.js';
 import { PeerLink, pongToken } from './peer-link.js';
 import { type RefusalLog, refuseOnSocket } from './refusals.js';
 import { parseTarget } from './target.js';
@@ -26,7 +26,7 @@ export interface UpgradeSettings {
   readonly clock: Clock;
   /** UTF-16 units. */
   readonly maxPayload: number;
-  readonly inboundMemory: InboundMemory;
+  readonly inboundMemory: ByteBudget;
   /** Why nobody is let in at the moment, or `undefined`. */
   obstacle(): RefusalCode | undefined;
 }

@@ -2,9 +2,9 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { HttpBindings } from '@hono/node-server';
 import type { Context } from 'hono';
 import type { Broker } from '../../broker/broker.js';
+import type { ByteBudget } from '../../broker/byte-budget.js';
 import type { RefusalCode } from '../../errors.js';
 import type { Gatekeeper } from '../gatekeeper.js';
-import type { InboundMemory } from '../inbound-memory.js';
 import { parseTarget } from '../target.js';
 
 /** What hono knows of our requests: Node's own request and response. */
@@ -16,7 +16,7 @@ export interface RouteEnvironment {
 export interface RouteContext {
   readonly broker: Broker;
   readonly gatekeeper: Gatekeeper;
-  readonly inboundMemory: InboundMemory;
+  readonly inboundMemory: ByteBudget;
   /** Bytes of a body of `POST /<database>/send`. */
   readonly maxHttpMessage: number;
   /** Whether `GET /<database>/receive` is served. */

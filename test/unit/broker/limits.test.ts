@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { KeptBytes } from '../../../src/broker/kept-bytes.js';
+import { ByteBudget } from '../../../src/broker/byte-budget.js';
 import { Mailbox } from '../../../src/broker/mailbox.js';
 import { AnnouncedKeys } from '../../../src/broker/presence.js';
 import { BrokerLab } from '../../support/broker-lab.js';
@@ -106,7 +106,7 @@ describe('limits', () => {
   it('keeps no more memory alive than what it keeps, where messages are views of long chunks', () => {
     const chunk = new Uint8Array(65_536);
     const payload = Buffer.from(chunk.buffer, 100, 50);
-    const mailbox = new Mailbox(1_000, new KeptBytes(10_000));
+    const mailbox = new Mailbox(1_000, new ByteBudget(10_000));
     mailbox.put({ senderId: 'peerA', payload, isRequest: true });
     expect(mailbox.takeAll()[0]?.payload.buffer.byteLength).toBe(50);
     const keys = new AnnouncedKeys();
