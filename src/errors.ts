@@ -134,6 +134,18 @@ export const ERRORS = {
     remedy: 'Nothing to do: the process is closing. A restarted process has a new id.',
     status: 500,
   },
+  IPC_REFUSED_UNSAFE_RETURN: {
+    summary:
+      'The line of this process broke while it held a lock or waited for an answer; it may not go on with what it believes.',
+    remedy: 'Let a supervisor start it again: a fresh process joins at once. The log says what was in doubt.',
+    status: 500,
+  },
+  IPC_REFUSED_OLD_MASTER: {
+    summary:
+      'The line of this master broke while locks were held; what it remembers of them is not true any more.',
+    remedy: 'Let a supervisor start it again: a fresh master is let in at once.',
+    status: 500,
+  },
   IPC_REFUSED_SECOND_MASTER: {
     summary: 'Another process is the master of this database, and it is alive.',
     remedy:
@@ -275,8 +287,30 @@ export const ERRORS = {
     remedy: 'Look for long synchronous work in the master, or a broken line between it and the server.',
     closeCode: 4501,
   },
+  IPC_CLOSED_OLD_MASTER: {
+    summary: 'A master came back with locks from before its line broke; a fresh process must take its place.',
+    remedy: 'Let a supervisor start it again.',
+    closeCode: 4502,
+  },
+  IPC_CLOSED_SILENT: {
+    summary: 'The peer answered no ping for `heartbeatTimeout`.',
+    remedy: 'Look for a stopped process, long synchronous work in it, or a broken line.',
+    closeCode: 4000,
+  },
 
   // Answers that the server gives in the master's name (docs/PROTOCOL.md, section 6).
+  IPC_REQUEST_NO_MASTER: {
+    summary: 'No master was connected for `masterTimeout` while a request waited for it.',
+    remedy: 'Start the process with role `master`, or find out why it cannot connect.',
+  },
+  IPC_REQUEST_MASTER_LOST: {
+    summary: 'The master went away before it answered, and the request cannot be asked again safely.',
+    remedy: 'Try the operation again.',
+  },
+  IPC_REQUEST_TOO_MANY: {
+    summary: 'The worker has `maxOutstandingRequests` unanswered requests already.',
+    remedy: 'Do less at one time in one process, or find out why the master does not answer.',
+  },
   IPC_REQUEST_LOCK_LOST: {
     summary: 'The master that had granted this lock is gone, and the lock with it.',
     remedy: 'Try the operation again.',

@@ -3,6 +3,7 @@ import { Database } from './database.js';
 import type { ArrivalRequest, BrokerObserver, Entrance, PeerInfo } from './entrance.js';
 import { Incidents } from './incidents.js';
 import type { Limits } from './limits.js';
+import type { LockTable } from './lock-ledger.js';
 import type { Cancel, Clock, Logger } from './ports.js';
 
 /** What a broker works with. */
@@ -71,6 +72,11 @@ export class Broker {
     return this.#databases.get(database)?.peers() ?? [];
   }
 
+  /** Who holds locks of a database, and who waits for one. */
+  locks(database: string): LockTable {
+    return this.#databases.get(database)?.locks() ?? { held: [], waiting: [] };
+  }
+
   /** Whether a peer with that id is connected to that database. */
   hasPeer(database: string, peerId: string): boolean {
     return this.#databases.get(database)?.hasPeer(peerId) ?? false;
@@ -99,7 +105,12 @@ export class Broker {
   }
 
   #open(name: string): Database {
-    const database = new Database(name, { ...this.#settings, incidents: this.#incidents, kept: this.#kept });
+    const database = new Database(name, {
+      ...this.#settings,
+      incidents: this.#incidents,
+      kept: this.#kept,
+      emptied: (emptied) => this.#closeIfEmpty(emptied),
+    });
     this.#databases.set(name, database);
     return database;
   }

@@ -1,4 +1,5 @@
 import type { ClosureCode } from '../errors.js';
+import { Absences } from './absences.js';
 import type { ByteBudget } from './byte-budget.js';
 import { Delivery } from './delivery.js';
 import type { ArrivalRequest, BrokerObserver, Entrance, PeerInfo, Visitor } from './entrance.js';
@@ -6,16 +7,19 @@ import { connected, disconnected, welcome } from './envelope.js';
 import { Farewells } from './farewells.js';
 import { FileNews } from './file-news.js';
 import { GoneIds } from './gone-ids.js';
+import { Heartbeat } from './heartbeat.js';
 import type { Incidents } from './incidents.js';
-import { IndexCreations } from './index-creations.js';
-import { type Limits, MASTER_SECOND_REPLAY_MS } from './limits.js';
-import type { Mail } from './mailbox.js';
+import type { Limits } from './limits.js';
+import type { LockTable } from './lock-ledger.js';
+import { MasterDesk } from './master-desk.js';
 import { MasterSeat } from './master-seat.js';
 import { Outbox } from './outbox.js';
 import { ParkingLot } from './parking-lot.js';
-import { Peer } from './peer.js';
+import { isThere, Peer } from './peer.js';
+import { MASTER_ID } from './peer-id.js';
 import type { Cancel, Clock, Logger } from './ports.js';
 import { helloFrom } from './presence.js';
+import { Succession } from './succession.js';
 import { Switch } from './switch.js';
 
 /** What a database works with; shared by all of a broker. */
@@ -26,6 +30,8 @@ export interface DatabaseSettings {
   readonly incidents: Incidents;
   readonly kept: ByteBudget;
   readonly observer: BrokerObserver;
+  /** The last peer is gone, outside of a call of a visitor. */
+  emptied(database: Database): void;
 }
 
 /** One database: who belongs to it, who comes and who goes. */
@@ -39,10 +45,11 @@ export class Database {
   readonly #seat: MasterSeat;
   readonly #delivery: Delivery;
   readonly #news: FileNews;
-  readonly #indexCreations: IndexCreations;
+  readonly #desk: MasterDesk;
+  readonly #absences: Absences;
+  readonly #heartbeat: Heartbeat;
   readonly #switch: Switch;
-  #cancelSecondReplay: Cancel | undefined;
-  #formerMaster: Peer | undefined;
+  readonly #succession: Succession;
 
   constructor(name: string, settings: DatabaseSettings) {
     this.name = name;
@@ -51,35 +58,46 @@ export class Database {
     this.#parkingLot = new ParkingLot(clock, incidents, kept);
     this.#farewells = new Farewells(clock);
     this.#seat = new MasterSeat(
-      {
-        database: name,
-        clock,
-        logger,
-        settleMs: limits.masterSettle,
-        maxMailBytes: limits.maxMailPerPeer,
-        kept,
-      },
+      { ...settings, database: name },
       {
         evict: (master) => this.#evict(master),
-        release: (master, mail) => this.#release(master, mail),
+        settled: (master) => this.#succession.settled(master),
+        release: (master, mail) => this.#succession.release(master, mail),
       },
     );
     this.#delivery = new Delivery(name, this.#seat, limits, incidents);
-    this.#news = new FileNews(name, this.#peers, this.#delivery, incidents);
-    this.#indexCreations = new IndexCreations(clock, limits, kept, (payload) => {
-      if (this.#seat.master !== undefined) this.#delivery.send(this.#seat.master, payload);
+    this.#news = new FileNews(name, this.#seat, this.#delivery, incidents);
+    const common = { ...settings, database: name, peers: this.#peers };
+    const rooms = { ...common, seat: this.#seat, delivery: this.#delivery, news: this.#news };
+    const sent = (): void => this.#cutOffOverdue();
+    this.#desk = new MasterDesk({
+      ...rooms,
+      beforeGrant: (worker) => this.#news.bringUpToDate(worker),
+      sent,
+    });
+    this.#succession = new Succession({
+      ...rooms,
+      desk: this.#desk,
+      dismiss: (master, cause, code) => this.#depart(master, cause, code),
+      sent,
+    });
+    this.#absences = new Absences(
+      { ...common, desk: this.#desk, goneIds: this.#goneIds },
+      {
+        left: (worker, cause) => this.#isAway(worker, cause),
+        depart: (worker, cause) => this.#depart(worker, cause, undefined),
+        stayedAway: (worker) => this.#stayedAway(worker),
+      },
+    );
+    this.#heartbeat = new Heartbeat(clock, limits, this.#peers, (peer) => {
+      logger.warn(
+        { database: name, peer: peer.id, address: peer.address, heartbeatTimeout: limits.heartbeatTimeout },
+        'a peer answers no ping; its connection is ended',
+      );
+      this.#lineBroke(peer, 'answered no ping', 'IPC_CLOSED_SILENT');
       this.#cutOffOverdue();
     });
-    this.#switch = new Switch({
-      database: name,
-      peers: this.#peers,
-      seat: this.#seat,
-      delivery: this.#delivery,
-      news: this.#news,
-      indexCreations: this.#indexCreations,
-      incidents,
-      goodbye: (peer) => this.#goodbye(peer),
-    });
+    this.#switch = new Switch({ ...rooms, desk: this.#desk, goodbye: (peer) => this.#goodbye(peer) });
   }
 
   /** Whether nobody is connected. What was remembered must then be forgotten: the file may be replaced. */
@@ -105,12 +123,17 @@ export class Database {
 
   /** The peers that are connected, in the order of their coming. */
   peers(): PeerInfo[] {
-    return Array.from(this.#peers.values(), (peer) => this.#infoOf(peer));
+    return [...this.#peers.values()].filter(isPresent).map((peer) => this.#infoOf(peer));
   }
 
   /** Whether a peer with that id is connected. */
   hasPeer(peerId: string): boolean {
-    return this.#peers.has(peerId);
+    return this.#peers.get(peerId)?.state === 'present';
+  }
+
+  /** Who holds locks, and who waits for one. */
+  locks(): LockTable {
+    return this.#desk.locks();
   }
 
   /** Lets someone in, or not. @returns to be called if he goes away before `entrance` was used */
@@ -130,8 +153,11 @@ export class Database {
         refuse: entrance.refuse.bind(entrance),
       };
       return this.#seat.challenge(challenger, older);
+    } else if (older !== undefined) {
+      this.#takeBack(older, request, entrance);
+    } else if (request.peerId === MASTER_ID && this.#succession.refusesNext()) {
+      entrance.refuse('IPC_REFUSED_OLD_MASTER');
     } else {
-      if (older !== undefined) this.#depart(older, 'connected again', 'IPC_CLOSED_REPLACED');
       this.#admit(request, entrance);
     }
     return () => undefined;
@@ -140,7 +166,7 @@ export class Database {
   /** A frame came over HTTP, in the name of a peer that is connected. @returns false if it was refused */
   post(peerId: string, frame: Uint8Array): boolean {
     const peer = this.#peers.get(peerId);
-    return peer !== undefined && this.#receive(peer, frame);
+    return peer?.state === 'present' && this.#receive(peer, frame);
   }
 
   /** Hands out a message that was parked for that peer, once. */
@@ -150,17 +176,19 @@ export class Database {
 
   /** Ends the connection of a peer that costs too much. */
   cutOff(peer: Peer): void {
-    this.#depart(peer, 'too many bytes waited for it', 'IPC_CLOSED_TOO_SLOW');
+    this.#lineBroke(peer, 'too many bytes waited for it', 'IPC_CLOSED_TOO_SLOW');
     this.#cutOffOverdue();
   }
 
   /** Ends all connections; nobody is told of the others. */
   stop(): void {
     this.#seat.close();
-    this.#cancelSecondReplay?.();
+    this.#succession.stop();
     this.#parkingLot.close();
     this.#farewells.close();
-    this.#indexCreations.end();
+    this.#desk.stop();
+    this.#absences.close();
+    this.#heartbeat.stop();
     for (const peer of [...this.#peers.values()]) {
       this.#remove(peer, 'the server stops');
       peer.outbox.close('IPC_CLOSED_STOPPING');
@@ -168,22 +196,65 @@ export class Database {
   }
 
   #admit(request: ArrivalRequest, entrance: Entrance): void {
-    const { clock, logger, limits, observer } = this.#settings;
-    const visitor: Visitor = {
-      receive: (frame) => void this.#receive(peer, frame),
-      acknowledge: (token) => this.#acknowledge(peer, token),
-      left: (cause) => this.#left(peer, cause),
-    };
-    const link = entrance.accept(visitor);
-    const outbox = new Outbox(link, limits, this.#parkingLot, request.peerId);
-    const peer = new Peer(request.peerId, request.address, clock.wallTime(), outbox);
+    const { clock, limits, kept } = this.#settings;
+    const { peerId } = request;
+    const line = 1;
+    const link = entrance.accept(this.#visitor(() => peer, line));
+    const isTracked = peerId !== MASTER_ID;
+    const outbox = new Outbox(link, { limits, parkingLot: this.#parkingLot, peerId, kept, isTracked });
+    const peer = new Peer(peerId, request.address, clock.wallTime(), outbox);
     this.#delivery.send(peer, welcome(limits.maxPayload));
     this.#peers.set(peer.id, peer);
+    this.#heartbeat.start();
+    this.#hasCome(peer, 'peer connected');
+  }
+
+  /** A worker whose line broke is back, on a new one. */
+  #takeBack(peer: Peer, request: ArrivalRequest, entrance: Entrance): void {
+    if (peer.state === 'present') this.#lineBroke(peer, 'connected again', 'IPC_CLOSED_REPLACED');
+    if (peer.state !== 'away') {
+      // There was no waiting for it, by the settings or for want of room: it comes as a new one.
+      if (this.#settings.limits.reconnectGrace === 0) this.#admit(request, entrance);
+      else entrance.refuse('IPC_REFUSED_UNSAFE_RETURN');
+      return;
+    }
+    if (!this.#absences.mayReturn(peer, request.address)) {
+      entrance.refuse('IPC_REFUSED_UNSAFE_RETURN');
+      return;
+    }
+    const { clock, limits } = this.#settings;
+    this.#absences.end(peer);
+    const link = entrance.accept(this.#visitor(() => peer, peer.line));
+    peer.state = 'present';
+    peer.address = request.address;
+    peer.connectedAt = clock.wallTime();
+    peer.wasHeard = true;
+    peer.silentBeats = 0;
+    peer.outbox.attach(link, welcome(limits.maxPayload));
+    this.#hasCome(peer, 'peer connected again');
+    this.#desk.cameBack(peer);
+  }
+
+  #visitor(peer: () => Peer, line: number): Visitor {
+    const ifThisLine = (act: (peer: Peer) => void): void => {
+      if (peer().line === line) act(peer());
+    };
+    return {
+      receive: (frame) => ifThisLine((sender) => void this.#receive(sender, frame)),
+      acknowledge: (token) => ifThisLine((sender) => this.#acknowledge(sender, token)),
+      left: (cause) => ifThisLine((sender) => this.#left(sender, cause)),
+    };
+  }
+
+  #hasCome(peer: Peer, message: string): void {
     const fields = { database: this.name, peer: peer.id, address: peer.address, peers: this.#peers.size };
-    logger.info(fields, 'peer connected');
+    this.#settings.logger.info(fields, message);
     this.#introduce(peer);
-    if (peer.isMaster) this.#seat.take(peer);
-    observer.peerConnected(this.#infoOf(peer));
+    if (peer.isMaster) {
+      this.#seat.take(peer);
+      this.#desk.masterCame();
+    }
+    this.#settings.observer.peerConnected(this.#infoOf(peer));
     this.#cutOffOverdue();
   }
 
@@ -204,33 +275,17 @@ export class Database {
     }
   }
 
-  /** Gives a master that has opened its file what it missed, then what waited for it [PROTOCOL-9.3]. */
-  #release(master: Peer, mail: readonly Mail[]): void {
-    // From here on this one speaks for the database. Its predecessor may still have a connection, for a moment.
-    if (this.#formerMaster !== undefined) this.#formerMaster.state = 'gone';
-    this.#formerMaster = undefined;
-    for (const other of this.#peers.values()) {
-      if (other !== master) this.#delivery.sendOwed(master, helloFrom(other.id));
-    }
-    this.#news.fileOpened(master);
-    for (const item of mail) {
-      if (this.#indexCreations.admit(item) !== 'later') this.#delivery.sendOwed(master, item.payload);
-    }
-    this.#cancelSecondReplay = this.#settings.clock.schedule(MASTER_SECOND_REPLAY_MS, () => {
-      this.#news.repeatKeys(master);
-      this.#cutOffOverdue();
-    });
-    this.#cutOffOverdue();
-  }
-
   #receive(sender: Peer, frame: Uint8Array): boolean {
     if (sender.state === 'gone') return false;
+    sender.wasHeard = true;
     const isDone = this.#switch.route(sender, frame);
     this.#cutOffOverdue();
     return isDone;
   }
 
   #acknowledge(peer: Peer, token: number): void {
+    peer.wasHeard = true;
+    peer.outbox.acknowledge(token);
     this.#news.acknowledge(peer, token);
     this.#farewells.acknowledge(peer, token);
     this.#seat.acknowledge(peer, token);
@@ -249,16 +304,39 @@ export class Database {
 
   #evict(master: Peer): void {
     this.#depart(master, 'answered no ping while another master waited', 'IPC_CLOSED_MASTER_REPLACED');
-    // What it still sends is of an old time: it must not grant locks beside its successor.
-    master.state = 'gone';
+    this.#succession.formerEnded();
     this.#cutOffOverdue();
   }
 
   #left(peer: Peer, cause: string): void {
-    this.#depart(peer, cause, undefined);
-    this.#farewells.left(peer);
-    peer.state = 'gone';
+    this.#lineBroke(peer, cause, undefined);
+    if (peer.state !== 'away') {
+      this.#farewells.left(peer);
+      peer.state = 'gone';
+      this.#succession.connectionEnded(peer);
+    }
     this.#cutOffOverdue();
+  }
+
+  /** The line of a peer is over. A worker that did not say goodbye may come back [PROTOCOL-13.1]. */
+  #lineBroke(peer: Peer, cause: string, code: ClosureCode | undefined): void {
+    if (peer.state !== 'present') return;
+    if (peer.isMaster) this.#depart(peer, cause, code);
+    else this.#absences.begin(peer, cause, code);
+  }
+
+  #isAway(peer: Peer, cause: string): void {
+    peer.state = 'away';
+    const fields = { database: this.name, peer: peer.id, address: peer.address, cause };
+    this.#settings.logger.info(fields, 'peer lost its line');
+    this.#settings.observer.peerDisconnected(this.#infoOf(peer), cause);
+    if (![...this.#peers.values()].some(isPresent)) this.#news.forget();
+  }
+
+  #stayedAway(peer: Peer): void {
+    this.#depart(peer, 'did not come back', undefined);
+    this.#cutOffOverdue();
+    if (this.isEmpty) this.#settings.emptied(this);
   }
 
   #cutOffOverdue(): void {
@@ -267,39 +345,35 @@ export class Database {
       overdue.length > 0;
       overdue = this.#delivery.takeOverdue()
     ) {
-      for (const peer of overdue) this.#depart(peer, 'did not read its messages', 'IPC_CLOSED_TOO_SLOW');
+      for (const peer of overdue) {
+        if (peer.state === 'away') this.#absences.dropMail(peer);
+        else this.#lineBroke(peer, 'did not read its messages', 'IPC_CLOSED_TOO_SLOW');
+      }
     }
   }
 
   /** A peer is no longer part of the database; its connection is ended, with `code` if it has not ended by itself. */
   #depart(peer: Peer, cause: string, code: ClosureCode | undefined): void {
-    if (peer.state !== 'present') return;
+    if (!isThere(peer)) return;
+    const wasPresent = peer.state === 'present';
     if (code !== undefined) peer.outbox.close(code);
-    this.#remove(peer, cause);
-    // The same process is about to be let in again, and still waits for its answers.
-    if (code === 'IPC_CLOSED_REPLACED') return;
-    this.#dropMailOf(peer);
+    this.#absences.end(peer);
+    this.#remove(peer, cause, wasPresent);
+    this.#parkingLot.discardFor(peer.id);
     const departure = disconnected(peer.id);
     for (const other of this.#peers.values()) {
       this.#delivery.sendInOrder(other, peer.id, departure);
     }
     if (peer === this.#seat.master) {
-      this.#cancelSecondReplay?.();
-      this.#formerMaster = peer;
       this.#seat.dismissChallengerOf(peer);
-      this.#seat.vacate();
-      for (const mail of this.#indexCreations.end()) this.#seat.keep(mail);
-    }
+      this.#succession.masterLeft(peer);
+    } else if (!peer.isMaster) this.#desk.gone(peer);
   }
 
-  #dropMailOf(peer: Peer): void {
-    this.#parkingLot.discardFor(peer.id);
-    const count = this.#seat.discardRequestsOf(peer.id) + this.#indexCreations.discardRequestsOf(peer.id);
-    if (count > 0) this.#delivery.reportOrphanedRequests(peer.id, count);
-  }
-
-  #remove(peer: Peer, cause: string): void {
-    peer.state = 'leaving';
+  #remove(peer: Peer, cause: string, wasPresent = peer.state === 'present'): void {
+    // It may have a connection yet, on which it gets nothing more; one that is away has none.
+    peer.state = wasPresent ? 'leaving' : 'gone';
+    if (!wasPresent) peer.outbox.discard();
     this.#peers.delete(peer.id);
     const fields = {
       database: this.name,
@@ -309,11 +383,15 @@ export class Database {
       peers: this.#peers.size,
     };
     this.#settings.logger.info(fields, 'peer disconnected');
-    this.#settings.observer.peerDisconnected(this.#infoOf(peer), cause);
+    if (wasPresent) this.#settings.observer.peerDisconnected(this.#infoOf(peer), cause);
   }
 
   #infoOf(peer: Peer): PeerInfo {
     const { id, address, connectedAt } = peer;
     return { database: this.name, id, role: peer.isMaster ? 'master' : 'worker', address, connectedAt };
   }
+}
+
+function isPresent({ state }: Peer): boolean {
+  return state === 'present';
 }

@@ -34,7 +34,7 @@ export class Delivery {
   /** Sends now, or, to a master that settles, behind all that waits for it already. */
   sendInOrder(receiver: Peer, senderId: string, payload: Uint8Array): void {
     if (!receiver.isMaster || !this.#seat.isHeld) this.send(receiver, payload);
-    else if (!this.#seat.keep({ senderId, payload, isRequest: false })) this.reportFullMailbox(senderId);
+    else if (!this.#seat.keep({ senderId, payload, request: undefined })) this.reportFullMailbox(senderId);
   }
 
   /** The peer owes so much that it must have stopped reading. */
@@ -48,6 +48,7 @@ export class Delivery {
     const overdue = [...this.#overdue];
     this.#overdue.clear();
     for (const peer of overdue) {
+      if (peer.state === 'away') continue;
       this.#incidents.record(
         'too-slow',
         {
@@ -68,6 +69,16 @@ export class Delivery {
       'orphaned-request',
       { database: this.#database, peer: peerId, count },
       'dropped requests to the master: who asked is gone',
+    );
+  }
+
+  /** Warns that a worker asks too much at one time. */
+  reportTooManyRequests(peerId: string): void {
+    const { maxOutstandingRequests } = this.#limits;
+    this.#incidents.record(
+      'too-many-requests',
+      { database: this.#database, peer: peerId, maxOutstandingRequests },
+      'a worker has too many unanswered requests; the server answers further ones with an error',
     );
   }
 

@@ -1,5 +1,6 @@
 import type { Delivery } from './delivery.js';
 import type { Incidents } from './incidents.js';
+import type { MasterSeat } from './master-seat.js';
 import { parseNotification } from './message.js';
 import type { Peer } from './peer.js';
 import { AnnouncedKeys } from './presence.js';
@@ -15,15 +16,15 @@ import { RootRecord } from './root-record.js';
  */
 export class FileNews {
   readonly #database: string;
-  readonly #peers: ReadonlyMap<string, Peer>;
+  readonly #seat: MasterSeat;
   readonly #delivery: Delivery;
   readonly #incidents: Incidents;
-  readonly #root = new RootRecord();
-  readonly #keys = new AnnouncedKeys();
+  #root = new RootRecord();
+  #keys = new AnnouncedKeys();
 
-  constructor(database: string, peers: ReadonlyMap<string, Peer>, delivery: Delivery, incidents: Incidents) {
+  constructor(database: string, seat: MasterSeat, delivery: Delivery, incidents: Incidents) {
     this.#database = database;
-    this.#peers = peers;
+    this.#seat = seat;
     this.#delivery = delivery;
     this.#incidents = incidents;
   }
@@ -44,9 +45,10 @@ export class FileNews {
             'an echo stops here',
           );
         } else {
-          for (const receiver of this.#peers.values()) {
-            if (receiver !== sender && receiver.hasFileOpen) this.#sendRoot(receiver);
-          }
+          // Workers hear of it when they are next granted a lock: nobody needs it before, and a worker that is late
+          // must not write an old root into the file behind a newer one.
+          const { master } = this.#seat;
+          if (master !== undefined && master !== sender && master.hasFileOpen) this.#sendRoot(master);
         }
         return true;
       case 'unknown':
@@ -54,10 +56,15 @@ export class FileNews {
     }
   }
 
-  /** The peer's file is known to be open: it is told the keys and the root as they are now [PROTOCOL-8.3]. */
-  fileOpened(peer: Peer): void {
-    peer.hasFileOpen = true;
-    this.repeatKeys(peer);
+  /**
+   * The peer's file is open, and it may be about to use it: it is told the root as it is now, and, the first time,
+   * the keys [PROTOCOL-8.3].
+   */
+  bringUpToDate(peer: Peer): void {
+    if (!peer.hasFileOpen) {
+      peer.hasFileOpen = true;
+      this.repeatKeys(peer);
+    }
     if (this.#root.current !== undefined && peer.root.believes !== this.#root.current.address)
       this.#sendRoot(peer);
   }
@@ -65,6 +72,12 @@ export class FileNews {
   /** Tells a peer all keys that were announced. Hearing of a key twice is harmless. */
   repeatKeys(peer: Peer): void {
     for (const announcement of this.#keys.all()) this.#delivery.sendOwed(peer, announcement);
+  }
+
+  /** Nobody is connected: the file may be repaired or replaced, and nothing of the old one must be told. */
+  forget(): void {
+    this.#root = new RootRecord();
+    this.#keys = new AnnouncedKeys();
   }
 
   /** The peer has read everything that was sent before its ping with that token. */

@@ -15,6 +15,12 @@ const LEVELS = {
   'answered-for-master': 'debug',
   'orphaned-request': 'debug',
   'parking-expired': 'warn',
+  'too-many-requests': 'warn',
+  'unasked-answer': 'debug',
+  'locks-recovered': 'warn',
+  'mail-dropped': 'warn',
+  'unsafe-return': 'warn',
+  'old-master': 'warn',
 } as const satisfies Record<string, 'trace' | 'debug' | 'warn'>;
 
 /** A kind of incident. Every one is counted. */

@@ -1,26 +1,44 @@
 import type { ByteBudget } from './byte-budget.js';
-import { INDEX_CREATION_MS, type Limits } from './limits.js';
+import { INDEX_CREATION_MS, INDEX_NEWS_MS, type Limits } from './limits.js';
 import { type Mail, Mailbox } from './mailbox.js';
 import { isIndexCreation, requestId } from './message.js';
 import type { Cancel, Clock } from './ports.js';
+
+/** What index creations ask of their database. */
+export interface IndexCreationsHost {
+  /** Passes on to the master what waited, when its turn has come. */
+  send(mail: Mail): void;
+  /** Writers may begin again. */
+  writersMayGo(): void;
+  /** Something was passed on outside of a call of a visitor. */
+  sent(): void;
+}
 
 /**
  * Passes requests for a new index on one at a time [PROTOCOL-9.6].
  *
  * A stock master that is asked twice for the same index answers the second request before the file of the first is
  * there, and the worker that hears of it dies in trying to open it. Processes that start together ask together.
+ *
+ * A worker that has not heard of an index does not tell it what it writes. So nobody begins to write from the request
+ * until a moment after its answer: what the master did not find in the file, a worker tells the index [PROTOCOL-12.5].
  */
 export class IndexCreations {
   readonly #clock: Clock;
   readonly #waiting: Mailbox;
-  readonly #send: (payload: Uint8Array) => void;
+  readonly #host: IndexCreationsHost;
   #underWay: { readonly id: string | undefined; readonly cancelTimeout: Cancel } | undefined;
+  #cancelNews: Cancel | undefined;
 
-  /** @param send passes on to the master what waited, when its turn has come */
-  constructor(clock: Clock, limits: Limits, kept: ByteBudget, send: (payload: Uint8Array) => void) {
+  constructor(clock: Clock, limits: Limits, kept: ByteBudget, host: IndexCreationsHost) {
     this.#clock = clock;
-    this.#send = send;
+    this.#host = host;
     this.#waiting = new Mailbox(limits.maxMailPerPeer, kept);
+  }
+
+  /** Whether nobody may begin to write. */
+  get holdsWriters(): boolean {
+    return this.#underWay !== undefined || this.#cancelNews !== undefined;
   }
 
   /**
@@ -38,9 +56,9 @@ export class IndexCreations {
     return 'now';
   }
 
-  /** The master answered something. */
-  answered(result: Uint8Array): void {
-    if (this.#underWay !== undefined && requestId(result) === this.#underWay.id) this.#next();
+  /** The master answered the request with that id. */
+  answered(id: string): void {
+    if (this.#underWay !== undefined && id === this.#underWay.id) this.#next();
   }
 
   /** A worker is gone: what it asked has no meaning any more. @returns how many requests were thrown away */
@@ -52,19 +70,32 @@ export class IndexCreations {
   end(): readonly Mail[] {
     this.#underWay?.cancelTimeout();
     this.#underWay = undefined;
+    this.#cancelNews?.();
+    this.#cancelNews = undefined;
     return this.#waiting.takeAll();
   }
 
   #begin(id: string | undefined): void {
-    this.#underWay = { id, cancelTimeout: this.#clock.schedule(INDEX_CREATION_MS, () => this.#next()) };
+    const cancelTimeout = this.#clock.schedule(INDEX_CREATION_MS, () => {
+      this.#next();
+      this.#host.sent();
+    });
+    this.#underWay = { id, cancelTimeout };
   }
 
   #next(): void {
     this.#underWay?.cancelTimeout();
     this.#underWay = undefined;
+    this.#cancelNews?.();
+    this.#cancelNews = this.#clock.schedule(INDEX_NEWS_MS, () => {
+      this.#cancelNews = undefined;
+      if (this.#underWay !== undefined) return;
+      this.#host.writersMayGo();
+      this.#host.sent();
+    });
     const mail = this.#waiting.takeFirst();
     if (mail === undefined) return;
     this.#begin(requestId(mail.payload));
-    this.#send(mail.payload);
+    this.#host.send(mail);
   }
 }

@@ -6,7 +6,7 @@ export interface Limits {
   readonly largeMessages: 'websocket' | 'http';
   /** Bytes that may wait to be read by one peer before the next message for it ends its connection. */
   readonly maxBuffered: number;
-  /** Bytes that are kept for a master that is absent or settling. */
+  /** Bytes that are kept for a peer that is away, and for a master that is absent or settling. */
   readonly maxMailPerPeer: number;
   /** Bytes that may wait in all queues together; half of them in kept messages. */
   readonly maxTotalBuffered: number;
@@ -16,7 +16,38 @@ export interface Limits {
   readonly maxDatabases: number;
   /** Milliseconds that messages are held for a master that has just arrived. */
   readonly masterSettle: number;
+  /** Milliseconds in which a worker whose line broke may come back; 0: it is gone at once. */
+  readonly reconnectGrace: number;
+  /** Milliseconds that a request waits for a master while none is connected. */
+  readonly masterTimeout: number;
+  /** Milliseconds between two looks at who is silent. */
+  readonly heartbeatInterval: number;
+  /** Milliseconds of silence after which a peer is cut off. */
+  readonly heartbeatTimeout: number;
+  /** Requests of one worker that the master has not answered. */
+  readonly maxOutstandingRequests: number;
+  /** Milliseconds after which a lock runs out at the master: AceBase's `storage.lockTimeout`. */
+  readonly lockTimeout: number;
+  /** Milliseconds for which a read is held back at most while a write waits; 0: never. */
+  readonly readerDelay: number;
+  /** Whether locks of the gone are given back, and a new master is kept from granting over old ones. */
+  readonly lockRecovery: boolean;
 }
+
+/** Milliseconds beyond `lockTimeout` after which a lock of an old master counts for nothing. */
+export const LOCK_TIMEOUT_MARGIN_MS = 1_000;
+
+/** Milliseconds after which it is said that requests wait and no master is connected. */
+export const MASTER_MISSING_WARNING_MS = 10_000;
+
+/** Milliseconds in which a master must grant the lock that tells whether it is an old one. */
+export const MASTER_PROOF_MS = 1_000;
+
+/** Milliseconds in which a master that was found to be an old one comes back by itself, and is refused. */
+export const OLD_MASTER_RETURN_MS = 1_000;
+
+/** Milliseconds between the answer for a new index and the next write: the news of it is then everywhere. */
+export const INDEX_NEWS_MS = 200;
 
 /** Expected echoes of one peer; one that owes more has stopped reading. */
 export const MAX_EXPECTED_ECHOES = 10_000;

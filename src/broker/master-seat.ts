@@ -5,16 +5,19 @@
 
 import type { RefusalCode } from '../errors.js';
 import type { ByteBudget } from './byte-budget.js';
-import { MASTER_ANSWER_MS } from './limits.js';
+import { type Limits, MASTER_ANSWER_MS } from './limits.js';
 import { type Mail, Mailbox } from './mailbox.js';
 import type { Peer } from './peer.js';
 import type { Cancel, Clock, Logger } from './ports.js';
+import type { OpenRequest } from './requests.js';
 
 /** What the seat asks of its database. */
 export interface MasterSeatHost {
   /** Ends the connection of a master that answers no ping. */
   evict(master: Peer): void;
-  /** The master has opened its file: it gets what waited for it, in order. */
+  /** The master has had time to open its file. {@link MasterSeat.open} is to be called when it may get its mail. */
+  settled(master: Peer): void;
+  /** The master gets what waited for it, in order. */
   release(master: Peer, mail: readonly Mail[]): void;
 }
 
@@ -32,10 +35,7 @@ export interface MasterSeatSettings {
   readonly database: string;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Milliseconds for which messages are held after a master arrived. */
-  readonly settleMs: number;
-  /** Bytes of mail that are kept at most. */
-  readonly maxMailBytes: number;
+  readonly limits: Limits;
   /** What all mailboxes share. */
   readonly kept: ByteBudget;
 }
@@ -53,7 +53,7 @@ export class MasterSeat {
   constructor(settings: MasterSeatSettings, host: MasterSeatHost) {
     this.#settings = settings;
     this.#host = host;
-    this.#mailbox = new Mailbox(settings.maxMailBytes, settings.kept);
+    this.#mailbox = new Mailbox(settings.limits.maxMailPerPeer, settings.kept);
   }
 
   /** The master, settled or not. */
@@ -78,18 +78,36 @@ export class MasterSeat {
 
   /** A worker is gone: what it asked has no meaning any more. @returns how many requests were thrown away */
   discardRequestsOf(workerId: string): number {
-    return this.#mailbox.discard(({ isRequest, senderId }) => isRequest && senderId === workerId);
+    return this.discardRequests(({ asker }) => asker.id === workerId);
+  }
+
+  /** Throws away the requests for which `isUnwanted` is true. @returns how many there were */
+  discardRequests(isUnwanted: (open: OpenRequest) => boolean): number {
+    return this.#mailbox.discard(({ request }) => request !== undefined && isUnwanted(request));
+  }
+
+  /** Keeps requests that an earlier master was given, in front of all others. @returns those that found no room */
+  keepFirst(mail: readonly Mail[]): readonly Mail[] {
+    return this.#mailbox.putFirst(mail);
+  }
+
+  /** How many requests are kept. */
+  get requestCount(): number {
+    return this.#mailbox.count(({ request }) => request !== undefined);
+  }
+
+  /** The request that has been kept for longest. */
+  get oldestRequest(): OpenRequest | undefined {
+    return this.#mailbox.find(({ request }) => request !== undefined)?.request;
   }
 
   /** A master was let in. It gets its mail once it has had time to open its file [PROTOCOL-9.3]. */
   take(master: Peer): void {
     this.#master = master;
     this.#isSettling = true;
-    if (this.#settings.settleMs === 0) this.#settled(master);
-    else
-      this.#cancelSettling = this.#settings.clock.schedule(this.#settings.settleMs, () =>
-        this.#settled(master),
-      );
+    const { clock, limits } = this.#settings;
+    if (limits.masterSettle === 0) this.#host.settled(master);
+    else this.#cancelSettling = clock.schedule(limits.masterSettle, () => this.#host.settled(master));
   }
 
   /** The master is gone. */
@@ -98,7 +116,7 @@ export class MasterSeat {
     this.#isSettling = false;
     this.#cancelSettling?.();
     // Requests are for any master; what else it was to hear is told anew to the next one, or was for it alone.
-    this.#mailbox.discard(({ isRequest }) => !isRequest);
+    this.#mailbox.discard(({ request }) => request === undefined);
   }
 
   /**
@@ -149,7 +167,9 @@ export class MasterSeat {
     this.#endChallenge();
   }
 
-  #settled(master: Peer): void {
+  /** The master has opened its file, and is a new one: it gets its mail. */
+  open(master: Peer): void {
+    if (this.#master !== master || !this.#isSettling) return;
     this.#isSettling = false;
     this.#host.release(master, this.#mailbox.takeAll());
   }

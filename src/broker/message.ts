@@ -47,6 +47,31 @@ export interface MasterRequest {
   readonly lockId: number | undefined;
   /** What is asked for: `data.type` of a `request`. */
   readonly subject: string | undefined;
+  /** The transaction that a lock is asked for. */
+  readonly tid: string | undefined;
+  /** Whether a lock is asked for writing. */
+  readonly isWrite: boolean;
+}
+
+/** An answer of the master, as far as it takes to know what was granted [PROTOCOL-5.3]. */
+export interface MasterAnswer {
+  readonly id: string;
+  readonly isOk: boolean;
+  /** The lock that is granted, or moved; `undefined` if none is. */
+  readonly lock: GrantedLock | undefined;
+}
+
+/** A lock in a `lock-result`. */
+export interface GrantedLock {
+  readonly id: number;
+  readonly tid: string;
+  readonly isWrite: boolean;
+}
+
+/** What a lock message says of a lock, for people to read. */
+export interface LockDescription {
+  readonly path: string;
+  readonly comment: string;
 }
 
 const KEY_TYPE = encode('type');
@@ -54,8 +79,15 @@ const KEY_ID = encode('id');
 const KEY_FROM = encode('from');
 const KEY_DATA = encode('data');
 const KEY_OK = encode('ok');
+const KEY_TID = encode('tid');
+const KEY_WRITE = encode('write');
+const KEY_PATH = encode('path');
+const KEY_COMMENT = encode('comment');
 const HEAD = encode('{"type":"');
 const LETTER_T = 0x74;
+const SPACE = 0x20;
+const DELETE = 0x7f;
+const BACKSLASH = 0x5c;
 const ROOT_UPDATE = encode('root.update');
 const NEW_KEY = encode('kit.new_key');
 const FILE_NEWS = [ROOT_UPDATE, NEW_KEY];
@@ -99,12 +131,6 @@ export function isFrom(message: Uint8Array, id: Uint8Array): boolean {
   return end >= 0 && rangeEquals(message, value + 1, end, id);
 }
 
-/** Whether a `lock-result` grants what was asked for. */
-export function isGranted(lockResult: Uint8Array): boolean {
-  const value = findMember(lockResult, 0, KEY_OK);
-  return value >= 0 && lockResult[value] === LETTER_T;
-}
-
 /** What a message of type `notification` says. Malformed ones are `unknown`: they are routed all the same. */
 export function parseNotification(message: Uint8Array): Notification {
   if (message.length > MAX_PARSED_BYTES) return UNKNOWN;
@@ -138,7 +164,32 @@ export function parseMasterRequest(
     from,
     lockId: data < 0 ? undefined : numberMember(message, data, KEY_ID),
     subject: data < 0 ? undefined : textMember(message, data, KEY_TYPE),
+    tid: data < 0 || type !== 'lock-request' ? undefined : textMember(message, data, KEY_TID),
+    isWrite: data >= 0 && type === 'lock-request' && isTrue(message, data, KEY_WRITE),
   };
+}
+
+/** Reads an answer of the master. `undefined` if it is malformed: it answers nothing then. */
+export function parseMasterAnswer(type: MasterAnswerType, message: Uint8Array): MasterAnswer | undefined {
+  const id = textMember(message, 0, KEY_ID);
+  if (id === undefined) return undefined;
+  const isOk = isTrue(message, 0, KEY_OK);
+  const data = isOk && type === 'lock-result' ? findMember(message, 0, KEY_DATA) : -1;
+  if (data < 0) return { id, isOk, lock: undefined };
+  const lockId = numberMember(message, data, KEY_ID);
+  const tid = textMember(message, data, KEY_TID);
+  const lock =
+    lockId === undefined || tid === undefined
+      ? undefined
+      : { id: lockId, tid, isWrite: isTrue(message, data, KEY_WRITE) };
+  return { id, isOk, lock };
+}
+
+/** Reads what a `lock-request` or `lock-result` says of its lock, for people. */
+export function describeLock(message: Uint8Array): LockDescription {
+  const data = findMember(message, 0, KEY_DATA);
+  const text = (key: Uint8Array): string => (data < 0 ? undefined : textMember(message, data, key)) ?? '';
+  return { path: text(KEY_PATH), comment: text(KEY_COMMENT) };
 }
 
 /** Whether a message asks the master to make an index. */
@@ -158,6 +209,19 @@ export function isMasterRequest(type: MessageType): type is MasterRequest['type'
   );
 }
 
+/** The types by which a master answers. */
+export type MasterAnswerType = 'lock-result' | 'unlock-result' | 'result';
+
+/** Whether a message of that type is an answer of the master. */
+export function isMasterAnswer(type: MessageType): type is MasterAnswerType {
+  return type === 'lock-result' || type === 'unlock-result' || type === 'result';
+}
+
+function isTrue(message: Uint8Array, objectStart: number, key: Uint8Array): boolean {
+  const value = findMember(message, objectStart, key);
+  return value >= 0 && message[value] === LETTER_T;
+}
+
 /** Which of these `data.type` is; found by its bytes, without making a text of it. */
 function subjectAmong(message: Uint8Array, subjects: readonly Uint8Array[]): Uint8Array | undefined {
   const data = findMember(message, 0, KEY_DATA);
@@ -171,8 +235,18 @@ function textMember(bytes: Uint8Array, objectStart: number, key: Uint8Array): st
   const value = findMember(bytes, objectStart, key);
   const end = value < 0 ? -1 : stringEnd(bytes, value);
   if (end < 0 || end - value > MAX_PARSED_BYTES) return undefined;
+  if (isPlain(bytes, value + 1, end)) return asciiText(bytes, value + 1, end);
   const text = parse(bytes.subarray(value, end + 1));
   return typeof text === 'string' ? text : undefined;
+}
+
+/** Whether the inside of a JSON string means what it says: ASCII, and no escapes. */
+function isPlain(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let index = start; index < end; index++) {
+    const byte = bytes[index] ?? 0;
+    if (byte < SPACE || byte >= DELETE || byte === BACKSLASH) return false;
+  }
+  return true;
 }
 
 function numberMember(bytes: Uint8Array, objectStart: number, key: Uint8Array): number | undefined {

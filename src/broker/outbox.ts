@@ -1,89 +1,203 @@
 import type { ClosureCode } from '../errors.js';
+import type { ByteBudget } from './byte-budget.js';
 import { pickUp, utf16Length } from './envelope.js';
 import type { Limits } from './limits.js';
+import { isMasterAnswer, messageType } from './message.js';
 import type { ParkingLot } from './parking-lot.js';
 import type { Link } from './ports.js';
 
+/** What an outbox works with. */
+export interface OutboxSettings {
+  readonly limits: Limits;
+  readonly parkingLot: ParkingLot;
+  readonly peerId: string;
+  /** What all peers keep together for those that are away. */
+  readonly kept: ByteBudget;
+  /** Whether it is known what the peer has read, so that the rest can be sent again. */
+  readonly isTracked: boolean;
+}
+
 /**
- * What one peer is still to get. Bytes that the line cannot take yet wait in its {@link Link}; the outbox sees to it
- * that no more than `maxBuffered` do, and that nothing goes out after the peer was cut off.
+ * What one peer is still to get (docs/PROTOCOL.md, section 13). Bytes that the line cannot take yet wait in its
+ * {@link Link}; the outbox sees to it that no more than `maxBuffered` do, and that nothing goes out after the peer was
+ * cut off.
+ *
+ * Of a worker it knows what has arrived: a ping follows what was written, and since TCP keeps the order, its pong says
+ * that all before it was read. While the line is broken, the outbox keeps what was written and not confirmed, and what
+ * comes meanwhile, for the next line.
  */
 export class Outbox {
-  readonly #link: Link;
-  readonly #limits: Limits;
-  readonly #parkingLot: ParkingLot;
-  readonly #peerId: string;
+  readonly #settings: OutboxSettings;
+  #link: Link | undefined;
   #isClosed = false;
+  #lastToken = 0;
   /** Bytes that were owed to the peer before it came, and do not count until it has read them. */
   #advance = 0;
+  /** Written and not confirmed, oldest first; or, while the line is broken, kept for the next one. */
+  #pending: Uint8Array[] = [];
+  #pendingBytes = 0;
+  /** The ping that is under way, and how many of `#pending` were written before it. */
+  #pingToken = 0;
+  #pinged = 0;
 
-  constructor(link: Link, limits: Limits, parkingLot: ParkingLot, peerId: string) {
+  constructor(link: Link, settings: OutboxSettings) {
     this.#link = link;
-    this.#limits = limits;
-    this.#parkingLot = parkingLot;
-    this.#peerId = peerId;
+    this.#settings = settings;
   }
 
   /** Bytes that wait to be taken by the line. */
   get lineBytes(): number {
-    return this.#isClosed ? 0 : this.#link.bufferedBytes;
+    return this.#link?.bufferedBytes ?? 0;
   }
 
-  /** Bytes that wait to be taken by the line, or to be picked up. */
+  /** Bytes that wait to be read, or to be picked up. */
   get bytes(): number {
-    return this.#isClosed ? 0 : this.#link.bufferedBytes + this.#parkingLot.bytesFor(this.#peerId);
+    if (this.#isClosed) return 0;
+    const { parkingLot, peerId } = this.#settings;
+    return Math.max(this.lineBytes, this.#pendingBytes) + parkingLot.bytesFor(peerId);
+  }
+
+  /** A token for the next ping, higher than all before. */
+  nextToken(): number {
+    return ++this.#lastToken;
   }
 
   /**
-   * Sends a message.
+   * Sends a message, or keeps it while the line is broken.
    *
    * The limit counts what waits *before* the message is added, so that one large message always passes.
    *
-   * @returns false if the peer reads too slowly: the message is not sent, and the peer must be cut off
+   * @returns false if the peer reads too slowly, or too much is kept for it: the message is not sent
    */
   send(payload: Uint8Array): boolean {
     if (this.#isClosed) return true;
+    if (this.#link === undefined) return this.#keep(payload);
     const { bytes } = this;
-    if (bytes <= this.#limits.maxBuffered) this.#advance = 0;
-    else if (bytes > this.#limits.maxBuffered + this.#advance) return false;
-    return this.#push(payload);
+    const { maxBuffered } = this.#settings.limits;
+    if (bytes <= maxBuffered) this.#advance = 0;
+    else if (bytes > maxBuffered + this.#advance) return false;
+    return this.#push(this.#link, payload);
   }
 
   /**
    * Sends what was kept for the peer, within limits of its own: it does not count as slowness.
    *
-   * @returns false if it must be parked, and there is no room
+   * @returns false if there is no room to park or keep it
    */
   sendOwed(payload: Uint8Array): boolean {
     if (this.#isClosed) return true;
+    if (this.#link === undefined) return this.#keep(payload);
     this.#advance += payload.length;
-    return this.#push(payload);
-  }
-
-  #push(payload: Uint8Array): boolean {
-    if (!this.#isTooLongToPush(payload)) {
-      this.#link.send(payload);
-      return true;
-    }
-    const messageId = this.#parkingLot.park(this.#peerId, payload);
-    if (messageId !== undefined) this.#link.send(pickUp(messageId));
-    return messageId !== undefined;
+    return this.#push(this.#link, payload);
   }
 
   /** Asks for a pong with that token, behind everything sent so far. */
   ping(token: number): void {
-    if (!this.#isClosed) this.#link.ping(token);
+    this.#link?.ping(token);
+  }
+
+  /** The pong to that ping came: what was written before it was read. */
+  acknowledge(token: number): void {
+    if (this.#pingToken === 0 || token < this.#pingToken || this.#link === undefined) return;
+    for (let index = 0; index < this.#pinged; index++)
+      this.#pendingBytes -= this.#pending[index]?.length ?? 0;
+    this.#pending = this.#pending.slice(this.#pinged);
+    this.#pingToken = 0;
+    if (this.#pending.length > 0) this.#askWhatArrived(this.#link);
+  }
+
+  /**
+   * The line is broken: what is not known to have arrived is kept for the next one.
+   *
+   * @returns false if there is no room to keep it
+   */
+  detach(): boolean {
+    this.#link = undefined;
+    this.#pingToken = 0;
+    const unconfirmed = this.#pending;
+    this.#pending = [];
+    this.#pendingBytes = 0;
+    return unconfirmed.every((payload) => this.#keep(payload));
+  }
+
+  /** Whether an answer of the master may have arrived, or not. Only to be asked right after {@link Outbox.detach}. */
+  get hasAnswerInDoubt(): boolean {
+    return this.#pending.some((payload) => isMasterAnswer(messageType(payload)));
+  }
+
+  /** The peer has a new line: it gets `greeting`, then everything that was kept for it. */
+  attach(link: Link, greeting: Uint8Array): void {
+    const mail = this.#pending;
+    this.#dropKept();
+    this.#link = link;
+    this.#push(link, greeting);
+    for (const payload of mail) this.sendOwed(payload);
   }
 
   /** Ends the connection; what was sent before still goes out, unless the peer was too slow for it. */
   close(code: ClosureCode): void {
     if (this.#isClosed) return;
+    this.discard();
+    this.#link?.close(code);
+    this.#link = undefined;
+  }
+
+  /** Ends the line, and not the peer: it may come back. */
+  closeLine(code: ClosureCode): void {
+    this.#link?.close(code);
+  }
+
+  /** The peer is gone: nothing is kept for it any more. @returns how many messages were thrown away */
+  discard(): number {
     this.#isClosed = true;
-    this.#link.close(code);
+    const count = this.#link === undefined ? this.#pending.length : 0;
+    this.#dropKept();
+    return count;
+  }
+
+  #dropKept(): void {
+    if (this.#link === undefined) this.#settings.kept.give(this.#pendingBytes);
+    this.#pending = [];
+    this.#pendingBytes = 0;
+    this.#pinged = 0;
+  }
+
+  #keep(payload: Uint8Array): boolean {
+    const { limits, kept } = this.#settings;
+    const { length } = payload;
+    if (this.#pendingBytes + length > limits.maxMailPerPeer || !kept.take(length)) return false;
+    this.#pending.push(new Uint8Array(payload));
+    this.#pendingBytes += length;
+    return true;
+  }
+
+  #push(link: Link, payload: Uint8Array): boolean {
+    if (!this.#isTooLongToPush(payload)) {
+      this.#write(link, payload);
+      return true;
+    }
+    const { parkingLot, peerId } = this.#settings;
+    const messageId = parkingLot.park(peerId, payload);
+    if (messageId !== undefined) this.#write(link, pickUp(messageId));
+    return messageId !== undefined;
+  }
+
+  #write(link: Link, payload: Uint8Array): void {
+    link.send(payload);
+    if (!this.#settings.isTracked) return;
+    this.#pending.push(payload);
+    this.#pendingBytes += payload.length;
+    if (this.#pingToken === 0) this.#askWhatArrived(link);
+  }
+
+  #askWhatArrived(link: Link): void {
+    this.#pingToken = this.nextToken();
+    this.#pinged = this.#pending.length;
+    link.ping(this.#pingToken);
   }
 
   #isTooLongToPush(payload: Uint8Array): boolean {
-    const { largeMessages, maxPayload } = this.#limits;
+    const { largeMessages, maxPayload } = this.#settings.limits;
     return largeMessages === 'http' && payload.length > maxPayload && utf16Length(payload) > maxPayload;
   }
 }

@@ -4,24 +4,35 @@ import { MASTER_ID } from './peer-id.js';
 import { RootView } from './root-record.js';
 
 /**
- * Where a peer stands: `present`; `leaving`, it gets nothing more, but what it sent before its connection ends is
- * still passed on (answers of a master that said goodbye, for instance); `gone`, it is not heard any more.
+ * Where a peer stands: `present`; `away`, its line is broken, and it may come back; `leaving`, it gets nothing more,
+ * but what it sent before its connection ends is still passed on (answers of a master that said goodbye, for
+ * instance); `gone`, it is not heard any more.
  */
-export type PeerState = 'present' | 'leaving' | 'gone';
+export type PeerState = 'present' | 'away' | 'leaving' | 'gone';
 
-/** One connection of an AceBase process to one database. A process that connects again is a new peer of the same id. */
+/**
+ * One AceBase process at one database. A worker that comes back on a new line is the same peer; a master that does is
+ * a new one.
+ */
 export class Peer {
   readonly id: string;
   /** The id as it stands in messages. */
   readonly idBytes: Uint8Array;
-  /** Where it connected from, for people to read. */
-  readonly address: string;
-  /** When it connected: milliseconds since 1970, for people to read. */
-  readonly connectedAt: number;
   readonly outbox: Outbox;
+  /** Where it connected from, for people to read. */
+  address: string;
+  /** When it connected: milliseconds since 1970, for people to read. */
+  connectedAt: number;
   /** What it believes the root to be. */
   readonly root = new RootView();
   state: PeerState = 'present';
+  /** The number of its line, from 1: what comes from an older one is not heard. */
+  line = 1;
+  /** Why it must not come back as it is; `undefined` if it may. */
+  returnProblem: string | undefined;
+  /** Whether anything came from it since the last heartbeat, and how many heartbeats it has been silent. */
+  wasHeard = true;
+  silentBeats = 0;
   /**
    * Whether its database file is known to be open. Before that it must hear of no root (it would write it into a file
    * that it has not opened, and die), and what it hears of keys is overwritten by the table it reads from the file.
@@ -29,7 +40,6 @@ export class Peer {
   hasFileOpen = false;
   /** The peer that it wrote to last: most write to the same one again. */
   lastReceiver: Peer | undefined;
-  #lastToken = 0;
 
   constructor(id: string, address: string, connectedAt: number, outbox: Outbox) {
     this.id = id;
@@ -46,6 +56,11 @@ export class Peer {
 
   /** A token for the next ping, higher than all before. */
   nextToken(): number {
-    return ++this.#lastToken;
+    return this.outbox.nextToken();
   }
+}
+
+/** Whether a peer is part of its database: connected, or expected back. */
+export function isThere({ state }: Peer): boolean {
+  return state === 'present' || state === 'away';
 }

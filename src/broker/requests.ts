@@ -1,11 +1,162 @@
 /**
- * Answers that the server gives in the master's name, when no master can (docs/PROTOCOL.md, section 6). An error
- * goes only where AceBase awaits one; where nobody does, an error would end the process that asked.
+ * Questions to the master, and their one answer (docs/PROTOCOL.md, section 6). Where no master can answer, the server
+ * does: with an error where AceBase awaits one; where nobody does, an error would end the process that asked.
  */
 
+import type { ByteBudget } from './byte-budget.js';
 import { encode } from './envelope.js';
-import type { MasterRequest } from './message.js';
+import type { Lock, WaitingLock } from './lock-ledger.js';
+import { describeLock, type MasterAnswerType, type MasterRequest } from './message.js';
+import type { Peer } from './peer.js';
 import { MASTER_ID } from './peer-id.js';
+
+/** A request that waits for its answer. */
+export interface OpenRequest {
+  readonly asker: Peer;
+  readonly request: MasterRequest;
+  /** When it came, by the broker's clock. */
+  readonly since: number;
+  /** Whether a master has it. */
+  isPassed: boolean;
+  /** Whether it waits for the return of its asker, and nobody has it meanwhile. */
+  isPostponed: boolean;
+  /** The message, if it may be sent to the next master again, and as long as there is room to keep it. */
+  payload: Uint8Array | undefined;
+}
+
+/** What may be asked twice of two masters, or of one: the second time nothing else happens than the first. */
+const REPEATABLE = new Set(['kit.add', 'fst.allocate', 'index.create', 'index.update']);
+
+/** The unanswered requests of one database. */
+export class OpenRequests {
+  readonly #kept: ByteBudget;
+  readonly #byAsker = new Map<Peer, Map<string, OpenRequest>>();
+  /** Passed on to the master by workers that are gone; its answers go nowhere. */
+  readonly #abandoned = new Map<string, OpenRequest>();
+
+  /** @param kept the bytes that all may keep together */
+  constructor(kept: ByteBudget) {
+    this.#kept = kept;
+  }
+
+  /** How many this worker has open. */
+  countOf(asker: Peer): number {
+    return this.#byAsker.get(asker)?.size ?? 0;
+  }
+
+  /** Whether this worker has a request with that id open. */
+  has(asker: Peer, id: string): boolean {
+    return this.#byAsker.get(asker)?.has(id) ?? false;
+  }
+
+  /** Notes a new request; what may be asked again is kept for the next master. */
+  open(asker: Peer, request: MasterRequest, since: number, message: Uint8Array): OpenRequest {
+    const isKept = isRepeatable(request) && this.#kept.take(message.length);
+    const payload = isKept ? new Uint8Array(message) : undefined;
+    const opened: OpenRequest = { asker, request, since, isPassed: false, isPostponed: false, payload };
+    let requests = this.#byAsker.get(asker);
+    if (requests === undefined) {
+      requests = new Map();
+      this.#byAsker.set(asker, requests);
+    }
+    requests.set(request.id, opened);
+    return opened;
+  }
+
+  /** The request of that worker that an answer belongs to; it is not open any more. */
+  answer(asker: Peer, id: string, type: MasterAnswerType): OpenRequest | undefined {
+    const open = this.#byAsker.get(asker)?.get(id);
+    if (open === undefined || answerType(open.request.type) !== type) return undefined;
+    this.close(open);
+    return open;
+  }
+
+  /** A lock that was granted to a worker that is away is asked for again when it is back. @returns the request */
+  postpone(asker: Peer, id: string): OpenRequest | undefined {
+    const open = this.#byAsker.get(asker)?.get(id);
+    if (open?.payload === undefined || open.request.type !== 'lock-request') return undefined;
+    open.isPassed = false;
+    open.isPostponed = true;
+    return open;
+  }
+
+  /** What waited for the return of that worker. */
+  resume(asker: Peer): readonly OpenRequest[] {
+    const resumed = [...(this.#byAsker.get(asker)?.values() ?? [])].filter(({ isPostponed }) => isPostponed);
+    for (const open of resumed) open.isPostponed = false;
+    return resumed;
+  }
+
+  /** The request of a worker that is gone, and that an answer belongs to; it is not open any more. */
+  answerAbandoned(id: string): OpenRequest | undefined {
+    const open = this.#abandoned.get(id);
+    this.#abandoned.delete(id);
+    return open;
+  }
+
+  /** A request needs no answer any more. */
+  close(open: OpenRequest): void {
+    this.#forget(open);
+    const requests = this.#byAsker.get(open.asker);
+    requests?.delete(open.request.id);
+    if (requests?.size === 0) this.#byAsker.delete(open.asker);
+  }
+
+  /** A worker is gone: what a master has of it is only waited for to be undone. */
+  abandon(asker: Peer): void {
+    for (const open of this.#byAsker.get(asker)?.values() ?? []) {
+      this.#forget(open);
+      if (open.isPassed) this.#abandoned.set(open.request.id, open);
+    }
+    this.#byAsker.delete(asker);
+  }
+
+  /** The master is gone. @returns what it had not answered, and whether more than that is in doubt */
+  lost(): { readonly requests: readonly OpenRequest[]; readonly isInDoubt: boolean } {
+    const requests = [...this.all()].filter(({ isPassed }) => isPassed);
+    const isInDoubt = requests.length > 0 || this.#abandoned.size > 0;
+    this.#abandoned.clear();
+    return { requests, isInDoubt };
+  }
+
+  /** All that wait for an answer. */
+  *all(): Iterable<OpenRequest> {
+    for (const requests of this.#byAsker.values()) yield* requests.values();
+  }
+
+  /** The locks that are waited for, for people to read, oldest first of each worker. */
+  describe(now: number): WaitingLock[] {
+    const lockRequests = [...this.all()].filter(({ request }) => request.type === 'lock-request');
+    return lockRequests.map(({ asker, request, since, payload }) => ({
+      requester: asker.id,
+      tid: request.tid ?? '',
+      ...(payload === undefined ? { path: '', comment: '' } : describeLock(payload)),
+      write: request.isWrite,
+      waitingFor: Math.round(now - since),
+    }));
+  }
+
+  /** Nobody waits any more. */
+  clear(): void {
+    for (const open of this.all()) this.#forget(open);
+    this.#byAsker.clear();
+    this.#abandoned.clear();
+  }
+
+  #forget(open: OpenRequest): void {
+    if (open.payload !== undefined) this.#kept.give(open.payload.length);
+    open.payload = undefined;
+  }
+}
+
+function isRepeatable({ type, subject }: MasterRequest): boolean {
+  return type === 'lock-request' || (type === 'request' && subject !== undefined && REPEATABLE.has(subject));
+}
+
+function answerType(type: MasterRequest['type']): MasterAnswerType {
+  if (type === 'request') return 'result';
+  return type === 'unlock-request' ? 'unlock-result' : 'lock-result';
+}
 
 /** The answer to a request that the master will not give, with `reason` where the answer is an error. */
 export function answerFor(request: MasterRequest, reason: string): Uint8Array {
@@ -31,4 +182,15 @@ function resultOf(subject: string | undefined, head: object): object | undefined
   // The records stay unused until AceBase is told of them again; the file stays sound [PROTOCOL-6.4].
   if (subject === 'fst.release') return { ...head, ok: true, data: { ok: true } };
   return undefined;
+}
+
+/** The answer to the move of a lock that the present master does not know: its number stays, its path is the parent's. */
+export function movedToParent(
+  { id, from }: MasterRequest,
+  { id: lockId, tid, isWrite, grant }: Lock,
+): Uint8Array {
+  const { path, comment } = describeLock(grant);
+  const parent = path.slice(0, Math.max(path.lastIndexOf('/'), 0));
+  const data = { id: lockId, path: parent, tid, write: isWrite, comment };
+  return encode(JSON.stringify({ type: 'lock-result', id, from: MASTER_ID, to: from, ok: true, data }));
 }

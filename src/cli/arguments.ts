@@ -93,7 +93,7 @@ function placeholder(row: OptionRow): string {
   if (row.unit === 'one of') return 'word';
   if (row.unit === 'bytes') return 'size';
   if (row.unit === 'milliseconds') return 'time';
-  return typeof row.default === 'number' && row.unit !== 'port' ? 'count' : row.unit.replaceAll(' ', '-');
+  return typeof row.default === 'number' && row.unit !== 'port' ? 'n' : row.unit.replaceAll(' ', '-');
 }
 
 function flagsOf(program: Command): ReadonlyMap<string, string | boolean> {

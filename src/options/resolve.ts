@@ -17,6 +17,7 @@ import {
 } from './sources.js';
 import { ENVIRONMENT_PREFIX, optionTable } from './table.js';
 import { allTokens, parseTokenFile, TOKEN_ALLOWED, type TokenPolicy } from './tokens.js';
+import { formatTime } from './units.js';
 
 /** What the command resolves options from. */
 export interface OptionSources {
@@ -69,6 +70,7 @@ function resolve(sources: readonly Source[], readFile: (path: string) => string)
     ...sources.flatMap((source) => source.invalid),
     ...(parsed.success ? [] : parsed.error.issues.map((issue) => describeIssue(issue, given))),
     ...inconsistencies(given),
+    ...heartbeatProblem(given),
   ];
   const lines = [...new Set([...unknown, ...invalid])];
   if (lines.length > 0 || !parsed.success) {
@@ -163,6 +165,25 @@ function inconsistencies(given: ReadonlyMap<string, Given>): string[] {
     );
   }
   return lines;
+}
+
+/** A peer could not answer a ping in time that is only sent when it is over. */
+function heartbeatProblem(given: ReadonlyMap<string, Given>): string[] {
+  const { heartbeatInterval, heartbeatTimeout } = optionsSchema.shape;
+  const ownInterval = given.get('heartbeatInterval');
+  const ownTimeout = given.get('heartbeatTimeout');
+  const interval = heartbeatInterval.safeParse(ownInterval?.value);
+  const timeout = heartbeatTimeout.safeParse(ownTimeout?.value);
+  if (!interval.success || !timeout.success || timeout.data > interval.data) return [];
+  if (ownTimeout !== undefined) {
+    return [
+      `${ownTimeout.place}: ${show(ownTimeout.written)} is not allowed, since heartbeatInterval is ${formatTime(interval.data)}. Allowed: more than that, or a shorter heartbeatInterval`,
+    ];
+  }
+  // The defaults fit each other, so one of the two was given.
+  return [
+    `${ownInterval?.place}: ${show(ownInterval?.written)} is not allowed, since heartbeatTimeout is ${formatTime(timeout.data)}. Allowed: less than that, or a longer heartbeatTimeout`,
+  ];
 }
 
 function readTokenFile(file: string, readFile: (path: string) => string): TokenPolicy {

@@ -10,6 +10,7 @@ import { parseSize } from './units.js';
 const KIB = 1_024;
 const MIB = 1_024 * KIB;
 const TIB = 1_024 * 1_024 * MIB;
+const HOUR = 3_600_000;
 
 /** Three bytes for each UTF-16 unit must stay below the 100 MiB that a stock client receives at most. */
 const MAX_PAYLOAD_UNITS = 34_952_533;
@@ -18,6 +19,7 @@ const listening = { group: 'Listening' } as const;
 const access = { group: 'Who may connect' } as const;
 const tls = { group: 'TLS' } as const;
 const limits = { group: 'Limits' } as const;
+const times = { group: 'Times' } as const;
 
 /** An issue for each problem; the printed line says no more than the problem, so no token is in it. */
 const token = z.custom<TokenInput>().transform((input, context) => {
@@ -188,12 +190,15 @@ export const optionsSchema = z.strictObject({
       description: 'bytes that may wait for one connected peer, which is cut off when it is over that',
     },
   ),
-  /** Bytes that are kept for a master that is absent or settling; above, requests are answered with an error. Default: 64 MiB. */
+  /**
+   * Bytes that are kept for a worker that is away, or for a master that is absent or settling; above, the worker is
+   * gone, and requests are answered with an error. Default: 64 MiB.
+   */
   maxMailPerPeer: size(
     { min: KIB, max: TIB, default: 64 * MIB },
     {
       ...limits,
-      description: 'bytes kept for a master that is absent or opens its files; over that, requests fail',
+      description: 'bytes kept for a peer that is away, or a master that is absent or opens its files',
     },
   ),
   /** Bytes that may wait for all peers together; over it, the one that owes most is cut off. Default: 512 MiB. */
@@ -203,6 +208,15 @@ export const optionsSchema = z.strictObject({
       ...limits,
       description:
         'bytes that may wait for all peers; when they are over that, the largest debtor is cut off',
+    },
+  ),
+  /** Requests of one worker that the master has not answered; above, the server answers by itself. Default: 10,000. */
+  maxOutstandingRequests: count(
+    { min: 1, max: 1_000_000, default: 10_000 },
+    {
+      ...limits,
+      unit: 'requests',
+      description: 'unanswered requests of one worker; above that, the server answers by itself',
     },
   ),
   /** Peers of one database. Default: 10,000. */
@@ -220,20 +234,72 @@ export const optionsSchema = z.strictObject({
     { min: 1, max: 1_000_000, default: 20_000 },
     { ...limits, unit: 'connections', description: 'connections at one time' },
   ),
+  /**
+   * Whether the server gives back locks of processes that are gone, and lets a new master grant nothing that
+   * contradicts a lock of the last one. Default: true.
+   */
+  lockRecovery: described(z.boolean().default(true), {
+    ...limits,
+    form: 'boolean',
+    unit: 'true or false',
+    description:
+      'give back locks of processes that are gone, and fence a new master; --no-lock-recovery turns it off',
+    allowed: 'true or false',
+    defaultText: 'true',
+  }),
   /** Milliseconds in which a request must be complete and a handshake done. A stock client crashes after 5 s. Default: 5 s. */
   handshakeTimeout: time(
     { min: 50, max: 5_000, default: 5_000 },
-    { group: 'Times', description: 'time for a handshake to be complete; a stock client crashes after 5 s' },
+    { ...times, description: 'time for a handshake to be complete; a stock client crashes after 5 s' },
   ),
   /** Milliseconds for which requests to a stock master that just connected are held back, while it opens its files. Default: 2 s. */
   masterSettle: time(
     { min: 0, max: 60_000, default: 2_000 },
-    { group: 'Times', description: 'time for a master to open its files, before it gets requests' },
+    { ...times, description: 'time for a master to open its files, before it gets requests' },
+  ),
+  /** Milliseconds that a request waits while no master is connected, before the server answers with an error. Default: 60 s. */
+  masterTimeout: time(
+    { min: 1_000, max: HOUR, default: 60_000 },
+    { ...times, description: 'time that a request waits while no master is connected, before it fails' },
+  ),
+  /**
+   * Milliseconds in which a worker whose line broke may come back, before others are told that it is gone and its locks
+   * are given back. Default: 10 s.
+   */
+  reconnectGrace: time(
+    { min: 0, max: 600_000, default: 10_000 },
+    {
+      ...times,
+      description: 'time in which a worker may come back, before it is gone and its locks are given back',
+    },
+  ),
+  /** Milliseconds between the pings to a silent peer. Must be less than `heartbeatTimeout`. Default: 10 s. */
+  heartbeatInterval: time(
+    { min: 100, max: 600_000, default: 10_000 },
+    { ...times, description: 'how often a silent peer is pinged; less than heartbeatTimeout' },
+  ),
+  /** Milliseconds after which a peer that answers no ping is cut off. Must be more than `heartbeatInterval`. Default: 30 s. */
+  heartbeatTimeout: time(
+    { min: 200, max: HOUR, default: 30_000 },
+    { ...times, description: 'time after which a peer that answers no ping is cut off' },
+  ),
+  /** Milliseconds that a lock of AceBase lasts. Must equal its `storage.lockTimeout`, which is in seconds. Default: 120 s. */
+  lockTimeout: time(
+    { min: 100, max: 24 * HOUR, default: 120_000 },
+    {
+      ...times,
+      description: "time that a lock lasts; must equal AceBase's storage.lockTimeout, which is in seconds",
+    },
+  ),
+  /** Milliseconds that a read request is kept back at most while a write request waits; 0: not at all. Default: 100 ms. */
+  readerDelay: time(
+    { min: 0, max: 10_000, default: 100 },
+    { ...times, description: 'time that reads are kept back at most while a write waits; 0 is off' },
   ),
   /** Milliseconds that `stop()` takes at most. Default: 5 s. */
   stopTimeout: time(
     { min: 0, max: 600_000, default: 5_000 },
-    { group: 'Times', description: 'time that stopping may take' },
+    { ...times, description: 'time that stopping may take' },
   ),
   /** The least important level that is logged. Default: `info`. */
   logLevel: choice(['trace', 'debug', 'info', 'warn', 'error', 'silent'], 'info', {

@@ -6,6 +6,7 @@ import { type RefusalLog, refusalBody } from './refusals.js';
 import { addClientsRoute } from './routes/clients.js';
 import { RefusedRequest, type RouteContext, type RouteEnvironment } from './routes/context.js';
 import { addHealthRoute } from './routes/health.js';
+import { addLocksRoute } from './routes/locks.js';
 import { addMessageRoutes } from './routes/messages.js';
 import { parseTarget } from './target.js';
 
@@ -26,6 +27,7 @@ function methodsOf({
   return [
     ['/health', 'GET, HEAD'],
     ['/:database/clients', 'GET, HEAD'],
+    ['/:database/locks', 'GET, HEAD'],
     ['/:database/send', 'POST'],
     ...(servesLargeMessages ? ([['/:database/receive', 'GET']] as const) : []),
   ];
@@ -66,6 +68,7 @@ function createApp(settings: AppContext): Hono<RouteEnvironment> {
   });
   addHealthRoute(app);
   addClientsRoute(app, settings);
+  addLocksRoute(app, settings);
   addMessageRoutes(app, settings);
   app.all('/:database/connect', () => {
     throw new RefusedRequest('IPC_REFUSED_NO_UPGRADE', { Upgrade: 'websocket' });

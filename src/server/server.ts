@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import { Broker } from '../broker/broker.js';
 import { ByteBudget } from '../broker/byte-budget.js';
 import type { PeerInfo } from '../broker/entrance.js';
+import type { LockTable } from '../broker/lock-ledger.js';
 import type { Logger } from '../broker/ports.js';
 import { IPCError, type RefusalCode } from '../errors.js';
 import { resolveOptions, type ServerOptions, type Settings } from '../options.js';
@@ -165,6 +166,15 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
   /** The peers of a database, by its name on the wire. */
   peers(database: string): readonly PeerInfo[] {
     return this.#broker.peers(database);
+  }
+
+  /**
+   * Which workers hold locks of a database, by its name on the wire, and which wait for one: who blocks the cluster.
+   * What the master locks for itself never passes the server, and is not among them. Empty lists for a database that
+   * nobody is connected to.
+   */
+  locks(database: string): LockTable {
+    return this.#broker.locks(database);
   }
 
   /**

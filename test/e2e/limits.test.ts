@@ -20,7 +20,7 @@ const send = (peer: WebSocket, text: string) =>
 
 describe('maxPeers', () => {
   it('keeps others out of a full database, and lets them in when one has left', async () => {
-    await unnoticed({ maxPeers: 2 }, async ({ port, server, log, conversation }) => {
+    await unnoticed({ maxPeers: 2, reconnectGrace: 0 }, async ({ port, server, log, conversation }) => {
       const refused = await knock(port, connectPath());
       expect(refused.status).toBe(503);
       expect(JSON.parse(refused.body)).toMatchObject({ code: 'IPC_REFUSED_TOO_MANY_PEERS' });
@@ -47,7 +47,7 @@ describe('maxPeers', () => {
 });
 
 it('maxDatabases keeps others out, and lets them in when a database is empty again', async () => {
-  await unnoticed({ maxDatabases: 2 }, async ({ port, server, log }) => {
+  await unnoticed({ maxDatabases: 2, reconnectGrace: 0 }, async ({ port, server, log }) => {
     const peer = await rawPeer({ port }, { database: 'second' });
     const refused = await knock(port, connectPath({ database: 'third' }));
     expect(refused.status).toBe(503);

@@ -163,6 +163,11 @@ export class AceBaseProcess {
     return this.command('transaction', { path, change });
   }
 
+  /** Begins a transaction that never ends, and resolves when this process holds its write lock. */
+  hold(path: string): Promise<void> {
+    return this.command('hold', { path });
+  }
+
   createIndex(path: string, key: string, options: Readonly<Record<string, unknown>> = {}): Promise<void> {
     return this.command('createIndex', { path, key, options });
   }

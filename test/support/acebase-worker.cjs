@@ -39,6 +39,7 @@ const commands = {
   exists: ({ path }) => database.ref(path).exists(),
   remove: async ({ path }) => void (await database.ref(path).remove()),
   transaction: ({ path, change }) => transaction(path, change),
+  hold: ({ path }) => hold(path),
   createIndex: async ({ path, key, options }) => void (await database.indexes.create(path, key, options)),
   query: async ({ path, filters, sort }) => {
     let query = database.query(path);
@@ -123,6 +124,17 @@ async function transaction(path, change) {
     return result;
   });
   return result;
+}
+
+/** Resolves in the middle of a transaction that never ends: from then on this process holds a write lock. */
+function hold(path) {
+  return new Promise((resolve, reject) => {
+    const neverEnding = () => {
+      resolve();
+      return new Promise(() => {});
+    };
+    database.ref(path).transaction(neverEnding).catch(reject);
+  });
 }
 
 async function subscribe(number, path, event) {

@@ -16,6 +16,14 @@ const LIMITS: Limits = {
   maxPeers: 100,
   maxDatabases: 10,
   masterSettle: 1_000,
+  reconnectGrace: 0,
+  masterTimeout: 60_000,
+  heartbeatInterval: 1_000_000_000,
+  heartbeatTimeout: 3_000_000_000,
+  maxOutstandingRequests: 10_000,
+  lockTimeout: 120_000,
+  readerDelay: 100,
+  lockRecovery: true,
 };
 
 /** A line whose other end can be made to stop reading. Pings are answered when the other end reads. */
@@ -108,6 +116,16 @@ export class ScriptedPeer implements Link {
   }
 }
 
+/** A lock that a master grants. */
+export interface LockDetails {
+  readonly requestId: string;
+  /** The number that the master gives it. */
+  readonly lockId: number;
+  /** Its transaction. */
+  readonly tid: string;
+  readonly write: boolean;
+}
+
 /** A log line. */
 export interface LogLine {
   readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error';
@@ -122,6 +140,7 @@ export class BrokerLab {
   readonly events: string[] = [];
   readonly broker: Broker;
   #connections = 0;
+  #locks = 0;
 
   constructor(limits: Partial<Limits> = {}) {
     const line = (level: LogLine['level']) => (fields: LogFields, message: string) => {
@@ -160,9 +179,19 @@ export class BrokerLab {
     return peer;
   }
 
-  /** Connects a master, and lets it settle. */
+  /** Connects a master, and lets it settle. As a new process it grants the server's question the lock number 1. */
   connectMaster(database = 'mydb_data'): ScriptedPeer {
     const master = this.connect('[master]', database);
+    master.onMessage = (text) => {
+      const message = text.startsWith('{') ? (JSON.parse(text) as Record<string, unknown>) : {};
+      if (message['from'] !== '[server]') return;
+      const isLock = message['type'] === 'lock-request';
+      const data = isLock ? { ...(message['data'] as object), id: 1 } : message['data'];
+      master.tells(
+        { type: isLock ? 'lock-result' : 'unlock-result', id: message['id'], ok: true, data },
+        '[server]',
+      );
+    };
     this.clock.advance(10_000);
     return master;
   }
@@ -170,8 +199,32 @@ export class BrokerLab {
   /** Connects a worker that has been granted a lock by that master, so that its file is known to be open. */
   connectWorker(id: string, master: ScriptedPeer): ScriptedPeer {
     const worker = this.connect(id);
-    master.tells({ type: 'lock-result', id: 'r', ok: true, data: { id: 1 } }, id);
+    const requestId = this.grantLock(worker, master);
+    worker.tells({ type: 'unlock-request', id: `${requestId}u`, data: { id: this.#locks } }, '[master]');
+    const data = { id: this.#locks };
+    master.tells({ type: 'unlock-result', id: `${requestId}u`, ok: true, data }, id);
     return worker;
+  }
+
+  /** Lets a worker ask for a lock, and the master grant it. @returns the id of the request */
+  grantLock(worker: ScriptedPeer, master: ScriptedPeer, lock: Partial<LockDetails> = {}): string {
+    this.#locks += 1;
+    const id = lock.requestId ?? `request${this.#locks}`;
+    const data = {
+      path: 'a/b',
+      tid: lock.tid ?? `tid${this.#locks}`,
+      write: lock.write ?? false,
+      comment: 'test',
+    };
+    worker.tells({ type: 'lock-request', id, data }, '[master]');
+    const granted = { ...data, id: lock.lockId ?? this.#locks, expires: 0 };
+    master.tells({ type: 'lock-result', id, ok: true, data: granted }, worker.id);
+    return id;
+  }
+
+  /** How many timers are set beside the heartbeats, of which each database has one. */
+  get timers(): number {
+    return this.clock.pending - this.broker.databases.length;
   }
 
   /** How often something went wrong. */

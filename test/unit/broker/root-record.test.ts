@@ -39,23 +39,50 @@ function cluster(rootInFile = 0) {
   const lab = new BrokerLab();
   const master = new StockProcess(lab.connectMaster(), rootInFile);
   const worker = (id: string) => new StockProcess(lab.connectWorker(id, master.peer), rootInFile);
-  return { lab, master, a: worker('peerA'), b: worker('peerB') };
+  /** Grants each of them a read lock, one after the other. */
+  const grant = (...workers: StockProcess[]) => {
+    for (const { peer } of workers) lab.grantLock(peer, master.peer);
+  };
+  return { lab, master, a: worker('peerA'), b: worker('peerB'), grant };
 }
 
 describe('the root of a database', () => {
-  it('is passed on when it moves, and its echoes stop', () => {
+  it('is passed on to the master when it moves, and its echo stops', () => {
     const { lab, master, a, b } = cluster();
     a.moveRoot(5);
-    expect([a, b, master].map(({ peer }) => rootsOf(peer))).toEqual([[], [5], [5]]);
-    expect(lab.count('root-echo')).toBe(2);
+    expect([a, b, master].map(({ peer }) => rootsOf(peer))).toEqual([[], [], [5]]);
+    expect(lab.count('root-echo')).toBe(1);
+  });
+
+  it('is told to a worker right before its next granted lock, the newest only, and only once', () => {
+    const { lab, a, b, grant } = cluster();
+    a.moveRoot(5);
+    a.moveRoot(6);
+    b.peer.clear();
+    grant(b);
+    expect(rootsOf(b.peer)).toEqual([6]);
+    expect(b.peer.received.at(-1)).toContain('"lock-result"');
+    expect(lab.count('root-echo')).toBe(3);
+    grant(b, a);
+    expect([rootsOf(a.peer), rootsOf(b.peer)]).toEqual([[], [6]]);
+  });
+
+  it('is not told with a lock that is refused', () => {
+    const { a, b, master } = cluster();
+    a.moveRoot(5);
+    b.peer.tells({ type: 'lock-request', id: 'no', data: { tid: 'x' } }, '[master]');
+    master.peer.tells({ type: 'lock-result', id: 'no', ok: false, reason: 'no' }, 'peerB');
+    expect(b.peer.messages('lock-result').at(-1)).toMatchObject({ ok: false });
+    expect(rootsOf(b.peer)).toEqual([]);
   });
 
   it('does not go back by a late echo of an older address', () => {
-    const { lab, master, a, b } = cluster();
+    const { lab, master, a, b, grant } = cluster();
     b.peer.isReading = false;
-    a.moveRoot(1);
-    a.moveRoot(2);
-    a.moveRoot(1);
+    for (const address of [1, 2, 1]) {
+      a.moveRoot(address);
+      grant(b);
+    }
     b.peer.read();
     expect([a, b, master].map((process) => process.root)).toEqual([1, 1, 1]);
     expect([a, b, master].map(({ peer }) => rootsOf(peer))).toEqual([[], [1, 2, 1], [1, 2, 1]]);
@@ -63,64 +90,77 @@ describe('the root of a database', () => {
   });
 
   it('may return to an address that it had before, by whomever', () => {
-    const { master, a, b } = cluster();
-    a.moveRoot(1);
-    b.moveRoot(2);
-    a.moveRoot(1);
-    b.moveRoot(2);
+    const { master, a, b, grant } = cluster();
+    for (const [worker, address] of [
+      [a, 1],
+      [b, 2],
+      [a, 1],
+      [b, 2],
+    ] as const) {
+      grant(worker);
+      worker.moveRoot(address);
+    }
+    grant(a, b);
     expect([a, b, master].map((process) => process.root)).toEqual([2, 2, 2]);
-    expect([a, b, master].map(({ peer }) => rootsOf(peer))).toEqual([
+    expect(rootsOf(master.peer)).toEqual([1, 2, 1, 2]);
+    expect([rootsOf(a.peer), rootsOf(b.peer)]).toEqual([
       [2, 2],
       [1, 1],
-      [1, 2, 1, 2],
     ]);
   });
 
   it('is news from one that read the same address from the file, and so never echoed it', () => {
-    const { lab, a, b } = cluster();
+    const { lab, a, b, grant } = cluster();
     b.root = 1;
     a.moveRoot(1);
+    grant(b);
     expect(lab.count('root-echo')).toBe(1);
     b.moveRoot(2);
     b.moveRoot(1);
-    expect(rootsOf(a.peer)).toEqual([2, 1]);
+    grant(a);
+    expect(rootsOf(a.peer)).toEqual([]);
+    expect(a.root).toBe(1);
   });
 
   it('tells an unread update apart from news of the same peer, as after a lock that ran out', () => {
-    const { a, b } = cluster();
+    const { a, b, grant } = cluster();
     b.peer.isReading = false;
     a.moveRoot(1);
+    grant(b);
     b.moveRoot(2);
     b.peer.read();
+    grant(a);
     expect(rootsOf(a.peer)).toEqual([2]);
   });
 
   it('tells a skipped echo by the one behind it', () => {
-    const { lab, a, b } = cluster();
+    const { lab, a, b, grant } = cluster();
     b.peer.isReading = false;
     b.root = 1;
-    a.moveRoot(1);
-    a.moveRoot(2);
+    for (const address of [1, 2]) {
+      a.moveRoot(address);
+      grant(b);
+    }
     b.peer.read();
     expect(lab.count('root-echo')).toBe(3);
     b.moveRoot(1);
+    grant(a);
     expect(rootsOf(a.peer)).toEqual([1]);
   });
 
   it('is not told to a worker before its first lock, and then only where it is', () => {
-    const { lab, master, a } = cluster();
+    const { master, lab, a } = cluster();
     const late = new StockProcess(lab.connect('late1'), 2);
     a.moveRoot(2);
     a.moveRoot(3);
     expect(rootsOf(late.peer)).toEqual([]);
-    master.peer.tells({ type: 'lock-result', id: 'r', ok: true, data: { id: 1 } }, 'late1');
+    lab.grantLock(late.peer, master.peer);
     expect(rootsOf(late.peer)).toEqual([3]);
-    expect(lab.count('root-echo')).toBe(5);
     expect([rootsOf(a.peer), rootsOf(master.peer)]).toEqual([[], [2, 3]]);
   });
 
   it('is told to a new master when it has settled', () => {
-    const { lab, master, a, b } = cluster();
+    const { lab, master, a } = cluster();
     a.moveRoot(1);
     master.peer.leaves();
     a.moveRoot(2);
@@ -129,16 +169,16 @@ describe('the root of a database', () => {
     expect(rootsOf(next.peer)).toEqual([]);
     lab.clock.advance(1_000);
     expect(rootsOf(next.peer)).toEqual([3]);
-    expect([a.root, b.root, next.root]).toEqual([3, 3, 3]);
+    expect([a.root, next.root]).toEqual([3, 3]);
     expect(rootsOf(a.peer)).toEqual([]);
   });
 
   it('ends the connection of a peer that left ten thousand updates unread', () => {
-    const { lab, a, b } = cluster();
-    b.peer.isReading = false;
-    Object.defineProperty(b.peer, 'bufferedBytes', { value: 0 });
+    const { lab, master, a } = cluster();
+    master.peer.isReading = false;
+    Object.defineProperty(master.peer, 'bufferedBytes', { value: 0 });
     for (let n = 1; n <= 10_001; n++) a.moveRoot(n);
-    expect(b.peer.closedWith).toBe('IPC_CLOSED_TOO_SLOW');
+    expect(master.peer.closedWith).toBe('IPC_CLOSED_TOO_SLOW');
     expect(lab.count('too-slow')).toBe(1);
   });
 

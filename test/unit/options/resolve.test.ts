@@ -53,11 +53,19 @@ describe('defaults', () => {
       maxBuffered: 67_108_864,
       maxMailPerPeer: 67_108_864,
       maxTotalBuffered: 536_870_912,
+      maxOutstandingRequests: 10_000,
       maxPeers: 10_000,
       maxDatabases: 1_000,
       maxConnections: 20_000,
       handshakeTimeout: 5_000,
+      lockRecovery: true,
       masterSettle: 2_000,
+      masterTimeout: 60_000,
+      reconnectGrace: 10_000,
+      heartbeatInterval: 10_000,
+      heartbeatTimeout: 30_000,
+      lockTimeout: 120_000,
+      readerDelay: 100,
       stopTimeout: 5_000,
       logLevel: 'info',
       logFormat: 'auto',
@@ -141,6 +149,14 @@ describe('bad values', () => {
     [{ tokenFile: '' }],
     [{ adminToken: 'a b' }],
     [{ ssl: { cert: 1, key: 'x' } }],
+    [{ reconnectGrace: '601s' }],
+    [{ masterTimeout: 999 }],
+    [{ heartbeatInterval: 99 }],
+    [{ heartbeatTimeout: '2h' }],
+    [{ maxOutstandingRequests: 0 }],
+    [{ lockTimeout: 0 }],
+    [{ readerDelay: '11s' }],
+    [{ lockRecovery: 'no' }],
     [null],
     ['x'],
   ])('%j', (options) =>
@@ -385,6 +401,46 @@ describe('tokens', () => {
     expect(resolveOptions({ token: 'one', allowAnonymous: true }).warnings).toEqual([
       'allowAnonymous has no effect, because a token is set',
     ]));
+});
+
+describe('a heartbeatTimeout that is not above heartbeatInterval', () => {
+  test('names what was given, and what it must fit', () => {
+    expect(untyped({ heartbeatTimeout: '10s' })).toEqual({
+      code: 'IPC_OPTION_INVALID',
+      lines: [
+        'options.heartbeatTimeout: "10s" is not allowed, since heartbeatInterval is 10 s. Allowed: more than that, or a shorter heartbeatInterval',
+      ],
+    });
+    expect(problems(() => sources({ flags: { '--heartbeat-interval': '2m' } })).lines).toEqual([
+      '--heartbeat-interval: "2m" is not allowed, since heartbeatTimeout is 30 s. Allowed: less than that, or a longer heartbeatTimeout',
+    ]);
+    const both = { heartbeatInterval: 60_000, heartbeatTimeout: 60_000 };
+    expect(untyped(both).lines).toEqual([
+      expect.stringMatching(/^options\.heartbeatTimeout: 60000 is not allowed, since .* is 1 min\. /),
+    ]);
+  });
+  test('is told beside other problems', () =>
+    expect(untyped({ heartbeatTimeout: 5_000, port: -1 }).lines).toEqual([
+      expect.stringMatching(/^options\.port: /),
+      expect.stringMatching(/^options\.heartbeatTimeout: /),
+    ]));
+  test('is not told of one that cannot be read', () =>
+    expect(untyped({ heartbeatTimeout: 'soon', heartbeatInterval: '1m' }).lines).toEqual([
+      expect.stringMatching(/^options\.heartbeatTimeout: "soon" is not allowed\. /),
+    ]));
+  test('is fine as soon as it is above', () =>
+    expect(resolveOptions({ heartbeatInterval: '1m', heartbeatTimeout: 60_001 })).toMatchObject({
+      heartbeatInterval: 60_000,
+      heartbeatTimeout: 60_001,
+    }));
+});
+
+test('lock recovery can be turned off everywhere', () => {
+  expect(resolveOptions({ lockRecovery: false }).lockRecovery).toBe(false);
+  expect(sources({ flags: { '--lock-recovery': false } }).settings.lockRecovery).toBe(false);
+  const environment = { ACEBASE_IPC_SERVER_LOCK_RECOVERY: '0' };
+  expect(sources({ environment }).settings.lockRecovery).toBe(false);
+  expect(sources({ environment, flags: { '--lock-recovery': true } }).settings.lockRecovery).toBe(true);
 });
 
 describe('parts of ssl that do not go together', () => {

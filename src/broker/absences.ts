@@ -1,0 +1,103 @@
+import type { ClosureCode } from '../errors.js';
+import type { GoneIds } from './gone-ids.js';
+import type { Incidents } from './incidents.js';
+import type { Limits } from './limits.js';
+import type { MasterDesk } from './master-desk.js';
+import type { Peer } from './peer.js';
+import type { Cancel, Clock } from './ports.js';
+
+/** What absences ask of their database. */
+export interface AbsencesHost {
+  /** A worker has no line any more, and is waited for. */
+  left(worker: Peer, cause: string): void;
+  /** A worker is gone for good. */
+  depart(worker: Peer, cause: string): void;
+  /** A worker is gone for good, outside of a call of a visitor. */
+  stayedAway(worker: Peer): void;
+}
+
+/** What absences work with. */
+export interface AbsencesSettings {
+  readonly database: string;
+  readonly clock: Clock;
+  readonly limits: Limits;
+  readonly incidents: Incidents;
+  readonly desk: MasterDesk;
+  readonly goneIds: GoneIds;
+}
+
+/**
+ * Workers whose line broke, and who may come back (docs/PROTOCOL.md, section 13).
+ *
+ * A stock client cannot tell what of its last messages arrived, and asks for nothing again. So it must not go on if
+ * that matters: if it held a lock (giving it back may have been lost), or if an answer may have reached it, or may not
+ * (a second one would end it, and none would let it wait for ever). It is refused then, ends, and is started afresh.
+ */
+export class Absences {
+  readonly #settings: AbsencesSettings;
+  readonly #host: AbsencesHost;
+  readonly #grace = new Map<Peer, Cancel>();
+
+  constructor(settings: AbsencesSettings, host: AbsencesHost) {
+    this.#settings = settings;
+    this.#host = host;
+  }
+
+  /** The line of a worker that is present broke; with `code`, it is ended here. */
+  begin(worker: Peer, cause: string, code: ClosureCode | undefined): void {
+    const { clock, limits, desk, goneIds } = this.#settings;
+    // What still comes on the old line is not heard: its order against the new one is not known.
+    worker.line++;
+    if (code !== undefined) worker.outbox.closeLine(code);
+    if (!worker.outbox.detach() || limits.reconnectGrace === 0) {
+      worker.outbox.discard();
+      if (limits.reconnectGrace > 0) goneIds.add(worker.id);
+      this.#host.depart(worker, cause);
+      return;
+    }
+    if (desk.holdsLocks(worker)) worker.returnProblem ??= 'it held a lock when its line broke';
+    else if (worker.outbox.hasAnswerInDoubt) {
+      worker.returnProblem ??= 'an answer to it was under way when its line broke';
+    }
+    if (worker.returnProblem !== undefined) worker.outbox.discard();
+    const cancel = clock.schedule(limits.reconnectGrace, () => {
+      goneIds.add(worker.id);
+      this.#host.stayedAway(worker);
+    });
+    this.#grace.set(worker, cancel);
+    this.#host.left(worker, cause);
+  }
+
+  /** A worker that is away is at the door. @returns whether it may come in as it is */
+  mayReturn(worker: Peer, address: string): boolean {
+    if (worker.returnProblem === undefined) return true;
+    const { database, incidents } = this.#settings;
+    const fields = { database, peer: worker.id, address, why: worker.returnProblem };
+    incidents.record('unsafe-return', fields, 'refused a worker that came back: it must be started afresh');
+    return false;
+  }
+
+  /** Too much is kept for a worker that is away: it is gone. */
+  dropMail(worker: Peer): void {
+    const { database, incidents, limits, goneIds } = this.#settings;
+    incidents.record(
+      'mail-dropped',
+      { database, peer: worker.id, maxMailPerPeer: limits.maxMailPerPeer },
+      'no room to keep more messages for a worker that is away; it is gone',
+    );
+    goneIds.add(worker.id);
+    this.#host.depart(worker, 'too much was kept for it');
+  }
+
+  /** The worker is back, or gone. */
+  end(worker: Peer): void {
+    this.#grace.get(worker)?.();
+    this.#grace.delete(worker);
+  }
+
+  /** Nobody is waited for any more. */
+  close(): void {
+    for (const cancel of this.#grace.values()) cancel();
+    this.#grace.clear();
+  }
+}

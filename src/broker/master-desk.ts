@@ -1,0 +1,400 @@
+/**
+ * What workers ask the master, and what it answers (docs/PROTOCOL.md, sections 6, 9 and 12): every request gets one
+ * answer, and every lock is given back, whoever dies.
+ */
+
+import type { ByteBudget } from './byte-budget.js';
+import type { Delivery } from './delivery.js';
+import type { Incidents } from './incidents.js';
+import { IndexCreations } from './index-creations.js';
+import type { Limits } from './limits.js';
+import { LockGate } from './lock-gate.js';
+import { type Lock, LockLedger, type LockTable } from './lock-ledger.js';
+import { isOwnId, LockReturns } from './lock-returns.js';
+import type { Mail } from './mailbox.js';
+import { MasterProof } from './master-proof.js';
+import type { MasterSeat } from './master-seat.js';
+import {
+  type MasterAnswer,
+  type MasterAnswerType,
+  type MasterRequest,
+  parseMasterAnswer,
+  parseMasterRequest,
+} from './message.js';
+import { MissingMaster } from './missing-master.js';
+import type { Peer } from './peer.js';
+import type { Clock, Logger } from './ports.js';
+import { type RequestFailure, reasonFor } from './request-failures.js';
+import { answerFor, movedToParent, type OpenRequest, OpenRequests } from './requests.js';
+
+/** What the desk works with. */
+export interface MasterDeskSettings {
+  readonly database: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly limits: Limits;
+  readonly kept: ByteBudget;
+  readonly incidents: Incidents;
+  readonly peers: ReadonlyMap<string, Peer>;
+  readonly seat: MasterSeat;
+  readonly delivery: Delivery;
+  /** A worker is about to be granted a lock. */
+  beforeGrant(worker: Peer): void;
+  /** Something was sent outside of a call of a visitor. */
+  sent(): void;
+}
+
+/** The desk of one database. */
+export class MasterDesk {
+  readonly #settings: MasterDeskSettings;
+  readonly #requests: OpenRequests;
+  readonly #ledger = new LockLedger();
+  readonly #gate: LockGate;
+  readonly #indexCreations: IndexCreations;
+  readonly #proof: MasterProof;
+  readonly #missingMaster: MissingMaster;
+  readonly #returns: LockReturns;
+  /** Locks may be held that were given before the server came; no later master leaves such. */
+  #knowsAllLocks = false;
+  /** Whether the last master may have given, or kept, locks that the ledger does not show. */
+  #isInDoubt = false;
+  /** Whether the master that comes next is known to be a new process. */
+  #isNextNew = false;
+
+  constructor(settings: MasterDeskSettings) {
+    this.#settings = settings;
+    const { clock, limits, kept } = settings;
+    this.#requests = new OpenRequests(kept);
+    this.#proof = new MasterProof(clock);
+    this.#returns = new LockReturns(settings);
+    this.#missingMaster = new MissingMaster({
+      ...settings,
+      fail: (open) => this.#fail(open, 'IPC_REQUEST_NO_MASTER'),
+      failed: settings.sent,
+    });
+    this.#indexCreations = new IndexCreations(clock, limits, kept, {
+      send: ({ request, payload }) => request !== undefined && this.#give(request, payload),
+      writersMayGo: () => this.#gate.review(),
+      sent: settings.sent,
+    });
+    this.#gate = new LockGate({
+      ...settings,
+      ledger: this.#ledger,
+      indexCreations: this.#indexCreations,
+      pass: ({ open, payload }) => this.#give(open, payload),
+    });
+  }
+
+  /** A worker asks the master for something. @returns false if the message is malformed */
+  ask(asker: Peer, type: MasterRequest['type'], message: Uint8Array): boolean {
+    const request = parseMasterRequest(type, message);
+    if (request === undefined || this.#requests.has(asker, request.id)) return false;
+    const { clock, limits } = this.#settings;
+    if (this.#requests.countOf(asker) >= limits.maxOutstandingRequests) {
+      this.#settings.delivery.reportTooManyRequests(asker.id);
+      this.#reply(asker, request, 'IPC_REQUEST_TOO_MANY');
+      return true;
+    }
+    const open = this.#requests.open(asker, request, clock.now(), message);
+    if (type === 'unlock-request') this.#unlock(open, message);
+    else if (type === 'move-lock-request') this.#move(open, message);
+    else this.#forward(open, message);
+    return true;
+  }
+
+  /**
+   * The master answers somebody.
+   *
+   * @param receiver who is to get it; `undefined` if nobody of that id is connected or away
+   * @returns whether it is to be passed on
+   */
+  answer(master: Peer, receiver: Peer | undefined, type: MasterAnswerType, message: Uint8Array): boolean {
+    const answer = parseMasterAnswer(type, message);
+    if (answer === undefined) return false;
+    if (receiver?.state === 'away' && answer.lock !== undefined && this.#postpone(master, receiver, answer))
+      return false;
+    const open = receiver === undefined ? undefined : this.#requests.answer(receiver, answer.id, type);
+    if (open === undefined || receiver === undefined) {
+      this.#swallow(master, answer);
+      return false;
+    }
+    if (type === 'lock-result') this.#lockAnswered(master, open, answer, message);
+    if (type === 'result') this.#indexCreations.answered(answer.id);
+    this.#gate.answered(open);
+    return true;
+  }
+
+  /** A worker is back. */
+  cameBack(worker: Peer): void {
+    for (const open of this.#requests.resume(worker)) {
+      if (open.payload !== undefined) this.#forward(open, open.payload);
+    }
+  }
+
+  /** A worker is gone for good: what it asked and held has no meaning any more. */
+  gone(worker: Peer): void {
+    const { seat, delivery, incidents, database, limits } = this.#settings;
+    const count =
+      seat.discardRequestsOf(worker.id) +
+      this.#indexCreations.discardRequestsOf(worker.id) +
+      this.#gate.discardRequestsOf(worker);
+    if (count > 0) delivery.reportOrphanedRequests(worker.id, count);
+    this.#requests.abandon(worker);
+    const { held, orphans } = this.#ledger.locksOf(worker);
+    const locks = held.concat(orphans);
+    for (const lock of locks) this.#ledger.release(lock);
+    if (locks.length > 0 && limits.lockRecovery) {
+      const fields = { database, peer: worker.id, locks: locks.length };
+      incidents.record('locks-recovered', fields, 'a worker went away with locks; they were given back');
+      // A write that was cut short may have left others with what is not in the file.
+      if (locks.some(({ isWrite }) => isWrite)) this.#returns.invalidateCaches(worker);
+      for (const { id } of held) this.#returns.giveBack(id);
+    }
+    this.#gate.review();
+  }
+
+  /** Whether the ledger shows that this worker holds a lock. */
+  holdsLocks(worker: Peer): boolean {
+    const { held, orphans } = this.#ledger.locksOf(worker);
+    return held.length + orphans.length > 0;
+  }
+
+  /** The master is no longer part of the database; it may still answer what it was asked. */
+  masterLeft(): void {
+    this.#proof.cancel();
+    if (!this.#ledger.isEmpty || this.#returns.areUnderWay) this.#isInDoubt = true;
+    this.#returns.forget();
+    if (this.#settings.limits.lockRecovery) this.#ledger.orphanAll();
+    else this.#ledger.clear();
+    this.#knowsAllLocks = true;
+    for (const mail of this.#indexCreations.end()) this.#keep(mail);
+    for (const { open, payload } of this.#gate.end()) this.#keep(mailOf(open, payload));
+    this.#missingMaster.lost();
+  }
+
+  /** The last master answers no more: what it left open is for the next one, or is answered by the server. */
+  masterEnded(): void {
+    const { requests, isInDoubt } = this.#requests.lost();
+    this.#isInDoubt ||= isInDoubt;
+    const again: Mail[] = [];
+    for (const open of requests) {
+      open.isPassed = false;
+      if (open.payload !== undefined) again.push(mailOf(open, open.payload));
+      else this.#answerLost(open);
+    }
+    for (const { request } of this.#settings.seat.keepFirst(again)) {
+      if (request !== undefined) this.#fail(request, 'IPC_REQUEST_MAILBOX_FULL');
+    }
+    this.#missingMaster.watch();
+  }
+
+  /** A master came: requests wait for it, however long it takes to settle. */
+  masterCame(): void {
+    this.#missingMaster.end();
+  }
+
+  /**
+   * A master has opened its file. Is it a new process?
+   *
+   * @param conclude is called once, unless the master goes away before
+   */
+  prove(master: Peer, conclude: (verdict: 'new' | 'old') => void): void {
+    const isKnown = this.#isNextNew || (!this.#isInDoubt && this.#ledger.isEmpty);
+    this.#isNextNew = false;
+    if (isKnown || !this.#settings.limits.lockRecovery) {
+      conclude('new');
+      return;
+    }
+    const { orphans, highestId } = this.#ledger;
+    const [orphan] = orphans;
+    const id = this.#returns.nextId();
+    const question = this.#proof.begin(id, orphan?.tid ?? id, highestId, (verdict, lockId) => {
+      if (lockId !== undefined) this.#returns.giveBack(lockId);
+      conclude(verdict);
+      this.#settings.sent();
+    });
+    this.#settings.delivery.send(master, question);
+  }
+
+  /** The last master was refused, and so has ended: whoever comes next is another process. */
+  lastMasterWasRefused(): void {
+    this.#isNextNew = true;
+  }
+
+  /** A new master has opened its file: it gets what waited, in order. */
+  release(mail: readonly Mail[]): void {
+    this.#isInDoubt = false;
+    this.#ledger.beginEpoch();
+    for (const { request, payload } of mail) {
+      const { master } = this.#settings.seat;
+      if (request !== undefined) this.#forward(request, payload, true);
+      else if (master !== undefined) this.#settings.delivery.sendOwed(master, payload);
+    }
+  }
+
+  /** Who holds locks, and who waits for one. */
+  locks(): LockTable {
+    const { clock, limits } = this.#settings;
+    const now = clock.now();
+    return { held: this.#ledger.describe(now, limits.lockTimeout), waiting: this.#requests.describe(now) };
+  }
+
+  /** The server stops. */
+  stop(): void {
+    this.masterCame();
+    this.#proof.cancel();
+    this.#indexCreations.end();
+    this.#gate.end();
+    this.#requests.clear();
+  }
+
+  #unlock(open: OpenRequest, message: Uint8Array): void {
+    const lock = this.#heldBy(open);
+    const orphan = this.#orphanOf(open);
+    if (orphan !== undefined && lock !== undefined && !orphan.isHalfReleased) {
+      // It holds this number twice, of two masters: nobody can tell which one it means. Both end with the second.
+      orphan.isHalfReleased = true;
+      this.#answer(open, 'IPC_REQUEST_LOCK_LOST');
+      return;
+    }
+    if (orphan !== undefined) this.#ledger.release(orphan);
+    if (lock !== undefined) this.#ledger.release(lock);
+    if (lock !== undefined || this.#mayBeOlderThanServer(open)) this.#give(open, message);
+    else this.#answer(open, 'IPC_REQUEST_LOCK_LOST');
+    if (orphan !== undefined) this.#gate.review();
+  }
+
+  #move(open: OpenRequest, message: Uint8Array): void {
+    const orphan = this.#orphanOf(open);
+    if (orphan === undefined && (this.#heldBy(open) !== undefined || this.#mayBeOlderThanServer(open))) {
+      this.#give(open, message);
+    } else this.#answerMove(open, orphan);
+  }
+
+  #answerMove(open: OpenRequest, orphan: Lock | undefined): void {
+    if (orphan === undefined) {
+      this.#answer(open, 'IPC_REQUEST_LOCK_LOST');
+      return;
+    }
+    this.#requests.close(open);
+    this.#settings.delivery.send(open.asker, movedToParent(open.request, orphan));
+  }
+
+  /** A lock of the present master that the asker holds under the number that it names. */
+  #heldBy({ asker, request }: OpenRequest): Lock | undefined {
+    const lock = request.lockId === undefined ? undefined : this.#ledger.lockWith(request.lockId);
+    return lock?.holder === asker ? lock : undefined;
+  }
+
+  #orphanOf({ asker, request }: OpenRequest): Lock | undefined {
+    return request.lockId === undefined ? undefined : this.#ledger.orphanOf(asker, request.lockId);
+  }
+
+  /** Whether a lock that the ledger does not know may have been given before the server was started. */
+  #mayBeOlderThanServer({ request }: OpenRequest): boolean {
+    const { seat } = this.#settings;
+    if (seat.isHeld || request.lockId === undefined) return false;
+    return !this.#knowsAllLocks && this.#ledger.lockWith(request.lockId) === undefined;
+  }
+
+  /** A request goes to the master, when there is one, and when its turn has come. */
+  #forward(open: OpenRequest, message: Uint8Array, isOwed = false): void {
+    if (this.#settings.seat.isHeld) {
+      this.#keep(mailOf(open, message));
+      return;
+    }
+    const { type } = open.request;
+    let turn: 'now' | 'later' | 'full' = 'now';
+    if (type === 'lock-request') turn = this.#gate.admit({ open, payload: message });
+    else if (type === 'request') turn = this.#indexCreations.admit(mailOf(open, message));
+    if (turn === 'now') this.#give(open, message, isOwed);
+    if (turn === 'full') this.#failForWantOfRoom(open);
+  }
+
+  #give(open: OpenRequest, message: Uint8Array, isOwed = false): void {
+    const { seat, delivery } = this.#settings;
+    if (seat.master === undefined) return;
+    open.isPassed = true;
+    if (isOwed) delivery.sendOwed(seat.master, message);
+    else delivery.send(seat.master, message);
+  }
+
+  #keep(mail: Mail): void {
+    const { request } = mail;
+    if (request === undefined) return;
+    if (!this.#settings.seat.keep(mail)) this.#failForWantOfRoom(request);
+    else this.#missingMaster.watch();
+  }
+
+  #failForWantOfRoom(open: OpenRequest): void {
+    this.#settings.delivery.reportFullMailbox(open.asker.id);
+    this.#fail(open, 'IPC_REQUEST_MAILBOX_FULL');
+  }
+
+  #lockAnswered(master: Peer, open: OpenRequest, answer: MasterAnswer, message: Uint8Array): void {
+    const moved = open.request.type === 'move-lock-request' ? this.#heldBy(open) : undefined;
+    if (moved !== undefined) this.#ledger.release(moved);
+    if (answer.lock === undefined) {
+      // AceBase forgets a lock that could not be moved; the master does not.
+      if (moved !== undefined && master === this.#settings.seat.master) this.#returns.giveBack(moved.id);
+      return;
+    }
+    this.#ledger.grant(open.asker, answer.lock, this.#settings.clock.now(), message);
+    // A master that is leaving takes its locks along.
+    if (master !== this.#settings.seat.master) this.#ledger.orphanAll();
+    this.#settings.beforeGrant(open.asker);
+  }
+
+  /** Nobody must wait for a lock that was granted to a worker that may be dead: it goes back until it returns. */
+  #postpone(master: Peer, worker: Peer, { id, lock }: MasterAnswer): boolean {
+    if (lock === undefined || !this.#settings.limits.lockRecovery) return false;
+    const open = this.#requests.postpone(worker, id);
+    if (open === undefined) return false;
+    this.#gate.answered(open);
+    if (master === this.#settings.seat.master) this.#returns.giveBack(lock.id);
+    return true;
+  }
+
+  /** Nobody waits for this answer; a lock that it grants goes back. */
+  #swallow(master: Peer, answer: MasterAnswer): void {
+    const { database, incidents, seat } = this.#settings;
+    const abandoned = this.#requests.answerAbandoned(answer.id);
+    this.#returns.answered(answer.id);
+    if (abandoned !== undefined) {
+      this.#indexCreations.answered(answer.id);
+      this.#gate.answered(abandoned);
+    }
+    this.#proof.answered(answer);
+    if (isOwnId(answer.id)) return;
+    incidents.record('unasked-answer', { database }, 'dropped an answer that nobody waits for');
+    const { lock } = answer;
+    if (lock === undefined || master !== seat.master) return;
+    if (this.#ledger.lockWith(lock.id) === undefined) this.#returns.giveBack(lock.id);
+  }
+
+  #answerLost(open: OpenRequest): void {
+    if (open.request.type === 'move-lock-request') this.#answerMove(open, this.#orphanOf(open));
+    else this.#answer(open, 'IPC_REQUEST_MASTER_LOST');
+  }
+
+  #fail(open: OpenRequest, failure: RequestFailure): void {
+    this.#settings.seat.discardRequests((request) => request === open);
+    this.#answer(open, failure);
+  }
+
+  #answer(open: OpenRequest, failure: RequestFailure): void {
+    this.#requests.close(open);
+    this.#reply(open.asker, open.request, failure);
+  }
+
+  #reply(asker: Peer, request: MasterRequest, failure: RequestFailure): void {
+    const { database, delivery, incidents } = this.#settings;
+    const fields = { database, to: asker.id, type: request.type, failure };
+    incidents.record('answered-for-master', fields, 'the server answered for the master');
+    delivery.send(asker, answerFor(request, reasonFor(failure, database)));
+  }
+}
+
+function mailOf(open: OpenRequest, payload: Uint8Array): Mail {
+  return { senderId: open.asker.id, payload, request: open };
+}

@@ -1,0 +1,75 @@
+import { encode } from './envelope.js';
+import { MASTER_PROOF_MS } from './limits.js';
+import type { MasterAnswer } from './message.js';
+import { MASTER_ID, SERVER_ID } from './peer-id.js';
+import type { Cancel, Clock } from './ports.js';
+
+/** The number of the first lock that a master gives. */
+const FIRST_ID = 1;
+
+/** What the proof came to: a `new` process, or the `old` one that came back. */
+export type ProofVerdict = 'new' | 'old';
+
+/**
+ * Finds out whether a master is a new process [PROTOCOL-9.7].
+ *
+ * A process whose line broke and that comes back still has the locks that it gave, and the ids that it gave them. So
+ * it is asked for one read lock, for a transaction that held one. A new process grants it at once, under a low number;
+ * an old one counts on from the highest that was seen, refuses, or does not answer, since somebody holds a lock there.
+ */
+export class MasterProof {
+  readonly #clock: Clock;
+  #requestId = '';
+  #highestId = 0;
+  #conclude: ((verdict: ProofVerdict, lockId: number | undefined) => void) | undefined;
+  #cancelTimeout: Cancel | undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /**
+   * Asks.
+   *
+   * @param requestId a new id
+   * @param tid a transaction that held a lock at the last master
+   * @param highestId the highest number of a lock that is known of the last master
+   * @param conclude is called once, with the number of the lock to be given back
+   * @returns the question, to be sent to the master
+   */
+  begin(
+    requestId: string,
+    tid: string,
+    highestId: number,
+    conclude: (verdict: ProofVerdict, lockId: number | undefined) => void,
+  ): Uint8Array {
+    this.cancel();
+    this.#requestId = requestId;
+    this.#highestId = highestId;
+    this.#conclude = conclude;
+    this.#cancelTimeout = this.#clock.schedule(MASTER_PROOF_MS, () => this.#end('old', undefined));
+    const data = { path: '', tid, write: false, comment: 'acebase-ipc-server: is this a new master?' };
+    return encode(
+      JSON.stringify({ type: 'lock-request', id: requestId, from: SERVER_ID, to: MASTER_ID, data }),
+    );
+  }
+
+  /** The master answered one of the server's questions. */
+  answered({ id, lock }: MasterAnswer): void {
+    if (this.#conclude === undefined || id !== this.#requestId) return;
+    if (lock === undefined) this.#end('old', undefined);
+    else this.#end(lock.id > Math.max(this.#highestId, FIRST_ID) ? 'old' : 'new', lock.id);
+  }
+
+  /** The master is gone: nothing is concluded. */
+  cancel(): void {
+    this.#cancelTimeout?.();
+    this.#conclude = undefined;
+  }
+
+  #end(verdict: ProofVerdict, lockId: number | undefined): void {
+    const conclude = this.#conclude;
+    this.cancel();
+    conclude?.(verdict, lockId);
+  }
+}

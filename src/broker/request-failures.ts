@@ -1,0 +1,27 @@
+/** Why the server answers a request with an error, in words for who reads it in the log of a worker. */
+
+/** The codes of such answers. */
+export type RequestFailure =
+  | 'IPC_REQUEST_LOCK_LOST'
+  | 'IPC_REQUEST_MAILBOX_FULL'
+  | 'IPC_REQUEST_MASTER_LOST'
+  | 'IPC_REQUEST_NO_MASTER'
+  | 'IPC_REQUEST_TOO_MANY';
+
+const REASONS: Readonly<Record<RequestFailure, (database: string) => string>> = {
+  IPC_REQUEST_LOCK_LOST: (database) =>
+    `the master of database "${database}" is gone, and this lock with it. Try again.`,
+  IPC_REQUEST_MAILBOX_FULL: (database) =>
+    `no master is ready for database "${database}", and too many requests wait for it. Start the master.`,
+  IPC_REQUEST_MASTER_LOST: (database) =>
+    `the master of database "${database}" went away before it answered. Try again.`,
+  IPC_REQUEST_NO_MASTER: (database) =>
+    `no master is connected for database "${database}". Start the process with role "master".`,
+  IPC_REQUEST_TOO_MANY: (database) =>
+    `this process has too many unanswered requests for the master of database "${database}". Do less at one time.`,
+};
+
+/** The reason as it stands in the answer, with its code in front. */
+export function reasonFor(failure: RequestFailure, database: string): string {
+  return `${failure}: ${REASONS[failure](database)}`;
+}

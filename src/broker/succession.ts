@@ -1,0 +1,121 @@
+import type { ClosureCode } from '../errors.js';
+import type { Delivery } from './delivery.js';
+import type { FileNews } from './file-news.js';
+import type { Incidents } from './incidents.js';
+import { MASTER_SECOND_REPLAY_MS, OLD_MASTER_RETURN_MS } from './limits.js';
+import type { Mail } from './mailbox.js';
+import type { MasterDesk } from './master-desk.js';
+import type { MasterSeat } from './master-seat.js';
+import type { Peer } from './peer.js';
+import type { Cancel, Clock } from './ports.js';
+import { helloFrom } from './presence.js';
+
+/** What the succession works with. */
+export interface SuccessionSettings {
+  readonly database: string;
+  readonly clock: Clock;
+  readonly incidents: Incidents;
+  readonly peers: ReadonlyMap<string, Peer>;
+  readonly seat: MasterSeat;
+  readonly delivery: Delivery;
+  readonly news: FileNews;
+  readonly desk: MasterDesk;
+  /** Ends the connection of a master. */
+  dismiss(master: Peer, cause: string, code: ClosureCode): void;
+  /** Something was sent outside of a call of a visitor. */
+  sent(): void;
+}
+
+/** One master after another (docs/PROTOCOL.md, section 9): the last one is over before the next one begins. */
+export class Succession {
+  readonly #settings: SuccessionSettings;
+  /** Has left, and may still answer what it was asked. */
+  #former: Peer | undefined;
+  #cancelSecondReplay: Cancel | undefined;
+  /** While set, the master that comes next is one that was told to end. */
+  #cancelOldMaster: Cancel | undefined;
+
+  constructor(settings: SuccessionSettings) {
+    this.#settings = settings;
+  }
+
+  /** The master is no longer part of the database. */
+  masterLeft(master: Peer): void {
+    this.#cancelSecondReplay?.();
+    this.formerEnded();
+    this.#former = master;
+    this.#settings.seat.vacate();
+    this.#settings.desk.masterLeft();
+  }
+
+  /** The connection of that peer is over. */
+  connectionEnded(peer: Peer): void {
+    if (peer === this.#former) this.formerEnded();
+  }
+
+  /** What the last master still says is of an old time: it must not grant locks beside its successor. */
+  formerEnded(): void {
+    if (this.#former === undefined) return;
+    this.#former.state = 'gone';
+    this.#former = undefined;
+    this.#settings.desk.masterEnded();
+  }
+
+  /** Whether the master at the door is one that was told to end. It is asked once. */
+  refusesNext(): boolean {
+    if (this.#cancelOldMaster === undefined) return false;
+    this.#forgetOldMaster();
+    this.#settings.desk.lastMasterWasRefused();
+    return true;
+  }
+
+  /** A master has had time to open its file. It gets its mail if it is a new process [PROTOCOL-9.7]. */
+  settled(master: Peer): void {
+    this.formerEnded();
+    this.#settings.desk.prove(master, (verdict) => {
+      if (verdict === 'new') this.#settings.seat.open(master);
+      else this.#sendAway(master);
+    });
+    this.#settings.sent();
+  }
+
+  /** Gives a master that has opened its file what it missed, then what waited for it [PROTOCOL-9.3]. */
+  release(master: Peer, mail: readonly Mail[]): void {
+    const { peers, delivery, news, desk, clock, sent } = this.#settings;
+    for (const other of peers.values()) {
+      if (other !== master) delivery.sendOwed(master, helloFrom(other.id));
+    }
+    news.bringUpToDate(master);
+    desk.release(mail);
+    this.#cancelSecondReplay = clock.schedule(MASTER_SECOND_REPLAY_MS, () => {
+      news.repeatKeys(master);
+      sent();
+    });
+    sent();
+  }
+
+  /** The server stops. */
+  stop(): void {
+    this.#cancelSecondReplay?.();
+    this.#forgetOldMaster();
+  }
+
+  /** A master came back that is the last one still. */
+  #sendAway(master: Peer): void {
+    const { database, clock, incidents, dismiss } = this.#settings;
+    incidents.record(
+      'old-master',
+      { database, address: master.address },
+      'sent a master away that came back with old locks: it must be started afresh',
+    );
+    this.#forgetOldMaster();
+    this.#cancelOldMaster = clock.schedule(OLD_MASTER_RETURN_MS, () => this.#forgetOldMaster());
+    dismiss(master, 'it came back with old locks', 'IPC_CLOSED_OLD_MASTER');
+    this.formerEnded();
+  }
+
+  #forgetOldMaster(): void {
+    this.#cancelOldMaster?.();
+    this.#cancelOldMaster = undefined;
+  }
+}

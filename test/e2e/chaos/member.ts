@@ -1,0 +1,172 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { AceBaseProcess } from '../../support/acebase-process.js';
+import { LineProxy } from '../../support/line-proxy.js';
+import { within } from '../../support/waiting.js';
+import type { Random } from '../../torture/random.js';
+
+/** Why a process was followed by another one. */
+export interface Restart {
+  readonly member: string;
+  readonly reason: string;
+}
+
+/** What a member is made of. */
+export interface MemberOptions {
+  readonly name: string;
+  readonly role: 'master' | 'worker';
+  readonly path: string;
+  readonly serverPort: number;
+  readonly random: Random;
+  /** Is told of each process that ended, but for those that were killed on purpose. */
+  readonly onRestart: (restart: Restart) => void;
+}
+
+/** After so many processes in a row that never became ready, it is the file that is broken. */
+const hopelessAfter = 8;
+const readyWithinMs = 30_000;
+
+/**
+ * A place in the cluster, and the process that holds it. When the process ends, for whatever reason, another one is
+ * started after a moment, as pm2 would do.
+ */
+export class Member {
+  readonly name: string;
+  readonly #options: MemberOptions;
+  readonly #proxy: LineProxy;
+  #process: AceBaseProcess;
+  #ready: Promise<AceBaseProcess>;
+  /** Those whose end needs no explanation any more. */
+  readonly #killed = new WeakSet<AceBaseProcess>();
+  readonly #patrol: NodeJS.Timeout;
+  /** The process that was found refused at the last round. */
+  #refused: AceBaseProcess | undefined;
+  #isStopping = false;
+  #failures = 0;
+  readonly #supervision: Promise<void>;
+
+  private constructor(options: MemberOptions, proxy: LineProxy) {
+    this.name = options.name;
+    this.#options = options;
+    this.#proxy = proxy;
+    this.#process = this.#spawn();
+    this.#ready = this.#untilReady(this.#process);
+    this.#supervision = this.#supervise();
+    this.#patrol = setInterval(() => this.#endUndead(), 500);
+  }
+
+  /** Starts the first process; does not wait until it is ready. */
+  static async start(options: MemberOptions): Promise<Member> {
+    return new Member(options, await LineProxy.start(options.serverPort));
+  }
+
+  /** The line to the server. */
+  get line(): LineProxy {
+    return this.#proxy;
+  }
+
+  /** The process that holds the place now. */
+  get process(): AceBaseProcess {
+    return this.#process;
+  }
+
+  /** True when no process of this place can open the file any more. */
+  get isHopeless(): boolean {
+    return this.#failures >= hopelessAfter;
+  }
+
+  /** Resolves with a process that is ready; rejects if the present one ends before it is. */
+  ready(): Promise<AceBaseProcess> {
+    return this.#ready;
+  }
+
+  /** Ends the process with SIGKILL; another one follows. A `reason` is what the report will say about it. */
+  async kill(reason?: string): Promise<void> {
+    const process = this.#process;
+    if (reason !== undefined && !this.#killed.has(process)) {
+      this.#options.onRestart({ member: this.name, reason });
+    }
+    this.#killed.add(process);
+    await process.kill();
+  }
+
+  /** Closes the database and waits until the process has ended. Gives what went wrong, if anything did. */
+  async close(): Promise<string | undefined> {
+    this.#isStopping = true;
+    try {
+      // One that has just been killed has nothing to close.
+      if (this.#killed.has(this.#process)) return undefined;
+      await within(25_000, () => `${this.name} does not close`, this.#process.closeAndEnd());
+      return undefined;
+    } catch (error) {
+      return String(error).slice(0, 600);
+    } finally {
+      await this.end();
+    }
+  }
+
+  /** Ends all that there is of it, now. */
+  async end(): Promise<void> {
+    this.#isStopping = true;
+    clearInterval(this.#patrol);
+    await this.#process.kill();
+    await this.#supervision;
+    await this.#proxy.close();
+  }
+
+  async #supervise(): Promise<void> {
+    while (!this.isHopeless) {
+      const process = this.#process;
+      const exit = await process.exited;
+      if (this.#isStopping) return;
+      const isExplained = this.#killed.has(process);
+      this.#killed.add(process);
+      if (!isExplained) {
+        const reason = reasonOf(process.complaints) ?? `ended with ${exit.code ?? exit.signal}`;
+        this.#options.onRestart({ member: this.name, reason });
+      }
+      await delay(200 + this.#options.random.below(800));
+      if (this.#isStopping) return;
+      this.#process = this.#spawn();
+      this.#ready = this.#untilReady(this.#process);
+    }
+  }
+
+  /** A process that is refused at its first attempt closes its database and lives on; nobody but us would notice. */
+  #endUndead(): void {
+    const process = this.#process;
+    if (this.#isStopping || this.#killed.has(process)) return;
+    const refusal = /Cannot connect to IPC server: [\w ]+/.exec(process.complaints);
+    if (!refusal) return;
+    // Refused at a later attempt it is about to end by itself.
+    if (this.#refused === process) void this.kill(`lived on after: ${refusal[0]}`);
+    this.#refused = process;
+  }
+
+  #spawn(): AceBaseProcess {
+    const { name, role, path } = this.#options;
+    const ipc = { host: 'localhost', port: this.#proxy.port, role };
+    return new AceBaseProcess({ name, database: 'mydb', path, ipc });
+  }
+
+  #untilReady(process: AceBaseProcess): Promise<AceBaseProcess> {
+    const ready = within(readyWithinMs, () => `${this.name} is not ready`, process.ready()).then(() => {
+      this.#failures = 0;
+      return process;
+    });
+    ready.catch(() => {
+      this.#failures += 1;
+      if (process === this.#process && !this.#isStopping) void this.kill('did not get ready');
+    });
+    return ready;
+  }
+}
+
+/** The error that a process died of, without what differs from one time to the next. */
+function reasonOf(complaints: string): string | undefined {
+  const errors = complaints.split('\n').filter((line) => /error|cannot|unable/i.test(line));
+  const last = errors.filter((line) => !/^\s+at /.test(line)).at(-1);
+  return last
+    ?.trim()
+    .replace(/[0-9a-z]{25}/g, '<id>')
+    .slice(0, 160);
+}

@@ -1,0 +1,46 @@
+import { afterEach, expect, it } from 'vitest';
+import { Cluster } from '../support/cluster.js';
+import { knownOptions } from '../support/known-options.js';
+
+let cluster: Cluster | undefined;
+
+afterEach(async () => {
+  await cluster?.end();
+});
+
+async function formed<N extends 2 | 3>(workers: N) {
+  cluster = await Cluster.start({ options: await knownOptions({ reconnectGrace: '2s' }) });
+  const members = await cluster.form(workers);
+  await members[0].set('accounts', { ann: { balance: 100 }, bob: { balance: 50 } });
+  return members;
+}
+
+// AceBase itself lets such a lock go after two minutes: longer than any command here is waited for.
+it('a worker that is killed while it holds a write lock freezes nobody', async () => {
+  const [master, victim, other] = await formed(2);
+  await victim.hold('accounts/ann/balance');
+  const write = other.set('accounts/bob/balance', 75);
+  await other.untilSent('lock-request');
+  await victim.kill();
+  await write;
+  expect(await other.transaction('accounts/ann/balance', { increment: 1 })).toBe(101);
+  await other.closeAndEnd();
+  await master.closeAndEnd();
+  expect(await cluster?.reopened((file) => file.get('accounts'))).toEqual({
+    ann: { balance: 101 },
+    bob: { balance: 75 },
+  });
+});
+
+it('a worker that is killed while it waits for a lock gets it from nobody', async () => {
+  const [, holder, victim, other] = await formed(3);
+  await holder.hold('accounts/ann/balance');
+  const { sent } = await victim.counts();
+  // It dies with its request waiting at the master.
+  victim.set('accounts/ann/balance', 1).catch(() => undefined);
+  await victim.untilSent('lock-request', (sent['lock-request'] ?? 0) + 1);
+  await victim.kill();
+  await holder.kill();
+  await other.set('accounts/bob/balance', 80);
+  expect(await other.get('accounts')).toEqual({ ann: { balance: 100 }, bob: { balance: 80 } });
+});
