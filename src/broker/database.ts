@@ -70,11 +70,8 @@ export class Database {
     const common = { ...settings, database: name, peers: this.#peers };
     const rooms = { ...common, seat: this.#seat, delivery: this.#delivery, news: this.#news };
     const sent = (): void => this.#cutOffOverdue();
-    this.#desk = new MasterDesk({
-      ...rooms,
-      beforeGrant: (worker) => this.#news.bringUpToDate(worker),
-      sent,
-    });
+    const beforeGrant = (worker: Peer): void => this.#news.bringUpToDate(worker);
+    this.#desk = new MasterDesk({ ...rooms, beforeGrant, sent });
     this.#succession = new Succession({
       ...rooms,
       desk: this.#desk,
@@ -198,8 +195,7 @@ export class Database {
   #admit(request: ArrivalRequest, entrance: Entrance): void {
     const { clock, limits, kept } = this.#settings;
     const { peerId } = request;
-    const line = 1;
-    const link = entrance.accept(this.#visitor(() => peer, line));
+    const link = entrance.accept(this.#visitor(() => peer, 1));
     const isTracked = peerId !== MASTER_ID;
     const outbox = new Outbox(link, { limits, parkingLot: this.#parkingLot, peerId, kept, isTracked });
     const peer = new Peer(peerId, request.address, clock.wallTime(), outbox);
@@ -330,7 +326,13 @@ export class Database {
     const fields = { database: this.name, peer: peer.id, address: peer.address, cause };
     this.#settings.logger.info(fields, 'peer lost its line');
     this.#settings.observer.peerDisconnected(this.#infoOf(peer), cause);
-    if (![...this.#peers.values()].some(isPresent)) this.#news.forget();
+    this.#forgetIfAlone();
+  }
+
+  /** With nobody connected, the file may be repaired or replaced: nothing of the old one may be told. */
+  #forgetIfAlone(): void {
+    for (const peer of this.#peers.values()) if (isPresent(peer)) return;
+    this.#news.forget();
   }
 
   #stayedAway(peer: Peer): void {
@@ -368,6 +370,7 @@ export class Database {
       this.#seat.dismissChallengerOf(peer);
       this.#succession.masterLeft(peer);
     } else if (!peer.isMaster) this.#desk.gone(peer);
+    this.#forgetIfAlone();
   }
 
   #remove(peer: Peer, cause: string, wasPresent = peer.state === 'present'): void {

@@ -1,0 +1,155 @@
+import { describe, expect, it } from 'vitest';
+import { BrokerLab } from '../../support/broker-lab.js';
+
+const event = (n: number) => ({ type: 'event', n });
+const cluster = (limits = {}) => {
+  const lab = new BrokerLab({ reconnectGrace: 10_000, ...limits });
+  const master = lab.connectMaster();
+  const [a, b] = [lab.connectWorker('peerA', master), lab.connectWorker('peerB', master)];
+  return { lab, master, a, b };
+};
+
+describe('a worker whose line broke [PROTOCOL-13]', () => {
+  it('is not missed by others while it may come back, and gets its mail in order when it does', () => {
+    const { lab, a, b } = cluster();
+    b.leaves();
+    a.clear();
+    a.tells(event(1), 'peerB');
+    a.tells(event(2));
+    expect(a.received).toEqual([]);
+    expect(lab.broker.peers('mydb_data').map(({ id }) => id)).toEqual(['[master]', 'peerA']);
+    const again = lab.connect('peerB');
+    expect(again.received[0]).toMatch(/^welcome:/);
+    expect(again.messages('event').map(({ n }) => n)).toEqual([1, 2]);
+    expect(again.messages('hello').map(({ from }) => from)).toEqual(['[master]', 'peerA']);
+    expect(a.messages('hello').map(({ from }) => from)).toEqual(['peerB']);
+    expect(lab.events.slice(-2)).toEqual(['-peerB: the line broke', '+peerB']);
+  });
+
+  it('gets again what it may not have read, and not what it answered a ping for', () => {
+    const { lab, a, b } = cluster();
+    a.tells(event(1), 'peerB');
+    b.isReading = false;
+    a.tells(event(2), 'peerB');
+    b.leaves();
+    expect(
+      lab
+        .connect('peerB')
+        .messages('event')
+        .map(({ n }) => n),
+    ).toEqual([2]);
+  });
+
+  it('is refused if it held a lock, and its locks go back when its time is over', () => {
+    const { lab, master, a, b } = cluster();
+    lab.grantLock(b, master, { lockId: 77, write: true });
+    b.leaves();
+    expect(lab.connect('peerB').refusedWith).toBe('IPC_REFUSED_UNSAFE_RETURN');
+    expect(lab.connect('peerB').refusedWith).toBe('IPC_REFUSED_UNSAFE_RETURN');
+    master.clear();
+    a.clear();
+    lab.clock.advance(9_999);
+    expect([master.received, a.received]).toEqual([[], []]);
+    lab.clock.advance(1);
+    expect(master.messages('unlock-request')).toMatchObject([{ from: '[server]', data: { id: 77 } }]);
+    expect(a.received[0]).toBe('disconnect:peerB');
+    expect(a.messages('notification')).toMatchObject([
+      { from: 'peerB', data: { type: 'cache.invalidate', path: '', recursive: true } },
+    ]);
+    expect(lab.connect('peerB').refusedWith).toBe('IPC_REFUSED_PEER_GONE');
+    expect(lab.warnings()).toContain('a worker went away with locks; they were given back');
+  });
+
+  it('is refused if an answer to it is in doubt', () => {
+    const { lab, master, b } = cluster();
+    b.tells({ type: 'request', id: 'q', data: { type: 'fst.allocate' } }, '[master]');
+    b.isReading = false;
+    master.tells({ type: 'result', id: 'q', ok: true, data: {} }, 'peerB');
+    b.leaves();
+    expect(lab.connect('peerB').refusedWith).toBe('IPC_REFUSED_UNSAFE_RETURN');
+  });
+
+  it('gets the answers that came while it was away', () => {
+    const { lab, master, b } = cluster();
+    b.tells({ type: 'request', id: 'q', data: { type: 'kit.add' } }, '[master]');
+    b.leaves();
+    master.tells({ type: 'result', id: 'q', ok: true, data: { index: 3 } }, 'peerB');
+    expect(lab.connect('peerB').messages('result')).toMatchObject([{ id: 'q' }]);
+  });
+
+  it('keeps nobody waiting for a lock that is granted to it meanwhile: it asks again when it is back', () => {
+    const { lab, master, b } = cluster();
+    const request = { type: 'lock-request', id: 'w', data: { path: 'a', tid: 't', write: true } };
+    b.tells(request, '[master]');
+    b.leaves();
+    master.clear();
+    const granted = { id: 9, tid: 't', write: true };
+    master.tells({ type: 'lock-result', id: 'w', ok: true, data: granted }, 'peerB');
+    expect(master.messages('unlock-request')).toMatchObject([{ from: '[server]', data: { id: 9 } }]);
+    expect(lab.broker.locks('mydb_data').held).toEqual([]);
+    const again = lab.connect('peerB');
+    expect(again.messages('lock-result')).toEqual([]);
+    expect(master.messages('lock-request')).toMatchObject([{ id: 'w', from: 'peerB' }]);
+    master.tells({ type: 'lock-result', id: 'w', ok: true, data: { ...granted, id: 10 } }, 'peerB');
+    expect(again.messages('lock-result')).toMatchObject([{ data: { id: 10 } }]);
+  });
+
+  it('is gone at once when it said goodbye itself', () => {
+    const { lab, a, b } = cluster();
+    a.clear();
+    b.tells({ type: 'bye' });
+    expect(a.received).toContain('disconnect:peerB');
+    expect(lab.connect('peerB').refusedWith).toBe('IPC_REFUSED_PEER_GONE');
+  });
+
+  it('is gone when too much is kept for it', () => {
+    const { lab, a, b } = cluster({ maxMailPerPeer: 1_000 });
+    b.leaves();
+    a.clear();
+    for (let n = 0; n < 40; n++) a.tells(event(n), 'peerB');
+    expect(a.received).toEqual(['disconnect:peerB']);
+    expect(lab.connect('peerB').refusedWith).toBe('IPC_REFUSED_PEER_GONE');
+    expect(lab.count('mail-dropped')).toBe(1);
+  });
+
+  it('that connects again before its old line ended is the same peer; the old line is not heard', () => {
+    const { lab, a, b } = cluster();
+    const again = lab.connect('peerB');
+    expect(b.closedWith).toBe('IPC_CLOSED_REPLACED');
+    a.clear();
+    b.tells(event(1), 'peerA');
+    b.leaves();
+    again.tells(event(2), 'peerA');
+    expect(a.messages('event').map(({ n }) => n)).toEqual([2]);
+    expect(lab.broker.hasPeer('mydb_data', 'peerB')).toBe(true);
+  });
+
+  it('gives back the memory of its mail, whether it returns or not', () => {
+    const { lab, a } = cluster({ maxTotalBuffered: 4_000 });
+    for (let n = 0; n < 20; n++) {
+      const worker = lab.connect(`worker${n}`);
+      worker.leaves();
+      a.tells({ ...event(n), pad: 'x'.repeat(900) }, `worker${n}`);
+      if (n % 2 === 0) lab.connect(`worker${n}`).tells({ type: 'bye' });
+      else lab.clock.advance(10_000);
+    }
+    expect(lab.count('mail-dropped')).toBe(0);
+  });
+
+  it('leaves nothing behind when everybody is gone', () => {
+    const { lab, master, a, b } = cluster();
+    for (const peer of [a, b, master]) peer.leaves();
+    expect(lab.broker.databases).toEqual(['mydb_data']);
+    lab.clock.advance(10_000);
+    expect(lab.broker.databases).toEqual([]);
+    expect(lab.clock.pending).toBe(0);
+  });
+
+  it('hears no key of before when nobody was connected meanwhile: the file may be another', () => {
+    const { lab, master, a, b } = cluster();
+    master.tells({ type: 'notification', data: { type: 'kit.new_key', index: 0, key: 'old' } });
+    for (const peer of [a, b, master]) peer.leaves();
+    const next = lab.connectMaster();
+    expect(next.messages('notification')).toEqual([]);
+  });
+});

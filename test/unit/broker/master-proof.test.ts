@@ -1,0 +1,89 @@
+import { describe, expect, it } from 'vitest';
+import { BrokerLab, type ScriptedPeer } from '../../support/broker-lab.js';
+
+/** A master that went while a worker held lock 20, and one that came; what it was asked. */
+function succession() {
+  const lab = new BrokerLab();
+  const first = lab.connectMaster();
+  const worker = lab.connectWorker('peerA', first);
+  lab.grantLock(worker, first, { lockId: 20, tid: 'tA', write: true });
+  first.leaves();
+  const master = lab.connect('[master]');
+  lab.clock.advance(1_000);
+  return { lab, worker, master, question: master.messages('lock-request')[0] };
+}
+const grants = (master: ScriptedPeer, question: unknown, lockId: number) => {
+  const { id, data } = question as { id: string; data: object };
+  master.tells({ type: 'lock-result', id, ok: true, data: { ...data, id: lockId } }, '[server]');
+};
+const expectSentAway = ({ lab, master }: ReturnType<typeof succession>) => {
+  expect(master.closedWith).toBe('IPC_CLOSED_OLD_MASTER');
+  expect(lab.connect('[master]').refusedWith).toBe('IPC_REFUSED_OLD_MASTER');
+  const fresh = lab.connectMaster();
+  expect(fresh.messages('lock-request')).toEqual([]);
+  expect(fresh.closedWith).toBeUndefined();
+};
+
+describe('a master that comes while locks of another are open [PROTOCOL-9.7]', () => {
+  it('is asked for a lock of a transaction that holds one', () => {
+    const { question } = succession();
+    expect(question).toMatchObject({ from: '[server]', data: { tid: 'tA', write: false } });
+  });
+
+  it('is a new one if it grants it under a low number, and gets it back', () => {
+    const { master, worker, question } = succession();
+    worker.tells({ type: 'lock-request', id: 'w', data: { tid: 'tA', write: true } }, '[master]');
+    expect(master.messages('lock-request')).toHaveLength(1);
+    grants(master, question, 1);
+    expect(master.messages('unlock-request')).toMatchObject([{ from: '[server]', data: { id: 1 } }]);
+    expect(master.messages('lock-request').at(-1)).toMatchObject({ id: 'w' });
+  });
+
+  it('is the old one if it counts on', () => {
+    const scene = succession();
+    grants(scene.master, scene.question, 21);
+    expectSentAway(scene);
+  });
+
+  it('is the old one if it refuses', () => {
+    const scene = succession();
+    const { id } = scene.question as { id: string };
+    scene.master.tells({ type: 'lock-result', id, ok: false, reason: 'expired' }, '[server]');
+    expectSentAway(scene);
+  });
+
+  it('is the old one if it does not answer in a second', () => {
+    const scene = succession();
+    scene.lab.clock.advance(999);
+    expect(scene.master.closedWith).toBeUndefined();
+    scene.lab.clock.advance(1);
+    expectSentAway(scene);
+  });
+
+  it('is asked nothing if nothing was open', () => {
+    const lab = new BrokerLab();
+    const first = lab.connectMaster();
+    lab.connectWorker('peerA', first);
+    first.leaves();
+    expect(lab.connectMaster().messages('lock-request')).toEqual([]);
+  });
+
+  it('is asked, too, if an answer to somebody was open', () => {
+    const lab = new BrokerLab();
+    const first = lab.connectMaster();
+    const worker = lab.connectWorker('peerA', first);
+    worker.tells({ type: 'request', id: 'q', data: { type: 'fst.allocate' } }, '[master]');
+    first.leaves();
+    const master = lab.connectMaster();
+    expect(master.messages('lock-request')).toMatchObject([{ from: '[server]' }]);
+    expect(master.messages('request')).toMatchObject([{ id: 'q' }]);
+  });
+
+  it('is asked no more when it has gone', () => {
+    const { lab, master } = succession();
+    master.leaves();
+    lab.clock.advance(5_000);
+    expect(lab.warnings()).toEqual([]);
+    expect(lab.connect('[master]').isIn).toBe(true);
+  });
+});
