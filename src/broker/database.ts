@@ -70,8 +70,7 @@ export class Database {
     const common = { ...settings, database: name, peers: this.#peers };
     const rooms = { ...common, seat: this.#seat, delivery: this.#delivery, news: this.#news };
     const sent = (): void => this.#cutOffOverdue();
-    const beforeGrant = (worker: Peer): void => this.#news.bringUpToDate(worker);
-    this.#desk = new MasterDesk({ ...rooms, beforeGrant, sent });
+    this.#desk = new MasterDesk({ ...rooms, sent });
     this.#succession = new Succession({
       ...rooms,
       desk: this.#desk,
@@ -369,7 +368,10 @@ export class Database {
     if (peer === this.#seat.master) {
       this.#seat.dismissChallengerOf(peer);
       this.#succession.masterLeft(peer);
-    } else if (!peer.isMaster) this.#desk.gone(peer);
+    } else if (!peer.isMaster) {
+      this.#succession.workerLeft(peer);
+      this.#desk.gone(peer);
+    }
     this.#forgetIfAlone();
   }
 

@@ -1,8 +1,11 @@
 import type { Delivery } from './delivery.js';
+import { encode } from './envelope.js';
 import type { Incidents } from './incidents.js';
+import { LAST_SAFE_KEY_INDEX } from './limits.js';
 import type { MasterSeat } from './master-seat.js';
 import { parseNotification } from './message.js';
 import type { Peer } from './peer.js';
+import { MASTER_ID, SERVER_ID } from './peer-id.js';
 import { AnnouncedKeys } from './presence.js';
 import { RootRecord } from './root-record.js';
 
@@ -21,6 +24,7 @@ export class FileNews {
   readonly #incidents: Incidents;
   #root = new RootRecord();
   #keys = new AnnouncedKeys();
+  #lastRequest = 0;
 
   constructor(database: string, seat: MasterSeat, delivery: Delivery, incidents: Incidents) {
     this.#database = database;
@@ -35,7 +39,7 @@ export class FileNews {
     switch (notification.type) {
       case 'kit.new_key':
         // Only the master hands out indexes of the key table.
-        if (sender.isMaster) this.#keys.remember(notification.index, message);
+        if (sender.isMaster) this.#keys.remember(notification.index, notification.key, message);
         return false;
       case 'root.update':
         if (this.#root.receive(sender.root, notification.address, message) === 'echo') {
@@ -63,6 +67,7 @@ export class FileNews {
   bringUpToDate(peer: Peer): void {
     if (!peer.hasFileOpen) {
       peer.hasFileOpen = true;
+      if (peer.isMaster) this.#haveKeysWritten(peer);
       this.repeatKeys(peer);
     }
     if (this.#root.current !== undefined && peer.root.believes !== this.#root.current.address)
@@ -71,7 +76,45 @@ export class FileNews {
 
   /** Tells a peer all keys that were announced. Hearing of a key twice is harmless. */
   repeatKeys(peer: Peer): void {
-    for (const announcement of this.#keys.all()) this.#delivery.sendOwed(peer, announcement);
+    for (const { message } of this.#keys.all()) this.#delivery.sendOwed(peer, message);
+  }
+
+  /** Whether one more key may be one too many for the table in the file [PROTOCOL-6.3]. */
+  get mayKeyTableBeFull(): boolean {
+    return this.#keys.highestIndex >= LAST_SAFE_KEY_INDEX;
+  }
+
+  /**
+   * A writer is gone, and what it said of a root that it moved may have been lost with its line; it wrote it into the
+   * file all the same. So the master is made to write the one in which all others believe [PROTOCOL-7.6]: a number in
+   * quotes is news to AceBase, and means the same.
+   */
+  haveRootWritten(): void {
+    const { master } = this.#seat;
+    const { current } = this.#root;
+    if (master === undefined || current === undefined || !master.hasFileOpen) return;
+    const { pageNr, recordNr } = current.place;
+    const address = { path: '', pageNr, recordNr: `${recordNr}` };
+    const data = { type: 'root.update', address };
+    const inQuotes = encode(JSON.stringify({ type: 'notification', from: SERVER_ID, data }));
+    const token = master.nextToken();
+    this.#root.expectEchoes(master.root, 2, token);
+    this.#delivery.send(master, inQuotes);
+    this.#delivery.send(master, current.message);
+    master.outbox.ping(token);
+  }
+
+  /**
+   * The last master may have died between telling of a key and writing it. A new one that was only told of it would
+   * not write it either; one that is asked to add it does [PROTOCOL-8.3].
+   */
+  #haveKeysWritten(master: Peer): void {
+    for (const { key } of this.#keys.all()) {
+      const id = `${SERVER_ID}key${++this.#lastRequest}`;
+      const data = { type: 'kit.add', key };
+      const request = { type: 'request', from: SERVER_ID, to: MASTER_ID, id, data };
+      this.#delivery.sendOwed(master, encode(JSON.stringify(request)));
+    }
   }
 
   /** Nobody is connected: the file may be repaired or replaced, and nothing of the old one must be told. */

@@ -21,6 +21,7 @@ const LEVELS = {
   'mail-dropped': 'warn',
   'unsafe-return': 'warn',
   'old-master': 'warn',
+  'lock-expiry': 'warn',
 } as const satisfies Record<string, 'trace' | 'debug' | 'warn'>;
 
 /** A kind of incident. Every one is counted. */

@@ -43,8 +43,11 @@ export const MASTER_MISSING_WARNING_MS = 10_000;
 /** Milliseconds in which a master must grant the lock that tells whether it is an old one. */
 export const MASTER_PROOF_MS = 1_000;
 
-/** Milliseconds in which a master that was found to be an old one comes back by itself, and is refused. */
-export const OLD_MASTER_RETURN_MS = 1_000;
+/**
+ * Milliseconds in which a master that was found to be an old one comes back by itself, and is refused. If it has not
+ * noticed by then that it was sent away, it has ended: a stock client bears 10 to 10.5 s of silence.
+ */
+export const OLD_MASTER_RETURN_MS = 11_000;
 
 /** Milliseconds between the answer for a new index and the next write: the news of it is then everywhere. */
 export const INDEX_NEWS_MS = 200;
@@ -54,6 +57,15 @@ export const MAX_EXPECTED_ECHOES = 10_000;
 
 /** Keys of one database that are replayed. AceBase's key table has 64 KiB, its shortest entry takes three bytes. */
 export const MAX_REPLAYED_KEYS = 22_000;
+
+/** From this index on, the key table may be nearly full, and one key more than fits kills a stock master. */
+export const LAST_SAFE_KEY_INDEX = 4_000;
+
+/** Milliseconds by which the time at which a lock runs out may differ from what is expected. */
+export const LOCK_EXPIRY_TOLERANCE_MS = 5_000;
+
+/** Milliseconds between two looks at when locks run out. */
+export const LOCK_EXPIRY_CHECK_MS = 60_000;
 
 /** Bytes of one replayed announcement. AceBase's keys there have up to 15 characters. */
 export const MAX_ANNOUNCEMENT_BYTES = 512;

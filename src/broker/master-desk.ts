@@ -5,9 +5,12 @@
 
 import type { ByteBudget } from './byte-budget.js';
 import type { Delivery } from './delivery.js';
+import type { FileNews } from './file-news.js';
 import type { Incidents } from './incidents.js';
 import { IndexCreations } from './index-creations.js';
 import type { Limits } from './limits.js';
+import { LockChanges } from './lock-changes.js';
+import { LockExpiry } from './lock-expiry.js';
 import { LockGate } from './lock-gate.js';
 import { type Lock, LockLedger, type LockTable } from './lock-ledger.js';
 import { isOwnId, LockReturns } from './lock-returns.js';
@@ -38,8 +41,7 @@ export interface MasterDeskSettings {
   readonly peers: ReadonlyMap<string, Peer>;
   readonly seat: MasterSeat;
   readonly delivery: Delivery;
-  /** A worker is about to be granted a lock. */
-  beforeGrant(worker: Peer): void;
+  readonly news: FileNews;
   /** Something was sent outside of a call of a visitor. */
   sent(): void;
 }
@@ -54,8 +56,8 @@ export class MasterDesk {
   readonly #proof: MasterProof;
   readonly #missingMaster: MissingMaster;
   readonly #returns: LockReturns;
-  /** Locks may be held that were given before the server came; no later master leaves such. */
-  #knowsAllLocks = false;
+  readonly #changes: LockChanges;
+  readonly #expiry: LockExpiry;
   /** Whether the last master may have given, or kept, locks that the ledger does not show. */
   #isInDoubt = false;
   /** Whether the master that comes next is known to be a new process. */
@@ -67,6 +69,8 @@ export class MasterDesk {
     this.#requests = new OpenRequests(kept);
     this.#proof = new MasterProof(clock);
     this.#returns = new LockReturns(settings);
+    this.#changes = new LockChanges({ ledger: this.#ledger, seat: settings.seat });
+    this.#expiry = new LockExpiry(settings);
     this.#missingMaster = new MissingMaster({
       ...settings,
       fail: (open) => this.#fail(open, 'IPC_REQUEST_NO_MASTER'),
@@ -98,6 +102,8 @@ export class MasterDesk {
     const open = this.#requests.open(asker, request, clock.now(), message);
     if (type === 'unlock-request') this.#unlock(open, message);
     else if (type === 'move-lock-request') this.#move(open, message);
+    else if (request.subject === 'kit.add' && this.#settings.news.mayKeyTableBeFull)
+      this.#answer(open, 'IPC_REQUEST_KEY_TABLE_FULL');
     else this.#forward(open, message);
     return true;
   }
@@ -133,7 +139,7 @@ export class MasterDesk {
 
   /** A worker is gone for good: what it asked and held has no meaning any more. */
   gone(worker: Peer): void {
-    const { seat, delivery, incidents, database, limits } = this.#settings;
+    const { seat, delivery, incidents, database, limits, news } = this.#settings;
     const count =
       seat.discardRequestsOf(worker.id) +
       this.#indexCreations.discardRequestsOf(worker.id) +
@@ -147,7 +153,10 @@ export class MasterDesk {
       const fields = { database, peer: worker.id, locks: locks.length };
       incidents.record('locks-recovered', fields, 'a worker went away with locks; they were given back');
       // A write that was cut short may have left others with what is not in the file.
-      if (locks.some(({ isWrite }) => isWrite)) this.#returns.invalidateCaches(worker);
+      if (locks.some(({ isWrite }) => isWrite)) {
+        this.#returns.invalidateCaches(worker);
+        news.haveRootWritten();
+      }
       for (const { id } of held) this.#returns.giveBack(id);
     }
     this.#gate.review();
@@ -166,7 +175,8 @@ export class MasterDesk {
     this.#returns.forget();
     if (this.#settings.limits.lockRecovery) this.#ledger.orphanAll();
     else this.#ledger.clear();
-    this.#knowsAllLocks = true;
+    this.#changes.masterLeft();
+    this.#expiry.masterLeft();
     for (const mail of this.#indexCreations.end()) this.#keep(mail);
     for (const { open, payload } of this.#gate.end()) this.#keep(mailOf(open, payload));
     this.#missingMaster.lost();
@@ -249,26 +259,17 @@ export class MasterDesk {
   }
 
   #unlock(open: OpenRequest, message: Uint8Array): void {
-    const lock = this.#heldBy(open);
-    const orphan = this.#orphanOf(open);
-    if (orphan !== undefined && lock !== undefined && !orphan.isHalfReleased) {
-      // It holds this number twice, of two masters: nobody can tell which one it means. Both end with the second.
-      orphan.isHalfReleased = true;
-      this.#answer(open, 'IPC_REQUEST_LOCK_LOST');
-      return;
-    }
-    if (orphan !== undefined) this.#ledger.release(orphan);
-    if (lock !== undefined) this.#ledger.release(lock);
-    if (lock !== undefined || this.#mayBeOlderThanServer(open)) this.#give(open, message);
+    const orphans = this.#ledger.orphans.size;
+    const change = this.#changes.unlock(open);
+    if (change.to === 'master') this.#give(open, message);
     else this.#answer(open, 'IPC_REQUEST_LOCK_LOST');
-    if (orphan !== undefined) this.#gate.review();
+    if (this.#ledger.orphans.size < orphans) this.#gate.review();
   }
 
   #move(open: OpenRequest, message: Uint8Array): void {
-    const orphan = this.#orphanOf(open);
-    if (orphan === undefined && (this.#heldBy(open) !== undefined || this.#mayBeOlderThanServer(open))) {
-      this.#give(open, message);
-    } else this.#answerMove(open, orphan);
+    const change = this.#changes.move(open);
+    if (change.to === 'master') this.#give(open, message);
+    else this.#answerMove(open, change.orphan);
   }
 
   #answerMove(open: OpenRequest, orphan: Lock | undefined): void {
@@ -278,23 +279,6 @@ export class MasterDesk {
     }
     this.#requests.close(open);
     this.#settings.delivery.send(open.asker, movedToParent(open.request, orphan));
-  }
-
-  /** A lock of the present master that the asker holds under the number that it names. */
-  #heldBy({ asker, request }: OpenRequest): Lock | undefined {
-    const lock = request.lockId === undefined ? undefined : this.#ledger.lockWith(request.lockId);
-    return lock?.holder === asker ? lock : undefined;
-  }
-
-  #orphanOf({ asker, request }: OpenRequest): Lock | undefined {
-    return request.lockId === undefined ? undefined : this.#ledger.orphanOf(asker, request.lockId);
-  }
-
-  /** Whether a lock that the ledger does not know may have been given before the server was started. */
-  #mayBeOlderThanServer({ request }: OpenRequest): boolean {
-    const { seat } = this.#settings;
-    if (seat.isHeld || request.lockId === undefined) return false;
-    return !this.#knowsAllLocks && this.#ledger.lockWith(request.lockId) === undefined;
   }
 
   /** A request goes to the master, when there is one, and when its turn has come. */
@@ -332,7 +316,7 @@ export class MasterDesk {
   }
 
   #lockAnswered(master: Peer, open: OpenRequest, answer: MasterAnswer, message: Uint8Array): void {
-    const moved = open.request.type === 'move-lock-request' ? this.#heldBy(open) : undefined;
+    const moved = open.request.type === 'move-lock-request' ? this.#changes.heldBy(open) : undefined;
     if (moved !== undefined) this.#ledger.release(moved);
     if (answer.lock === undefined) {
       // AceBase forgets a lock that could not be moved; the master does not.
@@ -342,7 +326,8 @@ export class MasterDesk {
     this.#ledger.grant(open.asker, answer.lock, this.#settings.clock.now(), message);
     // A master that is leaving takes its locks along.
     if (master !== this.#settings.seat.master) this.#ledger.orphanAll();
-    this.#settings.beforeGrant(open.asker);
+    this.#expiry.granted(message);
+    this.#settings.news.bringUpToDate(open.asker);
   }
 
   /** Nobody must wait for a lock that was granted to a worker that may be dead: it goes back until it returns. */
@@ -373,7 +358,7 @@ export class MasterDesk {
   }
 
   #answerLost(open: OpenRequest): void {
-    if (open.request.type === 'move-lock-request') this.#answerMove(open, this.#orphanOf(open));
+    if (open.request.type === 'move-lock-request') this.#answerMove(open, this.#changes.orphanOf(open));
     else this.#answer(open, 'IPC_REQUEST_MASTER_LOST');
   }
 

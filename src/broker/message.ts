@@ -35,7 +35,7 @@ export interface RecordAddress {
 /** The notifications that the broker understands [PROTOCOL-5.4]; every other is `unknown`. */
 export type Notification =
   | { readonly type: 'root.update'; readonly address: RecordAddress }
-  | { readonly type: 'kit.new_key'; readonly index: number }
+  | { readonly type: 'kit.new_key'; readonly index: number; readonly key: string }
   | { readonly type: 'unknown' };
 
 /** A request to the master, as far as it takes to answer it [PROTOCOL-5.3]. */
@@ -82,6 +82,7 @@ const KEY_OK = encode('ok');
 const KEY_TID = encode('tid');
 const KEY_WRITE = encode('write');
 const KEY_PATH = encode('path');
+const KEY_EXPIRES = encode('expires');
 const KEY_COMMENT = encode('comment');
 const HEAD = encode('{"type":"');
 const LETTER_T = 0x74;
@@ -140,13 +141,15 @@ export function parseNotification(message: Uint8Array): Notification {
   if (subject === ROOT_UPDATE) {
     const address = memberOf(content, 'address');
     const pageNr = memberOf(address, 'pageNr');
-    const recordNr = memberOf(address, 'recordNr');
+    // The server has a master write the root again by a number in quotes [PROTOCOL-7.6]; it echoes it as it came.
+    const recordNr = indexOf(memberOf(address, 'recordNr'));
     return isIndex(pageNr) && isIndex(recordNr)
       ? { type: 'root.update', address: { pageNr, recordNr } }
       : UNKNOWN;
   }
   const index = memberOf(content, 'index');
-  return isIndex(index) ? { type: 'kit.new_key', index } : UNKNOWN;
+  const key = memberOf(content, 'key');
+  return isIndex(index) && typeof key === 'string' ? { type: 'kit.new_key', index, key } : UNKNOWN;
 }
 
 /** Reads a request to the master. `undefined` if it is malformed: then nobody waits for an answer to it. */
@@ -183,6 +186,12 @@ export function parseMasterAnswer(type: MasterAnswerType, message: Uint8Array): 
       ? undefined
       : { id: lockId, tid, isWrite: isTrue(message, data, KEY_WRITE) };
   return { id, isOk, lock };
+}
+
+/** When a lock runs out at the master that granted it: milliseconds since 1970 by its clock. */
+export function expiryOf(lockResult: Uint8Array): number | undefined {
+  const data = findMember(lockResult, 0, KEY_DATA);
+  return data < 0 ? undefined : numberMember(lockResult, data, KEY_EXPIRES);
 }
 
 /** Reads what a `lock-request` or `lock-result` says of its lock, for people. */
@@ -273,6 +282,11 @@ function parse(json: Uint8Array): unknown {
 function memberOf(value: unknown, key: string): unknown {
   if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return undefined;
   return (value as Readonly<Record<string, unknown>>)[key];
+}
+
+/** A number, also one in quotes. */
+function indexOf(value: unknown): unknown {
+  return typeof value === 'string' && /^\d{1,10}$/.test(value) ? Number(value) : value;
 }
 
 function isIndex(value: unknown): value is number {

@@ -12,19 +12,28 @@ export function helloFrom(id: string): Uint8Array {
   return encode(JSON.stringify({ type: 'hello', from: id }));
 }
 
+/** A key that the master announced, and its message. */
+export interface Announcement {
+  readonly key: string;
+  readonly message: Uint8Array;
+}
+
 /** The keys that the master announced, for those who were not there or had not opened the file [PROTOCOL-8.3]. */
 export class AnnouncedKeys {
-  readonly #announcements = new Map<number, Uint8Array>();
+  readonly #announcements = new Map<number, Announcement>();
+  /** The highest index that was announced. */
+  highestIndex = -1;
 
   /** A `kit.new_key` for that index of the key table. A later one for the same index replaces it. */
-  remember(index: number, announcement: Uint8Array): void {
+  remember(index: number, key: string, announcement: Uint8Array): void {
+    this.highestIndex = Math.max(this.highestIndex, index);
     if (announcement.length > MAX_ANNOUNCEMENT_BYTES) return;
     if (this.#announcements.size >= MAX_REPLAYED_KEYS && !this.#announcements.has(index)) return;
-    this.#announcements.set(index, new Uint8Array(announcement));
+    this.#announcements.set(index, { key, message: new Uint8Array(announcement) });
   }
 
   /** The announcements, in the order in which their indexes were first announced. */
-  all(): Iterable<Uint8Array> {
+  all(): Iterable<Announcement> {
     return this.#announcements.values();
   }
 

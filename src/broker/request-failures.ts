@@ -2,6 +2,7 @@
 
 /** The codes of such answers. */
 export type RequestFailure =
+  | 'IPC_REQUEST_KEY_TABLE_FULL'
   | 'IPC_REQUEST_LOCK_LOST'
   | 'IPC_REQUEST_MAILBOX_FULL'
   | 'IPC_REQUEST_MASTER_LOST'
@@ -9,6 +10,8 @@ export type RequestFailure =
   | 'IPC_REQUEST_TOO_MANY';
 
 const REASONS: Readonly<Record<RequestFailure, (database: string) => string>> = {
+  IPC_REQUEST_KEY_TABLE_FULL: (database) =>
+    `the key table of database "${database}" is nearly full. The key is written out in full.`,
   IPC_REQUEST_LOCK_LOST: (database) =>
     `the master of database "${database}" is gone, and this lock with it. Try again.`,
   IPC_REQUEST_MAILBOX_FULL: (database) =>

@@ -27,10 +27,17 @@ export class RootView {
   expected: ExpectedEcho[] = [];
 }
 
+/** The root, and the update that told of it. */
+interface CurrentRoot {
+  readonly address: string;
+  readonly place: RecordAddress;
+  readonly message: Uint8Array;
+}
+
 /** The root of one database, and which `root.update` is news. */
 export class RootRecord {
   /** The newest update as it was sent, for those who come later. `undefined` until there was one. */
-  current: { readonly address: string; readonly message: Uint8Array } | undefined;
+  current: CurrentRoot | undefined;
 
   /**
    * A `root.update` came from the peer with this view.
@@ -45,7 +52,7 @@ export class RootRecord {
       return 'echo';
     }
     view.believes = address;
-    this.current = { address, message: new Uint8Array(message) };
+    this.current = { address, place: recordAddress, message: new Uint8Array(message) };
     return 'update';
   }
 
@@ -63,6 +70,18 @@ export class RootRecord {
     view.expected.push({ address, token });
     view.believes = address;
     return 'send-and-ping';
+  }
+
+  /**
+   * The current root is about to be sent to the peer with this view so that it writes it again: `count` times, and it
+   * will echo each.
+   *
+   * @param token the token of the ping that will follow
+   */
+  expectEchoes(view: RootView, count: number, token: number): void {
+    const address = this.current?.address;
+    if (address === undefined) return;
+    for (let echo = 0; echo < count; echo++) view.expected.push({ address, token });
   }
 
   /** The peer with this view has read everything that was sent before the ping with that token. */

@@ -1,8 +1,9 @@
 import type { ClosureCode } from '../errors.js';
 import type { Delivery } from './delivery.js';
+import { disconnected } from './envelope.js';
 import type { FileNews } from './file-news.js';
 import type { Incidents } from './incidents.js';
-import { MASTER_SECOND_REPLAY_MS, OLD_MASTER_RETURN_MS } from './limits.js';
+import { MASTER_SECOND_REPLAY_MS, MAX_GONE_IDS, OLD_MASTER_RETURN_MS } from './limits.js';
 import type { Mail } from './mailbox.js';
 import type { MasterDesk } from './master-desk.js';
 import type { MasterSeat } from './master-seat.js';
@@ -32,6 +33,8 @@ export class Succession {
   /** Has left, and may still answer what it was asked. */
   #former: Peer | undefined;
   #cancelSecondReplay: Cancel | undefined;
+  /** Workers that went while there was no master: one that comes back may know them. */
+  readonly #departed = new Set<string>();
   /** While set, the master that comes next is one that was told to end. */
   #cancelOldMaster: Cancel | undefined;
 
@@ -46,6 +49,12 @@ export class Succession {
     this.#former = master;
     this.#settings.seat.vacate();
     this.#settings.desk.masterLeft();
+  }
+
+  /** A worker is no longer part of the database. A master that is there is told like all others. */
+  workerLeft({ id }: Peer): void {
+    const { seat } = this.#settings;
+    if (seat.master === undefined && this.#departed.size < MAX_GONE_IDS) this.#departed.add(id);
   }
 
   /** The connection of that peer is over. */
@@ -82,6 +91,8 @@ export class Succession {
   /** Gives a master that has opened its file what it missed, then what waited for it [PROTOCOL-9.3]. */
   release(master: Peer, mail: readonly Mail[]): void {
     const { peers, delivery, news, desk, clock, sent } = this.#settings;
+    for (const id of this.#departed) delivery.sendOwed(master, disconnected(id));
+    this.#departed.clear();
     for (const other of peers.values()) {
       if (other !== master) delivery.sendOwed(master, helloFrom(other.id));
     }

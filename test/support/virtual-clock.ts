@@ -1,10 +1,20 @@
 import type { Cancel, Clock } from '../../src/broker/ports.js';
 
+interface Timer {
+  readonly at: number;
+  /** Of timers that fall due together, the one that was set first is called first. */
+  readonly order: number;
+  /** `undefined` once it was called or cancelled. */
+  callback: (() => void) | undefined;
+}
+
 /** A clock that stands still until it is told to go on. */
 export class VirtualClock implements Clock {
   #now = 0;
-  #timers: { at: number; order: number; callback: () => void }[] = [];
+  /** A binary heap; cancelled timers stay in it until they would fall due. */
+  readonly #heap: Timer[] = [];
   #order = 0;
+  #pending = 0;
 
   now(): number {
     return this.#now;
@@ -15,30 +25,72 @@ export class VirtualClock implements Clock {
   }
 
   schedule(milliseconds: number, callback: () => void): Cancel {
-    const timer = { at: this.#now + milliseconds, order: this.#order++, callback };
-    this.#timers.push(timer);
+    const timer: Timer = { at: this.#now + Math.max(milliseconds, 0), order: this.#order++, callback };
+    this.#push(timer);
+    this.#pending += 1;
     return () => {
-      this.#timers = this.#timers.filter((other) => other !== timer);
+      if (timer.callback === undefined) return;
+      timer.callback = undefined;
+      this.#pending -= 1;
     };
   }
 
   /** How many timers are set: none may be left behind. */
   get pending(): number {
-    return this.#timers.length;
+    return this.#pending;
   }
 
   /** Lets time pass, and calls what falls due, in order. */
   advance(milliseconds: number): void {
+    this.advanceUntil(milliseconds, () => false);
+  }
+
+  /** Lets time pass until `isDone`, which is asked after each call; at most this long. @returns whether it was done */
+  advanceUntil(milliseconds: number, isDone: () => boolean): boolean {
     const end = this.#now + milliseconds;
-    for (;;) {
-      const [next] = this.#timers
-        .filter(({ at }) => at <= end)
-        .sort((a, b) => a.at - b.at || a.order - b.order);
-      if (next === undefined) break;
-      this.#timers = this.#timers.filter((timer) => timer !== next);
+    for (let next = this.#heap[0]; next !== undefined && next.at <= end; next = this.#heap[0]) {
+      this.#pop();
+      const { callback } = next;
+      if (callback === undefined) continue;
+      next.callback = undefined;
+      this.#pending -= 1;
       this.#now = next.at;
-      next.callback();
+      callback();
+      if (isDone()) return true;
     }
     this.#now = end;
+    return isDone();
   }
+
+  #push(timer: Timer): void {
+    const heap = this.#heap;
+    let index = heap.push(timer) - 1;
+    while (index > 0) {
+      const parent = (index - 1) >> 1;
+      if (!isBefore(timer, heap[parent] as Timer)) break;
+      heap[index] = heap[parent] as Timer;
+      index = parent;
+    }
+    heap[index] = timer;
+  }
+
+  #pop(): void {
+    const heap = this.#heap;
+    const last = heap.pop();
+    if (last === undefined || heap.length === 0) return;
+    let index = 0;
+    for (;;) {
+      let child = 2 * index + 1;
+      if (child >= heap.length) break;
+      if (child + 1 < heap.length && isBefore(heap[child + 1] as Timer, heap[child] as Timer)) child += 1;
+      if (!isBefore(heap[child] as Timer, last)) break;
+      heap[index] = heap[child] as Timer;
+      index = child;
+    }
+    heap[index] = last;
+  }
+}
+
+function isBefore(a: Timer, b: Timer): boolean {
+  return a.at < b.at || (a.at === b.at && a.order < b.order);
 }

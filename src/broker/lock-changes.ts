@@ -1,0 +1,77 @@
+import type { Lock, LockLedger } from './lock-ledger.js';
+import type { MasterSeat } from './master-seat.js';
+import type { OpenRequest } from './requests.js';
+
+/** What is to be done with a request about a lock that its asker holds. */
+export type LockChange =
+  /** It is the master's to answer. */
+  | { readonly to: 'master' }
+  /** The lock is none of the master's: the server answers; `orphan`, if it is one of a former master. */
+  | { readonly to: 'server'; readonly orphan: Lock | undefined };
+
+/** What lock changes work with. */
+export interface LockChangesSettings {
+  readonly ledger: LockLedger;
+  readonly seat: MasterSeat;
+}
+
+/**
+ * Workers give locks back and move them, by the numbers that some master gave them: decides whether the present master
+ * may hear of it, for it looks at no owner, and knows nothing of those before it [PROTOCOL-12.2].
+ */
+export class LockChanges {
+  readonly #settings: LockChangesSettings;
+  /** Locks may be held that were given before the server came; no later master leaves such. */
+  #knowsAllLocks = false;
+
+  constructor(settings: LockChangesSettings) {
+    this.#settings = settings;
+  }
+
+  /** The master is gone: whatever its successor gives, the ledger sees. */
+  masterLeft(): void {
+    this.#knowsAllLocks = true;
+  }
+
+  /** A lock is given back. The ledger knows of it when this returns. */
+  unlock(open: OpenRequest): LockChange {
+    const { ledger } = this.#settings;
+    const lock = this.heldBy(open);
+    const orphan = this.orphanOf(open);
+    if (orphan !== undefined && lock !== undefined && !orphan.isHalfReleased) {
+      // It holds this number twice, of two masters: nobody can tell which one it means. Both end with the second.
+      orphan.isHalfReleased = true;
+      return { to: 'server', orphan: undefined };
+    }
+    if (orphan !== undefined) ledger.release(orphan);
+    if (lock !== undefined) ledger.release(lock);
+    const isMasters = lock !== undefined || this.#mayBeOlderThanServer(open);
+    return isMasters ? { to: 'master' } : { to: 'server', orphan };
+  }
+
+  /** A lock is to be moved to the parent of its path. */
+  move(open: OpenRequest): LockChange {
+    const orphan = this.orphanOf(open);
+    const isMasters =
+      orphan === undefined && (this.heldBy(open) !== undefined || this.#mayBeOlderThanServer(open));
+    return isMasters ? { to: 'master' } : { to: 'server', orphan };
+  }
+
+  /** A lock of the present master that the asker holds under the number that it names. */
+  heldBy({ asker, request }: OpenRequest): Lock | undefined {
+    const lock = request.lockId === undefined ? undefined : this.#settings.ledger.lockWith(request.lockId);
+    return lock?.holder === asker ? lock : undefined;
+  }
+
+  /** A lock of a former master that the asker holds under the number that it names. */
+  orphanOf({ asker, request }: OpenRequest): Lock | undefined {
+    return request.lockId === undefined ? undefined : this.#settings.ledger.orphanOf(asker, request.lockId);
+  }
+
+  /** Whether a lock that the ledger does not know may have been given before the server was started. */
+  #mayBeOlderThanServer({ request }: OpenRequest): boolean {
+    const { ledger, seat } = this.#settings;
+    if (seat.isHeld || request.lockId === undefined) return false;
+    return !this.#knowsAllLocks && ledger.lockWith(request.lockId) === undefined;
+  }
+}

@@ -1,0 +1,60 @@
+import type { Lock } from '../model/messages.js';
+import type { StockPeer } from '../model/stock-peer.js';
+import type { World } from '../world.js';
+import type { Verdicts } from './verdicts.js';
+
+/** A lock that a worker believes to hold. */
+export interface Belief {
+  readonly holder: StockPeer;
+  readonly tid: string;
+  readonly write: boolean;
+  /** Milliseconds since 1970; the lock is nobody's afterwards. */
+  readonly expires: number;
+}
+
+/** No two transactions of live workers believe in locks that conflict by AceBase's rule, unless one has run out. */
+export class Beliefs {
+  readonly #beliefs = new Set<Belief>();
+  readonly #world: World;
+  readonly #verdicts: Verdicts;
+
+  constructor(world: World, verdicts: Verdicts) {
+    this.#world = world;
+    this.#verdicts = verdicts;
+  }
+
+  /** A worker has got a lock. */
+  begins(holder: StockPeer, { tid, write, expires }: Lock): Belief {
+    const belief = { holder, tid, write, expires };
+    for (const other of this.#beliefs) {
+      if (other.tid === tid || !(write || other.write) || !this.#counts(other)) continue;
+      const [mine, its] = [describe(belief), describe(other)];
+      this.#verdicts.violation('conflicting locks', `${mine} while ${its}`);
+    }
+    this.#beliefs.add(belief);
+    return belief;
+  }
+
+  ends(belief: Belief): void {
+    this.#beliefs.delete(belief);
+  }
+
+  /** Whether that worker holds a lock for writing, as far as it knows. */
+  isWriting(holder: StockPeer): boolean {
+    for (const belief of this.#beliefs) if (belief.holder === holder && belief.write) return true;
+    return false;
+  }
+
+  /** Nobody waits for the dead, nor for longer than the grace for who was stopped, or went on with a dead line. */
+  #counts({ holder, expires }: Belief): boolean {
+    const { clock, limits } = this.#world;
+    if (!holder.isAlive || clock.wallTime() >= expires) return false;
+    const absentSince = this.#world.absentSince(holder) ?? Number.POSITIVE_INFINITY;
+    const since = holder.pausedAt ?? (absentSince < (holder.resumedAt ?? 0) ? absentSince : undefined);
+    return since === undefined || clock.now() - since < limits.reconnectGrace;
+  }
+}
+
+function describe({ holder, tid, write }: Belief): string {
+  return `${holder.name} ${write ? 'writes' : 'reads'} (${tid})`;
+}

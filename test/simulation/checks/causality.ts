@@ -1,0 +1,87 @@
+import type { Message } from '../model/messages.js';
+import type { StockPeer } from '../model/stock-peer.js';
+import type { Verdicts } from './verdicts.js';
+
+/** What a process knows of, or what stands behind a message: how much of what each process ever said. */
+type Past = number[];
+
+interface Said {
+  readonly author: number;
+  readonly count: number;
+  readonly past: Past;
+}
+
+interface View {
+  readonly index: number;
+  count: number;
+  /** What it knows of by what it has heard and said. */
+  past: Past;
+  readonly heard: Set<number>;
+}
+
+/**
+ * Causal order: nobody hears a message after he has heard of something that was said in the knowledge of it
+ * (docs/PROTOCOL.md, section 10). Two kinds stand outside: requests to a master may be kept back, and so are root
+ * updates; what a peer hears a second time, or what is told again to a newcomer, is no news.
+ */
+export class Causality {
+  readonly #views = new Map<StockPeer, View>();
+  readonly #said = new Map<number, Said>();
+  readonly #verdicts: Verdicts;
+
+  constructor(verdicts: Verdicts) {
+    this.#verdicts = verdicts;
+  }
+
+  says(author: StockPeer, number: number): void {
+    const view = this.#viewOf(author);
+    view.count += 1;
+    view.past[view.index] = view.count;
+    this.#said.set(number, { author: view.index, count: view.count, past: view.past.slice() });
+  }
+
+  /** @param isToldAgain whether it is an old announcement for somebody who was not there at its time */
+  hears(receiver: StockPeer, message: Message, number: number, isToldAgain: boolean): void {
+    const view = this.#viewOf(receiver);
+    const said = this.#said.get(number);
+    if (said === undefined) return;
+    if (view.heard.has(number)) {
+      // A lock that was granted to somebody who was away went back, and is asked for again.
+      if (isRequest(message) && message.type !== 'lock-request')
+        this.#verdicts.violation('asked twice', `${receiver.name} by ${message.from}`);
+      return;
+    }
+    view.heard.add(number);
+    const isLate = (view.past[said.author] ?? 0) >= said.count;
+    if (isLate && !isToldAgain && !isKeptBack(message)) {
+      this.#verdicts.violation('out of order', `${receiver.name} heard ${message.type} too late`);
+    }
+    // What comes again, or by itself, says nothing of the rest.
+    if (isToldAgain || isRootUpdate(message)) return;
+    for (let index = 0; index < said.past.length; index++) {
+      const known = said.past[index] ?? 0;
+      if (known > (view.past[index] ?? 0)) view.past[index] = known;
+    }
+  }
+
+  #viewOf(process: StockPeer): View {
+    let view = this.#views.get(process);
+    if (view === undefined) {
+      view = { index: this.#views.size, count: 0, past: [], heard: new Set() };
+      this.#views.set(process, view);
+    }
+    return view;
+  }
+}
+
+function isRequest({ type }: Message): boolean {
+  return type.endsWith('request');
+}
+
+function isKeptBack(message: Message): boolean {
+  return isRequest(message) || isRootUpdate(message);
+}
+
+function isRootUpdate(message: Message): boolean {
+  return message.type === 'notification' && message.data.type === 'root.update';
+}

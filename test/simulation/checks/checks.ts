@@ -1,0 +1,137 @@
+import type { Answer, Message } from '../model/messages.js';
+import type { StockPeer } from '../model/stock-peer.js';
+import type { World } from '../world.js';
+import { Beliefs } from './beliefs.js';
+import { Causality } from './causality.js';
+import { Deliveries } from './deliveries.js';
+import { SpaceCheck } from './space.js';
+import { Values } from './values.js';
+import { Verdicts } from './verdicts.js';
+
+interface Said {
+  readonly author: StockPeer;
+  readonly message: Message;
+  /** Whether it tells of the root that its author has just moved. */
+  readonly isMove: boolean;
+}
+
+/** Looks at every step of a run, and finds what must not be. The model tells it what it does; it changes nothing. */
+export class Checks {
+  readonly verdicts: Verdicts;
+  readonly beliefs: Beliefs;
+  readonly values: Values;
+  readonly space: SpaceCheck;
+  readonly #world: World;
+  readonly #causality: Causality;
+  readonly #deliveries: Deliveries;
+  readonly #said = new Map<number, Said>();
+  #lastNumber = 0;
+  /** Processes that wait for an answer to something that was lost with their line: nobody can help them. */
+  readonly #stranded = new Set<StockPeer>();
+
+  constructor(world: World) {
+    this.#world = world;
+    this.verdicts = new Verdicts(world.history);
+    this.beliefs = new Beliefs(world, this.verdicts);
+    this.values = new Values(this.verdicts);
+    this.space = new SpaceCheck(this.verdicts);
+    this.#causality = new Causality(this.verdicts);
+    this.#deliveries = new Deliveries(this.verdicts);
+  }
+
+  /** A process says something. @returns the number of the message */
+  sends(author: StockPeer, message: Message): number {
+    const number = ++this.#lastNumber;
+    const isMove = isRootUpdate(message) && this.beliefs.isWriting(author);
+    this.#said.set(number, { author, message, isMove });
+    this.#causality.says(author, number);
+    return number;
+  }
+
+  neverSent(number: number): void {
+    this.#said.delete(number);
+  }
+
+  /** A message goes into a line that is closed, or that breaks. */
+  lost(number: number): void {
+    const said = this.#said.get(number);
+    if (said === undefined) return;
+    const { author, message, isMove } = said;
+    if ('id' in message && !author.isMaster) this.#stranded.add(author);
+    // What it wrote was known to itself alone.
+    if (isMove) this.values.losesMove(author);
+  }
+
+  lostOnTheWay(text: string): void {
+    this.lost(numberOf(text));
+  }
+
+  /** A message is about to be given to the broker. */
+  reaches(text: string): void {
+    const said = this.#said.get(numberOf(text));
+    if (said === undefined) return;
+    const { author, message } = said;
+    if (!this.#world.isPresent(author) || message.from !== author.id) return;
+    if (message.type.endsWith('request')) {
+      if ('id' in message) this.#deliveries.asks(author, message.id, message.type);
+      return;
+    }
+    if ('id' in message || isRootUpdate(message)) return;
+    this.#deliveries.expects(message, numberOf(text), this.#receiversOf(author, message));
+  }
+
+  hears(receiver: StockPeer, message: Message, number: number | undefined): void {
+    if (number === undefined) return;
+    const isAnnouncement = message.type === 'notification' && message.data.type === 'kit.new_key';
+    const isToldAgain = isAnnouncement && !this.#deliveries.isExpected(receiver, number);
+    this.#causality.hears(receiver, message, number, isToldAgain);
+    this.#deliveries.hears(receiver, number);
+  }
+
+  answered(asker: StockPeer, { id }: Answer): void {
+    this.#deliveries.answered(asker, id);
+  }
+
+  /** Something reached a live process that ends it. */
+  killed(process: StockPeer, why: string): void {
+    this.verdicts.violation('killed by a message', `${process.name}: ${why}`);
+  }
+
+  /** Whether a process waits for something that was lost with its line. */
+  isStranded(process: StockPeer): boolean {
+    return this.#stranded.has(process);
+  }
+
+  /** It is of no interest any more what reaches this process. */
+  releases(process: StockPeer): void {
+    this.#deliveries.releases(process);
+  }
+
+  /** The server gives a line something, while so much waits there. */
+  buffers(process: StockPeer, waiting: number, length: number): void {
+    const { maxBuffered, maxMailPerPeer } = this.#world.limits;
+    // One message may always be added, and what was kept for it comes on top.
+    if (waiting <= maxBuffered + maxMailPerPeer + length) return;
+    this.verdicts.violation('too much buffered', `${waiting} bytes wait for ${process.name}`);
+  }
+
+  /** The run is over, and everybody was given the time to come to rest. */
+  conclude(): void {
+    this.#deliveries.conclude();
+  }
+
+  #receiversOf(author: StockPeer, { to }: Message): StockPeer[] {
+    const all = this.#world.accepted.filter((peer) => peer !== author && !peer.isExiting);
+    if (to === undefined) return all;
+    return all.filter((peer) => peer.id === to && (!peer.isMaster || this.#world.isPresent(peer)));
+  }
+}
+
+function isRootUpdate(message: Message): boolean {
+  return message.type === 'notification' && message.data.type === 'root.update';
+}
+
+function numberOf(text: string): number {
+  const start = text.lastIndexOf(':') + 1;
+  return Number.parseInt(text.slice(start), 10);
+}

@@ -1,0 +1,140 @@
+import type { DatabaseFile } from '../model/database-file.js';
+import type { StockPeer } from '../model/stock-peer.js';
+import type { Verdicts } from './verdicts.js';
+
+/** The last time that the root was moved, and what for. */
+interface Move {
+  readonly writer: StockPeer;
+  readonly key: string;
+  readonly value: number;
+  readonly formerRoots: readonly number[];
+}
+
+/**
+ * What is read is what was written: values, the root, the key table. Values of a key count up, so that a lost write shows
+ * as a number that comes twice, or as one that is lower than what was acknowledged.
+ */
+export class Values {
+  readonly #verdicts: Verdicts;
+  readonly #acknowledged = new Map<string, number>();
+  readonly #attempted = new Map<string, number>();
+  /** Which key each number of the key table stands for in what was written. */
+  readonly #keys = new Map<number, string>();
+  /** Where the root is; or, after its writer died in the midst of it, where it may be. */
+  #roots: readonly number[] = [0];
+  #move: Move | undefined;
+  #moves = 0;
+  /** Those who wrote something that nobody heard of, and do not know it. */
+  readonly #lost = new Set<StockPeer>();
+  /** Keys whose entry in the index may be old, since who wrote them did not get so far. */
+  readonly #staleInIndex = new Set<string>();
+
+  constructor(verdicts: Verdicts) {
+    this.#verdicts = verdicts;
+  }
+
+  /** The keys that were ever written, with the last number that was acknowledged. */
+  get acknowledged(): ReadonlyMap<string, number> {
+    return this.#acknowledged;
+  }
+
+  acknowledgedOf(key: string): number {
+    return this.#acknowledged.get(key) ?? 0;
+  }
+
+  /** From now on the value may be seen. */
+  writes(key: string, value: number): void {
+    this.#attempted.set(key, Math.max(value, this.#attempted.get(key) ?? 0));
+    this.#staleInIndex.add(key);
+  }
+
+  acknowledges(writer: StockPeer, key: string, value: number): void {
+    if (this.#lost.has(writer)) return;
+    if (value <= this.acknowledgedOf(key)) {
+      this.#verdicts.wrongFile('lost write', `${writer.name} wrote ${key}=${value}, which was there already`);
+    }
+    this.#acknowledged.set(key, Math.max(value, this.acknowledgedOf(key)));
+  }
+
+  /** @param least what was acknowledged when the read began */
+  reads(reader: string, key: string, value: number, least: number): void {
+    if (value >= least && value <= (this.#attempted.get(key) ?? 0)) return;
+    this.#verdicts.wrongFile(
+      'wrong value',
+      `${reader} reads ${key}=${value}, at least ${least} was acknowledged`,
+    );
+  }
+
+  /** A record holds something else than it should. */
+  wrongRecord(reader: StockPeer, key: string, record: number): void {
+    this.#verdicts.wrongFile(
+      'wrong record',
+      `${reader.name} reads record ${record} for ${key || 'the root'}`,
+    );
+  }
+
+  /** A writer has moved the root, and is about to tell. */
+  movesRoot(writer: StockPeer, record: number, key: string, value: number): void {
+    this.#move = { writer, key, value, formerRoots: this.#roots };
+    this.#roots = [record];
+    this.#moves += 1;
+  }
+
+  /** What a writer said of the root that it moved was lost with its line: its write counts for nothing. */
+  losesMove(writer: StockPeer): void {
+    const move = this.#move;
+    if (move?.writer !== writer) return;
+    // The server has the others' root written again, if it has ever heard of one.
+    if (this.#moves === 1)
+      this.#verdicts.tear('the first root that was ever moved was lost with the line of its writer');
+    this.#verdicts.history.note(() => `What ${writer.name} wrote last is lost with its line`);
+    this.#roots = [...this.#roots, ...move.formerRoots];
+    this.#lost.add(writer);
+    if (this.acknowledgedOf(move.key) === move.value) this.#acknowledged.set(move.key, move.value - 1);
+  }
+
+  /** The one who moved it last has died, perhaps before anybody heard of it. */
+  rootWriterDied(writer: StockPeer, former: number): void {
+    if (this.#move?.writer === writer) this.#roots = [...this.#roots, former];
+  }
+
+  /** Somebody who holds a lock uses the root that he believes in. */
+  usesRoot(reader: StockPeer, record: number): void {
+    if (this.#roots.includes(record)) this.#roots = [record];
+    else
+      this.#verdicts.wrongFile(
+        'wrong root',
+        `${reader.name} uses ${record}, the root is in ${this.#roots.join(' or ')}`,
+      );
+  }
+
+  /** Somebody writes that number for that key, or reads it as that. */
+  usesKey(user: StockPeer, index: number, key: string | undefined): void {
+    const known = this.#keys.get(index);
+    if (known === undefined && key !== undefined) this.#keys.set(index, key);
+    else if (known !== key) {
+      this.#verdicts.wrongFile('key with two meanings', `${user.name}: ${index} is ${key}, not ${known}`);
+    }
+  }
+
+  /** The index was told of the value. */
+  indexed(key: string): void {
+    this.#staleInIndex.delete(key);
+  }
+
+  /** The run is over: what is in the file must be what was acknowledged. */
+  conclude(file: DatabaseFile, index: ReadonlyMap<string, number> | undefined): void {
+    const found = file.readAll();
+    if (typeof found === 'string') {
+      this.#verdicts.wrongFile('broken file', found);
+      return;
+    }
+    for (const [key, least] of this.#acknowledged)
+      this.reads('a fresh open', key, found.get(key) ?? 0, least);
+    for (const [key, value] of index === undefined ? [] : found) {
+      if (this.#staleInIndex.has(key) || index?.get(key) === value) continue;
+      const details = `${key} is ${value}, in the index ${index?.get(key)}`;
+      this.#verdicts.wrongFile('incomplete index', details);
+    }
+  }
+}

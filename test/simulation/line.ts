@@ -1,0 +1,138 @@
+import type { Visitor } from '../../src/broker/entrance.js';
+import type { Link } from '../../src/broker/ports.js';
+import type { ClosureCode } from '../../src/errors.js';
+import type { StockPeer } from './model/stock-peer.js';
+import type { World } from './world.js';
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** Bytes that the systems at both ends take before the server notices that nobody reads. */
+const SOCKET_BUFFER_BYTES = 2_000;
+
+/** How a line breaks. */
+export interface Breakage {
+  /** Milliseconds until the server notices; `undefined`: only its heartbeat will. */
+  readonly serverAfter: number | undefined;
+  /** Milliseconds until the process notices; `undefined`: only its own timer will. */
+  readonly processAfter: number | undefined;
+}
+
+/**
+ * One connection between a modelled process and the real broker: bytes arrive in order, later than they were sent; a line
+ * may stall, and then nothing arrives for a while; it may break, and then nothing arrives any more.
+ */
+export class Line implements Link {
+  readonly #world: World;
+  readonly #process: StockPeer;
+  readonly #visitor: Visitor;
+  #isBroken = false;
+  #hasLeft = false;
+  #stalledUntil = 0;
+  #lastUp = 0;
+  #lastDown = 0;
+  #undelivered = 0;
+
+  constructor(world: World, process: StockPeer, visitor: Visitor) {
+    this.#world = world;
+    this.#process = process;
+    this.#visitor = visitor;
+    this.#toProcess(() => process.opened(this));
+  }
+
+  /** What waits at the server because the other end does not read. */
+  get bufferedBytes(): number {
+    return Math.max(this.#undelivered - SOCKET_BUFFER_BYTES, 0);
+  }
+
+  send(payload: Uint8Array): void {
+    this.#world.checks.buffers(this.#process, this.bufferedBytes, payload.length);
+    const text = decoder.decode(payload);
+    this.#undelivered += payload.length;
+    this.#toProcess(() => {
+      this.#undelivered -= payload.length;
+      if (this.#process.line === this) this.#process.hear(text);
+    });
+  }
+
+  ping(token: number): void {
+    this.#toProcess(() => this.#toServer(() => this.#visitor.acknowledge(token)));
+  }
+
+  close(code: ClosureCode): void {
+    this.#world.history.note(() => `server closes the line of ${this.#process.name}: ${code}`);
+    this.#toProcess(() => {
+      this.#process.lineClosed(this);
+      this.#toServer(() => this.#left('closed by the server'));
+    });
+    // Nobody answers the close frame: the server ends the connection by itself.
+    this.#world.clock.schedule(2_000, () => this.#left('did not answer the close frame'));
+  }
+
+  /** The process says something. */
+  say(text: string): void {
+    const bytes = encoder.encode(text);
+    const arrive = (): void => {
+      this.#world.checks.reaches(text);
+      this.#visitor.receive(bytes);
+    };
+    this.#toServer(arrive, () => this.#world.checks.lostOnTheWay(text));
+  }
+
+  /** Nothing arrives for a while, at neither end; then all of it. */
+  stall(milliseconds: number): void {
+    this.#stalledUntil = this.#world.clock.now() + milliseconds;
+  }
+
+  /** The line breaks: what is under way is lost. */
+  break({ serverAfter, processAfter }: Breakage): void {
+    this.#isBroken = true;
+    const { clock } = this.#world;
+    if (serverAfter !== undefined) clock.schedule(serverAfter, () => this.#left('the line broke'));
+    if (processAfter !== undefined) {
+      clock.schedule(processAfter, () => this.#process.act(() => this.#process.lineClosed(this)));
+    }
+  }
+
+  /** The process has ended; what it had sent arrives, mostly. */
+  processDied(): void {
+    if (this.#isBroken) return;
+    if (this.#world.random.chance(0.1)) {
+      // The system resets the connection, since there was something left to read.
+      this.break({ serverAfter: 0.1, processAfter: undefined });
+    } else this.#toServer(() => this.#left('the process ended'));
+  }
+
+  #left(cause: string): void {
+    if (this.#hasLeft) return;
+    this.#hasLeft = true;
+    this.#visitor.left(cause);
+    this.#world.stepped();
+  }
+
+  #toProcess(deliver: () => void): void {
+    this.#lastDown = this.#arrival(this.#lastDown);
+    this.#world.clock.schedule(this.#lastDown - this.#world.clock.now(), () => {
+      if (!this.#isBroken) this.#process.act(deliver);
+    });
+  }
+
+  #toServer(deliver: () => void, lost: () => void = () => undefined): void {
+    this.#lastUp = this.#arrival(this.#lastUp);
+    this.#world.clock.schedule(this.#lastUp - this.#world.clock.now(), () => {
+      if (this.#isBroken || this.#hasLeft) lost();
+      else {
+        deliver();
+        this.#world.stepped();
+      }
+    });
+  }
+
+  #arrival(last: number): number {
+    const { clock, random, plan } = this.#world;
+    const latency = random.chance(plan.delayChance)
+      ? random.fraction() * plan.longDelay
+      : 0.1 + random.fraction() * 2;
+    return Math.max(last, clock.now() + latency, this.#stalledUntil + 0.1);
+  }
+}

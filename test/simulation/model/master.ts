@@ -1,0 +1,181 @@
+import type { World } from '../world.js';
+import type { Answer, Message, Range, RequestData } from './messages.js';
+import { type NodeLock, NodeLocker } from './node-locker.js';
+import { Storage } from './storage.js';
+import { begin, type Task, wait } from './task.js';
+
+/** How many records a page of the model's file has. */
+const PAGE_RECORDS = 16;
+
+/** A dedicated master: it grants locks, hands out space, keeps the key table and makes indexes. */
+export class Master extends Storage {
+  readonly #locker: NodeLocker;
+  #free: number[] = [];
+  #size = 0;
+
+  constructor(world: World, name: string, opensAfter: number) {
+    super(world, name, '[master]');
+    this.#locker = new NodeLocker(world.clock, world.limits.lockTimeout);
+    this.openFile(opensAfter, () => {
+      this.#free = [...world.file.space.free];
+      this.#size = world.file.space.size;
+    });
+  }
+
+  protected override ended(): void {
+    this.#locker.stop();
+    super.ended();
+  }
+
+  /** A dedicated master subscribes to nothing. */
+  protected override heardEvent(): void {}
+
+  protected override asked(message: Message & { id: string }): void {
+    switch (message.type) {
+      case 'lock-request':
+        this.#lock(message);
+        return;
+      case 'unlock-request':
+        this.#unlock(message);
+        return;
+      case 'move-lock-request':
+        this.#move(message);
+        return;
+      case 'request':
+        if (!this.isFileOpen) {
+          this.world.checks.verdicts.violation('asked before the file is open', message.data.type);
+        }
+        this.#serve(message, message.data);
+        return;
+    }
+  }
+
+  #lock(message: Message & { type: 'lock-request' }): void {
+    const isAllowed = this.#locker.lock(message.data, (lock) => this.#grant(message, lock));
+    const reason = `lock on tid ${message.data.tid} has expired, not allowed to continue`;
+    if (!isAllowed) this.#answer(message, { type: 'lock-result', ok: false, reason });
+  }
+
+  #grant(message: Message & { id: string }, { id, details, expires }: NodeLock): void {
+    const { path, tid, write, comment } = details;
+    const data = { id, path, tid, write, expires, comment };
+    this.#answer(message, { type: 'lock-result', ok: true, data });
+  }
+
+  #unlock(message: Message & { type: 'unlock-request' }): void {
+    const lock = this.#locker.find(message.data.id);
+    if (lock === undefined || lock.state === 'pending') {
+      const reason = "TypeError: Cannot read properties of undefined (reading 'lock')";
+      this.#answer(message, { type: 'unlock-result', ok: false, reason });
+      return;
+    }
+    this.#locker.unlock(lock);
+    this.#answer(message, { type: 'unlock-result', ok: true, data: { id: message.data.id } });
+  }
+
+  #move(message: Message & { type: 'move-lock-request' }): void {
+    const lock = this.#locker.find(message.data.id);
+    const isMoved = lock !== undefined && this.#locker.moveToParent(lock, (it) => this.#grant(message, it));
+    if (!isMoved) this.#answer(message, { type: 'lock-result', ok: false, reason: 'no such lock' });
+  }
+
+  #serve(message: Message & { id: string }, data: RequestData): void {
+    const reply = (result: unknown): void =>
+      this.#answer(message, { type: 'result', ok: true, data: result });
+    switch (data.type) {
+      case 'fst.allocate': {
+        const allocation = this.#allocate(data.records);
+        this.#saveSpace(() => reply({ ok: true, allocation }));
+        return;
+      }
+      case 'fst.release':
+        for (const range of data.ranges) this.#release(range);
+        this.#saveSpace(() => undefined);
+        reply({ ok: true });
+        return;
+      case 'kit.add':
+        reply({ ok: true, index: this.#indexOf(data.key) });
+        return;
+      case 'index.create':
+        begin(this.#createIndex(), reply, ({ message: reason }) => reply({ ok: false, reason }));
+        return;
+      case 'index.update':
+        this.world.indexFiles.get(data.fileName)?.set(data.path, data.newValue);
+        reply({ ok: this.indexes.has(data.fileName) });
+        return;
+    }
+  }
+
+  #allocate(records: number): Range[] {
+    const allocation: Range[] = [];
+    for (let count = 0; count < records; count++) {
+      if (this.#free.length === 0) {
+        for (let index = 0; index < PAGE_RECORDS; index++) this.#free.push(this.#size++);
+      }
+      const recordNr = this.#free.shift() ?? 0;
+      allocation.push({ pageNr: 0, recordNr, length: 1 });
+    }
+    return allocation;
+  }
+
+  #release({ recordNr, length }: Range): void {
+    for (let record = recordNr; record < recordNr + length; record++) {
+      this.world.checks.space.released(this, record);
+      this.#free.push(record);
+    }
+    this.#free.sort((a, b) => a - b);
+  }
+
+  #saveSpace(saved: () => void): void {
+    const space = { free: [...this.#free], size: this.#size };
+    this.disk(() => {
+      this.world.writesFile(this, () => {
+        this.world.file.space = space;
+      });
+      saved();
+    });
+  }
+
+  #indexOf(key: string): number {
+    const known = this.keys.indexOf(key);
+    if (known >= 0) return known;
+    const index = this.keys.push(key) - 1;
+    this.notify({ type: 'kit.new_key', key, index });
+    const keys = [...this.keys] as string[];
+    this.disk(() => {
+      this.world.writesFile(this, () => {
+        this.world.file.keys = keys;
+      });
+    });
+    return index;
+  }
+
+  /** Scans the file under a lock of its own; only when it is built does it tell the others. */
+  *#createIndex(): Task<{ ok: true; fileName: string }> {
+    const { indexFiles, file, random } = this.world;
+    const fileName = 'values.idx';
+    if (this.indexes.has(fileName)) return { ok: true, fileName };
+    this.indexes.add(fileName);
+    const details = { path: '', tid: `${this.name}.index`, write: false, comment: 'index' };
+    const lock = yield* wait<NodeLock>((resolve) => this.#locker.lock(details, resolve));
+    yield* wait<void>((resolve) => this.disk(resolve));
+    const found = file.readAll();
+    indexFiles.set(fileName, new Map(typeof found === 'string' ? [] : found));
+    this.#locker.unlock(lock);
+    yield* wait<void>((resolve) => this.after(random.fraction() * 100, resolve));
+    this.notify({ type: 'index.created', fileName });
+    return { ok: true, fileName };
+  }
+
+  /** AceBase's master answers some turns of the event loop after it was asked. */
+  #answer(asked: Message & { id: string }, answer: Omit<Answer, 'id' | 'from' | 'to'>): void {
+    const { type, ...rest } = answer;
+    this.after(0.02, () => {
+      try {
+        this.send({ type, id: asked.id, from: this.id, to: asked.from, ...rest });
+      } catch (error) {
+        this.die(`unhandled rejection: ${(error as Error).message}`);
+      }
+    });
+  }
+}

@@ -1,0 +1,75 @@
+import type { Cancel } from '../../../src/broker/ports.js';
+import type { World } from '../world.js';
+
+/**
+ * One modelled process: it may be stopped for a while (SIGSTOP), as which it does nothing and misses nothing, and it may
+ * die, as which everything that it was about to do is undone.
+ */
+export abstract class ModelProcess {
+  isAlive = true;
+  /** When it was stopped; `undefined` while it runs. */
+  pausedAt: number | undefined;
+  /** When it last went on after it had been stopped. */
+  resumedAt: number | undefined;
+  readonly #parked: (() => void)[] = [];
+  #diskFreeAt = 0;
+
+  constructor(
+    readonly world: World,
+    readonly name: string,
+  ) {
+    this.note(() => 'starts');
+  }
+
+  /** Does something later, if it lives then. */
+  after(milliseconds: number, act: () => void): Cancel {
+    return this.world.clock.schedule(milliseconds, () => this.act(act));
+  }
+
+  /** Does something now; if it is stopped, when it goes on; if it is dead, never. */
+  act(act: () => void): void {
+    if (!this.isAlive) return;
+    if (this.pausedAt === undefined) act();
+    else this.#parked.push(act);
+  }
+
+  /** Reads or writes the file: what it does to the disk, it does in order. */
+  disk(act: () => void): void {
+    const { clock, random, plan } = this.world;
+    const latency = random.fraction() * plan.diskLatency;
+    this.#diskFreeAt = Math.max(this.#diskFreeAt, clock.now() + latency);
+    this.after(this.#diskFreeAt - clock.now(), act);
+  }
+
+  pause(milliseconds: number): void {
+    if (!this.isAlive || this.pausedAt !== undefined) return;
+    this.note(() => `is stopped for ${Math.round(milliseconds)} ms`);
+    this.pausedAt = this.world.clock.now();
+    this.world.clock.schedule(milliseconds, () => this.#resume());
+  }
+
+  /** Ends it. @param cause why, for people */
+  die(cause: string): void {
+    if (!this.isAlive) return;
+    this.note(() => `ends: ${cause}`);
+    this.isAlive = false;
+    this.#parked.length = 0;
+    this.ended();
+    this.world.processEnded(this);
+  }
+
+  note(text: () => string): void {
+    this.world.history.note(() => `${this.name} ${text()}`);
+  }
+
+  /** It has ended: its connection goes, and nothing else of it is left. */
+  protected abstract ended(): void;
+
+  #resume(): void {
+    if (!this.isAlive) return;
+    this.note(() => 'goes on');
+    this.pausedAt = undefined;
+    this.resumedAt = this.world.clock.now();
+    for (const act of this.#parked.splice(0)) this.act(act);
+  }
+}

@@ -1,0 +1,326 @@
+import type { Cancel } from '../../../src/broker/ports.js';
+import type { RefusalCode } from '../../../src/errors.js';
+import { ERRORS } from '../../../src/errors.js';
+import type { Line } from '../line.js';
+import { type Answer, describe, type Lock, type Message, type Question, textOf } from './messages.js';
+import { ModelProcess } from './process.js';
+import type { Wait } from './task.js';
+
+/** Milliseconds of silence after which a stock client pings, and gives up; how often it looks. */
+const PING_AFTER_MS = 5_000;
+const CRASH_AFTER_MS = 10_000;
+const LOOK_EVERY_MS = 500;
+const RETRY_MS = 1_000;
+
+/** Milliseconds that a supervisor gives a process that is to exit. */
+const KILL_TIMEOUT_MS = 8_000;
+
+/** A request that waits for its answer. */
+export interface OpenRequest {
+  readonly question: Question;
+  readonly resolve: (data: unknown) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/**
+ * The IPC peer of a stock AceBase process, as `ipc/ipc.js` and `ipc/remote.js` of the package have it, faults included:
+ * what is sent while it connects again is lost or throws, an answer that it does not know and every unhandled rejection
+ * end the process, and so does silence.
+ */
+export abstract class StockPeer extends ModelProcess {
+  readonly requests = new Map<string, OpenRequest>();
+  /** Ids of the others that it knows. */
+  readonly peers = new Set<string>();
+  /** Its own subscriptions, as `event path`. */
+  readonly subscriptions = new Set<string>();
+  /** What others want to hear, by their ids. */
+  readonly served = new Map<string, Set<string>>();
+  /** Locks that it holds or waits for. */
+  locks = 0;
+  isExiting = false;
+  /** What it says is kept until it is connected for the first time. */
+  #queue: string[] | undefined = [];
+  #line: Line | undefined;
+  /** Its last line, though it may not know of it yet, or any more. */
+  dialed: Line | undefined;
+  /** It is at the door of the server, and goes away. */
+  leaveDoor: Cancel = () => undefined;
+  #state: 'new' | 'open' | 'closed' | 'connecting' = 'new';
+  #heardAt = 0;
+  #lastRequest = 0;
+
+  constructor(
+    world: StockPeer['world'],
+    name: string,
+    /** `[master]`, or an id of its own. */
+    readonly id: string,
+  ) {
+    super(world, name);
+    this.after(0, () => this.#connect());
+  }
+
+  get isMaster(): boolean {
+    return this.id === '[master]';
+  }
+
+  /** Its line, while it has one that it believes in. */
+  get line(): Line | undefined {
+    return this.#line;
+  }
+
+  /** Says something. Throws while it connects again; into a closed line it speaks in vain. */
+  send(message: Message): void {
+    const number = this.world.checks.sends(this, message);
+    const text = (message.to === undefined ? '' : `to:${message.to};`) + textOf(message, number);
+    this.note(() => `says ${describe(message)}`);
+    this.#speak(text, number);
+    this.world.onMessage(this, `says ${kindOf(message)}`);
+  }
+
+  #speak(text: string, number: number): void {
+    if (this.#queue !== undefined) this.#queue.push(text);
+    else if (this.#state === 'connecting') {
+      this.world.checks.neverSent(number);
+      throw new Error('WebSocket is not open: readyState 0 (CONNECTING)');
+    } else if (this.#state === 'open' && this.#line !== undefined) this.#line.say(text);
+    else this.world.checks.lost(number);
+  }
+
+  /** Asks the master something. */
+  ask<T>(question: Question): Wait<T> {
+    return (resolve, reject) => {
+      const id = `${this.name}.${++this.#lastRequest}`;
+      const open = { question, resolve: resolve as (data: unknown) => void, reject };
+      this.requests.set(id, open);
+      try {
+        this.send({ ...question, id, from: this.id, to: '[master]' });
+      } catch (error) {
+        reject(error as Error);
+      }
+    };
+  }
+
+  /** Asks, and awaits no answer: an error ends the process. */
+  askUnawaited(question: Question, answered: (data: unknown) => void = () => undefined): void {
+    const failed = (error: Error): void => this.die(`unhandled rejection: ${error.message}`);
+    this.ask<unknown>(question)(answered, (error) => this.act(() => failed(error)));
+  }
+
+  /** Closes the database: it waits for its locks, says goodbye, and ends when the server ends its line. */
+  exit(): void {
+    if (this.isExiting) return;
+    this.note(() => 'is told to exit');
+    this.isExiting = true;
+    this.after(KILL_TIMEOUT_MS, () => this.die('killed by its supervisor: it did not exit'));
+    if (this.locks === 0) this.#sayGoodbye();
+  }
+
+  /** A lock is given back, or was not granted. */
+  lockEnded(): void {
+    this.locks -= 1;
+    if (this.locks === 0 && this.isExiting) this.#sayGoodbye();
+  }
+
+  /** Its line is open, and the first time so, what it had to say goes out. */
+  opened(line: Line): void {
+    this.#line = line;
+    this.#state = 'open';
+    this.#heardAt = this.world.clock.now();
+    this.#watchSilence(line, this.#heardAt);
+    for (const text of this.#queue ?? []) line.say(text);
+    this.#queue = undefined;
+  }
+
+  refused(code: RefusalCode): void {
+    this.note(() => `is refused: ${code}`);
+    const { status } = ERRORS[code] as { status: number };
+    if (status === 403 || status === 409 || status === 500) this.die(`refused: ${code}`);
+    // The timer of the attempt that failed stays behind, and throws.
+    else this.after(CRASH_AFTER_MS + LOOK_EVERY_MS, () => this.die('ws.close(1) of an attempt that failed'));
+    if (this.isAlive) this.after(RETRY_MS, () => this.#connect());
+  }
+
+  /** Its line has closed: it connects again at once. */
+  lineClosed(line: Line): void {
+    if (line !== this.#line) return;
+    this.#line = undefined;
+    this.#state = 'closed';
+    if (this.isExiting) {
+      this.after(0, () => this.die('closed'));
+      return;
+    }
+    this.note(() => 'lost its line');
+    this.lostLine();
+    this.after(0.05, () => {
+      this.#state = 'connecting';
+      this.#connect();
+    });
+  }
+
+  /** A text came. */
+  hear(text: string): void {
+    this.#heardAt = this.world.clock.now();
+    if (text.startsWith('disconnect:')) this.#disconnected(text.slice('disconnect:'.length));
+    else if (text.startsWith('{')) {
+      const message = JSON.parse(text) as Message & { simulated?: number };
+      this.note(() => `hears from ${message.from}: ${describe(message)}`);
+      this.world.onMessage(this, `hears ${kindOf(message)}`);
+      if (!this.isAlive) return;
+      this.world.checks.hears(this, message, message.simulated);
+      try {
+        this.#handle(message);
+      } catch (error) {
+        this.die(`unhandled rejection: ${(error as Error).message}`);
+      }
+    }
+  }
+
+  /** Tells everybody who wants to hear of it. */
+  raise(event: string, path: string, val: number): void {
+    for (const [to, subjects] of this.served) {
+      if (!subjects.has(`${event} `)) continue;
+      this.send({ type: 'event', from: this.id, to, path: '', event, data: { path, val } });
+    }
+  }
+
+  /** Its line is gone: it may have missed something. */
+  protected abstract lostLine(): void;
+  protected abstract notified(message: Message & { type: 'notification' }): void;
+  /** A master is asked. */
+  protected abstract asked(message: Message & { id: string }): void;
+  /** Its own subscription is served. */
+  protected abstract heardEvent(message: Message & { type: 'event' }): void;
+
+  protected override ended(): void {
+    this.leaveDoor();
+    (this.#line ?? this.dialed)?.processDied();
+    this.#line = undefined;
+  }
+
+  #connect(): void {
+    this.world.dial(this);
+  }
+
+  #sayGoodbye(): void {
+    this.note(() => 'says goodbye');
+    try {
+      this.send({ type: 'bye', from: this.id });
+    } catch {
+      this.die('could not say goodbye: it connects just now');
+    }
+  }
+
+  /** The timer of a stock client: it looks twice a second, from when it began to connect. Looks in vain are left out. */
+  #watchSilence(line: Line, startedAt: number, looked = 0): void {
+    const { clock } = this.world;
+    const look = Math.max(looked + 1, Math.ceil((this.#heardAt + PING_AFTER_MS - startedAt) / LOOK_EVERY_MS));
+    this.after(startedAt + look * LOOK_EVERY_MS - clock.now(), () => {
+      if (this.#line !== line || this.isExiting) return;
+      const silence = clock.now() - this.#heardAt;
+      if (silence > CRASH_AFTER_MS) {
+        this.die('ws.close(1) after 10 s of silence');
+        return;
+      }
+      if (silence > PING_AFTER_MS) line.say('ping');
+      this.#watchSilence(line, startedAt, look);
+    });
+  }
+
+  #disconnected(id: string): void {
+    if (!this.peers.has(id) || this.isExiting) return;
+    this.#removePeer(id);
+    this.send({ type: 'bye', from: id });
+  }
+
+  #removePeer(id: string): void {
+    if (this.isExiting) return;
+    this.peers.delete(id);
+    this.served.delete(id);
+  }
+
+  #handle(message: Message & { simulated?: number }): void {
+    switch (message.type) {
+      case 'hello':
+        this.#greeted(message);
+        return;
+      case 'bye':
+        this.#removePeer(message.from);
+        return;
+      case 'subscribe':
+        if (!this.isExiting) this.#serve(message.from).add(`${message.data.event} ${message.data.path}`);
+        return;
+      case 'unsubscribe':
+        // AceBase compares the path with the event, and so finds nothing.
+        return;
+      case 'event':
+        this.heardEvent(message);
+        return;
+      case 'notification':
+        this.notified(message);
+        return;
+      case 'lock-request':
+      case 'unlock-request':
+      case 'move-lock-request':
+      case 'request':
+        this.asked(message);
+        return;
+      case 'lock-result':
+      case 'unlock-result':
+      case 'result':
+        this.#answered(message);
+        return;
+    }
+  }
+
+  #greeted({ from, to }: Message): void {
+    if (this.isExiting) return;
+    this.peers.add(from);
+    if (to === this.id) return;
+    this.send({ type: 'hello', from: this.id, to: from });
+    for (const subscription of this.subscriptions) {
+      const [event = '', path = ''] = subscription.split(' ');
+      this.send({ type: 'subscribe', from: this.id, to: from, data: { path, event } });
+    }
+  }
+
+  #serve(id: string): Set<string> {
+    const subjects = this.served.get(id) ?? new Set<string>();
+    this.served.set(id, subjects);
+    return subjects;
+  }
+
+  #answered(answer: Answer): void {
+    if (this.isMaster && answer.type !== 'result') throw new Error('masters get no results for locks');
+    const open = this.requests.get(answer.id);
+    if (open === undefined) {
+      this.world.checks.killed(this, `an answer that nobody awaits: ${answer.type} ${answer.id}`);
+      throw new Error('the request must be known to us');
+    }
+    this.requests.delete(answer.id);
+    this.world.checks.answered(this, answer);
+    if (answer.ok) open.resolve(answer.data);
+    else {
+      const { type } = open.question;
+      const isAwaited = type !== 'unlock-request' && !isUnawaited(open.question);
+      if (!isAwaited) this.world.checks.killed(this, `an error that nobody awaits: ${answer.reason ?? ''}`);
+      open.reject(new Error(answer.reason ?? ''));
+    }
+  }
+}
+
+/** Requests whose errors AceBase handles nowhere. */
+function isUnawaited(question: Question): boolean {
+  return question.type === 'request' && ['kit.add', 'fst.release'].includes(question.data.type);
+}
+
+/** What a message is: its type, and of a request or notification what it is about. */
+function kindOf(message: Message): string {
+  return message.type === 'request' || message.type === 'notification'
+    ? `${message.type} ${message.data.type}`
+    : message.type;
+}
+
+/** The lock of an answer. */
+export function lockOf(data: unknown): Lock {
+  return data as Lock;
+}

@@ -1,0 +1,120 @@
+import type { Belief } from '../checks/beliefs.js';
+import type { FileRecord } from './database-file.js';
+import type { Address, Lock, Message, NotificationData } from './messages.js';
+import { StockPeer } from './stock-peer.js';
+import { type Task, wait } from './task.js';
+
+/** A lock in the hands of the worker that got it. */
+export interface HeldLock {
+  readonly lock: Lock;
+  readonly belief: Belief;
+}
+
+/**
+ * What AceBase's binary storage keeps in each process, and what it does with notifications (`storage/binary/index.js`): the
+ * root, the key table, the cache of where nodes are, the list of indexes.
+ */
+export abstract class Storage extends StockPeer {
+  isFileOpen = false;
+  keys: (string | undefined)[] = [];
+  readonly cache = new Map<string, number>();
+  readonly indexes = new Set<string>();
+  #root: number | string = 0;
+
+  /** The record that it believes to be the root. */
+  get root(): number {
+    return Number(this.#root);
+  }
+
+  /** Opens the file some time after the process has started; the line may be there before. */
+  openFile(milliseconds: number, opened: () => void): void {
+    this.after(milliseconds, () => {
+      const { file, indexFiles } = this.world;
+      this.note(() => `opens the file, root ${file.root}, ${file.keys.length} keys`);
+      this.isFileOpen = true;
+      this.#root = file.root;
+      this.keys = [...file.keys];
+      for (const name of indexFiles.keys()) this.indexes.add(name);
+      opened();
+    });
+  }
+
+  notify(data: NotificationData): void {
+    this.send({ type: 'notification', from: this.id, data });
+  }
+
+  /** The root is elsewhere now: everybody is told, and so is the file. */
+  updateRoot(address: Address, written: () => void = () => undefined): void {
+    const { recordNr } = address;
+    // Compared strictly, as AceBase does: the same number as a text is news.
+    if (recordNr === this.#root) {
+      written();
+      return;
+    }
+    this.#root = recordNr;
+    this.notify({ type: 'root.update', address });
+    this.disk(() => {
+      this.world.writesFile(this, () => {
+        this.world.file.root = Number(recordNr);
+      });
+      written();
+    });
+  }
+
+  protected override notified({ data }: Message & { type: 'notification' }): void {
+    switch (data.type) {
+      case 'kit.new_key':
+        this.keys[data.index] = data.key;
+        return;
+      case 'root.update':
+        if (!this.isFileOpen) {
+          this.world.checks.killed(this, 'a root before the file is open');
+          throw new Error('the "fd" argument must be of type number');
+        }
+        this.updateRoot(data.address);
+        return;
+      case 'cache.update':
+        this.cache.set(data.info.path, Number(data.info.address.recordNr));
+        return;
+      case 'cache.invalidate':
+        this.cache.clear();
+        return;
+      case 'index.created':
+        this.indexes.add(data.fileName);
+        return;
+    }
+  }
+
+  protected override lostLine(): void {
+    this.cache.clear();
+  }
+
+  /** Reads a record from the disk. */
+  *readRecord(record: number): Task<FileRecord | undefined> {
+    return yield* wait<FileRecord | undefined>((resolve) => {
+      this.disk(() => resolve(this.world.file.records.get(record)));
+    });
+  }
+
+  *writeRecord(record: number, content: FileRecord): Task<void> {
+    yield* wait<void>((resolve) => {
+      this.disk(() => {
+        this.world.writesFile(this, () => this.world.file.records.set(record, content));
+        resolve();
+      });
+    });
+  }
+
+  /** The key of an entry of the root, by this process's key table. */
+  keyOf(name: number | string): string {
+    if (typeof name === 'string') return name;
+    const key = this.keys[name];
+    this.world.checks.values.usesKey(this, name, key);
+    return key ?? `lost key ${name}`;
+  }
+}
+
+/** An address as AceBase has it, for one of the model's records. */
+export function addressOf(path: string, recordNr: number): Address {
+  return { path, pageNr: 0, recordNr };
+}

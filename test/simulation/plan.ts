@@ -1,0 +1,133 @@
+import { Random } from '../torture/random.js';
+import type { Breakage } from './line.js';
+
+/** The moment at which a fault strikes: some time after the one before, and then with the next message of that kind. */
+export interface Moment {
+  readonly after: number;
+  /** `says lock-request`, `hears lock-result`, …; `undefined`: at once. */
+  readonly message: string | undefined;
+}
+
+/** Whom a fault strikes: the master, or the n-th of the workers that live at that moment. */
+export type Victim = 'master' | number;
+
+export type Fault = { readonly moment: Moment; readonly victim: Victim } & (
+  | { readonly kind: 'kill' | 'exit' | 'second master' | 'create index' }
+  | ({ readonly kind: 'break' } & Breakage)
+  | { readonly kind: 'stall' | 'pause' | 'dawdle'; readonly milliseconds: number }
+);
+
+/** Everything about a run that its seed decides beforehand; what remains is drawn as it goes, by the same seed. */
+export interface Plan {
+  readonly seed: number;
+  readonly workers: number;
+  /** Operations that one worker has under way at a time. */
+  readonly loops: number;
+  /** How many keys are written. */
+  readonly keys: number;
+  /** When the master starts. */
+  readonly masterAt: number;
+  /** Milliseconds until a process has opened the file, at most. */
+  readonly opensWithin: number;
+  /** Milliseconds that the disk takes, at most. */
+  readonly diskLatency: number;
+  /** How often a message takes long, and how long at most. */
+  readonly delayChance: number;
+  readonly longDelay: number;
+  readonly lockTimeout: number;
+  /** Bytes that may wait for one peer, and that are kept for it while it is away. */
+  readonly maxBuffered: number;
+  readonly faults: readonly Fault[];
+}
+
+const MOMENTS: readonly (string | undefined)[] = [
+  undefined,
+  undefined,
+  undefined,
+  undefined,
+  'says lock-request',
+  'says unlock-request',
+  'says move-lock-request',
+  'says request fst.allocate',
+  'says request fst.release',
+  'says request kit.add',
+  'says notification root.update',
+  'says notification kit.new_key',
+  'says notification cache.update',
+  'says lock-result',
+  'says unlock-result',
+  'says result',
+  'hears lock-request',
+  'hears unlock-request',
+  'hears move-lock-request',
+  'hears request fst.allocate',
+  'hears request fst.release',
+  'hears request kit.add',
+  'hears lock-result',
+  'hears result',
+  'hears notification root.update',
+];
+
+/** The plan of a seed. */
+export function planOf(seed: number): Plan {
+  const random = new Random(seed);
+  const isSmall = random.chance(0.1);
+  const dawdles = random.chance(0.15);
+  return {
+    seed,
+    workers: 2 + random.below(3),
+    loops: random.chance(0.3) ? 2 : 1,
+    keys: 3 + random.below(6),
+    masterAt: random.chance(0.2) ? 3_000 : 0,
+    opensWithin: random.chance(0.3) ? 1_500 : 30,
+    diskLatency: random.chance(0.2) ? 20 : 2,
+    delayChance: random.pick([0, 0.01, 0.05]),
+    longDelay: random.pick([20, 300]),
+    lockTimeout: dawdles ? 30_000 : 120_000,
+    maxBuffered: isSmall ? 3_000 : 1_000_000,
+    faults: Array.from({ length: 1 + random.below(6) }, () => fault(random, dawdles)),
+  };
+}
+
+function fault(random: Random, dawdles: boolean): Fault {
+  const after = random.chance(0.3) ? random.fraction() * 300 : random.fraction() * 5_000;
+  const message = MOMENTS[random.below(MOMENTS.length)];
+  const moment = { after, message };
+  const victim: Victim = random.chance(0.35) ? 'master' : random.below(4);
+  const dice = random.fraction();
+  if (dawdles && random.chance(0.3)) {
+    return { kind: 'dawdle', moment, victim: 0, milliseconds: random.pick([5_000, 20_000, 35_000]) };
+  }
+  if (dice < 0.4) return { kind: 'kill', moment, victim };
+  if (dice < 0.7) return { kind: 'break', moment, victim, ...breakage(random) };
+  if (dice < 0.78) return { kind: 'stall', moment, victim, milliseconds: random.fraction() * 12_000 };
+  if (dice < 0.86) return { kind: 'pause', moment, victim, milliseconds: random.fraction() * 15_000 };
+  if (dice < 0.91) return { kind: 'exit', moment, victim };
+  if (dice < 0.95) return { kind: 'create index', moment, victim: 0 };
+  return { kind: 'second master', moment, victim: 'master' };
+}
+
+function breakage(random: Random): Breakage {
+  const soon = (): number => random.fraction() * 50;
+  const dice = random.below(4);
+  if (dice === 0) return { serverAfter: soon(), processAfter: soon() };
+  if (dice === 1) return { serverAfter: soon(), processAfter: random.chance(0.5) ? undefined : 5_000 };
+  if (dice === 2) return { serverAfter: random.chance(0.5) ? undefined : 5_000, processAfter: soon() };
+  return { serverAfter: undefined, processAfter: undefined };
+}
+
+/** A fault in words. */
+export function describeFault(fault: Fault): string {
+  const { kind, victim, moment } = fault;
+  const whom = kind === 'second master' ? '' : victim === 'master' ? ' the master' : ` worker ${victim}`;
+  const when = moment.message === undefined ? '' : ` when it ${moment.message}`;
+  const after = ` ${Math.round(moment.after)} ms after the last`;
+  if (fault.kind === 'break') {
+    const noticed = (by: string, time: number | undefined): string =>
+      time === undefined ? `never noticed by the ${by}` : `noticed by the ${by} after ${Math.round(time)} ms`;
+    const ends = [noticed('server', fault.serverAfter), noticed('process', fault.processAfter)];
+    return `break the line of${whom}${when},${after}; ${ends.join(', ')}`;
+  }
+  const duration = 'milliseconds' in fault ? ` for ${Math.round(fault.milliseconds)} ms` : '';
+  return `${kind}${whom}${duration}${when},${after}`;
+}

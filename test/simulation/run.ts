@@ -1,0 +1,161 @@
+import { Broker } from '../../src/broker/broker.js';
+import type { Violation } from './checks/verdicts.js';
+import type { StockPeer } from './model/stock-peer.js';
+import { Worker } from './model/worker.js';
+import { describeFault, type Fault, type Plan } from './plan.js';
+import { type BrokerClass, DATABASE, World } from './world.js';
+
+/** How long everybody may take to work again after the last fault: a silent line is found by its heartbeat. */
+const RECOVERY_MS = 75_000;
+
+/** How long a fault waits for its message before it strikes without. */
+const MOMENT_MS = 3_000;
+
+/** What came of a run. */
+export interface Verdict {
+  readonly violations: readonly Violation[];
+  /** Why the contents of the file could not be held against anybody, if so. */
+  readonly torn: readonly string[];
+  /** Operations that ended with an error, their processes living on. */
+  readonly failures: number;
+  /** Writes that were acknowledged. */
+  readonly writes: number;
+  /** What happened, if it was to be kept. */
+  readonly history: readonly string[];
+}
+
+/** Plays one plan to its end, with the real broker or with another one. */
+export function play(plan: Plan, { broker = Broker as BrokerClass, keepHistory = false } = {}): Verdict {
+  const world = new World(plan, broker, keepHistory);
+  const { clock, checks } = world;
+  clock.schedule(plan.masterAt, () => world.startMaster());
+  for (let index = 0; index < plan.workers; index++) world.startWorker();
+  clock.advance(plan.masterAt + plan.opensWithin + 2_500);
+  for (const fault of plan.faults) strike(world, fault);
+  recover(world);
+  rest(world);
+  end(world);
+  return {
+    violations: checks.verdicts.violations,
+    torn: [...checks.verdicts.torn],
+    failures: world.failures,
+    writes: [...checks.values.acknowledged.values()].reduce((sum, value) => sum + value, 0),
+    history: world.history.lines,
+  };
+}
+
+function strike(world: World, fault: Fault): void {
+  const { clock } = world;
+  clock.advance(fault.moment.after);
+  const { message } = fault.moment;
+  if (message !== undefined) {
+    let isMet = false;
+    world.onMessage = (process, what) => {
+      if (isMet || !what.startsWith(message) || !isVictim(world, fault, process)) return;
+      isMet = true;
+      apply(world, fault, process);
+    };
+    clock.advanceUntil(MOMENT_MS, () => isMet);
+    world.onMessage = () => undefined;
+    if (isMet) return;
+  }
+  const workers = world.workers;
+  const victim =
+    fault.victim === 'master' ? world.master : workers[fault.victim % Math.max(workers.length, 1)];
+  apply(world, fault, victim);
+}
+
+function isVictim(world: World, { victim }: Fault, process: StockPeer): boolean {
+  return victim === 'master' ? process === world.master : process instanceof Worker;
+}
+
+function apply(world: World, fault: Fault, victim: StockPeer | undefined): void {
+  world.history.note(() => `FAULT: ${describeFault(fault)}: ${victim?.name ?? 'nobody'}`);
+  if (fault.kind === 'second master') {
+    world.startMaster(true);
+    return;
+  }
+  if (victim === undefined) return;
+  switch (fault.kind) {
+    case 'kill':
+      victim.die('killed');
+      break;
+    case 'exit':
+      victim.exit();
+      break;
+    case 'create index':
+      if (victim instanceof Worker) victim.createIndex();
+      break;
+    case 'break':
+      victim.dialed?.break(fault);
+      break;
+    case 'stall':
+      victim.dialed?.stall(fault.milliseconds);
+      break;
+    case 'pause':
+      victim.pause(fault.milliseconds);
+      break;
+    case 'dawdle':
+      if (victim instanceof Worker) victim.dawdles = fault.milliseconds;
+      break;
+  }
+}
+
+/** The faults are over: everybody must work again. */
+function recover(world: World): void {
+  const { clock, checks, plan } = world;
+  world.history.note(() => 'The faults are over');
+  const since = clock.now();
+  const bound = RECOVERY_MS + plan.lockTimeout * (plan.lockTimeout < 60_000 ? 2 : 0);
+  world.calm = 1_000;
+  const works = (worker: Worker): boolean => worker.workedAt > since || checks.isStranded(worker);
+  const isDone = (): boolean =>
+    world.master !== undefined && world.workers.length === plan.workers && world.workers.every(works);
+  if (clock.advanceUntil(bound, isDone)) return;
+  for (const worker of world.workers) {
+    if (!works(worker)) checks.verdicts.violation('does not work again', worker.name);
+  }
+}
+
+/** Everybody ends his work: nothing may be left open. */
+function rest(world: World): void {
+  const { clock, checks, broker } = world;
+  world.isWorking = false;
+  // Those who were away, or whose line is silent without anybody having noticed, are gone by then.
+  clock.advance(RECOVERY_MS);
+  checks.conclude();
+  const { held, waiting } = broker.locks(DATABASE);
+  const isHelpless = world.workers.some((worker) => checks.isStranded(worker));
+  if (!isHelpless && held.length + waiting.length > 0) {
+    checks.verdicts.violation('locks left', JSON.stringify({ held, waiting }));
+  }
+  checkPresence(world);
+  checks.values.conclude(world.file, world.indexFiles.get('values.idx'));
+}
+
+/** Everybody knows everybody, and what the others want to hear. */
+function checkPresence({ accepted, checks }: World): void {
+  for (const one of accepted) {
+    for (const other of accepted) {
+      if (one === other || one.isExiting || other.isExiting) continue;
+      const isKnown = one.peers.has(other.id);
+      const isServed = [...other.subscriptions].every((it) => one.served.get(other.id)?.has(it));
+      if (isKnown && isServed) continue;
+      checks.verdicts.violation('unknown peer', `${one.name} does not know ${other.name}`);
+    }
+    for (const id of one.peers) {
+      if (accepted.some((other) => other.id === id)) continue;
+      checks.verdicts.violation('ghost', `${one.name} still knows ${id}`);
+    }
+  }
+}
+
+/** All processes end: the broker must forget everything, and leave no timer behind. */
+function end(world: World): void {
+  const { clock, checks, broker } = world;
+  world.isSupervised = false;
+  for (const process of [...world.processes]) process.die('the run is over');
+  clock.advance(RECOVERY_MS + world.limits.lockTimeout * 3);
+  if (broker.databases.length > 0) checks.verdicts.violation('database left', broker.databases.join());
+  if (clock.pending > 0) checks.verdicts.violation('timers left', `${clock.pending}`);
+}

@@ -1,0 +1,194 @@
+import type { Broker } from '../../src/broker/broker.js';
+import type { Limits } from '../../src/broker/limits.js';
+import type { LogFields } from '../../src/broker/ports.js';
+import { resolveOptions } from '../../src/options.js';
+import { VirtualClock } from '../support/virtual-clock.js';
+import { Random } from '../torture/random.js';
+import { Checks } from './checks/checks.js';
+import { History } from './history.js';
+import { Line } from './line.js';
+import { DatabaseFile } from './model/database-file.js';
+import { Master } from './model/master.js';
+import type { ModelProcess } from './model/process.js';
+import type { StockPeer } from './model/stock-peer.js';
+import { Worker } from './model/worker.js';
+import type { Plan } from './plan.js';
+
+const DEFAULTS = resolveOptions();
+
+/** The name of the database in all runs. */
+export const DATABASE = 'mydb_data';
+
+/** What makes a broker: the real one, or one with a fault in it. */
+export type BrokerClass = typeof Broker;
+
+/** Everything that there is in one run: the broker, the processes, their lines, and the file that they share. */
+export class World {
+  readonly clock = new VirtualClock();
+  readonly random: Random;
+  readonly limits: Limits;
+  readonly history: History;
+  readonly checks: Checks;
+  readonly file = new DatabaseFile();
+  readonly indexFiles = new Map<string, Map<string, number>>();
+  readonly broker: Broker;
+  /** Live processes that were let in at some time. */
+  accepted: StockPeer[] = [];
+  readonly processes = new Set<ModelProcess>();
+  failures = 0;
+  /** Told of each message as it is said or heard. */
+  onMessage: (process: StockPeer, what: string) => void = () => undefined;
+  /** Whether workers go on with the next operation. */
+  isWorking = true;
+  /** Whether processes that end are started again. */
+  isSupervised = true;
+  /** Milliseconds between two operations of a worker, on average. */
+  calm = 15;
+  readonly #seated = new Map<string, StockPeer>();
+  readonly #absentSince = new Map<StockPeer, number>();
+  #names = 0;
+  readonly #extraMasters = new Set<Master>();
+
+  constructor(
+    readonly plan: Plan,
+    BrokerClass: BrokerClass,
+    isHistoryKept: boolean,
+  ) {
+    // What comes up on the way is drawn from other numbers than the plan, so that a plan without one of its faults
+    // is much the same run.
+    this.random = new Random(plan.seed ^ 0x5bd1e995);
+    this.limits = limitsOf(plan);
+    this.history = new History(this.clock, isHistoryKept);
+    this.checks = new Checks(this);
+    this.broker = new BrokerClass({
+      clock: this.clock,
+      limits: this.limits,
+      logger: this.#logger(),
+      observer: {
+        peerConnected: () => undefined,
+        peerDisconnected: ({ id }) => {
+          const process = this.#seated.get(id);
+          if (process !== undefined) this.#absentSince.set(process, this.clock.now());
+        },
+      },
+    });
+  }
+
+  get workers(): Worker[] {
+    return [...this.processes].filter((process) => process instanceof Worker);
+  }
+
+  /** The master that is supervised, if it lives. */
+  get master(): Master | undefined {
+    return [...this.processes].find(
+      (process): process is Master => process instanceof Master && !this.#extraMasters.has(process),
+    );
+  }
+
+  startWorker(): void {
+    const opens = this.random.fraction() * this.plan.opensWithin;
+    this.processes.add(new Worker(this, `W${++this.#names}`, opens, this.plan.loops));
+  }
+
+  /** @param isExtra whether somebody starts it beside the one that is supervised */
+  startMaster(isExtra = false): void {
+    const opens = this.random.fraction() * this.plan.opensWithin;
+    const master = new Master(this, `M${++this.#names}`, opens);
+    this.processes.add(master);
+    if (isExtra) this.#extraMasters.add(master);
+  }
+
+  /** A process connects. */
+  dial(process: StockPeer): void {
+    const latency = () => 0.2 + this.random.fraction() * 3;
+    process.after(latency(), () => {
+      const request = { database: DATABASE, peerId: process.id, address: process.name };
+      process.leaveDoor = this.broker.arrive(request, {
+        accept: (visitor) => {
+          this.history.note(() => `server lets ${process.name} in`);
+          this.#seated.set(process.id, process);
+          this.#absentSince.delete(process);
+          if (!this.accepted.includes(process)) this.accepted.push(process);
+          if (process instanceof Master) this.#takesOver(process);
+          // A master that comes again is a new one to the server: it is told anew who is there.
+          if (process.isMaster) this.checks.releases(process);
+          const line = new Line(this, process, visitor);
+          process.dialed = line;
+          return line;
+        },
+        refuse: (code) => this.clock.schedule(latency(), () => process.act(() => process.refused(code))),
+      });
+    });
+  }
+
+  /** Whether the server has a connection of that very process. */
+  isPresent(process: StockPeer): boolean {
+    return this.#seated.get(process.id) === process && this.broker.hasPeer(DATABASE, process.id);
+  }
+
+  processEnded(process: ModelProcess): void {
+    this.processes.delete(process);
+    this.accepted = this.accepted.filter((other) => other !== process);
+    this.checks.releases(process as StockPeer);
+    if (!this.isSupervised) return;
+    const wait = this.random.chance(0.1) ? 6_000 : 100 + this.random.fraction() * 1_500;
+    if (process instanceof Worker) this.clock.schedule(wait, () => this.isSupervised && this.startWorker());
+    else if (!this.#extraMasters.delete(process as Master)) {
+      this.clock.schedule(wait, () => this.isSupervised && this.startMaster());
+    }
+  }
+
+  /** Since when the server has no connection of that process; `undefined` while it has one. */
+  absentSince(process: StockPeer): number | undefined {
+    return this.#absentSince.get(process);
+  }
+
+  /** A process writes to the file. One that the others have given up must not any more, and no server can stop it. */
+  writesFile(process: StockPeer, write: () => void): void {
+    const since = this.absentSince(process);
+    const isGivenUp = since !== undefined && this.clock.now() - since >= this.limits.reconnectGrace;
+    const isReplaced = process instanceof Master && this.#seated.get(process.id) !== process;
+    const isCutOff = isGivenUp || (isReplaced && this.accepted.includes(process));
+    if (isCutOff) this.checks.verdicts.tear(`${process.name} writes, and others do not wait for it any more`);
+    write();
+  }
+
+  /** Milliseconds until a worker does the next thing. */
+  pause(): number {
+    return this.random.fraction() * 2 * this.calm;
+  }
+
+  operationFailed(): void {
+    this.failures += 1;
+  }
+
+  /** The broker has done something. */
+  stepped(): void {}
+
+  /** Whoever is the master is supervised, and nobody else. */
+  #takesOver(master: Master): void {
+    const { master: former } = this;
+    if (former === undefined || former === master) return;
+    this.#extraMasters.add(former);
+    this.#extraMasters.delete(master);
+  }
+
+  #logger() {
+    const line = (level: string) => (fields: LogFields, message: string) => {
+      this.history.note(() => `server ${level}: ${message} ${JSON.stringify(fields)}`);
+    };
+    const quiet = (): void => undefined;
+    return {
+      trace: quiet,
+      debug: line('debug'),
+      info: line('info'),
+      warn: line('warn'),
+      error: line('error'),
+    };
+  }
+}
+
+/** What the server works with if nobody sets anything else, but for what the plan varies. */
+function limitsOf({ lockTimeout, maxBuffered }: Plan): Limits {
+  return { ...DEFAULTS, lockTimeout, maxBuffered, maxMailPerPeer: maxBuffered };
+}
