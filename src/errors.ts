@@ -315,6 +315,10 @@ export const ERRORS = {
     summary: 'The master that had granted this lock is gone, and the lock with it.',
     remedy: 'Try the operation again.',
   },
+  IPC_REQUEST_KEY_TABLE_FULL: {
+    summary: 'The key table of the database file may be full, so the key is written out in full.',
+    remedy: 'Nothing to do. Files with fewer different keys are smaller.',
+  },
   IPC_REQUEST_MAILBOX_FULL: {
     summary:
       'There is no room to keep more requests for the master: `maxMailPerPeer`, or half of `maxTotalBuffered`.',

@@ -66,9 +66,10 @@ export class Database {
       },
     );
     this.#delivery = new Delivery(name, this.#seat, limits, incidents);
-    this.#news = new FileNews(name, this.#seat, this.#delivery, incidents);
     const common = { ...settings, database: name, peers: this.#peers };
-    const rooms = { ...common, seat: this.#seat, delivery: this.#delivery, news: this.#news };
+    const halls = { ...common, seat: this.#seat, delivery: this.#delivery };
+    this.#news = new FileNews(halls);
+    const rooms = { ...halls, news: this.#news };
     const sent = (): void => this.#cutOffOverdue();
     this.#desk = new MasterDesk({ ...rooms, sent });
     this.#succession = new Succession({

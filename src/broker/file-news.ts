@@ -1,13 +1,22 @@
 import type { Delivery } from './delivery.js';
 import { encode } from './envelope.js';
 import type { Incidents } from './incidents.js';
-import { LAST_SAFE_KEY_INDEX } from './limits.js';
+import { LAST_SAFE_KEY_INDEX, MAX_REPLAYED_KEYS } from './limits.js';
 import type { MasterSeat } from './master-seat.js';
 import { parseNotification } from './message.js';
 import type { Peer } from './peer.js';
 import { MASTER_ID, SERVER_ID } from './peer-id.js';
 import { AnnouncedKeys } from './presence.js';
 import { RootRecord } from './root-record.js';
+
+/** What file news work with. */
+export interface FileNewsSettings {
+  readonly database: string;
+  readonly peers: ReadonlyMap<string, Peer>;
+  readonly seat: MasterSeat;
+  readonly delivery: Delivery;
+  readonly incidents: Incidents;
+}
 
 /**
  * What all processes must know of the database file: where its root is, and its key table. Passed on when it changes,
@@ -19,15 +28,21 @@ import { RootRecord } from './root-record.js';
  */
 export class FileNews {
   readonly #database: string;
+  readonly #peers: ReadonlyMap<string, Peer>;
   readonly #seat: MasterSeat;
   readonly #delivery: Delivery;
   readonly #incidents: Incidents;
   #root = new RootRecord();
   #keys = new AnnouncedKeys();
+  /** Keys that a former master was asked for by workers that are gone. */
+  readonly #keysInDoubt = new Set<string>();
+  /** What the server asked the master, by the ids of the requests. */
+  readonly #asked = new Map<string, string>();
   #lastRequest = 0;
 
-  constructor(database: string, seat: MasterSeat, delivery: Delivery, incidents: Incidents) {
+  constructor({ database, peers, seat, delivery, incidents }: FileNewsSettings) {
     this.#database = database;
+    this.#peers = peers;
     this.#seat = seat;
     this.#delivery = delivery;
     this.#incidents = incidents;
@@ -105,22 +120,55 @@ export class FileNews {
   }
 
   /**
+   * A master gave that key that index. If it did not tell the others, since it told them before and its line broke, or
+   * since the key was in the file when it came, they hear of it here, before anybody writes it [PROTOCOL-8.5].
+   *
+   * @param index `undefined` if it gave none
+   */
+  keyHasIndex(key: string, index: number | undefined): void {
+    if (index === undefined || this.#keys.isAnnounced(index, key)) return;
+    const data = { type: 'kit.new_key', key, index };
+    const announcement = encode(JSON.stringify({ type: 'notification', from: MASTER_ID, data }));
+    this.#keys.remember(index, key, announcement);
+    for (const peer of this.#peers.values()) if (!peer.isMaster) this.#delivery.send(peer, announcement);
+  }
+
+  /** A master that is gone was asked for an index for that key, and perhaps told of one that nobody heard of. */
+  keyInDoubt(key: string | undefined): void {
+    if (key !== undefined && this.#keysInDoubt.size < MAX_REPLAYED_KEYS) this.#keysInDoubt.add(key);
+  }
+
+  /** The master answered a request of the server. */
+  answered(id: string, index: number | undefined): void {
+    const key = this.#asked.get(id);
+    if (key === undefined) return;
+    this.#asked.delete(id);
+    this.keyHasIndex(key, index);
+  }
+
+  /**
    * The last master may have died between telling of a key and writing it. A new one that was only told of it would
-   * not write it either; one that is asked to add it does [PROTOCOL-8.3].
+   * not write it either; one that is asked to add it does [PROTOCOL-8.5].
    */
   #haveKeysWritten(master: Peer): void {
-    for (const { key } of this.#keys.all()) {
+    const announced = [...this.#keys.all()].map(({ key }) => key);
+    this.#asked.clear();
+    for (const key of new Set([...announced, ...this.#keysInDoubt])) {
       const id = `${SERVER_ID}key${++this.#lastRequest}`;
       const data = { type: 'kit.add', key };
+      this.#asked.set(id, key);
       const request = { type: 'request', from: SERVER_ID, to: MASTER_ID, id, data };
       this.#delivery.sendOwed(master, encode(JSON.stringify(request)));
     }
+    this.#keysInDoubt.clear();
   }
 
   /** Nobody is connected: the file may be repaired or replaced, and nothing of the old one must be told. */
   forget(): void {
     this.#root = new RootRecord();
     this.#keys = new AnnouncedKeys();
+    this.#keysInDoubt.clear();
+    this.#asked.clear();
   }
 
   /** The peer has read everything that was sent before its ping with that token. */

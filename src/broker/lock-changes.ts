@@ -36,7 +36,7 @@ export class LockChanges {
   /** A lock is given back. The ledger knows of it when this returns. */
   unlock(open: OpenRequest): LockChange {
     const { ledger } = this.#settings;
-    const lock = this.heldBy(open);
+    const lock = this.#heldBy(open);
     const orphan = this.orphanOf(open);
     if (orphan !== undefined && lock !== undefined && !orphan.isHalfReleased) {
       // It holds this number twice, of two masters: nobody can tell which one it means. Both end with the second.
@@ -53,12 +53,17 @@ export class LockChanges {
   move(open: OpenRequest): LockChange {
     const orphan = this.orphanOf(open);
     const isMasters =
-      orphan === undefined && (this.heldBy(open) !== undefined || this.#mayBeOlderThanServer(open));
+      orphan === undefined && (this.#heldBy(open) !== undefined || this.#mayBeOlderThanServer(open));
     return isMasters ? { to: 'master' } : { to: 'server', orphan };
   }
 
+  /** The lock that a request which went to the master is about; the master may have gone since, and answer yet. */
+  lockOf(open: OpenRequest): Lock | undefined {
+    return this.#heldBy(open) ?? this.orphanOf(open);
+  }
+
   /** A lock of the present master that the asker holds under the number that it names. */
-  heldBy({ asker, request }: OpenRequest): Lock | undefined {
+  #heldBy({ asker, request }: OpenRequest): Lock | undefined {
     const lock = request.lockId === undefined ? undefined : this.#settings.ledger.lockWith(request.lockId);
     return lock?.holder === asker ? lock : undefined;
   }

@@ -15,9 +15,10 @@ import { LockGate } from './lock-gate.js';
 import { type Lock, LockLedger, type LockTable } from './lock-ledger.js';
 import { isOwnId, LockReturns } from './lock-returns.js';
 import type { Mail } from './mailbox.js';
-import { MasterProof } from './master-proof.js';
+import { MAX_MASTERS_SENT_AWAY, MasterProof } from './master-proof.js';
 import type { MasterSeat } from './master-seat.js';
 import {
+  keyIndexOf,
   type MasterAnswer,
   type MasterAnswerType,
   type MasterRequest,
@@ -60,8 +61,8 @@ export class MasterDesk {
   readonly #expiry: LockExpiry;
   /** Whether the last master may have given, or kept, locks that the ledger does not show. */
   #isInDoubt = false;
-  /** Whether the master that comes next is known to be a new process. */
-  #isNextNew = false;
+  /** How many masters in a row were found to be old ones. */
+  #sentAway = 0;
 
   constructor(settings: MasterDeskSettings) {
     this.#settings = settings;
@@ -121,11 +122,11 @@ export class MasterDesk {
       return false;
     const open = receiver === undefined ? undefined : this.#requests.answer(receiver, answer.id, type);
     if (open === undefined || receiver === undefined) {
-      this.#swallow(master, answer);
+      this.#swallow(master, answer, message);
       return false;
     }
     if (type === 'lock-result') this.#lockAnswered(master, open, answer, message);
-    if (type === 'result') this.#indexCreations.answered(answer.id);
+    if (type === 'result') this.#resultCame(open, message);
     this.#gate.answered(open);
     return true;
   }
@@ -184,8 +185,9 @@ export class MasterDesk {
 
   /** The last master answers no more: what it left open is for the next one, or is answered by the server. */
   masterEnded(): void {
-    const { requests, isInDoubt } = this.#requests.lost();
-    this.#isInDoubt ||= isInDoubt;
+    const { requests, abandoned } = this.#requests.lost();
+    this.#isInDoubt ||= requests.length + abandoned.length > 0;
+    for (const { request } of abandoned) this.#settings.news.keyInDoubt(request.key);
     const again: Mail[] = [];
     for (const open of requests) {
       open.isPassed = false;
@@ -209,8 +211,8 @@ export class MasterDesk {
    * @param conclude is called once, unless the master goes away before
    */
   prove(master: Peer, conclude: (verdict: 'new' | 'old') => void): void {
-    const isKnown = this.#isNextNew || (!this.#isInDoubt && this.#ledger.isEmpty);
-    this.#isNextNew = false;
+    const isTrusted = this.#sentAway >= MAX_MASTERS_SENT_AWAY;
+    const isKnown = isTrusted || (!this.#isInDoubt && this.#ledger.isEmpty);
     if (isKnown || !this.#settings.limits.lockRecovery) {
       conclude('new');
       return;
@@ -220,20 +222,17 @@ export class MasterDesk {
     const id = this.#returns.nextId();
     const question = this.#proof.begin(id, orphan?.tid ?? id, highestId, (verdict, lockId) => {
       if (lockId !== undefined) this.#returns.giveBack(lockId);
+      if (verdict === 'old') this.#sentAway += 1;
       conclude(verdict);
       this.#settings.sent();
     });
     this.#settings.delivery.send(master, question);
   }
 
-  /** The last master was refused, and so has ended: whoever comes next is another process. */
-  lastMasterWasRefused(): void {
-    this.#isNextNew = true;
-  }
-
   /** A new master has opened its file: it gets what waited, in order. */
   release(mail: readonly Mail[]): void {
     this.#isInDoubt = false;
+    this.#sentAway = 0;
     this.#ledger.beginEpoch();
     for (const { request, payload } of mail) {
       const { master } = this.#settings.seat;
@@ -316,7 +315,7 @@ export class MasterDesk {
   }
 
   #lockAnswered(master: Peer, open: OpenRequest, answer: MasterAnswer, message: Uint8Array): void {
-    const moved = open.request.type === 'move-lock-request' ? this.#changes.heldBy(open) : undefined;
+    const moved = open.request.type === 'move-lock-request' ? this.#changes.lockOf(open) : undefined;
     if (moved !== undefined) this.#ledger.release(moved);
     if (answer.lock === undefined) {
       // AceBase forgets a lock that could not be moved; the master does not.
@@ -330,6 +329,11 @@ export class MasterDesk {
     this.#settings.news.bringUpToDate(open.asker);
   }
 
+  #resultCame({ request }: OpenRequest, message: Uint8Array): void {
+    this.#indexCreations.answered(request.id);
+    if (request.key !== undefined) this.#settings.news.keyHasIndex(request.key, keyIndexOf(message));
+  }
+
   /** Nobody must wait for a lock that was granted to a worker that may be dead: it goes back until it returns. */
   #postpone(master: Peer, worker: Peer, { id, lock }: MasterAnswer): boolean {
     if (lock === undefined || !this.#settings.limits.lockRecovery) return false;
@@ -341,8 +345,8 @@ export class MasterDesk {
   }
 
   /** Nobody waits for this answer; a lock that it grants goes back. */
-  #swallow(master: Peer, answer: MasterAnswer): void {
-    const { database, incidents, seat } = this.#settings;
+  #swallow(master: Peer, answer: MasterAnswer, message: Uint8Array): void {
+    const { database, incidents, seat, news } = this.#settings;
     const abandoned = this.#requests.answerAbandoned(answer.id);
     this.#returns.answered(answer.id);
     if (abandoned !== undefined) {
@@ -350,6 +354,7 @@ export class MasterDesk {
       this.#gate.answered(abandoned);
     }
     this.#proof.answered(answer);
+    news.answered(answer.id, keyIndexOf(message));
     if (isOwnId(answer.id)) return;
     incidents.record('unasked-answer', { database }, 'dropped an answer that nobody waits for');
     const { lock } = answer;

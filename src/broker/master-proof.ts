@@ -7,6 +7,12 @@ import type { Cancel, Clock } from './ports.js';
 /** The number of the first lock that a master gives. */
 const FIRST_ID = 1;
 
+/**
+ * How many masters in a row are sent away as old ones. A new process that takes locks of its own as it starts may seem to
+ * be one; sooner or later it must be trusted.
+ */
+export const MAX_MASTERS_SENT_AWAY = 2;
+
 /** What the proof came to: a `new` process, or the `old` one that came back. */
 export type ProofVerdict = 'new' | 'old';
 
@@ -23,6 +29,8 @@ export class MasterProof {
   #highestId = 0;
   #conclude: ((verdict: ProofVerdict, lockId: number | undefined) => void) | undefined;
   #cancelTimeout: Cancel | undefined;
+  /** Whether the last question has no answer: whoever it was put to may have granted a lock that nobody gives back. */
+  #isUnanswered = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -45,7 +53,8 @@ export class MasterProof {
   ): Uint8Array {
     this.cancel();
     this.#requestId = requestId;
-    this.#highestId = highestId;
+    this.#highestId = this.#isUnanswered ? FIRST_ID : Math.max(highestId, FIRST_ID);
+    this.#isUnanswered = true;
     this.#conclude = conclude;
     this.#cancelTimeout = this.#clock.schedule(MASTER_PROOF_MS, () => this.#end('old', undefined));
     const data = { path: '', tid, write: false, comment: 'acebase-ipc-server: is this a new master?' };
@@ -57,8 +66,9 @@ export class MasterProof {
   /** The master answered one of the server's questions. */
   answered({ id, lock }: MasterAnswer): void {
     if (this.#conclude === undefined || id !== this.#requestId) return;
+    this.#isUnanswered = false;
     if (lock === undefined) this.#end('old', undefined);
-    else this.#end(lock.id > Math.max(this.#highestId, FIRST_ID) ? 'old' : 'new', lock.id);
+    else this.#end(lock.id > this.#highestId ? 'old' : 'new', lock.id);
   }
 
   /** The master is gone: nothing is concluded. */

@@ -51,6 +51,8 @@ export interface MasterRequest {
   readonly tid: string | undefined;
   /** Whether a lock is asked for writing. */
   readonly isWrite: boolean;
+  /** The key that `kit.add` asks an index for. */
+  readonly key: string | undefined;
 }
 
 /** An answer of the master, as far as it takes to know what was granted [PROTOCOL-5.3]. */
@@ -81,6 +83,8 @@ const KEY_DATA = encode('data');
 const KEY_OK = encode('ok');
 const KEY_TID = encode('tid');
 const KEY_WRITE = encode('write');
+const KEY_KEY = encode('key');
+const KEY_INDEX = encode('index');
 const KEY_PATH = encode('path');
 const KEY_EXPIRES = encode('expires');
 const KEY_COMMENT = encode('comment');
@@ -161,12 +165,14 @@ export function parseMasterRequest(
   const from = textMember(message, 0, KEY_FROM);
   if (id === undefined || from === undefined) return undefined;
   const data = findMember(message, 0, KEY_DATA);
+  const subject = data < 0 ? undefined : textMember(message, data, KEY_TYPE);
   return {
     type,
     id,
     from,
     lockId: data < 0 ? undefined : numberMember(message, data, KEY_ID),
-    subject: data < 0 ? undefined : textMember(message, data, KEY_TYPE),
+    subject,
+    key: subject === 'kit.add' ? textMember(message, data, KEY_KEY) : undefined,
     tid: data < 0 || type !== 'lock-request' ? undefined : textMember(message, data, KEY_TID),
     isWrite: data >= 0 && type === 'lock-request' && isTrue(message, data, KEY_WRITE),
   };
@@ -186,6 +192,12 @@ export function parseMasterAnswer(type: MasterAnswerType, message: Uint8Array): 
       ? undefined
       : { id: lockId, tid, isWrite: isTrue(message, data, KEY_WRITE) };
   return { id, isOk, lock };
+}
+
+/** The index that a `result` gives the key of `kit.add`; `undefined` if it gives none. */
+export function keyIndexOf(result: Uint8Array): number | undefined {
+  const data = findMember(result, 0, KEY_DATA);
+  return data < 0 ? undefined : numberMember(result, data, KEY_INDEX);
 }
 
 /** When a lock runs out at the master that granted it: milliseconds since 1970 by its clock. */

@@ -32,6 +32,11 @@ export class AnnouncedKeys {
     this.#announcements.set(index, { key, message: new Uint8Array(announcement) });
   }
 
+  /** Whether it was announced that this index stands for that key. */
+  isAnnounced(index: number, key: string): boolean {
+    return this.#announcements.get(index)?.key === key;
+  }
+
   /** The announcements, in the order in which their indexes were first announced. */
   all(): Iterable<Announcement> {
     return this.#announcements.values();

@@ -111,12 +111,12 @@ export class OpenRequests {
     this.#byAsker.delete(asker);
   }
 
-  /** The master is gone. @returns what it had not answered, and whether more than that is in doubt */
-  lost(): { readonly requests: readonly OpenRequest[]; readonly isInDoubt: boolean } {
+  /** The master is gone. @returns what it had not answered, and what nobody waits for any more */
+  lost(): { readonly requests: readonly OpenRequest[]; readonly abandoned: readonly OpenRequest[] } {
     const requests = [...this.all()].filter(({ isPassed }) => isPassed);
-    const isInDoubt = requests.length > 0 || this.#abandoned.size > 0;
+    const abandoned = [...this.#abandoned.values()];
     this.#abandoned.clear();
-    return { requests, isInDoubt };
+    return { requests, abandoned };
   }
 
   /** All that wait for an answer. */

@@ -74,7 +74,6 @@ export class Succession {
   refusesNext(): boolean {
     if (this.#cancelOldMaster === undefined) return false;
     this.#forgetOldMaster();
-    this.#settings.desk.lastMasterWasRefused();
     return true;
   }
 

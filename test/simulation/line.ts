@@ -133,6 +133,7 @@ export class Line implements Link {
     const latency = random.chance(plan.delayChance)
       ? random.fraction() * plan.longDelay
       : 0.1 + random.fraction() * 2;
-    return Math.max(last, clock.now() + latency, this.#stalledUntil + 0.1);
+    // A little later each time: what is due at one moment need not be called in order, by the rounding of sums.
+    return Math.max(last + 1e-6, clock.now() + latency, this.#stalledUntil + 0.1);
   }
 }

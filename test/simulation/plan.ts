@@ -34,6 +34,8 @@ export interface Plan {
   /** How often a message takes long, and how long at most. */
   readonly delayChance: number;
   readonly longDelay: number;
+  /** How often a write to the root moves its record. */
+  readonly rootMoves: number;
   readonly lockTimeout: number;
   /** Bytes that may wait for one peer, and that are kept for it while it is away. */
   readonly maxBuffered: number;
@@ -83,6 +85,7 @@ export function planOf(seed: number): Plan {
     diskLatency: random.chance(0.2) ? 20 : 2,
     delayChance: random.pick([0, 0.01, 0.05]),
     longDelay: random.pick([20, 300]),
+    rootMoves: random.pick([0.4, 0.05]),
     lockTimeout: dawdles ? 30_000 : 120_000,
     maxBuffered: isSmall ? 3_000 : 1_000_000,
     faults: Array.from({ length: 1 + random.below(6) }, () => fault(random, dawdles)),
@@ -98,11 +101,11 @@ function fault(random: Random, dawdles: boolean): Fault {
   if (dawdles && random.chance(0.3)) {
     return { kind: 'dawdle', moment, victim: 0, milliseconds: random.pick([5_000, 20_000, 35_000]) };
   }
-  if (dice < 0.4) return { kind: 'kill', moment, victim };
-  if (dice < 0.7) return { kind: 'break', moment, victim, ...breakage(random) };
-  if (dice < 0.78) return { kind: 'stall', moment, victim, milliseconds: random.fraction() * 12_000 };
-  if (dice < 0.86) return { kind: 'pause', moment, victim, milliseconds: random.fraction() * 15_000 };
-  if (dice < 0.91) return { kind: 'exit', moment, victim };
+  if (dice < 0.37) return { kind: 'kill', moment, victim };
+  if (dice < 0.67) return { kind: 'break', moment, victim, ...breakage(random) };
+  if (dice < 0.75) return { kind: 'stall', moment, victim, milliseconds: random.fraction() * 12_000 };
+  if (dice < 0.82) return { kind: 'pause', moment, victim, milliseconds: random.fraction() * 15_000 };
+  if (dice < 0.9) return { kind: 'exit', moment, victim };
   if (dice < 0.95) return { kind: 'create index', moment, victim: 0 };
   return { kind: 'second master', moment, victim: 'master' };
 }

@@ -124,6 +124,8 @@ export interface LockDetails {
   /** Its transaction. */
   readonly tid: string;
   readonly write: boolean;
+  /** Milliseconds until it runs out, as the master says. */
+  readonly lasts: number;
 }
 
 /** A log line. */
@@ -184,7 +186,7 @@ export class BrokerLab {
     const master = this.connect('[master]', database);
     master.onMessage = (text) => {
       const message = text.startsWith('{') ? (JSON.parse(text) as Record<string, unknown>) : {};
-      if (message['from'] !== '[server]') return;
+      if (message['from'] !== '[server]' || !String(message['type']).endsWith('lock-request')) return;
       const isLock = message['type'] === 'lock-request';
       const data = isLock ? { ...(message['data'] as object), id: 1 } : message['data'];
       master.tells(
@@ -217,7 +219,8 @@ export class BrokerLab {
       comment: 'test',
     };
     worker.tells({ type: 'lock-request', id, data }, '[master]');
-    const granted = { ...data, id: lock.lockId ?? this.#locks, expires: 0 };
+    const expires = this.clock.wallTime() + (lock.lasts ?? LIMITS.lockTimeout);
+    const granted = { ...data, id: lock.lockId ?? this.#locks, expires };
     master.tells({ type: 'lock-result', id, ok: true, data: granted }, worker.id);
     return id;
   }

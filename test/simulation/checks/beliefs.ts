@@ -29,7 +29,8 @@ export class Beliefs {
     for (const other of this.#beliefs) {
       if (other.tid === tid || !(write || other.write) || !this.#counts(other)) continue;
       const [mine, its] = [describe(belief), describe(other)];
-      this.#verdicts.violation('conflicting locks', `${mine} while ${its}`);
+      // Who writes with a lock that ran out may give back another one by its number.
+      this.#verdicts.wrongFile('conflicting locks', `${mine} while ${its}`);
     }
     this.#beliefs.add(belief);
     return belief;
@@ -45,13 +46,18 @@ export class Beliefs {
     return false;
   }
 
-  /** Nobody waits for the dead, nor for longer than the grace for who was stopped, or went on with a dead line. */
+  /**
+   * Nobody waits for the dead, nor for longer than the grace for who is stopped; nor for who has lost his line and does
+   * not notice, since he was stopped meanwhile, or is exiting: a stock client does not watch its line then.
+   */
   #counts({ holder, expires }: Belief): boolean {
     const { clock, limits } = this.#world;
     if (!holder.isAlive || clock.wallTime() >= expires) return false;
     const absentSince = this.#world.absentSince(holder) ?? Number.POSITIVE_INFINITY;
-    const since = holder.pausedAt ?? (absentSince < (holder.resumedAt ?? 0) ? absentSince : undefined);
-    return since === undefined || clock.now() - since < limits.reconnectGrace;
+    const { pausedAt = Number.POSITIVE_INFINITY, resumedAt = 0, isExiting } = holder;
+    const isBlind = isExiting || absentSince < resumedAt || pausedAt < Number.POSITIVE_INFINITY;
+    const since = Math.min(pausedAt, isBlind ? absentSince : Number.POSITIVE_INFINITY);
+    return clock.now() - since < limits.reconnectGrace;
   }
 }
 

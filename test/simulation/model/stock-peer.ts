@@ -111,7 +111,8 @@ export abstract class StockPeer extends ModelProcess {
     if (this.isExiting) return;
     this.note(() => 'is told to exit');
     this.isExiting = true;
-    this.after(KILL_TIMEOUT_MS, () => this.die('killed by its supervisor: it did not exit'));
+    const kill = (): void => this.die('killed by its supervisor: it did not exit');
+    this.world.clock.schedule(KILL_TIMEOUT_MS, kill);
     if (this.locks === 0) this.#sayGoodbye();
   }
 

@@ -34,10 +34,12 @@ export function begin<T>(task: Task<T>, done: (value: T) => void, failed: (error
       isSettled = true;
       settle();
     };
-    result.value(
-      (value) => once(() => goOn(() => task.next(value))),
-      (error) => once(() => goOn(() => task.throw(error))),
-    );
+    const failedToWait = (error: Error): void => once(() => goOn(() => task.throw(error)));
+    try {
+      result.value((value) => once(() => goOn(() => task.next(value))), failedToWait);
+    } catch (error) {
+      failedToWait(error as Error);
+    }
   };
   goOn(() => task.next());
 }

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { encode } from '../../../src/broker/envelope.js';
-import { MAX_EXPECTED_ECHOES, MAX_REPLAYED_KEYS } from '../../../src/broker/limits.js';
+import { MAX_EXPECTED_ECHOES, MAX_GONE_IDS, MAX_REPLAYED_KEYS } from '../../../src/broker/limits.js';
 import { parseNotification } from '../../../src/broker/message.js';
 import { AnnouncedKeys } from '../../../src/broker/presence.js';
 import { RootRecord, RootView } from '../../../src/broker/root-record.js';
+import { BrokerLab } from '../../support/broker-lab.js';
 
 const MESSAGE = encode('{}');
 
@@ -24,11 +25,35 @@ describe('limits that are no options', () => {
 
   it('keys beyond the size of a key table are not told again; those that are there may change', () => {
     const keys = new AnnouncedKeys();
-    for (let index = 0; index <= MAX_REPLAYED_KEYS; index++) keys.remember(index, encode(String(index)));
+    for (let index = 0; index <= MAX_REPLAYED_KEYS; index++)
+      keys.remember(index, `k${index}`, encode(String(index)));
     expect(keys.size).toBe(MAX_REPLAYED_KEYS);
-    keys.remember(0, encode('again'));
+    keys.remember(0, 'again', encode('again'));
     const [first] = keys.all();
-    expect(first).toEqual(encode('again'));
+    expect(first).toEqual({ key: 'again', message: encode('again') });
+  });
+
+  it('keys that a lost master may not have told of are asked for again up to the size of a key table', () => {
+    const lab = new BrokerLab({ maxTotalBuffered: 100_000_000 });
+    const master = lab.connectMaster();
+    lab.connect('stays');
+    for (let worker = 0, key = 0; key <= MAX_REPLAYED_KEYS; worker++) {
+      const peer = lab.connect(`worker${worker}`);
+      for (let count = 0; count < 8_000; count++, key++) {
+        peer.tells({ type: 'request', id: `${key}`, data: { type: 'kit.add', key: `k${key}` } }, '[master]');
+      }
+      peer.leaves();
+    }
+    master.leaves();
+    expect(lab.connectMaster().messages('request')).toHaveLength(MAX_REPLAYED_KEYS);
+  });
+
+  it('a master that comes is told of so many that have gone', () => {
+    const lab = new BrokerLab();
+    lab.connect('stays');
+    for (let worker = 0; worker <= MAX_GONE_IDS; worker++) lab.connect(`worker${worker}`).leaves();
+    const told = lab.connectMaster().received.filter((text) => text.startsWith('disconnect:'));
+    expect(told).toHaveLength(MAX_GONE_IDS);
   });
 
   it('a notification that is too long is passed on unread', () => {

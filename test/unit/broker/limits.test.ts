@@ -110,8 +110,8 @@ describe('limits', () => {
     mailbox.put({ senderId: 'peerA', payload, request: undefined });
     expect(mailbox.takeAll()[0]?.payload.buffer.byteLength).toBe(50);
     const keys = new AnnouncedKeys();
-    keys.remember(0, payload);
-    expect([...keys.all()][0]?.buffer.byteLength).toBe(50);
+    keys.remember(0, 'key', payload);
+    expect([...keys.all()][0]?.message.buffer.byteLength).toBe(50);
   });
 
   it('refuses peers, and databases, above their number; those that are there may reconnect', () => {

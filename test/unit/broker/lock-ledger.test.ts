@@ -66,6 +66,17 @@ describe('the ledger of locks [PROTOCOL-12.2]', () => {
     expect(master.messages('unlock-request')).toMatchObject([{ from: '[server]', data: { id: 7 } }]);
   });
 
+  it('knows a lock that a master moves as it leaves, once', () => {
+    const { lab, master, a, locks } = cluster();
+    lab.grantLock(a, master, { lockId: 7, tid: 't', write: true });
+    a.tells({ type: 'move-lock-request', id: 'm', data: { id: 7, move_to: 'parent' } }, '[master]');
+    master.tells({ type: 'bye' });
+    master.tells({ type: 'lock-result', id: 'm', ok: true, data: { id: 7, tid: 't', write: true } }, 'peerA');
+    expect(locks().held).toHaveLength(1);
+    a.tells({ type: 'unlock-request', id: 'u', data: { id: 7 } }, '[master]');
+    expect(locks().held).toEqual([]);
+  });
+
   it('passes on nothing about a lock of somebody else', () => {
     const { lab, master, a, b, locks } = cluster();
     lab.grantLock(a, master, { lockId: 7 });
@@ -116,7 +127,20 @@ describe('the ledger of locks [PROTOCOL-12.2]', () => {
     expect(locks().held).toMatchObject([{ state: 'expired' }]);
   });
 
-  it('is empty after a hundred thousand locks', () => {
+  it('warns if the master’s locks run out at another time than expected', () => {
+    const warning = /lockTimeout/;
+    const warnings = (lasts: number) => {
+      const { lab, master, a } = cluster({ lockTimeout: 120_000 });
+      lab.clock.advance(60_000);
+      lab.grantLock(a, master, { lasts });
+      // Once a minute is often enough.
+      lab.grantLock(a, master, { lasts });
+      return lab.warnings().filter((it) => warning.test(it)).length;
+    };
+    expect([60_000, 114_999, 115_000, 120_000, 125_000, 125_001].map(warnings)).toEqual([1, 1, 0, 0, 0, 1]);
+  });
+
+  it('is empty after a hundred thousand locks', { timeout: 60_000 }, () => {
     const { lab, master, a, b, locks } = cluster();
     for (let n = 0; n < 50_000; n++) {
       for (const [worker, id] of [

@@ -20,7 +20,7 @@ const expectSentAway = ({ lab, master }: ReturnType<typeof succession>) => {
   expect(master.closedWith).toBe('IPC_CLOSED_OLD_MASTER');
   expect(lab.connect('[master]').refusedWith).toBe('IPC_REFUSED_OLD_MASTER');
   const fresh = lab.connectMaster();
-  expect(fresh.messages('lock-request')).toEqual([]);
+  expect(fresh.messages('lock-request')).toHaveLength(1);
   expect(fresh.closedWith).toBeUndefined();
 };
 
@@ -77,6 +77,45 @@ describe('a master that comes while locks of another are open [PROTOCOL-9.7]', (
     const master = lab.connectMaster();
     expect(master.messages('lock-request')).toMatchObject([{ from: '[server]' }]);
     expect(master.messages('request')).toMatchObject([{ id: 'q' }]);
+  });
+
+  it('is sent away again if somebody else was refused in its place', () => {
+    const scene = succession();
+    grants(scene.master, scene.question, 21);
+    expect(scene.lab.connect('[master]').refusedWith).toBe('IPC_REFUSED_OLD_MASTER');
+    const again = scene.lab.connect('[master]');
+    scene.lab.clock.advance(1_000);
+    grants(again, again.messages('lock-request')[0], 22);
+    expect(again.closedWith).toBe('IPC_CLOSED_OLD_MASTER');
+  });
+
+  it('is trusted after two were sent away: a new process may have taken many locks itself', () => {
+    const { lab, master, question } = succession();
+    grants(master, question, 21);
+    lab.connect('[master]');
+    const second = lab.connect('[master]');
+    lab.clock.advance(1_000);
+    grants(second, second.messages('lock-request')[0], 99);
+    expect(lab.connect('[master]').refusedWith).toBe('IPC_REFUSED_OLD_MASTER');
+    const third = lab.connectMaster();
+    expect(third.messages('lock-request')).toEqual([]);
+    expect(third.closedWith).toBeUndefined();
+  });
+
+  it('is refused for as long as it may take it to notice that it was sent away', () => {
+    const scene = succession();
+    grants(scene.master, scene.question, 21);
+    scene.lab.clock.advance(10_900);
+    expect(scene.lab.connect('[master]').refusedWith).toBe('IPC_REFUSED_OLD_MASTER');
+  });
+
+  it('must begin with number 1 if the last answer was lost: it may hold the lock of the first question', () => {
+    const { lab, master } = succession();
+    master.leaves();
+    const again = lab.connect('[master]');
+    lab.clock.advance(1_000);
+    grants(again, again.messages('lock-request')[0], 2);
+    expect(again.closedWith).toBe('IPC_CLOSED_OLD_MASTER');
   });
 
   it('is asked no more when it has gone', () => {

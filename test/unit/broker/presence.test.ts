@@ -81,6 +81,19 @@ describe('presence', () => {
     expect(lab.connect('peerA').isIn).toBe(true);
   });
 
+  it('tells a master that comes back who has gone meanwhile', () => {
+    const lab = new BrokerLab();
+    const master = lab.connectMaster();
+    const [a] = [lab.connect('peerA'), lab.connect('peerB')];
+    master.leaves();
+    a.leaves();
+    const again = lab.connectMaster();
+    expect(again.received).toContain('disconnect:peerA');
+    expect(again.received).toContain(hello('peerB'));
+    again.leaves();
+    expect(lab.connectMaster().received).not.toContain('disconnect:peerA');
+  });
+
   it('introduces a master and workers to each other, whoever came first', () => {
     const lab = new BrokerLab();
     const before = lab.connect('before');
@@ -129,7 +142,10 @@ describe('the key table', () => {
     const master = lab.connect('[master]').clear();
     lab.clock.advance(1_000);
     const types = master.received.map((text) => (JSON.parse(text) as { type: string }).type);
-    expect(types).toEqual(['hello', 'notification', 'lock-request']);
+    expect(types).toEqual(['hello', 'request', 'notification', 'lock-request']);
+    expect(master.messages('request')).toMatchObject([
+      { from: '[server]', data: { type: 'kit.add', key: 'first' } },
+    ]);
     master.clear();
     lab.clock.advance(2_000);
     expect(keysOf(master)).toEqual(['first']);
@@ -142,6 +158,50 @@ describe('the key table', () => {
     lab.connectWorker('peerA', master).tells(newKey(0, 'forged'));
     master.tells(newKey(1, 'x'.repeat(600)));
     expect(keysOf(lab.connectWorker('late1', master))).toEqual([]);
+  });
+
+  it('is completed by what a new master answers to a worker, before the worker hears of it', () => {
+    const lab = new BrokerLab();
+    const master = lab.connectMaster();
+    const [a, b] = [lab.connectWorker('peerA', master), lab.connectWorker('peerB', master)];
+    a.tells({ type: 'request', id: 'k', data: { type: 'kit.add', key: 'found' } }, '[master]');
+    for (const peer of [a, b, master]) peer.clear();
+    master.tells({ type: 'result', id: 'k', ok: true, data: { ok: true, index: 3 } }, 'peerA');
+    expect([keysOf(a), keysOf(b), keysOf(master)]).toEqual([['found'], ['found'], []]);
+    expect(a.received.at(-1)).toContain('"result"');
+    // Once is enough.
+    b.tells({ type: 'request', id: 'k', data: { type: 'kit.add', key: 'found' } }, '[master]');
+    master.tells({ type: 'result', id: 'k', ok: true, data: { ok: true, index: 3 } }, 'peerB');
+    master.tells(newKey(3, 'found'));
+    expect([keysOf(a), keysOf(b)]).toEqual([
+      ['found', 'found'],
+      ['found', 'found'],
+    ]);
+  });
+
+  it('is completed by a key that a worker that is gone had asked the last master for', () => {
+    const lab = new BrokerLab();
+    const master = lab.connectMaster();
+    const [a, b] = [lab.connectWorker('peerA', master), lab.connectWorker('peerB', master)];
+    a.tells({ type: 'request', id: 'k', data: { type: 'kit.add', key: 'told' } }, '[master]');
+    a.leaves();
+    master.leaves();
+    const next = lab.connectMaster();
+    const request = next.messages('request')[0] as { id: string };
+    expect(request).toMatchObject({ from: '[server]', data: { type: 'kit.add', key: 'told' } });
+    b.clear();
+    next.tells({ type: 'result', id: request.id, ok: true, data: { ok: true, index: 0 } }, '[server]');
+    expect(keysOf(b)).toEqual(['told']);
+  });
+
+  it('takes no more keys when it may be full: one too many kills the master', () => {
+    const lab = new BrokerLab();
+    const master = lab.connectMaster();
+    const worker = lab.connectWorker('peerA', master);
+    master.tells(newKey(4_000, 'last'));
+    worker.tells({ type: 'request', id: 'k', data: { type: 'kit.add', key: 'more' } }, '[master]');
+    expect(master.messages('request')).toEqual([]);
+    expect(worker.messages('result')).toMatchObject([{ id: 'k', ok: true, data: { ok: true, index: -1 } }]);
   });
 
   it('is forgotten when nobody is connected: the file may be another one then', () => {

@@ -3,32 +3,32 @@ import { BrokerLab, type ScriptedPeer } from '../../support/broker-lab.js';
 
 interface RootUpdate {
   readonly type?: string;
-  readonly data?: { readonly type?: string; readonly address: { readonly recordNr: number } };
+  readonly data?: { readonly type?: string; readonly address?: { readonly recordNr: number | string } };
 }
 
-const root = (recordNr: number) => ({
+const root = (recordNr: number | string) => ({
   type: 'notification',
   data: { type: 'root.update', address: { path: '', pageNr: 0, recordNr } },
 });
 const rootsOf = (peer: ScriptedPeer) =>
-  peer.messages('notification').map((message) => (message as RootUpdate).data?.address.recordNr);
+  peer.messages('notification').map((message) => (message as RootUpdate).data?.address?.recordNr);
 
 /** A process as AceBase's code has it: what it hears of and does not believe yet, it takes over and says again. */
 class StockProcess {
   readonly peer: ScriptedPeer;
-  root: number;
+  root: number | string;
 
   constructor(peer: ScriptedPeer, rootInFile: number) {
     this.peer = peer;
     this.root = rootInFile;
     peer.onMessage = (text) => {
       const message = (text.startsWith('{') ? JSON.parse(text) : {}) as RootUpdate;
-      if (message.data?.type === 'root.update') this.moveRoot(message.data.address.recordNr);
+      if (message.data?.type === 'root.update') this.moveRoot(message.data.address?.recordNr ?? 0);
     };
   }
 
   /** AceBase's `rootRecord.update`. */
-  moveRoot(recordNr: number): void {
+  moveRoot(recordNr: number | string): void {
     if (recordNr === this.root) return;
     this.root = recordNr;
     this.peer.tells(root(recordNr));
@@ -45,6 +45,33 @@ function cluster(rootInFile = 0) {
   };
   return { lab, master, a: worker('peerA'), b: worker('peerB'), grant };
 }
+
+describe('a writer that is gone [PROTOCOL-7.6]', () => {
+  const gone = (moves: boolean, write: boolean) => {
+    const { lab, master, a, b } = cluster();
+    if (moves) b.moveRoot(5);
+    lab.grantLock(a.peer, master.peer, { write });
+    for (const { peer } of [master, b]) peer.clear();
+    a.peer.leaves();
+    return { lab, master, b };
+  };
+
+  it('has the master write the root again in which the others believe, by a number in quotes', () => {
+    const { lab, master, b } = gone(true, true);
+    // First of all it is told to forget what it has cached.
+    expect(rootsOf(master.peer)).toEqual([undefined, '5', 5]);
+    expect(rootsOf(b.peer)).toEqual([undefined]);
+    // Two echoes more stop at the server, and the next root is news.
+    expect(lab.count('root-echo')).toBe(4);
+    b.moveRoot(6);
+    expect(rootsOf(master.peer)).toEqual([undefined, '5', 5, 6]);
+  });
+
+  it('has nothing written if no root is known, or if it only read', () => {
+    expect(rootsOf(gone(false, true).master.peer)).toEqual([undefined]);
+    expect(rootsOf(gone(true, false).master.peer)).toEqual([]);
+  });
+});
 
 describe('the root of a database', () => {
   it('is passed on to the master when it moves, and its echo stops', () => {

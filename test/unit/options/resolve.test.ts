@@ -61,7 +61,7 @@ describe('defaults', () => {
       lockRecovery: true,
       masterSettle: 2_000,
       masterTimeout: 60_000,
-      reconnectGrace: 10_000,
+      reconnectGrace: 11_000,
       heartbeatInterval: 10_000,
       heartbeatTimeout: 30_000,
       lockTimeout: 120_000,

@@ -1,0 +1,54 @@
+/**
+ * `npm run simulate:mutants`: puts one fault after the other into a copy of the broker, and plays seeds until one of them
+ * finds it. `-- --only NAME` plays those whose names contain it.
+ */
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import '../support/register-typescript.js';
+
+const { campaign } = await import('./campaign.ts');
+const { mutations } = await import('./mutations.ts');
+
+const { values } = parseArgs({
+  options: { only: { type: 'string', default: '' }, seeds: { type: 'string', default: '2000' } },
+});
+const source = fileURLToPath(new URL('../../src', import.meta.url));
+let missed = 0;
+
+for (const mutation of mutations.filter(({ name }) => name.includes(values.only))) {
+  const folder = await mkdtemp(join(tmpdir(), 'mutant-'));
+  try {
+    await mutate(folder, mutation);
+    const report = await campaign({
+      from: 1,
+      seeds: Number(values.seeds),
+      source: folder,
+      stopsAtFirst: true,
+    });
+    const [found] = report.failures;
+    if (found === undefined) missed += 1;
+    const verdict =
+      found === undefined ? 'NOT FOUND' : `seed ${String(found.seed).padStart(4)}: ${found.rule}`;
+    console.log(`${mutation.name.padEnd(72)} ${verdict}`);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+console.log(missed === 0 ? 'All were found.' : `${missed} were not found.`);
+process.exitCode = missed === 0 ? 0 : 1;
+
+async function mutate(folder, { name, file, from, to }) {
+  await cp(source, folder, { recursive: true });
+  // Files of the copy are modules, too.
+  await writeFile(join(folder, 'package.json'), '{"type":"module"}');
+  const path = join(folder, 'broker', file);
+  const text = await readFile(path, 'utf8');
+  if (text.split(from).length !== 2) throw new Error(`"${name}" does not fit ${file} any more`);
+  await writeFile(
+    path,
+    text.replace(from, () => to),
+  );
+}

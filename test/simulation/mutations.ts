@@ -1,0 +1,193 @@
+/** Faults that are put into the broker on purpose: the simulation must find each. */
+export interface Mutation {
+  /** What the broker does wrong then. */
+  readonly name: string;
+  /** Below `src/broker/`. */
+  readonly file: string;
+  /** Text that stands there exactly once, and what stands there instead. */
+  readonly from: string;
+  readonly to: string;
+}
+
+export const mutations: readonly Mutation[] = [
+  {
+    name: 'drops one mail of a worker that comes back',
+    file: 'outbox.ts',
+    from: 'for (const payload of mail) this.sendOwed(payload);',
+    to: 'for (const payload of mail.slice(1)) this.sendOwed(payload);',
+  },
+  {
+    name: 'takes for read what was sent after the ping, too',
+    file: 'outbox.ts',
+    from: 'this.#pending = this.#pending.slice(this.#pinged);',
+    to: 'this.#pending = [];',
+  },
+  {
+    name: 'lets a new master grant over the locks of the last one',
+    file: 'lock-gate.ts',
+    from: 'if (orphan.tid !== request.tid && (request.isWrite || orphan.isWrite)) return true;',
+    to: 'if (orphan.tid === request.id) return true;',
+  },
+  {
+    name: 'passes an unlock of another epoch on to the master',
+    file: 'lock-changes.ts',
+    from: "return isMasters ? { to: 'master' } : { to: 'server', orphan };\n  }\n\n  /** A lock is to be moved",
+    to: "return { to: 'master' };\n  }\n\n  /** A lock is to be moved",
+  },
+  {
+    name: 'forgets one of two orphans of one number, once its lock was moved',
+    file: 'lock-changes.ts',
+    from: 'return this.#heldBy(open) ?? this.orphanOf(open);',
+    to: 'return this.#heldBy(open);',
+  },
+  {
+    name: 'keeps the locks of a worker that is gone',
+    file: 'master-desk.ts',
+    from: 'for (const { id } of held) this.#returns.giveBack(id);',
+    to: '',
+  },
+  {
+    name: 'keeps a lock that is granted to a worker that is gone',
+    file: 'master-desk.ts',
+    from: 'if (this.#ledger.lockWith(lock.id) === undefined) this.#returns.giveBack(lock.id);',
+    to: '',
+  },
+  {
+    name: 'keeps caches of what a writer that is gone did by halves',
+    file: 'master-desk.ts',
+    from: 'this.#returns.invalidateCaches(worker);',
+    to: '',
+  },
+  {
+    name: 'leaves a root in the file that nobody else knows',
+    file: 'master-desk.ts',
+    from: 'news.haveRootWritten();',
+    to: '',
+  },
+  {
+    name: 'answers twice what a lost master had not answered',
+    file: 'master-desk.ts',
+    from: 'if (open.payload !== undefined) again.push(mailOf(open, open.payload));',
+    to: "if (open.payload !== undefined) { again.push(mailOf(open, open.payload)); this.#reply(open.asker, open.request, 'IPC_REQUEST_MASTER_LOST'); }",
+  },
+  {
+    name: 'answers nothing that a lost master had not answered',
+    file: 'master-desk.ts',
+    from: 'else this.#answerLost(open);',
+    to: '',
+  },
+  {
+    name: 'leaves a lock with a worker that is away',
+    file: 'master-desk.ts',
+    from: "if (receiver?.state === 'away' && answer.lock",
+    to: "if (receiver?.state === 'gone' && answer.lock",
+  },
+  {
+    name: 'sends fst.release to the next master again',
+    file: 'requests.ts',
+    from: "new Set(['kit.add',",
+    to: "new Set(['fst.release', 'kit.add',",
+  },
+  {
+    name: 'takes a master that comes back for a new one',
+    file: 'master-desk.ts',
+    from: 'if (isKnown || !this.#settings.limits.lockRecovery) {',
+    to: 'if (isKnown || this.#settings.limits.lockRecovery) {',
+  },
+  {
+    name: 'lets an old master in again that is slow to notice',
+    file: 'limits.ts',
+    from: 'OLD_MASTER_RETURN_MS = 11_000',
+    to: 'OLD_MASTER_RETURN_MS = 100',
+  },
+  {
+    name: 'lets a worker back in that must not go on',
+    file: 'absences.ts',
+    from: "worker.returnProblem ??= 'it held a lock when its line broke';",
+    to: 'worker.returnProblem = undefined;',
+  },
+  {
+    name: 'lets a challenger in when the master leaves',
+    file: 'master-seat.ts',
+    from: '    this.#refuse(this.#challenge.challenger, master);\n    this.#endChallenge();',
+    to: '    const { challenger } = this.#challenge;\n    this.#endChallenge();\n    challenger.admit();',
+  },
+  {
+    name: 'does not let a master settle',
+    file: 'master-seat.ts',
+    from: 'if (limits.masterSettle === 0)',
+    to: 'if (limits.masterSettle > 0)',
+  },
+  {
+    name: 'passes roots on to everybody at once, echoes included',
+    file: 'file-news.ts',
+    from: 'const notification = parseNotification(message);',
+    to: "const notification = parseNotification(message); if (notification.type === 'root.update') return false;",
+  },
+  {
+    name: 'tells a root before the file is open',
+    file: 'file-news.ts',
+    from: 'master !== sender && master.hasFileOpen',
+    to: 'master !== sender',
+  },
+  {
+    name: 'does not tell newcomers the root',
+    file: 'file-news.ts',
+    from: 'if (this.#root.current !== undefined && peer.root.believes',
+    to: 'if (peer.isMaster && this.#root.current !== undefined && peer.root.believes',
+  },
+  {
+    name: 'does not tell newcomers the keys',
+    file: 'file-news.ts',
+    from: '      this.repeatKeys(peer);\n    }',
+    to: '    }',
+  },
+  {
+    name: 'does not tell of a key that the last master had no time to tell of',
+    file: 'file-news.ts',
+    from: 'if (index === undefined || this.#keys.isAnnounced(index, key)) return;',
+    to: 'if (index !== undefined || this.#keys.isAnnounced(-1, key)) return;',
+  },
+  {
+    name: 'does not have the keys written that the last master had told of',
+    file: 'file-news.ts',
+    from: 'if (peer.isMaster) this.#haveKeysWritten(peer);',
+    to: '',
+  },
+  {
+    name: 'does not introduce those who come back',
+    file: 'database.ts',
+    from: 'this.#introduce(peer);\n    if (peer.isMaster) {',
+    to: 'if (peer.line === 1) this.#introduce(peer);\n    if (peer.isMaster) {',
+  },
+  {
+    name: 'does not say who has gone',
+    file: 'database.ts',
+    from: 'this.#delivery.sendInOrder(other, peer.id, departure);',
+    to: 'if (peer.isMaster) this.#delivery.sendInOrder(other, peer.id, departure);',
+  },
+  {
+    name: 'believes a bye in the name of somebody else',
+    file: 'switch.ts',
+    from: 'if (!isFrom(message, sender.idBytes)) return this.#refuseForeign(sender);\n    const { peers,',
+    to: "if (!isFrom(message, sender.idBytes) && messageType(message) !== 'bye') return this.#refuseForeign(sender);\n    const { peers,",
+  },
+  {
+    name: 'notices no line that is silent',
+    file: 'heartbeat.ts',
+    from: 'if (peer.silentBeats * heartbeatInterval >= heartbeatTimeout) this.#silent(peer);',
+    to: 'if (peer.silentBeats * heartbeatInterval < 0) this.#silent(peer);',
+  },
+  {
+    name: 'closes at a goodbye of the master before it has answered',
+    file: 'farewells.ts',
+    from: 'master.outbox.ping(token);',
+    to: 'this.#end(master);',
+  },
+  {
+    name: 'keeps what waits for a new master in the wrong order',
+    file: 'mailbox.ts',
+    from: 'const mail = this.#mail;\n    this.#replace([]);\n    return mail;',
+    to: 'const mail = this.#mail;\n    this.#replace([]);\n    return mail.reverse();',
+  },
+];

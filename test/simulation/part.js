@@ -1,0 +1,29 @@
+/** Plays every n-th seed of a campaign, in a process of its own, and tells of them in batches. */
+import { pathToFileURL } from 'node:url';
+import '../support/register-typescript.js';
+
+const { play } = await import('./run.ts');
+const { planOf } = await import('./plan.ts');
+
+const { from, seeds, step, source } = JSON.parse(process.argv[2]);
+const options =
+  source === undefined
+    ? {}
+    : { broker: (await import(pathToFileURL(`${source}/broker/broker.ts`).href)).Broker };
+
+let batch = [];
+for (let seed = from; seed < from + seeds; seed += step) {
+  const plan = planOf(seed);
+  const { violations, writes, failures, torn } = play(plan, options);
+  const [violation] = violations;
+  batch.push({ seed, violation, writes, failed: failures, faults: plan.faults.length, torn });
+  if (violation !== undefined || batch.length >= 20) await tell();
+}
+await tell();
+process.disconnect();
+
+function tell() {
+  const seedsPlayed = batch;
+  batch = [];
+  return new Promise((resolve) => process.send(seedsPlayed, resolve));
+}

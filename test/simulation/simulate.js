@@ -1,0 +1,64 @@
+/**
+ * `npm run simulate -- --seeds N --from N`: plays the broker with modelled AceBase processes under faults that the seeds
+ * draw, on all cores. `-- --seed N` replays one seed, and shows what happens if it breaks a rule.
+ */
+import { parseArgs } from 'node:util';
+import '../support/register-typescript.js';
+
+const { campaign } = await import('./campaign.ts');
+const { play } = await import('./run.ts');
+const { planOf } = await import('./plan.ts');
+const { replayCommand, story } = await import('./report.ts');
+
+const { values } = parseArgs({
+  options: {
+    seeds: { type: 'string', default: '2000' },
+    from: { type: 'string', default: '1' },
+    seed: { type: 'string' },
+    // Shows all of a run, whether it breaks a rule or not.
+    history: { type: 'boolean', default: false },
+  },
+});
+
+if (values.seed !== undefined) replay(wholeNumber('seed'));
+else await playAll(wholeNumber('from'), wholeNumber('seeds'));
+
+function replay(seed) {
+  const verdict = play(planOf(seed), { keepHistory: values.history });
+  for (const line of values.history ? verdict.history : story(seed, verdict)) console.log(line);
+  if (verdict.violations.length > 0) process.exitCode = 1;
+}
+
+async function playAll(from, seeds) {
+  const startedAt = performance.now();
+  let nextNews = seeds / 10;
+  const report = await campaign({
+    from,
+    seeds,
+    onProgress(played) {
+      if (played < nextNews) return;
+      nextNews += seeds / 10;
+      console.log(`  ${Math.round((100 * played) / seeds)} %: ${played} seeds`);
+    },
+  });
+  const seconds = (performance.now() - startedAt) / 1000;
+  console.log(`${report.played} seeds in ${seconds.toFixed(0)} s: ${report.faults} faults,`);
+  console.log(`  ${report.writes} writes acknowledged, ${report.failed} operations that failed.`);
+  for (const [reason, runs] of report.torn) console.log(`  In ${runs} runs, the file: ${reason}.`);
+  console.log(`  ${report.failures.length} seeds that break a rule.`);
+  for (const { seed, rule, details } of report.failures.slice(0, 20)) {
+    console.log(`  ${rule}: ${details}. Replay: ${replayCommand(seed)}`);
+  }
+  const [first] = report.failures;
+  if (first !== undefined) {
+    for (const line of story(first.seed, play(planOf(first.seed)))) console.log(line);
+    process.exitCode = 1;
+  }
+}
+
+function wholeNumber(name) {
+  const number = Number(values[name]);
+  if (Number.isInteger(number) && number >= 1) return number;
+  console.error(`--${name} must be a whole number above zero, not "${values[name]}"`);
+  process.exit(2);
+}
