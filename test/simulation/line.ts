@@ -4,9 +4,6 @@ import type { ClosureCode } from '../../src/errors.js';
 import type { StockPeer } from './model/stock-peer.js';
 import type { World } from './world.js';
 
-const encoder = new TextEncoder();
-const decoder = new TextDecoder();
-
 /** Bytes that the systems at both ends take before the server notices that nobody reads. */
 const SOCKET_BUFFER_BYTES = 2_000;
 
@@ -47,7 +44,8 @@ export class Line implements Link {
 
   send(payload: Uint8Array): void {
     this.#world.checks.buffers(this.#process, this.bufferedBytes, payload.length);
-    const text = decoder.decode(payload);
+    // All that is said in the model is ASCII.
+    const text = Buffer.from(payload.buffer, payload.byteOffset, payload.length).toString('latin1');
     this.#undelivered += payload.length;
     this.#toProcess(() => {
       this.#undelivered -= payload.length;
@@ -71,7 +69,7 @@ export class Line implements Link {
 
   /** The process says something. */
   say(text: string): void {
-    const bytes = encoder.encode(text);
+    const bytes = Buffer.from(text, 'latin1');
     const arrive = (): void => {
       this.#world.checks.reaches(text);
       this.#visitor.receive(bytes);

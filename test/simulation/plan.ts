@@ -93,7 +93,7 @@ export function planOf(seed: number): Plan {
 }
 
 function fault(random: Random, dawdles: boolean): Fault {
-  const after = random.chance(0.3) ? random.fraction() * 300 : random.fraction() * 5_000;
+  const after = random.chance(0.3) ? random.fraction() * 300 : random.fraction() * 3_500;
   const message = MOMENTS[random.below(MOMENTS.length)];
   const moment = { after, message };
   const victim: Victim = random.chance(0.35) ? 'master' : random.below(4);

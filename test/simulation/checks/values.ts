@@ -124,6 +124,10 @@ export class Values {
 
   /** The run is over: what is in the file must be what was acknowledged. */
   conclude(file: DatabaseFile, index: ReadonlyMap<string, number> | undefined): void {
+    if (!this.#roots.includes(file.root)) {
+      const details = `${file.root}, for all others it is ${this.#roots.join(' or ')}`;
+      this.#verdicts.wrongFile('wrong root in the file', details);
+    }
     const found = file.readAll();
     if (typeof found === 'string') {
       this.#verdicts.wrongFile('broken file', found);

@@ -66,11 +66,12 @@ export class Master extends Storage {
     const lock = this.#locker.find(message.data.id);
     if (lock === undefined || lock.state === 'pending') {
       const reason = "TypeError: Cannot read properties of undefined (reading 'lock')";
-      this.#answer(message, { type: 'unlock-result', ok: false, reason });
+      this.#answer(message, { type: 'unlock-result', ok: false, reason, data: { id: message.data.id } });
       return;
     }
-    this.#locker.unlock(lock);
+    // Those who waited for it are granted theirs afterwards.
     this.#answer(message, { type: 'unlock-result', ok: true, data: { id: message.data.id } });
+    this.#locker.unlock(lock);
   }
 
   #move(message: Message & { type: 'move-lock-request' }): void {
@@ -137,6 +138,8 @@ export class Master extends Storage {
   }
 
   #indexOf(key: string): number {
+    // Such keys never enter the table.
+    if (key.length > 15 || key.length === 1 || /^[0-9]+$/.test(key)) return -1;
     const known = this.keys.indexOf(key);
     if (known >= 0) return known;
     const index = this.keys.push(key) - 1;

@@ -48,6 +48,7 @@ export abstract class StockPeer extends ModelProcess {
   #state: 'new' | 'open' | 'closed' | 'connecting' = 'new';
   #heardAt = 0;
   #lastRequest = 0;
+  #attempts = 0;
 
   constructor(
     world: StockPeer['world'],
@@ -199,7 +200,12 @@ export abstract class StockPeer extends ModelProcess {
   }
 
   #connect(): void {
+    const attempt = ++this.#attempts;
     this.world.dial(this);
+    // Its first ping, after 5 s of silence, goes into a socket that is not open, and throws.
+    this.after(PING_AFTER_MS + LOOK_EVERY_MS, () => {
+      if (attempt === this.#attempts && this.#state !== 'open') this.die('nobody answers its handshake');
+    });
   }
 
   #sayGoodbye(): void {
