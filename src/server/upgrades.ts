@@ -1,5 +1,7 @@
 import type { IncomingMessage } from 'node:http';
+import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { TLSSocket } from 'node:tls';
 import type { Broker } from '../broker/broker.js';
 import type { ByteBudget } from '../broker/byte-budget.js';
 import type { Visitor } from '../broker/entrance.js';
@@ -8,7 +10,7 @@ import type { RefusalCode } from '../errors.js';
 import { type ClosedEvent, WebSocketConnection } from '../websocket/connection.js';
 import { acceptResponse } from '../websocket/handshake.js';
 import type { Gatekeeper } from './gatekeeper.js';
-import { PeerLink, pongToken } from './peer-link.js';
+import { PeerLink, PingRound, pongToken } from './peer-link.js';
 import { type RefusalLog, refuseOnSocket } from './refusals.js';
 import { parseTarget } from './target.js';
 
@@ -34,9 +36,11 @@ export interface UpgradeSettings {
 /** Answers upgrade requests: with a refusal, or by letting the peer in. */
 export class Upgrades {
   readonly #settings: UpgradeSettings;
+  readonly #pings: PingRound;
 
   constructor(settings: UpgradeSettings) {
     this.#settings = settings;
+    this.#pings = new PingRound(settings.clock);
   }
 
   /** An upgrade request came. To be registered as the `upgrade` listener of an HTTP server. */
@@ -76,7 +80,7 @@ export class Upgrades {
           const connection = this.#connect(socket, visitor);
           socket.off('error', ignoreError);
           connection.begin(acceptResponse(accept), head);
-          return new PeerLink(connection);
+          return new PeerLink(connection, this.#pings);
         },
       },
     );
@@ -90,6 +94,7 @@ export class Upgrades {
         maxMessageBytes: maxPayload * MAX_BYTES_PER_UNIT,
         memory: inboundMemory,
         closeTimeoutMs: CLOSE_TIMEOUT_MS,
+        writesAtOnce: socket instanceof Socket && !(socket instanceof TLSSocket),
         schedule: clock.schedule,
       },
       {

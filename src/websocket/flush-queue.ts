@@ -11,12 +11,17 @@ export interface Flushable {
 /** Queues flushes, and runs them once the input of this turn of the event loop was worked off. */
 export class FlushQueue {
   readonly #later: (callback: () => void) => void;
+  readonly #done: () => void;
   readonly #run = (): void => this.#flush();
   #waiting: Flushable[] = [];
 
-  /** @param later calls back once, at the end of the turn: `setImmediate`, which comes after the polling for input */
-  constructor(later: (callback: () => void) => void) {
+  /**
+   * @param later calls back once, at the end of the turn: `setImmediate`, which comes after the polling for input
+   * @param done is called when everything was flushed
+   */
+  constructor(later: (callback: () => void) => void, done: () => void = () => undefined) {
     this.#later = later;
+    this.#done = done;
   }
 
   /** Queues `item`; it must not be queued already. */
@@ -29,5 +34,6 @@ export class FlushQueue {
     const batch = this.#waiting;
     this.#waiting = [];
     for (const item of batch) item.flush();
+    this.#done();
   }
 }
