@@ -23,6 +23,8 @@ export interface Result {
   readonly ratio: Figure;
   /** CPU time for each message: ours, the yardstick's, and theirs to ours (how many times ours is cheaper). */
   readonly serverMicroseconds: { readonly ours: number; readonly yardstick: number; readonly ratio: number };
+  /** The part of ours, and of the yardstick's, that the operating system took. */
+  readonly kernelMicroseconds: { readonly ours: number; readonly yardstick: number };
   /** Shares of a core: of the server, and of the load generator while it drove ours. */
   readonly serverShare: number;
   readonly generatorShare: number;
@@ -51,6 +53,10 @@ export function resultOf({ id, what, unit, figure, target }: Measure, samples: P
     nats: samples.nats.length === 0 ? undefined : figureOf(samples.nats.map(figure)),
     ratio,
     serverMicroseconds: { ...microseconds, ratio: microseconds.yardstick / microseconds.ours },
+    kernelMicroseconds: {
+      ours: medianOf(samples.ours, 'kernelMicroseconds'),
+      yardstick: medianOf(samples.yardstick, 'kernelMicroseconds'),
+    },
     serverShare: medianOf(samples.ours, 'serverShare'),
     generatorShare: medianOf(samples.ours, 'generatorShare'),
     target: `${target.is === 'at least' ? '≥' : '≤'} ${target.value}${target.of === 'ratio' ? ' ×' : ''}`,
@@ -78,7 +84,7 @@ export function pausesOf({ id, what }: Measure, { ours, yardstick }: PairedSampl
 
 function medianOf(
   samples: readonly Sample[],
-  key: 'serverMicroseconds' | 'serverShare' | 'generatorShare',
+  key: 'serverMicroseconds' | 'kernelMicroseconds' | 'serverShare' | 'generatorShare',
 ): number {
   return median(samples.map((sample) => sample[key] ?? Number.NaN));
 }

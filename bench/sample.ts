@@ -25,6 +25,8 @@ export interface Sample {
   readonly perSecond: number;
   /** CPU time of the server for each message, in microseconds: what neighbours on the machine hardly change. */
   readonly serverMicroseconds?: number;
+  /** The part of it that the operating system took: reading and writing. */
+  readonly kernelMicroseconds?: number;
   /** Shares of one core. */
   readonly serverShare?: number;
   readonly generatorShare: number;
@@ -105,6 +107,7 @@ function costsOf(before: Costs, after: Costs, { messages, seconds }: GeneratorRe
   const cpu = after.cpuMicroseconds - before.cpuMicroseconds;
   return {
     serverMicroseconds: cpu / messages,
+    kernelMicroseconds: (after.kernelMicroseconds - before.kernelMicroseconds) / messages,
     serverShare: cpu / 1e6 / seconds,
     pauseP99Ms: after.pauseP99Ms,
     longestPauseMs: after.longestPauseMs,

@@ -68,7 +68,7 @@ async function samplesFor(measure: Measure, order: TargetsOrder): Promise<Paired
 export function targetsText({ results, pauses }: TargetsReport): string {
   const hasNats = results.some(({ nats }) => nats !== undefined);
   const head = ['measure', 'unit', 'yardstick', 'ours', 'ratio', 'spread', 'target', 'met'];
-  const costs = ['µs CPU yardstick', 'µs CPU ours', 'CPU ratio', 'server', 'generator'];
+  const costs = ['µs CPU yardstick (kernel)', 'µs CPU ours (kernel)', 'CPU ratio', 'server', 'generator'];
   const rows = results.map((it) => [
     `${it.id} ${it.what}`,
     it.unit,
@@ -78,8 +78,8 @@ export function targetsText({ results, pauses }: TargetsReport): string {
     `${shown(it.ratio.lowest)}–${shown(it.ratio.highest)}`,
     it.target,
     it.isMet ? 'yes' : 'NO',
-    shown(it.serverMicroseconds.yardstick),
-    shown(it.serverMicroseconds.ours),
+    `${shown(it.serverMicroseconds.yardstick)} (${shown(it.kernelMicroseconds.yardstick)})`,
+    `${shown(it.serverMicroseconds.ours)} (${shown(it.kernelMicroseconds.ours)})`,
     shown(it.serverMicroseconds.ratio),
     percent(it.serverShare),
     percent(it.generatorShare),

@@ -28,6 +28,7 @@ process.on('message', () => {
     kind: 'costs',
     costs: {
       cpuMicroseconds: user + system,
+      kernelMicroseconds: system,
       rssBytes: process.memoryUsage.rss(),
       peakBytes: takePeak(),
       pauseP99Ms: pauseOf(pauses.percentile(99)),

@@ -8,6 +8,8 @@ export type ServerKind = 'ours' | 'yardstick';
 /** What a server has cost so far. */
 export interface Costs {
   readonly cpuMicroseconds: number;
+  /** The part of it that the operating system took. */
+  readonly kernelMicroseconds: number;
   readonly rssBytes: number;
   /** The most memory since it was last asked. */
   readonly peakBytes: number;
