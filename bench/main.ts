@@ -2,13 +2,16 @@
 
 import { cpus, release } from 'node:os';
 import { parseArgs } from 'node:util';
+import { fairnessText, measureFairness } from './fairness.js';
+import { growthText, measureGrowth } from './growth.js';
 import type { Scale } from './measures.js';
+import { measureStorm, stormText } from './storm.js';
 import { measureTargets, targetsText } from './targets.js';
 
 const USAGE = `npm run bench -- [growth | storm | acebase] [options]
 
   (nothing)       P1 to P7: ours and the yardstick alternately, each in a process of its own
-  --only <P1>     only the measures whose numbers begin so
+  --only <P1>     only the measures whose numbers begin so; fairness: only that
   --quick         fewer and shorter runs
   --smoke         so short that the figures mean nothing: shows that everything runs
   --json          the report as JSON on standard output
@@ -43,6 +46,9 @@ export async function main(commandLine: readonly string[]): Promise<number> {
   return 0;
 }
 
+/** `--only` this: round trips beside a flood. */
+const FAIRNESS = 'fairness';
+
 /** What every subject is told. */
 export type BenchOrder = Parameters<typeof measureTargets>[0];
 
@@ -54,8 +60,23 @@ interface Outcome {
 
 const SUBJECTS = {
   async targets(order: BenchOrder): Promise<Outcome> {
-    const report = await measureTargets(order);
-    return { report, text: targetsText(report) };
+    const isFairnessOnly = order.only === FAIRNESS;
+    const targets = isFairnessOnly ? undefined : await measureTargets(order);
+    const isFairnessWanted = isFairnessOnly || order.only === undefined;
+    const fairness = isFairnessWanted ? await measureFairness(order) : undefined;
+    const texts = [
+      ...(targets === undefined ? [] : [targetsText(targets)]),
+      ...(fairness === undefined ? [] : [fairnessText(fairness)]),
+    ];
+    return { report: { ...targets, fairness }, text: texts.join('\n\n') };
+  },
+  async growth(order: BenchOrder): Promise<Outcome> {
+    const points = await measureGrowth(order);
+    return { report: { points }, text: growthText(points) };
+  },
+  async storm(order: BenchOrder): Promise<Outcome> {
+    const report = await measureStorm(order);
+    return { report, text: stormText(report) };
   },
 } as const satisfies Record<string, (order: BenchOrder) => Promise<Outcome>>;
 

@@ -4,7 +4,7 @@ import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { BenchProcess } from './bench-process.js';
 import type { FromGenerator, GeneratorOrder, GeneratorResult } from './load/generator.js';
-import type { LoadSpec } from './load/loads.js';
+import type { LoadSpec, Phase } from './load/loads.js';
 import type { WireName } from './load/wire.js';
 import { startNatsServer } from './servers/nats-server.js';
 import { type Costs, type ServerKind, type StartedServer, startServer } from './servers/started-server.js';
@@ -38,6 +38,8 @@ export interface Sample {
   /** What the server has grown by from begin to end, and at most. */
   readonly grownBytes?: number;
   readonly peakBytes?: number;
+  /** How long the parts of the load took. */
+  readonly phases?: readonly Phase[];
   /** What ours refused or dropped meanwhile. */
   readonly counters?: Readonly<Record<string, number>>;
 }
@@ -79,6 +81,7 @@ export async function sampleOf(
       perSecond: result.messages / result.seconds,
       generatorShare: result.cpuSeconds / result.seconds,
       ...roundTripsOf(result),
+      ...(result.phases === undefined ? {} : { phases: result.phases }),
     };
     return before === undefined || after === undefined
       ? generated

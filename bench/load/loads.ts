@@ -7,6 +7,7 @@ import { LockLoad } from './lock-load.js';
 import { peerIdOf } from './messages.js';
 import { PairLoad } from './pair-load.js';
 import { RateLoad } from './rate-load.js';
+import { StormLoad } from './storm-load.js';
 import { WIRES, type WireLine, type WireName } from './wire.js';
 
 /** One of the loads, and how much of it. */
@@ -21,7 +22,12 @@ export type LoadSpec =
       readonly receivers: number;
     }
   /** Workers that lock and unlock at one master, each with as many requests under way. */
-  | { readonly kind: 'locks'; readonly workers: number; readonly inFlightEach: number }
+  | {
+      readonly kind: 'locks';
+      readonly workers: number;
+      readonly inFlightEach: number;
+      readonly database?: string;
+    }
   /** Peers of many databases, each of which writes to its neighbour. */
   | {
       readonly kind: 'pairs';
@@ -32,13 +38,28 @@ export type LoadSpec =
     }
   /** Peers that are only there. */
   | { readonly kind: 'idle'; readonly peers: number; readonly databases: number }
+  /** Peers that all come at once, and all go and come back at once. */
+  | {
+      readonly kind: 'storm';
+      readonly peers: number;
+      readonly databases: number;
+      readonly messagesPerSecond: number;
+    }
   /** One peer to one other, at a fixed rate. */
   | { readonly kind: 'rate'; readonly bytes: number; readonly bytesPerSecond: number };
+
+/** A part of a load, and how long it took. */
+export interface Phase {
+  readonly what: string;
+  readonly seconds: number;
+}
 
 /** What a load did. */
 export interface LoadResult extends Passed {
   /** How long single round trips took, in milliseconds; only of loads with one under way. */
   readonly roundTrips?: readonly number[];
+  /** Only of loads that have parts. */
+  readonly phases?: readonly Phase[];
 }
 
 /** A load whose connections are open. */
@@ -62,6 +83,8 @@ export function openLoad(spec: LoadSpec, port: number, wire: WireName): Promise<
       return PairLoad.open(spec, port);
     case 'idle':
       return IdlePeers.open(spec, port);
+    case 'storm':
+      return Promise.resolve(new StormLoad(spec, port));
     case 'rate':
       return RateLoad.open(spec, port);
   }

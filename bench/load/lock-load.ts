@@ -16,12 +16,13 @@ export class LockLoad implements Load {
 
   /** Lets master and workers in, and waits until the master has settled. */
   static async open(spec: Extract<LoadSpec, { kind: 'locks' }>, port: number): Promise<LockLoad> {
-    const master = await ScriptedMaster.open(port);
+    const { database = 'bench_data' } = spec;
+    const master = await ScriptedMaster.open(port, database);
     const isTimed = spec.workers * spec.inFlightEach === 1;
     const workers: LockWorker[] = [];
     for (let number = 1; number <= spec.workers; number++) {
       const id = peerIdOf(number);
-      const line = await Line.open({ port, database: 'bench_data', id });
+      const line = await Line.open({ port, database, id });
       workers.push(new LockWorker(line, id, spec.inFlightEach, isTimed));
     }
     const load = new LockLoad(workers, master);

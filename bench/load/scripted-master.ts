@@ -50,9 +50,9 @@ export class ScriptedMaster {
     };
   }
 
-  /** Joins the database of the bench. */
-  static async open(port: number): Promise<ScriptedMaster> {
-    return new ScriptedMaster(await Line.open({ port, database: 'bench_data', id: '[master]' }));
+  /** Joins a database. */
+  static async open(port: number, database: string): Promise<ScriptedMaster> {
+    return new ScriptedMaster(await Line.open({ port, database, id: '[master]' }));
   }
 
   /** Ends the line. */
