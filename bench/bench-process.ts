@@ -32,7 +32,7 @@ export class BenchProcess<Message extends { readonly kind: string }> {
   }
 
   /** Says something to it. */
-  tell(message: string): void {
+  tell(message: string | object): void {
     this.#child.send(message);
   }
 

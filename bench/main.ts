@@ -2,6 +2,7 @@
 
 import { cpus, release } from 'node:os';
 import { parseArgs } from 'node:util';
+import { aceBaseText, measureAceBase } from './acebase/acebase.js';
 import { fairnessText, measureFairness } from './fairness.js';
 import { growthText, measureGrowth } from './growth.js';
 import type { Scale } from './measures.js';
@@ -10,7 +11,10 @@ import { measureTargets, targetsText } from './targets.js';
 
 const USAGE = `npm run bench -- [growth | storm | acebase] [options]
 
-  (nothing)       P1 to P7: ours and the yardstick alternately, each in a process of its own
+  (nothing)       P1 to P7: ours and the yardstick alternately, each in a process of its own; fairness
+  growth          messages/s against length, peers and databases
+  storm           ten thousand peers come at once, go at once, and come back
+  acebase         A1 and A2: real AceBase processes that write and read
   --only <P1>     only the measures whose numbers begin so; fairness: only that
   --quick         fewer and shorter runs
   --smoke         so short that the figures mean nothing: shows that everything runs
@@ -69,6 +73,10 @@ const SUBJECTS = {
       ...(fairness === undefined ? [] : [fairnessText(fairness)]),
     ];
     return { report: { ...targets, fairness }, text: texts.join('\n\n') };
+  },
+  async acebase(order: BenchOrder): Promise<Outcome> {
+    const report = await measureAceBase(order);
+    return { report, text: aceBaseText(report) };
   },
   async growth(order: BenchOrder): Promise<Outcome> {
     const points = await measureGrowth(order);
