@@ -287,9 +287,11 @@ function textMember(bytes: Uint8Array, objectStart: number, key: Uint8Array): st
  * @param cache where it may be known from; for what comes again and again
  */
 function textAt(bytes: Uint8Array, value: number, cache?: TextCache): string | undefined {
-  const end = value < 0 ? -1 : stringEnd(bytes, value);
+  if (value < 0) return undefined;
+  const asciiEnd = endOfAscii(bytes, value);
+  const end = asciiEnd < 0 ? stringEnd(bytes, value) : asciiEnd;
   if (end < 0 || end - value > MAX_PARSED_BYTES) return undefined;
-  if (isPlain(bytes, value + 1, end)) {
+  if (asciiEnd >= 0) {
     return cache === undefined ? asciiText(bytes, value + 1, end) : cache.text(bytes, value + 1, end);
   }
   const text = parse(bytes.subarray(value, end + 1));
@@ -310,13 +312,15 @@ function follows(bytes: Uint8Array, start: number, expected: Uint8Array): boolea
   return rangeEquals(bytes, start, start + expected.length, expected);
 }
 
-/** Whether the inside of a JSON string means what it says: ASCII, and no escapes. */
-function isPlain(bytes: Uint8Array, start: number, end: number): boolean {
-  for (let index = start; index < end; index++) {
-    const byte = bytes[index] ?? 0;
-    if (byte < SPACE || byte >= DELETE || byte === BACKSLASH) return false;
+/** The quote that ends the string at `start`, if its inside means what it says: ASCII, and no escapes; else -1. */
+function endOfAscii(bytes: Uint8Array, start: number): number {
+  if (bytes[start] !== QUOTE) return -1;
+  for (let index = start + 1; index < bytes.length; index++) {
+    const byte = bytes[index] as number;
+    if (byte === QUOTE) return index;
+    if (byte < SPACE || byte >= DELETE || byte === BACKSLASH) return -1;
   }
-  return true;
+  return -1;
 }
 
 function numberAt(bytes: Uint8Array, value: number): number | undefined {

@@ -74,7 +74,7 @@ const queue = new FlushQueue(setImmediate, () => log.rest());
  * One connection after the opening handshake.
  *
  * Order: frames leave in the order of the calls, pongs among them. What is sent in one turn of the event loop leaves
- * in one write at its end; when the peer does not read, it waits here, without a limit: watch {@link bufferedBytes}.
+ * in one write at its end, or behind a single short message that came in it; when the peer does not read, it waits here, without a limit: watch {@link bufferedBytes}.
  * Errors: no method throws, whatever the state of the socket. What a handler throws is not caught; the connection is
  * destroyed then, because the rest of the chunk at hand is lost.
  */
@@ -224,6 +224,7 @@ export class WebSocketConnection {
       if (threw) this.terminate();
     }
     if (failure !== undefined) this.#onFailure(failure);
+    queue.inputDone(chunk.length);
   }
 
   #onPing(payload: Uint8Array): void {
