@@ -55,8 +55,8 @@ async function onePair(runMs: number, execArgv: readonly string[]): Promise<Omit
       wire: 'websocket',
       load: FLOOD,
       warmUpMs: 0,
-      // As long as the round trips take, their process's start and warm-up included.
-      runMs: 3_000 + runMs * 2,
+      // As long as the round trips take, their process's start, a master that settles, and the warm-up included.
+      runMs: 3_000 + runMs * 1.5,
     });
     try {
       await flood.next('ready');

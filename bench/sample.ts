@@ -1,8 +1,8 @@
 /** One run of one load against one server. */
 
 import { fork } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { BenchProcess } from './bench-process.js';
+import { compiledLoad } from './compiled-load.js';
 import type { FromGenerator, GeneratorOrder, GeneratorResult } from './load/generator.js';
 import type { LoadSpec, Phase } from './load/loads.js';
 import type { WireName } from './load/wire.js';
@@ -91,11 +91,9 @@ export async function sampleOf(
   }
 }
 
-const generatorPath = fileURLToPath(new URL('load/start.js', import.meta.url));
-
 /** Starts a load generator; it opens its connections, warms up, and says that it is ready. */
 export function startGenerator(order: GeneratorOrder): BenchProcess<FromGenerator> {
-  const child = fork(generatorPath, [JSON.stringify(order)], {
+  const child = fork(compiledLoad(), [JSON.stringify(order)], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
   return new BenchProcess(`the load "${order.load.kind}"`, child);

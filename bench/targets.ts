@@ -51,7 +51,7 @@ export async function measureTargets(order: TargetsOrder): Promise<TargetsReport
 async function samplesFor(measure: Measure, order: TargetsOrder): Promise<PairedSamples> {
   const samples: Record<Contestant, Sample[]> = { ours: [], yardstick: [], nats: [] };
   const contestants: Contestant[] = ['yardstick', 'ours'];
-  if (measure.forNats && hasNatsServer()) contestants.push('nats');
+  if (measure.forNats && order.scale !== 'smoke' && hasNatsServer()) contestants.push('nats');
   for (let pair = 0; pair < measure.pairs; pair++) {
     for (const contestant of contestants) {
       const flags = contestant === 'ours' ? order.execArgv : [];

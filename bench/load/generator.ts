@@ -23,7 +23,7 @@ export type FromGenerator =
   | { readonly kind: 'ready' }
   | { readonly kind: 'done'; readonly result: GeneratorResult };
 
-/** Runs the load. To be called by child.js. */
+/** Runs the load. */
 export async function run({ port, wire, load: spec, warmUpMs, runMs }: GeneratorOrder): Promise<void> {
   const load = await openLoad(spec, port, wire);
   if (warmUpMs > 0) await load.run(warmUpMs);
