@@ -35,8 +35,8 @@ const MEBIBYTE = 1024 * 1024;
 
 /** Real time: long enough for a verdict; short; or just long enough to see that it runs. */
 const DURATIONS: Readonly<Record<Scale, Duration>> = {
-  full: { warmUpMs: 2_000, runMs: 4_000 },
-  quick: { warmUpMs: 1_000, runMs: 1_500 },
+  full: { warmUpMs: 1_000, runMs: 2_500 },
+  quick: { warmUpMs: 500, runMs: 1_000 },
   smoke: { warmUpMs: 0, runMs: 50 },
 };
 

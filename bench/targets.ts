@@ -23,6 +23,9 @@ export interface TargetsReport {
   readonly pauses: readonly Pauses[];
 }
 
+/** It is only there to compare with. */
+const NATS_RUNS = 2;
+
 /** The measures whose pauses count for P7. */
 const PAUSES_COUNT = /^P[1256]/;
 
@@ -50,9 +53,10 @@ export async function measureTargets(order: TargetsOrder): Promise<TargetsReport
 
 async function samplesFor(measure: Measure, order: TargetsOrder): Promise<PairedSamples> {
   const samples: Record<Contestant, Sample[]> = { ours: [], yardstick: [], nats: [] };
-  const contestants: Contestant[] = ['yardstick', 'ours'];
-  if (measure.forNats && order.scale !== 'smoke' && hasNatsServer()) contestants.push('nats');
+  const hasNats = measure.forNats && order.scale !== 'smoke' && hasNatsServer();
   for (let pair = 0; pair < measure.pairs; pair++) {
+    const isWithNats = hasNats && pair < NATS_RUNS;
+    const contestants: Contestant[] = ['yardstick', 'ours', ...(isWithNats ? (['nats'] as const) : [])];
     for (const contestant of contestants) {
       const flags = contestant === 'ours' ? order.execArgv : [];
       const sample = await takeSample(contestant, measure.load, measure.duration, flags);
