@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import type { Broker } from '../broker/broker.js';
 import type { ByteBudget } from '../broker/byte-budget.js';
-import type { Visitor } from '../broker/entrance.js';
+import type { Entrance, Visitor } from '../broker/entrance.js';
 import type { Cancel, Clock } from '../broker/ports.js';
 import type { RefusalCode } from '../errors.js';
 import { type ClosedEvent, WebSocketConnection } from '../websocket/connection.js';
@@ -19,6 +19,14 @@ const CLOSE_TIMEOUT_MS = 2_000;
 
 /** The bytes that one UTF-16 unit takes at most as UTF-8: clients count units, frames count bytes. */
 export const MAX_BYTES_PER_UNIT = 3;
+
+/** What is left of an entrance that was used. */
+const CLOSED: Entrance = {
+  refuse: () => undefined,
+  accept: () => {
+    throw new TypeError('an entrance was used twice');
+  },
+};
 
 /** What it takes to turn upgrade requests into peers. */
 export interface UpgradeSettings {
@@ -68,22 +76,22 @@ export class Upgrades {
     };
     const stopWatching = () => socket.off('end', goneEarly).off('close', goneEarly);
     socket.once('end', goneEarly).once('close', goneEarly);
-    cancel = this.#settings.broker.arrive(
-      { database, peerId, address: addressOf(request) },
-      {
-        refuse: (code) => {
-          stopWatching();
-          this.#refuse(request, socket, code);
-        },
-        accept: (visitor) => {
-          stopWatching();
-          const connection = this.#connect(socket, visitor);
-          socket.off('error', ignoreError);
-          connection.begin(acceptResponse(accept), head);
-          return new PeerLink(connection, this.#pings);
-        },
+    const entrance: Entrance = {
+      refuse: (code) => {
+        stopWatching();
+        this.#refuse(request, socket, code);
       },
-    );
+      accept: (visitor) => {
+        stopWatching();
+        const connection = this.#connect(socket, visitor);
+        socket.off('error', ignoreError);
+        connection.begin(acceptResponse(accept), head);
+        // Who is in may stay for weeks, and its entrance with it: the request must not.
+        Object.assign(entrance, CLOSED);
+        return new PeerLink(connection, this.#pings);
+      },
+    };
+    cancel = this.#settings.broker.arrive({ database, peerId, address: addressOf(request) }, entrance);
   }
 
   #connect(socket: Duplex, visitor: Visitor): WebSocketConnection {
