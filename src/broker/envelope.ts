@@ -38,6 +38,14 @@ export function addressEnd(frame: Uint8Array): number {
   return -1;
 }
 
+/** Whether a directed frame is addressed to exactly that id, and a JSON object follows. */
+export function isAddressedTo(frame: Uint8Array, id: Uint8Array): boolean {
+  const end = ADDRESS_START + id.length;
+  return (
+    frame[end] === SEMICOLON && frame[end + 1] === OPENING_BRACE && rangeEquals(frame, ADDRESS_START, end, id)
+  );
+}
+
 /** Where the address of a directed frame starts. */
 export const ADDRESS_START = PREFIX_TO.length;
 
@@ -53,8 +61,12 @@ export function rangeEquals(frame: Uint8Array, start: number, end: number, expec
   return true;
 }
 
+/** Shorter texts are put together faster than they are decoded (measured on Node 20). */
+const DECODED_MIN = 12;
+
 /** The text of a range that is known to be ASCII (ids, addresses, numbers). */
 export function asciiText(bytes: Uint8Array, start: number, end: number): string {
+  if (end - start >= DECODED_MIN) return decoder.decode(bytes.subarray(start, end));
   let text = '';
   for (let index = start; index < end; index++) text += String.fromCharCode(bytes[index] ?? 0);
   return text;

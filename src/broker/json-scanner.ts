@@ -39,6 +39,41 @@ export function findMember(bytes: Uint8Array, objectStart: number, key: Uint8Arr
   return -1;
 }
 
+/**
+ * The first members with each of these keys, all in one pass: `values[n]` becomes what {@link findMember} gives for
+ * `keys[n]`.
+ */
+export function findMembers(
+  bytes: Uint8Array,
+  objectStart: number,
+  keys: readonly Uint8Array[],
+  values: number[],
+): void {
+  let missing = keys.length;
+  for (let number = 0; number < keys.length; number++) values[number] = -1;
+  if (bytes[objectStart] !== OPENING_BRACE) return;
+  let index = skipSpace(bytes, objectStart + 1);
+  while (bytes[index] === QUOTE) {
+    const keyEnd = stringEnd(bytes, index);
+    if (keyEnd < 0) return;
+    const colon = skipSpace(bytes, keyEnd + 1);
+    if (bytes[colon] !== COLON) return;
+    const value = skipSpace(bytes, colon + 1);
+    if (value >= bytes.length) return;
+    for (let number = 0; number < keys.length; number++) {
+      if (values[number] !== -1 || !matches(bytes, index + 1, keyEnd, keys[number] as Uint8Array)) continue;
+      values[number] = value;
+      missing--;
+    }
+    if (missing === 0) return;
+    const end = valueEnd(bytes, value);
+    if (end < 0) return;
+    index = skipSpace(bytes, end);
+    if (bytes[index] !== COMMA) return;
+    index = skipSpace(bytes, index + 1);
+  }
+}
+
 /** The index of the quote that ends the string starting at `start`, or -1. */
 export function stringEnd(bytes: Uint8Array, start: number): number {
   if (bytes[start] !== QUOTE) return -1;

@@ -4,7 +4,8 @@
  */
 
 import { asciiText, decode, encode, rangeEquals } from './envelope.js';
-import { findMember, stringEnd } from './json-scanner.js';
+import { findMember, findMembers, stringEnd } from './json-scanner.js';
+import { TextCache } from './text-cache.js';
 
 /** The types of messages that AceBase clients send [PROTOCOL-5.1]. */
 const MESSAGE_TYPES = [
@@ -89,6 +90,15 @@ const KEY_PATH = encode('path');
 const KEY_EXPIRES = encode('expires');
 const KEY_COMMENT = encode('comment');
 const HEAD = encode('{"type":"');
+const FROM_NEXT = encode(',"from":"');
+const ID_NEXT = encode(',"id":"');
+const OK_NEXT = encode(',"ok":true');
+const REQUEST_KEYS = [KEY_ID, KEY_FROM, KEY_DATA];
+const ANSWER_KEYS = [KEY_ID, KEY_OK, KEY_DATA];
+/** Of `data`: the members of locks, and what a `request` asks for. */
+const LOCK_KEYS = [KEY_ID, KEY_TYPE, KEY_TID, KEY_WRITE];
+const QUOTE = 0x22;
+const DIGIT_ZERO = 0x30;
 const LETTER_T = 0x74;
 const SPACE = 0x20;
 const DELETE = 0x7f;
@@ -105,13 +115,36 @@ const MAX_PARSED_BYTES = 4096;
 /** The digits of the largest safe integer are one more. */
 const MAX_DIGITS = 15;
 
-const TYPES_BY_LENGTH = new Map<
-  number,
-  readonly { readonly bytes: Uint8Array; readonly type: MessageType }[]
->();
+const TYPES_BY_LENGTH: { readonly bytes: Uint8Array; readonly type: MessageType }[][] = [];
 for (const type of MESSAGE_TYPES) {
-  const sameLength = TYPES_BY_LENGTH.get(type.length) ?? [];
-  TYPES_BY_LENGTH.set(type.length, [...sameLength, { bytes: encode(type), type }]);
+  TYPES_BY_LENGTH[type.length] = [...(TYPES_BY_LENGTH[type.length] ?? []), { bytes: encode(type), type }];
+}
+
+/** Names that come again and again: ids of peers and transactions, what is asked for. */
+const names = new TextCache();
+
+/** Where the members that were looked for last begin. */
+const places: number[] = [];
+
+/**
+ * The type of a message, if its first top-level `from` is that id [PROTOCOL-3.7]: what {@link messageType} and
+ * {@link isFrom} say, in one pass over the keys in the order in which clients write them.
+ *
+ * @returns `undefined` if the message is not from there
+ */
+export function messageTypeFrom(message: Uint8Array, id: Uint8Array): MessageType | undefined {
+  if (rangeEquals(message, 0, HEAD.length, HEAD)) {
+    const typeEnd = plainEnd(message, HEAD.length);
+    let at = typeEnd;
+    if (at > 0 && follows(message, at + 1, ID_NEXT)) at = plainEnd(message, at + 1 + ID_NEXT.length);
+    if (at > 0 && follows(message, at + 1, OK_NEXT)) at += OK_NEXT.length;
+    if (at > 0 && follows(message, at + 1, FROM_NEXT)) {
+      const value = at + 1 + FROM_NEXT.length;
+      const isThere = follows(message, value, id) && message[value + id.length] === QUOTE;
+      return isThere ? typeIn(message, HEAD.length, typeEnd) : undefined;
+    }
+  }
+  return isFrom(message, id) ? messageType(message) : undefined;
 }
 
 /** The type of a message. Looks no further than its first `type` key, which clients write first. */
@@ -121,9 +154,14 @@ export function messageType(message: Uint8Array): MessageType {
     : findMember(message, 0, KEY_TYPE);
   if (value < 0) return 'unknown';
   const end = stringEnd(message, value);
-  if (end < 0) return 'unknown';
-  for (const { bytes, type } of TYPES_BY_LENGTH.get(end - value - 1) ?? []) {
-    if (rangeEquals(message, value + 1, end, bytes)) return type;
+  return end < 0 ? 'unknown' : typeIn(message, value + 1, end);
+}
+
+function typeIn(message: Uint8Array, start: number, end: number): MessageType {
+  const sameLength = TYPES_BY_LENGTH[end - start];
+  if (sameLength === undefined) return 'unknown';
+  for (const { bytes, type } of sameLength) {
+    if (rangeEquals(message, start, end, bytes)) return type;
   }
   return 'unknown';
 }
@@ -161,49 +199,60 @@ export function parseMasterRequest(
   type: MasterRequest['type'],
   message: Uint8Array,
 ): MasterRequest | undefined {
-  const id = textMember(message, 0, KEY_ID);
-  const from = textMember(message, 0, KEY_FROM);
+  findMembers(message, 0, REQUEST_KEYS, places);
+  const [idAt = -1, fromAt = -1, data = -1] = places;
+  const id = textAt(message, idAt);
+  const from = textAt(message, fromAt, names);
   if (id === undefined || from === undefined) return undefined;
-  const data = findMember(message, 0, KEY_DATA);
-  const subject = data < 0 ? undefined : textMember(message, data, KEY_TYPE);
+  if (data < 0) {
+    const nothing = { lockId: undefined, subject: undefined, key: undefined, tid: undefined };
+    return { type, id, from, ...nothing, isWrite: false };
+  }
+  findMembers(message, data, LOCK_KEYS, places);
+  const [lockIdAt = -1, subjectAt = -1, tidAt = -1, writeAt = -1] = places;
+  const isLock = type === 'lock-request';
+  const subject = textAt(message, subjectAt, names);
   return {
     type,
     id,
     from,
-    lockId: data < 0 ? undefined : numberMember(message, data, KEY_ID),
+    lockId: numberAt(message, lockIdAt),
     subject,
     key: subject === 'kit.add' ? textMember(message, data, KEY_KEY) : undefined,
-    tid: data < 0 || type !== 'lock-request' ? undefined : textMember(message, data, KEY_TID),
-    isWrite: data >= 0 && type === 'lock-request' && isTrue(message, data, KEY_WRITE),
+    tid: isLock ? textAt(message, tidAt, names) : undefined,
+    isWrite: isLock && isTrueAt(message, writeAt),
   };
 }
 
 /** Reads an answer of the master. `undefined` if it is malformed: it answers nothing then. */
 export function parseMasterAnswer(type: MasterAnswerType, message: Uint8Array): MasterAnswer | undefined {
-  const id = textMember(message, 0, KEY_ID);
+  findMembers(message, 0, ANSWER_KEYS, places);
+  const [idAt = -1, okAt = -1, data = -1] = places;
+  const id = textAt(message, idAt);
   if (id === undefined) return undefined;
-  const isOk = isTrue(message, 0, KEY_OK);
-  const data = isOk && type === 'lock-result' ? findMember(message, 0, KEY_DATA) : -1;
-  if (data < 0) return { id, isOk, lock: undefined };
-  const lockId = numberMember(message, data, KEY_ID);
-  const tid = textMember(message, data, KEY_TID);
+  const isOk = isTrueAt(message, okAt);
+  if (!isOk || type !== 'lock-result' || data < 0) return { id, isOk, lock: undefined };
+  findMembers(message, data, LOCK_KEYS, places);
+  const [lockIdAt = -1, , tidAt = -1, writeAt = -1] = places;
+  const lockId = numberAt(message, lockIdAt);
+  const tid = textAt(message, tidAt, names);
   const lock =
     lockId === undefined || tid === undefined
       ? undefined
-      : { id: lockId, tid, isWrite: isTrue(message, data, KEY_WRITE) };
+      : { id: lockId, tid, isWrite: isTrueAt(message, writeAt) };
   return { id, isOk, lock };
 }
 
 /** The index that a `result` gives the key of `kit.add`; `undefined` if it gives none. */
 export function keyIndexOf(result: Uint8Array): number | undefined {
   const data = findMember(result, 0, KEY_DATA);
-  return data < 0 ? undefined : numberMember(result, data, KEY_INDEX);
+  return data < 0 ? undefined : numberAt(result, findMember(result, data, KEY_INDEX));
 }
 
 /** When a lock runs out at the master that granted it: milliseconds since 1970 by its clock. */
 export function expiryOf(lockResult: Uint8Array): number | undefined {
   const data = findMember(lockResult, 0, KEY_DATA);
-  return data < 0 ? undefined : numberMember(lockResult, data, KEY_EXPIRES);
+  return data < 0 ? undefined : numberAt(lockResult, findMember(lockResult, data, KEY_EXPIRES));
 }
 
 /** Reads what a `lock-request` or `lock-result` says of its lock, for people. */
@@ -238,8 +287,7 @@ export function isMasterAnswer(type: MessageType): type is MasterAnswerType {
   return type === 'lock-result' || type === 'unlock-result' || type === 'result';
 }
 
-function isTrue(message: Uint8Array, objectStart: number, key: Uint8Array): boolean {
-  const value = findMember(message, objectStart, key);
+function isTrueAt(message: Uint8Array, value: number): boolean {
   return value >= 0 && message[value] === LETTER_T;
 }
 
@@ -251,35 +299,63 @@ function subjectAmong(message: Uint8Array, subjects: readonly Uint8Array[]): Uin
   return end < 0 ? undefined : subjects.find((subject) => rangeEquals(message, value + 1, end, subject));
 }
 
-/** A short text; a longer one is none that AceBase writes here. Only its own bytes are parsed, whatever is around it. */
 function textMember(bytes: Uint8Array, objectStart: number, key: Uint8Array): string | undefined {
-  const value = findMember(bytes, objectStart, key);
-  const end = value < 0 ? -1 : stringEnd(bytes, value);
+  return textAt(bytes, findMember(bytes, objectStart, key));
+}
+
+/**
+ * A short text; a longer one is none that AceBase writes here. Only its own bytes are parsed, whatever is around it.
+ *
+ * @param cache where it may be known from; for what comes again and again
+ */
+function textAt(bytes: Uint8Array, value: number, cache?: TextCache): string | undefined {
+  if (value < 0) return undefined;
+  const asciiEnd = endOfAscii(bytes, value);
+  const end = asciiEnd < 0 ? stringEnd(bytes, value) : asciiEnd;
   if (end < 0 || end - value > MAX_PARSED_BYTES) return undefined;
-  if (isPlain(bytes, value + 1, end)) return asciiText(bytes, value + 1, end);
+  if (asciiEnd >= 0) {
+    return cache === undefined ? asciiText(bytes, value + 1, end) : cache.text(bytes, value + 1, end);
+  }
   const text = parse(bytes.subarray(value, end + 1));
   return typeof text === 'string' ? text : undefined;
 }
 
-/** Whether the inside of a JSON string means what it says: ASCII, and no escapes. */
-function isPlain(bytes: Uint8Array, start: number, end: number): boolean {
-  for (let index = start; index < end; index++) {
-    const byte = bytes[index] ?? 0;
-    if (byte < SPACE || byte >= DELETE || byte === BACKSLASH) return false;
+/** The quote that ends a string without escapes whose inside begins at `start`; -1 if there is none. */
+function plainEnd(bytes: Uint8Array, start: number): number {
+  for (let index = start; index < bytes.length; index++) {
+    const byte = bytes[index];
+    if (byte === QUOTE) return index;
+    if (byte === BACKSLASH) return -1;
   }
-  return true;
+  return -1;
 }
 
-function numberMember(bytes: Uint8Array, objectStart: number, key: Uint8Array): number | undefined {
-  const value = findMember(bytes, objectStart, key);
+function follows(bytes: Uint8Array, start: number, expected: Uint8Array): boolean {
+  return rangeEquals(bytes, start, start + expected.length, expected);
+}
+
+/** The quote that ends the string at `start`, if its inside means what it says: ASCII, and no escapes; else -1. */
+function endOfAscii(bytes: Uint8Array, start: number): number {
+  if (bytes[start] !== QUOTE) return -1;
+  for (let index = start + 1; index < bytes.length; index++) {
+    const byte = bytes[index] as number;
+    if (byte === QUOTE) return index;
+    if (byte < SPACE || byte >= DELETE || byte === BACKSLASH) return -1;
+  }
+  return -1;
+}
+
+function numberAt(bytes: Uint8Array, value: number): number | undefined {
   if (value < 0) return undefined;
-  let end = value;
-  while (end < bytes.length && end - value < MAX_DIGITS && isDigit(bytes[end])) end++;
-  return end === value ? undefined : Number(asciiText(bytes, value, end));
+  let number = 0;
+  let index = value;
+  for (; index < bytes.length && index - value < MAX_DIGITS && isDigit(bytes[index]); index++)
+    number = number * 10 + (bytes[index] as number) - DIGIT_ZERO;
+  return index === value ? undefined : number;
 }
 
 function isDigit(byte: number | undefined): boolean {
-  return byte !== undefined && byte >= 0x30 && byte <= 0x39;
+  return byte !== undefined && byte >= DIGIT_ZERO && byte <= 0x39;
 }
 
 function parse(json: Uint8Array): unknown {

@@ -36,9 +36,10 @@ export class Outbox {
   /** Written and not confirmed, oldest first; or, while the line is broken, kept for the next one. */
   #pending: Uint8Array[] = [];
   #pendingBytes = 0;
-  /** The ping that is under way, and how many of `#pending` were written before it. */
+  /** The ping that is under way, and how many of `#pending`, and of its bytes, were written before it. */
   #pingToken = 0;
   #pinged = 0;
+  #pingedBytes = 0;
 
   constructor(link: Link, settings: OutboxSettings) {
     this.#link = link;
@@ -53,8 +54,9 @@ export class Outbox {
   /** Bytes that wait to be read, or to be picked up. */
   get bytes(): number {
     if (this.#isClosed) return 0;
-    const { parkingLot, peerId } = this.#settings;
-    return Math.max(this.lineBytes, this.#pendingBytes) + parkingLot.bytesFor(peerId);
+    const { limits, parkingLot, peerId } = this.#settings;
+    const parked = limits.largeMessages === 'http' ? parkingLot.bytesFor(peerId) : 0;
+    return Math.max(this.lineBytes, this.#pendingBytes) + parked;
   }
 
   /** A token for the next ping, higher than all before. */
@@ -99,9 +101,8 @@ export class Outbox {
   /** The pong to that ping came: what was written before it was read. */
   acknowledge(token: number): void {
     if (this.#pingToken === 0 || token < this.#pingToken || this.#link === undefined) return;
-    for (let index = 0; index < this.#pinged; index++)
-      this.#pendingBytes -= this.#pending[index]?.length ?? 0;
-    this.#pending = this.#pending.slice(this.#pinged);
+    this.#pendingBytes -= this.#pingedBytes;
+    this.#pending = this.#pinged === this.#pending.length ? [] : this.#pending.slice(this.#pinged);
     this.#pingToken = 0;
     if (this.#pending.length > 0) this.#askWhatArrived(this.#link);
   }
@@ -193,6 +194,7 @@ export class Outbox {
   #askWhatArrived(link: Link): void {
     this.#pingToken = this.nextToken();
     this.#pinged = this.#pending.length;
+    this.#pingedBytes = this.#pendingBytes;
     link.ping(this.#pingToken);
   }
 

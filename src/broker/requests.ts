@@ -5,6 +5,7 @@
 
 import type { ByteBudget } from './byte-budget.js';
 import { encode } from './envelope.js';
+import { keptCopy } from './kept-copy.js';
 import type { Lock, WaitingLock } from './lock-ledger.js';
 import { describeLock, type MasterAnswerType, type MasterRequest } from './message.js';
 import type { Peer } from './peer.js';
@@ -52,7 +53,7 @@ export class OpenRequests {
   /** Notes a new request; what may be asked again is kept for the next master. */
   open(asker: Peer, request: MasterRequest, since: number, message: Uint8Array): OpenRequest {
     const isKept = isRepeatable(request) && this.#kept.take(message.length);
-    const payload = isKept ? new Uint8Array(message) : undefined;
+    const payload = isKept ? keptCopy(message) : undefined;
     const opened: OpenRequest = { asker, request, since, isPassed: false, isPostponed: false, payload };
     let requests = this.#byAsker.get(asker);
     if (requests === undefined) {

@@ -11,6 +11,7 @@ import {
   asciiText,
   encode,
   envelopeOf,
+  isAddressedTo,
   PONG,
   rangeEquals,
 } from './envelope.js';
@@ -19,12 +20,11 @@ import type { Incidents } from './incidents.js';
 import type { MasterDesk } from './master-desk.js';
 import type { MasterSeat } from './master-seat.js';
 import {
-  isFrom,
   isMasterAnswer,
   isMasterRequest,
   type MasterAnswerType,
   type MessageType,
-  messageType,
+  messageTypeFrom,
 } from './message.js';
 import { isThere, type Peer } from './peer.js';
 import { MASTER_ID } from './peer-id.js';
@@ -68,20 +68,19 @@ export class Switch {
   }
 
   #direct(sender: Peer, frame: Uint8Array): boolean {
-    const end = addressEnd(frame);
+    const last = sender.lastReceiver;
+    const isForLast = last !== undefined && isThere(last) && isAddressedTo(frame, last.idBytes);
+    const end = isForLast ? ADDRESS_START + last.idBytes.length : addressEnd(frame);
     if (end < 0) return this.#refuseFrame(sender, frame);
     const message = frame.subarray(end + 1);
     if (rangeEquals(frame, ADDRESS_START, end, ADDRESS_ALL)) return this.#broadcast(sender, message);
-    if (!isFrom(message, sender.idBytes)) return this.#refuseForeign(sender);
-    const { delivery } = this.#settings;
-    const type = messageType(message);
-    if (rangeEquals(frame, ADDRESS_START, end, MASTER_BYTES)) {
-      return this.#toMaster(sender, type, message);
-    }
-    const receiver = this.#receiverOf(sender, frame, end);
+    const type = messageTypeFrom(message, sender.idBytes);
+    if (type === undefined) return this.#refuseForeign(sender);
+    if (rangeEquals(frame, ADDRESS_START, end, MASTER_BYTES)) return this.#toMaster(sender, type, message);
+    const receiver = isForLast ? last : this.#receiverOf(sender, frame, end);
     if (isMasterAnswer(type)) return this.#answer(sender, receiver, type, message);
     if (receiver === undefined) return this.#undeliverable(sender, type);
-    delivery.send(receiver, message);
+    this.#settings.delivery.send(receiver, message);
     return true;
   }
 
@@ -108,19 +107,16 @@ export class Switch {
     return true;
   }
 
-  /** The receiver of a directed frame; the last one of each sender is tried first. */
+  /** The receiver of a directed frame; it is tried first for the next one. */
   #receiverOf(sender: Peer, frame: Uint8Array, end: number): Peer | undefined {
-    const last = sender.lastReceiver;
-    if (last !== undefined && isThere(last) && rangeEquals(frame, ADDRESS_START, end, last.idBytes))
-      return last;
     sender.lastReceiver = this.#settings.peers.get(asciiText(frame, ADDRESS_START, end));
     return sender.lastReceiver;
   }
 
   #broadcast(sender: Peer, message: Uint8Array): boolean {
-    if (!isFrom(message, sender.idBytes)) return this.#refuseForeign(sender);
+    const type = messageTypeFrom(message, sender.idBytes);
+    if (type === undefined) return this.#refuseForeign(sender);
     const { peers, delivery, news, goodbye } = this.#settings;
-    const type = messageType(message);
     // Its process may be back already: who is there, the server tells.
     if (type === 'bye' && sender.state !== 'present') return true;
     if (type === 'notification' && news.handle(sender, message)) return true;

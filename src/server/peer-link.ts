@@ -1,13 +1,23 @@
-import type { Link } from '../broker/ports.js';
+import type { Clock, Link } from '../broker/ports.js';
 import { type ClosureCode, ERRORS } from '../errors.js';
 import type { WebSocketConnection } from '../websocket/connection.js';
+
+/**
+ * How long a ping waits for others to the same peer, in milliseconds. A pong costs both ends as much as a short message:
+ * one for each message would cost half of what a busy server can do. Who asks only hears a little later, and of more.
+ */
+const PING_DELAY_MS = 5;
 
 /** A {@link Link} over a WebSocket connection. Ping tokens travel as decimal text. */
 export class PeerLink implements Link {
   readonly #connection: WebSocketConnection;
+  readonly #pings: PingRound;
+  /** The token of the ping that waits, or 0. Tokens only go up, and a pong is good for all lower ones. */
+  #waitingToken = 0;
 
-  constructor(connection: WebSocketConnection) {
+  constructor(connection: WebSocketConnection, pings: PingRound) {
     this.#connection = connection;
+    this.#pings = pings;
   }
 
   get bufferedBytes(): number {
@@ -19,7 +29,14 @@ export class PeerLink implements Link {
   }
 
   ping(token: number): void {
-    this.#connection.ping(Buffer.from(String(token), 'latin1'));
+    if (this.#waitingToken === 0) this.#pings.add(this);
+    if (token > this.#waitingToken) this.#waitingToken = token;
+  }
+
+  /** For the round: sends the ping that waits. */
+  pingNow(): void {
+    this.#connection.ping(Buffer.from(String(this.#waitingToken), 'latin1'));
+    this.#waitingToken = 0;
   }
 
   close(code: ClosureCode): void {
@@ -28,8 +45,41 @@ export class PeerLink implements Link {
   }
 }
 
+/** The pings of all peers that leave together. */
+export class PingRound {
+  readonly #clock: Pick<Clock, 'schedule'>;
+  #links: PeerLink[] = [];
+
+  constructor(clock: Pick<Clock, 'schedule'>) {
+    this.#clock = clock;
+  }
+
+  /** Sends the ping of that link with the next round. */
+  add(link: PeerLink): void {
+    if (this.#links.length === 0) this.#clock.schedule(PING_DELAY_MS, () => this.#send());
+    this.#links.push(link);
+  }
+
+  #send(): void {
+    const links = this.#links;
+    this.#links = [];
+    for (const link of links) link.pingNow();
+  }
+}
+
+const DIGIT_ZERO = 0x30;
+
+/** Tokens are safe integers. */
+const MAX_DIGITS = 15;
+
 /** The token of a pong, or `undefined` if it answers no ping of ours. */
 export function pongToken(payload: Uint8Array): number | undefined {
-  const text = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString('latin1');
-  return /^[1-9][0-9]{0,15}$/.test(text) ? Number(text) : undefined;
+  if (payload.length === 0 || payload.length > MAX_DIGITS || payload[0] === DIGIT_ZERO) return undefined;
+  let token = 0;
+  for (let index = 0; index < payload.length; index++) {
+    const digit = (payload[index] as number) - DIGIT_ZERO;
+    if (digit < 0 || digit > 9) return undefined;
+    token = token * 10 + digit;
+  }
+  return token;
 }

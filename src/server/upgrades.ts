@@ -1,14 +1,16 @@
 import type { IncomingMessage } from 'node:http';
+import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { TLSSocket } from 'node:tls';
 import type { Broker } from '../broker/broker.js';
 import type { ByteBudget } from '../broker/byte-budget.js';
-import type { Visitor } from '../broker/entrance.js';
+import type { Entrance, Visitor } from '../broker/entrance.js';
 import type { Cancel, Clock } from '../broker/ports.js';
 import type { RefusalCode } from '../errors.js';
 import { type ClosedEvent, WebSocketConnection } from '../websocket/connection.js';
 import { acceptResponse } from '../websocket/handshake.js';
 import type { Gatekeeper } from './gatekeeper.js';
-import { PeerLink, pongToken } from './peer-link.js';
+import { PeerLink, PingRound, pongToken } from './peer-link.js';
 import { type RefusalLog, refuseOnSocket } from './refusals.js';
 import { parseTarget } from './target.js';
 
@@ -17,6 +19,14 @@ const CLOSE_TIMEOUT_MS = 2_000;
 
 /** The bytes that one UTF-16 unit takes at most as UTF-8: clients count units, frames count bytes. */
 export const MAX_BYTES_PER_UNIT = 3;
+
+/** What is left of an entrance that was used. */
+const CLOSED: Entrance = {
+  refuse: () => undefined,
+  accept: () => {
+    throw new TypeError('an entrance was used twice');
+  },
+};
 
 /** What it takes to turn upgrade requests into peers. */
 export interface UpgradeSettings {
@@ -34,9 +44,11 @@ export interface UpgradeSettings {
 /** Answers upgrade requests: with a refusal, or by letting the peer in. */
 export class Upgrades {
   readonly #settings: UpgradeSettings;
+  readonly #pings: PingRound;
 
   constructor(settings: UpgradeSettings) {
     this.#settings = settings;
+    this.#pings = new PingRound(settings.clock);
   }
 
   /** An upgrade request came. To be registered as the `upgrade` listener of an HTTP server. */
@@ -64,22 +76,22 @@ export class Upgrades {
     };
     const stopWatching = () => socket.off('end', goneEarly).off('close', goneEarly);
     socket.once('end', goneEarly).once('close', goneEarly);
-    cancel = this.#settings.broker.arrive(
-      { database, peerId, address: addressOf(request) },
-      {
-        refuse: (code) => {
-          stopWatching();
-          this.#refuse(request, socket, code);
-        },
-        accept: (visitor) => {
-          stopWatching();
-          const connection = this.#connect(socket, visitor);
-          socket.off('error', ignoreError);
-          connection.begin(acceptResponse(accept), head);
-          return new PeerLink(connection);
-        },
+    const entrance: Entrance = {
+      refuse: (code) => {
+        stopWatching();
+        this.#refuse(request, socket, code);
       },
-    );
+      accept: (visitor) => {
+        stopWatching();
+        const connection = this.#connect(socket, visitor);
+        socket.off('error', ignoreError);
+        connection.begin(acceptResponse(accept), head);
+        // Who is in may stay for weeks, and its entrance with it: the request must not.
+        Object.assign(entrance, CLOSED);
+        return new PeerLink(connection, this.#pings);
+      },
+    };
+    cancel = this.#settings.broker.arrive({ database, peerId, address: addressOf(request) }, entrance);
   }
 
   #connect(socket: Duplex, visitor: Visitor): WebSocketConnection {
@@ -90,6 +102,7 @@ export class Upgrades {
         maxMessageBytes: maxPayload * MAX_BYTES_PER_UNIT,
         memory: inboundMemory,
         closeTimeoutMs: CLOSE_TIMEOUT_MS,
+        writesAtOnce: socket instanceof Socket && !(socket instanceof TLSSocket),
         schedule: clock.schedule,
       },
       {

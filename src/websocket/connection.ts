@@ -8,10 +8,15 @@ import { FlushQueue } from './flush-queue.js';
 import { FrameBatch } from './frame-batch.js';
 import { FrameParser, type ParseFailure, type ParserLimits } from './frame-parser.js';
 import { closePayload, OPCODE } from './frame-writer.js';
-import { takeOutput } from './output-slab.js';
+import { OutputLog } from './output-log.js';
 
 /** What a connection is bounded by, and the time it is given. */
 export interface ConnectionOptions extends ParserLimits {
+  /**
+   * Whether the socket has no more use for what was written once its `writableLength` is 0, as a socket of `node:net` has
+   * not. The memory is then used again.
+   */
+  readonly writesAtOnce?: boolean;
   /** How long the peer may take for its part of the closing handshake, in milliseconds. */
   readonly closeTimeoutMs: number;
   /** Calls `callback` once, `milliseconds` from now, unless the returned function is called before. */
@@ -59,13 +64,17 @@ const KEEP_ALIVE_DELAY_MS = 30_000;
 /** When that much output waits, only the latest ping is answered (section 5.5.3). */
 const PONG_BACKLOG_BYTES = 64 * 1024;
 
-const queue = new FlushQueue(setImmediate);
+/** Frames leave at the end of a turn; when as much waits for one socket, it leaves before. */
+const FLUSH_BYTES = 1024 * 1024;
+
+const log = new OutputLog();
+const queue = new FlushQueue(setImmediate, () => log.rest());
 
 /**
  * One connection after the opening handshake.
  *
  * Order: frames leave in the order of the calls, pongs among them. What is sent in one turn of the event loop leaves
- * in one write at its end; when the peer does not read, it waits here, without a limit: watch {@link bufferedBytes}.
+ * in one write at its end, or behind a single short message that came in it; when the peer does not read, it waits here, without a limit: watch {@link bufferedBytes}.
  * Errors: no method throws, whatever the state of the socket. What a handler throws is not caught; the connection is
  * destroyed then, because the rest of the chunk at hand is lost.
  */
@@ -74,7 +83,7 @@ export class WebSocketConnection {
   readonly #options: ConnectionOptions;
   readonly #handlers: ConnectionHandlers;
   readonly #parser: FrameParser;
-  readonly #batch = new FrameBatch();
+  readonly #batch = new FrameBatch(log);
   #queued = false;
   /** A close frame was sent, or none can be sent any more. */
   #sealed = false;
@@ -134,6 +143,7 @@ export class WebSocketConnection {
     if (this.#sealed) return;
     this.#batch.add(OPCODE.text, payload);
     if (!this.#queued) this.#queue();
+    if (this.#batch.bytes >= FLUSH_BYTES && !this.#socket.writableNeedDrain) this.#write();
   }
 
   /** Sends a ping; of the payload, at most 125 bytes are allowed (section 5.5). After `close`, nothing happens. */
@@ -191,7 +201,11 @@ export class WebSocketConnection {
       this.#batch.settle();
       return;
     }
-    if (this.#batch.bytes > 0) writeBatch(socket, this.#batch);
+    if (this.#batch.bytes > 0) {
+      writeChunks(socket, this.#batch.take());
+      if (socket.writableLength === 0 && this.#options.writesAtOnce === true) this.#batch.release();
+      else this.#batch.abandon();
+    }
     if (this.#unanswered !== undefined && !this.#sealed) {
       this.#batch.add(OPCODE.pong, this.#unanswered);
       this.#unanswered = undefined;
@@ -210,6 +224,7 @@ export class WebSocketConnection {
       if (threw) this.terminate();
     }
     if (failure !== undefined) this.#onFailure(failure);
+    queue.inputDone(chunk.length);
   }
 
   #onPing(payload: Uint8Array): void {
@@ -304,9 +319,8 @@ function lineBroke(error?: string): ClosedEvent {
   return error === undefined ? event : { ...event, error };
 }
 
-/** Writes a batch in one system call. */
-function writeBatch(socket: Duplex, batch: FrameBatch): void {
-  const chunks = batch.take(takeOutput(batch.copiedBytes, socket.writableLength === 0));
+/** Writes chunks in one system call. */
+function writeChunks(socket: Duplex, chunks: readonly Uint8Array[]): void {
   const [first] = chunks;
   if (first !== undefined && chunks.length === 1) {
     socket.write(first);

@@ -1,5 +1,5 @@
 /**
- * One flush per turn of the event loop, for all connections together.
+ * One flush per turn of the event loop, for all connections together; at once where only one message is under way.
  */
 
 /** What can be flushed. */
@@ -8,26 +8,61 @@ export interface Flushable {
   flush(): void;
 }
 
-/** Queues flushes, and runs them once the input of this turn of the event loop was worked off. */
+/** Input up to this length may be answered at once, in bytes: a message or a few. */
+const SHORT_INPUT = 4 * 1024;
+
+/**
+ * Queues flushes, and runs them once the input of this turn of the event loop was worked off. If there was no more than
+ * one input in the last turn, there will hardly be more in this one: then what a short input gives leaves as soon as that
+ * is worked off.
+ */
 export class FlushQueue {
   readonly #later: (callback: () => void) => void;
-  readonly #run = (): void => this.#flush();
+  readonly #done: () => void;
+  readonly #run = (): void => this.#endTurn();
   #waiting: Flushable[] = [];
+  #isScheduled = false;
+  #inputs = 0;
+  #isCalm = true;
 
-  /** @param later calls back once, at the end of the turn: `setImmediate`, which comes after the polling for input */
-  constructor(later: (callback: () => void) => void) {
+  /**
+   * @param later calls back once, at the end of the turn: `setImmediate`, which comes after the polling for input
+   * @param done is called when everything was flushed
+   */
+  constructor(later: (callback: () => void) => void, done: () => void = () => undefined) {
     this.#later = later;
+    this.#done = done;
   }
 
   /** Queues `item`; it must not be queued already. */
   add(item: Flushable): void {
-    if (this.#waiting.length === 0) this.#later(this.#run);
     this.#waiting.push(item);
+    if (!this.#isScheduled) this.#schedule();
+  }
+
+  /** Some input was worked off, and what it gave is queued. */
+  inputDone(bytes: number): void {
+    this.#inputs++;
+    if (this.#isCalm && this.#inputs === 1 && bytes <= SHORT_INPUT && this.#waiting.length > 0) this.#flush();
+    if (!this.#isScheduled) this.#schedule();
+  }
+
+  #schedule(): void {
+    this.#isScheduled = true;
+    this.#later(this.#run);
+  }
+
+  #endTurn(): void {
+    this.#isScheduled = false;
+    this.#isCalm = this.#inputs <= 1;
+    this.#inputs = 0;
+    if (this.#waiting.length > 0) this.#flush();
   }
 
   #flush(): void {
     const batch = this.#waiting;
     this.#waiting = [];
     for (const item of batch) item.flush();
+    this.#done();
   }
 }

@@ -24,3 +24,50 @@ describe('FlushQueue', () => {
     expect(turns).toHaveLength(0);
   });
 });
+
+describe('FlushQueue, for input', () => {
+  function lab() {
+    const turns: (() => void)[] = [];
+    const flushed: string[] = [];
+    const queue = new FlushQueue((callback) => turns.push(callback));
+    return {
+      flushed,
+      /** Input whose handling queues something. */
+      input(name: string, bytes = 200) {
+        queue.add({ flush: () => flushed.push(name) });
+        queue.inputDone(bytes);
+      },
+      endTurn() {
+        expect(turns).toHaveLength(1);
+        turns.shift()?.();
+      },
+    };
+  }
+
+  it('flushes at once what the only short input of a turn gives', () => {
+    const { flushed, input, endTurn } = lab();
+    input('a');
+    expect(flushed).toEqual(['a']);
+    endTurn();
+    input('b');
+    expect(flushed).toEqual(['a', 'b']);
+  });
+
+  it('waits for the end of the turn when there is more', () => {
+    const { flushed, input, endTurn } = lab();
+    input('long', 60_000);
+    expect(flushed).toEqual([]);
+    endTurn();
+    input('a');
+    input('b');
+    expect(flushed).toEqual(['long', 'a']);
+    endTurn();
+    expect(flushed).toEqual(['long', 'a', 'b']);
+    // The last turn was busy: this one may be, too.
+    input('c');
+    expect(flushed).toEqual(['long', 'a', 'b']);
+    endTurn();
+    input('d');
+    expect(flushed).toEqual(['long', 'a', 'b', 'c', 'd']);
+  });
+});
