@@ -2,13 +2,21 @@ import type { ClosureCode } from '../errors.js';
 import { Absences } from './absences.js';
 import type { ByteBudget } from './byte-budget.js';
 import { Delivery } from './delivery.js';
-import type { ArrivalRequest, BrokerObserver, Entrance, PeerInfo, Visitor } from './entrance.js';
-import { connected, disconnected, welcome } from './envelope.js';
+import {
+  type ArrivalRequest,
+  type BrokerObserver,
+  type Entrance,
+  infoOf,
+  type PeerInfo,
+  type Visitor,
+} from './entrance.js';
+import { disconnected, welcome } from './envelope.js';
 import { Farewells } from './farewells.js';
 import { FileNews } from './file-news.js';
 import { GoneIds } from './gone-ids.js';
 import { Heartbeat } from './heartbeat.js';
 import type { Incidents } from './incidents.js';
+import { introduce } from './introduction.js';
 import type { Limits } from './limits.js';
 import type { LockTable } from './lock-ledger.js';
 import { MasterDesk } from './master-desk.js';
@@ -18,7 +26,8 @@ import { ParkingLot } from './parking-lot.js';
 import { isThere, Peer } from './peer.js';
 import { MASTER_ID } from './peer-id.js';
 import type { Cancel, Clock, Logger } from './ports.js';
-import { helloFrom } from './presence.js';
+import { Session, sessionWelcome } from './session.js';
+import { Stability } from './stability.js';
 import { Succession } from './succession.js';
 import { Switch } from './switch.js';
 
@@ -50,12 +59,14 @@ export class Database {
   readonly #heartbeat: Heartbeat;
   readonly #switch: Switch;
   readonly #succession: Succession;
+  readonly #stability: Stability;
 
   constructor(name: string, settings: DatabaseSettings) {
     this.name = name;
     this.#settings = settings;
     const { clock, logger, limits, incidents, kept } = settings;
     this.#parkingLot = new ParkingLot(clock, incidents, kept);
+    this.#stability = new Stability(clock, this.#peers);
     this.#farewells = new Farewells(clock);
     this.#seat = new MasterSeat(
       { ...settings, database: name },
@@ -120,7 +131,7 @@ export class Database {
 
   /** The peers that are connected, in the order of their coming. */
   peers(): PeerInfo[] {
-    return [...this.#peers.values()].filter(isPresent).map((peer) => this.#infoOf(peer));
+    return [...this.#peers.values()].filter(isPresent).map((peer) => infoOf(this.name, peer));
   }
 
   /** Whether a peer with that id is connected. */
@@ -135,12 +146,17 @@ export class Database {
 
   /** Lets someone in, or not. @returns to be called if he goes away before `entrance` was used */
   arrive(request: ArrivalRequest, entrance: Entrance): Cancel {
-    const older = this.#peers.get(request.peerId);
+    let older = this.#peers.get(request.peerId);
+    if (older?.isMaster === true && older.state === 'away' && !isSameSession(older, request)) {
+      // Its process is another one: nobody waits for the last one any more.
+      this.#depart(older, 'another master came', undefined);
+      older = undefined;
+    }
     if (this.#goneIds.has(request.peerId)) {
       entrance.refuse('IPC_REFUSED_PEER_GONE');
     } else if (older === undefined && this.#peers.size >= this.#settings.limits.maxPeers) {
       entrance.refuse('IPC_REFUSED_TOO_MANY_PEERS');
-    } else if (older?.isMaster === true) {
+    } else if (older?.isMaster === true && !isSameSession(older, request)) {
       const challenger = {
         address: request.address,
         admit: () => {
@@ -152,7 +168,7 @@ export class Database {
       return this.#seat.challenge(challenger, older);
     } else if (older !== undefined) {
       this.#takeBack(older, request, entrance);
-    } else if (request.peerId === MASTER_ID && this.#succession.refusesNext()) {
+    } else if (request.peerId === MASTER_ID && this.#succession.refuses(request.client)) {
       entrance.refuse('IPC_REFUSED_OLD_MASTER');
     } else {
       this.#admit(request, entrance);
@@ -181,6 +197,7 @@ export class Database {
   stop(): void {
     this.#seat.close();
     this.#succession.stop();
+    this.#stability.stop();
     this.#parkingLot.close();
     this.#farewells.close();
     this.#desk.stop();
@@ -194,13 +211,24 @@ export class Database {
 
   #admit(request: ArrivalRequest, entrance: Entrance): void {
     const { clock, limits, kept } = this.#settings;
-    const { peerId } = request;
+    const { peerId, client } = request;
     const link = entrance.accept(this.#visitor(() => peer, 1));
-    const isTracked = peerId !== MASTER_ID;
-    const outbox = new Outbox(link, { limits, parkingLot: this.#parkingLot, peerId, kept, isTracked });
+    const outbox = new Outbox(link, {
+      limits,
+      parkingLot: this.#parkingLot,
+      peerId,
+      kept,
+      isTracked: peerId !== MASTER_ID || client !== undefined,
+      framesSoFar: this.#stability.now,
+    });
     const peer = new Peer(peerId, request.address, clock.wallTime(), outbox);
-    this.#delivery.send(peer, welcome(limits.maxPayload));
+    if (client === undefined) this.#delivery.send(peer, welcome(limits.maxPayload));
+    else {
+      peer.session = new Session(client);
+      outbox.say(this.#greeting(peer.session, false));
+    }
     this.#peers.set(peer.id, peer);
+    if (peer.session?.isReturning === true) this.#desk.returned(peer);
     this.#heartbeat.start();
     this.#hasCome(peer, 'peer connected');
   }
@@ -208,13 +236,18 @@ export class Database {
   /** A worker whose line broke is back, on a new one. */
   #takeBack(peer: Peer, request: ArrivalRequest, entrance: Entrance): void {
     if (peer.state === 'present') this.#lineBroke(peer, 'connected again', 'IPC_CLOSED_REPLACED');
+    const received = isSameSession(peer, request) ? request.client?.received : undefined;
     if (peer.state !== 'away') {
       // There was no waiting for it, by the settings or for want of room: it comes as a new one.
       if (this.#settings.limits.reconnectGrace === 0) this.#admit(request, entrance);
       else entrance.refuse('IPC_REFUSED_UNSAFE_RETURN');
       return;
     }
-    if (!this.#absences.mayReturn(peer, request.address)) {
+    if (
+      received === undefined
+        ? !this.#absences.mayReturn(peer, request.address)
+        : !peer.outbox.canResumeAfter(received)
+    ) {
       entrance.refuse('IPC_REFUSED_UNSAFE_RETURN');
       return;
     }
@@ -226,9 +259,19 @@ export class Database {
     peer.connectedAt = clock.wallTime();
     peer.wasHeard = true;
     peer.silentBeats = 0;
-    peer.outbox.attach(link, welcome(limits.maxPayload));
-    this.#hasCome(peer, 'peer connected again');
+    if (peer.session !== undefined && received !== undefined) {
+      peer.outbox.resume(link, this.#greeting(peer.session, true), received);
+      this.#isBack(peer, 'peer resumed its session');
+    } else {
+      peer.outbox.attach(link, welcome(limits.maxPayload));
+      this.#hasCome(peer, 'peer connected again');
+    }
     this.#desk.cameBack(peer);
+  }
+
+  #greeting(session: Session, resumed: boolean): Uint8Array {
+    const { maxPayload, reconnectGrace } = this.#settings.limits;
+    return sessionWelcome(maxPayload, { resumed, received: session.received, grace: reconnectGrace });
   }
 
   #visitor(peer: () => Peer, line: number): Visitor {
@@ -243,37 +286,26 @@ export class Database {
   }
 
   #hasCome(peer: Peer, message: string): void {
-    const fields = { database: this.name, peer: peer.id, address: peer.address, peers: this.#peers.size };
-    this.#settings.logger.info(fields, message);
-    this.#introduce(peer);
+    introduce(peer, { peers: this.#peers, seat: this.#seat, delivery: this.#delivery });
     if (peer.isMaster) {
       this.#seat.take(peer);
       this.#desk.masterCame();
     }
-    this.#settings.observer.peerConnected(this.#infoOf(peer));
-    this.#cutOffOverdue();
+    this.#isBack(peer, message);
   }
 
-  /** Brings a newcomer and everybody else together [PROTOCOL-8.1]. */
-  #introduce(newcomer: Peer): void {
-    const arrival = connected(newcomer.id);
-    const hello = helloFrom(newcomer.id);
-    // A master that settles hears of nobody yet; all are introduced to it when it gets its mail.
-    const held = this.#seat.isHeld ? this.#seat.master : undefined;
-    const settling = newcomer.isMaster ? newcomer : held;
-    for (const other of this.#peers.values()) {
-      if (other === newcomer) continue;
-      if (other !== settling) {
-        this.#delivery.send(other, arrival);
-        this.#delivery.send(other, hello);
-      }
-      if (newcomer !== settling) this.#delivery.send(newcomer, helloFrom(other.id));
-    }
+  #isBack(peer: Peer, message: string): void {
+    const client = peer.session?.client.name;
+    const fields = { database: this.name, peer: peer.id, address: peer.address, peers: this.#peers.size };
+    this.#settings.logger.info(client === undefined ? fields : { ...fields, client }, message);
+    this.#settings.observer.peerConnected(infoOf(this.name, peer));
+    this.#cutOffOverdue();
   }
 
   #receive(sender: Peer, frame: Uint8Array): boolean {
     if (sender.state === 'gone') return false;
     sender.wasHeard = true;
+    this.#stability.frameCame(sender);
     const isDone = this.#switch.route(sender, frame);
     this.#cutOffOverdue();
     return isDone;
@@ -317,7 +349,7 @@ export class Database {
   /** The line of a peer is over. A worker that did not say goodbye may come back [PROTOCOL-13.1]. */
   #lineBroke(peer: Peer, cause: string, code: ClosureCode | undefined): void {
     if (peer.state !== 'present') return;
-    if (peer.isMaster) this.#depart(peer, cause, code);
+    if (peer.isMaster && peer.session === undefined) this.#depart(peer, cause, code);
     else this.#absences.begin(peer, cause, code);
   }
 
@@ -325,7 +357,7 @@ export class Database {
     peer.state = 'away';
     const fields = { database: this.name, peer: peer.id, address: peer.address, cause };
     this.#settings.logger.info(fields, 'peer lost its line');
-    this.#settings.observer.peerDisconnected(this.#infoOf(peer), cause);
+    this.#settings.observer.peerDisconnected(infoOf(this.name, peer), cause);
     this.#forgetIfAlone();
   }
 
@@ -369,6 +401,7 @@ export class Database {
     if (peer === this.#seat.master) {
       this.#seat.dismissChallengerOf(peer);
       this.#succession.masterLeft(peer);
+      if (!wasPresent) this.#succession.connectionEnded(peer);
     } else if (!peer.isMaster) this.#desk.gone(peer);
     this.#forgetIfAlone();
   }
@@ -386,15 +419,15 @@ export class Database {
       peers: this.#peers.size,
     };
     this.#settings.logger.info(fields, 'peer disconnected');
-    if (wasPresent) this.#settings.observer.peerDisconnected(this.#infoOf(peer), cause);
-  }
-
-  #infoOf(peer: Peer): PeerInfo {
-    const { id, address, connectedAt } = peer;
-    return { database: this.name, id, role: peer.isMaster ? 'master' : 'worker', address, connectedAt };
+    if (wasPresent) this.#settings.observer.peerDisconnected(infoOf(this.name, peer), cause);
   }
 }
 
 function isPresent({ state }: Peer): boolean {
   return state === 'present';
+}
+
+/** Whether that peer is at the door again, in the session that it has here. */
+function isSameSession({ session }: Peer, { client }: ArrivalRequest): boolean {
+  return session !== undefined && client?.received !== undefined && client.session === session.id;
 }

@@ -22,6 +22,7 @@ import {
   parseMasterRequest,
 } from './message.js';
 import { MissingMaster } from './missing-master.js';
+import { OlderLocks } from './older-locks.js';
 import type { Peer } from './peer.js';
 import type { Clock, Logger } from './ports.js';
 import { type RequestFailure, reasonFor } from './request-failures.js';
@@ -54,8 +55,7 @@ export class MasterDesk {
   readonly #proof: MasterProof;
   readonly #missingMaster: MissingMaster;
   readonly #returns: LockReturns;
-  /** Locks may be held that were given before the server came; no later master leaves such. */
-  #knowsAllLocks = false;
+  readonly #olderLocks: OlderLocks;
   /** Whether the last master may have given, or kept, locks that the ledger does not show. */
   #isInDoubt = false;
   /** Whether the master that comes next is known to be a new process. */
@@ -77,8 +77,15 @@ export class MasterDesk {
       writersMayGo: () => this.#gate.review(),
       sent: settings.sent,
     });
+    this.#olderLocks = new OlderLocks({
+      ...settings,
+      ledger: this.#ledger,
+      grace: limits.reconnectGrace,
+      review: () => this.#gate.review(),
+    });
     this.#gate = new LockGate({
       ...settings,
+      isHoldingGrants: () => this.#olderLocks.isHoldingGrants,
       ledger: this.#ledger,
       indexCreations: this.#indexCreations,
       pass: ({ open, payload }) => this.#give(open, payload),
@@ -131,6 +138,16 @@ export class MasterDesk {
     }
   }
 
+  /** A client came that had a session at a server before this one. */
+  returned(peer: Peer): void {
+    this.#olderLocks.returned(peer);
+  }
+
+  /** A client tells which locks it holds. @returns false if that is malformed */
+  claim(worker: Peer, frame: Uint8Array): boolean {
+    return this.#olderLocks.claim(worker, frame);
+  }
+
   /** A worker is gone for good: what it asked and held has no meaning any more. */
   gone(worker: Peer): void {
     const { seat, delivery, incidents, database, limits } = this.#settings;
@@ -166,7 +183,7 @@ export class MasterDesk {
     this.#returns.forget();
     if (this.#settings.limits.lockRecovery) this.#ledger.orphanAll();
     else this.#ledger.clear();
-    this.#knowsAllLocks = true;
+    this.#olderLocks.masterLeft();
     for (const mail of this.#indexCreations.end()) this.#keep(mail);
     for (const { open, payload } of this.#gate.end()) this.#keep(mailOf(open, payload));
     this.#missingMaster.lost();
@@ -199,7 +216,10 @@ export class MasterDesk {
    * @param conclude is called once, unless the master goes away before
    */
   prove(master: Peer, conclude: (verdict: 'new' | 'old') => void): void {
-    const isKnown = this.#isNextNew || (!this.#isInDoubt && this.#ledger.isEmpty);
+    this.#olderLocks.adopt(master);
+    // A client that has a session says itself who it is.
+    const isKnown =
+      this.#isNextNew || master.session !== undefined || (!this.#isInDoubt && this.#ledger.isEmpty);
     this.#isNextNew = false;
     if (isKnown || !this.#settings.limits.lockRecovery) {
       conclude('new');
@@ -243,6 +263,7 @@ export class MasterDesk {
   stop(): void {
     this.masterCame();
     this.#proof.cancel();
+    this.#olderLocks.stop();
     this.#indexCreations.end();
     this.#gate.end();
     this.#requests.clear();
@@ -259,14 +280,14 @@ export class MasterDesk {
     }
     if (orphan !== undefined) this.#ledger.release(orphan);
     if (lock !== undefined) this.#ledger.release(lock);
-    if (lock !== undefined || this.#mayBeOlderThanServer(open)) this.#give(open, message);
+    if (lock !== undefined || this.#olderLocks.mayInclude(open)) this.#give(open, message);
     else this.#answer(open, 'IPC_REQUEST_LOCK_LOST');
     if (orphan !== undefined) this.#gate.review();
   }
 
   #move(open: OpenRequest, message: Uint8Array): void {
     const orphan = this.#orphanOf(open);
-    if (orphan === undefined && (this.#heldBy(open) !== undefined || this.#mayBeOlderThanServer(open))) {
+    if (orphan === undefined && (this.#heldBy(open) !== undefined || this.#olderLocks.mayInclude(open))) {
       this.#give(open, message);
     } else this.#answerMove(open, orphan);
   }
@@ -288,13 +309,6 @@ export class MasterDesk {
 
   #orphanOf({ asker, request }: OpenRequest): Lock | undefined {
     return request.lockId === undefined ? undefined : this.#ledger.orphanOf(asker, request.lockId);
-  }
-
-  /** Whether a lock that the ledger does not know may have been given before the server was started. */
-  #mayBeOlderThanServer({ request }: OpenRequest): boolean {
-    const { seat } = this.#settings;
-    if (seat.isHeld || request.lockId === undefined) return false;
-    return !this.#knowsAllLocks && this.#ledger.lockWith(request.lockId) === undefined;
   }
 
   /** A request goes to the master, when there is one, and when its turn has come. */

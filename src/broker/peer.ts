@@ -2,6 +2,7 @@ import { encode } from './envelope.js';
 import type { Outbox } from './outbox.js';
 import { MASTER_ID } from './peer-id.js';
 import { RootView } from './root-record.js';
+import type { Session } from './session.js';
 
 /**
  * Where a peer stands: `present`; `away`, its line is broken, and it may come back; `leaving`, it gets nothing more,
@@ -25,6 +26,8 @@ export class Peer {
   connectedAt: number;
   /** What it believes the root to be. */
   readonly root = new RootView();
+  /** Its session, if it is a client of this package; stock clients have none. */
+  session: Session | undefined;
   state: PeerState = 'present';
   /** The number of its line, from 1: what comes from an older one is not heard. */
   line = 1;

@@ -55,7 +55,7 @@ export class Upgrades {
       this.#refuse(request, socket, obstacle);
       return;
     }
-    const { database, peerId, accept } = admission;
+    const { database, peerId, accept, client } = admission;
     let cancel: Cancel | undefined;
     // A process that is killed while it waits ends its side; the socket itself stays open for as long as ours does.
     const goneEarly = () => {
@@ -65,7 +65,7 @@ export class Upgrades {
     const stopWatching = () => socket.off('end', goneEarly).off('close', goneEarly);
     socket.once('end', goneEarly).once('close', goneEarly);
     cancel = this.#settings.broker.arrive(
-      { database, peerId, address: addressOf(request) },
+      { database, peerId, address: addressOf(request), client },
       {
         refuse: (code) => {
           stopWatching();

@@ -8,7 +8,11 @@ export function addClientsRoute(app: Hono<RouteEnvironment>, { broker, gatekeepe
     const { database } = authorize(context, gatekeeper);
     const clients = broker
       .peers(database)
-      .map(({ id, connectedAt }) => ({ id, connected: Math.round(connectedAt) }));
+      .map(({ id, connectedAt, client }) => ({
+        id,
+        connected: Math.round(connectedAt),
+        ...(client === undefined ? {} : { client }),
+      }));
     return context.json(clients);
   });
 }
