@@ -8,4 +8,10 @@ export const systemClock = {
     const timer = setTimeout(callback, milliseconds);
     return () => clearTimeout(timer);
   },
+  /** As `schedule`, but a process that has nothing else to do ends without it. */
+  scheduleIdle(milliseconds: number, callback: () => void): Cancel {
+    const timer = setTimeout(callback, milliseconds);
+    timer.unref();
+    return () => clearTimeout(timer);
+  },
 };

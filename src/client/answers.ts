@@ -1,0 +1,56 @@
+import type { Message } from './acebase.js';
+
+/** How many answers are remembered. */
+export const MAX_ANSWERS = 20_000;
+
+/**
+ * What a master was asked, and what it answered (docs/PROTOCOL.md, section 15.2). After a restart of the server workers
+ * ask again what was not answered to them; it may have been done.
+ */
+export class Answers {
+  readonly #max: number;
+  /** By sender and id; `undefined` while the answer is being made. */
+  readonly #byQuestion = new Map<string, Message | undefined>();
+
+  /** @param max how many are remembered */
+  constructor(max: number = MAX_ANSWERS) {
+    this.#max = max;
+  }
+
+  /**
+   * A question came.
+   *
+   * @returns `new`, if it is to be answered; `answering`, if that is under way; or the answer that was given
+   */
+  ask({ from, id }: Message): 'new' | 'answering' | Message {
+    if (id === undefined) return 'new';
+    const key = `${from} ${id}`;
+    const answer = this.#byQuestion.get(key);
+    if (answer !== undefined) return answer;
+    if (this.#byQuestion.has(key)) return 'answering';
+    this.#byQuestion.set(key, undefined);
+    this.#forgetOldest();
+    return 'new';
+  }
+
+  /** A question was answered. */
+  answer(message: Message): void {
+    const key = `${message.to} ${message.id}`;
+    if (this.#byQuestion.has(key)) this.#byQuestion.set(key, message);
+  }
+
+  /** How many are remembered. */
+  get size(): number {
+    return this.#byQuestion.size;
+  }
+
+  #forgetOldest(): void {
+    if (this.#byQuestion.size <= this.#max) return;
+    for (const [key, answer] of this.#byQuestion) {
+      // Those that are being made are few, and must not be made twice.
+      if (answer === undefined) continue;
+      this.#byQuestion.delete(key);
+      return;
+    }
+  }
+}
