@@ -81,6 +81,7 @@ export class MasterDesk {
       ...settings,
       ledger: this.#ledger,
       grace: limits.reconnectGrace,
+      giveBack: (id) => this.#returns.giveBack(id),
       review: () => this.#gate.review(),
     });
     this.#gate = new LockGate({
@@ -159,7 +160,8 @@ export class MasterDesk {
     this.#requests.abandon(worker);
     const { held, orphans } = this.#ledger.locksOf(worker);
     const locks = held.concat(orphans);
-    for (const lock of locks) this.#ledger.release(lock);
+    for (const lock of held) this.#ledger.release(lock);
+    for (const orphan of orphans) this.#endOrphan(orphan);
     if (locks.length > 0 && limits.lockRecovery) {
       const fields = { database, peer: worker.id, locks: locks.length };
       incidents.record('locks-recovered', fields, 'a worker went away with locks; they were given back');
@@ -247,7 +249,8 @@ export class MasterDesk {
     this.#ledger.beginEpoch();
     for (const { request, payload } of mail) {
       const { master } = this.#settings.seat;
-      if (request !== undefined) this.#forward(request, payload, true);
+      if (request?.request.type === 'unlock-request') this.#unlock(request, payload);
+      else if (request !== undefined) this.#forward(request, payload, true);
       else if (master !== undefined) this.#settings.delivery.sendOwed(master, payload);
     }
   }
@@ -278,11 +281,20 @@ export class MasterDesk {
       this.#answer(open, 'IPC_REQUEST_LOCK_LOST');
       return;
     }
-    if (orphan !== undefined) this.#ledger.release(orphan);
+    if (orphan !== undefined && this.#olderLocks.mayBeOfNext(orphan)) {
+      this.#keep(mailOf(open, message));
+      return;
+    }
+    if (orphan !== undefined) this.#endOrphan(orphan);
     if (lock !== undefined) this.#ledger.release(lock);
     if (lock !== undefined || this.#olderLocks.mayInclude(open)) this.#give(open, message);
     else this.#answer(open, 'IPC_REQUEST_LOCK_LOST');
     if (orphan !== undefined) this.#gate.review();
+  }
+
+  #endOrphan(orphan: Lock): void {
+    this.#ledger.release(orphan);
+    this.#olderLocks.ended(orphan);
   }
 
   #move(open: OpenRequest, message: Uint8Array): void {

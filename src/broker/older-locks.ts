@@ -1,5 +1,5 @@
 import { encode } from './envelope.js';
-import type { LockLedger } from './lock-ledger.js';
+import type { Lock, LockLedger } from './lock-ledger.js';
 import type { MasterSeat } from './master-seat.js';
 import type { Peer } from './peer.js';
 import type { Cancel, Clock } from './ports.js';
@@ -13,6 +13,8 @@ export interface OlderLocksSettings {
   readonly ledger: LockLedger;
   /** Milliseconds: `reconnectGrace`. */
   readonly grace: number;
+  /** Gives a lock back to the master that is there. */
+  giveBack(lockId: number): void;
   /** More requests may be passed on than before. */
   review(): void;
   /** Something was passed on outside of a call of a visitor. */
@@ -31,6 +33,8 @@ export class OlderLocks {
   #areKnown = false;
   #hold: { cancel: Cancel } | undefined;
   #hasHeld = false;
+  /** Locks that ended before the master that may have granted them was back. */
+  #endedEarly: Lock[] = [];
 
   constructor(settings: OlderLocksSettings) {
     this.#settings = settings;
@@ -44,6 +48,7 @@ export class OlderLocks {
   /** A master has left: what was granted since is in the ledger. */
   masterLeft(): void {
     this.#areKnown = true;
+    this.#endedEarly = [];
   }
 
   /** Whether a lock that the ledger does not know may have been granted before the server was started. */
@@ -86,9 +91,23 @@ export class OlderLocks {
     return true;
   }
 
+  /** Whether an orphan may belong to the master that comes next: it was there before this server. */
+  mayBeOfNext({ epoch }: Lock): boolean {
+    return epoch !== undefined && !this.#areKnown && this.#settings.seat.isHeld;
+  }
+
+  /** A lock that the present master does not know has ended. If its own master comes yet, it must be told. */
+  ended(orphan: Lock): void {
+    if (orphan.epoch !== undefined && !this.#areKnown) this.#endedEarly.push(orphan);
+  }
+
   /** Locks that this master granted before the server was started are its own again. */
   adopt({ session }: Peer): void {
-    if (session !== undefined) this.#settings.ledger.adopt(session.id);
+    if (session === undefined) return;
+    this.#settings.ledger.adopt(session.id);
+    const ended = this.#endedEarly.filter(({ epoch }) => epoch === session.id);
+    this.#endedEarly = [];
+    for (const { id } of ended) this.#settings.giveBack(id);
   }
 
   /** The server stops. */

@@ -59,8 +59,8 @@ function afterRestart(message: Message): AfterRestart {
     case 'result':
     case 'lock-result':
     case 'unlock-result':
-      // Who waits for it asks again.
-      return 'outdated';
+      // A server that does not know of the question would give a lock back that is granted by its answer.
+      return 'asked-for';
     default:
       return 'again';
   }

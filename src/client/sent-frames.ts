@@ -9,6 +9,8 @@ export type AfterRestart =
   | 'again'
   /** It is out of date by then: each process reads that from the file. */
   | 'outdated'
+  /** Whoever waits for it asks again: it is not sent any more, even if it never was. */
+  | 'asked-for'
   /** It must not be done twice, and perhaps was: {@link SentFrames.takeForNewServer} gives its request back. */
   | 'once';
 
@@ -123,7 +125,7 @@ export class SentFrames {
     this.#frames = [...unanswered, ...old].filter((frame) => {
       if (frame.isAnswered) return false;
       const wasSent = inFlight.has(frame) || !kept.has(frame);
-      if (!wasSent) return true;
+      if (!wasSent) return frame.afterRestart !== 'asked-for';
       if (frame.afterRestart === 'once' && frame.requestId !== undefined) {
         this.#open.delete(frame.requestId);
         given.push(frame.requestId);
