@@ -63,7 +63,8 @@ function locate(config: IPCConfig, { endpoint, parameters, tokenPlace }: Ask) {
   const scheme = ssl === undefined || ssl === false ? 'http' : 'https';
   const bare = host.includes(':') && !host.startsWith('[') ? `[${host}]` : host;
   const base = url?.replace(/^ws/, 'http').replace(/\/+$/, '') ?? `${scheme}://${bare}:${port}`;
-  const pairs = Object.entries(parameters).map(([name, value]) => `${name}=${encodeURIComponent(value)}`);
+  // As stock clients write them: there is nothing in these values that needs an escape [PROTOCOL-2.1, 14.1].
+  const pairs = Object.entries(parameters).map(([name, value]) => `${name}=${value}`);
   const inHeader = tokenPlace === 'header';
   // Last, and as it is: servers take what follows `t=` to the end [PROTOCOL-2.4].
   const query = inHeader ? pairs : [...pairs, `t=${token}`];

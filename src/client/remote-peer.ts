@@ -66,7 +66,8 @@ export class RemotePeer {
   #isClosing = false;
   #hasBeenConnected = false;
   #attempts = 0;
-  #settle: { resolve: () => void; reject: (error: Error) => void } | undefined;
+  #settle: (() => void) | undefined;
+  #closeWhenReady = false;
 
   constructor(ipc: RemoteIPCPeer, settings: RemotePeerSettings) {
     this.#ipc = ipc;
@@ -103,17 +104,18 @@ export class RemotePeer {
     );
     ipc.storage.once('ready', () => {
       this.#isReady = true;
+      if (this.#closeWhenReady) void ipc.exit();
       this.#sayReady();
     });
   }
 
-  /** Connects. Resolves at the first welcome; rejects if the server will not have this process. */
+  /** Connects. Resolves at the first welcome, or when the server will not have this process: that was told then. */
   connect(): Promise<void> {
-    const connected = new Promise<void>((resolve, reject) => {
-      this.#settle = { resolve, reject };
+    const settled = new Promise<void>((resolve) => {
+      this.#settle = resolve;
     });
     this.#connection.start();
-    return connected;
+    return settled;
   }
 
   /** Sends a message, now or when there is a line. */
@@ -215,8 +217,7 @@ export class RemotePeer {
     this.#attempts = 0;
     this.#hasBeenConnected = true;
     this.#settings.onStatus({ kind: 'connected', database: this.#ipc.dbname, resumed: isResumed });
-    this.#settle?.resolve();
-    this.#settle = undefined;
+    this.#settle?.();
   }
 
   /** This server has never heard of this process. If another one had, much may have got lost with it. */
@@ -278,7 +279,7 @@ export class RemotePeer {
   #lost(reason: string): void {
     this.#isFlowing = false;
     if (this.#isClosing) return this.#connection.end();
-    loggerOf(this.#ipc.storage).warn(`The connection to the IPC server at ${describe(this.#ipc.config)} was lost: ${reason}`);
+    loggerOf(this.#ipc.storage).error(`The connection to the IPC server at ${describe(this.#ipc.config)} was lost: ${reason}`);
     this.#settings.onStatus({ kind: 'reconnecting', database: this.#ipc.dbname, reason });
   }
 
@@ -286,7 +287,7 @@ export class RemotePeer {
     this.#attempts++;
     if (this.#isClosing) return this.#connection.end();
     if (this.#attempts > 1) return;
-    loggerOf(this.#ipc.storage).warn(`The IPC server at ${describe(this.#ipc.config)} is not there (${reason}). Trying on`);
+    loggerOf(this.#ipc.storage).error(`The IPC server at ${describe(this.#ipc.config)} is not there (${reason}). Trying on`);
     this.#settings.onStatus({ kind: 'reconnecting', database: this.#ipc.dbname, reason });
   }
 
@@ -328,14 +329,11 @@ export class RemotePeer {
     this.#isClosing = true;
     this.#frames.clear();
     for (const { reject } of [...this.#ipc._requests.values()]) reject(new Error(text));
-    if (this.#settle !== undefined) {
-      // AceBase logs it, and closes the database.
-      this.#settle.reject(new Error(text));
-      this.#settle = undefined;
-      return;
-    }
     loggerOf(this.#ipc.storage).error(text);
-    void this.#ipc.exit();
+    this.#settle?.();
+    // A file that is just being opened cannot be closed.
+    if (this.#isReady) void this.#ipc.exit();
+    else this.#closeWhenReady = true;
   }
 
   /** This process has said goodbye. */

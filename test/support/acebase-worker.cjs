@@ -75,7 +75,12 @@ const commands = {
     await server?.shutdown();
     await database.close();
   },
-  exit: ({ code }) => process.exit(code),
+  // Not within this call: what is thrown while the process ends must not be caught here.
+  exit: ({ code }) => void setImmediate(() => process.exit(code)),
+  // How many timers and sockets this process has, and how many listen for its end.
+  resources: () => process.getActiveResourcesInfo().length + process.listenerCount('exit'),
+  // By the time of this process, which may run faster.
+  pause: ({ milliseconds }) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
 };
 
 function openDatabase() {
