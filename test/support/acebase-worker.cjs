@@ -41,6 +41,11 @@ const commands = {
   transaction: ({ path, change }) => transaction(path, change),
   hold: ({ path }) => hold(path),
   createIndex: async ({ path, key, options }) => void (await database.indexes.create(path, key, options)),
+  // What AceBase does by itself when a leaf of the tree is full: it writes a new file, and renames it into place.
+  rebuildIndex: async ({ path, key }) => {
+    const [index] = database.api.storage.indexes.get(path, key);
+    await index._rebuild(await index._getTree('exclusive'));
+  },
   query: async ({ path, filters, sort }) => {
     let query = database.query(path);
     for (const [key, operator, value] of filters) query = query.filter(key, operator, value);
