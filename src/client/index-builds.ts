@@ -23,26 +23,29 @@ export function indexBuildsOf(ipc: RemoteIPCPeer, isOn: boolean): IndexBuilds {
   if (!isOn || !ipc.isMaster) return { whenLockMayBeGranted: (_request, grant) => grant() };
   const waiting: (() => void)[] = [];
   let builds = 0;
-  const { indexes } = ipc.storage;
-  const original = indexes.create;
   const end = (): void => {
     builds--;
     if (builds === 0) for (const grant of waiting.splice(0)) grant();
   };
-  indexes.create = async (path, key, options) => {
-    if (isThere(ipc, path, key) && Reflect.get(options ?? {}, 'rebuild') !== true) {
-      return original.call(indexes, path, key, options);
-    }
-    builds++;
-    const endOnce = once(end);
-    const cancel: Cancel = systemClock.scheduleIdle(LONGEST_BUILD_MS, endOnce);
-    try {
-      return await original.call(indexes, path, key, options);
-    } finally {
-      cancel();
-      systemClock.schedule(NEWS_MS, endOnce);
-    }
-  };
+  // Nobody makes an index before; and acebase 1.18 has no list of them yet when it makes its peer.
+  ipc.storage.once('ready', () => {
+    const { indexes } = ipc.storage;
+    const original = indexes.create;
+    indexes.create = async (path, key, options) => {
+      if (isThere(ipc, path, key) && Reflect.get(options ?? {}, 'rebuild') !== true) {
+        return original.call(indexes, path, key, options);
+      }
+      builds++;
+      const endOnce = once(end);
+      const cancel: Cancel = systemClock.scheduleIdle(LONGEST_BUILD_MS, endOnce);
+      try {
+        return await original.call(indexes, path, key, options);
+      } finally {
+        cancel();
+        systemClock.schedule(NEWS_MS, endOnce);
+      }
+    };
+  });
   return {
     whenLockMayBeGranted(request, grant) {
       const { write, tid } = request.data as LockDetails;

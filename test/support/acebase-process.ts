@@ -1,4 +1,5 @@
 import { fork } from 'node:child_process';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Exit, WatchedProcess } from './child-process.js';
 import { Subscription } from './subscription.js';
@@ -88,6 +89,8 @@ export class AceBaseProcess {
       // A worker is quiet on stdout, and errors go to stderr.
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       serialization: 'advanced',
+      // Where the client looks for the acebase of its program.
+      ...(client !== false && rest.package !== undefined && { cwd: join(rest.package, '../..') }),
       execArgv: [...(client === false ? [] : preload), ...execArgv],
       env: { ...process.env, ...env },
     });
