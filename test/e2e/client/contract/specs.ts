@@ -21,13 +21,13 @@ const listen = (name: string, path: string, event: string) => `
   bag.${name} = [];
   db.ref('${path}').on('${event}', { newOnly: true }).subscribe((snap) => {
     const value = '${event}'.startsWith('notify') ? undefined : '${event}' === 'mutations' ? snap.val().length : snap.val();
-    bag.${name}.push([snap.ref.path, value]);
+    bag.${name}.push([(snap.ref ?? snap).path, value]);
   });
   await pause(150);`;
 
 /** Waits until so many have come, and then a moment for those that must not. */
 const heard = (name: string, count: number) => `
-  while (bag.${name}.length < ${count}) await pause(10);
+  for (let turn = 0; turn < 1000 && bag.${name}.length < ${count}; turn++) await pause(10);
   await pause(100);
   return bag.${name};`;
 
