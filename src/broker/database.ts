@@ -21,12 +21,11 @@ import type { Limits } from './limits.js';
 import type { LockTable } from './lock-ledger.js';
 import { MasterDesk } from './master-desk.js';
 import { MasterSeat } from './master-seat.js';
-import { Outbox } from './outbox.js';
+import { greetingOf, isSameSession, newcomer } from './newcomer.js';
 import { ParkingLot } from './parking-lot.js';
-import { isThere, Peer } from './peer.js';
+import { isPresent, isThere, largestDebtorOf, lineBytesOf, type Peer } from './peer.js';
 import { MASTER_ID } from './peer-id.js';
 import type { Cancel, Clock, Logger } from './ports.js';
-import { Session, sessionWelcome } from './session.js';
 import { Stability } from './stability.js';
 import { Succession } from './succession.js';
 import { Switch } from './switch.js';
@@ -76,7 +75,7 @@ export class Database {
         release: (master, mail) => this.#succession.release(master, mail),
       },
     );
-    this.#delivery = new Delivery(name, this.#seat, limits, incidents);
+    this.#delivery = new Delivery(name, this.#seat, limits, incidents, logger);
     this.#news = new FileNews(name, this.#seat, this.#delivery, incidents);
     const common = { ...settings, database: name, peers: this.#peers };
     const rooms = { ...common, seat: this.#seat, delivery: this.#delivery, news: this.#news };
@@ -97,14 +96,7 @@ export class Database {
         stayedAway: (worker) => this.#stayedAway(worker),
       },
     );
-    this.#heartbeat = new Heartbeat(clock, limits, this.#peers, (peer) => {
-      logger.warn(
-        { database: name, peer: peer.id, address: peer.address, heartbeatTimeout: limits.heartbeatTimeout },
-        'a peer answers no ping; its connection is ended',
-      );
-      this.#lineBroke(peer, 'answered no ping', 'IPC_CLOSED_SILENT');
-      this.#cutOffOverdue();
-    });
+    this.#heartbeat = new Heartbeat(clock, limits, this.#peers, (peer) => this.#isSilent(peer));
     this.#switch = new Switch({ ...rooms, desk: this.#desk, goodbye: (peer) => this.#goodbye(peer) });
   }
 
@@ -115,18 +107,12 @@ export class Database {
 
   /** Bytes that wait for the lines of the peers that are connected. */
   get bufferedBytes(): number {
-    let bytes = 0;
-    for (const peer of this.#peers.values()) bytes += peer.outbox.lineBytes;
-    return bytes;
+    return lineBytesOf(this.#peers.values());
   }
 
   /** The peer for which most bytes wait. */
   get largestDebtor(): Peer | undefined {
-    let largest: Peer | undefined;
-    for (const peer of this.#peers.values()) {
-      if (largest === undefined || peer.outbox.bytes > largest.outbox.bytes) largest = peer;
-    }
-    return largest;
+    return largestDebtorOf(this.#peers.values());
   }
 
   /** The peers that are connected, in the order of their coming. */
@@ -211,24 +197,20 @@ export class Database {
 
   #admit(request: ArrivalRequest, entrance: Entrance): void {
     const { clock, limits, kept } = this.#settings;
-    const { peerId, client } = request;
+    const { client } = request;
     const link = entrance.accept(this.#visitor(() => peer, 1));
-    const outbox = new Outbox(link, {
+    const peer = newcomer(request, {
+      link,
       limits,
-      parkingLot: this.#parkingLot,
-      peerId,
       kept,
-      isTracked: peerId !== MASTER_ID || client !== undefined,
+      parkingLot: this.#parkingLot,
+      connectedAt: clock.wallTime(),
       framesSoFar: this.#stability.now,
     });
-    const peer = new Peer(peerId, request.address, clock.wallTime(), outbox);
     if (client === undefined) this.#delivery.send(peer, welcome(limits.maxPayload));
-    else {
-      peer.session = new Session(client);
-      outbox.say(this.#greeting(peer.session, false));
-    }
+    else if (peer.session !== undefined) peer.outbox.say(greetingOf(peer.session, false, limits));
     this.#peers.set(peer.id, peer);
-    if (peer.session?.isReturning === true) this.#desk.returned(peer);
+    if (peer.session?.isReturning === true) this.#desk.olderLocks.returned(peer);
     this.#heartbeat.start();
     this.#hasCome(peer, 'peer connected');
   }
@@ -260,18 +242,13 @@ export class Database {
     peer.wasHeard = true;
     peer.silentBeats = 0;
     if (peer.session !== undefined && received !== undefined) {
-      peer.outbox.resume(link, this.#greeting(peer.session, true), received);
+      peer.outbox.resume(link, greetingOf(peer.session, true, limits), received);
       this.#isBack(peer, 'peer resumed its session');
     } else {
       peer.outbox.attach(link, welcome(limits.maxPayload));
       this.#hasCome(peer, 'peer connected again');
     }
     this.#desk.cameBack(peer);
-  }
-
-  #greeting(session: Session, resumed: boolean): Uint8Array {
-    const { maxPayload, reconnectGrace } = this.#settings.limits;
-    return sessionWelcome(maxPayload, { resumed, received: session.received, grace: reconnectGrace });
   }
 
   #visitor(peer: () => Peer, line: number): Visitor {
@@ -367,6 +344,12 @@ export class Database {
     this.#news.forget();
   }
 
+  #isSilent(peer: Peer): void {
+    this.#delivery.reportSilence(peer);
+    this.#lineBroke(peer, 'answered no ping', 'IPC_CLOSED_SILENT');
+    this.#cutOffOverdue();
+  }
+
   #stayedAway(peer: Peer): void {
     this.#depart(peer, 'did not come back', undefined);
     this.#cutOffOverdue();
@@ -411,23 +394,9 @@ export class Database {
     peer.state = wasPresent ? 'leaving' : 'gone';
     if (!wasPresent) peer.outbox.discard();
     this.#peers.delete(peer.id);
-    const fields = {
-      database: this.name,
-      peer: peer.id,
-      address: peer.address,
-      cause,
-      peers: this.#peers.size,
-    };
+    const { id, address } = peer;
+    const fields = { database: this.name, peer: id, address, cause, peers: this.#peers.size };
     this.#settings.logger.info(fields, 'peer disconnected');
     if (wasPresent) this.#settings.observer.peerDisconnected(infoOf(this.name, peer), cause);
   }
-}
-
-function isPresent({ state }: Peer): boolean {
-  return state === 'present';
-}
-
-/** Whether that peer is at the door again, in the session that it has here. */
-function isSameSession({ session }: Peer, { client }: ArrivalRequest): boolean {
-  return session !== undefined && client?.received !== undefined && client.session === session.id;
 }

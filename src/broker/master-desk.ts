@@ -3,17 +3,13 @@
  * answer, and every lock is given back, whoever dies.
  */
 
-import type { ByteBudget } from './byte-budget.js';
-import type { Delivery } from './delivery.js';
-import type { Incidents } from './incidents.js';
+import type { MasterDeskSettings } from './desk-settings.js';
 import { IndexCreations } from './index-creations.js';
-import type { Limits } from './limits.js';
 import { LockGate } from './lock-gate.js';
 import { type Lock, LockLedger, type LockTable } from './lock-ledger.js';
 import { isOwnId, LockReturns } from './lock-returns.js';
-import type { Mail } from './mailbox.js';
+import { type Mail, mailOf } from './mailbox.js';
 import { MasterProof } from './master-proof.js';
-import type { MasterSeat } from './master-seat.js';
 import {
   type MasterAnswer,
   type MasterAnswerType,
@@ -24,26 +20,8 @@ import {
 import { MissingMaster } from './missing-master.js';
 import { OlderLocks } from './older-locks.js';
 import type { Peer } from './peer.js';
-import type { Clock, Logger } from './ports.js';
 import { type RequestFailure, reasonFor } from './request-failures.js';
 import { answerFor, movedToParent, type OpenRequest, OpenRequests } from './requests.js';
-
-/** What the desk works with. */
-export interface MasterDeskSettings {
-  readonly database: string;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly limits: Limits;
-  readonly kept: ByteBudget;
-  readonly incidents: Incidents;
-  readonly peers: ReadonlyMap<string, Peer>;
-  readonly seat: MasterSeat;
-  readonly delivery: Delivery;
-  /** A worker is about to be granted a lock. */
-  beforeGrant(worker: Peer): void;
-  /** Something was sent outside of a call of a visitor. */
-  sent(): void;
-}
 
 /** The desk of one database. */
 export class MasterDesk {
@@ -139,14 +117,9 @@ export class MasterDesk {
     }
   }
 
-  /** A client came that had a session at a server before this one. */
-  returned(peer: Peer): void {
-    this.#olderLocks.returned(peer);
-  }
-
-  /** A client tells which locks it holds. @returns false if that is malformed */
-  claim(worker: Peer, frame: Uint8Array): boolean {
-    return this.#olderLocks.claim(worker, frame);
+  /** Locks from before this server, and those who tell of them. */
+  get olderLocks(): OlderLocks {
+    return this.#olderLocks;
   }
 
   /** A worker is gone for good: what it asked and held has no meaning any more. */
@@ -419,8 +392,4 @@ export class MasterDesk {
     incidents.record('answered-for-master', fields, 'the server answered for the master');
     delivery.send(asker, answerFor(request, reasonFor(failure, database)));
   }
-}
-
-function mailOf(open: OpenRequest, payload: Uint8Array): Mail {
-  return { senderId: open.asker.id, payload, request: open };
 }

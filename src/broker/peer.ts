@@ -67,3 +67,24 @@ export class Peer {
 export function isThere({ state }: Peer): boolean {
   return state === 'present' || state === 'away';
 }
+
+/** Whether a peer is connected. */
+export function isPresent({ state }: Peer): boolean {
+  return state === 'present';
+}
+
+/** Bytes that wait for the lines of these peers. */
+export function lineBytesOf(peers: Iterable<Peer>): number {
+  let bytes = 0;
+  for (const peer of peers) bytes += peer.outbox.lineBytes;
+  return bytes;
+}
+
+/** The one of these peers for which most bytes wait. */
+export function largestDebtorOf(peers: Iterable<Peer>): Peer | undefined {
+  let largest: Peer | undefined;
+  for (const peer of peers) {
+    if (largest === undefined || peer.outbox.bytes > largest.outbox.bytes) largest = peer;
+  }
+  return largest;
+}

@@ -67,7 +67,7 @@ export class Switch {
         this.#settings.seat.ready(sender);
         return true;
       case 'claim':
-        return this.#settings.desk.claim(sender, frame) || this.#refuseFrame(sender, frame);
+        return this.#settings.desk.olderLocks.claim(sender, frame) || this.#refuseFrame(sender, frame);
       case 'malformed':
         return this.#refuseFrame(sender, frame);
     }

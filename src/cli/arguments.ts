@@ -156,8 +156,7 @@ function translate(error: CommanderError, words: readonly string[]): IPCError {
 function describeExcess(words: readonly string[]): string {
   const commands = [CHECK_CONFIG, PEERS];
   const nearest = words.map((word) => nearestName(word, commands)).find((found) => found !== undefined);
-  const hint =
-    nearest === undefined ? `there are ${commands.join(' and ')}` : `did you mean ${nearest}?`;
+  const hint = nearest === undefined ? `there are ${commands.join(' and ')}` : `did you mean ${nearest}?`;
   return `the command line has a word that is neither an option nor a command; ${hint}`;
 }
 

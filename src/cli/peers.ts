@@ -1,6 +1,7 @@
 /** `acebase-ipc-server peers <database>`: who is connected to a server that runs, and with which client. */
 
 import { coveredNames, isWildcardHost, type Settings } from '../options.js';
+import { isoTime } from '../platform/clock.js';
 
 /** A peer, as `GET /<database>/clients` tells it (docs/PROTOCOL.md, section 4). */
 interface ListedPeer {
@@ -41,7 +42,7 @@ export async function askForPeers({ database, url, settings }: PeersQuery): Prom
     const headers: Record<string, string> = token === undefined ? {} : { Authorization: `Bearer ${token}` };
     const answer = await ask(`${base}/${encodeURIComponent(name)}/clients`, headers);
     for (const { id, connected, client = 'stock' } of answer) {
-      rows.push({ database: name, id, client, since: new Date(connected).toISOString() });
+      rows.push({ database: name, id, client, since: isoTime(connected) });
     }
   }
   return rows;
@@ -70,7 +71,9 @@ async function ask(url: string, headers: Record<string, string>): Promise<readon
     response = await fetch(url, { headers });
   } catch (error) {
     const { cause } = error as { cause?: unknown };
-    throw new Error(`no IPC server answers at ${url}: ${String(cause instanceof Error ? cause.message : error)}`);
+    throw new Error(
+      `no IPC server answers at ${url}: ${String(cause instanceof Error ? cause.message : error)}`,
+    );
   }
   if (response.status === 401) throw new Error(`the server at ${url} wants another token: give --token`);
   if (!response.ok) throw new Error(`the server at ${url} answered with ${response.status}`);

@@ -76,7 +76,8 @@ function packageFrom(start: string, name: string): string[] {
 function buildsOf(folder: string): Build[] {
   const { version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { version: string };
   const [major, minor] = version.split('.').map(Number);
-  if (major !== 1 || (minor ?? 0) < LEAST_MINOR) throw unknownBuild(folder, version, 'this version is not known');
+  if (major !== 1 || (minor ?? 0) < LEAST_MINOR)
+    throw unknownBuild(folder, version, 'this version is not known');
   const layouts = LAYOUTS.filter(({ root }) => existsSync(join(folder, root, 'ipc/remote.js')));
   if (layouts.length === 0) throw unknownBuild(folder, version, 'it has no ipc/remote.js');
   return layouts.map(({ root, format }) => loadBuild(folder, version, root, format));
@@ -104,8 +105,13 @@ function loadBuild(folder: string, version: string, root: string, format: Build[
   }
   if (remotePeer['version'] !== '1.0.0') throw unknownBuild(folder, version, 'it speaks another IPC version');
   const base = loaded('ipc/ipc.js');
-  const dataIndex = loaded(existsSync(at('data-index/data-index.js')) ? 'data-index/index.js' : 'data-index.js');
-  const indexClass = must(dataIndex['DataIndex'] as (ReadIndexClass & { prototype: object }) | undefined, 'DataIndex');
+  const dataIndex = loaded(
+    existsSync(at('data-index/data-index.js')) ? 'data-index/index.js' : 'data-index.js',
+  );
+  const indexClass = must(
+    dataIndex['DataIndex'] as (ReadIndexClass & { prototype: object }) | undefined,
+    'DataIndex',
+  );
   const indexes = Object.values(dataIndex).flatMap((value) =>
     typeof value === 'function' && (value === indexClass || value.prototype instanceof indexClass)
       ? [value.prototype as IndexMethods & IndexFileMethods]
@@ -116,7 +122,9 @@ function loadBuild(folder: string, version: string, root: string, format: Build[
   }
   const core = load('acebase-core') as ValueClasses & { ID: { generate(): string } };
   must(core.Transport?.serialize2, 'Transport.serialize2 in acebase-core');
-  const settings = ['storage/storage-settings.js', 'storage.js', 'storage/index.js'].find((path) => existsSync(at(path)));
+  const settings = ['storage/storage-settings.js', 'storage.js', 'storage/index.js'].find((path) =>
+    existsSync(at(path)),
+  );
   return {
     folder,
     version,

@@ -61,7 +61,12 @@ export function decodeValue(json: unknown, classes: ValueClasses): unknown {
   if (typeof json !== 'object' || json === null) return json;
   const decode = (inner: unknown): unknown => decodeValue(inner, classes);
   if (Array.isArray(json)) return json.map(decode);
-  const { '.type': type, '.val': inner, '.length': length, ...rest } = json as Readonly<Record<string, unknown>>;
+  const {
+    '.type': type,
+    '.val': inner,
+    '.length': length,
+    ...rest
+  } = json as Readonly<Record<string, unknown>>;
   switch (type) {
     case undefined:
       return mapped(json, decode);

@@ -7,11 +7,11 @@ import { type LockDetails, loggerOf, type Message, type RemoteIPCPeer, type Root
 import type { Answers } from './answers.js';
 import { decodeValue, type ValueClasses } from './codec.js';
 import type { EventNumbers } from './event-numbers.js';
+import { type IndexBuilds, indexBuildsOf } from './index-builds.js';
+import { withOwnFileName } from './index-names.js';
 import { isRequest, subjectOf } from './outgoing.js';
 import { forgetQueries } from './query-caches.js';
 import type { RepairName } from './repairs.js';
-import { type IndexBuilds, indexBuildsOf } from './index-builds.js';
-import { withOwnFileName } from './index-names.js';
 
 /** What it works with. */
 export interface IncomingSettings {
@@ -99,20 +99,24 @@ export class Incoming {
     switch (message.type) {
       case 'hello':
         if (message.can !== undefined) this.#abilities.set(message.from, new Set(message.can));
-        return this.#pass(message);
+        this.#pass(message);
+        return;
       case 'event':
         if (message.nr !== undefined && !eventNumbers.isNew(message.nr)) return;
-        return this.#pass(message);
+        this.#pass(message);
+        return;
       case 'unsubscribe':
         if (has('unsubscribe') && message.counted === true)
           ipc.cancelRemoteSubscription(message.from, message.data as { path: string; event: string });
         return;
       case 'notification':
-        return this.#notified(message);
+        this.#notified(message);
+        return;
       case 'lock-result':
       case 'unlock-result':
       case 'result':
-        return this.#answered(message);
+        this.#answered(message);
+        return;
       case 'index-updated':
         if (has('query-caches')) forgetQueries(ipc.storage, filesOf(message));
         return;
@@ -146,7 +150,10 @@ export class Incoming {
     if (!ipc.isMaster) return;
     const state = answers.ask(message);
     if (state === 'answering') return;
-    if (state !== 'new') return repeat(state);
+    if (state !== 'new') {
+      repeat(state);
+      return;
+    }
     const own = has('index-names') ? withOwnFileName(message, ipc.storage) : message;
     if (own.type === 'lock-request') this.#holders.set(own.data as LockDetails, own.from);
     if (own.type === 'lock-request') this.#builds.whenLockMayBeGranted(own, () => this.#pass(own));

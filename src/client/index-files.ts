@@ -4,8 +4,8 @@
  * name, and opens the new one if not.
  */
 
-import { stat } from 'node:fs/promises';
 import { fstat } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import type { Index, Storage } from './acebase.js';
 

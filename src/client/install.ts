@@ -149,7 +149,8 @@ function patch(build: Build, installation: Installation): (() => void)[] {
 
 function webSocketOf(build: Build): new (url: string, options: object) => WebSocket {
   try {
-    return (build.loadWebSocket() as { WebSocket: new (url: string, options: object) => WebSocket }).WebSocket;
+    return (build.loadWebSocket() as { WebSocket: new (url: string, options: object) => WebSocket })
+      .WebSocket;
   } catch (cause) {
     throw new IPCError('IPC_CLIENT_NO_WS', undefined, { cause });
   }
@@ -164,7 +165,12 @@ function letUrlStandForPort({ storageSettings }: Build): () => void {
       const config = value as Partial<IPCConfig> | null;
       const isUrl = typeof config === 'object' && config !== null && typeof config.url === 'string';
       const ipc = isUrl && config.port === undefined ? { ...config, port: portOf(config.url) } : value;
-      Object.defineProperty(this, 'ipc', { value: ipc, writable: true, enumerable: true, configurable: true });
+      Object.defineProperty(this, 'ipc', {
+        value: ipc,
+        writable: true,
+        enumerable: true,
+        configurable: true,
+      });
     },
   });
   return () => Reflect.deleteProperty(storageSettings, 'ipc');

@@ -218,7 +218,13 @@ export class WorkerLocks {
       return;
     }
     this.#returning.add(anchor);
-    const message = { type: 'unlock-request', id: createId(), from: ipc.id, to: ipc.masterPeerId, data: { id } };
+    const message = {
+      type: 'unlock-request',
+      id: createId(),
+      from: ipc.id,
+      to: ipc.masterPeerId,
+      data: { id },
+    };
     ipc
       .request(message)
       .catch((error: unknown) => loggerOf(ipc.storage).warn(`Lock ${id} could not be given back:`, error))

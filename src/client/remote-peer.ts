@@ -1,6 +1,6 @@
 import type { WebSocket } from 'ws';
-import { systemClock } from '../platform/clock.js';
 import { claimOf } from '../broker/session.js';
+import { systemClock } from '../platform/clock.js';
 import { type IPCLock, type LockDetails, loggerOf, type Message, type RemoteIPCPeer } from './acebase.js';
 import { describe, overHttp, type TokenPlace, webSocketTarget } from './address.js';
 import { Answers } from './answers.js';
@@ -236,7 +236,12 @@ export class RemotePeer {
 
   #sayReady(): void {
     if (this.#isReady && this.#isFlowing && this.#hasSessions) {
-      this.#frames.add({ text: 'ready', afterRestart: 'outdated', requestId: undefined, isDispensable: false });
+      this.#frames.add({
+        text: 'ready',
+        afterRestart: 'outdated',
+        requestId: undefined,
+        isDispensable: false,
+      });
       this.#flow();
     }
   }
@@ -278,16 +283,26 @@ export class RemotePeer {
 
   #lost(reason: string): void {
     this.#isFlowing = false;
-    if (this.#isClosing) return this.#connection.end();
-    loggerOf(this.#ipc.storage).error(`The connection to the IPC server at ${describe(this.#ipc.config)} was lost: ${reason}`);
+    if (this.#isClosing) {
+      this.#connection.end();
+      return;
+    }
+    loggerOf(this.#ipc.storage).error(
+      `The connection to the IPC server at ${describe(this.#ipc.config)} was lost: ${reason}`,
+    );
     this.#settings.onStatus({ kind: 'reconnecting', database: this.#ipc.dbname, reason });
   }
 
   #failed(reason: string): void {
     this.#attempts++;
-    if (this.#isClosing) return this.#connection.end();
+    if (this.#isClosing) {
+      this.#connection.end();
+      return;
+    }
     if (this.#attempts > 1) return;
-    loggerOf(this.#ipc.storage).error(`The IPC server at ${describe(this.#ipc.config)} is not there (${reason}). Trying on`);
+    loggerOf(this.#ipc.storage).error(
+      `The IPC server at ${describe(this.#ipc.config)} is not there (${reason}). Trying on`,
+    );
     this.#settings.onStatus({ kind: 'reconnecting', database: this.#ipc.dbname, reason });
   }
 

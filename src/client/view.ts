@@ -25,7 +25,9 @@ export class View {
   /** News may have been missed. */
   missedNews(): void {
     this.#isStale = true;
-    this.#heldThroughGap = new Set(this.#ipc._locks.filter(({ granted, request }) => granted && request.write));
+    this.#heldThroughGap = new Set(
+      this.#ipc._locks.filter(({ granted, request }) => granted && request.write),
+    );
     this.#invalidate();
   }
 
@@ -86,8 +88,7 @@ export class View {
     const { indexes, settings, name } = storage;
     const type = settings.type ?? 'data';
     const isOurs = (file: string): boolean =>
-      file.endsWith('.idx') &&
-      (type === 'data' ? !/^\[[a-z]+\]-/.test(file) : file.startsWith(`[${type}]-`));
+      file.endsWith('.idx') && (type === 'data' ? !/^\[[a-z]+\]-/.test(file) : file.startsWith(`[${type}]-`));
     try {
       const folder = `${settings.path}/${name}.acebase`;
       const files = new Set((await readdir(folder)).filter(isOurs));

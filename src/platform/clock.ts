@@ -15,3 +15,8 @@ export const systemClock = {
     return () => clearTimeout(timer);
   },
 };
+
+/** A moment, in milliseconds since 1970, as ISO 8601. */
+export function isoTime(milliseconds: number): string {
+  return new Date(milliseconds).toISOString();
+}

@@ -47,8 +47,14 @@ describe('in a project of a user', () => {
   });
 
   test.each([
-    ['required-client.cjs', `const { install } = require('acebase-ipc-server/client');\nconst { AceBase } = require('acebase');`],
-    ['imported-client.mjs', `import { install } from 'acebase-ipc-server/client';\nimport { AceBase } from 'acebase';`],
+    [
+      'required-client.cjs',
+      `const { install } = require('acebase-ipc-server/client');\nconst { AceBase } = require('acebase');`,
+    ],
+    [
+      'imported-client.mjs',
+      `import { install } from 'acebase-ipc-server/client';\nimport { AceBase } from 'acebase';`,
+    ],
   ])('%s: the client is installed in the acebase of the program', async (file, head) => {
     await project.write(
       file,

@@ -9,7 +9,11 @@ const options = JSON.parse(process.argv[2]);
 const open = (name) =>
   new AceBase(name, {
     logLevel: 'error',
-    storage: { path: options.path, ...(options.ipc && { ipc: options.ipc }), transactions: { log: options.log === true } },
+    storage: {
+      path: options.path,
+      ...(options.ipc && { ipc: options.ipc }),
+      transactions: { log: options.log === true },
+    },
   });
 
 console.log = () => undefined;

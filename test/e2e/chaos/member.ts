@@ -136,7 +136,9 @@ export class Member {
   #endUndead(): void {
     const process = this.#process;
     if (this.#isStopping || this.#killed.has(process)) return;
-    const refusal = /Cannot connect to IPC server: [\w ]+|does not let this process in\. [\w ]+/.exec(process.complaints);
+    const refusal = /Cannot connect to IPC server: [\w ]+|does not let this process in\. [\w ]+/.exec(
+      process.complaints,
+    );
     if (!refusal) return;
     // Refused at a later attempt it is about to end by itself.
     if (this.#refused === process) void this.kill(`lived on after: ${refusal[0]}`);

@@ -23,7 +23,14 @@ async function folder(): Promise<string> {
 
 async function master(port: number, client: boolean, execArgv: readonly string[] = []) {
   const ipc = { port, role: 'master' as const };
-  const database = new AceBaseProcess({ name: 'master', database: 'mydb', path: await folder(), ipc, client, execArgv });
+  const database = new AceBaseProcess({
+    name: 'master',
+    database: 'mydb',
+    path: await folder(),
+    ipc,
+    client,
+    execArgv,
+  });
   started.push(database);
   await database.ready();
   return database;
@@ -143,7 +150,13 @@ async function watched(port: number, token: string) {
   started.push({ kill: async () => void listener.close() });
   const { port: own } = listener.address() as { port: number };
   const ipc = { port: own, role: 'master' as const, token };
-  const database = new AceBaseProcess({ name: 'watched', database: 'mydb', path: await folder(), ipc, client: true });
+  const database = new AceBaseProcess({
+    name: 'watched',
+    database: 'mydb',
+    path: await folder(),
+    ipc,
+    client: true,
+  });
   started.push(database);
   await database.ready();
   return { database, requests: () => seen, url: `http://localhost:${port}` };

@@ -42,7 +42,10 @@ async function expectEachOnce(events: Subscription, acknowledged: ReadonlyMap<st
   await events.atLeast(acknowledged.size);
   const paths = events.events.map(({ path }) => path);
   expect(new Set(paths).size, 'events that came twice').toBe(paths.length);
-  expect([...acknowledged.keys()].filter((path) => !paths.includes(path)), 'events that did not come').toEqual([]);
+  expect(
+    [...acknowledged.keys()].filter((path) => !paths.includes(path)),
+    'events that did not come',
+  ).toEqual([]);
 }
 
 async function expectInFile(acknowledged: ReadonlyMap<string, number>) {
@@ -56,7 +59,10 @@ describe('with our client', () => {
     cluster = await Cluster.start();
     const [master, ...workers] = await cluster.form(3, { client: true });
     await master.set('items', { first: { n: 0 } });
-    const watchers = [await master.subscribe('items', 'child_added'), await workers[0].subscribe('items', 'child_added')];
+    const watchers = [
+      await master.subscribe('items', 'child_added'),
+      await workers[0].subscribe('items', 'child_added'),
+    ];
     await Promise.all([master, ...workers].map((peer) => peer.untilSubscribed('items', 'child_added')));
     const acknowledged = await load(workers, async (written) => {
       for (let restarts = 0; restarts < 3; restarts++) {
@@ -81,12 +87,17 @@ describe('with our client', () => {
     const [line, ...others] = lines as [LineProxy, ...LineProxy[]];
     const master = cluster.master({ client: true, port: line.port });
     await master.ready();
-    const workers = others.map((other) => cluster?.worker({ client: true, port: other.port })) as AceBaseProcess[];
+    const workers = others.map((other) =>
+      cluster?.worker({ client: true, port: other.port }),
+    ) as AceBaseProcess[];
     await Promise.all(workers.map((worker) => worker.ready()));
     await Promise.all([master, ...workers].map((peer) => peer.untilPeers(3)));
     const [first] = workers as [AceBaseProcess];
     await first.set('items', { first: { n: 0 } });
-    const watchers = [await master.subscribe('items', 'child_added'), await first.subscribe('items', 'child_added')];
+    const watchers = [
+      await master.subscribe('items', 'child_added'),
+      await first.subscribe('items', 'child_added'),
+    ];
     await Promise.all([master, ...workers].map((peer) => peer.untilSubscribed('items', 'child_added')));
     const acknowledged = await load(workers, async (written) => {
       for (const each of [...lines, ...lines]) {

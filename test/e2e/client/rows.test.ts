@@ -51,7 +51,10 @@ describe('the root (row 15)', () => {
     for (let n = 0; n < 20; n++) await [first, second][n % 2]?.set(`key_${n}_of_the_root`, { n });
     const counts = await Promise.all([master, first, second].map((peer) => peer.counts()));
     expect(counts.reduce((sum, { sent }) => sum + (sent['root.update'] ?? 0), 0)).toBeGreaterThan(0);
-    expect(counts.reduce((sum, { sent }) => sum + (sent['root.update echo'] ?? 0), 0), 'expected no echo').toBe(0);
+    expect(
+      counts.reduce((sum, { sent }) => sum + (sent['root.update echo'] ?? 0), 0),
+      'expected no echo',
+    ).toBe(0);
   });
 });
 
@@ -84,45 +87,51 @@ describe('indexes', () => {
     expect((await worker.query('people', [['age', '==', 1_000]])).length).toBe(5);
   });
 
-  both('a query after an acknowledged write finds it, whatever was asked meanwhile (row 21)', async (client) => {
-    const [master, first, second] = await formed(2, client);
-    await master.set('people', { a: { age: 0 } });
-    await master.createIndex('people', 'age');
-    await Promise.all([first, second].map((worker) => worker.untilReceived('index.created')));
-    const stale: number[] = [];
-    for (let n = 1; n <= 40; n++) {
-      let isOver = false;
-      const asking = Promise.all(
-        [first, second, master].map(async (peer) => {
-          while (!isOver) await peer.query('people', [['age', '==', n]]);
-        }),
-      );
-      await first.set('people/a', { age: n });
-      isOver = true;
-      await asking;
-      for (const peer of [first, second, master]) {
-        if ((await peer.query('people', [['age', '==', n]])).length !== 1) stale.push(n);
+  both(
+    'a query after an acknowledged write finds it, whatever was asked meanwhile (row 21)',
+    async (client) => {
+      const [master, first, second] = await formed(2, client);
+      await master.set('people', { a: { age: 0 } });
+      await master.createIndex('people', 'age');
+      await Promise.all([first, second].map((worker) => worker.untilReceived('index.created')));
+      const stale: number[] = [];
+      for (let n = 1; n <= 40; n++) {
+        let isOver = false;
+        const asking = Promise.all(
+          [first, second, master].map(async (peer) => {
+            while (!isOver) await peer.query('people', [['age', '==', n]]);
+          }),
+        );
+        await first.set('people/a', { age: n });
+        isOver = true;
+        await asking;
+        for (const peer of [first, second, master]) {
+          if ((await peer.query('people', [['age', '==', n]])).length !== 1) stale.push(n);
+        }
       }
-    }
-    expect(stale).toEqual([]);
-  });
+      expect(stale).toEqual([]);
+    },
+  );
 
-  both('a worker that has the folder under another path keeps indexes up to date (row 22)', async (client) => {
-    cluster = await Cluster.start();
-    const real = join(cluster.path, 'real');
-    const linked = join(cluster.path, 'linked');
-    await mkdir(real);
-    await symlink(real, linked);
-    const master = cluster.master({ client, path: real });
-    await master.ready();
-    await master.set('people', { a: { age: 1 } });
-    await master.createIndex('people', 'age');
-    const worker = cluster.worker({ client, path: linked });
-    await worker.ready();
-    await worker.untilPeers(1);
-    await worker.set('people/b', { age: 2 });
-    expect((await master.query('people', [['age', '==', 2]])).map(({ key }) => key)).toEqual(['b']);
-  });
+  both(
+    'a worker that has the folder under another path keeps indexes up to date (row 22)',
+    async (client) => {
+      cluster = await Cluster.start();
+      const real = join(cluster.path, 'real');
+      const linked = join(cluster.path, 'linked');
+      await mkdir(real);
+      await symlink(real, linked);
+      const master = cluster.master({ client, path: real });
+      await master.ready();
+      await master.set('people', { a: { age: 1 } });
+      await master.createIndex('people', 'age');
+      const worker = cluster.worker({ client, path: linked });
+      await worker.ready();
+      await worker.untilPeers(1);
+      await worker.set('people/b', { age: 2 });
+      expect((await master.query('people', [['age', '==', 2]])).map(({ key }) => key)).toEqual(['b']);
+    },
+  );
 });
 
 describe('closing (row 23)', () => {

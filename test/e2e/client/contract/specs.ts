@@ -67,8 +67,12 @@ function index(name: string, options: string, query: string, expected: readonly 
         await db.ref('${path}/b').update({ n: 20 });
         await db.ref('${path}/d').set({ n: 4, text: 'nothing', tags: [], at: ${date(4)}, big: 4n, place: { lat: 0, long: 0 } });
         await db.ref('${path}/d').remove();`),
-      one(`${IS_FIRST} return (await db.query('${path}').${query}.get()).map((snap) => snap.key).sort().filter(isFirst);`),
-      two(`${IS_FIRST} return (await db.query('${path}').${query}.get()).map((snap) => snap.key).sort().filter(isFirst);`),
+      one(
+        `${IS_FIRST} return (await db.query('${path}').${query}.get()).map((snap) => snap.key).sort().filter(isFirst);`,
+      ),
+      two(
+        `${IS_FIRST} return (await db.query('${path}').${query}.get()).map((snap) => snap.key).sort().filter(isFirst);`,
+      ),
     ],
     expected,
   };
@@ -79,11 +83,15 @@ export const specs: readonly Spec[] = [
   {
     name: 'sets, updates and removes, with all kinds of values',
     steps: [
-      one(`await db.ref('v').set({ date: ${date(1)}, big: 2n ** 70n, yes: true, list: [1, 'two', { three: 3 }], text: 'ü⚡' });`),
+      one(
+        `await db.ref('v').set({ date: ${date(1)}, big: 2n ** 70n, yes: true, list: [1, 'two', { three: 3 }], text: 'ü⚡' });`,
+      ),
       two(`await db.ref('v').update({ yes: false, more: { deep: { er: 1.5 } }, list: null });`),
       one(`await db.ref('v/more/deep/er').remove();`),
       two(`await db.ref('bytes').set({ data: new Uint8Array([1, 2, 250]).buffer });`),
-      one(`return { v: (await db.ref('v').get()).val(), bytes: [...new Uint8Array((await db.ref('bytes/data').get()).val())] };`),
+      one(
+        `return { v: (await db.ref('v').get()).val(), bytes: [...new Uint8Array((await db.ref('bytes/data').get()).val())] };`,
+      ),
     ],
     expected: {
       v: { date: at1, big: 2n ** 70n, yes: false, text: 'ü⚡', more: { deep: {} } },
@@ -93,8 +101,12 @@ export const specs: readonly Spec[] = [
   {
     name: 'transactions of both do not lose each other’s changes',
     steps: [
-      one(`await db.ref('count').set(0); bag.done = Promise.all(Array.from({ length: 15 }, () => db.ref('count').transaction((s) => s.val() + 1)));`),
-      two(`await Promise.all(Array.from({ length: 15 }, () => db.ref('count').transaction((s) => s.val() + 1)));`),
+      one(
+        `await db.ref('count').set(0); bag.done = Promise.all(Array.from({ length: 15 }, () => db.ref('count').transaction((s) => s.val() + 1)));`,
+      ),
+      two(
+        `await Promise.all(Array.from({ length: 15 }, () => db.ref('count').transaction((s) => s.val() + 1)));`,
+      ),
       one(`await bag.done; return (await db.ref('count').get()).val();`),
     ],
     expected: 30,
@@ -123,15 +135,27 @@ export const specs: readonly Spec[] = [
   index('dates', `'at'`, `filter('at', '>=', ${date(2)})`, ['b', 'c']),
   index('BigInts', `'big'`, `filter('big', '>', 5n)`, ['a', 'c']),
   index('with an included key', `'n', { include: ['text'] }`, `filter('n', '>=', 3)`, ['b', 'c']),
-  index('full text', `'text', { type: 'fulltext' }`, `filter('text', 'fulltext:contains', 'quick brown')`, ['a', 'c']),
+  index('full text', `'text', { type: 'fulltext' }`, `filter('text', 'fulltext:contains', 'quick brown')`, [
+    'a',
+    'c',
+  ]),
   index('arrays', `'tags', { type: 'array' }`, `filter('tags', 'contains', 'blue')`, ['a', 'b', 'c']),
-  index('places', `'place', { type: 'geo' }`, `filter('place', 'geo:nearby', { lat: 52.37, long: 4.9, radius: 5000 })`, ['a', 'c']),
+  index(
+    'places',
+    `'place', { type: 'geo' }`,
+    `filter('place', 'geo:nearby', { lat: 52.37, long: 4.9, radius: 5000 })`,
+    ['a', 'c'],
+  ),
   {
     name: 'queries without an index: filters, order, limits, and removal',
     steps: [
-      one(`await db.ref('q').set(Object.fromEntries(Array.from({ length: 20 }, (_, n) => ['k' + n, { n, odd: n % 2 === 1 }])));`),
+      one(
+        `await db.ref('q').set(Object.fromEntries(Array.from({ length: 20 }, (_, n) => ['k' + n, { n, odd: n % 2 === 1 }])));`,
+      ),
       two(`await db.query('q').filter('n', '<', 5).remove();`),
-      one(`return (await db.query('q').filter('odd', '==', true).sort('n', false).take(3).get()).map((s) => s.val().n);`),
+      one(
+        `return (await db.query('q').filter('odd', '==', true).sort('n', false).take(3).get()).map((s) => s.val().n);`,
+      ),
     ],
     expected: [19, 17, 15],
   },
@@ -139,7 +163,9 @@ export const specs: readonly Spec[] = [
     name: 'schemas are enforced where they are set',
     steps: [
       one(`await db.schema.set('sc/$id', { name: 'string', age: 'number' });`),
-      one(`bag.refused = await db.ref('sc/a').set({ name: 1, age: 'x' }).then(() => 'taken', () => 'refused');`),
+      one(
+        `bag.refused = await db.ref('sc/a').set({ name: 1, age: 'x' }).then(() => 'taken', () => 'refused');`,
+      ),
       one(`await db.ref('sc/b').set({ name: 'Ann', age: 3 });`),
       two(`bag.seen = (await db.ref('sc').get()).val(); return bag.seen;`),
       one(`return [bag.refused, (await db.ref('sc').get()).val()];`),
@@ -150,7 +176,9 @@ export const specs: readonly Spec[] = [
     name: 'export and import',
     steps: [
       one(`await db.ref('ex').set({ date: ${date(1)}, list: [1, 2], deep: { text: 'x' } });`),
-      two(`let json = ''; await db.ref('ex').export((text) => { json += text; }); bag.json = json; await db.ref('im').import((length) => { const part = json.slice(0, length); json = json.slice(length); return part; });`),
+      two(
+        `let json = ''; await db.ref('ex').export((text) => { json += text; }); bag.json = json; await db.ref('im').import((length) => { const part = json.slice(0, length); json = json.slice(length); return part; });`,
+      ),
       one(`return (await db.ref('im').get()).val();`),
     ],
     expected: { date: at1, list: [1, 2], deep: { text: 'x' } },
@@ -158,10 +186,16 @@ export const specs: readonly Spec[] = [
   {
     name: 'a bulk load of 300 records, and a change of it',
     steps: [
-      one(`await db.ref('bulk').update(Object.fromEntries(Array.from({ length: 300 }, (_, n) => ['r' + n, { n, text: 'record ' + n }])));`),
-      two(`await db.ref('bulk').update(Object.fromEntries(Array.from({ length: 300 }, (_, n) => ['r' + n, { n: n * 2, text: 'changed' }])));`),
+      one(
+        `await db.ref('bulk').update(Object.fromEntries(Array.from({ length: 300 }, (_, n) => ['r' + n, { n, text: 'record ' + n }])));`,
+      ),
+      two(
+        `await db.ref('bulk').update(Object.fromEntries(Array.from({ length: 300 }, (_, n) => ['r' + n, { n: n * 2, text: 'changed' }])));`,
+      ),
       two(`await Promise.all(Array.from({ length: 30 }, (_, n) => db.ref('bulk/s' + n).set({ n })));`),
-      one(`let sum = 0; let count = 0; await db.ref('bulk').forEach((s) => { sum += s.val().n; count++; }); return [count, sum];`),
+      one(
+        `let sum = 0; let count = 0; await db.ref('bulk').forEach((s) => { sum += s.val().n; count++; }); return [count, sum];`,
+      ),
     ],
     expected: [330, 299 * 300 + (29 * 30) / 2],
   },
@@ -170,9 +204,13 @@ export const specs: readonly Spec[] = [
     steps: [
       // The master makes the file.
       two(`bag.other = bag.open('other'); await bag.other.ready();`),
-      one(`bag.other ??= bag.open('other'); await bag.other.ready(); await bag.other.ref('x').set({ at: ${date(1)} });`),
+      one(
+        `bag.other ??= bag.open('other'); await bag.other.ready(); await bag.other.ref('x').set({ at: ${date(1)} });`,
+      ),
       two(`await bag.other.ref('y').set(2); return (await bag.other.ref('x').get()).val();`),
-      one(`const seen = [(await bag.other.ref('y').get()).val(), (await db.ref('y').get()).exists()]; await bag.other.close(); return seen;`),
+      one(
+        `const seen = [(await bag.other.ref('y').get()).val(), (await db.ref('y').get()).exists()]; await bag.other.close(); return seen;`,
+      ),
     ],
     expected: [2, false],
   },
