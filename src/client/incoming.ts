@@ -24,6 +24,10 @@ export interface IncomingSettings {
   answered(requestId: string): void;
   /** Sends an answer again. */
   repeat(message: Message): void;
+  /** A peer that was awaited is there. */
+  isBack(peerId: string): void;
+  /** A peer is gone. */
+  isGone(peerId: string): void;
 }
 
 /** The incoming messages of one peer. */
@@ -45,6 +49,11 @@ export class Incoming {
   /** Whether that peer understands encoded values. */
   understandsValues(peerId: string): boolean {
     return this.#abilities.get(peerId)?.has('values') === true;
+  }
+
+  /** Whether that peer is not back yet after the server was restarted. */
+  isAwaited(peerId: string): boolean {
+    return this.#unseen?.has(peerId) === true;
   }
 
   /** A frame came, but for the words of the session. Never throws. */
@@ -82,7 +91,8 @@ export class Incoming {
   }
 
   #forget(id: string): void {
-    const { ipc, eventNumbers } = this.#settings;
+    const { ipc, eventNumbers, isGone } = this.#settings;
+    isGone(id);
     ipc.removePeer(id, true);
     this.#abilities.delete(id);
     eventNumbers.forget(id);
@@ -95,7 +105,7 @@ export class Incoming {
 
   #handle(message: Message): void {
     const { ipc, eventNumbers, has } = this.#settings;
-    this.#unseen?.delete(message.from);
+    if (this.#unseen?.delete(message.from) === true) this.#settings.isBack(message.from);
     switch (message.type) {
       case 'hello':
         if (message.can !== undefined) this.#abilities.set(message.from, new Set(message.can));

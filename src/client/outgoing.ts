@@ -33,6 +33,7 @@ export function frameOf(message: Message, settings: OutgoingSettings): Frame {
     afterRestart: afterRestart(message),
     requestId: isRequest(message) ? message.id : undefined,
     isDispensable: message.type === 'event',
+    to: message.to,
   };
 }
 

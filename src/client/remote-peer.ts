@@ -11,12 +11,16 @@ import { Incoming } from './incoming.js';
 import { WorkerLocks } from './locks.js';
 import { frameOf, isRequest } from './outgoing.js';
 import type { RepairName } from './repairs.js';
-import { SentFrames } from './sent-frames.js';
+import { type Frame, SentFrames } from './sent-frames.js';
 import type { ClientStatus } from './status.js';
 import { View } from './view.js';
+import { WaitingEvents } from './waiting-events.js';
 
 /** UTF-16 units that are kept for a server that is not there, or that may die. */
 export const MAX_KEPT_UNITS = 64 * 1024 * 1024;
+
+/** Milliseconds that peers have to come back to a server that does not say how long it waits for them. */
+const RETURN_MS = 10_000;
 
 /** Milliseconds that a server has to end the line of a peer that said goodbye. */
 const FAREWELL_MS = 3_000;
@@ -49,6 +53,7 @@ export class RemotePeer {
   readonly #settings: RemotePeerSettings;
   readonly #connection: Connection;
   readonly #frames: SentFrames;
+  readonly #waitingEvents: WaitingEvents;
   readonly #view: View;
   readonly #locks: WorkerLocks;
   readonly #answers = new Answers();
@@ -74,6 +79,7 @@ export class RemotePeer {
     this.#settings = settings;
     this.#session = settings.createId();
     this.#frames = new SentFrames(settings.maxKeptUnits ?? MAX_KEPT_UNITS);
+    this.#waitingEvents = new WaitingEvents(settings.maxKeptUnits ?? MAX_KEPT_UNITS);
     this.#view = new View(ipc);
     this.#eventNumbers = new EventNumbers(() => this.#session);
     this.#locks = new WorkerLocks({
@@ -90,6 +96,8 @@ export class RemotePeer {
       eventNumbers: this.#eventNumbers,
       answered: (id) => this.#frames.answered(id),
       repeat: (message) => this.send(message),
+      isBack: (peerId) => this.#isBack(peerId),
+      isGone: (peerId) => void this.#waitingEvents.take(peerId),
     });
     this.#connection = new Connection(
       {
@@ -131,7 +139,7 @@ export class RemotePeer {
       understands: (peerId) => this.#incoming.understandsValues(peerId),
     });
     if (message.type.endsWith('result')) this.#answers.answer(message);
-    if (!this.#frames.add(frame)) this.#noRoom(message);
+    if (!this.#keep(frame)) this.#noRoom(message);
     this.#flow();
     if (message.type === 'bye') this.#leave();
   }
@@ -162,6 +170,20 @@ export class RemotePeer {
     if (message.type !== 'unsubscribe' || !this.#settings.has('unsubscribe')) return true;
     const { path, event } = message.data as { path: string; event: string };
     return !this.#ipc.ourSubscriptions.some((other) => other.path === path && other.event === event);
+  }
+
+  #keep(frame: Frame): boolean {
+    const { to, isDispensable } = frame;
+    if (isDispensable && to !== undefined && this.#incoming.isAwaited(to)) {
+      return this.#waitingEvents.keep(to, frame);
+    }
+    return this.#frames.add(frame);
+  }
+
+  /** A peer is back at a server that was restarted. */
+  #isBack(peerId: string): void {
+    for (const frame of this.#waitingEvents.take(peerId)) this.#frames.add(frame);
+    this.#flow();
   }
 
   #noRoom(message: Message): void {
@@ -231,7 +253,12 @@ export class RemotePeer {
       const claims = this.#locks.claims();
       if (claims.length > 0) this.#connection.send(claimOf(claims));
     }
-    this.#incoming.expectPeersAnew(grace ?? 0);
+    this.#incoming.expectPeersAnew(grace ?? RETURN_MS);
+    const isEarly = ({ to, isDispensable }: Frame): boolean =>
+      isDispensable && to !== undefined && this.#incoming.isAwaited(to);
+    for (const frame of this.#frames.takeUnsent(isEarly)) {
+      if (frame.to !== undefined) this.#waitingEvents.keep(frame.to, frame);
+    }
   }
 
   #sayReady(): void {

@@ -22,6 +22,8 @@ export interface Frame {
   readonly requestId: string | undefined;
   /** Whether it may be left out if there is no room: nobody's file depends on it. */
   readonly isDispensable: boolean;
+  /** The peer that it is for, if it is for one. */
+  readonly to?: string | undefined;
 }
 
 interface KeptFrame extends Frame {
@@ -137,6 +139,16 @@ export class SentFrames {
     this.#sent = 0;
     this.#units = this.#frames.reduce((sum, { text }) => sum + text.length, 0);
     return given;
+  }
+
+  /** Takes out what is not sent yet and for which `isUnwanted` is true, in order. */
+  takeUnsent(isUnwanted: (frame: Frame) => boolean): Frame[] {
+    const firstUnsent = this.#head + this.#sent - this.#stable;
+    const taken = this.#frames.slice(firstUnsent).filter(isUnwanted);
+    const those = new Set<Frame>(taken);
+    this.#frames = this.#frames.filter((frame) => !those.has(frame));
+    this.#units -= taken.reduce((sum, { text }) => sum + text.length, 0);
+    return taken;
   }
 
   /** This client has another id from now on. */
