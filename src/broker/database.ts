@@ -197,7 +197,6 @@ export class Database {
 
   #admit(request: ArrivalRequest, entrance: Entrance): void {
     const { clock, limits, kept } = this.#settings;
-    const { client } = request;
     const link = entrance.accept(this.#visitor(() => peer, 1));
     const peer = newcomer(request, {
       link,
@@ -207,8 +206,8 @@ export class Database {
       connectedAt: clock.wallTime(),
       framesSoFar: this.#stability.now,
     });
-    if (client === undefined) this.#delivery.send(peer, welcome(limits.maxPayload));
-    else if (peer.session !== undefined) peer.outbox.say(greetingOf(peer.session, false, limits));
+    if (peer.session === undefined) this.#delivery.send(peer, welcome(limits.maxPayload));
+    else peer.outbox.say(greetingOf(peer.session, false, limits));
     this.#peers.set(peer.id, peer);
     if (peer.session?.isReturning === true) this.#desk.olderLocks.returned(peer);
     this.#heartbeat.start();
@@ -332,8 +331,8 @@ export class Database {
 
   #isAway(peer: Peer, cause: string): void {
     peer.state = 'away';
-    const fields = { database: this.name, peer: peer.id, address: peer.address, cause };
-    this.#settings.logger.info(fields, 'peer lost its line');
+    const { id, address } = peer;
+    this.#settings.logger.info({ database: this.name, peer: id, address, cause }, 'peer lost its line');
     this.#settings.observer.peerDisconnected(infoOf(this.name, peer), cause);
     this.#forgetIfAlone();
   }
