@@ -10,6 +10,12 @@ const common: UserConfig = {
 };
 
 export default defineConfig([
-  { ...common, entry: { index: 'src/index.ts' }, format: ['esm', 'cjs'], dts: true, clean: true },
+  {
+    ...common,
+    entry: { index: 'src/index.ts', client: 'src/client/index.ts', register: 'src/register.ts' },
+    format: ['esm', 'cjs'],
+    dts: true,
+    clean: true,
+  },
   { ...common, entry: { 'cli/main': 'src/cli/main.ts' }, format: ['esm'], dts: false, clean: false },
 ]);

@@ -298,6 +298,28 @@ export const ERRORS = {
     closeCode: 4000,
   },
 
+  // The client inside of AceBase processes. `install()` throws them; the last one rejects operations.
+  IPC_CLIENT_NO_ACEBASE: {
+    summary: 'No acebase package is found from the working directory, the program, or this package.',
+    remedy: 'Install acebase, or name its folder in `packages`.',
+  },
+  IPC_CLIENT_UNKNOWN_ACEBASE: {
+    summary: 'An acebase package is not of a version or shape that this client knows; nothing was changed.',
+    remedy: 'Use acebase 1.18 to 1.29, a newer acebase-ipc-server, or go on without the client.',
+  },
+  IPC_CLIENT_BAD_OPTION: {
+    summary: 'An option of `install()` is not allowed.',
+    remedy: 'The message names it, and what is allowed.',
+  },
+  IPC_CLIENT_NO_WS: {
+    summary: 'The package ws is not installed beside acebase.',
+    remedy: 'Run `npm install ws`.',
+  },
+  IPC_CLIENT_QUEUE_FULL: {
+    summary: 'The IPC server is not there, and as much as may be kept waits for it already.',
+    remedy: 'Start the IPC server, and try the operation again.',
+  },
+
   // Answers that the server gives in the master's name (docs/PROTOCOL.md, section 6).
   IPC_REQUEST_NO_MASTER: {
     summary: 'No master was connected for `masterTimeout` while a request waited for it.',

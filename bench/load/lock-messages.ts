@@ -43,7 +43,7 @@ export function unlockRequest(from: string, slot: number): string {
 /** Grants what a request asked for. */
 export function lockResult({ id, from, data }: LockRequest): string {
   const { comment, ...lock } = data;
-  const granted = { id: FIRST_LOCK_ID, ...lock, expires: 1_700_000_000_000, comment };
+  const granted = { id: FIRST_LOCK_ID, ...lock, expires: Date.now() + LOCK_TIMEOUT_MS, comment };
   return directed(
     from,
     JSON.stringify({ type: 'lock-result', id, from: MASTER, to: from, ok: true, data: granted }),

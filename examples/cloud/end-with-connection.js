@@ -33,5 +33,10 @@ exports.endWithConnection = (db, stopListening = () => {}) => {
     setTimeout(() => process.exit(1), 500);
   };
   // AceBase opens the connection a moment after it has made the database object.
-  setImmediate(() => db.api.storage.ipc.ws.once('close', ended));
+  setImmediate(() => {
+    const { ipc } = db.api.storage;
+    // With the client of acebase-ipc-server a lost connection comes back by itself: what counts is the end of the database.
+    if (ipc.ws) ipc.ws.once('close', ended);
+    else ipc.once('exit', ended);
+  });
 };

@@ -32,6 +32,9 @@ export interface AbsencesSettings {
  * A stock client cannot tell what of its last messages arrived, and asks for nothing again. So it must not go on if
  * that matters: if it held a lock (giving it back may have been lost), or if an answer may have reached it, or may not
  * (a second one would end it, and none would let it wait for ever). It is refused then, ends, and is started afresh.
+ *
+ * A client that has a session knows what arrived, and asks again for the rest: it comes back as it went, and a master
+ * of that kind is waited for like a worker.
  */
 export class Absences {
   readonly #settings: AbsencesSettings;
@@ -51,17 +54,18 @@ export class Absences {
     if (code !== undefined) worker.outbox.closeLine(code);
     if (!worker.outbox.detach() || limits.reconnectGrace === 0) {
       worker.outbox.discard();
-      if (limits.reconnectGrace > 0) goneIds.add(worker.id);
+      if (limits.reconnectGrace > 0 && !worker.isMaster) goneIds.add(worker.id);
       this.#host.depart(worker, cause);
       return;
     }
-    if (desk.holdsLocks(worker)) worker.returnProblem ??= 'it held a lock when its line broke';
+    if (worker.session?.can('resume') === true) worker.returnProblem = undefined;
+    else if (desk.holdsLocks(worker)) worker.returnProblem ??= 'it held a lock when its line broke';
     else if (worker.outbox.hasAnswerInDoubt) {
       worker.returnProblem ??= 'an answer to it was under way when its line broke';
     }
     if (worker.returnProblem !== undefined) worker.outbox.discard();
     const cancel = clock.schedule(limits.reconnectGrace, () => {
-      goneIds.add(worker.id);
+      if (!worker.isMaster) goneIds.add(worker.id);
       this.#host.stayedAway(worker);
     });
     this.#grace.set(worker, cancel);
@@ -85,7 +89,7 @@ export class Absences {
       { database, peer: worker.id, maxMailPerPeer: limits.maxMailPerPeer },
       'no room to keep more messages for a worker that is away; it is gone',
     );
-    goneIds.add(worker.id);
+    if (!worker.isMaster) goneIds.add(worker.id);
     this.#host.depart(worker, 'too much was kept for it');
   }
 

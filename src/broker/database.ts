@@ -3,22 +3,24 @@ import { Absences } from './absences.js';
 import type { ByteBudget } from './byte-budget.js';
 import { Delivery } from './delivery.js';
 import type { ArrivalRequest, BrokerObserver, Entrance, PeerInfo, Visitor } from './entrance.js';
-import { connected, disconnected, welcome } from './envelope.js';
+import { infoOf } from './entrance.js';
+import { disconnected, welcome } from './envelope.js';
 import { Farewells } from './farewells.js';
 import { FileNews } from './file-news.js';
 import { GoneIds } from './gone-ids.js';
 import { Heartbeat } from './heartbeat.js';
 import type { Incidents } from './incidents.js';
+import { introduce } from './introduction.js';
 import type { Limits } from './limits.js';
 import type { LockTable } from './lock-ledger.js';
 import { MasterDesk } from './master-desk.js';
 import { MasterSeat } from './master-seat.js';
-import { Outbox } from './outbox.js';
+import { greetingOf, isSameSession, newcomer, visitorOf } from './newcomer.js';
 import { ParkingLot } from './parking-lot.js';
-import { isThere, Peer } from './peer.js';
+import { isPresent, isThere, largestDebtorOf, lineBytesOf, type Peer } from './peer.js';
 import { MASTER_ID } from './peer-id.js';
 import type { Cancel, Clock, Logger } from './ports.js';
-import { helloFrom } from './presence.js';
+import { Stability } from './stability.js';
 import { Succession } from './succession.js';
 import { Switch } from './switch.js';
 
@@ -50,12 +52,14 @@ export class Database {
   readonly #heartbeat: Heartbeat;
   readonly #switch: Switch;
   readonly #succession: Succession;
+  readonly #stability: Stability;
 
   constructor(name: string, settings: DatabaseSettings) {
     this.name = name;
     this.#settings = settings;
     const { clock, logger, limits, incidents, kept } = settings;
     this.#parkingLot = new ParkingLot(clock, incidents, kept);
+    this.#stability = new Stability(clock, this.#peers);
     this.#farewells = new Farewells(clock);
     this.#seat = new MasterSeat(
       { ...settings, database: name },
@@ -65,11 +69,11 @@ export class Database {
         release: (master, mail) => this.#succession.release(master, mail),
       },
     );
-    this.#delivery = new Delivery(name, this.#seat, limits, incidents);
+    this.#delivery = new Delivery(name, this.#seat, limits, incidents, logger);
     const common = { ...settings, database: name, peers: this.#peers };
     const halls = { ...common, seat: this.#seat, delivery: this.#delivery };
-    this.#news = new FileNews(halls);
-    const rooms = { ...halls, news: this.#news };
+    const rooms = { ...halls, news: new FileNews(halls) };
+    this.#news = rooms.news;
     const sent = (): void => this.#cutOffOverdue();
     this.#desk = new MasterDesk({ ...rooms, sent });
     this.#succession = new Succession({
@@ -86,14 +90,7 @@ export class Database {
         stayedAway: (worker) => this.#stayedAway(worker),
       },
     );
-    this.#heartbeat = new Heartbeat(clock, limits, this.#peers, (peer) => {
-      logger.warn(
-        { database: name, peer: peer.id, address: peer.address, heartbeatTimeout: limits.heartbeatTimeout },
-        'a peer answers no ping; its connection is ended',
-      );
-      this.#lineBroke(peer, 'answered no ping', 'IPC_CLOSED_SILENT');
-      this.#cutOffOverdue();
-    });
+    this.#heartbeat = new Heartbeat(clock, limits, this.#peers, (peer) => this.#isSilent(peer));
     this.#switch = new Switch({ ...rooms, desk: this.#desk, goodbye: (peer) => this.#goodbye(peer) });
   }
 
@@ -104,23 +101,17 @@ export class Database {
 
   /** Bytes that wait for the lines of the peers that are connected. */
   get bufferedBytes(): number {
-    let bytes = 0;
-    for (const peer of this.#peers.values()) bytes += peer.outbox.lineBytes;
-    return bytes;
+    return lineBytesOf(this.#peers.values());
   }
 
   /** The peer for which most bytes wait. */
   get largestDebtor(): Peer | undefined {
-    let largest: Peer | undefined;
-    for (const peer of this.#peers.values()) {
-      if (largest === undefined || peer.outbox.bytes > largest.outbox.bytes) largest = peer;
-    }
-    return largest;
+    return largestDebtorOf(this.#peers.values());
   }
 
   /** The peers that are connected, in the order of their coming. */
   peers(): PeerInfo[] {
-    return [...this.#peers.values()].filter(isPresent).map((peer) => this.#infoOf(peer));
+    return [...this.#peers.values()].filter(isPresent).map((peer) => infoOf(this.name, peer));
   }
 
   /** Whether a peer with that id is connected. */
@@ -135,12 +126,17 @@ export class Database {
 
   /** Lets someone in, or not. @returns to be called if he goes away before `entrance` was used */
   arrive(request: ArrivalRequest, entrance: Entrance): Cancel {
-    const older = this.#peers.get(request.peerId);
+    let older = this.#peers.get(request.peerId);
+    if (older?.isMaster === true && older.state === 'away' && !isSameSession(older, request)) {
+      // Its process is another one: nobody waits for the last one any more.
+      this.#depart(older, 'another master came', undefined);
+      older = undefined;
+    }
     if (this.#goneIds.has(request.peerId)) {
       entrance.refuse('IPC_REFUSED_PEER_GONE');
     } else if (older === undefined && this.#peers.size >= this.#settings.limits.maxPeers) {
       entrance.refuse('IPC_REFUSED_TOO_MANY_PEERS');
-    } else if (older?.isMaster === true) {
+    } else if (older?.isMaster === true && !isSameSession(older, request)) {
       const challenger = {
         address: request.address,
         admit: () => {
@@ -152,7 +148,7 @@ export class Database {
       return this.#seat.challenge(challenger, older);
     } else if (older !== undefined) {
       this.#takeBack(older, request, entrance);
-    } else if (request.peerId === MASTER_ID && this.#succession.refusesNext()) {
+    } else if (request.peerId === MASTER_ID && this.#succession.refuses(request.client)) {
       entrance.refuse('IPC_REFUSED_OLD_MASTER');
     } else {
       this.#admit(request, entrance);
@@ -181,6 +177,7 @@ export class Database {
   stop(): void {
     this.#seat.close();
     this.#succession.stop();
+    this.#stability.stop();
     this.#parkingLot.close();
     this.#farewells.close();
     this.#desk.stop();
@@ -194,13 +191,19 @@ export class Database {
 
   #admit(request: ArrivalRequest, entrance: Entrance): void {
     const { clock, limits, kept } = this.#settings;
-    const { peerId } = request;
     const link = entrance.accept(this.#visitor(() => peer, 1));
-    const isTracked = peerId !== MASTER_ID;
-    const outbox = new Outbox(link, { limits, parkingLot: this.#parkingLot, peerId, kept, isTracked });
-    const peer = new Peer(peerId, request.address, clock.wallTime(), outbox);
-    this.#delivery.send(peer, welcome(limits.maxPayload));
+    const peer = newcomer(request, {
+      link,
+      limits,
+      kept,
+      parkingLot: this.#parkingLot,
+      connectedAt: clock.wallTime(),
+      framesSoFar: this.#stability.now,
+    });
+    if (peer.session === undefined) this.#delivery.send(peer, welcome(limits.maxPayload));
+    else peer.outbox.say(greetingOf(peer.session, false, limits));
     this.#peers.set(peer.id, peer);
+    if (peer.session?.isReturning === true) this.#desk.olderLocks.returned(peer);
     this.#heartbeat.start();
     this.#hasCome(peer, 'peer connected');
   }
@@ -208,13 +211,18 @@ export class Database {
   /** A worker whose line broke is back, on a new one. */
   #takeBack(peer: Peer, request: ArrivalRequest, entrance: Entrance): void {
     if (peer.state === 'present') this.#lineBroke(peer, 'connected again', 'IPC_CLOSED_REPLACED');
+    const received = isSameSession(peer, request) ? request.client?.received : undefined;
     if (peer.state !== 'away') {
       // There was no waiting for it, by the settings or for want of room: it comes as a new one.
       if (this.#settings.limits.reconnectGrace === 0) this.#admit(request, entrance);
       else entrance.refuse('IPC_REFUSED_UNSAFE_RETURN');
       return;
     }
-    if (!this.#absences.mayReturn(peer, request.address)) {
+    if (
+      received === undefined
+        ? !this.#absences.mayReturn(peer, request.address)
+        : !peer.outbox.canResumeAfter(received)
+    ) {
       entrance.refuse('IPC_REFUSED_UNSAFE_RETURN');
       return;
     }
@@ -226,54 +234,45 @@ export class Database {
     peer.connectedAt = clock.wallTime();
     peer.wasHeard = true;
     peer.silentBeats = 0;
-    peer.outbox.attach(link, welcome(limits.maxPayload));
-    this.#hasCome(peer, 'peer connected again');
+    if (peer.session !== undefined && received !== undefined) {
+      peer.outbox.resume(link, greetingOf(peer.session, true, limits), received);
+      this.#isBack(peer, 'peer resumed its session');
+    } else {
+      peer.outbox.attach(link, welcome(limits.maxPayload));
+      this.#hasCome(peer, 'peer connected again');
+    }
     this.#desk.cameBack(peer);
   }
 
   #visitor(peer: () => Peer, line: number): Visitor {
-    const ifThisLine = (act: (peer: Peer) => void): void => {
-      if (peer().line === line) act(peer());
-    };
-    return {
-      receive: (frame) => ifThisLine((sender) => void this.#receive(sender, frame)),
-      acknowledge: (token) => ifThisLine((sender) => this.#acknowledge(sender, token)),
-      left: (cause) => ifThisLine((sender) => this.#left(sender, cause)),
-    };
+    return visitorOf(peer, line, {
+      receive: (sender, frame) => void this.#receive(sender, frame),
+      acknowledge: (sender, token) => this.#acknowledge(sender, token),
+      left: (sender, cause) => this.#left(sender, cause),
+    });
   }
 
   #hasCome(peer: Peer, message: string): void {
-    const fields = { database: this.name, peer: peer.id, address: peer.address, peers: this.#peers.size };
-    this.#settings.logger.info(fields, message);
-    this.#introduce(peer);
+    introduce(peer, { peers: this.#peers, seat: this.#seat, delivery: this.#delivery });
     if (peer.isMaster) {
       this.#seat.take(peer);
       this.#desk.masterCame();
     }
-    this.#settings.observer.peerConnected(this.#infoOf(peer));
-    this.#cutOffOverdue();
+    this.#isBack(peer, message);
   }
 
-  /** Brings a newcomer and everybody else together [PROTOCOL-8.1]. */
-  #introduce(newcomer: Peer): void {
-    const arrival = connected(newcomer.id);
-    const hello = helloFrom(newcomer.id);
-    // A master that settles hears of nobody yet; all are introduced to it when it gets its mail.
-    const held = this.#seat.isHeld ? this.#seat.master : undefined;
-    const settling = newcomer.isMaster ? newcomer : held;
-    for (const other of this.#peers.values()) {
-      if (other === newcomer) continue;
-      if (other !== settling) {
-        this.#delivery.send(other, arrival);
-        this.#delivery.send(other, hello);
-      }
-      if (newcomer !== settling) this.#delivery.send(newcomer, helloFrom(other.id));
-    }
+  #isBack(peer: Peer, message: string): void {
+    const client = peer.session?.client.name;
+    const fields = { database: this.name, peer: peer.id, address: peer.address, peers: this.#peers.size };
+    this.#settings.logger.info(client === undefined ? fields : { ...fields, client }, message);
+    this.#settings.observer.peerConnected(infoOf(this.name, peer));
+    this.#cutOffOverdue();
   }
 
   #receive(sender: Peer, frame: Uint8Array): boolean {
     if (sender.state === 'gone') return false;
     sender.wasHeard = true;
+    this.#stability.frameCame(sender);
     const isDone = this.#switch.route(sender, frame);
     this.#cutOffOverdue();
     return isDone;
@@ -317,15 +316,15 @@ export class Database {
   /** The line of a peer is over. A worker that did not say goodbye may come back [PROTOCOL-13.1]. */
   #lineBroke(peer: Peer, cause: string, code: ClosureCode | undefined): void {
     if (peer.state !== 'present') return;
-    if (peer.isMaster) this.#depart(peer, cause, code);
+    if (peer.isMaster && peer.session === undefined) this.#depart(peer, cause, code);
     else this.#absences.begin(peer, cause, code);
   }
 
   #isAway(peer: Peer, cause: string): void {
     peer.state = 'away';
-    const fields = { database: this.name, peer: peer.id, address: peer.address, cause };
-    this.#settings.logger.info(fields, 'peer lost its line');
-    this.#settings.observer.peerDisconnected(this.#infoOf(peer), cause);
+    const { id, address } = peer;
+    this.#settings.logger.info({ database: this.name, peer: id, address, cause }, 'peer lost its line');
+    this.#settings.observer.peerDisconnected(infoOf(this.name, peer), cause);
     this.#forgetIfAlone();
   }
 
@@ -333,6 +332,12 @@ export class Database {
   #forgetIfAlone(): void {
     for (const peer of this.#peers.values()) if (isPresent(peer)) return;
     this.#news.forget();
+  }
+
+  #isSilent(peer: Peer): void {
+    this.#delivery.reportSilence(peer);
+    this.#lineBroke(peer, 'answered no ping', 'IPC_CLOSED_SILENT');
+    this.#cutOffOverdue();
   }
 
   #stayedAway(peer: Peer): void {
@@ -369,6 +374,7 @@ export class Database {
     if (peer === this.#seat.master) {
       this.#seat.dismissChallengerOf(peer);
       this.#succession.masterLeft(peer);
+      if (!wasPresent) this.#succession.connectionEnded(peer);
     } else if (!peer.isMaster) {
       this.#succession.workerLeft(peer);
       this.#desk.gone(peer);
@@ -381,23 +387,9 @@ export class Database {
     peer.state = wasPresent ? 'leaving' : 'gone';
     if (!wasPresent) peer.outbox.discard();
     this.#peers.delete(peer.id);
-    const fields = {
-      database: this.name,
-      peer: peer.id,
-      address: peer.address,
-      cause,
-      peers: this.#peers.size,
-    };
+    const { id, address } = peer;
+    const fields = { database: this.name, peer: id, address, cause, peers: this.#peers.size };
     this.#settings.logger.info(fields, 'peer disconnected');
-    if (wasPresent) this.#settings.observer.peerDisconnected(this.#infoOf(peer), cause);
+    if (wasPresent) this.#settings.observer.peerDisconnected(infoOf(this.name, peer), cause);
   }
-
-  #infoOf(peer: Peer): PeerInfo {
-    const { id, address, connectedAt } = peer;
-    return { database: this.name, id, role: peer.isMaster ? 'master' : 'worker', address, connectedAt };
-  }
-}
-
-function isPresent({ state }: Peer): boolean {
-  return state === 'present';
 }

@@ -2,6 +2,7 @@ import type { Incidents } from './incidents.js';
 import type { Limits } from './limits.js';
 import type { MasterSeat } from './master-seat.js';
 import type { Peer } from './peer.js';
+import type { Logger } from './ports.js';
 
 /**
  * Brings messages to peers, and notes those who do not read theirs. Their connections are ended after the message at
@@ -12,13 +13,15 @@ export class Delivery {
   readonly #seat: MasterSeat;
   readonly #limits: Limits;
   readonly #incidents: Incidents;
+  readonly #logger: Logger;
   readonly #overdue = new Set<Peer>();
 
-  constructor(database: string, seat: MasterSeat, limits: Limits, incidents: Incidents) {
+  constructor(database: string, seat: MasterSeat, limits: Limits, incidents: Incidents, logger: Logger) {
     this.#database = database;
     this.#seat = seat;
     this.#limits = limits;
     this.#incidents = incidents;
+    this.#logger = logger;
   }
 
   /** Sends now. */
@@ -79,6 +82,15 @@ export class Delivery {
       'too-many-requests',
       { database: this.#database, peer: peerId, maxOutstandingRequests },
       'a worker has too many unanswered requests; the server answers further ones with an error',
+    );
+  }
+
+  /** Warns of a peer whose line seems to be dead. */
+  reportSilence({ id, address }: Peer): void {
+    const { heartbeatTimeout } = this.#limits;
+    this.#logger.warn(
+      { database: this.#database, peer: id, address, heartbeatTimeout },
+      'a peer answers no ping; its connection is ended',
     );
   }
 

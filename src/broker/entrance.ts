@@ -1,5 +1,7 @@
 import type { RefusalCode } from '../errors.js';
+import type { Peer } from './peer.js';
 import type { Link } from './ports.js';
+import type { ClientAnnouncement } from './session.js';
 
 /** Someone asks to join a database. Name, id, version and token were checked before. */
 export interface ArrivalRequest {
@@ -7,6 +9,8 @@ export interface ArrivalRequest {
   readonly peerId: string;
   /** Where the connection comes from, for people to read. */
   readonly address: string;
+  /** What it says of itself; stock clients say nothing. */
+  readonly client?: ClientAnnouncement | undefined;
 }
 
 /**
@@ -39,6 +43,14 @@ export interface PeerInfo {
   readonly address: string;
   /** When it connected: milliseconds since 1970. */
   readonly connectedAt: number;
+  /** Name and version of its client; `undefined` if it does not say, as stock clients. */
+  readonly client: string | undefined;
+}
+
+/** What others may know of a peer. */
+export function infoOf(database: string, { id, address, connectedAt, isMaster, session }: Peer): PeerInfo {
+  const role = isMaster ? 'master' : 'worker';
+  return { database, id, role, address, connectedAt, client: session?.client.name };
 }
 
 /** Is told of what happens, to pass it on to the user's program. */

@@ -179,6 +179,11 @@ export class FileNews {
   #sendRoot(receiver: Peer): void {
     const { current } = this.#root;
     if (current === undefined) return;
+    if (receiver.session?.can('no-echo') === true) {
+      receiver.root.believes = current.address;
+      this.#delivery.send(receiver, current.message);
+      return;
+    }
     const token = receiver.nextToken();
     const verdict = this.#root.relay(receiver.root, token);
     if (verdict === 'overdue') {

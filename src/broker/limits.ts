@@ -87,3 +87,6 @@ export const FAREWELL_MS = 1_000;
 
 /** Milliseconds after which a master is told the keys once more, in case its file was slow to open. */
 export const MASTER_SECOND_REPLAY_MS = 2_000;
+
+/** Milliseconds after which a master that is to say when its file is open is taken for ready, though it has not. */
+export const MASTER_READY_MS = 60_000;

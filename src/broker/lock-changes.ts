@@ -1,5 +1,5 @@
 import type { Lock, LockLedger } from './lock-ledger.js';
-import type { MasterSeat } from './master-seat.js';
+import type { OlderLocks } from './older-locks.js';
 import type { OpenRequest } from './requests.js';
 
 /** What is to be done with a request about a lock that its asker holds. */
@@ -7,12 +7,14 @@ export type LockChange =
   /** It is the master's to answer. */
   | { readonly to: 'master' }
   /** The lock is none of the master's: the server answers; `orphan`, if it is one of a former master. */
-  | { readonly to: 'server'; readonly orphan: Lock | undefined };
+  | { readonly to: 'server'; readonly orphan: Lock | undefined }
+  /** The lock may be one of the master that is expected. */
+  | { readonly to: 'next master' };
 
 /** What lock changes work with. */
 export interface LockChangesSettings {
   readonly ledger: LockLedger;
-  readonly seat: MasterSeat;
+  readonly olderLocks: OlderLocks;
 }
 
 /**
@@ -21,21 +23,14 @@ export interface LockChangesSettings {
  */
 export class LockChanges {
   readonly #settings: LockChangesSettings;
-  /** Locks may be held that were given before the server came; no later master leaves such. */
-  #knowsAllLocks = false;
 
   constructor(settings: LockChangesSettings) {
     this.#settings = settings;
   }
 
-  /** The master is gone: whatever its successor gives, the ledger sees. */
-  masterLeft(): void {
-    this.#knowsAllLocks = true;
-  }
-
   /** A lock is given back. The ledger knows of it when this returns. */
   unlock(open: OpenRequest): LockChange {
-    const { ledger } = this.#settings;
+    const { ledger, olderLocks } = this.#settings;
     const lock = this.#heldBy(open);
     const orphan = this.orphanOf(open);
     if (orphan !== undefined && lock !== undefined && !orphan.isHalfReleased) {
@@ -43,17 +38,19 @@ export class LockChanges {
       orphan.isHalfReleased = true;
       return { to: 'server', orphan: undefined };
     }
-    if (orphan !== undefined) ledger.release(orphan);
+    if (orphan !== undefined && olderLocks.mayBeOfNext(orphan)) return { to: 'next master' };
+    if (orphan !== undefined) this.endOrphan(orphan);
     if (lock !== undefined) ledger.release(lock);
-    const isMasters = lock !== undefined || this.#mayBeOlderThanServer(open);
+    const isMasters = lock !== undefined || olderLocks.mayInclude(open);
     return isMasters ? { to: 'master' } : { to: 'server', orphan };
   }
 
   /** A lock is to be moved to the parent of its path. */
   move(open: OpenRequest): LockChange {
+    const { olderLocks } = this.#settings;
     const orphan = this.orphanOf(open);
     const isMasters =
-      orphan === undefined && (this.#heldBy(open) !== undefined || this.#mayBeOlderThanServer(open));
+      orphan === undefined && (this.#heldBy(open) !== undefined || olderLocks.mayInclude(open));
     return isMasters ? { to: 'master' } : { to: 'server', orphan };
   }
 
@@ -73,10 +70,10 @@ export class LockChanges {
     return request.lockId === undefined ? undefined : this.#settings.ledger.orphanOf(asker, request.lockId);
   }
 
-  /** Whether a lock that the ledger does not know may have been given before the server was started. */
-  #mayBeOlderThanServer({ request }: OpenRequest): boolean {
-    const { ledger, seat } = this.#settings;
-    if (seat.isHeld || request.lockId === undefined) return false;
-    return !this.#knowsAllLocks && ledger.lockWith(request.lockId) === undefined;
+  /** A lock of a former master is held no longer. */
+  endOrphan(orphan: Lock): void {
+    const { ledger, olderLocks } = this.#settings;
+    ledger.release(orphan);
+    olderLocks.ended(orphan);
   }
 }

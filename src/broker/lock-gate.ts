@@ -30,6 +30,8 @@ export interface LockGateSettings {
   readonly kept: ByteBudget;
   readonly ledger: LockLedger;
   readonly indexCreations: IndexCreations;
+  /** Whether no lock may be granted to a transaction that holds none. */
+  isHoldingGrants(): boolean;
   /** Gives a request to the master that waited here. */
   pass(mail: LockMail): void;
   /** Something was passed outside of a call of a visitor. */
@@ -122,7 +124,7 @@ export class LockGate {
     if (this.#conflictsWithOrphan(open)) return false;
     // Who holds something already must not wait for those who wait for him.
     if (open.request.tid === undefined || ledger.hasLocks(open.request.tid)) return true;
-    if (isBehindOrphans) return false;
+    if (isBehindOrphans || this.#settings.isHoldingGrants()) return false;
     return open.request.isWrite ? !indexCreations.holdsWriters : !this.#letsWritersGoFirst(open);
   }
 

@@ -19,6 +19,8 @@ export interface Lock {
   readonly grant: Uint8Array;
   /** Whether its holder gave back one of two locks that have this number. */
   isHalfReleased: boolean;
+  /** The session of the master that granted it, if its holder told it after a restart of the server. */
+  readonly epoch?: string | undefined;
 }
 
 /** A lock that is held, for people to read. */
@@ -88,6 +90,28 @@ export class LockLedger {
     this.#held.set(id, { id, holder, tid, isWrite, since, grant, isHalfReleased: false });
     this.#locksByTid.set(granted.tid, this.#countOf(granted.tid) + 1);
     if (granted.id > this.highestId) this.highestId = granted.id;
+  }
+
+  /** A worker tells of a lock that was granted before the server was started: an orphan, until its master is known. */
+  claim(
+    holder: Peer,
+    granted: GrantedLock,
+    since: number,
+    grant: Uint8Array,
+    epoch: string | undefined,
+  ): void {
+    this.#orphans.add({ ...granted, holder, since, grant, isHalfReleased: false, epoch });
+    this.#locksByTid.set(granted.tid, this.#countOf(granted.tid) + 1);
+  }
+
+  /** The master that is there is the one that granted the locks of this epoch. */
+  adopt(epoch: string): void {
+    for (const lock of this.#orphans) {
+      if (lock.epoch !== epoch || this.#held.has(lock.id)) continue;
+      this.#orphans.delete(lock);
+      this.#held.set(lock.id, lock);
+      this.highestId = Math.max(this.highestId, lock.id);
+    }
   }
 
   /** A lock is given back, by whomever. */

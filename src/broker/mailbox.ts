@@ -95,3 +95,8 @@ export class Mailbox {
 function costOf(mail: readonly KeptMail[]): number {
   return mail.reduce((total, { cost }) => total + cost, 0);
 }
+
+/** The mail that a request is. */
+export function mailOf(open: OpenRequest, payload: Uint8Array): Mail {
+  return { senderId: open.asker.id, payload, request: open };
+}

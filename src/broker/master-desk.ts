@@ -3,20 +3,15 @@
  * answer, and every lock is given back, whoever dies.
  */
 
-import type { ByteBudget } from './byte-budget.js';
-import type { Delivery } from './delivery.js';
-import type { FileNews } from './file-news.js';
-import type { Incidents } from './incidents.js';
+import type { MasterDeskSettings } from './desk-settings.js';
 import { IndexCreations } from './index-creations.js';
-import type { Limits } from './limits.js';
 import { LockChanges } from './lock-changes.js';
 import { LockExpiry } from './lock-expiry.js';
 import { LockGate } from './lock-gate.js';
 import { type Lock, LockLedger, type LockTable } from './lock-ledger.js';
 import { isOwnId, LockReturns } from './lock-returns.js';
-import type { Mail } from './mailbox.js';
+import { type Mail, mailOf } from './mailbox.js';
 import { MAX_MASTERS_SENT_AWAY, MasterProof } from './master-proof.js';
-import type { MasterSeat } from './master-seat.js';
 import {
   keyIndexOf,
   type MasterAnswer,
@@ -26,26 +21,10 @@ import {
   parseMasterRequest,
 } from './message.js';
 import { MissingMaster } from './missing-master.js';
+import { OlderLocks } from './older-locks.js';
 import type { Peer } from './peer.js';
-import type { Clock, Logger } from './ports.js';
 import { type RequestFailure, reasonFor } from './request-failures.js';
 import { answerFor, movedToParent, type OpenRequest, OpenRequests } from './requests.js';
-
-/** What the desk works with. */
-export interface MasterDeskSettings {
-  readonly database: string;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly limits: Limits;
-  readonly kept: ByteBudget;
-  readonly incidents: Incidents;
-  readonly peers: ReadonlyMap<string, Peer>;
-  readonly seat: MasterSeat;
-  readonly delivery: Delivery;
-  readonly news: FileNews;
-  /** Something was sent outside of a call of a visitor. */
-  sent(): void;
-}
 
 /** The desk of one database. */
 export class MasterDesk {
@@ -59,6 +38,7 @@ export class MasterDesk {
   readonly #returns: LockReturns;
   readonly #changes: LockChanges;
   readonly #expiry: LockExpiry;
+  readonly #olderLocks: OlderLocks;
   /** Whether the last master may have given, or kept, locks that the ledger does not show. */
   #isInDoubt = false;
   /** How many masters in a row were found to be old ones. */
@@ -70,7 +50,6 @@ export class MasterDesk {
     this.#requests = new OpenRequests(kept);
     this.#proof = new MasterProof(clock);
     this.#returns = new LockReturns(settings);
-    this.#changes = new LockChanges({ ledger: this.#ledger, seat: settings.seat });
     this.#expiry = new LockExpiry(settings);
     this.#missingMaster = new MissingMaster({
       ...settings,
@@ -82,8 +61,17 @@ export class MasterDesk {
       writersMayGo: () => this.#gate.review(),
       sent: settings.sent,
     });
+    this.#olderLocks = new OlderLocks({
+      ...settings,
+      ledger: this.#ledger,
+      grace: limits.reconnectGrace,
+      giveBack: (id) => this.#returns.giveBack(id),
+      review: () => this.#gate.review(),
+    });
+    this.#changes = new LockChanges({ ledger: this.#ledger, olderLocks: this.#olderLocks });
     this.#gate = new LockGate({
       ...settings,
+      isHoldingGrants: () => this.#olderLocks.isHoldingGrants,
       ledger: this.#ledger,
       indexCreations: this.#indexCreations,
       pass: ({ open, payload }) => this.#give(open, payload),
@@ -138,6 +126,11 @@ export class MasterDesk {
     }
   }
 
+  /** Locks from before this server, and those who tell of them. */
+  get olderLocks(): OlderLocks {
+    return this.#olderLocks;
+  }
+
   /** A worker is gone for good: what it asked and held has no meaning any more. */
   gone(worker: Peer): void {
     const { seat, delivery, incidents, database, limits, news } = this.#settings;
@@ -149,7 +142,8 @@ export class MasterDesk {
     this.#requests.abandon(worker);
     const { held, orphans } = this.#ledger.locksOf(worker);
     const locks = held.concat(orphans);
-    for (const lock of locks) this.#ledger.release(lock);
+    for (const lock of held) this.#ledger.release(lock);
+    for (const orphan of orphans) this.#changes.endOrphan(orphan);
     if (locks.length > 0 && limits.lockRecovery) {
       const fields = { database, peer: worker.id, locks: locks.length };
       incidents.record('locks-recovered', fields, 'a worker went away with locks; they were given back');
@@ -176,7 +170,7 @@ export class MasterDesk {
     this.#returns.forget();
     if (this.#settings.limits.lockRecovery) this.#ledger.orphanAll();
     else this.#ledger.clear();
-    this.#changes.masterLeft();
+    this.#olderLocks.masterLeft();
     this.#expiry.masterLeft();
     for (const mail of this.#indexCreations.end()) this.#keep(mail);
     for (const { open, payload } of this.#gate.end()) this.#keep(mailOf(open, payload));
@@ -211,8 +205,10 @@ export class MasterDesk {
    * @param conclude is called once, unless the master goes away before
    */
   prove(master: Peer, conclude: (verdict: 'new' | 'old') => void): void {
+    this.#olderLocks.adopt(master);
     const isTrusted = this.#sentAway >= MAX_MASTERS_SENT_AWAY;
-    const isKnown = isTrusted || (!this.#isInDoubt && this.#ledger.isEmpty);
+    // A client that has a session says itself who it is.
+    const isKnown = isTrusted || master.session !== undefined || (!this.#isInDoubt && this.#ledger.isEmpty);
     if (isKnown || !this.#settings.limits.lockRecovery) {
       conclude('new');
       return;
@@ -236,7 +232,8 @@ export class MasterDesk {
     this.#ledger.beginEpoch();
     for (const { request, payload } of mail) {
       const { master } = this.#settings.seat;
-      if (request !== undefined) this.#forward(request, payload, true);
+      if (request?.request.type === 'unlock-request') this.#unlock(request, payload);
+      else if (request !== undefined) this.#forward(request, payload, true);
       else if (master !== undefined) this.#settings.delivery.sendOwed(master, payload);
     }
   }
@@ -252,6 +249,7 @@ export class MasterDesk {
   stop(): void {
     this.masterCame();
     this.#proof.cancel();
+    this.#olderLocks.stop();
     this.#indexCreations.end();
     this.#gate.end();
     this.#requests.clear();
@@ -261,14 +259,15 @@ export class MasterDesk {
     const orphans = this.#ledger.orphans.size;
     const change = this.#changes.unlock(open);
     if (change.to === 'master') this.#give(open, message);
+    else if (change.to === 'next master') this.#keep(mailOf(open, message));
     else this.#answer(open, 'IPC_REQUEST_LOCK_LOST');
     if (this.#ledger.orphans.size < orphans) this.#gate.review();
   }
 
   #move(open: OpenRequest, message: Uint8Array): void {
     const change = this.#changes.move(open);
-    if (change.to === 'master') this.#give(open, message);
-    else this.#answerMove(open, change.orphan);
+    if (change.to === 'server') this.#answerMove(open, change.orphan);
+    else this.#give(open, message);
   }
 
   #answerMove(open: OpenRequest, orphan: Lock | undefined): void {
@@ -383,8 +382,4 @@ export class MasterDesk {
     incidents.record('answered-for-master', fields, 'the server answered for the master');
     delivery.send(asker, answerFor(request, reasonFor(failure, database)));
   }
-}
-
-function mailOf(open: OpenRequest, payload: Uint8Array): Mail {
-  return { senderId: open.asker.id, payload, request: open };
 }

@@ -5,7 +5,7 @@
 
 import type { RefusalCode } from '../errors.js';
 import type { ByteBudget } from './byte-budget.js';
-import { type Limits, MASTER_ANSWER_MS } from './limits.js';
+import { type Limits, MASTER_ANSWER_MS, MASTER_READY_MS } from './limits.js';
 import { type Mail, Mailbox } from './mailbox.js';
 import type { Peer } from './peer.js';
 import type { Cancel, Clock, Logger } from './ports.js';
@@ -106,8 +106,17 @@ export class MasterSeat {
     this.#master = master;
     this.#isSettling = true;
     const { clock, limits } = this.#settings;
-    if (limits.masterSettle === 0) this.#host.settled(master);
-    else this.#cancelSettling = clock.schedule(limits.masterSettle, () => this.#host.settled(master));
+    const settle = master.session?.can('ready') === true ? MASTER_READY_MS : limits.masterSettle;
+    if (settle === 0) this.#host.settled(master);
+    else this.#cancelSettling = clock.schedule(settle, () => this.#host.settled(master));
+  }
+
+  /** The peer says that its file is open [PROTOCOL-14.5]. */
+  ready(peer: Peer): void {
+    if (peer !== this.#master || !this.#isSettling || this.#cancelSettling === undefined) return;
+    this.#cancelSettling();
+    this.#cancelSettling = undefined;
+    this.#host.settled(peer);
   }
 
   /** The master is gone. */

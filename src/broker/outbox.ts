@@ -15,6 +15,8 @@ export interface OutboxSettings {
   readonly kept: ByteBudget;
   /** Whether it is known what the peer has read, so that the rest can be sent again. */
   readonly isTracked: boolean;
+  /** How many frames have come to the database so far. */
+  readonly framesSoFar: () => number;
 }
 
 /**
@@ -40,6 +42,11 @@ export class Outbox {
   #pingToken = 0;
   #pinged = 0;
   #pingedBytes = 0;
+  /** How many frames were confirmed before those in `#pending`. */
+  #confirmed = 0;
+  /** Everything that came of these many frames of the database was read; and will be, with the next pong. */
+  #readUpTo = 0;
+  #pingedUpTo = 0;
 
   constructor(link: Link, settings: OutboxSettings) {
     this.#link = link;
@@ -59,9 +66,20 @@ export class Outbox {
     return Math.max(this.lineBytes, this.#pendingBytes) + parked;
   }
 
+  /** Up to how many frames of the database the peer has read what came of them for it [PROTOCOL-14.7]. */
+  get caughtUpTo(): number {
+    if (this.#isClosed || !this.#settings.isTracked) return Number.POSITIVE_INFINITY;
+    return this.#pending.length === 0 ? Number.POSITIVE_INFINITY : this.#readUpTo;
+  }
+
   /** A token for the next ping, higher than all before. */
   nextToken(): number {
     return ++this.#lastToken;
+  }
+
+  /** Says something to a client that has a session that is not counted, and not said again. */
+  say(word: Uint8Array): void {
+    if (!this.#isClosed) this.#link?.send(word);
   }
 
   /**
@@ -103,6 +121,8 @@ export class Outbox {
     if (this.#pingToken === 0 || token < this.#pingToken || this.#link === undefined) return;
     this.#pendingBytes -= this.#pingedBytes;
     this.#pending = this.#pinged === this.#pending.length ? [] : this.#pending.slice(this.#pinged);
+    this.#confirmed += this.#pinged;
+    this.#readUpTo = this.#pingedUpTo;
     this.#pingToken = 0;
     if (this.#pending.length > 0) this.#askWhatArrived(this.#link);
   }
@@ -132,6 +152,21 @@ export class Outbox {
     this.#dropKept();
     this.#link = link;
     this.#push(link, greeting);
+    for (const payload of mail) this.sendOwed(payload);
+  }
+
+  /** Whether a client that has read that many frames can go on: what it lacks is still here [PROTOCOL-14.4]. */
+  canResumeAfter(received: number): boolean {
+    return received >= this.#confirmed && received <= this.#confirmed + this.#pending.length;
+  }
+
+  /** A client is back that has read that many frames: it gets `greeting`, which is not counted, and the rest. */
+  resume(link: Link, greeting: Uint8Array, received: number): void {
+    const mail = this.#pending.slice(received - this.#confirmed);
+    this.#dropKept();
+    this.#confirmed = received;
+    this.#link = link;
+    link.send(greeting);
     for (const payload of mail) this.sendOwed(payload);
   }
 
@@ -195,6 +230,8 @@ export class Outbox {
     this.#pingToken = this.nextToken();
     this.#pinged = this.#pending.length;
     this.#pingedBytes = this.#pendingBytes;
+    // More may still come of the frame that is being handled.
+    this.#pingedUpTo = this.#settings.framesSoFar() - 1;
     link.ping(this.#pingToken);
   }
 

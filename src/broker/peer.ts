@@ -2,6 +2,7 @@ import { encode } from './envelope.js';
 import type { Outbox } from './outbox.js';
 import { MASTER_ID } from './peer-id.js';
 import { RootView } from './root-record.js';
+import type { Session } from './session.js';
 
 /**
  * Where a peer stands: `present`; `away`, its line is broken, and it may come back; `leaving`, it gets nothing more,
@@ -25,6 +26,8 @@ export class Peer {
   connectedAt: number;
   /** What it believes the root to be. */
   readonly root = new RootView();
+  /** Its session, if it is a client of this package; stock clients have none. */
+  session: Session | undefined;
   state: PeerState = 'present';
   /** The number of its line, from 1: what comes from an older one is not heard. */
   line = 1;
@@ -63,4 +66,25 @@ export class Peer {
 /** Whether a peer is part of its database: connected, or expected back. */
 export function isThere({ state }: Peer): boolean {
   return state === 'present' || state === 'away';
+}
+
+/** Whether a peer is connected. */
+export function isPresent({ state }: Peer): boolean {
+  return state === 'present';
+}
+
+/** Bytes that wait for the lines of these peers. */
+export function lineBytesOf(peers: Iterable<Peer>): number {
+  let bytes = 0;
+  for (const peer of peers) bytes += peer.outbox.lineBytes;
+  return bytes;
+}
+
+/** The one of these peers for which most bytes wait. */
+export function largestDebtorOf(peers: Iterable<Peer>): Peer | undefined {
+  let largest: Peer | undefined;
+  for (const peer of peers) {
+    if (largest === undefined || peer.outbox.bytes > largest.outbox.bytes) largest = peer;
+  }
+  return largest;
 }

@@ -10,6 +10,7 @@ import type { MasterSeat } from './master-seat.js';
 import type { Peer } from './peer.js';
 import type { Cancel, Clock } from './ports.js';
 import { helloFrom } from './presence.js';
+import type { ClientAnnouncement } from './session.js';
 
 /** What the succession works with. */
 export interface SuccessionSettings {
@@ -37,6 +38,8 @@ export class Succession {
   readonly #departed = new Set<string>();
   /** While set, the master that comes next is one that was told to end. */
   #cancelOldMaster: Cancel | undefined;
+  /** Whether a master has left this database already. */
+  #hasBegun = false;
 
   constructor(settings: SuccessionSettings) {
     this.#settings = settings;
@@ -44,6 +47,7 @@ export class Succession {
 
   /** The master is no longer part of the database. */
   masterLeft(master: Peer): void {
+    this.#hasBegun = true;
     this.#cancelSecondReplay?.();
     this.formerEnded();
     this.#former = master;
@@ -70,8 +74,12 @@ export class Succession {
     this.#settings.desk.masterEnded();
   }
 
-  /** Whether the master at the door is one that was told to end. It is asked once. */
-  refusesNext(): boolean {
+  /**
+   * Whether the master at the door is of an old time: it was told to end (this is asked once), or it says that it was
+   * here before, and others have followed it [PROTOCOL-14.5].
+   */
+  refuses(client: ClientAnnouncement | undefined): boolean {
+    if (client?.received !== undefined && this.#hasBegun) return true;
     if (this.#cancelOldMaster === undefined) return false;
     this.#forgetOldMaster();
     return true;

@@ -62,6 +62,12 @@ export class Switch {
       case 'ping':
         this.#settings.delivery.send(sender, PONG);
         return true;
+      case 'ready':
+        if (sender.session === undefined) return this.#refuseFrame(sender, frame);
+        this.#settings.seat.ready(sender);
+        return true;
+      case 'claim':
+        return this.#settings.desk.olderLocks.claim(sender, frame) || this.#refuseFrame(sender, frame);
       case 'malformed':
         return this.#refuseFrame(sender, frame);
     }

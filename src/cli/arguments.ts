@@ -9,10 +9,20 @@ export const COMMAND_NAME = 'acebase-ipc-server';
 
 const CHECK_CONFIG = 'check-config';
 
+const PEERS = 'peers';
+
 /** What a command line asks for. */
 export type Invocation =
   /** Serve, or show what would be served with. Flags by their long name, as given. */
   | { readonly kind: 'serve' | 'check-config'; readonly flags: ReadonlyMap<string, string | boolean> }
+  /** List who is connected to a server that runs; the flags say where it is. */
+  | {
+      readonly kind: 'peers';
+      readonly flags: ReadonlyMap<string, string | boolean>;
+      readonly database: string;
+      readonly url: string | undefined;
+      readonly json: boolean;
+    }
   /** Print this and end: help, or the version. */
   | { readonly kind: 'print'; readonly text: string };
 
@@ -25,6 +35,7 @@ export type Invocation =
 export function parseArguments(words: readonly string[], version: string): Invocation {
   let printed = '';
   let kind: 'serve' | 'check-config' = 'serve';
+  let peers: { database: string; url: string | undefined; json: boolean } | undefined;
   const program = declare(version)
     .exitOverride()
     .configureOutput({ writeOut: (text) => (printed += text), writeErr: () => undefined })
@@ -39,6 +50,15 @@ export function parseArguments(words: readonly string[], version: string): Invoc
     .action(() => {
       kind = 'check-config';
     });
+  program
+    .command(`${PEERS} <database>`)
+    .description('list who is connected to a database of a server that runs, and with which client')
+    .option('--url <url>', 'where the server is (default: as host, port and ssl say)')
+    .option('--json', 'print JSON')
+    .addHelpText('after', '\nTakes the options of the server; they say where it is, and its token.')
+    .action((database: string, options: { url?: string; json?: boolean }) => {
+      peers = { database, url: options.url, json: options.json === true };
+    });
   try {
     program.parse(words, { from: 'user' });
   } catch (error) {
@@ -46,13 +66,18 @@ export function parseArguments(words: readonly string[], version: string): Invoc
     if (error.exitCode === 0) return { kind: 'print', text: printed };
     throw translate(error, words);
   }
-  return { kind, flags: flagsOf(program) };
+  const flags = flagsOf(program);
+  return peers === undefined ? { kind, flags } : { kind: 'peers', flags, ...(peers as PeersWords) };
 }
+
+type PeersWords = { database: string; url: string | undefined; json: boolean };
 
 function declare(version: string): Command {
   const program = new Command(COMMAND_NAME)
     .description('The IPC server for AceBase clusters: lets processes share one AceBase database.')
-    .usage(`[options]\n       ${COMMAND_NAME} ${CHECK_CONFIG} [options]`)
+    .usage(
+      `[options]\n       ${COMMAND_NAME} ${CHECK_CONFIG} [options]\n       ${COMMAND_NAME} ${PEERS} <database> [options]`,
+    )
     .version(version, '-V, --version', 'print the version and end')
     .helpOption('-h, --help', 'print this and end')
     .helpCommand(false)
@@ -129,13 +154,14 @@ function translate(error: CommanderError, words: readonly string[]): IPCError {
 
 /** The word itself is not shown: it may be a part of a token that a shell has split at a space. */
 function describeExcess(words: readonly string[]): string {
-  const nearest = words.map((word) => nearestName(word, [CHECK_CONFIG])).find((found) => found !== undefined);
-  const hint = nearest === undefined ? `the only one is ${CHECK_CONFIG}` : `did you mean ${nearest}?`;
+  const commands = [CHECK_CONFIG, PEERS];
+  const nearest = words.map((word) => nearestName(word, commands)).find((found) => found !== undefined);
+  const hint = nearest === undefined ? `there are ${commands.join(' and ')}` : `did you mean ${nearest}?`;
   return `the command line has a word that is neither an option nor a command; ${hint}`;
 }
 
 function knownFlags(): string[] {
-  return ['--config', '--help', '--version', ...optionTable().map((row) => row.flag)];
+  return ['--config', '--url', '--json', '--help', '--version', ...optionTable().map((row) => row.flag)];
 }
 
 function suggestion(name: string, known: readonly string[]): string {

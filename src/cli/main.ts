@@ -8,6 +8,7 @@ import { AceBaseIPCServer } from '../server/server.js';
 import { loadTls } from '../server/tls.js';
 import { COMMAND_NAME, type Invocation, parseArguments } from './arguments.js';
 import { describeConfig } from './check-config.js';
+import { askForPeers, describePeers } from './peers.js';
 import { describeError, exitCodeOf, serve } from './serve.js';
 
 /** The exit code of `check-config` for whatever is wrong. */
@@ -28,6 +29,12 @@ function checkConfig(flags: ReadonlyMap<string, string | boolean>): void {
   }
 }
 
+async function listPeers({ flags, database, url, json }: Invocation & { kind: 'peers' }): Promise<void> {
+  const { settings } = resolveSources({ flags, environment: process.env });
+  const rows = await askForPeers({ database, url, settings });
+  console.log(json ? JSON.stringify(rows, undefined, 2) : describePeers(rows, database));
+}
+
 async function run({ settings, warnings }: ResolvedSources): Promise<void> {
   const logger = createLogger(settings);
   // Those about the settings are logged by the server when it starts.
@@ -44,6 +51,7 @@ async function run({ settings, warnings }: ResolvedSources): Promise<void> {
 
 async function main(invocation: Invocation): Promise<void> {
   if (invocation.kind === 'print') process.stdout.write(invocation.text);
+  else if (invocation.kind === 'peers') await listPeers(invocation);
   else if (invocation.kind === 'check-config') checkConfig(invocation.flags);
   else await run(resolveSources({ flags: invocation.flags, environment: process.env }));
 }

@@ -8,4 +8,15 @@ export const systemClock = {
     const timer = setTimeout(callback, milliseconds);
     return () => clearTimeout(timer);
   },
+  /** As `schedule`, but a process that has nothing else to do ends without it. */
+  scheduleIdle(milliseconds: number, callback: () => void): Cancel {
+    const timer = setTimeout(callback, milliseconds);
+    timer.unref();
+    return () => clearTimeout(timer);
+  },
 };
+
+/** A moment, in milliseconds since 1970, as ISO 8601. */
+export function isoTime(milliseconds: number): string {
+  return new Date(milliseconds).toISOString();
+}

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { type ClientAnnouncement, parseAnnouncement } from '../broker/session.js';
 import type { RefusalCode } from '../errors.js';
 import { checkHandshake } from '../websocket/handshake.js';
 import { type Authentication, isDatabaseName, isPeerId, type Presented } from './authentication.js';
@@ -16,7 +17,13 @@ export interface RequestHead {
 
 /** Who may pass, and where to. */
 export type Admission =
-  | { readonly isAdmitted: true; readonly database: string; readonly peerId: string; readonly accept: string }
+  | {
+      readonly isAdmitted: true;
+      readonly database: string;
+      readonly peerId: string;
+      readonly accept: string;
+      readonly client: ClientAnnouncement | undefined;
+    }
   | { readonly isAdmitted: false; readonly code: RefusalCode; readonly detail?: string };
 
 /** The major version of the IPC protocol that this server speaks [PROTOCOL-2.2]. */
@@ -69,7 +76,8 @@ export class Gatekeeper {
     if (queryParameter(query, 'v')?.split('.')[0] !== PROTOCOL_MAJOR) return refused('IPC_REFUSED_VERSION');
     const peerId = queryParameter(query, 'id');
     if (peerId === undefined || !isPeerId(peerId)) return refused('IPC_REFUSED_PEER_ID');
-    return { isAdmitted: true, database, peerId, accept: handshake.accept };
+    const client = parseAnnouncement((name) => queryParameter(query, name));
+    return { isAdmitted: true, database, peerId, accept: handshake.accept, client };
   }
 }
 

@@ -67,7 +67,7 @@ export class Upgrades {
       this.#refuse(request, socket, obstacle);
       return;
     }
-    const { database, peerId, accept } = admission;
+    const { database, peerId, accept, client } = admission;
     let cancel: Cancel | undefined;
     // A process that is killed while it waits ends its side; the socket itself stays open for as long as ours does.
     const goneEarly = () => {
@@ -91,7 +91,8 @@ export class Upgrades {
         return new PeerLink(connection, this.#pings);
       },
     };
-    cancel = this.#settings.broker.arrive({ database, peerId, address: addressOf(request) }, entrance);
+    const arrival = { database, peerId, address: addressOf(request), client };
+    cancel = this.#settings.broker.arrive(arrival, entrance);
   }
 
   #connect(socket: Duplex, visitor: Visitor): WebSocketConnection {

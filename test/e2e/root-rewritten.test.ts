@@ -16,28 +16,34 @@ afterEach(async () => {
   if (folder !== undefined) await removeDirectory(folder);
 });
 
-it('a real master writes the root again that it believes in already, if its number comes in quotes [PROTOCOL-7.6]', async () => {
-  folder = await temporaryDirectory('root');
-  master = await RealSubject.start('master', folder);
-  const file = await open(join(folder, 'mydb.acebase', 'data.db'), 'r+');
-  try {
-    const rootInFile = async () =>
-      (await file.read(Buffer.alloc(6), 0, 6, ROOT_OFFSET)).buffer.readUInt16BE(4);
-    const say = (recordNr: number | string) => {
-      const data = { type: 'root.update', address: { path: '', pageNr: 0, recordNr } };
-      master?.say(JSON.stringify({ type: 'notification', from: 'peerA', data }));
-    };
-    say(7);
-    await eventually(async () => (await rootInFile()) === 7);
-    // A writer whose line broke has moved it, and nobody else knows.
-    await file.write(Buffer.from([0, 0, 0, 0, 0, 9]), 0, 6, ROOT_OFFSET);
-    expect(await rootInFile()).toBe(9);
-    say('7');
-    say(7);
-    await eventually(async () => (await rootInFile()) === 7);
-    const echoes = [await master.next(), await master.next(), await master.next()];
-    expect(echoes.map((it) => JSON.parse(it ?? '').data.address.recordNr)).toEqual([7, '7', 7]);
-  } finally {
-    await file.close();
-  }
-});
+it.each([
+  ['stock', false],
+  ['with our client', true],
+] as const)(
+  'a real master (%s) writes the root again that it believes in already, if its number comes in quotes [PROTOCOL-7.6]',
+  async (_, client) => {
+    folder = await temporaryDirectory('root');
+    master = await RealSubject.start('master', folder, client);
+    const file = await open(join(folder, 'mydb.acebase', 'data.db'), 'r+');
+    try {
+      const rootInFile = async () =>
+        (await file.read(Buffer.alloc(6), 0, 6, ROOT_OFFSET)).buffer.readUInt16BE(4);
+      const say = (recordNr: number | string) => {
+        const data = { type: 'root.update', address: { path: '', pageNr: 0, recordNr } };
+        master?.say(JSON.stringify({ type: 'notification', from: 'peerA', data }));
+      };
+      say(7);
+      await eventually(async () => (await rootInFile()) === 7);
+      // A writer whose line broke has moved it, and nobody else knows.
+      await file.write(Buffer.from([0, 0, 0, 0, 0, 9]), 0, 6, ROOT_OFFSET);
+      expect(await rootInFile()).toBe(9);
+      say('7');
+      say(7);
+      await eventually(async () => (await rootInFile()) === 7);
+      const echoes = [await master.next(), await master.next(), await master.next()];
+      expect(echoes.map((it) => JSON.parse(it ?? '').data.address.recordNr)).toEqual([7, '7', 7]);
+    } finally {
+      await file.close();
+    }
+  },
+);

@@ -3,7 +3,7 @@ import { freePort } from '../support/free-port.js';
 import { installed } from './packages.js';
 
 /** How one process of a cluster is started: which package, in which version. */
-export type Member = () => Promise<Pick<AceBaseProcessOptions, 'package' | 'server'>>;
+export type Member = () => Promise<Pick<AceBaseProcessOptions, 'package' | 'server' | 'client'>>;
 
 /** Who plays which part. */
 export interface Cast {
@@ -14,6 +14,8 @@ export interface Cast {
   readonly alone?: string;
   /** It is alone because it has no `ipc` setting: that is tried as well. */
   readonly ignoresIPC?: true;
+  /** All have the client of this package: a restart of the server is tried as well. */
+  readonly hasClient?: true;
   /**
    * Scenarios that fail because of AceBase itself, on any server, with the reason. They are played like the others;
    * their failure is shown as what it is, and does not fail the matrix.
@@ -67,6 +69,22 @@ function uniform(version: string): Cast {
   };
 }
 
+/** All of one version, with the client of this package. */
+function withClient(version: string): Cast {
+  const cast = uniform(version);
+  const equipped =
+    (member: Member): Member =>
+    async () => ({ ...(await member()), client: true });
+  const [first, second] = cast.workers;
+  return {
+    ...cast,
+    name: `${cast.name}, our client`,
+    master: equipped(cast.master),
+    workers: [equipped(first), equipped(second)],
+    hasClient: true,
+  };
+}
+
 /** An old version as npm installs it today, where that no longer works even without IPC. */
 function today(version: string): Cast {
   const member: Member = async () => ({ package: await installed('acebase', version) });
@@ -112,6 +130,7 @@ export const casts: readonly Cast[] = [
   today('1.12.3'),
   today('1.18.0'),
   ...[...older, newest].map(uniform),
+  ...['1.18.0', '1.27.0', newest].map(withClient),
   ...older.flatMap((version) => [mixed(version, newest), mixed(newest, version)]),
   mixed('1.18.0', oldest, newest),
   mixed(newest, oldest, '1.27.0'),

@@ -5,6 +5,7 @@ let project: PackedProject;
 
 beforeAll(async () => {
   project = await PackedProject.create();
+  for (const name of ['acebase', 'acebase-core', 'ws']) await project.link(name);
 }, 60_000);
 
 afterAll(() => project.remove());
@@ -45,6 +46,40 @@ describe('in a project of a user', () => {
     expect(JSON.parse(outcome.stdout)).toEqual(EXPECTED);
   });
 
+  test.each([
+    [
+      'required-client.cjs',
+      `const { install } = require('acebase-ipc-server/client');\nconst { AceBase } = require('acebase');`,
+    ],
+    [
+      'imported-client.mjs',
+      `import { install } from 'acebase-ipc-server/client';\nimport { AceBase } from 'acebase';`,
+    ],
+  ])('%s: the client is installed in the acebase of the program', async (file, head) => {
+    await project.write(
+      file,
+      `${head}
+const builds = install();
+console.log(JSON.stringify({ formats: builds.map(({ format }) => format), again: install() === builds, made: typeof AceBase }));`,
+    );
+    const outcome = await project.node(file);
+    expect(outcome).toMatchObject({ code: 0, stderr: '' });
+    const found = JSON.parse(outcome.stdout) as { formats: string[]; again: boolean; made: string };
+    expect(found).toMatchObject({ again: true, made: 'function' });
+    expect(found.formats).toEqual(expect.arrayContaining(['CommonJS', 'ESM']));
+  });
+
+  test.each([
+    ['--import', 'acebase-ipc-server/register'],
+    ['--require', 'acebase-ipc-server/register'],
+  ])('node %s %s installs the client', async (flag, name) => {
+    await project.write(
+      'bare.cjs',
+      `console.log(globalThis[Symbol.for('acebase-ipc-server.client')].builds.length > 0);`,
+    );
+    expect(await project.node(flag, name, 'bare.cjs')).toEqual({ code: 0, stdout: 'true\n', stderr: '' });
+  });
+
   test('the types are there for ES modules and for CommonJS', async () => {
     for (const name of ['typescript', '@types/node']) await project.link(name);
     const program = `
@@ -58,12 +93,17 @@ const code: ErrorCode = new IPCError('IPC_LISTEN_PORT_IN_USE').code;
 void [started, port, code, ERRORS.IPC_LISTEN_PORT_IN_USE.exitCode];
 // @ts-expect-error: there is no such option
 new AceBaseIPCServer({ prot: 9163 });
+const status = (told: ClientStatus): string => (told.kind === 'gave-up' ? told.reason : told.database);
+const builds: readonly InstalledBuild[] = install({ repairs: { locks: false }, onStatus: (told) => void status(told) });
+void builds;
 // @ts-expect-error: there is no such event
 server.on('peer-conected', () => undefined);
 `;
     const names = '{ AceBaseIPCServer, ERRORS, type ErrorCode, IPCError, type ServerOptions }';
-    await project.write('consumer.mts', `import ${names} from 'acebase-ipc-server';\n${program}`);
-    await project.write('consumer.cts', `import ${names} from 'acebase-ipc-server';\n${program}`);
+    const clientNames = '{ type ClientStatus, type InstalledBuild, install }';
+    const imports = `import ${names} from 'acebase-ipc-server';\nimport ${clientNames} from 'acebase-ipc-server/client';`;
+    await project.write('consumer.mts', `${imports}\n${program}`);
+    await project.write('consumer.cts', `${imports}\n${program}`);
     await project.write(
       'tsconfig.json',
       JSON.stringify({

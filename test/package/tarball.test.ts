@@ -49,9 +49,16 @@ describe('the tarball', () => {
       'dist/index.cjs',
       'dist/index.d.ts',
       'dist/index.d.cts',
+      'dist/client.js',
+      'dist/client.cjs',
+      'dist/client.d.ts',
+      'dist/client.d.cts',
+      'dist/register.js',
+      'dist/register.cjs',
       'dist/cli/main.js',
       'docs/OPERATIONS.md',
       'docs/PROTOCOL.md',
+      'docs/CLIENT.md',
       'examples/pm2-dedicated-master/ecosystem.config.js',
     ]) {
       expect(files, file).toContain(file);

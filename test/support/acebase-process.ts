@@ -1,4 +1,5 @@
 import { fork } from 'node:child_process';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Exit, WatchedProcess } from './child-process.js';
 import { Subscription } from './subscription.js';
@@ -7,9 +8,12 @@ import { within } from './waiting.js';
 /** What AceBase takes as `storage.ipc`. */
 export interface IPCSettings {
   readonly host?: string;
-  readonly port: number;
+  readonly port?: number;
   readonly role: 'master' | 'worker';
-  readonly ssl?: boolean;
+  /** With settings for the client of this package only. */
+  readonly ssl?: boolean | Readonly<Record<string, unknown>>;
+  /** Only for the client of this package. */
+  readonly url?: string;
   readonly token?: string;
 }
 
@@ -26,6 +30,8 @@ export interface AceBaseProcessOptions {
   readonly package?: string;
   /** Runs an `acebase-server` of this package on this HTTP port; its database does what is asked for. */
   readonly server?: { readonly package: string; readonly port: number };
+  /** Whether it has the client of this package, as a preload: as CommonJS, or, with `import`, as an ES module. */
+  readonly client?: boolean | 'import';
   /** Flags for Node, such as `--require`. */
   readonly execArgv?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
@@ -61,6 +67,7 @@ type FromWorker =
 
 const worker = fileURLToPath(new URL('acebase-worker.cjs', import.meta.url));
 const newestAceBase = fileURLToPath(new URL('../../node_modules/acebase', import.meta.url));
+const register = (name: string) => fileURLToPath(new URL(`../../dist/${name}`, import.meta.url));
 const defaultPackage = process.env['ACEBASE_PACKAGE'] ?? newestAceBase;
 
 /** Ends a test that hangs. With a healthy server every command is answered in far less. */
@@ -75,12 +82,16 @@ export class AceBaseProcess {
   #lastNumber = 0;
 
   constructor(options: AceBaseProcessOptions) {
-    const { name, execArgv = [], env, ...rest } = options;
+    const { name, execArgv = [], env, client = false, ...rest } = options;
+    const preload =
+      client === 'import' ? ['--import', register('register.js')] : ['--require', register('register.cjs')];
     const child = fork(worker, [JSON.stringify({ package: defaultPackage, ...rest })], {
       // A worker is quiet on stdout, and errors go to stderr.
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       serialization: 'advanced',
-      execArgv: [...execArgv],
+      // Where the client looks for the acebase of its program.
+      ...(client !== false && rest.package !== undefined && { cwd: join(rest.package, '../..') }),
+      execArgv: [...(client === false ? [] : preload), ...execArgv],
       env: { ...process.env, ...env },
     });
     this.#process = new WatchedProcess(name, child);

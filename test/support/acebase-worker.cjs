@@ -41,6 +41,11 @@ const commands = {
   transaction: ({ path, change }) => transaction(path, change),
   hold: ({ path }) => hold(path),
   createIndex: async ({ path, key, options }) => void (await database.indexes.create(path, key, options)),
+  // What AceBase does by itself when a leaf of the tree is full: it writes a new file, and renames it into place.
+  rebuildIndex: async ({ path, key }) => {
+    const [index] = database.api.storage.indexes.get(path, key);
+    await index._rebuild(await index._getTree('exclusive'));
+  },
   query: async ({ path, filters, sort }) => {
     let query = database.query(path);
     for (const [key, operator, value] of filters) query = query.filter(key, operator, value);
@@ -75,7 +80,12 @@ const commands = {
     await server?.shutdown();
     await database.close();
   },
-  exit: ({ code }) => process.exit(code),
+  // Not within this call: what is thrown while the process ends must not be caught here.
+  exit: ({ code }) => void setImmediate(() => process.exit(code)),
+  // How many timers and sockets this process has, and how many listen for its end.
+  resources: () => process.getActiveResourcesInfo().length + process.listenerCount('exit'),
+  // By the time of this process, which may run faster.
+  pause: ({ milliseconds }) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
 };
 
 function openDatabase() {
@@ -184,12 +194,23 @@ function watchSending() {
       handling = before;
     }
   };
+  // The client of this package prints nothing, and hands messages over here; AceBase's own does not.
+  const { handleMessage } = ipc;
+  ipc.handleMessage = function (message) {
+    count(received, kindOf(message));
+    if (waiters.size > 0) setImmediate(checkWaiters);
+    return handleMessage.call(this, message);
+  };
   ipc.sendMessage = function (message) {
-    const kind = message.type === 'notification' ? message.data.type : message.type;
+    const kind = kindOf(message);
     count(sent, handling ? `${kind} echo` : kind);
     checkWaiters();
     return sendMessage.call(this, message);
   };
+}
+
+function kindOf({ type, data }) {
+  return type === 'notification' ? data.type : type;
 }
 
 function kindOfFrame(text) {

@@ -3,6 +3,7 @@ import type { PeerInfo, Visitor } from '../../src/broker/entrance.js';
 import type { Incident } from '../../src/broker/incidents.js';
 import type { Limits } from '../../src/broker/limits.js';
 import type { Cancel, Link, LogFields, Logger } from '../../src/broker/ports.js';
+import { CLIENT_ABILITIES, type ClientAnnouncement } from '../../src/broker/session.js';
 import type { ClosureCode, RefusalCode } from '../../src/errors.js';
 import { VirtualClock } from './virtual-clock.js';
 
@@ -167,10 +168,10 @@ export class BrokerLab {
   }
 
   /** Connects a peer; it may be refused, or have to wait. */
-  connect(id: string, database = 'mydb_data'): ScriptedPeer {
+  connect(id: string, database = 'mydb_data', client?: ClientAnnouncement): ScriptedPeer {
     const peer = new ScriptedPeer(id);
     peer.cancel = this.broker.arrive(
-      { database, peerId: id, address: `10.0.0.${++this.#connections}:1000` },
+      { database, peerId: id, address: `10.0.0.${++this.#connections}:1000`, client },
       {
         accept: (visitor) => peer.accepted(visitor),
         refuse: (code) => {
@@ -179,6 +180,12 @@ export class BrokerLab {
       },
     );
     return peer;
+  }
+
+  /** Connects a client that has a session; with `received`, one that comes back. */
+  connectClient(id: string, session: string, received?: number): ScriptedPeer {
+    const abilities = new Set(CLIENT_ABILITIES);
+    return this.connect(id, 'mydb_data', { name: 'test/1', session, received, abilities });
   }
 
   /** Connects a master, and lets it settle. As a new process it grants the server's question the lock number 1. */

@@ -12,7 +12,11 @@ type KnownWorkers = {
   4: [AceBaseProcess, AceBaseProcess, AceBaseProcess, AceBaseProcess];
 };
 
-type DatabaseOptions = Partial<Omit<AceBaseProcessOptions, 'ipc'>> & { readonly token?: string };
+type DatabaseOptions = Partial<Omit<AceBaseProcessOptions, 'ipc'>> & {
+  readonly token?: string;
+  /** Another way to the server than its own port, such as a line that can be broken. */
+  readonly port?: number;
+};
 
 /**
  * One IPC server, its AceBase processes, and the folder with their files. Whoever makes a cluster ends it with
@@ -25,13 +29,22 @@ export class Cluster {
   private constructor(
     /** The folder that holds the databases. */
     readonly path: string,
-    readonly server: ServerProcess,
+    public server: ServerProcess,
+    readonly serverOptions: ServerProcessOptions = {},
   ) {}
 
   /** Starts the server, and nothing else yet. */
   static async start(options: ServerProcessOptions = {}): Promise<Cluster> {
     const server = await ServerProcess.start(options);
-    return new Cluster(await temporaryDirectory('cluster'), server);
+    return new Cluster(await temporaryDirectory('cluster'), server, options);
+  }
+
+  /** Kills the server, and starts another one at the same port. @returns when that listens */
+  async restartServer(): Promise<void> {
+    const { port } = this.server;
+    await this.server.kill();
+    const options = { ...this.serverOptions.options, port };
+    this.server = await ServerProcess.start({ ...this.serverOptions, options });
   }
 
   /** Starts the master; does not wait until it is ready. */
@@ -97,7 +110,7 @@ export class Cluster {
     look: (database: AceBaseProcess) => Promise<T>,
     options: DatabaseOptions = {},
   ): Promise<T> {
-    const { token: _token, ...rest } = options;
+    const { token: _token, port: _port, ...rest } = options;
     const database = new AceBaseProcess({ name: 'fresh open', database: 'mydb', path: this.path, ...rest });
     try {
       await database.ready();
@@ -115,8 +128,8 @@ export class Cluster {
   }
 
   #database(role: 'master' | 'worker', options: DatabaseOptions & { name: string }): AceBaseProcess {
-    const { token, ...rest } = options;
-    const ipc = { host: 'localhost', port: this.server.port, role, ...(token !== undefined && { token }) };
+    const { token, port = this.server.port, ...rest } = options;
+    const ipc = { host: 'localhost', port, role, ...(token !== undefined && { token }) };
     const started = new AceBaseProcess({ database: 'mydb', path: this.path, ...rest, ipc });
     roles.set(started, role);
     this.#processes.push(started);

@@ -6,9 +6,11 @@ import { authorize } from './context.js';
 export function addClientsRoute(app: Hono<RouteEnvironment>, { broker, gatekeeper }: RouteContext): void {
   app.get('/:database/clients', (context) => {
     const { database } = authorize(context, gatekeeper);
-    const clients = broker
-      .peers(database)
-      .map(({ id, connectedAt }) => ({ id, connected: Math.round(connectedAt) }));
+    const clients = broker.peers(database).map(({ id, connectedAt, client }) => ({
+      id,
+      connected: Math.round(connectedAt),
+      ...(client === undefined ? {} : { client }),
+    }));
     return context.json(clients);
   });
 }

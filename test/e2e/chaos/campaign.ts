@@ -23,6 +23,8 @@ export interface ChaosOptions {
   readonly mostWaitMs: number;
   /** A command that takes longer hangs: its process is ended, and the report counts it. */
   readonly patienceMs: number;
+  /** Whether all processes have the client of this package. */
+  readonly client?: boolean;
   /** Options of the server; those that it does not know yet are left out. */
   readonly server?: Readonly<Record<string, unknown>>;
   /** Is told what happens, as it happens. */
@@ -145,6 +147,7 @@ class Run {
       role,
       path: this.#folder,
       serverPort: this.#server.port,
+      client: this.#options.client ?? false,
       random: new Random(this.#random.below(2 ** 32)),
       onRestart: (restart) => {
         this.#restarts.push(restart);

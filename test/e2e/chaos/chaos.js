@@ -14,6 +14,8 @@ const { values } = parseArgs({
     faults: { type: 'string', default: usualFaults.join() },
     // Options of the server, as JSON: {"reconnectGrace": "2s"}
     server: { type: 'string', default: '{}' },
+    // All processes have the client of this package.
+    client: { type: 'boolean', default: false },
     patience: { type: 'string', default: '50' },
     quiet: { type: 'boolean', default: false },
   },
@@ -37,6 +39,7 @@ const report = await chaos({
   leastWaitMs: 2000,
   mostWaitMs: 6000,
   patienceMs: Number(values.patience) * 1000,
+  client: values.client,
   server: JSON.parse(values.server),
   onNews(news) {
     if (!values.quiet) console.log(`${((performance.now() - startedAt) / 1000).toFixed(1)} s: ${news}`);

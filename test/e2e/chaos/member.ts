@@ -16,6 +16,7 @@ export interface MemberOptions {
   readonly role: 'master' | 'worker';
   readonly path: string;
   readonly serverPort: number;
+  readonly client: boolean;
   readonly random: Random;
   /** Is told of each process that ended, but for those that were killed on purpose. */
   readonly onRestart: (restart: Restart) => void;
@@ -135,7 +136,9 @@ export class Member {
   #endUndead(): void {
     const process = this.#process;
     if (this.#isStopping || this.#killed.has(process)) return;
-    const refusal = /Cannot connect to IPC server: [\w ]+/.exec(process.complaints);
+    const refusal = /Cannot connect to IPC server: [\w ]+|does not let this process in\. [\w ]+/.exec(
+      process.complaints,
+    );
     if (!refusal) return;
     // Refused at a later attempt it is about to end by itself.
     if (this.#refused === process) void this.kill(`lived on after: ${refusal[0]}`);
@@ -143,9 +146,9 @@ export class Member {
   }
 
   #spawn(): AceBaseProcess {
-    const { name, role, path } = this.#options;
+    const { name, role, path, client } = this.#options;
     const ipc = { host: 'localhost', port: this.#proxy.port, role };
-    return new AceBaseProcess({ name, database: 'mydb', path, ipc });
+    return new AceBaseProcess({ name, database: 'mydb', path, ipc, client });
   }
 
   #untilReady(process: AceBaseProcess): Promise<AceBaseProcess> {

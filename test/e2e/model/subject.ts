@@ -38,13 +38,13 @@ export class RealSubject implements Subject {
     this.#connection = connection;
   }
 
-  static async start(role: Role, path: string): Promise<RealSubject> {
+  static async start(role: Role, path: string, client: boolean | 'import' = false): Promise<RealSubject> {
     const alone = new AceBaseProcess({ name: 'alone', database: 'mydb', path });
     await alone.ready();
     await alone.kill();
     const server = await ScriptedServer.start();
     const ipc = { host: '127.0.0.1', port: server.port, role };
-    const process = new AceBaseProcess({ name: role, database: 'mydb', path, ipc });
+    const process = new AceBaseProcess({ name: role, database: 'mydb', path, ipc, client });
     const connection = await server.connection();
     connection.say('welcome:{"maxPayload":1000000}');
     await process.ready();

@@ -54,9 +54,18 @@ test('the clock is the only module that reads the time or sets a timer', () => {
   expect(files.filter((path) => clock.test(code(path)))).toEqual([]);
 });
 
-test('docs/ARCHITECTURE.md names every file of the broker and of the server', () => {
+test('the client shares the grammar of the wire with the broker, and nothing of the server', () => {
+  const allowed =
+    /^(?:\.\/|node:|\.\.\/errors\.js$|\.\.\/platform\/|\.\.\/broker\/(?:session|peer-id)\.js$|\.\.\/\.\.\/package\.json)/;
+  const others = importsOf('client').filter(({ target, isTypeOnly }) => !isTypeOnly && !allowed.test(target));
+  expect(others).toEqual([]);
+  const rooms = ['broker', 'websocket', 'options', 'platform', 'server', 'cli'];
+  expect(rooms.flatMap(importsOf).filter(({ target }) => target.includes('/client/'))).toEqual([]);
+});
+
+test('docs/ARCHITECTURE.md names every file of the broker, the server and the client', () => {
   const document = read('docs/ARCHITECTURE.md');
-  const files = ['src/broker', 'src/server'].flatMap((room) => filesBelow(room, '.ts'));
+  const files = ['src/broker', 'src/server', 'src/client'].flatMap((room) => filesBelow(room, '.ts'));
   const names = files.filter((path) => !path.includes('/routes/')).map((path) => path.replace(/^.*\//, ''));
   expect(
     names.filter((name) => !new RegExp(`(?<![\\w-])${name.replace('.', '\\.')}`).test(document)),

@@ -1,0 +1,61 @@
+import type { ByteBudget } from './byte-budget.js';
+import type { ArrivalRequest, Visitor } from './entrance.js';
+import type { Limits } from './limits.js';
+import { Outbox } from './outbox.js';
+import type { ParkingLot } from './parking-lot.js';
+import { Peer } from './peer.js';
+import { MASTER_ID } from './peer-id.js';
+import type { Link } from './ports.js';
+import { Session, sessionWelcome } from './session.js';
+
+/** What a newcomer is given. */
+export interface NewcomerSettings {
+  readonly link: Link;
+  readonly limits: Limits;
+  readonly kept: ByteBudget;
+  readonly parkingLot: ParkingLot;
+  /** Milliseconds since 1970. */
+  readonly connectedAt: number;
+  /** How many frames have come to the database so far. */
+  readonly framesSoFar: () => number;
+}
+
+/** A peer that has just been let in. Nothing was said to it. */
+export function newcomer({ peerId, address, client }: ArrivalRequest, settings: NewcomerSettings): Peer {
+  const { link, connectedAt } = settings;
+  // What a stock master has read matters to nobody: it is never given its mail again.
+  const isTracked = peerId !== MASTER_ID || client !== undefined;
+  const peer = new Peer(peerId, address, connectedAt, new Outbox(link, { ...settings, peerId, isTracked }));
+  if (client !== undefined) peer.session = new Session(client);
+  return peer;
+}
+
+/** What a database does for its peers. */
+export interface PeerHost {
+  receive(sender: Peer, frame: Uint8Array): void;
+  acknowledge(peer: Peer, token: number): void;
+  left(peer: Peer, cause: string): void;
+}
+
+/** The visitor for the line of that number of a peer: what comes on another line of it is not heard. */
+export function visitorOf(peer: () => Peer, line: number, host: PeerHost): Visitor {
+  const ifThisLine = (act: (peer: Peer) => void): void => {
+    if (peer().line === line) act(peer());
+  };
+  return {
+    receive: (frame) => ifThisLine((sender) => host.receive(sender, frame)),
+    acknowledge: (token) => ifThisLine((sender) => host.acknowledge(sender, token)),
+    left: (cause) => ifThisLine((sender) => host.left(sender, cause)),
+  };
+}
+
+/** The welcome of a client that has a session. */
+export function greetingOf(session: Session, resumed: boolean, limits: Limits): Uint8Array {
+  const { maxPayload, reconnectGrace } = limits;
+  return sessionWelcome(maxPayload, { resumed, received: session.received, grace: reconnectGrace });
+}
+
+/** Whether that peer is at the door again, in the session that it has here. */
+export function isSameSession({ session }: Peer, { client }: ArrivalRequest): boolean {
+  return session !== undefined && client?.received !== undefined && client.session === session.id;
+}

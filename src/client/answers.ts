@@ -1,0 +1,79 @@
+import { SERVER_ID } from '../broker/peer-id.js';
+import type { Message } from './acebase.js';
+
+/** How many answers are remembered. */
+export const MAX_ANSWERS = 20_000;
+
+/**
+ * What a master was asked, and what it answered (docs/PROTOCOL.md, section 15.2). After a restart of the server workers
+ * ask again what was not answered to them; it may have been done.
+ */
+export class Answers {
+  readonly #max: number;
+  /** By sender and id; `undefined` while the answer is being made. */
+  readonly #byQuestion = new Map<string, Message | undefined>();
+
+  /** The questions that locks were granted to, by the number of the lock, until that goes back. */
+  readonly #grants = new Map<number, string>();
+
+  /** @param max how many are remembered */
+  constructor(max: number = MAX_ANSWERS) {
+    this.#max = max;
+  }
+
+  /**
+   * A question came.
+   *
+   * @returns `new`, if it is to be answered; `answering`, if that is under way; or the answer that was given
+   */
+  ask({ from, id, type, data }: Message): 'new' | 'answering' | Message {
+    if (type === 'unlock-request') this.#forgetGrant(data);
+    // The server counts its own requests anew when it is started.
+    if (id === undefined || from === SERVER_ID) return 'new';
+    const key = `${from} ${id}`;
+    const answer = this.#byQuestion.get(key);
+    if (answer !== undefined) return answer;
+    if (this.#byQuestion.has(key)) return 'answering';
+    this.#byQuestion.set(key, undefined);
+    this.#forgetOldest();
+    return 'new';
+  }
+
+  /** A question was answered. */
+  answer(message: Message): void {
+    const key = `${message.to} ${message.id}`;
+    if (!this.#byQuestion.has(key)) return;
+    this.#byQuestion.set(key, message);
+    const lockId = message.type === 'lock-result' ? idOf(message.data) : undefined;
+    if (lockId !== undefined) this.#grants.set(lockId, key);
+  }
+
+  /** How many are remembered. */
+  get size(): number {
+    return this.#byQuestion.size;
+  }
+
+  /** A lock that went back is not granted by the same answer again: the server may ask for it anew. */
+  #forgetGrant(data: unknown): void {
+    const lockId = idOf(data);
+    const key = lockId === undefined ? undefined : this.#grants.get(lockId);
+    if (lockId === undefined || key === undefined) return;
+    this.#grants.delete(lockId);
+    this.#byQuestion.delete(key);
+  }
+
+  #forgetOldest(): void {
+    if (this.#byQuestion.size <= this.#max) return;
+    for (const [key, answer] of this.#byQuestion) {
+      // Those that are being made are few, and must not be made twice.
+      if (answer === undefined) continue;
+      this.#byQuestion.delete(key);
+      return;
+    }
+  }
+}
+
+function idOf(data: unknown): number | undefined {
+  const id: unknown = typeof data === 'object' && data !== null ? Reflect.get(data, 'id') : undefined;
+  return typeof id === 'number' ? id : undefined;
+}

@@ -1,0 +1,117 @@
+/**
+ * Values that JSON loses (docs/PROTOCOL.md, section 15.3): dates, BigInts, binary, references, regular expressions,
+ * partial and sparse arrays, `undefined`. In AceBase's own transport encoding, with three types of ours.
+ */
+
+/** What the codec uses of `acebase-core`. */
+export interface ValueClasses {
+  readonly PathReference: new (path: string) => { readonly path: string };
+  readonly PartialArray?: new (elements: object) => object;
+  readonly Transport: {
+    serialize2(value: unknown): unknown;
+    deserialize2(value: unknown): unknown;
+  };
+}
+
+/** Whether JSON would lose something of a value. */
+export function isLossy(value: unknown, classes: ValueClasses): boolean {
+  switch (typeof value) {
+    case 'bigint':
+    case 'undefined':
+      return true;
+    case 'object':
+      break;
+    default:
+      return false;
+  }
+  if (value === null) return false;
+  if (isSpecial(value, classes)) return true;
+  if (Array.isArray(value)) return isSparse(value) || value.some((element) => isLossy(element, classes));
+  for (const key of Object.keys(value)) {
+    if (key === '.type' || isLossy((value as Readonly<Record<string, unknown>>)[key], classes)) return true;
+  }
+  return false;
+}
+
+/** The JSON that stands for a value, with everything that JSON itself would lose. */
+export function encodeValue(value: unknown, classes: ValueClasses): unknown {
+  if (value === undefined) return { '.type': 'undefined' };
+  if (typeof value === 'bigint') return { '.type': 'bigint', '.val': value.toString() };
+  if (typeof value !== 'object' || value === null) return value;
+  const encode = (inner: unknown): unknown => encodeValue(inner, classes);
+  if (value instanceof RegExp)
+    return { '.type': 'regexp', '.val': { pattern: value.source, flags: value.flags } };
+  if (ArrayBuffer.isView(value)) {
+    const { buffer, byteOffset, byteLength } = value;
+    return classes.Transport.serialize2(buffer.slice(byteOffset, byteOffset + byteLength));
+  }
+  if (isPartialArray(value, classes)) return { '.type': 'array', ...mapped(value, encode) };
+  if (value instanceof Date && Number.isNaN(value.getTime())) return null;
+  if (isSpecial(value, classes)) return classes.Transport.serialize2(value);
+  if (Array.isArray(value)) {
+    if (!isSparse(value)) return value.map(encode);
+    return { '.type': 'sparse', '.length': value.length, '.val': mapped(value, encode) };
+  }
+  const plain = mapped(value, encode);
+  return Object.hasOwn(value, '.type') ? { '.type': 'object', '.val': plain } : plain;
+}
+
+/** The value that such JSON stands for. */
+export function decodeValue(json: unknown, classes: ValueClasses): unknown {
+  if (typeof json !== 'object' || json === null) return json;
+  const decode = (inner: unknown): unknown => decodeValue(inner, classes);
+  if (Array.isArray(json)) return json.map(decode);
+  const {
+    '.type': type,
+    '.val': inner,
+    '.length': length,
+    ...rest
+  } = json as Readonly<Record<string, unknown>>;
+  switch (type) {
+    case undefined:
+      return mapped(json, decode);
+    case 'undefined':
+      return undefined;
+    case 'object':
+      return mapped(Object(inner), decode);
+    case 'sparse':
+      return Object.assign(new Array(Number(length)), mapped(Object(inner), decode));
+    case 'array':
+      return classes.PartialArray === undefined
+        ? mapped(rest, decode)
+        : new classes.PartialArray(mapped(rest, decode));
+    default:
+      return classes.Transport.deserialize2(json);
+  }
+}
+
+/** The JSON of a value for those who know JSON only: as stock clients send it, but for BigInts, on which they throw. */
+export function plainJson(value: unknown): string {
+  return JSON.stringify(value, (_key, inner: unknown) =>
+    typeof inner === 'bigint' ? inner.toString() : inner,
+  );
+}
+
+function mapped(value: object, map: (inner: unknown) => unknown): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, map(inner)]));
+}
+
+function isSparse(array: readonly unknown[]): boolean {
+  for (let index = 0; index < array.length; index++) if (!(index in array)) return true;
+  return false;
+}
+
+function isSpecial(value: object, classes: ValueClasses): boolean {
+  return (
+    value instanceof Date ||
+    value instanceof RegExp ||
+    value instanceof ArrayBuffer ||
+    ArrayBuffer.isView(value) ||
+    value instanceof classes.PathReference ||
+    isPartialArray(value, classes)
+  );
+}
+
+function isPartialArray(value: object, { PartialArray }: ValueClasses): boolean {
+  return PartialArray !== undefined && value instanceof PartialArray;
+}

@@ -1,0 +1,251 @@
+import type { IncomingMessage } from 'node:http';
+import type { ClientOptions, RawData, WebSocket } from 'ws';
+import type { Cancel, Clock } from '../broker/ports.js';
+
+/** The first wait before another attempt, in milliseconds. */
+const FIRST_WAIT_MS = 50;
+
+/** The longest one. */
+const LONGEST_WAIT_MS = 5_000;
+
+/** By how much a wait is longer than the one before. */
+const GROWTH = 1.5;
+
+/** Each wait is this much shorter or longer, at random, so that processes do not come all at once. */
+const JITTER = 0.25;
+
+/** An attempt that takes longer has failed. */
+const HANDSHAKE_MS = 10_000;
+
+/** How often the line is looked at, and how often in a row nothing may have been heard. */
+const BEAT_MS = 5_000;
+const SILENT_BEATS = 3;
+
+/** How much of the body of a refusal is read. */
+const REFUSAL_BYTES = 4_096;
+
+/** Why a server did not let this client in. */
+export interface Refusal {
+  readonly status: number;
+  /** The server's code; `undefined` if it is not one of this package. */
+  readonly code: string | undefined;
+  /** The server's own words, or the status. */
+  readonly message: string;
+  /** What to do, as the server says. */
+  readonly remedy: string | undefined;
+}
+
+/** Where, and with what, to connect. */
+export interface Target {
+  readonly url: string;
+  readonly options: ClientOptions;
+}
+
+/** What a connection tells its owner. */
+export interface ConnectionHandlers {
+  /** Asked before each attempt. */
+  target(): Target;
+  /** A line is there; nothing was said on it. */
+  opened(): void;
+  /** A text frame came. */
+  frame(text: string): void;
+  /** The line is over. A new one is tried in a moment. */
+  lost(reason: string): void;
+  /** An attempt failed without an answer. */
+  failed(reason: string): void;
+  /** The server does not let this client in. @returns whether to try again: now, later, or not at all */
+  refused(refusal: Refusal): 'now' | 'later' | 'never';
+}
+
+/** What a connection works with. */
+export interface ConnectionTools {
+  readonly WebSocket: new (url: string, options: ClientOptions) => WebSocket;
+  readonly clock: Clock & { scheduleIdle(milliseconds: number, callback: () => void): Cancel };
+  /** 0 to 1. */
+  random(): number;
+}
+
+/**
+ * One line after another to the IPC server: connects, watches, waits longer after each failure, and connects again, until
+ * it is ended. At most one socket and one timer at a time, and no listener outside of its socket.
+ */
+export class Connection {
+  readonly #handlers: ConnectionHandlers;
+  readonly #tools: ConnectionTools;
+  #socket: WebSocket | undefined;
+  #isOpen = false;
+  #isEnded = false;
+  #waitMs = FIRST_WAIT_MS;
+  #cancelWait: Cancel | undefined;
+  #cancelBeat: Cancel | undefined;
+  #silentBeats = 0;
+
+  constructor(handlers: ConnectionHandlers, tools: ConnectionTools) {
+    this.#handlers = handlers;
+    this.#tools = tools;
+  }
+
+  /** Whether frames can be sent. */
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  /** Begins, or begins anew after it has stopped. */
+  start(): void {
+    this.#isEnded = false;
+    if (this.#socket === undefined && this.#cancelWait === undefined) this.#connect();
+  }
+
+  /** Sends a text frame; only while {@link Connection.isOpen}. */
+  send(text: string): void {
+    this.#socket?.send(text);
+  }
+
+  /** The line works as it should: the next failure is the first one again. */
+  proved(): void {
+    this.#waitMs = FIRST_WAIT_MS;
+  }
+
+  /** Ends the line; another one is tried. */
+  renew(reason: string): void {
+    this.#drop(reason);
+  }
+
+  /** Ends it for good: what was sent still goes out, and a closing handshake. */
+  end(): void {
+    this.#isEnded = true;
+    this.#cancelWait?.();
+    this.#cancelWait = undefined;
+    this.#cancelBeat?.();
+    if (this.#isOpen) this.#socket?.close(1000);
+    else this.#socket?.terminate();
+  }
+
+  #connect(): void {
+    const { url, options } = this.#handlers.target();
+    const { WebSocket } = this.#tools;
+    const socket = new WebSocket(url, {
+      perMessageDeflate: false,
+      maxPayload: 0,
+      handshakeTimeout: HANDSHAKE_MS,
+      ...options,
+    });
+    this.#socket = socket;
+    const ifThis = (act: () => void): void => {
+      if (this.#socket === socket) act();
+    };
+    const heard = (): void => {
+      this.#silentBeats = 0;
+    };
+    socket.on('open', () => ifThis(() => this.#opened()));
+    socket.on('message', (data: RawData, isBinary: boolean) => {
+      heard();
+      if (!isBinary) ifThis(() => this.#handlers.frame(String(data)));
+    });
+    socket.on('ping', heard);
+    socket.on('pong', heard);
+    socket.on('unexpected-response', (_request, response) => {
+      void readRefusal(response).then((refusal) => {
+        ifThis(() => this.#refused(refusal));
+        socket.terminate();
+      });
+    });
+    let failure: string | undefined;
+    socket.on('error', (error: Error) => {
+      failure ??= error.message || 'no connection';
+    });
+    socket.on('close', (code: number, reason: Buffer) => {
+      ifThis(() => this.#closed(failure ?? describeClose(code, String(reason))));
+    });
+  }
+
+  #opened(): void {
+    this.#isOpen = true;
+    this.#silentBeats = 0;
+    this.#watch();
+    this.#handlers.opened();
+  }
+
+  #watch(): void {
+    // A line that is there keeps the process alive by itself; looking at it need not.
+    this.#cancelBeat = this.#tools.clock.scheduleIdle(BEAT_MS, () => {
+      this.#silentBeats++;
+      // Beats, not milliseconds: a process that was stopped for a while has not heard because it did not listen.
+      if (this.#silentBeats > SILENT_BEATS) this.#drop('the IPC server answers no ping');
+      else {
+        if (this.#silentBeats > 1) this.#socket?.ping();
+        this.#watch();
+      }
+    });
+  }
+
+  #drop(reason: string): void {
+    const socket = this.#socket;
+    this.#closed(reason);
+    socket?.terminate();
+  }
+
+  #closed(reason: string): void {
+    const wasOpen = this.#isOpen;
+    this.#socket = undefined;
+    this.#isOpen = false;
+    this.#cancelBeat?.();
+    if (this.#isEnded) return;
+    if (wasOpen) this.#handlers.lost(reason);
+    else this.#handlers.failed(reason);
+    this.#later();
+  }
+
+  #refused(refusal: Refusal): void {
+    this.#socket = undefined;
+    if (this.#isEnded) return;
+    const when = this.#handlers.refused(refusal);
+    if (when === 'now') this.#connect();
+    else if (when === 'later') this.#later();
+  }
+
+  #later(): void {
+    if (this.#isEnded) return;
+    const wait = this.#waitMs * (1 - JITTER + 2 * JITTER * this.#tools.random());
+    this.#waitMs = Math.min(this.#waitMs * GROWTH, LONGEST_WAIT_MS);
+    this.#cancelWait = this.#tools.clock.schedule(wait, () => {
+      this.#cancelWait = undefined;
+      this.#connect();
+    });
+  }
+}
+
+function describeClose(code: number, reason: string): string {
+  if (code === 1006) return 'the line broke';
+  return reason === '' ? `closed with ${code}` : `closed with ${code}, ${reason}`;
+}
+
+async function readRefusal(response: IncomingMessage): Promise<Refusal> {
+  const status = response.statusCode ?? 0;
+  let body = '';
+  try {
+    for await (const chunk of response) {
+      body += String(chunk);
+      if (body.length > REFUSAL_BYTES) break;
+    }
+  } catch {
+    // What has come of it is enough.
+  }
+  const said = parseRefusal(body);
+  return {
+    status,
+    code: said?.code,
+    message: said?.message ?? `the server answered with ${status} ${response.statusMessage ?? ''}`.trim(),
+    remedy: said?.remedy,
+  };
+}
+
+function parseRefusal(body: string): { code: string; message: string; remedy: string } | undefined {
+  try {
+    const { code, message, remedy } = JSON.parse(body) as Record<string, unknown>;
+    if (typeof code !== 'string' || !code.startsWith('IPC_')) return undefined;
+    return { code, message: String(message), remedy: String(remedy) };
+  } catch {
+    return undefined;
+  }
+}

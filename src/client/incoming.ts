@@ -1,0 +1,186 @@
+/** What comes from other peers, and what it means here. */
+
+import { basename } from 'node:path';
+import type { Cancel } from '../broker/ports.js';
+import { systemClock } from '../platform/clock.js';
+import { type LockDetails, loggerOf, type Message, type RemoteIPCPeer, type RootAddress } from './acebase.js';
+import type { Answers } from './answers.js';
+import { decodeValue, type ValueClasses } from './codec.js';
+import type { EventNumbers } from './event-numbers.js';
+import { type IndexBuilds, indexBuildsOf } from './index-builds.js';
+import { withOwnFileName } from './index-names.js';
+import { isRequest, subjectOf } from './outgoing.js';
+import { forgetQueries } from './query-caches.js';
+import type { RepairName } from './repairs.js';
+
+/** What it works with. */
+export interface IncomingSettings {
+  readonly ipc: RemoteIPCPeer;
+  readonly classes: ValueClasses;
+  readonly answers: Answers;
+  readonly eventNumbers: EventNumbers;
+  has(repair: RepairName): boolean;
+  /** A request of this process has its answer. */
+  answered(requestId: string): void;
+  /** Sends an answer again. */
+  repeat(message: Message): void;
+  /** A peer that was awaited is there. */
+  isBack(peerId: string): void;
+  /** A peer is gone. */
+  isGone(peerId: string): void;
+}
+
+/** The incoming messages of one peer. */
+export class Incoming {
+  readonly #settings: IncomingSettings;
+  /** What others say they understand. */
+  readonly #abilities = new Map<string, ReadonlySet<string>>();
+  readonly #builds: IndexBuilds;
+  /** Which worker asked a master for each lock. */
+  readonly #holders = new WeakMap<LockDetails, string>();
+  #unseen: Set<string> | undefined;
+  #cancelExpectation: Cancel | undefined;
+
+  constructor(settings: IncomingSettings) {
+    this.#settings = settings;
+    this.#builds = indexBuildsOf(settings.ipc, settings.has('index-builds'));
+  }
+
+  /** Whether that peer understands encoded values. */
+  understandsValues(peerId: string): boolean {
+    return this.#abilities.get(peerId)?.has('values') === true;
+  }
+
+  /** Whether that peer is not back yet after the server was restarted. */
+  isAwaited(peerId: string): boolean {
+    return this.#unseen?.has(peerId) === true;
+  }
+
+  /** A frame came, but for the words of the session. Never throws. */
+  receive(text: string): void {
+    const { ipc } = this.#settings;
+    try {
+      if (text.startsWith('disconnect:')) this.#forget(text.slice('disconnect:'.length));
+      else if (text.startsWith('{')) this.#handle(this.#decoded(JSON.parse(text) as Message));
+    } catch (error) {
+      loggerOf(ipc.storage).error('A message of the IPC server could not be handled:', error);
+    }
+  }
+
+  /** The server is a new one: peers that are not there any more are forgotten after a while. */
+  expectPeersAnew(milliseconds: number): void {
+    const { ipc } = this.#settings;
+    this.#unseen = new Set([
+      ...ipc.peers.map(({ id }) => id),
+      ...ipc._locks.map(({ request }) => this.#holders.get(request)).filter((id) => id !== undefined),
+    ]);
+    this.#cancelExpectation?.();
+    this.#cancelExpectation = systemClock.scheduleIdle(milliseconds, () => {
+      for (const id of this.#unseen ?? []) this.#gone(id);
+      this.#unseen = undefined;
+    });
+  }
+
+  #gone(id: string): void {
+    this.#forget(id);
+    const { ipc } = this.#settings;
+    if (!ipc.isMaster) return;
+    for (const { lock, request } of [...ipc._locks]) {
+      if (lock !== null && this.#holders.get(request) === id) void lock.release('its holder is gone');
+    }
+  }
+
+  #forget(id: string): void {
+    const { ipc, eventNumbers, isGone } = this.#settings;
+    isGone(id);
+    ipc.removePeer(id, true);
+    this.#abilities.delete(id);
+    eventNumbers.forget(id);
+  }
+
+  #decoded(message: Message): Message {
+    if (message.encoded === undefined) return message;
+    return { ...message, data: decodeValue(message.encoded, this.#settings.classes) };
+  }
+
+  #handle(message: Message): void {
+    const { ipc, eventNumbers, has } = this.#settings;
+    if (this.#unseen?.delete(message.from) === true) this.#settings.isBack(message.from);
+    switch (message.type) {
+      case 'hello':
+        if (message.can !== undefined) this.#abilities.set(message.from, new Set(message.can));
+        this.#pass(message);
+        return;
+      case 'event':
+        if (message.nr !== undefined && !eventNumbers.isNew(message.nr)) return;
+        this.#pass(message);
+        return;
+      case 'unsubscribe':
+        if (has('unsubscribe') && message.counted === true)
+          ipc.cancelRemoteSubscription(message.from, message.data as { path: string; event: string });
+        return;
+      case 'notification':
+        this.#notified(message);
+        return;
+      case 'lock-result':
+      case 'unlock-result':
+      case 'result':
+        this.#answered(message);
+        return;
+      case 'index-updated':
+        if (has('query-caches')) forgetQueries(ipc.storage, filesOf(message));
+        return;
+      default:
+        if (isRequest(message)) this.#asked(message);
+        else this.#pass(message);
+    }
+  }
+
+  #notified(message: Message): void {
+    const { ipc, has } = this.#settings;
+    if (subjectOf(message) === 'root.update') {
+      const { pageNr, recordNr } = (message.data as { address: RootAddress }).address;
+      // Neither told again nor written to the file: who changed it did both. But a master is to write one whose number
+      // comes in quotes [PROTOCOL-7.6], and echoes it.
+      const isToBeWritten = ipc.isMaster && typeof recordNr === 'string';
+      void ipc.storage.rootRecord?.update({ path: '', pageNr, recordNr }, !isToBeWritten);
+      return;
+    }
+    this.#pass(has('index-names') ? withOwnFileName(message, ipc.storage) : message);
+  }
+
+  #answered(message: Message): void {
+    const { ipc, answered, has } = this.#settings;
+    const { id } = message;
+    if (id === undefined || !ipc._requests.has(id)) return;
+    answered(id);
+    this.#pass(has('index-names') ? withOwnFileName(message, ipc.storage) : message);
+  }
+
+  #asked(message: Message): void {
+    const { ipc, answers, repeat, has } = this.#settings;
+    if (!ipc.isMaster) return;
+    const state = answers.ask(message);
+    if (state === 'answering') return;
+    if (state !== 'new') {
+      repeat(state);
+      return;
+    }
+    const own = has('index-names') ? withOwnFileName(message, ipc.storage) : message;
+    if (own.type === 'lock-request') this.#holders.set(own.data as LockDetails, own.from);
+    if (own.type === 'lock-request') this.#builds.whenLockMayBeGranted(own, () => this.#pass(own));
+    else this.#pass(own);
+  }
+
+  #pass(message: Message): void {
+    const { ipc } = this.#settings;
+    void Promise.resolve(ipc.handleMessage(message)).catch((error: unknown) => {
+      loggerOf(ipc.storage).error(`A message of type ${message.type} could not be handled:`, error);
+    });
+  }
+}
+
+function filesOf({ data }: Message): string[] {
+  const files = typeof data === 'object' && data !== null ? Reflect.get(data, 'files') : undefined;
+  return Array.isArray(files) ? files.map((file) => basename(String(file))) : [];
+}

@@ -1,0 +1,11 @@
+/** The public face of `acebase-ipc-server/client`. */
+
+export {
+  type ClientStatus,
+  type InstalledBuild,
+  type InstallOptions,
+  install,
+  type RepairName,
+  type TlsOptions,
+  uninstall,
+} from './install.js';

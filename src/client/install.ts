@@ -1,0 +1,182 @@
+/** Makes the remote peer of AceBase sound, in this process (docs/CLIENT.md). */
+
+import type { WebSocket } from 'ws';
+import packageJson from '../../package.json' with { type: 'json' };
+import { IPCError } from '../errors.js';
+import type { IPCConfig, RemoteIPCPeer, Storage } from './acebase.js';
+import { type Build, findBuilds } from './builds.js';
+import { closeDataBeforeLog } from './closing.js';
+import { repairIndexFiles } from './index-files.js';
+import { repairQueryCaches } from './query-caches.js';
+import { RemotePeer } from './remote-peer.js';
+import { REPAIRS, type RepairName } from './repairs.js';
+import type { ClientStatus } from './status.js';
+
+export type { TlsOptions } from './acebase.js';
+export type { RepairName } from './repairs.js';
+export type { ClientStatus } from './status.js';
+
+/** What to install. */
+export interface InstallOptions {
+  /** Repairs that are switched off, by `false`. Default: all are on. */
+  readonly repairs?: Readonly<Partial<Record<RepairName, boolean>>>;
+  /** Is told when a connection is there, is lost, or is given up. Called again for each database file. */
+  readonly onStatus?: (status: ClientStatus) => void;
+  /** Folders of further acebase packages, where this process loads such that are not found from where it started. */
+  readonly packages?: readonly string[];
+}
+
+/** One build that has this client. */
+export interface InstalledBuild {
+  /** The folder of the acebase package. */
+  readonly folder: string;
+  readonly version: string;
+  readonly format: 'CommonJS' | 'ESM';
+}
+
+/** What is installed, in the whole process: the module may be loaded twice, as ESM and as CommonJS. */
+interface Installation {
+  readonly builds: InstalledBuild[];
+  readonly undo: (() => void)[];
+  options: InstallOptions;
+}
+
+const KEY = Symbol.for('acebase-ipc-server.client');
+const place = globalThis as { [KEY]?: Installation | undefined };
+
+/**
+ * Puts this client into the acebase packages that this process can load. To be called before the first AceBase is made;
+ * databases that are there already stay as they are. Called again it changes the options and nothing else.
+ *
+ * @returns the builds that have it now
+ * @throws {IPCError} IPC_CLIENT_NO_ACEBASE, IPC_CLIENT_UNKNOWN_ACEBASE, IPC_CLIENT_BAD_OPTION; nothing is changed then
+ */
+export function install(options: InstallOptions = {}): readonly InstalledBuild[] {
+  check(options);
+  if (place[KEY] !== undefined) {
+    place[KEY].options = options;
+    return place[KEY].builds;
+  }
+  const builds = findBuilds(options.packages);
+  const installation: Installation = { builds, undo: [], options };
+  for (const build of builds) installation.undo.push(...patch(build, installation));
+  place[KEY] = installation;
+  return builds;
+}
+
+/** Takes it out again, for tests. Databases that were made meanwhile keep it. */
+export function uninstall(): void {
+  for (const undo of place[KEY]?.undo.reverse() ?? []) undo();
+  place[KEY] = undefined;
+}
+
+function check({ repairs = {} }: InstallOptions): void {
+  const unknown = Object.keys(repairs).filter((name) => !REPAIRS.some((known) => known === name));
+  if (unknown.length === 0) return;
+  const known = REPAIRS.join(', ');
+  throw new IPCError('IPC_CLIENT_BAD_OPTION', `there is no repair ${unknown.join(', ')}; there are ${known}`);
+}
+
+/** The peers that have this client. */
+const peers = new WeakMap<RemoteIPCPeer, RemotePeer>();
+
+function patch(build: Build, installation: Installation): (() => void)[] {
+  const { remotePeer, indexMethods, readIndexFile } = build;
+  const original = { ...remotePeer, lock: build.lock };
+  const { connect, sendMessage, cancelRemoteSubscription } = remotePeer;
+  const has = (repair: RepairName): boolean => installation.options.repairs?.[repair] !== false;
+  const own = Object.fromEntries(
+    (['connect', 'sendMessage', 'lock', 'cancelRemoteSubscription'] as const).map((name) => [
+      name,
+      Object.getOwnPropertyDescriptor(remotePeer, name),
+    ]),
+  );
+  remotePeer.connect = function (this: RemoteIPCPeer, connectOptions) {
+    // A database that was made before is AceBase's own: it connects anew.
+    if (Reflect.get(this, 'ws') !== undefined) return connect.call(this, connectOptions);
+    const peer = new RemotePeer(this, {
+      classes: build.classes,
+      WebSocket: webSocketOf(build),
+      client: `${packageJson.name}/${packageJson.version}`,
+      createId: build.createId,
+      exitingError: (message) => new build.ExitingError(message),
+      masterLock: (details) => original.lock.call(this, details),
+      has,
+      onStatus: (status) => installation.options.onStatus?.(status),
+    });
+    peers.set(this, peer);
+    if (has('closing')) closeDataBeforeLog(this.storage);
+    return peer.connect();
+  };
+  remotePeer.sendMessage = function (this: RemoteIPCPeer, message) {
+    const peer = peers.get(this);
+    if (peer === undefined) sendMessage.call(this, message);
+    else peer.send(message);
+  };
+  remotePeer.lock = function (this: RemoteIPCPeer, details) {
+    return peers.get(this)?.lock(details) ?? original.lock.call(this, details);
+  };
+  remotePeer.cancelRemoteSubscription = function (this: RemoteIPCPeer, peerId, details) {
+    if (!peers.has(this)) return cancelRemoteSubscription.call(this, peerId, details);
+    const isIt = (sub: RemoteIPCPeer['remoteSubscriptions'][number]): boolean =>
+      sub.for === peerId && sub.path === details.path && sub.event === details.event;
+    const found = this.remoteSubscriptions.find(isIt);
+    if (found !== undefined) this.storage.subscriptions.remove(details.path, details.event, found.callback);
+  };
+  const undo = [
+    () => {
+      for (const [name, descriptor] of Object.entries(own)) {
+        if (descriptor === undefined) Reflect.deleteProperty(remotePeer, name);
+        else Object.defineProperty(remotePeer, name, descriptor);
+      }
+    },
+    letUrlStandForPort(build),
+  ];
+  const peerOf = (storage: Storage): RemotePeer | undefined => peers.get(storage.ipc);
+  for (const methods of indexMethods) {
+    if (Object.hasOwn(methods, '_getTree')) {
+      const isReader = (storage: Storage): boolean =>
+        has('index-files') && peerOf(storage) !== undefined && !storage.ipc.isMaster;
+      undo.push(repairIndexFiles(methods, readIndexFile, isReader));
+      const changed = (storage: Storage, file: string): void => {
+        if (has('query-caches') && storage.ipc.isMaster) peerOf(storage)?.indexUpdated(file);
+      };
+      undo.push(repairQueryCaches(methods, changed));
+    }
+  }
+  return undo;
+}
+
+function webSocketOf(build: Build): new (url: string, options: object) => WebSocket {
+  try {
+    return (build.loadWebSocket() as { WebSocket: new (url: string, options: object) => WebSocket })
+      .WebSocket;
+  } catch (cause) {
+    throw new IPCError('IPC_CLIENT_NO_WS', undefined, { cause });
+  }
+}
+
+/** AceBase wants a port. Where `ipc.url` says everything, it needs none. */
+function letUrlStandForPort({ storageSettings }: Build): () => void {
+  if (storageSettings === undefined) return () => undefined;
+  Object.defineProperty(storageSettings, 'ipc', {
+    configurable: true,
+    set(this: object, value: unknown) {
+      const config = value as Partial<IPCConfig> | null;
+      const isUrl = typeof config === 'object' && config !== null && typeof config.url === 'string';
+      const ipc = isUrl && config.port === undefined ? { ...config, port: portOf(config.url) } : value;
+      Object.defineProperty(this, 'ipc', {
+        value: ipc,
+        writable: true,
+        enumerable: true,
+        configurable: true,
+      });
+    },
+  });
+  return () => Reflect.deleteProperty(storageSettings, 'ipc');
+}
+
+function portOf(url: string | undefined): number {
+  const { port, protocol } = new URL(url ?? '');
+  return port === '' ? (protocol === 'wss:' ? 443 : 80) : Number(port);
+}

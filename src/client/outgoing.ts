@@ -1,0 +1,109 @@
+/** What a message becomes on its way out: its members of ours, its text, and what happens to it if its server dies. */
+
+import type { Message, RemoteIPCPeer } from './acebase.js';
+import { encodeValue, isLossy, plainJson, type ValueClasses } from './codec.js';
+import type { EventNumbers } from './event-numbers.js';
+import type { AfterRestart, Frame } from './sent-frames.js';
+
+/** What messages are made with. */
+export interface OutgoingSettings {
+  readonly ipc: RemoteIPCPeer;
+  readonly classes: ValueClasses;
+  readonly eventNumbers: EventNumbers;
+  /** The session of this client. */
+  session(): string;
+  /** Whether values are encoded at all. */
+  readonly hasValues: boolean;
+  /** Whether that peer understands encoded values. */
+  understands(peerId: string): boolean;
+}
+
+/** Types whose data may hold values of users. */
+const VALUE_TYPES = new Set(['event', 'request', 'result', 'notification']);
+
+/** Notifications of which the file tells more after a restart of the server. */
+const OUTDATED = new Set(['cache.update', 'cache.invalidate', 'root.update']);
+
+/** The frame of a message. */
+export function frameOf(message: Message, settings: OutgoingSettings): Frame {
+  const json = plainJson(withValues(withMarks(message, settings), settings));
+  const text = typeof message.to === 'string' ? `to:${message.to};${json}` : json;
+  return {
+    text,
+    afterRestart: afterRestart(message),
+    requestId: isRequest(message) ? message.id : undefined,
+    isDispensable: message.type === 'event',
+    to: message.to,
+  };
+}
+
+/** Whether a message waits for an answer of the master. */
+export function isRequest({ type, id }: Message): boolean {
+  return id !== undefined && (type === 'request' || type.endsWith('-request'));
+}
+
+/** What `data.type` is. */
+export function subjectOf({ data }: Message): string | undefined {
+  const type = typeof data === 'object' && data !== null ? Reflect.get(data, 'type') : undefined;
+  return typeof type === 'string' ? type : undefined;
+}
+
+function afterRestart(message: Message): AfterRestart {
+  switch (message.type) {
+    case 'hello':
+      return 'outdated';
+    case 'notification':
+      return OUTDATED.has(subjectOf(message) ?? '') ? 'outdated' : 'again';
+    case 'request':
+      // Given back twice, the same space would be given to two writers.
+      return subjectOf(message) === 'fst.release' ? 'once' : 'again';
+    case 'result':
+    case 'lock-result':
+    case 'unlock-result':
+      // A server that does not know of the question would give a lock back that is granted by its answer.
+      return 'asked-for';
+    default:
+      return 'again';
+  }
+}
+
+function withMarks(message: Message, { eventNumbers, session, hasValues }: OutgoingSettings): Message {
+  switch (message.type) {
+    case 'hello':
+      return { ...message, can: hasValues ? ['values', 'counted'] : ['counted'] };
+    case 'unsubscribe':
+      return { ...message, counted: true };
+    case 'event':
+      return { ...message, nr: eventNumbers.next(message.to ?? '') };
+    case 'lock-result':
+      return message.ok === true
+        ? { ...message, data: { ...(message.data as object), epoch: session() } }
+        : message;
+    default:
+      return message;
+  }
+}
+
+function withValues(message: Message, { classes, hasValues, understands }: OutgoingSettings): Message {
+  const { data, type, to } = message;
+  if (!hasValues || !VALUE_TYPES.has(type) || typeof data !== 'object' || data === null) return message;
+  if (!isLossyData(type, data, classes)) return message;
+  if (to !== undefined && !understands(to)) return message;
+  const encoded = encodeValue(data, classes);
+  if (to === undefined) return { ...message, encoded };
+  const subject = subjectOf(message);
+  return { ...message, data: subject === undefined ? {} : { type: subject }, encoded };
+}
+
+/** What is undefined at the top is not there, in JSON and out of it. */
+function isLossyData(type: string, data: object, classes: ValueClasses): boolean {
+  // The many notifications carry nothing but addresses, mostly; what they lack, nobody misses.
+  const values = type === 'notification' ? Object.values(data).flatMap(objectValues) : Object.values(data);
+  return values.some((value) => value !== undefined && isLossy(value, classes));
+}
+
+function objectValues(value: unknown): unknown[] {
+  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) !== null
+    ? Object.values(value)
+    : [value];
+}

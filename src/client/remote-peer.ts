@@ -1,0 +1,389 @@
+import type { WebSocket } from 'ws';
+import { claimOf } from '../broker/session.js';
+import { systemClock } from '../platform/clock.js';
+import { type IPCLock, type LockDetails, loggerOf, type Message, type RemoteIPCPeer } from './acebase.js';
+import { describe, overHttp, type TokenPlace, webSocketTarget } from './address.js';
+import { Answers } from './answers.js';
+import type { ValueClasses } from './codec.js';
+import { Connection, type Refusal, type Target } from './connection.js';
+import { EventNumbers } from './event-numbers.js';
+import { Incoming } from './incoming.js';
+import { WorkerLocks } from './locks.js';
+import { frameOf, isRequest } from './outgoing.js';
+import type { RepairName } from './repairs.js';
+import { type Frame, SentFrames } from './sent-frames.js';
+import type { ClientStatus } from './status.js';
+import { View } from './view.js';
+import { WaitingEvents } from './waiting-events.js';
+
+/** UTF-16 units that are kept for a server that is not there, or that may die. */
+export const MAX_KEPT_UNITS = 64 * 1024 * 1024;
+
+/** Milliseconds that peers have to come back to a server that does not say how long it waits for them. */
+const RETURN_MS = 10_000;
+
+/** Milliseconds that a server has to end the line of a peer that said goodbye. */
+const FAREWELL_MS = 3_000;
+
+/** Codes of refusals after which a peer may come again as another one: its place is lost, it is not unwanted. */
+const PLACE_LOST = new Set(['IPC_REFUSED_PEER_GONE', 'IPC_REFUSED_UNSAFE_RETURN']);
+
+/** Statuses after which trying again changes nothing [PROTOCOL-2.6]. */
+const FINAL = new Set([403, 409, 500]);
+
+/** What a peer is made with. */
+export interface RemotePeerSettings {
+  readonly classes: ValueClasses;
+  readonly WebSocket: new (url: string, options: object) => WebSocket;
+  /** Name and version of this client. */
+  readonly client: string;
+  /** Makes a random id of AceBase's kind, of 25 characters. */
+  createId(): string;
+  exitingError(message: string): Error;
+  /** AceBase's own way to get a lock, for the master. */
+  masterLock(details: LockDetails): Promise<IPCLock>;
+  has(repair: RepairName): boolean;
+  onStatus(status: ClientStatus): void;
+  readonly maxKeptUnits?: number;
+}
+
+/** What this client puts in the place of AceBase's way to the IPC server: one for each file that is open. */
+export class RemotePeer {
+  readonly #ipc: RemoteIPCPeer;
+  readonly #settings: RemotePeerSettings;
+  readonly #connection: Connection;
+  readonly #frames: SentFrames;
+  readonly #waitingEvents: WaitingEvents;
+  readonly #view: View;
+  readonly #locks: WorkerLocks;
+  readonly #answers = new Answers();
+  readonly #incoming: Incoming;
+  readonly #eventNumbers: EventNumbers;
+  #session: string;
+  #tokenPlace: TokenPlace = 'header';
+  #maxPayload = 0;
+  /** Frames of this session that came; `undefined` before there was a welcome. */
+  #received: number | undefined;
+  /** Whether the line takes frames: there was a welcome, and nothing is under way that must go first. */
+  #isFlowing = false;
+  #hasSessions = false;
+  #isReady = false;
+  #isClosing = false;
+  #hasBeenConnected = false;
+  #attempts = 0;
+  #settle: (() => void) | undefined;
+  #closeWhenReady = false;
+
+  constructor(ipc: RemoteIPCPeer, settings: RemotePeerSettings) {
+    this.#ipc = ipc;
+    this.#settings = settings;
+    this.#session = settings.createId();
+    this.#frames = new SentFrames(settings.maxKeptUnits ?? MAX_KEPT_UNITS);
+    this.#waitingEvents = new WaitingEvents(settings.maxKeptUnits ?? MAX_KEPT_UNITS);
+    this.#view = new View(ipc);
+    this.#eventNumbers = new EventNumbers(() => this.#session);
+    this.#locks = new WorkerLocks({
+      ...settings,
+      ipc,
+      clock: systemClock,
+      granted: () => this.#lockGranted(),
+      areShared: settings.has('locks'),
+    });
+    this.#incoming = new Incoming({
+      ...settings,
+      ipc,
+      answers: this.#answers,
+      eventNumbers: this.#eventNumbers,
+      answered: (id) => this.#frames.answered(id),
+      repeat: (message) => this.send(message),
+      isBack: (peerId) => this.#isBack(peerId),
+      isGone: (peerId) => void this.#waitingEvents.take(peerId),
+    });
+    this.#connection = new Connection(
+      {
+        target: () => this.#target(),
+        opened: () => undefined,
+        frame: (text) => this.#frame(text),
+        lost: (reason) => this.#lost(reason),
+        failed: (reason) => this.#failed(reason),
+        refused: (refusal) => this.#refused(refusal),
+      },
+      { WebSocket: settings.WebSocket, clock: systemClock, random: Math.random },
+    );
+    ipc.storage.once('ready', () => {
+      this.#isReady = true;
+      if (this.#closeWhenReady) void ipc.exit();
+      this.#sayReady();
+    });
+  }
+
+  /** Connects. Resolves at the first welcome, or when the server will not have this process: that was told then. */
+  connect(): Promise<void> {
+    const settled = new Promise<void>((resolve) => {
+      this.#settle = resolve;
+    });
+    this.#connection.start();
+    return settled;
+  }
+
+  /** Sends a message, now or when there is a line. */
+  send(message: Message): void {
+    if (this.#isClosing || !this.#isToBeSent(message)) return;
+    const { has } = this.#settings;
+    const frame = frameOf(message, {
+      ...this.#settings,
+      ipc: this.#ipc,
+      eventNumbers: this.#eventNumbers,
+      session: () => this.#session,
+      hasValues: has('values'),
+      understands: (peerId) => this.#incoming.understandsValues(peerId),
+    });
+    if (message.type.endsWith('result')) this.#answers.answer(message);
+    if (!this.#keep(frame)) this.#noRoom(message);
+    this.#flow();
+    if (message.type === 'bye') this.#leave();
+  }
+
+  /** Gets a lock. */
+  async lock(details: LockDetails): Promise<IPCLock> {
+    if (!this.#ipc.isMaster) return this.#locks.lock(details);
+    const lock = await this.#settings.masterLock(details);
+    await this.#view.underLock();
+    return lock;
+  }
+
+  /** The master has changed an index file. */
+  indexUpdated(file: string): void {
+    if (this.#ipc.peers.length > 0)
+      this.send({ type: 'index-updated', from: this.#ipc.id, data: { files: [file] } });
+  }
+
+  async #lockGranted(): Promise<void> {
+    await this.#view.underLock();
+    // A new index is told of right before the lock; its file may still be read.
+    const { _annoucedIndexes: announced } = this.#ipc.storage;
+    if (announced !== undefined && announced.size > 0) await Promise.allSettled(announced.values());
+  }
+
+  #isToBeSent(message: Message): boolean {
+    if (message.type === 'bye') return message.from === this.#ipc.id;
+    if (message.type !== 'unsubscribe' || !this.#settings.has('unsubscribe')) return true;
+    const { path, event } = message.data as { path: string; event: string };
+    return !this.#ipc.ourSubscriptions.some((other) => other.path === path && other.event === event);
+  }
+
+  #keep(frame: Frame): boolean {
+    const { to, isDispensable } = frame;
+    if (isDispensable && to !== undefined && this.#incoming.isAwaited(to)) {
+      return this.#waitingEvents.keep(to, frame);
+    }
+    return this.#frames.add(frame);
+  }
+
+  /** A peer is back at a server that was restarted. */
+  #isBack(peerId: string): void {
+    for (const frame of this.#waitingEvents.take(peerId)) this.#frames.add(frame);
+    this.#flow();
+  }
+
+  #noRoom(message: Message): void {
+    const { id } = message;
+    const reason = `IPC_CLIENT_QUEUE_FULL: too much waits for the IPC server at ${describe(this.#ipc.config)}, which is not there`;
+    if (isRequest(message) && id !== undefined) this.#ipc._requests.get(id)?.reject(new Error(reason));
+    else if (this.#frames.dropped === 1) loggerOf(this.#ipc.storage).error(reason);
+  }
+
+  #target(): Target {
+    const { id, version, config } = this.#ipc;
+    const parameters = {
+      v: version,
+      id,
+      client: this.#settings.client,
+      session: this.#session,
+      can: 'resume,ready,no-echo',
+      ...(this.#received === undefined ? {} : { received: String(this.#received) }),
+    };
+    return webSocketTarget(config, { endpoint: 'connect', parameters, tokenPlace: this.#tokenPlace });
+  }
+
+  #frame(text: string): void {
+    if (text.startsWith('welcome:')) this.#welcome(text.slice('welcome:'.length));
+    else if (text.startsWith('stable:')) this.#frames.arrived(Number(text.slice('stable:'.length)));
+    else {
+      if (this.#received !== undefined) this.#received++;
+      if (text.startsWith('get:')) void this.#pickUp(text.slice('get:'.length));
+      else this.#incoming.receive(text);
+    }
+  }
+
+  #welcome(json: string): void {
+    const { maxPayload, session } = JSON.parse(json) as {
+      maxPayload: number;
+      session?: { resumed: boolean; received: number; grace: number };
+    };
+    this.#maxPayload = maxPayload;
+    this.#hasSessions = session !== undefined;
+    this.#connection.proved();
+    const isResumed = session?.resumed === true && this.#frames.resume(session.received);
+    if (session?.resumed === true && !isResumed) {
+      // What it lacks is not here any more: only a new session can go on.
+      this.#comeAnew();
+      this.#connection.renew('the session cannot be resumed');
+      return;
+    }
+    if (!isResumed) this.#beginAnew(session?.grace);
+    this.#received ??= 0;
+    this.#isFlowing = true;
+    if (!isResumed) this.#sayReady();
+    this.#flow();
+    this.#attempts = 0;
+    this.#hasBeenConnected = true;
+    this.#settings.onStatus({ kind: 'connected', database: this.#ipc.dbname, resumed: isResumed });
+    this.#settle?.();
+  }
+
+  /** This server has never heard of this process. If another one had, much may have got lost with it. */
+  #beginAnew(grace: number | undefined): void {
+    if (this.#received === undefined && !this.#hasBeenConnected) return;
+    this.#received = 0;
+    const given = this.#frames.takeForNewServer();
+    for (const id of given) this.#ipc._requests.get(id)?.resolve({ ok: true });
+    this.#view.missedNews();
+    if (this.#hasSessions && !this.#ipc.isMaster) {
+      const claims = this.#locks.claims();
+      if (claims.length > 0) this.#connection.send(claimOf(claims));
+    }
+    this.#incoming.expectPeersAnew(grace ?? RETURN_MS);
+    const isEarly = ({ to, isDispensable }: Frame): boolean =>
+      isDispensable && to !== undefined && this.#incoming.isAwaited(to);
+    for (const frame of this.#frames.takeUnsent(isEarly)) {
+      if (frame.to !== undefined) this.#waitingEvents.keep(frame.to, frame);
+    }
+  }
+
+  #sayReady(): void {
+    if (this.#isReady && this.#isFlowing && this.#hasSessions) {
+      this.#frames.add({
+        text: 'ready',
+        afterRestart: 'outdated',
+        requestId: undefined,
+        isDispensable: false,
+      });
+      this.#flow();
+    }
+  }
+
+  /** Hands over what waits, as long as the line takes it. */
+  #flow(): void {
+    while (this.#isFlowing && this.#connection.isOpen) {
+      const text = this.#frames.next();
+      if (text === undefined) break;
+      if (text.length > this.#maxPayload) void this.#sendLong(text);
+      else this.#connection.send(text);
+      // Who does not know sessions asks for nothing again.
+      if (!this.#hasSessions) this.#frames.arrived(Number.POSITIVE_INFINITY);
+    }
+  }
+
+  async #sendLong(text: string): Promise<void> {
+    this.#isFlowing = false;
+    try {
+      await overHttp(this.#ipc.config, this.#http('send', {}), text);
+    } catch (error) {
+      loggerOf(this.#ipc.storage).error('A long message was not taken by the IPC server:', error);
+    }
+    this.#isFlowing = this.#connection.isOpen;
+    this.#flow();
+  }
+
+  async #pickUp(messageId: string): Promise<void> {
+    try {
+      this.#incoming.receive(await overHttp(this.#ipc.config, this.#http('receive', { msg: messageId })));
+    } catch (error) {
+      loggerOf(this.#ipc.storage).error(`Message ${messageId} could not be picked up:`, error);
+    }
+  }
+
+  #http(endpoint: 'send' | 'receive', more: Readonly<Record<string, string>>) {
+    return { endpoint, parameters: { id: this.#ipc.id, ...more }, tokenPlace: this.#tokenPlace };
+  }
+
+  #lost(reason: string): void {
+    this.#isFlowing = false;
+    if (this.#isClosing) {
+      this.#connection.end();
+      return;
+    }
+    loggerOf(this.#ipc.storage).error(
+      `The connection to the IPC server at ${describe(this.#ipc.config)} was lost: ${reason}`,
+    );
+    this.#settings.onStatus({ kind: 'reconnecting', database: this.#ipc.dbname, reason });
+  }
+
+  #failed(reason: string): void {
+    this.#attempts++;
+    if (this.#isClosing) {
+      this.#connection.end();
+      return;
+    }
+    if (this.#attempts > 1) return;
+    loggerOf(this.#ipc.storage).error(
+      `The IPC server at ${describe(this.#ipc.config)} is not there (${reason}). Trying on`,
+    );
+    this.#settings.onStatus({ kind: 'reconnecting', database: this.#ipc.dbname, reason });
+  }
+
+  #refused(refusal: Refusal): 'now' | 'later' | 'never' {
+    const { status, code, message, remedy } = refusal;
+    if (status === 403 && code === undefined && this.#tokenPlace === 'header') {
+      // Not a server of this package: it looks for the token in the URL.
+      this.#tokenPlace = 'url';
+      return 'now';
+    }
+    if (code !== undefined && PLACE_LOST.has(code) && this.#received !== undefined && !this.#ipc.isMaster) {
+      void this.#locks.lose().then(() => {
+        this.#comeAnew();
+        this.#connection.start();
+      });
+      return 'never';
+    }
+    if (!FINAL.has(status)) {
+      this.#failed(message);
+      return 'later';
+    }
+    const what = code === undefined ? message : `${code}: ${message}`;
+    this.#giveUp(remedy === undefined ? what : `${what} ${remedy}`);
+    return 'never';
+  }
+
+  /** The place in the cluster is lost: this process comes again as another peer. */
+  #comeAnew(): void {
+    const former = this.#ipc.id;
+    this.#ipc.id = this.#ipc.isMaster ? former : this.#settings.createId();
+    this.#session = this.#settings.createId();
+    this.#received = undefined;
+    this.#frames.rename(former, this.#ipc.id);
+  }
+
+  #giveUp(reason: string): void {
+    const text = `The IPC server at ${describe(this.#ipc.config)} does not let this process in. ${reason}`;
+    this.#settings.onStatus({ kind: 'gave-up', database: this.#ipc.dbname, reason });
+    this.#isClosing = true;
+    this.#frames.clear();
+    for (const { reject } of [...this.#ipc._requests.values()]) reject(new Error(text));
+    loggerOf(this.#ipc.storage).error(text);
+    this.#settle?.();
+    // A file that is just being opened cannot be closed.
+    if (this.#isReady) void this.#ipc.exit();
+    else this.#closeWhenReady = true;
+  }
+
+  /** This process has said goodbye. */
+  #leave(): void {
+    this.#isClosing = true;
+    if (!this.#connection.isOpen) this.#connection.end();
+    // A server of this package ends the line when everything was read; others leave it open.
+    else if (!this.#hasSessions) this.#connection.end();
+    else systemClock.scheduleIdle(FAREWELL_MS, () => this.#connection.end());
+  }
+}

@@ -1,0 +1,14 @@
+/** The repairs that can be switched off, by name; each is explained in docs/CLIENT.md. */
+export const REPAIRS = [
+  'values',
+  'locks',
+  'unsubscribe',
+  'index-files',
+  'query-caches',
+  'index-builds',
+  'index-names',
+  'closing',
+] as const;
+
+/** One of them. */
+export type RepairName = (typeof REPAIRS)[number];

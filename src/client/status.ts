@@ -1,0 +1,12 @@
+/** How the connection of one database file stands, as a program can be told. */
+export type ClientStatus =
+  | {
+      readonly kind: 'connected';
+      /** The file, by its name on the wire: `mydb_data`. */
+      readonly database: string;
+      /** Whether it goes on exactly where it was. */
+      readonly resumed: boolean;
+    }
+  | { readonly kind: 'reconnecting'; readonly database: string; readonly reason: string }
+  /** The server does not let this process in, and will not. The database is closed. */
+  | { readonly kind: 'gave-up'; readonly database: string; readonly reason: string };

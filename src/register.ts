@@ -1,0 +1,8 @@
+/**
+ * Installs the client on import: `node --import acebase-ipc-server/register app.js`, or with `--require`
+ * (docs/CLIENT.md). The only module of this package that does something when it is imported.
+ */
+
+import { install } from './client/install.js';
+
+install();

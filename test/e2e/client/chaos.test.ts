@@ -1,0 +1,30 @@
+import { expect, it } from 'vitest';
+import { chaos } from '../chaos/campaign.js';
+import { faultKinds } from '../chaos/faults.js';
+import { summary } from '../chaos/summary.js';
+
+const seed = 3;
+
+/** Longer campaigns, other seeds: `npm run chaos -- --client --faults kill-server,…`. */
+it(`loses nothing with our client, though the IPC server is among the victims (seed ${seed})`, {
+  timeout: 240_000,
+}, async () => {
+  const report = await chaos({
+    seed,
+    milliseconds: 25_000,
+    workers: 3,
+    kinds: faultKinds,
+    leastWaitMs: 1000,
+    mostWaitMs: 2500,
+    patienceMs: 25_000,
+    client: true,
+    server: { reconnectGrace: '2s' },
+  });
+  const story = summary(report).join('\n');
+  expect(report.findings, story).toEqual([]);
+  expect(report.misread, story).toEqual([]);
+  expect(report.hangs, story).toEqual([]);
+  expect(report.unclosed, story).toEqual([]);
+  expect(report.faults['kill-server'] ?? 0, story).toBeGreaterThan(0);
+  expect(report.acknowledged, story).toBeGreaterThan(100);
+});

@@ -1,0 +1,48 @@
+import { expect, it } from 'vitest';
+import { Answers } from '../../../src/client/answers.js';
+
+const ask = (id: string, from = 'worker') => ({ type: 'lock-request', id, from, to: '[master]', data: {} });
+const grant = (id: string, lock: number) => ({
+  type: 'lock-result',
+  id,
+  from: '[master]',
+  to: 'worker',
+  ok: true,
+  data: { id: lock },
+});
+
+it('repeats an answer, and makes none twice', () => {
+  const answers = new Answers();
+  expect(answers.ask(ask('1'))).toBe('new');
+  expect(answers.ask(ask('1'))).toBe('answering');
+  answers.answer(grant('1', 7));
+  expect(answers.ask(ask('1'))).toEqual(grant('1', 7));
+  expect(answers.ask(ask('1', 'other'))).toBe('new');
+});
+
+it('grants a lock anew that has gone back', () => {
+  const answers = new Answers();
+  answers.ask(ask('1'));
+  answers.answer(grant('1', 7));
+  answers.ask({ type: 'unlock-request', id: '[server]1', from: '[server]', data: { id: 7 } });
+  expect(answers.ask(ask('1'))).toBe('new');
+});
+
+it('takes each request of the server for a new one: a new server counts from one', () => {
+  const answers = new Answers();
+  const request = { type: 'unlock-request', id: '[server]1', from: '[server]', data: { id: 7 } };
+  expect([answers.ask(request), answers.ask(request)]).toEqual(['new', 'new']);
+});
+
+it('forgets the oldest answer when there are too many, and nothing that is not answered', () => {
+  const answers = new Answers(3);
+  answers.ask(ask('open'));
+  for (const id of ['1', '2', '3', '4']) {
+    answers.ask(ask(id));
+    answers.answer(grant(id, Number(id)));
+  }
+  expect(answers.size).toBe(3);
+  expect(answers.ask(ask('open'))).toBe('answering');
+  expect(answers.ask(ask('4'))).toEqual(grant('4', 4));
+  expect(answers.ask(ask('1'))).toBe('new');
+});

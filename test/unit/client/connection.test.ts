@@ -1,0 +1,115 @@
+import { EventEmitter } from 'node:events';
+import { describe, expect, it } from 'vitest';
+import type { WebSocket } from 'ws';
+import { Connection, type Refusal } from '../../../src/client/connection.js';
+import { VirtualClock } from '../../support/virtual-clock.js';
+
+/** A socket that does what the test says. */
+class ScriptedSocket extends EventEmitter {
+  pings = 0;
+  isTerminated = false;
+  closedWith: number | undefined;
+  readonly sent: string[] = [];
+  send(text: string): void {
+    this.sent.push(text);
+  }
+  ping(): void {
+    this.pings++;
+  }
+  terminate(): void {
+    this.isTerminated = true;
+  }
+  close(code: number): void {
+    this.closedWith = code;
+  }
+}
+
+class Clock extends VirtualClock {
+  scheduleIdle(milliseconds: number, callback: () => void) {
+    return this.schedule(milliseconds, callback);
+  }
+}
+
+function lab(verdict: (refusal: Refusal) => 'now' | 'later' | 'never' = () => 'later') {
+  const clock = new Clock();
+  const sockets: ScriptedSocket[] = [];
+  const told: string[] = [];
+  class Socket extends ScriptedSocket {
+    constructor() {
+      super();
+      sockets.push(this);
+    }
+  }
+  const connection = new Connection(
+    {
+      target: () => ({ url: 'ws://localhost', options: {} }),
+      opened: () => told.push('opened'),
+      frame: (text) => told.push(text),
+      lost: (reason) => told.push(`lost: ${reason}`),
+      failed: (reason) => told.push(`failed: ${reason}`),
+      refused: verdict,
+    },
+    { WebSocket: Socket as unknown as new () => WebSocket, clock, random: () => 0.5 },
+  );
+  connection.start();
+  const last = () => sockets.at(-1) as ScriptedSocket;
+  return { clock, sockets, told, connection, last };
+}
+
+describe('a connection', () => {
+  it('tries again after 50 ms, and after half as long again each time, up to 5 s; with one timer', () => {
+    const { clock, sockets, last } = lab();
+    const waits: number[] = [];
+    for (let attempt = 0; attempt < 16; attempt++) {
+      const before = clock.now();
+      last().emit('close', 1006, Buffer.from(''));
+      expect(clock.pending).toBe(1);
+      for (const count = sockets.length; sockets.length === count; ) clock.advance(1);
+      waits.push(clock.now() - before);
+    }
+    expect(waits.slice(0, 4)).toEqual([50, 75, 113, 169]);
+    expect(waits.slice(-2)).toEqual([5_000, 5_000]);
+  });
+
+  it('begins with 50 ms again when the last line was a good one', () => {
+    const { clock, sockets, connection, last } = lab();
+    last().emit('close', 1006, Buffer.from(''));
+    clock.advance(60);
+    last().emit('open');
+    connection.proved();
+    last().emit('close', 1006, Buffer.from(''));
+    clock.advance(50);
+    expect(sockets).toHaveLength(3);
+  });
+
+  it('asks for a pong when it hears nothing, and connects anew after 20 s', () => {
+    const { clock, told, last } = lab();
+    const socket = last();
+    socket.emit('open');
+    clock.advance(10_000);
+    expect(socket.pings).toBe(1);
+    socket.emit('pong');
+    clock.advance(19_999);
+    expect(socket.isTerminated).toBe(false);
+    clock.advance(5_001);
+    expect(socket.isTerminated).toBe(true);
+    expect(told.at(-1)).toBe('lost: the IPC server answers no ping');
+  });
+
+  it('hears nothing of a line that is over, and leaves no timer behind when it ends', () => {
+    const { clock, told, connection, last } = lab();
+    const old = last();
+    old.emit('open');
+    connection.renew('test');
+    clock.advance(100);
+    old.emit('message', Buffer.from('late'), false);
+    last().emit('open');
+    last().emit('message', Buffer.from('now'), false);
+    last().emit('message', Buffer.from('binary'), true);
+    expect(told).toEqual(['opened', 'lost: test', 'opened', 'now']);
+    connection.end();
+    expect(last().closedWith).toBe(1000);
+    last().emit('close', 1000, Buffer.from(''));
+    expect(clock.pending).toBe(0);
+  });
+});

@@ -1,0 +1,82 @@
+import { describe, expect, it } from 'vitest';
+import { type AfterRestart, SentFrames } from '../../../src/client/sent-frames.js';
+
+const frame = (
+  text: string,
+  more: { requestId?: string; afterRestart?: AfterRestart; isDispensable?: boolean } = {},
+) => ({
+  text,
+  afterRestart: 'again' as const,
+  requestId: undefined,
+  isDispensable: false,
+  ...more,
+});
+
+/** Hands everything over that waits. */
+function sent(frames: SentFrames): string[] {
+  const texts: string[] = [];
+  for (let text = frames.next(); text !== undefined; text = frames.next()) texts.push(text);
+  return texts;
+}
+
+describe('what was sent', () => {
+  it('goes out once and in order, and again from where the server is', () => {
+    const frames = new SentFrames(1_000);
+    for (const text of ['a', 'b', 'c']) frames.add(frame(text));
+    expect(sent(frames)).toEqual(['a', 'b', 'c']);
+    frames.add(frame('d'));
+    expect(frames.resume(1)).toBe(true);
+    expect(sent(frames)).toEqual(['b', 'c', 'd']);
+  });
+
+  it('is forgotten when it has arrived, and a session that needs it cannot go on', () => {
+    const frames = new SentFrames(1_000);
+    for (const text of ['a', 'b', 'c']) frames.add(frame(text));
+    sent(frames);
+    frames.arrived(2);
+    expect(frames.resume(1)).toBe(false);
+    expect(frames.resume(4)).toBe(false);
+    expect(frames.resume(2)).toBe(true);
+    expect(sent(frames)).toEqual(['c']);
+  });
+
+  it('goes to a new server in the old order, without what is out of date, and with what has no answer', () => {
+    const frames = new SentFrames(1_000);
+    frames.add(frame('old request', { requestId: '1' }));
+    frames.add(frame('answered request', { requestId: '2' }));
+    sent(frames);
+    frames.arrived(2);
+    frames.answered('2');
+    frames.add(frame('event'));
+    frames.add(frame('root', { afterRestart: 'outdated' }));
+    frames.add(frame('release', { requestId: '3', afterRestart: 'once' }));
+    frames.add(frame('answer', { afterRestart: 'asked-for' }));
+    sent(frames);
+    frames.add(frame('root of later', { afterRestart: 'outdated' }));
+    frames.add(frame('release of later', { requestId: '4', afterRestart: 'once' }));
+    frames.add(frame('answer of later', { afterRestart: 'asked-for' }));
+    expect(frames.takeForNewServer()).toEqual(['3']);
+    expect(sent(frames)).toEqual(['old request', 'event', 'root of later', 'release of later']);
+  });
+
+  it('is bounded: requests and events have no room, what others rely on has', () => {
+    const frames = new SentFrames(10);
+    expect(frames.add(frame('123456789'))).toBe(true);
+    expect(frames.add(frame('request', { requestId: '1' }))).toBe(false);
+    expect(frames.add(frame('event', { isDispensable: true }))).toBe(false);
+    expect(frames.add(frame('notification'))).toBe(true);
+    expect(frames.dropped).toBe(2);
+    expect(sent(frames)).toEqual(['123456789', 'notification']);
+  });
+
+  it('takes no memory for what has arrived', () => {
+    const frames = new SentFrames(100);
+    for (let n = 1; n <= 100_000; n++) {
+      frames.add(frame('0123456789'));
+      sent(frames);
+      frames.arrived(n);
+    }
+    expect(frames.waiting).toBe(0);
+    expect(frames.dropped).toBe(0);
+  });
+});
