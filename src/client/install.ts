@@ -80,11 +80,14 @@ function check({ repairs = {} }: InstallOptions): void {
 /** The peers that have this client. */
 const peers = new WeakMap<RemoteIPCPeer, RemotePeer>();
 
+/** Whether a repair is on. */
+type Switches = (repair: RepairName) => boolean;
+
 function patch(build: Build, installation: Installation): (() => void)[] {
-  const { remotePeer, indexMethods, readIndexFile } = build;
+  const { remotePeer } = build;
   const original = { ...remotePeer, lock: build.lock };
   const { connect, sendMessage, cancelRemoteSubscription } = remotePeer;
-  const has = (repair: RepairName): boolean => installation.options.repairs?.[repair] !== false;
+  const has: Switches = (repair) => installation.options.repairs?.[repair] !== false;
   const own = Object.fromEntries(
     (['connect', 'sendMessage', 'lock', 'cancelRemoteSubscription'] as const).map((name) => [
       name,
@@ -132,19 +135,23 @@ function patch(build: Build, installation: Installation): (() => void)[] {
     },
     letUrlStandForPort(build),
   ];
-  const peerOf = (storage: Storage): RemotePeer | undefined => peers.get(storage.ipc);
-  for (const methods of indexMethods) {
-    if (Object.hasOwn(methods, '_getTree')) {
-      const isReader = (storage: Storage): boolean =>
-        has('index-files') && peerOf(storage) !== undefined && !storage.ipc.isMaster;
-      undo.push(repairIndexFiles(methods, readIndexFile, isReader));
-      const changed = (storage: Storage, file: string): void => {
-        if (has('query-caches') && storage.ipc.isMaster) peerOf(storage)?.indexUpdated(file);
-      };
-      undo.push(repairQueryCaches(methods, changed));
-    }
-  }
-  return undo;
+  return [...undo, ...repairIndexes(build, has)];
+}
+
+function repairIndexes({ indexMethods, readIndexFile }: Build, has: Switches): (() => void)[] {
+  const peerOf = ({ ipc }: Storage): RemotePeer | undefined => peers.get(ipc);
+  const isReader = (storage: Storage): boolean =>
+    has('index-files') && peerOf(storage) !== undefined && !storage.ipc.isMaster;
+  const changed = (storage: Storage, file: string): void => {
+    if (has('query-caches') && storage.ipc.isMaster) peerOf(storage)?.indexUpdated(file);
+  };
+  // Other kinds of indexes go by these methods of the first.
+  return indexMethods
+    .filter((methods) => Object.hasOwn(methods, '_getTree'))
+    .flatMap((methods) => [
+      repairIndexFiles(methods, readIndexFile, isReader),
+      repairQueryCaches(methods, changed),
+    ]);
 }
 
 function webSocketOf(build: Build): new (url: string, options: object) => WebSocket {

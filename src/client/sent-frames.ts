@@ -154,7 +154,8 @@ export class SentFrames {
   /** This client has another id from now on. */
   rename(from: string, to: string): void {
     const [before, after] = [`"from":"${from}"`, `"from":"${to}"`];
-    for (const frame of this.#frames) frame.text = frame.text.replace(before, after);
+    const all = new Set([...this.#frames, ...this.#open.values()]);
+    for (const frame of all) frame.text = frame.text.replace(before, after);
   }
 
   /** Nothing is to be sent any more. */

@@ -59,6 +59,17 @@ describe('what was sent', () => {
     expect(sent(frames)).toEqual(['old request', 'event', 'root of later', 'release of later']);
   });
 
+  it('is asked in the new name after this client had to take another one', () => {
+    const frames = new SentFrames(1_000);
+    frames.add(frame('to:[master];{"type":"lock-request","from":"old-id"}', { requestId: '1' }));
+    sent(frames);
+    // It has arrived, and is not answered.
+    frames.arrived(1);
+    frames.rename('old-id', 'new-id');
+    frames.takeForNewServer();
+    expect(sent(frames)).toEqual(['to:[master];{"type":"lock-request","from":"new-id"}']);
+  });
+
   it('is bounded: requests and events have no room, what others rely on has', () => {
     const frames = new SentFrames(10);
     expect(frames.add(frame('123456789'))).toBe(true);

@@ -1,0 +1,76 @@
+import { cp, mkdir, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, expect, it, onTestFinished } from 'vitest';
+import { install, uninstall } from '../../../src/client/install.js';
+import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
+
+const acebase = fileURLToPath(new URL('../../../node_modules/acebase', import.meta.url));
+const load = createRequire(import.meta.url);
+const methods = (): Record<string, unknown> => {
+  const { RemoteIPCPeer } = load(join(acebase, 'dist/cjs/ipc/remote.js')) as {
+    RemoteIPCPeer: { prototype: object };
+  };
+  return { ...Object.getOwnPropertyDescriptors(RemoteIPCPeer.prototype) };
+};
+
+afterEach(() => uninstall());
+
+/** A package that calls itself acebase. */
+async function pretender(version: string, change?: (folder: string) => Promise<void>): Promise<string> {
+  const parent = await temporaryDirectory('acebase');
+  onTestFinished(() => removeDirectory(parent));
+  const folder = join(parent, 'node_modules', 'acebase');
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, 'package.json'), JSON.stringify({ name: 'acebase', version }));
+  await change?.(folder);
+  return folder;
+}
+
+it('finds both builds of the package, once, and takes everything out again', () => {
+  const before = methods();
+  const builds = install();
+  expect(builds.map(({ folder, format }) => [folder, format])).toEqual([
+    [acebase, 'CommonJS'],
+    [acebase, 'ESM'],
+  ]);
+  const during = methods();
+  expect(during['connect']).not.toEqual(before['connect']);
+  expect(install({ repairs: { locks: false } })).toBe(builds);
+  expect(methods()).toEqual(during);
+  uninstall();
+  expect(methods()).toEqual(before);
+});
+
+it.each([
+  ['2.0.0', /acebase 2\.0\.0 .* this version is not known\. It knows acebase 1\.18 to 1\.29/],
+  ['1.12.3', /acebase 1\.12\.3 .* this version is not known/],
+  ['1.30.0', /acebase 1\.30\.0 .* it has no ipc\/remote\.js/],
+])('refuses acebase %s as a whole, and patches nothing', async (version, message) => {
+  const before = methods();
+  const packages = [await pretender(version)];
+  expect(() => install({ packages })).toThrow(
+    expect.objectContaining({ code: 'IPC_CLIENT_UNKNOWN_ACEBASE', message: expect.stringMatching(message) }),
+  );
+  expect(methods()).toEqual(before);
+});
+
+it('refuses an acebase that lacks what it uses', async () => {
+  const before = methods();
+  const folder = await pretender('1.99.0', async (target) => {
+    await cp(join(acebase, 'dist/cjs'), join(target, 'dist/cjs'), { recursive: true });
+    await writeFile(
+      join(target, 'dist/cjs/ipc/remote.js'),
+      'exports.RemoteIPCPeer = class { connect() {} };',
+    );
+  });
+  expect(() => install({ packages: [folder] })).toThrow('dist/cjs has no RemoteIPCPeer.sendMessage');
+  expect(methods()).toEqual(before);
+});
+
+it('refuses a repair that there is not', () => {
+  expect(() => install({ repairs: { lock: false } as object })).toThrow(
+    expect.objectContaining({ code: 'IPC_CLIENT_BAD_OPTION' }),
+  );
+});
