@@ -34,6 +34,9 @@ export function lockRequest(from: string, slot: number): string {
   );
 }
 
+/** How long a lock lasts: AceBase's own default. The server looks whether it is so. */
+const LOCK_TIMEOUT_MS = 120_000;
+
 /** Gives a lock back. */
 export function unlockRequest(from: string, slot: number): string {
   const head = { type: 'unlock-request', id: messageIdOf(slot), from, to: MASTER };
