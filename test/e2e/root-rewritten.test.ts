@@ -33,15 +33,17 @@ it.each([
         master?.say(JSON.stringify({ type: 'notification', from: 'peerA', data }));
       };
       say(7);
-      await eventually(async () => (await rootInFile()) === 7);
+      // Our client leaves it to the writer to write it.
+      if (!client) await eventually(async () => (await rootInFile()) === 7);
       // A writer whose line broke has moved it, and nobody else knows.
       await file.write(Buffer.from([0, 0, 0, 0, 0, 9]), 0, 6, ROOT_OFFSET);
       expect(await rootInFile()).toBe(9);
       say('7');
       say(7);
       await eventually(async () => (await rootInFile()) === 7);
-      const echoes = [await master.next(), await master.next(), await master.next()];
-      expect(echoes.map((it) => JSON.parse(it ?? '').data.address.recordNr)).toEqual([7, '7', 7]);
+      for (const echo of client ? ['7'] : [7, '7', 7]) {
+        expect(JSON.parse((await master.next()) ?? '').data.address.recordNr).toBe(echo);
+      }
     } finally {
       await file.close();
     }
