@@ -43,7 +43,7 @@ export class World {
   /** Whether processes that end are started again. */
   isSupervised = true;
   /** Milliseconds between two operations of a worker, on average. */
-  calm = 70;
+  calm = 100;
   readonly #seated = new Map<string, StockPeer>();
   readonly #absentSince = new Map<StockPeer, number>();
   #names = 0;
