@@ -251,7 +251,15 @@ export class RemotePeer {
     this.#view.missedNews();
     if (this.#hasSessions && !this.#ipc.isMaster) {
       const claims = this.#locks.claims();
-      if (claims.length > 0) this.#connection.send(claimOf(claims));
+      if (claims.length > 0) {
+        const text = claimOf(claims);
+        this.#frames.addFirst({
+          text,
+          afterRestart: 'outdated',
+          requestId: undefined,
+          isDispensable: false,
+        });
+      }
     }
     this.#incoming.expectPeersAnew(grace ?? RETURN_MS);
     const isEarly = ({ to, isDispensable }: Frame): boolean =>

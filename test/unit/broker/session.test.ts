@@ -166,6 +166,17 @@ describe('a new server [PROTOCOL-14.6]', () => {
     expect(master.messages('unlock-request')).toMatchObject([{ data: { id: 7 } }]);
   });
 
+  it('counts a claim like any other frame', () => {
+    const { lab, worker } = returned();
+    worker.says(claimOf([lock(7, M)]));
+    worker.tells(event(1));
+    worker.leaves();
+    expect(welcomeOf(lab.connectClient('peerA', A, counted(worker)))).toMatchObject({
+      resumed: true,
+      received: 2,
+    });
+  });
+
   it('keeps an unlock for the master that granted the lock, though that is not back yet', () => {
     const { lab, worker } = returned();
     worker.says(claimOf([lock(7, M)]));
