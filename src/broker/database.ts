@@ -21,7 +21,7 @@ import type { Limits } from './limits.js';
 import type { LockTable } from './lock-ledger.js';
 import { MasterDesk } from './master-desk.js';
 import { MasterSeat } from './master-seat.js';
-import { greetingOf, isSameSession, newcomer } from './newcomer.js';
+import { greetingOf, isSameSession, newcomer, positionOf } from './newcomer.js';
 import { ParkingLot } from './parking-lot.js';
 import { isPresent, isThere, largestDebtorOf, lineBytesOf, type Peer } from './peer.js';
 import { MASTER_ID } from './peer-id.js';
@@ -217,7 +217,7 @@ export class Database {
   /** A worker whose line broke is back, on a new one. */
   #takeBack(peer: Peer, request: ArrivalRequest, entrance: Entrance): void {
     if (peer.state === 'present') this.#lineBroke(peer, 'connected again', 'IPC_CLOSED_REPLACED');
-    const received = isSameSession(peer, request) ? request.client?.received : undefined;
+    const { received, isKnown } = positionOf(peer, request);
     if (peer.state !== 'away') {
       // There was no waiting for it, by the settings or for want of room: it comes as a new one.
       if (this.#settings.limits.reconnectGrace === 0) this.#admit(request, entrance);
@@ -241,7 +241,8 @@ export class Database {
     peer.wasHeard = true;
     peer.silentBeats = 0;
     if (peer.session !== undefined && received !== undefined) {
-      peer.outbox.resume(link, greetingOf(peer.session, true, limits), received);
+      if (!isKnown) peer.session.beginAgain();
+      peer.outbox.resume(link, greetingOf(peer.session, isKnown, limits), received);
       this.#isBack(peer, 'peer resumed its session');
     } else {
       peer.outbox.attach(link, welcome(limits.maxPayload));
@@ -331,8 +332,8 @@ export class Database {
 
   #isAway(peer: Peer, cause: string): void {
     peer.state = 'away';
-    const { id, address } = peer;
-    this.#settings.logger.info({ database: this.name, peer: id, address, cause }, 'peer lost its line');
+    const fields = { database: this.name, peer: peer.id, address: peer.address, cause };
+    this.#settings.logger.info(fields, 'peer lost its line');
     this.#settings.observer.peerDisconnected(infoOf(this.name, peer), cause);
     this.#forgetIfAlone();
   }
@@ -394,8 +395,8 @@ export class Database {
     if (!wasPresent) peer.outbox.discard();
     this.#peers.delete(peer.id);
     const { id, address } = peer;
-    const fields = { database: this.name, peer: id, address, cause, peers: this.#peers.size };
-    this.#settings.logger.info(fields, 'peer disconnected');
+    const peers = this.#peers.size;
+    this.#settings.logger.info({ database: this.name, peer: id, address, cause, peers }, 'peer disconnected');
     if (wasPresent) this.#settings.observer.peerDisconnected(infoOf(this.name, peer), cause);
   }
 }
