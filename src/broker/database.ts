@@ -133,8 +133,8 @@ export class Database {
   /** Lets someone in, or not. @returns to be called if he goes away before `entrance` was used */
   arrive(request: ArrivalRequest, entrance: Entrance): Cancel {
     let older = this.#peers.get(request.peerId);
+    // Another process is the master now: nobody waits for the last one any more.
     if (older?.isMaster === true && older.state === 'away' && !isSameSession(older, request)) {
-      // Its process is another one: nobody waits for the last one any more.
       this.#depart(older, 'another master came', undefined);
       older = undefined;
     }
@@ -332,9 +332,9 @@ export class Database {
 
   #isAway(peer: Peer, cause: string): void {
     peer.state = 'away';
-    const fields = { database: this.name, peer: peer.id, address: peer.address, cause };
-    this.#settings.logger.info(fields, 'peer lost its line');
-    this.#settings.observer.peerDisconnected(infoOf(this.name, peer), cause);
+    const { logger, observer } = this.#settings;
+    logger.info({ database: this.name, peer: peer.id, address: peer.address, cause }, 'peer lost its line');
+    observer.peerDisconnected(infoOf(this.name, peer), cause);
     this.#forgetIfAlone();
   }
 
@@ -394,9 +394,8 @@ export class Database {
     peer.state = wasPresent ? 'leaving' : 'gone';
     if (!wasPresent) peer.outbox.discard();
     this.#peers.delete(peer.id);
-    const { id, address } = peer;
-    const peers = this.#peers.size;
-    this.#settings.logger.info({ database: this.name, peer: id, address, cause, peers }, 'peer disconnected');
+    const fields = { database: this.name, peer: peer.id, address: peer.address, cause };
+    this.#settings.logger.info({ ...fields, peers: this.#peers.size }, 'peer disconnected');
     if (wasPresent) this.#settings.observer.peerDisconnected(infoOf(this.name, peer), cause);
   }
 }
