@@ -15,7 +15,7 @@ import type { Limits } from './limits.js';
 import type { LockTable } from './lock-ledger.js';
 import { MasterDesk } from './master-desk.js';
 import { MasterSeat } from './master-seat.js';
-import { greetingOf, isSameSession, newcomer, visitorOf } from './newcomer.js';
+import { greetingOf, isSameSession, newcomer, positionOf, visitorOf } from './newcomer.js';
 import { ParkingLot } from './parking-lot.js';
 import { isPresent, isThere, largestDebtorOf, lineBytesOf, type Peer } from './peer.js';
 import { MASTER_ID } from './peer-id.js';
@@ -127,8 +127,8 @@ export class Database {
   /** Lets someone in, or not. @returns to be called if he goes away before `entrance` was used */
   arrive(request: ArrivalRequest, entrance: Entrance): Cancel {
     let older = this.#peers.get(request.peerId);
+    // Another process is the master now: nobody waits for the last one any more.
     if (older?.isMaster === true && older.state === 'away' && !isSameSession(older, request)) {
-      // Its process is another one: nobody waits for the last one any more.
       this.#depart(older, 'another master came', undefined);
       older = undefined;
     }
@@ -211,7 +211,7 @@ export class Database {
   /** A worker whose line broke is back, on a new one. */
   #takeBack(peer: Peer, request: ArrivalRequest, entrance: Entrance): void {
     if (peer.state === 'present') this.#lineBroke(peer, 'connected again', 'IPC_CLOSED_REPLACED');
-    const received = isSameSession(peer, request) ? request.client?.received : undefined;
+    const { received, isKnown } = positionOf(peer, request);
     if (peer.state !== 'away') {
       // There was no waiting for it, by the settings or for want of room: it comes as a new one.
       if (this.#settings.limits.reconnectGrace === 0) this.#admit(request, entrance);
@@ -235,7 +235,8 @@ export class Database {
     peer.wasHeard = true;
     peer.silentBeats = 0;
     if (peer.session !== undefined && received !== undefined) {
-      peer.outbox.resume(link, greetingOf(peer.session, true, limits), received);
+      if (!isKnown) peer.session.beginAgain();
+      peer.outbox.resume(link, greetingOf(peer.session, isKnown, limits), received);
       this.#isBack(peer, 'peer resumed its session');
     } else {
       peer.outbox.attach(link, welcome(limits.maxPayload));
@@ -322,9 +323,9 @@ export class Database {
 
   #isAway(peer: Peer, cause: string): void {
     peer.state = 'away';
-    const { id, address } = peer;
-    this.#settings.logger.info({ database: this.name, peer: id, address, cause }, 'peer lost its line');
-    this.#settings.observer.peerDisconnected(infoOf(this.name, peer), cause);
+    const { logger, observer } = this.#settings;
+    logger.info({ database: this.name, peer: peer.id, address: peer.address, cause }, 'peer lost its line');
+    observer.peerDisconnected(infoOf(this.name, peer), cause);
     this.#forgetIfAlone();
   }
 
@@ -387,9 +388,8 @@ export class Database {
     peer.state = wasPresent ? 'leaving' : 'gone';
     if (!wasPresent) peer.outbox.discard();
     this.#peers.delete(peer.id);
-    const { id, address } = peer;
-    const fields = { database: this.name, peer: id, address, cause, peers: this.#peers.size };
-    this.#settings.logger.info(fields, 'peer disconnected');
+    const fields = { database: this.name, peer: peer.id, address: peer.address, cause };
+    this.#settings.logger.info({ ...fields, peers: this.#peers.size }, 'peer disconnected');
     if (wasPresent) this.#settings.observer.peerDisconnected(infoOf(this.name, peer), cause);
   }
 }

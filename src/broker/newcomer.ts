@@ -26,7 +26,7 @@ export function newcomer({ peerId, address, client }: ArrivalRequest, settings: 
   // What a stock master has read matters to nobody: it is never given its mail again.
   const isTracked = peerId !== MASTER_ID || client !== undefined;
   const peer = new Peer(peerId, address, connectedAt, new Outbox(link, { ...settings, peerId, isTracked }));
-  if (client !== undefined) peer.session = new Session(client);
+  if (client !== undefined) peer.session = new Session(client, connectedAt);
   return peer;
 }
 
@@ -52,10 +52,25 @@ export function visitorOf(peer: () => Peer, line: number, host: PeerHost): Visit
 /** The welcome of a client that has a session. */
 export function greetingOf(session: Session, resumed: boolean, limits: Limits): Uint8Array {
   const { maxPayload, reconnectGrace } = limits;
-  return sessionWelcome(maxPayload, { resumed, received: session.received, grace: reconnectGrace });
+  const { since, received } = session;
+  return sessionWelcome(maxPayload, { resumed, since, received, grace: reconnectGrace });
 }
 
 /** Whether that peer is at the door again, in the session that it has here. */
 export function isSameSession({ session }: Peer, { client }: ArrivalRequest): boolean {
-  return session !== undefined && client?.received !== undefined && client.session === session.id;
+  return session !== undefined && client?.session === session.id;
+}
+
+/**
+ * How many frames a client that comes back has read of its session here: none, if the line broke before it had read the
+ * welcome. `undefined` for a client that has no session here.
+ */
+export function positionOf(
+  peer: Peer,
+  request: ArrivalRequest,
+): { readonly received: number | undefined; readonly isKnown: boolean } {
+  const { client } = request;
+  if (client === undefined || !isSameSession(peer, request)) return { received: undefined, isKnown: false };
+  const isKnown = peer.session?.isKnownTo(client) === true;
+  return { received: isKnown ? client.received : 0, isKnown };
 }

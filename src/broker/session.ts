@@ -22,12 +22,16 @@ export interface ClientAnnouncement {
   readonly session: string;
   /** Frames that it has received in this session; `undefined` if this is its first connection. */
   readonly received: number | undefined;
+  /** Which session of which server that counts for, as the last `welcome:` said. */
+  readonly since?: number | undefined;
 }
 
 /** What the server tells such a client in its `welcome:` [PROTOCOL-14.2]. */
 export interface SessionWelcome {
   /** Whether the session goes on where it was. */
   readonly resumed: boolean;
+  /** When the server began this session: tells it from those of other servers. Milliseconds since 1970. */
+  readonly since: number;
   /** Frames that the server has received in this session. */
   readonly received: number;
   /** Milliseconds for which the server waits for a peer whose line broke: `reconnectGrace`. */
@@ -54,6 +58,7 @@ const MAX_CLAIM_BYTES = 4 * 1024 * 1024;
 /** One session, as the broker keeps it. */
 export class Session {
   readonly client: ClientAnnouncement;
+  readonly since: number;
   /** Frames that came from the client. */
   received = 0;
   /** Whether it told which locks it holds: it holds no others. */
@@ -62,8 +67,22 @@ export class Session {
   stable = 0;
   check: { readonly count: number; readonly at: number } | undefined;
 
-  constructor(client: ClientAnnouncement) {
+  /** @param since milliseconds since 1970 */
+  constructor(client: ClientAnnouncement, since: number) {
     this.client = client;
+    this.since = since;
+  }
+
+  /** Whether a client that comes back knows of this session, and not only of one at a server that is gone. */
+  isKnownTo({ received, since }: ClientAnnouncement): boolean {
+    return received !== undefined && since === this.since;
+  }
+
+  /** Its client has never heard of it: the line broke before the welcome was read. */
+  beginAgain(): void {
+    this.received = 0;
+    this.stable = 0;
+    this.check = undefined;
   }
 
   get id(): string {
@@ -134,11 +153,13 @@ export function parseAnnouncement(
   if (name === undefined || session === undefined) return undefined;
   if (!/^[\w.@/+-]{1,64}$/.test(name) || !/^[\w-]{16,64}$/.test(session)) return undefined;
   const words = (parameter('can') ?? '').split(',');
-  const received = parameter('received');
+  const numberOf = (text: string | undefined): number | undefined =>
+    text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
   return {
     name,
     session,
     abilities: new Set(CLIENT_ABILITIES.filter((ability) => words.includes(ability))),
-    received: received !== undefined && /^\d{1,15}$/.test(received) ? Number(received) : undefined,
+    received: numberOf(parameter('received')),
+    since: numberOf(parameter('since')),
   };
 }

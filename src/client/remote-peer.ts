@@ -64,6 +64,8 @@ export class RemotePeer {
   #maxPayload = 0;
   /** Frames of this session that came; `undefined` before there was a welcome. */
   #received: number | undefined;
+  /** Which session of which server that counts for. */
+  #since = '0';
   /** Whether the line takes frames: there was a welcome, and nothing is under way that must go first. */
   #isFlowing = false;
   #hasSessions = false;
@@ -201,7 +203,7 @@ export class RemotePeer {
       client: this.#settings.client,
       session: this.#session,
       can: 'resume,ready,no-echo',
-      ...(this.#received === undefined ? {} : { received: String(this.#received) }),
+      ...(this.#received === undefined ? {} : { received: String(this.#received), since: this.#since }),
     };
     return webSocketTarget(config, { endpoint: 'connect', parameters, tokenPlace: this.#tokenPlace });
   }
@@ -219,7 +221,7 @@ export class RemotePeer {
   #welcome(json: string): void {
     const { maxPayload, session } = JSON.parse(json) as {
       maxPayload: number;
-      session?: { resumed: boolean; received: number; grace: number };
+      session?: { resumed: boolean; since: number; received: number; grace: number };
     };
     this.#maxPayload = maxPayload;
     this.#hasSessions = session !== undefined;
@@ -232,6 +234,7 @@ export class RemotePeer {
       return;
     }
     if (!isResumed) this.#beginAnew(session?.grace);
+    this.#since = String(session?.since ?? 0);
     this.#received ??= 0;
     this.#isFlowing = true;
     if (!isResumed) this.#sayReady();
@@ -251,7 +254,15 @@ export class RemotePeer {
     this.#view.missedNews();
     if (this.#hasSessions && !this.#ipc.isMaster) {
       const claims = this.#locks.claims();
-      if (claims.length > 0) this.#connection.send(claimOf(claims));
+      if (claims.length > 0) {
+        const text = claimOf(claims);
+        this.#frames.addFirst({
+          text,
+          afterRestart: 'outdated',
+          requestId: undefined,
+          isDispensable: false,
+        });
+      }
     }
     this.#incoming.expectPeersAnew(grace ?? RETURN_MS);
     const isEarly = ({ to, isDispensable }: Frame): boolean =>

@@ -141,6 +141,12 @@ export class SentFrames {
     return given;
   }
 
+  /** Puts a frame before all others, right after {@link SentFrames.takeForNewServer}. */
+  addFirst(frame: Frame): void {
+    this.#frames.unshift({ ...frame, isAnswered: false });
+    this.#units += frame.text.length;
+  }
+
   /** Takes out what is not sent yet and for which `isUnwanted` is true, in order. */
   takeUnsent(isUnwanted: (frame: Frame) => boolean): Frame[] {
     const firstUnsent = this.#head + this.#sent - this.#stable;

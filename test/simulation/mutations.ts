@@ -13,13 +13,13 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'drops one mail of a worker that comes back',
     file: 'outbox.ts',
-    from: 'for (const payload of mail) this.sendOwed(payload);',
-    to: 'for (const payload of mail.slice(1)) this.sendOwed(payload);',
+    from: 'this.#push(link, greeting);\n    for (const payload of mail)',
+    to: 'this.#push(link, greeting);\n    for (const payload of mail.slice(1))',
   },
   {
     name: 'takes for read what was sent after the ping, too',
     file: 'outbox.ts',
-    from: 'this.#pending = this.#pending.slice(this.#pinged);',
+    from: 'this.#pending = this.#pinged === this.#pending.length ? [] : this.#pending.slice(this.#pinged);',
     to: 'this.#pending = [];',
   },
   {
@@ -115,8 +115,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'does not let a master settle',
     file: 'master-seat.ts',
-    from: 'if (limits.masterSettle === 0)',
-    to: 'if (limits.masterSettle > 0)',
+    from: 'if (settle === 0)',
+    to: 'if (settle > 0)',
   },
   {
     name: 'passes roots on to everybody at once, echoes included',
@@ -157,8 +157,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'does not introduce those who come back',
     file: 'database.ts',
-    from: 'this.#introduce(peer);\n    if (peer.isMaster) {',
-    to: 'if (peer.line === 1) this.#introduce(peer);\n    if (peer.isMaster) {',
+    from: 'introduce(peer, {',
+    to: 'if (peer.line === 1) introduce(peer, {',
   },
   {
     name: 'does not say who has gone',
@@ -169,8 +169,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'believes a bye in the name of somebody else',
     file: 'switch.ts',
-    from: 'if (!isFrom(message, sender.idBytes)) return this.#refuseForeign(sender);\n    const { peers,',
-    to: "if (!isFrom(message, sender.idBytes) && messageType(message) !== 'bye') return this.#refuseForeign(sender);\n    const { peers,",
+    from: 'const type = messageTypeFrom(message, sender.idBytes);\n    if (type === undefined) return this.#refuseForeign(sender);\n    const { peers,',
+    to: "const type = messageTypeFrom(message, sender.idBytes) ?? (asciiText(message, 0, 13) === '{\"type\":\"bye' ? 'bye' : undefined);\n    if (type === undefined) return this.#refuseForeign(sender);\n    if (type === 'bye' && messageTypeFrom(message, sender.idBytes) === undefined) { for (const other of this.#settings.peers.values()) if (other !== sender) this.#settings.delivery.send(other, message); return true; }\n    const { peers,",
   },
   {
     name: 'notices no line that is silent',

@@ -1,5 +1,7 @@
+import { readFile } from 'node:fs/promises';
 import { expect, it } from 'vitest';
 import { campaign } from './campaign.js';
+import { mutations } from './mutations.js';
 import { planOf } from './plan.js';
 import { story } from './report.js';
 import { play } from './run.js';
@@ -26,4 +28,11 @@ it('replays a seed exactly', () => {
   const [once, again] = [play(planOf(77), { keepHistory: true }), play(planOf(77), { keepHistory: true })];
   expect(again.history).toEqual(once.history);
   expect(once.history.length).toBeGreaterThan(100);
+});
+
+/** `npm run simulate:mutants` plays them. */
+it.each(mutations)('the mutation that $name fits the broker', async ({ file, from, to }) => {
+  const source = await readFile(new URL(`../../src/broker/${file}`, import.meta.url), 'utf8');
+  expect(source.split(from)).toHaveLength(2);
+  expect(to).not.toBe(from);
 });

@@ -183,9 +183,9 @@ export class BrokerLab {
   }
 
   /** Connects a client that has a session; with `received`, one that comes back. */
-  connectClient(id: string, session: string, received?: number): ScriptedPeer {
+  connectClient(id: string, session: string, received?: number, since = this.clock.wallTime()): ScriptedPeer {
     const abilities = new Set(CLIENT_ABILITIES);
-    return this.connect(id, 'mydb_data', { name: 'test/1', session, received, abilities });
+    return this.connect(id, 'mydb_data', { name: 'test/1', session, received, since, abilities });
   }
 
   /** Connects a master, and lets it settle. As a new process it grants the server's question the lock number 1. */

@@ -54,7 +54,7 @@ describe('the announcement [PROTOCOL-14.1]', () => {
 describe('a session [PROTOCOL-14.4]', () => {
   it('is welcomed; a stock client hears nothing of it', () => {
     const { lab, a } = cluster();
-    expect(welcomeOf(a)).toEqual({ resumed: false, received: 0, grace: 10_000 });
+    expect(welcomeOf(a)).toEqual({ resumed: false, since: expect.any(Number), received: 0, grace: 10_000 });
     expect(lab.connect('stock').received[0]).toBe('welcome:{"maxPayload":10000}');
     expect(lab.broker.peers('mydb_data').map(({ client }) => client)).toEqual([
       'test/1',
@@ -74,7 +74,12 @@ describe('a session [PROTOCOL-14.4]', () => {
     a.tells(event(3), 'peerB');
     // It read the first event, but its pong did not arrive; nor did the lines of before.
     const again = lab.connectClient('peerB', B, counted(b));
-    expect(welcomeOf(again)).toEqual({ resumed: true, received: 1, grace: 10_000 });
+    expect(welcomeOf(again)).toEqual({
+      resumed: true,
+      since: expect.any(Number),
+      received: 1,
+      grace: 10_000,
+    });
     expect(numbers(again)).toEqual([2, 3]);
     expect(again.messages('hello')).toEqual([]);
     expect(a.received).toEqual([]);
@@ -97,6 +102,22 @@ describe('a session [PROTOCOL-14.4]', () => {
     expect(b.closedWith).toBe('IPC_CLOSED_REPLACED');
     a.tells(event(1), 'peerB');
     expect(numbers(again)).toEqual([1]);
+  });
+
+  it('begins again if the client had not read the welcome: counts of another server mean nothing', () => {
+    const lab = new BrokerLab({ reconnectGrace: 10_000 });
+    const early = lab.connectClient('peerA', A, 1, 1);
+    early.isReading = false;
+    const first = lab.connectClient('[master]', M, 3, 1);
+    first.leaves();
+    early.leaves();
+    const again = lab.connectClient('[master]', M, 3, 1);
+    expect(welcomeOf(again)).toMatchObject({ resumed: false, received: 0 });
+    const worker = lab.connectClient('peerA', A, 1, 1);
+    expect(welcomeOf(worker)).toMatchObject({ resumed: false, received: 0 });
+    worker.tells({ type: 'lock-request', id: 'r', data: { path: 'a', tid: 't', write: true } }, '[master]');
+    again.says('ready');
+    expect(again.messages('lock-request')).toHaveLength(1);
   });
 
   it('is not resumed with another session, a count that cannot be, or after its time', () => {
@@ -164,6 +185,17 @@ describe('a new server [PROTOCOL-14.6]', () => {
     expect(lab.broker.locks('mydb_data').held).toMatchObject([{ id: 7, state: 'held' }]);
     worker.tells({ type: 'unlock-request', id: 'u', data: { id: 7 } }, '[master]');
     expect(master.messages('unlock-request')).toMatchObject([{ data: { id: 7 } }]);
+  });
+
+  it('counts a claim like any other frame', () => {
+    const { lab, worker } = returned();
+    worker.says(claimOf([lock(7, M)]));
+    worker.tells(event(1));
+    worker.leaves();
+    expect(welcomeOf(lab.connectClient('peerA', A, counted(worker)))).toMatchObject({
+      resumed: true,
+      received: 2,
+    });
   });
 
   it('keeps an unlock for the master that granted the lock, though that is not back yet', () => {

@@ -59,6 +59,18 @@ describe('what was sent', () => {
     expect(sent(frames)).toEqual(['old request', 'event', 'root of later', 'release of later']);
   });
 
+  it('has a first word to a new server, which counts and is sent again like the rest', () => {
+    const frames = new SentFrames(1_000);
+    frames.add(frame('event'));
+    frames.takeForNewServer();
+    frames.addFirst(frame('locks:[]', { afterRestart: 'outdated' }));
+    expect(sent(frames)).toEqual(['locks:[]', 'event']);
+    expect(frames.resume(0)).toBe(true);
+    expect(sent(frames)).toEqual(['locks:[]', 'event']);
+    expect(frames.resume(1)).toBe(true);
+    expect(sent(frames)).toEqual(['event']);
+  });
+
   it('is asked in the new name after this client had to take another one', () => {
     const frames = new SentFrames(1_000);
     frames.add(frame('to:[master];{"type":"lock-request","from":"old-id"}', { requestId: '1' }));
