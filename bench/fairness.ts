@@ -1,6 +1,6 @@
 /** What a flood in one database does to the round trips of another one in the same process. */
 
-import type { LoadSpec } from './load/loads.js';
+import type { LoadSpec } from './load/load.js';
 import type { Scale } from './measures.js';
 import { sampleOf, startGenerator } from './sample.js';
 import { startServer } from './servers/started-server.js';

@@ -1,6 +1,6 @@
 /** `npm run bench -- growth`: how the cost of a message grows with its length, with peers, and with databases. */
 
-import type { LoadSpec } from './load/loads.js';
+import type { LoadSpec } from './load/load.js';
 import type { Scale } from './measures.js';
 import { takeSample } from './sample.js';
 import { markdownTable, shown } from './table.js';

@@ -1,6 +1,6 @@
 /** What is measured, and what it should come to: one entry for each row of the table. */
 
-import type { LoadSpec } from './load/loads.js';
+import type { LoadSpec } from './load/load.js';
 import type { Duration, Sample } from './sample.js';
 
 /** How far a measure goes. */

@@ -4,7 +4,7 @@ import { fork } from 'node:child_process';
 import { BenchProcess } from './bench-process.js';
 import { compiledLoad } from './compiled-load.js';
 import type { FromGenerator, GeneratorOrder, GeneratorResult } from './load/generator.js';
-import type { LoadSpec, Phase } from './load/loads.js';
+import type { LoadSpec, Phase } from './load/load.js';
 import type { WireName } from './load/wire.js';
 import { startNatsServer } from './servers/nats-server.js';
 import { type Costs, type ServerKind, type StartedServer, startServer } from './servers/started-server.js';

@@ -1,6 +1,6 @@
 /** `npm run bench -- storm`: ten thousand peers of a thousand databases come at once, and go and come back at once. */
 
-import type { LoadSpec, Phase } from './load/loads.js';
+import type { LoadSpec, Phase } from './load/load.js';
 import type { Scale } from './measures.js';
 import { takeSample } from './sample.js';
 import { markdownTable, shown } from './table.js';

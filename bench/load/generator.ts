@@ -1,6 +1,7 @@
 /** The process of a load: opens its connections, warms up, and runs when it is told to. */
 
-import { type LoadResult, type LoadSpec, openLoad } from './loads.js';
+import type { LoadResult, LoadSpec } from './load.js';
+import { openLoad } from './loads.js';
 import type { WireName } from './wire.js';
 
 /** What a generator is to do. */

@@ -1,5 +1,5 @@
 import { Line } from './line.js';
-import type { Load, LoadResult, LoadSpec } from './loads.js';
+import type { Load, LoadResult, LoadSpec } from './load.js';
 import { LockWorker } from './lock-worker.js';
 import { peerIdOf } from './messages.js';
 import { ScriptedMaster } from './scripted-master.js';

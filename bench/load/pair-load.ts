@@ -1,7 +1,7 @@
 import { Flood } from './flood.js';
 import { repeated, textFrame } from './frames.js';
 import { Line } from './line.js';
-import type { Load, LoadResult, LoadSpec } from './loads.js';
+import type { Load, LoadResult, LoadSpec } from './load.js';
 import { inParallel, sourceAddress } from './many-lines.js';
 import { directed, eventMessage, peerIdOf } from './messages.js';
 

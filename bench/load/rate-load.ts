@@ -1,6 +1,6 @@
 import { repeated, textFrame } from './frames.js';
 import { Line } from './line.js';
-import type { Load, LoadResult, LoadSpec } from './loads.js';
+import type { Load, LoadResult, LoadSpec } from './load.js';
 import { directed, eventMessage, peerIdOf } from './messages.js';
 
 type RateSpec = Extract<LoadSpec, { kind: 'rate' }>;

@@ -1,6 +1,6 @@
 import { textFrame } from './frames.js';
 import { Line, type LineTarget } from './line.js';
-import type { Load, LoadResult, LoadSpec, Phase } from './loads.js';
+import type { Load, LoadResult, LoadSpec, Phase } from './load.js';
 import { inParallel, sourceAddress } from './many-lines.js';
 import { directed, eventMessage, peerIdOf } from './messages.js';
 
