@@ -77,12 +77,6 @@ export const mutations: readonly Mutation[] = [
     to: '',
   },
   {
-    name: 'leaves a lock with a worker that is away',
-    file: 'master-desk.ts',
-    from: "if (receiver?.state === 'away' && answer.lock",
-    to: "if (receiver?.state === 'gone' && answer.lock",
-  },
-  {
     name: 'sends fst.release to the next master again',
     file: 'requests.ts',
     from: "new Set(['kit.add',",
