@@ -1,13 +1,12 @@
 /** What a message becomes on its way out: its members of ours, its text, and what happens to it if its server dies. */
 
-import type { Message, RemoteIPCPeer } from './acebase.js';
+import type { Message } from './acebase.js';
 import { encodeValue, isLossy, plainJson, type ValueClasses } from './codec.js';
 import type { EventNumbers } from './event-numbers.js';
 import type { AfterRestart, Frame } from './sent-frames.js';
 
 /** What messages are made with. */
 export interface OutgoingSettings {
-  readonly ipc: RemoteIPCPeer;
   readonly classes: ValueClasses;
   readonly eventNumbers: EventNumbers;
   /** The session of this client. */

@@ -134,7 +134,6 @@ export class RemotePeer {
     const { has } = this.#settings;
     const frame = frameOf(message, {
       ...this.#settings,
-      ipc: this.#ipc,
       eventNumbers: this.#eventNumbers,
       session: () => this.#session,
       hasValues: has('values'),

@@ -2,6 +2,7 @@ import type { Visitor } from '../../src/broker/entrance.js';
 import type { Link } from '../../src/broker/ports.js';
 import type { ClosureCode } from '../../src/errors.js';
 import type { StockPeer } from './model/stock-peer.js';
+import type { Server } from './server.js';
 import type { World } from './world.js';
 
 /** Bytes that the systems at both ends take before the server notices that nobody reads. */
@@ -23,6 +24,7 @@ export class Line implements Link {
   readonly #world: World;
   readonly #process: StockPeer;
   readonly #visitor: Visitor;
+  readonly #server: Server;
   #isBroken = false;
   #hasLeft = false;
   #stalledUntil = 0;
@@ -34,6 +36,8 @@ export class Line implements Link {
     this.#world = world;
     this.#process = process;
     this.#visitor = visitor;
+    this.#server = world.server;
+    this.#server.lines.add(this);
     this.#toProcess(() => process.opened(this));
   }
 
@@ -54,7 +58,10 @@ export class Line implements Link {
   }
 
   ping(token: number): void {
-    this.#toProcess(() => this.#toServer(() => this.#visitor.acknowledge(token)));
+    this.#toProcess(() => {
+      this.#process.feelsPing(this);
+      this.#toServer(() => this.#visitor.acknowledge(token));
+    });
   }
 
   close(code: ClosureCode): void {
@@ -75,6 +82,16 @@ export class Line implements Link {
       this.#visitor.receive(bytes);
     };
     this.#toServer(arrive, () => this.#world.checks.lostOnTheWay(text));
+  }
+
+  /** The process asks whether the other end is there; the system of the server answers, not the broker. */
+  pingServer(): void {
+    this.#toServer(() => this.#toProcess(() => this.#process.feelsPing(this)));
+  }
+
+  /** The process ends the line, and lives on. */
+  hangUp(): void {
+    if (!this.#isBroken) this.#toServer(() => this.#left('the process hung up'));
   }
 
   /** Nothing arrives for a while, at neither end; then all of it. */
@@ -102,8 +119,9 @@ export class Line implements Link {
   }
 
   #left(cause: string): void {
-    if (this.#hasLeft) return;
+    if (this.#hasLeft || !this.#server.isUp) return;
     this.#hasLeft = true;
+    this.#server.lines.delete(this);
     this.#visitor.left(cause);
     this.#world.stepped();
   }
@@ -118,7 +136,7 @@ export class Line implements Link {
   #toServer(deliver: () => void, lost: () => void = () => undefined): void {
     this.#lastUp = this.#arrival(this.#lastUp);
     this.#world.clock.schedule(this.#lastUp - this.#world.clock.now(), () => {
-      if (this.#isBroken || this.#hasLeft) lost();
+      if (this.#isBroken || this.#hasLeft || !this.#server.isUp) lost();
       else {
         deliver();
         this.#world.stepped();

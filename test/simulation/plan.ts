@@ -15,11 +15,14 @@ export type Fault = { readonly moment: Moment; readonly victim: Victim } & (
   | { readonly kind: 'kill' | 'exit' | 'second master' | 'create index' }
   | ({ readonly kind: 'break' } & Breakage)
   | { readonly kind: 'stall' | 'pause' | 'dawdle'; readonly milliseconds: number }
+  | { readonly kind: 'restart server'; readonly isStopped: boolean; readonly milliseconds: number }
 );
 
 /** Everything about a run that its seed decides beforehand; what remains is drawn as it goes, by the same seed. */
 export interface Plan {
   readonly seed: number;
+  /** Whether processes are AceBase as it is, have our client, or one the one and another the other. */
+  readonly clients: 'stock' | 'mixed' | 'ours';
   readonly workers: number;
   /** Operations that one worker has under way at a time. */
   readonly loops: number;
@@ -70,13 +73,20 @@ const MOMENTS: readonly (string | undefined)[] = [
   'hears notification root.update',
 ];
 
+/** How many of the plans have stock processes only, and how many both kinds. */
+const STOCK_SHARE = 0.6;
+const MIXED_SHARE = 0.15;
+
+const LARGE_BUFFER = 1_000_000;
+
 /** The plan of a seed. */
 export function planOf(seed: number): Plan {
   const random = new Random(seed);
   const isSmall = random.chance(0.1);
   const dawdles = random.chance(0.15);
-  return {
+  const plan: Plan = {
     seed,
+    clients: 'stock',
     workers: 2 + random.below(3),
     loops: random.chance(0.3) ? 2 : 1,
     keys: 3 + random.below(6),
@@ -87,9 +97,25 @@ export function planOf(seed: number): Plan {
     longDelay: random.pick([20, 300]),
     rootMoves: random.pick([0.4, 0.05]),
     lockTimeout: dawdles ? 30_000 : 120_000,
-    maxBuffered: isSmall ? 3_000 : 1_000_000,
+    maxBuffered: isSmall ? 3_000 : LARGE_BUFFER,
     faults: Array.from({ length: 1 + random.below(6) }, () => fault(random, dawdles)),
   };
+  // Last, so that a seed that had stock processes when there were no others has the same plan still.
+  const dice = random.fraction();
+  if (dice < STOCK_SHARE) return plan;
+  if (dice < STOCK_SHARE + MIXED_SHARE) return { ...plan, clients: 'mixed' };
+  return {
+    ...plan,
+    clients: 'ours',
+    // Who has no room for what is kept is sent away, and here nobody may be.
+    maxBuffered: LARGE_BUFFER,
+    faults: plan.faults.map((it) => (random.chance(0.4) ? serverRestart(random, it) : it)),
+  };
+}
+
+function serverRestart(random: Random, { moment, victim }: Fault): Fault {
+  const milliseconds = 50 + random.fraction() * 1_950;
+  return { kind: 'restart server', moment, victim, isStopped: random.chance(0.4), milliseconds };
 }
 
 function fault(random: Random, dawdles: boolean): Fault {
@@ -122,7 +148,8 @@ function breakage(random: Random): Breakage {
 /** A fault in words. */
 export function describeFault(fault: Fault): string {
   const { kind, victim, moment } = fault;
-  const whom = kind === 'second master' ? '' : victim === 'master' ? ' the master' : ` worker ${victim}`;
+  const isOfNobody = kind === 'second master' || (kind === 'restart server' && moment.message === undefined);
+  const whom = isOfNobody ? '' : victim === 'master' ? ' the master' : ` worker ${victim}`;
   const when = moment.message === undefined ? '' : ` when it ${moment.message}`;
   const after = ` ${Math.round(moment.after)} ms after the last`;
   if (fault.kind === 'break') {

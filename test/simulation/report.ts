@@ -33,8 +33,8 @@ export function story(seed: number, verdict: Verdict, broker?: BrokerClass): str
   ];
 }
 
-function describePlan({ workers, loops, keys, faults }: Plan): string[] {
-  const setting = `The smallest run that shows it has ${workers} workers, ${loops} operations at a time, ${keys} keys.`;
+function describePlan({ clients, workers, loops, keys, faults }: Plan): string[] {
+  const setting = `The smallest run that shows it has ${workers} workers (${clients}), ${loops} operations at a time, ${keys} keys.`;
   return [setting, ...faults.map((fault) => `  - ${describeFault(fault)}`)];
 }
 

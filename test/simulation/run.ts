@@ -75,6 +75,10 @@ function apply(world: World, fault: Fault, victim: StockPeer | undefined): void 
     world.startMaster(true);
     return;
   }
+  if (fault.kind === 'restart server') {
+    world.restartServer(fault.isStopped, fault.milliseconds);
+    return;
+  }
   if (victim === undefined) return;
   switch (fault.kind) {
     case 'kill':
@@ -119,12 +123,12 @@ function recover(world: World): void {
 
 /** Everybody ends his work: nothing may be left open. */
 function rest(world: World): void {
-  const { clock, checks, broker } = world;
+  const { clock, checks } = world;
   world.isWorking = false;
   // Those who were away, or whose line is silent without anybody having noticed, are gone by then.
   clock.advance(RECOVERY_MS);
   checks.conclude();
-  const { held, waiting } = broker.locks(DATABASE);
+  const { held, waiting } = world.broker.locks(DATABASE);
   const isHelpless = world.workers.some((worker) => checks.isStranded(worker));
   if (!isHelpless && held.length + waiting.length > 0) {
     checks.verdicts.violation('locks left', JSON.stringify({ held, waiting }));

@@ -13,6 +13,7 @@ import type { ModelProcess } from './model/process.js';
 import type { StockPeer } from './model/stock-peer.js';
 import { Worker } from './model/worker.js';
 import type { Plan } from './plan.js';
+import { Server } from './server.js';
 
 const DEFAULTS = resolveOptions();
 
@@ -31,11 +32,13 @@ export class World {
   readonly checks: Checks;
   readonly file = new DatabaseFile();
   readonly indexFiles = new Map<string, Map<string, number>>();
-  readonly broker: Broker;
+  server: Server;
   /** Live processes that were let in at some time. */
   accepted: StockPeer[] = [];
   readonly processes = new Set<ModelProcess>();
   failures = 0;
+  /** When a master last ended. */
+  lastMasterEnded: number | undefined;
   /** Told of each message as it is said or heard. */
   onMessage: (process: StockPeer, what: string) => void = () => undefined;
   /** Whether workers go on with the next operation. */
@@ -48,6 +51,7 @@ export class World {
   readonly #absentSince = new Map<StockPeer, number>();
   #names = 0;
   readonly #extraMasters = new Set<Master>();
+  readonly #startServer: () => Server;
 
   constructor(
     readonly plan: Plan,
@@ -60,18 +64,50 @@ export class World {
     this.limits = limitsOf(plan);
     this.history = new History(this.clock, isHistoryKept);
     this.checks = new Checks(this);
-    this.broker = new BrokerClass({
-      clock: this.clock,
-      limits: this.limits,
-      logger: this.#logger(),
-      observer: {
-        peerConnected: () => undefined,
-        peerDisconnected: ({ id }) => {
-          const process = this.#seated.get(id);
-          if (process !== undefined) this.#absentSince.set(process, this.clock.now());
-        },
+    const { limits } = this;
+    const observer = {
+      peerConnected: () => undefined,
+      peerDisconnected: ({ id }: { id: string }) => {
+        const process = this.#seated.get(id);
+        if (process !== undefined) this.#absentSince.set(process, this.clock.now());
       },
+    };
+    this.#startServer = () =>
+      new Server(this.clock, (clock) => new BrokerClass({ clock, limits, logger: this.#logger(), observer }));
+    this.server = this.#startServer();
+  }
+
+  /** The broker of the server that is there, or was last. */
+  get broker(): Broker {
+    return this.server.broker;
+  }
+
+  /** The server ends, and another one takes its place. */
+  restartServer(isStopped: boolean, milliseconds: number): void {
+    if (!this.server.isUp) return;
+    for (const process of this.#seated.values()) {
+      if (!this.#absentSince.has(process)) this.#absentSince.set(process, this.clock.now());
+    }
+    if (isStopped) this.server.stop();
+    else this.server.kill(() => this.random.fraction() * 20);
+    this.accepted = [];
+    this.checks.serverEnded();
+    this.clock.schedule(milliseconds, () => {
+      this.history.note(() => 'server starts');
+      this.server = this.#startServer();
     });
+  }
+
+  /** A process with our client was told that its place is lost: it will come again as another peer. */
+  lostPlace(process: StockPeer): void {
+    this.accepted = this.accepted.filter((other) => other !== process);
+    this.checks.losesPlace(process);
+  }
+
+  /** Whether the next process has our client. */
+  #isNextOurs(): boolean {
+    const { clients } = this.plan;
+    return clients === 'ours' || (clients === 'mixed' && this.random.chance(0.5));
   }
 
   get workers(): Worker[] {
@@ -87,13 +123,13 @@ export class World {
 
   startWorker(): void {
     const opens = this.random.fraction() * this.plan.opensWithin;
-    this.processes.add(new Worker(this, `W${++this.#names}`, opens, this.plan.loops));
+    this.processes.add(new Worker(this, `W${++this.#names}`, opens, this.plan.loops, this.#isNextOurs()));
   }
 
   /** @param isExtra whether somebody starts it beside the one that is supervised */
   startMaster(isExtra = false): void {
     const opens = this.random.fraction() * this.plan.opensWithin;
-    const master = new Master(this, `M${++this.#names}`, opens);
+    const master = new Master(this, `M${++this.#names}`, opens, this.#isNextOurs());
     this.processes.add(master);
     if (isExtra) this.#extraMasters.add(master);
   }
@@ -102,23 +138,45 @@ export class World {
   dial(process: StockPeer): void {
     const latency = () => 0.2 + this.random.fraction() * 3;
     process.after(latency(), () => {
-      const request = { database: DATABASE, peerId: process.id, address: process.name };
-      process.leaveDoor = this.broker.arrive(request, {
+      const { server } = this;
+      if (!server.isUp) {
+        process.after(latency(), () => process.dialFailed());
+        return;
+      }
+      const request = {
+        database: DATABASE,
+        peerId: process.id,
+        address: process.name,
+        client: process.ours?.announcement,
+      };
+      const served = (): void => void server.atDoor.delete(diesMeanwhile);
+      const diesMeanwhile = (): void => void process.after(latency(), () => process.dialFailed());
+      server.atDoor.add(diesMeanwhile);
+      process.leaveDoor = server.broker.arrive(request, {
         accept: (visitor) => {
+          served();
           this.history.note(() => `server lets ${process.name} in`);
           this.#seated.set(process.id, process);
           this.#absentSince.delete(process);
           if (!this.accepted.includes(process)) this.accepted.push(process);
           if (process instanceof Master) this.#takesOver(process);
           // A master that comes again is a new one to the server: it is told anew who is there.
-          if (process.isMaster) this.checks.releases(process);
+          if (process.isMaster && process.ours === undefined) this.checks.releases(process);
           const line = new Line(this, process, visitor);
           process.dialed = line;
           return line;
         },
-        refuse: (code) => this.clock.schedule(latency(), () => process.act(() => process.refused(code))),
+        refuse: (code) => {
+          served();
+          this.clock.schedule(latency(), () => process.act(() => process.refused(code)));
+        },
       });
     });
+  }
+
+  /** The live worker that has this id. */
+  processWith(id: string): StockPeer | undefined {
+    return this.workers.find((worker) => worker.id === id);
   }
 
   /** Whether the server has a connection of that very process. */
@@ -129,7 +187,8 @@ export class World {
   processEnded(process: ModelProcess): void {
     this.processes.delete(process);
     this.accepted = this.accepted.filter((other) => other !== process);
-    this.checks.releases(process as StockPeer);
+    this.checks.ends(process as StockPeer);
+    if (process instanceof Master) this.lastMasterEnded = this.clock.now();
     if (!this.isSupervised) return;
     const wait = this.random.chance(0.1) ? 6_000 : 100 + this.random.fraction() * 1_500;
     if (process instanceof Worker) this.clock.schedule(wait, () => this.isSupervised && this.startWorker());
@@ -158,8 +217,9 @@ export class World {
     return this.random.fraction() * 2 * this.calm;
   }
 
-  operationFailed(): void {
+  operationFailed(worker: Worker, error: Error): void {
     this.failures += 1;
+    this.checks.promises.failed(worker, error);
   }
 
   /** The broker has done something. */

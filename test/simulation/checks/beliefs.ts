@@ -54,6 +54,8 @@ export class Beliefs {
     const { clock, limits } = this.#world;
     if (!holder.isAlive || clock.wallTime() >= expires) return false;
     const absentSince = this.#world.absentSince(holder) ?? Number.POSITIVE_INFINITY;
+    // Our client does not end itself; what it writes by then tears the file.
+    if (holder.ours !== undefined && clock.now() - absentSince >= limits.reconnectGrace) return false;
     const { pausedAt = Number.POSITIVE_INFINITY, resumedAt = 0, isExiting } = holder;
     const isBlind = isExiting || absentSince < resumedAt || pausedAt < Number.POSITIVE_INFINITY;
     const since = Math.min(pausedAt, isBlind ? absentSince : Number.POSITIVE_INFINITY);

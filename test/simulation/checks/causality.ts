@@ -1,5 +1,6 @@
 import type { Message } from '../model/messages.js';
 import type { StockPeer } from '../model/stock-peer.js';
+import type { World } from '../world.js';
 import type { Verdicts } from './verdicts.js';
 
 /** What a process knows of, or what stands behind a message: how much of what each process ever said. */
@@ -9,6 +10,7 @@ interface Said {
   readonly author: number;
   readonly count: number;
   readonly past: Past;
+  readonly at: number;
 }
 
 interface View {
@@ -27,17 +29,27 @@ interface View {
 export class Causality {
   readonly #views = new Map<StockPeer, View>();
   readonly #said = new Map<number, Said>();
+  readonly #world: World;
   readonly #verdicts: Verdicts;
+  /** What was said until then may be told anew by who said it, in an order that it alone knows. */
+  #unorderedUntil = Number.NEGATIVE_INFINITY;
 
-  constructor(verdicts: Verdicts) {
+  constructor(world: World, verdicts: Verdicts) {
+    this.#world = world;
     this.#verdicts = verdicts;
+  }
+
+  /** The server has ended. Until all are back, what is for one of them waits at its author. */
+  serverEnded(): void {
+    const { clock, limits } = this.#world;
+    this.#unorderedUntil = clock.now() + limits.reconnectGrace;
   }
 
   says(author: StockPeer, number: number): void {
     const view = this.#viewOf(author);
     view.count += 1;
     view.past[view.index] = view.count;
-    this.#said.set(number, { author: view.index, count: view.count, past: view.past.slice() });
+    this.#said.set(number, { author: view.index, count: view.count, past: view.past.slice(), at: this.#world.clock.now() });
   }
 
   /** @param isToldAgain whether it is an old announcement for somebody who was not there at its time */
@@ -47,12 +59,13 @@ export class Causality {
     if (said === undefined) return;
     if (view.heard.has(number)) {
       // A lock that was granted to somebody who was away went back, and is asked for again.
-      if (isRequest(message) && message.type !== 'lock-request')
+      // A master with our client answers as it has answered.
+      if (isRequest(message) && message.type !== 'lock-request' && receiver.ours === undefined)
         this.#verdicts.violation('asked twice', `${receiver.name} by ${message.from}`);
       return;
     }
     view.heard.add(number);
-    const isLate = (view.past[said.author] ?? 0) >= said.count;
+    const isLate = (view.past[said.author] ?? 0) >= said.count && said.at > this.#unorderedUntil;
     if (isLate && !isToldAgain && !isKeptBack(message)) {
       this.#verdicts.violation('out of order', `${receiver.name} heard ${message.type} too late`);
     }

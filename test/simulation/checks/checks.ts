@@ -1,9 +1,11 @@
-import type { Answer, Message } from '../model/messages.js';
+import { isRequest, type Message } from '../model/messages.js';
 import type { StockPeer } from '../model/stock-peer.js';
 import type { World } from '../world.js';
 import { Beliefs } from './beliefs.js';
 import { Causality } from './causality.js';
 import { Deliveries } from './deliveries.js';
+import { Events } from './events.js';
+import { Promises } from './promises.js';
 import { SpaceCheck } from './space.js';
 import { Values } from './values.js';
 import { Verdicts } from './verdicts.js';
@@ -11,8 +13,8 @@ import { Verdicts } from './verdicts.js';
 interface Said {
   readonly author: StockPeer;
   readonly message: Message;
-  /** Whether it tells of the root that its author has just moved. */
-  readonly isMove: boolean;
+  /** Whether it tells of the root that its author has just moved, and has not reached the server. */
+  isMove: boolean;
 }
 
 /** Looks at every step of a run, and finds what must not be. The model tells it what it does; it changes nothing. */
@@ -21,6 +23,8 @@ export class Checks {
   readonly beliefs: Beliefs;
   readonly values: Values;
   readonly space: SpaceCheck;
+  readonly events: Events;
+  readonly promises: Promises;
   readonly #world: World;
   readonly #causality: Causality;
   readonly #deliveries: Deliveries;
@@ -35,7 +39,9 @@ export class Checks {
     this.beliefs = new Beliefs(world, this.verdicts);
     this.values = new Values(this.verdicts);
     this.space = new SpaceCheck(this.verdicts);
-    this.#causality = new Causality(this.verdicts);
+    this.events = new Events(this.verdicts);
+    this.promises = new Promises(world, this.verdicts);
+    this.#causality = new Causality(world, this.verdicts);
     this.#deliveries = new Deliveries(this.verdicts);
   }
 
@@ -45,11 +51,13 @@ export class Checks {
     const isMove = isRootUpdate(message) && this.beliefs.isWriting(author);
     this.#said.set(number, { author, message, isMove });
     this.#causality.says(author, number);
+    if (message.type === 'event') this.events.said(number);
     return number;
   }
 
   neverSent(number: number): void {
     this.#said.delete(number);
+    this.events.neverSaid(number);
   }
 
   /** A message goes into a line that is closed, or that breaks. */
@@ -57,6 +65,8 @@ export class Checks {
     const said = this.#said.get(number);
     if (said === undefined) return;
     const { author, message, isMove } = said;
+    // Our client says it again on its next line.
+    if (author.ours !== undefined) return;
     if ('id' in message && !author.isMaster) this.#stranded.add(author);
     // What it wrote was known to itself alone.
     if (isMove) this.values.losesMove(author);
@@ -72,7 +82,8 @@ export class Checks {
     if (said === undefined) return;
     const { author, message } = said;
     if (!this.#world.isPresent(author) || message.from !== author.id) return;
-    if (message.type.endsWith('request')) {
+    said.isMove = false;
+    if (isRequest(message)) {
       if ('id' in message) this.#deliveries.asks(author, message.id, message.type);
       return;
     }
@@ -88,7 +99,7 @@ export class Checks {
     this.#deliveries.hears(receiver, number);
   }
 
-  answered(asker: StockPeer, { id }: Answer): void {
+  answered(asker: StockPeer, id: string): void {
     this.#deliveries.answered(asker, id);
   }
 
@@ -107,6 +118,26 @@ export class Checks {
     this.#deliveries.releases(process);
   }
 
+  /** A process has ended. */
+  ends(process: StockPeer): void {
+    this.releases(process);
+    this.events.releases(process);
+  }
+
+  /** A process was away for too long. What it said of a root that it moved reaches nobody any more. */
+  losesPlace(process: StockPeer): void {
+    this.ends(process);
+    for (const { author, isMove } of this.#said.values()) {
+      if (author === process && isMove) this.values.losesMove(author);
+    }
+  }
+
+  /** The server has ended. Who gets what again is up to the clients: see {@link Events} for what they owe each other. */
+  serverEnded(): void {
+    this.#deliveries.serverEnded();
+    this.#causality.serverEnded();
+  }
+
   /** The server gives a line something, while so much waits there. */
   buffers(process: StockPeer, waiting: number, length: number): void {
     const { maxBuffered, maxMailPerPeer } = this.#world.limits;
@@ -118,6 +149,7 @@ export class Checks {
   /** The run is over, and everybody was given the time to come to rest. */
   conclude(): void {
     this.#deliveries.conclude();
+    this.events.conclude();
   }
 
   #receiversOf(author: StockPeer, { to }: Message): StockPeer[] {

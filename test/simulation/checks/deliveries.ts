@@ -56,6 +56,11 @@ export class Deliveries {
     if (!process.isAlive) this.#asked.delete(process);
   }
 
+  /** The server has ended: what it had for others, it may have lost. */
+  serverEnded(): void {
+    this.#expected.clear();
+  }
+
   /** The run is over: nothing may be outstanding. */
   conclude(): void {
     for (const { message, receivers } of this.#expected.values()) {

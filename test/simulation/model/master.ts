@@ -1,5 +1,5 @@
 import type { World } from '../world.js';
-import type { Answer, Message, Range, RequestData } from './messages.js';
+import type { Answer, LockDetails, Message, Range, RequestData } from './messages.js';
 import { type NodeLock, NodeLocker } from './node-locker.js';
 import { Storage } from './storage.js';
 import { begin, type Task, wait } from './task.js';
@@ -12,9 +12,11 @@ export class Master extends Storage {
   readonly #locker: NodeLocker;
   #free: number[] = [];
   #size = 0;
+  /** Who asked for each lock. */
+  readonly #holders = new Map<LockDetails, string>();
 
-  constructor(world: World, name: string, opensAfter: number) {
-    super(world, name, '[master]');
+  constructor(world: World, name: string, opensAfter: number, isOurs = false) {
+    super(world, name, '[master]', isOurs);
     this.#locker = new NodeLocker(world.clock, world.limits.lockTimeout);
     this.openFile(opensAfter, () => {
       this.#free = [...world.file.space.free];
@@ -25,6 +27,17 @@ export class Master extends Storage {
   protected override ended(): void {
     this.#locker.stop();
     super.ended();
+  }
+
+  override lockHolders(): Iterable<string> {
+    return this.#locker.held().map(({ details }) => this.#holders.get(details) ?? '');
+  }
+
+  override peerStayedAway(id: string): void {
+    super.peerStayedAway(id);
+    for (const lock of this.#locker.held()) {
+      if (this.#holders.get(lock.details) === id) this.#locker.unlock(lock);
+    }
   }
 
   /** A dedicated master subscribes to nothing. */
@@ -51,6 +64,7 @@ export class Master extends Storage {
   }
 
   #lock(message: Message & { type: 'lock-request' }): void {
+    if (this.ours !== undefined) this.#holders.set(message.data, message.from);
     const isAllowed = this.#locker.lock(message.data, (lock) => this.#grant(message, lock));
     const reason = `lock on tid ${message.data.tid} has expired, not allowed to continue`;
     if (!isAllowed) this.#answer(message, { type: 'lock-result', ok: false, reason });
@@ -161,6 +175,7 @@ export class Master extends Storage {
     this.indexes.add(fileName);
     const details = { path: '', tid: `${this.name}.index`, write: false, comment: 'index' };
     const lock = yield* wait<NodeLock>((resolve) => this.#locker.lock(details, resolve));
+    yield* this.underLock();
     yield* wait<void>((resolve) => this.disk(resolve));
     const found = file.readAll();
     indexFiles.set(fileName, new Map(typeof found === 'string' ? [] : found));

@@ -103,3 +103,13 @@ export function describe(message: Message): string {
   const verdict = 'ok' in message && !message.ok ? ` FAILED: ${message.reason ?? ''}` : '';
   return `${type}${id}${to === undefined ? '' : ` to ${to}`}${verdict} ${subject}`.trimEnd();
 }
+
+/** Whether a message is the answer of a master. */
+export function isAnswer(message: Message): message is Message & Answer {
+  return message.type.endsWith('result');
+}
+
+/** Whether a message asks a master for something. */
+export function isRequest(message: Message): boolean {
+  return message.type === 'request' || message.type.endsWith('-request');
+}

@@ -38,6 +38,11 @@ export class NodeLocker {
     return this.#locks.find((lock) => lock.id === id);
   }
 
+  /** Those that are held. */
+  held(): NodeLock[] {
+    return this.#locks.filter(({ state }) => state === 'locked');
+  }
+
   /** Calls `granted`, at once or later. @returns false if the transaction has let a lock expire */
   lock(details: LockDetails, granted: (lock: NodeLock) => void, hasPriority = false): boolean {
     if (this.#locks.some((lock) => lock.details.tid === details.tid && lock.state === 'expired'))

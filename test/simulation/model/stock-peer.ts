@@ -3,6 +3,7 @@ import type { RefusalCode } from '../../../src/errors.js';
 import { ERRORS } from '../../../src/errors.js';
 import type { Line } from '../line.js';
 import { type Answer, describe, type Lock, type Message, type Question, textOf } from './messages.js';
+import { type Heard, OurPeer } from './our-peer.js';
 import { ModelProcess } from './process.js';
 import type { Wait } from './task.js';
 
@@ -25,7 +26,8 @@ export interface OpenRequest {
 /**
  * The IPC peer of a stock AceBase process, as `ipc/ipc.js` and `ipc/remote.js` of the package have it, faults included:
  * what is sent while it connects again is lost or throws, an answer that it does not know and every unhandled rejection
- * end the process, and so does silence.
+ * end the process, and so does silence. A process with our client has `ours` in the place of all that has to do with
+ * the line.
  */
 export abstract class StockPeer extends ModelProcess {
   readonly requests = new Map<string, OpenRequest>();
@@ -49,15 +51,19 @@ export abstract class StockPeer extends ModelProcess {
   #heardAt = 0;
   #lastRequest = 0;
   #attempts = 0;
+  /** Our client, if it has that. */
+  readonly ours: OurPeer | undefined;
 
   constructor(
     world: StockPeer['world'],
     name: string,
     /** `[master]`, or an id of its own. */
-    readonly id: string,
+    public id: string,
+    isOurs: boolean,
   ) {
     super(world, name);
-    this.after(0, () => this.#connect());
+    this.ours = isOurs ? new OurPeer(this) : undefined;
+    this.after(0, () => (this.ours === undefined ? this.#connect() : this.ours.connection.connect()));
   }
 
   get isMaster(): boolean {
@@ -66,15 +72,15 @@ export abstract class StockPeer extends ModelProcess {
 
   /** Its line, while it has one that it believes in. */
   get line(): Line | undefined {
-    return this.#line;
+    return this.ours === undefined ? this.#line : this.ours.line;
   }
 
   /** Says something. Throws while it connects again; into a closed line it speaks in vain. */
   send(message: Message): void {
     const number = this.world.checks.sends(this, message);
-    const text = (message.to === undefined ? '' : `to:${message.to};`) + textOf(message, number);
     this.note(() => `says ${describe(message)}`);
-    this.#speak(text, number);
+    if (this.ours !== undefined) this.ours.send(message, number);
+    else this.#speak((message.to === undefined ? '' : `to:${message.to};`) + textOf(message, number), number);
     this.world.onMessage(this, `says ${kindOf(message)}`);
   }
 
@@ -103,6 +109,11 @@ export abstract class StockPeer extends ModelProcess {
 
   /** Asks, and awaits no answer: an error ends the process. */
   askUnawaited(question: Question, answered: (data: unknown) => void = () => undefined): void {
+    if (this.ours !== undefined && question.type === 'unlock-request') {
+      // Our client awaits this one.
+      this.ask<unknown>(question)(answered, () => answered(undefined));
+      return;
+    }
     const failed = (error: Error): void => this.die(`unhandled rejection: ${error.message}`);
     this.ask<unknown>(question)(answered, (error) => this.act(() => failed(error)));
   }
@@ -125,6 +136,10 @@ export abstract class StockPeer extends ModelProcess {
 
   /** Its line is open, and the first time so, what it had to say goes out. */
   opened(line: Line): void {
+    if (this.ours !== undefined) {
+      this.ours.connection.opened(line);
+      return;
+    }
     this.#line = line;
     this.#state = 'open';
     this.#heardAt = this.world.clock.now();
@@ -133,7 +148,21 @@ export abstract class StockPeer extends ModelProcess {
     this.#queue = undefined;
   }
 
+  /** A ping came, which the system answers by itself. */
+  feelsPing(line: Line): void {
+    if (line === this.line) this.ours?.connection.heard();
+  }
+
+  /** There is no server to let it in. Stock processes are never in such runs. */
+  dialFailed(): void {
+    this.ours?.connection.failed();
+  }
+
   refused(code: RefusalCode): void {
+    if (this.ours !== undefined) {
+      this.ours.connection.refused(code);
+      return;
+    }
     this.note(() => `is refused: ${code}`);
     const { status } = ERRORS[code] as { status: number };
     if (status === 403 || status === 409 || status === 500) this.die(`refused: ${code}`);
@@ -144,6 +173,10 @@ export abstract class StockPeer extends ModelProcess {
 
   /** Its line has closed: it connects again at once. */
   lineClosed(line: Line): void {
+    if (this.ours !== undefined) {
+      this.ours.connection.closed(line);
+      return;
+    }
     if (line !== this.#line) return;
     this.#line = undefined;
     this.#state = 'closed';
@@ -162,13 +195,16 @@ export abstract class StockPeer extends ModelProcess {
   /** A text came. */
   hear(text: string): void {
     this.#heardAt = this.world.clock.now();
+    if (this.ours?.hears(text) === true) return;
     if (text.startsWith('disconnect:')) this.#disconnected(text.slice('disconnect:'.length));
     else if (text.startsWith('{')) {
-      const message = JSON.parse(text) as Message & { simulated?: number };
+      const message = JSON.parse(text) as Heard & { simulated?: number };
       this.note(() => `hears from ${message.from}: ${describe(message)}`);
       this.world.onMessage(this, `hears ${kindOf(message)}`);
       if (!this.isAlive) return;
       this.world.checks.hears(this, message, message.simulated);
+      if (this.ours?.takes(message) === false) return;
+      if (message.type === 'event') this.world.checks.events.heard(this, message.simulated);
       try {
         this.#handle(message);
       } catch (error) {
@@ -181,9 +217,32 @@ export abstract class StockPeer extends ModelProcess {
   raise(event: string, path: string, val: number): void {
     for (const [to, subjects] of this.served) {
       if (!subjects.has(`${event} `)) continue;
+      this.world.checks.events.raises(this, this.world.processWith(to));
       this.send({ type: 'event', from: this.id, to, path: '', event, data: { path, val } });
     }
   }
+
+  /** The server is a new one, and will not have this request asked again; it was perhaps done. */
+  givenUp(requestId: string): void {
+    const open = this.requests.get(requestId);
+    this.requests.delete(requestId);
+    this.world.checks.answered(this, requestId);
+    open?.resolve({ ok: true });
+  }
+
+  /** A peer has not come back to a new server. */
+  peerStayedAway(id: string): void {
+    this.ours?.forgets(id);
+    this.#removePeer(id);
+  }
+
+  /** Who holds locks of this master. */
+  lockHolders(): Iterable<string> {
+    return [];
+  }
+
+  /** A server knows nothing of this process, though another one did. */
+  abstract missedNews(): void;
 
   /** Its line is gone: it may have missed something. */
   protected abstract lostLine(): void;
@@ -195,7 +254,7 @@ export abstract class StockPeer extends ModelProcess {
 
   protected override ended(): void {
     this.leaveDoor();
-    (this.#line ?? this.dialed)?.processDied();
+    (this.line ?? this.dialed)?.processDied();
     this.#line = undefined;
   }
 
@@ -234,8 +293,11 @@ export abstract class StockPeer extends ModelProcess {
   }
 
   #disconnected(id: string): void {
+    this.ours?.forgets(id);
     if (!this.peers.has(id) || this.isExiting) return;
     this.#removePeer(id);
+    // Our client says goodbye in nobody's name but its own.
+    if (this.ours !== undefined) return;
     this.send({ type: 'bye', from: id });
   }
 
@@ -304,11 +366,12 @@ export abstract class StockPeer extends ModelProcess {
       throw new Error('the request must be known to us');
     }
     this.requests.delete(answer.id);
-    this.world.checks.answered(this, answer);
+    this.world.checks.answered(this, answer.id);
     if (answer.ok) open.resolve(answer.data);
     else {
       const { type } = open.question;
-      const isAwaited = type !== 'unlock-request' && !isUnawaited(open.question);
+      const isAwaited =
+        (type !== 'unlock-request' || this.ours !== undefined) && !isUnawaited(open.question);
       if (!isAwaited) this.world.checks.killed(this, `an error that nobody awaits: ${answer.reason ?? ''}`);
       open.reject(new Error(answer.reason ?? ''));
     }

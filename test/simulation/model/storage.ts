@@ -1,6 +1,7 @@
 import type { Belief } from '../checks/beliefs.js';
 import type { FileRecord } from './database-file.js';
 import type { Address, Lock, Message, NotificationData } from './messages.js';
+import type { Anchor } from './our-locks.js';
 import { StockPeer } from './stock-peer.js';
 import { type Task, wait } from './task.js';
 
@@ -8,6 +9,8 @@ import { type Task, wait } from './task.js';
 export interface HeldLock {
   readonly lock: Lock;
   readonly belief: Belief;
+  /** What our client keeps of it. */
+  readonly anchor?: Anchor;
 }
 
 /**
@@ -20,6 +23,8 @@ export abstract class Storage extends StockPeer {
   readonly cache = new Map<string, number>();
   readonly indexes = new Set<string>();
   #root: number | string = 0;
+  /** Whether news may have been missed: all that is believed of the file is to be read again, under a lock. */
+  #isStale = false;
 
   /** The record that it believes to be the root. */
   get root(): number {
@@ -36,6 +41,7 @@ export abstract class Storage extends StockPeer {
       this.keys = [...file.keys];
       for (const name of indexFiles.keys()) this.indexes.add(name);
       opened();
+      this.ours?.ready();
     });
   }
 
@@ -67,11 +73,11 @@ export abstract class Storage extends StockPeer {
         this.keys[data.index] = data.key;
         return;
       case 'root.update':
-        if (!this.isFileOpen) {
+        if (!this.isFileOpen && this.ours === undefined) {
           this.world.checks.killed(this, 'a root before the file is open');
           throw new Error('the "fd" argument must be of type number');
         }
-        this.updateRoot(data.address);
+        this.#takeRoot(data.address);
         return;
       case 'cache.update':
         this.cache.set(data.info.path, Number(data.info.address.recordNr));
@@ -87,6 +93,38 @@ export abstract class Storage extends StockPeer {
 
   protected override lostLine(): void {
     this.cache.clear();
+  }
+
+  override missedNews(): void {
+    this.#isStale = true;
+    this.ours?.locks.beginGap();
+    this.cache.clear();
+  }
+
+  /** A lock was granted to a process with our client: reads again what it may have missed (`src/client/view.ts`). */
+  *underLock(): Task<void> {
+    if (!this.#isStale || this.ours?.locks.isHeldThroughGap === true) return;
+    const { file, indexFiles } = this.world;
+    this.cache.clear();
+    yield* wait<void>((resolve) => this.disk(resolve));
+    this.#root = file.root;
+    if (!this.isMaster) {
+      const announced = this.keys;
+      this.keys = [...file.keys];
+      announced.forEach((key, index) => {
+        this.keys[index] ??= key;
+      });
+    }
+    for (const name of indexFiles.keys()) this.indexes.add(name);
+    this.cache.clear();
+    this.#isStale = false;
+  }
+
+  /** A stock process tells a root on, and writes it; ours leaves that to who moved it, but for a number in quotes. */
+  #takeRoot(address: Address): void {
+    const isToBeWritten = this.ours === undefined || (this.isMaster && typeof address.recordNr === 'string');
+    if (isToBeWritten) this.updateRoot(address);
+    else this.#root = address.recordNr;
   }
 
   /** Reads a record from the disk. */

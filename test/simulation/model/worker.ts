@@ -1,5 +1,6 @@
 import type { World } from '../world.js';
 import type { Lock, Message, Question, Range } from './messages.js';
+import type { Anchor } from './our-locks.js';
 import { lockOf } from './stock-peer.js';
 import { addressOf, type HeldLock, Storage } from './storage.js';
 import { begin, type Task, wait } from './task.js';
@@ -12,8 +13,8 @@ export class Worker extends Storage {
   dawdles = 0;
   #operations = 0;
 
-  constructor(world: World, name: string, opensAfter: number, loops: number) {
-    super(world, name, `${name.toLowerCase()}-of-the-model`);
+  constructor(world: World, name: string, opensAfter: number, loops: number, isOurs = false) {
+    super(world, name, `${name.toLowerCase()}-of-the-model`, isOurs);
     this.subscriptions.add('value ');
     this.openFile(opensAfter, () => {
       for (let loop = 0; loop < loops; loop++) this.#loop();
@@ -63,7 +64,7 @@ export class Worker extends Storage {
 
   #failed(error: Error): void {
     this.note(() => `fails: ${error.message}`);
-    this.world.operationFailed();
+    this.world.operationFailed(this, error);
   }
 
   *#read(key: string): Task<void> {
@@ -93,9 +94,11 @@ export class Worker extends Storage {
         value = 1 + (yield* this.#readValue(key, record, values.acknowledgedOf(key)));
       }
       if (record !== undefined && this.world.random.chance(0.4)) {
+        this.#mayGoOn(tid);
         values.writes(key, value);
         yield* this.writeRecord(record, { kind: 'value', key, value });
       } else {
+        this.#mayGoOn(tid);
         const moved = yield* this.#create(key, value);
         held = yield* this.#moveToParent(held);
         yield* this.#putIntoRoot(key, value, moved, tid);
@@ -157,6 +160,7 @@ export class Worker extends Storage {
     const held = yield* this.#lock('', tid, true);
     try {
       const entries = (yield* this.#readRoot()).set(key, record);
+      this.#mayGoOn(tid);
       const named = new Map<number | string, number>();
       for (const [entry, address] of entries) named.set(this.#nameOf(entry), address);
       const former = this.root;
@@ -218,15 +222,37 @@ export class Worker extends Storage {
     this.locks += 1;
     const data = { path, tid, write, comment: 'model' };
     try {
+      const shared = this.#share(tid, write);
+      if (shared !== undefined) return shared;
       const lock = lockOf(yield* wait(this.ask({ type: 'lock-request', data })));
-      return this.#believe(lock);
+      const held = this.#believe(lock);
+      if (held.anchor === undefined) return held;
+      yield* this.underLock();
+      return held;
     } catch (error) {
       this.lockEnded();
       throw error;
     }
   }
 
+  /** A lock of ours that the transaction holds serves for further ones. */
+  #share(tid: string, write: boolean): HeldLock | undefined {
+    if (this.ours === undefined) return undefined;
+    this.#mayGoOn(tid);
+    const { clock, limits } = this.world;
+    const anchor = this.ours.locks.share(tid, write, clock.wallTime() + limits.lockTimeout / 2);
+    return anchor === undefined ? undefined : { lock: anchor.lock, belief: anchor.belief, anchor };
+  }
+
+  /** AceBase looks whether its lock has run out before it goes on; one that is lost has. */
+  #mayGoOn(tid: string): void {
+    if (this.ours?.locks.isLost(tid) === true) {
+      throw new Error(`lock on tid ${tid} was lost with the connection, not allowed to continue`);
+    }
+  }
+
   *#moveToParent(held: HeldLock): Task<HeldLock> {
+    if (held.anchor !== undefined) return held;
     const data = { id: held.lock.id, move_to: 'parent' } as const;
     try {
       const lock = lockOf(yield* wait(this.ask({ type: 'move-lock-request', data })));
@@ -239,13 +265,29 @@ export class Worker extends Storage {
   }
 
   #believe(lock: Lock): HeldLock {
-    return { lock, belief: this.world.checks.beliefs.begins(this, lock) };
+    const belief = this.world.checks.beliefs.begins(this, lock);
+    const anchor = this.ours?.locks.granted(lock, belief);
+    return anchor === undefined ? { lock, belief } : { lock, belief, anchor };
   }
 
   /** Gives a lock back, and does not wait for the answer. */
-  #unlock({ lock, belief }: HeldLock): void {
+  #unlock({ lock, belief, anchor }: HeldLock): void {
+    if (anchor !== undefined) {
+      this.#endShare(anchor);
+      return;
+    }
     this.world.checks.beliefs.ends(belief);
     this.askUnawaited({ type: 'unlock-request', data: { id: lock.id } }, () => this.lockEnded());
+  }
+
+  #endShare(anchor: Anchor): void {
+    const { ours } = this;
+    if (ours?.locks.ends(anchor) === true) {
+      const question = { type: 'unlock-request', data: { id: anchor.lock.id } } as const;
+      this.askUnawaited(question, () => ours.locks.returned(anchor));
+    }
+    if (anchor.shares === 0) this.world.checks.beliefs.ends(anchor.belief);
+    this.lockEnded();
   }
 
   *#dawdle({ lock }: HeldLock): Task<void> {

@@ -1,0 +1,53 @@
+import type { RefusalCode } from '../../../src/errors.js';
+import { Master } from '../model/master.js';
+import type { StockPeer } from '../model/stock-peer.js';
+import type { World } from '../world.js';
+import type { Verdicts } from './verdicts.js';
+
+/** What may be answered where a master has ended: it takes its locks along. */
+const MASTER_ENDED = /^IPC_REQUEST_(MASTER_LOST|LOCK_LOST|NO_MASTER)/;
+
+/** What follows from the process itself: it closes, or it held a lock for too long, or was away for too long. */
+const OWN_DOING = /IPC peer is exiting|has expired|was lost with the connection/;
+
+/**
+ * What is promised where all processes have our client (docs/GUARANTEES.md, "With our client"): lines that break and servers
+ * that are restarted are a pause. No operation fails of it, and nobody is sent away.
+ */
+export class Promises {
+  readonly #world: World;
+  readonly #verdicts: Verdicts;
+
+  constructor(world: World, verdicts: Verdicts) {
+    this.#world = world;
+    this.#verdicts = verdicts;
+  }
+
+  /** An operation of a worker has failed. */
+  failed({ name }: StockPeer, { message }: Error): void {
+    if (this.#world.plan.clients !== 'ours' || OWN_DOING.test(message)) return;
+    if (MASTER_ENDED.test(message) && this.#world.lastMasterEnded !== undefined) return;
+    this.#verdicts.violation('operation failed', `${name}: ${message}`);
+  }
+
+  /** The server did not let somebody in. */
+  refused(process: StockPeer, code: RefusalCode): void {
+    const { plan, limits, clock } = this.#world;
+    const since = this.#world.absentSince(process);
+    if (plan.clients !== 'ours' || since === undefined) return;
+    if (clock.now() - since >= limits.reconnectGrace) return;
+    if (process.isMaster && this.#hadAnotherMaster(process, since)) return;
+    this.#verdicts.violation('sent away', `${process.name}, ${code}`);
+  }
+
+  /** The server resumes a session, and lacks what its client has not got any more. */
+  cannotResume({ name }: StockPeer): void {
+    this.#verdicts.violation('session lost', name);
+  }
+
+  #hadAnotherMaster(process: StockPeer, since: number): boolean {
+    const { lastMasterEnded = Number.NEGATIVE_INFINITY, processes } = this.#world;
+    if (lastMasterEnded >= since) return true;
+    return [...processes].some((other) => other instanceof Master && other !== process);
+  }
+}

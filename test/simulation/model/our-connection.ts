@@ -1,0 +1,121 @@
+import type { RefusalCode } from '../../../src/errors.js';
+import type { Line } from '../line.js';
+import type { StockPeer } from './stock-peer.js';
+
+/** As src/client/connection.ts has them. */
+const FIRST_WAIT_MS = 50;
+const LONGEST_WAIT_MS = 5_000;
+const GROWTH = 1.5;
+const JITTER = 0.25;
+const HANDSHAKE_MS = 10_000;
+const BEAT_MS = 5_000;
+const SILENT_BEATS = 3;
+
+/** What a connection tells its owner. */
+export interface OurConnectionHandlers {
+  lost(): void;
+  /** @returns whether to try again */
+  refused(code: RefusalCode): 'later' | 'never';
+}
+
+/** One line after another, as `src/client/connection.ts` makes them, whose refusals come by promises and so not in here. */
+export class OurConnection {
+  line: Line | undefined;
+  readonly #process: StockPeer;
+  readonly #handlers: OurConnectionHandlers;
+  #isDialing = false;
+  #isEnded = false;
+  #attempts = 0;
+  #waitMs = FIRST_WAIT_MS;
+  #silentBeats = 0;
+
+  constructor(process: StockPeer, handlers: OurConnectionHandlers) {
+    this.#process = process;
+    this.#handlers = handlers;
+  }
+
+  connect(): void {
+    if (this.#isEnded || this.#isDialing) return;
+    this.#isDialing = true;
+    const attempt = ++this.#attempts;
+    this.#process.world.dial(this.#process);
+    this.#process.after(HANDSHAKE_MS, () => {
+      if (!this.#isDialing || attempt !== this.#attempts) return;
+      this.#process.leaveDoor();
+      this.#process.dialed?.hangUp();
+      this.#process.dialed = undefined;
+      this.failed();
+    });
+  }
+
+  /** The line works as it should: the next failure is the first one again. */
+  proved(): void {
+    this.#waitMs = FIRST_WAIT_MS;
+  }
+
+  opened(line: Line): void {
+    if (!this.#isDialing || line !== this.#process.dialed) return;
+    this.#isDialing = false;
+    this.line = line;
+    this.#silentBeats = 0;
+    this.#watch(line);
+  }
+
+  /** Nobody answers, or the line breaks while it is made. */
+  failed(): void {
+    if (!this.#isDialing) return;
+    this.#isDialing = false;
+    this.#later();
+  }
+
+  refused(code: RefusalCode): void {
+    if (!this.#isDialing) return;
+    this.#isDialing = false;
+    if (this.#handlers.refused(code) === 'later') this.#later();
+  }
+
+  closed(line: Line): void {
+    if (this.#isDialing && line === this.#process.dialed) this.failed();
+    if (line !== this.line) return;
+    this.line = undefined;
+    this.#handlers.lost();
+    this.#later();
+  }
+
+  heard(): void {
+    this.#silentBeats = 0;
+  }
+
+  /** Ends the line; another one is tried. */
+  renew(): void {
+    const { line } = this;
+    if (line === undefined) return;
+    line.hangUp();
+    this.closed(line);
+  }
+
+  end(): void {
+    this.#isEnded = true;
+  }
+
+  #watch(line: Line): void {
+    this.#process.after(BEAT_MS, () => {
+      if (this.line !== line) return;
+      this.#silentBeats += 1;
+      if (this.#silentBeats > SILENT_BEATS) {
+        this.#process.note(() => 'hears nothing any more');
+        this.renew();
+        return;
+      }
+      if (this.#silentBeats > 1) line.pingServer();
+      this.#watch(line);
+    });
+  }
+
+  #later(): void {
+    if (this.#isEnded) return;
+    const wait = this.#waitMs * (1 - JITTER + 2 * JITTER * this.#process.world.random.fraction());
+    this.#waitMs = Math.min(this.#waitMs * GROWTH, LONGEST_WAIT_MS);
+    this.#process.after(wait, () => this.connect());
+  }
+}

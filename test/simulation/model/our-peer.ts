@@ -1,0 +1,264 @@
+import { type ClientAnnouncement, claimOf } from '../../../src/broker/session.js';
+import type { Cancel } from '../../../src/broker/ports.js';
+import { Answers } from '../../../src/client/answers.js';
+import { EventNumbers } from '../../../src/client/event-numbers.js';
+import { frameOf } from '../../../src/client/outgoing.js';
+import { type Frame, SentFrames } from '../../../src/client/sent-frames.js';
+import { WaitingEvents } from '../../../src/client/waiting-events.js';
+import { ERRORS, type RefusalCode } from '../../../src/errors.js';
+import type { Line } from '../line.js';
+import { isAnswer, isRequest, type Message } from './messages.js';
+import { OurConnection } from './our-connection.js';
+import { OurLocks } from './our-locks.js';
+import type { StockPeer } from './stock-peer.js';
+
+const MAX_KEPT_UNITS = 64 * 1024 * 1024;
+const FAREWELL_MS = 3_000;
+const FINAL = new Set([403, 409, 500]);
+const PLACE_LOST: ReadonlySet<RefusalCode> = new Set<RefusalCode>([
+  'IPC_REFUSED_PEER_GONE',
+  'IPC_REFUSED_UNSAFE_RETURN',
+]);
+
+/** Values of the model are plain numbers: there is nothing to encode. */
+const NO_CLASSES = {
+  PathReference: class {
+    readonly path = '';
+  },
+  Transport: { serialize2: (value: unknown) => value, deserialize2: (value: unknown) => value },
+};
+
+/** A message as it comes, with what our clients add to it. */
+export type Heard = Message & { readonly nr?: readonly [session: string, number: number] };
+
+/**
+ * What a process with our client has in the place of AceBase's line: `src/client/remote-peer.ts` and `incoming.ts`, of
+ * which all that is pure is used as it is.
+ */
+export class OurPeer {
+  readonly locks = new OurLocks();
+  readonly #process: StockPeer;
+  readonly #connection: OurConnection;
+  readonly #frames = new SentFrames(MAX_KEPT_UNITS);
+  readonly #waitingEvents = new WaitingEvents(MAX_KEPT_UNITS);
+  readonly #answers = new Answers();
+  readonly #eventNumbers = new EventNumbers(() => this.#session);
+  #session = '';
+  #sessions = 0;
+  #received: number | undefined;
+  #isFlowing = false;
+  #isReady = false;
+  #isClosing = false;
+  #hasBeenConnected = false;
+  #unseen: Set<string> | undefined;
+  #cancelExpectation: Cancel | undefined;
+
+  constructor(process: StockPeer) {
+    this.#process = process;
+    this.#connection = new OurConnection(process, {
+      lost: () => this.#lost(),
+      refused: (code) => this.#refused(code),
+    });
+    this.#beginSession();
+  }
+
+  get line(): Line | undefined {
+    return this.#connection.line;
+  }
+
+  get announcement(): ClientAnnouncement {
+    return {
+      name: 'model',
+      session: this.#session,
+      abilities: new Set(['resume', 'ready', 'no-echo']),
+      received: this.#received,
+    };
+  }
+
+  get connection(): OurConnection {
+    return this.#connection;
+  }
+
+  /** Says something, now or when there is a line. */
+  send(message: Message, number: number): void {
+    if (this.#isClosing) {
+      this.#process.world.checks.neverSent(number);
+      return;
+    }
+    const { type, from, ...rest } = message;
+    const frame = frameOf({ type, from, ...rest } as Message, {
+      classes: NO_CLASSES,
+      eventNumbers: this.#eventNumbers,
+      session: () => this.#session,
+      hasValues: false,
+      understands: () => false,
+    });
+    // Behind all else, where the checks look for it.
+    frame.text = `${frame.text.slice(0, -1)},"simulated":${number}}`;
+    if (isAnswer(message)) this.#answers.answer(message);
+    if (frame.isDispensable && this.#isEarly(frame)) this.#waitingEvents.keep(frame.to ?? '', frame);
+    else this.#frames.add(frame);
+    this.#flow();
+    if (message.type === 'bye') this.#leave();
+  }
+
+  /** The file is open. */
+  ready(): void {
+    this.#isReady = true;
+    this.#sayReady();
+  }
+
+  /** A text came. @returns whether it was one between client and server, and there is nothing else to do with it */
+  hears(text: string): boolean {
+    this.#connection.heard();
+    if (text.startsWith('welcome:')) this.#welcome(text.slice('welcome:'.length));
+    else if (text.startsWith('stable:')) this.#frames.arrived(Number(text.slice('stable:'.length)));
+    else {
+      if (this.#received !== undefined) this.#received += 1;
+      return false;
+    }
+    return true;
+  }
+
+  /** Whether a message is to be handled: not what was there already. */
+  takes(message: Heard): boolean {
+    if (this.#unseen?.delete(message.from) === true) this.#isBack(message.from);
+    if (message.type === 'event') return message.nr === undefined || this.#eventNumbers.isNew(message.nr);
+    if (isAnswer(message)) {
+      if (!this.#process.requests.has(message.id)) return false;
+      this.#frames.answered(message.id);
+      return true;
+    }
+    if (!isRequest(message)) return true;
+    if (!this.#process.isMaster) return false;
+    const state = this.#answers.ask(message);
+    if (state !== 'new' && state !== 'answering') this.#process.send(state as Message);
+    return state === 'new';
+  }
+
+  /** A peer is gone. */
+  forgets(peerId: string): void {
+    this.#waitingEvents.take(peerId);
+    this.#eventNumbers.forget(peerId);
+  }
+
+  #isEarly = ({ to, isDispensable }: Frame): boolean =>
+    isDispensable && to !== undefined && this.#unseen?.has(to) === true;
+
+  #isBack(peerId: string): void {
+    for (const frame of this.#waitingEvents.take(peerId)) this.#frames.add(frame);
+    this.#flow();
+  }
+
+  #welcome(json: string): void {
+    const { session } = JSON.parse(json) as {
+      session: { resumed: boolean; received: number; grace: number };
+    };
+    this.#connection.proved();
+    const isResumed = session.resumed && this.#frames.resume(session.received);
+    if (session.resumed && !isResumed) {
+      this.#process.world.checks.promises.cannotResume(this.#process);
+      this.#comeAnew();
+      this.#connection.renew();
+      return;
+    }
+    this.#process.note(() => (isResumed ? 'resumes its session' : 'begins a session'));
+    if (!isResumed) this.#beginAnew(session.grace);
+    this.#received ??= 0;
+    this.#isFlowing = true;
+    if (!isResumed) this.#sayReady();
+    this.#flow();
+    this.#hasBeenConnected = true;
+  }
+
+  #beginAnew(grace: number): void {
+    if (this.#received === undefined && !this.#hasBeenConnected) return;
+    this.#received = 0;
+    for (const id of this.#frames.takeForNewServer()) this.#process.givenUp(id);
+    this.#process.missedNews();
+    if (!this.#process.isMaster) {
+      const claims = this.locks.claims();
+      if (claims.length > 0) this.line?.say(claimOf(claims));
+    }
+    this.#expectPeersAnew(grace);
+    for (const frame of this.#frames.takeUnsent(this.#isEarly)) {
+      this.#waitingEvents.keep(frame.to ?? '', frame);
+    }
+  }
+
+  #expectPeersAnew(milliseconds: number): void {
+    this.#unseen = new Set([...this.#process.peers, ...this.#process.lockHolders()]);
+    this.#cancelExpectation?.();
+    this.#cancelExpectation = this.#process.after(milliseconds, () => {
+      for (const id of this.#unseen ?? []) this.#process.peerStayedAway(id);
+      this.#unseen = undefined;
+    });
+  }
+
+  #sayReady(): void {
+    if (!this.#isReady || !this.#isFlowing) return;
+    this.#frames.add({
+      text: 'ready',
+      afterRestart: 'outdated',
+      requestId: undefined,
+      isDispensable: false,
+    });
+    this.#flow();
+  }
+
+  #flow(): void {
+    while (this.#isFlowing && this.line !== undefined) {
+      const text = this.#frames.next();
+      if (text === undefined) break;
+      this.line.say(text);
+    }
+  }
+
+  #lost(): void {
+    this.#isFlowing = false;
+    if (this.#isClosing) this.#end();
+    else this.#process.note(() => 'lost its line');
+  }
+
+  #refused(code: RefusalCode): 'later' | 'never' {
+    const process = this.#process;
+    process.note(() => `is refused: ${code}`);
+    process.world.checks.promises.refused(process, code);
+    if (PLACE_LOST.has(code) && this.#received !== undefined && !process.isMaster) {
+      process.world.lostPlace(process);
+      this.locks.lose(() => {
+        this.#comeAnew();
+        this.#connection.connect();
+      });
+      return 'never';
+    }
+    const { status } = ERRORS[code] as { status: number };
+    if (!FINAL.has(status)) return 'later';
+    this.#connection.end();
+    process.after(0, () => process.die(`refused: ${code}`));
+    return 'never';
+  }
+
+  #comeAnew(): void {
+    const former = this.#process.id;
+    this.#beginSession();
+    if (!this.#process.isMaster) this.#process.id = `${this.#process.name.toLowerCase()}-${this.#session}`;
+    this.#received = undefined;
+    this.#frames.rename(former, this.#process.id);
+  }
+
+  #beginSession(): void {
+    this.#session = `session-${++this.#sessions}-of-${this.#process.name}`;
+  }
+
+  #leave(): void {
+    this.#isClosing = true;
+    if (this.line === undefined) this.#end();
+    else this.#process.after(FAREWELL_MS, () => this.#end());
+  }
+
+  #end(): void {
+    this.#connection.end();
+    this.#process.after(0, () => this.#process.die('closed'));
+  }
+}

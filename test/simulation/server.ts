@@ -1,0 +1,61 @@
+import type { Broker } from '../../src/broker/broker.js';
+import type { Cancel, Clock } from '../../src/broker/ports.js';
+import type { Line } from './line.js';
+
+/** A clock of which a process that is dead hears nothing any more. */
+class MortalClock implements Clock {
+  readonly #clock: Clock;
+  readonly #isAlive: () => boolean;
+
+  constructor(clock: Clock, isAlive: () => boolean) {
+    this.#clock = clock;
+    this.#isAlive = isAlive;
+  }
+
+  now(): number {
+    return this.#clock.now();
+  }
+
+  wallTime(): number {
+    return this.#clock.wallTime();
+  }
+
+  schedule(milliseconds: number, callback: () => void): Cancel {
+    return this.#clock.schedule(milliseconds, () => {
+      if (this.#isAlive()) callback();
+    });
+  }
+}
+
+/** One process of the IPC server: a broker, and the lines that end in it. */
+export class Server {
+  isUp = true;
+  readonly broker: Broker;
+  readonly lines = new Set<Line>();
+  /** Those who have asked to be let in, and have no answer: called when the server dies. */
+  readonly atDoor = new Set<() => void>();
+
+  constructor(clock: Clock, makeBroker: (clock: Clock) => Broker) {
+    this.broker = makeBroker(new MortalClock(clock, () => this.isUp));
+  }
+
+  /** It ends all connections, and then itself. */
+  stop(): void {
+    this.broker.stop();
+    this.isUp = false;
+    this.#closeDoor();
+  }
+
+  /** It dies. @param noticedAfter milliseconds until the process at the other end of a line notices */
+  kill(noticedAfter: () => number): void {
+    this.isUp = false;
+    for (const line of this.lines) line.break({ serverAfter: undefined, processAfter: noticedAfter() });
+    this.#closeDoor();
+  }
+
+  #closeDoor(): void {
+    for (const tell of this.atDoor) tell();
+    this.atDoor.clear();
+    this.lines.clear();
+  }
+}
