@@ -4,7 +4,7 @@ export const MAX_SENDERS = 10_000;
 /** Numbers events, and tells those that came twice (docs/PROTOCOL.md, section 15.4). */
 export class EventNumbers {
   readonly #session: () => string;
-  readonly #sent = new Map<string, number>();
+  #sent = 0;
   readonly #received = new Map<string, number>();
 
   /** @param session the session of this client */
@@ -12,11 +12,12 @@ export class EventNumbers {
     this.#session = session;
   }
 
-  /** The number of the next event to that receiver. */
-  next(receiver: string): readonly [session: string, number: number] {
-    const number = (this.#sent.get(receiver) ?? 0) + 1;
-    this.#sent.set(receiver, number);
-    return [this.#session(), number];
+  /**
+   * The number of the next event, whoever is to get it: a receiver that was given up and comes again, under its id or
+   * under another one, must not hear numbers that it has heard before.
+   */
+  next(): readonly [session: string, number: number] {
+    return [this.#session(), ++this.#sent];
   }
 
   /** Whether an event has not come before. */
@@ -27,11 +28,6 @@ export class EventNumbers {
     this.#received.set(session, number);
     this.#forgetOldest();
     return true;
-  }
-
-  /** A receiver is gone. */
-  forget(receiver: string): void {
-    this.#sent.delete(receiver);
   }
 
   #forgetOldest(): void {

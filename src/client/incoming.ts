@@ -91,11 +91,10 @@ export class Incoming {
   }
 
   #forget(id: string): void {
-    const { ipc, eventNumbers, isGone } = this.#settings;
+    const { ipc, isGone } = this.#settings;
     isGone(id);
     ipc.removePeer(id, true);
     this.#abilities.delete(id);
-    eventNumbers.forget(id);
   }
 
   #decoded(message: Message): Message {

@@ -73,7 +73,7 @@ function withMarks(message: Message, { eventNumbers, session, hasValues }: Outgo
     case 'unsubscribe':
       return { ...message, counted: true };
     case 'event':
-      return { ...message, nr: eventNumbers.next(message.to ?? '') };
+      return { ...message, nr: eventNumbers.next() };
     case 'lock-result':
       return message.ok === true
         ? { ...message, data: { ...(message.data as object), epoch: session() } }

@@ -184,4 +184,34 @@ export const mutations: readonly Mutation[] = [
     from: 'const mail = this.#mail;\n    this.#replace([]);\n    return mail;',
     to: 'const mail = this.#mail;\n    this.#replace([]);\n    return mail.reverse();',
   },
+  {
+    name: 'sends one frame too few to a client that resumes its session',
+    file: 'outbox.ts',
+    from: 'this.#pending.slice(received - this.#confirmed)',
+    to: 'this.#pending.slice(received - this.#confirmed + 1)',
+  },
+  {
+    name: 'counts a claim of locks among the frames of a session',
+    file: 'stability.ts',
+    from: "if (session === undefined || envelopeOf(frame) === 'claim') return;",
+    to: 'if (session === undefined) return;',
+  },
+  {
+    name: 'takes no notice of the locks that a client tells a new server of',
+    file: 'older-locks.ts',
+    from: 'ledger.claim(worker, { id, tid, isWrite: write }, clock.now(), message, epoch);',
+    to: 'void [ledger, clock, message, id, tid, write, epoch];',
+  },
+  {
+    name: 'lets a new master grant locks before all have told a new server of theirs',
+    file: 'older-locks.ts',
+    from: 'return this.#hold !== undefined;',
+    to: 'return false;',
+  },
+  {
+    name: 'says that a frame has arrived everywhere before it was read',
+    file: 'stability.ts',
+    from: 'least = Math.min(least, peer.outbox.caughtUpTo);',
+    to: 'least = Math.min(this.#count, peer.outbox.caughtUpTo + this.#count);',
+  },
 ];

@@ -30,12 +30,19 @@ class MortalClock implements Clock {
 /** One process of the IPC server: a broker, and the lines that end in it. */
 export class Server {
   isUp = true;
+  /** Whether somebody has come that was there before it. */
+  hasReturned = false;
   readonly broker: Broker;
   readonly lines = new Set<Line>();
   /** Those who have asked to be let in, and have no answer: called when the server dies. */
   readonly atDoor = new Set<() => void>();
 
-  constructor(clock: Clock, makeBroker: (clock: Clock) => Broker) {
+  constructor(
+    clock: Clock,
+    /** Whether it took the place of another one. */
+    readonly isSuccessor: boolean,
+    makeBroker: (clock: Clock) => Broker,
+  ) {
     this.broker = makeBroker(new MortalClock(clock, () => this.isUp));
   }
 

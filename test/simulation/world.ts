@@ -51,7 +51,7 @@ export class World {
   readonly #absentSince = new Map<StockPeer, number>();
   #names = 0;
   readonly #extraMasters = new Set<Master>();
-  readonly #startServer: () => Server;
+  readonly #startServer: (isSuccessor: boolean) => Server;
 
   constructor(
     readonly plan: Plan,
@@ -72,9 +72,13 @@ export class World {
         if (process !== undefined) this.#absentSince.set(process, this.clock.now());
       },
     };
-    this.#startServer = () =>
-      new Server(this.clock, (clock) => new BrokerClass({ clock, limits, logger: this.#logger(), observer }));
-    this.server = this.#startServer();
+    this.#startServer = (isSuccessor) =>
+      new Server(
+        this.clock,
+        isSuccessor,
+        (clock) => new BrokerClass({ clock, limits, logger: this.#logger(), observer }),
+      );
+    this.server = this.#startServer(false);
   }
 
   /** The broker of the server that is there, or was last. */
@@ -94,7 +98,7 @@ export class World {
     this.checks.serverEnded();
     this.clock.schedule(milliseconds, () => {
       this.history.note(() => 'server starts');
-      this.server = this.#startServer();
+      this.server = this.#startServer(true);
     });
   }
 
@@ -155,6 +159,7 @@ export class World {
       process.leaveDoor = server.broker.arrive(request, {
         accept: (visitor) => {
           served();
+          this.#comes(process, server);
           this.history.note(() => `server lets ${process.name} in`);
           this.#seated.set(process.id, process);
           this.#absentSince.delete(process);
@@ -224,6 +229,18 @@ export class World {
 
   /** The broker has done something. */
   stepped(): void {}
+
+  /**
+   * A server that is new waits for locks from before it when somebody comes that was there before. If its master is gone,
+   * too, and a new worker comes first of all, it cannot know that there was another server.
+   */
+  #comes({ ours, isMaster, name }: StockPeer, server: Server): void {
+    if (ours === undefined || !server.isSuccessor || server.hasReturned) return;
+    server.hasReturned = ours.announcement.received !== undefined;
+    const isMasterNew = this.master?.ours?.announcement.received === undefined;
+    if (server.hasReturned || isMaster || !isMasterNew || !this.checks.beliefs.isAnyHeld) return;
+    this.checks.verdicts.tear(`${name} is the first to come to a new server, and so is its master`);
+  }
 
   /** Whoever is the master is supervised, and nobody else. */
   #takesOver(master: Master): void {

@@ -23,6 +23,11 @@ export class Beliefs {
     this.#verdicts = verdicts;
   }
 
+  /** Whether any lock is held that has not run out. */
+  get isAnyHeld(): boolean {
+    return [...this.#beliefs].some((belief) => this.#counts(belief));
+  }
+
   /** A worker has got a lock. */
   begins(holder: StockPeer, { tid, write, expires }: Lock): Belief {
     const belief = { holder, tid, write, expires };

@@ -49,7 +49,12 @@ export class Causality {
     const view = this.#viewOf(author);
     view.count += 1;
     view.past[view.index] = view.count;
-    this.#said.set(number, { author: view.index, count: view.count, past: view.past.slice(), at: this.#world.clock.now() });
+    this.#said.set(number, {
+      author: view.index,
+      count: view.count,
+      past: view.past.slice(),
+      at: this.#world.clock.now(),
+    });
   }
 
   /** @param isToldAgain whether it is an old announcement for somebody who was not there at its time */

@@ -23,7 +23,8 @@ export class Events {
 
   /** The next message of that sender is an event for this receiver, if there is one. */
   raises(sender: StockPeer, receiver: StockPeer | undefined): void {
-    const isPromised = sender.ours !== undefined && receiver?.ours !== undefined && !receiver.isExiting;
+    const areOurs = sender.ours !== undefined && receiver?.ours !== undefined;
+    const isPromised = areOurs && sender.isAlive && !receiver.isExiting;
     this.#next = isPromised ? { sender, receiver } : undefined;
   }
 
@@ -53,8 +54,9 @@ export class Events {
 
   /** The run is over. */
   conclude(): void {
-    for (const { sender, receiver, isHeard } of this.#events.values()) {
-      if (!isHeard) this.#verdicts.violation('event lost', `of ${sender.name} for ${receiver.name}`);
+    for (const [number, { sender, receiver, isHeard }] of this.#events) {
+      if (!isHeard)
+        this.#verdicts.violation('event lost', `of ${sender.name} for ${receiver.name}, number ${number}`);
     }
   }
 }

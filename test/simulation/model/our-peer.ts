@@ -1,5 +1,5 @@
-import { type ClientAnnouncement, claimOf } from '../../../src/broker/session.js';
 import type { Cancel } from '../../../src/broker/ports.js';
+import { type ClientAnnouncement, claimOf } from '../../../src/broker/session.js';
 import { Answers } from '../../../src/client/answers.js';
 import { EventNumbers } from '../../../src/client/event-numbers.js';
 import { frameOf } from '../../../src/client/outgoing.js';
@@ -139,7 +139,6 @@ export class OurPeer {
   /** A peer is gone. */
   forgets(peerId: string): void {
     this.#waitingEvents.take(peerId);
-    this.#eventNumbers.forget(peerId);
   }
 
   #isEarly = ({ to, isDispensable }: Frame): boolean =>

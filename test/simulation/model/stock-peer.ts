@@ -78,7 +78,7 @@ export abstract class StockPeer extends ModelProcess {
   /** Says something. Throws while it connects again; into a closed line it speaks in vain. */
   send(message: Message): void {
     const number = this.world.checks.sends(this, message);
-    this.note(() => `says ${describe(message)}`);
+    this.note(() => `says ${describe(message)} #${number}`);
     if (this.ours !== undefined) this.ours.send(message, number);
     else this.#speak((message.to === undefined ? '' : `to:${message.to};`) + textOf(message, number), number);
     this.world.onMessage(this, `says ${kindOf(message)}`);
@@ -370,8 +370,7 @@ export abstract class StockPeer extends ModelProcess {
     if (answer.ok) open.resolve(answer.data);
     else {
       const { type } = open.question;
-      const isAwaited =
-        (type !== 'unlock-request' || this.ours !== undefined) && !isUnawaited(open.question);
+      const isAwaited = (type !== 'unlock-request' || this.ours !== undefined) && !isUnawaited(open.question);
       if (!isAwaited) this.world.checks.killed(this, `an error that nobody awaits: ${answer.reason ?? ''}`);
       open.reject(new Error(answer.reason ?? ''));
     }
