@@ -132,7 +132,8 @@ export class Database {
       this.#depart(older, 'another master came', undefined);
       older = undefined;
     }
-    if (this.#goneIds.has(request.peerId)) {
+    const isTooLate = older === undefined && this.#desk.olderLocks.isTooLate(request);
+    if (isTooLate || this.#goneIds.has(request.peerId)) {
       entrance.refuse('IPC_REFUSED_PEER_GONE');
     } else if (older === undefined && this.#peers.size >= this.#settings.limits.maxPeers) {
       entrance.refuse('IPC_REFUSED_TOO_MANY_PEERS');

@@ -84,6 +84,8 @@ export class FileNews {
       peer.hasFileOpen = true;
       if (peer.isMaster) this.#haveKeysWritten(peer);
       this.repeatKeys(peer);
+      // One that takes a root over writes none: a former master may have ended before it wrote this one.
+      if (peer.isMaster && peer.session?.can('no-echo') === true) this.haveRootWritten();
     }
     if (this.#root.current !== undefined && peer.root.believes !== this.#root.current.address)
       this.#sendRoot(peer);

@@ -1,7 +1,9 @@
+import type { ArrivalRequest } from './entrance.js';
 import { encode } from './envelope.js';
 import type { Lock, LockLedger } from './lock-ledger.js';
 import type { MasterSeat } from './master-seat.js';
 import type { Peer } from './peer.js';
+import { MASTER_ID } from './peer-id.js';
 import type { Cancel, Clock } from './ports.js';
 import type { OpenRequest } from './requests.js';
 import { parseClaim } from './session.js';
@@ -36,8 +38,19 @@ export class OlderLocks {
   /** Locks that ended before the master that may have granted them was back. */
   #endedEarly: Lock[] = [];
 
+  /** When those who were there before have had the time to come back. */
+  readonly #returnUntil: number;
+
   constructor(settings: OlderLocksSettings) {
     this.#settings = settings;
+    this.#returnUntil = settings.clock.now() + settings.grace;
+  }
+
+  /** Whether a worker comes from before this server, and so late that the others do not wait for it any more. */
+  isTooLate({ peerId, client }: ArrivalRequest): boolean {
+    const { clock, grace } = this.#settings;
+    if (client?.received === undefined || peerId === MASTER_ID || grace === 0) return false;
+    return clock.now() > this.#returnUntil;
   }
 
   /** Whether no lock may be granted to a transaction that holds none. */

@@ -104,7 +104,9 @@ export class Incoming {
 
   #handle(message: Message): void {
     const { ipc, eventNumbers, has } = this.#settings;
-    if (this.#unseen?.delete(message.from) === true) this.#settings.isBack(message.from);
+    // Whoever is there is introduced first. The server also says things in the name of peers that are gone.
+    if (message.type === 'hello' && this.#unseen?.delete(message.from) === true)
+      this.#settings.isBack(message.from);
     switch (message.type) {
       case 'hello':
         if (message.can !== undefined) this.#abilities.set(message.from, new Set(message.can));

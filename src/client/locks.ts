@@ -1,12 +1,16 @@
 import type { Clock } from '../broker/ports.js';
 import type { ClaimedLock } from '../broker/session.js';
 import { type IPCLock, type LockDetails, type LockInfo, loggerOf, type RemoteIPCPeer } from './acebase.js';
+import { subjectOf } from './outgoing.js';
 
 /** The share of the lock timeout that a lock must have left for others to be granted under it. */
 const LEAST_TIME_LEFT = 1 / 2;
 
 /** AceBase's own, in seconds. */
 const DEFAULT_LOCK_TIMEOUT_S = 120;
+
+/** What AceBase asks a master for only while it holds a lock, and waits for. */
+const UNDER_LOCK = new Set(['fst.allocate', 'index.update']);
 
 const LOCKED = 'locked';
 const DONE = 'done';
@@ -45,6 +49,8 @@ export interface WorkerLocksSettings {
   exitingError(message: string): Error;
   /** To be awaited before a lock that the master granted is used. */
   granted(): Promise<void>;
+  /** A request is not to be asked any more. */
+  forget(requestId: string): void;
   /** Whether locks are granted here, without asking the master. */
   readonly areShared: boolean;
 }
@@ -115,7 +121,22 @@ export class WorkerLocks {
       // AceBase looks at this before it goes on reading or writing.
       if (lock !== null && this.#lost.has(tid)) lock.expires = 0;
     }
+    this.#endRequestsOfLost();
     if (this.#lost.size > 0) await new Promise<void>((resolve) => this.#waitingForEnd.push(resolve));
+  }
+
+  /** What is asked under a lost lock must not be answered any more; and who waits for it would never end. */
+  #endRequestsOfLost(): void {
+    if (this.#lost.size === 0) return;
+    const { ipc, forget } = this.#settings;
+    for (const [id, { request, reject }] of [...ipc._requests]) {
+      const { type, data } = request;
+      const { tid } = data as { tid?: string | number };
+      const isLock = type === 'lock-request' && tid !== undefined && this.#lost.has(tid);
+      if (!isLock && !(type === 'request' && UNDER_LOCK.has(subjectOf(request) ?? ''))) continue;
+      forget(id);
+      reject(new Error('the lock was lost with the connection, not allowed to continue'));
+    }
   }
 
   async #anchorFor(details: LockDetails): Promise<Anchor> {

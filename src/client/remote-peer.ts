@@ -89,6 +89,7 @@ export class RemotePeer {
       ipc,
       clock: systemClock,
       granted: () => this.#lockGranted(),
+      forget: (id) => this.#frames.answered(id),
       areShared: settings.has('locks'),
     });
     this.#incoming = new Incoming({

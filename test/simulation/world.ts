@@ -49,6 +49,8 @@ export class World {
   calm = 100;
   readonly #seated = new Map<string, StockPeer>();
   readonly #absentSince = new Map<StockPeer, number>();
+  /** To which server each process came first. */
+  readonly #firstServers = new Map<StockPeer, Server>();
   #names = 0;
   readonly #extraMasters = new Set<Master>();
   readonly #startServer: (isSuccessor: boolean) => Server;
@@ -89,6 +91,11 @@ export class World {
   /** The server ends, and another one takes its place. */
   restartServer(isStopped: boolean, milliseconds: number): void {
     if (!this.server.isUp) return;
+    const isAnyOrphaned = this.broker.locks(DATABASE).held.some(({ state }) => state === 'orphaned');
+    if (isAnyOrphaned && this.broker.hasPeer(DATABASE, '[master]')) {
+      // The next server lets a master that it takes for the one before grant at once.
+      this.checks.verdicts.tear('the server was lost while a lock of the master before the last was held');
+    }
     for (const process of this.#seated.values()) {
       if (!this.#absentSince.has(process)) this.#absentSince.set(process, this.clock.now());
     }
@@ -234,10 +241,13 @@ export class World {
    * A server that is new waits for locks from before it when somebody comes that was there before. If its master is gone,
    * too, and a new worker comes first of all, it cannot know that there was another server.
    */
-  #comes({ ours, isMaster, name }: StockPeer, server: Server): void {
+  #comes(process: StockPeer, server: Server): void {
+    const { ours, isMaster, name } = process;
+    if (!this.#firstServers.has(process)) this.#firstServers.set(process, server);
     if (ours === undefined || !server.isSuccessor || server.hasReturned) return;
     server.hasReturned = ours.announcement.received !== undefined;
-    const isMasterNew = this.master?.ours?.announcement.received === undefined;
+    const { master } = this;
+    const isMasterNew = master === undefined || (this.#firstServers.get(master) ?? server) === server;
     if (server.hasReturned || isMaster || !isMasterNew || !this.checks.beliefs.isAnyHeld) return;
     this.checks.verdicts.tear(`${name} is the first to come to a new server, and so is its master`);
   }

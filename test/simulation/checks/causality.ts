@@ -3,6 +3,9 @@ import type { StockPeer } from '../model/stock-peer.js';
 import type { World } from '../world.js';
 import type { Verdicts } from './verdicts.js';
 
+/** Milliseconds in which a client is back after a server has ended, if nothing holds it up. */
+const LONGEST_RETURN_MS = 10_000;
+
 /** What a process knows of, or what stands behind a message: how much of what each process ever said. */
 type Past = number[];
 
@@ -42,7 +45,7 @@ export class Causality {
   /** The server has ended. Until all are back, what is for one of them waits at its author. */
   serverEnded(): void {
     const { clock, limits } = this.#world;
-    this.#unorderedUntil = clock.now() + limits.reconnectGrace;
+    this.#unorderedUntil = clock.now() + LONGEST_RETURN_MS + limits.reconnectGrace;
   }
 
   says(author: StockPeer, number: number): void {

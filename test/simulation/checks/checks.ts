@@ -120,13 +120,14 @@ export class Checks {
 
   /** A process has ended. */
   ends(process: StockPeer): void {
-    this.releases(process);
-    this.events.releases(process);
+    this.losesPlace(process);
   }
 
-  /** A process was away for too long. What it said of a root that it moved reaches nobody any more. */
+  /** A process was away for too long, or has ended. What it had to say of a root that it moved reaches nobody any more. */
   losesPlace(process: StockPeer): void {
-    this.ends(process);
+    this.releases(process);
+    this.events.releases(process);
+    if (process.ours === undefined) return;
     for (const { author, isMove } of this.#said.values()) {
       if (author === process && isMove) this.values.losesMove(author);
     }

@@ -1,6 +1,7 @@
 import type { ClaimedLock } from '../../../src/broker/session.js';
 import type { Belief } from '../checks/beliefs.js';
-import type { Lock } from './messages.js';
+import type { Lock, Question } from './messages.js';
+import type { OpenRequest } from './stock-peer.js';
 
 /** A lock that a master granted to a process with our client, and how many of its transaction are granted under it. */
 export interface Anchor {
@@ -78,12 +79,28 @@ export class OurLocks {
     return false;
   }
 
-  /** Others have given the locks back. `done` is called when all that goes on under them has ended. */
-  lose(done: () => void): void {
+  /**
+   * Others have given the locks back. `done` is called when all that goes on under them has ended.
+   *
+   * @returns the ids of requests that are to fail, before {@link OurLocks.toldLost}
+   */
+  lose(requests: Iterable<readonly [id: string, request: OpenRequest]>, done: () => void): readonly string[] {
     this.#returning.clear();
     for (const { lock } of this.#anchors) this.#lost.add(lock.tid);
+    const ended: string[] = [];
+    for (const [id, { question }] of requests) if (this.#isOfLost(question)) ended.push(id);
     this.#lostAll = done;
+    return ended;
+  }
+
+  /** Those who wait for what was asked under a lost lock have been told. */
+  toldLost(): void {
     this.#endLost();
+  }
+
+  #isOfLost({ type, data }: Question): boolean {
+    if (type === 'lock-request') return this.#lost.has(data.tid);
+    return type === 'request' && this.#lost.size > 0 && /^(fst.allocate|index.update)$/.test(data.type);
   }
 
   #endLost(): void {

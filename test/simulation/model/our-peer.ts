@@ -122,7 +122,7 @@ export class OurPeer {
 
   /** Whether a message is to be handled: not what was there already. */
   takes(message: Heard): boolean {
-    if (this.#unseen?.delete(message.from) === true) this.#isBack(message.from);
+    if (message.type === 'hello' && this.#unseen?.delete(message.from) === true) this.#isBack(message.from);
     if (message.type === 'event') return message.nr === undefined || this.#eventNumbers.isNew(message.nr);
     if (isAnswer(message)) {
       if (!this.#process.requests.has(message.id)) return false;
@@ -225,10 +225,15 @@ export class OurPeer {
     process.world.checks.promises.refused(process, code);
     if (PLACE_LOST.has(code) && this.#received !== undefined && !process.isMaster) {
       process.world.lostPlace(process);
-      this.locks.lose(() => {
+      const ended = this.locks.lose(process.requests, () => {
         this.#comeAnew();
         this.#connection.connect();
       });
+      for (const id of ended) {
+        this.#frames.answered(id);
+        process.failed(id, 'the lock was lost with the connection, not allowed to continue');
+      }
+      this.locks.toldLost();
       return 'never';
     }
     const { status } = ERRORS[code] as { status: number };

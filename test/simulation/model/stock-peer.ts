@@ -136,10 +136,7 @@ export abstract class StockPeer extends ModelProcess {
 
   /** Its line is open, and the first time so, what it had to say goes out. */
   opened(line: Line): void {
-    if (this.ours !== undefined) {
-      this.ours.connection.opened(line);
-      return;
-    }
+    if (this.ours !== undefined) return this.ours.connection.opened(line);
     this.#line = line;
     this.#state = 'open';
     this.#heardAt = this.world.clock.now();
@@ -159,10 +156,7 @@ export abstract class StockPeer extends ModelProcess {
   }
 
   refused(code: RefusalCode): void {
-    if (this.ours !== undefined) {
-      this.ours.connection.refused(code);
-      return;
-    }
+    if (this.ours !== undefined) return this.ours.connection.refused(code);
     this.note(() => `is refused: ${code}`);
     const { status } = ERRORS[code] as { status: number };
     if (status === 403 || status === 409 || status === 500) this.die(`refused: ${code}`);
@@ -173,10 +167,7 @@ export abstract class StockPeer extends ModelProcess {
 
   /** Its line has closed: it connects again at once. */
   lineClosed(line: Line): void {
-    if (this.ours !== undefined) {
-      this.ours.connection.closed(line);
-      return;
-    }
+    if (this.ours !== undefined) return this.ours.connection.closed(line);
     if (line !== this.#line) return;
     this.#line = undefined;
     this.#state = 'closed';
@@ -224,10 +215,12 @@ export abstract class StockPeer extends ModelProcess {
 
   /** The server is a new one, and will not have this request asked again; it was perhaps done. */
   givenUp(requestId: string): void {
-    const open = this.requests.get(requestId);
-    this.requests.delete(requestId);
-    this.world.checks.answered(this, requestId);
-    open?.resolve({ ok: true });
+    this.#close(requestId)?.resolve({ ok: true });
+  }
+
+  /** This request will not be answered. */
+  failed(requestId: string, reason: string): void {
+    this.#close(requestId)?.reject(new Error(reason));
   }
 
   /** A peer has not come back to a new server. */
@@ -256,6 +249,13 @@ export abstract class StockPeer extends ModelProcess {
     this.leaveDoor();
     (this.line ?? this.dialed)?.processDied();
     this.#line = undefined;
+  }
+
+  #close(requestId: string): OpenRequest | undefined {
+    const open = this.requests.get(requestId);
+    this.requests.delete(requestId);
+    this.world.checks.answered(this, requestId);
+    return open;
   }
 
   #connect(): void {
@@ -360,13 +360,11 @@ export abstract class StockPeer extends ModelProcess {
 
   #answered(answer: Answer): void {
     if (this.isMaster && answer.type !== 'result') throw new Error('masters get no results for locks');
-    const open = this.requests.get(answer.id);
+    const open = this.#close(answer.id);
     if (open === undefined) {
       this.world.checks.killed(this, `an answer that nobody awaits: ${answer.type} ${answer.id}`);
       throw new Error('the request must be known to us');
     }
-    this.requests.delete(answer.id);
-    this.world.checks.answered(this, answer.id);
     if (answer.ok) open.resolve(answer.data);
     else {
       const { type } = open.question;

@@ -198,6 +198,13 @@ describe('a new server [PROTOCOL-14.6]', () => {
     });
   });
 
+  it('does not let a worker in that comes so late that others do not wait for it any more', () => {
+    const { lab, worker } = returned();
+    lab.clock.advance(10_001);
+    const late = lab.connectClient('peerB', B, 5);
+    expect([worker.isIn, late.isIn, lab.connectClient('peerB', `${B}2`).isIn]).toEqual([true, false, true]);
+  });
+
   it('keeps an unlock for the master that granted the lock, though that is not back yet', () => {
     const { lab, worker } = returned();
     worker.says(claimOf([lock(7, M)]));

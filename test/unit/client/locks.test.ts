@@ -9,11 +9,14 @@ function lab(areShared = true) {
   const asked: Message[] = [];
   const open: { resolve: (lock: unknown) => void; reject: (error: Error) => void }[] = [];
   const events: string[] = [];
+  const requests = new Map<string, { request: Message; reject: (error: Error) => void }>();
+  const forgotten: string[] = [];
   const ipc = {
     id: 'worker',
     masterPeerId: '[master]',
     _exiting: false,
     _locks: [],
+    _requests: requests,
     storage: { settings: { lockTimeout: 120 }, logger: { warn: () => undefined } },
     emit: (event: string) => events.push(event),
     request: (message: Message) => {
@@ -29,13 +32,24 @@ function lab(areShared = true) {
     createId: () => `id${++ids}`,
     exitingError: (text) => new Error(`Exiting: ${text}`),
     granted: async () => undefined,
+    forget: (id) => forgotten.push(id),
     areShared,
   });
   const grant = (index: number, id: number, expiresIn = 120_000) => {
     const data = asked.filter(({ type }) => type === 'lock-request')[index]?.data as object;
     open[index]?.resolve({ ...data, id, expires: clock.wallTime() + expiresIn, epoch: 'master-1' });
   };
-  return { locks, asked, grant, open, ipc, events, types: () => asked.map(({ type }) => type) };
+  return {
+    locks,
+    asked,
+    grant,
+    open,
+    ipc,
+    events,
+    requests,
+    forgotten,
+    types: () => asked.map(({ type }) => type),
+  };
 }
 
 const want = (tid: string, write: boolean, path = 'a/b') => ({ path, tid, write, comment: 'test' });
@@ -127,5 +141,28 @@ describe('the locks of a worker', () => {
     await lock.release();
     await over;
     expect(types()).toEqual(['lock-request']);
+  });
+
+  it('that are lost end what was asked under them, and nothing else: nobody would ever answer it', async () => {
+    const { locks, grant, requests, forgotten } = lab();
+    const asked = locks.lock(want('t', true));
+    grant(0, 1);
+    const lock = await asked;
+    const failed: string[] = [];
+    const request = (id: string, type: string, data: object): void => {
+      const reject = (): void => void failed.push(id);
+      requests.set(id, { request: { type, id, from: 'worker', data }, reject });
+    };
+    request('space', 'request', { type: 'fst.allocate' });
+    request('more', 'lock-request', want('t', false));
+    request('other', 'lock-request', want('u', true));
+    request('key', 'request', { type: 'kit.add', key: 'name' });
+    const over = locks.lose();
+    expect([failed, forgotten]).toEqual([
+      ['space', 'more'],
+      ['space', 'more'],
+    ]);
+    await lock.release();
+    await over;
   });
 });
