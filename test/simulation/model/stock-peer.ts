@@ -109,12 +109,9 @@ export abstract class StockPeer extends ModelProcess {
 
   /** Asks, and awaits no answer: an error ends the process. */
   askUnawaited(question: Question, answered: (data: unknown) => void = () => undefined): void {
-    if (this.ours !== undefined && question.type === 'unlock-request') {
-      // Our client awaits this one.
-      this.ask<unknown>(question)(answered, () => answered(undefined));
-      return;
-    }
-    const failed = (error: Error): void => this.die(`unhandled rejection: ${error.message}`);
+    const isAwaited = this.ours !== undefined && question.type === 'unlock-request';
+    const failed = (error: Error): void =>
+      isAwaited ? answered(undefined) : this.die(`unhandled rejection: ${error.message}`);
     this.ask<unknown>(question)(answered, (error) => this.act(() => failed(error)));
   }
 
@@ -136,7 +133,10 @@ export abstract class StockPeer extends ModelProcess {
 
   /** Its line is open, and the first time so, what it had to say goes out. */
   opened(line: Line): void {
-    if (this.ours !== undefined) return this.ours.connection.opened(line);
+    if (this.ours !== undefined) {
+      this.ours.connection.opened(line);
+      return;
+    }
     this.#line = line;
     this.#state = 'open';
     this.#heardAt = this.world.clock.now();
@@ -156,7 +156,10 @@ export abstract class StockPeer extends ModelProcess {
   }
 
   refused(code: RefusalCode): void {
-    if (this.ours !== undefined) return this.ours.connection.refused(code);
+    if (this.ours !== undefined) {
+      this.ours.connection.refused(code);
+      return;
+    }
     this.note(() => `is refused: ${code}`);
     const { status } = ERRORS[code] as { status: number };
     if (status === 403 || status === 409 || status === 500) this.die(`refused: ${code}`);
@@ -167,7 +170,10 @@ export abstract class StockPeer extends ModelProcess {
 
   /** Its line has closed: it connects again at once. */
   lineClosed(line: Line): void {
-    if (this.ours !== undefined) return this.ours.connection.closed(line);
+    if (this.ours !== undefined) {
+      this.ours.connection.closed(line);
+      return;
+    }
     if (line !== this.#line) return;
     this.#line = undefined;
     this.#state = 'closed';
