@@ -35,6 +35,8 @@ export class OlderLocks {
   #areKnown = false;
   #hold: { cancel: Cancel } | undefined;
   #hasHeld = false;
+  /** Whether anybody came that was there before. */
+  #hasSeenReturn = false;
   /** Locks that ended before the master that may have granted them was back. */
   #endedEarly: Lock[] = [];
 
@@ -62,6 +64,9 @@ export class OlderLocks {
   masterLeft(): void {
     this.#areKnown = true;
     this.#endedEarly = [];
+    // It knew its locks of before; its successor does not, and their holders may not be back yet.
+    const left = this.#returnUntil - this.#settings.clock.now();
+    if (this.#hasSeenReturn && left > 0) this.#holdFor(left);
   }
 
   /** Whether a lock that the ledger does not know may have been granted before the server was started. */
@@ -73,16 +78,12 @@ export class OlderLocks {
 
   /** A client came that had a session at a server before this one. */
   returned(peer: Peer): void {
-    const { seat, clock, grace, review, sent } = this.#settings;
+    const { seat, grace } = this.#settings;
+    this.#hasSeenReturn = true;
     if (peer.isMaster) this.#endHold();
     else if (!this.#areKnown && !this.#hasHeld && seat.master?.session?.isReturning !== true) {
       this.#hasHeld = true;
-      const cancel = clock.schedule(grace, () => {
-        this.#endHold();
-        review();
-        sent();
-      });
-      this.#hold = { cancel };
+      this.#holdFor(grace);
     }
   }
 
@@ -126,6 +127,17 @@ export class OlderLocks {
   /** The server stops. */
   stop(): void {
     this.#endHold();
+  }
+
+  #holdFor(milliseconds: number): void {
+    const { clock, review, sent } = this.#settings;
+    this.#endHold();
+    const cancel = clock.schedule(milliseconds, () => {
+      this.#endHold();
+      review();
+      sent();
+    });
+    this.#hold = { cancel };
   }
 
   #endHold(): void {

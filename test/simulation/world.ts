@@ -51,6 +51,8 @@ export class World {
   readonly #absentSince = new Map<StockPeer, number>();
   /** To which server each process came first. */
   readonly #firstServers = new Map<StockPeer, Server>();
+  /** To which it came last. */
+  readonly #lastServers = new Map<StockPeer, Server>();
   #names = 0;
   readonly #extraMasters = new Set<Master>();
   readonly #startServer: (isSuccessor: boolean) => Server;
@@ -71,7 +73,7 @@ export class World {
       peerConnected: () => undefined,
       peerDisconnected: ({ id }: { id: string }) => {
         const process = this.#seated.get(id);
-        if (process !== undefined) this.#absentSince.set(process, this.clock.now());
+        if (process !== undefined) this.#isAbsent(process);
       },
     };
     this.#startServer = (isSuccessor) =>
@@ -92,12 +94,13 @@ export class World {
   restartServer(isStopped: boolean, milliseconds: number): void {
     if (!this.server.isUp) return;
     const isAnyOrphaned = this.broker.locks(DATABASE).held.some(({ state }) => state === 'orphaned');
-    if (isAnyOrphaned && this.broker.hasPeer(DATABASE, '[master]')) {
+    const isAnyUntold = this.checks.beliefs.isHeldAbsentSince(this.lastMasterEnded ?? 0);
+    if ((isAnyOrphaned || isAnyUntold) && this.broker.hasPeer(DATABASE, '[master]')) {
       // The next server lets a master that it takes for the one before grant at once.
       this.checks.verdicts.tear('the server was lost while a lock of the master before the last was held');
     }
     for (const process of this.#seated.values()) {
-      if (!this.#absentSince.has(process)) this.#absentSince.set(process, this.clock.now());
+      if (!this.#absentSince.has(process)) this.#isAbsent(process);
     }
     if (isStopped) this.server.stop();
     else this.server.kill(() => this.random.fraction() * 20);
@@ -109,7 +112,20 @@ export class World {
     });
   }
 
-  /** A process with our client was told that its place is lost: it will come again as another peer. */
+  /** The server has no line of that process any more: others wait for it for a while. */
+  #isAbsent(process: StockPeer): void {
+    const { clock, server } = this;
+    const since = clock.now();
+    this.#absentSince.set(process, since);
+    if (process.ours === undefined) return;
+    clock.schedule(this.limits.reconnectGrace, () => {
+      if (this.#absentSince.get(process) !== since) return;
+      if (server === this.server && server.isUp) this.lostPlace(process);
+      else this.checks.events.releases(process);
+    });
+  }
+
+  /** A process with our client has lost its place: it will come again as another peer. */
   lostPlace(process: StockPeer): void {
     this.accepted = this.accepted.filter((other) => other !== process);
     this.checks.losesPlace(process);
@@ -186,9 +202,12 @@ export class World {
     });
   }
 
-  /** The live worker that has this id. */
+  /** The live worker that has this id, and for which others wait if it is away. */
   processWith(id: string): StockPeer | undefined {
-    return this.workers.find((worker) => worker.id === id);
+    const { limits, clock } = this;
+    const isAwaited = (worker: Worker): boolean =>
+      clock.now() - (this.absentSince(worker) ?? Number.POSITIVE_INFINITY) < limits.reconnectGrace;
+    return this.workers.find((worker) => worker.id === id && isAwaited(worker));
   }
 
   /** Whether the server has a connection of that very process. */
@@ -244,6 +263,13 @@ export class World {
   #comes(process: StockPeer, server: Server): void {
     const { ours, isMaster, name } = process;
     if (!this.#firstServers.has(process)) this.#firstServers.set(process, server);
+    const absent = this.clock.now() - (this.absentSince(process) ?? Number.POSITIVE_INFINITY);
+    const isAnother = (this.#lastServers.get(process) ?? server) !== server;
+    this.#lastServers.set(process, server);
+    if (ours !== undefined && isAnother && absent >= this.limits.reconnectGrace) {
+      // It has noticed late, and two servers have ended meanwhile: neither it nor the third one knows.
+      this.checks.verdicts.tear(`${name} was given up at one server, and comes back to another`);
+    }
     if (ours === undefined || !server.isSuccessor || server.hasReturned) return;
     server.hasReturned = ours.announcement.received !== undefined;
     const { master } = this;

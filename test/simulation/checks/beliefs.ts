@@ -28,6 +28,14 @@ export class Beliefs {
     return [...this.#beliefs].some((belief) => this.#counts(belief));
   }
 
+  /** Whether somebody who is away since before that time holds a lock that has not run out. */
+  isHeldAbsentSince(time: number): boolean {
+    return [...this.#beliefs].some(
+      (belief) =>
+        this.#counts(belief) && (this.#world.absentSince(belief.holder) ?? Number.POSITIVE_INFINITY) < time,
+    );
+  }
+
   /** A worker has got a lock. */
   begins(holder: StockPeer, { tid, write, expires }: Lock): Belief {
     const belief = { holder, tid, write, expires };

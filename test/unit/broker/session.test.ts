@@ -232,6 +232,20 @@ describe('a new server [PROTOCOL-14.6]', () => {
     expect(master.messages('lock-request')).toMatchObject([{ data: { tid: 'new' } }]);
   });
 
+  it('waits if the master that was there before leaves before all are back', () => {
+    const { lab, worker } = returned();
+    const master = lab.connectClient('[master]', M, 3);
+    master.says('ready');
+    master.tells({ type: 'bye' });
+    lab.clock.advance(2_000);
+    const next = lab.connectClient('[master]', `${M}2`);
+    next.says('ready');
+    ask(worker, 'new');
+    expect(next.messages('lock-request')).toEqual([]);
+    lab.clock.advance(8_000);
+    expect(next.messages('lock-request')).toMatchObject([{ data: { tid: 'new' } }]);
+  });
+
   it('does not wait if the master was there before', () => {
     const { lab, worker } = returned();
     const master = lab.connectClient('[master]', M, 3);
