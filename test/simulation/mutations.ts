@@ -203,12 +203,6 @@ export const mutations: readonly Mutation[] = [
     to: 'void [ledger, clock, message, id, tid, write, epoch];',
   },
   {
-    name: 'lets a new master grant locks before all have told a new server of theirs',
-    file: 'older-locks.ts',
-    from: 'return this.#hold !== undefined;',
-    to: 'return false;',
-  },
-  {
     name: 'says that a frame has arrived everywhere before it was read',
     file: 'stability.ts',
     from: 'least = Math.min(least, peer.outbox.caughtUpTo);',
