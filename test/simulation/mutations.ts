@@ -89,12 +89,6 @@ export const mutations: readonly Mutation[] = [
     to: 'if (isKnown || this.#settings.limits.lockRecovery) {',
   },
   {
-    name: 'lets an old master in again that is slow to notice',
-    file: 'limits.ts',
-    from: 'OLD_MASTER_RETURN_MS = 11_000',
-    to: 'OLD_MASTER_RETURN_MS = 100',
-  },
-  {
     name: 'lets a worker back in that must not go on',
     file: 'absences.ts',
     from: "worker.returnProblem ??= 'it held a lock when its line broke';",
@@ -117,12 +111,6 @@ export const mutations: readonly Mutation[] = [
     file: 'file-news.ts',
     from: 'const notification = parseNotification(message);',
     to: "const notification = parseNotification(message); if (notification.type === 'root.update') return false;",
-  },
-  {
-    name: 'tells a root before the file is open',
-    file: 'file-news.ts',
-    from: 'master !== sender && master.hasFileOpen',
-    to: 'master !== sender',
   },
   {
     name: 'does not tell newcomers the root',
@@ -149,34 +137,16 @@ export const mutations: readonly Mutation[] = [
     to: '',
   },
   {
-    name: 'does not introduce those who come back',
-    file: 'database.ts',
-    from: 'introduce(peer, {',
-    to: 'if (peer.line === 1) introduce(peer, {',
-  },
-  {
     name: 'does not say who has gone',
     file: 'database.ts',
     from: 'this.#delivery.sendInOrder(other, peer.id, departure);',
     to: 'if (peer.isMaster) this.#delivery.sendInOrder(other, peer.id, departure);',
   },
   {
-    name: 'believes a bye in the name of somebody else',
-    file: 'switch.ts',
-    from: 'const type = messageTypeFrom(message, sender.idBytes);\n    if (type === undefined) return this.#refuseForeign(sender);\n    const { peers,',
-    to: "const type = messageTypeFrom(message, sender.idBytes) ?? (asciiText(message, 0, 13) === '{\"type\":\"bye' ? 'bye' : undefined);\n    if (type === undefined) return this.#refuseForeign(sender);\n    if (type === 'bye' && messageTypeFrom(message, sender.idBytes) === undefined) { for (const other of this.#settings.peers.values()) if (other !== sender) this.#settings.delivery.send(other, message); return true; }\n    const { peers,",
-  },
-  {
     name: 'notices no line that is silent',
     file: 'heartbeat.ts',
     from: 'if (peer.silentBeats * heartbeatInterval >= heartbeatTimeout) this.#silent(peer);',
     to: 'if (peer.silentBeats * heartbeatInterval < 0) this.#silent(peer);',
-  },
-  {
-    name: 'closes at a goodbye of the master before it has answered',
-    file: 'farewells.ts',
-    from: 'master.outbox.ping(token);',
-    to: 'this.#end(master);',
   },
   {
     name: 'keeps what waits for a new master in the wrong order',
@@ -189,12 +159,6 @@ export const mutations: readonly Mutation[] = [
     file: 'outbox.ts',
     from: 'this.#pending.slice(received - this.#confirmed)',
     to: 'this.#pending.slice(received - this.#confirmed + 1)',
-  },
-  {
-    name: 'counts a claim of locks among the frames of a session',
-    file: 'stability.ts',
-    from: "if (session === undefined || envelopeOf(frame) === 'claim') return;",
-    to: 'if (session === undefined) return;',
   },
   {
     name: 'takes no notice of the locks that a client tells a new server of',

@@ -46,6 +46,8 @@ export class OurPeer {
   #session = '';
   #sessions = 0;
   #received: number | undefined;
+  /** When its session began at the server that it was at last: another server knows another one. */
+  #since = 0;
   #isFlowing = false;
   #isReady = false;
   #isClosing = false;
@@ -72,6 +74,7 @@ export class OurPeer {
       session: this.#session,
       abilities: new Set(['resume', 'ready', 'no-echo']),
       received: this.#received,
+      since: this.#since,
     };
   }
 
@@ -151,7 +154,7 @@ export class OurPeer {
 
   #welcome(json: string): void {
     const { session } = JSON.parse(json) as {
-      session: { resumed: boolean; received: number; grace: number };
+      session: { resumed: boolean; since: number; received: number; grace: number };
     };
     this.#connection.proved();
     const isResumed = session.resumed && this.#frames.resume(session.received);
@@ -163,6 +166,7 @@ export class OurPeer {
     }
     this.#process.note(() => (isResumed ? 'resumes its session' : 'begins a session'));
     if (!isResumed) this.#beginAnew(session.grace);
+    this.#since = session.since;
     this.#received ??= 0;
     this.#isFlowing = true;
     if (!isResumed) this.#sayReady();
@@ -177,7 +181,10 @@ export class OurPeer {
     this.#process.missedNews();
     if (!this.#process.isMaster) {
       const claims = this.locks.claims();
-      if (claims.length > 0) this.line?.say(claimOf(claims));
+      if (claims.length > 0) {
+        const text = claimOf(claims);
+        this.#frames.addFirst({ text, afterRestart: 'outdated', requestId: undefined, isDispensable: false });
+      }
     }
     this.#expectPeersAnew(grace);
     for (const frame of this.#frames.takeUnsent(this.#isEarly)) {
