@@ -123,7 +123,6 @@ export class Line implements Link {
     this.#hasLeft = true;
     this.#server.lines.delete(this);
     this.#visitor.left(cause);
-    this.#world.stepped();
   }
 
   #toProcess(deliver: () => void): void {
@@ -139,7 +138,6 @@ export class Line implements Link {
       if (this.#isBroken || this.#hasLeft || !this.#server.isUp) lost();
       else {
         deliver();
-        this.#world.stepped();
       }
     });
   }

@@ -112,6 +112,8 @@ function recover(world: World): void {
   const since = clock.now();
   const bound = RECOVERY_MS + plan.lockTimeout * (plan.lockTimeout < 60_000 ? 2 : 0);
   world.calm = 1_000;
+  // In some runs nobody moves the root any more: so what is wrong with it in the file remains.
+  if (plan.seed % 2 === 0) world.rootMoves = 0;
   const works = (worker: Worker): boolean => worker.workedAt > since || checks.isStranded(worker);
   const isDone = (): boolean =>
     world.master !== undefined && world.workers.length === plan.workers && world.workers.every(works);

@@ -47,6 +47,8 @@ export class World {
   isSupervised = true;
   /** Milliseconds between two operations of a worker, on average. */
   calm = 100;
+  /** How often a write to the root moves its record. */
+  rootMoves: number;
   readonly #seated = new Map<string, StockPeer>();
   readonly #absentSince = new Map<StockPeer, number>();
   /** To which server each process came first. */
@@ -64,6 +66,7 @@ export class World {
   ) {
     // What comes up on the way is drawn from other numbers than the plan, so that a plan without one of its faults
     // is much the same run.
+    this.rootMoves = plan.rootMoves;
     this.random = new Random(plan.seed ^ 0x5bd1e995);
     this.limits = limitsOf(plan);
     this.history = new History(this.clock, isHistoryKept);
@@ -252,9 +255,6 @@ export class World {
     this.failures += 1;
     this.checks.promises.failed(worker, error);
   }
-
-  /** The broker has done something. */
-  stepped(): void {}
 
   /**
    * A server that is new waits for locks from before it when somebody comes that was there before. If its master is gone,

@@ -164,7 +164,7 @@ export class Worker extends Storage {
       const named = new Map<number | string, number>();
       for (const [entry, address] of entries) named.set(this.#nameOf(entry), address);
       const former = this.root;
-      const isMoved = this.world.random.chance(this.world.plan.rootMoves);
+      const isMoved = this.world.random.chance(this.world.rootMoves);
       const root = isMoved ? yield* this.#allocate() : former;
       yield* this.writeRecord(root, { kind: 'root', entries: named });
       if (!isMoved) return;
