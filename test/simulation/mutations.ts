@@ -121,8 +121,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'does not tell newcomers the keys',
     file: 'file-news.ts',
-    from: '      this.repeatKeys(peer);\n    }',
-    to: '    }',
+    from: '      this.repeatKeys(peer);\n      // One',
+    to: '      // One',
   },
   {
     name: 'does not tell of a key that the last master had no time to tell of',
