@@ -17,11 +17,8 @@ const JITTER = 0.25;
 /** An attempt that takes longer has failed. */
 const HANDSHAKE_MS = 10_000;
 
-/**
- * How often the line is looked at, and how often in a row nothing may have been heard: less, in all, than the server's
- * `reconnectGrace`, after which it gives the locks of this process to others.
- */
-const BEAT_MS = 2_500;
+/** How often the line is looked at, and how often in a row nothing may have been heard. */
+const BEAT_MS = 5_000;
 const SILENT_BEATS = 3;
 
 /** How much of the body of a refusal is read. */

@@ -7,7 +7,7 @@ import { story } from './report.js';
 import { play } from './run.js';
 
 const FIXED_SEEDS = 300;
-const FRESH_SEEDS = 200;
+const FRESH_SEEDS = 50;
 
 /** Another one in each run, and far from the fixed ones. */
 const firstFreshSeed = 1_000_000 + (Date.now() % 1_000_000_000);

@@ -8,7 +8,7 @@ const LONGEST_WAIT_MS = 5_000;
 const GROWTH = 1.5;
 const JITTER = 0.25;
 const HANDSHAKE_MS = 10_000;
-const BEAT_MS = 2_500;
+const BEAT_MS = 5_000;
 const SILENT_BEATS = 3;
 
 /** What a connection tells its owner. */
