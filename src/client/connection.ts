@@ -1,25 +1,15 @@
 import type { IncomingMessage } from 'node:http';
 import type { ClientOptions, RawData, WebSocket } from 'ws';
 import type { Cancel, Clock } from '../broker/ports.js';
-
-/** The first wait before another attempt, in milliseconds. */
-const FIRST_WAIT_MS = 50;
-
-/** The longest one. */
-const LONGEST_WAIT_MS = 5_000;
-
-/** By how much a wait is longer than the one before. */
-const GROWTH = 1.5;
-
-/** Each wait is this much shorter or longer, at random, so that processes do not come all at once. */
-const JITTER = 0.25;
-
-/** An attempt that takes longer has failed. */
-const HANDSHAKE_MS = 10_000;
-
-/** How often the line is looked at, and how often in a row nothing may have been heard. */
-const BEAT_MS = 5_000;
-const SILENT_BEATS = 3;
+import {
+  BEAT_MS,
+  FIRST_WAIT_MS,
+  GROWTH,
+  HANDSHAKE_MS,
+  JITTER,
+  LONGEST_WAIT_MS,
+  SILENT_BEATS,
+} from './connection-times.js';
 
 /** How much of the body of a refusal is read. */
 const REFUSAL_BYTES = 4_096;

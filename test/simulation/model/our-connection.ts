@@ -1,15 +1,15 @@
+import {
+  BEAT_MS,
+  FIRST_WAIT_MS,
+  GROWTH,
+  HANDSHAKE_MS,
+  JITTER,
+  LONGEST_WAIT_MS,
+  SILENT_BEATS,
+} from '../../../src/client/connection-times.js';
 import type { RefusalCode } from '../../../src/errors.js';
 import type { Line } from '../line.js';
 import type { StockPeer } from './stock-peer.js';
-
-/** As src/client/connection.ts has them. */
-const FIRST_WAIT_MS = 50;
-const LONGEST_WAIT_MS = 5_000;
-const GROWTH = 1.5;
-const JITTER = 0.25;
-const HANDSHAKE_MS = 10_000;
-const BEAT_MS = 5_000;
-const SILENT_BEATS = 3;
 
 /** What a connection tells its owner. */
 export interface OurConnectionHandlers {

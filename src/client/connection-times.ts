@@ -1,0 +1,20 @@
+/** How long a connection waits for what. The simulation's model of this client has the same. */
+
+/** The first wait before another attempt, in milliseconds. */
+export const FIRST_WAIT_MS = 50;
+
+/** The longest one. */
+export const LONGEST_WAIT_MS = 5_000;
+
+/** By how much a wait is longer than the one before. */
+export const GROWTH = 1.5;
+
+/** Each wait is this much shorter or longer, at random, so that processes do not come all at once. */
+export const JITTER = 0.25;
+
+/** An attempt that takes longer has failed. */
+export const HANDSHAKE_MS = 10_000;
+
+/** How often the line is looked at, and how often in a row nothing may have been heard. */
+export const BEAT_MS = 5_000;
+export const SILENT_BEATS = 3;
