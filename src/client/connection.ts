@@ -69,6 +69,9 @@ export class Connection {
   #cancelWait: Cancel | undefined;
   #cancelBeat: Cancel | undefined;
   #silentBeats = 0;
+  /** What is to be called when all that the server had said was heard, and the ping whose pong tells so. */
+  #whenInStep: (() => void) | undefined;
+  #stepPings = 0;
 
   constructor(handlers: ConnectionHandlers, tools: ConnectionTools) {
     this.#handlers = handlers;
@@ -96,6 +99,15 @@ export class Connection {
     this.#waitMs = FIRST_WAIT_MS;
   }
 
+  /**
+   * Calls once, when everything was heard that the server had said by now, be it on this line or on one after it. Who asks
+   * again takes back what he asked before.
+   */
+  inStep(callback: () => void): void {
+    this.#whenInStep = callback;
+    this.#askForStep();
+  }
+
   /** Ends the line; another one is tried. */
   renew(reason: string): void {
     this.#drop(reason);
@@ -106,6 +118,7 @@ export class Connection {
     this.#isEnded = true;
     this.#cancelWait?.();
     this.#cancelWait = undefined;
+    this.#whenInStep = undefined;
     this.#cancelBeat?.();
     if (this.#isOpen) this.#socket?.close(1000);
     else this.#socket?.terminate();
@@ -133,7 +146,10 @@ export class Connection {
       if (!isBinary) ifThis(() => this.#handlers.frame(String(data)));
     });
     socket.on('ping', heard);
-    socket.on('pong', heard);
+    socket.on('pong', (data: Buffer) => {
+      heard();
+      ifThis(() => this.#ponged(String(data)));
+    });
     socket.on('unexpected-response', (_request, response) => {
       void readRefusal(response).then((refusal) => {
         ifThis(() => this.#refused(refusal));
@@ -154,6 +170,19 @@ export class Connection {
     this.#silentBeats = 0;
     this.#watch();
     this.#handlers.opened();
+    this.#askForStep();
+  }
+
+  #askForStep(): void {
+    // What is sent behind the server's words is answered behind them.
+    if (this.#isOpen && this.#whenInStep !== undefined) this.#socket?.ping(String(++this.#stepPings));
+  }
+
+  #ponged(ping: string): void {
+    const callback = this.#whenInStep;
+    if (callback === undefined || ping !== String(this.#stepPings)) return;
+    this.#whenInStep = undefined;
+    callback();
   }
 
   #watch(): void {

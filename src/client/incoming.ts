@@ -28,6 +28,8 @@ export interface IncomingSettings {
   isBack(peerId: string): void;
   /** A peer is gone. */
   isGone(peerId: string): void;
+  /** Calls when everything was heard that the server had said by now. */
+  inStep(callback: () => void): void;
 }
 
 /** The incoming messages of one peer. */
@@ -67,7 +69,10 @@ export class Incoming {
     }
   }
 
-  /** The server is a new one: peers that are not there any more are forgotten after a while. */
+  /**
+   * The server is a new one: peers that are not there any more are forgotten after a while. Not by a line that has died
+   * since: on that one, nobody is heard to come back.
+   */
   expectPeersAnew(milliseconds: number): void {
     const { ipc } = this.#settings;
     this.#unseen = new Set([
@@ -76,9 +81,17 @@ export class Incoming {
     ]);
     this.#cancelExpectation?.();
     this.#cancelExpectation = systemClock.scheduleIdle(milliseconds, () => {
-      for (const id of this.#unseen ?? []) this.#gone(id);
-      this.#unseen = undefined;
+      const awaited = this.#unseen;
+      this.#settings.inStep(() => {
+        // Since then the server may have been restarted once more.
+        if (awaited === this.#unseen) this.#giveUpAwaited();
+      });
     });
+  }
+
+  #giveUpAwaited(): void {
+    for (const id of this.#unseen ?? []) this.#gone(id);
+    this.#unseen = undefined;
   }
 
   #gone(id: string): void {

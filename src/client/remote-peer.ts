@@ -12,6 +12,7 @@ import { WorkerLocks } from './locks.js';
 import { frameOf, isRequest } from './outgoing.js';
 import type { RepairName } from './repairs.js';
 import { type Frame, SentFrames } from './sent-frames.js';
+import { SessionPosition } from './session-position.js';
 import type { ClientStatus } from './status.js';
 import { View } from './view.js';
 import { WaitingEvents } from './waiting-events.js';
@@ -59,13 +60,9 @@ export class RemotePeer {
   readonly #answers = new Answers();
   readonly #incoming: Incoming;
   readonly #eventNumbers: EventNumbers;
-  #session: string;
+  readonly #position: SessionPosition;
   #tokenPlace: TokenPlace = 'header';
   #maxPayload = 0;
-  /** Frames of this session that came; `undefined` before there was a welcome. */
-  #received: number | undefined;
-  /** Which session of which server that counts for. */
-  #since = '0';
   /** Whether the line takes frames: there was a welcome, and nothing is under way that must go first. */
   #isFlowing = false;
   #hasSessions = false;
@@ -79,11 +76,11 @@ export class RemotePeer {
   constructor(ipc: RemoteIPCPeer, settings: RemotePeerSettings) {
     this.#ipc = ipc;
     this.#settings = settings;
-    this.#session = settings.createId();
+    this.#position = new SessionPosition(() => settings.createId());
     this.#frames = new SentFrames(settings.maxKeptUnits ?? MAX_KEPT_UNITS);
     this.#waitingEvents = new WaitingEvents(settings.maxKeptUnits ?? MAX_KEPT_UNITS);
     this.#view = new View(ipc);
-    this.#eventNumbers = new EventNumbers(() => this.#session);
+    this.#eventNumbers = new EventNumbers(() => this.#position.id);
     this.#locks = new WorkerLocks({
       ...settings,
       ipc,
@@ -101,6 +98,7 @@ export class RemotePeer {
       repeat: (message) => this.send(message),
       isBack: (peerId) => this.#isBack(peerId),
       isGone: (peerId) => void this.#waitingEvents.take(peerId),
+      inStep: (callback) => this.#connection.inStep(callback),
     });
     this.#connection = new Connection(
       {
@@ -136,7 +134,7 @@ export class RemotePeer {
     const frame = frameOf(message, {
       ...this.#settings,
       eventNumbers: this.#eventNumbers,
-      session: () => this.#session,
+      session: () => this.#position.id,
       hasValues: has('values'),
       understands: (peerId) => this.#incoming.understandsValues(peerId),
     });
@@ -197,13 +195,14 @@ export class RemotePeer {
 
   #target(): Target {
     const { id, version, config } = this.#ipc;
+    const { received, since, id: session } = this.#position;
     const parameters = {
       v: version,
       id,
       client: this.#settings.client,
-      session: this.#session,
+      session,
       can: 'resume,ready,no-echo',
-      ...(this.#received === undefined ? {} : { received: String(this.#received), since: this.#since }),
+      ...(received === undefined ? {} : { received: String(received), since: String(since) }),
     };
     return webSocketTarget(config, { endpoint: 'connect', parameters, tokenPlace: this.#tokenPlace });
   }
@@ -212,7 +211,7 @@ export class RemotePeer {
     if (text.startsWith('welcome:')) this.#welcome(text.slice('welcome:'.length));
     else if (text.startsWith('stable:')) this.#frames.arrived(Number(text.slice('stable:'.length)));
     else {
-      if (this.#received !== undefined) this.#received++;
+      this.#position.count();
       if (text.startsWith('get:')) void this.#pickUp(text.slice('get:'.length));
       else this.#incoming.receive(text);
     }
@@ -234,8 +233,7 @@ export class RemotePeer {
       return;
     }
     if (!isResumed) this.#beginAnew(session?.grace);
-    this.#since = String(session?.since ?? 0);
-    this.#received ??= 0;
+    this.#position.welcomed(isResumed, session?.since ?? 0);
     this.#isFlowing = true;
     if (!isResumed) this.#sayReady();
     this.#flow();
@@ -247,8 +245,7 @@ export class RemotePeer {
 
   /** This server has never heard of this process. If another one had, much may have got lost with it. */
   #beginAnew(grace: number | undefined): void {
-    if (this.#received === undefined && !this.#hasBeenConnected) return;
-    this.#received = 0;
+    if (this.#position.received === undefined && !this.#hasBeenConnected) return;
     const given = this.#frames.takeForNewServer();
     for (const id of given) this.#ipc._requests.get(id)?.resolve({ ok: true });
     this.#view.missedNews();
@@ -351,7 +348,7 @@ export class RemotePeer {
       this.#tokenPlace = 'url';
       return 'now';
     }
-    if (code !== undefined && PLACE_LOST.has(code) && this.#received !== undefined && !this.#ipc.isMaster) {
+    if (code !== undefined && PLACE_LOST.has(code) && this.#position.received !== undefined && !this.#ipc.isMaster) {
       void this.#locks.lose().then(() => {
         this.#comeAnew();
         this.#connection.start();
@@ -371,8 +368,7 @@ export class RemotePeer {
   #comeAnew(): void {
     const former = this.#ipc.id;
     this.#ipc.id = this.#ipc.isMaster ? former : this.#settings.createId();
-    this.#session = this.#settings.createId();
-    this.#received = undefined;
+    this.#position.beginAnew();
     this.#frames.rename(former, this.#ipc.id);
   }
 

@@ -85,8 +85,13 @@ export class Line implements Link {
   }
 
   /** The process asks whether the other end is there; the system of the server answers, not the broker. */
-  pingServer(): void {
-    this.#toServer(() => this.#toProcess(() => this.#process.feelsPing(this)));
+  pingServer(ponged: () => void = () => undefined): void {
+    const answer = (): void => {
+      if (this.#process.line !== this) return;
+      this.#process.feelsPing(this);
+      ponged();
+    };
+    this.#toServer(() => this.#toProcess(answer));
   }
 
   /** The process ends the line, and lives on. */

@@ -146,7 +146,7 @@ function checkPresence({ accepted, checks }: World): void {
       if (one === other || one.isExiting || other.isExiting) continue;
       const isKnown = one.peers.has(other.id);
       const isServed = [...other.subscriptions].every((it) => one.served.get(other.id)?.has(it));
-      if (isKnown && isServed) continue;
+      if ((isKnown && isServed) || checks.hadNoRoom(one)) continue;
       checks.verdicts.violation('unknown peer', `${one.name} does not know ${other.name}`);
     }
     for (const id of one.peers) {

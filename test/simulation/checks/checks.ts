@@ -147,9 +147,14 @@ export class Checks {
     this.verdicts.violation('too much buffered', `${waiting} bytes wait for ${process.name}`);
   }
 
+  /** Whether what was to be kept for that process found no room, which the server says aloud (docs/LIMITS.md). */
+  hadNoRoom({ isMaster }: StockPeer): boolean {
+    return isMaster && this.#world.broker.incidents.totals.has('mailbox-full');
+  }
+
   /** The run is over, and everybody was given the time to come to rest. */
   conclude(): void {
-    this.#deliveries.conclude();
+    this.#deliveries.conclude((receiver) => this.hadNoRoom(receiver));
     this.events.conclude();
   }
 

@@ -28,6 +28,8 @@ export class OurConnection {
   #attempts = 0;
   #waitMs = FIRST_WAIT_MS;
   #silentBeats = 0;
+  #whenInStep: (() => void) | undefined;
+  #stepPings = 0;
 
   constructor(process: StockPeer, handlers: OurConnectionHandlers) {
     this.#process = process;
@@ -59,6 +61,7 @@ export class OurConnection {
     this.line = line;
     this.#silentBeats = 0;
     this.#watch(line);
+    this.#askForStep();
   }
 
   /** Nobody answers, or the line breaks while it is made. */
@@ -86,6 +89,12 @@ export class OurConnection {
     this.#silentBeats = 0;
   }
 
+  /** Calls once, when everything was heard that the server had said by now, be it on this line or on one after it. */
+  inStep(callback: () => void): void {
+    this.#whenInStep = callback;
+    this.#askForStep();
+  }
+
   /** Ends the line; another one is tried. */
   renew(): void {
     const { line } = this;
@@ -96,6 +105,18 @@ export class OurConnection {
 
   end(): void {
     this.#isEnded = true;
+    this.#whenInStep = undefined;
+  }
+
+  #askForStep(): void {
+    if (this.line === undefined || this.#whenInStep === undefined) return;
+    const ping = ++this.#stepPings;
+    this.line.pingServer(() => {
+      const callback = this.#whenInStep;
+      if (callback === undefined || ping !== this.#stepPings) return;
+      this.#whenInStep = undefined;
+      callback();
+    });
   }
 
   #watch(line: Line): void {

@@ -4,6 +4,7 @@ import { Answers } from '../../../src/client/answers.js';
 import { EventNumbers } from '../../../src/client/event-numbers.js';
 import { frameOf } from '../../../src/client/outgoing.js';
 import { type Frame, SentFrames } from '../../../src/client/sent-frames.js';
+import { SessionPosition } from '../../../src/client/session-position.js';
 import { WaitingEvents } from '../../../src/client/waiting-events.js';
 import { ERRORS, type RefusalCode } from '../../../src/errors.js';
 import type { Line } from '../line.js';
@@ -42,12 +43,9 @@ export class OurPeer {
   readonly #frames = new SentFrames(MAX_KEPT_UNITS);
   readonly #waitingEvents = new WaitingEvents(MAX_KEPT_UNITS);
   readonly #answers = new Answers();
-  readonly #eventNumbers = new EventNumbers(() => this.#session);
-  #session = '';
+  readonly #position: SessionPosition;
+  readonly #eventNumbers = new EventNumbers(() => this.#position.id);
   #sessions = 0;
-  #received: number | undefined;
-  /** When its session began at the server that it was at last: another server knows another one. */
-  #since = 0;
   #isFlowing = false;
   #isReady = false;
   #isClosing = false;
@@ -61,7 +59,7 @@ export class OurPeer {
       lost: () => this.#lost(),
       refused: (code) => this.#refused(code),
     });
-    this.#beginSession();
+    this.#position = new SessionPosition(() => `session-${++this.#sessions}-of-${process.name}`);
   }
 
   get line(): Line | undefined {
@@ -71,10 +69,10 @@ export class OurPeer {
   get announcement(): ClientAnnouncement {
     return {
       name: 'model',
-      session: this.#session,
+      session: this.#position.id,
       abilities: new Set(['resume', 'ready', 'no-echo']),
-      received: this.#received,
-      since: this.#since,
+      received: this.#position.received,
+      since: this.#position.since,
     };
   }
 
@@ -92,7 +90,7 @@ export class OurPeer {
     const frame = frameOf({ type, from, ...rest } as Message, {
       classes: NO_CLASSES,
       eventNumbers: this.#eventNumbers,
-      session: () => this.#session,
+      session: () => this.#position.id,
       hasValues: false,
       understands: () => false,
     });
@@ -117,7 +115,7 @@ export class OurPeer {
     if (text.startsWith('welcome:')) this.#welcome(text.slice('welcome:'.length));
     else if (text.startsWith('stable:')) this.#frames.arrived(Number(text.slice('stable:'.length)));
     else {
-      if (this.#received !== undefined) this.#received += 1;
+      this.#position.count();
       return false;
     }
     return true;
@@ -166,8 +164,7 @@ export class OurPeer {
     }
     this.#process.note(() => (isResumed ? 'resumes its session' : 'begins a session'));
     if (!isResumed) this.#beginAnew(session.grace);
-    this.#since = session.since;
-    this.#received ??= 0;
+    this.#position.welcomed(isResumed, session.since);
     this.#isFlowing = true;
     if (!isResumed) this.#sayReady();
     this.#flow();
@@ -175,8 +172,7 @@ export class OurPeer {
   }
 
   #beginAnew(grace: number): void {
-    if (this.#received === undefined && !this.#hasBeenConnected) return;
-    this.#received = 0;
+    if (this.#position.received === undefined && !this.#hasBeenConnected) return;
     for (const id of this.#frames.takeForNewServer()) this.#process.givenUp(id);
     this.#process.missedNews();
     if (!this.#process.isMaster) {
@@ -196,8 +192,12 @@ export class OurPeer {
     this.#unseen = new Set([...this.#process.peers, ...this.#process.lockHolders()]);
     this.#cancelExpectation?.();
     this.#cancelExpectation = this.#process.after(milliseconds, () => {
-      for (const id of this.#unseen ?? []) this.#process.peerStayedAway(id);
-      this.#unseen = undefined;
+      const awaited = this.#unseen;
+      this.#connection.inStep(() => {
+        if (awaited !== this.#unseen) return;
+        for (const id of this.#unseen ?? []) this.#process.peerStayedAway(id);
+        this.#unseen = undefined;
+      });
     });
   }
 
@@ -230,7 +230,7 @@ export class OurPeer {
     const process = this.#process;
     process.note(() => `is refused: ${code}`);
     process.world.checks.promises.refused(process, code);
-    if (PLACE_LOST.has(code) && this.#received !== undefined && !process.isMaster) {
+    if (PLACE_LOST.has(code) && this.#position.received !== undefined && !process.isMaster) {
       process.world.lostPlace(process);
       const ended = this.locks.lose(process.requests, () => {
         this.#comeAnew();
@@ -252,14 +252,9 @@ export class OurPeer {
 
   #comeAnew(): void {
     const former = this.#process.id;
-    this.#beginSession();
-    if (!this.#process.isMaster) this.#process.id = `${this.#process.name.toLowerCase()}-${this.#session}`;
-    this.#received = undefined;
+    this.#position.beginAnew();
+    if (!this.#process.isMaster) this.#process.id = `${this.#process.name.toLowerCase()}-${this.#position.id}`;
     this.#frames.rename(former, this.#process.id);
-  }
-
-  #beginSession(): void {
-    this.#session = `session-${++this.#sessions}-of-${this.#process.name}`;
   }
 
   #leave(): void {
