@@ -6,6 +6,9 @@ import type { MasterDesk } from './master-desk.js';
 import type { Peer } from './peer.js';
 import type { Cancel, Clock } from './ports.js';
 
+/** Why a worker must not come back for which not everything could be kept. */
+const NO_ROOM = 'there was no room to keep all that was said to it';
+
 /** What absences ask of their database. */
 export interface AbsencesHost {
   /** A worker has no line any more, and is waited for. */
@@ -52,13 +55,14 @@ export class Absences {
     // What still comes on the old line is not heard: its order against the new one is not known.
     worker.line++;
     if (code !== undefined) worker.outbox.closeLine(code);
-    if (!worker.outbox.detach() || limits.reconnectGrace === 0) {
+    const isAllKept = worker.outbox.detach();
+    if (limits.reconnectGrace === 0 || (worker.isMaster && !isAllKept)) {
       worker.outbox.discard();
-      if (limits.reconnectGrace > 0 && !worker.isMaster) goneIds.add(worker.id);
       this.#host.depart(worker, cause);
       return;
     }
-    if (worker.session?.can('resume') === true) worker.returnProblem = undefined;
+    if (!isAllKept) worker.returnProblem = NO_ROOM;
+    else if (worker.session?.can('resume') === true) worker.returnProblem = undefined;
     else if (desk.holdsLocks(worker)) worker.returnProblem ??= 'it held a lock when its line broke';
     else if (worker.outbox.hasAnswerInDoubt) {
       worker.returnProblem ??= 'an answer to it was under way when its line broke';
@@ -81,16 +85,20 @@ export class Absences {
     return false;
   }
 
-  /** Too much is kept for a worker that is away: it is gone. */
+  /**
+   * Too much is kept for a worker that is away: it must not come back. Its locks are its own all the same, until it must
+   * have noticed that its line is broken: it may be writing.
+   */
   dropMail(worker: Peer): void {
-    const { database, incidents, limits, goneIds } = this.#settings;
+    const { database, incidents, limits } = this.#settings;
     incidents.record(
       'mail-dropped',
       { database, peer: worker.id, maxMailPerPeer: limits.maxMailPerPeer },
-      'no room to keep more messages for a worker that is away; it is gone',
+      'no room to keep more messages for a worker that is away; it must be started afresh',
     );
-    if (!worker.isMaster) goneIds.add(worker.id);
-    this.#host.depart(worker, 'too much was kept for it');
+    worker.outbox.discard();
+    if (worker.isMaster) this.#host.depart(worker, 'too much was kept for it');
+    else worker.returnProblem = NO_ROOM;
   }
 
   /** The worker is back, or gone. */

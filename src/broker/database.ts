@@ -214,16 +214,12 @@ export class Database {
     if (peer.state === 'present') this.#lineBroke(peer, 'connected again', 'IPC_CLOSED_REPLACED');
     const { received, isKnown } = positionOf(peer, request);
     if (peer.state !== 'away') {
-      // There was no waiting for it, by the settings or for want of room: it comes as a new one.
-      if (this.#settings.limits.reconnectGrace === 0) this.#admit(request, entrance);
-      else entrance.refuse('IPC_REFUSED_UNSAFE_RETURN');
+      // Nobody waits for it: it comes as a new one.
+      this.arrive(request, entrance);
       return;
     }
-    if (
-      received === undefined
-        ? !this.#absences.mayReturn(peer, request.address)
-        : !peer.outbox.canResumeAfter(received)
-    ) {
+    const hasAll = received === undefined || peer.outbox.canResumeAfter(received);
+    if (!hasAll || !this.#absences.mayReturn(peer, request.address)) {
       entrance.refuse('IPC_REFUSED_UNSAFE_RETURN');
       return;
     }

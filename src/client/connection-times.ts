@@ -16,5 +16,5 @@ export const JITTER = 0.25;
 export const HANDSHAKE_MS = 10_000;
 
 /** How often the line is looked at, and how often in a row nothing may have been heard. */
-export const BEAT_MS = 5_000;
+export const BEAT_MS = 2_500;
 export const SILENT_BEATS = 3;

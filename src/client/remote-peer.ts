@@ -348,7 +348,8 @@ export class RemotePeer {
       this.#tokenPlace = 'url';
       return 'now';
     }
-    if (code !== undefined && PLACE_LOST.has(code) && this.#position.received !== undefined && !this.#ipc.isMaster) {
+    const hadPlace = this.#position.received !== undefined && !this.#ipc.isMaster;
+    if (hadPlace && code !== undefined && PLACE_LOST.has(code)) {
       void this.#locks.lose().then(() => {
         this.#comeAnew();
         this.#connection.start();

@@ -27,6 +27,7 @@ export class Line implements Link {
   readonly #server: Server;
   #isBroken = false;
   #hasLeft = false;
+  #isClosedByServer = false;
   #stalledUntil = 0;
   #lastUp = 0;
   #lastDown = 0;
@@ -65,6 +66,7 @@ export class Line implements Link {
   }
 
   close(code: ClosureCode): void {
+    this.#isClosedByServer = true;
     this.#world.history.note(() => `server closes the line of ${this.#process.name}: ${code}`);
     this.#toProcess(() => {
       this.#process.lineClosed(this);
@@ -78,7 +80,8 @@ export class Line implements Link {
   say(text: string): void {
     const bytes = Buffer.from(text, 'latin1');
     const arrive = (): void => {
-      this.#world.checks.reaches(text);
+      // What comes on a line that was replaced is not heard; it came again on the other one.
+      if (!this.#isClosedByServer) this.#world.checks.reaches(text);
       this.#visitor.receive(bytes);
     };
     this.#toServer(arrive, () => this.#world.checks.lostOnTheWay(text));

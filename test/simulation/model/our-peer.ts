@@ -253,7 +253,8 @@ export class OurPeer {
   #comeAnew(): void {
     const former = this.#process.id;
     this.#position.beginAnew();
-    if (!this.#process.isMaster) this.#process.id = `${this.#process.name.toLowerCase()}-${this.#position.id}`;
+    if (!this.#process.isMaster)
+      this.#process.id = `${this.#process.name.toLowerCase()}-${this.#position.id}`;
     this.#frames.rename(former, this.#process.id);
   }
 

@@ -102,14 +102,31 @@ describe('a worker whose line broke [PROTOCOL-13]', () => {
     expect(lab.connect('peerB').refusedWith).toBe('IPC_REFUSED_PEER_GONE');
   });
 
-  it('is gone when too much is kept for it', () => {
+  it('must not come back when there was no room for its mail, and is gone when its time is over', () => {
     const { lab, a, b } = cluster({ maxMailPerPeer: 1_000 });
     b.leaves();
     a.clear();
     for (let n = 0; n < 40; n++) a.tells(event(n), 'peerB');
+    expect(a.received).toEqual([]);
+    expect(lab.connect('peerB').refusedWith).toBe('IPC_REFUSED_UNSAFE_RETURN');
+    expect(lab.count('mail-dropped')).toBe(1);
+    lab.clock.advance(10_000);
     expect(a.received).toEqual(['disconnect:peerB']);
     expect(lab.connect('peerB').refusedWith).toBe('IPC_REFUSED_PEER_GONE');
-    expect(lab.count('mail-dropped')).toBe(1);
+  });
+
+  it('whose line was ended because it did not read may be writing yet: its locks are not given to others at once', () => {
+    const { lab, master, a, b } = cluster({ maxBuffered: 1_000, maxMailPerPeer: 1_000 });
+    lab.grantLock(b, master, { lockId: 77, write: true });
+    b.isReading = false;
+    master.clear();
+    for (let n = 0; n < 40; n++) a.tells(event(n), 'peerB');
+    expect(b.closedWith).toBe('IPC_CLOSED_TOO_SLOW');
+    expect(lab.connect('peerB').refusedWith).toBe('IPC_REFUSED_UNSAFE_RETURN');
+    lab.clock.advance(9_999);
+    expect(master.messages('unlock-request')).toEqual([]);
+    lab.clock.advance(1);
+    expect(master.messages('unlock-request')).toMatchObject([{ from: '[server]', data: { id: 77 } }]);
   });
 
   it('that connects again before its old line ended is the same peer; the old line is not heard', () => {
