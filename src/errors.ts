@@ -298,7 +298,7 @@ export const ERRORS = {
     closeCode: 4000,
   },
 
-  // The client inside of AceBase processes. `install()` throws them; the last one rejects operations.
+  // The client inside of AceBase processes. `install()` throws them; the last two reject operations.
   IPC_CLIENT_NO_ACEBASE: {
     summary: 'No acebase package is found from the working directory, the program, or this package.',
     remedy: 'Install acebase, or name its folder in `packages`.',
@@ -318,6 +318,10 @@ export const ERRORS = {
   IPC_CLIENT_QUEUE_FULL: {
     summary: 'The IPC server is not there, and as much as may be kept waits for it already.',
     remedy: 'Start the IPC server, and try the operation again.',
+  },
+  IPC_CLIENT_MESSAGE_TOO_LONG: {
+    summary: 'The IPC server does not take a message of that length; it is left out.',
+    remedy: 'Store smaller values, or raise `maxHttpMessage` of the server.',
   },
 
   // Answers that the server gives in the master's name (docs/PROTOCOL.md, section 6).

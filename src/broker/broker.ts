@@ -82,6 +82,11 @@ export class Broker {
     return this.#databases.get(database)?.hasPeer(peerId) ?? false;
   }
 
+  /** The number of the line of a connected peer, which tells it from those before; `undefined` if it is not connected. */
+  lineOf(database: string, peerId: string): number | undefined {
+    return this.#databases.get(database)?.lineOf(peerId);
+  }
+
   /** A frame came over HTTP, in the name of a peer that is connected [PROTOCOL-4.2]. @returns false if it was refused */
   post(databaseName: string, peerId: string, frame: Uint8Array): boolean {
     const database = this.#databases.get(databaseName);

@@ -119,6 +119,11 @@ export class Database {
     return this.#peers.get(peerId)?.state === 'present';
   }
 
+  /** The number of a peer's line; `undefined` if it is not connected. */
+  lineOf(peerId: string): number | undefined {
+    return this.hasPeer(peerId) ? this.#peers.get(peerId)?.line : undefined;
+  }
+
   /** Who holds locks, and who waits for one. */
   locks(): LockTable {
     return this.#desk.locks();

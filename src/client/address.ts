@@ -15,6 +15,17 @@ export interface Ask {
   readonly tokenPlace: TokenPlace;
 }
 
+/** A server's answer that is not 200. */
+export class HttpRefusal extends Error {
+  readonly status: number;
+
+  /** @param answer the body: of this package's servers, JSON with code, message and remedy */
+  constructor(status: number, answer: string) {
+    super(`the server answered with ${status}: ${answer.slice(0, 500)}`);
+    this.status = status;
+  }
+}
+
 /** The URL and the options of a WebSocket connection. */
 export function webSocketTarget(config: IPCConfig, ask: Ask): Target {
   const { url, headers } = locate(config, ask);
@@ -25,7 +36,8 @@ export function webSocketTarget(config: IPCConfig, ask: Ask): Target {
  * Sends or fetches a message that is too long for the WebSocket (docs/PROTOCOL.md, sections 4 and 14).
  *
  * @returns the body of the answer
- * @throws if there is no answer, or one that is not 200
+ * @throws {HttpRefusal} if the answer is not 200
+ * @throws Error if there is none
  */
 export function overHttp(config: IPCConfig, ask: Ask, body?: string): Promise<string> {
   const { url, headers } = locate(config, ask);
@@ -45,7 +57,7 @@ export function overHttp(config: IPCConfig, ask: Ask, body?: string): Promise<st
       response.on('error', reject);
       response.on('end', () => {
         if (response.statusCode === 200) resolve(answer);
-        else reject(new Error(`the server answered with ${response.statusCode}: ${answer.slice(0, 500)}`));
+        else reject(new HttpRefusal(response.statusCode ?? 0, answer));
       });
     });
     sent.on('error', reject);

@@ -35,8 +35,6 @@ export interface Target {
 export interface ConnectionHandlers {
   /** Asked before each attempt. */
   target(): Target;
-  /** A line is there; nothing was said on it. */
-  opened(): void;
   /** A text frame came. */
   frame(text: string): void;
   /** The line is over. A new one is tried in a moment. */
@@ -169,7 +167,6 @@ export class Connection {
     this.#isOpen = true;
     this.#silentBeats = 0;
     this.#watch();
-    this.#handlers.opened();
     this.#askForStep();
   }
 

@@ -2,20 +2,20 @@ import type { WebSocket } from 'ws';
 import { claimOf } from '../broker/session.js';
 import { systemClock } from '../platform/clock.js';
 import { type IPCLock, type LockDetails, loggerOf, type Message, type RemoteIPCPeer } from './acebase.js';
-import { describe, overHttp, type TokenPlace, webSocketTarget } from './address.js';
+import { describe, type TokenPlace, webSocketTarget } from './address.js';
 import { Answers } from './answers.js';
 import type { ValueClasses } from './codec.js';
-import { Connection, type Refusal, type Target } from './connection.js';
+import { Connection, type ConnectionHandlers, type Refusal, type Target } from './connection.js';
 import { EventNumbers } from './event-numbers.js';
 import { Incoming } from './incoming.js';
 import { WorkerLocks } from './locks.js';
+import { LongMessages } from './long-messages.js';
+import { Outflow } from './outflow.js';
 import { frameOf, isRequest } from './outgoing.js';
 import type { RepairName } from './repairs.js';
-import { type Frame, SentFrames } from './sent-frames.js';
 import { SessionPosition } from './session-position.js';
 import type { ClientStatus } from './status.js';
 import { View } from './view.js';
-import { WaitingEvents } from './waiting-events.js';
 
 /** UTF-16 units that are kept for a server that is not there, or that may die. */
 export const MAX_KEPT_UNITS = 64 * 1024 * 1024;
@@ -53,8 +53,8 @@ export class RemotePeer {
   readonly #ipc: RemoteIPCPeer;
   readonly #settings: RemotePeerSettings;
   readonly #connection: Connection;
-  readonly #frames: SentFrames;
-  readonly #waitingEvents: WaitingEvents;
+  readonly #outflow: Outflow;
+  readonly #longMessages: LongMessages;
   readonly #view: View;
   readonly #locks: WorkerLocks;
   readonly #answers = new Answers();
@@ -62,9 +62,7 @@ export class RemotePeer {
   readonly #eventNumbers: EventNumbers;
   readonly #position: SessionPosition;
   #tokenPlace: TokenPlace = 'header';
-  #maxPayload = 0;
-  /** Whether the line takes frames: there was a welcome, and nothing is under way that must go first. */
-  #isFlowing = false;
+  /** Whether the server that it was at last knows sessions. */
   #hasSessions = false;
   #isReady = false;
   #isClosing = false;
@@ -77,8 +75,26 @@ export class RemotePeer {
     this.#ipc = ipc;
     this.#settings = settings;
     this.#position = new SessionPosition(() => settings.createId());
-    this.#frames = new SentFrames(settings.maxKeptUnits ?? MAX_KEPT_UNITS);
-    this.#waitingEvents = new WaitingEvents(settings.maxKeptUnits ?? MAX_KEPT_UNITS);
+    this.#longMessages = new LongMessages({
+      config: ipc.config,
+      ask: (endpoint, parameters) => ({
+        endpoint,
+        parameters: { id: ipc.id, ...parameters },
+        tokenPlace: this.#tokenPlace,
+      }),
+    });
+    this.#connection = new Connection(this.#handlers(), {
+      WebSocket: settings.WebSocket,
+      clock: systemClock,
+      random: Math.random,
+    });
+    this.#outflow = new Outflow({
+      line: this.#connection,
+      maxKeptUnits: settings.maxKeptUnits ?? MAX_KEPT_UNITS,
+      isAwaited: (peerId) => this.#incoming.isAwaited(peerId),
+      sendLong: (text, isWanted) => this.#longMessages.send(text, isWanted),
+      tooLong: (requestId, reason) => this.#tooLong(requestId, reason),
+    });
     this.#view = new View(ipc);
     this.#eventNumbers = new EventNumbers(() => this.#position.id);
     this.#locks = new WorkerLocks({
@@ -86,7 +102,7 @@ export class RemotePeer {
       ipc,
       clock: systemClock,
       granted: () => this.#lockGranted(),
-      forget: (id) => this.#frames.answered(id),
+      forget: (id) => this.#outflow.answered(id),
       areShared: settings.has('locks'),
     });
     this.#incoming = new Incoming({
@@ -94,23 +110,12 @@ export class RemotePeer {
       ipc,
       answers: this.#answers,
       eventNumbers: this.#eventNumbers,
-      answered: (id) => this.#frames.answered(id),
+      answered: (id) => this.#outflow.answered(id),
       repeat: (message) => this.send(message),
-      isBack: (peerId) => this.#isBack(peerId),
-      isGone: (peerId) => void this.#waitingEvents.take(peerId),
+      isBack: (peerId) => this.#outflow.isBack(peerId),
+      isGone: (peerId) => this.#outflow.isGone(peerId),
       inStep: (callback) => this.#connection.inStep(callback),
     });
-    this.#connection = new Connection(
-      {
-        target: () => this.#target(),
-        opened: () => undefined,
-        frame: (text) => this.#frame(text),
-        lost: (reason) => this.#lost(reason),
-        failed: (reason) => this.#failed(reason),
-        refused: (refusal) => this.#refused(refusal),
-      },
-      { WebSocket: settings.WebSocket, clock: systemClock, random: Math.random },
-    );
     ipc.storage.once('ready', () => {
       this.#isReady = true;
       if (this.#closeWhenReady) void ipc.exit();
@@ -127,6 +132,16 @@ export class RemotePeer {
     return settled;
   }
 
+  #handlers(): ConnectionHandlers {
+    return {
+      target: () => this.#target(),
+      frame: (text) => this.#frame(text),
+      lost: (reason) => this.#lost(reason),
+      failed: (reason) => this.#failed(reason),
+      refused: (refusal) => this.#refused(refusal),
+    };
+  }
+
   /** Sends a message, now or when there is a line. */
   send(message: Message): void {
     if (this.#isClosing || !this.#isToBeSent(message)) return;
@@ -139,8 +154,7 @@ export class RemotePeer {
       understands: (peerId) => this.#incoming.understandsValues(peerId),
     });
     if (message.type.endsWith('result')) this.#answers.answer(message);
-    if (!this.#keep(frame)) this.#noRoom(message);
-    this.#flow();
+    if (!this.#outflow.add(frame)) this.#noRoom(message);
     if (message.type === 'bye') this.#leave();
   }
 
@@ -172,25 +186,11 @@ export class RemotePeer {
     return !this.#ipc.ourSubscriptions.some((other) => other.path === path && other.event === event);
   }
 
-  #keep(frame: Frame): boolean {
-    const { to, isDispensable } = frame;
-    if (isDispensable && to !== undefined && this.#incoming.isAwaited(to)) {
-      return this.#waitingEvents.keep(to, frame);
-    }
-    return this.#frames.add(frame);
-  }
-
-  /** A peer is back at a server that was restarted. */
-  #isBack(peerId: string): void {
-    for (const frame of this.#waitingEvents.take(peerId)) this.#frames.add(frame);
-    this.#flow();
-  }
-
   #noRoom(message: Message): void {
     const { id } = message;
     const reason = `IPC_CLIENT_QUEUE_FULL: too much waits for the IPC server at ${describe(this.#ipc.config)}, which is not there`;
     if (isRequest(message) && id !== undefined) this.#ipc._requests.get(id)?.reject(new Error(reason));
-    else if (this.#frames.dropped === 1) loggerOf(this.#ipc.storage).error(reason);
+    else if (this.#outflow.dropped === 1) loggerOf(this.#ipc.storage).error(reason);
   }
 
   #target(): Target {
@@ -209,7 +209,7 @@ export class RemotePeer {
 
   #frame(text: string): void {
     if (text.startsWith('welcome:')) this.#welcome(text.slice('welcome:'.length));
-    else if (text.startsWith('stable:')) this.#frames.arrived(Number(text.slice('stable:'.length)));
+    else if (text.startsWith('stable:')) this.#outflow.arrived(Number(text.slice('stable:'.length)));
     else {
       this.#position.count();
       if (text.startsWith('get:')) void this.#pickUp(text.slice('get:'.length));
@@ -222,21 +222,20 @@ export class RemotePeer {
       maxPayload: number;
       session?: { resumed: boolean; since: number; received: number; grace: number };
     };
-    this.#maxPayload = maxPayload;
-    this.#hasSessions = session !== undefined;
+    const hasSessions = session !== undefined;
     this.#connection.proved();
-    const isResumed = session?.resumed === true && this.#frames.resume(session.received);
+    const isResumed = session?.resumed === true && this.#outflow.resume(session.received);
     if (session?.resumed === true && !isResumed) {
       // What it lacks is not here any more: only a new session can go on.
       this.#comeAnew();
       this.#connection.renew('the session cannot be resumed');
       return;
     }
-    if (!isResumed) this.#beginAnew(session?.grace);
+    if (!isResumed) this.#beginAnew(hasSessions, session?.grace);
     this.#position.welcomed(isResumed, session?.since ?? 0);
-    this.#isFlowing = true;
+    this.#hasSessions = hasSessions;
     if (!isResumed) this.#sayReady();
-    this.#flow();
+    this.#outflow.begin({ maxPayload, hasSessions });
     this.#attempts = 0;
     this.#hasBeenConnected = true;
     this.#settings.onStatus({ kind: 'connected', database: this.#ipc.dbname, resumed: isResumed });
@@ -244,80 +243,35 @@ export class RemotePeer {
   }
 
   /** This server has never heard of this process. If another one had, much may have got lost with it. */
-  #beginAnew(grace: number | undefined): void {
+  #beginAnew(hasSessions: boolean, grace = RETURN_MS): void {
     if (this.#position.received === undefined && !this.#hasBeenConnected) return;
-    const given = this.#frames.takeForNewServer();
+    const claims = hasSessions && !this.#ipc.isMaster ? this.#locks.claims() : [];
+    const given = this.#outflow.takeForNewServer(claims.length > 0 ? claimOf(claims) : undefined);
     for (const id of given) this.#ipc._requests.get(id)?.resolve({ ok: true });
     this.#view.missedNews();
-    if (this.#hasSessions && !this.#ipc.isMaster) {
-      const claims = this.#locks.claims();
-      if (claims.length > 0) {
-        const text = claimOf(claims);
-        this.#frames.addFirst({
-          text,
-          afterRestart: 'outdated',
-          requestId: undefined,
-          isDispensable: false,
-        });
-      }
-    }
-    this.#incoming.expectPeersAnew(grace ?? RETURN_MS);
-    const isEarly = ({ to, isDispensable }: Frame): boolean =>
-      isDispensable && to !== undefined && this.#incoming.isAwaited(to);
-    for (const frame of this.#frames.takeUnsent(isEarly)) {
-      if (frame.to !== undefined) this.#waitingEvents.keep(frame.to, frame);
-    }
+    this.#incoming.expectPeersAnew(grace);
+    this.#outflow.holdBackEarly();
   }
 
   #sayReady(): void {
-    if (this.#isReady && this.#isFlowing && this.#hasSessions) {
-      this.#frames.add({
-        text: 'ready',
-        afterRestart: 'outdated',
-        requestId: undefined,
-        isDispensable: false,
-      });
-      this.#flow();
-    }
+    if (this.#isReady && this.#hasSessions) this.#outflow.say('ready');
   }
 
-  /** Hands over what waits, as long as the line takes it. */
-  #flow(): void {
-    while (this.#isFlowing && this.#connection.isOpen) {
-      const text = this.#frames.next();
-      if (text === undefined) break;
-      if (text.length > this.#maxPayload) void this.#sendLong(text);
-      else this.#connection.send(text);
-      // Who does not know sessions asks for nothing again.
-      if (!this.#hasSessions) this.#frames.arrived(Number.POSITIVE_INFINITY);
-    }
-  }
-
-  async #sendLong(text: string): Promise<void> {
-    this.#isFlowing = false;
-    try {
-      await overHttp(this.#ipc.config, this.#http('send', {}), text);
-    } catch (error) {
-      loggerOf(this.#ipc.storage).error('A long message was not taken by the IPC server:', error);
-    }
-    this.#isFlowing = this.#connection.isOpen;
-    this.#flow();
+  #tooLong(requestId: string | undefined, reason: string): void {
+    const where = describe(this.#ipc.config);
+    const message = `IPC_CLIENT_MESSAGE_TOO_LONG: the IPC server at ${where} does not take so long a message: ${reason}`;
+    loggerOf(this.#ipc.storage).error(message);
+    if (requestId !== undefined) this.#ipc._requests.get(requestId)?.reject(new Error(message));
   }
 
   async #pickUp(messageId: string): Promise<void> {
-    try {
-      this.#incoming.receive(await overHttp(this.#ipc.config, this.#http('receive', { msg: messageId })));
-    } catch (error) {
-      loggerOf(this.#ipc.storage).error(`Message ${messageId} could not be picked up:`, error);
-    }
-  }
-
-  #http(endpoint: 'send' | 'receive', more: Readonly<Record<string, string>>) {
-    return { endpoint, parameters: { id: this.#ipc.id, ...more }, tokenPlace: this.#tokenPlace };
+    const fetched = await this.#longMessages.fetch(messageId);
+    if ('text' in fetched) this.#incoming.receive(fetched.text);
+    else loggerOf(this.#ipc.storage).error(`Message ${messageId} could not be picked up: ${fetched.reason}`);
   }
 
   #lost(reason: string): void {
-    this.#isFlowing = false;
+    this.#outflow.lineLost();
     if (this.#isClosing) {
       this.#connection.end();
       return;
@@ -370,14 +324,14 @@ export class RemotePeer {
     const former = this.#ipc.id;
     this.#ipc.id = this.#ipc.isMaster ? former : this.#settings.createId();
     this.#position.beginAnew();
-    this.#frames.rename(former, this.#ipc.id);
+    this.#outflow.rename(former, this.#ipc.id);
   }
 
   #giveUp(reason: string): void {
     const text = `The IPC server at ${describe(this.#ipc.config)} does not let this process in. ${reason}`;
     this.#settings.onStatus({ kind: 'gave-up', database: this.#ipc.dbname, reason });
     this.#isClosing = true;
-    this.#frames.clear();
+    this.#outflow.clear();
     for (const { reject } of [...this.#ipc._requests.values()]) reject(new Error(text));
     loggerOf(this.#ipc.storage).error(text);
     this.#settle?.();

@@ -82,6 +82,18 @@ export class SentFrames {
     return frame.text;
   }
 
+  /** The last frame that was handed to the line was not taken: it does not count. @returns it */
+  takeBack(): Frame | undefined {
+    const index = this.#head + this.#sent - this.#stable - 1;
+    if (this.#sent === this.#stable) return undefined;
+    const [frame] = this.#frames.splice(index, 1);
+    if (frame === undefined) return undefined;
+    this.#sent--;
+    this.#units -= frame.text.length;
+    if (frame.requestId !== undefined) this.#open.delete(frame.requestId);
+    return frame;
+  }
+
   /** The request has its answer. */
   answered(requestId: string): void {
     const frame = this.#open.get(requestId);

@@ -55,6 +55,8 @@ export class World {
   readonly #firstServers = new Map<StockPeer, Server>();
   /** To which it came last. */
   readonly #lastServers = new Map<StockPeer, Server>();
+  /** Masters in whose place there was another one when a server ended. */
+  readonly #replaced = new Set<StockPeer>();
   #names = 0;
   readonly #extraMasters = new Set<Master>();
   readonly #startServer: (isSuccessor: boolean) => Server;
@@ -101,6 +103,9 @@ export class World {
     if ((isAnyOrphaned || isAnyUntold) && this.broker.hasPeer(DATABASE, '[master]')) {
       // The next server lets a master that it takes for the one before grant at once.
       this.checks.verdicts.tear('the server was lost while a lock of the master before the last was held');
+    }
+    for (const process of this.processes) {
+      if (process instanceof Master && this.#seated.get(process.id) !== process) this.#replaced.add(process);
     }
     for (const process of this.#seated.values()) {
       if (!this.#absentSince.has(process)) this.#isAbsent(process);
@@ -270,7 +275,12 @@ export class World {
       // It has noticed late, and two servers have ended meanwhile: neither it nor the third one knows.
       this.checks.verdicts.tear(`${name} was given up at one server, and comes back to another`);
     }
-    if (ours === undefined || !server.isSuccessor || server.hasReturned) return;
+    if (ours === undefined || !server.isSuccessor) return;
+    if (this.#replaced.has(process) && isAnother) {
+      // Another one had taken its place at a server that is gone, and it has not noticed.
+      this.checks.verdicts.tear(`${name} was replaced at one server, and is the master at the next one`);
+    }
+    if (server.hasReturned) return;
     server.hasReturned = ours.announcement.received !== undefined;
     const { master } = this;
     const isMasterNew = master === undefined || (this.#firstServers.get(master) ?? server) === server;

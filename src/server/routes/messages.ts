@@ -27,7 +27,8 @@ async function send(context: Context<RouteEnvironment>, routes: RouteContext): P
   const { broker, gatekeeper, inboundMemory, maxHttpMessage } = routes;
   const { database, query } = authorize(context, gatekeeper);
   const peerId = queryParameter(query, 'id') ?? '';
-  if (!broker.hasPeer(database, peerId)) throw new RefusedRequest('IPC_HTTP_UNAUTHORIZED');
+  const line = broker.lineOf(database, peerId);
+  if (line === undefined) throw new RefusedRequest('IPC_HTTP_UNAUTHORIZED');
   const result = await readBody(context.env.incoming, maxHttpMessage, inboundMemory);
   switch (result.outcome) {
     case 'too-large':
@@ -37,8 +38,8 @@ async function send(context: Context<RouteEnvironment>, routes: RouteContext): P
     case 'aborted':
       return context.body(null, 400);
     case 'complete':
-      // It may have left while the body came in.
-      if (!broker.hasPeer(database, peerId)) throw new RefusedRequest('IPC_HTTP_UNAUTHORIZED');
+      // It may have left while the body came in; or it is on another line by now, and says the same again there.
+      if (broker.lineOf(database, peerId) !== line) throw new RefusedRequest('IPC_HTTP_UNAUTHORIZED');
       if (!isUtf8(result.body) || !broker.post(database, peerId, result.body)) {
         throw new RefusedRequest('IPC_HTTP_BAD_MESSAGE');
       }

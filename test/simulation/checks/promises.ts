@@ -7,6 +7,9 @@ import type { Verdicts } from './verdicts.js';
 /** What may be answered where a master has ended: it takes its locks along. */
 const MASTER_ENDED = /^IPC_REQUEST_(MASTER_LOST|LOCK_LOST|NO_MASTER)/;
 
+/** What the model says of a file that has something else where a record should be. */
+const CORRUPT_RECORD = 'corrupt record';
+
 /** What follows from the process itself: it closes, or it held a lock for too long, or was away for too long. */
 const OWN_DOING = /IPC peer is exiting|has expired|was lost with the connection/;
 
@@ -27,7 +30,9 @@ export class Promises {
   failed({ name }: StockPeer, { message }: Error): void {
     if (this.#world.plan.clients !== 'ours' || OWN_DOING.test(message)) return;
     if (MASTER_ENDED.test(message) && this.#world.lastMasterEnded !== undefined) return;
-    this.#verdicts.violation('operation failed', `${name}: ${message}`);
+    const details = `${name}: ${message}`;
+    if (message === CORRUPT_RECORD) this.#verdicts.wrongFile('operation failed', details);
+    else this.#verdicts.violation('operation failed', details);
   }
 
   /** The server did not let somebody in. */

@@ -50,6 +50,14 @@ export class OurConnection {
     });
   }
 
+  get isOpen(): boolean {
+    return this.line !== undefined;
+  }
+
+  send(text: string): void {
+    this.line?.say(text);
+  }
+
   /** The line works as it should: the next failure is the first one again. */
   proved(): void {
     this.#waitMs = FIRST_WAIT_MS;

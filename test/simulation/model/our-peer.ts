@@ -2,10 +2,9 @@ import type { Cancel } from '../../../src/broker/ports.js';
 import { type ClientAnnouncement, claimOf } from '../../../src/broker/session.js';
 import { Answers } from '../../../src/client/answers.js';
 import { EventNumbers } from '../../../src/client/event-numbers.js';
+import { Outflow } from '../../../src/client/outflow.js';
 import { frameOf } from '../../../src/client/outgoing.js';
-import { type Frame, SentFrames } from '../../../src/client/sent-frames.js';
 import { SessionPosition } from '../../../src/client/session-position.js';
-import { WaitingEvents } from '../../../src/client/waiting-events.js';
 import { ERRORS, type RefusalCode } from '../../../src/errors.js';
 import type { Line } from '../line.js';
 import { isAnswer, isRequest, type Message } from './messages.js';
@@ -40,14 +39,13 @@ export class OurPeer {
   readonly locks = new OurLocks();
   readonly #process: StockPeer;
   readonly #connection: OurConnection;
-  readonly #frames = new SentFrames(MAX_KEPT_UNITS);
-  readonly #waitingEvents = new WaitingEvents(MAX_KEPT_UNITS);
+  readonly #outflow: Outflow;
   readonly #answers = new Answers();
   readonly #position: SessionPosition;
   readonly #eventNumbers = new EventNumbers(() => this.#position.id);
   #sessions = 0;
-  #isFlowing = false;
   #isReady = false;
+  #hasHeardWelcome = false;
   #isClosing = false;
   #hasBeenConnected = false;
   #unseen: Set<string> | undefined;
@@ -58,6 +56,14 @@ export class OurPeer {
     this.#connection = new OurConnection(process, {
       lost: () => this.#lost(),
       refused: (code) => this.#refused(code),
+    });
+    this.#outflow = new Outflow({
+      line: this.#connection,
+      maxKeptUnits: MAX_KEPT_UNITS,
+      isAwaited: (peerId) => this.#unseen?.has(peerId) === true,
+      // Messages of the model are short.
+      sendLong: () => Promise.resolve({ kind: 'taken' }),
+      tooLong: () => undefined,
     });
     this.#position = new SessionPosition(() => `session-${++this.#sessions}-of-${process.name}`);
   }
@@ -97,9 +103,7 @@ export class OurPeer {
     // Behind all else, where the checks look for it.
     frame.text = `${frame.text.slice(0, -1)},"simulated":${number}}`;
     if (isAnswer(message)) this.#answers.answer(message);
-    if (frame.isDispensable && this.#isEarly(frame)) this.#waitingEvents.keep(frame.to ?? '', frame);
-    else this.#frames.add(frame);
-    this.#flow();
+    this.#outflow.add(frame);
     if (message.type === 'bye') this.#leave();
   }
 
@@ -113,7 +117,7 @@ export class OurPeer {
   hears(text: string): boolean {
     this.#connection.heard();
     if (text.startsWith('welcome:')) this.#welcome(text.slice('welcome:'.length));
-    else if (text.startsWith('stable:')) this.#frames.arrived(Number(text.slice('stable:'.length)));
+    else if (text.startsWith('stable:')) this.#outflow.arrived(Number(text.slice('stable:'.length)));
     else {
       this.#position.count();
       return false;
@@ -123,11 +127,12 @@ export class OurPeer {
 
   /** Whether a message is to be handled: not what was there already. */
   takes(message: Heard): boolean {
-    if (message.type === 'hello' && this.#unseen?.delete(message.from) === true) this.#isBack(message.from);
+    if (message.type === 'hello' && this.#unseen?.delete(message.from) === true)
+      this.#outflow.isBack(message.from);
     if (message.type === 'event') return message.nr === undefined || this.#eventNumbers.isNew(message.nr);
     if (isAnswer(message)) {
       if (!this.#process.requests.has(message.id)) return false;
-      this.#frames.answered(message.id);
+      this.#outflow.answered(message.id);
       return true;
     }
     if (!isRequest(message)) return true;
@@ -139,23 +144,16 @@ export class OurPeer {
 
   /** A peer is gone. */
   forgets(peerId: string): void {
-    this.#waitingEvents.take(peerId);
-  }
-
-  #isEarly = ({ to, isDispensable }: Frame): boolean =>
-    isDispensable && to !== undefined && this.#unseen?.has(to) === true;
-
-  #isBack(peerId: string): void {
-    for (const frame of this.#waitingEvents.take(peerId)) this.#frames.add(frame);
-    this.#flow();
+    this.#outflow.isGone(peerId);
   }
 
   #welcome(json: string): void {
-    const { session } = JSON.parse(json) as {
+    const { maxPayload, session } = JSON.parse(json) as {
+      maxPayload: number;
       session: { resumed: boolean; since: number; received: number; grace: number };
     };
     this.#connection.proved();
-    const isResumed = session.resumed && this.#frames.resume(session.received);
+    const isResumed = session.resumed && this.#outflow.resume(session.received);
     if (session.resumed && !isResumed) {
       this.#process.world.checks.promises.cannotResume(this.#process);
       this.#comeAnew();
@@ -165,27 +163,20 @@ export class OurPeer {
     this.#process.note(() => (isResumed ? 'resumes its session' : 'begins a session'));
     if (!isResumed) this.#beginAnew(session.grace);
     this.#position.welcomed(isResumed, session.since);
-    this.#isFlowing = true;
+    this.#hasHeardWelcome = true;
     if (!isResumed) this.#sayReady();
-    this.#flow();
+    this.#outflow.begin({ maxPayload, hasSessions: true });
     this.#hasBeenConnected = true;
   }
 
   #beginAnew(grace: number): void {
     if (this.#position.received === undefined && !this.#hasBeenConnected) return;
-    for (const id of this.#frames.takeForNewServer()) this.#process.givenUp(id);
+    const claims = this.#process.isMaster ? [] : this.locks.claims();
+    const given = this.#outflow.takeForNewServer(claims.length > 0 ? claimOf(claims) : undefined);
+    for (const id of given) this.#process.givenUp(id);
     this.#process.missedNews();
-    if (!this.#process.isMaster) {
-      const claims = this.locks.claims();
-      if (claims.length > 0) {
-        const text = claimOf(claims);
-        this.#frames.addFirst({ text, afterRestart: 'outdated', requestId: undefined, isDispensable: false });
-      }
-    }
     this.#expectPeersAnew(grace);
-    for (const frame of this.#frames.takeUnsent(this.#isEarly)) {
-      this.#waitingEvents.keep(frame.to ?? '', frame);
-    }
+    this.#outflow.holdBackEarly();
   }
 
   #expectPeersAnew(milliseconds: number): void {
@@ -202,26 +193,11 @@ export class OurPeer {
   }
 
   #sayReady(): void {
-    if (!this.#isReady || !this.#isFlowing) return;
-    this.#frames.add({
-      text: 'ready',
-      afterRestart: 'outdated',
-      requestId: undefined,
-      isDispensable: false,
-    });
-    this.#flow();
-  }
-
-  #flow(): void {
-    while (this.#isFlowing && this.line !== undefined) {
-      const text = this.#frames.next();
-      if (text === undefined) break;
-      this.line.say(text);
-    }
+    if (this.#isReady && this.#hasHeardWelcome) this.#outflow.say('ready');
   }
 
   #lost(): void {
-    this.#isFlowing = false;
+    this.#outflow.lineLost();
     if (this.#isClosing) this.#end();
     else this.#process.note(() => 'lost its line');
   }
@@ -237,7 +213,7 @@ export class OurPeer {
         this.#connection.connect();
       });
       for (const id of ended) {
-        this.#frames.answered(id);
+        this.#outflow.answered(id);
         process.failed(id, 'the lock was lost with the connection, not allowed to continue');
       }
       this.locks.toldLost();
@@ -255,7 +231,7 @@ export class OurPeer {
     this.#position.beginAnew();
     if (!this.#process.isMaster)
       this.#process.id = `${this.#process.name.toLowerCase()}-${this.#position.id}`;
-    this.#frames.rename(former, this.#process.id);
+    this.#outflow.rename(former, this.#process.id);
   }
 
   #leave(): void {
