@@ -23,8 +23,17 @@ export class Pm2Example {
     readonly origin: string,
   ) {}
 
-  /** @param servers how many acebase-server processes; starts nothing yet */
-  static async create(name: string, servers: number): Promise<Pm2Example> {
+  /**
+   * Starts nothing yet.
+   *
+   * @param servers how many acebase-server processes
+   * @param env more for the environment of all apps
+   */
+  static async create(
+    name: string,
+    servers: number,
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<Pm2Example> {
     const path = await temporaryDirectory(name);
     const [ipcPort = 0, httpPort = 0] = await freePorts(2);
     const pm2 = await Pm2.create(exampleFile(name, 'ecosystem.config.js'), {
@@ -33,6 +42,7 @@ export class Pm2Example {
       HTTP_PORT: String(httpPort),
       IPC_PORT: String(ipcPort),
       DB_SERVERS: String(servers),
+      ...env,
     });
     return new Pm2Example(pm2, path, ipcPort, `http://localhost:${httpPort}`);
   }

@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { WatchedProcess } from '../../support/child-process.js';
 import { exampleFile, freePorts, startExample } from '../../support/example.js';
@@ -15,11 +16,11 @@ let orders: string;
 let app: WatchedProcess;
 let workers: readonly WatchedProcess[];
 
-beforeAll(async () => {
+async function begin(options: Readonly<Record<string, string>>): Promise<void> {
   path = await temporaryDirectory('embedded');
   const [ipcPort, httpPort] = await freePorts(2);
   orders = `http://localhost:${httpPort}/orders`;
-  const env = { DB_PATH: path, IPC_PORT: String(ipcPort), HTTP_PORT: String(httpPort) };
+  const env = { DB_PATH: path, IPC_PORT: String(ipcPort), HTTP_PORT: String(httpPort), ...options };
   const start = (name: string, file: string) => {
     const started = startExample(name, exampleFile('embedded', file), env);
     processes.push(started);
@@ -28,12 +29,12 @@ beforeAll(async () => {
   app = start('app', 'app.js');
   await eventually(() => fetch(orders));
   workers = [start('worker 1', 'worker.js'), start('worker 2', 'worker.js')];
-});
+}
 
-afterAll(async () => {
-  await Promise.all(processes.map((process) => process.end('SIGKILL')));
+async function finish(): Promise<void> {
+  await Promise.all(processes.splice(0).map((process) => process.end('SIGKILL')));
   await removeDirectory(path);
-});
+}
 
 async function placeOrder(): Promise<string> {
   return (await fetch(orders, { method: 'POST' })).text();
@@ -50,7 +51,15 @@ function untilPacked(number: string): Promise<Order> {
   });
 }
 
-describe('examples/embedded', () => {
+const register = fileURLToPath(new URL('../../../dist/register.js', import.meta.url));
+
+describe.each([
+  ['with stock clients', {}],
+  ['with the client', { NODE_OPTIONS: `--import ${register}` }],
+])('examples/embedded, %s,', (_, options) => {
+  beforeAll(() => begin(options));
+  afterAll(finish);
+
   it('hands what the application writes to the workers, and what they write back', async () => {
     const numbers = await Promise.all(Array.from({ length: 10 }, placeOrder));
     expect(new Set(numbers).size).toBe(10);
