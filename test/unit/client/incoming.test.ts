@@ -1,0 +1,119 @@
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import type { Message, RemoteIPCPeer } from '../../../src/client/acebase.js';
+import { Answers } from '../../../src/client/answers.js';
+import { EventNumbers } from '../../../src/client/event-numbers.js';
+import { Incoming } from '../../../src/client/incoming.js';
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+const GRACE_MS = 11_000;
+const classes = {
+  PathReference: class {
+    readonly path = '';
+  },
+  Transport: { serialize2: (value: unknown) => value, deserialize2: (value: unknown) => value },
+};
+
+/** A process of that role, which knows `peer1` and `peer2`. */
+function lab(isMaster: boolean) {
+  const roots: unknown[] = [];
+  const released: string[] = [];
+  const back: string[] = [];
+  let inStep: () => void = () => undefined;
+  const ipc = {
+    id: isMaster ? '[master]' : 'worker1',
+    isMaster,
+    peers: [{ id: 'peer1' }, { id: 'peer2' }],
+    _locks: [] as unknown[],
+    _requests: new Map(),
+    storage: {
+      rootRecord: { update: (address: unknown, isOnlyHeard: boolean) => roots.push([address, isOnlyHeard]) },
+      logger: { error: (...words: unknown[]) => expect(words).toEqual([]) },
+    },
+    removePeer(id: string) {
+      ipc.peers = ipc.peers.filter((peer) => peer.id !== id);
+    },
+    handleMessage({ type, data, from }: Message) {
+      if (type !== 'lock-request') return;
+      const lock = { release: async () => void released.push(from) };
+      ipc._locks.push({ request: data, lock });
+    },
+  };
+  const incoming = new Incoming({
+    ipc: ipc as unknown as RemoteIPCPeer,
+    classes,
+    answers: new Answers(),
+    eventNumbers: new EventNumbers(() => 'session'),
+    has: () => false,
+    answered: () => undefined,
+    repeat: () => undefined,
+    isBack: (id) => back.push(id),
+    isGone: () => undefined,
+    inStep: (callback) => {
+      inStep = callback;
+    },
+  });
+  const hear = (message: object) => incoming.receive(JSON.stringify(message));
+  return { ipc, incoming, hear, roots, released, back, pong: () => inStep() };
+}
+
+it('takes a peer for back at a new server when it is introduced, and not when something of it is heard', () => {
+  const { incoming, hear, back } = lab(false);
+  incoming.expectPeersAnew(GRACE_MS);
+  // The server also says things in the name of those that are gone.
+  hear({ type: 'notification', from: 'peer1', data: { type: 'cache.invalidate', path: '' } });
+  hear({ type: 'event', from: 'peer1', data: {} });
+  expect([back, incoming.isAwaited('peer1')]).toEqual([[], true]);
+  hear({ type: 'hello', from: 'peer1' });
+  expect([back, incoming.isAwaited('peer1')]).toEqual([['peer1'], false]);
+});
+
+it('gives up who stays away when its time is over, by a line that is alive', () => {
+  const { ipc, incoming, hear, pong } = lab(false);
+  incoming.expectPeersAnew(GRACE_MS);
+  vi.advanceTimersByTime(GRACE_MS);
+  // It came back meanwhile, and that was said on a line that had died.
+  hear({ type: 'hello', from: 'peer1' });
+  expect(ipc.peers).toHaveLength(2);
+  pong();
+  expect(ipc.peers).toEqual([{ id: 'peer1' }]);
+});
+
+it('begins to wait anew when the server was restarted once more', () => {
+  const { ipc, incoming, pong } = lab(false);
+  incoming.expectPeersAnew(GRACE_MS);
+  vi.advanceTimersByTime(GRACE_MS);
+  incoming.expectPeersAnew(GRACE_MS);
+  pong();
+  expect(ipc.peers).toHaveLength(2);
+});
+
+it('as a master, releases the locks of those that stay away, and of nobody else', () => {
+  const { incoming, hear, released, pong } = lab(true);
+  for (const from of ['peer1', 'peer2'])
+    hear({ type: 'lock-request', id: from, from, data: { tid: from, path: from } });
+  incoming.expectPeersAnew(GRACE_MS);
+  hear({ type: 'hello', from: 'peer2' });
+  vi.advanceTimersByTime(GRACE_MS);
+  expect(released).toEqual([]);
+  pong();
+  expect(released).toEqual(['peer1']);
+});
+
+it.each([
+  { who: 'a worker', isMaster: false, recordNr: '5', isOnlyHeard: true },
+  { who: 'a master', isMaster: true, recordNr: 5, isOnlyHeard: true },
+  { who: 'a master that is to write it', isMaster: true, recordNr: '5', isOnlyHeard: false },
+])(
+  'a root that $who hears of is written by nobody else [PROTOCOL-7.6]',
+  ({ isMaster, recordNr, isOnlyHeard }) => {
+    const { hear, roots } = lab(isMaster);
+    hear({
+      type: 'notification',
+      from: '[server]',
+      data: { type: 'root.update', address: { path: '', pageNr: 0, recordNr } },
+    });
+    expect(roots).toEqual([[{ path: '', pageNr: 0, recordNr }, isOnlyHeard]]);
+  },
+);
