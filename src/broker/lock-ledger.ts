@@ -77,6 +77,17 @@ export class LockLedger {
     return this.#orphans;
   }
 
+  /** The locks of the master that is there. */
+  get held(): Iterable<Lock> {
+    return this.#held.values();
+  }
+
+  /** The first of those that were granted; `undefined` if there is none. */
+  get oldest(): Lock | undefined {
+    for (const lock of this.#held.values()) return lock;
+    return undefined;
+  }
+
   /** The highest number of a lock that the last masters are known to have given. */
   highestId = 0;
 

@@ -50,7 +50,11 @@ export class MasterDesk {
     this.#requests = new OpenRequests(kept);
     this.#proof = new MasterProof(clock);
     this.#returns = new LockReturns(settings);
-    this.#expiry = new LockExpiry(settings);
+    this.#expiry = new LockExpiry({
+      ...settings,
+      ledger: this.#ledger,
+      ranOut: (holder) => this.#writeWasCutShort(holder),
+    });
     this.#missingMaster = new MissingMaster({
       ...settings,
       fail: (open) => this.#fail(open, 'IPC_REQUEST_NO_MASTER'),
@@ -133,7 +137,7 @@ export class MasterDesk {
 
   /** A worker is gone for good: what it asked and held has no meaning any more. */
   gone(worker: Peer): void {
-    const { seat, delivery, incidents, database, limits, news } = this.#settings;
+    const { seat, delivery, incidents, database, limits } = this.#settings;
     const count =
       seat.discardRequestsOf(worker.id) +
       this.#indexCreations.discardRequestsOf(worker.id) +
@@ -147,11 +151,7 @@ export class MasterDesk {
     if (locks.length > 0 && limits.lockRecovery) {
       const fields = { database, peer: worker.id, locks: locks.length };
       incidents.record('locks-recovered', fields, 'a worker went away with locks; they were given back');
-      // A write that was cut short may have left others with what is not in the file.
-      if (locks.some(({ isWrite }) => isWrite)) {
-        this.#returns.invalidateCaches(worker);
-        news.haveRootWritten();
-      }
+      if (locks.some(({ isWrite }) => isWrite)) this.#writeWasCutShort(worker);
       for (const { id } of held) this.#returns.giveBack(id);
     }
     this.#gate.review();
@@ -255,6 +255,12 @@ export class MasterDesk {
     this.#requests.clear();
   }
 
+  /** A write of that worker may have left others with what is not in the file, and the file with what they do not know. */
+  #writeWasCutShort(worker: Peer): void {
+    this.#returns.invalidateCaches(worker);
+    this.#settings.news.haveRootWritten();
+  }
+
   #unlock(open: OpenRequest, message: Uint8Array): void {
     const orphans = this.#ledger.orphans.size;
     const change = this.#changes.unlock(open);
@@ -324,7 +330,7 @@ export class MasterDesk {
     this.#ledger.grant(open.asker, answer.lock, this.#settings.clock.now(), message);
     // A master that is leaving takes its locks along.
     if (master !== this.#settings.seat.master) this.#ledger.orphanAll();
-    this.#expiry.granted(message);
+    this.#expiry.granted(answer.lock, message);
     this.#settings.news.bringUpToDate(open.asker);
   }
 

@@ -120,6 +120,25 @@ describe('the ledger of locks [PROTOCOL-12.2]', () => {
     expect([master.messages('unlock-request'), b.messages('notification')]).toEqual([[], []]);
   });
 
+  it('tells others to forget what they keep when a lock for writing ran out, before the next one is granted, and once', () => {
+    const { lab, master, a, b } = cluster({ lockTimeout: 30_000 });
+    lab.grantLock(a, master, { write: true, lasts: 30_000 });
+    lab.grantLock(a, master, { tid: 'tid1', lasts: 30_000 });
+    expect(b.messages('notification')).toEqual([]);
+    lab.clock.advance(30_000);
+    b.clear();
+    lab.grantLock(b, master, { write: true, lasts: 30_000 });
+    lab.grantLock(b, master, { tid: 'tid3', write: true, lasts: 30_000 });
+    expect(b.received.map((text) => JSON.parse(text).type)).toEqual([
+      'notification',
+      'lock-result',
+      'lock-result',
+    ]);
+    expect(b.messages('notification')).toMatchObject([
+      { from: 'peerA', data: { type: 'cache.invalidate', path: '', recursive: true } },
+    ]);
+  });
+
   it('calls a lock expired that the master has given up', () => {
     const { lab, master, a, locks } = cluster({ lockTimeout: 120_000 });
     lab.grantLock(a, master);
