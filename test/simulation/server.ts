@@ -32,6 +32,8 @@ export class Server {
   isUp = true;
   /** Whether somebody has come that was there before it. */
   hasReturned = false;
+  /** By the clock of the run. */
+  readonly startedAt: number;
   readonly broker: Broker;
   readonly lines = new Set<Line>();
   /** Those who have asked to be let in, and have no answer: called when the server dies. */
@@ -43,6 +45,7 @@ export class Server {
     readonly isSuccessor: boolean,
     makeBroker: (clock: Clock) => Broker,
   ) {
+    this.startedAt = clock.now();
     this.broker = makeBroker(new MortalClock(clock, () => this.isUp));
   }
 

@@ -100,7 +100,7 @@ export class World {
     if (!this.server.isUp) return;
     const isAnyOrphaned = this.broker.locks(DATABASE).held.some(({ state }) => state === 'orphaned');
     const isAnyUntold = this.checks.beliefs.isHeldAbsentSince(this.lastMasterEnded ?? 0);
-    if ((isAnyOrphaned || isAnyUntold) && this.broker.hasPeer(DATABASE, '[master]')) {
+    if ((isAnyOrphaned || isAnyUntold || this.#isIncomplete()) && this.broker.hasPeer(DATABASE, '[master]')) {
       // The next server lets a master that it takes for the one before grant at once.
       this.checks.verdicts.tear('the server was lost while a lock of the master before the last was held');
     }
@@ -118,6 +118,14 @@ export class World {
       this.history.note(() => 'server starts');
       this.server = this.#startServer(true);
     });
+  }
+
+  /** Whether the master is new, and somebody who was there before has not told yet what he holds. */
+  #isIncomplete(): boolean {
+    const { server, clock, master } = this;
+    if (!server.isSuccessor || clock.now() - server.startedAt >= this.limits.reconnectGrace) return false;
+    if (master === undefined || this.#firstServers.get(master) !== server) return false;
+    return this.workers.some(({ ours, id }) => ours !== undefined && !this.broker.hasPeer(DATABASE, id));
   }
 
   /** The server has no line of that process any more: others wait for it for a while. */
