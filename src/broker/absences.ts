@@ -1,7 +1,7 @@
 import type { ClosureCode } from '../errors.js';
 import type { GoneIds } from './gone-ids.js';
 import type { Incidents } from './incidents.js';
-import type { Limits } from './limits.js';
+import { FIRST_PROCESS_CHECK_MS, type Limits, PROCESS_CHECK_MS } from './limits.js';
 import type { MasterDesk } from './master-desk.js';
 import type { Peer } from './peer.js';
 import type { Cancel, Clock } from './ports.js';
@@ -16,7 +16,7 @@ export interface AbsencesHost {
   /** A worker is gone for good. */
   depart(worker: Peer, cause: string): void;
   /** A worker is gone for good, outside of a call of a visitor. */
-  stayedAway(worker: Peer): void;
+  stayedAway(worker: Peer, cause: string): void;
 }
 
 /** What absences work with. */
@@ -51,7 +51,7 @@ export class Absences {
 
   /** The line of a worker that is present broke; with `code`, it is ended here. */
   begin(worker: Peer, cause: string, code: ClosureCode | undefined): void {
-    const { clock, limits, desk, goneIds } = this.#settings;
+    const { clock, limits, desk } = this.#settings;
     // What still comes on the old line is not heard: its order against the new one is not known.
     worker.line++;
     if (code !== undefined) worker.outbox.closeLine(code);
@@ -68,11 +68,14 @@ export class Absences {
       worker.returnProblem ??= 'an answer to it was under way when its line broke';
     }
     if (worker.returnProblem !== undefined) worker.outbox.discard();
-    const cancel = clock.schedule(limits.reconnectGrace, () => {
-      if (!worker.isMaster) goneIds.add(worker.id);
-      this.#host.stayedAway(worker);
+    const cancelGrace = clock.schedule(limits.reconnectGrace, () =>
+      this.#isGone(worker, 'did not come back'),
+    );
+    const cancelWatch = this.#watch(worker);
+    this.#grace.set(worker, () => {
+      cancelGrace();
+      cancelWatch();
     });
-    this.#grace.set(worker, cancel);
     this.#host.left(worker, cause);
   }
 
@@ -99,6 +102,24 @@ export class Absences {
     worker.outbox.discard();
     if (worker.isMaster) this.#host.depart(worker, 'too much was kept for it');
     else worker.returnProblem = NO_ROOM;
+  }
+
+  /** Looks whether the process of a worker that is away has ended: then there is nothing to wait for. */
+  #watch(worker: Peer): Cancel {
+    const { clock } = this.#settings;
+    let cancel: Cancel = () => undefined;
+    const look = (): void => {
+      if (worker.process?.hasEnded() === true) this.#isGone(worker, 'its process has ended');
+      else cancel = clock.schedule(PROCESS_CHECK_MS, look);
+    };
+    // Its connection ends a moment before the process has.
+    if (worker.process !== undefined) cancel = clock.schedule(FIRST_PROCESS_CHECK_MS, look);
+    return () => cancel();
+  }
+
+  #isGone(worker: Peer, cause: string): void {
+    if (!worker.isMaster) this.#settings.goneIds.add(worker.id);
+    this.#host.stayedAway(worker, cause);
   }
 
   /** The worker is back, or gone. */

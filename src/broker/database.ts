@@ -87,7 +87,7 @@ export class Database {
       {
         left: (worker, cause) => this.#isAway(worker, cause),
         depart: (worker, cause) => this.#depart(worker, cause, undefined),
-        stayedAway: (worker) => this.#stayedAway(worker),
+        stayedAway: (worker, cause) => this.#stayedAway(worker, cause),
       },
     );
     this.#heartbeat = new Heartbeat(clock, limits, this.#peers, (peer) => this.#isSilent(peer));
@@ -233,6 +233,7 @@ export class Database {
     const link = entrance.accept(this.#visitor(() => peer, peer.line));
     peer.state = 'present';
     peer.address = request.address;
+    peer.process = request.process;
     peer.connectedAt = clock.wallTime();
     peer.wasHeard = true;
     peer.silentBeats = 0;
@@ -343,8 +344,8 @@ export class Database {
     this.#cutOffOverdue();
   }
 
-  #stayedAway(peer: Peer): void {
-    this.#depart(peer, 'did not come back', undefined);
+  #stayedAway(peer: Peer, cause: string): void {
+    this.#depart(peer, cause, undefined);
     this.#cutOffOverdue();
     if (this.isEmpty) this.#settings.emptied(this);
   }

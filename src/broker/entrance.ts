@@ -1,6 +1,6 @@
 import type { RefusalCode } from '../errors.js';
 import type { Peer } from './peer.js';
-import type { Link } from './ports.js';
+import type { Link, PeerProcess } from './ports.js';
 import type { ClientAnnouncement } from './session.js';
 
 /** Someone asks to join a database. Name, id, version and token were checked before. */
@@ -11,6 +11,8 @@ export interface ArrivalRequest {
   readonly address: string;
   /** What it says of itself; stock clients say nothing. */
   readonly client?: ClientAnnouncement | undefined;
+  /** Its process, if it may be known whether that has ended. */
+  readonly process?: PeerProcess | undefined;
 }
 
 /**

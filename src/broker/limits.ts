@@ -61,6 +61,10 @@ export const MAX_REPLAYED_KEYS = 22_000;
 /** From this index on, the key table may be nearly full, and one key more than fits kills a stock master. */
 export const LAST_SAFE_KEY_INDEX = 4_000;
 
+/** Milliseconds after a line broke until it is looked whether its process has ended, and between two further looks. */
+export const FIRST_PROCESS_CHECK_MS = 20;
+export const PROCESS_CHECK_MS = 100;
+
 /** Milliseconds by which the time at which a lock runs out may differ from what is expected. */
 export const LOCK_EXPIRY_TOLERANCE_MS = 5_000;
 

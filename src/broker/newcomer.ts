@@ -21,11 +21,15 @@ export interface NewcomerSettings {
 }
 
 /** A peer that has just been let in. Nothing was said to it. */
-export function newcomer({ peerId, address, client }: ArrivalRequest, settings: NewcomerSettings): Peer {
+export function newcomer(
+  { peerId, address, client, process }: ArrivalRequest,
+  settings: NewcomerSettings,
+): Peer {
   const { link, connectedAt } = settings;
   // What a stock master has read matters to nobody: it is never given its mail again.
   const isTracked = peerId !== MASTER_ID || client !== undefined;
   const peer = new Peer(peerId, address, connectedAt, new Outbox(link, { ...settings, peerId, isTracked }));
+  peer.process = process;
   if (client !== undefined) peer.session = new Session(client, connectedAt);
   return peer;
 }

@@ -1,6 +1,7 @@
 import { encode } from './envelope.js';
 import type { Outbox } from './outbox.js';
 import { MASTER_ID } from './peer-id.js';
+import type { PeerProcess } from './ports.js';
 import { RootView } from './root-record.js';
 import type { Session } from './session.js';
 
@@ -28,6 +29,8 @@ export class Peer {
   readonly root = new RootView();
   /** Its session, if it is a client of this package; stock clients have none. */
   session: Session | undefined;
+  /** The process that it connected from, if it may be known whether that has ended. */
+  process: PeerProcess | undefined;
   state: PeerState = 'present';
   /** The number of its line, from 1: what comes from an older one is not heard. */
   line = 1;

@@ -30,6 +30,15 @@ export interface Logger {
   error(fields: LogFields, message: string): void;
 }
 
+/** The process at the other end of a connection, as far as the system tells. */
+export interface PeerProcess {
+  /**
+   * Whether it has certainly ended: it holds no lock and writes to no file any more. False as long as it runs, and where
+   * nothing is known of it. Cheap; never throws.
+   */
+  hasEnded(): boolean;
+}
+
 /**
  * Where the broker puts bytes for one peer.
  *

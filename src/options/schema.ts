@@ -247,6 +247,19 @@ export const optionsSchema = z.strictObject({
     allowed: 'true or false',
     defaultText: 'true',
   }),
+  /**
+   * Whether the server looks, on Linux, if the process behind a broken connection from the same machine has ended: then
+   * its locks go back at once, and not after `reconnectGrace`. Default: true.
+   */
+  watchProcesses: described(z.boolean().default(true), {
+    ...limits,
+    form: 'boolean',
+    unit: 'true or false',
+    description:
+      'look if local processes behind broken connections have ended, and then wait no longer; --no-watch-processes turns it off',
+    allowed: 'true or false',
+    defaultText: 'true',
+  }),
   /** Milliseconds in which a request must be complete and a handshake done. A stock client crashes after 5 s. Default: 5 s. */
   handshakeTimeout: time(
     { min: 50, max: 5_000, default: 5_000 },

@@ -13,6 +13,7 @@ import { Authentication } from './authentication.js';
 import { Gatekeeper } from './gatekeeper.js';
 import { type DropReason, Listener } from './listener.js';
 import { createLogger } from './logger.js';
+import { processBehind } from './process-behind.js';
 import { RefusalLog, refuseOnSocket } from './refusals.js';
 import { loadTls } from './tls.js';
 import { Upgrades } from './upgrades.js';
@@ -115,6 +116,7 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
       clock: systemClock,
       maxPayload,
       inboundMemory,
+      processBehind: settings.watchProcesses ? processBehind : () => undefined,
       obstacle: () => (this.#stopping === undefined ? undefined : 'IPC_REFUSED_DRAINING'),
     });
     const onRequest = createRequestListener({

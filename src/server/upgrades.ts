@@ -5,7 +5,7 @@ import { TLSSocket } from 'node:tls';
 import type { Broker } from '../broker/broker.js';
 import type { ByteBudget } from '../broker/byte-budget.js';
 import type { Entrance, Visitor } from '../broker/entrance.js';
-import type { Cancel, Clock } from '../broker/ports.js';
+import type { Cancel, Clock, PeerProcess } from '../broker/ports.js';
 import type { RefusalCode } from '../errors.js';
 import { type ClosedEvent, WebSocketConnection } from '../websocket/connection.js';
 import { acceptResponse } from '../websocket/handshake.js';
@@ -37,6 +37,8 @@ export interface UpgradeSettings {
   /** UTF-16 units. */
   readonly maxPayload: number;
   readonly inboundMemory: ByteBudget;
+  /** The process at the other end of a connection; `undefined` if none is to be watched. */
+  processBehind(request: IncomingMessage): PeerProcess | undefined;
   /** Why nobody is let in at the moment, or `undefined`. */
   obstacle(): RefusalCode | undefined;
 }
@@ -91,7 +93,8 @@ export class Upgrades {
         return new PeerLink(connection, this.#pings);
       },
     };
-    const arrival = { database, peerId, address: addressOf(request), client };
+    const process = this.#settings.processBehind(request);
+    const arrival = { database, peerId, address: addressOf(request), client, process };
     cancel = this.#settings.broker.arrive(arrival, entrance);
   }
 

@@ -8,16 +8,21 @@ afterEach(async () => {
   await cluster?.end();
 });
 
-async function formed<N extends 2 | 3>(workers: N) {
-  cluster = await Cluster.start({ options: await knownOptions({ reconnectGrace: '2s' }) });
+/** With `watchProcesses`, as it is by default, the server knows at once that a process has ended. */
+async function formed<N extends 2 | 3>(workers: N, options: Readonly<Record<string, unknown>>) {
+  cluster = await Cluster.start({ options: await knownOptions(options) });
   const members = await cluster.form(workers);
   await members[0].set('accounts', { ann: { balance: 100 }, bob: { balance: 50 } });
   return members;
 }
 
-// AceBase itself lets such a lock go after two minutes: longer than any command here is waited for.
-it('a worker that is killed while it holds a write lock freezes nobody', async () => {
-  const [master, victim, other] = await formed(2);
+// AceBase itself lets such a lock go after two minutes, and the server would wait for longer yet if it did not know that the
+// process has ended: longer than any command here is waited for.
+it.each([
+  { how: 'is known to have ended', options: { reconnectGrace: 600_000 } },
+  { how: 'may live', options: { reconnectGrace: '2s', watchProcesses: false } },
+])('a worker that is killed while it holds a write lock freezes nobody, if it $how', async ({ options }) => {
+  const [master, victim, other] = await formed(2, options);
   await victim.hold('accounts/ann/balance');
   const write = other.set('accounts/bob/balance', 75);
   await other.untilSent('lock-request');
@@ -33,7 +38,7 @@ it('a worker that is killed while it holds a write lock freezes nobody', async (
 });
 
 it('a worker that is killed while it waits for a lock gets it from nobody', async () => {
-  const [, holder, victim, other] = await formed(3);
+  const [, holder, victim, other] = await formed(3, { reconnectGrace: 600_000 });
   await holder.hold('accounts/ann/balance');
   const { sent } = await victim.counts();
   // It dies with its request waiting at the master.

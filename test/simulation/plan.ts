@@ -42,6 +42,8 @@ export interface Plan {
   readonly lockTimeout: number;
   /** Bytes that may wait for one peer, and that are kept for it while it is away. */
   readonly maxBuffered: number;
+  /** Whether the server learns at once that a process has ended, as it does of those on its own machine. */
+  readonly isLocal: boolean;
   readonly faults: readonly Fault[];
 }
 
@@ -77,6 +79,8 @@ const MOMENTS: readonly (string | undefined)[] = [
 const STOCK_SHARE = 0.6;
 const MIXED_SHARE = 0.15;
 
+const LOCAL_SHARE = 0.3;
+
 const LARGE_BUFFER = 1_000_000;
 
 /** The plan of a seed. */
@@ -98,9 +102,15 @@ export function planOf(seed: number): Plan {
     rootMoves: random.pick([0.4, 0.05]),
     lockTimeout: dawdles ? 30_000 : 120_000,
     maxBuffered: isSmall ? 3_000 : LARGE_BUFFER,
+    isLocal: false,
     faults: Array.from({ length: 1 + random.below(6) }, () => fault(random, dawdles)),
   };
   // Last, so that a seed that had stock processes when there were no others has the same plan still.
+  const settled = withClients(plan, random);
+  return { ...settled, isLocal: random.chance(LOCAL_SHARE) };
+}
+
+function withClients(plan: Plan, random: Random): Plan {
   const dice = random.fraction();
   if (dice < STOCK_SHARE) return plan;
   if (dice < STOCK_SHARE + MIXED_SHARE) return { ...plan, clients: 'mixed' };

@@ -1,9 +1,9 @@
 import { Broker } from '../../src/broker/broker.js';
-import type { PeerInfo, Visitor } from '../../src/broker/entrance.js';
+import type { ArrivalRequest, PeerInfo, Visitor } from '../../src/broker/entrance.js';
 import type { Incident } from '../../src/broker/incidents.js';
 import type { Limits } from '../../src/broker/limits.js';
 import type { Cancel, Link, LogFields, Logger } from '../../src/broker/ports.js';
-import { CLIENT_ABILITIES, type ClientAnnouncement } from '../../src/broker/session.js';
+import { CLIENT_ABILITIES } from '../../src/broker/session.js';
 import type { ClosureCode, RefusalCode } from '../../src/errors.js';
 import { VirtualClock } from './virtual-clock.js';
 
@@ -168,10 +168,14 @@ export class BrokerLab {
   }
 
   /** Connects a peer; it may be refused, or have to wait. */
-  connect(id: string, database = 'mydb_data', client?: ClientAnnouncement): ScriptedPeer {
+  connect(
+    id: string,
+    database = 'mydb_data',
+    { client, process }: Pick<ArrivalRequest, 'client' | 'process'> = {},
+  ): ScriptedPeer {
     const peer = new ScriptedPeer(id);
     peer.cancel = this.broker.arrive(
-      { database, peerId: id, address: `10.0.0.${++this.#connections}:1000`, client },
+      { database, peerId: id, address: `10.0.0.${++this.#connections}:1000`, client, process },
       {
         accept: (visitor) => peer.accepted(visitor),
         refuse: (code) => {
@@ -185,7 +189,8 @@ export class BrokerLab {
   /** Connects a client that has a session; with `received`, one that comes back. */
   connectClient(id: string, session: string, received?: number, since = this.clock.wallTime()): ScriptedPeer {
     const abilities = new Set(CLIENT_ABILITIES);
-    return this.connect(id, 'mydb_data', { name: 'test/1', session, received, since, abilities });
+    const client = { name: 'test/1', session, received, since, abilities };
+    return this.connect(id, 'mydb_data', { client });
   }
 
   /** Connects a master, and lets it settle. As a new process it grants the server's question the lock number 1. */

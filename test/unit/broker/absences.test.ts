@@ -129,6 +129,36 @@ describe('a worker whose line broke [PROTOCOL-13]', () => {
     expect(master.messages('unlock-request')).toMatchObject([{ from: '[server]', data: { id: 77 } }]);
   });
 
+  it('whose process has ended is not waited for: its locks go back at once', () => {
+    const { lab, master, a } = cluster();
+    let hasEnded = false;
+    const worker = lab.connect('peerC', 'mydb_data', { process: { hasEnded: () => hasEnded } });
+    lab.grantLock(worker, master, { lockId: 77, write: true });
+    worker.leaves();
+    a.clear();
+    master.clear();
+    lab.clock.advance(1_000);
+    expect(master.messages('unlock-request')).toEqual([]);
+    hasEnded = true;
+    lab.clock.advance(100);
+    expect(master.messages('unlock-request')).toMatchObject([{ from: '[server]', data: { id: 77 } }]);
+    expect(a.received[0]).toBe('disconnect:peerC');
+    expect(lab.connect('peerC').refusedWith).toBe('IPC_REFUSED_PEER_GONE');
+    lab.clock.advance(10_000);
+    expect(a.received.filter((text) => text === 'disconnect:peerC')).toHaveLength(1);
+  });
+
+  it('is not looked at any more when it is back; what counts then is the process that came', () => {
+    const { lab } = cluster();
+    const ended = { hasEnded: () => true };
+    const worker = lab.connect('peerC', 'mydb_data', { process: ended });
+    worker.leaves();
+    lab.connect('peerC', 'mydb_data', { process: { hasEnded: () => false } }).leaves();
+    lab.clock.advance(9_999);
+    expect(lab.events).not.toContain('-peerC: its process has ended');
+    expect(lab.connect('peerC').refusedWith).toBeUndefined();
+  });
+
   it('that connects again before its old line ended is the same peer; the old line is not heard', () => {
     const { lab, a, b } = cluster();
     const again = lab.connect('peerB');

@@ -59,6 +59,7 @@ describe('defaults', () => {
       maxConnections: 20_000,
       handshakeTimeout: 5_000,
       lockRecovery: true,
+      watchProcesses: true,
       masterSettle: 2_000,
       masterTimeout: 60_000,
       reconnectGrace: 11_000,

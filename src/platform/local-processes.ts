@@ -1,0 +1,200 @@
+/**
+ * Which process of this machine is at the other end of a connection, and whether it still runs. Linux tells that, in
+ * `/proc` (proc(5)), of processes of the same user; elsewhere nothing is known.
+ */
+
+import { readFileSync } from 'node:fs';
+import { readdir, readFile, readlink } from 'node:fs/promises';
+import { basename } from 'node:path';
+
+/** Milliseconds for which connections are collected, so that one look serves them all. */
+const COLLECTING_MS = 100;
+
+/** The connections that one look is for; of others nothing is known. */
+export const MAX_CONNECTIONS_PER_LOOK = 256;
+
+/** The open files that one look goes through; then it is given up, and the next one is this much later. */
+export const MAX_FILES_PER_LOOK = 5_000;
+const PAUSE_MS = 60_000;
+
+/** Programs that run AceBase. Another one, such as a proxy, may end while the process behind it lives on. */
+const RUNTIMES = /^(node|nodejs|bun|deno)$/;
+
+/** The ends of a connection, as the server sees it. */
+export interface ConnectionEnds {
+  readonly localAddress?: string | undefined;
+  readonly localPort?: number | undefined;
+  readonly remoteAddress?: string | undefined;
+  readonly remotePort?: number | undefined;
+}
+
+/** The process at the other end of a connection. */
+export interface LocalProcess {
+  /** Whether it has certainly ended. False as long as it runs, and where nothing is known. */
+  hasEnded(): boolean;
+}
+
+interface Wanted {
+  readonly ports: string;
+  found(identity: Identity): void;
+}
+
+interface Identity {
+  readonly pid: number;
+  /** When it started, by the kernel's clock: another process may get the number later. */
+  readonly startTime: string;
+}
+
+/** What it needs of the real time. */
+interface IdleClock {
+  now(): number;
+  /** As a timer that keeps no process alive. */
+  scheduleIdle(milliseconds: number, callback: () => void): unknown;
+}
+
+/** Finds processes, a few connections at a time. */
+export class LocalProcesses {
+  readonly #clock: IdleClock;
+  readonly #procPath: string;
+  readonly #maxFiles: number;
+  #wanted: Wanted[] = [];
+  #isLooking = false;
+  #pausedUntil = 0;
+
+  /**
+   * @param procPath where proc(5) is mounted
+   * @param maxFiles the open files that one look goes through
+   */
+  constructor(clock: IdleClock, procPath = '/proc', maxFiles = MAX_FILES_PER_LOOK) {
+    this.#clock = clock;
+    this.#procPath = procPath;
+    this.#maxFiles = maxFiles;
+  }
+
+  /** The process at the other end. It is looked for in the background; never throws. */
+  behind(ends: ConnectionEnds): LocalProcess {
+    let identity: Identity | undefined;
+    if (
+      process.platform === 'linux' &&
+      isWithinMachine(ends) &&
+      this.#wanted.length < MAX_CONNECTIONS_PER_LOOK
+    ) {
+      const found = (who: Identity): void => {
+        identity = who;
+      };
+      this.#wanted.push({ ports: `${ends.remotePort}:${ends.localPort}`, found });
+      this.#lookSoon();
+    }
+    return { hasEnded: () => identity !== undefined && !this.#runs(identity) };
+  }
+
+  #lookSoon(): void {
+    if (this.#isLooking) return;
+    this.#isLooking = true;
+    const wait = Math.max(COLLECTING_MS, this.#pausedUntil - this.#clock.now());
+    this.#clock.scheduleIdle(wait, () => {
+      const wanted = this.#wanted;
+      this.#wanted = [];
+      void this.#look(wanted).finally(() => {
+        this.#isLooking = false;
+        if (this.#wanted.length > 0) this.#lookSoon();
+      });
+    });
+  }
+
+  /** Goes through the sockets of the machine, and then the open files of its processes. */
+  async #look(wanted: readonly Wanted[]): Promise<void> {
+    const tables = await Promise.all(['net/tcp', 'net/tcp6'].map((name) => this.#read(name)));
+    const inodes = inodesByPorts(tables.join('\n'));
+    const byFile = new Map<string, Wanted>();
+    for (const each of wanted) {
+      const [inode, ...others] = inodes.get(each.ports) ?? [];
+      // On ports of one number, ::1 and 127.0.0.1 may both have a connection: then it is not known which.
+      if (inode !== undefined && others.length === 0) byFile.set(`socket:[${inode}]`, each);
+    }
+    if (byFile.size > 0) await this.#findOwners(byFile);
+  }
+
+  async #findOwners(byFile: ReadonlyMap<string, Wanted>): Promise<void> {
+    const owners = new Map<Wanted, Set<number>>();
+    let files = 0;
+    for (const pid of await this.#runtimes()) {
+      for (const descriptor of await this.#list(`${pid}/fd`)) {
+        if (++files > this.#maxFiles) {
+          this.#pausedUntil = this.#clock.now() + PAUSE_MS;
+          return;
+        }
+        const owned = byFile.get(await this.#target(`${pid}/fd/${descriptor}`));
+        if (owned !== undefined) owners.set(owned, (owners.get(owned) ?? new Set()).add(pid));
+      }
+    }
+    for (const [wanted, [pid, ...others]] of owners) {
+      // A connection that two processes share outlives either.
+      if (pid === undefined || others.length > 0) continue;
+      const stat = this.#stat(pid);
+      if (typeof stat === 'object') wanted.found({ pid, startTime: stat.startTime });
+    }
+  }
+
+  async #runtimes(): Promise<number[]> {
+    const pids = (await this.#list('.')).filter((name) => /^\d+$/.test(name)).map(Number);
+    const programs = await Promise.all(pids.map((pid) => this.#target(`${pid}/exe`)));
+    return pids.filter((pid, index) => pid !== process.pid && RUNTIMES.test(basename(programs[index] ?? '')));
+  }
+
+  /** Whether it has not ended, as far as the system tells; a process that nobody has waited for has ended. */
+  #runs({ pid, startTime }: Identity): boolean {
+    const stat = this.#stat(pid);
+    if (stat === 'none' || stat === 'unknown') return stat === 'unknown';
+    return stat.startTime === startTime && !/[ZXx]/.test(stat.state);
+  }
+
+  #stat(pid: number): { readonly state: string; readonly startTime: string } | 'none' | 'unknown' {
+    let text: string;
+    try {
+      text = readFileSync(`${this.#procPath}/${pid}/stat`, 'latin1');
+    } catch (error) {
+      // ESRCH: it ended while it was read. Anything else, such as a want of file descriptors, says nothing of it.
+      const { code = '' } = error as NodeJS.ErrnoException;
+      return ['ENOENT', 'ESRCH'].includes(code) ? 'none' : 'unknown';
+    }
+    // The second field is the name of the program, in parentheses, and may hold anything.
+    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+    return { state: fields[0] ?? '', startTime: fields[19] ?? '' };
+  }
+
+  /** What cannot be read belongs to somebody else, or is gone: nothing is known of it. */
+  async #read(name: string): Promise<string> {
+    return readFile(`${this.#procPath}/${name}`, 'latin1').catch(() => '');
+  }
+
+  async #list(name: string): Promise<string[]> {
+    return readdir(`${this.#procPath}/${name}`).catch(() => []);
+  }
+
+  async #target(name: string): Promise<string> {
+    return readlink(`${this.#procPath}/${name}`).catch(() => '');
+  }
+}
+
+/** Whether a connection does not leave the machine. */
+function isWithinMachine({ localAddress, remoteAddress }: ConnectionEnds): boolean {
+  return remoteAddress !== undefined && remoteAddress === localAddress;
+}
+
+/** The sockets in those tables, by `<own port>:<other port>`. */
+function inodesByPorts(tables: string): Map<string, string[]> {
+  const inodes = new Map<string, string[]>();
+  for (const line of tables.split('\n')) {
+    const [, local, remote, , , , , , , inode] = line.trim().split(/\s+/);
+    const [ownPort, otherPort] = [portOf(local), portOf(remote)];
+    if (inode === undefined || Number.isNaN(ownPort) || Number.isNaN(otherPort)) continue;
+    const ports = `${ownPort}:${otherPort}`;
+    inodes.set(ports, [...(inodes.get(ports) ?? []), inode]);
+  }
+  return inodes;
+}
+
+function portOf(address = ''): number {
+  return Number.parseInt(address.slice(address.lastIndexOf(':') + 1), 16);
+}

@@ -1,0 +1,15 @@
+import type { IncomingMessage } from 'node:http';
+import type { PeerProcess } from '../broker/ports.js';
+import { systemClock } from '../platform/clock.js';
+import { LocalProcesses } from '../platform/local-processes.js';
+
+/** Headers by which a proxy says that it is one. */
+const PROXY_HEADERS = ['forwarded', 'via', 'x-forwarded-for', 'x-real-ip'];
+
+const processes = new LocalProcesses(systemClock);
+
+/** The process that asks for a connection, if it is on this machine and no proxy; found in the background. */
+export function processBehind({ headers, socket }: IncomingMessage): PeerProcess | undefined {
+  if (PROXY_HEADERS.some((name) => headers[name] !== undefined)) return undefined;
+  return processes.behind(socket);
+}

@@ -1,0 +1,170 @@
+import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { LocalProcesses, MAX_CONNECTIONS_PER_LOOK } from '../../../src/platform/local-processes.js';
+import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
+import { VirtualClock } from '../../support/virtual-clock.js';
+
+const SERVER_PORT = 9163;
+const MAX_FILES = 10;
+
+let proc: string;
+
+beforeEach(async () => {
+  proc = await temporaryDirectory('proc');
+  await mkdir(join(proc, 'net'));
+  await writeFile(join(proc, 'net', 'tcp'), '');
+  await writeFile(join(proc, 'net', 'tcp6'), '');
+});
+
+afterEach(() => removeDirectory(proc));
+
+class Clock extends VirtualClock {
+  scheduleIdle(milliseconds: number, callback: () => void) {
+    return this.schedule(milliseconds, callback);
+  }
+}
+
+const hex = (port: number) => port.toString(16).toUpperCase().padStart(4, '0');
+
+/** A line of `/proc/net/tcp`, as the kernel writes it. */
+const socketLine = (own: number, other: number, inode: number, address = '0100007F') =>
+  `   0: ${address}:${hex(own)} ${address}:${hex(other)} 01 00000000:00000000 00:00000000 00000000  1000        0 ${inode} 1 0000000000000000 20 4 30 10 -1\n`;
+
+async function sockets(table: 'tcp' | 'tcp6', ...lines: string[]) {
+  await writeFile(join(proc, 'net', table), `  sl  local_address rem_address   st\n${lines.join('')}`);
+}
+
+async function runs(pid: number, { startTime = 100, state = 'S', name = 'node' } = {}) {
+  const fields = [state, ...Array.from({ length: 18 }, () => '0'), String(startTime), '0'];
+  await mkdir(join(proc, String(pid), 'fd'), { recursive: true });
+  await writeFile(join(proc, String(pid), 'stat'), `${pid} (a) name)) ${fields.join(' ')}\n`);
+  await rm(join(proc, String(pid), 'exe'), { force: true });
+  await symlink(`/usr/bin/${name}`, join(proc, String(pid), 'exe'));
+}
+
+const opens = (pid: number, descriptor: number, inode: number) =>
+  symlink(`socket:[${inode}]`, join(proc, String(pid), 'fd', String(descriptor)));
+
+/** Asks for the process behind a connection from that port. */
+function behind(port: number, more: object, processes: LocalProcesses) {
+  return processes.behind({
+    localAddress: '127.0.0.1',
+    localPort: SERVER_PORT,
+    remoteAddress: '127.0.0.1',
+    remotePort: port,
+    ...more,
+  });
+}
+
+/** A look is over when the next one, for which somebody waits, is on the clock. */
+async function lookIsOver(clock: VirtualClock) {
+  while (clock.pending === 0) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Lets a look begin, and waits until it is over. */
+async function lookedFor(port: number, more: object = {}) {
+  const clock = new Clock();
+  const processes = new LocalProcesses(clock, proc, MAX_FILES);
+  const found = behind(port, more, processes);
+  clock.advance(1_000);
+  behind(port + 1, {}, processes);
+  await lookIsOver(clock);
+  return found;
+}
+
+describe('the process behind a connection', () => {
+  it.each(['tcp', 'tcp6'] as const)(
+    'is known by its open socket (%s), and has ended when it is gone',
+    async (table) => {
+      await sockets(table, socketLine(40_000, SERVER_PORT, 7), socketLine(SERVER_PORT, 40_000, 8));
+      await runs(1_000_001);
+      await opens(1_000_001, 20, 7);
+      const found = await lookedFor(40_000);
+      expect(found.hasEnded()).toBe(false);
+      await rm(join(proc, '1000001'), { recursive: true });
+      expect(found.hasEnded()).toBe(true);
+    },
+  );
+
+  it.each([
+    ['nobody has waited for it', { state: 'Z' }],
+    ['another one has its number', { startTime: 101 }],
+  ])('has ended when %s', async (_, now) => {
+    await sockets('tcp', socketLine(40_000, SERVER_PORT, 7));
+    await runs(1_000_001);
+    await opens(1_000_001, 20, 7);
+    const found = await lookedFor(40_000);
+    await runs(1_000_001, now);
+    expect(found.hasEnded()).toBe(true);
+  });
+
+  it.each([
+    {
+      why: 'is another program than those that run AceBase',
+      scene: async () => {
+        await sockets('tcp', socketLine(40_000, SERVER_PORT, 7));
+        await runs(1_000_001, { name: 'nginx' });
+        await opens(1_000_001, 20, 7);
+      },
+    },
+    {
+      why: 'shares the connection with another one',
+      scene: async () => {
+        await sockets('tcp', socketLine(40_000, SERVER_PORT, 7));
+        for (const pid of [1_000_001, 1_000_002]) {
+          await runs(pid);
+          await opens(pid, 20, 7);
+        }
+      },
+    },
+    {
+      why: 'may be one of two, by its ports',
+      scene: async () => {
+        await sockets('tcp', socketLine(40_000, SERVER_PORT, 7));
+        await sockets('tcp6', socketLine(40_000, SERVER_PORT, 9, '00000000000000000000000001000000'));
+        await runs(1_000_001);
+        await opens(1_000_001, 20, 7);
+      },
+    },
+    {
+      why: 'is not on this machine',
+      more: { remoteAddress: '10.0.0.1' },
+      scene: async () => {
+        await sockets('tcp', socketLine(40_000, SERVER_PORT, 7));
+        await runs(1_000_001);
+        await opens(1_000_001, 20, 7);
+      },
+    },
+    {
+      why: 'has too many files open',
+      scene: async () => {
+        await sockets('tcp', socketLine(40_000, SERVER_PORT, 7));
+        await runs(1_000_001);
+        await opens(1_000_001, MAX_FILES + 1, 7);
+        for (let n = 0; n < MAX_FILES; n++) await opens(1_000_001, n, 100 + n);
+      },
+    },
+  ])('is not known, if it $why: it is never said to have ended', async ({ scene, more = {} }) => {
+    await scene();
+    const found = await lookedFor(40_000, more);
+    for (const pid of [1_000_001, 1_000_002])
+      await rm(join(proc, String(pid)), { recursive: true, force: true });
+    expect(found.hasEnded()).toBe(false);
+  });
+
+  it('is looked for with a bounded number of others at a time', async () => {
+    const clock = new Clock();
+    const processes = new LocalProcesses(clock, proc);
+    const ports = Array.from({ length: MAX_CONNECTIONS_PER_LOOK + 1 }, (_, index) => 40_000 + index);
+    await sockets('tcp', ...ports.map((port) => socketLine(port, SERVER_PORT, port)));
+    await runs(1_000_001);
+    for (const port of ports) await opens(1_000_001, port, port);
+    const found = ports.map((port) => behind(port, {}, processes));
+    clock.advance(1_000);
+    behind(1, {}, processes);
+    await lookIsOver(clock);
+    await rm(join(proc, '1000001'), { recursive: true });
+    expect(found.filter((each) => each.hasEnded())).toHaveLength(MAX_CONNECTIONS_PER_LOOK);
+  });
+});
