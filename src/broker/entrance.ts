@@ -47,12 +47,15 @@ export interface PeerInfo {
   readonly connectedAt: number;
   /** Name and version of its client; `undefined` if it does not say, as stock clients. */
   readonly client: string | undefined;
+  /** The number of its process, if that is on this machine and was found (`watchProcesses`). */
+  readonly pid: number | undefined;
 }
 
 /** What others may know of a peer. */
-export function infoOf(database: string, { id, address, connectedAt, isMaster, session }: Peer): PeerInfo {
+export function infoOf(database: string, peer: Peer): PeerInfo {
+  const { id, address, connectedAt, isMaster, session, process } = peer;
   const role = isMaster ? 'master' : 'worker';
-  return { database, id, role, address, connectedAt, client: session?.client.name };
+  return { database, id, role, address, connectedAt, client: session?.client.name, pid: process?.pid };
 }
 
 /** Is told of what happens, to pass it on to the user's program. */

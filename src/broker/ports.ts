@@ -32,6 +32,8 @@ export interface Logger {
 
 /** The process at the other end of a connection, as far as the system tells. */
 export interface PeerProcess {
+  /** Its number on this machine; `undefined` as long as it is not known. */
+  readonly pid: number | undefined;
   /**
    * Whether it has certainly ended: it holds no lock and writes to no file any more. False as long as it runs, and where
    * nothing is known of it. Cheap; never throws.

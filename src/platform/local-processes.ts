@@ -13,9 +13,12 @@ const COLLECTING_MS = 100;
 /** The connections that one look is for; of others nothing is known. */
 export const MAX_CONNECTIONS_PER_LOOK = 256;
 
-/** The open files that one look goes through; then it is given up, and the next one is this much later. */
+/**
+ * The open files that one look goes through, those of processes with fewer of them first; then it is given up, and the next
+ * one is this much later.
+ */
 export const MAX_FILES_PER_LOOK = 5_000;
-const PAUSE_MS = 60_000;
+const PAUSE_MS = 10_000;
 
 /** Programs that run AceBase. Another one, such as a proxy, may end while the process behind it lives on. */
 const RUNTIMES = /^(node|nodejs|bun|deno)$/;
@@ -30,6 +33,8 @@ export interface ConnectionEnds {
 
 /** The process at the other end of a connection. */
 export interface LocalProcess {
+  /** Its number, once it is known. */
+  readonly pid: number | undefined;
   /** Whether it has certainly ended. False as long as it runs, and where nothing is known. */
   hasEnded(): boolean;
 }
@@ -85,7 +90,12 @@ export class LocalProcesses {
       this.#wanted.push({ ports: `${ends.remotePort}:${ends.localPort}`, found });
       this.#lookSoon();
     }
-    return { hasEnded: () => identity !== undefined && !this.#runs(identity) };
+    return {
+      get pid() {
+        return identity?.pid;
+      },
+      hasEnded: () => identity !== undefined && !this.#runs(identity),
+    };
   }
 
   #lookSoon(): void {
@@ -118,12 +128,13 @@ export class LocalProcesses {
   async #findOwners(byFile: ReadonlyMap<string, Wanted>): Promise<void> {
     const owners = new Map<Wanted, Set<number>>();
     let files = 0;
-    for (const pid of await this.#runtimes()) {
-      for (const descriptor of await this.#list(`${pid}/fd`)) {
-        if (++files > this.#maxFiles) {
-          this.#pausedUntil = this.#clock.now() + PAUSE_MS;
-          return;
-        }
+    for (const { pid, descriptors } of await this.#openFiles()) {
+      files += descriptors.length;
+      if (files > this.#maxFiles) {
+        this.#pausedUntil = this.#clock.now() + PAUSE_MS;
+        break;
+      }
+      for (const descriptor of descriptors) {
         const owned = byFile.get(await this.#target(`${pid}/fd/${descriptor}`));
         if (owned !== undefined) owners.set(owned, (owners.get(owned) ?? new Set()).add(pid));
       }
@@ -134,6 +145,13 @@ export class LocalProcesses {
       const stat = this.#stat(pid);
       if (typeof stat === 'object') wanted.found({ pid, startTime: stat.startTime });
     }
+  }
+
+  /** What each process has open, in the order of how much that is. */
+  async #openFiles(): Promise<{ readonly pid: number; readonly descriptors: readonly string[] }[]> {
+    const all = [];
+    for (const pid of await this.#runtimes()) all.push({ pid, descriptors: await this.#list(`${pid}/fd`) });
+    return all.sort((a, b) => a.descriptors.length - b.descriptors.length);
   }
 
   async #runtimes(): Promise<number[]> {

@@ -6,10 +6,11 @@ import { authorize } from './context.js';
 export function addClientsRoute(app: Hono<RouteEnvironment>, { broker, gatekeeper }: RouteContext): void {
   app.get('/:database/clients', (context) => {
     const { database } = authorize(context, gatekeeper);
-    const clients = broker.peers(database).map(({ id, connectedAt, client }) => ({
+    const clients = broker.peers(database).map(({ id, connectedAt, client, pid }) => ({
       id,
       connected: Math.round(connectedAt),
       ...(client === undefined ? {} : { client }),
+      ...(pid === undefined ? {} : { pid }),
     }));
     return context.json(clients);
   });
