@@ -8,7 +8,7 @@ import { IndexCreations } from './index-creations.js';
 import { LockChanges } from './lock-changes.js';
 import { LockExpiry } from './lock-expiry.js';
 import { LockGate } from './lock-gate.js';
-import { type Lock, LockLedger, type LockTable } from './lock-ledger.js';
+import { type Lock, type LockCounts, LockLedger, type LockTable } from './lock-ledger.js';
 import { isOwnId, LockReturns } from './lock-returns.js';
 import { type Mail, mailOf } from './mailbox.js';
 import { MAX_MASTERS_SENT_AWAY, MasterProof } from './master-proof.js';
@@ -24,13 +24,13 @@ import { MissingMaster } from './missing-master.js';
 import { OlderLocks } from './older-locks.js';
 import type { Peer } from './peer.js';
 import { type RequestFailure, reasonFor } from './request-failures.js';
-import { answerFor, movedToParent, type OpenRequest, OpenRequests } from './requests.js';
+import { answerFor, movedToParent, type OpenRequest, OpenRequests, type RequestCounts } from './requests.js';
 
 /** The desk of one database. */
 export class MasterDesk {
   readonly #settings: MasterDeskSettings;
   readonly #requests: OpenRequests;
-  readonly #ledger = new LockLedger();
+  readonly #ledger: LockLedger;
   readonly #gate: LockGate;
   readonly #indexCreations: IndexCreations;
   readonly #proof: MasterProof;
@@ -46,8 +46,12 @@ export class MasterDesk {
 
   constructor(settings: MasterDeskSettings) {
     this.#settings = settings;
-    const { clock, limits, kept } = settings;
+    const { clock, limits, kept, counters } = settings;
     this.#requests = new OpenRequests(kept);
+    this.#ledger = new LockLedger({
+      released: ({ since }) => counters.lockHold.observe(clock.now() - since),
+      orphaned: (locks) => (counters.orphanedLocks += locks),
+    });
     this.#proof = new MasterProof(clock);
     this.#returns = new LockReturns(settings);
     this.#expiry = new LockExpiry({
@@ -137,7 +141,7 @@ export class MasterDesk {
 
   /** A worker is gone for good: what it asked and held has no meaning any more. */
   gone(worker: Peer): void {
-    const { seat, delivery, incidents, database, limits } = this.#settings;
+    const { seat, delivery, incidents, database, limits, counters } = this.#settings;
     const count =
       seat.discardRequestsOf(worker.id) +
       this.#indexCreations.discardRequestsOf(worker.id) +
@@ -150,6 +154,7 @@ export class MasterDesk {
     for (const orphan of orphans) this.#changes.endOrphan(orphan);
     if (locks.length > 0 && limits.lockRecovery) {
       const fields = { database, peer: worker.id, locks: locks.length };
+      counters.recoveredLocks += locks.length;
       incidents.record('locks-recovered', fields, 'a worker went away with locks; they were given back');
       if (locks.some(({ isWrite }) => isWrite)) this.#writeWasCutShort(worker);
       for (const { id } of held) this.#returns.giveBack(id);
@@ -238,11 +243,18 @@ export class MasterDesk {
     }
   }
 
-  /** Who holds locks, and who waits for one. */
-  locks(): LockTable {
+  /** Who holds locks, and who waits for one, `most` of each at most. */
+  locks(most?: number): LockTable {
     const { clock, limits } = this.#settings;
     const now = clock.now();
-    return { held: this.#ledger.describe(now, limits.lockTimeout), waiting: this.#requests.describe(now) };
+    const held = this.#ledger.describe(now, limits.lockTimeout, most);
+    return { held, waiting: this.#requests.describe(now, most) };
+  }
+
+  /** How many locks are held, and how much waits for an answer. */
+  counts(): { readonly held: LockCounts; readonly waiting: RequestCounts } {
+    const { clock, limits } = this.#settings;
+    return { held: this.#ledger.counts(clock.now(), limits.lockTimeout), waiting: this.#requests.count() };
   }
 
   /** The server stops. */
@@ -327,7 +339,10 @@ export class MasterDesk {
       if (moved !== undefined && master === this.#settings.seat.master) this.#returns.giveBack(moved.id);
       return;
     }
-    this.#ledger.grant(open.asker, answer.lock, this.#settings.clock.now(), message);
+    const { clock, counters } = this.#settings;
+    const now = clock.now();
+    if (moved === undefined) counters.lockWait.observe(now - open.since);
+    this.#ledger.grant(open.asker, answer.lock, now, message);
     // A master that is leaving takes its locks along.
     if (master !== this.#settings.seat.master) this.#ledger.orphanAll();
     this.#expiry.granted(answer.lock, message);
