@@ -59,9 +59,9 @@ export class Incidents {
     this.#alarm = alarm;
   }
 
-  /** Counts it, and logs it. */
-  record(incident: Incident, fields: LogFields, message: string): void {
-    const total = (this.#totals.get(incident) ?? 0) + 1;
+  /** Counts it, and logs it. @param times how often it happened at once */
+  record(incident: Incident, fields: LogFields, message: string, times = 1): void {
+    const total = (this.#totals.get(incident) ?? 0) + times;
     this.#totals.set(incident, total);
     const level = LEVELS[incident];
     if (level === 'warn') this.#warn(incident as AlarmingIncident, total, fields, message);

@@ -8,12 +8,17 @@ import { RefusedRequest, type RouteContext, type RouteEnvironment } from './rout
 import { addHealthRoute } from './routes/health.js';
 import { addLocksRoute } from './routes/locks.js';
 import { addMessageRoutes } from './routes/messages.js';
+import { addMetricsRoute, type MetricsContext } from './routes/metrics.js';
 import { addReadyRoute, type ReadyContext } from './routes/ready.js';
 import { addStatusRoutes, type StatusContext } from './routes/status.js';
 import { parseTarget } from './target.js';
 
 /** What the HTTP side of the server works with. */
-export interface AppContext extends RouteContext, StatusContext, Omit<ReadyContext, 'broker'> {
+export interface AppContext
+  extends RouteContext,
+    StatusContext,
+    MetricsContext,
+    Omit<ReadyContext, 'broker'> {
   readonly refusals: RefusalLog;
   /** An endpoint failed by an error of ours. */
   onError(error: unknown): void;
@@ -29,6 +34,7 @@ function methodsOf({
   return [
     ['/health', 'GET, HEAD'],
     ['/ready', 'GET, HEAD'],
+    ['/metrics', 'GET, HEAD'],
     ['/status', 'GET, HEAD'],
     ['/status/stream', 'GET'],
     ['/:database/clients', 'GET, HEAD'],
@@ -73,6 +79,7 @@ function createApp(settings: AppContext): Hono<RouteEnvironment> {
   });
   addHealthRoute(app);
   addReadyRoute(app, settings);
+  addMetricsRoute(app, settings);
   addStatusRoutes(app, settings);
   addClientsRoute(app, settings);
   addLocksRoute(app, settings);

@@ -15,6 +15,8 @@ import { Gatekeeper } from './gatekeeper.js';
 import { type DropReason, Listener } from './listener.js';
 import { createLogger } from './logger.js';
 import { EventLoopDelay } from './monitoring/event-loop-delay.js';
+import type { Figures } from './monitoring/metric-table.js';
+import { Metrics } from './monitoring/metrics.js';
 import { StatusBoard } from './monitoring/status.js';
 import { StatusStreams } from './monitoring/status-streams.js';
 import { RefusalLog, refuseOnSocket } from './refusals.js';
@@ -135,6 +137,7 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
       servesLargeMessages: settings.largeMessages === 'http',
       look,
       streams: this.#streams,
+      metrics: new Metrics(() => this.#figures()),
       isReady: () => this.isReady,
       onError: (error) => this.#fail(error),
     });
@@ -264,6 +267,18 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
         connections: this.#listener.connections,
       }),
     });
+  }
+
+  #figures(): Figures {
+    return {
+      version: packageJson.version,
+      isReady: this.isReady,
+      connections: this.#listener.connections,
+      summaries: this.#broker.summaries(),
+      totals: this.#broker.totals(),
+      incidents: this.#broker.incidents.totals,
+      refusals: this.#refusals.totals,
+    };
   }
 
   #drop(

@@ -111,7 +111,7 @@ const masterSettles: Rule = ({ peers, listedPeers, oldestWaitingLock, waitingWor
   return {
     code: 'master-settling',
     lasts,
-    text: `has a master that has not opened its file yet: ${several(waitingWorkers, 'worker')} wait for up to ${describeSpan(lasts)}`,
+    text: `has a master that has not opened its file yet: ${several(waitingWorkers, 'worker')} waiting for up to ${describeSpan(lasts)}`,
     remedy: `Look at the log of the master (client: ${client}), and at the disk that the file is on.`,
     isCritical: lasts >= RULES.lockWaitCritical,
   };
@@ -127,7 +127,7 @@ const lockWait: Rule = ({ hasMaster, peers, oldestWaitingLock: lasts, waitingLoc
   return {
     code: 'lock-wait',
     lasts,
-    text: `has ${several(waitingLocks, 'request')} for a lock that wait, the oldest for ${describeSpan(lasts)}${holder}`,
+    text: `has ${several(waitingLocks, 'request')} waiting for a lock, the oldest for ${describeSpan(lasts)}${holder}`,
     remedy: oldest
       ? `Look what ${oldest.holder} does: it works long under a lock, or its event loop is blocked. Restart it if it does not end; its lock is then given back.`
       : 'Look at the master: it holds the lock itself, or does not answer.',

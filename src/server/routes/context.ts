@@ -82,6 +82,18 @@ export function authorizeOverview(
 }
 
 /**
+ * Lets a request go on that has the admin token.
+ *
+ * @throws {RefusedRequest} as {@link authorize}
+ */
+export function authorizeAdmin(context: Context<RouteEnvironment>, gatekeeper: Gatekeeper): void {
+  const { incoming } = context.env;
+  if (isFromElsewhere(incoming.headers)) throw new RefusedRequest('IPC_REFUSED_ORIGIN');
+  if (!gatekeeper.hasAdminToken(parseTarget(incoming.url ?? '').query, incoming.headers))
+    throw new RefusedRequest('IPC_HTTP_UNAUTHORIZED');
+}
+
+/**
  * Whether a web page of another origin caused the request. With an `Origin` that was decided before; but images and
  * links are asked for without one. A page cannot read the answer to those, but it could pick up somebody's message.
  */
