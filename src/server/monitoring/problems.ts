@@ -151,11 +151,11 @@ const slowPeer: Rule = ({ listedPeers }, { maxBuffered }) => {
   const slow = listedPeers.filter(({ buffered }) => buffered >= maxBuffered * RULES.bufferedWarning);
   const worst = largest(slow, ({ buffered }) => buffered);
   if (worst === undefined) return undefined;
-  const others = slow.length > 1 ? `, and so have ${several(slow.length - 1, 'other')}` : '';
+  const others = slow.length > 1 ? ` (and ${several(slow.length - 1, 'other')})` : '';
   return {
     code: 'slow-peer',
     lasts: 0,
-    text: `has a slow peer: ${worst.id} has not read ${percent(worst.buffered, maxBuffered)} of maxBuffered${others}`,
+    text: `has a slow peer: ${worst.id} has not read what makes ${percent(worst.buffered, maxBuffered)} of maxBuffered${others}`,
     remedy: `Look at the event loop of ${worst.id} (${worst.address}). It is cut off when it is over maxBuffered; raise that if such bursts are normal.`,
     isCritical: worst.buffered >= maxBuffered * RULES.bufferedCritical,
   };
