@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
 import { Cluster } from '../../support/cluster.js';
 import { freePort } from '../../support/free-port.js';
+import { rawPeer } from '../../support/raw-socket.js';
 import { serve } from '../../support/served.js';
 import { untilStatus } from '../../support/status.js';
 import { Arrivals } from '../../support/waiting.js';
@@ -90,12 +91,16 @@ describe('peers, locks and databases', () => {
   it('see all databases of a server that has a token for each', async () => {
     const { port } = await serve({ token: { first: 'sesame1', second: 'sesame2' } });
     const token = JSON.stringify({ first: 'sesame1', second: 'sesame2' });
-    for (const name of ['first', 'second']) {
-      const response = await fetch(`http://127.0.0.1:${port}/${name}/clients?t=x`);
-      expect(response.status).toBe(401);
+    for (const [database, own] of [
+      ['first', 'sesame1'],
+      ['second', 'sesame2'],
+    ] as const) {
+      await rawPeer({ port }, { database, id: 'worker01', token: own });
     }
-    const answer = await run('databases', '--port', String(port), '--token', token);
-    expect(answer).toMatchObject({ code: 0, stdout: 'nobody is connected\n' });
+    const all = await run('databases', '--json', '--port', String(port), '--token', token);
+    expect(JSON.parse(all.stdout)).toMatchObject([{ name: 'first' }, { name: 'second' }]);
+    const one = await run('peers', 'second', '--json', '--port', String(port), '--token', token);
+    expect(JSON.parse(one.stdout)).toMatchObject([{ database: 'second', id: 'worker01' }]);
     expect((await run('peers', 'third', '--port', String(port), '--token', token)).stderr).toBe(
       'acebase-ipc-server: there is no token for third: give --token, --token-file or --admin-token\n',
     );

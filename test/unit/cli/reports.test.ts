@@ -72,7 +72,7 @@ describe('tables', () => {
       exampleDatabase({ name: 'left_data', master: null, peers: [], peerCount: 0 }),
     );
     expect(lines(describeReport(status, { subject: 'databases' }))).toEqual([
-      'acebase-ipc-server 9.8.7 has been running for 2 h: 1,002 connections, event loop delay 1.5 ms',
+      'version 9.8.7, running for 2 h: 1,002 connections, event loop delay 1.5 ms',
       '',
       'DATABASE    MASTER         PEERS  LOCKS  WAITING  MAIL  IN  OUT  MEAN LOCK WAIT',
       'mydb_data   connected          2      1        1     –   1    2          2.5 ms',

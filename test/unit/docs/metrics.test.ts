@@ -54,6 +54,14 @@ describe('docs/METRICS.md', () => {
   });
 });
 
+test('docs/OPERATIONS.md has every rule for what is wrong', () => {
+  const source = read('src/server/monitoring/problems.ts');
+  const codes = [...source.matchAll(/^ {4}code: '([a-z-]+)',$/gm)].map(([, code = '']) => code);
+  const rows = tableRows(read('docs/OPERATIONS.md')).filter((row) => 'critical' in row);
+  expect(codes.length).toBeGreaterThan(4);
+  expect(rows.map((row) => withoutMarks(row['code']))).toEqual([...codes, 'an incident']);
+});
+
 test('names of metrics follow the conventions of Prometheus', () => {
   for (const { name, type } of METRICS) {
     expect(name).toMatch(/^acebase_ipc_[a-z_]+$/);
