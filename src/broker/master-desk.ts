@@ -8,7 +8,8 @@ import { IndexCreations } from './index-creations.js';
 import { LockChanges } from './lock-changes.js';
 import { LockExpiry } from './lock-expiry.js';
 import { LockGate } from './lock-gate.js';
-import { type Lock, type LockCounts, LockLedger, type LockTable } from './lock-ledger.js';
+import { type Lock, LockLedger } from './lock-ledger.js';
+import { LockOverview } from './lock-overview.js';
 import { isOwnId, LockReturns } from './lock-returns.js';
 import { type Mail, mailOf } from './mailbox.js';
 import { MAX_MASTERS_SENT_AWAY, MasterProof } from './master-proof.js';
@@ -24,7 +25,7 @@ import { MissingMaster } from './missing-master.js';
 import { OlderLocks } from './older-locks.js';
 import type { Peer } from './peer.js';
 import { type RequestFailure, reasonFor } from './request-failures.js';
-import { answerFor, movedToParent, type OpenRequest, OpenRequests, type RequestCounts } from './requests.js';
+import { answerFor, movedToParent, type OpenRequest, OpenRequests } from './requests.js';
 
 /** The desk of one database. */
 export class MasterDesk {
@@ -39,6 +40,8 @@ export class MasterDesk {
   readonly #changes: LockChanges;
   readonly #expiry: LockExpiry;
   readonly #olderLocks: OlderLocks;
+  /** For people to read. */
+  readonly overview: LockOverview;
   /** Whether the last master may have given, or kept, locks that the ledger does not show. */
   #isInDoubt = false;
   /** How many masters in a row were found to be old ones. */
@@ -52,6 +55,7 @@ export class MasterDesk {
       released: ({ since }) => counters.lockHold.observe(clock.now() - since),
       orphaned: (locks) => (counters.orphanedLocks += locks),
     });
+    this.overview = new LockOverview({ clock, limits, ledger: this.#ledger, requests: this.#requests });
     this.#proof = new MasterProof(clock);
     this.#returns = new LockReturns(settings);
     this.#expiry = new LockExpiry({
@@ -241,20 +245,6 @@ export class MasterDesk {
       else if (request !== undefined) this.#forward(request, payload, true);
       else if (master !== undefined) this.#settings.delivery.sendOwed(master, payload);
     }
-  }
-
-  /** Who holds locks, and who waits for one, `most` of each at most. */
-  locks(most?: number): LockTable {
-    const { clock, limits } = this.#settings;
-    const now = clock.now();
-    const held = this.#ledger.describe(now, limits.lockTimeout, most);
-    return { held, waiting: this.#requests.describe(now, most) };
-  }
-
-  /** How many locks are held, and how much waits for an answer. */
-  counts(): { readonly held: LockCounts; readonly waiting: RequestCounts } {
-    const { clock, limits } = this.#settings;
-    return { held: this.#ledger.counts(clock.now(), limits.lockTimeout), waiting: this.#requests.count() };
   }
 
   /** The server stops. */

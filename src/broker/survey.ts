@@ -110,7 +110,7 @@ export class Survey {
 
   /** Who holds locks, and who waits for one. */
   locks(): LockTable {
-    return this.#settings.desk.locks();
+    return this.#settings.desk.overview.table();
   }
 
   summary(): DatabaseSummary {
@@ -127,7 +127,7 @@ export class Survey {
       bufferedBytes += lineBytes;
     }
     const hasMaster = seat.master !== undefined && isPresent(seat.master);
-    const { held, waiting } = desk.counts();
+    const { held, waiting } = desk.overview.counts();
     const now = clock.now();
     return {
       name: database,
@@ -158,7 +158,7 @@ export class Survey {
     return {
       ...this.summary(),
       listedPeers,
-      locks: desk.locks(MAX_LISTED_LOCKS),
+      locks: desk.overview.table(MAX_LISTED_LOCKS),
       ...reportOfHistory(history),
     };
   }
