@@ -36,10 +36,12 @@ describe('GET /status', () => {
       mail: { messages: 0, bytes: 0 },
       problems: [],
     });
-    expect(healthy.peers.map(({ id, role, state, client }) => ({ id, role, state, client }))).toEqual([
-      { id: '[master]', role: 'master', state: 'connected', client: null },
-      { id: await victim.ready(), role: 'worker', state: 'connected', client: null },
-      { id: await other.ready(), role: 'worker', state: 'connected', client: null },
+    // The workers may have come in any order.
+    const workers = [await victim.ready(), await other.ready()].toSorted();
+    const common = { state: 'connected', client: null };
+    expect(healthy.peers.toSorted((one, two) => (one.id < two.id ? -1 : 1))).toMatchObject([
+      { id: '[master]', role: 'master', ...common },
+      ...workers.map((id) => ({ id, role: 'worker', ...common })),
     ]);
     const sum = (key: 'messagesIn' | 'bytesIn' | 'messagesOut' | 'bytesOut') =>
       healthy.peers.reduce((total, peer) => total + peer[key], 0);
@@ -79,7 +81,7 @@ describe('GET /status', () => {
       (database) => database.problems.length > 0,
     );
     expect(masterAbsentFor).toBeGreaterThanOrEqual(2_000);
-    expect(problems).toMatchObject([{ code: 'no-master', severity: 'warning' }]);
+    expect(problems).toMatchObject([{ code: 'no-master' }]);
     expect(problems[0]?.message).toMatch(/^mydb has no master since \d+ s: 1 worker waits$/);
   });
 
