@@ -233,6 +233,11 @@ export const ERRORS = {
     remedy: 'Send it again later; if it stays so, raise `maxTotalBuffered`.',
     status: 503,
   },
+  IPC_HTTP_TOO_MANY_STREAMS: {
+    summary: 'As many as may are watching the status of the server already.',
+    remedy: 'Close a dashboard that nobody looks at, or ask `GET /status` now and then.',
+    status: 503,
+  },
 
   // Connections that the server ends: the WebSocket close code.
   IPC_CLOSED_GOODBYE: {

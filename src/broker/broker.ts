@@ -1,10 +1,13 @@
 import { ByteBudget } from './byte-budget.js';
 import { Database } from './database.js';
+import type { DatabaseCounters } from './database-counters.js';
 import type { ArrivalRequest, BrokerObserver, Entrance, PeerInfo } from './entrance.js';
+import { Histories } from './histories.js';
 import { Incidents } from './incidents.js';
 import type { Limits } from './limits.js';
 import type { LockTable } from './lock-ledger.js';
 import type { Cancel, Clock, Logger } from './ports.js';
+import { type DatabaseReport, type DatabaseSummary, reportOfLeft } from './survey.js';
 
 /** What a broker works with. */
 export interface BrokerSettings {
@@ -34,13 +37,18 @@ export class Broker {
   readonly #settings: BrokerSettings;
   readonly #incidents: Incidents;
   readonly #databases = new Map<string, Database>();
+  readonly #histories: Histories;
   readonly #kept: ByteBudget;
   #bytesSinceAudit = 0;
   #cancelAudit: Cancel | undefined;
 
   constructor(settings: BrokerSettings) {
     this.#settings = settings;
-    this.#incidents = new Incidents(settings.clock, settings.logger);
+    this.#histories = new Histories(settings.clock);
+    this.#incidents = new Incidents(settings.clock, settings.logger, (incident, fields, message) => {
+      const { database } = fields;
+      if (typeof database === 'string') this.#histories.of(database)?.alarm(incident, fields, message);
+    });
     this.#kept = new ByteBudget(settings.limits.maxTotalBuffered * KEPT_SHARE);
   }
 
@@ -69,12 +77,52 @@ export class Broker {
 
   /** The peers of a database, in the order of their coming. */
   peers(database: string): PeerInfo[] {
-    return this.#databases.get(database)?.peers() ?? [];
+    return this.#databases.get(database)?.survey.peers() ?? [];
   }
 
   /** Who holds locks of a database, and who waits for one. */
   locks(database: string): LockTable {
-    return this.#databases.get(database)?.locks() ?? { held: [], waiting: [] };
+    return this.#databases.get(database)?.survey.locks() ?? { held: [], waiting: [] };
+  }
+
+  /** Every database that has peers, in numbers. */
+  summaries(): DatabaseSummary[] {
+    return [...this.#databases.values()].map(({ survey }) => survey.summary());
+  }
+
+  /** The names of the databases that have peers, or had some a while ago. */
+  get knownDatabases(): readonly string[] {
+    return [...new Set([...this.#databases.keys(), ...this.#histories.left])];
+  }
+
+  /** One database as it is; `undefined` if nothing is known of it. */
+  report(database: string): DatabaseReport | undefined {
+    const open = this.#databases.get(database);
+    if (open !== undefined) return open.survey.report();
+    const history = this.#histories.of(database);
+    return history && reportOfLeft(database, history);
+  }
+
+  /**
+   * What was counted since the start, by the names under which databases are measured: a bounded number of their own,
+   * and one for all others.
+   */
+  totals(): ReadonlyMap<string, DatabaseCounters> {
+    const totals = this.#histories.totals();
+    for (const { survey } of this.#databases.values()) survey.addTo(totals);
+    return totals;
+  }
+
+  /** Somebody was refused at the door of a database. @param peerId if it is known */
+  noteRefusal(database: string, peerId: string | undefined, why: string): void {
+    this.#histories.of(database)?.note('refused', peerId ?? null, why);
+  }
+
+  /** Bytes that wait in all queues together. */
+  get bufferedBytes(): number {
+    let bytes = this.#kept.bytes;
+    for (const database of this.#databases.values()) bytes += database.bufferedBytes;
+    return bytes;
   }
 
   /** Whether a peer with that id is connected to that database. */
@@ -114,6 +162,7 @@ export class Broker {
       ...this.#settings,
       incidents: this.#incidents,
       kept: this.#kept,
+      history: this.#histories.open(name),
       emptied: (emptied) => this.#closeIfEmpty(emptied),
     });
     this.#databases.set(name, database);
@@ -144,6 +193,7 @@ export class Broker {
     // Nothing of it may be left: what is kept takes memory that all databases share.
     database.stop();
     this.#databases.delete(database.name);
+    this.#histories.leave(database.name);
   }
 
   /**
@@ -157,7 +207,7 @@ export class Broker {
     this.#bytesSinceAudit += newBytes;
     if (this.#bytesSinceAudit < maxTotalBuffered / AUDITS_PER_TOTAL) return;
     this.#bytesSinceAudit = 0;
-    const total = this.#bufferedBytes;
+    const total = this.bufferedBytes;
     if (total > 2 * maxTotalBuffered) this.#cutDownTo(maxTotalBuffered);
     if (total > maxTotalBuffered) this.#cancelAudit ??= this.#scheduleAudit();
   }
@@ -170,15 +220,9 @@ export class Broker {
   }
 
   #cutDownTo(bytes: number): void {
-    for (let total = this.#bufferedBytes; total > bytes; total = this.#bufferedBytes) {
+    for (let total = this.bufferedBytes; total > bytes; total = this.bufferedBytes) {
       if (!this.#cutOffLargestDebtor(total)) return;
     }
-  }
-
-  get #bufferedBytes(): number {
-    let bytes = this.#kept.bytes;
-    for (const database of this.#databases.values()) bytes += database.bufferedBytes;
-    return bytes;
   }
 
   #cutOffLargestDebtor(total: number): boolean {

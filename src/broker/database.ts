@@ -2,17 +2,17 @@ import type { ClosureCode } from '../errors.js';
 import { Absences } from './absences.js';
 import type { ByteBudget } from './byte-budget.js';
 import { Delivery } from './delivery.js';
-import type { ArrivalRequest, BrokerObserver, Entrance, PeerInfo, Visitor } from './entrance.js';
-import { infoOf } from './entrance.js';
+import type { ArrivalRequest, BrokerObserver, Entrance, Visitor } from './entrance.js';
 import { disconnected, welcome } from './envelope.js';
 import { Farewells } from './farewells.js';
 import { FileNews } from './file-news.js';
 import { GoneIds } from './gone-ids.js';
+import { GuestBook } from './guest-book.js';
 import { Heartbeat } from './heartbeat.js';
+import type { History } from './history.js';
 import type { Incidents } from './incidents.js';
 import { introduce } from './introduction.js';
 import type { Limits } from './limits.js';
-import type { LockTable } from './lock-ledger.js';
 import { MasterDesk } from './master-desk.js';
 import { MasterSeat } from './master-seat.js';
 import { greetingOf, isSameSession, newcomer, positionOf, visitorOf } from './newcomer.js';
@@ -22,6 +22,7 @@ import { MASTER_ID } from './peer-id.js';
 import type { Cancel, Clock, Logger } from './ports.js';
 import { Stability } from './stability.js';
 import { Succession } from './succession.js';
+import { Survey } from './survey.js';
 import { Switch } from './switch.js';
 
 /** What a database works with; shared by all of a broker. */
@@ -32,6 +33,7 @@ export interface DatabaseSettings {
   readonly incidents: Incidents;
   readonly kept: ByteBudget;
   readonly observer: BrokerObserver;
+  readonly history: History;
   /** The last peer is gone, outside of a call of a visitor. */
   emptied(database: Database): void;
 }
@@ -53,11 +55,15 @@ export class Database {
   readonly #switch: Switch;
   readonly #succession: Succession;
   readonly #stability: Stability;
+  readonly #book: GuestBook;
+  /** How it is, for people to read and for metrics. */
+  readonly survey: Survey;
 
   constructor(name: string, settings: DatabaseSettings) {
     this.name = name;
     this.#settings = settings;
-    const { clock, logger, limits, incidents, kept } = settings;
+    const { clock, logger, limits, incidents, kept, history } = settings;
+    this.#book = new GuestBook({ ...settings, database: name });
     this.#parkingLot = new ParkingLot(clock, incidents, kept);
     this.#stability = new Stability(clock, this.#peers);
     this.#farewells = new Farewells(clock);
@@ -66,11 +72,15 @@ export class Database {
       {
         evict: (master) => this.#evict(master),
         settled: (master) => this.#succession.settled(master),
-        release: (master, mail) => this.#succession.release(master, mail),
+        release: (master, mail) => {
+          this.#book.masterIsReady(master, mail.length);
+          this.#succession.release(master, mail);
+        },
       },
     );
     this.#delivery = new Delivery(name, this.#seat, limits, incidents, logger);
-    const common = { ...settings, database: name, peers: this.#peers };
+    const { counters } = history;
+    const common = { ...settings, database: name, peers: this.#peers, counters };
     const halls = { ...common, seat: this.#seat, delivery: this.#delivery };
     const rooms = { ...halls, news: new FileNews(halls) };
     this.#news = rooms.news;
@@ -91,7 +101,9 @@ export class Database {
       },
     );
     this.#heartbeat = new Heartbeat(clock, limits, this.#peers, (peer) => this.#isSilent(peer));
-    this.#switch = new Switch({ ...rooms, desk: this.#desk, goodbye: (peer) => this.#goodbye(peer) });
+    const desk = this.#desk;
+    this.#switch = new Switch({ ...rooms, desk, goodbye: (peer) => this.#goodbye(peer) });
+    this.survey = new Survey({ ...halls, desk, history, book: this.#book });
   }
 
   /** Whether nobody is connected. What was remembered must then be forgotten: the file may be replaced. */
@@ -109,11 +121,6 @@ export class Database {
     return largestDebtorOf(this.#peers.values());
   }
 
-  /** The peers that are connected, in the order of their coming. */
-  peers(): PeerInfo[] {
-    return [...this.#peers.values()].filter(isPresent).map((peer) => infoOf(this.name, peer));
-  }
-
   /** Whether a peer with that id is connected. */
   hasPeer(peerId: string): boolean {
     return this.#peers.get(peerId)?.state === 'present';
@@ -122,11 +129,6 @@ export class Database {
   /** The number of a peer's line; `undefined` if it is not connected. */
   lineOf(peerId: string): number | undefined {
     return this.hasPeer(peerId) ? this.#peers.get(peerId)?.line : undefined;
-  }
-
-  /** Who holds locks, and who waits for one. */
-  locks(): LockTable {
-    return this.#desk.locks();
   }
 
   /** Lets someone in, or not. @returns to be called if he goes away before `entrance` was used */
@@ -211,7 +213,7 @@ export class Database {
     this.#peers.set(peer.id, peer);
     if (peer.session?.isReturning === true) this.#desk.olderLocks.returned(peer);
     this.#heartbeat.start();
-    this.#hasCome(peer, 'peer connected');
+    this.#hasCome(peer, 'connected');
   }
 
   /** A worker whose line broke is back, on a new one. */
@@ -240,10 +242,10 @@ export class Database {
     if (peer.session !== undefined && received !== undefined) {
       if (!isKnown) peer.session.beginAgain();
       peer.outbox.resume(link, greetingOf(peer.session, isKnown, limits), received);
-      this.#isBack(peer, 'peer resumed its session');
+      this.#isBack(peer, 'resumed its session');
     } else {
       peer.outbox.attach(link, welcome(limits.maxPayload));
-      this.#hasCome(peer, 'peer connected again');
+      this.#hasCome(peer, 'connected again');
     }
     this.#desk.cameBack(peer);
   }
@@ -256,26 +258,25 @@ export class Database {
     });
   }
 
-  #hasCome(peer: Peer, message: string): void {
+  #hasCome(peer: Peer, how: 'connected' | 'connected again'): void {
     introduce(peer, { peers: this.#peers, seat: this.#seat, delivery: this.#delivery });
     if (peer.isMaster) {
       this.#seat.take(peer);
       this.#desk.masterCame();
     }
-    this.#isBack(peer, message);
+    this.#isBack(peer, how);
   }
 
-  #isBack(peer: Peer, message: string): void {
-    const client = peer.session?.client.name;
-    const fields = { database: this.name, peer: peer.id, address: peer.address, peers: this.#peers.size };
-    this.#settings.logger.info(client === undefined ? fields : { ...fields, client }, message);
-    this.#settings.observer.peerConnected(infoOf(this.name, peer));
+  #isBack(peer: Peer, how: Parameters<GuestBook['came']>[1]): void {
+    this.#book.came(peer, how, this.#peers.size);
     this.#cutOffOverdue();
   }
 
   #receive(sender: Peer, frame: Uint8Array): boolean {
     if (sender.state === 'gone') return false;
     sender.wasHeard = true;
+    sender.received++;
+    sender.receivedBytes += frame.length;
     this.#stability.frameCame(sender);
     const isDone = this.#switch.route(sender, frame);
     this.#cutOffOverdue();
@@ -326,9 +327,7 @@ export class Database {
 
   #isAway(peer: Peer, cause: string): void {
     peer.state = 'away';
-    const { logger, observer } = this.#settings;
-    logger.info({ database: this.name, peer: peer.id, address: peer.address, cause }, 'peer lost its line');
-    observer.peerDisconnected(infoOf(this.name, peer), cause);
+    this.#book.lostLine(peer, cause);
     this.#forgetIfAlone();
   }
 
@@ -391,8 +390,6 @@ export class Database {
     peer.state = wasPresent ? 'leaving' : 'gone';
     if (!wasPresent) peer.outbox.discard();
     this.#peers.delete(peer.id);
-    const fields = { database: this.name, peer: peer.id, address: peer.address, cause };
-    this.#settings.logger.info({ ...fields, peers: this.#peers.size }, 'peer disconnected');
-    if (wasPresent) this.#settings.observer.peerDisconnected(infoOf(this.name, peer), cause);
+    this.#book.went(peer, cause, this.#peers.size, wasPresent);
   }
 }

@@ -72,6 +72,7 @@ export class Delivery {
       'orphaned-request',
       { database: this.#database, peer: peerId, count },
       'dropped requests to the master: who asked is gone',
+      count,
     );
   }
 

@@ -1,4 +1,5 @@
 import type { ByteBudget } from './byte-budget.js';
+import type { DatabaseCounters } from './database-counters.js';
 import type { Delivery } from './delivery.js';
 import type { FileNews } from './file-news.js';
 import type { Incidents } from './incidents.js';
@@ -15,6 +16,7 @@ export interface MasterDeskSettings {
   readonly limits: Limits;
   readonly kept: ByteBudget;
   readonly incidents: Incidents;
+  readonly counters: DatabaseCounters;
   readonly peers: ReadonlyMap<string, Peer>;
   readonly seat: MasterSeat;
   readonly delivery: Delivery;

@@ -44,7 +44,8 @@ export class Heartbeat {
       peer.silentBeats = peer.wasHeard ? 0 : peer.silentBeats + 1;
       peer.wasHeard = false;
       if (peer.silentBeats * heartbeatInterval >= heartbeatTimeout) this.#silent(peer);
-      else if (peer.silentBeats > 0) peer.outbox.ping(peer.nextToken());
+      // One that is not pinged for what it has read is so here: how long its way is, somebody may want to know.
+      else if (peer.silentBeats > 0 || !peer.outbox.isTracked) peer.outbox.ping(peer.nextToken());
     }
     if (this.#peers.size > 0) this.start();
   }

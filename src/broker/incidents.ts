@@ -27,6 +27,14 @@ const LEVELS = {
 /** A kind of incident. Every one is counted. */
 export type Incident = keyof typeof LEVELS;
 
+/** A kind that somebody should look at. */
+export type AlarmingIncident = {
+  [Kind in Incident]: (typeof LEVELS)[Kind] extends 'warn' ? Kind : never;
+}[Incident];
+
+/** Is told of an incident that somebody should look at. */
+export type AlarmListener = (incident: AlarmingIncident, fields: LogFields, message: string) => void;
+
 /** All kinds of incidents. */
 export const INCIDENTS = Object.keys(LEVELS) as readonly Incident[];
 
@@ -42,18 +50,21 @@ export class Incidents {
   readonly #logger: Logger;
   readonly #totals = new Map<Incident, number>();
   readonly #warnings = new Map<Incident, { at: number; total: number }>();
+  readonly #alarm: AlarmListener;
 
-  constructor(clock: Clock, logger: Logger) {
+  /** @param alarm is told of each incident that is worth a warning, also if the log leaves it out */
+  constructor(clock: Clock, logger: Logger, alarm: AlarmListener = () => undefined) {
     this.#clock = clock;
     this.#logger = logger;
+    this.#alarm = alarm;
   }
 
-  /** Counts it, and logs it. */
-  record(incident: Incident, fields: LogFields, message: string): void {
-    const total = (this.#totals.get(incident) ?? 0) + 1;
+  /** Counts it, and logs it. @param times how often it happened at once */
+  record(incident: Incident, fields: LogFields, message: string, times = 1): void {
+    const total = (this.#totals.get(incident) ?? 0) + times;
     this.#totals.set(incident, total);
     const level = LEVELS[incident];
-    if (level === 'warn') this.#warn(incident, total, fields, message);
+    if (level === 'warn') this.#warn(incident as AlarmingIncident, total, fields, message);
     else this.#logger[level]({ incident, ...fields }, message);
   }
 
@@ -62,7 +73,8 @@ export class Incidents {
     return this.#totals;
   }
 
-  #warn(incident: Incident, total: number, fields: LogFields, message: string): void {
+  #warn(incident: AlarmingIncident, total: number, fields: LogFields, message: string): void {
+    this.#alarm(incident, fields, message);
     const now = this.#clock.now();
     const last = this.#warnings.get(incident);
     if (last !== undefined && now - last.at < WARNING_INTERVAL_MS) return;

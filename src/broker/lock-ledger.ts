@@ -59,6 +59,17 @@ export interface LockTable {
   readonly waiting: readonly WaitingLock[];
 }
 
+/** How many locks there are. */
+export type LockCounts = Readonly<Record<HeldLock['state'], number>>;
+
+/** Is told of locks, to count them. */
+export interface LockObserver {
+  /** A lock is not held any more. */
+  released(lock: Lock): void;
+  /** So many locks lost their master. */
+  orphaned(locks: number): void;
+}
+
 /** The locks of one database. */
 export class LockLedger {
   /** Of the master that is there, by the numbers that it gave them. */
@@ -66,6 +77,11 @@ export class LockLedger {
   /** Of masters that are gone. */
   readonly #orphans = new Set<Lock>();
   readonly #locksByTid = new Map<string, number>();
+  readonly #observer: LockObserver;
+
+  constructor(observer: LockObserver) {
+    this.#observer = observer;
+  }
 
   /** Whether no lock is held. */
   get isEmpty(): boolean {
@@ -133,6 +149,7 @@ export class LockLedger {
     const count = this.#countOf(lock.tid) - 1;
     if (count > 0) this.#locksByTid.set(lock.tid, count);
     else this.#locksByTid.delete(lock.tid);
+    this.#observer.released(lock);
   }
 
   /** The lock of the present master under that number, whoever holds it. */
@@ -159,6 +176,7 @@ export class LockLedger {
 
   /** The master is gone: what its workers hold, no other master knows. */
   orphanAll(): void {
+    this.#observer.orphaned(this.#held.size);
     for (const lock of this.#held.values()) this.#orphans.add(lock);
     this.#held = new Map();
   }
@@ -175,15 +193,27 @@ export class LockLedger {
     this.highestId = 0;
   }
 
-  /** What is held, for people to read, oldest first. */
-  describe(now: number, lockTimeout: number): HeldLock[] {
+  /** What is held, for people to read, oldest first, `most` at most. */
+  describe(now: number, lockTimeout: number, most = Number.POSITIVE_INFINITY): HeldLock[] {
     const locks = [...this.#orphans, ...this.#held.values()].sort((a, b) => a.since - b.since);
-    return locks.map((lock) => {
+    return locks.slice(0, most).map((lock) => {
       const { id, holder, tid, isWrite, since, grant } = lock;
+      const state = this.#stateOf(lock, now, lockTimeout);
       const heldFor = Math.round(now - since);
-      const state = this.#orphans.has(lock) ? 'orphaned' : heldFor > lockTimeout ? 'expired' : 'held';
       return { id, holder: holder.id, tid, ...describeLock(grant), write: isWrite, heldFor, state };
     });
+  }
+
+  /** How many locks are held. */
+  counts(now: number, lockTimeout: number): LockCounts {
+    const counts = { held: 0, orphaned: this.#orphans.size, expired: 0 };
+    for (const lock of this.#held.values()) counts[this.#stateOf(lock, now, lockTimeout)]++;
+    return counts;
+  }
+
+  #stateOf(lock: Lock, now: number, lockTimeout: number): HeldLock['state'] {
+    if (this.#orphans.has(lock)) return 'orphaned';
+    return now - lock.since > lockTimeout ? 'expired' : 'held';
   }
 
   #countOf(tid: string): number {

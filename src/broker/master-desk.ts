@@ -8,7 +8,8 @@ import { IndexCreations } from './index-creations.js';
 import { LockChanges } from './lock-changes.js';
 import { LockExpiry } from './lock-expiry.js';
 import { LockGate } from './lock-gate.js';
-import { type Lock, LockLedger, type LockTable } from './lock-ledger.js';
+import { type Lock, LockLedger } from './lock-ledger.js';
+import { LockOverview } from './lock-overview.js';
 import { isOwnId, LockReturns } from './lock-returns.js';
 import { type Mail, mailOf } from './mailbox.js';
 import { MAX_MASTERS_SENT_AWAY, MasterProof } from './master-proof.js';
@@ -30,7 +31,7 @@ import { answerFor, movedToParent, type OpenRequest, OpenRequests } from './requ
 export class MasterDesk {
   readonly #settings: MasterDeskSettings;
   readonly #requests: OpenRequests;
-  readonly #ledger = new LockLedger();
+  readonly #ledger: LockLedger;
   readonly #gate: LockGate;
   readonly #indexCreations: IndexCreations;
   readonly #proof: MasterProof;
@@ -39,6 +40,8 @@ export class MasterDesk {
   readonly #changes: LockChanges;
   readonly #expiry: LockExpiry;
   readonly #olderLocks: OlderLocks;
+  /** For people to read. */
+  readonly overview: LockOverview;
   /** Whether the last master may have given, or kept, locks that the ledger does not show. */
   #isInDoubt = false;
   /** How many masters in a row were found to be old ones. */
@@ -46,8 +49,13 @@ export class MasterDesk {
 
   constructor(settings: MasterDeskSettings) {
     this.#settings = settings;
-    const { clock, limits, kept } = settings;
+    const { clock, limits, kept, counters } = settings;
     this.#requests = new OpenRequests(kept);
+    this.#ledger = new LockLedger({
+      released: ({ since }) => counters.lockHold.observe(clock.now() - since),
+      orphaned: (locks) => (counters.orphanedLocks += locks),
+    });
+    this.overview = new LockOverview({ clock, limits, ledger: this.#ledger, requests: this.#requests });
     this.#proof = new MasterProof(clock);
     this.#returns = new LockReturns(settings);
     this.#expiry = new LockExpiry({
@@ -137,7 +145,7 @@ export class MasterDesk {
 
   /** A worker is gone for good: what it asked and held has no meaning any more. */
   gone(worker: Peer): void {
-    const { seat, delivery, incidents, database, limits } = this.#settings;
+    const { seat, delivery, incidents, database, limits, counters } = this.#settings;
     const count =
       seat.discardRequestsOf(worker.id) +
       this.#indexCreations.discardRequestsOf(worker.id) +
@@ -150,6 +158,7 @@ export class MasterDesk {
     for (const orphan of orphans) this.#changes.endOrphan(orphan);
     if (locks.length > 0 && limits.lockRecovery) {
       const fields = { database, peer: worker.id, locks: locks.length };
+      counters.recoveredLocks += locks.length;
       incidents.record('locks-recovered', fields, 'a worker went away with locks; they were given back');
       if (locks.some(({ isWrite }) => isWrite)) this.#writeWasCutShort(worker);
       for (const { id } of held) this.#returns.giveBack(id);
@@ -238,13 +247,6 @@ export class MasterDesk {
     }
   }
 
-  /** Who holds locks, and who waits for one. */
-  locks(): LockTable {
-    const { clock, limits } = this.#settings;
-    const now = clock.now();
-    return { held: this.#ledger.describe(now, limits.lockTimeout), waiting: this.#requests.describe(now) };
-  }
-
   /** The server stops. */
   stop(): void {
     this.masterCame();
@@ -327,7 +329,10 @@ export class MasterDesk {
       if (moved !== undefined && master === this.#settings.seat.master) this.#returns.giveBack(moved.id);
       return;
     }
-    this.#ledger.grant(open.asker, answer.lock, this.#settings.clock.now(), message);
+    const { clock, counters } = this.#settings;
+    const now = clock.now();
+    if (moved === undefined) counters.lockWait.observe(now - open.since);
+    this.#ledger.grant(open.asker, answer.lock, now, message);
     // A master that is leaving takes its locks along.
     if (master !== this.#settings.seat.master) this.#ledger.orphanAll();
     this.#expiry.granted(answer.lock, message);

@@ -71,6 +71,11 @@ export class MasterSeat {
     return this.#mailbox.bytes;
   }
 
+  /** How many messages are kept. */
+  get mailCount(): number {
+    return this.#mailbox.count(() => true);
+  }
+
   /** Keeps a message for the master. @returns false if there is no room */
   keep(mail: Mail): boolean {
     return this.#mailbox.put(mail);

@@ -8,7 +8,7 @@ import { findMember, findMembers, stringEnd } from './json-scanner.js';
 import { TextCache } from './text-cache.js';
 
 /** The types of messages that AceBase clients send [PROTOCOL-5.1]. */
-const MESSAGE_TYPES = [
+export const MESSAGE_TYPES = [
   'hello',
   'bye',
   'subscribe',

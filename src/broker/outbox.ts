@@ -44,6 +44,11 @@ export class Outbox {
   #pingedBytes = 0;
   /** How many frames were confirmed before those in `#pending`. */
   #confirmed = 0;
+  /** Frames, and bytes, that were given to its lines. */
+  sent = 0;
+  sentBytes = 0;
+  /** Messages that were kept, and thrown away. */
+  dropped = 0;
   /** Everything that came of these many frames of the database was read; and will be, with the next pong. */
   #readUpTo = 0;
   #pingedUpTo = 0;
@@ -66,6 +71,22 @@ export class Outbox {
     return Math.max(this.lineBytes, this.#pendingBytes) + parked;
   }
 
+  /** Whether it is pinged for what it has read. */
+  get isTracked(): boolean {
+    return this.#settings.isTracked;
+  }
+
+  /** What is kept while the line is broken. */
+  get mail(): { readonly messages: number; readonly bytes: number } {
+    const isKept = this.#link === undefined && !this.#isClosed;
+    return isKept ? { messages: this.#pending.length, bytes: this.#pendingBytes } : NO_MAIL;
+  }
+
+  /** Milliseconds that the last ping took; `undefined` if none was answered on this line. */
+  get roundTrip(): number | undefined {
+    return this.#link?.roundTrip;
+  }
+
   /** Up to how many frames of the database the peer has read what came of them for it [PROTOCOL-14.7]. */
   get caughtUpTo(): number {
     if (this.#isClosed || !this.#settings.isTracked) return Number.POSITIVE_INFINITY;
@@ -79,7 +100,9 @@ export class Outbox {
 
   /** Says something to a client that has a session that is not counted, and not said again. */
   say(word: Uint8Array): void {
-    if (!this.#isClosed) this.#link?.send(word);
+    if (this.#isClosed || this.#link === undefined) return;
+    this.#link.send(word);
+    this.#count(word);
   }
 
   /**
@@ -138,7 +161,9 @@ export class Outbox {
     const unconfirmed = this.#pending;
     this.#pending = [];
     this.#pendingBytes = 0;
-    return unconfirmed.every((payload) => this.#keep(payload));
+    const isKept = unconfirmed.every((payload) => this.#keep(payload));
+    if (!isKept) this.dropped += unconfirmed.length - this.#pending.length - 1;
+    return isKept;
   }
 
   /** Whether an answer of the master may have arrived, or not. Only to be asked right after {@link Outbox.detach}. */
@@ -167,6 +192,7 @@ export class Outbox {
     this.#confirmed = received;
     this.#link = link;
     link.send(greeting);
+    this.#count(greeting);
     for (const payload of mail) this.sendOwed(payload);
   }
 
@@ -183,12 +209,11 @@ export class Outbox {
     this.#link?.close(code);
   }
 
-  /** The peer is gone: nothing is kept for it any more. @returns how many messages were thrown away */
-  discard(): number {
+  /** The peer is gone: nothing is kept for it any more. */
+  discard(): void {
     this.#isClosed = true;
-    const count = this.#link === undefined ? this.#pending.length : 0;
+    if (this.#link === undefined) this.dropped += this.#pending.length;
     this.#dropKept();
-    return count;
   }
 
   #dropKept(): void {
@@ -201,7 +226,10 @@ export class Outbox {
   #keep(payload: Uint8Array): boolean {
     const { limits, kept } = this.#settings;
     const { length } = payload;
-    if (this.#pendingBytes + length > limits.maxMailPerPeer || !kept.take(length)) return false;
+    if (this.#pendingBytes + length > limits.maxMailPerPeer || !kept.take(length)) {
+      this.dropped++;
+      return false;
+    }
     this.#pending.push(new Uint8Array(payload));
     this.#pendingBytes += length;
     return true;
@@ -220,10 +248,16 @@ export class Outbox {
 
   #write(link: Link, payload: Uint8Array): void {
     link.send(payload);
+    this.#count(payload);
     if (!this.#settings.isTracked) return;
     this.#pending.push(payload);
     this.#pendingBytes += payload.length;
     if (this.#pingToken === 0) this.#askWhatArrived(link);
+  }
+
+  #count(payload: Uint8Array): void {
+    this.sent++;
+    this.sentBytes += payload.length;
   }
 
   #askWhatArrived(link: Link): void {
@@ -240,3 +274,5 @@ export class Outbox {
     return largeMessages === 'http' && payload.length > maxPayload && utf16Length(payload) > maxPayload;
   }
 }
+
+const NO_MAIL = { messages: 0, bytes: 0 } as const;

@@ -44,6 +44,9 @@ export class Peer {
    * that it has not opened, and die), and what it hears of keys is overwritten by the table it reads from the file.
    */
   hasFileOpen = false;
+  /** Frames, and bytes, that came from it. */
+  received = 0;
+  receivedBytes = 0;
   /** The peer that it wrote to last: most write to the same one again. */
   lastReceiver: Peer | undefined;
 

@@ -55,6 +55,8 @@ export interface Link {
   ping(token: number): void;
   /** Bytes that were sent but not yet handed to the operating system. */
   readonly bufferedBytes: number;
+  /** Milliseconds between the last ping that was answered and its pong; `undefined` before the first one. For people to read. */
+  readonly roundTrip: number | undefined;
   /** Sends what is buffered, then a close frame, and ends the connection. */
   close(code: ClosureCode): void;
 }

@@ -25,6 +25,19 @@ export interface OpenRequest {
   payload: Uint8Array | undefined;
 }
 
+/** How much is asked, and was not answered. */
+export interface RequestCounts {
+  /** Requests for locks. */
+  readonly locks: number;
+  /** Requests of all kinds. */
+  readonly requests: number;
+  /** Workers that wait for an answer. */
+  readonly workers: number;
+  /** When the oldest request came, and the oldest for a lock, by the broker's clock. */
+  readonly oldest: number | undefined;
+  readonly oldestLock: number | undefined;
+}
+
 /** What may be asked twice of two masters, or of one: the second time nothing else happens than the first. */
 const REPEATABLE = new Set(['kit.add', 'fst.allocate', 'index.create', 'index.update']);
 
@@ -125,16 +138,33 @@ export class OpenRequests {
     for (const requests of this.#byAsker.values()) yield* requests.values();
   }
 
-  /** The locks that are waited for, for people to read, oldest first of each worker. */
-  describe(now: number): WaitingLock[] {
+  /** The locks that are waited for, for people to read, oldest first, `most` at most. */
+  describe(now: number, most = Number.POSITIVE_INFINITY): WaitingLock[] {
     const lockRequests = [...this.all()].filter(({ request }) => request.type === 'lock-request');
-    return lockRequests.map(({ asker, request, since, payload }) => ({
+    lockRequests.sort((a, b) => a.since - b.since);
+    return lockRequests.slice(0, most).map(({ asker, request, since, payload }) => ({
       requester: asker.id,
       tid: request.tid ?? '',
       ...(payload === undefined ? { path: '', comment: '' } : describeLock(payload)),
       write: request.isWrite,
       waitingFor: Math.round(now - since),
     }));
+  }
+
+  /** How many wait for a lock, and for anything; how many workers that are; and since when the oldest waits. */
+  count(): RequestCounts {
+    let locks = 0;
+    let requests = 0;
+    let oldest: number | undefined;
+    let oldestLock: number | undefined;
+    for (const { request, since } of this.all()) {
+      requests++;
+      oldest = Math.min(oldest ?? since, since);
+      if (request.type !== 'lock-request') continue;
+      locks++;
+      oldestLock = Math.min(oldestLock ?? since, since);
+    }
+    return { locks, requests, workers: this.#byAsker.size, oldest, oldestLock };
   }
 
   /** Nobody waits any more. */

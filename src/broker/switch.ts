@@ -3,6 +3,7 @@
  * everybody whom it concerns; so every peer sees causes before effects (docs/PROTOCOL.md, section 10).
  */
 
+import type { DatabaseCounters } from './database-counters.js';
 import type { Delivery } from './delivery.js';
 import {
   ADDRESS_ALL,
@@ -40,6 +41,7 @@ export interface SwitchSettings {
   readonly news: FileNews;
   readonly desk: MasterDesk;
   readonly incidents: Incidents;
+  readonly counters: DatabaseCounters;
   /** A peer said goodbye, in its own name; the others know already. */
   goodbye(peer: Peer): void;
 }
@@ -47,27 +49,33 @@ export interface SwitchSettings {
 /** Passes messages on. */
 export class Switch {
   readonly #settings: SwitchSettings;
+  readonly #tallies: DatabaseCounters['frames'];
 
   constructor(settings: SwitchSettings) {
     this.#settings = settings;
+    this.#tallies = settings.counters.frames;
   }
 
   /** A frame came from a peer. @returns false if it is not of the protocol, or not in the peer's own name */
   route(sender: Peer, frame: Uint8Array): boolean {
     switch (envelopeOf(frame)) {
       case 'broadcast':
-        return this.#broadcast(sender, frame);
+        return this.#broadcast(sender, frame, frame.length);
       case 'directed':
         return this.#direct(sender, frame);
       case 'ping':
+        this.#tallies.ping.came(frame.length);
         this.#settings.delivery.send(sender, PONG);
         return true;
       case 'ready':
         if (sender.session === undefined) return this.#refuseFrame(sender, frame);
+        this.#tallies.session.came(frame.length);
         this.#settings.seat.ready(sender);
         return true;
       case 'claim':
-        return this.#settings.desk.olderLocks.claim(sender, frame) || this.#refuseFrame(sender, frame);
+        if (!this.#settings.desk.olderLocks.claim(sender, frame)) return this.#refuseFrame(sender, frame);
+        this.#tallies.session.came(frame.length);
+        return true;
       case 'malformed':
         return this.#refuseFrame(sender, frame);
     }
@@ -79,13 +87,16 @@ export class Switch {
     const end = isForLast ? ADDRESS_START + last.idBytes.length : addressEnd(frame);
     if (end < 0) return this.#refuseFrame(sender, frame);
     const message = frame.subarray(end + 1);
-    if (rangeEquals(frame, ADDRESS_START, end, ADDRESS_ALL)) return this.#broadcast(sender, message);
+    if (rangeEquals(frame, ADDRESS_START, end, ADDRESS_ALL))
+      return this.#broadcast(sender, message, frame.length);
     const type = messageTypeFrom(message, sender.idBytes);
-    if (type === undefined) return this.#refuseForeign(sender);
+    if (type === undefined) return this.#refuseForeign(sender, frame.length);
+    this.#tallies[type].came(frame.length);
     if (rangeEquals(frame, ADDRESS_START, end, MASTER_BYTES)) return this.#toMaster(sender, type, message);
     const receiver = isForLast ? last : this.#receiverOf(sender, frame, end);
     if (isMasterAnswer(type)) return this.#answer(sender, receiver, type, message);
     if (receiver === undefined) return this.#undeliverable(sender, type);
+    this.#tallies[type].goes(message.length, 1);
     this.#settings.delivery.send(receiver, message);
     return true;
   }
@@ -96,10 +107,13 @@ export class Switch {
     if (isMasterRequest(type)) {
       if (sender.isMaster) return this.#undeliverable(sender, type);
       if (this.#asksInVain(sender)) return true;
-      return desk.ask(sender, type, message) || this.#refuseFrame(sender, message);
+      if (!desk.ask(sender, type, message)) return this.#dropFrame(sender, message);
+      this.#tallies[type].goes(message.length, 1);
+      return true;
     }
     // Presence is told anew to each master, and events and results mean nothing to one that did not ask.
     if (seat.master === undefined) return this.#undeliverable(sender, type);
+    this.#tallies[type].goes(message.length, 1);
     delivery.sendInOrder(seat.master, sender.id, message);
     return true;
   }
@@ -108,6 +122,7 @@ export class Switch {
   #answer(sender: Peer, receiver: Peer | undefined, type: MasterAnswerType, message: Uint8Array): boolean {
     if (!sender.isMaster) return this.#undeliverable(sender, type);
     if (this.#settings.desk.answer(sender, receiver, type, message) && receiver !== undefined) {
+      this.#tallies[type].goes(message.length, 1);
       this.#settings.delivery.send(receiver, message);
     }
     return true;
@@ -119,16 +134,23 @@ export class Switch {
     return sender.lastReceiver;
   }
 
-  #broadcast(sender: Peer, message: Uint8Array): boolean {
+  /** @param frameBytes the bytes of the frame that it came in */
+  #broadcast(sender: Peer, message: Uint8Array, frameBytes: number): boolean {
     const type = messageTypeFrom(message, sender.idBytes);
-    if (type === undefined) return this.#refuseForeign(sender);
+    if (type === undefined) return this.#refuseForeign(sender, frameBytes);
+    const tally = this.#tallies[type];
+    tally.came(frameBytes);
     const { peers, delivery, news, goodbye } = this.#settings;
     // Its process may be back already: who is there, the server tells.
     if (type === 'bye' && sender.state !== 'present') return true;
     if (type === 'notification' && news.handle(sender, message)) return true;
+    let receivers = 0;
     for (const receiver of peers.values()) {
-      if (receiver !== sender) delivery.sendInOrder(receiver, sender.id, message);
+      if (receiver === sender) continue;
+      receivers++;
+      delivery.sendInOrder(receiver, sender.id, message);
     }
+    tally.goes(message.length, receivers);
     if (type === 'bye') goodbye(sender);
     return true;
   }
@@ -141,13 +163,19 @@ export class Switch {
   }
 
   #refuseFrame(sender: Peer, frame: Uint8Array): false {
+    this.#tallies.refused.came(frame.length);
+    return this.#dropFrame(sender, frame);
+  }
+
+  #dropFrame(sender: Peer, frame: Uint8Array): false {
     const { database, incidents } = this.#settings;
     const fields = { database, from: sender.id, bytes: frame.length };
     incidents.record('malformed-frame', fields, 'dropped a frame that is not of the protocol');
     return false;
   }
 
-  #refuseForeign(sender: Peer): false {
+  #refuseForeign(sender: Peer, frameBytes: number): false {
+    this.#tallies.refused.came(frameBytes);
     const { database, incidents } = this.#settings;
     incidents.record(
       'foreign-from',

@@ -3,28 +3,38 @@
 import { Command, CommanderError, Option } from 'commander';
 import { IPCError } from '../errors.js';
 import { ENVIRONMENT_PREFIX, nearestName, OPTION_GROUPS, type OptionRow, optionTable } from '../options.js';
+import { SUBJECTS, type Subject } from './reports.js';
 
 /** The name of the command. */
 export const COMMAND_NAME = 'acebase-ipc-server';
 
 const CHECK_CONFIG = 'check-config';
 
-const PEERS = 'peers';
-
 /** What a command line asks for. */
 export type Invocation =
   /** Serve, or show what would be served with. Flags by their long name, as given. */
   | { readonly kind: 'serve' | 'check-config'; readonly flags: ReadonlyMap<string, string | boolean> }
-  /** List who is connected to a server that runs; the flags say where it is. */
-  | {
-      readonly kind: 'peers';
-      readonly flags: ReadonlyMap<string, string | boolean>;
-      readonly database: string;
-      readonly url: string | undefined;
-      readonly json: boolean;
-    }
+  /** Show how a server is that runs; the flags say where it is. */
+  | ({ readonly kind: 'inspect'; readonly flags: ReadonlyMap<string, string | boolean> } & InspectWords)
   /** Print this and end: help, or the version. */
   | { readonly kind: 'print'; readonly text: string };
+
+/** What `peers`, `locks` and `databases` are asked. */
+interface InspectWords {
+  readonly subject: Subject;
+  /** Only this one, with all its files. */
+  readonly database: string | undefined;
+  readonly url: string | undefined;
+  readonly json: boolean;
+  readonly watch: boolean;
+}
+
+/** What each of them does. */
+const DESCRIPTIONS: Readonly<Record<Subject, string>> = {
+  peers: 'list who is connected to a server that runs, and with which client',
+  locks: 'list which workers hold a lock, and which wait for one',
+  databases: 'list the databases of a server that runs, and what is wrong with them',
+};
 
 /**
  * Reads a command line.
@@ -35,7 +45,7 @@ export type Invocation =
 export function parseArguments(words: readonly string[], version: string): Invocation {
   let printed = '';
   let kind: 'serve' | 'check-config' = 'serve';
-  let peers: { database: string; url: string | undefined; json: boolean } | undefined;
+  let inspection: InspectWords | undefined;
   const program = declare(version)
     .exitOverride()
     .configureOutput({ writeOut: (text) => (printed += text), writeErr: () => undefined })
@@ -50,15 +60,18 @@ export function parseArguments(words: readonly string[], version: string): Invoc
     .action(() => {
       kind = 'check-config';
     });
-  program
-    .command(`${PEERS} <database>`)
-    .description('list who is connected to a database of a server that runs, and with which client')
-    .option('--url <url>', 'where the server is (default: as host, port and ssl say)')
-    .option('--json', 'print JSON')
-    .addHelpText('after', '\nTakes the options of the server; they say where it is, and its token.')
-    .action((database: string, options: { url?: string; json?: boolean }) => {
-      peers = { database, url: options.url, json: options.json === true };
-    });
+  for (const subject of SUBJECTS) {
+    program
+      .command(`${subject} [database]`)
+      .description(DESCRIPTIONS[subject])
+      .option('--url <url>', 'where the server is (default: as host, port and ssl say)')
+      .option('--json', 'print JSON')
+      .option('--watch', 'print it again every 2 s, until Ctrl-C')
+      .addHelpText('after', '\nTakes the options of the server; they say where it is, and its token.')
+      .action((database: string | undefined, { url, json = false, watch = false }: InspectFlags) => {
+        inspection = { subject, database, url, json, watch };
+      });
+  }
   try {
     program.parse(words, { from: 'user' });
   } catch (error) {
@@ -67,16 +80,22 @@ export function parseArguments(words: readonly string[], version: string): Invoc
     throw translate(error, words);
   }
   const flags = flagsOf(program);
-  return peers === undefined ? { kind, flags } : { kind: 'peers', flags, ...(peers as PeersWords) };
+  return inspection === undefined
+    ? { kind, flags }
+    : { kind: 'inspect', flags, ...(inspection as InspectWords) };
 }
 
-type PeersWords = { database: string; url: string | undefined; json: boolean };
+interface InspectFlags {
+  readonly url?: string;
+  readonly json?: boolean;
+  readonly watch?: boolean;
+}
 
 function declare(version: string): Command {
   const program = new Command(COMMAND_NAME)
     .description('The IPC server for AceBase clusters: lets processes share one AceBase database.')
     .usage(
-      `[options]\n       ${COMMAND_NAME} ${CHECK_CONFIG} [options]\n       ${COMMAND_NAME} ${PEERS} <database> [options]`,
+      `[options]\n       ${COMMAND_NAME} ${CHECK_CONFIG} [options]\n       ${COMMAND_NAME} ${SUBJECTS.join('|')} [database] [options]`,
     )
     .version(version, '-V, --version', 'print the version and end')
     .helpOption('-h, --help', 'print this and end')
@@ -154,14 +173,22 @@ function translate(error: CommanderError, words: readonly string[]): IPCError {
 
 /** The word itself is not shown: it may be a part of a token that a shell has split at a space. */
 function describeExcess(words: readonly string[]): string {
-  const commands = [CHECK_CONFIG, PEERS];
+  const commands = [CHECK_CONFIG, ...SUBJECTS];
   const nearest = words.map((word) => nearestName(word, commands)).find((found) => found !== undefined);
-  const hint = nearest === undefined ? `there are ${commands.join(' and ')}` : `did you mean ${nearest}?`;
+  const hint = nearest === undefined ? `there are ${commands.join(', ')}` : `did you mean ${nearest}?`;
   return `the command line has a word that is neither an option nor a command; ${hint}`;
 }
 
 function knownFlags(): string[] {
-  return ['--config', '--url', '--json', '--help', '--version', ...optionTable().map((row) => row.flag)];
+  return [
+    '--config',
+    '--url',
+    '--json',
+    '--watch',
+    '--help',
+    '--version',
+    ...optionTable().map((row) => row.flag),
+  ];
 }
 
 function suggestion(name: string, known: readonly string[]): string {

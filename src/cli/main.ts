@@ -2,14 +2,16 @@
 /** The command `acebase-ipc-server`. */
 
 import packageJson from '../../package.json' with { type: 'json' };
+import { IPCError } from '../errors.js';
 import { type ResolvedSources, resolveSources } from '../options.js';
 import { createLogger, flushLogger } from '../server/logger.js';
 import { AceBaseIPCServer } from '../server/server.js';
 import { loadTls } from '../server/tls.js';
 import { COMMAND_NAME, type Invocation, parseArguments } from './arguments.js';
 import { describeConfig } from './check-config.js';
-import { askForPeers, describePeers } from './peers.js';
+import { inspect } from './inspect.js';
 import { describeError, exitCodeOf, serve } from './serve.js';
+import { askForStatus } from './server-status.js';
 
 /** The exit code of `check-config` for whatever is wrong. */
 const BAD_CONFIG = 2;
@@ -29,10 +31,27 @@ function checkConfig(flags: ReadonlyMap<string, string | boolean>): void {
   }
 }
 
-async function listPeers({ flags, database, url, json }: Invocation & { kind: 'peers' }): Promise<void> {
-  const { settings } = resolveSources({ flags, environment: process.env });
-  const rows = await askForPeers({ database, url, settings });
-  console.log(json ? JSON.stringify(rows, undefined, 2) : describePeers(rows, database));
+async function inspectServer(invocation: Invocation & { kind: 'inspect' }): Promise<void> {
+  const { flags, database, url } = invocation;
+  const settings = settingsFor(flags);
+  await inspect({
+    ...invocation,
+    ask: () => askForStatus({ database, url, settings }),
+    output: process.stdout,
+  });
+}
+
+/** The options say where a server is. What they would mean for one that is started here does not matter. */
+function settingsFor(flags: ReadonlyMap<string, string | boolean>): ResolvedSources['settings'] {
+  try {
+    return resolveSources({ flags, environment: process.env }).settings;
+  } catch (error) {
+    if (!(error instanceof IPCError) || error.code !== 'IPC_OPTION_INSECURE') throw error;
+    return resolveSources({
+      flags: new Map([...flags, ['--allow-anonymous', true]]),
+      environment: process.env,
+    }).settings;
+  }
 }
 
 async function run({ settings, warnings }: ResolvedSources): Promise<void> {
@@ -51,7 +70,7 @@ async function run({ settings, warnings }: ResolvedSources): Promise<void> {
 
 async function main(invocation: Invocation): Promise<void> {
   if (invocation.kind === 'print') process.stdout.write(invocation.text);
-  else if (invocation.kind === 'peers') await listPeers(invocation);
+  else if (invocation.kind === 'inspect') await inspectServer(invocation);
   else if (invocation.kind === 'check-config') checkConfig(invocation.flags);
   else await run(resolveSources({ flags: invocation.flags, environment: process.env }));
 }

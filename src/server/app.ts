@@ -8,10 +8,17 @@ import { RefusedRequest, type RouteContext, type RouteEnvironment } from './rout
 import { addHealthRoute } from './routes/health.js';
 import { addLocksRoute } from './routes/locks.js';
 import { addMessageRoutes } from './routes/messages.js';
+import { addMetricsRoute, type MetricsContext } from './routes/metrics.js';
+import { addReadyRoute, type ReadyContext } from './routes/ready.js';
+import { addStatusRoutes, type StatusContext } from './routes/status.js';
 import { parseTarget } from './target.js';
 
 /** What the HTTP side of the server works with. */
-export interface AppContext extends RouteContext {
+export interface AppContext
+  extends RouteContext,
+    StatusContext,
+    MetricsContext,
+    Omit<ReadyContext, 'broker'> {
   readonly refusals: RefusalLog;
   /** An endpoint failed by an error of ours. */
   onError(error: unknown): void;
@@ -26,6 +33,10 @@ function methodsOf({
 }: RouteContext): readonly (readonly [path: string, methods: string])[] {
   return [
     ['/health', 'GET, HEAD'],
+    ['/ready', 'GET, HEAD'],
+    ['/metrics', 'GET, HEAD'],
+    ['/status', 'GET, HEAD'],
+    ['/status/stream', 'GET'],
     ['/:database/clients', 'GET, HEAD'],
     ['/:database/locks', 'GET, HEAD'],
     ['/:database/send', 'POST'],
@@ -67,6 +78,9 @@ function createApp(settings: AppContext): Hono<RouteEnvironment> {
     context.header('Vary', 'Origin');
   });
   addHealthRoute(app);
+  addReadyRoute(app, settings);
+  addMetricsRoute(app, settings);
+  addStatusRoutes(app, settings);
   addClientsRoute(app, settings);
   addLocksRoute(app, settings);
   addMessageRoutes(app, settings);

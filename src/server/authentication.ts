@@ -94,6 +94,21 @@ export class Authentication {
     return this.#matches(presented, this.#admin ?? this.#nothing);
   }
 
+  /**
+   * Which databases the request may see, of those that are served: all, with the admin token, or where no token is
+   * asked for; else those that its token opens.
+   * @returns undefined if it shows no token that opens anything
+   */
+  sightOf(presented: Presented): ((database: string) => boolean) | undefined {
+    const seesAll = (database: string): boolean => this.isDatabaseAllowed(database);
+    const isAdmin = this.#admin !== undefined && this.#matches(presented, this.#admin);
+    if (isAdmin || !this.tokenRequired) return seesAll;
+    if (this.#shared !== undefined) return this.#matches(presented, this.#shared) ? seesAll : undefined;
+    const opened = [...this.#byDatabase].filter(([, accepted]) => this.#matches(presented, accepted));
+    const names = new Set(opened.map(([database]) => database));
+    return names.size === 0 ? undefined : (database) => names.has(database) && seesAll(database);
+  }
+
   /** Whether this server serves a database of that wire name: `mydb` in `databases` covers `mydb_data`, too. */
   isDatabaseAllowed(name: string): boolean {
     return this.#databases === undefined || this.#databases.has(name);

@@ -58,6 +58,16 @@ export class Gatekeeper {
     );
   }
 
+  /** Whether a request has the token of the endpoints that see everything. */
+  hasAdminToken(query: string, headers: IncomingHttpHeaders): boolean {
+    return this.#authentication.checkAdminToken(presentedBy(query, headers));
+  }
+
+  /** Which databases a request may see; `undefined` if its token opens none. */
+  sightOf(query: string, headers: IncomingHttpHeaders): ((database: string) => boolean) | undefined {
+    return this.#authentication.sightOf(presentedBy(query, headers));
+  }
+
   /** Checks an upgrade request [PROTOCOL-2.1 to 2.6]. */
   admit(head: RequestHead): Admission {
     const source = this.checkSource(head);

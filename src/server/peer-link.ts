@@ -14,6 +14,10 @@ export class PeerLink implements Link {
   readonly #pings: PingRound;
   /** The token of the ping that waits, or 0. Tokens only go up, and a pong is good for all lower ones. */
   #waitingToken = 0;
+  /** The last ping whose pong is awaited, and when it was sent. */
+  #sentToken = 0;
+  #sentAt = 0;
+  #roundTrip: number | undefined;
 
   constructor(connection: WebSocketConnection, pings: PingRound) {
     this.#connection = connection;
@@ -22,6 +26,10 @@ export class PeerLink implements Link {
 
   get bufferedBytes(): number {
     return this.#connection.bufferedBytes;
+  }
+
+  get roundTrip(): number | undefined {
+    return this.#roundTrip;
   }
 
   send(payload: Uint8Array): void {
@@ -33,8 +41,16 @@ export class PeerLink implements Link {
     if (token > this.#waitingToken) this.#waitingToken = token;
   }
 
+  /** The pong to a ping with that token came. */
+  answered(token: number): void {
+    if (token !== this.#sentToken) return;
+    this.#roundTrip = this.#pings.now() - this.#sentAt;
+  }
+
   /** For the round: sends the ping that waits. */
   pingNow(): void {
+    this.#sentToken = this.#waitingToken;
+    this.#sentAt = this.#pings.now();
     this.#connection.ping(Buffer.from(String(this.#waitingToken), 'latin1'));
     this.#waitingToken = 0;
   }
@@ -47,11 +63,16 @@ export class PeerLink implements Link {
 
 /** The pings of all peers that leave together. */
 export class PingRound {
-  readonly #clock: Pick<Clock, 'schedule'>;
+  readonly #clock: Pick<Clock, 'now' | 'schedule'>;
   #links: PeerLink[] = [];
 
-  constructor(clock: Pick<Clock, 'schedule'>) {
+  constructor(clock: Pick<Clock, 'now' | 'schedule'>) {
     this.#clock = clock;
+  }
+
+  /** Milliseconds, as of the clock. */
+  now(): number {
+    return this.#clock.now();
   }
 
   /** Sends the ping of that link with the next round. */

@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events';
 import type { Duplex } from 'node:stream';
+import packageJson from '../../package.json' with { type: 'json' };
 import { Broker } from '../broker/broker.js';
 import { ByteBudget } from '../broker/byte-budget.js';
 import type { PeerInfo } from '../broker/entrance.js';
@@ -13,6 +14,11 @@ import { Authentication } from './authentication.js';
 import { Gatekeeper } from './gatekeeper.js';
 import { type DropReason, Listener } from './listener.js';
 import { createLogger } from './logger.js';
+import { EventLoopDelay } from './monitoring/event-loop-delay.js';
+import type { Figures } from './monitoring/metric-table.js';
+import { Metrics } from './monitoring/metrics.js';
+import { StatusBoard } from './monitoring/status.js';
+import { StatusStreams } from './monitoring/status-streams.js';
 import { processBehind } from './process-behind.js';
 import { RefusalLog, refuseOnSocket } from './refusals.js';
 import { loadTls } from './tls.js';
@@ -80,6 +86,9 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
   readonly #broker: Broker;
   readonly #refusals: RefusalLog;
   readonly #listener: Listener;
+  readonly #eventLoop = new EventLoopDelay();
+  readonly #streams: StatusStreams;
+  #startedAt = 0;
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
   #address: ServerAddress | null = null;
@@ -117,8 +126,10 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
       maxPayload,
       inboundMemory,
       processBehind: settings.watchProcesses ? processBehind : () => undefined,
-      obstacle: () => (this.#stopping === undefined ? undefined : 'IPC_REFUSED_DRAINING'),
+      obstacle: () => (this.#isDraining ? 'IPC_REFUSED_DRAINING' : undefined),
     });
+    const look = () => this.#look();
+    this.#streams = new StatusStreams({ clock: systemClock, look });
     const onRequest = createRequestListener({
       broker: this.#broker,
       gatekeeper,
@@ -126,6 +137,10 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
       inboundMemory,
       maxHttpMessage: settings.maxHttpMessage,
       servesLargeMessages: settings.largeMessages === 'http',
+      look,
+      streams: this.#streams,
+      metrics: new Metrics(() => this.#figures()),
+      isReady: () => this.isReady,
       onError: (error) => this.#fail(error),
     });
     this.#listener = new Listener({
@@ -150,6 +165,11 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
   /** Where it listens; `null` before `start` has resolved and after `stop` was called. */
   get address(): ServerAddress | null {
     return this.#address;
+  }
+
+  /** Whether it listens, and lets processes in: what `GET /ready` says. */
+  get isReady(): boolean {
+    return this.#address !== null && !this.#isDraining;
   }
 
   /** The names of the databases that have peers, as on the wire: `mydb_data`, `mydb_transaction`. */
@@ -209,6 +229,8 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
       return `${scheme}://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
     });
     this.#address = { host, port: addresses[0]?.port ?? 0, urls };
+    this.#startedAt = systemClock.wallTime();
+    this.#eventLoop.start();
     this.emit('listening', this.#address);
   }
 
@@ -216,6 +238,8 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
     // A start that failed was reported to who called it; stopping goes on all the same.
     await this.#starting?.catch(() => undefined);
     this.#address = null;
+    this.#streams.close();
+    this.#eventLoop.stop();
     const closed = this.#listener.close();
     this.#broker.stop();
     const cancelDeadline = systemClock.schedule(this.#settings.stopTimeout, () =>
@@ -224,6 +248,39 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
     await closed;
     cancelDeadline();
     this.emit('stopped');
+  }
+
+  /** Whether nobody is let in any more. */
+  get #isDraining(): boolean {
+    return this.#stopping !== undefined;
+  }
+
+  /** How everything is now. */
+  #look(): StatusBoard {
+    return new StatusBoard({
+      broker: this.#broker,
+      clock: systemClock,
+      limits: this.#settings,
+      server: () => ({
+        version: packageJson.version,
+        startedAt: this.#startedAt,
+        draining: this.#isDraining,
+        eventLoopDelayP99: Math.round(this.#eventLoop.p99 * 10) / 10,
+        connections: this.#listener.connections,
+      }),
+    });
+  }
+
+  #figures(): Figures {
+    return {
+      version: packageJson.version,
+      isReady: this.isReady,
+      connections: this.#listener.connections,
+      summaries: this.#broker.summaries(),
+      totals: this.#broker.totals(),
+      incidents: this.#broker.incidents.totals,
+      refusals: this.#refusals.totals,
+    };
   }
 
   #drop(

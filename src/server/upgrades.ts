@@ -6,7 +6,7 @@ import type { Broker } from '../broker/broker.js';
 import type { ByteBudget } from '../broker/byte-budget.js';
 import type { Entrance, Visitor } from '../broker/entrance.js';
 import type { Cancel, Clock, PeerProcess } from '../broker/ports.js';
-import type { RefusalCode } from '../errors.js';
+import { ERRORS, type RefusalCode } from '../errors.js';
 import { type ClosedEvent, WebSocketConnection } from '../websocket/connection.js';
 import { acceptResponse } from '../websocket/handshake.js';
 import type { Gatekeeper } from './gatekeeper.js';
@@ -66,7 +66,7 @@ export class Upgrades {
     }
     const obstacle = this.#settings.obstacle();
     if (obstacle !== undefined) {
-      this.#refuse(request, socket, obstacle);
+      this.#refuse(request, socket, obstacle, undefined, admission.peerId);
       return;
     }
     const { database, peerId, accept, client } = admission;
@@ -81,16 +81,17 @@ export class Upgrades {
     const entrance: Entrance = {
       refuse: (code) => {
         stopWatching();
-        this.#refuse(request, socket, code);
+        this.#refuse(request, socket, code, undefined, peerId);
       },
       accept: (visitor) => {
         stopWatching();
-        const connection = this.#connect(socket, visitor);
+        const connection = this.#connect(socket, visitor, () => link);
+        const link = new PeerLink(connection, this.#pings);
         socket.off('error', ignoreError);
         connection.begin(acceptResponse(accept), head);
         // Who is in may stay for weeks, and its entrance with it: the request must not.
         Object.assign(entrance, CLOSED);
-        return new PeerLink(connection, this.#pings);
+        return link;
       },
     };
     const process = this.#settings.processBehind(request);
@@ -98,7 +99,7 @@ export class Upgrades {
     cancel = this.#settings.broker.arrive(arrival, entrance);
   }
 
-  #connect(socket: Duplex, visitor: Visitor): WebSocketConnection {
+  #connect(socket: Duplex, visitor: Visitor, link: () => PeerLink): WebSocketConnection {
     const { clock, maxPayload, inboundMemory } = this.#settings;
     return new WebSocketConnection(
       socket,
@@ -113,18 +114,31 @@ export class Upgrades {
         message: visitor.receive,
         pong: (payload) => {
           const token = pongToken(payload);
-          if (token !== undefined) visitor.acknowledge(token);
+          if (token === undefined) return;
+          link().answered(token);
+          visitor.acknowledge(token);
         },
         closed: (event) => visitor.left(describe(event)),
       },
     );
   }
 
-  #refuse(request: IncomingMessage, socket: Duplex, code: RefusalCode, detail?: string): void {
+  /** @param peerId if it is known to be one */
+  #refuse(
+    request: IncomingMessage,
+    socket: Duplex,
+    code: RefusalCode,
+    detail?: string,
+    peerId?: string,
+  ): void {
     const { remoteAddress = 'unknown', remotePort } = request.socket;
-    const { path } = parseTarget(request.url ?? '');
-    this.#settings.refusals.record({ code, address: remoteAddress, port: remotePort, path, detail });
-    refuseOnSocket(socket, this.#settings.clock, code, detail);
+    const { path, database } = parseTarget(request.url ?? '');
+    const { refusals, broker, clock } = this.#settings;
+    refusals.record({ code, address: remoteAddress, port: remotePort, path, detail });
+    // Not what the other end said of itself: it may be anybody.
+    if (database !== undefined)
+      broker.noteRefusal(database, peerId, `from ${remoteAddress}: ${ERRORS[code].summary}`);
+    refuseOnSocket(socket, clock, code, detail);
   }
 }
 

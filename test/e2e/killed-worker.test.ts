@@ -1,6 +1,8 @@
 import { afterEach, expect, it } from 'vitest';
+import type { AceBaseProcess } from '../support/acebase-process.js';
 import { Cluster } from '../support/cluster.js';
 import { knownOptions } from '../support/known-options.js';
+import { eventually } from '../support/waiting.js';
 
 let cluster: Cluster | undefined;
 
@@ -18,12 +20,22 @@ async function formed<N extends 2 | 3>(workers: N, options: Readonly<Record<stri
 
 // AceBase itself lets such a lock go after two minutes, and the server would wait for longer yet if it did not know that the
 // process has ended: longer than any command here is waited for.
+/** Until the server knows of which process that worker is. */
+async function isFound(worker: AceBaseProcess): Promise<void> {
+  const url = `http://localhost:${cluster?.server.port}/mydb_data/clients`;
+  await eventually(async () => {
+    const clients = (await (await fetch(url)).json()) as { pid?: number }[];
+    return clients.some(({ pid }) => pid === worker.pid);
+  });
+}
+
 it.each([
-  { how: 'is known to have ended', options: { reconnectGrace: 600_000 } },
+  { how: 'is known to have ended', options: { reconnectGrace: 600_000, watchProcesses: true } },
   { how: 'may live', options: { reconnectGrace: '2s', watchProcesses: false } },
 ])('a worker that is killed while it holds a write lock freezes nobody, if it $how', async ({ options }) => {
   const [master, victim, other] = await formed(2, options);
   await victim.hold('accounts/ann/balance');
+  if (options.watchProcesses !== false) await isFound(victim);
   const write = other.set('accounts/bob/balance', 75);
   await other.untilSent('lock-request');
   await victim.kill();
@@ -40,6 +52,7 @@ it.each([
 it('a worker that is killed while it waits for a lock gets it from nobody', async () => {
   const [, holder, victim, other] = await formed(3, { reconnectGrace: 600_000 });
   await holder.hold('accounts/ann/balance');
+  for (const worker of [holder, victim]) await isFound(worker);
   const { sent } = await victim.counts();
   // It dies with its request waiting at the master.
   victim.set('accounts/ann/balance', 1).catch(() => undefined);

@@ -43,6 +43,10 @@ describe('a token', () => {
       );
       keep(await get(port, '/mydb_data/clients', { Authorization: `Bearer ${token}` }));
       keep(await get(port, `/mydb_data/receive?id=x&msg=m1&t=${token}`));
+      for (const path of ['/status', '/ready', '/metrics', '/status/nothing']) {
+        keep(await get(port, `${path}?database=mydb&t=${token}`));
+        keep(await get(port, path, { Authorization: `Bearer ${token}` }));
+      }
       keep(await get(port, `/mydb_data/send?id=x&t=${token}`, {}, 'POST'));
       const garbage = await RawSocket.connect({ port });
       garbage.send(`${token}\r\n\r\n`);
@@ -59,6 +63,10 @@ describe('a token', () => {
     await peer.closeCode();
     other.close(1000, secret);
     await once(other, 'close');
+    for (const path of ['/status', '/metrics']) {
+      keep(await get(port, path, { Authorization: `Bearer ${secret}` }));
+      keep(await get(port, path, { Authorization: `Bearer ${secret}-admin` }));
+    }
     return answers;
   }
 

@@ -47,6 +47,11 @@ export class Line implements Link {
     return Math.max(this.#undelivered - SOCKET_BUFFER_BYTES, 0);
   }
 
+  /** For people alone; nothing is decided by it. */
+  get roundTrip(): undefined {
+    return undefined;
+  }
+
   send(payload: Uint8Array): void {
     this.#world.checks.buffers(this.#process, this.bufferedBytes, payload.length);
     // All that is said in the model is ASCII.

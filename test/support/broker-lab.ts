@@ -33,6 +33,8 @@ export class ScriptedPeer implements Link {
   readonly received: string[] = [];
   closedWith: ClosureCode | undefined;
   refusedWith: RefusalCode | undefined;
+  /** What its line says of its last ping. */
+  roundTrip: number | undefined;
   cancel: Cancel = () => undefined;
   /** While false, nothing is read, and what is sent to it waits. */
   isReading = true;

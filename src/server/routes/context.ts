@@ -56,9 +56,47 @@ export function authorize(
 }
 
 /**
+ * Which databases a request may see that is for none in particular; `undefined` if its token opens none.
+ */
+export function sightOf(
+  context: Context<RouteEnvironment>,
+  gatekeeper: Gatekeeper,
+): ((database: string) => boolean) | undefined {
+  const { incoming } = context.env;
+  return gatekeeper.sightOf(parseTarget(incoming.url ?? '').query, incoming.headers);
+}
+
+/**
+ * {@link sightOf}, or a refusal.
+ *
+ * @throws {RefusedRequest} as {@link authorize}
+ */
+export function authorizeOverview(
+  context: Context<RouteEnvironment>,
+  gatekeeper: Gatekeeper,
+): (database: string) => boolean {
+  if (isFromElsewhere(context.env.incoming.headers)) throw new RefusedRequest('IPC_REFUSED_ORIGIN');
+  const sees = sightOf(context, gatekeeper);
+  if (sees === undefined) throw new RefusedRequest('IPC_HTTP_UNAUTHORIZED');
+  return sees;
+}
+
+/**
+ * Lets a request go on that has the admin token.
+ *
+ * @throws {RefusedRequest} as {@link authorize}
+ */
+export function authorizeAdmin(context: Context<RouteEnvironment>, gatekeeper: Gatekeeper): void {
+  const { incoming } = context.env;
+  if (isFromElsewhere(incoming.headers)) throw new RefusedRequest('IPC_REFUSED_ORIGIN');
+  if (!gatekeeper.hasAdminToken(parseTarget(incoming.url ?? '').query, incoming.headers))
+    throw new RefusedRequest('IPC_HTTP_UNAUTHORIZED');
+}
+
+/**
  * Whether a web page of another origin caused the request. With an `Origin` that was decided before; but images and
  * links are asked for without one. A page cannot read the answer to those, but it could pick up somebody's message.
  */
-function isFromElsewhere({ origin, 'sec-fetch-site': site }: IncomingHttpHeaders): boolean {
+export function isFromElsewhere({ origin, 'sec-fetch-site': site }: IncomingHttpHeaders): boolean {
   return origin === undefined && (site === 'cross-site' || site === 'same-site');
 }

@@ -65,7 +65,7 @@ it.each([
     '--port',
     String(server.port),
   ]);
-  expect(stdout).toMatch(/^DATABASE +PEER +CLIENT +CONNECTED\nmydb_data +\[master\] /);
+  expect(stdout).toMatch(/^DATABASE +PEER +STATE +CAME +CLIENT .*\nmydb_data +\[master\] +connected /);
   expect(await worker.end('SIGTERM')).toEqual({ code: 0, signal: null });
   expect(await master.end('SIGTERM')).toEqual({ code: 0, signal: null });
 });

@@ -81,7 +81,7 @@ describe('the process behind a connection', () => {
       await runs(1_000_001);
       await opens(1_000_001, 20, 7);
       const found = await lookedFor(40_000);
-      expect(found.hasEnded()).toBe(false);
+      expect([found.pid, found.hasEnded()]).toEqual([1_000_001, false]);
       await rm(join(proc, '1000001'), { recursive: true });
       expect(found.hasEnded()).toBe(true);
     },

@@ -164,6 +164,36 @@ describe('the admin token', () => {
   });
 });
 
+describe('what may be seen', () => {
+  const seen = (options: Parameters<typeof authentication>[0], token?: string) => {
+    const sees = authentication(options).sightOf(token === undefined ? {} : stock(token));
+    return sees && ['mydb_data', 'other_data', 'third'].filter(sees);
+  };
+  const all = ['mydb_data', 'other_data', 'third'];
+  test('is everything with the admin token, and what its databases are with another', () => {
+    const options = { token: { mydb: ['one', 'more'], other: 'two', third: 'one' }, adminToken: 'boss' };
+    expect(seen(options, 'boss')).toEqual(all);
+    expect(seen(options, 'one')).toEqual(['mydb_data', 'third']);
+    expect(seen(options, 'more')).toEqual(['mydb_data']);
+    expect(seen(options, 'two')).toEqual(['other_data']);
+    expect(seen(options, 'boss2')).toBeUndefined();
+    expect(seen(options)).toBeUndefined();
+  });
+  test('is everything with each of several tokens that open everything', () => {
+    expect(seen({ token: ['one', 'two'] }, 'two')).toEqual(all);
+    expect(seen({ token: ['one', 'two'] }, 'three')).toBeUndefined();
+  });
+  test('is everything where no token is asked for, also if there is one for admins', () => {
+    expect(seen({})).toEqual(all);
+    expect(seen({ adminToken: 'boss' })).toEqual(all);
+  });
+  test('is nothing that is not served', () => {
+    expect(seen({ databases: ['mydb'], token: 'one' }, 'one')).toEqual(['mydb_data']);
+    expect(seen({ databases: ['mydb'] })).toEqual(['mydb_data']);
+    expect(seen({ databases: ['mydb'], token: { other: 'two' } }, 'two')).toEqual([]);
+  });
+});
+
 describe('names', () => {
   test('of databases are all allowed, or those that are covered', () => {
     const subject = authentication({ databases: ['mydb'] });

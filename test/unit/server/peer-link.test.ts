@@ -27,6 +27,26 @@ describe('PeerLink', () => {
     expect(first.socket.written.subarray(-3)).toEqual(frame(9, '3'));
   });
 
+  it('knows how long the last ping took, from when it was really sent', async () => {
+    const clock = new VirtualClock();
+    const { connection } = await connected();
+    const link = new PeerLink(connection, new PingRound(clock));
+    link.ping(1);
+    clock.advance(5);
+    expect(link.roundTrip).toBeUndefined();
+    clock.advance(12);
+    link.answered(1);
+    expect(link.roundTrip).toBe(12);
+    link.ping(2);
+    clock.advance(5);
+    clock.advance(3);
+    // A late one of before says nothing of this one.
+    link.answered(1);
+    expect(link.roundTrip).toBe(12);
+    link.answered(2);
+    expect(link.roundTrip).toBe(3);
+  });
+
   it('sends no ping on a line that was closed meanwhile', async () => {
     const clock = new VirtualClock();
     const { connection, socket } = await connected();

@@ -1,0 +1,121 @@
+/** Asks a server that runs how it is: `GET /status` (docs/PROTOCOL.md, section 4). */
+
+import { coveredNames, isWildcardHost, type Settings } from '../options.js';
+import type { Status } from '../server/monitoring/status.js';
+
+/** Which server to ask, and what about. */
+export interface StatusQuery {
+  /** Only this database, with all its files; default: all. */
+  readonly database?: string | undefined;
+  /** Where the server is; default: where one with these settings listens. */
+  readonly url?: string | undefined;
+  readonly settings: Pick<Settings, 'host' | 'port' | 'ssl' | 'tokens' | 'adminToken'>;
+}
+
+/** Milliseconds for which the answer is waited. */
+const PATIENCE_MS = 10_000;
+
+/**
+ * Asks the server. Where there are tokens for single databases and none for all, it is asked with each.
+ *
+ * @throws Error in plain words, with what to do: it is not there, it wants another token, it is no server of this kind
+ */
+export async function askForStatus(query: StatusQuery): Promise<Status> {
+  const { database, url, settings } = query;
+  const base = (url ?? urlOf(settings)).replace(/\/+$/, '');
+  const parameter = database === undefined ? '' : `?database=${encodeURIComponent(database)}`;
+  const answers: Status[] = [];
+  for (const token of tokensFor(query)) answers.push(await ask(base, parameter, token));
+  const [first] = answers;
+  if (first === undefined) {
+    throw new Error(`there is no token for ${database}: give --token, --token-file or --admin-token`);
+  }
+  if (answers.length === 1) return first;
+  const databases = answers.flatMap((answer) => answer.databases);
+  const databaseCount = answers.reduce((sum, { server }) => sum + server.databaseCount, 0);
+  return { server: { ...first.server, databaseCount }, databases };
+}
+
+/** The tokens that show what is asked for; `undefined` where none is asked for. */
+function tokensFor({ database, settings }: StatusQuery): readonly (string | undefined)[] {
+  const { tokens, adminToken } = settings;
+  if (adminToken !== undefined) return [adminToken];
+  if (tokens.kind === 'none') return [undefined];
+  if (tokens.kind === 'shared') return tokens.tokens.slice(0, 1);
+  const fitting = [...tokens.tokens].filter(([name]) => {
+    return (
+      database === undefined || coveredNames(name).includes(database) || coveredNames(database).includes(name)
+    );
+  });
+  return [...new Set(fitting.flatMap(([, list]) => list.slice(0, 1)))];
+}
+
+async function ask(base: string, parameter: string, token: string | undefined): Promise<Status> {
+  const headers: Record<string, string> = token === undefined ? {} : { Authorization: `Bearer ${token}` };
+  let response: Response;
+  try {
+    response = await fetch(`${base}/status${parameter}`, {
+      headers,
+      signal: AbortSignal.timeout(PATIENCE_MS),
+    });
+  } catch (error) {
+    throw new Error(whyUnreachable(base, error), { cause: error });
+  }
+  if (response.ok) {
+    const answer: unknown = await response.json().catch(() => undefined);
+    if (isStatus(answer)) return answer;
+    throw new Error(`something else than this IPC server answers at ${base}: give its --port, or --url`);
+  }
+  throw new Error(whyRefused(base, response.status, token !== undefined));
+}
+
+function isStatus(answer: unknown): answer is Status {
+  return typeof answer === 'object' && answer !== null && 'server' in answer && 'databases' in answer;
+}
+
+const CERTIFICATE_CODES = /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ISSUER/;
+
+function whyUnreachable(base: string, error: unknown): string {
+  const reasons = reasonsOf(error);
+  if (reasons.includes('ERR_TLS_CERT_ALTNAME_INVALID'))
+    return `the certificate of the server at ${base} is for another name: give --url with a name that is in it`;
+  if (CERTIFICATE_CODES.test(reasons))
+    return `the certificate of the server at ${base} is not trusted: set NODE_EXTRA_CA_CERTS to the file of the authority that signed it`;
+  if (/ECONNRESET|EPROTO|SSL|UND_ERR_SOCKET|TimeoutError/.test(reasons))
+    return `whatever listens at ${base} gives no answer (${reasons}): is the port right, and does the server speak ${base.startsWith('https') ? 'TLS' : 'TLS, so that the URL begins with https'}?`;
+  return `no IPC server answers at ${base} (${reasons}): is it running, and are --host and --port right? --url says where it is otherwise`;
+}
+
+const WORDS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'nobody listens there',
+  ENOTFOUND: 'there is no host of that name',
+  EHOSTUNREACH: 'the host cannot be reached',
+  ENETUNREACH: 'the network cannot be reached',
+};
+
+/** What went wrong on the line, in the words and codes of the system. */
+function reasonsOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (error instanceof AggregateError && error.errors.length > 0) return reasonsOf(error.errors[0]);
+  if (error.cause !== undefined) return reasonsOf(error.cause);
+  const { code } = error as { code?: unknown };
+  if (typeof code === 'string') return WORDS[code] ?? code;
+  return error.name === 'Error' ? error.message : error.name;
+}
+
+function whyRefused(base: string, status: number, hasToken: boolean): string {
+  if (status === 401 && !hasToken)
+    return `the server at ${base} wants a token: set ACEBASE_IPC_SERVER_TOKEN, or give --token-file`;
+  if (status === 401)
+    return `the server at ${base} does not know that token: give one that it has, by ACEBASE_IPC_SERVER_TOKEN, --token-file or --admin-token`;
+  if (status === 421)
+    return `the server at ${base} has no token, and may not be called by that name: use localhost, or add the name to its allowedHosts`;
+  if (status === 404)
+    return `the server at ${base} does not know /status: it is an older version, or another program`;
+  return `the server at ${base} answered with ${status}`;
+}
+
+function urlOf({ host, port, ssl }: StatusQuery['settings']): string {
+  const name = isWildcardHost(host) ? 'localhost' : host;
+  return `${ssl === undefined ? 'http' : 'https'}://${name.includes(':') ? `[${name}]` : name}:${port}`;
+}

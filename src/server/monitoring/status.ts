@@ -1,0 +1,196 @@
+import type { Broker } from '../../broker/broker.js';
+import type { HeldLock, WaitingLock } from '../../broker/lock-ledger.js';
+import type { Clock } from '../../broker/ports.js';
+import type { DatabaseReport, KeptMail, PeerReport, ReportedState } from '../../broker/survey.js';
+import type { TimelineEntry } from '../../broker/timeline.js';
+import { type Problem, type ProblemLimits, problemsOf } from './problems.js';
+
+/** How the server is, and all databases that whoever asks may see (docs/PROTOCOL.md, section 4). */
+export interface Status {
+  readonly server: ServerStatus;
+  /** By name; {@link MAX_LISTED_DATABASES} at most. */
+  readonly databases: readonly DatabaseStatus[];
+}
+
+/** The server as a whole. */
+export interface ServerStatus {
+  readonly version: string;
+  /** When it began to listen, and now: milliseconds since 1970. */
+  readonly startedAt: number;
+  readonly now: number;
+  /** Whether it stops, and lets nobody in any more. */
+  readonly draining: boolean;
+  /** Milliseconds that 99 of 100 waits for its event loop were below, in the last 10 to 20 s. */
+  readonly eventLoopDelayP99: number;
+  /** Bytes that wait in all queues of all databases. */
+  readonly bufferedBytes: number;
+  /** TCP connections. */
+  readonly connections: number;
+  /** Databases that whoever asks may see, those that are not listed among them. */
+  readonly databaseCount: number;
+}
+
+/** One peer. */
+export interface PeerStatus {
+  readonly id: string;
+  readonly role: 'master' | 'worker';
+  readonly state: ReportedState;
+  /** Name and version of its client; `null` for a stock one. */
+  readonly client: string | null;
+  readonly address: string;
+  /** The number of its process, if that is on the machine of the server and was found (`watchProcesses`). */
+  readonly pid: number | null;
+  /** Milliseconds since 1970. */
+  readonly connectedAt: number;
+  /** Milliseconds that its last ping took; `null` before the first answer. */
+  readonly roundTrip: number | null;
+  /** Since it came. */
+  readonly messagesIn: number;
+  readonly messagesOut: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  /** What is kept for it while it is away, or settles. */
+  readonly mail: KeptMail;
+  /** Bytes that were sent, and that it has not read, as far as is known. */
+  readonly buffered: number;
+}
+
+/** One database. */
+export interface DatabaseStatus {
+  /** By its name on the wire: `mydb_data`. */
+  readonly name: string;
+  /** The id of the master that is connected. */
+  readonly master: string | null;
+  /** Milliseconds for which none has been connected; `null` if there is one, or nobody at all. */
+  readonly masterAbsentFor: number | null;
+  /** In the order of their coming, 500 at most. */
+  readonly peers: readonly PeerStatus[];
+  /** All, those that are not listed among them. */
+  readonly peerCount: number;
+  /** Oldest first, 200 of each at most. */
+  readonly locks: {
+    readonly held: readonly HeldLock[];
+    readonly waiting: readonly WaitingLock[];
+    /** All, those that are not listed among them. */
+    readonly heldCount: number;
+    readonly waitingCount: number;
+  };
+  /** All that is kept: for a master that is absent or settles, and for peers that are away. */
+  readonly mail: KeptMail;
+  /** Since the server was started. `lockWaitSum` in milliseconds. */
+  readonly totals: {
+    readonly messagesIn: number;
+    readonly messagesOut: number;
+    readonly bytesIn: number;
+    readonly bytesOut: number;
+    readonly lockWaitCount: number;
+    readonly lockWaitSum: number;
+  };
+  /** What is wrong, the worst first. */
+  readonly problems: readonly Problem[];
+  /** The last things that happened, the newest last, 100 at most. */
+  readonly timeline: readonly TimelineEntry[];
+}
+
+/** Databases that a status lists. */
+export const MAX_LISTED_DATABASES = 100;
+
+/** What the server says of itself. */
+export type ServerFacts = Pick<
+  ServerStatus,
+  'version' | 'startedAt' | 'draining' | 'eventLoopDelayP99' | 'connections'
+>;
+
+/** What a status board works with. */
+export interface StatusBoardSettings {
+  readonly broker: Pick<Broker, 'report' | 'knownDatabases' | 'bufferedBytes'>;
+  readonly clock: Clock;
+  readonly limits: ProblemLimits;
+  server(): ServerFacts;
+}
+
+/** Says how the server is at one moment, to as many as ask; each database is looked at once. */
+export class StatusBoard {
+  readonly #settings: StatusBoardSettings;
+  readonly #databases = new Map<string, DatabaseStatus>();
+  readonly #server: ServerStatus;
+  readonly #names: readonly string[];
+
+  /** Looks now. */
+  constructor(settings: StatusBoardSettings) {
+    const { broker, clock } = settings;
+    this.#settings = settings;
+    this.#names = broker.knownDatabases.toSorted();
+    this.#server = {
+      ...settings.server(),
+      now: Math.round(clock.wallTime()),
+      bufferedBytes: broker.bufferedBytes,
+      databaseCount: 0,
+    };
+  }
+
+  /** What somebody sees who may see these databases. */
+  status(sees: (database: string) => boolean): Status {
+    const names = this.#names.filter(sees);
+    const listed = names.slice(0, MAX_LISTED_DATABASES).map((name) => this.#database(name));
+    return {
+      server: { ...this.#server, databaseCount: names.length },
+      databases: listed.filter((database) => database !== undefined),
+    };
+  }
+
+  #database(name: string): DatabaseStatus | undefined {
+    const known = this.#databases.get(name);
+    if (known !== undefined) return known;
+    const { broker, limits, clock } = this.#settings;
+    const report = broker.report(name);
+    if (report === undefined) return undefined;
+    const now = { monotonic: clock.now(), wall: clock.wallTime() };
+    const status = databaseStatus(report, problemsOf(report, limits, now));
+    this.#databases.set(name, status);
+    return status;
+  }
+}
+
+function databaseStatus(report: DatabaseReport, problems: readonly Problem[]): DatabaseStatus {
+  const { name, hasMaster, masterAbsentFor, listedPeers, peerCount, locks, heldLocks } = report;
+  const { mail, traffic, lockWait, timeline, waitingLocks } = report;
+  return {
+    name,
+    master: hasMaster ? (listedPeers.find(({ role }) => role === 'master')?.id ?? '[master]') : null,
+    masterAbsentFor: masterAbsentFor === undefined ? null : Math.round(masterAbsentFor),
+    peers: listedPeers.map(peerStatus),
+    peerCount,
+    locks: {
+      held: locks.held,
+      waiting: locks.waiting,
+      heldCount: heldLocks.held + heldLocks.orphaned + heldLocks.expired,
+      waitingCount: waitingLocks,
+    },
+    mail,
+    totals: { ...traffic, lockWaitCount: lockWait.count, lockWaitSum: Math.round(lockWait.sum) },
+    problems,
+    timeline: timeline.map((entry) => ({ ...entry, at: Math.round(entry.at) })),
+  };
+}
+
+function peerStatus(peer: PeerReport): PeerStatus {
+  const { id, role, state, client, address, pid, connectedAt, roundTrip, mail, buffered } = peer;
+  const { messagesIn, messagesOut, bytesIn, bytesOut } = peer;
+  return {
+    id,
+    role,
+    state,
+    client: client ?? null,
+    address,
+    pid: pid ?? null,
+    connectedAt: Math.round(connectedAt),
+    roundTrip: roundTrip === undefined ? null : Math.round(roundTrip * 10) / 10,
+    messagesIn,
+    messagesOut,
+    bytesIn,
+    bytesOut,
+    mail,
+    buffered,
+  };
+}

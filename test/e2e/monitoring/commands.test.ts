@@ -1,0 +1,149 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
+import { Cluster } from '../../support/cluster.js';
+import { freePort } from '../../support/free-port.js';
+import { rawPeer } from '../../support/raw-socket.js';
+import { serve } from '../../support/served.js';
+import { untilStatus } from '../../support/status.js';
+import { Arrivals } from '../../support/waiting.js';
+
+const script = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url));
+
+let cluster: Cluster | undefined;
+
+afterEach(async () => {
+  await cluster?.end();
+  cluster = undefined;
+});
+
+interface Run {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function run(...words: readonly string[]): Promise<Run> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, [script, ...words], (error, stdout, stderr) => {
+      resolve({ code: typeof error?.code === 'number' ? error.code : 0, stdout, stderr });
+    });
+  });
+}
+
+/** A command that goes on until it is ended, and what it prints. */
+function watch(...words: readonly string[]) {
+  const child: ChildProcess = spawn(process.execPath, [script, ...words, '--watch'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  const printed = new Arrivals<string>();
+  let all = '';
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+    all += text;
+    printed.add(all);
+  });
+  return { until: (pattern: RegExp) => printed.first((text) => pattern.test(text)) };
+}
+
+describe('peers, locks and databases', () => {
+  it('show a cluster of real processes', async () => {
+    // So that who is killed is away for a while.
+    cluster = await Cluster.start({ options: { token: 'sesame', watchProcesses: false } });
+    const [, holder, other] = await cluster.form(2, { token: 'sesame' });
+    const { port } = cluster.server;
+    const where = ['--port', String(port), '--token', 'sesame'];
+    await holder.hold('orders/1');
+    other.set('orders/2', 1).catch(() => undefined);
+    await untilStatus(port, 'mydb_data', ({ locks }) => locks.waitingCount > 0, 'sesame');
+    const [holderId, otherId] = [await holder.ready(), await other.ready()];
+    const peers = await run('peers', ...where);
+    expect(peers).toMatchObject({ code: 0, stderr: '' });
+    expect(peers.stdout).toMatch(new RegExp(`^mydb_data +${holderId} +connected `, 'm'));
+    const locks = await run('locks', 'mydb', ...where);
+    expect(locks.stdout).toMatch(new RegExp(`^mydb_data +${holderId} +held .+ write +orders/1`, 'm'));
+    expect(locks.stdout).toMatch(new RegExp(`^mydb_data +${otherId} +waiting .+ write +orders`, 'm'));
+    const databases = await run('databases', ...where);
+    expect(databases.stdout).toMatch(/^mydb_data +connected +3 +1 +1 /m);
+    expect(JSON.parse((await run('locks', '--json', ...where)).stdout)).toMatchObject([
+      { database: 'mydb_data', holder: holderId, state: 'held' },
+      { database: 'mydb_data', requester: otherId, state: 'waiting' },
+    ]);
+    expect((await run('peers', 'nodb', ...where)).stdout).toBe('nobody is connected to nodb\n');
+
+    const watching = watch('peers', 'mydb', ...where);
+    await watching.until(new RegExp(`${otherId} +connected`));
+    await other.kill();
+    await watching.until(new RegExp(`${otherId} +away`));
+  });
+
+  it('wait for a server that goes away while they watch', async () => {
+    cluster = await Cluster.start();
+    const watching = watch('databases', '--json', '--port', String(cluster.server.port));
+    await watching.until(/^\[\]\n/);
+    await cluster.server.kill();
+    await watching.until(/^\{"error":"no IPC server answers at .*"\}$/m);
+    await cluster.restartServer();
+    await watching.until(/\}\n\[\]\n/);
+  });
+
+  it('see all databases of a server that has a token for each', async () => {
+    const { port } = await serve({ token: { first: 'sesame1', second: 'sesame2' } });
+    const token = JSON.stringify({ first: 'sesame1', second: 'sesame2' });
+    for (const [database, own] of [
+      ['first', 'sesame1'],
+      ['second', 'sesame2'],
+    ] as const) {
+      await rawPeer({ port }, { database, id: 'worker01', token: own });
+    }
+    const all = await run('databases', '--json', '--port', String(port), '--token', token);
+    expect(JSON.parse(all.stdout)).toMatchObject([{ name: 'first' }, { name: 'second' }]);
+    const one = await run('peers', 'second', '--json', '--port', String(port), '--token', token);
+    expect(JSON.parse(one.stdout)).toMatchObject([{ database: 'second', id: 'worker01' }]);
+    expect((await run('peers', 'third', '--port', String(port), '--token', token)).stderr).toBe(
+      'acebase-ipc-server: there is no token for third: give --token, --token-file or --admin-token\n',
+    );
+  });
+});
+
+describe('what is wrong is said with what to do', () => {
+  it('where nobody listens', async () => {
+    const port = await freePort();
+    expect(await run('peers', '--port', String(port))).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: `acebase-ipc-server: no IPC server answers at http://localhost:${port} (nobody listens there): is it running, and are --host and --port right? --url says where it is otherwise\n`,
+    });
+  });
+
+  it('where the token is missing or wrong', async () => {
+    const { port } = await serve({ token: 'sesame' });
+    const where = ['--port', String(port)];
+    expect((await run('locks', ...where)).stderr).toContain('wants a token: set ACEBASE_IPC_SERVER_TOKEN');
+    const wrong = await run('locks', ...where, '--token', 'qX7-wrong');
+    expect(wrong.stderr).toContain('does not know that token');
+    expect(wrong.stderr).not.toContain('qX7');
+  });
+
+  it('where something else answers', async () => {
+    const other = createServer((request, response) => {
+      response.statusCode = request.url === '/status' ? 200 : 404;
+      response.end('hello');
+    }).listen(0, '127.0.0.1');
+    onTestFinished(() => void other.close());
+    await new Promise((resolve) => other.once('listening', resolve));
+    const url = `http://127.0.0.1:${(other.address() as AddressInfo).port}`;
+    expect((await run('databases', '--url', url)).stderr).toContain('something else than this IPC server');
+    expect((await run('databases', '--url', `${url}/x`)).stderr).toContain('does not know /status');
+    expect((await run('databases', '--url', url.replace('http', 'https'))).stderr).toContain(
+      'does the server speak TLS?',
+    );
+  });
+
+  it('where a host is not loopback, and has no token', async () => {
+    const { stderr } = await run('peers', '--host', 'ipc.invalid', '--port', '1234');
+    expect(stderr).toContain('no IPC server answers at http://ipc.invalid:1234');
+  });
+});

@@ -1,0 +1,121 @@
+import { describe, expect, test } from 'vitest';
+import { describe as describeReport, rowsOf, SUBJECTS } from '../../../src/cli/reports.js';
+import { exampleDatabase, examplePeer, exampleStatus } from '../../support/example-status.js';
+
+const held = {
+  id: 7,
+  holder: 'worker01',
+  tid: 'transaction1',
+  path: 'orders/1',
+  write: true,
+  comment: 'transactNode',
+  heldFor: 1_200,
+  state: 'held',
+} as const;
+const waiting = {
+  requester: 'worker02',
+  tid: 'transaction2',
+  path: 'orders\u001b[2J\n',
+  write: false,
+  comment: '',
+  waitingFor: 34,
+};
+const locks = { held: [held], waiting: [waiting], heldCount: 1, waitingCount: 1 };
+const lines = (text: string) => text.split('\n');
+
+describe('tables', () => {
+  test('of peers', () => {
+    const away = examplePeer({
+      id: 'worker02',
+      state: 'away',
+      client: 'acebase-ipc-server/2.1.0',
+      pid: 4_711,
+      mail: { messages: 2, bytes: 2_048_000 },
+    });
+    const { peers } = exampleDatabase();
+    const status = exampleStatus(exampleDatabase({ peers: [...peers, away], peerCount: 5 }));
+    expect(lines(describeReport(status, { subject: 'peers' }))).toEqual([
+      'DATABASE   PEER      STATE          CAME  CLIENT                     PID  ADDRESS           IN    OUT    PING      WAITS',
+      'mydb_data  [master]  connected  14 s ago  stock                        –  10.0.0.1:1000  1,234  5,678       –          –',
+      'mydb_data  worker01  connected  14 s ago  stock                        –  10.0.0.1:1000  1,234  5,678  0.4 ms          –',
+      'mydb_data  worker02  away       14 s ago  acebase-ipc-server/2.1.0  4711  10.0.0.1:1000  1,234  5,678  0.4 ms  2,000 KiB',
+      '2 more peers are not shown',
+    ]);
+  });
+
+  test('of locks, in which a path is no command to the terminal', () => {
+    const status = exampleStatus(exampleDatabase({ locks: { ...locks, waitingCount: 11 } }));
+    expect(lines(describeReport(status, { subject: 'locks' }))).toEqual([
+      'DATABASE   PEER      STATE      FOR  TO     PATH         WHY           TRANSACTION',
+      'mydb_data  worker01  held       1 s  write  orders/1     transactNode  transaction1',
+      'mydb_data  worker02  waiting  34 ms  read   orders·[2J·                transaction2',
+      '10 more locks are not shown',
+    ]);
+    expect(describeReport(exampleStatus(exampleDatabase()), { subject: 'locks' })).toBe(
+      'no worker holds a lock, and none waits for one',
+    );
+  });
+
+  test('of databases, with what is wrong and what to do', () => {
+    const problem = { code: 'no-master', since: 0, message: 'mydb has no master', remedy: 'Start it.' };
+    const status = exampleStatus(
+      exampleDatabase({ locks }),
+      exampleDatabase({
+        name: 'other_data',
+        master: null,
+        masterAbsentFor: 14_000,
+        peers: [examplePeer()],
+        problems: [
+          { ...problem, severity: 'critical' },
+          { ...problem, severity: 'warning' },
+        ],
+      }),
+      exampleDatabase({ name: 'left_data', master: null, peers: [], peerCount: 0 }),
+    );
+    expect(lines(describeReport(status, { subject: 'databases' }))).toEqual([
+      'version 9.8.7, running for 2 h: 1,002 connections, event loop delay 1.5 ms',
+      '',
+      'DATABASE    MASTER         PEERS  LOCKS  WAITING  MAIL  IN  OUT  MEAN LOCK WAIT',
+      'mydb_data   connected          2      1        1     –   1    2          2.5 ms',
+      'other_data  none for 14 s      2      0        0     –   1    2          2.5 ms',
+      'left_data   nobody there       0      0        0     –   1    2          2.5 ms',
+      '',
+      'CRITICAL: mydb has no master',
+      '  Start it.',
+      'WARNING: mydb has no master',
+      '  Start it.',
+    ]);
+  });
+
+  test.each(SUBJECTS)('of %s lose columns, not lines, where the terminal is narrow', (subject) => {
+    const status = exampleStatus(exampleDatabase({ locks }));
+    const wide = lines(describeReport(status, { subject })).filter((line) => line.includes('mydb_data'));
+    const narrow = lines(describeReport(status, { subject, width: 62 }));
+    const rows = narrow.filter((line) => /DATABASE|mydb_data/.test(line));
+    expect(rows).toHaveLength(wide.length + 1);
+    expect(rows.filter((line) => line.length > 62)).toEqual([]);
+    expect(rows[0]).toContain(subject === 'databases' ? 'WAITING' : 'STATE');
+  });
+
+  test('say that nobody is there', () => {
+    expect(describeReport(exampleStatus(), { subject: 'peers', database: 'mydb' })).toBe(
+      'nobody is connected to mydb',
+    );
+    expect(describeReport(exampleStatus(), { subject: 'databases' })).toBe('nobody is connected');
+  });
+});
+
+describe('rows for programs', () => {
+  test('of peers', () =>
+    expect(rowsOf('peers', exampleStatus(exampleDatabase()))).toMatchObject([
+      { database: 'mydb_data', id: '[master]', client: 'stock', since: '2023-11-14T22:13:06.000Z' },
+      { database: 'mydb_data', id: 'worker01', roundTrip: 0.4 },
+    ]));
+  test('of locks', () =>
+    expect(rowsOf('locks', exampleStatus(exampleDatabase({ locks })))).toEqual([
+      { database: 'mydb_data', ...held },
+      { database: 'mydb_data', ...waiting, state: 'waiting' },
+    ]));
+  test('of databases', () =>
+    expect(rowsOf('databases', exampleStatus(exampleDatabase()))).toEqual([exampleDatabase()]));
+});

@@ -1,0 +1,108 @@
+import { describe, expect, test } from 'vitest';
+import { MAX_MEASURED_DATABASES } from '../../../src/broker/limits.js';
+import { Metrics } from '../../../src/server/monitoring/metrics.js';
+import { BrokerLab } from '../../support/broker-lab.js';
+
+async function linesOf(lab: BrokerLab, refusals: ReadonlyMap<string, number> = new Map()) {
+  const { broker } = lab;
+  const metrics = new Metrics(() => ({
+    version: '9.8.7',
+    isReady: false,
+    connections: 7,
+    summaries: broker.summaries(),
+    totals: broker.totals(),
+    incidents: broker.incidents.totals,
+    refusals,
+  }));
+  const { text, contentType } = await metrics.text();
+  expect(contentType).toBe('text/plain; version=0.0.4; charset=utf-8');
+  return text.split('\n');
+}
+
+test('a server in figures', async () => {
+  const lab = new BrokerLab();
+  const master = lab.connectMaster();
+  const worker = lab.connect('worker01');
+  lab.connect('worker02').says('{"type":"event","from":"worker02"}');
+  worker.tells({ type: 'lock-request', id: 'r1', data: { path: '', tid: 't1', write: true } }, '[master]');
+  lab.clock.advance(40);
+  master.tells(
+    { type: 'lock-result', id: 'r1', ok: true, data: { id: 5, path: '', tid: 't1', write: true } },
+    'worker01',
+  );
+  worker.tells({ type: 'lock-request', id: 'r2', data: { path: '', tid: 't2', write: true } }, '[master]');
+  lab.clock.advance(2_500);
+  const lines = await linesOf(lab, new Map([['IPC_REFUSED_TOKEN', 3]]));
+  expect(
+    [
+      'acebase_ipc_build_info{version="9.8.7"} 1',
+      'acebase_ipc_ready 0',
+      'acebase_ipc_connections 7',
+      'acebase_ipc_databases 1',
+      'acebase_ipc_peers{database="mydb_data",role="worker",state="connected"} 2',
+      'acebase_ipc_peers{database="mydb_data",role="master",state="connected"} 1',
+      'acebase_ipc_peers{database="mydb_data",role="worker",state="away"} 0',
+      'acebase_ipc_master_absent_seconds{database="mydb_data"} 0',
+      'acebase_ipc_received_messages_total{database="mydb_data",kind="event"} 1',
+      'acebase_ipc_relayed_messages_total{database="mydb_data",kind="event"} 2',
+      'acebase_ipc_lock_wait_seconds_bucket{database="mydb_data",le="0.025"} 0',
+      'acebase_ipc_lock_wait_seconds_bucket{database="mydb_data",le="0.05"} 1',
+      'acebase_ipc_lock_wait_seconds_bucket{database="mydb_data",le="120"} 1',
+      'acebase_ipc_lock_wait_seconds_bucket{database="mydb_data",le="+Inf"} 1',
+      'acebase_ipc_lock_wait_seconds_sum{database="mydb_data"} 0.04',
+      'acebase_ipc_lock_wait_seconds_count{database="mydb_data"} 1',
+      'acebase_ipc_locks{database="mydb_data",state="held"} 1',
+      'acebase_ipc_waiting_lock_requests{database="mydb_data"} 1',
+      'acebase_ipc_oldest_lock_wait_seconds{database="mydb_data"} 2.5',
+      'acebase_ipc_refusals_total{code="IPC_REFUSED_TOKEN"} 3',
+      'acebase_ipc_refusals_total{code="IPC_REFUSED_HOST"} 0',
+      'acebase_ipc_incidents_total{incident="locks-recovered"} 0',
+      'acebase_ipc_dropped_messages_total{reason="undeliverable"} 0',
+    ].filter((line) => !lines.includes(line)),
+  ).toEqual([]);
+  expect(lines.some((line) => /^nodejs_eventloop_lag_p99_seconds /.test(line))).toBe(true);
+  expect(lines.some((line) => /^process_resident_memory_bytes /.test(line))).toBe(true);
+});
+
+describe('databases beyond those that are measured apart', () => {
+  test('are one: sums are added up, of times it is the longest', async () => {
+    const lab = new BrokerLab({ maxDatabases: 1_000 });
+    for (let index = 0; index < MAX_MEASURED_DATABASES; index++) lab.connect('worker01', `db${index}`);
+    lab.connect('worker01', 'late1').says('ping');
+    lab.clock.advance(2_000);
+    lab.connect('worker01', 'late2').says('ping');
+    lab.connect('worker02', 'late2');
+    lab.clock.advance(1_000);
+    const lines = await linesOf(lab);
+    const databases = lines.flatMap((line) => /database="([^"]+)"/.exec(line)?.[1] ?? []);
+    expect(new Set(databases).size).toBe(MAX_MEASURED_DATABASES + 1);
+    expect(databases.filter((name) => name.startsWith('late'))).toEqual([]);
+    expect(
+      [
+        `acebase_ipc_databases ${MAX_MEASURED_DATABASES + 2}`,
+        'acebase_ipc_peers{database="other",role="worker",state="connected"} 3',
+        'acebase_ipc_master_absent_seconds{database="other"} 3',
+        'acebase_ipc_received_messages_total{database="other",kind="ping"} 2',
+      ].filter((line) => !lines.includes(line)),
+    ).toEqual([]);
+  });
+});
+
+test('what is asked twice is looked at twice', async () => {
+  let looks = 0;
+  const lab = new BrokerLab();
+  const metrics = new Metrics(() => {
+    looks += 1;
+    return {
+      version: '',
+      isReady: true,
+      connections: looks,
+      summaries: [],
+      totals: new Map(),
+      incidents: lab.broker.incidents.totals,
+      refusals: new Map(),
+    };
+  });
+  const both = [await metrics.text(), await metrics.text()];
+  expect(both.map(({ text }) => /^acebase_ipc_connections (\d)$/m.exec(text)?.[1])).toEqual(['1', '2']);
+});

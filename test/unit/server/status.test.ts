@@ -1,0 +1,21 @@
+import { expect, test } from 'vitest';
+import { MAX_LISTED_DATABASES, StatusBoard } from '../../../src/server/monitoring/status.js';
+import { BrokerLab } from '../../support/broker-lab.js';
+
+const limits = { maxBuffered: 1_000, maxMailPerPeer: 1_000, lockTimeout: 120_000, reconnectGrace: 11_000 };
+const facts = { version: '9', startedAt: 0, draining: false, eventLoopDelayP99: 0, connections: 3 };
+
+test('a status lists no more than so many databases, by name, and counts them all', () => {
+  const lab = new BrokerLab({ maxDatabases: 1_000 });
+  const count = MAX_LISTED_DATABASES + 20;
+  for (let index = count; index > 0; index--) {
+    lab.connect('worker01', `db${String(index).padStart(3, '0')}`);
+  }
+  const board = new StatusBoard({ broker: lab.broker, clock: lab.clock, limits, server: () => facts });
+  const { server, databases } = board.status(() => true);
+  expect(server).toMatchObject({ ...facts, databaseCount: count, now: lab.clock.wallTime() });
+  expect(databases).toHaveLength(MAX_LISTED_DATABASES);
+  expect(databases.map(({ name }) => name).slice(0, 2)).toEqual(['db001', 'db002']);
+  const [last] = board.status((name) => name === `db${count}`).databases;
+  expect(last).toMatchObject({ name: `db${count}`, peerCount: 1 });
+});
