@@ -7,11 +7,12 @@ export const MAX_ROWS = 200;
 /** How bad it is. */
 export type Health = 'well' | 'warning' | 'critical' | 'left';
 
-/** The worst of a database's problems; `left`: nobody is connected to it. */
-export function healthOf({ problems, peerCount }: DatabaseStatus): Health {
+/** The worst of a database's problems. One that has no master yet is not well; `left`: nobody is connected to it. */
+export function healthOf({ problems, peerCount, master }: DatabaseStatus): Health {
   if (problems.some(({ severity }) => severity === 'critical')) return 'critical';
   if (problems.length > 0) return 'warning';
-  return peerCount === 0 ? 'left' : 'well';
+  if (peerCount === 0) return 'left';
+  return master === null ? 'warning' : 'well';
 }
 
 /** Whether somebody should look at it. */
@@ -45,13 +46,28 @@ export function firstChoice({ databases }: Status): string | undefined {
 }
 
 /** What there is to say about a database that has no problem. */
-export function allWell({ peers, peerCount, locks, master }: DatabaseStatus): string {
+export function calmWords(database: DatabaseStatus): { readonly title: string; readonly text: string } {
+  const { peers, peerCount, locks, master } = database;
+  if (peerCount === 0) {
+    return {
+      title: 'Nobody is connected',
+      text: 'All its processes have left. What happened before stands below.',
+    };
+  }
   const masters = peers.filter(({ role }) => role === 'master').length;
   const workers = counted(peerCount - masters, 'worker');
-  const head = master === null ? `${workers}, and no master yet` : `The master is connected, with ${workers}`;
+  if (master === null) {
+    return {
+      title: 'No master yet',
+      text: `${workers} here, and what they ask is kept until the process with the role "master" comes.`,
+    };
+  }
   const waiting = locks.waitingCount;
-  if (waiting === 0) return `${head}. Nobody waits for a lock.`;
-  return `${head}. ${counted(waiting, 'request')} for a lock ${waiting === 1 ? 'is' : 'are'} under way.`;
+  const waits =
+    waiting === 0
+      ? 'Nobody waits for a lock.'
+      : `${counted(waiting, 'request')} for a lock ${waiting === 1 ? 'is' : 'are'} under way.`;
+  return { title: 'All is well', text: `The master is connected, with ${workers}. ${waits}` };
 }
 
 /** What the tab of the browser says. */
@@ -71,11 +87,7 @@ export interface PageAddress {
 }
 
 /** What the code of a process needs, to reach the server that this page came from. */
-export function exampleCode(
-  location: PageAddress,
-  role: 'master' | 'worker',
-  hasToken: boolean,
-): string {
+export function exampleCode(location: PageAddress, role: 'master' | 'worker', hasToken: boolean): string {
   const isSecure = location.protocol === 'https:';
   const port = location.port === '' ? (isSecure ? '443' : '80') : location.port;
   const host = location.hostname.replace(/^\[(.*)\]$/, '$1');

@@ -1,4 +1,4 @@
-import { allWell, healthOf, sortedProblems } from '../cluster.js';
+import { calmWords, healthOf, sortedProblems } from '../cluster.js';
 import type { History, Sample } from '../history.js';
 import type { DatabaseStatus, Problem } from '../status.js';
 import { bytes, count, counted, latency, rate, seconds, timeOfDay } from '../words.js';
@@ -75,7 +75,7 @@ function Problems({ database, now, others }: Omit<DatabaseProps, 'history'>) {
       {/* The banners tick; only what is new is read out. */}
       <p class="unseen" role="status">
         {problems.length === 0
-          ? 'All is well'
+          ? calmWords(database).title
           : `${counted(problems.length, 'problem')}: ${problems.map(({ code }) => code).join(', ')}`}
       </p>
     </section>
@@ -83,13 +83,14 @@ function Problems({ database, now, others }: Omit<DatabaseProps, 'history'>) {
 }
 
 function NoProblem({ database }: { readonly database: DatabaseStatus }) {
-  const isLeft = healthOf(database) === 'left';
+  const health = healthOf(database);
+  const { title, text } = calmWords(database);
   return (
-    <div class={`banner ${isLeft ? 'left' : 'well'}`}>
-      <Mark health={isLeft ? 'left' : 'well'} />
+    <div class={`banner ${health}`}>
+      <Mark health={health} />
       <div>
-        <h3>{isLeft ? 'Nobody is connected' : 'All is well'}</h3>
-        <p>{isLeft ? 'All its processes have left. What happened before stands below.' : allWell(database)}</p>
+        <h3>{title}</h3>
+        <p>{text}</p>
       </div>
     </div>
   );
@@ -157,7 +158,7 @@ function Figures({
 }
 
 function MasterFigure({ database }: { readonly database: DatabaseStatus }) {
-  const { peers, peerCount, master, masterAbsentFor } = database;
+  const { peers, peerCount, master, masterAbsentFor, problems } = database;
   const found = peers.find(({ role }) => role === 'master');
   if (master !== null) {
     const state = found?.state ?? 'connected';
@@ -170,8 +171,9 @@ function MasterFigure({ database }: { readonly database: DatabaseStatus }) {
       />
     );
   }
+  const concern = problems.some(({ severity }) => severity === 'critical') ? 'critical' : 'warning';
   const absence = masterAbsentFor === null ? '' : `for ${seconds(masterAbsentFor)}`;
-  return <Figure name="Master" value="none" note={absence} concern={peerCount > 0 ? 'critical' : undefined} />;
+  return <Figure name="Master" value="none" note={absence} concern={peerCount > 0 ? concern : undefined} />;
 }
 
 function Figure(props: {

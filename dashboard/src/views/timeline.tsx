@@ -6,7 +6,7 @@ import { counted, timeOfDay } from '../words.js';
 const FEW = 12;
 
 /** Kinds that somebody should look at. */
-const BAD = new Set(['refused', 'recovered', 'slow', 'lost']);
+const BAD = new Set<TimelineEntry['kind']>(['away', 'refused', 'recovered', 'slow', 'warning']);
 
 /** What happened, the newest first. */
 export function Timeline({

@@ -27,8 +27,8 @@ export function TokenForm({ wasWrong, onToken }: TokenFormProps) {
     <form class="token" method="post" onSubmit={submit}>
       <h2>This server wants a token</h2>
       <p id="token-help">
-        Its <code>adminToken</code>, or the token of a database, to see that database. It stays in this tab until you close
-        it, and goes to no other server.
+        Its <code>adminToken</code>, or the token of a database, to see that database. It stays in this tab
+        until you close it, and goes to no other server.
       </p>
       <label for="token">Token</label>
       <div class="field">

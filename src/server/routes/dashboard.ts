@@ -65,7 +65,7 @@ interface Content {
 }
 
 /**
- * `GET /` and the files of that page: the dashboard [PROTOCOL-4.7]. Open to all, since it holds no data: what it shows
+ * `GET /` and the files of that page: the dashboard [PROTOCOL-4.10]. Open to all, since it holds no data: what it shows
  * it asks for with the token that somebody gives it.
  */
 export function addDashboardRoutes(app: Hono<RouteEnvironment>): void {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import {
-  allWell,
+  calmWords,
   exampleCode,
   firstChoice,
   healthOf,
@@ -53,8 +53,18 @@ test('the title of the tab tells that something is wrong', () => {
   expect(titleOf(statusOf([broken, warned]))).toBe('(!) 2 databases · AceBase IPC server');
 });
 
-test('says in a sentence that all is well', () => {
-  expect(allWell(fine)).toBe('The master is connected, with 1 worker, and nobody waits for a lock.');
+test('says how a database is that has no problem', () => {
+  const orphaned = databaseStatus({ master: null, peers: [peerStatus()], peerCount: 1 });
+  const left = databaseStatus({ master: null, peers: [], peerCount: 0 });
+  const busy = databaseStatus({ locks: { ...fine.locks, waitingCount: 2 } });
+  expect(calmWords(fine)).toEqual({
+    title: 'All is well',
+    text: 'The master is connected, with 1 worker. Nobody waits for a lock.',
+  });
+  expect(calmWords(busy).text).toContain('2 requests for a lock are under way.');
+  expect(calmWords(orphaned).title).toBe('No master yet');
+  expect(calmWords(left).title).toBe('Nobody is connected');
+  expect([orphaned, left].map(healthOf)).toEqual(['warning', 'left']);
 });
 
 test('the example reaches the server that the page came from', () => {
