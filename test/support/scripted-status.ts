@@ -71,6 +71,8 @@ export class ScriptedStatus {
   readonly #server: Server;
   readonly #streams = new Set<ServerResponse>();
   #last: Status | undefined;
+  /** Answers with this instead of a stream. */
+  refusal: { readonly status: number; readonly body: unknown } | undefined;
 
   private constructor(server: Server) {
     this.#server = server;
@@ -83,6 +85,11 @@ export class ScriptedStatus {
     const page = getRequestListener(app.fetch, { overrideGlobalObjects: false });
     const server = createServer((request, response) => {
       if (request.url !== '/status/stream') return void page(request, response);
+      const { refusal } = scripted;
+      if (refusal !== undefined) {
+        response.writeHead(refusal.status, { 'Content-Type': 'application/json' });
+        return void response.end(JSON.stringify(refusal.body));
+      }
       response.writeHead(200, { 'Content-Type': 'text/event-stream' });
       response.flushHeaders();
       scripted.#streams.add(response);
@@ -104,6 +111,7 @@ export class ScriptedStatus {
     for (const stream of this.#streams) tell(stream, status);
   }
 
+  /** May be called again. */
   async stop(): Promise<void> {
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));

@@ -40,6 +40,7 @@ export function Locks({ database, now }: { readonly database: DatabaseStatus; re
         caption={`Locks of ${database.name}: held ones, then requests that wait`}
         columns={COLUMNS}
         rows={rowsOf(held, waiting)}
+        total={heldCount + waitingCount}
         keyOf={({ key }) => key}
         classOf={({ state, time }) =>
           state === 'held' || (state === 'waits' && time < LONG_WAIT_MS) ? '' : 'odd'

@@ -33,6 +33,7 @@ export function Peers({ database, history, now }: PeersProps) {
         caption={`The peers of ${database.name}`}
         columns={COLUMNS}
         rows={sortedPeers(database.peers)}
+        total={database.peerCount}
         keyOf={({ id }) => id}
         classOf={({ state }) => (state === 'connected' ? '' : 'odd')}
         cells={(peer) => cellsOf(peer, database.name, history, now)}

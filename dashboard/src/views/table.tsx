@@ -13,6 +13,8 @@ interface TableProps<Row> {
   readonly caption: string;
   readonly columns: readonly Column[];
   readonly rows: readonly Row[];
+  /** How many there are, those that the server did not list among them. */
+  readonly total: number;
   readonly keyOf: (row: Row) => string;
   /** One cell for each column. */
   readonly cells: (row: Row) => readonly ComponentChildren[];
@@ -25,7 +27,16 @@ interface TableProps<Row> {
  * A table that becomes a list of cards on a narrow screen. The roles are written down since browsers forget them where
  * a table is laid out as something else.
  */
-export function Table<Row>({ caption, columns, rows, keyOf, cells, classOf, nothing }: TableProps<Row>) {
+export function Table<Row>({
+  caption,
+  columns,
+  rows,
+  total,
+  keyOf,
+  cells,
+  classOf,
+  nothing,
+}: TableProps<Row>) {
   const shown = rows.slice(0, MAX_ROWS);
   const classes = (column: Column | undefined): string =>
     [column?.isNumber ? 'number' : '', column?.class ?? ''].join(' ').trim();
@@ -62,9 +73,7 @@ export function Table<Row>({ caption, columns, rows, keyOf, cells, classOf, noth
         </tbody>
       </table>
       {/* biome-ignore-end lint/a11y/noRedundantRoles: see above */}
-      {rows.length > shown.length && (
-        <p class="quiet">{count(rows.length - shown.length)} more are not shown.</p>
-      )}
+      {total > shown.length && <p class="quiet">{count(total - shown.length)} more are not shown.</p>}
     </>
   );
 }
