@@ -1,6 +1,7 @@
 import type { Page } from 'playwright-core';
 import { expect, onTestFinished } from 'vitest';
 import { openChromium } from './chromium.js';
+import { eventually } from './waiting.js';
 
 /** How a page is looked at. */
 export interface Look {
@@ -14,6 +15,18 @@ const WATCH = `
   addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) =>
     violations.push(violatedDirective + ' ' + blockedURI));
 `;
+
+/** Whether the canvas of a plot has points of a colour of the style sheet. */
+const HAS_COLOR = (title: string, color: string) => `(() => {
+  const plot = document.querySelector(${JSON.stringify(`section[aria-label="${title}"]`)});
+  const canvas = plot.querySelector('canvas');
+  const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+  const hex = getComputedStyle(plot).getPropertyValue('${color}').trim();
+  const wanted = [1, 3, 5].map((at) => Number.parseInt(hex.slice(at, at + 2), 16));
+  for (let at = 0; at < data.length; at += 4)
+    if (wanted.every((value, part) => Math.abs(data[at + part] - value) < 3) && data[at + 3] > 250) return true;
+  return false;
+})()`;
 
 /**
  * The dashboard in a real browser. When the test is over, it has asked no other host for anything, had no token in an
@@ -83,6 +96,13 @@ export class DashboardPage {
       const { x, y } = element.getBoundingClientRect();
       return [element.tagName, x, y];
     })`)) as unknown[];
+  }
+
+  /** Resolves when the plot with this title has a line of the colour that is called so in the style sheet. */
+  async untilDrawn(title: string, color: string): Promise<void> {
+    // A canvas tells nobody when it is drawn. After 15 s of silence the page connects anew, and draws all it is told.
+    const attempt = async () => (await this.page.evaluate(HAS_COLOR(title, color))) === true;
+    await eventually(attempt, { timeout: 10_000 });
   }
 
   /** What axe-core complains about, in short. */

@@ -105,8 +105,7 @@ function ProblemBanner({ problem, now }: { readonly problem: Problem; readonly n
         <h3>{problem.message}</h3>
         <p>{problem.remedy}</p>
         <p class="since">
-          Since {timeOfDay(problem.since, now)}, for {seconds(now - problem.since)} ·{' '}
-          <code>{problem.code}</code>
+          Since {timeOfDay(problem.since, now)} · <code>{problem.code}</code>
         </p>
       </div>
     </div>

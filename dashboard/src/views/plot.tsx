@@ -31,19 +31,19 @@ const APART_S = 10;
 export function Plot({ title, samples, now, lines, format }: PlotProps) {
   const host = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot>(undefined);
-  const end = useRef(now);
+  // What a plot is made of anew when the theme changes: not what was there when it was made first.
+  const latest = useRef({ samples, end: 0 });
   const [pointed, setPointed] = useState<number | null>(null);
-  end.current = now / 1_000;
+  latest.current = { samples, end: now / 1_000 };
 
-  // Made once: what changes later is given to it below.
   useEffect(() => {
     const element = host.current;
     if (element === null) return undefined;
     const dark = matchMedia('(prefers-color-scheme: dark)');
     const make = (): void => {
       plot.current?.destroy();
-      const options = optionsOf(element, lines, format, () => end.current, setPointed);
-      plot.current = new uPlot(options, dataOf(samples, lines), element);
+      const options = optionsOf(element, lines, format, () => latest.current.end, setPointed);
+      plot.current = new uPlot(options, dataOf(latest.current.samples, lines), element);
     };
     make();
     const resized = new ResizeObserver(() => {

@@ -165,6 +165,26 @@ describe.runIf(chromiumPath !== undefined)('the dashboard', () => {
     }
   });
 
+  it('draws the plots anew, with all that is in them, when the theme changes', async () => {
+    const { totals } = databaseStatus();
+    const say = (second: number) => {
+      const database = databaseStatus({
+        totals: { ...totals, messagesIn: second * 100, lockWaitSum: second },
+      });
+      scripted.say(statusOf([database], { now: NOON + second * 1_000, connections: second }));
+    };
+    say(0);
+    const dashboard = await DashboardPage.open(scripted.url);
+    for (let second = 1; second <= 9; second += 4) {
+      say(second);
+      await dashboard.sees(`${second} connection`);
+    }
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await dashboard.look({ colorScheme });
+      await dashboard.untilDrawn('Messages per second', '--line-1');
+    }
+  });
+
   it('lists a bounded number of peers, and says how many more there are', async () => {
     const peers = Array.from({ length: 220 }, (_, index) => peerStatus({ id: `worker${index}` }));
     scripted.say(statusOf([databaseStatus({ peers, peerCount: 220 })]));
