@@ -22,10 +22,12 @@ function read(file: string): Promise<string> {
   return readFile(join(project.package, file), 'utf8');
 }
 
-/** The packages that the built code imports. */
+/** The packages that the built code imports. What the dashboard needs is built into it, and it runs in a browser. */
 async function importedPackages(): Promise<Set<string>> {
   const names = new Set<string>();
-  for (const file of files.filter((name) => /^dist\/.*\.(?:js|cjs|d\.ts|d\.cts)$/.test(name))) {
+  for (const file of files.filter((name) =>
+    /^dist\/(?!dashboard\/).*\.(?:js|cjs|d\.ts|d\.cts)$/.test(name),
+  )) {
     const code = await read(file);
     const found = code.matchAll(
       /(?:^(?:import|export)\b[^;"']*?\bfrom|\brequire\(|\bimport\()\s*["']([^"'.][^"']*)["']/gm,

@@ -12,7 +12,7 @@ const COLUMNS = [
   { label: 'In /s', isNumber: true, class: 'rate' },
   { label: 'Out /s', isNumber: true, class: 'rate' },
   { label: 'Round trip', isNumber: true },
-  { label: 'Mail', isNumber: true },
+  { label: 'Mail', isNumber: true, class: 'mail' },
   { label: 'Buffered', isNumber: true },
 ];
 

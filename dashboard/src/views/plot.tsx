@@ -166,7 +166,7 @@ function optionsOf(
         stroke: color(line.color),
         width: 1.5,
         ...(line.isDashed ? { dash: [5, 3] } : {}),
-        points: { show: line.isSparse === true, size: 4, fill: color(line.color) },
+        points: { show: line.isSparse === true, size: 3, fill: color(line.color) },
         ...(line.isSparse ? { gaps: onlyWideGaps } : {}),
       })),
     ],
