@@ -27,6 +27,8 @@ export function seconds(milliseconds: number): string {
 
 /** A short time, as exact as it is of interest: `0.42 ms`, `3.1 ms`, `240 ms`, `1.2 s`. */
 export function latency(milliseconds: number): string {
+  // The server tells many of them in whole milliseconds.
+  if (milliseconds < 0.05) return '<1 ms';
   if (milliseconds < 1) return `${milliseconds.toFixed(2)} ms`;
   if (milliseconds < 10) return `${milliseconds.toFixed(1)} ms`;
   if (milliseconds < SECOND) return `${Math.round(milliseconds)} ms`;

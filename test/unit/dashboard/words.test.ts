@@ -28,6 +28,7 @@ test('what ticks is not told in milliseconds', () => {
 });
 
 test.each([
+  [0, '<1 ms'],
   [0.123, '0.12 ms'],
   [3.14, '3.1 ms'],
   [42.4, '42 ms'],
