@@ -216,6 +216,12 @@ export const ERRORS = {
     remedy: 'Pick a message up once, soon after its `get:` came.',
     status: 404,
   },
+  IPC_HTTP_NO_DASHBOARD: {
+    summary: 'The files of the dashboard are not beside the code of this server.',
+    remedy:
+      'Install the package as npm does, not bundled into another file; in a clone, run `npm run build`.',
+    status: 404,
+  },
   IPC_HTTP_TOO_LARGE: {
     summary: 'The body is longer than `maxHttpMessage`.',
     remedy: 'Store smaller values, or raise `maxHttpMessage`.',

@@ -5,6 +5,7 @@ import { ERRORS, type RefusalCode } from '../errors.js';
 import { type RefusalLog, refusalBody } from './refusals.js';
 import { addClientsRoute } from './routes/clients.js';
 import { RefusedRequest, type RouteContext, type RouteEnvironment } from './routes/context.js';
+import { addDashboardRoutes, DASHBOARD_PATHS } from './routes/dashboard.js';
 import { addHealthRoute } from './routes/health.js';
 import { addLocksRoute } from './routes/locks.js';
 import { addMessageRoutes } from './routes/messages.js';
@@ -32,6 +33,7 @@ function methodsOf({
   servesLargeMessages,
 }: RouteContext): readonly (readonly [path: string, methods: string])[] {
   return [
+    ...DASHBOARD_PATHS.map((path) => [path, 'GET, HEAD'] as const),
     ['/health', 'GET, HEAD'],
     ['/ready', 'GET, HEAD'],
     ['/metrics', 'GET, HEAD'],
@@ -77,6 +79,7 @@ function createApp(settings: AppContext): Hono<RouteEnvironment> {
     context.header('Access-Control-Allow-Origin', headers.origin);
     context.header('Vary', 'Origin');
   });
+  addDashboardRoutes(app);
   addHealthRoute(app);
   addReadyRoute(app, settings);
   addMetricsRoute(app, settings);

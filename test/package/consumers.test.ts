@@ -17,10 +17,11 @@ const server = new ipc.AceBaseIPCServer({ port: 0, logLevel: 'silent' });
   await server.start();
   const { port, urls } = server.address;
   const response = await fetch(urls[0] + '/health');
+  const page = await fetch(urls[0] + '/');
   await server.stop();
   let code;
   try { new ipc.AceBaseIPCServer({ prot: 1 }); } catch (error) { code = error instanceof ipc.IPCError && error.code; }
-  console.log(JSON.stringify({ names: Object.keys(ipc).sort(), listened: port > 0, health: response.status, code }));
+  console.log(JSON.stringify({ names: Object.keys(ipc).sort(), listened: port > 0, health: response.status, page: page.status, code }));
 })();
 `;
 
@@ -28,6 +29,7 @@ const EXPECTED = {
   names: ['AceBaseIPCServer', 'ERRORS', 'IPCError'],
   listened: true,
   health: 200,
+  page: 200,
   code: 'IPC_OPTION_UNKNOWN',
 };
 

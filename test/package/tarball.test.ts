@@ -22,10 +22,12 @@ function read(file: string): Promise<string> {
   return readFile(join(project.package, file), 'utf8');
 }
 
-/** The packages that the built code imports. */
+/** The packages that the built code imports. What the dashboard needs is built into it, and it runs in a browser. */
 async function importedPackages(): Promise<Set<string>> {
   const names = new Set<string>();
-  for (const file of files.filter((name) => /^dist\/.*\.(?:js|cjs|d\.ts|d\.cts)$/.test(name))) {
+  for (const file of files.filter((name) =>
+    /^dist\/(?!dashboard\/).*\.(?:js|cjs|d\.ts|d\.cts)$/.test(name),
+  )) {
     const code = await read(file);
     const found = code.matchAll(
       /(?:^(?:import|export)\b[^;"']*?\bfrom|\brequire\(|\bimport\()\s*["']([^"'.][^"']*)["']/gm,
@@ -56,6 +58,10 @@ describe('the tarball', () => {
       'dist/register.js',
       'dist/register.cjs',
       'dist/cli/main.js',
+      'dist/dashboard/index.html',
+      'dist/dashboard/dashboard.js',
+      'dist/dashboard/dashboard.css',
+      'dist/dashboard/dashboard.svg',
       'docs/OPERATIONS.md',
       'docs/PROTOCOL.md',
       'docs/CLIENT.md',
@@ -67,7 +73,7 @@ describe('the tarball', () => {
 
   test('has nothing else: no sources, tests or settings of this repository', () => {
     const allowed =
-      /^(?:package\.json|LICENSE|README\.md|CHANGELOG\.md|deploy\/[\w.-]+|docs\/[\w/.-]+\.md|dist\/[\w/.-]+\.(?:c?js|d\.c?ts|c?js\.map)|examples\/(?!demo\/)[\w/.-]+\.(?:js|json|md))$/;
+      /^(?:package\.json|LICENSE|README\.md|CHANGELOG\.md|deploy\/[\w.-]+|docs\/[\w/.-]+\.md|docs\/images\/[\w-]+\.png|dist\/dashboard\/(?:index\.html|dashboard\.(?:js|css|svg))|dist\/[\w/.-]+\.(?:c?js|d\.c?ts|c?js\.map)|examples\/(?!demo\/)[\w/.-]+\.(?:js|json|md))$/;
     expect(files.filter((file) => !allowed.test(file))).toEqual([]);
     expect(files.filter((file) => file.includes('node_modules'))).toEqual([]);
   });

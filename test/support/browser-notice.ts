@@ -7,7 +7,7 @@ export default class BrowserNotice implements Reporter {
     const concerned = modules.some(({ moduleId }) => moduleId.endsWith('browser.test.ts'));
     if (!concerned || chromiumPath !== undefined) return;
     process.stdout.write(
-      '\nThe browser tests (test/e2e/browser.test.ts) were LEFT OUT: no Chromium was found.\n' +
+      '\nThe browser tests (*browser.test.ts in test/e2e) were LEFT OUT: no Chromium was found.\n' +
         'To have them: apt-get install chromium, or set CHROMIUM_PATH to the program.\n',
     );
   }

@@ -1,0 +1,110 @@
+import type { DatabaseStatus, PeerStatus, Problem, Status } from './status.js';
+import { counted } from './words.js';
+
+/** Rows of one table; beyond, the page says how many it leaves out. */
+export const MAX_ROWS = 200;
+
+/** How bad it is. */
+export type Health = 'well' | 'warning' | 'critical' | 'left';
+
+/** The worst of a database's problems. One that has no master yet is not well; `left`: nobody is connected to it. */
+export function healthOf({ problems, peerCount, master }: DatabaseStatus): Health {
+  if (problems.some(({ severity }) => severity === 'critical')) return 'critical';
+  if (problems.length > 0) return 'warning';
+  if (peerCount === 0) return 'left';
+  return master === null ? 'warning' : 'well';
+}
+
+/** Whether somebody should look at it. */
+export function isTroubled(database: DatabaseStatus): boolean {
+  return database.problems.length > 0;
+}
+
+/** Critical ones first, then the oldest. */
+export function sortedProblems(problems: readonly Problem[]): readonly Problem[] {
+  const rank = ({ severity }: Problem): number => (severity === 'critical' ? 0 : 1);
+  return [...problems].sort((a, b) => rank(a) - rank(b) || a.since - b.since);
+}
+
+/** The master first, then those that are not simply connected, then in the order in which they came. */
+export function sortedPeers(peers: readonly PeerStatus[]): readonly PeerStatus[] {
+  const rank = ({ role, state }: PeerStatus): number =>
+    role === 'master' ? 0 : state === 'connected' ? 2 : 1;
+  return [...peers].sort(
+    (a, b) => rank(a) - rank(b) || a.connectedAt - b.connectedAt || (a.id < b.id ? -1 : 1),
+  );
+}
+
+/** The database to show first: the one that is worst off; else the first one. */
+export function firstChoice({ databases }: Status): string | undefined {
+  const order: readonly Health[] = ['critical', 'warning', 'well', 'left'];
+  for (const health of order) {
+    const found = databases.find((database) => healthOf(database) === health);
+    if (found !== undefined) return found.name;
+  }
+  return undefined;
+}
+
+/** What there is to say about a database that has no problem. */
+export function calmWords(database: DatabaseStatus): { readonly title: string; readonly text: string } {
+  const { peers, peerCount, locks, master } = database;
+  if (peerCount === 0) {
+    return {
+      title: 'Nobody is connected',
+      text: 'All its processes have left. What happened before stands below.',
+    };
+  }
+  const masters = peers.filter(({ role }) => role === 'master').length;
+  const workers = counted(peerCount - masters, 'worker');
+  if (master === null) {
+    return {
+      title: 'No master yet',
+      text: `${workers} here, and what they ask is kept until the process with the role "master" comes.`,
+    };
+  }
+  const waiting = locks.waitingCount;
+  const waits =
+    waiting === 0
+      ? 'Nobody waits for a lock.'
+      : `${counted(waiting, 'request')} for a lock ${waiting === 1 ? 'is' : 'are'} under way.`;
+  return { title: 'All is well', text: `The master is connected, with ${workers}. ${waits}` };
+}
+
+/** What the tab of the browser says. */
+export function titleOf(status: Status | null): string {
+  const troubled = status?.databases.filter(isTroubled) ?? [];
+  const name = 'AceBase IPC server';
+  const [first] = troubled;
+  if (first === undefined) return name;
+  return `(!) ${troubled.length === 1 ? first.name : counted(troubled.length, 'database')} · ${name}`;
+}
+
+/** Where the page came from: as the browser's `location`. */
+export interface PageAddress {
+  readonly protocol: string;
+  readonly hostname: string;
+  readonly port: string;
+}
+
+/** What the code of a process needs, to reach the server that this page came from. */
+export function exampleCode(location: PageAddress, role: 'master' | 'worker', hasToken: boolean): string {
+  const isSecure = location.protocol === 'https:';
+  const port = location.port === '' ? (isSecure ? '443' : '80') : location.port;
+  const host = location.hostname.replace(/^\[(.*)\]$/, '$1');
+  const settings = [
+    ...(host === 'localhost' ? [] : [`host: '${host}'`]),
+    `port: ${port}`,
+    ...(isSecure ? ['ssl: true'] : []),
+    ...(hasToken ? ['token: process.env.ACEBASE_IPC_TOKEN'] : []),
+    `role: '${role}'`,
+  ];
+  return `const { AceBase } = require('acebase');
+
+const db = new AceBase('mydb', {
+  storage: {
+    ipc: {
+${settings.map((setting) => `      ${setting},`).join('\n')}
+    },
+  },
+});`;
+}

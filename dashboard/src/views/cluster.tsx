@@ -1,0 +1,111 @@
+import { useState } from 'preact/hooks';
+import { firstChoice, healthOf, isTroubled } from '../cluster.js';
+import type { History } from '../history.js';
+import type { DatabaseStatus, Status } from '../status.js';
+import { count } from '../words.js';
+import { Database } from './database.js';
+import { Empty } from './empty.js';
+import { Mark } from './mark.js';
+
+interface ClusterProps {
+  readonly status: Status;
+  readonly history: History;
+  /** The database that the address names. */
+  readonly choice: string | undefined;
+  readonly hasToken: boolean;
+}
+
+/** All databases, and one of them closely. */
+export function Cluster({ status, history, choice, hasToken }: ClusterProps) {
+  // What is shown must not change by itself because another database fares worse.
+  const [first, setFirst] = useState<string>();
+  const { databases, server } = status;
+  const name = choice ?? first ?? firstChoice(status);
+  if (name !== undefined && first === undefined) setFirst(name);
+  if (databases.length === 0 && choice === undefined) return <Empty hasToken={hasToken} />;
+  const chosen = databases.find((database) => database.name === name);
+  return (
+    <>
+      {databases.length > 1 && <Databases databases={databases} chosen={name} total={server.databaseCount} />}
+      {chosen === undefined ? (
+        <Absent name={name ?? ''} isAlone={databases.length === 0} hasToken={hasToken} />
+      ) : (
+        <Database
+          key={chosen.name}
+          database={chosen}
+          history={history}
+          now={server.now}
+          others={databases.filter((database) => database !== chosen && isTroubled(database))}
+        />
+      )}
+    </>
+  );
+}
+
+function Databases({
+  databases,
+  chosen,
+  total,
+}: {
+  readonly databases: readonly DatabaseStatus[];
+  readonly chosen: string | undefined;
+  /** More than are listed, if there are very many. */
+  readonly total: number;
+}) {
+  const words = {
+    well: 'well',
+    warning: 'has a problem',
+    critical: 'has a serious problem',
+    left: 'nobody is connected',
+  };
+  return (
+    <nav class="databases" aria-label="Databases">
+      <ul>
+        {databases.map((database) => {
+          const health = healthOf(database);
+          return (
+            <li key={database.name}>
+              <a
+                href={`#/${encodeURIComponent(database.name)}`}
+                aria-current={database.name === chosen ? 'page' : undefined}
+              >
+                <Mark health={health} label={words[health]} />
+                {database.name}
+              </a>
+            </li>
+          );
+        })}
+      </ul>
+      {total > databases.length && (
+        <p class="quiet">{count(total - databases.length)} more databases are not shown.</p>
+      )}
+    </nav>
+  );
+}
+
+function Absent({
+  name,
+  isAlone,
+  hasToken,
+}: {
+  readonly name: string;
+  readonly isAlone: boolean;
+  readonly hasToken: boolean;
+}) {
+  return (
+    <>
+      <section class="banner warning" aria-label="Problems">
+        <Mark health="warning" />
+        <div>
+          <h2>Nobody is connected to {name}.</h2>
+          <p>
+            {isAlone
+              ? 'No process is connected at all.'
+              : 'Choose another database above, or start its processes.'}
+          </p>
+        </div>
+      </section>
+      {isAlone && <Empty hasToken={hasToken} />}
+    </>
+  );
+}

@@ -1,0 +1,90 @@
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { chromiumPath } from '../../support/chromium-path.js';
+import { Cluster } from '../../support/cluster.js';
+import { DashboardPage } from '../../support/dashboard-page.js';
+import { knownOptions } from '../../support/known-options.js';
+import { ServerProcess } from '../../support/server-process.js';
+
+const urlOf = ({ port }: { readonly port: number }) => `http://localhost:${port}/`;
+
+/** A server with real AceBase processes, and its dashboard. */
+async function watched<N extends 1 | 2>(workers: N, options: Readonly<Record<string, unknown>> = {}) {
+  const cluster = await Cluster.start({ options: await knownOptions(options) });
+  onTestFinished(() => cluster.end());
+  const members = await cluster.form(workers);
+  const dashboard = await DashboardPage.open(urlOf(cluster.server));
+  return { cluster, members, dashboard };
+}
+
+describe.runIf(chromiumPath !== undefined)('the dashboard, of a real cluster', () => {
+  it('shows who is connected, and tells at once when a worker is killed', async () => {
+    const { members, dashboard } = await watched(2, { reconnectGrace: '2s' });
+    const [master, victim, other] = members;
+    const [victimId, otherId] = await Promise.all([victim.ready(), other.ready()]);
+    await dashboard.sees('All is well');
+    for (const id of ['[master]', victimId, otherId]) await dashboard.row(/peers/, id).waitFor();
+
+    await victim.kill();
+    await dashboard.row(/peers/, victimId).getByText('away').waitFor();
+    await dashboard.row(/peers/, victimId).waitFor({ state: 'detached' });
+    const went = dashboard.page.getByRole('listitem').filter({ hasText: victimId });
+    await went.getByText('went', { exact: true }).waitFor();
+    expect(await dashboard.row(/peers/, otherId).count()).toBe(1);
+    expect(await dashboard.violations()).toEqual([]);
+    await other.closeAndEnd();
+    await master.closeAndEnd();
+    await dashboard.sees('Nobody is connected');
+  });
+
+  it('shows who holds a lock and who waits for it, until it is given back', async () => {
+    const { members, dashboard } = await watched(2, { reconnectGrace: '1s' });
+    const [, holder, waiter] = members;
+    const [holderId, waiterId] = await Promise.all([holder.ready(), waiter.ready()]);
+    await waiter.set('counter', 0);
+    await dashboard.sees('No worker holds a lock');
+    await holder.hold('counter');
+    await dashboard.row(/Locks/, holderId).getByText('held').waitFor();
+    const waiting = waiter.transaction('counter', { increment: 1 });
+    await dashboard.row(/Locks/, waiterId).getByText('waits').waitFor();
+    // The rule of the banner: a request that waits for 5 s.
+    await dashboard.page.getByRole('heading', { name: /wait/ }).filter({ hasText: holderId }).waitFor();
+    expect(await dashboard.page.title()).toBe('(!) mydb_data · AceBase IPC server');
+
+    await holder.kill();
+    expect(await waiting).toBe(1);
+    await dashboard.sees('No worker holds a lock');
+    await dashboard.sees('Recovered:');
+    expect(await dashboard.violations()).toEqual([]);
+  });
+
+  it('says that there is no master, and what to do', async () => {
+    const { members, dashboard } = await watched(1);
+    const [master, worker] = members;
+    await worker.ready();
+    await master.kill();
+    // It asks for a lock that nobody grants; the answer may be an error of its own.
+    worker.set('counter', 1).catch(() => undefined);
+    await dashboard.page.getByRole('heading', { name: /no master/ }).waitFor();
+    await dashboard.sees('See whether the process with role "master" runs');
+  });
+
+  it('says that the server is gone, and goes on by itself when it is back', async () => {
+    const first = await ServerProcess.start({ options: { token: 'sesame-open-the-door' } });
+    onTestFinished(() => void first.kill());
+    const dashboard = await DashboardPage.open(urlOf(first));
+    await dashboard.page.getByLabel('Token').fill('sesame-open-the-door');
+    await dashboard.page.keyboard.press('Enter');
+    await dashboard.sees('No process is connected yet');
+    await first.kill();
+    await dashboard.page.getByRole('heading', { name: /No connection for/ }).waitFor();
+    await dashboard.page.getByRole('button', { name: 'Try now' }).waitFor();
+    await dashboard.sees(/What you see is from \d\d:\d\d:\d\d/);
+
+    const options = { token: 'sesame-open-the-door', port: first.port };
+    const second = await ServerProcess.start({ options });
+    onTestFinished(() => void second.kill());
+    await dashboard.sees('Live');
+    await dashboard.seesNoMore(/No connection for/);
+    expect(await dashboard.violations()).toEqual([]);
+  });
+});

@@ -1,0 +1,90 @@
+import { expect, test } from 'vitest';
+import {
+  calmWords,
+  exampleCode,
+  firstChoice,
+  healthOf,
+  sortedPeers,
+  sortedProblems,
+  titleOf,
+} from '../../../dashboard/src/cluster.js';
+import type { Problem } from '../../../dashboard/src/status.js';
+import { tokenFault } from '../../../dashboard/src/token.js';
+import { databaseStatus, peerStatus, statusOf } from '../../support/scripted-status.js';
+
+function problem(severity: Problem['severity'], since = 0): Problem {
+  return { code: `${severity}-${since}`, since, message: '', remedy: '', severity };
+}
+
+const fine = databaseStatus({ name: 'fine' });
+const warned = databaseStatus({ name: 'warned', problems: [problem('warning')] });
+const broken = databaseStatus({ name: 'broken', problems: [problem('warning'), problem('critical')] });
+
+test('a database is as bad as its worst problem', () => {
+  expect([fine, warned, broken].map(healthOf)).toEqual(['well', 'warning', 'critical']);
+});
+
+test('the worst database is shown first, else the first one', () => {
+  expect(firstChoice(statusOf([fine, warned, broken]))).toBe('broken');
+  expect(firstChoice(statusOf([fine, warned]))).toBe('warned');
+  expect(firstChoice(statusOf([fine]))).toBe('fine');
+  expect(firstChoice(statusOf([]))).toBeUndefined();
+});
+
+test('serious problems come first, then old ones', () => {
+  const problems = [problem('warning', 1), problem('critical', 3), problem('critical', 2)];
+  expect(sortedProblems(problems).map(({ since }) => since)).toEqual([2, 3, 1]);
+});
+
+test('the master comes first, then who is away, then the others as they came', () => {
+  const peers = [
+    peerStatus({ id: 'late0', connectedAt: 9 }),
+    peerStatus({ id: 'early', connectedAt: 1 }),
+    peerStatus({ id: 'away0', state: 'away', connectedAt: 5 }),
+    peerStatus({ id: '[master]', role: 'master', connectedAt: 7 }),
+  ];
+  expect(sortedPeers(peers).map(({ id }) => id)).toEqual(['[master]', 'away0', 'early', 'late0']);
+});
+
+test('the title of the tab tells that something is wrong', () => {
+  expect(titleOf(null)).toBe('AceBase IPC server');
+  expect(titleOf(statusOf([fine]))).toBe('AceBase IPC server');
+  expect(titleOf(statusOf([fine, warned]))).toBe('(!) warned · AceBase IPC server');
+  expect(titleOf(statusOf([broken, warned]))).toBe('(!) 2 databases · AceBase IPC server');
+});
+
+test('says how a database is that has no problem', () => {
+  const orphaned = databaseStatus({ master: null, peers: [peerStatus()], peerCount: 1 });
+  const left = databaseStatus({ master: null, peers: [], peerCount: 0 });
+  const busy = databaseStatus({ locks: { ...fine.locks, waitingCount: 2 } });
+  expect(calmWords(fine)).toEqual({
+    title: 'All is well',
+    text: 'The master is connected, with 1 worker. Nobody waits for a lock.',
+  });
+  expect(calmWords(busy).text).toContain('2 requests for a lock are under way.');
+  expect(calmWords(orphaned).title).toBe('No master yet');
+  expect(calmWords(left).title).toBe('Nobody is connected');
+  expect([orphaned, left].map(healthOf)).toEqual(['warning', 'left']);
+});
+
+test('the example reaches the server that the page came from', () => {
+  const local = { protocol: 'http:', hostname: 'localhost', port: '9163' };
+  expect(exampleCode(local, 'master', false)).toContain(
+    "ipc: {\n      port: 9163,\n      role: 'master',\n    }",
+  );
+  const remote = { protocol: 'https:', hostname: '[fd00::1]', port: '' };
+  const code = exampleCode(remote, 'worker', true);
+  for (const line of [
+    "host: 'fd00::1',",
+    'port: 443,',
+    'ssl: true,',
+    'token: process.env.ACEBASE_IPC_TOKEN,',
+  ]) {
+    expect(code).toContain(line);
+  }
+});
+
+test('what cannot be a token is not sent', () => {
+  expect(tokenFault('sesame+/=&%')).toBeUndefined();
+  for (const text of ['', 'two words', 'naïve', 'x'.repeat(1_025)]) expect(tokenFault(text)).toBeDefined();
+});
