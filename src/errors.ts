@@ -245,6 +245,11 @@ export const ERRORS = {
     remedy: 'Nothing to do: clients connect again by themselves.',
     closeCode: 1001,
   },
+  IPC_CLOSED_DRAINING: {
+    summary: 'The server is about to stop, and another one is expected at its place.',
+    remedy: 'Nothing to do: clients connect again by themselves.',
+    closeCode: 4001,
+  },
   IPC_CLOSED_PROTOCOL: {
     summary: 'A frame broke the WebSocket protocol (RFC 6455 section 5).',
     remedy: 'Look for a proxy that changes frames; AceBase clients send correct ones.',
@@ -325,6 +330,10 @@ export const ERRORS = {
   },
 
   // Answers that the server gives in the master's name (docs/PROTOCOL.md, section 6).
+  IPC_REQUEST_DRAINING: {
+    summary: 'The server stops, and no master was asked: nothing was done.',
+    remedy: 'Try the operation again when the server is back.',
+  },
   IPC_REQUEST_NO_MASTER: {
     summary: 'No master was connected for `masterTimeout` while a request waited for it.',
     remedy: 'Start the process with role `master`, or find out why it cannot connect.',

@@ -1,5 +1,6 @@
 import { ByteBudget } from './byte-budget.js';
 import { Database } from './database.js';
+import { Draining } from './draining.js';
 import type { ArrivalRequest, BrokerObserver, Entrance, PeerInfo } from './entrance.js';
 import { Incidents } from './incidents.js';
 import type { Limits } from './limits.js';
@@ -37,6 +38,7 @@ export class Broker {
   readonly #kept: ByteBudget;
   #bytesSinceAudit = 0;
   #cancelAudit: Cancel | undefined;
+  #draining: Draining | undefined;
 
   constructor(settings: BrokerSettings) {
     this.#settings = settings;
@@ -102,8 +104,22 @@ export class Broker {
     return this.#databases.get(database)?.pickUp(peerId, messageId);
   }
 
+  /**
+   * Sends everybody to the next server (docs/PROTOCOL.md, section 11.5). To be called once; nobody may arrive any more.
+   *
+   * @param timeout milliseconds in which those who are in the middle of something may finish it
+   * @param done called once: when all connections have ended, or at {@link Broker.stop}
+   */
+  drain(timeout: number, done: () => void): void {
+    const { clock, logger } = this.#settings;
+    const dismissals = [...this.#databases.values()].map(({ dismissal }) => dismissal);
+    this.#draining = new Draining({ clock, logger, dismissals, timeout, done });
+    this.#draining.begin();
+  }
+
   /** Ends all connections. */
   stop(): void {
+    this.#draining?.end();
     this.#cancelAudit?.();
     for (const database of this.#databases.values()) database.stop();
     this.#databases.clear();

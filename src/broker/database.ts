@@ -2,6 +2,7 @@ import type { ClosureCode } from '../errors.js';
 import { Absences } from './absences.js';
 import type { ByteBudget } from './byte-budget.js';
 import { Delivery } from './delivery.js';
+import { Dismissal } from './dismissal.js';
 import type { ArrivalRequest, BrokerObserver, Entrance, PeerInfo, Visitor } from './entrance.js';
 import { infoOf } from './entrance.js';
 import { disconnected, welcome } from './envelope.js';
@@ -39,6 +40,8 @@ export interface DatabaseSettings {
 /** One database: who belongs to it, who comes and who goes. */
 export class Database {
   readonly name: string;
+  /** How its peers are sent to the next server. */
+  readonly dismissal: Dismissal;
   readonly #settings: DatabaseSettings;
   readonly #peers = new Map<string, Peer>();
   readonly #goneIds = new GoneIds();
@@ -90,6 +93,8 @@ export class Database {
         stayedAway: (worker) => this.#stayedAway(worker),
       },
     );
+    const remove = (peer: Peer, cause: string): void => this.#remove(peer, cause);
+    this.dismissal = new Dismissal({ ...halls, desk: this.#desk, stability: this.#stability, remove });
     this.#heartbeat = new Heartbeat(clock, limits, this.#peers, (peer) => this.#isSilent(peer));
     this.#switch = new Switch({ ...rooms, desk: this.#desk, goodbye: (peer) => this.#goodbye(peer) });
   }
@@ -350,15 +355,13 @@ export class Database {
   }
 
   #cutOffOverdue(): void {
-    for (
-      let overdue = this.#delivery.takeOverdue();
-      overdue.length > 0;
-      overdue = this.#delivery.takeOverdue()
-    ) {
+    let overdue = this.#delivery.takeOverdue();
+    while (overdue.length > 0) {
       for (const peer of overdue) {
         if (peer.state === 'away') this.#absences.dropMail(peer);
         else this.#lineBroke(peer, 'did not read its messages', 'IPC_CLOSED_TOO_SLOW');
       }
+      overdue = this.#delivery.takeOverdue();
     }
   }
 

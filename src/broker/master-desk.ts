@@ -3,6 +3,7 @@
  * answer, and every lock is given back, whoever dies.
  */
 
+import { ClosingTime } from './closing-time.js';
 import type { MasterDeskSettings } from './desk-settings.js';
 import { IndexCreations } from './index-creations.js';
 import { LockChanges } from './lock-changes.js';
@@ -28,6 +29,8 @@ import { answerFor, movedToParent, type OpenRequest, OpenRequests } from './requ
 
 /** The desk of one database. */
 export class MasterDesk {
+  /** What it does before its server stops. */
+  readonly closing: ClosingTime;
   readonly #settings: MasterDeskSettings;
   readonly #requests: OpenRequests;
   readonly #ledger = new LockLedger();
@@ -75,10 +78,17 @@ export class MasterDesk {
     this.#changes = new LockChanges({ ledger: this.#ledger, olderLocks: this.#olderLocks });
     this.#gate = new LockGate({
       ...settings,
-      isHoldingGrants: () => this.#olderLocks.isHoldingGrants,
+      isHoldingGrants: () => this.closing.hasBegun || this.#olderLocks.isHoldingGrants,
       ledger: this.#ledger,
       indexCreations: this.#indexCreations,
       pass: ({ open, payload }) => this.#give(open, payload),
+    });
+    this.closing = new ClosingTime({
+      requests: this.#requests,
+      gate: this.#gate,
+      indexCreations: this.#indexCreations,
+      holdsLocks: (worker) => this.holdsLocks(worker),
+      fail: (open, failure) => this.#fail(open, failure),
     });
   }
 

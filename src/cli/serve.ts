@@ -8,7 +8,8 @@ import { systemClock } from '../platform/clock.js';
 /** What the command needs of a server. */
 export interface RunnableServer {
   start(): Promise<void>;
-  stop(): Promise<void>;
+  /** Lets those who are connected finish, tells them to come back, and stops. */
+  drain(): Promise<void>;
   /** Null before it listens. */
   readonly address: { readonly host: string; readonly port: number; readonly urls: readonly string[] } | null;
   on(event: 'error', listener: (error: Error) => void): unknown;
@@ -48,11 +49,14 @@ const EXIT_CODES = { SIGINT: 130, SIGTERM: 143, shutdown: 143 } as const;
  */
 const SAME_SIGNAL_MS = 500;
 
-/** How much longer than `stopTimeout` the command waits for a server that does not keep it. */
-const STOP_MARGIN_MS = 1_000;
+/**
+ * How much longer than `drainTimeout` and `stopTimeout` the command waits for a server that does not keep them: two
+ * rounds of closing handshakes, of workers and of masters, lie between.
+ */
+const STOP_MARGIN_MS = 7_000;
 
 /**
- * Runs a server until a signal ends it. SIGINT, SIGTERM or pm2's message `shutdown` stop it, with exit code 0; a
+ * Runs a server until a signal ends it. SIGINT, SIGTERM or pm2's message `shutdown` drain and stop it, with exit code 0; a
  * second one, half a second later or more, exits at once, with 130 or 143. An error that nobody handled is logged, and the exit code is 1.
  */
 export async function serve(options: ServeOptions): Promise<void> {
@@ -136,11 +140,12 @@ class Ending {
     this.begun = true;
     this.#since = this.#clock.now();
     logger.info({ reason }, 'stopping');
-    const cancel = this.#clock.schedule(settings.stopTimeout + STOP_MARGIN_MS, () => {
-      logger.error({ stopTimeout: settings.stopTimeout }, 'the server did not stop in time');
+    const { drainTimeout, stopTimeout } = settings;
+    const cancel = this.#clock.schedule(drainTimeout + stopTimeout + STOP_MARGIN_MS, () => {
+      logger.error({ drainTimeout, stopTimeout }, 'the server did not stop in time');
       void this.#exit(1);
     });
-    server.stop().then(
+    server.drain().then(
       () => {
         cancel();
         logger.info({}, 'stopped');

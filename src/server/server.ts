@@ -80,6 +80,7 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
   readonly #refusals: RefusalLog;
   readonly #listener: Listener;
   #starting: Promise<void> | undefined;
+  #draining: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
   #address: ServerAddress | null = null;
 
@@ -115,7 +116,7 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
       clock: systemClock,
       maxPayload,
       inboundMemory,
-      obstacle: () => (this.#stopping === undefined ? undefined : 'IPC_REFUSED_DRAINING'),
+      obstacle: () => (this.isDraining ? 'IPC_REFUSED_DRAINING' : undefined),
     });
     const onRequest = createRequestListener({
       broker: this.#broker,
@@ -188,6 +189,21 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
     return this.#starting;
   }
 
+  /** Whether it is about to stop, and lets nobody in any more. */
+  get isDraining(): boolean {
+    return this.#draining !== undefined || this.#stopping !== undefined;
+  }
+
+  /**
+   * Stops in such a way that another server can take over at the same place: lets nobody in; lets workers finish what
+   * they have begun, for `drainTimeout` at most, while no transaction begins; tells them to come back, then the masters;
+   * and stops. Calls share one promise. `stop()` meanwhile ends it at once.
+   */
+  drain(): Promise<void> {
+    this.#draining ??= this.#drain();
+    return this.#draining;
+  }
+
   /**
    * Stops: takes no more connections, and ends those that there are, the WebSocket ones with 1001. Resolves when all
    * have ended, `stopTimeout` later at most. Calls share one promise; a server that never started may be stopped.
@@ -208,6 +224,15 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
     });
     this.#address = { host, port: addresses[0]?.port ?? 0, urls };
     this.emit('listening', this.#address);
+  }
+
+  async #drain(): Promise<void> {
+    // A start that failed was reported to who called it.
+    await this.#starting?.catch(() => undefined);
+    if (this.#stopping === undefined) {
+      await new Promise<void>((resolve) => this.#broker.drain(this.#settings.drainTimeout, resolve));
+    }
+    await this.stop();
   }
 
   async #stop(): Promise<void> {

@@ -7,7 +7,7 @@ import { resolveOptions, type ServerOptions } from '../../../src/options.js';
 /** A server and a process that write down what happens to them. */
 function stage(
   options: ServerOptions = {},
-  server: { start?: () => Promise<void>; stop?: () => Promise<void> } = {},
+  server: { start?: () => Promise<void>; drain?: () => Promise<void> } = {},
 ) {
   const events: string[] = [];
   const log = (level: string) => (_fields: object, message: string) =>
@@ -18,7 +18,7 @@ function stage(
   });
   const fake = Object.assign(new EventEmitter(), {
     start: async () => void events.push('start'),
-    stop: async () => void events.push('stop'),
+    drain: async () => void events.push('drain'),
     address: { host: 'localhost', port: 9163, urls: ['ws://127.0.0.1:9163', 'ws://[::1]:9163'] },
     ...server,
   });
@@ -75,11 +75,11 @@ describe('the command', () => {
     host.emit(event, message);
     await settled();
     expect(time.timers.size).toBe(0);
-    expect(events).toEqual(['info: stopping', 'stop', `exit: ${code}`, 'info: stopped', 'flush', 'exit: 0']);
+    expect(events).toEqual(['info: stopping', 'drain', `exit: ${code}`, 'info: stopped', 'flush', 'exit: 0']);
   });
 
   test('a server that does not stop in time is left', async () => {
-    const { events, host, serving, time } = stage({}, { stop: () => new Promise(() => undefined) });
+    const { events, host, serving, time } = stage({}, { drain: () => new Promise(() => undefined) });
     await serving;
     host.emit('SIGTERM');
     for (const expire of time.timers) expire();
@@ -95,11 +95,11 @@ describe('the command', () => {
     fail(new Error('stopped'));
     await serving;
     await settled();
-    expect(events).toEqual(['info: stopping', 'stop', 'info: stopped', 'flush', 'exit: 0']);
+    expect(events).toEqual(['info: stopping', 'drain', 'info: stopped', 'flush', 'exit: 0']);
   });
 
   test('a server that does not stop well is an error', async () => {
-    const { events, host, serving } = stage({}, { stop: async () => Promise.reject(new Error('oops')) });
+    const { events, host, serving } = stage({}, { drain: async () => Promise.reject(new Error('oops')) });
     await serving;
     host.emit('SIGTERM');
     await settled();
