@@ -3,13 +3,17 @@
 
 import packageJson from '../../package.json' with { type: 'json' };
 import { type ResolvedSources, resolveSources } from '../options.js';
+import { systemClock } from '../platform/clock.js';
 import { createLogger, flushLogger } from '../server/logger.js';
 import { AceBaseIPCServer } from '../server/server.js';
 import { loadTls } from '../server/tls.js';
 import { COMMAND_NAME, type Invocation, parseArguments } from './arguments.js';
 import { describeConfig } from './check-config.js';
+import { FileWatch } from './file-watch.js';
 import { askForPeers, describePeers } from './peers.js';
+import { filesOf, reloading } from './reload.js';
 import { describeError, exitCodeOf, serve } from './serve.js';
+import { watchTerminal } from './terminal.js';
 
 /** The exit code of `check-config` for whatever is wrong. */
 const BAD_CONFIG = 2;
@@ -35,17 +39,32 @@ async function listPeers({ flags, database, url, json }: Invocation & { kind: 'p
   console.log(json ? JSON.stringify(rows, undefined, 2) : describePeers(rows, database));
 }
 
-async function run({ settings, warnings }: ResolvedSources): Promise<void> {
+async function run(resolve: () => ResolvedSources): Promise<void> {
+  const { settings, warnings, config } = resolve();
   const logger = createLogger(settings);
   // Those about the settings are logged by the server when it starts.
   for (const warning of warnings) if (!settings.warnings.includes(warning)) logger.warn({}, warning);
+  const server = AceBaseIPCServer.fromSettings(settings, { logger });
+  const watch = new FileWatch(systemClock, () => reload('changed files'));
+  const reload = reloading({
+    resolve,
+    server,
+    logger,
+    watched: (files) => watch.watch(files),
+    setLogLevel: (level) => {
+      logger.level = level;
+    },
+  });
+  watch.watch(filesOf(settings, config));
   await serve({
-    server: AceBaseIPCServer.fromSettings(settings, { logger }),
+    server,
     settings,
     logger,
     host: process,
     flush: () => flushLogger(logger),
     print: (line) => console.error(line),
+    reload,
+    isTerminalClosed: watchTerminal(),
   });
 }
 
@@ -53,7 +72,7 @@ async function main(invocation: Invocation): Promise<void> {
   if (invocation.kind === 'print') process.stdout.write(invocation.text);
   else if (invocation.kind === 'peers') await listPeers(invocation);
   else if (invocation.kind === 'check-config') checkConfig(invocation.flags);
-  else await run(resolveSources({ flags: invocation.flags, environment: process.env }));
+  else await run(() => resolveSources({ flags: invocation.flags, environment: process.env }));
 }
 
 // Whoever reads our output may leave before we do: a closed pipe is no reason to end.

@@ -12,6 +12,7 @@ import { createRequestListener } from './app.js';
 import { Authentication } from './authentication.js';
 import { Gatekeeper } from './gatekeeper.js';
 import { type DropReason, Listener } from './listener.js';
+import { type LiveParts, LiveSettings, type ReloadResult } from './live-settings.js';
 import { createLogger } from './logger.js';
 import { RefusalLog, refuseOnSocket } from './refusals.js';
 import { loadTls } from './tls.js';
@@ -66,6 +67,16 @@ const DROP_CODES = {
   timeout: 'IPC_REFUSED_TIMEOUT',
 } as const satisfies Record<DropReason, RefusalCode>;
 
+/** The logger that was given, whose level is somebody else's to set; or one of our own. */
+function loggerFor(settings: Settings, given: Logger | undefined): Pick<LiveParts, 'logger' | 'setLogLevel'> {
+  if (given !== undefined) return { logger: given, setLogLevel: () => undefined };
+  const logger = createLogger(settings);
+  const setLogLevel = (level: Settings['logLevel']): void => {
+    logger.level = level;
+  };
+  return { logger, setLogLevel };
+}
+
 /**
  * The IPC server: lets the AceBase processes of a cluster talk to each other.
  *
@@ -74,7 +85,10 @@ const DROP_CODES = {
  * await server.start();
  */
 export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
-  readonly #settings: Settings;
+  /** What it was given in code; `undefined` where that was resolved settings. */
+  readonly #options: ServerOptions | undefined;
+  readonly #live: LiveSettings;
+  readonly #parts: LiveParts;
   readonly #logger: Logger;
   readonly #broker: Broker;
   readonly #refusals: RefusalLog;
@@ -91,9 +105,9 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
   constructor(options: ServerOptions = {}, tools: ServerTools = {}) {
     super();
     const settings = tools[RESOLVED] ?? resolveOptions(options);
-    const logger = tools.logger ?? createLogger(settings);
+    const { logger, setLogLevel } = loggerFor(settings, tools.logger);
     const { maxPayload, maxConnections, handshakeTimeout, host, port } = settings;
-    this.#settings = settings;
+    this.#options = tools[RESOLVED] === undefined ? options : undefined;
     this.#logger = logger;
     this.#refusals = new RefusalLog(systemClock, logger);
     this.#broker = new Broker({
@@ -108,6 +122,7 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
     });
     const gatekeeper = new Gatekeeper(new Authentication(settings));
     const tls = loadTls(settings.ssl);
+    this.#live = new LiveSettings(settings, tls);
     const inboundMemory = new ByteBudget(settings.maxTotalBuffered);
     const upgrades = new Upgrades({
       broker: this.#broker,
@@ -139,6 +154,7 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
       onError: (error) => this.#fail(error),
       onDropped: (reason, socket, canAnswer) => this.#drop(reason, socket, canAnswer),
     });
+    this.#parts = { gatekeeper, listener: this.#listener, logger, setLogLevel };
   }
 
   /** A server with options that were resolved already, as the command does it. */
@@ -189,6 +205,23 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
     return this.#starting;
   }
 
+  /**
+   * Takes over new options while it runs, and reads certificates and the token file again: all of it or, at an error,
+   * nothing. Connections that there are live on, also those whose token is not accepted any more. docs/OPERATIONS.md
+   * lists the options that need a restart.
+   *
+   * @param options all options, as for the constructor; default: those of the constructor
+   * @throws {IPCError} as the constructor does
+   */
+  reload(options: ServerOptions | undefined = this.#options): ReloadResult {
+    return this.reloadFromSettings(options === undefined ? this.#live.current : resolveOptions(options));
+  }
+
+  /** {@link AceBaseIPCServer.reload} with options that were resolved already, as the command does it. */
+  reloadFromSettings(settings: Settings): ReloadResult {
+    return this.#live.reload(settings, this.#parts);
+  }
+
   /** Whether it is about to stop, and lets nobody in any more. */
   get isDraining(): boolean {
     return this.#draining !== undefined || this.#stopping !== undefined;
@@ -214,9 +247,9 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
   }
 
   async #start(): Promise<void> {
-    for (const warning of this.#settings.warnings) this.#logger.warn({}, warning);
+    for (const warning of this.#live.current.warnings) this.#logger.warn({}, warning);
     await this.#listener.open();
-    const { host, ssl } = this.#settings;
+    const { host, ssl } = this.#live.current;
     const scheme = ssl === undefined ? 'http' : 'https';
     const addresses = this.#listener.addresses;
     const urls = addresses.map(({ address, port, family }) => {
@@ -230,7 +263,7 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
     // A start that failed was reported to who called it.
     await this.#starting?.catch(() => undefined);
     if (this.#stopping === undefined) {
-      await new Promise<void>((resolve) => this.#broker.drain(this.#settings.drainTimeout, resolve));
+      await new Promise<void>((resolve) => this.#broker.drain(this.#live.current.drainTimeout, resolve));
     }
     await this.stop();
   }
@@ -241,7 +274,7 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
     this.#address = null;
     const closed = this.#listener.close();
     this.#broker.stop();
-    const cancelDeadline = systemClock.schedule(this.#settings.stopTimeout, () =>
+    const cancelDeadline = systemClock.schedule(this.#live.current.stopTimeout, () =>
       this.#listener.destroyConnections(),
     );
     await closed;

@@ -113,7 +113,14 @@ describe('server.drain()', () => {
     expect(refused).toMatchObject({ status: 503, headers: { 'retry-after': '1' } });
     expect(JSON.parse(refused.body)).toMatchObject({ code: 'IPC_REFUSED_DRAINING' });
     const closed = [worker, master].map((peer) => once(peer, 'close'));
-    const answer = { type: 'lock-result', from: '[master]', to: 'worker01', id: '1', ok: false, reason: 'no' };
+    const answer = {
+      type: 'lock-result',
+      from: '[master]',
+      to: 'worker01',
+      id: '1',
+      ok: false,
+      reason: 'no',
+    };
     master.send(`to:worker01;${JSON.stringify(answer)}`);
     const codes = (await Promise.all(closed)).map(([code, reason]) => [code, String(reason)]);
     expect(codes).toEqual([

@@ -120,7 +120,13 @@ function serverRestart(random: Random, { moment, victim }: Fault): Fault {
   const milliseconds = 50 + random.fraction() * 1_950;
   // By a number that was drawn anyway, so that the plans of all seeds are else as they were.
   const gently = Math.floor(milliseconds) % 2 === 0 ? 'drained' : 'stopped';
-  return { kind: 'restart server', moment, victim, how: random.chance(0.4) ? gently : 'killed', milliseconds };
+  return {
+    kind: 'restart server',
+    moment,
+    victim,
+    how: random.chance(0.4) ? gently : 'killed',
+    milliseconds,
+  };
 }
 
 function fault(random: Random, dawdles: boolean): Fault {

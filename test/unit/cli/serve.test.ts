@@ -37,6 +37,7 @@ function stage(
     return () => void time.timers.delete(callback);
   };
   const clock = { now: () => time.now, wallTime: () => 0, schedule };
+  const terminal = { isClosed: false };
   const serving = serve({
     server: fake,
     settings,
@@ -45,8 +46,10 @@ function stage(
     flush: async () => void events.push('flush'),
     print: (line) => void events.push(line),
     clock,
+    reload: (cause) => void events.push(`reload: ${cause}`),
+    isTerminalClosed: () => terminal.isClosed,
   });
-  return { events, host, server: fake, serving, time };
+  return { events, host, server: fake, serving, time, terminal };
 }
 
 const settled = () => new Promise((resolve) => setImmediate(resolve));
@@ -76,6 +79,20 @@ describe('the command', () => {
     await settled();
     expect(time.timers.size).toBe(0);
     expect(events).toEqual(['info: stopping', 'drain', `exit: ${code}`, 'info: stopped', 'flush', 'exit: 0']);
+  });
+
+  test('SIGHUP reloads, but not while it stops, and stops it when the terminal was closed', async () => {
+    const { events, host, serving, terminal } = stage();
+    await serving;
+    events.length = 0;
+    host.emit('SIGHUP');
+    expect(events).toEqual(['reload: SIGHUP']);
+    terminal.isClosed = true;
+    host.emit('SIGHUP');
+    terminal.isClosed = false;
+    host.emit('SIGHUP');
+    await settled();
+    expect(events.slice(1)).toEqual(['info: stopping', 'drain', 'info: stopped', 'flush', 'exit: 0']);
   });
 
   test('a server that does not stop in time is left', async () => {
