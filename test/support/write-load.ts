@@ -14,6 +14,11 @@ export class WriteLoad {
     this.#writing.catch(() => undefined);
   }
 
+  /** What was acknowledged so far, by path. */
+  get acknowledged(): ReadonlyMap<string, number> {
+    return new Map(this.#acknowledged);
+  }
+
   /** Resolves when so many more writes were acknowledged. */
   async progress(count: number): Promise<void> {
     const enough = this.#acknowledged.size + count;
