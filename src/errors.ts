@@ -92,6 +92,13 @@ export const ERRORS = {
     remedy: 'Create a new AceBaseIPCServer.',
   },
 
+  // The command `init`.
+  IPC_INIT_FILE_EXISTS: {
+    summary: 'A file that `init` would write is there already; nothing was written.',
+    remedy: 'Choose another folder with `--folder`, or overwrite the files with `--force`.',
+    exitCode: 2,
+  },
+
   // Refused connections: the HTTP status of the upgrade (docs/PROTOCOL.md, section 2).
   IPC_REFUSED_ORIGIN: {
     summary: 'The request came from a web page of another origin.',

@@ -3,6 +3,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import { IPCError } from '../errors.js';
 import { ENVIRONMENT_PREFIX, nearestName, OPTION_GROUPS, type OptionRow, optionTable } from '../options.js';
+import { addFirstSteps, FIRST_STEPS, type FirstStep } from './first-steps.js';
 
 /** The name of the command. */
 export const COMMAND_NAME = 'acebase-ipc-server';
@@ -23,6 +24,8 @@ export type Invocation =
       readonly url: string | undefined;
       readonly json: boolean;
     }
+  /** Write the first files, or look whether a worker would work. */
+  | (FirstStep & { readonly flags: ReadonlyMap<string, string | boolean> })
   /** Print this and end: help, or the version. */
   | { readonly kind: 'print'; readonly text: string };
 
@@ -35,6 +38,7 @@ export type Invocation =
 export function parseArguments(words: readonly string[], version: string): Invocation {
   let printed = '';
   let kind: 'serve' | 'check-config' = 'serve';
+  let firstStep: FirstStep | undefined;
   let peers: { database: string; url: string | undefined; json: boolean } | undefined;
   const program = declare(version)
     .exitOverride()
@@ -59,6 +63,9 @@ export function parseArguments(words: readonly string[], version: string): Invoc
     .action((database: string, options: { url?: string; json?: boolean }) => {
       peers = { database, url: options.url, json: options.json === true };
     });
+  addFirstSteps(program, (step) => {
+    firstStep = step;
+  });
   try {
     program.parse(words, { from: 'user' });
   } catch (error) {
@@ -67,6 +74,7 @@ export function parseArguments(words: readonly string[], version: string): Invoc
     throw translate(error, words);
   }
   const flags = flagsOf(program);
+  if (firstStep !== undefined) return { ...(firstStep as FirstStep), flags };
   return peers === undefined ? { kind, flags } : { kind: 'peers', flags, ...(peers as PeersWords) };
 }
 
@@ -76,7 +84,7 @@ function declare(version: string): Command {
   const program = new Command(COMMAND_NAME)
     .description('The IPC server for AceBase clusters: lets processes share one AceBase database.')
     .usage(
-      `[options]\n       ${COMMAND_NAME} ${CHECK_CONFIG} [options]\n       ${COMMAND_NAME} ${PEERS} <database> [options]`,
+      `[options]\n       ${COMMAND_NAME} ${CHECK_CONFIG} [options]\n       ${COMMAND_NAME} ${PEERS} <database> [options]\n       ${COMMAND_NAME} init pm2|systemd <database> [options]\n       ${COMMAND_NAME} doctor <database> [options]`,
     )
     .version(version, '-V, --version', 'print the version and end')
     .helpOption('-h, --help', 'print this and end')
@@ -154,14 +162,23 @@ function translate(error: CommanderError, words: readonly string[]): IPCError {
 
 /** The word itself is not shown: it may be a part of a token that a shell has split at a space. */
 function describeExcess(words: readonly string[]): string {
-  const commands = [CHECK_CONFIG, PEERS];
+  const commands = [CHECK_CONFIG, PEERS, ...FIRST_STEPS];
   const nearest = words.map((word) => nearestName(word, commands)).find((found) => found !== undefined);
   const hint = nearest === undefined ? `there are ${commands.join(' and ')}` : `did you mean ${nearest}?`;
   return `the command line has a word that is neither an option nor a command; ${hint}`;
 }
 
 function knownFlags(): string[] {
-  return ['--config', '--url', '--json', '--help', '--version', ...optionTable().map((row) => row.flag)];
+  return [
+    '--config',
+    '--url',
+    '--json',
+    '--folder',
+    '--force',
+    '--help',
+    '--version',
+    ...optionTable().map((row) => row.flag),
+  ];
 }
 
 function suggestion(name: string, known: readonly string[]): string {

@@ -9,7 +9,14 @@ import { AceBaseIPCServer } from '../server/server.js';
 import { loadTls } from '../server/tls.js';
 import { COMMAND_NAME, type Invocation, parseArguments } from './arguments.js';
 import { describeConfig } from './check-config.js';
+import { shownCertificate } from './doctor/certificate.js';
+import { examine } from './doctor/doctor.js';
+import { describeFindings, isAnythingWrong } from './doctor/findings.js';
+import { inquiry } from './doctor/inquiry.js';
+import { installedVersion } from './doctor/installed.js';
+import { placeOf } from './doctor/place.js';
 import { FileWatch } from './file-watch.js';
+import { init } from './init/init.js';
 import { askForPeers, describePeers } from './peers.js';
 import { filesOf, reloading } from './reload.js';
 import { describeError, exitCodeOf, serve } from './serve.js';
@@ -37,6 +44,25 @@ async function listPeers({ flags, database, url, json }: Invocation & { kind: 'p
   const { settings } = resolveSources({ flags, environment: process.env });
   const rows = await askForPeers({ database, url, settings });
   console.log(json ? JSON.stringify(rows, undefined, 2) : describePeers(rows, database));
+}
+
+async function doctor({ flags, database, url, json }: Invocation & { kind: 'doctor' }): Promise<void> {
+  // Here is no server that would be open to all.
+  const anyHost = new Map([...flags, ['--allow-anonymous', true] as const]);
+  const resolved = resolveSources({ flags: anyHost, environment: process.env });
+  const folder = process.cwd();
+  const place = placeOf({ database, url, resolved, environment: process.env });
+  const findings = await examine(
+    { database, folder, ...place },
+    {
+      ask: inquiry(systemClock.wallTime),
+      certificateOf: shownCertificate,
+      versionOf: (name) => installedVersion(name, folder),
+      wallTime: systemClock.wallTime,
+    },
+  );
+  console.log(json ? JSON.stringify(findings, undefined, 2) : describeFindings(findings));
+  if (isAnythingWrong(findings)) process.exitCode = 1;
 }
 
 async function run(resolve: () => ResolvedSources): Promise<void> {
@@ -71,6 +97,8 @@ async function run(resolve: () => ResolvedSources): Promise<void> {
 async function main(invocation: Invocation): Promise<void> {
   if (invocation.kind === 'print') process.stdout.write(invocation.text);
   else if (invocation.kind === 'peers') await listPeers(invocation);
+  else if (invocation.kind === 'init') console.log(init(invocation));
+  else if (invocation.kind === 'doctor') await doctor(invocation);
   else if (invocation.kind === 'check-config') checkConfig(invocation.flags);
   else await run(() => resolveSources({ flags: invocation.flags, environment: process.env }));
 }
