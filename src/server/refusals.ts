@@ -85,10 +85,10 @@ export class RefusalLog {
     if (silenced === undefined) return;
     const { summary, remedy } = ERRORS[code];
     const repeated = silenced > 0 ? { repeated: silenced } : {};
-    this.#logger.warn(
-      { code, address, port, path: loggable(path), detail, remedy, ...repeated },
-      `refused: ${summary}`,
-    );
+    const fields = { code, address, port, path: loggable(path), detail, remedy, ...repeated };
+    // Those who were told to come back do; that calls for nobody's attention.
+    if (code === 'IPC_REFUSED_DRAINING') this.#logger.info(fields, `refused: ${summary}`);
+    else this.#logger.warn(fields, `refused: ${summary}`);
   }
 
   /** How many like it were not logged since the last one that was; `undefined` if this one must not be logged. */

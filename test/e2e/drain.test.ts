@@ -23,7 +23,8 @@ const DRAINING = [
 
 describe('the command, at SIGTERM', () => {
   it('under load with our client: a pause, nothing lost, no event twice, and everything in its order', async () => {
-    cluster = await Cluster.start();
+    // Time enough on a busy machine: that somebody was not done would be a warning.
+    cluster = await Cluster.start({ options: { drainTimeout: '30s' } });
     const [master, ...workers] = await cluster.form(3, { client: true });
     await master.set('items', { first: { n: 0 } });
     const watchers = [
