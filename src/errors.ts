@@ -23,7 +23,7 @@ export interface ErrorDefinition {
  * 4000–4499 come back, 4500–4999 stay away.
  */
 export const ERRORS = {
-  // Options. Thrown by `new AceBaseIPCServer()`; the command prints them and exits.
+  // Options, and files. Thrown by `new AceBaseIPCServer()` and `init`; the command prints them and exits.
   IPC_OPTION_INVALID: {
     summary: 'An option has a value that is not allowed.',
     remedy: 'The message names the option, where it came from, what was given and what is allowed.',
@@ -48,6 +48,11 @@ export const ERRORS = {
   IPC_TOKEN_FILE_UNREADABLE: {
     summary: 'The token file cannot be read, or holds no token.',
     remedy: 'Check the path and its permissions; the file holds one token per line.',
+    exitCode: 2,
+  },
+  IPC_INIT_FILE_EXISTS: {
+    summary: 'A file that `init` would write is there already; nothing was written.',
+    remedy: 'Choose another folder with `--folder`, or overwrite the files with `--force`.',
     exitCode: 2,
   },
 
@@ -90,13 +95,6 @@ export const ERRORS = {
   IPC_SERVER_STOPPED: {
     summary: 'The server was stopped; it cannot be started again.',
     remedy: 'Create a new AceBaseIPCServer.',
-  },
-
-  // The command `init`.
-  IPC_INIT_FILE_EXISTS: {
-    summary: 'A file that `init` would write is there already; nothing was written.',
-    remedy: 'Choose another folder with `--folder`, or overwrite the files with `--force`.',
-    exitCode: 2,
   },
 
   // Refused connections: the HTTP status of the upgrade (docs/PROTOCOL.md, section 2).

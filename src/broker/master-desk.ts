@@ -83,13 +83,10 @@ export class MasterDesk {
       indexCreations: this.#indexCreations,
       pass: ({ open, payload }) => this.#give(open, payload),
     });
-    this.closing = new ClosingTime({
-      requests: this.#requests,
-      gate: this.#gate,
-      indexCreations: this.#indexCreations,
-      holdsLocks: (worker) => this.holdsLocks(worker),
-      fail: (open, failure) => this.#fail(open, failure),
-    });
+    const parts = { requests: this.#requests, gate: this.#gate, indexCreations: this.#indexCreations };
+    const holdsLocks = (worker: Peer): boolean => this.holdsLocks(worker);
+    const fail = (open: OpenRequest, failure: RequestFailure): void => this.#fail(open, failure);
+    this.closing = new ClosingTime({ ...parts, holdsLocks, fail });
   }
 
   /** A worker asks the master for something. @returns false if the message is malformed */
