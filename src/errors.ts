@@ -23,7 +23,7 @@ export interface ErrorDefinition {
  * 4000–4499 come back, 4500–4999 stay away.
  */
 export const ERRORS = {
-  // Options. Thrown by `new AceBaseIPCServer()`; the command prints them and exits.
+  // Options, and files. Thrown by `new AceBaseIPCServer()` and `init`; the command prints them and exits.
   IPC_OPTION_INVALID: {
     summary: 'An option has a value that is not allowed.',
     remedy: 'The message names the option, where it came from, what was given and what is allowed.',
@@ -48,6 +48,11 @@ export const ERRORS = {
   IPC_TOKEN_FILE_UNREADABLE: {
     summary: 'The token file cannot be read, or holds no token.',
     remedy: 'Check the path and its permissions; the file holds one token per line.',
+    exitCode: 2,
+  },
+  IPC_INIT_FILE_EXISTS: {
+    summary: 'A file that `init` would write is there already; nothing was written.',
+    remedy: 'Choose another folder with `--folder`, or overwrite the files with `--force`.',
     exitCode: 2,
   },
 
@@ -256,6 +261,11 @@ export const ERRORS = {
     remedy: 'Nothing to do: clients connect again by themselves.',
     closeCode: 1001,
   },
+  IPC_CLOSED_DRAINING: {
+    summary: 'The server is about to stop, and another one is expected at its place.',
+    remedy: 'Nothing to do: clients connect again by themselves.',
+    closeCode: 4001,
+  },
   IPC_CLOSED_PROTOCOL: {
     summary: 'A frame broke the WebSocket protocol (RFC 6455 section 5).',
     remedy: 'Look for a proxy that changes frames; AceBase clients send correct ones.',
@@ -336,6 +346,10 @@ export const ERRORS = {
   },
 
   // Answers that the server gives in the master's name (docs/PROTOCOL.md, section 6).
+  IPC_REQUEST_DRAINING: {
+    summary: 'The server stops, and no master was asked: nothing was done.',
+    remedy: 'Try the operation again when the server is back.',
+  },
   IPC_REQUEST_NO_MASTER: {
     summary: 'No master was connected for `masterTimeout` while a request waited for it.',
     remedy: 'Start the process with role `master`, or find out why it cannot connect.',

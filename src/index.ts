@@ -5,6 +5,7 @@ export type { HeldLock, LockTable, WaitingLock } from './broker/lock-ledger.js';
 export type { LogFields, Logger } from './broker/ports.js';
 export { ERRORS, type ErrorCode, type ErrorDefinition, IPCError } from './errors.js';
 export type { ServerOptions } from './options.js';
+export type { ReloadResult } from './server/live-settings.js';
 export {
   AceBaseIPCServer,
   type ServerAddress,

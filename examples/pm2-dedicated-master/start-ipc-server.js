@@ -10,8 +10,8 @@ server.start().then(
   },
 );
 
-// pm2 stops a process with SIGINT.
+// pm2 stops a process with SIGINT. What has begun ends before the connections do.
 process.once('SIGINT', async () => {
-  await server.stop();
+  await server.drain();
   process.exit(0);
 });

@@ -1,6 +1,7 @@
 import { ByteBudget } from './byte-budget.js';
 import { Database } from './database.js';
 import type { DatabaseCounters } from './database-counters.js';
+import { Draining } from './draining.js';
 import type { ArrivalRequest, BrokerObserver, Entrance, PeerInfo } from './entrance.js';
 import { Histories } from './histories.js';
 import { Incidents } from './incidents.js';
@@ -41,6 +42,7 @@ export class Broker {
   readonly #kept: ByteBudget;
   #bytesSinceAudit = 0;
   #cancelAudit: Cancel | undefined;
+  #draining: Draining | undefined;
 
   constructor(settings: BrokerSettings) {
     this.#settings = settings;
@@ -150,8 +152,22 @@ export class Broker {
     return this.#databases.get(database)?.pickUp(peerId, messageId);
   }
 
+  /**
+   * Sends everybody to the next server (docs/PROTOCOL.md, section 11.5). To be called once; nobody may arrive any more.
+   *
+   * @param timeout milliseconds in which those who are in the middle of something may finish it
+   * @param done called once: when all connections have ended, or at {@link Broker.stop}
+   */
+  drain(timeout: number, done: () => void): void {
+    const { clock, logger } = this.#settings;
+    const dismissals = [...this.#databases.values()].map(({ dismissal }) => dismissal);
+    this.#draining = new Draining({ clock, logger, dismissals, timeout, done });
+    this.#draining.begin();
+  }
+
   /** Ends all connections. */
   stop(): void {
+    this.#draining?.end();
     this.#cancelAudit?.();
     for (const database of this.#databases.values()) database.stop();
     this.#databases.clear();

@@ -2,6 +2,7 @@ import type { ClosureCode } from '../errors.js';
 import { Absences } from './absences.js';
 import type { ByteBudget } from './byte-budget.js';
 import { Delivery } from './delivery.js';
+import { Dismissal } from './dismissal.js';
 import type { ArrivalRequest, BrokerObserver, Entrance, Visitor } from './entrance.js';
 import { disconnected, welcome } from './envelope.js';
 import { Farewells } from './farewells.js';
@@ -41,6 +42,8 @@ export interface DatabaseSettings {
 /** One database: who belongs to it, who comes and who goes. */
 export class Database {
   readonly name: string;
+  /** How its peers are sent to the next server. */
+  readonly dismissal: Dismissal;
   readonly #settings: DatabaseSettings;
   readonly #peers = new Map<string, Peer>();
   readonly #goneIds = new GoneIds();
@@ -100,6 +103,8 @@ export class Database {
         stayedAway: (worker, cause) => this.#stayedAway(worker, cause),
       },
     );
+    const remove = (peer: Peer, cause: string): void => this.#remove(peer, cause);
+    this.dismissal = new Dismissal({ ...halls, desk: this.#desk, stability: this.#stability, remove });
     this.#heartbeat = new Heartbeat(clock, limits, this.#peers, (peer) => this.#isSilent(peer));
     const desk = this.#desk;
     this.#switch = new Switch({ ...rooms, desk, goodbye: (peer) => this.#goodbye(peer) });
@@ -350,15 +355,13 @@ export class Database {
   }
 
   #cutOffOverdue(): void {
-    for (
-      let overdue = this.#delivery.takeOverdue();
-      overdue.length > 0;
-      overdue = this.#delivery.takeOverdue()
-    ) {
+    let overdue = this.#delivery.takeOverdue();
+    while (overdue.length > 0) {
       for (const peer of overdue) {
         if (peer.state === 'away') this.#absences.dropMail(peer);
         else this.#lineBroke(peer, 'did not read its messages', 'IPC_CLOSED_TOO_SLOW');
       }
+      overdue = this.#delivery.takeOverdue();
     }
   }
 

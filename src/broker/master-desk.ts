@@ -3,6 +3,7 @@
  * answer, and every lock is given back, whoever dies.
  */
 
+import { ClosingTime } from './closing-time.js';
 import type { MasterDeskSettings } from './desk-settings.js';
 import { IndexCreations } from './index-creations.js';
 import { LockChanges } from './lock-changes.js';
@@ -12,7 +13,7 @@ import { type Lock, LockLedger } from './lock-ledger.js';
 import { LockOverview } from './lock-overview.js';
 import { isOwnId, LockReturns } from './lock-returns.js';
 import { type Mail, mailOf } from './mailbox.js';
-import { MAX_MASTERS_SENT_AWAY, MasterProof } from './master-proof.js';
+import { MasterProof } from './master-proof.js';
 import {
   keyIndexOf,
   type MasterAnswer,
@@ -29,6 +30,8 @@ import { answerFor, movedToParent, type OpenRequest, OpenRequests } from './requ
 
 /** The desk of one database. */
 export class MasterDesk {
+  /** What it does before its server stops. */
+  readonly closing: ClosingTime;
   readonly #settings: MasterDeskSettings;
   readonly #requests: OpenRequests;
   readonly #ledger: LockLedger;
@@ -44,8 +47,6 @@ export class MasterDesk {
   readonly overview: LockOverview;
   /** Whether the last master may have given, or kept, locks that the ledger does not show. */
   #isInDoubt = false;
-  /** How many masters in a row were found to be old ones. */
-  #sentAway = 0;
 
   constructor(settings: MasterDeskSettings) {
     this.#settings = settings;
@@ -83,11 +84,15 @@ export class MasterDesk {
     this.#changes = new LockChanges({ ledger: this.#ledger, olderLocks: this.#olderLocks });
     this.#gate = new LockGate({
       ...settings,
-      isHoldingGrants: () => this.#olderLocks.isHoldingGrants,
+      isHoldingGrants: () => this.closing.hasBegun || this.#olderLocks.isHoldingGrants,
       ledger: this.#ledger,
       indexCreations: this.#indexCreations,
       pass: ({ open, payload }) => this.#give(open, payload),
     });
+    const parts = { requests: this.#requests, gate: this.#gate, indexCreations: this.#indexCreations };
+    const holdsLocks = (worker: Peer): boolean => this.holdsLocks(worker);
+    const fail = (open: OpenRequest, failure: RequestFailure): void => this.#fail(open, failure);
+    this.closing = new ClosingTime({ ...parts, holdsLocks, fail });
   }
 
   /** A worker asks the master for something. @returns false if the message is malformed */
@@ -215,9 +220,9 @@ export class MasterDesk {
    */
   prove(master: Peer, conclude: (verdict: 'new' | 'old') => void): void {
     this.#olderLocks.adopt(master);
-    const isTrusted = this.#sentAway >= MAX_MASTERS_SENT_AWAY;
     // A client that has a session says itself who it is.
-    const isKnown = isTrusted || master.session !== undefined || (!this.#isInDoubt && this.#ledger.isEmpty);
+    const isKnown =
+      this.#proof.isDispensable || master.session !== undefined || (!this.#isInDoubt && this.#ledger.isEmpty);
     if (isKnown || !this.#settings.limits.lockRecovery) {
       conclude('new');
       return;
@@ -227,7 +232,6 @@ export class MasterDesk {
     const id = this.#returns.nextId();
     const question = this.#proof.begin(id, orphan?.tid ?? id, highestId, (verdict, lockId) => {
       if (lockId !== undefined) this.#returns.giveBack(lockId);
-      if (verdict === 'old') this.#sentAway += 1;
       conclude(verdict);
       this.#settings.sent();
     });
@@ -237,7 +241,7 @@ export class MasterDesk {
   /** A new master has opened its file: it gets what waited, in order. */
   release(mail: readonly Mail[]): void {
     this.#isInDoubt = false;
-    this.#sentAway = 0;
+    this.#proof.masterStays();
     this.#ledger.beginEpoch();
     for (const { request, payload } of mail) {
       const { master } = this.#settings.seat;

@@ -11,7 +11,7 @@ const FIRST_ID = 1;
  * How many masters in a row are sent away as old ones. A new process that takes locks of its own as it starts may seem to
  * be one; sooner or later it must be trusted.
  */
-export const MAX_MASTERS_SENT_AWAY = 2;
+const MAX_MASTERS_SENT_AWAY = 2;
 
 /** What the proof came to: a `new` process, or the `old` one that came back. */
 export type ProofVerdict = 'new' | 'old';
@@ -31,9 +31,21 @@ export class MasterProof {
   #cancelTimeout: Cancel | undefined;
   /** Whether the last question has no answer: whoever it was put to may have granted a lock that nobody gives back. */
   #isUnanswered = false;
+  /** How many masters in a row were found to be old ones. */
+  #sentAway = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
+  }
+
+  /** Whether so many were sent away that the next one is to be trusted. */
+  get isDispensable(): boolean {
+    return this.#sentAway >= MAX_MASTERS_SENT_AWAY;
+  }
+
+  /** The master is taken for a new one. */
+  masterStays(): void {
+    this.#sentAway = 0;
   }
 
   /**
@@ -80,6 +92,7 @@ export class MasterProof {
   #end(verdict: ProofVerdict, lockId: number | undefined): void {
     const conclude = this.#conclude;
     this.cancel();
+    if (verdict === 'old') this.#sentAway += 1;
     conclude?.(verdict, lockId);
   }
 }

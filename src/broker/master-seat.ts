@@ -173,12 +173,17 @@ export class MasterSeat {
     this.#endChallenge();
   }
 
+  /** The server lets nobody in any more. */
+  closeDoor(): void {
+    this.#challenge?.challenger.refuse('IPC_REFUSED_DRAINING');
+    this.#endChallenge();
+  }
+
   /** The server stops: nobody waits any more. */
   close(): void {
     this.#cancelSettling?.();
     this.#mailbox.takeAll();
-    this.#challenge?.challenger.refuse('IPC_REFUSED_DRAINING');
-    this.#endChallenge();
+    this.closeDoor();
   }
 
   /** The master has opened its file, and is a new one: it gets its mail. */

@@ -2,6 +2,7 @@
 
 /** The codes of such answers. */
 export type RequestFailure =
+  | 'IPC_REQUEST_DRAINING'
   | 'IPC_REQUEST_KEY_TABLE_FULL'
   | 'IPC_REQUEST_LOCK_LOST'
   | 'IPC_REQUEST_MAILBOX_FULL'
@@ -10,6 +11,8 @@ export type RequestFailure =
   | 'IPC_REQUEST_TOO_MANY';
 
 const REASONS: Readonly<Record<RequestFailure, (database: string) => string>> = {
+  IPC_REQUEST_DRAINING: (database) =>
+    `the IPC server stops, and did not pass this request for database "${database}" on. Try again when it is back.`,
   IPC_REQUEST_KEY_TABLE_FULL: (database) =>
     `the key table of database "${database}" is nearly full. The key is written out in full.`,
   IPC_REQUEST_LOCK_LOST: (database) =>

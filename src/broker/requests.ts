@@ -63,6 +63,12 @@ export class OpenRequests {
     return this.#byAsker.get(asker)?.has(id) ?? false;
   }
 
+  /** Whether the master owes this worker an answer. */
+  isPassedFor(asker: Peer): boolean {
+    for (const { isPassed } of this.#byAsker.get(asker)?.values() ?? []) if (isPassed) return true;
+    return false;
+  }
+
   /** Notes a new request; what may be asked again is kept for the next master. */
   open(asker: Peer, request: MasterRequest, since: number, message: Uint8Array): OpenRequest {
     const isKept = isRepeatable(request) && this.#kept.take(message.length);

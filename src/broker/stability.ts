@@ -35,10 +35,11 @@ export class Stability {
     this.#cancelSweep ??= this.#clock.schedule(SWEEP_MS, () => this.#sweep());
   }
 
-  /** Looks no more. */
+  /** Looks no more, whatever comes. */
   stop(): void {
     this.#cancelSweep?.();
-    this.#cancelSweep = undefined;
+    // As if the next look were due already: none is scheduled any more.
+    this.#cancelSweep = () => undefined;
   }
 
   #sweep(): void {

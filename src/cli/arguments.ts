@@ -3,6 +3,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import { IPCError } from '../errors.js';
 import { ENVIRONMENT_PREFIX, nearestName, OPTION_GROUPS, type OptionRow, optionTable } from '../options.js';
+import { addFirstSteps, FIRST_STEPS, type FirstStep } from './first-steps.js';
 import { SUBJECTS, type Subject } from './reports.js';
 
 /** The name of the command. */
@@ -16,6 +17,8 @@ export type Invocation =
   | { readonly kind: 'serve' | 'check-config'; readonly flags: ReadonlyMap<string, string | boolean> }
   /** Show how a server is that runs; the flags say where it is. */
   | ({ readonly kind: 'inspect'; readonly flags: ReadonlyMap<string, string | boolean> } & InspectWords)
+  /** Write the first files, or look whether a worker would work. */
+  | (FirstStep & { readonly flags: ReadonlyMap<string, string | boolean> })
   /** Print this and end: help, or the version. */
   | { readonly kind: 'print'; readonly text: string };
 
@@ -45,6 +48,7 @@ const DESCRIPTIONS: Readonly<Record<Subject, string>> = {
 export function parseArguments(words: readonly string[], version: string): Invocation {
   let printed = '';
   let kind: 'serve' | 'check-config' = 'serve';
+  let firstStep: FirstStep | undefined;
   let inspection: InspectWords | undefined;
   const program = declare(version)
     .exitOverride()
@@ -72,6 +76,9 @@ export function parseArguments(words: readonly string[], version: string): Invoc
         inspection = { subject, database, url, json, watch };
       });
   }
+  addFirstSteps(program, (step) => {
+    firstStep = step;
+  });
   try {
     program.parse(words, { from: 'user' });
   } catch (error) {
@@ -80,6 +87,7 @@ export function parseArguments(words: readonly string[], version: string): Invoc
     throw translate(error, words);
   }
   const flags = flagsOf(program);
+  if (firstStep !== undefined) return { ...(firstStep as FirstStep), flags };
   return inspection === undefined
     ? { kind, flags }
     : { kind: 'inspect', flags, ...(inspection as InspectWords) };
@@ -95,7 +103,7 @@ function declare(version: string): Command {
   const program = new Command(COMMAND_NAME)
     .description('The IPC server for AceBase clusters: lets processes share one AceBase database.')
     .usage(
-      `[options]\n       ${COMMAND_NAME} ${CHECK_CONFIG} [options]\n       ${COMMAND_NAME} ${SUBJECTS.join('|')} [database] [options]`,
+      `[options]\n       ${COMMAND_NAME} ${CHECK_CONFIG} [options]\n       ${COMMAND_NAME} ${SUBJECTS.join('|')} [database] [options]\n       ${COMMAND_NAME} init pm2|systemd <database> [options]\n       ${COMMAND_NAME} doctor <database> [options]`,
     )
     .version(version, '-V, --version', 'print the version and end')
     .helpOption('-h, --help', 'print this and end')
@@ -173,7 +181,7 @@ function translate(error: CommanderError, words: readonly string[]): IPCError {
 
 /** The word itself is not shown: it may be a part of a token that a shell has split at a space. */
 function describeExcess(words: readonly string[]): string {
-  const commands = [CHECK_CONFIG, ...SUBJECTS];
+  const commands = [CHECK_CONFIG, ...SUBJECTS, ...FIRST_STEPS];
   const nearest = words.map((word) => nearestName(word, commands)).find((found) => found !== undefined);
   const hint = nearest === undefined ? `there are ${commands.join(', ')}` : `did you mean ${nearest}?`;
   return `the command line has a word that is neither an option nor a command; ${hint}`;
@@ -185,6 +193,8 @@ function knownFlags(): string[] {
     '--url',
     '--json',
     '--watch',
+    '--folder',
+    '--force',
     '--help',
     '--version',
     ...optionTable().map((row) => row.flag),

@@ -4,14 +4,25 @@
 import packageJson from '../../package.json' with { type: 'json' };
 import { IPCError } from '../errors.js';
 import { type ResolvedSources, resolveSources } from '../options.js';
+import { systemClock } from '../platform/clock.js';
 import { createLogger, flushLogger } from '../server/logger.js';
 import { AceBaseIPCServer } from '../server/server.js';
 import { loadTls } from '../server/tls.js';
 import { COMMAND_NAME, type Invocation, parseArguments } from './arguments.js';
 import { describeConfig } from './check-config.js';
+import { shownCertificate } from './doctor/certificate.js';
+import { examine } from './doctor/doctor.js';
+import { describeFindings, isAnythingWrong } from './doctor/findings.js';
+import { inquiry } from './doctor/inquiry.js';
+import { installedVersion } from './doctor/installed.js';
+import { placeOf } from './doctor/place.js';
+import { FileWatch } from './file-watch.js';
+import { init } from './init/init.js';
 import { inspect } from './inspect.js';
+import { filesOf, reloading } from './reload.js';
 import { describeError, exitCodeOf, serve } from './serve.js';
 import { askForStatus } from './server-status.js';
+import { watchTerminal } from './terminal.js';
 
 /** The exit code of `check-config` for whatever is wrong. */
 const BAD_CONFIG = 2;
@@ -54,25 +65,61 @@ function settingsFor(flags: ReadonlyMap<string, string | boolean>): ResolvedSour
   }
 }
 
-async function run({ settings, warnings }: ResolvedSources): Promise<void> {
+async function doctor({ flags, database, url, json }: Invocation & { kind: 'doctor' }): Promise<void> {
+  // Here is no server that would be open to all.
+  const anyHost = new Map([...flags, ['--allow-anonymous', true] as const]);
+  const resolved = resolveSources({ flags: anyHost, environment: process.env });
+  const folder = process.cwd();
+  const place = placeOf({ database, url, resolved, environment: process.env });
+  const findings = await examine(
+    { database, folder, ...place },
+    {
+      ask: inquiry(systemClock.wallTime),
+      certificateOf: shownCertificate,
+      versionOf: (name) => installedVersion(name, folder),
+      wallTime: systemClock.wallTime,
+    },
+  );
+  console.log(json ? JSON.stringify(findings, undefined, 2) : describeFindings(findings));
+  if (isAnythingWrong(findings)) process.exitCode = 1;
+}
+
+async function run(resolve: () => ResolvedSources): Promise<void> {
+  const { settings, warnings, config } = resolve();
   const logger = createLogger(settings);
   // Those about the settings are logged by the server when it starts.
   for (const warning of warnings) if (!settings.warnings.includes(warning)) logger.warn({}, warning);
+  const server = AceBaseIPCServer.fromSettings(settings, { logger });
+  const watch = new FileWatch(systemClock, () => reload('changed files'));
+  const reload = reloading({
+    resolve,
+    server,
+    logger,
+    watched: (files) => watch.watch(files),
+    setLogLevel: (level) => {
+      logger.level = level;
+    },
+  });
+  watch.watch(filesOf(settings, config));
   await serve({
-    server: AceBaseIPCServer.fromSettings(settings, { logger }),
+    server,
     settings,
     logger,
     host: process,
     flush: () => flushLogger(logger),
     print: (line) => console.error(line),
+    reload,
+    isTerminalClosed: watchTerminal(),
   });
 }
 
 async function main(invocation: Invocation): Promise<void> {
   if (invocation.kind === 'print') process.stdout.write(invocation.text);
   else if (invocation.kind === 'inspect') await inspectServer(invocation);
+  else if (invocation.kind === 'init') console.log(init(invocation));
+  else if (invocation.kind === 'doctor') await doctor(invocation);
   else if (invocation.kind === 'check-config') checkConfig(invocation.flags);
-  else await run(resolveSources({ flags: invocation.flags, environment: process.env }));
+  else await run(() => resolveSources({ flags: invocation.flags, environment: process.env }));
 }
 
 // Whoever reads our output may leave before we do: a closed pipe is no reason to end.

@@ -8,7 +8,8 @@ import { systemClock } from '../platform/clock.js';
 /** What the command needs of a server. */
 export interface RunnableServer {
   start(): Promise<void>;
-  stop(): Promise<void>;
+  /** Lets those who are connected finish, tells them to come back, and stops. */
+  drain(): Promise<void>;
   /** Null before it listens. */
   readonly address: { readonly host: string; readonly port: number; readonly urls: readonly string[] } | null;
   on(event: 'error', listener: (error: Error) => void): unknown;
@@ -16,7 +17,7 @@ export interface RunnableServer {
 
 /** What the command needs of its process: the events, and a way out. */
 export interface HostProcess {
-  on(event: 'SIGINT' | 'SIGTERM', listener: () => void): unknown;
+  on(event: 'SIGINT' | 'SIGTERM' | 'SIGHUP', listener: () => void): unknown;
   on(event: 'message', listener: (message: unknown) => void): unknown;
   on(event: 'uncaughtException', listener: (error: unknown) => void): unknown;
   on(event: 'unhandledRejection', listener: (reason: unknown) => void): unknown;
@@ -35,12 +36,16 @@ export interface ServeOptions {
   readonly flush: () => Promise<void>;
   /** Prints one line for people to standard error. */
   readonly print: (line: string) => void;
+  /** Reads the options again and takes them over, or says why not; `cause` is for the log. */
+  readonly reload: (cause: string) => void;
+  /** Whether the terminal that the command was started from is closed. */
+  readonly isTerminalClosed: () => boolean;
   /** Default: the real time. */
   readonly clock?: Clock;
 }
 
 /** What a process that a signal ended would exit with. */
-const EXIT_CODES = { SIGINT: 130, SIGTERM: 143, shutdown: 143 } as const;
+const EXIT_CODES = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143, shutdown: 143 } as const;
 
 /**
  * Signals that come so shortly after the first are the first: with Ctrl-C under `npm start`, the terminal sends one and
@@ -48,12 +53,16 @@ const EXIT_CODES = { SIGINT: 130, SIGTERM: 143, shutdown: 143 } as const;
  */
 const SAME_SIGNAL_MS = 500;
 
-/** How much longer than `stopTimeout` the command waits for a server that does not keep it. */
-const STOP_MARGIN_MS = 1_000;
+/**
+ * How much longer than `drainTimeout` and `stopTimeout` the command waits for a server that does not keep them: two
+ * rounds of closing handshakes, of workers and of masters, lie between.
+ */
+const STOP_MARGIN_MS = 7_000;
 
 /**
- * Runs a server until a signal ends it. SIGINT, SIGTERM or pm2's message `shutdown` stop it, with exit code 0; a
- * second one, half a second later or more, exits at once, with 130 or 143. An error that nobody handled is logged, and the exit code is 1.
+ * Runs a server until a signal ends it. SIGINT, SIGTERM or pm2's message `shutdown` drain and stop it, with exit code 0; a
+ * second one, half a second later or more, exits at once, with 130 or 143. SIGHUP reloads; it stops the server if it means that the
+ * terminal was closed. An error that nobody handled is logged, and the exit code is 1.
  */
 export async function serve(options: ServeOptions): Promise<void> {
   const { server, settings, logger, host } = options;
@@ -62,6 +71,10 @@ export async function serve(options: ServeOptions): Promise<void> {
   host.on('unhandledRejection', (reason) => ending.fail(reason));
   host.on('SIGINT', () => ending.stop('SIGINT'));
   host.on('SIGTERM', () => ending.stop('SIGTERM'));
+  host.on('SIGHUP', () => {
+    if (options.isTerminalClosed()) ending.stop('SIGHUP');
+    else if (!ending.begun) options.reload('SIGHUP');
+  });
   host.on('message', (message) => {
     if (message === 'shutdown') ending.stop('shutdown');
   });
@@ -136,11 +149,12 @@ class Ending {
     this.begun = true;
     this.#since = this.#clock.now();
     logger.info({ reason }, 'stopping');
-    const cancel = this.#clock.schedule(settings.stopTimeout + STOP_MARGIN_MS, () => {
-      logger.error({ stopTimeout: settings.stopTimeout }, 'the server did not stop in time');
+    const { drainTimeout, stopTimeout } = settings;
+    const cancel = this.#clock.schedule(drainTimeout + stopTimeout + STOP_MARGIN_MS, () => {
+      logger.error({ drainTimeout, stopTimeout }, 'the server did not stop in time');
       void this.#exit(1);
     });
-    server.stop().then(
+    server.drain().then(
       () => {
         cancel();
         logger.info({}, 'stopped');

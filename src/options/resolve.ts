@@ -36,6 +36,8 @@ export interface ResolvedSources {
   readonly warnings: readonly string[];
   /** Where each option came from, by its name; one that is missing has its default. */
   readonly places: ReadonlyMap<string, string>;
+  /** The config file; undefined if there is none. */
+  readonly config: string | undefined;
 }
 
 const readFromDisk = (path: string) => readFileSync(path, 'utf8');
@@ -56,12 +58,17 @@ export function resolveOptions(options: ServerOptions = {}): Settings {
  */
 export function resolveSources(sources: OptionSources): ResolvedSources {
   const readFile = sources.readFile ?? readFromDisk;
-  const config = sources.flags.get('--config') ?? sources.environment[`${ENVIRONMENT_PREFIX}CONFIG`];
-  const file = typeof config === 'string' && config !== '' ? [fromFile(config, readFile)] : [];
-  return resolve([fromFlags(sources.flags), fromEnvironment(sources.environment), ...file], readFile);
+  const given = sources.flags.get('--config') ?? sources.environment[`${ENVIRONMENT_PREFIX}CONFIG`];
+  const config = typeof given === 'string' && given !== '' ? given : undefined;
+  const file = config === undefined ? [] : [fromFile(config, readFile)];
+  const all = [fromFlags(sources.flags), fromEnvironment(sources.environment), ...file];
+  return { ...resolve(all, readFile), config };
 }
 
-function resolve(sources: readonly Source[], readFile: (path: string) => string): ResolvedSources {
+function resolve(
+  sources: readonly Source[],
+  readFile: (path: string) => string,
+): Omit<ResolvedSources, 'config'> {
   // The first source goes before the others, so it is written last.
   const given = new Map(sources.toReversed().flatMap((source) => [...source.given]));
   const unknown = sources.flatMap((source) => source.unknown);
@@ -88,7 +95,7 @@ function resolve(sources: readonly Source[], readFile: (path: string) => string)
     tokenFile,
     adminToken: adminToken ?? singleToken(tokens),
   };
-  refuseInsecure(bare, given);
+  assertSecure(bare, given.get('host')?.place ?? 'host');
   const settings: Settings = { ...bare, warnings: warningsAbout(bare) };
   return {
     settings,
@@ -211,9 +218,17 @@ function singleToken(policy: TokenPolicy): string | undefined {
 
 type Bare = Omit<Settings, 'warnings'>;
 
-function refuseInsecure(settings: Bare, given: ReadonlyMap<string, Given>): void {
+/**
+ * Makes sure that not everybody may join who reaches the host.
+ *
+ * @param place where the host was given, for the message
+ * @throws IPCError `IPC_OPTION_INSECURE`
+ */
+export function assertSecure(
+  settings: Pick<Settings, 'host' | 'tokens' | 'allowAnonymous'>,
+  place: string,
+): void {
   if (settings.tokens.kind !== 'none' || settings.allowAnonymous || isLoopbackHost(settings.host)) return;
-  const place = given.get('host')?.place ?? 'host';
   throw new IPCError(
     'IPC_OPTION_INSECURE',
     `${place}: ${show(settings.host)} is not loopback, and no token is set, so anyone who reaches it could join`,

@@ -310,6 +310,17 @@ export const optionsSchema = z.strictObject({
     { min: 0, max: 10_000, default: 100 },
     { ...times, description: 'time that reads are kept back at most while a write waits; 0 is off' },
   ),
+  /**
+   * Milliseconds for which `drain()`, and the command at SIGTERM, lets processes finish what they have begun, before they
+   * are told to come back; 0: not at all. Default: 1 s.
+   */
+  drainTimeout: time(
+    { min: 0, max: 600_000, default: 1_000 },
+    {
+      ...times,
+      description: 'time in which processes may finish what they have begun, before the server stops',
+    },
+  ),
   /** Milliseconds that `stop()` takes at most. Default: 5 s. */
   stopTimeout: time(
     { min: 0, max: 600_000, default: 5_000 },

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { getRequestListener } from '@hono/node-server';
 import { Hono } from 'hono';
 import { ERRORS, type RefusalCode } from '../errors.js';
-import { type RefusalLog, refusalBody } from './refusals.js';
+import { RETRY_AFTER_S, type RefusalLog, refusalBody } from './refusals.js';
 import { addClientsRoute } from './routes/clients.js';
 import { RefusedRequest, type RouteContext, type RouteEnvironment } from './routes/context.js';
 import { addDashboardRoutes, DASHBOARD_PATHS } from './routes/dashboard.js';
@@ -124,6 +124,7 @@ function refuse(
   refusals.record({ code, address, port, path: parseTarget(incoming.url ?? '').path });
   const { status } = ERRORS[code];
   const headers: Record<string, string> = { 'Content-Type': 'application/json', ...special };
+  if (status === 503) headers['Retry-After'] = String(RETRY_AFTER_S);
   // What is left of a body is not read: the connection cannot be used again.
   if (hasBody(incoming) && !incoming.complete) headers['Connection'] = 'close';
   return new Response(refusalBody(code), { status, headers });

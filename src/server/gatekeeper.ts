@@ -30,14 +30,19 @@ export type Admission =
 const PROTOCOL_MAJOR = '1';
 
 /**
- * Checks requests, before anything else is done with them. Pure: it decides by the head alone.
+ * Checks requests, before anything else is done with them: by their head, and what it was given.
  *
  * The origin and the host come first: a web page that has no business here learns nothing, not even names.
  */
 export class Gatekeeper {
-  readonly #authentication: Authentication;
+  #authentication: Authentication;
 
   constructor(authentication: Authentication) {
+    this.#authentication = authentication;
+  }
+
+  /** From now on requests are checked by this. Whoever is in stays in. */
+  replace(authentication: Authentication): void {
     this.#authentication = authentication;
   }
 

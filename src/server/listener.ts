@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { createServer as createTlsServer } from 'node:https';
+import { createServer as createTlsServer, Server as TlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Clock } from '../broker/ports.js';
@@ -67,10 +67,18 @@ export class Listener {
   readonly #conversations = new Map<Duplex, Conversation>();
   readonly #turnedAway = new Set<Socket>();
   #servers: Server[] = [];
+  #tls: LoadedTls | undefined;
   #isClosing = false;
 
   constructor(settings: ListenerSettings) {
     this.#settings = settings;
+    this.#tls = settings.tls;
+  }
+
+  /** Serves new connections with that certificate; those that there are keep theirs. Only where there is TLS already. */
+  renewTls(tls: LoadedTls): void {
+    this.#tls = tls;
+    for (const server of this.#servers) if (server instanceof TlsServer) server.setSecureContext(tls);
   }
 
   /** The addresses that it listens on; empty before and after. */
@@ -150,7 +158,8 @@ export class Listener {
   }
 
   #create(): Server {
-    const { tls, handshakeTimeout, onDropped } = this.#settings;
+    const { handshakeTimeout, onDropped } = this.#settings;
+    const tls = this.#tls;
     const limits = {
       headersTimeout: handshakeTimeout,
       requestTimeout: REQUEST_TIMEOUT_MS,

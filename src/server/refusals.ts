@@ -10,6 +10,9 @@ const REPEAT_INTERVAL_MS = 10_000;
 /** Addresses whose refusals are told apart; beyond, they are logged together. */
 const MAX_TOLD_APART = 1_000;
 
+/** What who is refused for the moment is told to wait, in seconds [PROTOCOL-2.6]. */
+export const RETRY_AFTER_S = 1;
+
 /** What a refusal answers with, in JSON. */
 export function refusalBody(code: RefusalCode, detail: string = ERRORS[code].summary): string {
   return JSON.stringify({ code, message: detail, remedy: ERRORS[code].remedy });
@@ -29,6 +32,7 @@ export function refuseOnSocket(socket: Duplex, clock: Clock, code: RefusalCode, 
     'Content-Type: application/json',
     `Content-Length: ${Buffer.byteLength(body)}`,
   ];
+  if (status === 503) headers.push(`Retry-After: ${RETRY_AFTER_S}`);
   if (code === 'IPC_REFUSED_HANDSHAKE') headers.push('Sec-WebSocket-Version: 13');
   if (code === 'IPC_REFUSED_NO_UPGRADE') headers.push('Upgrade: websocket');
   socket.write(`${headers.join('\r\n')}\r\n\r\n${body}`);
@@ -81,10 +85,10 @@ export class RefusalLog {
     if (silenced === undefined) return;
     const { summary, remedy } = ERRORS[code];
     const repeated = silenced > 0 ? { repeated: silenced } : {};
-    this.#logger.warn(
-      { code, address, port, path: loggable(path), detail, remedy, ...repeated },
-      `refused: ${summary}`,
-    );
+    const fields = { code, address, port, path: loggable(path), detail, remedy, ...repeated };
+    // Those who were told to come back do; that calls for nobody's attention.
+    if (code === 'IPC_REFUSED_DRAINING') this.#logger.info(fields, `refused: ${summary}`);
+    else this.#logger.warn(fields, `refused: ${summary}`);
   }
 
   /** How many like it were not logged since the last one that was; `undefined` if this one must not be logged. */

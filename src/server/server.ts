@@ -13,6 +13,7 @@ import { createRequestListener } from './app.js';
 import { Authentication } from './authentication.js';
 import { Gatekeeper } from './gatekeeper.js';
 import { type DropReason, Listener } from './listener.js';
+import { type LiveParts, LiveSettings, type ReloadResult } from './live-settings.js';
 import { createLogger } from './logger.js';
 import { EventLoopDelay } from './monitoring/event-loop-delay.js';
 import type { Figures } from './monitoring/metric-table.js';
@@ -73,6 +74,16 @@ const DROP_CODES = {
   timeout: 'IPC_REFUSED_TIMEOUT',
 } as const satisfies Record<DropReason, RefusalCode>;
 
+/** The logger that was given, whose level is somebody else's to set; or one of our own. */
+function loggerFor(settings: Settings, given: Logger | undefined): Pick<LiveParts, 'logger' | 'setLogLevel'> {
+  if (given !== undefined) return { logger: given, setLogLevel: () => undefined };
+  const logger = createLogger(settings);
+  const setLogLevel = (level: Settings['logLevel']): void => {
+    logger.level = level;
+  };
+  return { logger, setLogLevel };
+}
+
 /**
  * The IPC server: lets the AceBase processes of a cluster talk to each other.
  *
@@ -81,7 +92,10 @@ const DROP_CODES = {
  * await server.start();
  */
 export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
-  readonly #settings: Settings;
+  /** What it was given in code; `undefined` where that was resolved settings. */
+  readonly #options: ServerOptions | undefined;
+  readonly #live: LiveSettings;
+  readonly #parts: LiveParts;
   readonly #logger: Logger;
   readonly #broker: Broker;
   readonly #refusals: RefusalLog;
@@ -90,6 +104,7 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
   readonly #streams: StatusStreams;
   #startedAt = 0;
   #starting: Promise<void> | undefined;
+  #draining: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
   #address: ServerAddress | null = null;
 
@@ -100,9 +115,9 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
   constructor(options: ServerOptions = {}, tools: ServerTools = {}) {
     super();
     const settings = tools[RESOLVED] ?? resolveOptions(options);
-    const logger = tools.logger ?? createLogger(settings);
+    const { logger, setLogLevel } = loggerFor(settings, tools.logger);
     const { maxPayload, maxConnections, handshakeTimeout, host, port } = settings;
-    this.#settings = settings;
+    this.#options = tools[RESOLVED] === undefined ? options : undefined;
     this.#logger = logger;
     this.#refusals = new RefusalLog(systemClock, logger);
     this.#broker = new Broker({
@@ -117,6 +132,7 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
     });
     const gatekeeper = new Gatekeeper(new Authentication(settings));
     const tls = loadTls(settings.ssl);
+    this.#live = new LiveSettings(settings, tls);
     const inboundMemory = new ByteBudget(settings.maxTotalBuffered);
     const upgrades = new Upgrades({
       broker: this.#broker,
@@ -126,7 +142,7 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
       maxPayload,
       inboundMemory,
       processBehind: settings.watchProcesses ? processBehind : () => undefined,
-      obstacle: () => (this.#isDraining ? 'IPC_REFUSED_DRAINING' : undefined),
+      obstacle: () => (this.isDraining ? 'IPC_REFUSED_DRAINING' : undefined),
     });
     const look = () => this.#look();
     this.#streams = new StatusStreams({ clock: systemClock, look });
@@ -155,6 +171,7 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
       onError: (error) => this.#fail(error),
       onDropped: (reason, socket, canAnswer) => this.#drop(reason, socket, canAnswer),
     });
+    this.#parts = { gatekeeper, listener: this.#listener, logger, setLogLevel };
   }
 
   /** A server with options that were resolved already, as the command does it. */
@@ -169,7 +186,7 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
 
   /** Whether it listens, and lets processes in: what `GET /ready` says. */
   get isReady(): boolean {
-    return this.#address !== null && !this.#isDraining;
+    return this.#address !== null && !this.isDraining;
   }
 
   /** The names of the databases that have peers, as on the wire: `mydb_data`, `mydb_transaction`. */
@@ -211,6 +228,38 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
   }
 
   /**
+   * Takes over new options while it runs, and reads certificates and the token file again: all of it or, at an error,
+   * nothing. Connections that there are live on, also those whose token is not accepted any more. docs/OPERATIONS.md
+   * lists the options that need a restart.
+   *
+   * @param options all options, as for the constructor; default: those of the constructor
+   * @throws {IPCError} as the constructor does
+   */
+  reload(options: ServerOptions | undefined = this.#options): ReloadResult {
+    return this.reloadFromSettings(options === undefined ? this.#live.current : resolveOptions(options));
+  }
+
+  /** {@link AceBaseIPCServer.reload} with options that were resolved already, as the command does it. */
+  reloadFromSettings(settings: Settings): ReloadResult {
+    return this.#live.reload(settings, this.#parts);
+  }
+
+  /** Whether it is about to stop, and lets nobody in any more. */
+  get isDraining(): boolean {
+    return this.#draining !== undefined || this.#stopping !== undefined;
+  }
+
+  /**
+   * Stops in such a way that another server can take over at the same place: lets nobody in; lets workers finish what
+   * they have begun, for `drainTimeout` at most, while no transaction begins; tells them to come back, then the masters;
+   * and stops. Calls share one promise. `stop()` meanwhile ends it at once.
+   */
+  drain(): Promise<void> {
+    this.#draining ??= this.#drain();
+    return this.#draining;
+  }
+
+  /**
    * Stops: takes no more connections, and ends those that there are, the WebSocket ones with 1001. Resolves when all
    * have ended, `stopTimeout` later at most. Calls share one promise; a server that never started may be stopped.
    */
@@ -220,9 +269,9 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
   }
 
   async #start(): Promise<void> {
-    for (const warning of this.#settings.warnings) this.#logger.warn({}, warning);
+    for (const warning of this.#live.current.warnings) this.#logger.warn({}, warning);
     await this.#listener.open();
-    const { host, ssl } = this.#settings;
+    const { host, ssl } = this.#live.current;
     const scheme = ssl === undefined ? 'http' : 'https';
     const addresses = this.#listener.addresses;
     const urls = addresses.map(({ address, port, family }) => {
@@ -234,6 +283,15 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
     this.emit('listening', this.#address);
   }
 
+  async #drain(): Promise<void> {
+    // A start that failed was reported to who called it.
+    await this.#starting?.catch(() => undefined);
+    if (this.#stopping === undefined) {
+      await new Promise<void>((resolve) => this.#broker.drain(this.#live.current.drainTimeout, resolve));
+    }
+    await this.stop();
+  }
+
   async #stop(): Promise<void> {
     // A start that failed was reported to who called it; stopping goes on all the same.
     await this.#starting?.catch(() => undefined);
@@ -242,7 +300,7 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
     this.#eventLoop.stop();
     const closed = this.#listener.close();
     this.#broker.stop();
-    const cancelDeadline = systemClock.schedule(this.#settings.stopTimeout, () =>
+    const cancelDeadline = systemClock.schedule(this.#live.current.stopTimeout, () =>
       this.#listener.destroyConnections(),
     );
     await closed;
@@ -250,21 +308,16 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
     this.emit('stopped');
   }
 
-  /** Whether nobody is let in any more. */
-  get #isDraining(): boolean {
-    return this.#stopping !== undefined;
-  }
-
   /** How everything is now. */
   #look(): StatusBoard {
     return new StatusBoard({
       broker: this.#broker,
       clock: systemClock,
-      limits: this.#settings,
+      limits: this.#live.current,
       server: () => ({
         version: packageJson.version,
         startedAt: this.#startedAt,
-        draining: this.#isDraining,
+        draining: this.isDraining,
         eventLoopDelayP99: Math.round(this.#eventLoop.p99 * 10) / 10,
         connections: this.#listener.connections,
       }),

@@ -11,11 +11,14 @@ export interface Moment {
 /** Whom a fault strikes: the master, or the n-th of the workers that live at that moment. */
 export type Victim = 'master' | number;
 
+/** How a server ends before another one takes its place. */
+export type ServerEnd = 'killed' | 'stopped' | 'drained';
+
 export type Fault = { readonly moment: Moment; readonly victim: Victim } & (
   | { readonly kind: 'kill' | 'exit' | 'second master' | 'create index' }
   | ({ readonly kind: 'break' } & Breakage)
   | { readonly kind: 'stall' | 'pause' | 'dawdle'; readonly milliseconds: number }
-  | { readonly kind: 'restart server'; readonly isStopped: boolean; readonly milliseconds: number }
+  | { readonly kind: 'restart server'; readonly how: ServerEnd; readonly milliseconds: number }
 );
 
 /** Everything about a run that its seed decides beforehand; what remains is drawn as it goes, by the same seed. */
@@ -125,7 +128,15 @@ function withClients(plan: Plan, random: Random): Plan {
 
 function serverRestart(random: Random, { moment, victim }: Fault): Fault {
   const milliseconds = 50 + random.fraction() * 1_950;
-  return { kind: 'restart server', moment, victim, isStopped: random.chance(0.4), milliseconds };
+  // By a number that was drawn anyway, so that the plans of all seeds are else as they were.
+  const gently = Math.floor(milliseconds) % 2 === 0 ? 'drained' : 'stopped';
+  return {
+    kind: 'restart server',
+    moment,
+    victim,
+    how: random.chance(0.4) ? gently : 'killed',
+    milliseconds,
+  };
 }
 
 function fault(random: Random, dawdles: boolean): Fault {
@@ -167,6 +178,9 @@ export function describeFault(fault: Fault): string {
       time === undefined ? `never noticed by the ${by}` : `noticed by the ${by} after ${Math.round(time)} ms`;
     const ends = [noticed('server', fault.serverAfter), noticed('process', fault.processAfter)];
     return `break the line of${whom}${when},${after}; ${ends.join(', ')}`;
+  }
+  if (fault.kind === 'restart server') {
+    return `${kind} (${fault.how}) for ${Math.round(fault.milliseconds)} ms${whom}${when},${after}`;
   }
   const duration = 'milliseconds' in fault ? ` for ${Math.round(fault.milliseconds)} ms` : '';
   return `${kind}${whom}${duration}${when},${after}`;

@@ -76,7 +76,7 @@ function apply(world: World, fault: Fault, victim: StockPeer | undefined): void 
     return;
   }
   if (fault.kind === 'restart server') {
-    world.restartServer(fault.isStopped, fault.milliseconds);
+    world.restartServer(fault.how, fault.milliseconds);
     return;
   }
   if (victim === undefined) return;

@@ -30,6 +30,7 @@ class MortalClock implements Clock {
 /** One process of the IPC server: a broker, and the lines that end in it. */
 export class Server {
   isUp = true;
+  isDraining = false;
   /** Whether somebody has come that was there before it. */
   hasReturned = false;
   /** By the clock of the run. */
@@ -47,6 +48,14 @@ export class Server {
   ) {
     this.startedAt = clock.now();
     this.broker = makeBroker(new MortalClock(clock, () => this.isUp));
+  }
+
+  /** It lets nobody in any more, and sends those who are there to the next one. @param done when they have gone */
+  drain(timeout: number, done: () => void): void {
+    this.isDraining = true;
+    this.broker.drain(timeout, () => {
+      if (this.isUp) done();
+    });
   }
 
   /** It ends all connections, and then itself. */

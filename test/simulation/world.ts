@@ -12,10 +12,13 @@ import { Master } from './model/master.js';
 import type { ModelProcess } from './model/process.js';
 import type { StockPeer } from './model/stock-peer.js';
 import { Worker } from './model/worker.js';
-import type { Plan } from './plan.js';
+import type { Plan, ServerEnd } from './plan.js';
 import { Server } from './server.js';
 
 const DEFAULTS = resolveOptions();
+
+/** Milliseconds that a server waits for processes to finish, when it drains. */
+const DRAIN_MS = DEFAULTS.drainTimeout;
 
 /** The name of the database in all runs. */
 export const DATABASE = 'mydb_data';
@@ -96,8 +99,15 @@ export class World {
   }
 
   /** The server ends, and another one takes its place. */
-  restartServer(isStopped: boolean, milliseconds: number): void {
+  restartServer(how: ServerEnd, milliseconds: number): void {
     if (!this.server.isUp) return;
+    if (how !== 'drained') this.#endServer(how, milliseconds);
+    else if (!this.server.isDraining) {
+      this.server.drain(DRAIN_MS, () => this.#endServer('stopped', milliseconds));
+    }
+  }
+
+  #endServer(how: Exclude<ServerEnd, 'drained'>, milliseconds: number): void {
     const isAnyOrphaned = this.broker.locks(DATABASE).held.some(({ state }) => state === 'orphaned');
     const isAnyUntold = this.checks.beliefs.isHeldAbsentSince(this.lastMasterEnded ?? 0);
     if ((isAnyOrphaned || isAnyUntold || this.#isIncomplete()) && this.broker.hasPeer(DATABASE, '[master]')) {
@@ -110,7 +120,7 @@ export class World {
     for (const process of this.#seated.values()) {
       if (!this.#absentSince.has(process)) this.#isAbsent(process);
     }
-    if (isStopped) this.server.stop();
+    if (how === 'stopped') this.server.stop();
     else this.server.kill(() => this.random.fraction() * 20);
     this.accepted = [];
     this.checks.serverEnded();
@@ -184,6 +194,10 @@ export class World {
       const { server } = this;
       if (!server.isUp) {
         process.after(latency(), () => process.dialFailed());
+        return;
+      }
+      if (server.isDraining) {
+        process.after(latency(), () => process.refused('IPC_REFUSED_DRAINING'));
         return;
       }
       const request = {

@@ -39,10 +39,10 @@ export class Cluster {
     return new Cluster(await temporaryDirectory('cluster'), server, options);
   }
 
-  /** Kills the server, and starts another one at the same port. @returns when that listens */
-  async restartServer(): Promise<void> {
+  /** Ends the server, and starts another one at the same port. @returns when that listens */
+  async restartServer(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     const { port } = this.server;
-    await this.server.kill();
+    await this.server.stop(signal);
     const options = { ...this.serverOptions.options, port };
     this.server = await ServerProcess.start({ ...this.serverOptions, options });
   }

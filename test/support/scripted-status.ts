@@ -19,6 +19,7 @@ export function peerStatus(changes: Partial<PeerStatus> = {}): PeerStatus {
     state: 'connected',
     client: null,
     address: '127.0.0.1:50123',
+    pid: null,
     connectedAt: NOON - HOUR,
     roundTrip: 0.4,
     messagesIn: 0,

@@ -39,6 +39,8 @@ export class Promises {
   refused(process: StockPeer, code: RefusalCode): void {
     const { plan, limits, clock } = this.#world;
     const since = this.#world.absentSince(process);
+    // It comes again.
+    if (code === 'IPC_REFUSED_DRAINING') return;
     if (plan.clients !== 'ours' || since === undefined) return;
     if (clock.now() - since >= limits.reconnectGrace) return;
     if (process.isMaster && this.#hadAnotherMaster(process, since)) return;

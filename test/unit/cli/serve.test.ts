@@ -7,7 +7,7 @@ import { resolveOptions, type ServerOptions } from '../../../src/options.js';
 /** A server and a process that write down what happens to them. */
 function stage(
   options: ServerOptions = {},
-  server: { start?: () => Promise<void>; stop?: () => Promise<void> } = {},
+  server: { start?: () => Promise<void>; drain?: () => Promise<void> } = {},
 ) {
   const events: string[] = [];
   const log = (level: string) => (_fields: object, message: string) =>
@@ -18,7 +18,7 @@ function stage(
   });
   const fake = Object.assign(new EventEmitter(), {
     start: async () => void events.push('start'),
-    stop: async () => void events.push('stop'),
+    drain: async () => void events.push('drain'),
     address: { host: 'localhost', port: 9163, urls: ['ws://127.0.0.1:9163', 'ws://[::1]:9163'] },
     ...server,
   });
@@ -37,6 +37,7 @@ function stage(
     return () => void time.timers.delete(callback);
   };
   const clock = { now: () => time.now, wallTime: () => 0, schedule };
+  const terminal = { isClosed: false };
   const serving = serve({
     server: fake,
     settings,
@@ -45,8 +46,10 @@ function stage(
     flush: async () => void events.push('flush'),
     print: (line) => void events.push(line),
     clock,
+    reload: (cause) => void events.push(`reload: ${cause}`),
+    isTerminalClosed: () => terminal.isClosed,
   });
-  return { events, host, server: fake, serving, time };
+  return { events, host, server: fake, serving, time, terminal };
 }
 
 const settled = () => new Promise((resolve) => setImmediate(resolve));
@@ -75,11 +78,25 @@ describe('the command', () => {
     host.emit(event, message);
     await settled();
     expect(time.timers.size).toBe(0);
-    expect(events).toEqual(['info: stopping', 'stop', `exit: ${code}`, 'info: stopped', 'flush', 'exit: 0']);
+    expect(events).toEqual(['info: stopping', 'drain', `exit: ${code}`, 'info: stopped', 'flush', 'exit: 0']);
+  });
+
+  test('SIGHUP reloads, but not while it stops, and stops it when the terminal was closed', async () => {
+    const { events, host, serving, terminal } = stage();
+    await serving;
+    events.length = 0;
+    host.emit('SIGHUP');
+    expect(events).toEqual(['reload: SIGHUP']);
+    terminal.isClosed = true;
+    host.emit('SIGHUP');
+    terminal.isClosed = false;
+    host.emit('SIGHUP');
+    await settled();
+    expect(events.slice(1)).toEqual(['info: stopping', 'drain', 'info: stopped', 'flush', 'exit: 0']);
   });
 
   test('a server that does not stop in time is left', async () => {
-    const { events, host, serving, time } = stage({}, { stop: () => new Promise(() => undefined) });
+    const { events, host, serving, time } = stage({}, { drain: () => new Promise(() => undefined) });
     await serving;
     host.emit('SIGTERM');
     for (const expire of time.timers) expire();
@@ -95,11 +112,11 @@ describe('the command', () => {
     fail(new Error('stopped'));
     await serving;
     await settled();
-    expect(events).toEqual(['info: stopping', 'stop', 'info: stopped', 'flush', 'exit: 0']);
+    expect(events).toEqual(['info: stopping', 'drain', 'info: stopped', 'flush', 'exit: 0']);
   });
 
   test('a server that does not stop well is an error', async () => {
-    const { events, host, serving } = stage({}, { stop: async () => Promise.reject(new Error('oops')) });
+    const { events, host, serving } = stage({}, { drain: async () => Promise.reject(new Error('oops')) });
     await serving;
     host.emit('SIGTERM');
     await settled();

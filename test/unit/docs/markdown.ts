@@ -19,10 +19,10 @@ export function filesBelow(folder: string, ending: string): string[] {
   });
 }
 
-/** All documents: those at the top, in `docs/` and in `examples/`. */
+/** All documents: those at the top, in `docs/`, `examples/` and `deploy/`. */
 export function documents(): string[] {
   const top = readdirSync(root).filter((name) => name.endsWith('.md'));
-  return [...top, ...filesBelow('docs', '.md'), ...filesBelow('examples', '.md')];
+  return [...top, ...['docs', 'examples', 'deploy'].flatMap((folder) => filesBelow(folder, '.md'))];
 }
 
 /** The text without blocks of code. */

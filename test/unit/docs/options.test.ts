@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { optionTable } from '../../../src/options.js';
+import { isReloadable, optionTable } from '../../../src/options.js';
 import { type Row, read, tableRows, withoutMarks } from './markdown.js';
 
 const table = optionTable();
@@ -25,6 +25,13 @@ describe('docs/OPERATIONS.md', () => {
     expect(withoutMarks(row['default'])).toBe(option.defaultText);
     expect(row['meaning']).not.toBe('');
   });
+});
+
+test('docs/OPERATIONS.md tells which options change at a reload, and no others', () => {
+  const rows = tableRows(read('docs/OPERATIONS.md')).filter((row) => 'taken over at a reload' in row);
+  const names = rows.flatMap((row) => withoutMarks(row['taken over at a reload']).split(', '));
+  const reloadable = table.map(({ name }) => name).filter(isReloadable);
+  expect(names.toSorted()).toEqual(reloadable.toSorted());
 });
 
 describe('docs/LIMITS.md', () => {

@@ -67,6 +67,7 @@ describe('defaults', () => {
       heartbeatTimeout: 30_000,
       lockTimeout: 120_000,
       readerDelay: 100,
+      drainTimeout: 1_000,
       stopTimeout: 5_000,
       logLevel: 'info',
       logFormat: 'auto',

@@ -25,6 +25,13 @@ describe('the log of refusals', () => {
     expect(log.totals.get('IPC_REFUSED_TOKEN')).toBe(11);
   });
 
+  it('warns of nobody who comes back to a server that drains', () => {
+    const { warnings, log } = start();
+    log.record({ code: 'IPC_REFUSED_DRAINING', address: '10.0.0.1' });
+    expect(warnings).toEqual([]);
+    expect(log.totals.get('IPC_REFUSED_DRAINING')).toBe(1);
+  });
+
   it('tells another address, and another reason, apart', () => {
     const { warnings, log } = start();
     log.record({ code: 'IPC_REFUSED_TOKEN', address: '10.0.0.1' });

@@ -1,0 +1,54 @@
+import type { IndexCreations } from './index-creations.js';
+import type { LockGate } from './lock-gate.js';
+import type { Peer } from './peer.js';
+import type { RequestFailure } from './request-failures.js';
+import type { OpenRequest, OpenRequests } from './requests.js';
+
+/** What closing time works with. */
+export interface ClosingTimeSettings {
+  readonly requests: OpenRequests;
+  readonly gate: Pick<LockGate, 'discardRequestsOf'>;
+  readonly indexCreations: IndexCreations;
+  /** Whether the ledger shows that this worker holds a lock. */
+  holdsLocks(worker: Peer): boolean;
+  /** Answers a request with that failure. */
+  fail(open: OpenRequest, failure: RequestFailure): void;
+}
+
+/** The desk of one database before its server stops (docs/PROTOCOL.md, section 11.5): what was begun ends, and nothing begins. */
+export class ClosingTime {
+  readonly #settings: ClosingTimeSettings;
+  #hasBegun = false;
+
+  constructor(settings: ClosingTimeSettings) {
+    this.#settings = settings;
+  }
+
+  /** Whether transactions that hold no lock get none any more. */
+  get hasBegun(): boolean {
+    return this.#hasBegun;
+  }
+
+  /** The server drains. */
+  begin(): void {
+    this.#hasBegun = true;
+  }
+
+  /** Whether this worker is in the middle of something: it holds a lock, or the master owes it an answer. */
+  isBusy(worker: Peer): boolean {
+    const { requests, holdsLocks } = this.#settings;
+    return !worker.isMaster && (requests.isPassedFor(worker) || holdsLocks(worker));
+  }
+
+  /** The workers go: those that cannot ask the next server again get an answer to what no master has of them. */
+  answerWhatWaits(): void {
+    const { requests, gate, indexCreations, fail } = this.#settings;
+    for (const open of [...requests.all()]) {
+      const { asker, isPassed } = open;
+      if (isPassed || asker.state !== 'present' || asker.session?.can('resume') === true) continue;
+      indexCreations.discardRequestsOf(asker.id);
+      gate.discardRequestsOf(asker);
+      fail(open, 'IPC_REQUEST_DRAINING');
+    }
+  }
+}

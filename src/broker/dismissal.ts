@@ -1,0 +1,67 @@
+import type { MasterDesk } from './master-desk.js';
+import type { MasterSeat } from './master-seat.js';
+import { isThere, type Peer } from './peer.js';
+import type { Stability } from './stability.js';
+
+/** What a dismissal works with. */
+export interface DismissalSettings {
+  readonly peers: ReadonlyMap<string, Peer>;
+  readonly desk: MasterDesk;
+  readonly stability: Stability;
+  readonly seat: Pick<MasterSeat, 'closeDoor'>;
+  /** Takes a peer out of the database; others are not told. */
+  remove(peer: Peer, cause: string): void;
+}
+
+/**
+ * How the peers of one database are sent to the next server (docs/PROTOCOL.md, section 11.5).
+ *
+ * They go as when the server stops: nobody hears that they are gone, and no lock is given back in their name. A client
+ * that has a session takes its locks along to the next server.
+ */
+export class Dismissal {
+  readonly #settings: DismissalSettings;
+
+  constructor(settings: DismissalSettings) {
+    this.#settings = settings;
+  }
+
+  /** From now on nobody is let in who waits at the door, and no transaction begins; those that hold a lock go on. */
+  begin(): void {
+    this.#settings.seat.closeDoor();
+    this.#settings.desk.closing.begin();
+  }
+
+  /** How many workers are connected and in the middle of something: they hold a lock, or the master owes an answer. */
+  get busyWorkers(): number {
+    const { peers, desk } = this.#settings;
+    let count = 0;
+    for (const peer of peers.values()) if (peer.state === 'present' && desk.closing.isBusy(peer)) count++;
+    return count;
+  }
+
+  /** Tells all workers to come back. @returns those that were connected: each ends its connection in a moment */
+  sendWorkers(): readonly Peer[] {
+    // What the master says from now on reaches no worker here. It must not be told that it arrived.
+    this.#settings.stability.stop();
+    this.#settings.desk.closing.answerWhatWaits();
+    return this.#send((peer) => !peer.isMaster);
+  }
+
+  /** Tells the master to come back. @returns it, if it was connected */
+  sendMaster(): readonly Peer[] {
+    return this.#send((peer) => peer.isMaster);
+  }
+
+  #send(isMeant: (peer: Peer) => boolean): readonly Peer[] {
+    const sent: Peer[] = [];
+    for (const peer of [...this.#settings.peers.values()]) {
+      if (!isMeant(peer) || !isThere(peer)) continue;
+      const wasPresent = peer.state === 'present';
+      this.#settings.remove(peer, 'told to come back to the next server');
+      peer.outbox.close('IPC_CLOSED_DRAINING');
+      if (wasPresent) sent.push(peer);
+    }
+    return sent;
+  }
+}

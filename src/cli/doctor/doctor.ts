@@ -1,0 +1,283 @@
+/** `acebase-ipc-server doctor <database>`: whether a worker that starts here would work, and what to do if not. */
+
+import { randomBytes } from 'node:crypto';
+import { judgeCertificate, type ShownCertificate } from './certificate.js';
+import { error, type Finding, ok, type Subject, skipped, warning } from './findings.js';
+import type { Answer, Inquiry } from './inquiry.js';
+import { judgeInstalled } from './installed.js';
+
+/** What a worker would be told. */
+export interface DoctorQuery {
+  /** As in `new AceBase(database, …)`. */
+  readonly database: string;
+  /** Where the server is. */
+  readonly url: URL;
+  readonly token: string | undefined;
+  /** The folder of the program. */
+  readonly folder: string;
+}
+
+/** What the doctor looks with. */
+export interface DoctorTools {
+  readonly ask: Inquiry;
+  certificateOf(url: URL): Promise<ShownCertificate>;
+  versionOf(name: string): string | undefined;
+  /** Milliseconds since 1970. */
+  wallTime(): number;
+}
+
+/** Clocks that differ by more than this, in milliseconds, let locks run out at the wrong time. */
+const CLOCK_WRONG_MS = 5_000;
+const CLOCK_DOUBTFUL_MS = 2_000;
+
+/** What is looked at only if a server answers. */
+const BEHIND_THE_SERVER: readonly Subject[] = ['websocket', 'token', 'master', 'clients', 'clock'];
+
+/** Looks at everything, in the order in which a worker meets it. */
+export async function examine(query: DoctorQuery, tools: DoctorTools): Promise<Finding[]> {
+  const installed = judgeInstalled(query.folder, tools.versionOf);
+  const health = await tools.ask(new URL('/health', query.url)).catch((failure: unknown) => failure);
+  const server = judgeServer(health, query.url);
+  const certificate = await lookAtCertificate(query, tools);
+  if (server.status === 'error' || health instanceof Error) {
+    return [
+      server,
+      certificate,
+      ...BEHIND_THE_SERVER.map((it) => skipped(it, 'no server answers')),
+      ...installed,
+    ];
+  }
+  const joining = await lookAtJoining(query, tools);
+  const clients = await lookAtClients(query, tools, joining);
+  return [server, certificate, ...joining, ...clients, judgeClock(health as Answer), ...installed];
+}
+
+function judgeServer(health: unknown, { origin, protocol, hostname }: URL): Finding {
+  const secure = protocol === 'https:';
+  if (!(health instanceof Error)) return judgeHealth(health as Answer, origin);
+  const code = 'code' in health ? String(health.code) : '';
+  const what = `no IPC server answers at ${origin} (${code || health.message})`;
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
+    return error('server', what, `The name ${hostname} is not known here: check the host.`);
+  }
+  if (/WRONG_VERSION_NUMBER|EPROTO/.test(`${code} ${health.message}`) && secure) {
+    return error(
+      'server',
+      what,
+      'It does not speak TLS: give its certificate to the server, or leave `ssl` out.',
+    );
+  }
+  if (/certificate required|CERTIFICATE_REQUIRED/i.test(`${code} ${health.message}`)) {
+    return error(
+      'server',
+      what,
+      'It asks for a client certificate (`ssl.ca`), which AceBase cannot send: leave that out.',
+    );
+  }
+  if (/ECONNRESET|socket hang up|HPE_/.test(`${code} ${health.message}`) && !secure) {
+    return error(
+      'server',
+      what,
+      'It may speak TLS: try https in --url, and `ssl: true` in the `ipc` settings.',
+    );
+  }
+  return error(
+    'server',
+    what,
+    'Start the server, and check host, port and what is between (firewall, proxy).',
+  );
+}
+
+function judgeHealth({ status, body }: Answer, origin: string): Finding {
+  if (status === 200 && /"status":"ok"/.test(body)) return ok('server', `answers at ${origin}`);
+  const code = codeOf(body);
+  if (code === 'IPC_REFUSED_HOST') {
+    return error(
+      'server',
+      `${origin} does not want to be called by this name`,
+      'Set a token, or add the name to `allowedHosts`.',
+    );
+  }
+  if (status === 400 || status === 426 || status === 497) {
+    return error(
+      'server',
+      `${origin} answers with ${status}`,
+      'It may speak TLS: try https in --url, and `ssl: true`.',
+    );
+  }
+  return error(
+    'server',
+    `${origin} answers with ${status}, which this IPC server does not`,
+    'Another program listens there, or a proxy has no server behind it: check host and port.',
+  );
+}
+
+async function lookAtCertificate({ url }: DoctorQuery, tools: DoctorTools): Promise<Finding> {
+  if (url.protocol !== 'https:') {
+    if (/^(localhost|127\.[\d.]+|\[::1\])$/.test(url.hostname)) {
+      return skipped('certificate', 'no TLS, within this machine');
+    }
+    return warning(
+      'certificate',
+      'no TLS: token and data travel in the clear',
+      'Give the server a certificate, and set `ssl: true` in the `ipc` settings.',
+    );
+  }
+  try {
+    return judgeCertificate(await tools.certificateOf(url), url, tools.wallTime());
+  } catch {
+    return skipped('certificate', 'no server shows one');
+  }
+}
+
+/**
+ * Asks for an upgrade as a worker does, but in version 0 of the protocol. The server looks at that last [PROTOCOL-2.6]: if
+ * it refuses the version, all else is right, and nobody has joined.
+ */
+async function lookAtJoining({ database, url, token }: DoctorQuery, tools: DoctorTools): Promise<Finding[]> {
+  const path = `/${encodeURIComponent(wireName(database))}/connect?v=0&id=doctor`;
+  const headers = {
+    Connection: 'Upgrade',
+    Upgrade: 'websocket',
+    'Sec-WebSocket-Version': '13',
+    'Sec-WebSocket-Key': randomBytes(16).toString('base64'),
+    ...authorization(token),
+  };
+  let answer: Answer;
+  try {
+    answer = await tools.ask(new URL(path, url), headers);
+  } catch (failure) {
+    const why = failure instanceof Error ? failure.message : String(failure);
+    return [
+      error(
+        'websocket',
+        `no answer to a WebSocket handshake (${why})`,
+        'Let what is between pass upgrades on, at once.',
+      ),
+      skipped('token', 'no handshake was answered'),
+    ];
+  }
+  const passes = ok('websocket', 'a WebSocket handshake reaches the server');
+  switch (codeOf(answer.body)) {
+    case 'IPC_REFUSED_VERSION':
+      return [passes, ok('token', token === undefined ? 'none is asked for' : 'it is accepted')];
+    case 'IPC_REFUSED_TOKEN':
+      return [passes, tokenRefused(token)];
+    case 'IPC_REFUSED_DATABASE':
+      return [
+        passes,
+        error('token', `the server does not serve ${database}`, 'Add it to `databases`, or check its name.'),
+      ];
+    case 'IPC_REFUSED_DRAINING':
+    case 'IPC_REFUSED_TOO_MANY_CONNECTIONS':
+      return [passes, warning('token', 'the server lets nobody in at the moment', 'Try again in a moment.')];
+    case 'IPC_REFUSED_NO_UPGRADE':
+      return [upgradeLost(answer.status), skipped('token', 'no handshake reached the server')];
+    default:
+      return [upgradeLost(answer.status), skipped('token', 'no handshake was answered by the server')];
+  }
+}
+
+function upgradeLost(status: number): Finding {
+  return error(
+    'websocket',
+    `a WebSocket handshake is answered with ${status}, not by the server as it was sent`,
+    'Let the proxy pass on the Upgrade and Connection headers: deploy/nginx shows how.',
+  );
+}
+
+function tokenRefused(token: string | undefined): Finding {
+  if (token === undefined) {
+    return error(
+      'token',
+      'the server wants a token',
+      'Give it by --token-file, or ACEBASE_IPC_TOKEN; and as `ipc.token` to AceBase.',
+    );
+  }
+  return error(
+    'token',
+    'the server does not accept this token',
+    'Use the one that the server was given for this database.',
+  );
+}
+
+interface Client {
+  readonly id: string;
+  readonly client?: string;
+}
+
+async function lookAtClients(
+  { database, url, token }: DoctorQuery,
+  tools: DoctorTools,
+  joining: readonly Finding[],
+): Promise<Finding[]> {
+  if (joining.some(({ subject, status }) => subject === 'token' && status === 'error')) {
+    return [skipped('master', 'the token is not accepted'), skipped('clients', 'the token is not accepted')];
+  }
+  const path = `/${encodeURIComponent(wireName(database))}/clients`;
+  try {
+    const { status, body } = await tools.ask(new URL(path, url), authorization(token));
+    if (status !== 200) throw new Error(`answered with ${status}`);
+    const clients = JSON.parse(body) as readonly Client[];
+    return [judgeMaster(clients, database), judgeClients(clients)];
+  } catch (failure) {
+    const why = `the server does not tell who is connected (${failure instanceof Error ? failure.message : String(failure)})`;
+    return [skipped('master', why), skipped('clients', why)];
+  }
+}
+
+function judgeMaster(clients: readonly Client[], database: string): Finding {
+  if (clients.some(({ id }) => id === '[master]')) return ok('master', `${database} has a master`);
+  const others = clients.length;
+  const message =
+    others === 0
+      ? `nobody is connected to ${database}`
+      : `${database} has no master, and ${others} ${others === 1 ? 'worker waits' : 'workers wait'}`;
+  return error(
+    'master',
+    message,
+    'Start the process with `role: "master"`, with the same database name, host, port and token; its log says why it cannot connect.',
+  );
+}
+
+function judgeClients(clients: readonly Client[]): Finding {
+  if (clients.length === 0) return skipped('clients', 'nobody is connected');
+  const stock = clients.filter(({ client }) => client === undefined);
+  if (stock.length === 0) return ok('clients', `all ${clients.length} have the client of this package`);
+  return warning(
+    'clients',
+    `${stock.length} of ${clients.length} have the stock client of AceBase: ${stock
+      .slice(0, 3)
+      .map(({ id }) => id)
+      .join(', ')}${stock.length > 3 ? ', …' : ''}`,
+    "Call require('acebase-ipc-server/client').install() before AceBase is made, or start with --import acebase-ipc-server/register (docs/CLIENT.md).",
+  );
+}
+
+/** The header has seconds, cut off; so it may be up to one second older than it says. */
+function judgeClock({ headers, askedAt, answeredAt }: Answer): Finding {
+  const date = headers['date'];
+  const serverTime = typeof date === 'string' ? Date.parse(date) : Number.NaN;
+  if (Number.isNaN(serverTime)) return skipped('clock', 'the server does not tell its time');
+  const ahead = Math.max(serverTime - answeredAt, 0);
+  const behind = Math.max(askedAt - (serverTime + 999), 0);
+  const difference = Math.max(ahead, behind);
+  const message = `the clocks of this machine and the server differ by ${(difference / 1_000).toFixed(1)} s`;
+  const remedy = 'Let all machines take their time from one source (NTP): locks run out by the clock.';
+  if (difference > CLOCK_WRONG_MS) return error('clock', message, remedy);
+  if (difference > CLOCK_DOUBTFUL_MS) return warning('clock', message, remedy);
+  return ok('clock', 'this machine and the server have the same time');
+}
+
+/** AceBase opens one connection for each file; that for the data is always there. */
+function wireName(database: string): string {
+  return `${database}_data`;
+}
+
+function authorization(token: string | undefined): Record<string, string> {
+  return token === undefined ? {} : { Authorization: `Bearer ${token}` };
+}
+
+function codeOf(body: string): string {
+  return /"code":"(IPC_[A-Z_]+)"/.exec(body)?.[1] ?? '';
+}

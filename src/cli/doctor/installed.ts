@@ -1,0 +1,91 @@
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { error, type Finding, ok, type Subject, skipped, warning } from './findings.js';
+
+/** Versions of AceBase that this package was tested with. */
+const ACEBASE_KNOWN = { first: [1, 12, 0], sound: [1, 28, 1], beyond: [1, 30, 0] } as const;
+
+/** The version of a package as a program finds it that runs in that folder; undefined if there is none. */
+export function installedVersion(
+  name: string,
+  folder: string,
+  read: (path: string) => string = (path) => readFileSync(path, 'utf8'),
+): string | undefined {
+  for (let at = folder; ; at = dirname(at)) {
+    try {
+      const { version } = JSON.parse(read(join(at, 'node_modules', name, 'package.json'))) as {
+        version?: unknown;
+      };
+      return typeof version === 'string' ? version : 'unknown';
+    } catch {
+      if (dirname(at) === at) return undefined;
+    }
+  }
+}
+
+/** Judges the packages that an AceBase process of that folder would load. */
+export function judgeInstalled(folder: string, versionOf: (name: string) => string | undefined): Finding[] {
+  const acebase = versionOf('acebase');
+  const server = versionOf('acebase-server');
+  if (acebase === undefined && server === undefined) {
+    const why = `no acebase in ${folder}: run this in the folder of your program to have its packages looked at`;
+    return [skipped('acebase', why)];
+  }
+  return [
+    judgeWs(versionOf('ws')),
+    judgeAceBase(acebase),
+    ...(server === undefined ? [] : [judgeServer(server)]),
+  ];
+}
+
+function judgeWs(version: string | undefined): Finding {
+  if (version === undefined)
+    return error('ws', 'ws is not installed', 'Run `npm install ws` beside acebase.');
+  if (isOlder(version, [7, 0, 0])) return error('ws', `ws ${version} is too old`, 'Run `npm install ws@8`.');
+  return ok('ws', `ws ${version}`);
+}
+
+function judgeAceBase(version: string | undefined): Finding {
+  if (version === undefined) {
+    return error('acebase', 'acebase is not installed beside acebase-server', 'Run `npm install acebase`.');
+  }
+  if (isOlder(version, ACEBASE_KNOWN.first)) {
+    return error('acebase', `acebase ${version} cannot join a cluster`, 'Run `npm install acebase@1`.');
+  }
+  if (isOlder(version, ACEBASE_KNOWN.sound)) {
+    return warning(
+      'acebase',
+      `acebase ${version} leaves what workers write out of indexes`,
+      'Run `npm install acebase@1`: 1.28.1 or later.',
+    );
+  }
+  if (!isOlder(version, ACEBASE_KNOWN.beyond)) {
+    return warning(
+      'acebase',
+      `acebase ${version} is newer than what this package was tested with`,
+      'Look for a newer acebase-ipc-server; the client refuses to be installed in an acebase that it does not know.',
+    );
+  }
+  return ok('acebase', `acebase ${version}`);
+}
+
+function judgeServer(version: string): Finding {
+  const subject: Subject = 'acebase-server';
+  if (isOlder(version, [1, 10, 0])) {
+    return error(
+      subject,
+      `acebase-server ${version} cannot join a cluster`,
+      'Run `npm install acebase-server@1`.',
+    );
+  }
+  return ok(subject, `acebase-server ${version}`);
+}
+
+function isOlder(version: string, than: readonly number[]): boolean {
+  const parts = version.split(/[.-]/).map(Number);
+  for (const [index, wanted] of than.entries()) {
+    const part = parts[index] ?? 0;
+    if (part !== wanted) return part < wanted;
+  }
+  return false;
+}

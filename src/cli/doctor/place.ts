@@ -1,0 +1,66 @@
+import { IPCError } from '../../errors.js';
+import { coveredNames, isWildcardHost, type ResolvedSources, type Settings } from '../../options.js';
+
+/** From what it is known where the server is. */
+export interface PlaceSources {
+  readonly database: string;
+  /** `--url`. */
+  readonly url: string | undefined;
+  readonly resolved: Pick<ResolvedSources, 'settings' | 'places'>;
+  /** `process.env`: the variables of the example "cloud", `ACEBASE_IPC_…`, count where nothing else is given. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+/**
+ * Where a worker would look for the server, and with which token.
+ *
+ * @throws IPCError `IPC_OPTION_INVALID`, if `--url` is none
+ */
+export function placeOf(sources: PlaceSources): { readonly url: URL; readonly token: string | undefined } {
+  const { database, url, resolved, environment } = sources;
+  return {
+    url: url === undefined ? urlOf(sources) : parseUrl(url),
+    token: tokenFor(database, resolved.settings) ?? filled(environment['ACEBASE_IPC_TOKEN']),
+  };
+}
+
+function parseUrl(text: string): URL {
+  const withScheme = text.replace(/^ws(s?):/i, 'http$1:');
+  if (!/^https?:\/\//i.test(withScheme) || !URL.canParse(withScheme)) {
+    throw new IPCError(
+      'IPC_OPTION_INVALID',
+      '--url: that is not allowed. Allowed: a URL such as https://ipc.example.com:9163',
+    );
+  }
+  return new URL(withScheme);
+}
+
+function urlOf({ resolved, environment }: PlaceSources): URL {
+  const { settings, places } = resolved;
+  const isGiven = [...places.keys()].some((name) => /^(?:host|port|ssl\..*)$/.test(name));
+  const host = filled(environment['ACEBASE_IPC_HOST']);
+  if (!isGiven && host !== undefined) {
+    const scheme = environment['ACEBASE_IPC_SSL'] === '1' ? 'https' : 'http';
+    return new URL(
+      `${scheme}://${bracketed(host)}:${filled(environment['ACEBASE_IPC_PORT']) ?? settings.port}`,
+    );
+  }
+  const name = isWildcardHost(settings.host) ? 'localhost' : settings.host;
+  return new URL(`${settings.ssl === undefined ? 'http' : 'https'}://${bracketed(name)}:${settings.port}`);
+}
+
+function bracketed(host: string): string {
+  return host.includes(':') && !host.startsWith('[') ? `[${host}]` : host;
+}
+
+function tokenFor(database: string, { tokens }: Pick<Settings, 'tokens'>): string | undefined {
+  if (tokens.kind === 'none') return undefined;
+  if (tokens.kind === 'shared') return tokens.tokens[0];
+  const names = coveredNames(database);
+  const entry = [...tokens.tokens].find(([name]) => coveredNames(name).some((it) => names.includes(it)));
+  return entry?.[1][0];
+}
+
+function filled(text: string | undefined): string | undefined {
+  return text === '' ? undefined : text;
+}

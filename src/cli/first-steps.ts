@@ -1,0 +1,42 @@
+/** The commands `init` and `doctor` on the command line. */
+
+import type { Command } from 'commander';
+import { type InitWords, SUPERVISORS } from './init/init.js';
+
+/** What `doctor` is asked. */
+export interface DoctorWords {
+  readonly database: string;
+  readonly url: string | undefined;
+  readonly json: boolean;
+}
+
+/** What the two are called. */
+export const FIRST_STEPS = ['init', 'doctor'] as const;
+
+/** What a command line asks of them. */
+export type FirstStep = ({ readonly kind: 'init' } & InitWords) | ({ readonly kind: 'doctor' } & DoctorWords);
+
+/** Declares both. @param asked is called for the one that the command line names */
+export function addFirstSteps(program: Command, asked: (step: FirstStep) => void): void {
+  program
+    .command('init <what> <database>')
+    .description(`write files to start a cluster with, for ${SUPERVISORS.join(' or ')}`)
+    .usage(`${SUPERVISORS.join('|')} <database> [options]`)
+    .option('--folder <path>', 'where to', '.')
+    .option('--force', 'overwrite files that are there')
+    .action((supervisor: string, database: string, options: { folder: string; force?: boolean }) => {
+      asked({ kind: 'init', supervisor, database, folder: options.folder, force: options.force === true });
+    });
+  program
+    .command('doctor <database>')
+    .description('look whether a worker that starts here would work, and say what to do if not')
+    .option('--url <url>', 'where the server is (default: as host, port and ssl say)')
+    .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      '\nTakes the options of the server, or ACEBASE_IPC_HOST, _PORT, _SSL and _TOKEN. Ends with 1 if something is wrong.',
+    )
+    .action((database: string, options: { url?: string; json?: boolean }) => {
+      asked({ kind: 'doctor', database, url: options.url, json: options.json === true });
+    });
+}

@@ -1,0 +1,200 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { runCommand } from '../support/command.js';
+import { join } from '../support/conversation.js';
+import { freePort } from '../support/free-port.js';
+import { startNginx } from '../support/nginx.js';
+import { nginxPath } from '../support/nginx-path.js';
+import { privateAuthority } from '../support/private-authority.js';
+import { serve } from '../support/served.js';
+import { removeDirectory, temporaryDirectory } from '../support/temporary-directory.js';
+import { userProject } from '../support/user-project.js';
+
+interface Finding {
+  readonly subject: string;
+  readonly status: string;
+  readonly message: string;
+  readonly remedy?: string;
+}
+
+/** The findings by subject, and the exit code. */
+async function doctor(words: readonly string[], env: Readonly<Record<string, string>> = {}, folder?: string) {
+  const { code, stdout, stderr } = await runCommand(['doctor', 'mydb', '--json', ...words], {
+    env,
+    ...(folder !== undefined && { folder }),
+  });
+  expect(stderr).toBe('');
+  const findings = JSON.parse(stdout) as Finding[];
+  const of = Object.fromEntries(findings.map((finding) => [finding.subject, finding]));
+  return { code, of: of as Record<string, Finding | undefined> };
+}
+
+describe('acebase-ipc-server doctor', () => {
+  it('finds nobody, then a server without a master, then a cluster, and says what to do', async () => {
+    const gone = await doctor(['--port', String(await freePort())]);
+    expect(gone.code).toBe(1);
+    expect(gone.of['server']).toMatchObject({
+      status: 'error',
+      message: expect.stringContaining('ECONNREFUSED'),
+    });
+
+    const { port, log } = await serve();
+    const worker = await join({ port }, 'worker01');
+    const waiting = await doctor(['--port', String(port)]);
+    expect(waiting.code).toBe(1);
+    expect(waiting.of['master']).toMatchObject({
+      status: 'error',
+      message: 'mydb has no master, and 1 worker waits',
+    });
+
+    await join({ port }, '[master]');
+    const well = await doctor(['--port', String(port)]);
+    expect(well.code).toBe(0);
+    expect(well.of).toMatchObject({
+      server: { status: 'ok' },
+      certificate: { status: 'skipped' },
+      websocket: { status: 'ok' },
+      token: { status: 'ok' },
+      master: { status: 'ok' },
+      clients: { status: 'warning', message: expect.stringContaining('2 of 2') },
+      clock: { status: 'ok' },
+      ws: { status: 'ok' },
+      acebase: { status: 'ok' },
+    });
+    // It never joined.
+    expect(log.lines.filter(({ msg }) => msg === 'peer connected')).toHaveLength(2);
+    worker.close();
+  });
+
+  it('prints lines for people', async () => {
+    const { port } = await serve();
+    const { code, stdout } = await runCommand(['doctor', 'mydb', '--port', String(port)]);
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/^ok +server +answers at http:\/\/localhost:\d+$/m);
+    expect(stdout).toMatch(
+      /^error +master +nobody is connected to mydb\n +→ Start the process with `role: "master"`/m,
+    );
+  });
+
+  it('knows a token that is missing, wrong, and right', async () => {
+    const { port } = await serve({ token: { mydb: 'sesame' } });
+    const where = ['--port', String(port)];
+    const missing = await doctor(where);
+    expect(missing).toMatchObject({
+      code: 1,
+      of: { token: { status: 'error', message: 'the server wants a token' } },
+    });
+    const wrong = await doctor(where, { ACEBASE_IPC_SERVER_TOKEN: 'barley' });
+    expect(wrong.of['token']).toMatchObject({
+      status: 'error',
+      message: 'the server does not accept this token',
+    });
+    expect(wrong.of['master']?.status).toBe('skipped');
+    const right = await doctor(where, { ACEBASE_IPC_TOKEN: 'sesame' });
+    expect(right.of['token']).toMatchObject({ status: 'ok', message: 'it is accepted' });
+  });
+
+  it('knows a database that is not served', async () => {
+    const { port } = await serve({ databases: ['other'] });
+    const { of } = await doctor(['--port', String(port)]);
+    expect(of['token']).toMatchObject({ status: 'error', message: 'the server does not serve mydb' });
+  });
+
+  it('looks at the certificate as AceBase does: its authority, its names, its end', async () => {
+    const folder = await temporaryDirectory('doctor');
+    onTestFinished(() => removeDirectory(folder));
+    const { certPath, keyPath, caPath } = await privateAuthority(folder);
+    // With a token it may be called anything.
+    const { port } = await serve({ ssl: { certPath, keyPath }, token: 'sesame' });
+    const at = (host: string) => ['--url', `https://${host}:${port}`];
+    const unknown = await doctor(at('localhost'), { ACEBASE_IPC_TOKEN: 'sesame' });
+    expect(unknown.code).toBe(1);
+    expect(unknown.of['certificate']).toMatchObject({
+      status: 'error',
+      message: expect.stringContaining('not trusted here'),
+      remedy: expect.stringContaining('NODE_EXTRA_CA_CERTS'),
+    });
+    // The rest is looked at all the same.
+    expect(unknown.of['websocket']?.status).toBe('ok');
+    const trusting = { NODE_EXTRA_CA_CERTS: caPath, ACEBASE_IPC_TOKEN: 'sesame' };
+    // It lasts for two days.
+    const short = await doctor(at('localhost'), trusting);
+    expect(short.of['certificate']).toMatchObject({
+      status: 'warning',
+      message: expect.stringMatching(/^the certificate expires in 1 days/),
+    });
+    const misnamed = await doctor(at('0.0.0.0'), trusting);
+    expect(misnamed.of['certificate']).toMatchObject({
+      status: 'error',
+      message: expect.stringContaining('not for 0.0.0.0, but for DNS:localhost'),
+    });
+  });
+
+  it('tells a server that speaks TLS from one that does not', async () => {
+    const folder = await temporaryDirectory('doctor');
+    onTestFinished(() => removeDirectory(folder));
+    const { certPath, keyPath } = await privateAuthority(folder);
+    const secure = await serve({ ssl: { certPath, keyPath } });
+    const plain = await serve();
+    const toSecure = await doctor(['--url', `http://localhost:${secure.port}`]);
+    expect(toSecure.of['server']).toMatchObject({
+      status: 'error',
+      remedy: expect.stringContaining('may speak TLS'),
+    });
+    const toPlain = await doctor(['--url', `https://localhost:${plain.port}`]);
+    expect(toPlain.of['server']).toMatchObject({
+      status: 'error',
+      remedy: expect.stringContaining('not speak TLS'),
+    });
+  });
+
+  it('knows another program, and a proxy that loses the upgrade', async () => {
+    const { port: target } = await serve();
+    /** Passes requests on, as a proxy that knows nothing of upgrades. */
+    const proxy = createServer(async ({ url = '' }, response) => {
+      const answer = await fetch(`http://localhost:${target}${url}`);
+      response.writeHead(answer.status, { 'Content-Type': 'application/json' }).end(await answer.text());
+    });
+    const other = createServer((_request, response) => response.end('hello'));
+    const ports: number[] = [];
+    for (const server of [proxy, other]) {
+      await once(server.listen(0, 'localhost'), 'listening');
+      onTestFinished(() => void server.close());
+      ports.push((server.address() as AddressInfo).port);
+    }
+    const behindProxy = await doctor(['--port', String(ports[0])]);
+    expect(behindProxy.of['websocket']).toMatchObject({
+      status: 'error',
+      remedy: expect.stringContaining('Upgrade and Connection'),
+    });
+    const elsewhere = await doctor(['--port', String(ports[1])]);
+    expect(elsewhere.of['server']).toMatchObject({
+      status: 'error',
+      remedy: expect.stringContaining('Another program'),
+    });
+  });
+
+  it.skipIf(nginxPath === undefined)('finds the way through the nginx of deploy/nginx', async () => {
+    const { port: target } = await serve({ token: 'sesame' });
+    const { port, authority } = await startNginx(target);
+    const env = { NODE_EXTRA_CA_CERTS: authority.caPath, ACEBASE_IPC_TOKEN: 'sesame' };
+    const { of } = await doctor(['--url', `https://localhost:${port}`], env);
+    expect([of['server'], of['websocket'], of['token'], of['clock']].map((it) => it?.status)).toEqual(
+      Array.from({ length: 4 }, () => 'ok'),
+    );
+  });
+
+  it('looks at the packages of the folder that it is run in', async () => {
+    const { folder, remove } = await userProject('commonjs', ['acebase']);
+    onTestFinished(remove);
+    const { port } = await serve();
+    const { of } = await doctor(['--port', String(port)], {}, folder);
+    expect(of['ws']).toMatchObject({ status: 'error', remedy: 'Run `npm install ws` beside acebase.' });
+    expect(of['acebase']).toMatchObject({
+      status: 'ok',
+      message: expect.stringMatching(/^acebase 1\.\d+\.\d+$/),
+    });
+  });
+});

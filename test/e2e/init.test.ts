@@ -1,0 +1,118 @@
+import { execFile, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseEnv, promisify } from 'node:util';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { WatchedProcess } from '../support/child-process.js';
+import { runCommand } from '../support/command.js';
+import { freePorts } from '../support/example.js';
+import { DatabaseClient } from '../support/http-load.js';
+import { Pm2 } from '../support/pm2.js';
+import { userProject } from '../support/user-project.js';
+import { eventually } from '../support/waiting.js';
+
+const PACKAGES = ['acebase', 'acebase-server', 'ws'];
+const analyze = '/usr/bin/systemd-analyze';
+
+describe('acebase-ipc-server init pm2', () => {
+  it.each(['commonjs', 'module'] as const)(
+    'writes files that pm2 runs, in a project of type %s',
+    async (type) => {
+      const { folder, remove } = await userProject(type, PACKAGES);
+      onTestFinished(remove);
+      expect(await runCommand(['init', 'pm2', 'shop'], { folder })).toMatchObject({ code: 0, stderr: '' });
+      const again = await runCommand(['init', 'pm2', 'shop'], { folder });
+      expect(again).toMatchObject({ code: 2, stderr: expect.stringContaining('IPC_INIT_FILE_EXISTS') });
+
+      const [ipcPort = 0, httpPort = 0] = await freePorts(2);
+      const ecosystem = join(folder, `ecosystem.config.${type === 'module' ? 'cjs' : 'js'}`);
+      const pm2 = await Pm2.create(ecosystem, {
+        IPC_PORT: String(ipcPort),
+        HTTP_PORT: String(httpPort),
+        NODE_PATH: '',
+      });
+      onTestFinished(() => pm2.end());
+      await pm2.start();
+      const client = new DatabaseClient(`http://localhost:${httpPort}`, 'shop');
+      await eventually(() => client.set('greeting', 'hello').then(() => true), {
+        timeout: 60_000,
+        interval: 200,
+      });
+      expect(await client.get('greeting')).toBe('hello');
+
+      // And the doctor finds it well: all processes have the client of this package.
+      const { code, stdout } = await runCommand(['doctor', 'shop', '--port', String(ipcPort), '--json'], {
+        folder,
+      });
+      const findings = JSON.parse(stdout) as { subject: string; status: string; message: string }[];
+      expect(findings.filter(({ status }) => status !== 'ok').map(({ subject }) => subject)).toEqual([
+        'certificate',
+      ]);
+      expect(findings.find(({ subject }) => subject === 'clients')?.message).toMatch(
+        /^all 3 have the client/,
+      );
+      expect(code).toBe(0);
+
+      // The server is replaced under them; nobody needs to end for it.
+      const before = await pm2.processes();
+      await pm2.run('reload', 'ipc-server');
+      await eventually(() => client.set('greeting', 'again').then(() => true), {
+        timeout: 60_000,
+        interval: 200,
+      });
+      const after = await pm2.processes();
+      const pids = (list: typeof before) =>
+        list.filter(({ name }) => name !== 'ipc-server').map(({ pid }) => pid);
+      expect(pids(after)).toEqual(pids(before));
+      expect((await pm2.exits()).map(({ name, code: exit }) => [name, exit])).toEqual([['ipc-server', 0]]);
+    },
+  );
+});
+
+describe('acebase-ipc-server init systemd', () => {
+  /** What systemd would start by that unit, with `%i` filled in. */
+  async function start(folder: string, name: string, more: Readonly<Record<string, string>>, instance = '') {
+    const unit = (await readFile(join(folder, name), 'utf8')).replaceAll('%i', instance);
+    const setting = (key: string) =>
+      [...unit.matchAll(new RegExp(`^${key}=(.*)$`, 'gm'))].map(([, it = '']) => it);
+    const [program = '', ...words] = (setting('ExecStart')[0] ?? '').split(' ');
+    const env: NodeJS.ProcessEnv = { PATH: process.env['PATH'], HOME: process.env['HOME'] };
+    for (const file of setting('EnvironmentFile')) Object.assign(env, parseEnv(await readFile(file, 'utf8')));
+    for (const line of setting('Environment')) Object.assign(env, parseEnv(line.replaceAll(' ', '\n')));
+    Object.assign(env, more);
+    const cwd = setting('WorkingDirectory')[0] ?? folder;
+    const child = spawn(program, words, { cwd, env, stdio: ['ignore', 'ignore', 'pipe'] });
+    const started = new WatchedProcess(name, child);
+    onTestFinished(() => void started.end('SIGKILL'));
+    return started;
+  }
+
+  it('writes units that systemd understands, and whose programs make a cluster', async () => {
+    const { folder, remove } = await userProject('module', PACKAGES);
+    onTestFinished(remove);
+    expect(await runCommand(['init', 'systemd', 'shop', '--folder', folder])).toMatchObject({
+      code: 0,
+      stderr: '',
+    });
+    const units = ['shop-ipc.service', 'shop-master.service', 'shop-server@.service'].map((it) =>
+      join(folder, it),
+    );
+    if (existsSync(analyze)) {
+      const { stdout, stderr } = await promisify(execFile)(analyze, ['verify', '--man=no', ...units]);
+      expect(stdout + stderr).toBe('');
+    }
+    const [ipcPort = 0, httpPort = 0] = (await freePorts(2)).map(String);
+    const place = { ACEBASE_IPC_PORT: String(ipcPort) };
+    const server = await start(folder, 'shop-ipc.service', { ACEBASE_IPC_SERVER_PORT: String(ipcPort) });
+    const master = await start(folder, 'shop-master.service', place);
+    const doctor = () => runCommand(['doctor', 'shop', '--port', String(ipcPort)], { folder });
+    await eventually(async () => (await doctor()).code === 0, { timeout: 60_000, interval: 200 });
+    const worker = await start(folder, 'shop-server@.service', place, String(httpPort));
+    const answers = async () => (await fetch(`http://localhost:${httpPort}/ping/shop`)).ok;
+    await eventually(answers, { timeout: 60_000, interval: 200 });
+    for (const each of [worker, master, server]) {
+      expect(await each.end('SIGTERM'), each.describe()).toEqual({ code: 0, signal: null });
+    }
+  });
+});

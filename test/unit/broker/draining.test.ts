@@ -1,0 +1,147 @@
+import { describe, expect, it } from 'vitest';
+import { BrokerLab, type ScriptedPeer } from '../../support/broker-lab.js';
+
+const lockRequest = (id: string, tid: string) => ({
+  type: 'lock-request',
+  id,
+  data: { path: '', tid, write: true },
+});
+const asked = (master: ScriptedPeer) => master.messages('lock-request').map(({ id }) => id);
+
+/** A cluster of a master and two workers; and when it was drained. */
+function cluster() {
+  const lab = new BrokerLab({ reconnectGrace: 11_000 });
+  const master = lab.connectMaster();
+  const [a, b] = [lab.connectWorker('peerA', master), lab.connectWorker('peerB', master)];
+  for (const peer of [a, b, master]) peer.clear();
+  let isDrained = false;
+  const drain = (timeout = 1_000) =>
+    lab.broker.drain(timeout, () => {
+      isDrained = true;
+    });
+  return { lab, master, a, b, drain, isDrained: () => isDrained };
+}
+
+describe('draining [PROTOCOL-11.5]', () => {
+  it('sends workers away, and the master when their connections have ended', () => {
+    const { lab, master, a, b, drain, isDrained } = cluster();
+    drain();
+    expect([a.closedWith, b.closedWith]).toEqual(['IPC_CLOSED_DRAINING', 'IPC_CLOSED_DRAINING']);
+    a.leaves();
+    lab.clock.advance(100);
+    expect(master.closedWith).toBeUndefined();
+    // What it says before its connection ends still arrives.
+    b.tells({ type: 'event' }, '[master]');
+    expect(master.messages('event')).toHaveLength(1);
+    b.leaves();
+    lab.clock.advance(100);
+    expect(master.closedWith).toBe('IPC_CLOSED_DRAINING');
+    expect(isDrained()).toBe(false);
+    master.leaves();
+    lab.clock.advance(100);
+    expect(isDrained()).toBe(true);
+    expect(lab.broker.databases).toEqual([]);
+    expect(lab.warnings()).toEqual([]);
+    // Nobody was told that somebody is gone, and no lock was given back in anybody's name.
+    expect(master.received.filter((text) => text.startsWith('disconnect:'))).toEqual([]);
+  });
+
+  it('lets a transaction that holds a lock end, and begins no other', () => {
+    const { lab, master, a, b, drain } = cluster();
+    lab.grantLock(a, master, { lockId: 7, tid: 'tA', write: true });
+    master.clear();
+    drain();
+    b.tells(lockRequest('newcomer', 'tB'), '[master]');
+    a.tells(lockRequest('further', 'tA'), '[master]');
+    expect(asked(master)).toEqual(['further']);
+    master.tells({ type: 'lock-result', id: 'further', ok: false, reason: 'no' }, 'peerA');
+    lab.clock.advance(500);
+    expect(a.closedWith).toBeUndefined();
+    a.tells({ type: 'unlock-request', id: 'u', data: { id: 7 } }, '[master]');
+    lab.clock.advance(100);
+    // The answer is still to come.
+    expect(a.closedWith).toBeUndefined();
+    master.tells({ type: 'unlock-result', id: 'u', ok: true, data: { id: 7 } }, 'peerA');
+    lab.clock.advance(100);
+    expect(a.messages('unlock-result')).toHaveLength(1);
+    expect([a.closedWith, b.closedWith]).toEqual(['IPC_CLOSED_DRAINING', 'IPC_CLOSED_DRAINING']);
+  });
+
+  it('waits no longer than it was told to, and says who was not done', () => {
+    const { lab, master, a, drain, isDrained } = cluster();
+    lab.grantLock(a, master, { lockId: 7, write: true });
+    drain(300);
+    lab.clock.advance(280);
+    expect(a.closedWith).toBeUndefined();
+    lab.clock.advance(40);
+    expect(a.closedWith).toBe('IPC_CLOSED_DRAINING');
+    expect(lab.warnings()).toEqual(['drainTimeout is over, and workers are in the middle of something']);
+    // The lock is not given back: its holder takes it along.
+    expect(master.messages('unlock-request')).toEqual([]);
+    // Connections that never end are not waited for.
+    lab.clock.advance(10_000);
+    expect(isDrained()).toBe(true);
+  });
+
+  it('answers what a stock worker waits for; a client that has a session asks the next server', () => {
+    const { lab, b, drain } = cluster();
+    const ours = lab.connectClient('client01', 'session-of-client-01');
+    drain();
+    expect(b.closedWith).toBe('IPC_CLOSED_DRAINING');
+    const other = cluster();
+    const client = other.lab.connectClient('client01', 'session-of-client-01');
+    other.lab.grantLock(other.a, other.master, { lockId: 7, write: true });
+    other.drain(100);
+    for (const peer of [client, other.b]) peer.tells(lockRequest(peer.id, peer.id), '[master]');
+    other.lab.clock.advance(200);
+    expect(other.b.messages('lock-result')).toMatchObject([
+      { id: 'peerB', ok: false, reason: expect.stringMatching(/^IPC_REQUEST_DRAINING: /) },
+    ]);
+    expect(client.messages('lock-result')).toEqual([]);
+    expect(ours.closedWith).toBe('IPC_CLOSED_DRAINING');
+  });
+
+  it('does not tell a master that something has arrived which nobody was there for', () => {
+    const lab = new BrokerLab({ reconnectGrace: 11_000 });
+    const master = lab.connectClient('[master]', 'session-of-the-master');
+    master.says('ready');
+    lab.connect('peerA');
+    lab.clock.advance(1_000);
+    lab.broker.drain(1_000, () => undefined);
+    master.clear();
+    master.tells({ type: 'event' }, 'peerA');
+    lab.clock.advance(1_000);
+    expect(master.closedWith).toBeUndefined();
+    expect(master.received.filter((text) => text.startsWith('stable:'))).toEqual([]);
+  });
+
+  it('refuses a master that waits at the door', () => {
+    const { lab, master, drain } = cluster();
+    master.isReading = false;
+    const second = lab.connect('[master]');
+    drain();
+    expect(second.refusedWith).toBe('IPC_REFUSED_DRAINING');
+    lab.clock.advance(5_000);
+    expect(second.isIn).toBe(false);
+  });
+
+  it('ends at once when the server stops meanwhile', () => {
+    const { lab, master, a, drain, isDrained } = cluster();
+    lab.grantLock(a, master, { write: true });
+    drain();
+    lab.broker.stop();
+    expect(isDrained()).toBe(true);
+    expect(a.closedWith).toBe('IPC_CLOSED_STOPPING');
+    lab.clock.advance(5_000);
+    expect(lab.clock.pending).toBe(0);
+  });
+
+  it('is over at once where nobody is connected', () => {
+    const lab = new BrokerLab();
+    let isDrained = false;
+    lab.broker.drain(1_000, () => {
+      isDrained = true;
+    });
+    expect(isDrained).toBe(true);
+  });
+});

@@ -1,0 +1,264 @@
+import type { PeerCertificate } from 'node:tls';
+import { describe, expect, test } from 'vitest';
+import { judgeCertificate } from '../../../src/cli/doctor/certificate.js';
+import { examine } from '../../../src/cli/doctor/doctor.js';
+import {
+  describeFindings,
+  type Finding,
+  isAnythingWrong,
+  type Subject,
+} from '../../../src/cli/doctor/findings.js';
+import type { Answer } from '../../../src/cli/doctor/inquiry.js';
+import { installedVersion, judgeInstalled } from '../../../src/cli/doctor/installed.js';
+import { placeOf } from '../../../src/cli/doctor/place.js';
+import { resolveSources } from '../../../src/options.js';
+
+const NOW = Date.parse('2026-06-01T12:00:00Z');
+
+const json = (status: number, body: unknown): Partial<Answer> => ({ status, body: JSON.stringify(body) });
+const refusal = (status: number, code: string) => json(status, { code, message: '', remedy: '' });
+const MASTER = { id: '[master]', connected: 1, client: 'acebase-ipc-server/2.0.0' };
+
+interface Scene {
+  readonly url?: string;
+  readonly token?: string;
+  readonly health?: Partial<Answer> | Error;
+  readonly connect?: Partial<Answer> | Error;
+  readonly clients?: Partial<Answer> | Error;
+  readonly versions?: Readonly<Record<string, string>>;
+}
+
+/** What the doctor finds, by subject, of a server that answers so. */
+async function findings(scene: Scene): Promise<Partial<Record<Subject, Finding>>> {
+  const { url = 'http://localhost:9163', token } = scene;
+  const versions: Readonly<Record<string, string>> = scene.versions ?? { acebase: '1.29.13', ws: '8.18.0' };
+  const answers: Readonly<Record<string, Partial<Answer> | Error>> = {
+    '/health': scene.health ?? json(200, { status: 'ok' }),
+    '/shop_data/connect': scene.connect ?? refusal(409, 'IPC_REFUSED_VERSION'),
+    '/shop_data/clients': scene.clients ?? json(200, [MASTER]),
+  };
+  const found = await examine(
+    { database: 'shop', url: new URL(url), token, folder: '/srv/shop' },
+    {
+      ask: async ({ pathname }) => {
+        const answer = answers[pathname];
+        if (answer === undefined || answer instanceof Error) throw answer;
+        const headers = { date: new Date(NOW).toUTCString() };
+        return { status: 0, headers, body: '', askedAt: NOW, answeredAt: NOW + 10, ...answer };
+      },
+      certificateOf: async () => Promise.reject(new Error('no TLS')),
+      versionOf: (name) => versions[name],
+      wallTime: () => NOW,
+    },
+  );
+  // Every subject once, and a remedy exactly where something is wrong.
+  expect(new Set(found.map(({ subject }) => subject)).size).toBe(found.length);
+  for (const { status, remedy } of found) {
+    expect(remedy !== undefined).toBe(status === 'error' || status === 'warning');
+  }
+  return Object.fromEntries(found.map((finding) => [finding.subject, finding]));
+}
+
+const systemError = (code: string, message = code) => Object.assign(new Error(message), { code });
+
+describe('the doctor', () => {
+  test('finds a cluster well', async () => {
+    const found = await findings({});
+    const { certificate, ...others } = found;
+    expect(certificate?.status).toBe('skipped');
+    expect(Object.values(others).filter(({ status }) => status !== 'ok')).toEqual([]);
+    expect(isAnythingWrong(Object.values(found))).toBe(false);
+  });
+
+  test.each([
+    ['http://localhost:9163', systemError('ECONNREFUSED'), /Start the server/],
+    ['http://nobody.invalid:9163', systemError('ENOTFOUND'), /name nobody\.invalid is not known/],
+    [
+      'https://localhost:9163',
+      systemError('EPROTO', 'ssl3_get_record:wrong version number'),
+      /does not speak TLS/,
+    ],
+    ['http://localhost:9163', systemError('ECONNRESET', 'socket hang up'), /may speak TLS/],
+    [
+      'https://localhost:9163',
+      systemError('ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED'),
+      /client certificate/,
+    ],
+    ['http://localhost:9163', json(200, { hello: 1 }), /Another program/],
+    ['http://localhost:9163', refusal(421, 'IPC_REFUSED_HOST'), /allowedHosts/],
+    ['http://localhost:9163', json(400, 'plain HTTP request sent to HTTPS port'), /TLS/],
+  ])('%s: what keeps a server from answering, %#', async (url, health, remedy) => {
+    const found = await findings({ url, health });
+    expect(found.server).toMatchObject({ status: 'error', remedy: expect.stringMatching(remedy) });
+    for (const subject of ['websocket', 'token', 'master', 'clients', 'clock'] as const) {
+      expect(found[subject]?.status).toBe('skipped');
+    }
+    // What is here can be looked at all the same.
+    expect(found.acebase?.status).toBe('ok');
+  });
+
+  test.each([
+    [refusal(403, 'IPC_REFUSED_TOKEN'), undefined, 'token', /--token-file/],
+    [refusal(403, 'IPC_REFUSED_TOKEN'), 'sesame', 'token', /was given for this database/],
+    [refusal(403, 'IPC_REFUSED_DATABASE'), undefined, 'token', /`databases`/],
+    [refusal(426, 'IPC_REFUSED_NO_UPGRADE'), undefined, 'websocket', /Upgrade and Connection/],
+    [json(502, 'Bad Gateway'), undefined, 'websocket', /Upgrade and Connection/],
+    [new Error('no answer within 5 s'), undefined, 'websocket', /at once/],
+  ] as const)('what keeps a worker out, %#', async (connect, token, subject, remedy) => {
+    const found = await findings({ connect, ...(token === undefined ? {} : { token }) });
+    expect(found[subject]).toMatchObject({ status: 'error', remedy: expect.stringMatching(remedy) });
+    expect(JSON.stringify(found)).not.toContain('sesame');
+  });
+
+  test('that nobody is let in at the moment is no error', async () => {
+    const found = await findings({ connect: refusal(503, 'IPC_REFUSED_DRAINING') });
+    expect(found.token?.status).toBe('warning');
+  });
+
+  test('misses a master', async () => {
+    const worker = { id: 'worker01', connected: 1 };
+    const waiting = await findings({ clients: json(200, [worker]) });
+    expect(waiting.master).toMatchObject({
+      status: 'error',
+      message: 'shop has no master, and 1 worker waits',
+    });
+    const empty = await findings({ clients: json(200, []) });
+    expect(empty.master).toMatchObject({ status: 'error', message: 'nobody is connected to shop' });
+    expect(empty.clients?.status).toBe('skipped');
+  });
+
+  test('names those that have the stock client', async () => {
+    const stock = Array.from({ length: 5 }, (_, index) => ({ id: `worker0${index}`, connected: 1 }));
+    const { clients } = await findings({ clients: json(200, [MASTER, ...stock]) });
+    expect(clients).toMatchObject({
+      status: 'warning',
+      message: '5 of 6 have the stock client of AceBase: worker00, worker01, worker02, …',
+    });
+  });
+
+  test('a server that does not tell who is there is no reason to say that nobody is', async () => {
+    const { master, clients } = await findings({ clients: json(404, {}) });
+    expect([master?.status, clients?.status]).toEqual(['skipped', 'skipped']);
+  });
+
+  test.each([
+    [0, 'ok'],
+    [-1_500, 'ok'],
+    [1_900, 'ok'],
+    [-4_000, 'warning'],
+    [3_000, 'warning'],
+    [-7_000, 'error'],
+    [3_600_000, 'error'],
+  ])('a server whose clock is %i ms ahead: %s', async (ahead, status) => {
+    const headers = { date: new Date(NOW + ahead).toUTCString() };
+    const { clock } = await findings({ health: { ...json(200, { status: 'ok' }), headers } });
+    expect(clock?.status).toBe(status);
+  });
+});
+
+describe('a certificate', () => {
+  const judge = (
+    changed: Partial<PeerCertificate>,
+    problem?: string,
+    url = 'https://ipc.example.com:9163',
+  ) => {
+    const certificate = {
+      subject: { CN: 'ipc.example.com' },
+      subjectaltname: 'DNS:ipc.example.com, IP Address:10.0.0.1',
+      valid_from: 'Jan 1 00:00:00 2026 GMT',
+      valid_to: 'Jan 1 00:00:00 2027 GMT',
+      ...changed,
+    } as PeerCertificate;
+    return judgeCertificate({ certificate, problem }, new URL(url), NOW);
+  };
+
+  test('is good for its names and addresses', () => {
+    expect(judge({}).status).toBe('ok');
+    expect(judge({}, undefined, 'https://10.0.0.1:9163').status).toBe('ok');
+  });
+
+  test.each([
+    [judge({ valid_to: 'May 31 00:00:00 2026 GMT' }, 'CERT_HAS_EXPIRED'), 'error', /expired at May 31/],
+    [judge({ valid_to: 'Jun 8 00:00:00 2026 GMT' }), 'warning', /expires in 6 days/],
+    [judge({ valid_from: 'Jun 8 00:00:00 2026 GMT' }), 'error', /valid only from/],
+    [
+      judge({}, undefined, 'https://other.example.com'),
+      'error',
+      /not for other\.example\.com, but for DNS:ipc/,
+    ],
+    [judge({}, 'SELF_SIGNED_CERT_IN_CHAIN'), 'error', /not trusted here \(SELF_SIGNED_CERT_IN_CHAIN\)/],
+  ])('that a process would not take, or not for long, %#', (finding, status, message) => {
+    expect(finding).toMatchObject({ status, message: expect.stringMatching(message) });
+  });
+});
+
+describe('packages', () => {
+  test.each([
+    [{ acebase: '1.29.13', ws: '8.18.0', 'acebase-server': '1.15.2' }, {}],
+    [{ acebase: '1.29.13' }, { ws: 'error' }],
+    [{ acebase: '1.29.13', ws: '6.2.2' }, { ws: 'error' }],
+    [{ acebase: '1.11.0', ws: '8.0.0' }, { acebase: 'error' }],
+    [{ acebase: '1.28.0', ws: '8.0.0' }, { acebase: 'warning' }],
+    [{ acebase: '1.28.1', ws: '8.0.0' }, {}],
+    [{ acebase: '2.0.0-alpha.1', ws: '8.0.0' }, { acebase: 'warning' }],
+    [{ 'acebase-server': '1.15.2', ws: '8.0.0' }, { acebase: 'error' }],
+    [{ acebase: '1.29.13', ws: '8.0.0', 'acebase-server': '1.5.1' }, { 'acebase-server': 'error' }],
+    [{}, { acebase: 'skipped' }],
+  ] as const)('%j', (versions, wrong) => {
+    const found = judgeInstalled('/srv/shop', (name) => (versions as Record<string, string>)[name]);
+    const bad = found.filter(({ status }) => status !== 'ok').map(({ subject, status }) => [subject, status]);
+    expect(Object.fromEntries(bad)).toEqual(wrong);
+  });
+
+  test('are found as Node.js finds them', () => {
+    const files: Readonly<Record<string, string>> = {
+      '/srv/node_modules/ws/package.json': '{"version":"8.1.0"}',
+      '/srv/shop/node_modules/acebase/package.json': '{"version":"1.29.0"}',
+    };
+    const read = (path: string) => {
+      const text = files[path];
+      if (text === undefined) throw new Error('no such file');
+      return text;
+    };
+    expect(installedVersion('acebase', '/srv/shop', read)).toBe('1.29.0');
+    expect(installedVersion('ws', '/srv/shop', read)).toBe('8.1.0');
+    expect(installedVersion('acebase', '/srv', read)).toBeUndefined();
+  });
+});
+
+describe('where the server is', () => {
+  const place = (flags: Record<string, string>, environment: Record<string, string> = {}, url?: string) => {
+    const all = new Map<string, string | boolean>([...Object.entries(flags), ['--allow-anonymous', true]]);
+    const resolved = resolveSources({ flags: all, environment, readFile: () => 'sesame' });
+    const { url: found, token } = placeOf({ database: 'shop', url, resolved, environment });
+    return [found.origin, token];
+  };
+
+  test('is said by the options of the server, by --url, or by the variables of the processes', () => {
+    expect(place({})).toEqual(['http://localhost:9163', undefined]);
+    expect(place({ '--host': '::', '--port': '1' })).toEqual(['http://localhost:1', undefined]);
+    expect(place({ '--host': '::1', '--token-file': 'token' })).toEqual(['http://[::1]:9163', 'sesame']);
+    expect(place({}, {}, 'wss://ipc.example.com:1/')).toEqual(['https://ipc.example.com:1', undefined]);
+    const variables = {
+      ACEBASE_IPC_HOST: 'ipc',
+      ACEBASE_IPC_PORT: '2',
+      ACEBASE_IPC_SSL: '1',
+      ACEBASE_IPC_TOKEN: 't',
+    };
+    expect(place({}, variables)).toEqual(['https://ipc:2', 't']);
+    expect(place({ '--port': '3' }, variables)).toEqual(['http://localhost:3', 't']);
+    expect(place({ '--token': '{"shop_data":"one","wiki":"two"}' })).toEqual([
+      'http://localhost:9163',
+      'one',
+    ]);
+    expect(() => place({}, {}, 'ipc.example.com')).toThrow(/--url/);
+  });
+});
+
+test('findings are told in lines, with what to do below', () => {
+  const text = describeFindings([
+    { subject: 'ws', status: 'ok', message: 'ws 8' },
+    { subject: 'master', status: 'error', message: 'no master', remedy: 'Start it.' },
+  ]);
+  expect(text).toBe('ok       ws      ws 8\nerror    master  no master\n                 → Start it.');
+});

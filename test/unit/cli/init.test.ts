@@ -1,0 +1,117 @@
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { init } from '../../../src/cli/init/init.js';
+import { replaced } from '../../../src/cli/init/template.js';
+import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
+
+let folder: string;
+
+beforeEach(async () => {
+  folder = await temporaryDirectory('init');
+  return () => removeDirectory(folder);
+});
+
+const write = (supervisor: string, database = 'shop', force = false) =>
+  init({ supervisor, database, folder, force });
+const read = (name: string) => readFileSync(join(folder, name), 'utf8');
+
+/** The files of the folder that are loaded by `require('./…')`, or named as a script. */
+function needed(): string[] {
+  const texts = readdirSync(folder)
+    .filter((name) => /js$/.test(name))
+    .map(read);
+  return texts.flatMap((text) => [
+    ...[...text.matchAll(/require\('\.\/([^']+)'\)/g)].map(([, name = '']) => name),
+    ...[...text.matchAll(/script: '([^']+)'/g)].map(([, name = '']) => name),
+  ]);
+}
+
+describe.each(['pm2', 'systemd'])('init %s', (supervisor) => {
+  test.each(['commonjs', 'module'])('writes files that fit each other, in a folder of type %s', (type) => {
+    writeFileSync(join(folder, 'package.json'), JSON.stringify({ type }));
+    const said = write(supervisor);
+    const names = readdirSync(folder);
+    expect(needed().filter((name) => !names.includes(name))).toEqual([]);
+    const ending = type === 'module' ? '.cjs' : '.js';
+    expect(names.filter((name) => /js$/.test(name) && !name.endsWith(ending))).toEqual([]);
+    for (const name of names.filter((it) => it !== 'package.json')) expect(said).toContain(name);
+    expect(said).toContain('npx acebase-ipc-server doctor shop');
+  });
+
+  test('uses the client of this package', () => {
+    write(supervisor);
+    expect(readdirSync(folder)).not.toContain('quiet.js');
+    const programs = readdirSync(folder).filter((name) => name.startsWith('start-db'));
+    expect(programs.length).toBeGreaterThan(0);
+    for (const name of programs) {
+      expect(read(name)).toMatch(/^require\('acebase-ipc-server\/client'\)\.install\(\);/);
+    }
+  });
+
+  test('overwrites nothing without being asked', () => {
+    write(supervisor);
+    const before = readdirSync(folder);
+    const [first = ''] = before;
+    writeFileSync(join(folder, first), 'mine');
+    expect(() => write(supervisor)).toThrow(expect.objectContaining({ code: 'IPC_INIT_FILE_EXISTS' }));
+    expect(read(first)).toBe('mine');
+    write(supervisor, 'shop', true);
+    expect(read(first)).not.toBe('mine');
+    expect(readdirSync(folder)).toEqual(before);
+  });
+
+  test('writes nothing if a single file is there', () => {
+    mkdirSync(join(folder, 'end-with-connection.js'));
+    expect(() => write(supervisor)).toThrow(/end-with-connection\.js is there already/);
+    expect(readdirSync(folder)).toEqual(['end-with-connection.js']);
+  });
+});
+
+test('init pm2 has the name of the database in it', () => {
+  write('pm2', 'my-shop_2');
+  expect(read('ecosystem.config.js')).toContain("DB_NAME: process.env.DB_NAME ?? 'my-shop_2',");
+});
+
+describe('init systemd', () => {
+  test('names services after the database, in this folder', () => {
+    write('systemd');
+    expect(read('shop-ipc.service')).toContain(
+      `${folder}/node_modules/acebase-ipc-server/dist/cli/main.js --databases shop`,
+    );
+    expect(read('shop-ipc.service')).not.toMatch(/DynamicUser|SupplementaryGroups|\/opt\//);
+    expect(read('shop-server@.service')).toContain('Environment=ACEBASE_IPC_ROLE=worker HTTP_PORT=%i');
+    expect(read('shop-master.service')).toContain('Environment=ACEBASE_IPC_ROLE=master\n');
+    expect(read('shop.env')).toContain(`DB_NAME=shop\nDB_PATH=${folder}\n`);
+  });
+
+  test('makes a password of its own, and lets nobody else read it', () => {
+    write('systemd');
+    const first = read('shop.env');
+    expect(first).toMatch(/DB_ADMIN_PASSWORD=[0-9a-f]{24}\n/);
+    expect(statSync(join(folder, 'shop.env')).mode & 0o777).toBe(0o600);
+    write('systemd', 'shop', true);
+    expect(read('shop.env')).not.toBe(first);
+  });
+});
+
+test.each([
+  ['pm3', 'shop', /Allowed: pm2, systemd/],
+  ['pm2', "it's", /Allowed: 1 to 64 letters, digits/],
+  ['pm2', '../shop', /Allowed: 1 to 64 letters, digits/],
+  ['systemd', '', /Allowed: 1 to 64 letters, digits/],
+])('init %s %s is refused', (supervisor, database, message) => {
+  expect(() => write(supervisor, database)).toThrow(message);
+  expect(readdirSync(folder)).toEqual([]);
+});
+
+test('init systemd refuses a folder that cannot stand in a unit', () => {
+  const spaced = join(folder, 'my shop');
+  expect(() => init({ supervisor: 'systemd', database: 'shop', folder: spaced, force: false })).toThrow(
+    /--folder/,
+  );
+});
+
+test('a template that has changed is noticed', () => {
+  expect(() => replaced('abc', [['x', 'y']])).toThrow(/no "x"/);
+});
