@@ -5,66 +5,38 @@ import { getRequestListener } from '@hono/node-server';
 import { Hono } from 'hono';
 import type { DatabaseStatus, PeerStatus, ServerStatus, Status } from '../../dashboard/src/status.js';
 import { addDashboardRoutes } from '../../src/server/routes/dashboard.js';
+import { exampleDatabase, examplePeer, exampleStatus } from './example-status.js';
 
 const HOUR = 3_600_000;
 
 /** Moments of scripted statuses: milliseconds since 1970. */
 export const NOON = Date.UTC(2026, 2, 14, 12);
 
+const NO_TRAFFIC = { messagesIn: 0, messagesOut: 0, bytesIn: 0, bytesOut: 0 };
+
 /** A peer that does nothing. */
 export function peerStatus(changes: Partial<PeerStatus> = {}): PeerStatus {
-  return {
-    id: 'worker01',
-    role: 'worker',
-    state: 'connected',
-    client: null,
-    address: '127.0.0.1:50123',
-    pid: null,
-    connectedAt: NOON - HOUR,
-    roundTrip: 0.4,
-    messagesIn: 0,
-    messagesOut: 0,
-    bytesIn: 0,
-    bytesOut: 0,
-    mail: { messages: 0, bytes: 0 },
-    buffered: 0,
-    ...changes,
-  };
+  return examplePeer({ address: '127.0.0.1:50123', connectedAt: NOON - HOUR, ...NO_TRAFFIC, ...changes });
 }
 
 /** A database with a master and one worker, in which nothing happens. */
 export function databaseStatus(changes: Partial<DatabaseStatus> = {}): DatabaseStatus {
-  return {
-    name: 'mydb_data',
-    master: '[master]',
-    masterAbsentFor: null,
-    peers: [peerStatus({ id: '[master]', role: 'master' }), peerStatus()],
-    peerCount: 2,
-    locks: { held: [], waiting: [], heldCount: 0, waitingCount: 0 },
-    mail: { messages: 0, bytes: 0 },
-    totals: { messagesIn: 0, messagesOut: 0, bytesIn: 0, bytesOut: 0, lockWaitCount: 0, lockWaitSum: 0 },
-    problems: [],
-    timeline: [],
-    ...changes,
-  };
+  const peers = [peerStatus({ id: '[master]', role: 'master' }), peerStatus()];
+  const totals = { ...NO_TRAFFIC, lockWaitCount: 0, lockWaitSum: 0 };
+  return exampleDatabase({ peers, totals, ...changes });
 }
 
 /** A server that is up for an hour. */
-export function statusOf(databases: readonly DatabaseStatus[], server: Partial<ServerStatus> = {}): Status {
-  return {
-    server: {
-      version: '2.0.0',
-      startedAt: NOON - HOUR,
-      now: NOON,
-      draining: false,
-      eventLoopDelayP99: 1.2,
-      bufferedBytes: 0,
-      connections: 2,
-      databaseCount: databases.length,
-      ...server,
-    },
-    databases,
+export function statusOf(databases: readonly DatabaseStatus[], changes: Partial<ServerStatus> = {}): Status {
+  const { server } = exampleStatus(...databases);
+  const calm = {
+    version: '2.0.0',
+    startedAt: NOON - HOUR,
+    now: NOON,
+    eventLoopDelayP99: 1.2,
+    connections: 2,
   };
+  return { server: { ...server, ...calm, ...changes }, databases };
 }
 
 /** Serves the dashboard as the real server does, and tells it what a test makes up. */
