@@ -16,7 +16,7 @@ import { introduce } from './introduction.js';
 import type { Limits } from './limits.js';
 import { MasterDesk } from './master-desk.js';
 import { MasterSeat } from './master-seat.js';
-import { greetingOf, isSameSession, newcomer, positionOf, visitorOf } from './newcomer.js';
+import { greetingOf, isSameSession, isSuperseded, newcomer, positionOf, visitorOf } from './newcomer.js';
 import { ParkingLot } from './parking-lot.js';
 import { isPresent, isThere, largestDebtorOf, lineBytesOf, type Peer } from './peer.js';
 import { MASTER_ID } from './peer-id.js';
@@ -73,7 +73,7 @@ export class Database {
     this.#seat = new MasterSeat(
       { ...settings, database: name },
       {
-        evict: (master) => this.#evict(master),
+        evict: (master) => this.#evict(master, 'answered no ping while another master waited'),
         settled: (master) => this.#succession.settled(master),
         release: (master, mail) => {
           this.#book.masterIsReady(master, mail.length);
@@ -139,9 +139,8 @@ export class Database {
   /** Lets someone in, or not. @returns to be called if he goes away before `entrance` was used */
   arrive(request: ArrivalRequest, entrance: Entrance): Cancel {
     let older = this.#peers.get(request.peerId);
-    // Another process is the master now: nobody waits for the last one any more.
-    if (older?.isMaster === true && older.state === 'away' && !isSameSession(older, request)) {
-      this.#depart(older, 'another master came', undefined);
+    if (older?.isMaster === true && isSuperseded(older, request)) {
+      this.#evict(older, 'another master came');
       older = undefined;
     }
     const isTooLate = older === undefined && this.#desk.olderLocks.isTooLate(request);
@@ -307,8 +306,8 @@ export class Database {
     }
   }
 
-  #evict(master: Peer): void {
-    this.#depart(master, 'answered no ping while another master waited', 'IPC_CLOSED_MASTER_REPLACED');
+  #evict(master: Peer, cause: string): void {
+    this.#depart(master, cause, isPresent(master) ? 'IPC_CLOSED_MASTER_REPLACED' : undefined);
     this.#succession.formerEnded();
     this.#cutOffOverdue();
   }

@@ -20,8 +20,23 @@ export const MAX_CONNECTIONS_PER_LOOK = 256;
 export const MAX_FILES_PER_LOOK = 5_000;
 const PAUSE_MS = 10_000;
 
-/** Programs that run AceBase. Another one, such as a proxy, may end while the process behind it lives on. */
+/** The characters of the tables of sockets that are read: some 4,000 connections. With more of them, nothing is known. */
+export const MAX_TABLE_LENGTH = 600_000;
+
+/** By how much longer than a look itself the wait for the next one is: they take no more than a twentieth of the time. */
+const REST_RATIO = 20;
+
+/** Programs that run AceBase. */
 const RUNTIMES = /^(node|nodejs|bun|deno)$/;
+
+/**
+ * What a process has open that has an AceBase database open. Another one, such as a proxy, may end while the process behind
+ * it lives on.
+ */
+const DATABASE_FILE = /\.acebase\/[^/]+\.db$/;
+
+/** Milliseconds after which it is looked whether a process that was found has opened its database by now. */
+const OPENING_CHECKS_MS = [1_000, 5_000, 30_000];
 
 /** The ends of a connection, as the server sees it. */
 export interface ConnectionEnds {
@@ -47,6 +62,13 @@ interface Wanted {
 interface Identity {
   readonly pid: number;
   /** When it started, by the kernel's clock: another process may get the number later. */
+  readonly startTime: string;
+}
+
+/** What `/proc/<pid>/stat` says. */
+interface Stat {
+  readonly state: string;
+  readonly threads: number;
   readonly startTime: string;
 }
 
@@ -105,8 +127,11 @@ export class LocalProcesses {
     this.#clock.scheduleIdle(wait, () => {
       const wanted = this.#wanted;
       this.#wanted = [];
+      const since = this.#clock.now();
       void this.#look(wanted).finally(() => {
         this.#isLooking = false;
+        const end = this.#clock.now();
+        this.#pausedUntil = Math.max(this.#pausedUntil, end + (end - since) * REST_RATIO);
         if (this.#wanted.length > 0) this.#lookSoon();
       });
     });
@@ -115,7 +140,12 @@ export class LocalProcesses {
   /** Goes through the sockets of the machine, and then the open files of its processes. */
   async #look(wanted: readonly Wanted[]): Promise<void> {
     const tables = await Promise.all(['net/tcp', 'net/tcp6'].map((name) => this.#read(name)));
-    const inodes = inodesByPorts(tables.join('\n'));
+    const table = tables.join('\n');
+    if (table.length > MAX_TABLE_LENGTH) {
+      this.#pausedUntil = this.#clock.now() + PAUSE_MS;
+      return;
+    }
+    const inodes = inodesByPorts(table);
     const byFile = new Map<string, Wanted>();
     for (const each of wanted) {
       const [inode, ...others] = inodes.get(each.ports) ?? [];
@@ -143,8 +173,22 @@ export class LocalProcesses {
       // A connection that two processes share outlives either.
       if (pid === undefined || others.length > 0) continue;
       const stat = this.#stat(pid);
-      if (typeof stat === 'object') wanted.found({ pid, startTime: stat.startTime });
+      if (typeof stat === 'object') await this.#accept({ pid, startTime: stat.startTime }, wanted, 0);
     }
+  }
+
+  /** Whether a process is one of AceBase's shows when it has opened its database, which takes a while. */
+  async #accept(identity: Identity, wanted: Wanted, checks: number): Promise<void> {
+    const { pid } = identity;
+    for (const descriptor of (await this.#list(`${pid}/fd`)).slice(0, this.#maxFiles)) {
+      if (DATABASE_FILE.test(await this.#target(`${pid}/fd/${descriptor}`))) {
+        if (this.#runs(identity)) wanted.found(identity);
+        return;
+      }
+    }
+    const wait = OPENING_CHECKS_MS[checks];
+    if (wait === undefined || !this.#runs(identity)) return;
+    this.#clock.scheduleIdle(wait, () => void this.#accept(identity, wanted, checks + 1));
   }
 
   /** What each process has open, in the order of how much that is. */
@@ -160,14 +204,17 @@ export class LocalProcesses {
     return pids.filter((pid, index) => pid !== process.pid && RUNTIMES.test(basename(programs[index] ?? '')));
   }
 
-  /** Whether it has not ended, as far as the system tells; a process that nobody has waited for has ended. */
+  /**
+   * Whether it has not ended, as far as the system tells. A process that nobody has waited for (`Z`) has ended with its last
+   * thread: before, one of them may still be writing.
+   */
   #runs({ pid, startTime }: Identity): boolean {
     const stat = this.#stat(pid);
     if (stat === 'none' || stat === 'unknown') return stat === 'unknown';
-    return stat.startTime === startTime && !/[ZXx]/.test(stat.state);
+    return stat.startTime === startTime && (stat.threads > 1 || !/[ZXx]/.test(stat.state));
   }
 
-  #stat(pid: number): { readonly state: string; readonly startTime: string } | 'none' | 'unknown' {
+  #stat(pid: number): Stat | 'none' | 'unknown' {
     let text: string;
     try {
       text = readFileSync(`${this.#procPath}/${pid}/stat`, 'latin1');
@@ -178,7 +225,7 @@ export class LocalProcesses {
     }
     // The second field is the name of the program, in parentheses, and may hold anything.
     const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-    return { state: fields[0] ?? '', startTime: fields[19] ?? '' };
+    return { state: fields[0] ?? '', threads: Number(fields[17]), startTime: fields[19] ?? '' };
   }
 
   /** What cannot be read belongs to somebody else, or is gone: nothing is known of it. */

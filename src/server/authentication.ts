@@ -50,6 +50,8 @@ export class Authentication {
   readonly #key = randomBytes(32);
   /** What is compared with where nothing is accepted, so that this takes as long. */
   readonly #nothing: Accepted = [randomBytes(32)];
+  /** The characters of the longest token, also as it stands in a URL. */
+  #longest = 0;
   readonly #shared: Accepted | undefined;
   readonly #byDatabase: ReadonlyMap<string, Accepted>;
   readonly #admin: Accepted | undefined;
@@ -101,10 +103,13 @@ export class Authentication {
    */
   sightOf(presented: Presented): ((database: string) => boolean) | undefined {
     const seesAll = (database: string): boolean => this.isDatabaseAllowed(database);
-    const isAdmin = this.#admin !== undefined && this.#matches(presented, this.#admin);
+    const digests = this.#digestsOf(presented);
+    const isAdmin = this.#admin !== undefined && isAmong(digests, this.#admin);
     if (isAdmin || !this.tokenRequired) return seesAll;
-    if (this.#shared !== undefined) return this.#matches(presented, this.#shared) ? seesAll : undefined;
-    const opened = [...this.#byDatabase].filter(([, accepted]) => this.#matches(presented, accepted));
+    if (this.#shared !== undefined) return isAmong(digests, this.#shared) ? seesAll : undefined;
+    // A database and those that it covers have one list.
+    const verdicts = new Map([...new Set(this.#byDatabase.values())].map((it) => [it, isAmong(digests, it)]));
+    const opened = [...this.#byDatabase].filter(([, accepted]) => verdicts.get(accepted));
     const names = new Set(opened.map(([database]) => database));
     return names.size === 0 ? undefined : (database) => names.has(database) && seesAll(database);
   }
@@ -159,22 +164,33 @@ export class Authentication {
   }
 
   #accept(tokens: readonly string[]): Accepted {
-    return [...new Set(tokens.flatMap((token) => [token, asInUrl(token)]))].map((text) => this.#digest(text));
+    const texts = [...new Set(tokens.flatMap((token) => [token, asInUrl(token)]))];
+    this.#longest = Math.max(this.#longest, ...texts.map(({ length }) => length));
+    return texts.map((text) => this.#digest(text));
   }
 
   #digest(text: string): Buffer {
     return createHmac('sha256', this.#key).update(text).digest();
   }
 
-  /** Compares all with all, without an early end. */
   #matches(presented: Presented, accepted: Accepted): boolean {
-    let found = false;
-    for (const candidate of candidatesOf(presented)) {
-      const digest = this.#digest(candidate);
-      for (const each of accepted) found = timingSafeEqual(digest, each) || found;
-    }
-    return found;
+    return isAmong(this.#digestsOf(presented), accepted);
   }
+
+  /** The digests of everything that the request may mean as its token, and that is no longer than any token. */
+  #digestsOf(presented: Presented): readonly Buffer[] {
+    const candidates = [...candidatesOf(presented)].filter(({ length }) => length <= this.#longest);
+    return candidates.map((candidate) => this.#digest(candidate));
+  }
+}
+
+/** Compares all with all, without an early end. */
+function isAmong(digests: readonly Buffer[], accepted: Accepted): boolean {
+  let found = false;
+  for (const digest of digests) {
+    for (const each of accepted) found = timingSafeEqual(digest, each) || found;
+  }
+  return found;
 }
 
 /** A token as `ws` and browsers write it into the query of a URL: a few characters, `"` for one, are escaped. */

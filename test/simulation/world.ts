@@ -103,17 +103,23 @@ export class World {
     if (!this.server.isUp) return;
     if (how !== 'drained') this.#endServer(how, milliseconds);
     else if (!this.server.isDraining) {
+      // Its master goes before it ends.
+      this.#lookForUntoldLocks();
       this.server.drain(DRAIN_MS, () => this.#endServer('stopped', milliseconds));
     }
   }
 
-  #endServer(how: Exclude<ServerEnd, 'drained'>, milliseconds: number): void {
+  /** The next server lets a master that it takes for the one before grant at once. */
+  #lookForUntoldLocks(): void {
     const isAnyOrphaned = this.broker.locks(DATABASE).held.some(({ state }) => state === 'orphaned');
     const isAnyUntold = this.checks.beliefs.isHeldAbsentSince(this.lastMasterEnded ?? 0);
     if ((isAnyOrphaned || isAnyUntold || this.#isIncomplete()) && this.broker.hasPeer(DATABASE, '[master]')) {
-      // The next server lets a master that it takes for the one before grant at once.
       this.checks.verdicts.tear('the server was lost while a lock of the master before the last was held');
     }
+  }
+
+  #endServer(how: Exclude<ServerEnd, 'drained'>, milliseconds: number): void {
+    this.#lookForUntoldLocks();
     for (const process of this.processes) {
       if (process instanceof Master && this.#seated.get(process.id) !== process) this.#replaced.add(process);
     }

@@ -145,6 +145,22 @@ describe('a master with a session [PROTOCOL-14.5]', () => {
     expect(next.messages('lock-request')).toHaveLength(1);
   });
 
+  it('has to go at a new server when the one is there that had taken its place; what it granted, nobody else knows', () => {
+    const lab = new BrokerLab();
+    const replaced = lab.connectClient('[master]', M, 3, 1_000);
+    const last = lab.connectClient('[master]', `${M}2`, 3, 2_000);
+    expect([replaced.closedWith, last.refusedWith]).toEqual([
+      'IPC_CLOSED_MASTER_REPLACED',
+      'IPC_REFUSED_OLD_MASTER',
+    ]);
+    const fresh = lab.connectClient('[master]', `${M}3`);
+    // One that came earlier, and one that was never here, are second masters like any other.
+    const others = [lab.connectClient('[master]', M, 3, 1_000), lab.connectClient('[master]', `${M}4`)];
+    lab.clock.advance(4_000);
+    expect([fresh.refusedWith, fresh.closedWith]).toEqual([undefined, undefined]);
+    for (const other of others) expect(other.refusedWith).toBe('IPC_REFUSED_SECOND_MASTER');
+  });
+
   it('is waited for when its line breaks, and resumed', () => {
     const { lab, master, a } = cluster();
     master.leaves();

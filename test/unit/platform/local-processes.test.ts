@@ -1,7 +1,11 @@
 import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { LocalProcesses, MAX_CONNECTIONS_PER_LOOK } from '../../../src/platform/local-processes.js';
+import {
+  LocalProcesses,
+  MAX_CONNECTIONS_PER_LOOK,
+  MAX_TABLE_LENGTH,
+} from '../../../src/platform/local-processes.js';
 import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
 import { VirtualClock } from '../../support/virtual-clock.js';
 
@@ -35,12 +39,23 @@ async function sockets(table: 'tcp' | 'tcp6', ...lines: string[]) {
   await writeFile(join(proc, 'net', table), `  sl  local_address rem_address   st\n${lines.join('')}`);
 }
 
-async function runs(pid: number, { startTime = 100, state = 'S', name = 'node' } = {}) {
-  const fields = [state, ...Array.from({ length: 18 }, () => '0'), String(startTime), '0'];
+async function runs(
+  pid: number,
+  {
+    startTime = 100,
+    state = 'S',
+    name = 'node',
+    threads = 1,
+    opens: path = '/data/mydb.acebase/data.db',
+  } = {},
+) {
+  const fields = [state, ...Array.from({ length: 16 }, () => '0'), threads, 0, startTime, 0];
   await mkdir(join(proc, String(pid), 'fd'), { recursive: true });
   await writeFile(join(proc, String(pid), 'stat'), `${pid} (a) name)) ${fields.join(' ')}\n`);
   await rm(join(proc, String(pid), 'exe'), { force: true });
   await symlink(`/usr/bin/${name}`, join(proc, String(pid), 'exe'));
+  await rm(join(proc, String(pid), 'fd', '3'), { force: true });
+  await symlink(path, join(proc, String(pid), 'fd', '3'));
 }
 
 const opens = (pid: number, descriptor: number, inode: number) =>
@@ -109,6 +124,14 @@ describe('the process behind a connection', () => {
       },
     },
     {
+      why: 'has no database open, as a proxy has none',
+      scene: async () => {
+        await sockets('tcp', socketLine(40_000, SERVER_PORT, 7));
+        await runs(1_000_001, { opens: '/data/proxy.log' });
+        await opens(1_000_001, 20, 7);
+      },
+    },
+    {
       why: 'shares the connection with another one',
       scene: async () => {
         await sockets('tcp', socketLine(40_000, SERVER_PORT, 7));
@@ -142,7 +165,17 @@ describe('the process behind a connection', () => {
         await sockets('tcp', socketLine(40_000, SERVER_PORT, 7));
         await runs(1_000_001);
         await opens(1_000_001, MAX_FILES + 1, 7);
-        for (let n = 0; n < MAX_FILES; n++) await opens(1_000_001, n, 100 + n);
+        for (let n = 4; n < MAX_FILES; n++) await opens(1_000_001, n, 100 + n);
+        for (let n = 0; n < 3; n++) await opens(1_000_001, n, 100 + n);
+      },
+    },
+    {
+      why: 'is on a machine with too many connections',
+      scene: async () => {
+        const others = Array.from({ length: MAX_TABLE_LENGTH / 100 }, (_, n) => socketLine(n, 80, n + 100));
+        await sockets('tcp', socketLine(40_000, SERVER_PORT, 7), ...others);
+        await runs(1_000_001);
+        await opens(1_000_001, 20, 7);
       },
     },
   ])('is not known, if it $why: it is never said to have ended', async ({ scene, more = {} }) => {
@@ -151,6 +184,32 @@ describe('the process behind a connection', () => {
     for (const pid of [1_000_001, 1_000_002])
       await rm(join(proc, String(pid)), { recursive: true, force: true });
     expect(found.hasEnded()).toBe(false);
+  });
+
+  it('has not ended while a thread of it is left, which may be writing', async () => {
+    await sockets('tcp', socketLine(40_000, SERVER_PORT, 7));
+    await runs(1_000_001);
+    await opens(1_000_001, 20, 7);
+    const found = await lookedFor(40_000);
+    await runs(1_000_001, { state: 'Z', threads: 2 });
+    expect(found.hasEnded()).toBe(false);
+    await runs(1_000_001, { state: 'Z', threads: 1 });
+    expect(found.hasEnded()).toBe(true);
+  });
+
+  it('is known when it has opened its database, later than its connection', async () => {
+    await sockets('tcp', socketLine(40_000, SERVER_PORT, 7));
+    await runs(1_000_001, { opens: '/dev/null' });
+    await opens(1_000_001, 20, 7);
+    const clock = new Clock();
+    const found = behind(40_000, {}, new LocalProcesses(clock, proc));
+    clock.advance(1_000);
+    await lookIsOver(clock);
+    expect(found.pid).toBeUndefined();
+    await runs(1_000_001);
+    clock.advance(1_000);
+    while (found.pid === undefined) await new Promise((resolve) => setImmediate(resolve));
+    expect(found.pid).toBe(1_000_001);
   });
 
   it('is looked for with a bounded number of others at a time', async () => {

@@ -1,5 +1,7 @@
+import crypto from 'node:crypto';
+import { syncBuiltinESMExports } from 'node:module';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { tokenProblem } from '../../../src/options/tokens.js';
 import { resolveOptions, type ServerOptions } from '../../../src/options.js';
 import { Authentication, isPeerId } from '../../../src/server/authentication.js';
@@ -178,6 +180,20 @@ describe('what may be seen', () => {
     expect(seen(options, 'two')).toEqual(['other_data']);
     expect(seen(options, 'boss2')).toBeUndefined();
     expect(seen(options)).toBeUndefined();
+  });
+  test('is decided by as many digests as the request has candidates, however many databases have tokens', () => {
+    const token = Object.fromEntries(Array.from({ length: 50 }, (_, n) => [`db${n}`, `token${n}`]));
+    const subject = authentication({ token });
+    const made = vi.spyOn(crypto, 'createHmac');
+    syncBuiltinESMExports();
+    try {
+      expect(subject.sightOf(stock('wrong'))).toBeUndefined();
+      expect(subject.sightOf(stock('%41'.repeat(5_000)))).toBeUndefined();
+      expect(made.mock.calls.length).toBeLessThanOrEqual(2);
+    } finally {
+      made.mockRestore();
+      syncBuiltinESMExports();
+    }
   });
   test('is everything with each of several tokens that open everything', () => {
     expect(seen({ token: ['one', 'two'] }, 'two')).toEqual(all);
