@@ -147,6 +147,7 @@ class Run {
       role,
       path: this.#folder,
       serverPort: this.#server.port,
+      isBreakable: this.#options.kinds.some((kind) => /^(cut|drop|stall)-/.test(kind)),
       client: this.#options.client ?? false,
       random: new Random(this.#random.below(2 ** 32)),
       onRestart: (restart) => {
@@ -232,8 +233,7 @@ class Run {
       case 'kill-server':
         await this.#server.kill();
         await delay(durationMs / 3);
-        this.#server = await startServer(this.#options);
-        for (const { line } of this.#members) line.target = this.#server.port;
+        this.#server = await startServer(this.#options, this.#server.port);
         return;
     }
   }
@@ -262,8 +262,8 @@ class Run {
   }
 }
 
-async function startServer({ server = {} }: ChaosOptions): Promise<ServerProcess> {
-  return ServerProcess.start({ options: { logLevel: 'info', ...(await knownOptions(server)) } });
+async function startServer({ server = {} }: ChaosOptions, port = 0): Promise<ServerProcess> {
+  return ServerProcess.start({ options: { logLevel: 'info', port, ...(await knownOptions(server)) } });
 }
 
 /** A process that has ended meanwhile needs no signal any more. */

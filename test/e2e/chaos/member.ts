@@ -16,6 +16,8 @@ export interface MemberOptions {
   readonly role: 'master' | 'worker';
   readonly path: string;
   readonly serverPort: number;
+  /** Whether its line can be broken. Else it connects to the server itself, which can see when its process has ended. */
+  readonly isBreakable: boolean;
   readonly client: boolean;
   readonly random: Random;
   /** Is told of each process that ended, but for those that were killed on purpose. */
@@ -146,8 +148,8 @@ export class Member {
   }
 
   #spawn(): AceBaseProcess {
-    const { name, role, path, client } = this.#options;
-    const ipc = { host: 'localhost', port: this.#proxy.port, role };
+    const { name, role, path, client, serverPort, isBreakable } = this.#options;
+    const ipc = { host: 'localhost', port: isBreakable ? this.#proxy.port : serverPort, role };
     return new AceBaseProcess({ name, database: 'mydb', path, ipc, client });
   }
 
