@@ -61,7 +61,7 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'leaves a root in the file that nobody else knows',
     file: 'master-desk.ts',
-    from: 'news.haveRootWritten();',
+    from: 'this.#settings.news.haveRootWritten();',
     to: '',
   },
   {
