@@ -142,7 +142,6 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
       maxPayload,
       inboundMemory,
       processBehind: settings.watchProcesses ? processBehind : () => undefined,
-      obstacle: () => (this.isDraining ? 'IPC_REFUSED_DRAINING' : undefined),
     });
     const look = () => this.#look();
     this.#streams = new StatusStreams({ clock: systemClock, look });
