@@ -5,7 +5,7 @@ import { assertSecure } from './resolve.js';
 import type { Settings, SslSettings } from './settings.js';
 import { optionTable } from './table.js';
 
-const RELOADABLE: ReadonlySet<string> = new Set([
+const ACCESS = [
   'token',
   'tokenFile',
   'adminToken',
@@ -13,6 +13,10 @@ const RELOADABLE: ReadonlySet<string> = new Set([
   'databases',
   'allowedOrigins',
   'allowedHosts',
+] as const;
+
+const RELOADABLE: ReadonlySet<string> = new Set([
+  ...ACCESS,
   'drainTimeout',
   'stopTimeout',
   'logLevel',
@@ -21,6 +25,11 @@ const RELOADABLE: ReadonlySet<string> = new Set([
 /** Whether a running server takes over that option; for any other one it must be started anew. */
 export function isReloadable(name: string): boolean {
   return RELOADABLE.has(name) || name.startsWith('ssl.');
+}
+
+/** Whether one of these options decides who may see what. */
+export function areAboutAccess(names: readonly string[]): boolean {
+  return ACCESS.some((name) => names.includes(name));
 }
 
 /** What a reload comes to. */

@@ -170,7 +170,7 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
       onError: (error) => this.#fail(error),
       onDropped: (reason, socket, canAnswer) => this.#drop(reason, socket, canAnswer),
     });
-    this.#parts = { gatekeeper, listener: this.#listener, logger, setLogLevel };
+    this.#parts = { gatekeeper, listener: this.#listener, streams: this.#streams, logger, setLogLevel };
   }
 
   /** A server with options that were resolved already, as the command does it. */
