@@ -243,7 +243,13 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
     return this.#live.reload(settings, this.#parts);
   }
 
-  /** Whether it is about to stop, and lets nobody in any more. */
+  /** The options `drainTimeout` and `stopTimeout` as they are in force, in milliseconds. */
+  get stopTimes(): Pick<Settings, 'drainTimeout' | 'stopTimeout'> {
+    const { drainTimeout, stopTimeout } = this.#live.current;
+    return { drainTimeout, stopTimeout };
+  }
+
+  /** Whether it is about to stop, and lets nobody in any more but those who come back. */
   get isDraining(): boolean {
     return this.#draining !== undefined || this.#stopping !== undefined;
   }
