@@ -178,10 +178,4 @@ export const mutations: readonly Mutation[] = [
     from: "if (peer === undefined) return 'IPC_REFUSED_DRAINING';",
     to: "if (peer?.isMaster !== true) return 'IPC_REFUSED_DRAINING';",
   },
-  {
-    name: 'does not wait for a worker that holds a lock, and whose line broke',
-    file: 'closing-time.ts',
-    from: 'if (holders.has(peer) || ',
-    to: 'if ((isPresent(peer) && holders.has(peer)) || ',
-  },
 ];
