@@ -15,12 +15,7 @@ const ACCESS = [
   'allowedHosts',
 ] as const;
 
-const RELOADABLE: ReadonlySet<string> = new Set([
-  ...ACCESS,
-  'drainTimeout',
-  'stopTimeout',
-  'logLevel',
-]);
+const RELOADABLE: ReadonlySet<string> = new Set([...ACCESS, 'drainTimeout', 'stopTimeout', 'logLevel']);
 
 /** Whether a running server takes over that option; for any other one it must be started anew. */
 export function isReloadable(name: string): boolean {
