@@ -2,7 +2,7 @@
 
 export { OPTION_GROUPS } from './options/fields.js';
 export { coveredNames, isDatabaseName, isLoopbackHost, isWildcardHost } from './options/names.js';
-export { isReloadable, type ReloadedSettings, reloadSettings } from './options/reload.js';
+export { areAboutAccess, isReloadable, type ReloadedSettings, reloadSettings } from './options/reload.js';
 export {
   type OptionSources,
   type ResolvedSources,

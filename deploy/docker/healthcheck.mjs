@@ -18,4 +18,7 @@ function asks(protocol) {
   });
 }
 
-process.exit((await asks(http)) || (await asks(https)) ? 0 : 1);
+// A server with TLS would warn each time of a plain request. Where a config file says whether it has, both are tried.
+const isSecure = Object.keys(process.env).some((name) => name.startsWith('ACEBASE_IPC_SERVER_SSL_'));
+const [first, second] = isSecure ? [https, http] : [http, https];
+process.exit((await asks(first)) || (await asks(second)) ? 0 : 1);

@@ -43,6 +43,8 @@ export class Broker {
   #bytesSinceAudit = 0;
   #cancelAudit: Cancel | undefined;
   #draining: Draining | undefined;
+  /** Whether it drains, or was stopped: no database is opened any more. */
+  #isClosing = false;
 
   constructor(settings: BrokerSettings) {
     this.#settings = settings;
@@ -67,6 +69,10 @@ export class Broker {
   /** Lets someone in, or not. @returns to be called if he goes away before `entrance` was used */
   arrive(request: ArrivalRequest, entrance: Entrance): Cancel {
     const existing = this.#databases.get(request.database);
+    if (existing === undefined && this.#isClosing) {
+      entrance.refuse('IPC_REFUSED_DRAINING');
+      return () => undefined;
+    }
     if (existing === undefined && this.#databases.size >= this.#settings.limits.maxDatabases) {
       entrance.refuse('IPC_REFUSED_TOO_MANY_DATABASES');
       return () => undefined;
@@ -153,13 +159,15 @@ export class Broker {
   }
 
   /**
-   * Sends everybody to the next server (docs/PROTOCOL.md, section 11.5). To be called once; nobody may arrive any more.
+   * Sends everybody to the next server (docs/PROTOCOL.md, section 11.5). To be called once. Nobody is let in any more
+   * but those who were there, and whose line broke.
    *
    * @param timeout milliseconds in which those who are in the middle of something may finish it
    * @param done called once: when all connections have ended, or at {@link Broker.stop}
    */
   drain(timeout: number, done: () => void): void {
     const { clock, logger } = this.#settings;
+    this.#isClosing = true;
     const dismissals = [...this.#databases.values()].map(({ dismissal }) => dismissal);
     this.#draining = new Draining({ clock, logger, dismissals, timeout, done });
     this.#draining.begin();
@@ -167,6 +175,7 @@ export class Broker {
 
   /** Ends all connections. */
   stop(): void {
+    this.#isClosing = true;
     this.#draining?.end();
     this.#cancelAudit?.();
     for (const database of this.#databases.values()) database.stop();

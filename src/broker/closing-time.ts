@@ -1,6 +1,7 @@
 import type { IndexCreations } from './index-creations.js';
 import type { LockGate } from './lock-gate.js';
-import type { Peer } from './peer.js';
+import type { LockLedger } from './lock-ledger.js';
+import { isPresent, type Peer } from './peer.js';
 import type { RequestFailure } from './request-failures.js';
 import type { OpenRequest, OpenRequests } from './requests.js';
 
@@ -9,8 +10,7 @@ export interface ClosingTimeSettings {
   readonly requests: OpenRequests;
   readonly gate: Pick<LockGate, 'discardRequestsOf'>;
   readonly indexCreations: IndexCreations;
-  /** Whether the ledger shows that this worker holds a lock. */
-  holdsLocks(worker: Peer): boolean;
+  readonly ledger: Pick<LockLedger, 'holders'>;
   /** Answers a request with that failure. */
   fail(open: OpenRequest, failure: RequestFailure): void;
 }
@@ -34,10 +34,18 @@ export class ClosingTime {
     this.#hasBegun = true;
   }
 
-  /** Whether this worker is in the middle of something: it holds a lock, or the master owes it an answer. */
-  isBusy(worker: Peer): boolean {
-    const { requests, holdsLocks } = this.#settings;
-    return !worker.isMaster && (requests.isPassedFor(worker) || holdsLocks(worker));
+  /**
+   * How many of these are workers in the middle of something: they hold a lock, also while they are away, or are connected
+   * and the master owes them an answer. What is owed to one that is away, it asks the next server for.
+   */
+  countBusy(peers: Iterable<Peer>): number {
+    const { requests, ledger } = this.#settings;
+    const holders = ledger.holders();
+    let count = 0;
+    for (const peer of peers) {
+      if (holders.has(peer) || (!peer.isMaster && isPresent(peer) && requests.isPassedFor(peer))) count++;
+    }
+    return count;
   }
 
   /** The workers go: those that cannot ask the next server again get an answer to what no master has of them. */

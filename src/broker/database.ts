@@ -138,6 +138,11 @@ export class Database {
 
   /** Lets someone in, or not. @returns to be called if he goes away before `entrance` was used */
   arrive(request: ArrivalRequest, entrance: Entrance): Cancel {
+    const refusal = this.dismissal.refusal(request);
+    if (refusal !== undefined) {
+      entrance.refuse(refusal);
+      return () => undefined;
+    }
     let older = this.#peers.get(request.peerId);
     if (older?.isMaster === true && isSuperseded(older, request)) {
       this.#evict(older, 'another master came');
@@ -332,13 +337,7 @@ export class Database {
   #isAway(peer: Peer, cause: string): void {
     peer.state = 'away';
     this.#book.lostLine(peer, cause);
-    this.#forgetIfAlone();
-  }
-
-  /** With nobody connected, the file may be repaired or replaced: nothing of the old one may be told. */
-  #forgetIfAlone(): void {
-    for (const peer of this.#peers.values()) if (isPresent(peer)) return;
-    this.#news.forget();
+    this.#news.forgetIfAlone();
   }
 
   #isSilent(peer: Peer): void {
@@ -384,7 +383,7 @@ export class Database {
       this.#succession.workerLeft(peer);
       this.#desk.gone(peer);
     }
-    this.#forgetIfAlone();
+    this.#news.forgetIfAlone();
   }
 
   #remove(peer: Peer, cause: string, wasPresent = peer.state === 'present'): void {

@@ -1,5 +1,8 @@
+import type { RefusalCode } from '../errors.js';
+import type { ArrivalRequest } from './entrance.js';
 import type { MasterDesk } from './master-desk.js';
 import type { MasterSeat } from './master-seat.js';
+import { isSameSession } from './newcomer.js';
 import { isThere, type Peer } from './peer.js';
 import type { Stability } from './stability.js';
 
@@ -32,12 +35,23 @@ export class Dismissal {
     this.#settings.desk.closing.begin();
   }
 
-  /** How many workers are connected and in the middle of something: they hold a lock, or the master owes an answer. */
+  /**
+   * Why somebody at the door must not come in; `undefined` if he may, or if this server does not drain. Who is new is for
+   * the next server, and so is who was sent there; but not one whose line broke, who may be in the middle of something.
+   * Another master than the one that is there must not even come to the next server: it has old tables [PROTOCOL-9.2].
+   */
+  refusal(request: ArrivalRequest): RefusalCode | undefined {
+    const { peers, desk } = this.#settings;
+    if (!desk.closing.hasBegun) return undefined;
+    const peer = peers.get(request.peerId);
+    if (peer === undefined) return 'IPC_REFUSED_DRAINING';
+    return peer.isMaster && !isSameSession(peer, request) ? 'IPC_REFUSED_SECOND_MASTER' : undefined;
+  }
+
+  /** How many workers are in the middle of something: they hold a lock, or are connected and the master owes an answer. */
   get busyWorkers(): number {
     const { peers, desk } = this.#settings;
-    let count = 0;
-    for (const peer of peers.values()) if (peer.state === 'present' && desk.closing.isBusy(peer)) count++;
-    return count;
+    return desk.closing.countBusy(peers.values());
   }
 
   /** Tells all workers to come back. @returns those that were connected: each ends its connection in a moment */

@@ -4,7 +4,7 @@ import type { Incidents } from './incidents.js';
 import { LAST_SAFE_KEY_INDEX, MAX_REPLAYED_KEYS } from './limits.js';
 import type { MasterSeat } from './master-seat.js';
 import { parseNotification } from './message.js';
-import type { Peer } from './peer.js';
+import { isPresent, type Peer } from './peer.js';
 import { MASTER_ID, SERVER_ID } from './peer-id.js';
 import { AnnouncedKeys } from './presence.js';
 import { RootRecord } from './root-record.js';
@@ -165,8 +165,9 @@ export class FileNews {
     this.#keysInDoubt.clear();
   }
 
-  /** Nobody is connected: the file may be repaired or replaced, and nothing of the old one must be told. */
-  forget(): void {
+  /** With nobody connected, the file may be repaired or replaced: nothing of the old one must be told. */
+  forgetIfAlone(): void {
+    for (const peer of this.#peers.values()) if (isPresent(peer)) return;
     this.#root = new RootRecord();
     this.#keys = new AnnouncedKeys();
     this.#keysInDoubt.clear();

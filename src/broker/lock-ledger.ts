@@ -169,6 +169,14 @@ export class LockLedger {
     return { held: [...this.#held.values()].filter(isIts), orphans: [...this.#orphans].filter(isIts) };
   }
 
+  /** The workers that hold any lock. */
+  holders(): ReadonlySet<Peer> {
+    const holders = new Set<Peer>();
+    for (const { holder } of this.#held.values()) holders.add(holder);
+    for (const { holder } of this.#orphans) holders.add(holder);
+    return holders;
+  }
+
   /** Whether this transaction holds any lock. */
   hasLocks(tid: string): boolean {
     return this.#locksByTid.has(tid);

@@ -89,10 +89,9 @@ export class MasterDesk {
       indexCreations: this.#indexCreations,
       pass: ({ open, payload }) => this.#give(open, payload),
     });
-    const parts = { requests: this.#requests, gate: this.#gate, indexCreations: this.#indexCreations };
-    const holdsLocks = (worker: Peer): boolean => this.holdsLocks(worker);
+    const parts = { requests: this.#requests, gate: this.#gate, ledger: this.#ledger };
     const fail = (open: OpenRequest, failure: RequestFailure): void => this.#fail(open, failure);
-    this.closing = new ClosingTime({ ...parts, holdsLocks, fail });
+    this.closing = new ClosingTime({ ...parts, indexCreations: this.#indexCreations, fail });
   }
 
   /** A worker asks the master for something. @returns false if the message is malformed */

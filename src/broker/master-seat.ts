@@ -173,10 +173,9 @@ export class MasterSeat {
     this.#endChallenge();
   }
 
-  /** The server lets nobody in any more. */
+  /** The server lets nobody in any more. Who waits has old tables, and must not be let in by the next one either. */
   closeDoor(): void {
-    this.#challenge?.challenger.refuse('IPC_REFUSED_DRAINING');
-    this.#endChallenge();
+    if (this.#challenge !== undefined) this.dismissChallengerOf(this.#challenge.master);
   }
 
   /** The server stops: nobody waits any more. */

@@ -23,7 +23,7 @@ export function addFirstSteps(program: Command, asked: (step: FirstStep) => void
     .description(`write files to start a cluster with, for ${SUPERVISORS.join(' or ')}`)
     .usage(`${SUPERVISORS.join('|')} <database> [options]`)
     .option('--folder <path>', 'where to', '.')
-    .option('--force', 'overwrite files that are there')
+    .option('--force', 'overwrite files that are there, but not the one with the password')
     .action((supervisor: string, database: string, options: { folder: string; force?: boolean }) => {
       asked({ kind: 'init', supervisor, database, folder: options.folder, force: options.force === true });
     });

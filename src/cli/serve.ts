@@ -10,6 +10,8 @@ export interface RunnableServer {
   start(): Promise<void>;
   /** Lets those who are connected finish, tells them to come back, and stops. */
   drain(): Promise<void>;
+  /** The times that it keeps to now, in milliseconds; a reload may change them. */
+  readonly stopTimes: Pick<Settings, 'drainTimeout' | 'stopTimeout'>;
   /** Null before it listens. */
   readonly address: { readonly host: string; readonly port: number; readonly urls: readonly string[] } | null;
   on(event: 'error', listener: (error: Error) => void): unknown;
@@ -141,7 +143,7 @@ class Ending {
 
   /** Ends well. A second call is somebody who is done with waiting. */
   stop(reason: keyof typeof EXIT_CODES): void {
-    const { server, settings, logger, host } = this.#options;
+    const { server, logger, host } = this.#options;
     if (this.begun) {
       if (this.#clock.now() - this.#since >= SAME_SIGNAL_MS) host.exit(EXIT_CODES[reason]);
       return;
@@ -149,7 +151,7 @@ class Ending {
     this.begun = true;
     this.#since = this.#clock.now();
     logger.info({ reason }, 'stopping');
-    const { drainTimeout, stopTimeout } = settings;
+    const { drainTimeout, stopTimeout } = server.stopTimes;
     const cancel = this.#clock.schedule(drainTimeout + stopTimeout + STOP_MARGIN_MS, () => {
       logger.error({ drainTimeout, stopTimeout }, 'the server did not stop in time');
       void this.#exit(1);

@@ -244,7 +244,11 @@ export class RemotePeer {
 
   /** This server has never heard of this process. If another one had, much may have got lost with it. */
   #beginAnew(hasSessions: boolean, grace = RETURN_MS): void {
-    if (this.#position.received === undefined && !this.#hasBeenConnected) return;
+    if (this.#position.received === undefined && !this.#hasBeenConnected) {
+      // It read the file some time ago, and has heard of nothing that others did since.
+      if (this.#attempts > 0) this.#view.missedNews();
+      return;
+    }
     const claims = hasSessions && !this.#ipc.isMaster ? this.#locks.claims() : [];
     const given = this.#outflow.takeForNewServer(claims.length > 0 ? claimOf(claims) : undefined);
     for (const id of given) this.#ipc._requests.get(id)?.resolve({ ok: true });

@@ -5,7 +5,7 @@ import { assertSecure } from './resolve.js';
 import type { Settings, SslSettings } from './settings.js';
 import { optionTable } from './table.js';
 
-const RELOADABLE: ReadonlySet<string> = new Set([
+const ACCESS = [
   'token',
   'tokenFile',
   'adminToken',
@@ -13,14 +13,18 @@ const RELOADABLE: ReadonlySet<string> = new Set([
   'databases',
   'allowedOrigins',
   'allowedHosts',
-  'drainTimeout',
-  'stopTimeout',
-  'logLevel',
-]);
+] as const;
+
+const RELOADABLE: ReadonlySet<string> = new Set([...ACCESS, 'drainTimeout', 'stopTimeout', 'logLevel']);
 
 /** Whether a running server takes over that option; for any other one it must be started anew. */
 export function isReloadable(name: string): boolean {
   return RELOADABLE.has(name) || name.startsWith('ssl.');
+}
+
+/** Whether one of these options decides who may see what. */
+export function areAboutAccess(names: readonly string[]): boolean {
+  return ACCESS.some((name) => names.includes(name));
 }
 
 /** What a reload comes to. */

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from '../broker/ports.js';
-import { reloadSettings, type Settings } from '../options.js';
+import { areAboutAccess, reloadSettings, type Settings } from '../options.js';
 import { Authentication } from './authentication.js';
 import type { Gatekeeper } from './gatekeeper.js';
 import { type LoadedTls, loadTls } from './tls.js';
@@ -19,6 +19,11 @@ export interface LiveParts {
   readonly listener: {
     /** Serves new connections with that certificate. */
     renewTls(tls: LoadedTls): void;
+  };
+  /** The streams of those who watch the status. */
+  readonly streams: {
+    /** Ends all; who may watch still comes again. */
+    close(): void;
   };
   readonly logger: Logger;
   /** The least important level that is logged from now on. */
@@ -46,7 +51,7 @@ export class LiveSettings {
    *
    * @throws {IPCError} IPC_OPTION_INSECURE, IPC_TLS_*
    */
-  reload(next: Settings, { gatekeeper, listener, logger, setLogLevel }: LiveParts): ReloadResult {
+  reload(next: Settings, { gatekeeper, listener, streams, logger, setLogLevel }: LiveParts): ReloadResult {
     const { settings, changed, needRestart } = reloadSettings(this.#current, next);
     const tls = loadTls(settings.ssl);
     const all = isDeepStrictEqual(tls, this.#tls) ? changed : [...changed, 'certificate'];
@@ -54,6 +59,8 @@ export class LiveSettings {
     this.#current = settings;
     this.#tls = tls;
     gatekeeper.replace(new Authentication(settings));
+    // What they may see was decided when they were opened.
+    if (areAboutAccess(changed)) streams.close();
     if (tls !== undefined) listener.renewTls(tls);
     setLogLevel(settings.logLevel);
     logger.info({ changed: all.join(', ') || 'nothing' }, 'reloaded');

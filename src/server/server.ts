@@ -142,7 +142,6 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
       maxPayload,
       inboundMemory,
       processBehind: settings.watchProcesses ? processBehind : () => undefined,
-      obstacle: () => (this.isDraining ? 'IPC_REFUSED_DRAINING' : undefined),
     });
     const look = () => this.#look();
     this.#streams = new StatusStreams({ clock: systemClock, look });
@@ -171,7 +170,7 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
       onError: (error) => this.#fail(error),
       onDropped: (reason, socket, canAnswer) => this.#drop(reason, socket, canAnswer),
     });
-    this.#parts = { gatekeeper, listener: this.#listener, logger, setLogLevel };
+    this.#parts = { gatekeeper, listener: this.#listener, streams: this.#streams, logger, setLogLevel };
   }
 
   /** A server with options that were resolved already, as the command does it. */
@@ -244,7 +243,13 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
     return this.#live.reload(settings, this.#parts);
   }
 
-  /** Whether it is about to stop, and lets nobody in any more. */
+  /** The options `drainTimeout` and `stopTimeout` as they are in force, in milliseconds. */
+  get stopTimes(): Pick<Settings, 'drainTimeout' | 'stopTimeout'> {
+    const { drainTimeout, stopTimeout } = this.#live.current;
+    return { drainTimeout, stopTimeout };
+  }
+
+  /** Whether it is about to stop, and lets nobody in any more but those who come back. */
   get isDraining(): boolean {
     return this.#draining !== undefined || this.#stopping !== undefined;
   }

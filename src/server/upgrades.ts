@@ -39,8 +39,6 @@ export interface UpgradeSettings {
   readonly inboundMemory: ByteBudget;
   /** The process at the other end of a connection; `undefined` if none is to be watched. */
   processBehind(request: IncomingMessage): PeerProcess | undefined;
-  /** Why nobody is let in at the moment, or `undefined`. */
-  obstacle(): RefusalCode | undefined;
 }
 
 /** Answers upgrade requests: with a refusal, or by letting the peer in. */
@@ -62,11 +60,6 @@ export class Upgrades {
     const admission = this.#settings.gatekeeper.admit({ method, url, httpVersion, headers, isSecure });
     if (!admission.isAdmitted) {
       this.#refuse(request, socket, admission.code, admission.detail);
-      return;
-    }
-    const obstacle = this.#settings.obstacle();
-    if (obstacle !== undefined) {
-      this.#refuse(request, socket, obstacle, undefined, admission.peerId);
       return;
     }
     const { database, peerId, accept, client } = admission;

@@ -135,6 +135,19 @@ describe('server.drain()', () => {
     );
   });
 
+  it('lets who was there come back when its line breaks', async () => {
+    const { server, port } = await serve({ drainTimeout: '10m', masterSettle: 0 });
+    await busy(port);
+    const other = await join({ port }, 'worker02');
+    const drained = server.drain();
+    other.terminate();
+    const back = await join({ port }, 'worker02');
+    expect(server.peers('mydb_data').map(({ id }) => id)).toContain('worker02');
+    expect((await knock(port, connectPath({ id: 'newcomer' }))).status).toBe(503);
+    const closed = once(back, 'close');
+    await Promise.all([server.stop(), drained, closed]);
+  });
+
   it('waits no longer than drainTimeout, and ends at once at stop()', async () => {
     const short = await serve({ drainTimeout: 50, masterSettle: 0 });
     await busy(short.port);

@@ -10,6 +10,7 @@ import { join } from '../support/conversation.js';
 import { type PrivateAuthority, privateAuthority } from '../support/private-authority.js';
 import { connectPath } from '../support/raw-socket.js';
 import { knock } from '../support/requests.js';
+import { serve } from '../support/served.js';
 import { type LogLine, ServerProcess } from '../support/server-process.js';
 import { removeDirectory, temporaryDirectory } from '../support/temporary-directory.js';
 
@@ -207,5 +208,25 @@ describe('server.reload()', () => {
       expect.objectContaining({ code: 'IPC_TLS_FILE_UNREADABLE' }),
     );
     expect(await certificateOf(port)).not.toBe(before);
+  });
+
+  it('sends those away who watch when it changes who may', async () => {
+    const { server, port } = await serve({ token: { shop: 'first-token' }, adminToken: 'boss' });
+    const watch = async (token: string) => {
+      const headers = { Authorization: `Bearer ${token}` };
+      const response = await fetch(`http://127.0.0.1:${port}/status/stream`, { headers });
+      return { status: response.status, reader: response.body?.getReader() };
+    };
+    const { reader } = await watch('first-token');
+    await reader?.read();
+    const options = { adminToken: 'boss', stopTimeout: 0 } as const;
+    server.reload({ ...options, token: { shop: 'first-token' }, logLevel: 'warn' });
+    expect((await reader?.read())?.done).toBe(false);
+    server.reload({ ...options, token: { shop: 'second-token' } });
+    while (!(await reader?.read())?.done);
+    expect((await watch('first-token')).status).toBe(401);
+    const again = await watch('second-token');
+    expect(again.status).toBe(200);
+    await again.reader?.cancel();
   });
 });

@@ -172,4 +172,10 @@ export const mutations: readonly Mutation[] = [
     from: 'least = Math.min(least, peer.outbox.caughtUpTo);',
     to: 'least = Math.min(this.#count, peer.outbox.caughtUpTo + this.#count);',
   },
+  {
+    name: 'turns a worker away whose line broke while the server drains',
+    file: 'dismissal.ts',
+    from: "if (peer === undefined) return 'IPC_REFUSED_DRAINING';",
+    to: "if (peer?.isMaster !== true) return 'IPC_REFUSED_DRAINING';",
+  },
 ];

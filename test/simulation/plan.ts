@@ -11,8 +11,11 @@ export interface Moment {
 /** Whom a fault strikes: the master, or the n-th of the workers that live at that moment. */
 export type Victim = 'master' | number;
 
-/** How a server ends before another one takes its place. */
-export type ServerEnd = 'killed' | 'stopped' | 'drained';
+/**
+ * How a server ends before another one takes its place. `drained slowly`: it waits longer than for a line that broke, for
+ * a worker that holds its lock for long, and whose line breaks meanwhile.
+ */
+export type ServerEnd = 'killed' | 'stopped' | 'drained' | 'drained slowly';
 
 export type Fault = { readonly moment: Moment; readonly victim: Victim } & (
   | { readonly kind: 'kill' | 'exit' | 'second master' | 'create index' }
@@ -129,14 +132,11 @@ function withClients(plan: Plan, random: Random): Plan {
 function serverRestart(random: Random, { moment, victim }: Fault): Fault {
   const milliseconds = 50 + random.fraction() * 1_950;
   // By a number that was drawn anyway, so that the plans of all seeds are else as they were.
-  const gently = Math.floor(milliseconds) % 2 === 0 ? 'drained' : 'stopped';
-  return {
-    kind: 'restart server',
-    moment,
-    victim,
-    how: random.chance(0.4) ? gently : 'killed',
-    milliseconds,
-  };
+  const gently = (['drained', 'stopped', 'drained slowly', 'stopped'] as const)[Math.floor(milliseconds) % 4];
+  const how = random.chance(0.4) && gently !== undefined ? gently : 'killed';
+  const fault = { kind: 'restart server', how, milliseconds } as const;
+  if (how !== 'drained slowly') return { ...fault, moment, victim };
+  return { ...fault, moment: { ...moment, message: 'hears lock-result' }, victim: 0 };
 }
 
 function fault(random: Random, dawdles: boolean): Fault {

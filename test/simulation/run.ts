@@ -11,6 +11,9 @@ const RECOVERY_MS = 75_000;
 /** How long a fault waits for its message before it strikes without. */
 const MOMENT_MS = 3_000;
 
+/** How long a worker holds its lock while the server drains slowly: longer than others wait for one that is away. */
+const DAWDLES_MS = 15_000;
+
 /** What came of a run. */
 export interface Verdict {
   readonly violations: readonly Violation[];
@@ -76,6 +79,10 @@ function apply(world: World, fault: Fault, victim: StockPeer | undefined): void 
     return;
   }
   if (fault.kind === 'restart server') {
+    if (fault.how === 'drained slowly' && victim instanceof Worker) {
+      victim.dawdles = DAWDLES_MS;
+      victim.dialed?.break({ serverAfter: 0, processAfter: 0 });
+    }
     world.restartServer(fault.how, fault.milliseconds);
     return;
   }

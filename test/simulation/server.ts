@@ -31,6 +31,8 @@ class MortalClock implements Clock {
 export class Server {
   isUp = true;
   isDraining = false;
+  /** Whether it was stopped, in the midst of draining perhaps: it does not end once more then. */
+  #isStopping = false;
   /** Whether somebody has come that was there before it. */
   hasReturned = false;
   /** By the clock of the run. */
@@ -50,16 +52,17 @@ export class Server {
     this.broker = makeBroker(new MortalClock(clock, () => this.isUp));
   }
 
-  /** It lets nobody in any more, and sends those who are there to the next one. @param done when they have gone */
+  /** It lets nobody in any more who is new, and sends those who are there to the next one. @param done when they have gone */
   drain(timeout: number, done: () => void): void {
     this.isDraining = true;
     this.broker.drain(timeout, () => {
-      if (this.isUp) done();
+      if (this.isUp && !this.#isStopping) done();
     });
   }
 
   /** It ends all connections, and then itself. */
   stop(): void {
+    this.#isStopping = true;
     this.broker.stop();
     this.isUp = false;
     this.#closeDoor();

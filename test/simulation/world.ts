@@ -17,8 +17,8 @@ import { Server } from './server.js';
 
 const DEFAULTS = resolveOptions();
 
-/** Milliseconds that a server waits for processes to finish, when it drains. */
-const DRAIN_MS = DEFAULTS.drainTimeout;
+/** Milliseconds that a server waits for processes to finish, when it drains: shorter and longer than for a line that broke. */
+const DRAIN_MS = { drained: DEFAULTS.drainTimeout, 'drained slowly': 2 * DEFAULTS.reconnectGrace };
 
 /** The name of the database in all runs. */
 export const DATABASE = 'mydb_data';
@@ -101,11 +101,11 @@ export class World {
   /** The server ends, and another one takes its place. */
   restartServer(how: ServerEnd, milliseconds: number): void {
     if (!this.server.isUp) return;
-    if (how !== 'drained') this.#endServer(how, milliseconds);
+    if (how === 'killed' || how === 'stopped') this.#endServer(how, milliseconds);
     else if (!this.server.isDraining) {
       // Its master goes before it ends.
       this.#lookForUntoldLocks();
-      this.server.drain(DRAIN_MS, () => this.#endServer('stopped', milliseconds));
+      this.server.drain(DRAIN_MS[how], () => this.#endServer('stopped', milliseconds));
     }
   }
 
@@ -118,7 +118,7 @@ export class World {
     }
   }
 
-  #endServer(how: Exclude<ServerEnd, 'drained'>, milliseconds: number): void {
+  #endServer(how: 'killed' | 'stopped', milliseconds: number): void {
     this.#lookForUntoldLocks();
     for (const process of this.processes) {
       if (process instanceof Master && this.#seated.get(process.id) !== process) this.#replaced.add(process);
@@ -142,6 +142,13 @@ export class World {
     if (!server.isSuccessor || clock.now() - server.startedAt >= this.limits.reconnectGrace) return false;
     if (master === undefined || this.#firstServers.get(master) !== server) return false;
     return this.workers.some(({ ours, id }) => ours !== undefined && !this.broker.hasPeer(DATABASE, id));
+  }
+
+  /** Whether the server waits for that process, whose line broke, to come back. */
+  #isAwaited({ id, isMaster }: StockPeer): boolean {
+    if (isMaster) return false;
+    const peers = this.broker.report(DATABASE)?.listedPeers ?? [];
+    return peers.some((peer) => peer.id === id && peer.state === 'away');
   }
 
   /** The server has no line of that process any more: others wait for it for a while. */
@@ -202,10 +209,6 @@ export class World {
         process.after(latency(), () => process.dialFailed());
         return;
       }
-      if (server.isDraining) {
-        process.after(latency(), () => process.refused('IPC_REFUSED_DRAINING'));
-        return;
-      }
       const request = {
         database: DATABASE,
         peerId: process.id,
@@ -233,6 +236,8 @@ export class World {
         },
         refuse: (code) => {
           served();
+          if (code === 'IPC_REFUSED_DRAINING' && this.#isAwaited(process))
+            this.checks.promises.turnedAway(process);
           this.clock.schedule(latency(), () => process.act(() => process.refused(code)));
         },
       });

@@ -33,6 +33,9 @@ const CLOCK_DOUBTFUL_MS = 2_000;
 /** What is looked at only if a server answers. */
 const BEHIND_THE_SERVER: readonly Subject[] = ['websocket', 'token', 'master', 'clients', 'clock'];
 
+/** What the token is shown for. */
+const BEHIND_THE_TOKEN: readonly Subject[] = BEHIND_THE_SERVER.filter((it) => it !== 'clock');
+
 /** Looks at everything, in the order in which a worker meets it. */
 export async function examine(query: DoctorQuery, tools: DoctorTools): Promise<Finding[]> {
   const installed = judgeInstalled(query.folder, tools.versionOf);
@@ -47,9 +50,42 @@ export async function examine(query: DoctorQuery, tools: DoctorTools): Promise<F
       ...installed,
     ];
   }
+  if (query.token !== undefined && !isTrusted(certificate, query.url)) {
+    const why = 'not asked for: the token is for nobody but a server whose certificate is good';
+    return [
+      server,
+      certificate,
+      ...BEHIND_THE_TOKEN.map((it) => skipped(it, why)),
+      judgeClock(health as Answer),
+      ...installed,
+    ];
+  }
   const joining = await lookAtJoining(query, tools);
   const clients = await lookAtClients(query, tools, joining);
-  return [server, certificate, ...joining, ...clients, judgeClock(health as Answer), ...installed];
+  return [
+    await lookAtReadiness(server, query, tools),
+    certificate,
+    ...joining,
+    ...clients,
+    judgeClock(health as Answer),
+    ...installed,
+  ];
+}
+
+/** Whether what is said to that server is for it alone, or for all to hear anyway. */
+function isTrusted({ status }: Finding, { protocol }: URL): boolean {
+  return protocol !== 'https:' || status === 'ok' || status === 'warning';
+}
+
+/** A server that is about to stop answers, and lets nobody in. */
+async function lookAtReadiness(server: Finding, { url }: DoctorQuery, tools: DoctorTools): Promise<Finding> {
+  const ready = await tools.ask(new URL('/ready', url)).catch(() => undefined);
+  if (ready?.status !== 503) return server;
+  return warning(
+    'server',
+    `${server.message}, and is about to stop: it lets nobody in`,
+    'Look again in a moment. If it stays so, look who holds a lock: acebase-ipc-server locks.',
+  );
 }
 
 function judgeServer(health: unknown, { origin, protocol, hostname }: URL): Finding {

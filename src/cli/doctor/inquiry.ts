@@ -1,4 +1,4 @@
-/** Requests to a server whose certificate is looked at elsewhere. */
+/** Requests to a server whose certificate is looked at elsewhere; a token is for none but one that is good. */
 
 import { type ClientRequest, type IncomingMessage, request as plainRequest } from 'node:http';
 import { request as tlsRequest } from 'node:https';
@@ -30,7 +30,7 @@ export function inquiry(wallTime: () => number): Inquiry {
     const options = { headers, agent: false, timeout: ANSWER_MS } as const;
     const request =
       url.protocol === 'https:'
-        ? tlsRequest(url, { ...options, rejectUnauthorized: false })
+        ? tlsRequest(url, { ...options, rejectUnauthorized: 'Authorization' in headers })
         : plainRequest(url, options);
     const response = await responseTo(request);
     const answeredAt = wallTime();

@@ -17,7 +17,7 @@ export interface InitWords {
   readonly database: string;
   /** Where to. */
   readonly folder: string;
-  /** Whether files that are there are overwritten. */
+  /** Whether files that are there are overwritten, but for the one with the password. */
   readonly force: boolean;
 }
 
@@ -36,8 +36,10 @@ export function init({ supervisor, database, folder: given, force }: InitWords):
   }
   const folder = resolve(given);
   const { files, steps } = filesFor(supervisor, database, folder);
-  writeNewFiles(files, folder, force);
-  const written = files.map(({ name }) => `  ${name}`);
+  const kept = writeNewFiles(files, folder, force);
+  const written = files.map(
+    ({ name }) => `  ${name}${kept.includes(name) ? ' (was there, and is kept: it holds a password)' : ''}`,
+  );
   return [`wrote to ${folder}:`, ...written, '', 'now:', ...steps.map((step) => `  ${step}`)].join('\n');
 }
 

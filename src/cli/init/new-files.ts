@@ -1,6 +1,7 @@
 /** Files that `acebase-ipc-server init` writes: all of them, or none. */
 
-import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { constants, copyFileSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { IPCError } from '../../errors.js';
 
@@ -9,29 +10,64 @@ export interface NewFile {
   /** Its name, within the folder. */
   readonly name: string;
   readonly contents: string;
-  /** Only its owner may read it. */
+  /** Only its owner may read it, and one that is there is kept, whatever is asked: what it holds is known nowhere else. */
   readonly isSecret?: boolean;
+}
+
+/** A file under the name that it has until all are there. */
+interface Draft {
+  readonly draft: string;
+  readonly path: string;
 }
 
 /**
  * Writes the files.
  *
- * @param force whether files that are there are overwritten
+ * @param force whether files that are there are overwritten, but for secret ones, which are kept
+ * @returns the names of those that were kept
  * @throws IPCError `IPC_INIT_FILE_EXISTS`, and writes nothing, if one is there and `force` is not given
  */
-export function writeNewFiles(files: readonly NewFile[], folder: string, force: boolean): void {
-  const existing = files.map(({ name }) => name).filter((name) => existsSync(join(folder, name)));
-  if (existing.length > 0 && !force) {
-    throw new IPCError(
-      'IPC_INIT_FILE_EXISTS',
-      existing.map((name) => `${join(folder, name)} is there already; nothing was written`).join('\n'),
-    );
-  }
+export function writeNewFiles(files: readonly NewFile[], folder: string, force: boolean): readonly string[] {
+  const existing = new Set(files.map(({ name }) => name).filter((name) => existsSync(join(folder, name))));
+  if (existing.size > 0 && !force) throw areThere([...existing].map((name) => join(folder, name)));
   mkdirSync(folder, { recursive: true });
-  for (const { name, contents, isSecret = false } of files) {
-    const path = join(folder, name);
-    writeFileSync(path, contents, { mode: isSecret ? 0o600 : 0o644 });
-    // One that was there keeps its mode.
-    if (isSecret) chmodSync(path, 0o600);
+  const kept = files.filter(({ name, isSecret }) => isSecret === true && existing.has(name));
+  const drafts: Draft[] = [];
+  try {
+    for (const file of files) if (!kept.includes(file)) drafts.push(writeDraft(file, folder));
+    if (force) for (const { draft, path } of drafts) renameSync(draft, path);
+    else putInPlace(drafts);
+  } finally {
+    for (const { draft } of drafts) rmSync(draft, { force: true });
   }
+  return kept.map(({ name }) => name);
+}
+
+/** Nobody else can read a secret at any moment, whatever the mode of the file that was there. */
+function writeDraft({ name, contents, isSecret = false }: NewFile, folder: string): Draft {
+  const path = join(folder, name);
+  const draft = `${path}.${randomBytes(6).toString('hex')}.tmp`;
+  writeFileSync(draft, contents, { flag: 'wx', mode: isSecret ? 0o600 : 0o644 });
+  return { draft, path };
+}
+
+/** Puts all in place, or none if somebody has put one there meanwhile. */
+function putInPlace(drafts: readonly Draft[]): void {
+  const placed: string[] = [];
+  try {
+    for (const { draft, path } of drafts) {
+      // Unlike a rename, this replaces nothing.
+      copyFileSync(draft, path, constants.COPYFILE_EXCL);
+      placed.push(path);
+    }
+  } catch (error) {
+    for (const path of placed) rmSync(path, { force: true });
+    const isThere = error instanceof Error && 'code' in error && error.code === 'EEXIST';
+    throw isThere ? areThere(drafts.slice(placed.length, placed.length + 1).map(({ path }) => path)) : error;
+  }
+}
+
+function areThere(paths: readonly string[]): IPCError {
+  const lines = paths.map((path) => `${path} is there already; nothing was written`);
+  return new IPCError('IPC_INIT_FILE_EXISTS', lines.join('\n'));
 }

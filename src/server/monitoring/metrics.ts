@@ -12,6 +12,12 @@ interface Line {
 
 const MS_PER_SECOND = 1_000;
 
+/**
+ * The metrics of the process. prom-client watches the garbage collector and the event loop for them, and cannot be made to
+ * end that: so they are there once, however many servers come and go.
+ */
+let processRegistry: Registry | undefined;
+
 /** The metrics in the text format of Prometheus. */
 export class Metrics {
   readonly #look: () => Figures;
@@ -29,7 +35,8 @@ export class Metrics {
     this.#registry ??= this.#register();
     const registry = await this.#registry;
     this.#figures = this.#look();
-    return { text: await registry.metrics(), contentType: registry.contentType };
+    const texts = [await registry.metrics(), await processRegistry?.metrics()];
+    return { text: texts.join(''), contentType: registry.contentType };
   }
 
   async #register(): Promise<Registry> {
@@ -41,7 +48,10 @@ export class Metrics {
       // The metrics of prom-client count by themselves, and cannot be given a count; a registry asks for no more than this.
       registry.registerMetric({ name, help, type, get } as unknown as Metric);
     }
-    collectDefaultMetrics({ register: registry });
+    if (processRegistry === undefined) {
+      processRegistry = new Registry();
+      collectDefaultMetrics({ register: processRegistry });
+    }
     return registry;
   }
 

@@ -4,6 +4,21 @@ import type { StatusBoard } from './status.js';
 /** How many may watch at one time. */
 export const MAX_STATUS_STREAMS = 32;
 
+/** How many of them may come from one address. */
+export const MAX_STATUS_STREAMS_OF_ONE = 8;
+
+/** How many of them are kept for the admin token. */
+export const ADMIN_STATUS_STREAMS = 8;
+
+/** Somebody who wants to watch. */
+export interface Viewer {
+  /** Where he connects from, without the port. */
+  readonly address: string;
+  /** Whether he has the admin token. */
+  readonly isAdmin: boolean;
+  sees(database: string): boolean;
+}
+
 /** Milliseconds between two events. */
 const INTERVAL_MS = 1_000;
 
@@ -16,7 +31,7 @@ export interface StatusStreamsSettings {
 
 interface Stream {
   readonly controller: ReadableStreamDefaultController<Uint8Array>;
-  readonly sees: (database: string) => boolean;
+  readonly viewer: Viewer;
 }
 
 const encoder = new TextEncoder();
@@ -41,12 +56,12 @@ export class StatusStreams {
    *
    * @returns `undefined` if too many watch already
    */
-  open(sees: (database: string) => boolean): ReadableStream<Uint8Array> | undefined {
-    if (this.#streams.size >= MAX_STATUS_STREAMS) return undefined;
+  open(viewer: Viewer): ReadableStream<Uint8Array> | undefined {
+    if (!this.#hasRoomFor(viewer)) return undefined;
     let stream: Stream | undefined;
     return new ReadableStream<Uint8Array>({
       start: (controller) => {
-        stream = { controller, sees };
+        stream = { controller, viewer };
         this.#streams.add(stream);
         this.#cancel ??= this.#settings.clock.schedule(INTERVAL_MS, () => this.#tick());
         send(stream, this.#settings.look());
@@ -65,6 +80,16 @@ export class StatusStreams {
     this.#rest();
   }
 
+  #hasRoomFor({ address, isAdmin }: Viewer): boolean {
+    let [ofOne, ofOthers] = [0, 0];
+    for (const { viewer } of this.#streams) {
+      if (viewer.address === address) ofOne++;
+      if (!viewer.isAdmin) ofOthers++;
+    }
+    if (this.#streams.size >= MAX_STATUS_STREAMS || ofOne >= MAX_STATUS_STREAMS_OF_ONE) return false;
+    return isAdmin || ofOthers < MAX_STATUS_STREAMS - ADMIN_STATUS_STREAMS;
+  }
+
   #tick(): void {
     this.#cancel = this.#settings.clock.schedule(INTERVAL_MS, () => this.#tick());
     const board = this.#settings.look();
@@ -78,7 +103,9 @@ export class StatusStreams {
   }
 }
 
-function send({ controller, sees }: Stream, board: StatusBoard): void {
+function send({ controller, viewer }: Stream, board: StatusBoard): void {
   if ((controller.desiredSize ?? 0) <= 0) return;
-  controller.enqueue(encoder.encode(`event: status\ndata: ${JSON.stringify(board.status(sees))}\n\n`));
+  controller.enqueue(
+    encoder.encode(`event: status\ndata: ${board.text((database) => viewer.sees(database))}\n\n`),
+  );
 }

@@ -113,6 +113,7 @@ export interface StatusBoardSettings {
 export class StatusBoard {
   readonly #settings: StatusBoardSettings;
   readonly #databases = new Map<string, DatabaseStatus>();
+  readonly #texts = new Map<string, string>();
   readonly #server: ServerStatus;
   readonly #names: readonly string[];
 
@@ -137,6 +138,17 @@ export class StatusBoard {
       server: { ...this.#server, databaseCount: names.length },
       databases: listed.filter((database) => database !== undefined),
     };
+  }
+
+  /** {@link StatusBoard.status} as JSON. Each database is written once, for all who see it. */
+  text(sees: (database: string) => boolean): string {
+    const { server, databases } = this.status(sees);
+    const texts = databases.map((database) => {
+      const text = this.#texts.get(database.name) ?? JSON.stringify(database);
+      this.#texts.set(database.name, text);
+      return text;
+    });
+    return `{"server":${JSON.stringify(server)},"databases":[${texts.join(',')}]}`;
   }
 
   #database(name: string): DatabaseStatus | undefined {

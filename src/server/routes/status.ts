@@ -1,7 +1,7 @@
 import type { Context, Hono } from 'hono';
 import { coveredNames } from '../../options/names.js';
 import type { StatusBoard } from '../monitoring/status.js';
-import type { StatusStreams } from '../monitoring/status-streams.js';
+import type { StatusStreams, Viewer } from '../monitoring/status-streams.js';
 import { parseTarget, queryParameter } from '../target.js';
 import { authorizeOverview, RefusedRequest, type RouteContext, type RouteEnvironment } from './context.js';
 
@@ -18,11 +18,19 @@ export function addStatusRoutes(app: Hono<RouteEnvironment>, routes: StatusConte
   app.get('/status/stream', (context) => {
     // There is nothing to say about a stream that is not read.
     if (context.req.method !== 'GET') throw new RefusedRequest('IPC_REFUSED_METHOD', { Allow: 'GET' });
-    const stream = routes.streams.open(sightOf(context, routes));
+    const stream = routes.streams.open(viewerOf(context, routes));
     if (stream === undefined) throw new RefusedRequest('IPC_HTTP_TOO_MANY_STREAMS');
     // Without the last one, nginx would collect events until its buffer is full.
     return context.body(stream, 200, { 'Content-Type': 'text/event-stream', 'X-Accel-Buffering': 'no' });
   });
+}
+
+/** Who asks. */
+function viewerOf(context: Context<RouteEnvironment>, routes: StatusContext): Viewer {
+  const { url = '', headers, socket } = context.env.incoming;
+  const sees = sightOf(context, routes);
+  const isAdmin = routes.gatekeeper.hasAdminToken(parseTarget(url).query, headers);
+  return { address: socket.remoteAddress ?? 'unknown', isAdmin, sees };
 }
 
 /** The databases that a request may see, and asks for. */

@@ -47,6 +47,11 @@ export class Promises {
     this.#verdicts.violation('sent away', `${process.name}, ${code}`);
   }
 
+  /** A server that drains did not let somebody in for whom it waits. */
+  turnedAway({ name }: StockPeer): void {
+    this.#verdicts.violation('turned away', name);
+  }
+
   /** The server resumes a session, and lacks what its client has not got any more. */
   cannotResume({ name }: StockPeer): void {
     this.#verdicts.violation('session lost', name);

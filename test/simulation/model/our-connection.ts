@@ -50,6 +50,11 @@ export class OurConnection {
     });
   }
 
+  /** Whether the first attempt to connect failed. */
+  get hasTriedBefore(): boolean {
+    return this.#attempts > 1;
+  }
+
   get isOpen(): boolean {
     return this.line !== undefined;
   }

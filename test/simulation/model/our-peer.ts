@@ -170,7 +170,10 @@ export class OurPeer {
   }
 
   #beginAnew(grace: number): void {
-    if (this.#position.received === undefined && !this.#hasBeenConnected) return;
+    if (this.#position.received === undefined && !this.#hasBeenConnected) {
+      if (this.#connection.hasTriedBefore) this.#process.missedNews();
+      return;
+    }
     const claims = this.#process.isMaster ? [] : this.locks.claims();
     const given = this.#outflow.takeForNewServer(claims.length > 0 ? claimOf(claims) : undefined);
     for (const id of given) this.#process.givenUp(id);

@@ -8,6 +8,10 @@ const lockRequest = (id: string, tid: string) => ({
 });
 const asked = (master: ScriptedPeer) => master.messages('lock-request').map(({ id }) => id);
 
+/** How many frames a client has received that count. */
+const counted = (peer: ScriptedPeer) =>
+  peer.received.filter((text) => !/^(welcome|stable):/.test(text)).length;
+
 /** A cluster of a master and two workers; and when it was drained. */
 function cluster() {
   const lab = new BrokerLab({ reconnectGrace: 11_000 });
@@ -120,9 +124,81 @@ describe('draining [PROTOCOL-11.5]', () => {
     master.isReading = false;
     const second = lab.connect('[master]');
     drain();
-    expect(second.refusedWith).toBe('IPC_REFUSED_DRAINING');
+    // It has old tables, and must not be the first at the next server.
+    expect(second.refusedWith).toBe('IPC_REFUSED_SECOND_MASTER');
     lab.clock.advance(5_000);
     expect(second.isIn).toBe(false);
+  });
+
+  it('lets a client back in whose line broke, and waits until it has given its lock back', () => {
+    const lab = new BrokerLab({ reconnectGrace: 11_000 });
+    const master = lab.connectMaster();
+    const since = lab.clock.wallTime();
+    const client = lab.connectClient('client01', 'session-of-client-01');
+    lab.grantLock(client, master, { lockId: 7, write: true });
+    let isDrained = false;
+    lab.broker.drain(60_000, () => {
+      isDrained = true;
+    });
+    client.leaves();
+    lab.clock.advance(10_000);
+    const back = lab.connectClient('client01', 'session-of-client-01', counted(client), since);
+    expect(back.isIn).toBe(true);
+    expect(back.received[0]).toMatch(/^welcome:.*"resumed":true/);
+    lab.clock.advance(20_000);
+    expect([back.closedWith, master.messages('unlock-request')]).toEqual([undefined, []]);
+    back.tells({ type: 'unlock-request', id: 'u', data: { id: 7 } }, '[master]');
+    master.tells({ type: 'unlock-result', id: 'u', ok: true, data: { id: 7 } }, 'client01');
+    lab.clock.advance(100);
+    expect(back.closedWith).toBe('IPC_CLOSED_DRAINING');
+    // Who was told to go does not come in again.
+    back.leaves();
+    expect(lab.connectClient('client01', 'session-of-client-01', 1).refusedWith).toBe('IPC_REFUSED_DRAINING');
+    expect(isDrained).toBe(false);
+    lab.clock.advance(100);
+    master.leaves();
+    lab.clock.advance(100);
+    expect(isDrained).toBe(true);
+    expect(lab.warnings()).toEqual([]);
+  });
+
+  it('waits for a worker that is away and holds a lock no longer than others do', () => {
+    const { lab, master, a, b, drain } = cluster();
+    lab.grantLock(a, master, { lockId: 7, write: true });
+    drain(60_000);
+    a.leaves();
+    lab.clock.advance(10_900);
+    expect(b.closedWith).toBeUndefined();
+    lab.clock.advance(200);
+    expect(master.messages('unlock-request').map(({ data }) => data)).toContainEqual({ id: 7 });
+    expect(b.closedWith).toBe('IPC_CLOSED_DRAINING');
+  });
+
+  it('refuses who is new: a worker, a database, another master than the one that is away', () => {
+    const lab = new BrokerLab({ reconnectGrace: 11_000 });
+    const since = lab.clock.wallTime();
+    const master = lab.connectClient('[master]', 'session-of-the-master');
+    master.says('ready');
+    lab.grantLock(lab.connect('peerA'), master);
+    lab.broker.drain(60_000, () => undefined);
+    master.leaves();
+    const refusals = [
+      lab.connect('peerB'),
+      lab.connect('peerA', 'other_data'),
+      lab.connect('[master]'),
+      lab.connectClient('[master]', 'session-of-another-one'),
+    ].map(({ refusedWith }) => refusedWith);
+    const [draining, second] = ['IPC_REFUSED_DRAINING', 'IPC_REFUSED_SECOND_MASTER'];
+    expect(refusals).toEqual([draining, draining, second, second]);
+    expect(lab.broker.databases).toEqual(['mydb_data']);
+    const back = lab.connectClient('[master]', 'session-of-the-master', counted(master), since);
+    expect(back.isIn).toBe(true);
+  });
+
+  it('lets nobody in any more once it has stopped', () => {
+    const { lab } = cluster();
+    lab.broker.stop();
+    expect(lab.connect('peerC').refusedWith).toBe('IPC_REFUSED_DRAINING');
   });
 
   it('ends at once when the server stops meanwhile', () => {

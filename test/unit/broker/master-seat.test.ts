@@ -267,7 +267,7 @@ describe('a second master', () => {
     first.isReading = false;
     const second = lab.connect('[master]');
     lab.broker.stop();
-    expect(second.refusedWith).toBe('IPC_REFUSED_DRAINING');
+    expect(second.refusedWith).toBe('IPC_REFUSED_SECOND_MASTER');
     expect(first.closedWith).toBe('IPC_CLOSED_STOPPING');
     expect(lab.timers).toBe(0);
   });

@@ -1,6 +1,6 @@
 import type { PeerCertificate } from 'node:tls';
 import { describe, expect, test } from 'vitest';
-import { judgeCertificate } from '../../../src/cli/doctor/certificate.js';
+import { judgeCertificate, type ShownCertificate } from '../../../src/cli/doctor/certificate.js';
 import { examine } from '../../../src/cli/doctor/doctor.js';
 import {
   describeFindings,
@@ -25,6 +25,9 @@ interface Scene {
   readonly health?: Partial<Answer> | Error;
   readonly connect?: Partial<Answer> | Error;
   readonly clients?: Partial<Answer> | Error;
+  readonly ready?: Partial<Answer> | Error;
+  readonly certificate?: ShownCertificate;
+  readonly asked?: string[];
   readonly versions?: Readonly<Record<string, string>>;
 }
 
@@ -34,19 +37,21 @@ async function findings(scene: Scene): Promise<Partial<Record<Subject, Finding>>
   const versions: Readonly<Record<string, string>> = scene.versions ?? { acebase: '1.29.13', ws: '8.18.0' };
   const answers: Readonly<Record<string, Partial<Answer> | Error>> = {
     '/health': scene.health ?? json(200, { status: 'ok' }),
+    '/ready': scene.ready ?? json(200, { status: 'ready' }),
     '/shop_data/connect': scene.connect ?? refusal(409, 'IPC_REFUSED_VERSION'),
     '/shop_data/clients': scene.clients ?? json(200, [MASTER]),
   };
   const found = await examine(
     { database: 'shop', url: new URL(url), token, folder: '/srv/shop' },
     {
-      ask: async ({ pathname }) => {
+      ask: async ({ pathname }, sent = {}) => {
+        scene.asked?.push(`${pathname} ${sent['Authorization'] ?? '-'}`);
         const answer = answers[pathname];
         if (answer === undefined || answer instanceof Error) throw answer;
         const headers = { date: new Date(NOW).toUTCString() };
         return { status: 0, headers, body: '', askedAt: NOW, answeredAt: NOW + 10, ...answer };
       },
-      certificateOf: async () => Promise.reject(new Error('no TLS')),
+      certificateOf: async () => scene.certificate ?? Promise.reject(new Error('no TLS')),
       versionOf: (name) => versions[name],
       wallTime: () => NOW,
     },
@@ -113,6 +118,39 @@ describe('the doctor', () => {
   test('that nobody is let in at the moment is no error', async () => {
     const found = await findings({ connect: refusal(503, 'IPC_REFUSED_DRAINING') });
     expect(found.token?.status).toBe('warning');
+  });
+
+  test('warns of a server that drains', async () => {
+    const { server } = await findings({ ready: json(503, { status: 'draining' }) });
+    expect(server).toMatchObject({ status: 'warning', message: expect.stringContaining('about to stop') });
+  });
+
+  test('shows the token to no server whose certificate is bad', async () => {
+    const certificate = {
+      subject: { CN: 'ipc.example.com' },
+      subjectaltname: 'DNS:ipc.example.com',
+      valid_from: 'Jan 1 00:00:00 2026 GMT',
+      valid_to: 'Jan 1 00:00:00 2027 GMT',
+    } as PeerCertificate;
+    const look = async (problem: string | undefined, token: string | undefined) => {
+      const asked: string[] = [];
+      const shown = { certificate, problem };
+      const scene = { url: 'https://ipc.example.com', certificate: shown, asked };
+      const found = await findings(token === undefined ? scene : { ...scene, token });
+      return { found, asked };
+    };
+    const bad = await look('SELF_SIGNED_CERT_IN_CHAIN', 'sesame');
+    expect(bad.asked).toEqual(['/health -']);
+    for (const subject of ['websocket', 'token', 'master', 'clients'] as const) {
+      expect(bad.found[subject]).toMatchObject({
+        status: 'skipped',
+        message: expect.stringMatching(/token/),
+      });
+    }
+    expect(bad.found.clock?.status).toBe('ok');
+    // With nothing to lose, and with a certificate that is good, everything is looked at.
+    expect((await look('SELF_SIGNED_CERT_IN_CHAIN', undefined)).found.master?.status).toBe('ok');
+    expect((await look(undefined, 'sesame')).asked).toContain('/shop_data/clients Bearer sesame');
   });
 
   test('misses a master', async () => {

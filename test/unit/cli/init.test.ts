@@ -1,7 +1,8 @@
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { init } from '../../../src/cli/init/init.js';
+import { writeNewFiles } from '../../../src/cli/init/new-files.js';
 import { replaced } from '../../../src/cli/init/template.js';
 import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
 
@@ -90,8 +91,10 @@ describe('init systemd', () => {
     const first = read('shop.env');
     expect(first).toMatch(/DB_ADMIN_PASSWORD=[0-9a-f]{24}\n/);
     expect(statSync(join(folder, 'shop.env')).mode & 0o777).toBe(0o600);
-    write('systemd', 'shop', true);
-    expect(read('shop.env')).not.toBe(first);
+    const again = write('systemd', 'shop', true);
+    // The database was made with it.
+    expect(read('shop.env')).toBe(first);
+    expect(again).toContain('shop.env (was there, and is kept');
   });
 });
 
@@ -114,4 +117,33 @@ test('init systemd refuses a folder that cannot stand in a unit', () => {
 
 test('a template that has changed is noticed', () => {
   expect(() => replaced('abc', [['x', 'y']])).toThrow(/no "x"/);
+});
+
+describe('files', () => {
+  const files = [
+    { name: 'a', contents: 'new' },
+    { name: 'b/c', contents: 'new' },
+  ];
+
+  test('are all written, or none', () => {
+    // There is no folder for the second.
+    expect(() => writeNewFiles(files, folder, false)).toThrow(/ENOENT/);
+    expect(readdirSync(folder)).toEqual([]);
+    writeFileSync(join(folder, 'a'), 'old');
+    expect(() => writeNewFiles(files, folder, true)).toThrow(/ENOENT/);
+    expect([readdirSync(folder), read('a')]).toEqual([['a'], 'old']);
+  });
+
+  test('do not replace one that came meanwhile, nor follow a link', () => {
+    // To nowhere: nobody sees that it is there.
+    symlinkSync(join(folder, 'elsewhere'), join(folder, 'b'));
+    const two = [
+      { name: 'a', contents: 'new' },
+      { name: 'b', contents: 'new' },
+    ];
+    expect(() => writeNewFiles(two, folder, false)).toThrow(/b is there already; nothing was written/);
+    expect(readdirSync(folder)).toEqual(['b']);
+    writeNewFiles(two, folder, true);
+    expect([readdirSync(folder), read('b')]).toEqual([['a', 'b'], 'new']);
+  });
 });

@@ -19,6 +19,7 @@ function stage(
   const fake = Object.assign(new EventEmitter(), {
     start: async () => void events.push('start'),
     drain: async () => void events.push('drain'),
+    stopTimes: { drainTimeout: 1_000, stopTimeout: 5_000 },
     address: { host: 'localhost', port: 9163, urls: ['ws://127.0.0.1:9163', 'ws://[::1]:9163'] },
     ...server,
   });
@@ -31,9 +32,10 @@ function stage(
     fatal: log('fatal'),
   };
   const settings = resolveOptions(options);
-  const time = { now: 0, timers: new Set<() => void>() };
-  const schedule = (_milliseconds: number, callback: () => void) => {
+  const time = { now: 0, timers: new Set<() => void>(), waits: [] as number[] };
+  const schedule = (milliseconds: number, callback: () => void) => {
     time.timers.add(callback);
+    time.waits.push(milliseconds);
     return () => void time.timers.delete(callback);
   };
   const clock = { now: () => time.now, wallTime: () => 0, schedule };
@@ -102,6 +104,15 @@ describe('the command', () => {
     for (const expire of time.timers) expire();
     await settled();
     expect(events.slice(-3)).toEqual(['error: the server did not stop in time', 'flush', 'exit: 1']);
+  });
+
+  test('waits for as long as the server has been told to meanwhile', async () => {
+    const { host, server, serving, time } = stage({ drainTimeout: '1s', stopTimeout: '5s' });
+    await serving;
+    server.stopTimes = { drainTimeout: 600_000, stopTimeout: 20_000 };
+    host.emit('SIGTERM');
+    expect(time.waits).toEqual([627_000]);
+    await settled();
   });
 
   test('a signal during the start is no failure', async () => {

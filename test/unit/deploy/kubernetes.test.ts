@@ -3,7 +3,7 @@ import { optionTable, resolveSources } from '../../../src/options.js';
 import { read, tableRows } from '../docs/markdown.js';
 import { manifest, manifests, podOf, type Variable } from './manifests.js';
 
-const deployments = manifests().filter(({ kind }) => kind === 'Deployment');
+const deployments = manifests().filter(({ kind }) => kind === 'Deployment' || kind === 'StatefulSet');
 const guide = read('deploy/README.md');
 
 /** The secrets that the guide has one make: names, and their keys. */
@@ -115,14 +115,25 @@ describe('the manifests', () => {
   );
 });
 
-test('there is one server and one master, and the old one ends before a new one starts', () => {
+test('there is one server and one master, of a kind that never starts a second pod beside the first', () => {
   for (const name of ['acebase-ipc', 'shop-master']) {
-    expect(manifest('Deployment', name).spec).toMatchObject({ replicas: 1, strategy: { type: 'Recreate' } });
+    const { spec } = manifest('StatefulSet', name);
+    expect(spec.replicas).toBe(1);
+    expect(manifest('Service', String(spec.serviceName)).spec.selector).toEqual(
+      spec.selector?.['matchLabels'],
+    );
   }
 });
 
+test('the servers run where the master and its disk are', () => {
+  const master = manifest('StatefulSet', 'shop-master').spec.template?.metadata.labels;
+  const { pod } = podOf(manifest('Deployment', 'shop-worker'));
+  const rule = { topologyKey: 'kubernetes.io/hostname', labelSelector: { matchLabels: master } };
+  expect(pod.affinity).toEqual({ podAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [rule] } });
+});
+
 test('the server could start with its variables, and is where the processes look for it', () => {
-  const { container, pod } = podOf(manifest('Deployment', 'acebase-ipc'));
+  const { container, pod } = podOf(manifest('StatefulSet', 'acebase-ipc'));
   const environment = Object.fromEntries(container.env.map(({ name, value }) => [name, String(value)]));
   const { settings, warnings } = resolveSources({
     flags: new Map(),
@@ -136,7 +147,7 @@ test('the server could start with its variables, and is where the processes look
   );
   const service = manifest('Service', 'acebase-ipc');
   for (const name of ['shop-master', 'shop-worker']) {
-    const { env } = podOf(manifest('Deployment', name)).container;
+    const { env } = podOf(manifest(name === 'shop-worker' ? 'Deployment' : 'StatefulSet', name)).container;
     expect(variableOf(env, 'ACEBASE_IPC_HOST')).toBe(service.metadata.name);
     expect(variableOf(env, 'ACEBASE_IPC_PORT')).toBe(String(service.spec.ports?.[0]?.port));
     expect(variableOf(env, 'ACEBASE_IPC_ROLE')).toBe(name.replace('shop-', ''));
@@ -147,7 +158,7 @@ test('the server could start with its variables, and is where the processes look
 });
 
 test('the probes of the server are endpoints that are open to all', () => {
-  const { livenessProbe, readinessProbe } = podOf(manifest('Deployment', 'acebase-ipc')).container;
+  const { livenessProbe, readinessProbe } = podOf(manifest('StatefulSet', 'acebase-ipc')).container;
   expect([livenessProbe?.httpGet.path, readinessProbe?.httpGet.path]).toEqual(['/health', '/ready']);
   expect([livenessProbe?.httpGet.scheme, readinessProbe?.httpGet.scheme]).toEqual(['HTTPS', 'HTTPS']);
 });

@@ -11,7 +11,7 @@ export interface Manifest {
 
 interface Spec {
   readonly replicas?: number;
-  readonly strategy?: { readonly type: string };
+  readonly serviceName?: string;
   readonly selector?: Readonly<Record<string, unknown>>;
   readonly ports?: readonly { readonly name: string; readonly port: number; readonly targetPort: string }[];
   readonly template?: { readonly metadata: Manifest['metadata']; readonly spec: PodSpec };

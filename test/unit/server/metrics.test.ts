@@ -1,4 +1,5 @@
-import { describe, expect, test } from 'vitest';
+import { PerformanceObserver } from 'node:perf_hooks';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { MAX_MEASURED_DATABASES } from '../../../src/broker/limits.js';
 import { Metrics } from '../../../src/server/monitoring/metrics.js';
 import { BrokerLab } from '../../support/broker-lab.js';
@@ -105,4 +106,16 @@ test('what is asked twice is looked at twice', async () => {
   });
   const both = [await metrics.text(), await metrics.text()];
   expect(both.map(({ text }) => /^acebase_ipc_connections (\d)$/m.exec(text)?.[1])).toEqual(['1', '2']);
+});
+
+test('servers that come and go leave no watchers of the process behind', async () => {
+  const observe = vi.spyOn(PerformanceObserver.prototype, 'observe');
+  onTestFinished(() => observe.mockRestore());
+  const lab = new BrokerLab();
+  for (let servers = 0; servers < 3; servers++) {
+    const lines = await linesOf(lab);
+    expect(lines.filter((line) => /^# TYPE nodejs_gc_duration_seconds /.test(line))).toHaveLength(1);
+  }
+  // The first in this process begins to watch.
+  expect(observe.mock.calls.length).toBeLessThanOrEqual(1);
 });

@@ -1,10 +1,17 @@
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { StatusBoard } from '../../../src/server/monitoring/status.js';
-import { MAX_STATUS_STREAMS, StatusStreams } from '../../../src/server/monitoring/status-streams.js';
+import {
+  ADMIN_STATUS_STREAMS,
+  MAX_STATUS_STREAMS,
+  MAX_STATUS_STREAMS_OF_ONE,
+  StatusStreams,
+  type Viewer,
+} from '../../../src/server/monitoring/status-streams.js';
 import { BrokerLab } from '../../support/broker-lab.js';
 
-function streamsOf(lab: BrokerLab) {
-  let looks = 0;
+const viewer = (sees: Viewer['sees'] = () => true): Viewer => ({ address: '10.0.0.1', isAdmin: true, sees });
+
+function boardOf(lab: BrokerLab): StatusBoard {
   const limits = {
     maxBuffered: 1_000,
     maxMailPerPeer: 1_000,
@@ -18,11 +25,16 @@ function streamsOf(lab: BrokerLab) {
     eventLoopDelayP99: 0,
     connections: 0,
   });
+  return new StatusBoard({ broker: lab.broker, clock: lab.clock, limits, server });
+}
+
+function streamsOf(lab: BrokerLab) {
+  let looks = 0;
   const streams = new StatusStreams({
     clock: lab.clock,
     look: () => {
       looks += 1;
-      return new StatusBoard({ broker: lab.broker, clock: lab.clock, limits, server });
+      return boardOf(lab);
     },
   });
   return { streams, looks: () => looks };
@@ -40,8 +52,8 @@ test('each gets what it may see, at once and then each second; everything is loo
   const lab = new BrokerLab();
   lab.connect('worker01', 'first');
   const { streams, looks } = streamsOf(lab);
-  const one = streams.open((name) => name === 'first')?.getReader();
-  const all = streams.open(() => true)?.getReader();
+  const one = streams.open(viewer((name) => name === 'first'))?.getReader();
+  const all = streams.open(viewer())?.getReader();
   if (one === undefined || all === undefined) throw new Error('they were refused');
   expect([await namesIn(one), await namesIn(all)]).toEqual([['first'], ['first']]);
   lab.connect('worker01', 'second');
@@ -59,7 +71,7 @@ test('nothing is kept for who does not read, and nothing goes on when nobody wat
   const lab = new BrokerLab();
   const { streams } = streamsOf(lab);
   const { pending } = lab.clock;
-  const reader = streams.open(() => true)?.getReader();
+  const reader = streams.open(viewer())?.getReader();
   if (reader === undefined) throw new Error('it was refused');
   lab.clock.advance(5_000);
   expect(await namesIn(reader)).toEqual([]);
@@ -73,12 +85,38 @@ test('nothing is kept for who does not read, and nothing goes on when nobody wat
   expect(pending).toBe(0);
 });
 
-test(`no more than ${MAX_STATUS_STREAMS} may watch`, () => {
+test(`no more than ${MAX_STATUS_STREAMS} may watch, and no more than ${MAX_STATUS_STREAMS_OF_ONE} from one address`, () => {
   const { streams } = streamsOf(new BrokerLab());
-  const opened = Array.from({ length: MAX_STATUS_STREAMS }, () => streams.open(() => true));
-  expect(opened.every((stream) => stream !== undefined)).toBe(true);
-  expect(streams.open(() => true)).toBeUndefined();
+  const isIn = (address: string, isAdmin: boolean) =>
+    streams.open({ address, isAdmin, sees: () => true }) !== undefined;
+  const count = (addresses: number, name: string, isAdmin: boolean) => {
+    let opened = 0;
+    for (let address = 0; address < addresses; address++) {
+      for (let tries = 0; tries < 10; tries++) if (isIn(`${name}${address}`, isAdmin)) opened++;
+    }
+    return opened;
+  };
+  expect(count(1, 'worker', false)).toBe(MAX_STATUS_STREAMS_OF_ONE);
+  // Some are left for whoever has the admin token, however many others there are.
+  expect(count(10, 'other', false)).toBe(
+    MAX_STATUS_STREAMS - ADMIN_STATUS_STREAMS - MAX_STATUS_STREAMS_OF_ONE,
+  );
+  expect(count(1, 'worker', true)).toBe(0);
+  expect(count(10, 'admin', true)).toBe(ADMIN_STATUS_STREAMS);
   streams.close();
-  expect(streams.open(() => true)).toBeDefined();
+  expect(isIn('worker0', false)).toBe(true);
   streams.close();
+});
+
+test('a database is written as JSON once, for all who see it', () => {
+  const lab = new BrokerLab();
+  for (const name of ['first', 'second']) lab.connect('worker01', name);
+  const board = boardOf(lab);
+  const sights = [() => true, (name: string) => name === 'first', () => false];
+  const stringify = vi.spyOn(JSON, 'stringify');
+  onTestFinished(() => stringify.mockRestore());
+  const texts = sights.map((sees) => board.text(sees));
+  const written = stringify.mock.calls.flatMap(([value]) => (value as { name?: string }).name ?? []);
+  expect(written).toEqual(['first', 'second']);
+  expect(texts.map((text) => JSON.parse(text))).toEqual(sights.map((sees) => board.status(sees)));
 });

@@ -1,0 +1,27 @@
+import { expect, test } from 'vitest';
+import { ByteBudget } from '../../../src/broker/byte-budget.js';
+import { ClosingTime } from '../../../src/broker/closing-time.js';
+import type { Peer } from '../../../src/broker/peer.js';
+import { OpenRequests } from '../../../src/broker/requests.js';
+
+test('who holds a lock is looked up once for all peers', () => {
+  const peers = Array.from({ length: 100 }, (_, n) => {
+    const [state, isMaster] = [n % 2 === 0 ? 'present' : 'away', false];
+    return { id: `worker${n}`, state, isMaster } as unknown as Peer;
+  });
+  let looks = 0;
+  const closing = new ClosingTime({
+    requests: new OpenRequests(new ByteBudget(0)),
+    ledger: {
+      holders: () => {
+        looks += 1;
+        return new Set(peers.slice(0, 7));
+      },
+    },
+    gate: { discardRequestsOf: () => 0 },
+    indexCreations: undefined as never,
+    fail: () => undefined,
+  });
+  expect(closing.countBusy(peers)).toBe(7);
+  expect(looks).toBe(1);
+});
