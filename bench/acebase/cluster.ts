@@ -55,7 +55,8 @@ export class Cluster {
   static async start(settings: ClusterSettings): Promise<Cluster> {
     const cluster = new Cluster(await mkdtemp(join(tmpdir(), 'acebase-bench-')));
     try {
-      if (typeof settings.ipc === 'number') await cluster.#add(settings, 'master');
+      // With sockets, the first one that comes is the master.
+      if (settings.ipc !== undefined) await cluster.#add(settings, 'master');
       for (let count = 0; count < settings.workers; count++) await cluster.#add(settings, 'worker');
       cluster.#workers = cluster.#members.slice(-settings.workers);
       return cluster;
