@@ -1,9 +1,10 @@
 require('./quiet.js');
 const { endWithConnection } = require('./end-with-connection.js');
+const { ipcSettings } = require('./ipc-settings.js');
 const { untilNoMaster } = require('./until-no-master.js');
 const { AceBase } = require('acebase');
 
-const ipc = { host: 'localhost', port: Number(process.env.IPC_PORT), role: 'master' };
+const ipc = ipcSettings('master');
 
 async function start() {
   await untilNoMaster(process.env.DB_NAME, ipc);

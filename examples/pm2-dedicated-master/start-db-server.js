@@ -1,5 +1,6 @@
 require('./quiet.js');
 const { endWithConnection } = require('./end-with-connection.js');
+const { ipcSettings } = require('./ipc-settings.js');
 const { releaseClients } = require('./release-clients.js');
 const { AceBaseServer } = require('acebase-server');
 
@@ -8,8 +9,8 @@ const server = new AceBaseServer(process.env.DB_NAME, {
   host: 'localhost',
   port: Number(process.env.HTTP_PORT),
   path: process.env.DB_PATH,
-  authentication: { enabled: false }, // for localhost only: see the README
-  ipc: { host: 'localhost', port: Number(process.env.IPC_PORT), role: 'worker' },
+  authentication: { enabled: false }, // for localhost only: turn it on before you let others in
+  ipc: ipcSettings('worker'),
 });
 endWithConnection(server.db, () => server.ready(() => server.pause()));
 releaseClients(server);

@@ -1,9 +1,11 @@
-// What can be changed from outside, and its default.
+// Every setting is explained in docs/OPERATIONS.md of acebase-ipc-server, under "pm2".
+const { dirname, join } = require('node:path');
+
+// What can be changed from outside, and its default. Where the IPC server listens, TLS and the token are in ipc.json.
 const env = {
   DB_NAME: process.env.DB_NAME ?? 'mydb',
   DB_PATH: process.env.DB_PATH ?? __dirname,
   HTTP_PORT: process.env.HTTP_PORT ?? '5757',
-  IPC_PORT: process.env.IPC_PORT ?? '9163',
 };
 
 const everyApp = {
@@ -21,7 +23,13 @@ const everyApp = {
 
 module.exports = {
   apps: [
-    { ...everyApp, name: 'ipc-server', script: 'start-ipc-server.js' },
+    {
+      ...everyApp,
+      name: 'ipc-server',
+      // The command acebase-ipc-server itself: its variables, reload and log are those of the documentation.
+      script: join(dirname(require.resolve('acebase-ipc-server/package.json')), 'dist/cli/main.js'),
+      args: '--config ipc.json',
+    },
     {
       ...everyApp,
       name: 'db-server',

@@ -1,12 +1,13 @@
 require('./quiet.js');
 const { endWithConnection } = require('./end-with-connection.js');
+const { ipcSettings } = require('./ipc-settings.js');
 const { releaseClients } = require('./release-clients.js');
 const { untilNoMaster } = require('./until-no-master.js');
 const { AceBaseServer } = require('acebase-server');
 
 // NODE_APP_INSTANCE is the `instance_var` of ecosystem.config.js.
 const role = process.env.NODE_APP_INSTANCE === '0' ? 'master' : 'worker';
-const ipc = { host: 'localhost', port: Number(process.env.IPC_PORT), role };
+const ipc = ipcSettings(role);
 
 async function start() {
   if (role === 'master') {
@@ -21,7 +22,7 @@ async function start() {
     host: 'localhost',
     port: Number(process.env.HTTP_PORT),
     path: process.env.DB_PATH,
-    authentication: { enabled: false }, // for localhost only: see the README
+    authentication: { enabled: false }, // for localhost only: turn it on before you let others in
     ipc,
   });
   endWithConnection(server.db, () => server.ready(() => server.pause()));

@@ -3,7 +3,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import { IPCError } from '../errors.js';
 import { ENVIRONMENT_PREFIX, nearestName, OPTION_GROUPS, type OptionRow, optionTable } from '../options.js';
-import { addFirstSteps, FIRST_STEPS, type FirstStep } from './first-steps.js';
+import { addFirstSteps, FIRST_STEP_USAGES, FIRST_STEPS, type FirstStep } from './first-steps.js';
 import { SUBJECTS, type Subject } from './reports.js';
 
 /** The name of the command. */
@@ -103,7 +103,7 @@ function declare(version: string): Command {
   const program = new Command(COMMAND_NAME)
     .description('The IPC server for AceBase clusters: lets processes share one AceBase database.')
     .usage(
-      `[options]\n       ${COMMAND_NAME} ${CHECK_CONFIG} [options]\n       ${COMMAND_NAME} ${SUBJECTS.join('|')} [database] [options]\n       ${COMMAND_NAME} init pm2|systemd <database> [options]\n       ${COMMAND_NAME} doctor <database> [options]`,
+      `[options]\n       ${COMMAND_NAME} ${CHECK_CONFIG} [options]\n       ${COMMAND_NAME} ${SUBJECTS.join('|')} [database] [options]\n       ${FIRST_STEPS.map((step) => `${COMMAND_NAME} ${FIRST_STEP_USAGES[step]}`).join('\n       ')}`,
     )
     .version(version, '-V, --version', 'print the version and end')
     .helpOption('-h, --help', 'print this and end')
@@ -174,6 +174,11 @@ function translate(error: CommanderError, words: readonly string[]): IPCError {
     const allowed = optionTable().find((row) => row.flag === flag)?.allowed ?? 'the path of a file';
     return new IPCError('IPC_OPTION_INVALID', `${flag}: no value was given. Allowed: ${allowed}`);
   }
+  const step = FIRST_STEPS.find((name) => words.includes(name));
+  if (error.code === 'commander.missingArgument' && step !== undefined) {
+    const usage = `${COMMAND_NAME} ${FIRST_STEP_USAGES[step]}`;
+    return new IPCError('IPC_OPTION_INVALID', `${step}: a word is missing. Usage: ${usage}`);
+  }
   if (error.code === 'commander.excessArguments')
     return new IPCError('IPC_OPTION_UNKNOWN', describeExcess(words));
   return new IPCError('IPC_OPTION_INVALID', error.message.replace(/^error: /, ''));
@@ -195,6 +200,7 @@ function knownFlags(): string[] {
     '--watch',
     '--folder',
     '--force',
+    '--tls',
     '--help',
     '--version',
     ...optionTable().map((row) => row.flag),

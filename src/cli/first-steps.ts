@@ -16,6 +16,18 @@ export const FIRST_STEPS = ['init', 'doctor'] as const;
 /** What a command line asks of them. */
 export type FirstStep = ({ readonly kind: 'init' } & InitWords) | ({ readonly kind: 'doctor' } & DoctorWords);
 
+/** How they are written, as in the usage of the command. */
+export const FIRST_STEP_USAGES: Readonly<Record<(typeof FIRST_STEPS)[number], string>> = {
+  init: `init ${SUPERVISORS.join('|')} <database> [options]`,
+  doctor: 'doctor <database> [options]',
+};
+
+interface InitFlags {
+  readonly folder: string;
+  readonly force?: boolean;
+  readonly tls?: boolean;
+}
+
 /** Declares both. @param asked is called for the one that the command line names */
 export function addFirstSteps(program: Command, asked: (step: FirstStep) => void): void {
   program
@@ -24,8 +36,10 @@ export function addFirstSteps(program: Command, asked: (step: FirstStep) => void
     .usage(`${SUPERVISORS.join('|')} <database> [options]`)
     .option('--folder <path>', 'where to', '.')
     .option('--force', 'overwrite files that are there, but not the one with the password')
-    .action((supervisor: string, database: string, options: { folder: string; force?: boolean }) => {
-      asked({ kind: 'init', supervisor, database, folder: options.folder, force: options.force === true });
+    .option('--tls', 'with TLS and a token; the commands that make both are printed (pm2)')
+    .action((supervisor: string, database: string, options: InitFlags) => {
+      const { folder, force = false, tls = false } = options;
+      asked({ kind: 'init', supervisor, database, folder, force, tls });
     });
   program
     .command('doctor <database>')

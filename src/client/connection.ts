@@ -10,6 +10,7 @@ import {
   LONGEST_WAIT_MS,
   SILENT_BEATS,
 } from './connection-times.js';
+import type { Failure } from './failure.js';
 
 /** How much of the body of a refusal is read. */
 const REFUSAL_BYTES = 4_096;
@@ -40,7 +41,7 @@ export interface ConnectionHandlers {
   /** The line is over. A new one is tried in a moment. */
   lost(reason: string): void;
   /** An attempt failed without an answer. */
-  failed(reason: string): void;
+  failed(failure: Failure): void;
   /** The server does not let this client in. @returns whether to try again: now, later, or not at all */
   refused(refusal: Refusal): 'now' | 'later' | 'never';
 }
@@ -154,12 +155,12 @@ export class Connection {
         socket.terminate();
       });
     });
-    let failure: string | undefined;
+    let failure: Failure | undefined;
     socket.on('error', (error: Error) => {
-      failure ??= error.message || 'no connection';
+      failure ??= failureOf(error);
     });
     socket.on('close', (code: number, reason: Buffer) => {
-      ifThis(() => this.#closed(failure ?? describeClose(code, String(reason))));
+      ifThis(() => this.#closed(failure ?? { reason: describeClose(code, String(reason)), code: '' }));
     });
   }
 
@@ -197,18 +198,18 @@ export class Connection {
 
   #drop(reason: string): void {
     const socket = this.#socket;
-    this.#closed(reason);
+    this.#closed({ reason, code: '' });
     socket?.terminate();
   }
 
-  #closed(reason: string): void {
+  #closed(failure: Failure): void {
     const wasOpen = this.#isOpen;
     this.#socket = undefined;
     this.#isOpen = false;
     this.#cancelBeat?.();
     if (this.#isEnded) return;
-    if (wasOpen) this.#handlers.lost(reason);
-    else this.#handlers.failed(reason);
+    if (wasOpen) this.#handlers.lost(failure.reason);
+    else this.#handlers.failed(failure);
     this.#later();
   }
 
@@ -229,6 +230,12 @@ export class Connection {
       this.#connect();
     });
   }
+}
+
+function failureOf(error: Error): Failure {
+  const code = 'code' in error ? String(error.code) : '';
+  // Where a name has several addresses, and none answers, there is a code but no message.
+  return { reason: error.message || code || 'no connection', code };
 }
 
 function describeClose(code: number, reason: string): string {

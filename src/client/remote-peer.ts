@@ -7,6 +7,7 @@ import { Answers } from './answers.js';
 import type { ValueClasses } from './codec.js';
 import { Connection, type ConnectionHandlers, type Refusal, type Target } from './connection.js';
 import { EventNumbers } from './event-numbers.js';
+import { type Failure, FailureNotices } from './failure.js';
 import { Incoming } from './incoming.js';
 import { WorkerLocks } from './locks.js';
 import { LongMessages } from './long-messages.js';
@@ -67,7 +68,7 @@ export class RemotePeer {
   #isReady = false;
   #isClosing = false;
   #hasBeenConnected = false;
-  #attempts = 0;
+  readonly #failures = new FailureNotices(systemClock);
   #settle: (() => void) | undefined;
   #closeWhenReady = false;
 
@@ -137,7 +138,7 @@ export class RemotePeer {
       target: () => this.#target(),
       frame: (text) => this.#frame(text),
       lost: (reason) => this.#lost(reason),
-      failed: (reason) => this.#failed(reason),
+      failed: (failure) => this.#failed(failure),
       refused: (refusal) => this.#refused(refusal),
     };
   }
@@ -236,7 +237,7 @@ export class RemotePeer {
     this.#hasSessions = hasSessions;
     if (!isResumed) this.#sayReady();
     this.#outflow.begin({ maxPayload, hasSessions });
-    this.#attempts = 0;
+    this.#failures.over();
     this.#hasBeenConnected = true;
     this.#settings.onStatus({ kind: 'connected', database: this.#ipc.dbname, resumed: isResumed });
     this.#settle?.();
@@ -246,7 +247,7 @@ export class RemotePeer {
   #beginAnew(hasSessions: boolean, grace = RETURN_MS): void {
     if (this.#position.received === undefined && !this.#hasBeenConnected) {
       // It read the file some time ago, and has heard of nothing that others did since.
-      if (this.#attempts > 0) this.#view.missedNews();
+      if (this.#failures.isLasting) this.#view.missedNews();
       return;
     }
     const claims = hasSessions && !this.#ipc.isMaster ? this.#locks.claims() : [];
@@ -286,16 +287,15 @@ export class RemotePeer {
     this.#settings.onStatus({ kind: 'reconnecting', database: this.#ipc.dbname, reason });
   }
 
-  #failed(reason: string): void {
-    this.#attempts++;
+  #failed(failure: Failure): void {
     if (this.#isClosing) {
       this.#connection.end();
       return;
     }
-    if (this.#attempts > 1) return;
-    loggerOf(this.#ipc.storage).error(
-      `The IPC server at ${describe(this.#ipc.config)} is not there (${reason}). Trying on`,
-    );
+    const notice = this.#failures.failed(describe(this.#ipc.config), failure);
+    if (notice === undefined) return;
+    const { reason } = failure;
+    loggerOf(this.#ipc.storage).error(notice);
     this.#settings.onStatus({ kind: 'reconnecting', database: this.#ipc.dbname, reason });
   }
 
@@ -315,7 +315,7 @@ export class RemotePeer {
       return 'never';
     }
     if (!FINAL.has(status)) {
-      this.#failed(message);
+      this.#failed({ reason: message, code: '' });
       return 'later';
     }
     const what = code === undefined ? message : `${code}: ${message}`;

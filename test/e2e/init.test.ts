@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseEnv, promisify } from 'node:util';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -27,11 +27,14 @@ describe('acebase-ipc-server init pm2', () => {
 
       const [ipcPort = 0, httpPort = 0] = await freePorts(2);
       const ecosystem = join(folder, `ecosystem.config.${type === 'module' ? 'cjs' : 'js'}`);
-      const pm2 = await Pm2.create(ecosystem, {
-        IPC_PORT: String(ipcPort),
-        HTTP_PORT: String(httpPort),
-        NODE_PATH: '',
-      });
+      // The one file for the server and all processes.
+      const settings = join(folder, 'ipc.json');
+      const change = async (changes: object) => {
+        const before = JSON.parse(await readFile(settings, 'utf8')) as object;
+        await writeFile(settings, JSON.stringify({ ...before, ...changes }));
+      };
+      await change({ port: ipcPort });
+      const pm2 = await Pm2.create(ecosystem, { HTTP_PORT: String(httpPort), NODE_PATH: '' });
       onTestFinished(() => pm2.end());
       await pm2.start();
       const client = new DatabaseClient(`http://localhost:${httpPort}`, 'shop');
@@ -42,7 +45,7 @@ describe('acebase-ipc-server init pm2', () => {
       expect(await client.get('greeting')).toBe('hello');
 
       // And the doctor finds it well: all processes have the client of this package.
-      const { code, stdout } = await runCommand(['doctor', 'shop', '--port', String(ipcPort), '--json'], {
+      const { code, stdout } = await runCommand(['doctor', 'shop', '--config', 'ipc.json', '--json'], {
         folder,
       });
       const findings = JSON.parse(stdout) as { subject: string; status: string; message: string }[];
@@ -53,6 +56,14 @@ describe('acebase-ipc-server init pm2', () => {
         /^all 3 have the client/,
       );
       expect(code).toBe(0);
+
+      // It is the command that runs: it says where it listens, and reads its file again, by itself and at SIGHUP.
+      const logged = (text: string) => eventually(async () => (await pm2.output()).includes(text));
+      await logged(`:${ipcPort} (no TLS, no token)`);
+      await change({ logLevel: 'debug' });
+      await logged('"changed":"logLevel"');
+      await pm2.run('sendSignal', 'SIGHUP', 'ipc-server');
+      await logged('"cause":"SIGHUP"');
 
       // The server is replaced under them; nobody needs to end for it.
       const before = await pm2.processes();
@@ -68,6 +79,50 @@ describe('acebase-ipc-server init pm2', () => {
       expect((await pm2.exits()).map(({ name, code: exit }) => [name, exit])).toEqual([['ipc-server', 0]]);
     },
   );
+});
+
+describe('acebase-ipc-server init pm2 --tls', () => {
+  it('writes files and prints commands that make a cluster with TLS and a token', async () => {
+    const { folder, remove } = await userProject('commonjs', [...PACKAGES, 'pm2']);
+    onTestFinished(remove);
+    const { code, stdout: said } = await runCommand(['init', 'pm2', 'shop', '--tls'], { folder });
+    expect(code).toBe(0);
+    const steps =
+      said
+        .split('\nnow:\n')[1]
+        ?.split('\n')
+        .map((line) => line.trim()) ?? [];
+    const commands = steps.filter((line) => /openssl|^echo/.test(line));
+    expect(steps.filter((line) => !commands.includes(line) && line !== '')).toEqual([
+      'npx pm2 start ecosystem.config.js',
+      'NODE_EXTRA_CA_CERTS=ipc-ca.pem npx acebase-ipc-server doctor shop --config ipc.json',
+    ]);
+    await promisify(execFile)('sh', ['-ec', commands.join('\n')], { cwd: folder });
+
+    const [ipcPort = 0, httpPort = 0] = await freePorts(2);
+    const settings = join(folder, 'ipc.json');
+    const written = JSON.parse(await readFile(settings, 'utf8')) as object;
+    await writeFile(settings, JSON.stringify({ ...written, port: ipcPort }));
+    const pm2 = await Pm2.create(join(folder, 'ecosystem.config.js'), {
+      HTTP_PORT: String(httpPort),
+      NODE_PATH: '',
+    });
+    onTestFinished(() => pm2.end());
+    await pm2.start();
+    const client = new DatabaseClient(`http://localhost:${httpPort}`, 'shop');
+    await eventually(() => client.set('greeting', 'hello').then(() => true), {
+      timeout: 60_000,
+      interval: 200,
+    });
+    await eventually(async () => (await pm2.output()).includes(`:${ipcPort} (TLS, token required)`));
+    const doctor = await runCommand(['doctor', 'shop', '--config', 'ipc.json', '--json'], {
+      folder,
+      env: { NODE_EXTRA_CA_CERTS: join(folder, 'ipc-ca.pem') },
+    });
+    const findings = JSON.parse(doctor.stdout) as { subject: string; status: string; message: string }[];
+    expect(findings.filter(({ status }) => status !== 'ok')).toEqual([]);
+    expect(findings.find(({ subject }) => subject === 'clients')?.message).toMatch(/^all 3 have the client/);
+  });
 });
 
 describe('acebase-ipc-server init systemd', () => {

@@ -40,7 +40,7 @@ export class Pm2Example {
       DB_NAME: database,
       DB_PATH: path,
       HTTP_PORT: String(httpPort),
-      IPC_PORT: String(ipcPort),
+      ACEBASE_IPC_SERVER_PORT: String(ipcPort),
       DB_SERVERS: String(servers),
       ...env,
     });

@@ -2,7 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { constants, copyFileSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { IPCError } from '../../errors.js';
 
 /** A file that is to be written. */
@@ -29,14 +29,14 @@ interface Draft {
  */
 export function writeNewFiles(files: readonly NewFile[], folder: string, force: boolean): readonly string[] {
   const existing = new Set(files.map(({ name }) => name).filter((name) => existsSync(join(folder, name))));
-  if (existing.size > 0 && !force) throw areThere([...existing].map((name) => join(folder, name)));
+  if (existing.size > 0 && !force) throw areThere([...existing], folder);
   mkdirSync(folder, { recursive: true });
   const kept = files.filter(({ name, isSecret }) => isSecret === true && existing.has(name));
   const drafts: Draft[] = [];
   try {
     for (const file of files) if (!kept.includes(file)) drafts.push(writeDraft(file, folder));
     if (force) for (const { draft, path } of drafts) renameSync(draft, path);
-    else putInPlace(drafts);
+    else putInPlace(drafts, folder);
   } finally {
     for (const { draft } of drafts) rmSync(draft, { force: true });
   }
@@ -52,7 +52,7 @@ function writeDraft({ name, contents, isSecret = false }: NewFile, folder: strin
 }
 
 /** Puts all in place, or none if somebody has put one there meanwhile. */
-function putInPlace(drafts: readonly Draft[]): void {
+function putInPlace(drafts: readonly Draft[], folder: string): void {
   const placed: string[] = [];
   try {
     for (const { draft, path } of drafts) {
@@ -63,11 +63,14 @@ function putInPlace(drafts: readonly Draft[]): void {
   } catch (error) {
     for (const path of placed) rmSync(path, { force: true });
     const isThere = error instanceof Error && 'code' in error && error.code === 'EEXIST';
-    throw isThere ? areThere(drafts.slice(placed.length, placed.length + 1).map(({ path }) => path)) : error;
+    const late = drafts.slice(placed.length, placed.length + 1).map(({ path }) => basename(path));
+    throw isThere ? areThere(late, folder) : error;
   }
 }
 
-function areThere(paths: readonly string[]): IPCError {
-  const lines = paths.map((path) => `${path} is there already; nothing was written`);
-  return new IPCError('IPC_INIT_FILE_EXISTS', lines.join('\n'));
+function areThere(names: readonly string[], folder: string): IPCError {
+  const [first = '', ...others] = names;
+  const what =
+    others.length === 0 ? `${first} is there already` : `these are there already: ${names.join(', ')}`;
+  return new IPCError('IPC_INIT_FILE_EXISTS', `nothing was written to ${folder}, since ${what}`);
 }

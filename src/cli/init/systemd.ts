@@ -2,6 +2,7 @@
 
 import { IPCError } from '../../errors.js';
 import type { NewFile } from './new-files.js';
+import { installStep } from './pm2.js';
 import { asCommonJS, programs, replaced, template } from './template.js';
 
 /** Where the services run, and as whom. */
@@ -54,7 +55,7 @@ export function systemdFiles(database: string, surroundings: SystemdSurroundings
 /** What is to be done with them. */
 export function systemdSteps(database: string, folder: string): readonly string[] {
   return [
-    'npm install acebase acebase-server acebase-ipc-server ws',
+    ...installStep(['acebase', 'acebase-server', 'acebase-ipc-server', 'ws'], folder),
     `sudo cp ${folder}/${database}-*.service /etc/systemd/system/ && sudo systemctl daemon-reload`,
     `sudo systemctl enable --now ${database}-ipc ${database}-master ${database}-server@5757`,
     `sudo systemctl enable --now ${database}-server@5758    # when the first answers http://localhost:5757/ping/${database}`,

@@ -23,7 +23,7 @@ it.each([
     return database;
   };
   const stranger = start('stranger', true);
-  await stranger.untilComplains(/is not there \(.*certificate/);
+  await stranger.untilComplains(/shows a certificate that is not trusted here \(.*ipc\.ssl: \{ ca \}/);
   await stranger.kill();
   const database = start('mydb', { ca });
   await database.ready();

@@ -94,6 +94,18 @@ describe('mistakes', () => {
     ],
     [['--config'], 'IPC_OPTION_INVALID --config: no value was given. Allowed: the path of a file'],
     [
+      ['init'],
+      'IPC_OPTION_INVALID init: a word is missing. Usage: acebase-ipc-server init pm2|systemd <database> [options]',
+    ],
+    [
+      ['init', 'pm2'],
+      'IPC_OPTION_INVALID init: a word is missing. Usage: acebase-ipc-server init pm2|systemd <database> [options]',
+    ],
+    [
+      ['doctor'],
+      'IPC_OPTION_INVALID doctor: a word is missing. Usage: acebase-ipc-server doctor <database> [options]',
+    ],
+    [
       ['chekc-config'],
       'IPC_OPTION_UNKNOWN the command line has a word that is neither an option nor a command; did you mean check-config?',
     ],

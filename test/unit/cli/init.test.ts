@@ -14,7 +14,7 @@ beforeEach(async () => {
 });
 
 const write = (supervisor: string, database = 'shop', force = false) =>
-  init({ supervisor, database, folder, force });
+  init({ supervisor, database, folder, force, tls: false });
 const read = (name: string) => readFileSync(join(folder, name), 'utf8');
 
 /** The files of the folder that are loaded by `require('./…')`, or named as a script. */
@@ -69,6 +69,47 @@ describe.each(['pm2', 'systemd'])('init %s', (supervisor) => {
   });
 });
 
+test.each(['pm2', 'systemd'])('init %s says in one line which files are there', (supervisor) => {
+  write(supervisor);
+  const names = readdirSync(folder);
+  const message = (() => {
+    try {
+      return write(supervisor);
+    } catch (error) {
+      return (error as Error).message;
+    }
+  })();
+  expect(message).not.toContain('\n');
+  for (const name of names) expect(message).toContain(name);
+});
+
+test('what is installed is not installed again', () => {
+  for (const name of ['acebase', 'ws']) {
+    mkdirSync(join(folder, 'node_modules', name), { recursive: true });
+    writeFileSync(join(folder, 'node_modules', name, 'package.json'), '{"version":"1.0.0"}');
+  }
+  expect(write('pm2')).toContain('npm install acebase-server acebase-ipc-server pm2\n');
+  expect(write('systemd', 'shop', true)).toContain('npm install acebase-server acebase-ipc-server\n');
+});
+
+test('init pm2 --tls writes where the certificate and the token are, and how to make them', () => {
+  const said = init({ supervisor: 'pm2', database: 'shop', folder, force: false, tls: true });
+  expect(JSON.parse(read('ipc.json'))).toEqual({
+    host: 'localhost',
+    port: 9163,
+    tokenFile: 'ipc-token',
+    ssl: { certPath: 'ipc-cert.pem', keyPath: 'ipc-key.pem' },
+  });
+  for (const name of ['ipc-token', 'ipc-cert.pem', 'ipc-key.pem', 'ipc-ca.pem']) expect(said).toContain(name);
+});
+
+test('init systemd --tls is refused', () => {
+  expect(() => init({ supervisor: 'systemd', database: 'shop', folder, force: false, tls: true })).toThrow(
+    /--tls/,
+  );
+  expect(readdirSync(folder)).toEqual([]);
+});
+
 test('init pm2 has the name of the database in it', () => {
   write('pm2', 'my-shop_2');
   expect(read('ecosystem.config.js')).toContain("DB_NAME: process.env.DB_NAME ?? 'my-shop_2',");
@@ -110,9 +151,9 @@ test.each([
 
 test('init systemd refuses a folder that cannot stand in a unit', () => {
   const spaced = join(folder, 'my shop');
-  expect(() => init({ supervisor: 'systemd', database: 'shop', folder: spaced, force: false })).toThrow(
-    /--folder/,
-  );
+  expect(() =>
+    init({ supervisor: 'systemd', database: 'shop', folder: spaced, force: false, tls: false }),
+  ).toThrow(/--folder/);
 });
 
 test('a template that has changed is noticed', () => {
@@ -141,7 +182,7 @@ describe('files', () => {
       { name: 'a', contents: 'new' },
       { name: 'b', contents: 'new' },
     ];
-    expect(() => writeNewFiles(two, folder, false)).toThrow(/b is there already; nothing was written/);
+    expect(() => writeNewFiles(two, folder, false)).toThrow(/nothing was written.*b is there already/);
     expect(readdirSync(folder)).toEqual(['b']);
     writeNewFiles(two, folder, true);
     expect([readdirSync(folder), read('b')]).toEqual([['a', 'b'], 'new']);

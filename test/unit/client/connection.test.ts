@@ -45,7 +45,7 @@ function lab(verdict: (refusal: Refusal) => 'now' | 'later' | 'never' = () => 'l
       target: () => ({ url: 'ws://localhost', options: {} }),
       frame: (text) => told.push(text),
       lost: (reason) => told.push(`lost: ${reason}`),
-      failed: (reason) => told.push(`failed: ${reason}`),
+      failed: ({ reason }) => told.push(`failed: ${reason}`),
       refused: verdict,
     },
     { WebSocket: Socket as unknown as new () => WebSocket, clock, random: () => 0.5 },

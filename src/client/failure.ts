@@ -1,0 +1,63 @@
+/** Why an attempt to connect failed, in words that help. */
+
+import type { Clock } from '../broker/ports.js';
+
+/** An attempt to connect that failed without an answer. */
+export interface Failure {
+  /** The message of the error, or how the line ended. */
+  readonly reason: string;
+  /** The code of the error, such as `ECONNREFUSED`; empty if it has none. */
+  readonly code: string;
+}
+
+/** Milliseconds after which a failure that lasts is told again. */
+export const REMINDER_MS = 60_000;
+
+/** What is told of failures: the first one, one that is of another kind, and once a minute one of those that repeat. */
+export class FailureNotices {
+  readonly #clock: Pick<Clock, 'now'>;
+  #told: { readonly words: string; readonly at: number } | undefined;
+
+  /** @param clock of which only the time is read */
+  constructor(clock: Pick<Clock, 'now'>) {
+    this.#clock = clock;
+  }
+
+  /** Whether the last attempt failed. */
+  get isLasting(): boolean {
+    return this.#told !== undefined;
+  }
+
+  /** An attempt failed. @returns the line for the log; `undefined` if the same was told a moment ago */
+  failed(where: string, failure: Failure): string | undefined {
+    const words = describeFailure(where, failure);
+    const now = this.#clock.now();
+    if (this.#told?.words === words && now - this.#told.at < REMINDER_MS) return undefined;
+    this.#told = { words, at: now };
+    return words;
+  }
+
+  /** One succeeded: the next failure is the first again. */
+  over(): void {
+    this.#told = undefined;
+  }
+}
+
+/** One line: what is wrong, and what to do. @param where the server, for people to read */
+export function describeFailure(where: string, { reason, code }: Failure): string {
+  const failure = `${code} ${reason}`;
+  const server = `The IPC server at ${where}`;
+  if (/ALTNAME/.test(failure)) {
+    return `${server} shows a certificate for another name (${reason}): set ipc.host to a name in it. Trying on`;
+  }
+  if (/CERT_HAS_EXPIRED|CERT_NOT_YET_VALID/.test(failure)) {
+    return `${server} shows a certificate that is not valid now (${reason}): renew it, or set the clock. Trying on`;
+  }
+  if (/SELF_SIGNED|UNABLE_TO_|ISSUER|CERT_/.test(code)) {
+    return `${server} shows a certificate that is not trusted here (${reason}): give the authority that signed it, as ipc.ssl: { ca }. Trying on`;
+  }
+  if (/EPROTO|WRONG_VERSION_NUMBER|ERR_SSL/.test(failure)) {
+    return `${server} does not speak TLS as it should (${reason}): leave ipc.ssl out, or give the server a certificate. Trying on`;
+  }
+  return `${server} is not there (${reason}). Trying on`;
+}

@@ -1,0 +1,85 @@
+import { spawn } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import { WatchedProcess } from '../../support/child-process.js';
+import { exampleEnvironment, exampleFile, freePorts } from '../../support/example.js';
+import { type PrivateAuthority, privateAuthority } from '../../support/private-authority.js';
+import { ServerProcess } from '../../support/server-process.js';
+import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
+
+const script = exampleFile('pm2-dedicated-master', 'until-no-master.js');
+const token = 'correct-horse-battery';
+
+let directory: string;
+let authority: PrivateAuthority;
+let plain: ServerProcess;
+let secure: ServerProcess;
+
+beforeAll(async () => {
+  directory = await temporaryDirectory('until-no-master');
+  authority = await privateAuthority(directory);
+  const { certPath, keyPath } = authority;
+  plain = await ServerProcess.start({ env: { ACEBASE_IPC_SERVER_TOKEN: token } });
+  secure = await ServerProcess.start({
+    options: { ssl: { certPath, keyPath } },
+    env: { ACEBASE_IPC_SERVER_TOKEN: token },
+  });
+});
+
+afterAll(async () => {
+  await plain?.kill();
+  await secure?.kill();
+  await removeDirectory(directory);
+});
+
+/** A process that waits, and ends with 0 when nothing is to be waited for. */
+function waiting(ipc: object): WatchedProcess {
+  const code = `require(${JSON.stringify(script)}).untilNoMaster('mydb', ${JSON.stringify(ipc)})`;
+  const child = spawn(process.execPath, ['-e', code], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: exampleEnvironment({}),
+  });
+  const started = new WatchedProcess('waiting', child);
+  onTestFinished(() => void started.end('SIGKILL'));
+  return started;
+}
+
+it('goes on without a word where no master is', async () => {
+  const started = waiting({ port: plain.port, token });
+  expect(await started.endedWithin(20_000)).toEqual({ code: 0, signal: null });
+  expect(started.complaints).toBe('');
+});
+
+it('trusts the authority of the same settings', async () => {
+  const ca = await readFile(authority.caPath, 'utf8');
+  const started = waiting({ port: secure.port, token, ssl: { ca } });
+  expect(await started.endedWithin(20_000)).toEqual({ code: 0, signal: null });
+  expect(started.complaints).toBe('');
+});
+
+it.each([
+  ['no token', {}],
+  ['a wrong token', { token: 'wrong' }],
+])('ends with 1 for %s, and says so', async (_what, settings) => {
+  const started = waiting({ port: plain.port, ...settings });
+  expect(await started.endedWithin(20_000)).toEqual({ code: 1, signal: null });
+  expect(started.complaints).toMatch(/answers with 401\. .*token/);
+});
+
+it('says that the certificate is not trusted, and what to do', async () => {
+  await waiting({ port: secure.port, token, ssl: true }).complains(/not trusted.*ssl: \{ ca \}/);
+});
+
+it('says that the server may speak TLS', async () => {
+  await waiting({ port: secure.port, token }).complains(/Does it speak TLS\?/);
+});
+
+it('says that the server may speak no TLS', async () => {
+  await waiting({ port: plain.port, token, ssl: true }).complains(/It may speak no TLS/);
+});
+
+it('says that nobody listens, and says it again', async () => {
+  const [port = 0] = await freePorts(1);
+  const started = waiting({ port });
+  await started.complains(/ECONNREFUSED.*Is it running(.|\n)*ECONNREFUSED/);
+});

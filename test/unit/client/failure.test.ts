@@ -1,0 +1,47 @@
+import { describe, expect, it, test } from 'vitest';
+import { describeFailure, FailureNotices, REMINDER_MS } from '../../../src/client/failure.js';
+import { VirtualClock } from '../../support/virtual-clock.js';
+
+const away = { reason: 'connect ECONNREFUSED ::1:9163', code: 'ECONNREFUSED' };
+
+describe('notices of failures', () => {
+  it('come at once, and once a minute while the failure lasts', () => {
+    const clock = new VirtualClock();
+    const notices = new FailureNotices(clock);
+    const told: number[] = [];
+    const start = clock.now();
+    for (let second = 0; second <= 150; second++, clock.advance(1_000)) {
+      if (notices.failed('localhost:9163', away) !== undefined) told.push(clock.now() - start);
+    }
+    expect(told).toEqual([0, REMINDER_MS, 2 * REMINDER_MS]);
+  });
+
+  it('come at once again if it is another failure, or the line was there meanwhile', () => {
+    const notices = new FailureNotices(new VirtualClock());
+    expect(notices.failed('here', away)).toBeDefined();
+    expect(
+      notices.failed('here', { reason: 'certificate has expired', code: 'CERT_HAS_EXPIRED' }),
+    ).toBeDefined();
+    expect(notices.failed('here', away)).toBeDefined();
+    expect(notices.failed('here', away)).toBeUndefined();
+    expect(notices.isLasting).toBe(true);
+    notices.over();
+    expect(notices.isLasting).toBe(false);
+    expect(notices.failed('here', away)).toBeDefined();
+  });
+});
+
+test.each([
+  ['ECONNREFUSED', 'connect ECONNREFUSED', /is not there \(connect ECONNREFUSED\)/],
+  [
+    'SELF_SIGNED_CERT_IN_CHAIN',
+    'self-signed certificate in certificate chain',
+    /not trusted here.*ipc\.ssl: \{ ca \}/,
+  ],
+  ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'unable to verify the first certificate', /not trusted here/],
+  ['ERR_TLS_CERT_ALTNAME_INVALID', "Host: x. is not in the cert's altnames", /for another name.*ipc\.host/],
+  ['CERT_HAS_EXPIRED', 'certificate has expired', /not valid now.*renew/],
+  ['EPROTO', 'write EPROTO … wrong version number', /does not speak TLS.*leave ipc\.ssl out/],
+])('%s is told with what to do', (code, reason, expected) => {
+  expect(describeFailure('localhost:9163', { code, reason })).toMatch(expected);
+});
