@@ -71,7 +71,10 @@ export function parseArguments(words: readonly string[], version: string): Invoc
       .option('--url <url>', 'where the server is (default: as host, port and ssl say)')
       .option('--json', 'print JSON')
       .option('--watch', 'print it again every 2 s, until Ctrl-C')
-      .addHelpText('after', '\nTakes the options of the server; they say where it is, and its token.')
+      .addHelpText(
+        'after',
+        '\nTakes the options of the server, or ACEBASE_IPC_HOST, _PORT, _SSL and _TOKEN: where it is, and its token.',
+      )
       .action((database: string | undefined, { url, json = false, watch = false }: InspectFlags) => {
         inspection = { subject, database, url, json, watch };
       });

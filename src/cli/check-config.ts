@@ -13,10 +13,10 @@ import {
  * The resolved options as text: a line for each, with its value and where it came from. Secrets are `(set)`.
  * @returns lines without a line break at the end
  */
-export function describeConfig({ settings, warnings, places }: ResolvedSources): string {
+export function describeConfig(resolved: ResolvedSources): string {
+  const { settings, warnings } = resolved;
   const lines = optionTable().map((row): readonly [string, string, string] => {
-    const derived = row.name === 'adminToken' && settings.adminToken !== undefined ? 'the token' : 'default';
-    return [row.name, describeValue(row, settings), places.get(row.name) ?? derived];
+    return [row.name, describeValue(row, settings), originOf(row.name, resolved)];
   });
   const widthOf = (column: 0 | 1) => Math.max(...lines.map((line) => line[column].length));
   const names = widthOf(0);
@@ -25,6 +25,13 @@ export function describeConfig({ settings, warnings, places }: ResolvedSources):
     ...lines.map(([name, value, place]) => `${name.padEnd(names)}  ${value.padEnd(values)}  ${place}`),
     ...warnings.map((warning) => `warning: ${warning}`),
   ].join('\n');
+}
+
+function originOf(name: string, { settings, places }: ResolvedSources): string {
+  const place = places.get(name) ?? 'default';
+  if (place !== 'default') return place;
+  if (name === 'token' && settings.tokenFile !== undefined) return 'tokenFile';
+  return name === 'adminToken' && settings.adminToken !== undefined ? 'the token' : place;
 }
 
 function describeValue(row: OptionRow, settings: ResolvedSources['settings']): string {

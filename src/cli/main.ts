@@ -2,7 +2,6 @@
 /** The command `acebase-ipc-server`. */
 
 import packageJson from '../../package.json' with { type: 'json' };
-import { IPCError } from '../errors.js';
 import { type ResolvedSources, resolveSources } from '../options.js';
 import { systemClock } from '../platform/clock.js';
 import { createLogger, flushLogger } from '../server/logger.js';
@@ -15,7 +14,7 @@ import { examine } from './doctor/doctor.js';
 import { describeFindings, isAnythingWrong } from './doctor/findings.js';
 import { inquiry } from './doctor/inquiry.js';
 import { installedVersion } from './doctor/installed.js';
-import { placeOf } from './doctor/place.js';
+import { placeOf, processToken, serverUrl } from './doctor/place.js';
 import { FileWatch } from './file-watch.js';
 import { init } from './init/init.js';
 import { inspect } from './inspect.js';
@@ -44,31 +43,25 @@ function checkConfig(flags: ReadonlyMap<string, string | boolean>): void {
 
 async function inspectServer(invocation: Invocation & { kind: 'inspect' }): Promise<void> {
   const { flags, database, url } = invocation;
-  const settings = settingsFor(flags);
+  const resolved = resolvedForAsking(flags);
+  const { settings } = resolved;
+  const base = serverUrl({ url, resolved, environment: process.env });
+  const processesToken = processToken(process.env);
   await inspect({
     ...invocation,
-    ask: () => askForStatus({ database, url, settings }),
+    ask: () => askForStatus({ database, base, settings, processToken: processesToken }),
     output: process.stdout,
   });
 }
 
-/** The options say where a server is. What they would mean for one that is started here does not matter. */
-function settingsFor(flags: ReadonlyMap<string, string | boolean>): ResolvedSources['settings'] {
-  try {
-    return resolveSources({ flags, environment: process.env }).settings;
-  } catch (error) {
-    if (!(error instanceof IPCError) || error.code !== 'IPC_OPTION_INSECURE') throw error;
-    return resolveSources({
-      flags: new Map([...flags, ['--allow-anonymous', true]]),
-      environment: process.env,
-    }).settings;
-  }
+/** The options say where a server is. Here is none that would be open to all. */
+function resolvedForAsking(flags: ReadonlyMap<string, string | boolean>): ResolvedSources {
+  const anyHost = new Map([...flags, ['--allow-anonymous', true] as const]);
+  return resolveSources({ flags: anyHost, environment: process.env });
 }
 
 async function doctor({ flags, database, url, json }: Invocation & { kind: 'doctor' }): Promise<void> {
-  // Here is no server that would be open to all.
-  const anyHost = new Map([...flags, ['--allow-anonymous', true] as const]);
-  const resolved = resolveSources({ flags: anyHost, environment: process.env });
+  const resolved = resolvedForAsking(flags);
   const folder = process.cwd();
   const place = placeOf({ database, url, resolved, environment: process.env });
   const findings = await examine(

@@ -19,10 +19,11 @@ export type PeerRow = { readonly database: string; readonly since: string } & Om
   };
 
 /** What `locks --json` prints of each lock that is held or waited for. */
-export type LockRow = { readonly database: string } & (
-  | HeldLock
-  | (WaitingLock & { readonly state: 'waiting' })
-);
+export type LockRow = {
+  readonly database: string;
+  /** The number of the worker's process; `null` if it is not known. */
+  readonly pid: number | null;
+} & (HeldLock | (WaitingLock & { readonly state: 'waiting' }));
 
 /** The rows that a status has of a subject. */
 export function rowsOf(subject: Subject, status: Status): readonly (PeerRow | LockRow | DatabaseStatus)[] {
@@ -43,7 +44,8 @@ export interface ReportFor {
 export function describe(status: Status, { subject, database, width }: ReportFor): string {
   const { databases, server } = status;
   if (databases.length === 0) {
-    return database === undefined ? 'nobody is connected' : `nobody is connected to ${database}`;
+    const nobody = database === undefined ? 'nobody is connected' : `nobody is connected to ${database}`;
+    return [nobody, ...describeProblems(status)].join('\n');
   }
   const hidden = server.databaseCount - databases.length;
   const more = hidden > 0 ? [`${hidden} more databases are not shown; name one to see it`] : [];
@@ -101,6 +103,7 @@ const LOCK_COLUMNS: readonly Column<LockRow>[] = [
     of: (lock) => describeSpan('holder' in lock ? lock.heldFor : lock.waitingFor),
     isNumber: true,
   },
+  { title: 'PID', of: ({ pid }) => (pid === null ? '–' : String(pid)), isNumber: true, spare: 1 },
   { title: 'TO', of: ({ write }) => (write ? 'write' : 'read') },
   { title: 'PATH', of: ({ path }) => shortened(path, 40), spare: 1 },
   { title: 'WHY', of: ({ comment }) => shortened(comment, 40), spare: 2 },
@@ -108,10 +111,14 @@ const LOCK_COLUMNS: readonly Column<LockRow>[] = [
 ];
 
 function lockRows({ databases }: Status): LockRow[] {
-  return databases.flatMap(({ name, locks }) => [
-    ...locks.held.map((lock) => ({ database: name, ...lock })),
-    ...locks.waiting.map((lock) => ({ database: name, ...lock, state: 'waiting' as const })),
-  ]);
+  return databases.flatMap(({ name, locks, peers }) => {
+    const pids = new Map(peers.map(({ id, pid }) => [id, pid]));
+    const own = (id: string) => ({ database: name, pid: pids.get(id) ?? null });
+    return [
+      ...locks.held.map((lock) => ({ ...own(lock.holder), ...lock })),
+      ...locks.waiting.map((lock) => ({ ...own(lock.requester), ...lock, state: 'waiting' as const })),
+    ];
+  });
 }
 
 function describeLocks(status: Status, width: number | undefined): string {
@@ -154,8 +161,9 @@ function describeDatabases({ databases, server }: Status, width: number | undefi
   return `${head}\n\n${layOut(DATABASE_COLUMNS, databases, width)}`;
 }
 
-function describeProblems({ databases }: Status): string[] {
-  const problems = databases.flatMap((database) => database.problems);
+function describeProblems({ databases, server }: Status): string[] {
+  // A server of an older version tells nothing of itself.
+  const problems = [...databases.flatMap((database) => database.problems), ...(server.problems ?? [])];
   if (problems.length === 0) return [];
   return [
     '',

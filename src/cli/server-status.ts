@@ -1,15 +1,17 @@
 /** Asks a server that runs how it is: `GET /status` (docs/PROTOCOL.md, section 4). */
 
-import { coveredNames, isWildcardHost, type Settings } from '../options.js';
+import { coveredNames, type Settings } from '../options.js';
 import type { Status } from '../server/monitoring/status.js';
 
 /** Which server to ask, and what about. */
 export interface StatusQuery {
   /** Only this database, with all its files; default: all. */
   readonly database?: string | undefined;
-  /** Where the server is; default: where one with these settings listens. */
-  readonly url?: string | undefined;
-  readonly settings: Pick<Settings, 'host' | 'port' | 'ssl' | 'tokens' | 'adminToken'>;
+  /** Where the server is. */
+  readonly base: URL;
+  readonly settings: Pick<Settings, 'tokens' | 'adminToken'>;
+  /** The token of the AceBase processes, for when the settings have none. */
+  readonly processToken?: string | undefined;
 }
 
 /** Milliseconds for which the answer is waited. */
@@ -21,8 +23,8 @@ const PATIENCE_MS = 10_000;
  * @throws Error in plain words, with what to do: it is not there, it wants another token, it is no server of this kind
  */
 export async function askForStatus(query: StatusQuery): Promise<Status> {
-  const { database, url, settings } = query;
-  const base = (url ?? urlOf(settings)).replace(/\/+$/, '');
+  const { database } = query;
+  const base = query.base.href.replace(/\/+$/, '');
   const parameter = database === undefined ? '' : `?database=${encodeURIComponent(database)}`;
   const answers: Status[] = [];
   for (const token of tokensFor(query)) answers.push(await ask(base, parameter, token));
@@ -37,10 +39,10 @@ export async function askForStatus(query: StatusQuery): Promise<Status> {
 }
 
 /** The tokens that show what is asked for; `undefined` where none is asked for. */
-function tokensFor({ database, settings }: StatusQuery): readonly (string | undefined)[] {
+function tokensFor({ database, settings, processToken }: StatusQuery): readonly (string | undefined)[] {
   const { tokens, adminToken } = settings;
   if (adminToken !== undefined) return [adminToken];
-  if (tokens.kind === 'none') return [undefined];
+  if (tokens.kind === 'none') return [processToken];
   if (tokens.kind === 'shared') return tokens.tokens.slice(0, 1);
   const fitting = [...tokens.tokens].filter(([name]) => {
     return (
@@ -82,8 +84,8 @@ function whyUnreachable(base: string, error: unknown): string {
   if (CERTIFICATE_CODES.test(reasons))
     return `the certificate of the server at ${base} is not trusted: set NODE_EXTRA_CA_CERTS to the file of the authority that signed it`;
   if (/ECONNRESET|EPROTO|SSL|UND_ERR_SOCKET|TimeoutError/.test(reasons))
-    return `whatever listens at ${base} gives no answer (${reasons}): is the port right, and does the server speak ${base.startsWith('https') ? 'TLS' : 'TLS, so that the URL begins with https'}?`;
-  return `no IPC server answers at ${base} (${reasons}): is it running, and are --host and --port right? --url says where it is otherwise`;
+    return `whatever listens at ${base} gives no answer (${spoken(reasons)}): is the port right, and does the server speak ${base.startsWith('https') ? 'TLS' : 'TLS, so that the URL begins with https'}?`;
+  return `no IPC server answers at ${base} (${spoken(reasons)}): is it running, and are --host and --port right? --url says where it is otherwise`;
 }
 
 const WORDS: Readonly<Record<string, string>> = {
@@ -91,21 +93,31 @@ const WORDS: Readonly<Record<string, string>> = {
   ENOTFOUND: 'there is no host of that name',
   EHOSTUNREACH: 'the host cannot be reached',
   ENETUNREACH: 'the network cannot be reached',
+  ECONNRESET: 'it ended the connection',
+  UND_ERR_SOCKET: 'it ended the connection',
+  EPROTO: 'it does not speak TLS',
+  ERR_SSL_WRONG_VERSION_NUMBER: 'it does not speak TLS',
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: 'it does not speak TLS',
+  TimeoutError: `nothing within ${PATIENCE_MS / 1_000} s`,
 };
 
-/** What went wrong on the line, in the words and codes of the system. */
+function spoken(code: string): string {
+  return WORDS[code] ?? code;
+}
+
+/** What went wrong on the line: the code of the system, or its words where there is none. */
 function reasonsOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error instanceof AggregateError && error.errors.length > 0) return reasonsOf(error.errors[0]);
   if (error.cause !== undefined) return reasonsOf(error.cause);
   const { code } = error as { code?: unknown };
-  if (typeof code === 'string') return WORDS[code] ?? code;
+  if (typeof code === 'string') return code;
   return error.name === 'Error' ? error.message : error.name;
 }
 
 function whyRefused(base: string, status: number, hasToken: boolean): string {
   if (status === 401 && !hasToken)
-    return `the server at ${base} wants a token: set ACEBASE_IPC_SERVER_TOKEN, or give --token-file`;
+    return `the server at ${base} wants a token: set ACEBASE_IPC_TOKEN or ACEBASE_IPC_SERVER_TOKEN, or give --token-file`;
   if (status === 401)
     return `the server at ${base} does not know that token: give one that it has, by ACEBASE_IPC_SERVER_TOKEN, --token-file or --admin-token`;
   if (status === 421)
@@ -113,9 +125,4 @@ function whyRefused(base: string, status: number, hasToken: boolean): string {
   if (status === 404)
     return `the server at ${base} does not know /status: it is an older version, or another program`;
   return `the server at ${base} answered with ${status}`;
-}
-
-function urlOf({ host, port, ssl }: StatusQuery['settings']): string {
-  const name = isWildcardHost(host) ? 'localhost' : host;
-  return `${ssl === undefined ? 'http' : 'https'}://${name.includes(':') ? `[${name}]` : name}:${port}`;
 }

@@ -162,16 +162,28 @@ function inconsistencies(given: ReadonlyMap<string, Given>): string[] {
   if (cert === undefined) exclude(pfx, key);
   if (pfx !== undefined) return lines;
   if (cert !== undefined && key === undefined)
-    lines.push(`${cert}: the certificate needs its private key. Set ssl.keyPath or ssl.key as well`);
+    lines.push(
+      `${cert}: the certificate needs its private key. Set ${asGiven('ssl.keyPath', cert)} or ${asGiven('ssl.key', cert)} as well`,
+    );
   if (key !== undefined && cert === undefined)
-    lines.push(`${key}: the private key needs its certificate. Set ssl.certPath or ssl.cert as well`);
+    lines.push(
+      `${key}: the private key needs its certificate. Set ${asGiven('ssl.certPath', key)} or ${asGiven('ssl.cert', key)} as well`,
+    );
   const useless = first('ssl.caPath', 'ssl.ca', 'ssl.passphrase');
   if (cert === undefined && key === undefined && useless !== undefined) {
     lines.push(
-      `${useless}: there is no certificate to use it with. Set ssl.certPath and ssl.keyPath, or ssl.pfxPath, as well`,
+      `${useless}: there is no certificate to use it with. Set ${asGiven('ssl.certPath', useless)} and ${asGiven('ssl.keyPath', useless)}, or ${asGiven('ssl.pfxPath', useless)}, as well`,
     );
   }
   return lines;
+}
+
+/** What an option is called where another one was given: a flag, a variable, or its name. */
+function asGiven(name: string, place: string): string {
+  const row = optionTable().find((other) => other.name === name);
+  if (row === undefined) return name;
+  if (place.startsWith('--')) return row.flag;
+  return place.startsWith(ENVIRONMENT_PREFIX) ? row.environment : name;
 }
 
 /** A peer could not answer a ping in time that is only sent when it is over. */

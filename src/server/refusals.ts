@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import type { Clock, Logger } from '../broker/ports.js';
 import { ERRORS, type RefusalCode } from '../errors.js';
 import { endGently } from './lingering-close.js';
+import { RecentRefusals } from './recent-refusals.js';
 
 /** How often the same refusal of the same address is logged, in milliseconds. Clients try again each second. */
 const REPEAT_INTERVAL_MS = 10_000;
@@ -66,11 +67,18 @@ export class RefusalLog {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #totals = new Map<RefusalCode, number>();
+  readonly #recent: RecentRefusals;
   readonly #last = new Map<string, { at: number; silenced: number }>();
 
   constructor(clock: Clock, logger: Logger) {
     this.#clock = clock;
     this.#logger = logger;
+    this.#recent = new RecentRefusals(clock);
+  }
+
+  /** Those of the last minute. */
+  get recent(): RecentRefusals {
+    return this.#recent;
   }
 
   /** How many there were of each kind since the start. */
@@ -81,6 +89,7 @@ export class RefusalLog {
   /** Counts a refusal, and warns of it. */
   record({ code, address, port, path, detail }: Refused): void {
     this.#totals.set(code, (this.#totals.get(code) ?? 0) + 1);
+    this.#recent.add(code);
     const silenced = this.#silenced(code, address);
     if (silenced === undefined) return;
     const { summary, remedy } = ERRORS[code];
@@ -89,6 +98,12 @@ export class RefusalLog {
     // Those who were told to come back do; that calls for nobody's attention.
     if (code === 'IPC_REFUSED_DRAINING') this.#logger.info(fields, `refused: ${summary}`);
     else this.#logger.warn(fields, `refused: ${summary}`);
+  }
+
+  /** Somebody asked whether a process would be let in, and it would: no refusal that anybody should look at. */
+  answered({ address, port, path }: Pick<Refused, 'address' | 'port' | 'path'>): void {
+    const fields = { address, port, path: loggable(path) };
+    this.#logger.info(fields, 'somebody asked whether a process would be let in, and it would');
   }
 
   /** How many like it were not logged since the last one that was; `undefined` if this one must not be logged. */

@@ -18,6 +18,7 @@ import { createLogger } from './logger.js';
 import { EventLoopDelay } from './monitoring/event-loop-delay.js';
 import type { Figures } from './monitoring/metric-table.js';
 import { Metrics } from './monitoring/metrics.js';
+import { refusalProblems } from './monitoring/refusal-problems.js';
 import { StatusBoard } from './monitoring/status.js';
 import { StatusStreams } from './monitoring/status-streams.js';
 import { processBehind } from './process-behind.js';
@@ -325,6 +326,7 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
         draining: this.isDraining,
         eventLoopDelayP99: Math.round(this.#eventLoop.p99 * 10) / 10,
         connections: this.#listener.connections,
+        problems: refusalProblems(this.#refusals.recent, systemClock.wallTime()),
       }),
     });
   }

@@ -12,13 +12,16 @@ import { acceptResponse } from '../websocket/handshake.js';
 import type { Gatekeeper } from './gatekeeper.js';
 import { PeerLink, PingRound, pongToken } from './peer-link.js';
 import { type RefusalLog, refuseOnSocket } from './refusals.js';
-import { parseTarget } from './target.js';
+import { parseTarget, queryParameter } from './target.js';
 
 /** How long a peer may take for its part of the closing handshake, in milliseconds. */
 const CLOSE_TIMEOUT_MS = 2_000;
 
 /** The bytes that one UTF-16 unit takes at most as UTF-8: clients count units, frames count bytes. */
 export const MAX_BYTES_PER_UNIT = 3;
+
+/** Who only wants to know whether a process would be let in asks in this version [PROTOCOL-2.6]. No client speaks it. */
+const QUESTION_VERSION = '0';
 
 /** What is left of an entrance that was used. */
 const CLOSED: Entrance = {
@@ -125,11 +128,13 @@ export class Upgrades {
     peerId?: string,
   ): void {
     const { remoteAddress = 'unknown', remotePort } = request.socket;
-    const { path, database } = parseTarget(request.url ?? '');
+    const { path, database, query } = parseTarget(request.url ?? '');
     const { refusals, broker, clock } = this.#settings;
-    refusals.record({ code, address: remoteAddress, port: remotePort, path, detail });
+    const isQuestion = code === 'IPC_REFUSED_VERSION' && queryParameter(query, 'v') === QUESTION_VERSION;
+    if (isQuestion) refusals.answered({ address: remoteAddress, port: remotePort, path });
+    else refusals.record({ code, address: remoteAddress, port: remotePort, path, detail });
     // Not what the other end said of itself: it may be anybody.
-    if (database !== undefined)
+    if (database !== undefined && !isQuestion)
       broker.noteRefusal(database, peerId, `from ${remoteAddress}: ${ERRORS[code].summary}`);
     refuseOnSocket(socket, clock, code, detail);
   }

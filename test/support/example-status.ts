@@ -54,6 +54,7 @@ export function exampleStatus(...databases: readonly DatabaseStatus[]): Status {
       bufferedBytes: 0,
       connections: 1_002,
       databaseCount: databases.length,
+      problems: [],
     },
     databases,
   };

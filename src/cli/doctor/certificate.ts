@@ -68,7 +68,7 @@ export function judgeCertificate({ certificate, problem }: ShownCertificate, url
     return error(
       'certificate',
       `the certificate is not trusted here (${problem})`,
-      'Start the AceBase processes, and this command, with NODE_EXTRA_CA_CERTS=<file of your authority>; or let the server send the certificates between.',
+      'Give AceBase the authority that signed it, as `ssl: { ca }` in the `ipc` settings, and this command NODE_EXTRA_CA_CERTS=<its file>; or let the server send the certificates between.',
     );
   }
   const days = Math.floor((until - now) / DAY_MS);

@@ -278,6 +278,13 @@ function judgeMaster(clients: readonly Client[], database: string): Finding {
 
 function judgeClients(clients: readonly Client[]): Finding {
   if (clients.length === 0) return skipped('clients', 'nobody is connected');
+  if (clients.every(({ id }) => id === '[master]')) {
+    return warning(
+      'clients',
+      'only the master is connected: there is no worker',
+      'Start the processes with `role: "worker"`, or read in their logs why they cannot connect.',
+    );
+  }
   const stock = clients.filter(({ client }) => client === undefined);
   if (stock.length === 0) return ok('clients', `all ${clients.length} have the client of this package`);
   return warning(

@@ -3,7 +3,6 @@ import { coveredNames, isWildcardHost, type ResolvedSources, type Settings } fro
 
 /** From what it is known where the server is. */
 export interface PlaceSources {
-  readonly database: string;
   /** `--url`. */
   readonly url: string | undefined;
   readonly resolved: Pick<ResolvedSources, 'settings' | 'places'>;
@@ -16,12 +15,29 @@ export interface PlaceSources {
  *
  * @throws IPCError `IPC_OPTION_INVALID`, if `--url` is none
  */
-export function placeOf(sources: PlaceSources): { readonly url: URL; readonly token: string | undefined } {
-  const { database, url, resolved, environment } = sources;
+export function placeOf(sources: PlaceSources & { readonly database: string }): {
+  readonly url: URL;
+  readonly token: string | undefined;
+} {
+  const { database, resolved, environment } = sources;
   return {
-    url: url === undefined ? urlOf(sources) : parseUrl(url),
-    token: tokenFor(database, resolved.settings) ?? filled(environment['ACEBASE_IPC_TOKEN']),
+    url: serverUrl(sources),
+    token: tokenFor(database, resolved.settings) ?? processToken(environment),
   };
+}
+
+/**
+ * Where a process would look for the server.
+ *
+ * @throws IPCError `IPC_OPTION_INVALID`, if `--url` is none
+ */
+export function serverUrl(sources: PlaceSources): URL {
+  return sources.url === undefined ? urlOf(sources) : parseUrl(sources.url);
+}
+
+/** The token that the processes of the example "cloud" are given. */
+export function processToken(environment: PlaceSources['environment']): string | undefined {
+  return filled(environment['ACEBASE_IPC_TOKEN']);
 }
 
 function parseUrl(text: string): URL {
@@ -29,7 +45,7 @@ function parseUrl(text: string): URL {
   if (!/^https?:\/\//i.test(withScheme) || !URL.canParse(withScheme)) {
     throw new IPCError(
       'IPC_OPTION_INVALID',
-      '--url: that is not allowed. Allowed: a URL such as https://ipc.example.com:9163',
+      '--url: begin it with http:// or https://. Allowed: a URL such as https://ipc.example.com:9163',
     );
   }
   return new URL(withScheme);

@@ -97,7 +97,7 @@ const noMaster: Rule = ({ masterAbsentFor: lasts, waitingWorkers, peers }) => {
   return {
     code: 'no-master',
     lasts,
-    text: `has no master since ${describeSpan(lasts)}: ${who}`,
+    text: `has had no master for ${describeSpan(lasts)}: ${who}`,
     remedy: START_THE_MASTER,
     isCritical: waitingWorkers > 0 && lasts >= RULES.masterAbsentCritical,
   };
@@ -117,37 +117,40 @@ const masterSettles: Rule = ({ peers, listedPeers, oldestWaitingLock, waitingWor
   };
 };
 
-const lockWait: Rule = ({ hasMaster, peers, oldestWaitingLock: lasts, waitingLocks, locks }) => {
+const lockWait: Rule = (report) => {
+  const { hasMaster, peers, oldestWaitingLock: lasts, waitingLocks, locks } = report;
   if (!hasMaster || peers.master.settling > 0 || lasts === undefined || lasts < RULES.lockWaitWarning)
     return undefined;
   const [oldest] = locks.held;
   const holder = oldest
-    ? `; ${oldest.holder} holds one for ${describeSpan(oldest.heldFor)}${oldest.state === 'orphaned' ? ', of a master that is gone' : ''}`
+    ? `; ${named(oldest.holder, report)} holds one for ${describeSpan(oldest.heldFor)}${oldest.state === 'orphaned' ? ', of a master that is gone' : ''}`
     : '; no worker holds one';
   return {
     code: 'lock-wait',
     lasts,
     text: `has ${several(waitingLocks, 'request')} waiting for a lock, the oldest for ${describeSpan(lasts)}${holder}`,
     remedy: oldest
-      ? `Look what ${oldest.holder} does: it works long under a lock, or its event loop is blocked. Restart it if it does not end; its lock is then given back.`
+      ? `Look what ${named(oldest.holder, report)} does: it works long under a lock, or its event loop is blocked. Restart it if it does not end; its lock is then given back.`
       : 'Look at the master: it holds the lock itself, or does not answer.',
     isCritical: lasts >= RULES.lockWaitCritical,
   };
 };
 
-const lockHeld: Rule = ({ locks, waitingLocks }, { lockTimeout }) => {
+const lockHeld: Rule = (report, { lockTimeout }) => {
+  const { locks, waitingLocks } = report;
   const [oldest] = locks.held;
   if (oldest === undefined || waitingLocks > 0 || oldest.heldFor < RULES.lockHeld) return undefined;
   return {
     code: 'lock-held',
     lasts: oldest.heldFor,
-    text: `has a lock that ${oldest.holder} holds for ${describeSpan(oldest.heldFor)}`,
-    remedy: `Nobody waits for it yet. If ${oldest.holder} does not work on something long, restart it. After ${describeSpan(lockTimeout)} the master lets the lock go.`,
+    text: `has a lock that ${named(oldest.holder, report)} holds for ${describeSpan(oldest.heldFor)}`,
+    remedy: `Nobody waits for it yet. If ${named(oldest.holder, report)} does not work on something long, restart it. After ${describeSpan(lockTimeout)} the master lets the lock go.`,
     isCritical: false,
   };
 };
 
-const slowPeer: Rule = ({ listedPeers }, { maxBuffered }) => {
+const slowPeer: Rule = (report, { maxBuffered }) => {
+  const { listedPeers } = report;
   const slow = listedPeers.filter(({ buffered }) => buffered >= maxBuffered * RULES.bufferedWarning);
   const worst = largest(slow, ({ buffered }) => buffered);
   if (worst === undefined) return undefined;
@@ -156,7 +159,7 @@ const slowPeer: Rule = ({ listedPeers }, { maxBuffered }) => {
     code: 'slow-peer',
     lasts: 0,
     text: `has a slow peer: ${worst.id} has not read what makes ${percent(worst.buffered, maxBuffered)} of maxBuffered${others}`,
-    remedy: `Look at the event loop of ${worst.id} (${worst.address}). It is cut off when it is over maxBuffered; raise that if such bursts are normal.`,
+    remedy: `Look at the event loop of ${named(worst.id, report)}, at ${worst.address}. It is cut off when it is over maxBuffered; raise that if such bursts are normal.`,
     isCritical: worst.buffered >= maxBuffered * RULES.bufferedCritical,
   };
 };
@@ -235,6 +238,12 @@ function alarmsOf({ alarms }: DatabaseReport, { monotonic }: Moment): Finding[] 
         : `${count} times, the last ${describeSpan(monotonic - last)} ago`;
     return { code: incident, lasts, text: `${text} (${often})`, remedy, isCritical: false };
   });
+}
+
+/** A peer, with the number of its process if that is known: it is what somebody must look at, or end. */
+function named(id: string, { listedPeers }: DatabaseReport): string {
+  const pid = listedPeers.find((peer) => peer.id === id)?.pid;
+  return pid === undefined ? id : `${id} (pid ${pid})`;
 }
 
 function largest(peers: readonly PeerReport[], by: (peer: PeerReport) => number): PeerReport | undefined {

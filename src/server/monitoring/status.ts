@@ -28,6 +28,8 @@ export interface ServerStatus {
   readonly connections: number;
   /** Databases that whoever asks may see, those that are not listed among them. */
   readonly databaseCount: number;
+  /** What is wrong outside of any database: who was refused lately, the most frequent first. */
+  readonly problems: readonly Problem[];
 }
 
 /** One peer. */
@@ -98,7 +100,7 @@ export const MAX_LISTED_DATABASES = 100;
 /** What the server says of itself. */
 export type ServerFacts = Pick<
   ServerStatus,
-  'version' | 'startedAt' | 'draining' | 'eventLoopDelayP99' | 'connections'
+  'version' | 'startedAt' | 'draining' | 'eventLoopDelayP99' | 'connections' | 'problems'
 >;
 
 /** What a status board works with. */

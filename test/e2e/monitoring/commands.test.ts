@@ -1,6 +1,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
 import { Cluster } from '../../support/cluster.js';
@@ -26,8 +27,13 @@ interface Run {
 }
 
 function run(...words: readonly string[]): Promise<Run> {
+  return runWith({}, ...words);
+}
+
+function runWith(env: Readonly<Record<string, string>>, ...words: readonly string[]): Promise<Run> {
+  const options = { env: { ...process.env, ...env } };
   return new Promise((resolve) => {
-    execFile(process.execPath, [script, ...words], (error, stdout, stderr) => {
+    execFile(process.execPath, [script, ...words], options, (error, stdout, stderr) => {
       resolve({ code: typeof error?.code === 'number' ? error.code : 0, stdout, stderr });
     });
   });
@@ -106,9 +112,54 @@ describe('peers, locks and databases', () => {
       'acebase-ipc-server: there is no token for third: give --token, --token-file or --admin-token\n',
     );
   });
+
+  it('take the variables of the AceBase processes, too', async () => {
+    const { port } = await serve({ token: 'sesame' });
+    await rawPeer({ port }, { database: 'mydb_data', id: 'worker01', token: 'sesame' });
+    const place = { ACEBASE_IPC_HOST: 'localhost', ACEBASE_IPC_PORT: String(port) };
+    const { stdout } = await runWith({ ...place, ACEBASE_IPC_TOKEN: 'sesame' }, 'peers', 'mydb', '--json');
+    expect(JSON.parse(stdout)).toMatchObject([{ database: 'mydb_data', id: 'worker01' }]);
+    const { stderr } = await runWith(place, 'peers', 'mydb');
+    expect(stderr).toContain('wants a token: set ACEBASE_IPC_TOKEN');
+  });
+
+  it('tell that processes are refused, where nobody is in', async () => {
+    const { port } = await serve({ token: 'sesame' });
+    for (let n = 0; n < 3; n++) {
+      await expect(
+        rawPeer({ port }, { database: 'mydb_data', id: 'worker01', token: 'wrong' }),
+      ).rejects.toThrow();
+    }
+    const { stdout } = await run('databases', '--port', String(port), '--token', 'sesame');
+    expect(stdout).toBe(
+      [
+        'nobody is connected',
+        '',
+        'WARNING: 3 attempts to connect were refused in the last minute: the token is missing or wrong',
+        '  Set `ipc.token` of the client to the token that the server was given for this database.',
+        '',
+      ].join('\n'),
+    );
+  });
 });
 
 describe('what is wrong is said with what to do', () => {
+  it('where a URL has no scheme', async () => {
+    const { code, stderr } = await run('databases', '--url', 'localhost:9163');
+    expect(code).toBe(2);
+    expect(stderr).toContain('--url: begin it with http:// or https://');
+  });
+
+  it('where a connection is ended', async () => {
+    const other = createTcpServer((socket) => void socket.once('data', () => socket.destroy()));
+    onTestFinished(() => void other.close());
+    await once(other.listen(0, '127.0.0.1'), 'listening');
+    const url = `http://127.0.0.1:${(other.address() as AddressInfo).port}`;
+    expect((await run('databases', '--url', url)).stderr).toContain(
+      'gives no answer (it ended the connection)',
+    );
+  });
+
   it('where nobody listens', async () => {
     const port = await freePort();
     expect(await run('peers', '--port', String(port))).toEqual({
@@ -121,7 +172,9 @@ describe('what is wrong is said with what to do', () => {
   it('where the token is missing or wrong', async () => {
     const { port } = await serve({ token: 'sesame' });
     const where = ['--port', String(port)];
-    expect((await run('locks', ...where)).stderr).toContain('wants a token: set ACEBASE_IPC_SERVER_TOKEN');
+    expect((await run('locks', ...where)).stderr).toContain(
+      'wants a token: set ACEBASE_IPC_TOKEN or ACEBASE_IPC_SERVER_TOKEN',
+    );
     const wrong = await run('locks', ...where, '--token', 'qX7-wrong');
     expect(wrong.stderr).toContain('does not know that token');
     expect(wrong.stderr).not.toContain('qX7');

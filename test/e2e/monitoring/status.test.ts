@@ -82,7 +82,7 @@ describe('GET /status', () => {
     );
     expect(masterAbsentFor).toBeGreaterThanOrEqual(2_000);
     expect(problems).toMatchObject([{ code: 'no-master' }]);
-    expect(problems[0]?.message).toMatch(/^mydb has no master since \d+ s: 1 worker waits$/);
+    expect(problems[0]?.message).toMatch(/^mydb has had no master for \d+ s: 1 worker waits$/);
   });
 
   it('shows each token what it opens', async () => {

@@ -41,7 +41,7 @@ test('secrets are only set', () => {
 
 test('tokens of a file and for databases are counted, not shown', () => {
   expect(lines({ ACEBASE_IPC_SERVER_TOKEN_FILE: '/t' })).toContainEqual(
-    expect.stringMatching(/^token +\(set by tokenFile, 2 of them\) /),
+    expect.stringMatching(/^token +\(set by tokenFile, 2 of them\) +tokenFile$/),
   );
   expect(lines({ ACEBASE_IPC_SERVER_TOKEN: '{"mydb":"hush"}' })).toContainEqual(
     expect.stringMatching(/^token +\(set, for mydb\) /),

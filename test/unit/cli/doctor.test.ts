@@ -18,6 +18,7 @@ const NOW = Date.parse('2026-06-01T12:00:00Z');
 const json = (status: number, body: unknown): Partial<Answer> => ({ status, body: JSON.stringify(body) });
 const refusal = (status: number, code: string) => json(status, { code, message: '', remedy: '' });
 const MASTER = { id: '[master]', connected: 1, client: 'acebase-ipc-server/2.0.0' };
+const WORKER = { ...MASTER, id: 'worker01' };
 
 interface Scene {
   readonly url?: string;
@@ -39,7 +40,7 @@ async function findings(scene: Scene): Promise<Partial<Record<Subject, Finding>>
     '/health': scene.health ?? json(200, { status: 'ok' }),
     '/ready': scene.ready ?? json(200, { status: 'ready' }),
     '/shop_data/connect': scene.connect ?? refusal(409, 'IPC_REFUSED_VERSION'),
-    '/shop_data/clients': scene.clients ?? json(200, [MASTER]),
+    '/shop_data/clients': scene.clients ?? json(200, [MASTER, WORKER]),
   };
   const found = await examine(
     { database: 'shop', url: new URL(url), token, folder: '/srv/shop' },
@@ -67,6 +68,12 @@ async function findings(scene: Scene): Promise<Partial<Record<Subject, Finding>>
 const systemError = (code: string, message = code) => Object.assign(new Error(message), { code });
 
 describe('the doctor', () => {
+  test('warns of a master that is alone', async () => {
+    const { clients, master } = await findings({ clients: json(200, [MASTER]) });
+    expect(master?.status).toBe('ok');
+    expect(clients).toMatchObject({ status: 'warning', message: expect.stringContaining('no worker') });
+  });
+
   test('finds a cluster well', async () => {
     const found = await findings({});
     const { certificate, ...others } = found;
@@ -271,6 +278,9 @@ describe('where the server is', () => {
     const { url: found, token } = placeOf({ database: 'shop', url, resolved, environment });
     return [found.origin, token];
   };
+
+  test('is said by a URL that begins with its scheme', () =>
+    expect(() => place({}, {}, 'localhost:9163')).toThrow(/--url: begin it with http:\/\/ or https:\/\//));
 
   test('is said by the options of the server, by --url, or by the variables of the processes', () => {
     expect(place({})).toEqual(['http://localhost:9163', undefined]);

@@ -44,11 +44,12 @@ describe('tables', () => {
   });
 
   test('of locks, in which a path is no command to the terminal', () => {
-    const status = exampleStatus(exampleDatabase({ locks: { ...locks, waitingCount: 11 } }));
+    const peers = [examplePeer({ pid: 4_711 }), examplePeer({ id: 'worker02' })];
+    const status = exampleStatus(exampleDatabase({ peers, locks: { ...locks, waitingCount: 11 } }));
     expect(lines(describeReport(status, { subject: 'locks' }))).toEqual([
-      'DATABASE   PEER      STATE      FOR  TO     PATH         WHY           TRANSACTION',
-      'mydb_data  worker01  held       1 s  write  orders/1     transactNode  transaction1',
-      'mydb_data  worker02  waiting  34 ms  read   orders·[2J·                transaction2',
+      'DATABASE   PEER      STATE      FOR   PID  TO     PATH         WHY           TRANSACTION',
+      'mydb_data  worker01  held       1 s  4711  write  orders/1     transactNode  transaction1',
+      'mydb_data  worker02  waiting  34 ms     –  read   orders·[2J·                transaction2',
       '10 more locks are not shown',
     ]);
     expect(describeReport(exampleStatus(exampleDatabase()), { subject: 'locks' })).toBe(
@@ -113,8 +114,8 @@ describe('rows for programs', () => {
     ]));
   test('of locks', () =>
     expect(rowsOf('locks', exampleStatus(exampleDatabase({ locks })))).toEqual([
-      { database: 'mydb_data', ...held },
-      { database: 'mydb_data', ...waiting, state: 'waiting' },
+      { database: 'mydb_data', pid: null, ...held },
+      { database: 'mydb_data', pid: null, ...waiting, state: 'waiting' },
     ]));
   test('of databases', () =>
     expect(rowsOf('databases', exampleStatus(exampleDatabase()))).toEqual([exampleDatabase()]));

@@ -291,6 +291,14 @@ describe('precedence', () => {
       '"ssl.certPath" in /c.json: 7 is not allowed. Allowed: the path of a file',
       '"ssl.certPath" in /c.json: the certificate needs its private key. Set ssl.keyPath or ssl.key as well',
     ]);
+    expect(problems(() => sources({ flags: { '--ssl-cert-path': 'c.pem' } })).lines).toEqual([
+      '--ssl-cert-path: the certificate needs its private key. Set --ssl-key-path or --ssl-key as well',
+    ]);
+    expect(
+      problems(() => sources({ environment: { ACEBASE_IPC_SERVER_SSL_KEY_PATH: 'k.pem' } })).lines,
+    ).toEqual([
+      'ACEBASE_IPC_SERVER_SSL_KEY_PATH: the private key needs its certificate. Set ACEBASE_IPC_SERVER_SSL_CERT_PATH or ACEBASE_IPC_SERVER_SSL_CERT as well',
+    ]);
   });
 
   test('lists and booleans are read from text', () =>

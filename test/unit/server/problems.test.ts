@@ -56,17 +56,17 @@ describe('no master', () => {
   test('is a problem when workers wait, and has lasted as long as a restart', () => {
     expect(absent(RULES.masterAbsentWarning - 1, 3)).toEqual([]);
     expect(absent(RULES.masterAbsentWarning, 1)).toEqual([
-      ['no-master', 'warning', 'mydb has no master since 2 s: 1 worker waits'],
+      ['no-master', 'warning', 'mydb has had no master for 2 s: 1 worker waits'],
     ]);
     expect(absent(14_000, 3)).toEqual([
-      ['no-master', 'critical', 'mydb has no master since 14 s: 3 workers wait'],
+      ['no-master', 'critical', 'mydb has had no master for 14 s: 3 workers wait'],
     ]);
   });
 
   test('is worth a word when workers are there, and none at all when nobody is', () => {
     expect(absent(RULES.masterAbsentCritical - 1, 0)).toEqual([]);
     expect(absent(14_000, 0)).toEqual([
-      ['no-master', 'warning', 'mydb has no master since 14 s: 1 worker is there'],
+      ['no-master', 'warning', 'mydb has had no master for 14 s: 1 worker is there'],
     ]);
     const nobody = {
       master: { connected: 0, settling: 0, away: 0 },
@@ -127,6 +127,18 @@ describe('locks', () => {
     expect(holding(45_000)).toEqual([
       ['lock-held', 'warning', 'mydb has a lock that worker02 holds for 45 s'],
     ]);
+  });
+
+  test('with the process of who holds them, where it is known', () => {
+    const listedPeers = [{ ...peer, id: 'worker02', pid: 4_711 }];
+    const [problem] = problems({
+      listedPeers,
+      waitingLocks: 1,
+      oldestWaitingLock: 8_000,
+      locks: { held: [held], waiting: [] },
+    });
+    expect(problem?.message).toContain('; worker02 (pid 4711) holds one for 9 s');
+    expect(problem?.remedy).toContain('worker02 (pid 4711)');
   });
 });
 

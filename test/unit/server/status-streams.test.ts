@@ -24,6 +24,7 @@ function boardOf(lab: BrokerLab): StatusBoard {
     draining: false,
     eventLoopDelayP99: 0,
     connections: 0,
+    problems: [],
   });
   return new StatusBoard({ broker: lab.broker, clock: lab.clock, limits, server });
 }

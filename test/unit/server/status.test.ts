@@ -3,7 +3,14 @@ import { MAX_LISTED_DATABASES, StatusBoard } from '../../../src/server/monitorin
 import { BrokerLab } from '../../support/broker-lab.js';
 
 const limits = { maxBuffered: 1_000, maxMailPerPeer: 1_000, lockTimeout: 120_000, reconnectGrace: 11_000 };
-const facts = { version: '9', startedAt: 0, draining: false, eventLoopDelayP99: 0, connections: 3 };
+const facts = {
+  version: '9',
+  startedAt: 0,
+  draining: false,
+  eventLoopDelayP99: 0,
+  connections: 3,
+  problems: [],
+};
 
 test('a status lists no more than so many databases, by name, and counts them all', () => {
   const lab = new BrokerLab({ maxDatabases: 1_000 });
