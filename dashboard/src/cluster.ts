@@ -15,6 +15,12 @@ export function healthOf({ problems, peerCount, master }: DatabaseStatus): Healt
   return master === null ? 'warning' : 'well';
 }
 
+/** How bad it looks. Without a line to the server nobody knows that all is well. */
+export function shownHealth(database: DatabaseStatus, isStale: boolean): Health {
+  const health = healthOf(database);
+  return isStale && health === 'well' ? 'left' : health;
+}
+
 /** Whether somebody should look at it. */
 export function isTroubled(database: DatabaseStatus): boolean {
   return database.problems.length > 0;
@@ -75,7 +81,7 @@ export function titleOf(status: Status | null): string {
   const troubled = status?.databases.filter(isTroubled) ?? [];
   const name = 'AceBase IPC server';
   const [first] = troubled;
-  if (first === undefined) return name;
+  if (first === undefined) return status !== null && status.server.problems.length > 0 ? `(!) ${name}` : name;
   return `(!) ${troubled.length === 1 ? first.name : counted(troubled.length, 'database')} · ${name}`;
 }
 

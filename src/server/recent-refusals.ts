@@ -35,13 +35,13 @@ export class RecentRefusals {
   }
 
   /** How many there were within the last minute, five seconds more or less, and for how many milliseconds there have been some. */
-  count(codes: readonly RefusalCode[]): { readonly count: number; readonly lasts: number } {
+  count(code: RefusalCode): { readonly count: number; readonly lasts: number } {
     const now = this.#clock.now();
     this.#forgetOld(now);
     let count = 0;
     let lasts = 0;
     for (const { since, counts } of this.#slices) {
-      const here = codes.reduce((sum, code) => sum + (counts.get(code) ?? 0), 0);
+      const here = counts.get(code) ?? 0;
       if (here > 0 && count === 0) lasts = now - since;
       count += here;
     }

@@ -1,9 +1,9 @@
 import { useState } from 'preact/hooks';
-import { firstChoice, healthOf, isTroubled } from '../cluster.js';
+import { firstChoice, healthOf, isTroubled, shownHealth } from '../cluster.js';
 import type { History } from '../history.js';
 import type { DatabaseStatus, Status } from '../status.js';
 import { count } from '../words.js';
-import { Database } from './database.js';
+import { Database, ProblemBanner } from './database.js';
 import { Empty } from './empty.js';
 import { Mark } from './mark.js';
 
@@ -13,20 +13,38 @@ interface ClusterProps {
   /** The database that the address names. */
   readonly choice: string | undefined;
   readonly hasToken: boolean;
+  /** Whether there is no line: what is shown is what was known last. */
+  readonly isStale: boolean;
 }
 
 /** All databases, and one of them closely. */
-export function Cluster({ status, history, choice, hasToken }: ClusterProps) {
+export function Cluster({ status, history, choice, hasToken, isStale }: ClusterProps) {
   // What is shown must not change by itself because another database fares worse.
   const [first, setFirst] = useState<string>();
   const { databases, server } = status;
   const name = choice ?? first ?? firstChoice(status);
   if (name !== undefined && first === undefined) setFirst(name);
-  if (databases.length === 0 && choice === undefined) return <Empty hasToken={hasToken} />;
+  const concerns = server.problems;
+  if (databases.length === 0 && choice === undefined) {
+    return (
+      <>
+        {concerns.length > 0 && (
+          <section class="problems" aria-label="Problems">
+            {concerns.map((problem) => (
+              <ProblemBanner key={problem.code} problem={problem} now={server.now} />
+            ))}
+          </section>
+        )}
+        <Empty hasToken={hasToken} />
+      </>
+    );
+  }
   const chosen = databases.find((database) => database.name === name);
   return (
     <>
-      {databases.length > 1 && <Databases databases={databases} chosen={name} total={server.databaseCount} />}
+      {databases.length > 1 && (
+        <Databases databases={databases} chosen={name} total={server.databaseCount} isStale={isStale} />
+      )}
       {chosen === undefined ? (
         <Absent name={name ?? ''} isAlone={databases.length === 0} hasToken={hasToken} />
       ) : (
@@ -35,6 +53,8 @@ export function Cluster({ status, history, choice, hasToken }: ClusterProps) {
           database={chosen}
           history={history}
           now={server.now}
+          concerns={concerns}
+          isStale={isStale}
           others={databases.filter((database) => database !== chosen && isTroubled(database))}
         />
       )}
@@ -46,11 +66,13 @@ function Databases({
   databases,
   chosen,
   total,
+  isStale,
 }: {
   readonly databases: readonly DatabaseStatus[];
   readonly chosen: string | undefined;
   /** More than are listed, if there are very many. */
   readonly total: number;
+  readonly isStale: boolean;
 }) {
   const words = {
     well: 'well',
@@ -62,14 +84,15 @@ function Databases({
     <nav class="databases" aria-label="Databases">
       <ul>
         {databases.map((database) => {
-          const health = healthOf(database);
+          const health = shownHealth(database, isStale);
+          const label = isStale ? `${words[healthOf(database)]}, as far as is known` : words[health];
           return (
             <li key={database.name}>
               <a
                 href={`#/${encodeURIComponent(database.name)}`}
                 aria-current={database.name === chosen ? 'page' : undefined}
               >
-                <Mark health={health} label={words[health]} />
+                <Mark health={health} label={label} />
                 {database.name}
               </a>
             </li>

@@ -1,4 +1,4 @@
-import { calmWords, healthOf, sortedProblems } from '../cluster.js';
+import { calmWords, shownHealth, sortedProblems } from '../cluster.js';
 import type { History, Sample } from '../history.js';
 import type { DatabaseStatus, Problem } from '../status.js';
 import { bytes, count, counted, latency, rate, seconds, timeOfDay } from '../words.js';
@@ -13,6 +13,10 @@ interface DatabaseProps {
   readonly history: History;
   /** The server's clock. */
   readonly now: number;
+  /** What is wrong with the server as a whole. */
+  readonly concerns: readonly Problem[];
+  /** Whether there is no line: what is shown is what was known last. */
+  readonly isStale: boolean;
   /** Other databases that have problems. */
   readonly others: readonly DatabaseStatus[];
 }
@@ -25,14 +29,15 @@ const MESSAGE_LINES: readonly Line[] = [
 const WAIT_LINES: readonly Line[] = [{ label: 'wait', key: 'lockWait', color: '--line-3', isSparse: true }];
 
 /** One database: what is wrong, and everything to find out why. */
-export function Database({ database, history, now, others }: DatabaseProps) {
+export function Database(props: DatabaseProps) {
+  const { database, history, now } = props;
   const samples = history.samples(database.name);
   return (
     <article aria-labelledby="database-name">
       <h2 id="database-name" class="database-name">
         {database.name}
       </h2>
-      <Problems database={database} now={now} others={others} />
+      <Problems {...props} />
       <Figures database={database} samples={samples} />
       <div class="plots">
         <Plot title="Messages per second" samples={samples} now={now} lines={MESSAGE_LINES} format={rate} />
@@ -51,11 +56,11 @@ export function Database({ database, history, now, others }: DatabaseProps) {
   );
 }
 
-function Problems({ database, now, others }: Omit<DatabaseProps, 'history'>) {
-  const problems = sortedProblems(database.problems);
+function Problems({ database, now, others, concerns, isStale }: DatabaseProps) {
+  const problems = sortedProblems([...database.problems, ...concerns]);
   return (
     <section class="problems" aria-label="Problems">
-      {problems.length === 0 && <NoProblem database={database} />}
+      {problems.length === 0 && <NoProblem database={database} isStale={isStale} />}
       {problems.map((problem) => (
         <ProblemBanner key={problem.code} problem={problem} now={now} />
       ))}
@@ -75,16 +80,22 @@ function Problems({ database, now, others }: Omit<DatabaseProps, 'history'>) {
       {/* The banners tick; only what is new is read out. */}
       <p class="unseen" role="status">
         {problems.length === 0
-          ? calmWords(database).title
+          ? calmTitle(database, isStale)
           : `${counted(problems.length, 'problem')}: ${problems.map(({ code }) => code).join(', ')}`}
       </p>
     </section>
   );
 }
 
-function NoProblem({ database }: { readonly database: DatabaseStatus }) {
-  const health = healthOf(database);
-  const { title, text } = calmWords(database);
+function calmTitle(database: DatabaseStatus, isStale: boolean): string {
+  const { title } = calmWords(database);
+  return isStale ? `Last known: ${title.charAt(0).toLowerCase()}${title.slice(1)}` : title;
+}
+
+function NoProblem({ database, isStale }: Pick<DatabaseProps, 'database' | 'isStale'>) {
+  const health = shownHealth(database, isStale);
+  const { text } = calmWords(database);
+  const title = calmTitle(database, isStale);
   return (
     <div class={`banner ${health}`}>
       <Mark health={health} />
@@ -96,7 +107,7 @@ function NoProblem({ database }: { readonly database: DatabaseStatus }) {
   );
 }
 
-function ProblemBanner({ problem, now }: { readonly problem: Problem; readonly now: number }) {
+export function ProblemBanner({ problem, now }: { readonly problem: Problem; readonly now: number }) {
   const health = problem.severity === 'critical' ? 'critical' : 'warning';
   return (
     <div class={`banner ${health}`}>
@@ -138,12 +149,7 @@ function Figures({
       <Figure name="Messages in" value={`${rate(last?.in ?? 0)}/s`} note={`${rate(last?.out ?? 0)}/s out`} />
       <Figure
         name="Locks"
-        value={`${count(locks.heldCount)} held`}
-        note={
-          locks.waitingCount === 0
-            ? 'nobody waits'
-            : `${count(locks.waitingCount)} waiting, up to ${latency(longest)}`
-        }
+        {...lockWords(locks.heldCount, locks.waitingCount, longest)}
         concern={longest > LONG_WAIT_MS ? 'warning' : undefined}
       />
       <Figure
@@ -154,6 +160,12 @@ function Figures({
       <Figure name="Mail kept" value={count(mail.messages)} note={bytes(mail.bytes)} />
     </dl>
   );
+}
+
+/** Locks are held all the time; that somebody waits for one is what is looked for. */
+function lockWords(held: number, waiting: number, longest: number) {
+  if (waiting === 0) return { value: `${count(held)} held`, note: 'nobody waits' };
+  return { value: `${count(waiting)} waiting`, note: `up to ${latency(longest)}; ${count(held)} held` };
 }
 
 function MasterFigure({ database }: { readonly database: DatabaseStatus }) {

@@ -65,7 +65,7 @@ function LineState({ feed }: { readonly feed: FeedState }) {
     live: 'Live',
     connecting: 'Connecting',
     lost: 'Not connected',
-    token: 'Locked',
+    token: 'Token needed',
     refused: 'Refused',
   };
   return (
@@ -91,7 +91,13 @@ function Content(props: PageProps) {
           {feed.kind === 'lost' && <Lost {...props} feed={feed} />}
           {status === null && feed.kind !== 'lost' && <p class="quiet center">Connecting …</p>}
           {status !== null && (
-            <Cluster status={status} history={history} choice={choice} hasToken={hasToken} />
+            <Cluster
+              status={status}
+              history={history}
+              choice={choice}
+              hasToken={hasToken}
+              isStale={feed.kind === 'lost'}
+            />
           )}
         </>
       );

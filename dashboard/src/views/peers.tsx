@@ -8,6 +8,7 @@ const COLUMNS = [
   { label: 'Peer', class: 'wide' },
   { label: 'Client', class: 'client' },
   { label: 'Address', class: 'address' },
+  { label: 'PID', isNumber: true, class: 'pid' },
   { label: 'Connected', isNumber: true },
   { label: 'In /s', isNumber: true, class: 'rate' },
   { label: 'Out /s', isNumber: true, class: 'rate' },
@@ -53,6 +54,8 @@ function cellsOf(peer: PeerStatus, database: string, history: History, now: numb
     </>,
     peer.client ?? 'AceBase’s own',
     peer.address,
+    // A number that is copied to a shell: no commas.
+    peer.pid === null ? '–' : String(peer.pid),
     <time
       key="since"
       dateTime={new Date(peer.connectedAt).toISOString()}

@@ -27,8 +27,9 @@ export function TokenForm({ wasWrong, onToken }: TokenFormProps) {
     <form class="token" method="post" onSubmit={submit}>
       <h2>This server wants a token</h2>
       <p id="token-help">
-        Its <code>adminToken</code>, or the token of a database, to see that database. It stays in this tab
-        until you close it, and goes to no other server.
+        The one that its AceBase processes show (the option <code>token</code>, or what is in its{' '}
+        <code>tokenFile</code>) opens their databases; <code>adminToken</code>, if there is one, opens all. It
+        stays in this tab until you close it, and goes to no other server.
       </p>
       <label for="token">Token</label>
       <div class="field">

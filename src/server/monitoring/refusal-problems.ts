@@ -4,24 +4,27 @@ import { ERRORS, type RefusalCode } from '../../errors.js';
 import type { RecentRefusals } from '../recent-refusals.js';
 import type { Problem } from './problems.js';
 
-/** Refusals that somebody must do something about, with those that have the same cause. Others mend themselves. */
-const TELLING: readonly (readonly [RefusalCode, ...RefusalCode[]])[] = [
-  ['IPC_REFUSED_TOKEN', 'IPC_HTTP_UNAUTHORIZED'],
-  ['IPC_REFUSED_DATABASE'],
-  ['IPC_REFUSED_DATABASE_NAME'],
-  ['IPC_REFUSED_VERSION'],
-  ['IPC_REFUSED_SECOND_MASTER'],
-  ['IPC_REFUSED_ORIGIN'],
-  ['IPC_REFUSED_HOST'],
-  ['IPC_REFUSED_MALFORMED_HTTP'],
-  ['IPC_REFUSED_TOO_MANY_CONNECTIONS'],
-  ['IPC_REFUSED_TOO_MANY_DATABASES'],
-  ['IPC_REFUSED_TOO_MANY_PEERS'],
+/**
+ * Refusals that somebody must do something about. Others mend themselves, or are of requests that ask how the server is:
+ * each dashboard makes one before its token is typed.
+ */
+const TELLING: readonly RefusalCode[] = [
+  'IPC_REFUSED_TOKEN',
+  'IPC_REFUSED_DATABASE',
+  'IPC_REFUSED_DATABASE_NAME',
+  'IPC_REFUSED_VERSION',
+  'IPC_REFUSED_SECOND_MASTER',
+  'IPC_REFUSED_ORIGIN',
+  'IPC_REFUSED_HOST',
+  'IPC_REFUSED_MALFORMED_HTTP',
+  'IPC_REFUSED_TOO_MANY_CONNECTIONS',
+  'IPC_REFUSED_TOO_MANY_DATABASES',
+  'IPC_REFUSED_TOO_MANY_PEERS',
 ];
 
 /** The refusals of the last minute, a problem for each reason, the most frequent first. @param wall milliseconds since 1970 */
 export function refusalProblems(recent: Pick<RecentRefusals, 'count'>, wall: number): readonly Problem[] {
-  return TELLING.map((codes) => ({ code: codes[0], ...recent.count(codes) }))
+  return TELLING.map((code) => ({ code, ...recent.count(code) }))
     .filter(({ count }) => count > 0)
     .sort((one, other) => other.count - one.count)
     .map(({ code, count, lasts }) => ({

@@ -98,6 +98,41 @@ describe.runIf(chromiumPath !== undefined)('the dashboard', () => {
     expect(await dashboard.complaintsOfAxe()).toEqual([]);
   });
 
+  it('says that all was well, not that it is, when the server is gone', async () => {
+    scripted.say(statusOf([databaseStatus(), databaseStatus({ name: 'other_data' })]));
+    const dashboard = await DashboardPage.open(scripted.url);
+    await dashboard.sees('All is well');
+    await scripted.stop();
+    await dashboard.sees('Last known: all is well');
+    expect(await dashboard.page.locator('.banner.well, .mark.well').count()).toBe(0);
+  });
+
+  it('tells who is not let in, which processes peers are, and how many wait', async () => {
+    const refused = {
+      code: 'IPC_REFUSED_TOKEN',
+      since: NOON,
+      message: '12 attempts to connect were refused',
+      remedy: 'Set it.',
+      severity: 'warning',
+    } as const;
+    scripted.say(statusOf([], { problems: [refused] }));
+    const dashboard = await DashboardPage.open(scripted.url);
+    await dashboard.sees('12 attempts to connect were refused');
+    const { locks } = databaseStatus();
+    const waiting = [{ ...held, requester: 'worker01', waitingFor: 100 }];
+    const database = databaseStatus({
+      peers: [peerStatus({ pid: 4_711 })],
+      locks: { ...locks, waiting, heldCount: 2, waitingCount: 1 },
+    });
+    scripted.say(statusOf([database], { problems: [refused] }));
+    await dashboard.row(/peers/, '4711').waitFor();
+    await dashboard.sees('12 attempts to connect were refused');
+    expect(await dashboard.page.locator('.figures div', { hasText: 'Locks' }).innerText()).toMatch(
+      /1 waiting\s+up to 100 ms; 2 held/,
+    );
+    expect(await dashboard.page.locator('.banner.well').count()).toBe(0);
+  });
+
   it('shows what peers call themselves as text, whatever it is', async () => {
     const markup = '<img src=x onerror="globalThis.stung = true"><script>globalThis.stung = true</script>';
     const { locks } = databaseStatus();

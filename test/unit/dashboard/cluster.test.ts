@@ -4,6 +4,7 @@ import {
   exampleCode,
   firstChoice,
   healthOf,
+  shownHealth,
   sortedPeers,
   sortedProblems,
   titleOf,
@@ -22,6 +23,19 @@ const broken = databaseStatus({ name: 'broken', problems: [problem('warning'), p
 
 test('a database is as bad as its worst problem', () => {
   expect([fine, warned, broken].map(healthOf)).toEqual(['well', 'warning', 'critical']);
+});
+
+test('without a line, nobody knows that all is well', () => {
+  expect([fine, warned, broken].map((database) => shownHealth(database, false))).toEqual([
+    'well',
+    'warning',
+    'critical',
+  ]);
+  expect([fine, warned, broken].map((database) => shownHealth(database, true))).toEqual([
+    'left',
+    'warning',
+    'critical',
+  ]);
 });
 
 test('the worst database is shown first, else the first one', () => {
@@ -49,6 +63,7 @@ test('the master comes first, then who is away, then the others as they came', (
 test('the title of the tab tells that something is wrong', () => {
   expect(titleOf(null)).toBe('AceBase IPC server');
   expect(titleOf(statusOf([fine]))).toBe('AceBase IPC server');
+  expect(titleOf(statusOf([fine], { problems: [problem('warning')] }))).toBe('(!) AceBase IPC server');
   expect(titleOf(statusOf([fine, warned]))).toBe('(!) warned · AceBase IPC server');
   expect(titleOf(statusOf([broken, warned]))).toBe('(!) 2 databases · AceBase IPC server');
 });
