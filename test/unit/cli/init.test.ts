@@ -103,6 +103,16 @@ test('init pm2 --tls writes where the certificate and the token are, and how to 
   for (const name of ['ipc-token', 'ipc-cert.pem', 'ipc-key.pem', 'ipc-ca.pem']) expect(said).toContain(name);
 });
 
+test('docs/OPERATIONS.md has the commands of init pm2 --tls', () => {
+  const said = init({ supervisor: 'pm2', database: 'mydb', folder, force: false, tls: true });
+  const commands = said.split('\n').filter((line) => /openssl|^ +echo|doctor/.test(line));
+  expect(commands).toHaveLength(6);
+  const operations = readFileSync(new URL('../../../docs/OPERATIONS.md', import.meta.url), 'utf8').split(
+    '\n',
+  );
+  for (const command of commands) expect(operations).toContain(command.trim());
+});
+
 test('init systemd --tls is refused', () => {
   expect(() => init({ supervisor: 'systemd', database: 'shop', folder, force: false, tls: true })).toThrow(
     /--tls/,
