@@ -11,6 +11,7 @@ import {
   SILENT_BEATS,
 } from './connection-times.js';
 import type { Failure } from './failure.js';
+import { Steps } from './steps.js';
 
 /** How much of the body of a refusal is read. */
 const REFUSAL_BYTES = 4_096;
@@ -68,9 +69,7 @@ export class Connection {
   #cancelWait: Cancel | undefined;
   #cancelBeat: Cancel | undefined;
   #silentBeats = 0;
-  /** What is to be called when all that the server had said was heard, and the ping whose pong tells so. */
-  #whenInStep: (() => void) | undefined;
-  #stepPings = 0;
+  readonly #steps = new Steps();
 
   constructor(handlers: ConnectionHandlers, tools: ConnectionTools) {
     this.#handlers = handlers;
@@ -98,12 +97,9 @@ export class Connection {
     this.#waitMs = FIRST_WAIT_MS;
   }
 
-  /**
-   * Calls once, when everything was heard that the server had said by now, be it on this line or on one after it. Who asks
-   * again takes back what he asked before.
-   */
+  /** Calls once, when everything was heard that the server had said by now, be it on this line or on one after it. */
   inStep(callback: () => void): void {
-    this.#whenInStep = callback;
+    this.#steps.wait(callback);
     this.#askForStep();
   }
 
@@ -117,7 +113,7 @@ export class Connection {
     this.#isEnded = true;
     this.#cancelWait?.();
     this.#cancelWait = undefined;
-    this.#whenInStep = undefined;
+    this.#steps.clear();
     this.#cancelBeat?.();
     if (this.#isOpen) this.#socket?.close(1000);
     else this.#socket?.terminate();
@@ -147,7 +143,7 @@ export class Connection {
     socket.on('ping', heard);
     socket.on('pong', (data: Buffer) => {
       heard();
-      ifThis(() => this.#ponged(String(data)));
+      ifThis(() => this.#steps.ponged(String(data)));
     });
     socket.on('unexpected-response', (_request, response) => {
       void readRefusal(response).then((refusal) => {
@@ -172,15 +168,8 @@ export class Connection {
   }
 
   #askForStep(): void {
-    // What is sent behind the server's words is answered behind them.
-    if (this.#isOpen && this.#whenInStep !== undefined) this.#socket?.ping(String(++this.#stepPings));
-  }
-
-  #ponged(ping: string): void {
-    const callback = this.#whenInStep;
-    if (callback === undefined || ping !== String(this.#stepPings)) return;
-    this.#whenInStep = undefined;
-    callback();
+    const ping = this.#isOpen ? this.#steps.nextPing() : undefined;
+    if (ping !== undefined) this.#socket?.ping(ping);
   }
 
   #watch(): void {

@@ -7,6 +7,7 @@ import {
   LONGEST_WAIT_MS,
   SILENT_BEATS,
 } from '../../../src/client/connection-times.js';
+import { Steps } from '../../../src/client/steps.js';
 import type { RefusalCode } from '../../../src/errors.js';
 import type { Line } from '../line.js';
 import type { StockPeer } from './stock-peer.js';
@@ -28,8 +29,7 @@ export class OurConnection {
   #attempts = 0;
   #waitMs = FIRST_WAIT_MS;
   #silentBeats = 0;
-  #whenInStep: (() => void) | undefined;
-  #stepPings = 0;
+  readonly #steps = new Steps();
 
   constructor(process: StockPeer, handlers: OurConnectionHandlers) {
     this.#process = process;
@@ -104,7 +104,7 @@ export class OurConnection {
 
   /** Calls once, when everything was heard that the server had said by now, be it on this line or on one after it. */
   inStep(callback: () => void): void {
-    this.#whenInStep = callback;
+    this.#steps.wait(callback);
     this.#askForStep();
   }
 
@@ -118,18 +118,12 @@ export class OurConnection {
 
   end(): void {
     this.#isEnded = true;
-    this.#whenInStep = undefined;
+    this.#steps.clear();
   }
 
   #askForStep(): void {
-    if (this.line === undefined || this.#whenInStep === undefined) return;
-    const ping = ++this.#stepPings;
-    this.line.pingServer(() => {
-      const callback = this.#whenInStep;
-      if (callback === undefined || ping !== this.#stepPings) return;
-      this.#whenInStep = undefined;
-      callback();
-    });
+    const ping = this.line === undefined ? undefined : this.#steps.nextPing();
+    if (ping !== undefined) this.line?.pingServer(() => this.#steps.ponged(ping));
   }
 
   #watch(line: Line): void {

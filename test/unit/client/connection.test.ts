@@ -111,6 +111,17 @@ describe('a connection', () => {
     expect(told.filter((it) => !it.startsWith('lost'))).toEqual(['said meanwhile', 'in step']);
   });
 
+  it('calls everybody who waits for that, and takes nobody for another', () => {
+    const { told, connection, last } = lab();
+    last().emit('open');
+    connection.inStep(() => told.push('first'));
+    connection.inStep(() => told.push('second'));
+    last().emit('pong', Buffer.from(last().pings[0] ?? ''));
+    expect(told).toEqual([]);
+    last().emit('pong', Buffer.from(last().pings[1] ?? ''));
+    expect(told).toEqual(['first', 'second']);
+  });
+
   it('hears nothing of a line that is over, and leaves no timer behind when it ends', () => {
     const { clock, told, connection, last } = lab();
     const old = last();
