@@ -15,6 +15,26 @@ import { eventually } from '../support/waiting.js';
 const PACKAGES = ['acebase', 'acebase-server', 'ws'];
 const analyze = '/usr/bin/systemd-analyze';
 
+/** Changes the one file for the server and all processes. */
+async function changeSettings(folder: string, changes: object): Promise<void> {
+  const path = join(folder, 'ipc.json');
+  const before = JSON.parse(await readFile(path, 'utf8')) as object;
+  await writeFile(path, JSON.stringify({ ...before, ...changes }));
+}
+
+/** Starts the cluster of a folder, and resolves when it takes what is written. */
+async function startShop(ecosystem: string, httpPort: number) {
+  const pm2 = await Pm2.create(ecosystem, { HTTP_PORT: String(httpPort), NODE_PATH: '' });
+  onTestFinished(() => pm2.end());
+  await pm2.start();
+  const client = new DatabaseClient(`http://localhost:${httpPort}`, 'shop');
+  await eventually(() => client.set('greeting', 'hello').then(() => true), {
+    timeout: 60_000,
+    interval: 200,
+  });
+  return { pm2, client };
+}
+
 describe('acebase-ipc-server init pm2', () => {
   it.each(['commonjs', 'module'] as const)(
     'writes files that pm2 runs, in a project of type %s',
@@ -27,21 +47,9 @@ describe('acebase-ipc-server init pm2', () => {
 
       const [ipcPort = 0, httpPort = 0] = await freePorts(2);
       const ecosystem = join(folder, `ecosystem.config.${type === 'module' ? 'cjs' : 'js'}`);
-      // The one file for the server and all processes.
-      const settings = join(folder, 'ipc.json');
-      const change = async (changes: object) => {
-        const before = JSON.parse(await readFile(settings, 'utf8')) as object;
-        await writeFile(settings, JSON.stringify({ ...before, ...changes }));
-      };
+      const change = (changes: object) => changeSettings(folder, changes);
       await change({ port: ipcPort });
-      const pm2 = await Pm2.create(ecosystem, { HTTP_PORT: String(httpPort), NODE_PATH: '' });
-      onTestFinished(() => pm2.end());
-      await pm2.start();
-      const client = new DatabaseClient(`http://localhost:${httpPort}`, 'shop');
-      await eventually(() => client.set('greeting', 'hello').then(() => true), {
-        timeout: 60_000,
-        interval: 200,
-      });
+      const { pm2, client } = await startShop(ecosystem, httpPort);
       expect(await client.get('greeting')).toBe('hello');
 
       // And the doctor finds it well: all processes have the client of this package.
@@ -100,20 +108,8 @@ describe('acebase-ipc-server init pm2 --tls', () => {
     await promisify(execFile)('sh', ['-ec', commands.join('\n')], { cwd: folder });
 
     const [ipcPort = 0, httpPort = 0] = await freePorts(2);
-    const settings = join(folder, 'ipc.json');
-    const written = JSON.parse(await readFile(settings, 'utf8')) as object;
-    await writeFile(settings, JSON.stringify({ ...written, port: ipcPort }));
-    const pm2 = await Pm2.create(join(folder, 'ecosystem.config.js'), {
-      HTTP_PORT: String(httpPort),
-      NODE_PATH: '',
-    });
-    onTestFinished(() => pm2.end());
-    await pm2.start();
-    const client = new DatabaseClient(`http://localhost:${httpPort}`, 'shop');
-    await eventually(() => client.set('greeting', 'hello').then(() => true), {
-      timeout: 60_000,
-      interval: 200,
-    });
+    await changeSettings(folder, { port: ipcPort });
+    const { pm2 } = await startShop(join(folder, 'ecosystem.config.js'), httpPort);
     await eventually(async () => (await pm2.output()).includes(`:${ipcPort} (TLS, token required)`));
     const doctor = await runCommand(['doctor', 'shop', '--config', 'ipc.json', '--json'], {
       folder,
