@@ -28,7 +28,8 @@ export function newcomer(
   const { link, connectedAt } = settings;
   // What a stock master has read matters to nobody: it is never given its mail again.
   const isTracked = peerId !== MASTER_ID || client !== undefined;
-  const peer = new Peer(peerId, address, connectedAt, new Outbox(link, { ...settings, peerId, isTracked }));
+  const outbox = new Outbox(link, { ...settings, peerId, isTracked, isCounted: client !== undefined });
+  const peer = new Peer(peerId, address, connectedAt, outbox);
   peer.process = process;
   if (client !== undefined) peer.session = new Session(client, connectedAt);
   return peer;

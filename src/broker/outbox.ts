@@ -15,6 +15,8 @@ export interface OutboxSettings {
   readonly kept: ByteBudget;
   /** Whether it is known what the peer has read, so that the rest can be sent again. */
   readonly isTracked: boolean;
+  /** Whether the client counts what it reads: then what it has read need not be known before the line breaks. */
+  readonly isCounted: boolean;
   /** How many frames have come to the database so far. */
   readonly framesSoFar: () => number;
 }
@@ -266,7 +268,7 @@ export class Outbox {
     this.#pingedBytes = this.#pendingBytes;
     // More may still come of the frame that is being handled.
     this.#pingedUpTo = this.#settings.framesSoFar() - 1;
-    link.ping(this.#pingToken);
+    link.ping(this.#pingToken, this.#settings.isCounted);
   }
 
   #isTooLongToPush(payload: Uint8Array): boolean {

@@ -51,8 +51,12 @@ export interface PeerProcess {
 export interface Link {
   /** One text message. */
   send(payload: Uint8Array): void;
-  /** A ping that the peer answers by itself; its pong arrives as `Peer.acknowledge(token)`. */
-  ping(token: number): void;
+  /**
+   * A ping that the peer answers by itself; its pong arrives as `Peer.acknowledge(token)`.
+   *
+   * @param isPatient whether nothing waits for the pong: the ping may go with others, a little later
+   */
+  ping(token: number, isPatient?: boolean): void;
   /** Bytes that were sent but not yet handed to the operating system. */
   readonly bufferedBytes: number;
   /** Milliseconds between the last ping that was answered and its pong; `undefined` before the first one. For people to read. */

@@ -160,6 +160,7 @@ export interface RemoteIPCPeer {
   handleMessage(message: Message): unknown;
   lock(details: LockDetails): Promise<IPCLock>;
   request(request: Message): Promise<unknown>;
+  sendRequest(data: unknown): Promise<unknown>;
   addPeer(id: string, sendReply?: boolean): void;
   removePeer(id: string, ignoreUnknown?: boolean): void;
   cancelRemoteSubscription(peerId: string, details: { path: string; event: string }): void;

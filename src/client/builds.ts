@@ -13,7 +13,7 @@ import type { IndexMethods } from './query-caches.js';
 /** What is replaced in AceBase's class of remote peers. */
 export type RemotePeerMethods = Pick<
   RemoteIPCPeer,
-  'connect' | 'sendMessage' | 'lock' | 'cancelRemoteSubscription'
+  'connect' | 'sendMessage' | 'sendRequest' | 'lock' | 'cancelRemoteSubscription' | 'exit'
 >;
 
 /** One build of one acebase package: its modules are loaded once in a process, whoever imports them. */
@@ -97,7 +97,16 @@ function loadBuild(folder: string, version: string, root: string, format: Build[
   };
   const remotePeer = prototypeOf(loaded('ipc/remote.js'), 'RemoteIPCPeer');
   for (const name of ['connect', 'sendMessage', 'fetch']) mustHave(Object.hasOwn(remotePeer, name), name);
-  for (const name of ['lock', 'request', 'handleMessage', 'addPeer', 'removePeer', 'exit', 'emit']) {
+  for (const name of [
+    'lock',
+    'request',
+    'sendRequest',
+    'handleMessage',
+    'addPeer',
+    'removePeer',
+    'exit',
+    'emit',
+  ]) {
     mustHave(typeof remotePeer[name] === 'function', name);
   }
   function mustHave(condition: boolean, name: string): void {

@@ -11,6 +11,7 @@ import {
   SILENT_BEATS,
 } from './connection-times.js';
 import type { Failure } from './failure.js';
+import { HeldOutput } from './held-output.js';
 import { Steps } from './steps.js';
 
 /** How much of the body of a refusal is read. */
@@ -63,6 +64,7 @@ export class Connection {
   readonly #handlers: ConnectionHandlers;
   readonly #tools: ConnectionTools;
   #socket: WebSocket | undefined;
+  #output: HeldOutput | undefined;
   #isOpen = false;
   #isEnded = false;
   #waitMs = FIRST_WAIT_MS;
@@ -87,8 +89,9 @@ export class Connection {
     if (this.#socket === undefined && this.#cancelWait === undefined) this.#connect();
   }
 
-  /** Sends a text frame; only while {@link Connection.isOpen}. */
-  send(text: string): void {
+  /** Sends a text frame; only while {@link Connection.isOpen}. @param canWait whether it may leave with the next one */
+  send(text: string, canWait = false): void {
+    this.#output?.hold(canWait);
     this.#socket?.send(text);
   }
 
@@ -135,6 +138,7 @@ export class Connection {
     const heard = (): void => {
       this.#silentBeats = 0;
     };
+    socket.on('upgrade', (response) => ifThis(() => this.#upgraded(response)));
     socket.on('open', () => ifThis(() => this.#opened()));
     socket.on('message', (data: RawData, isBinary: boolean) => {
       heard();
@@ -158,6 +162,10 @@ export class Connection {
     socket.on('close', (code: number, reason: Buffer) => {
       ifThis(() => this.#closed(failure ?? { reason: describeClose(code, String(reason)), code: '' }));
     });
+  }
+
+  #upgraded({ socket }: IncomingMessage): void {
+    this.#output = new HeldOutput(socket, this.#tools.clock);
   }
 
   #opened(): void {
@@ -194,6 +202,8 @@ export class Connection {
   #closed(failure: Failure): void {
     const wasOpen = this.#isOpen;
     this.#socket = undefined;
+    this.#output?.end();
+    this.#output = undefined;
     this.#isOpen = false;
     this.#cancelBeat?.();
     if (this.#isEnded) return;

@@ -86,13 +86,12 @@ type Switches = (repair: RepairName) => boolean;
 function patch(build: Build, installation: Installation): (() => void)[] {
   const { remotePeer } = build;
   const original = { ...remotePeer, lock: build.lock };
-  const { connect, sendMessage, cancelRemoteSubscription } = remotePeer;
+  const { connect, sendMessage, sendRequest, cancelRemoteSubscription, exit } = remotePeer;
   const has: Switches = (repair) => installation.options.repairs?.[repair] !== false;
   const own = Object.fromEntries(
-    (['connect', 'sendMessage', 'lock', 'cancelRemoteSubscription'] as const).map((name) => [
-      name,
-      Object.getOwnPropertyDescriptor(remotePeer, name),
-    ]),
+    (['connect', 'sendMessage', 'sendRequest', 'lock', 'cancelRemoteSubscription', 'exit'] as const).map(
+      (name) => [name, Object.getOwnPropertyDescriptor(remotePeer, name)],
+    ),
   );
   remotePeer.connect = function (this: RemoteIPCPeer, connectOptions) {
     // A database that was made before is AceBase's own: it connects anew.
@@ -116,8 +115,15 @@ function patch(build: Build, installation: Installation): (() => void)[] {
     if (peer === undefined) sendMessage.call(this, message);
     else peer.send(message);
   };
+  remotePeer.sendRequest = function (this: RemoteIPCPeer, data) {
+    return peers.get(this)?.ask(data) ?? sendRequest.call(this, data);
+  };
   remotePeer.lock = function (this: RemoteIPCPeer, details) {
     return peers.get(this)?.lock(details) ?? original.lock.call(this, details);
+  };
+  remotePeer.exit = async function (this: RemoteIPCPeer, code) {
+    if (!this._exiting) await peers.get(this)?.prepareToExit();
+    return exit.call(this, code);
   };
   remotePeer.cancelRemoteSubscription = function (this: RemoteIPCPeer, peerId, details) {
     if (!peers.has(this)) return cancelRemoteSubscription.call(this, peerId, details);

@@ -5,7 +5,8 @@ import { WaitingEvents } from './waiting-events.js';
 /** Where frames go: the connection, as far as it matters here. */
 export interface OutflowLine {
   readonly isOpen: boolean;
-  send(text: string): void;
+  /** @param canWait whether it may leave with the next one */
+  send(text: string, canWait: boolean): void;
   /** Calls when everything was heard that the server had said by now, and so everything read that was sent. */
   inStep(callback: () => void): void;
   /** Ends the line; another one is tried. */
@@ -150,10 +151,11 @@ export class Outflow {
       terms !== undefined && line.isOpen && !this.#isHeldUp;
       terms = this.#terms
     ) {
-      const text = this.#frames.next();
-      if (text === undefined) return;
+      const frame = this.#frames.next();
+      if (frame === undefined) return;
+      const { text, canWait } = frame;
       if (text.length > terms.maxPayload) void this.#sendLong(text, terms);
-      else line.send(text);
+      else line.send(text, canWait);
       // Who does not know sessions asks for nothing again.
       if (!terms.hasSessions) this.#frames.arrived(Number.POSITIVE_INFINITY);
     }
@@ -181,5 +183,5 @@ export class Outflow {
 }
 
 function wordOf(text: string): Frame {
-  return { text, afterRestart: 'outdated', requestId: undefined, isDispensable: false };
+  return { text, afterRestart: 'outdated', requestId: undefined, isDispensable: false, canWait: false };
 }

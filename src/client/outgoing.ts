@@ -13,6 +13,8 @@ export interface OutgoingSettings {
   session(): string;
   /** Whether values are encoded at all. */
   readonly hasValues: boolean;
+  /** Whether a message may leave with the next one. */
+  canWait(message: Message): boolean;
   /** Whether that peer understands encoded values. */
   understands(peerId: string): boolean;
 }
@@ -23,6 +25,9 @@ const VALUE_TYPES = new Set(['event', 'request', 'result', 'notification']);
 /** Notifications of which the file tells more after a restart of the server. */
 const OUTDATED = new Set(['cache.update', 'cache.invalidate', 'root.update']);
 
+/** Notifications that nobody needs before he is granted a lock on what they are about: that comes behind them. */
+const CACHE = new Set(['cache.update', 'cache.invalidate']);
+
 /** The frame of a message. */
 export function frameOf(message: Message, settings: OutgoingSettings): Frame {
   const json = plainJson(withValues(withMarks(message, settings), settings));
@@ -32,6 +37,7 @@ export function frameOf(message: Message, settings: OutgoingSettings): Frame {
     afterRestart: afterRestart(message),
     requestId: isRequest(message) ? message.id : undefined,
     isDispensable: message.type === 'event',
+    canWait: isOfCache(message) || settings.canWait(message),
     to: message.to,
   };
 }
@@ -45,6 +51,10 @@ export function isRequest({ type, id }: Message): boolean {
 export function subjectOf({ data }: Message): string | undefined {
   const type = typeof data === 'object' && data !== null ? Reflect.get(data, 'type') : undefined;
   return typeof type === 'string' ? type : undefined;
+}
+
+function isOfCache(message: Message): boolean {
+  return message.type === 'notification' && CACHE.has(subjectOf(message) ?? '');
 }
 
 function afterRestart(message: Message): AfterRestart {

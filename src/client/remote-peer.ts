@@ -15,6 +15,7 @@ import { Outflow } from './outflow.js';
 import { frameOf, isRequest } from './outgoing.js';
 import type { RepairName } from './repairs.js';
 import { SessionPosition } from './session-position.js';
+import { Space } from './space.js';
 import type { ClientStatus } from './status.js';
 import { View } from './view.js';
 
@@ -58,6 +59,9 @@ export class RemotePeer {
   readonly #longMessages: LongMessages;
   readonly #view: View;
   readonly #locks: WorkerLocks;
+  readonly #space: Space;
+  /** Messages that may leave with the next one. */
+  readonly #patient = new WeakSet<Message>();
   readonly #answers = new Answers();
   readonly #incoming: Incoming;
   readonly #eventNumbers: EventNumbers;
@@ -106,6 +110,11 @@ export class RemotePeer {
       forget: (id) => this.#outflow.answered(id),
       areShared: settings.has('locks'),
     });
+    this.#space = new Space({
+      ipc,
+      createId: () => settings.createId(),
+      letWait: (message) => this.#patient.add(message),
+    });
     this.#incoming = new Incoming({
       ...settings,
       ipc,
@@ -152,11 +161,22 @@ export class RemotePeer {
       eventNumbers: this.#eventNumbers,
       session: () => this.#position.id,
       hasValues: has('values'),
+      canWait: (it) => this.#patient.has(it),
       understands: (peerId) => this.#incoming.understandsValues(peerId),
     });
     if (message.type.endsWith('result')) this.#answers.answer(message);
     if (!this.#outflow.add(frame)) this.#noRoom(message);
     if (message.type === 'bye') this.#leave();
+  }
+
+  /** Asks the master for something. @returns `undefined` if it is to be asked as AceBase does */
+  ask(data: unknown): Promise<unknown> | undefined {
+    return this.#settings.has('space') && !this.#ipc.isMaster ? this.#space.request(data) : undefined;
+  }
+
+  /** The database is about to be closed, and will say goodbye. */
+  async prepareToExit(): Promise<void> {
+    if (!this.#isClosing) await this.#space.close();
   }
 
   /** Gets a lock. */

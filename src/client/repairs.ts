@@ -2,6 +2,7 @@
 export const REPAIRS = [
   'values',
   'locks',
+  'space',
   'unsubscribe',
   'index-files',
   'query-caches',

@@ -22,6 +22,8 @@ export interface Frame {
   readonly requestId: string | undefined;
   /** Whether it may be left out if there is no room: nobody's file depends on it. */
   readonly isDispensable: boolean;
+  /** Whether it may leave with the next one: nobody acts on it before. */
+  readonly canWait: boolean;
   /** The peer that it is for, if it is for one. */
   readonly to?: string | undefined;
 }
@@ -75,11 +77,10 @@ export class SentFrames {
   }
 
   /** The next frame to hand to a line; it counts as sent from now on. */
-  next(): string | undefined {
+  next(): Frame | undefined {
     const frame = this.#frames[this.#head + this.#sent - this.#stable];
-    if (frame === undefined) return undefined;
-    this.#sent++;
-    return frame.text;
+    if (frame !== undefined) this.#sent++;
+    return frame;
   }
 
   /** The last frame that was handed to the line was not taken: it does not count. @returns it */

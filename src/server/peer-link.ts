@@ -8,10 +8,13 @@ import type { WebSocketConnection } from '../websocket/connection.js';
  */
 const PING_DELAY_MS = 5;
 
+/** The same where nothing waits for the pong: until then, what was sent is kept. */
+const PATIENT_PING_DELAY_MS = 50;
+
 /** A {@link Link} over a WebSocket connection. Ping tokens travel as decimal text. */
 export class PeerLink implements Link {
   readonly #connection: WebSocketConnection;
-  readonly #pings: PingRound;
+  readonly #pings: PingRounds;
   /** The token of the ping that waits, or 0. Tokens only go up, and a pong is good for all lower ones. */
   #waitingToken = 0;
   /** The last ping whose pong is awaited, and when it was sent. */
@@ -19,7 +22,7 @@ export class PeerLink implements Link {
   #sentAt = 0;
   #roundTrip: number | undefined;
 
-  constructor(connection: WebSocketConnection, pings: PingRound) {
+  constructor(connection: WebSocketConnection, pings: PingRounds) {
     this.#connection = connection;
     this.#pings = pings;
   }
@@ -36,8 +39,8 @@ export class PeerLink implements Link {
     this.#connection.send(payload);
   }
 
-  ping(token: number): void {
-    if (this.#waitingToken === 0) this.#pings.add(this);
+  ping(token: number, isPatient = false): void {
+    this.#pings.add(this, isPatient);
     if (token > this.#waitingToken) this.#waitingToken = token;
   }
 
@@ -47,8 +50,9 @@ export class PeerLink implements Link {
     this.#roundTrip = this.#pings.now() - this.#sentAt;
   }
 
-  /** For the round: sends the ping that waits. */
+  /** For the rounds: sends the ping that waits, if none took it along. */
   pingNow(): void {
+    if (this.#waitingToken === 0) return;
     this.#sentToken = this.#waitingToken;
     this.#sentAt = this.#pings.now();
     this.#connection.ping(Buffer.from(String(this.#waitingToken), 'latin1'));
@@ -61,10 +65,11 @@ export class PeerLink implements Link {
   }
 }
 
-/** The pings of all peers that leave together. */
-export class PingRound {
+/** The pings of all peers that leave together: soon, or when it is convenient. */
+export class PingRounds {
   readonly #clock: Pick<Clock, 'now' | 'schedule'>;
-  #links: PeerLink[] = [];
+  readonly #prompt = new Set<PeerLink>();
+  readonly #patient = new Set<PeerLink>();
 
   constructor(clock: Pick<Clock, 'now' | 'schedule'>) {
     this.#clock = clock;
@@ -76,16 +81,20 @@ export class PingRound {
   }
 
   /** Sends the ping of that link with the next round. */
-  add(link: PeerLink): void {
-    if (this.#links.length === 0) this.#clock.schedule(PING_DELAY_MS, () => this.#send());
-    this.#links.push(link);
+  add(link: PeerLink, isPatient: boolean): void {
+    const round = isPatient ? this.#patient : this.#prompt;
+    if (round.size === 0) {
+      const delay = isPatient ? PATIENT_PING_DELAY_MS : PING_DELAY_MS;
+      this.#clock.schedule(delay, () => send(round));
+    }
+    round.add(link);
   }
+}
 
-  #send(): void {
-    const links = this.#links;
-    this.#links = [];
-    for (const link of links) link.pingNow();
-  }
+function send(round: Set<PeerLink>): void {
+  const links = [...round];
+  round.clear();
+  for (const link of links) link.pingNow();
 }
 
 const DIGIT_ZERO = 0x30;

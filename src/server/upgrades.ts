@@ -10,7 +10,7 @@ import { ERRORS, type RefusalCode } from '../errors.js';
 import { type ClosedEvent, WebSocketConnection } from '../websocket/connection.js';
 import { acceptResponse } from '../websocket/handshake.js';
 import type { Gatekeeper } from './gatekeeper.js';
-import { PeerLink, PingRound, pongToken } from './peer-link.js';
+import { PeerLink, PingRounds, pongToken } from './peer-link.js';
 import { type RefusalLog, refuseOnSocket } from './refusals.js';
 import { parseTarget, queryParameter } from './target.js';
 
@@ -47,11 +47,11 @@ export interface UpgradeSettings {
 /** Answers upgrade requests: with a refusal, or by letting the peer in. */
 export class Upgrades {
   readonly #settings: UpgradeSettings;
-  readonly #pings: PingRound;
+  readonly #pings: PingRounds;
 
   constructor(settings: UpgradeSettings) {
     this.#settings = settings;
-    this.#pings = new PingRound(settings.clock);
+    this.#pings = new PingRounds(settings.clock);
   }
 
   /** An upgrade request came. To be registered as the `upgrade` listener of an HTTP server. */

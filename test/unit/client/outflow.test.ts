@@ -11,6 +11,7 @@ const frame = (text: string, more: Partial<Frame> = {}): Frame => ({
   afterRestart: 'again',
   requestId: undefined,
   isDispensable: false,
+  canWait: false,
   ...more,
 });
 
@@ -24,7 +25,7 @@ function lab() {
   const awaited = new Set<string>();
   const line = {
     isOpen: true,
-    send: (text: string) => told.push(text),
+    send: (text: string, canWait: boolean) => told.push(canWait ? `${text}, with the next` : text),
     inStep: (callback: () => void) => {
       inStep = callback;
     },

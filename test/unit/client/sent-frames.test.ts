@@ -9,13 +9,14 @@ const frame = (
   afterRestart: 'again' as const,
   requestId: undefined,
   isDispensable: false,
+  canWait: false,
   ...more,
 });
 
 /** Hands everything over that waits. */
 function sent(frames: SentFrames): string[] {
   const texts: string[] = [];
-  for (let text = frames.next(); text !== undefined; text = frames.next()) texts.push(text);
+  for (let next = frames.next(); next !== undefined; next = frames.next()) texts.push(next.text);
   return texts;
 }
 

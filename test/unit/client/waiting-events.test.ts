@@ -6,6 +6,7 @@ const event = (text: string) => ({
   afterRestart: 'again' as const,
   requestId: undefined,
   isDispensable: true,
+  canWait: false,
 });
 const texts = (frames: readonly { text: string }[]) => frames.map(({ text }) => text);
 

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { PeerLink, PingRound, pongToken } from '../../../src/server/peer-link.js';
+import { PeerLink, PingRounds, pongToken } from '../../../src/server/peer-link.js';
 import { connected, frame, turn } from '../../support/memory-connection.js';
 import { VirtualClock } from '../../support/virtual-clock.js';
 
 describe('PeerLink', () => {
   it('sends one ping for all that were asked for together, behind what was sent before', async () => {
     const clock = new VirtualClock();
-    const pings = new PingRound(clock);
+    const pings = new PingRounds(clock);
     const [first, second] = [await connected(), await connected()];
     const link = new PeerLink(first.connection, pings);
     const other = new PeerLink(second.connection, pings);
@@ -27,10 +27,31 @@ describe('PeerLink', () => {
     expect(first.socket.written.subarray(-3)).toEqual(frame(9, '3'));
   });
 
+  it('lets a ping wait for which nobody waits, unless another one goes before', async () => {
+    const clock = new VirtualClock();
+    const pings = new PingRounds(clock);
+    const { connection, socket } = await connected();
+    const link = new PeerLink(connection, pings);
+    link.ping(1, true);
+    clock.advance(49);
+    await turn();
+    expect(socket.written).toHaveLength(0);
+    clock.advance(1);
+    await turn();
+    expect(socket.written).toEqual(frame(9, '1'));
+    link.ping(2, true);
+    link.ping(3);
+    clock.advance(5);
+    await turn();
+    clock.advance(50);
+    await turn();
+    expect(socket.written).toEqual(Buffer.concat([frame(9, '1'), frame(9, '3')]));
+  });
+
   it('knows how long the last ping took, from when it was really sent', async () => {
     const clock = new VirtualClock();
     const { connection } = await connected();
-    const link = new PeerLink(connection, new PingRound(clock));
+    const link = new PeerLink(connection, new PingRounds(clock));
     link.ping(1);
     clock.advance(5);
     expect(link.roundTrip).toBeUndefined();
@@ -50,7 +71,7 @@ describe('PeerLink', () => {
   it('sends no ping on a line that was closed meanwhile', async () => {
     const clock = new VirtualClock();
     const { connection, socket } = await connected();
-    const link = new PeerLink(connection, new PingRound(clock));
+    const link = new PeerLink(connection, new PingRounds(clock));
     link.ping(1);
     link.close('IPC_CLOSED_STOPPING');
     await turn();
