@@ -4,8 +4,9 @@
  */
 
 import { readFileSync } from 'node:fs';
-import { readdir, readFile, readlink } from 'node:fs/promises';
+import { readdir, readlink } from 'node:fs/promises';
 import { basename } from 'node:path';
+import { portPair, socketsByPorts } from './socket-table.js';
 
 /** Milliseconds for which connections are collected, so that one look serves them all. */
 const COLLECTING_MS = 100;
@@ -17,11 +18,11 @@ export const MAX_CONNECTIONS_PER_LOOK = 256;
  * The open files that one look goes through, those of processes with fewer of them first; then it is given up, and the next
  * one is this much later.
  */
-export const MAX_FILES_PER_LOOK = 5_000;
+const MAX_FILES_PER_LOOK = 5_000;
 const PAUSE_MS = 10_000;
 
-/** The characters of the tables of sockets that are read: some 4,000 connections. With more of them, nothing is known. */
-export const MAX_TABLE_LENGTH = 600_000;
+/** The bytes of each table of sockets that are read: some 100,000 connections. With more of them, nothing is known. */
+const MAX_TABLE_BYTES = 16 * 1024 * 1024;
 
 /** By how much longer than a look itself the wait for the next one is: they take no more than a twentieth of the time. */
 const REST_RATIO = 20;
@@ -72,6 +73,16 @@ interface Stat {
   readonly startTime: string;
 }
 
+/** How far a look goes. */
+export interface LookLimits {
+  /** The open files that it goes through. */
+  readonly files: number;
+  /** The bytes of each table of sockets. */
+  readonly tableBytes: number;
+}
+
+const LIMITS: LookLimits = { files: MAX_FILES_PER_LOOK, tableBytes: MAX_TABLE_BYTES };
+
 /** What it needs of the real time. */
 interface IdleClock {
   now(): number;
@@ -83,19 +94,19 @@ interface IdleClock {
 export class LocalProcesses {
   readonly #clock: IdleClock;
   readonly #procPath: string;
-  readonly #maxFiles: number;
+  readonly #limits: LookLimits;
   #wanted: Wanted[] = [];
   #isLooking = false;
   #pausedUntil = 0;
 
   /**
    * @param procPath where proc(5) is mounted
-   * @param maxFiles the open files that one look goes through
+   * @param limits how far a look goes
    */
-  constructor(clock: IdleClock, procPath = '/proc', maxFiles = MAX_FILES_PER_LOOK) {
+  constructor(clock: IdleClock, procPath = '/proc', limits = LIMITS) {
     this.#clock = clock;
     this.#procPath = procPath;
-    this.#maxFiles = maxFiles;
+    this.#limits = limits;
   }
 
   /** The process at the other end. It is looked for in the background; never throws. */
@@ -109,7 +120,7 @@ export class LocalProcesses {
       const found = (who: Identity): void => {
         identity = who;
       };
-      this.#wanted.push({ ports: `${ends.remotePort}:${ends.localPort}`, found });
+      this.#wanted.push({ ports: portPair(ends.remotePort ?? 0, ends.localPort ?? 0), found });
       this.#lookSoon();
     }
     return {
@@ -139,13 +150,13 @@ export class LocalProcesses {
 
   /** Goes through the sockets of the machine, and then the open files of its processes. */
   async #look(wanted: readonly Wanted[]): Promise<void> {
-    const tables = await Promise.all(['net/tcp', 'net/tcp6'].map((name) => this.#read(name)));
-    const table = tables.join('\n');
-    if (table.length > MAX_TABLE_LENGTH) {
+    const tables = ['net/tcp', 'net/tcp6'].map((name) => `${this.#procPath}/${name}`);
+    const ports = new Set(wanted.map((each) => each.ports));
+    const inodes = await socketsByPorts(tables, ports, this.#limits.tableBytes);
+    if (inodes === undefined) {
       this.#pausedUntil = this.#clock.now() + PAUSE_MS;
       return;
     }
-    const inodes = inodesByPorts(table);
     const byFile = new Map<string, Wanted>();
     for (const each of wanted) {
       const [inode, ...others] = inodes.get(each.ports) ?? [];
@@ -160,7 +171,7 @@ export class LocalProcesses {
     let files = 0;
     for (const { pid, descriptors } of await this.#openFiles()) {
       files += descriptors.length;
-      if (files > this.#maxFiles) {
+      if (files > this.#limits.files) {
         this.#pausedUntil = this.#clock.now() + PAUSE_MS;
         break;
       }
@@ -180,7 +191,7 @@ export class LocalProcesses {
   /** Whether a process is one of AceBase's shows when it has opened its database, which takes a while. */
   async #accept(identity: Identity, wanted: Wanted, checks: number): Promise<void> {
     const { pid } = identity;
-    for (const descriptor of (await this.#list(`${pid}/fd`)).slice(0, this.#maxFiles)) {
+    for (const descriptor of (await this.#list(`${pid}/fd`)).slice(0, this.#limits.files)) {
       if (DATABASE_FILE.test(await this.#target(`${pid}/fd/${descriptor}`))) {
         if (this.#runs(identity)) wanted.found(identity);
         return;
@@ -229,10 +240,6 @@ export class LocalProcesses {
   }
 
   /** What cannot be read belongs to somebody else, or is gone: nothing is known of it. */
-  async #read(name: string): Promise<string> {
-    return readFile(`${this.#procPath}/${name}`, 'latin1').catch(() => '');
-  }
-
   async #list(name: string): Promise<string[]> {
     return readdir(`${this.#procPath}/${name}`).catch(() => []);
   }
@@ -245,21 +252,4 @@ export class LocalProcesses {
 /** Whether a connection does not leave the machine. */
 function isWithinMachine({ localAddress, remoteAddress }: ConnectionEnds): boolean {
   return remoteAddress !== undefined && remoteAddress === localAddress;
-}
-
-/** The sockets in those tables, by `<own port>:<other port>`. */
-function inodesByPorts(tables: string): Map<string, string[]> {
-  const inodes = new Map<string, string[]>();
-  for (const line of tables.split('\n')) {
-    const [, local, remote, , , , , , , inode] = line.trim().split(/\s+/);
-    const [ownPort, otherPort] = [portOf(local), portOf(remote)];
-    if (inode === undefined || Number.isNaN(ownPort) || Number.isNaN(otherPort)) continue;
-    const ports = `${ownPort}:${otherPort}`;
-    inodes.set(ports, [...(inodes.get(ports) ?? []), inode]);
-  }
-  return inodes;
-}
-
-function portOf(address = ''): number {
-  return Number.parseInt(address.slice(address.lastIndexOf(':') + 1), 16);
 }

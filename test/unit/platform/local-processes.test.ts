@@ -1,16 +1,12 @@
 import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import {
-  LocalProcesses,
-  MAX_CONNECTIONS_PER_LOOK,
-  MAX_TABLE_LENGTH,
-} from '../../../src/platform/local-processes.js';
+import { LocalProcesses, MAX_CONNECTIONS_PER_LOOK } from '../../../src/platform/local-processes.js';
 import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
 import { VirtualClock } from '../../support/virtual-clock.js';
 
 const SERVER_PORT = 9163;
-const MAX_FILES = 10;
+const LIMITS = { files: 10, tableBytes: 100_000 };
 
 let proc: string;
 
@@ -78,9 +74,9 @@ async function lookIsOver(clock: VirtualClock) {
 }
 
 /** Lets a look begin, and waits until it is over. */
-async function lookedFor(port: number, more: object = {}) {
+async function lookedFor(port: number, more: object = {}, limits = LIMITS) {
   const clock = new Clock();
-  const processes = new LocalProcesses(clock, proc, MAX_FILES);
+  const processes = new LocalProcesses(clock, proc, limits);
   const found = behind(port, more, processes);
   clock.advance(1_000);
   behind(port + 1, {}, processes);
@@ -101,6 +97,15 @@ describe('the process behind a connection', () => {
       expect(found.hasEnded()).toBe(true);
     },
   );
+
+  it('is known among many connections, and beside one of the same ports that is over', async () => {
+    const others = Array.from({ length: 5_000 }, (_, n) => socketLine(n, SERVER_PORT, n + 100));
+    await sockets('tcp', ...others, socketLine(40_000, SERVER_PORT, 7), ...others);
+    await sockets('tcp6', socketLine(40_000, SERVER_PORT, 0, '00000000000000000000000001000000'));
+    await runs(1_000_001);
+    await opens(1_000_001, 20, 7);
+    expect((await lookedFor(40_000, {}, { ...LIMITS, tableBytes: 2_000_000 })).pid).toBe(1_000_001);
+  });
 
   it.each([
     ['nobody has waited for it', { state: 'Z' }],
@@ -164,15 +169,15 @@ describe('the process behind a connection', () => {
       scene: async () => {
         await sockets('tcp', socketLine(40_000, SERVER_PORT, 7));
         await runs(1_000_001);
-        await opens(1_000_001, MAX_FILES + 1, 7);
-        for (let n = 4; n < MAX_FILES; n++) await opens(1_000_001, n, 100 + n);
+        await opens(1_000_001, LIMITS.files + 1, 7);
+        for (let n = 4; n < LIMITS.files; n++) await opens(1_000_001, n, 100 + n);
         for (let n = 0; n < 3; n++) await opens(1_000_001, n, 100 + n);
       },
     },
     {
       why: 'is on a machine with too many connections',
       scene: async () => {
-        const others = Array.from({ length: MAX_TABLE_LENGTH / 100 }, (_, n) => socketLine(n, 80, n + 100));
+        const others = Array.from({ length: LIMITS.tableBytes / 100 }, (_, n) => socketLine(n, 80, n + 100));
         await sockets('tcp', socketLine(40_000, SERVER_PORT, 7), ...others);
         await runs(1_000_001);
         await opens(1_000_001, 20, 7);
