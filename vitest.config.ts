@@ -21,7 +21,7 @@ export default defineConfig({
           include: ['test/e2e/**/*.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 60_000,
-          maxWorkers: 2,
+          maxWorkers: 3,
           // Real clusters want the machine for themselves.
           sequence: { groupOrder: 1 },
         },

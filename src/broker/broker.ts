@@ -78,7 +78,7 @@ export class Broker {
       return () => undefined;
     }
     const database = existing ?? this.#open(request.database);
-    const cancel = database.arrive(request, this.#audited(database, entrance));
+    const cancel = database.arrive(request, entrance);
     this.#closeIfEmpty(database);
     return cancel;
   }
@@ -188,29 +188,11 @@ export class Broker {
       incidents: this.#incidents,
       kept: this.#kept,
       history: this.#histories.open(name),
+      heard: (bytes) => this.#audit(bytes),
       emptied: (emptied) => this.#closeIfEmpty(emptied),
     });
     this.#databases.set(name, database);
     return database;
-  }
-
-  /** Sees to what concerns all databases together, after each call of a visitor. */
-  #audited(database: Database, entrance: Entrance): Entrance {
-    return {
-      refuse: entrance.refuse.bind(entrance),
-      accept: (visitor) =>
-        entrance.accept({
-          receive: (frame) => {
-            visitor.receive(frame);
-            this.#audit(frame.length);
-          },
-          acknowledge: visitor.acknowledge,
-          left: (cause) => {
-            visitor.left(cause);
-            this.#closeIfEmpty(database);
-          },
-        }),
-    };
   }
 
   #closeIfEmpty(database: Database): void {

@@ -3,7 +3,7 @@ import { Absences } from './absences.js';
 import type { ByteBudget } from './byte-budget.js';
 import { Delivery } from './delivery.js';
 import { Dismissal } from './dismissal.js';
-import type { ArrivalRequest, BrokerObserver, Entrance, Visitor } from './entrance.js';
+import type { ArrivalRequest, BrokerObserver, Entrance } from './entrance.js';
 import { disconnected, welcome } from './envelope.js';
 import { Farewells } from './farewells.js';
 import { FileNews } from './file-news.js';
@@ -16,7 +16,15 @@ import { introduce } from './introduction.js';
 import type { Limits } from './limits.js';
 import { MasterDesk } from './master-desk.js';
 import { MasterSeat } from './master-seat.js';
-import { greetingOf, isSameSession, isSuperseded, newcomer, positionOf, visitorOf } from './newcomer.js';
+import {
+  greetingOf,
+  isSameSession,
+  isSuperseded,
+  LineVisitor,
+  newcomer,
+  type PeerHost,
+  positionOf,
+} from './newcomer.js';
 import { ParkingLot } from './parking-lot.js';
 import { isPresent, isThere, largestDebtorOf, lineBytesOf, type Peer } from './peer.js';
 import { MASTER_ID } from './peer-id.js';
@@ -35,7 +43,9 @@ export interface DatabaseSettings {
   readonly kept: ByteBudget;
   readonly observer: BrokerObserver;
   readonly history: History;
-  /** The last peer is gone, outside of a call of a visitor. */
+  /** A frame came, and was passed on. */
+  heard(bytes: number): void;
+  /** The last peer is gone. */
   emptied(database: Database): void;
 }
 
@@ -46,6 +56,7 @@ export class Database {
   readonly dismissal: Dismissal;
   readonly #settings: DatabaseSettings;
   readonly #peers = new Map<string, Peer>();
+  readonly #host: PeerHost;
   readonly #goneIds = new GoneIds();
   readonly #parkingLot: ParkingLot;
   readonly #farewells: Farewells;
@@ -67,6 +78,11 @@ export class Database {
     this.#settings = settings;
     const { clock, logger, limits, incidents, kept, history } = settings;
     this.#book = new GuestBook({ ...settings, database: name });
+    this.#host = {
+      receive: (sender, frame) => this.#hear(sender, frame),
+      acknowledge: (sender, token) => this.#acknowledge(sender, token),
+      left: (sender, cause) => this.#left(sender, cause),
+    };
     this.#parkingLot = new ParkingLot(clock, incidents, kept);
     this.#stability = new Stability(clock, this.#peers);
     this.#farewells = new Farewells(clock);
@@ -208,7 +224,8 @@ export class Database {
 
   #admit(request: ArrivalRequest, entrance: Entrance): void {
     const { clock, limits, kept } = this.#settings;
-    const link = entrance.accept(this.#visitor(() => peer, 1));
+    const visitor = new LineVisitor(1, this.#host);
+    const link = entrance.accept(visitor);
     const peer = newcomer(request, {
       link,
       limits,
@@ -217,6 +234,7 @@ export class Database {
       connectedAt: clock.wallTime(),
       framesSoFar: this.#stability.now,
     });
+    visitor.peer = peer;
     if (peer.session === undefined) this.#delivery.send(peer, welcome(limits.maxPayload));
     else peer.outbox.say(greetingOf(peer.session, false, limits));
     this.#peers.set(peer.id, peer);
@@ -241,7 +259,9 @@ export class Database {
     }
     const { clock, limits } = this.#settings;
     this.#absences.end(peer);
-    const link = entrance.accept(this.#visitor(() => peer, peer.line));
+    const visitor = new LineVisitor(peer.line, this.#host);
+    visitor.peer = peer;
+    const link = entrance.accept(visitor);
     peer.state = 'present';
     peer.address = request.address;
     peer.process = request.process;
@@ -259,14 +279,6 @@ export class Database {
     this.#desk.cameBack(peer);
   }
 
-  #visitor(peer: () => Peer, line: number): Visitor {
-    return visitorOf(peer, line, {
-      receive: (sender, frame) => void this.#receive(sender, frame),
-      acknowledge: (sender, token) => this.#acknowledge(sender, token),
-      left: (sender, cause) => this.#left(sender, cause),
-    });
-  }
-
   #hasCome(peer: Peer, how: 'connected' | 'connected again'): void {
     introduce(peer, { peers: this.#peers, seat: this.#seat, delivery: this.#delivery });
     if (peer.isMaster) {
@@ -279,6 +291,11 @@ export class Database {
   #isBack(peer: Peer, how: Parameters<GuestBook['came']>[1]): void {
     this.#book.came(peer, how, this.#peers.size);
     this.#cutOffOverdue();
+  }
+
+  #hear(sender: Peer, frame: Uint8Array): void {
+    this.#receive(sender, frame);
+    this.#settings.heard(frame.length);
   }
 
   #receive(sender: Peer, frame: Uint8Array): boolean {
@@ -324,7 +341,7 @@ export class Database {
       peer.state = 'gone';
       this.#succession.connectionEnded(peer);
     }
-    this.#cutOffOverdue();
+    this.#settle();
   }
 
   /** The line of a peer is over. A worker that did not say goodbye may come back [PROTOCOL-13.1]. */
@@ -348,6 +365,10 @@ export class Database {
 
   #stayedAway(peer: Peer, cause: string): void {
     this.#depart(peer, cause, undefined);
+    this.#settle();
+  }
+
+  #settle(): void {
     this.#cutOffOverdue();
     if (this.isEmpty) this.#settings.emptied(this);
   }

@@ -42,16 +42,30 @@ export interface PeerHost {
   left(peer: Peer, cause: string): void;
 }
 
-/** The visitor for the line of that number of a peer: what comes on another line of it is not heard. */
-export function visitorOf(peer: () => Peer, line: number, host: PeerHost): Visitor {
-  const ifThisLine = (act: (peer: Peer) => void): void => {
-    if (peer().line === line) act(peer());
-  };
-  return {
-    receive: (frame) => ifThisLine((sender) => host.receive(sender, frame)),
-    acknowledge: (token) => ifThisLine((sender) => host.acknowledge(sender, token)),
-    left: (cause) => ifThisLine((sender) => host.left(sender, cause)),
-  };
+/** The visitor for one line of a peer: what comes on another line of it is not heard. */
+export class LineVisitor implements Visitor {
+  /** To be set before anything is heard. */
+  peer: Peer | undefined;
+  readonly #line: number;
+  readonly #host: PeerHost;
+
+  /** @param line its number */
+  constructor(line: number, host: PeerHost) {
+    this.#line = line;
+    this.#host = host;
+  }
+
+  receive(frame: Uint8Array): void {
+    if (this.peer?.line === this.#line) this.#host.receive(this.peer, frame);
+  }
+
+  acknowledge(token: number): void {
+    if (this.peer?.line === this.#line) this.#host.acknowledge(this.peer, token);
+  }
+
+  left(cause: string): void {
+    if (this.peer?.line === this.#line) this.#host.left(this.peer, cause);
+  }
 }
 
 /** The welcome of a client that has a session. */

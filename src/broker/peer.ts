@@ -1,4 +1,3 @@
-import { encode } from './envelope.js';
 import type { Outbox } from './outbox.js';
 import { MASTER_ID } from './peer-id.js';
 import type { PeerProcess } from './ports.js';
@@ -52,7 +51,8 @@ export class Peer {
 
   constructor(id: string, address: string, connectedAt: number, outbox: Outbox) {
     this.id = id;
-    this.idBytes = encode(id);
+    // In the memory that short buffers share.
+    this.idBytes = Buffer.from(id);
     this.address = address;
     this.connectedAt = connectedAt;
     this.outbox = outbox;

@@ -57,7 +57,7 @@ export interface LocalProcess {
 
 interface Wanted {
   readonly ports: string;
-  found(identity: Identity): void;
+  readonly found: FoundProcess;
 }
 
 interface Identity {
@@ -71,6 +71,25 @@ interface Stat {
   readonly state: string;
   readonly threads: number;
   readonly startTime: string;
+}
+
+/** A process that is looked for. */
+class FoundProcess implements LocalProcess {
+  /** Once it is found. */
+  identity: Identity | undefined;
+  readonly #procPath: string;
+
+  constructor(procPath: string) {
+    this.#procPath = procPath;
+  }
+
+  get pid(): number | undefined {
+    return this.identity?.pid;
+  }
+
+  hasEnded(): boolean {
+    return this.identity !== undefined && !runs(this.#procPath, this.identity);
+  }
 }
 
 /** How far a look goes. */
@@ -111,24 +130,16 @@ export class LocalProcesses {
 
   /** The process at the other end. It is looked for in the background; never throws. */
   behind(ends: ConnectionEnds): LocalProcess {
-    let identity: Identity | undefined;
+    const found = new FoundProcess(this.#procPath);
     if (
       process.platform === 'linux' &&
       isWithinMachine(ends) &&
       this.#wanted.length < MAX_CONNECTIONS_PER_LOOK
     ) {
-      const found = (who: Identity): void => {
-        identity = who;
-      };
       this.#wanted.push({ ports: portPair(ends.remotePort ?? 0, ends.localPort ?? 0), found });
       this.#lookSoon();
     }
-    return {
-      get pid() {
-        return identity?.pid;
-      },
-      hasEnded: () => identity !== undefined && !this.#runs(identity),
-    };
+    return found;
   }
 
   #lookSoon(): void {
@@ -180,26 +191,30 @@ export class LocalProcesses {
         if (owned !== undefined) owners.set(owned, (owners.get(owned) ?? new Set()).add(pid));
       }
     }
+    const byProcess = new Map<number, Wanted[]>();
     for (const [wanted, [pid, ...others]] of owners) {
       // A connection that two processes share outlives either.
       if (pid === undefined || others.length > 0) continue;
-      const stat = this.#stat(pid);
-      if (typeof stat === 'object') await this.#accept({ pid, startTime: stat.startTime }, wanted, 0);
+      byProcess.set(pid, [...(byProcess.get(pid) ?? []), wanted]);
+    }
+    for (const [pid, all] of byProcess) {
+      const stat = statOf(this.#procPath, pid);
+      if (typeof stat === 'object') await this.#accept({ pid, startTime: stat.startTime }, all, 0);
     }
   }
 
   /** Whether a process is one of AceBase's shows when it has opened its database, which takes a while. */
-  async #accept(identity: Identity, wanted: Wanted, checks: number): Promise<void> {
+  async #accept(identity: Identity, all: readonly Wanted[], checks: number): Promise<void> {
     const { pid } = identity;
     for (const descriptor of (await this.#list(`${pid}/fd`)).slice(0, this.#limits.files)) {
       if (DATABASE_FILE.test(await this.#target(`${pid}/fd/${descriptor}`))) {
-        if (this.#runs(identity)) wanted.found(identity);
+        if (runs(this.#procPath, identity)) for (const { found } of all) found.identity = identity;
         return;
       }
     }
     const wait = OPENING_CHECKS_MS[checks];
-    if (wait === undefined || !this.#runs(identity)) return;
-    this.#clock.scheduleIdle(wait, () => void this.#accept(identity, wanted, checks + 1));
+    if (wait === undefined || !runs(this.#procPath, identity)) return;
+    this.#clock.scheduleIdle(wait, () => void this.#accept(identity, all, checks + 1));
   }
 
   /** What each process has open, in the order of how much that is. */
@@ -215,30 +230,6 @@ export class LocalProcesses {
     return pids.filter((pid, index) => pid !== process.pid && RUNTIMES.test(basename(programs[index] ?? '')));
   }
 
-  /**
-   * Whether it has not ended, as far as the system tells. A process that nobody has waited for (`Z`) has ended with its last
-   * thread: before, one of them may still be writing.
-   */
-  #runs({ pid, startTime }: Identity): boolean {
-    const stat = this.#stat(pid);
-    if (stat === 'none' || stat === 'unknown') return stat === 'unknown';
-    return stat.startTime === startTime && (stat.threads > 1 || !/[ZXx]/.test(stat.state));
-  }
-
-  #stat(pid: number): Stat | 'none' | 'unknown' {
-    let text: string;
-    try {
-      text = readFileSync(`${this.#procPath}/${pid}/stat`, 'latin1');
-    } catch (error) {
-      // ESRCH: it ended while it was read. Anything else, such as a want of file descriptors, says nothing of it.
-      const { code = '' } = error as NodeJS.ErrnoException;
-      return ['ENOENT', 'ESRCH'].includes(code) ? 'none' : 'unknown';
-    }
-    // The second field is the name of the program, in parentheses, and may hold anything.
-    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-    return { state: fields[0] ?? '', threads: Number(fields[17]), startTime: fields[19] ?? '' };
-  }
-
   /** What cannot be read belongs to somebody else, or is gone: nothing is known of it. */
   async #list(name: string): Promise<string[]> {
     return readdir(`${this.#procPath}/${name}`).catch(() => []);
@@ -247,6 +238,30 @@ export class LocalProcesses {
   async #target(name: string): Promise<string> {
     return readlink(`${this.#procPath}/${name}`).catch(() => '');
   }
+}
+
+/**
+ * Whether it has not ended, as far as the system tells. A process that nobody has waited for (`Z`) has ended with its last
+ * thread: before, one of them may still be writing.
+ */
+function runs(procPath: string, { pid, startTime }: Identity): boolean {
+  const stat = statOf(procPath, pid);
+  if (stat === 'none' || stat === 'unknown') return stat === 'unknown';
+  return stat.startTime === startTime && (stat.threads > 1 || !/[ZXx]/.test(stat.state));
+}
+
+function statOf(procPath: string, pid: number): Stat | 'none' | 'unknown' {
+  let text: string;
+  try {
+    text = readFileSync(`${procPath}/${pid}/stat`, 'latin1');
+  } catch (error) {
+    // ESRCH: it ended while it was read. Anything else, such as a want of file descriptors, says nothing of it.
+    const { code = '' } = error as NodeJS.ErrnoException;
+    return ['ENOENT', 'ESRCH'].includes(code) ? 'none' : 'unknown';
+  }
+  // The second field is the name of the program, in parentheses, and may hold anything.
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  return { state: fields[0] ?? '', threads: Number(fields[17]), startTime: fields[19] ?? '' };
 }
 
 /** Whether a connection does not leave the machine. */

@@ -50,28 +50,31 @@ const CHECK_INTERVAL_MS = 500;
 /** How often another free port is tried when one is free on 127.0.0.1 but not on ::1. */
 const MAX_PORT_ATTEMPTS = 10;
 
-/** What goes on on a connection that speaks HTTP. */
-interface Conversation {
-  /** The answers that are not out yet. */
-  readonly responses: Set<ServerResponse>;
-  /** It speaks WebSocket by now, and somebody else sees to it. */
-  isUpgraded: boolean;
-}
-
 /** The HTTP(S) servers on one port. For `localhost` there are two: one for each of its addresses. */
 export class Listener {
   readonly #settings: ListenerSettings;
   /** All connections; below TLS, where there is TLS. */
   readonly #sockets = new Set<Socket>();
-  /** Those that can speak HTTP; above TLS, where there is TLS. */
-  readonly #conversations = new Map<Duplex, Conversation>();
+  /** Those that speak HTTP, and the answers that are not out yet; above TLS, where there is TLS. */
+  readonly #conversations = new Map<Duplex, Set<ServerResponse>>();
   readonly #turnedAway = new Set<Socket>();
   #servers: Server[] = [];
   #tls: LoadedTls | undefined;
   #isClosing = false;
+  /** What all sockets call when they have closed, and instead of Node's own `destroySoon`: none has a function of its own. */
+  readonly #forget: (this: Socket) => void;
+  readonly #destroySoon: (this: Socket) => void;
 
   constructor(settings: ListenerSettings) {
     this.#settings = settings;
+    const { clock } = settings;
+    const all = [this.#sockets, this.#turnedAway, this.#conversations];
+    this.#forget = function () {
+      for (const each of all) each.delete(this);
+    };
+    this.#destroySoon = function () {
+      endGently(this, clock);
+    };
     this.#tls = settings.tls;
   }
 
@@ -123,8 +126,8 @@ export class Listener {
       server.close();
       return event;
     });
-    for (const [socket, { isUpgraded, responses }] of this.#conversations) {
-      if (!isUpgraded && responses.size === 0 && !isLeaving(socket)) socket.destroy();
+    for (const [socket, responses] of this.#conversations) {
+      if (responses.size === 0 && !isLeaving(socket)) socket.destroy();
     }
     await Promise.all(closed);
   }
@@ -187,7 +190,7 @@ export class Listener {
     const set = isTooMany ? this.#turnedAway : this.#sockets;
     const canAnswer = tls === undefined && this.#turnedAway.size < MAX_TURNED_AWAY;
     set.add(socket);
-    socket.once('close', () => set.delete(socket));
+    socket.on('close', this.#forget);
     if (isTooMany) onDropped('too-many', socket, canAnswer);
   }
 
@@ -198,15 +201,15 @@ export class Listener {
       socket.destroy();
       return;
     }
-    this.#conversations.set(socket, { responses: new Set(), isUpgraded: false });
-    socket.once('close', () => this.#conversations.delete(socket));
+    this.#conversations.set(socket, new Set());
+    if (!this.#sockets.has(socket)) socket.on('close', this.#forget);
     // Node calls this behind the last response of a connection, also where a request is still being sent.
-    socket.destroySoon = () => endGently(socket, this.#settings.clock);
+    socket.destroySoon = this.#destroySoon;
   }
 
   #request(request: IncomingMessage, response: ServerResponse): void {
     const { socket } = request;
-    const responses = this.#conversations.get(socket)?.responses;
+    const responses = this.#conversations.get(socket);
     responses?.add(response);
     response.once('close', () => {
       responses?.delete(response);
@@ -216,20 +219,21 @@ export class Listener {
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const conversation = this.#conversations.get(socket);
-    if (conversation !== undefined && conversation.responses.size > 0) {
+    const responses = this.#conversations.get(socket);
+    if (responses !== undefined && responses.size > 0) {
       // Behind a request that is not answered yet, frames and the answer would get mixed up.
       this.#settings.onDropped('malformed', socket, false);
       return;
     }
-    if (conversation !== undefined) conversation.isUpgraded = true;
+    // Somebody else sees to it from here on.
+    this.#conversations.delete(socket);
     this.#settings.onUpgrade(request, socket, head);
   }
 
   /** Also called for what goes wrong in a TLS handshake. */
   #clientError(code: string, socket: Duplex): void {
     const conversation = this.#conversations.get(socket);
-    const responses = [...(conversation?.responses ?? [])];
+    const responses = [...(conversation ?? [])];
     const hasLeft = isLineBroken(code) || (code === 'HPE_INVALID_EOF_STATE' && responses.length > 0);
     if (hasLeft || isLeaving(socket)) {
       socket.destroy();

@@ -1,6 +1,13 @@
+import type { Duplex } from 'node:stream';
+import type { Visitor } from '../broker/entrance.js';
 import type { Clock, Link } from '../broker/ports.js';
 import { type ClosureCode, ERRORS } from '../errors.js';
-import type { WebSocketConnection } from '../websocket/connection.js';
+import {
+  type ClosedEvent,
+  type ConnectionHandlers,
+  type ConnectionOptions,
+  WebSocketConnection,
+} from '../websocket/connection.js';
 
 /**
  * How long a ping waits for others to the same peer, in milliseconds. A pong costs both ends as much as a short message:
@@ -11,9 +18,10 @@ const PING_DELAY_MS = 5;
 /** The same where nothing waits for the pong: until then, what was sent is kept. */
 const PATIENT_PING_DELAY_MS = 50;
 
-/** A {@link Link} over a WebSocket connection. Ping tokens travel as decimal text. */
-export class PeerLink implements Link {
+/** A WebSocket connection as the {@link Link} of a visitor, who hears what comes. Ping tokens travel as decimal text. */
+export class PeerLink implements Link, ConnectionHandlers {
   readonly #connection: WebSocketConnection;
+  readonly #visitor: Visitor;
   readonly #pings: PingRounds;
   /** The token of the ping that waits, or 0. Tokens only go up, and a pong is good for all lower ones. */
   #waitingToken = 0;
@@ -22,9 +30,16 @@ export class PeerLink implements Link {
   #sentAt = 0;
   #roundTrip: number | undefined;
 
-  constructor(connection: WebSocketConnection, pings: PingRounds) {
-    this.#connection = connection;
+  /** Takes the socket over, as {@link WebSocketConnection} does. */
+  constructor(socket: Duplex, options: ConnectionOptions, visitor: Visitor, pings: PingRounds) {
+    this.#connection = new WebSocketConnection(socket, options, this);
+    this.#visitor = visitor;
     this.#pings = pings;
+  }
+
+  /** Starts, as {@link WebSocketConnection.begin} does. */
+  begin(preamble: Uint8Array, head: Uint8Array): void {
+    this.#connection.begin(preamble, head);
   }
 
   get bufferedBytes(): number {
@@ -44,10 +59,19 @@ export class PeerLink implements Link {
     if (token > this.#waitingToken) this.#waitingToken = token;
   }
 
-  /** The pong to a ping with that token came. */
-  answered(token: number): void {
-    if (token !== this.#sentToken) return;
-    this.#roundTrip = this.#pings.now() - this.#sentAt;
+  message(payload: Uint8Array): void {
+    this.#visitor.receive(payload);
+  }
+
+  pong(payload: Uint8Array): void {
+    const token = pongToken(payload);
+    if (token === undefined) return;
+    if (token === this.#sentToken) this.#roundTrip = this.#pings.now() - this.#sentAt;
+    this.#visitor.acknowledge(token);
+  }
+
+  closed(event: ClosedEvent): void {
+    this.#visitor.left(describe(event));
   }
 
   /** For the rounds: sends the ping that waits, if none took it along. */
@@ -95,6 +119,14 @@ function send(round: Set<PeerLink>): void {
   const links = [...round];
   round.clear();
   for (const link of links) link.pingNow();
+}
+
+function describe({ code, reason, initiator, error }: ClosedEvent): string {
+  if (initiator === 'line') return error === undefined ? 'the line broke' : `the line broke: ${error}`;
+  const what =
+    initiator === 'peer' ? `it closed the connection with ${code}` : `the server closed it with ${code}`;
+  // The reason of a peer's close frame is its own text, and may hold anything.
+  return initiator === 'server' && reason !== '' ? `${what}, ${reason}` : what;
 }
 
 const DIGIT_ZERO = 0x30;

@@ -4,13 +4,14 @@ import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import type { Broker } from '../broker/broker.js';
 import type { ByteBudget } from '../broker/byte-budget.js';
-import type { Entrance, Visitor } from '../broker/entrance.js';
-import type { Cancel, Clock, PeerProcess } from '../broker/ports.js';
+import type { Visitor } from '../broker/entrance.js';
+import type { Clock, PeerProcess } from '../broker/ports.js';
 import { ERRORS, type RefusalCode } from '../errors.js';
-import { type ClosedEvent, WebSocketConnection } from '../websocket/connection.js';
+import type { ConnectionOptions } from '../websocket/connection.js';
 import { acceptResponse } from '../websocket/handshake.js';
+import { Door } from './door.js';
 import type { Gatekeeper } from './gatekeeper.js';
-import { PeerLink, PingRounds, pongToken } from './peer-link.js';
+import { PeerLink, PingRounds } from './peer-link.js';
 import { type RefusalLog, refuseOnSocket } from './refusals.js';
 import { parseTarget, queryParameter } from './target.js';
 
@@ -22,14 +23,6 @@ export const MAX_BYTES_PER_UNIT = 3;
 
 /** Who only wants to know whether a process would be let in asks in this version [PROTOCOL-2.6]. No client speaks it. */
 const QUESTION_VERSION = '0';
-
-/** What is left of an entrance that was used. */
-const CLOSED: Entrance = {
-  refuse: () => undefined,
-  accept: () => {
-    throw new TypeError('an entrance was used twice');
-  },
-};
 
 /** What it takes to turn upgrade requests into peers. */
 export interface UpgradeSettings {
@@ -48,10 +41,20 @@ export interface UpgradeSettings {
 export class Upgrades {
   readonly #settings: UpgradeSettings;
   readonly #pings: PingRounds;
+  readonly #plain: ConnectionOptions;
+  readonly #encrypted: ConnectionOptions;
 
   constructor(settings: UpgradeSettings) {
     this.#settings = settings;
-    this.#pings = new PingRounds(settings.clock);
+    const { clock, maxPayload, inboundMemory } = settings;
+    this.#pings = new PingRounds(clock);
+    this.#encrypted = {
+      maxMessageBytes: maxPayload * MAX_BYTES_PER_UNIT,
+      memory: inboundMemory,
+      closeTimeoutMs: CLOSE_TIMEOUT_MS,
+      schedule: clock.schedule,
+    };
+    this.#plain = { ...this.#encrypted, writesAtOnce: true };
   }
 
   /** An upgrade request came. To be registered as the `upgrade` listener of an HTTP server. */
@@ -66,57 +69,24 @@ export class Upgrades {
       return;
     }
     const { database, peerId, accept, client } = admission;
-    let cancel: Cancel | undefined;
-    // A process that is killed while it waits ends its side; the socket itself stays open for as long as ours does.
-    const goneEarly = () => {
-      cancel?.();
-      socket.destroy();
-    };
-    const stopWatching = () => socket.off('end', goneEarly).off('close', goneEarly);
-    socket.once('end', goneEarly).once('close', goneEarly);
-    const entrance: Entrance = {
-      refuse: (code) => {
-        stopWatching();
-        this.#refuse(request, socket, code, undefined, peerId);
-      },
-      accept: (visitor) => {
-        stopWatching();
-        const connection = this.#connect(socket, visitor, () => link);
-        const link = new PeerLink(connection, this.#pings);
-        socket.off('error', ignoreError);
-        connection.begin(acceptResponse(accept), head);
-        // Who is in may stay for weeks, and its entrance with it: the request must not.
-        Object.assign(entrance, CLOSED);
-        return link;
-      },
-    };
     const process = this.#settings.processBehind(request);
     const arrival = { database, peerId, address: addressOf(request), client, process };
-    cancel = this.#settings.broker.arrive(arrival, entrance);
+    const door = new Door(socket, {
+      admit: (visitor) => {
+        socket.off('error', ignoreError);
+        return this.#connect(socket, visitor, accept, head);
+      },
+      turnAway: (code) => this.#refuse(request, socket, code, undefined, peerId),
+    });
+    door.leave = this.#settings.broker.arrive(arrival, door);
   }
 
-  #connect(socket: Duplex, visitor: Visitor, link: () => PeerLink): WebSocketConnection {
-    const { clock, maxPayload, inboundMemory } = this.#settings;
-    return new WebSocketConnection(
-      socket,
-      {
-        maxMessageBytes: maxPayload * MAX_BYTES_PER_UNIT,
-        memory: inboundMemory,
-        closeTimeoutMs: CLOSE_TIMEOUT_MS,
-        writesAtOnce: socket instanceof Socket && !(socket instanceof TLSSocket),
-        schedule: clock.schedule,
-      },
-      {
-        message: visitor.receive,
-        pong: (payload) => {
-          const token = pongToken(payload);
-          if (token === undefined) return;
-          link().answered(token);
-          visitor.acknowledge(token);
-        },
-        closed: (event) => visitor.left(describe(event)),
-      },
-    );
+  #connect(socket: Duplex, visitor: Visitor, accept: string, head: Buffer): PeerLink {
+    const writesAtOnce = socket instanceof Socket && !(socket instanceof TLSSocket);
+    const options = writesAtOnce ? this.#plain : this.#encrypted;
+    const link = new PeerLink(socket, options, visitor, this.#pings);
+    link.begin(acceptResponse(accept), head);
+    return link;
   }
 
   /** @param peerId if it is known to be one */
@@ -144,12 +114,4 @@ export class Upgrades {
 export function addressOf(request: IncomingMessage): string {
   const { remoteAddress = 'unknown', remotePort } = request.socket;
   return remoteAddress.includes(':') ? `[${remoteAddress}]:${remotePort}` : `${remoteAddress}:${remotePort}`;
-}
-
-function describe({ code, reason, initiator, error }: ClosedEvent): string {
-  if (initiator === 'line') return error === undefined ? 'the line broke' : `the line broke: ${error}`;
-  const what =
-    initiator === 'peer' ? `it closed the connection with ${code}` : `the server closed it with ${code}`;
-  // The reason of a peer's close frame is its own text, and may hold anything.
-  return initiator === 'server' && reason !== '' ? `${what}, ${reason}` : what;
 }

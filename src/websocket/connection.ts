@@ -6,7 +6,7 @@ import type { Duplex } from 'node:stream';
 import { CLOSE_CODE } from './close-codes.js';
 import { FlushQueue } from './flush-queue.js';
 import { FrameBatch } from './frame-batch.js';
-import { FrameParser, type ParseFailure, type ParserLimits } from './frame-parser.js';
+import { type FrameHandler, FrameParser, type ParseFailure, type ParserLimits } from './frame-parser.js';
 import { closePayload, OPCODE } from './frame-writer.js';
 import { OutputLog } from './output-log.js';
 
@@ -67,6 +67,18 @@ const PONG_BACKLOG_BYTES = 64 * 1024;
 /** Frames leave at the end of a turn; when as much waits for one socket, it leaves before. */
 const FLUSH_BYTES = 1024 * 1024;
 
+/** Where a socket has its connection: one listener serves all sockets, and none has closures of its own. */
+const OWNER = Symbol('owner');
+
+interface OwnedSocket extends Duplex {
+  [OWNER]?: WebSocketConnection;
+}
+
+function ownerOf({ [OWNER]: owner }: OwnedSocket): WebSocketConnection {
+  if (owner === undefined) throw new TypeError('the socket has no connection');
+  return owner;
+}
+
 const log = new OutputLog();
 const queue = new FlushQueue(setImmediate, () => log.rest());
 
@@ -78,7 +90,25 @@ const queue = new FlushQueue(setImmediate, () => log.rest());
  * Errors: no method throws, whatever the state of the socket. What a handler throws is not caught; the connection is
  * destroyed then, because the rest of the chunk at hand is lost.
  */
-export class WebSocketConnection {
+export class WebSocketConnection implements FrameHandler {
+  /** What all sockets call. */
+  static readonly #listeners = {
+    data(this: OwnedSocket, chunk: Uint8Array): void {
+      ownerOf(this).#onData(chunk);
+    },
+    drain(this: OwnedSocket): void {
+      ownerOf(this).#write();
+    },
+    end(this: OwnedSocket): void {
+      ownerOf(this).#onEnd();
+    },
+    error(this: OwnedSocket, error: Error): void {
+      ownerOf(this).#onError(error);
+    },
+    close(this: OwnedSocket): void {
+      ownerOf(this).#onSocketClose();
+    },
+  };
   readonly #socket: Duplex;
   readonly #options: ConnectionOptions;
   readonly #handlers: ConnectionHandlers;
@@ -101,14 +131,11 @@ export class WebSocketConnection {
     this.#socket = socket;
     this.#options = options;
     this.#handlers = handlers;
-    this.#parser = new FrameParser(options, {
-      message: (payload) => handlers.message(payload),
-      ping: (payload) => this.#onPing(payload),
-      pong: (payload) => handlers.pong(payload),
-      close: (code, reason) => this.#onPeerClose(code, reason),
-    });
-    socket.on('error', (error) => this.#onError(error));
-    socket.on('close', () => this.#onClose());
+    this.#parser = new FrameParser(options, this);
+    const owned: OwnedSocket = socket;
+    owned[OWNER] = this;
+    socket.on('error', WebSocketConnection.#listeners.error);
+    socket.on('close', WebSocketConnection.#listeners.close);
   }
 
   /**
@@ -132,9 +159,9 @@ export class WebSocketConnection {
     this.#batch.addRaw(preamble);
     this.#queue();
     if (head.length > 0) socket.unshift(head);
-    socket.on('drain', () => this.#write());
-    socket.on('end', () => this.#onEnd());
-    socket.on('data', (chunk: Uint8Array) => this.#onData(chunk));
+    socket.on('drain', WebSocketConnection.#listeners.drain);
+    socket.on('end', WebSocketConnection.#listeners.end);
+    socket.on('data', WebSocketConnection.#listeners.data);
     socket.resume();
   }
 
@@ -227,7 +254,18 @@ export class WebSocketConnection {
     queue.inputDone(chunk.length);
   }
 
-  #onPing(payload: Uint8Array): void {
+  /** For the parser. */
+  onMessage(payload: Uint8Array): void {
+    this.#handlers.message(payload);
+  }
+
+  /** For the parser. */
+  onPong(payload: Uint8Array): void {
+    this.#handlers.pong(payload);
+  }
+
+  /** For the parser. */
+  onPing(payload: Uint8Array): void {
     if (this.#sealed) return;
     if (this.#socket.writableNeedDrain || this.#batch.bytes > PONG_BACKLOG_BYTES) {
       this.#unanswered = new Uint8Array(payload);
@@ -237,8 +275,8 @@ export class WebSocketConnection {
     if (!this.#queued) this.#queue();
   }
 
-  /** The peer's close frame: echoed, unless it is the answer to ours (section 5.5.1). */
-  #onPeerClose(code: number, reason: string): void {
+  /** For the parser: the peer's close frame is echoed, unless it is the answer to ours (section 5.5.1). */
+  onClose(code: number, reason: string): void {
     if (!this.#sealed) {
       this.#sendClose(code, '');
       this.#outcome = { code, reason, initiator: 'peer' };
@@ -269,7 +307,7 @@ export class WebSocketConnection {
     this.#finish({ ...(this.#outcome ?? lineBroke()), error: error.message });
   }
 
-  #onClose(): void {
+  #onSocketClose(): void {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
     this.#destroy();

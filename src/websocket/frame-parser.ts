@@ -18,13 +18,13 @@ import { turnMask, unmask, wordsOf } from './unmask.js';
  */
 export interface FrameHandler {
   /** A whole text message, unmasked; it is UTF-8. Binary messages are skipped. */
-  message(payload: Uint8Array): void;
+  onMessage(payload: Uint8Array): void;
   /** A ping: RFC 6455 section 5.5.2. */
-  ping(payload: Uint8Array): void;
+  onPing(payload: Uint8Array): void;
   /** A pong: RFC 6455 section 5.5.3. */
-  pong(payload: Uint8Array): void;
+  onPong(payload: Uint8Array): void;
   /** The peer's close frame, the last thing that is found (section 5.5.1); 1005 if it carries no code. */
-  close(code: number, reason: string): void;
+  onClose(code: number, reason: string): void;
 }
 
 /** Why the connection must be failed: RFC 6455 section 7.1.7. */
@@ -274,16 +274,16 @@ export class FrameParser {
     if (notAscii !== 0 && !isUtf8(payload)) {
       this.#fail(CLOSE_CODE.invalidPayload, 'a text message is not UTF-8');
     } else {
-      this.#handler.message(payload);
+      this.#handler.onMessage(payload);
     }
   }
 
   /** Hands a control frame on: section 5.5. */
   #control(payload: Uint8Array): void {
     if (this.#opcode === OPCODE.ping) {
-      this.#handler.ping(payload);
+      this.#handler.onPing(payload);
     } else if (this.#opcode === OPCODE.pong) {
-      this.#handler.pong(payload);
+      this.#handler.onPong(payload);
     } else {
       this.#close(payload);
     }
@@ -294,7 +294,7 @@ export class FrameParser {
     const [high, low] = payload;
     if (high === undefined || low === undefined) {
       this.stop();
-      this.#handler.close(CLOSE_CODE.noStatus, '');
+      this.#handler.onClose(CLOSE_CODE.noStatus, '');
       return;
     }
     const code = (high << 8) | low;
@@ -305,7 +305,7 @@ export class FrameParser {
       this.#fail(CLOSE_CODE.invalidPayload, 'a close reason is not UTF-8');
     } else {
       this.stop();
-      this.#handler.close(code, Buffer.from(reason).toString());
+      this.#handler.onClose(code, Buffer.from(reason).toString());
     }
   }
 

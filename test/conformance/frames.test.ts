@@ -61,10 +61,10 @@ describe('the frame parser and ws', () => {
 function ourVerdict(input: FrameInput): Verdict {
   const events: string[] = [];
   const parser = new FrameParser(input, {
-    message: (payload) => void events.push(`message ${hex(payload)}`),
-    ping: (payload) => void events.push(`ping ${hex(payload)}`),
-    pong: (payload) => void events.push(`pong ${hex(payload)}`),
-    close: (code, reason) => void events.push(`close ${code} ${reason}`),
+    onMessage: (payload) => void events.push(`message ${hex(payload)}`),
+    onPing: (payload) => void events.push(`ping ${hex(payload)}`),
+    onPong: (payload) => void events.push(`pong ${hex(payload)}`),
+    onClose: (code, reason) => void events.push(`close ${code} ${reason}`),
   });
   let failure: number | undefined;
   for (const chunk of chunksOfInput(input)) failure ??= parser.push(chunk)?.closeCode;

@@ -1,15 +1,36 @@
 import { describe, expect, it } from 'vitest';
 import { PeerLink, PingRounds, pongToken } from '../../../src/server/peer-link.js';
-import { connected, frame, turn } from '../../support/memory-connection.js';
+import { frame, PREAMBLE, turn } from '../../support/memory-connection.js';
+import { MemorySocket } from '../../support/memory-line.js';
 import { VirtualClock } from '../../support/virtual-clock.js';
+
+const NOTHING = new Uint8Array(0);
+
+/** A link whose handshake is over and forgotten, and what its visitor was told. */
+async function linked(pings: PingRounds) {
+  const socket = new MemorySocket();
+  const told: string[] = [];
+  const visitor = {
+    receive: (payload: Uint8Array) => void told.push(`receives ${Buffer.from(payload).toString()}`),
+    acknowledge: (token: number) => void told.push(`acknowledges ${token}`),
+    left: (cause: string) => void told.push(`left: ${cause}`),
+  };
+  const options = { maxMessageBytes: 1_000, closeTimeoutMs: 1_000, schedule: () => () => undefined };
+  const link = new PeerLink(socket, options, visitor, pings);
+  link.begin(PREAMBLE, NOTHING);
+  await turn();
+  socket.writes.length = 0;
+  const answered = (token: number) => link.pong(Buffer.from(String(token)));
+  return { link, socket, told, answered };
+}
 
 describe('PeerLink', () => {
   it('sends one ping for all that were asked for together, behind what was sent before', async () => {
     const clock = new VirtualClock();
     const pings = new PingRounds(clock);
-    const [first, second] = [await connected(), await connected()];
-    const link = new PeerLink(first.connection, pings);
-    const other = new PeerLink(second.connection, pings);
+    const [first, second] = [await linked(pings), await linked(pings)];
+    const { link } = first;
+    const other = second.link;
     link.send(Buffer.from('a'));
     link.ping(1);
     link.send(Buffer.from('b'));
@@ -30,8 +51,7 @@ describe('PeerLink', () => {
   it('lets a ping wait for which nobody waits, unless another one goes before', async () => {
     const clock = new VirtualClock();
     const pings = new PingRounds(clock);
-    const { connection, socket } = await connected();
-    const link = new PeerLink(connection, pings);
+    const { link, socket } = await linked(pings);
     link.ping(1, true);
     clock.advance(49);
     await turn();
@@ -50,28 +70,37 @@ describe('PeerLink', () => {
 
   it('knows how long the last ping took, from when it was really sent', async () => {
     const clock = new VirtualClock();
-    const { connection } = await connected();
-    const link = new PeerLink(connection, new PingRounds(clock));
+    const { link, answered } = await linked(new PingRounds(clock));
     link.ping(1);
     clock.advance(5);
     expect(link.roundTrip).toBeUndefined();
     clock.advance(12);
-    link.answered(1);
+    answered(1);
     expect(link.roundTrip).toBe(12);
     link.ping(2);
     clock.advance(5);
     clock.advance(3);
     // A late one of before says nothing of this one.
-    link.answered(1);
+    answered(1);
     expect(link.roundTrip).toBe(12);
-    link.answered(2);
+    answered(2);
     expect(link.roundTrip).toBe(3);
+  });
+
+  it('tells its visitor what comes, and why the line is over', async () => {
+    const { link, socket, told, answered } = await linked(new PingRounds(new VirtualClock()));
+    link.message(Buffer.from('hello'));
+    answered(7);
+    link.pong(Buffer.from('none of ours'));
+    expect(told).toEqual(['receives hello', 'acknowledges 7']);
+    socket.destroy(new Error('gone'));
+    await turn();
+    expect(told.slice(2)).toEqual(['left: the line broke: gone']);
   });
 
   it('sends no ping on a line that was closed meanwhile', async () => {
     const clock = new VirtualClock();
-    const { connection, socket } = await connected();
-    const link = new PeerLink(connection, new PingRounds(clock));
+    const { link, socket } = await linked(new PingRounds(clock));
     link.ping(1);
     link.close('IPC_CLOSED_STOPPING');
     await turn();

@@ -9,13 +9,13 @@ function listen(limits: { maxMessageBytes?: number; maxFragments?: number } = {}
   const parser = new FrameParser(
     { maxMessageBytes: 1_000_000, ...limits },
     {
-      message(payload) {
+      onMessage(payload) {
         payloads.push(payload);
         events.push(`message ${Buffer.from(payload).toString()}`);
       },
-      ping: (payload) => void events.push(`ping ${Buffer.from(payload).toString()}`),
-      pong: (payload) => void events.push(`pong ${Buffer.from(payload).toString()}`),
-      close: (code, reason) => void events.push(`close ${code} ${reason}`),
+      onPing: (payload) => void events.push(`ping ${Buffer.from(payload).toString()}`),
+      onPong: (payload) => void events.push(`pong ${Buffer.from(payload).toString()}`),
+      onClose: (code, reason) => void events.push(`close ${code} ${reason}`),
     },
   );
   return { parser, events, payloads };
@@ -91,13 +91,13 @@ describe('FrameParser', () => {
     const parser = new FrameParser(
       { maxMessageBytes: 100 },
       {
-        message(payload) {
+        onMessage(payload) {
           events.push(Buffer.from(payload).toString());
           parser.stop();
         },
-        ping() {},
-        pong() {},
-        close() {},
+        onPing() {},
+        onPong() {},
+        onClose() {},
       },
     );
     parser.push(Buffer.concat([clientFrame(1, 'a'), clientFrame(1, 'b')]));

@@ -1,0 +1,54 @@
+import type { Duplex } from 'node:stream';
+import type { Entrance, Visitor } from '../broker/entrance.js';
+import type { Cancel, Link } from '../broker/ports.js';
+import type { RefusalCode } from '../errors.js';
+
+/** What happens at a door. */
+export interface DoorSettings {
+  /** The peer is let in. */
+  admit(visitor: Visitor): Link;
+  /** It is not. */
+  turnAway(code: RefusalCode): void;
+}
+
+/**
+ * The {@link Entrance} of one connection, and what it does while it waits there.
+ *
+ * Who is in may stay for weeks: of the request that let him in, nothing is kept.
+ */
+export class Door implements Entrance {
+  readonly #socket: Duplex;
+  #settings: DoorSettings | undefined;
+  readonly #goneEarly = (): void => this.#isGone();
+  /** To be called if it goes away while it waits; set once that is known. */
+  leave: Cancel | undefined;
+
+  constructor(socket: Duplex, settings: DoorSettings) {
+    this.#socket = socket;
+    this.#settings = settings;
+    // A process that is killed while it waits ends its side; the socket itself stays open for as long as ours does.
+    socket.once('end', this.#goneEarly).once('close', this.#goneEarly);
+  }
+
+  accept(visitor: Visitor): Link {
+    const settings = this.#close();
+    if (settings === undefined) throw new TypeError('an entrance was used twice');
+    return settings.admit(visitor);
+  }
+
+  refuse(code: RefusalCode): void {
+    this.#close()?.turnAway(code);
+  }
+
+  #close(): DoorSettings | undefined {
+    const settings = this.#settings;
+    this.#settings = undefined;
+    this.#socket.off('end', this.#goneEarly).off('close', this.#goneEarly);
+    return settings;
+  }
+
+  #isGone(): void {
+    this.leave?.();
+    this.#socket.destroy();
+  }
+}
