@@ -12,7 +12,7 @@ export interface OutgoingSettings {
   /** The session of this client. */
   session(): string;
   /** Whether values are encoded at all. */
-  readonly hasValues: boolean;
+  hasValues(): boolean;
   /** Whether a message may leave with the next one. */
   canWait(message: Message): boolean;
   /** Whether that peer understands encoded values. */
@@ -79,7 +79,7 @@ function afterRestart(message: Message): AfterRestart {
 function withMarks(message: Message, { eventNumbers, session, hasValues }: OutgoingSettings): Message {
   switch (message.type) {
     case 'hello':
-      return { ...message, can: hasValues ? ['values', 'counted'] : ['counted'] };
+      return { ...message, can: hasValues() ? ['values', 'counted'] : ['counted'] };
     case 'unsubscribe':
       return { ...message, counted: true };
     case 'event':
@@ -95,8 +95,8 @@ function withMarks(message: Message, { eventNumbers, session, hasValues }: Outgo
 
 function withValues(message: Message, { classes, hasValues, understands }: OutgoingSettings): Message {
   const { data, type, to } = message;
-  if (!hasValues || !VALUE_TYPES.has(type) || typeof data !== 'object' || data === null) return message;
-  if (!isLossyData(type, data, classes)) return message;
+  if (!VALUE_TYPES.has(type) || typeof data !== 'object' || data === null) return message;
+  if (!hasValues() || !isLossyData(type, data, classes)) return message;
   if (to !== undefined && !understands(to)) return message;
   const encoded = encodeValue(data, classes);
   if (to === undefined) return { ...message, encoded };

@@ -12,7 +12,7 @@ import { Incoming } from './incoming.js';
 import { WorkerLocks } from './locks.js';
 import { LongMessages } from './long-messages.js';
 import { Outflow } from './outflow.js';
-import { frameOf, isRequest } from './outgoing.js';
+import { frameOf, isRequest, type OutgoingSettings } from './outgoing.js';
 import type { RepairName } from './repairs.js';
 import { SessionPosition } from './session-position.js';
 import { Space } from './space.js';
@@ -64,6 +64,7 @@ export class RemotePeer {
   readonly #patient = new WeakSet<Message>();
   readonly #answers = new Answers();
   readonly #incoming: Incoming;
+  readonly #outgoing: OutgoingSettings;
   readonly #eventNumbers: EventNumbers;
   readonly #position: SessionPosition;
   #tokenPlace: TokenPlace = 'header';
@@ -126,6 +127,14 @@ export class RemotePeer {
       isGone: (peerId) => this.#outflow.isGone(peerId),
       inStep: (callback) => this.#connection.inStep(callback),
     });
+    this.#outgoing = {
+      classes: settings.classes,
+      eventNumbers: this.#eventNumbers,
+      session: () => this.#position.id,
+      hasValues: () => settings.has('values'),
+      canWait: (message) => this.#patient.has(message),
+      understands: (peerId) => this.#incoming.understandsValues(peerId),
+    };
     ipc.storage.once('ready', () => {
       this.#isReady = true;
       if (this.#closeWhenReady) void ipc.exit();
@@ -155,15 +164,7 @@ export class RemotePeer {
   /** Sends a message, now or when there is a line. */
   send(message: Message): void {
     if (this.#isClosing || !this.#isToBeSent(message)) return;
-    const { has } = this.#settings;
-    const frame = frameOf(message, {
-      ...this.#settings,
-      eventNumbers: this.#eventNumbers,
-      session: () => this.#position.id,
-      hasValues: has('values'),
-      canWait: (it) => this.#patient.has(it),
-      understands: (peerId) => this.#incoming.understandsValues(peerId),
-    });
+    const frame = frameOf(message, this.#outgoing);
     if (message.type.endsWith('result')) this.#answers.answer(message);
     if (!this.#outflow.add(frame)) this.#noRoom(message);
     if (message.type === 'bye') this.#leave();

@@ -107,7 +107,7 @@ export class OurPeer {
       classes: NO_CLASSES,
       eventNumbers: this.#eventNumbers,
       session: () => this.#position.id,
-      hasValues: false,
+      hasValues: () => false,
       understands: () => false,
       canWait: () => false,
     });
