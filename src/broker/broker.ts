@@ -1,14 +1,14 @@
 import { ByteBudget } from './byte-budget.js';
 import { Database } from './database.js';
-import type { DatabaseCounters } from './database-counters.js';
-import { Draining } from './draining.js';
-import type { ArrivalRequest, BrokerObserver, Entrance, PeerInfo } from './entrance.js';
-import { Histories } from './histories.js';
-import { Incidents } from './incidents.js';
 import type { Limits } from './limits.js';
-import type { LockTable } from './lock-ledger.js';
+import type { LockTable } from './locks/lock-ledger.js';
+import type { DatabaseCounters } from './monitoring/database-counters.js';
+import { Histories } from './monitoring/histories.js';
+import { Incidents } from './monitoring/incidents.js';
+import { type DatabaseReport, type DatabaseSummary, reportOfLeft } from './monitoring/survey.js';
+import { Draining } from './peers/draining.js';
+import type { ArrivalRequest, BrokerObserver, Entrance, PeerInfo } from './peers/entrance.js';
 import type { Cancel, Clock, Logger } from './ports.js';
-import { type DatabaseReport, type DatabaseSummary, reportOfLeft } from './survey.js';
 
 /** What a broker works with. */
 export interface BrokerSettings {

@@ -1,21 +1,23 @@
 import type { ClosureCode } from '../errors.js';
-import { Absences } from './absences.js';
 import type { ByteBudget } from './byte-budget.js';
 import { Delivery } from './delivery.js';
-import { Dismissal } from './dismissal.js';
-import type { ArrivalRequest, BrokerObserver, Entrance } from './entrance.js';
-import { disconnected, welcome } from './envelope.js';
-import { Farewells } from './farewells.js';
-import { FileNews } from './file-news.js';
-import { GoneIds } from './gone-ids.js';
-import { GuestBook } from './guest-book.js';
-import { Heartbeat } from './heartbeat.js';
-import type { History } from './history.js';
-import type { Incidents } from './incidents.js';
-import { introduce } from './introduction.js';
+import { FileNews } from './file/file-news.js';
 import type { Limits } from './limits.js';
-import { MasterDesk } from './master-desk.js';
-import { MasterSeat } from './master-seat.js';
+import { MasterDesk } from './masters/master-desk.js';
+import { MasterSeat } from './masters/master-seat.js';
+import { Succession } from './masters/succession.js';
+import { disconnected, welcome } from './messages/envelope.js';
+import { GuestBook } from './monitoring/guest-book.js';
+import type { History } from './monitoring/history.js';
+import type { Incidents } from './monitoring/incidents.js';
+import { Survey } from './monitoring/survey.js';
+import { Absences } from './peers/absences.js';
+import { Dismissal } from './peers/dismissal.js';
+import type { ArrivalRequest, BrokerObserver, Entrance } from './peers/entrance.js';
+import { Farewells } from './peers/farewells.js';
+import { GoneIds } from './peers/gone-ids.js';
+import { Heartbeat } from './peers/heartbeat.js';
+import { introduce } from './peers/introduction.js';
 import {
   greetingOf,
   isSameSession,
@@ -24,14 +26,12 @@ import {
   newcomer,
   type PeerHost,
   positionOf,
-} from './newcomer.js';
-import { ParkingLot } from './parking-lot.js';
-import { isPresent, isThere, largestDebtorOf, lineBytesOf, type Peer } from './peer.js';
-import { MASTER_ID } from './peer-id.js';
+} from './peers/newcomer.js';
+import { ParkingLot } from './peers/parking-lot.js';
+import { isPresent, isThere, largestDebtorOf, lineBytesOf, type Peer } from './peers/peer.js';
+import { MASTER_ID } from './peers/peer-id.js';
+import { Stability } from './peers/stability.js';
 import type { Cancel, Clock, Logger } from './ports.js';
-import { Stability } from './stability.js';
-import { Succession } from './succession.js';
-import { Survey } from './survey.js';
 import { Switch } from './switch.js';
 
 /** What a database works with; shared by all of a broker. */

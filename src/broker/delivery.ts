@@ -1,7 +1,7 @@
-import type { Incidents } from './incidents.js';
 import type { Limits } from './limits.js';
-import type { MasterSeat } from './master-seat.js';
-import type { Peer } from './peer.js';
+import type { MasterSeat } from './masters/master-seat.js';
+import type { Incidents } from './monitoring/incidents.js';
+import type { Peer } from './peers/peer.js';
 import type { Logger } from './ports.js';
 
 /**

@@ -3,8 +3,10 @@
  * everybody whom it concerns; so every peer sees causes before effects (docs/PROTOCOL.md, section 10).
  */
 
-import type { DatabaseCounters } from './database-counters.js';
 import type { Delivery } from './delivery.js';
+import type { FileNews } from './file/file-news.js';
+import type { MasterDesk } from './masters/master-desk.js';
+import type { MasterSeat } from './masters/master-seat.js';
 import {
   ADDRESS_ALL,
   ADDRESS_START,
@@ -15,20 +17,18 @@ import {
   isAddressedTo,
   PONG,
   rangeEquals,
-} from './envelope.js';
-import type { FileNews } from './file-news.js';
-import type { Incidents } from './incidents.js';
-import type { MasterDesk } from './master-desk.js';
-import type { MasterSeat } from './master-seat.js';
+} from './messages/envelope.js';
 import {
   isMasterAnswer,
   isMasterRequest,
   type MasterAnswerType,
   type MessageType,
   messageTypeFrom,
-} from './message.js';
-import { isThere, type Peer } from './peer.js';
-import { MASTER_ID } from './peer-id.js';
+} from './messages/message.js';
+import type { DatabaseCounters } from './monitoring/database-counters.js';
+import type { Incidents } from './monitoring/incidents.js';
+import { isThere, type Peer } from './peers/peer.js';
+import { MASTER_ID } from './peers/peer-id.js';
 
 const MASTER_BYTES = encode(MASTER_ID);
 

@@ -1,5 +1,5 @@
+import type { ClaimedLock } from '../broker/peers/session.js';
 import type { Clock } from '../broker/ports.js';
-import type { ClaimedLock } from '../broker/session.js';
 import { type IPCLock, type LockDetails, type LockInfo, loggerOf, type RemoteIPCPeer } from './acebase.js';
 import { subjectOf } from './outgoing.js';
 

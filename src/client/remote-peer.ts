@@ -1,5 +1,5 @@
 import type { WebSocket } from 'ws';
-import { claimOf } from '../broker/session.js';
+import { claimOf } from '../broker/peers/session.js';
 import { systemClock } from '../platform/clock.js';
 import { type IPCLock, type LockDetails, loggerOf, type Message, type RemoteIPCPeer } from './acebase.js';
 import { describe, type TokenPlace, webSocketTarget } from './address.js';

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { type ClientAnnouncement, parseAnnouncement } from '../broker/session.js';
+import { type ClientAnnouncement, parseAnnouncement } from '../broker/peers/session.js';
 import type { RefusalCode } from '../errors.js';
 import { checkHandshake } from '../websocket/handshake.js';
 import { type Authentication, isDatabaseName, isPeerId, type Presented } from './authentication.js';

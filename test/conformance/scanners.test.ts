@@ -7,9 +7,9 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ADDRESS_START, addressEnd, isAddressedTo, rangeEquals } from '../../src/broker/envelope.js';
-import { findMember, findMembers } from '../../src/broker/json-scanner.js';
-import { isFrom, messageType, messageTypeFrom } from '../../src/broker/message.js';
+import { ADDRESS_START, addressEnd, isAddressedTo, rangeEquals } from '../../src/broker/messages/envelope.js';
+import { findMember, findMembers } from '../../src/broker/messages/json-scanner.js';
+import { isFrom, messageType, messageTypeFrom } from '../../src/broker/messages/message.js';
 
 const RUNS = Number(process.env['FRAME_FUZZ_RUNS'] ?? 20_000);
 const SEED = process.env['FRAME_FUZZ_SEED'];

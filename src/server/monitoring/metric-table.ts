@@ -1,9 +1,13 @@
 /** Every metric of our own, once: docs/METRICS.md is held equal to this table by a test. */
 
-import { type DatabaseCounters, FRAME_KINDS, type FrameTally } from '../../broker/database-counters.js';
-import type { DurationTally } from '../../broker/duration-tally.js';
-import { INCIDENTS, type Incident } from '../../broker/incidents.js';
-import type { DatabaseSummary } from '../../broker/survey.js';
+import {
+  type DatabaseCounters,
+  FRAME_KINDS,
+  type FrameTally,
+} from '../../broker/monitoring/database-counters.js';
+import type { DurationTally } from '../../broker/monitoring/duration-tally.js';
+import { INCIDENTS, type Incident } from '../../broker/monitoring/incidents.js';
+import type { DatabaseSummary } from '../../broker/monitoring/survey.js';
 import { ERRORS } from '../../errors.js';
 
 /** All figures at one moment. */

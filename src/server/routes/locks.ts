@@ -1,5 +1,5 @@
 import type { Hono } from 'hono';
-import type { LockTable } from '../../broker/lock-ledger.js';
+import type { LockTable } from '../../broker/locks/lock-ledger.js';
 import type { RouteContext, RouteEnvironment } from './context.js';
 import { authorize } from './context.js';
 

@@ -1,4 +1,4 @@
-import type { ClaimedLock } from '../../../src/broker/session.js';
+import type { ClaimedLock } from '../../../src/broker/peers/session.js';
 import type { Belief } from '../checks/beliefs.js';
 import type { Lock, Question } from './messages.js';
 import type { OpenRequest } from './stock-peer.js';

@@ -1,5 +1,5 @@
+import { type ClientAnnouncement, claimOf } from '../../../src/broker/peers/session.js';
 import type { Cancel } from '../../../src/broker/ports.js';
-import { type ClientAnnouncement, claimOf } from '../../../src/broker/session.js';
 import { Answers } from '../../../src/client/answers.js';
 import { EventNumbers } from '../../../src/client/event-numbers.js';
 import { Outflow } from '../../../src/client/outflow.js';

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { ByteBudget } from '../../../src/broker/byte-budget.js';
-import { ClosingTime } from '../../../src/broker/closing-time.js';
-import type { Peer } from '../../../src/broker/peer.js';
-import { OpenRequests } from '../../../src/broker/requests.js';
+import { ClosingTime } from '../../../src/broker/masters/closing-time.js';
+import { OpenRequests } from '../../../src/broker/masters/requests.js';
+import type { Peer } from '../../../src/broker/peers/peer.js';
 
 test('who holds a lock is looked up once for all peers', () => {
   const peers = Array.from({ length: 100 }, (_, n) => {

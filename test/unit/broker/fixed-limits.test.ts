@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { encode } from '../../../src/broker/envelope.js';
+import { RootRecord, RootView } from '../../../src/broker/file/root-record.js';
 import { MAX_EXPECTED_ECHOES, MAX_GONE_IDS, MAX_REPLAYED_KEYS } from '../../../src/broker/limits.js';
-import { parseNotification } from '../../../src/broker/message.js';
-import { AnnouncedKeys } from '../../../src/broker/presence.js';
-import { RootRecord, RootView } from '../../../src/broker/root-record.js';
+import { encode } from '../../../src/broker/messages/envelope.js';
+import { parseNotification } from '../../../src/broker/messages/message.js';
+import { AnnouncedKeys } from '../../../src/broker/peers/presence.js';
 import { BrokerLab } from '../../support/broker-lab.js';
 
 const MESSAGE = encode('{}');

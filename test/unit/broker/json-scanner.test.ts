@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { findMember, stringEnd } from '../../../src/broker/json-scanner.js';
+import { findMember, stringEnd } from '../../../src/broker/messages/json-scanner.js';
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 const find = (json: string, key: string) => findMember(bytes(json), 0, bytes(key));

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ByteBudget } from '../../../src/broker/byte-budget.js';
-import { Mailbox } from '../../../src/broker/mailbox.js';
-import { AnnouncedKeys } from '../../../src/broker/presence.js';
+import { Mailbox } from '../../../src/broker/masters/mailbox.js';
+import { AnnouncedKeys } from '../../../src/broker/peers/presence.js';
 import { BrokerLab } from '../../support/broker-lab.js';
 
 const event = (bytes: number) => ({ type: 'event', data: 'x'.repeat(bytes) });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { TextCache } from '../../../src/broker/text-cache.js';
+import { TextCache } from '../../../src/broker/messages/text-cache.js';
 
 it('gives the text of the bytes, whatever it was asked before', () => {
   const text = fc.string({ unit: fc.constantFrom('a', 'b', '-', '[', ' '), maxLength: 70 });

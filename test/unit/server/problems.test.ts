@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { INCIDENTS } from '../../../src/broker/incidents.js';
-import type { DatabaseReport, PeerReport } from '../../../src/broker/survey.js';
+import { INCIDENTS } from '../../../src/broker/monitoring/incidents.js';
+import type { DatabaseReport, PeerReport } from '../../../src/broker/monitoring/survey.js';
 import { plainName, problemsOf, RULES } from '../../../src/server/monitoring/problems.js';
 import { BrokerLab } from '../../support/broker-lab.js';
 

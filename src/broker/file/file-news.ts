@@ -1,0 +1,199 @@
+import type { Delivery } from '../delivery.js';
+import { LAST_SAFE_KEY_INDEX, MAX_REPLAYED_KEYS } from '../limits.js';
+import type { MasterSeat } from '../masters/master-seat.js';
+import { encode } from '../messages/envelope.js';
+import { parseNotification } from '../messages/message.js';
+import type { Incidents } from '../monitoring/incidents.js';
+import { isPresent, type Peer } from '../peers/peer.js';
+import { MASTER_ID, SERVER_ID } from '../peers/peer-id.js';
+import { AnnouncedKeys } from '../peers/presence.js';
+import { RootRecord } from './root-record.js';
+
+/** What file news work with. */
+export interface FileNewsSettings {
+  readonly database: string;
+  readonly peers: ReadonlyMap<string, Peer>;
+  readonly seat: MasterSeat;
+  readonly delivery: Delivery;
+  readonly incidents: Incidents;
+}
+
+/**
+ * What all processes must know of the database file: where its root is, and its key table. Passed on when it changes,
+ * and told again to those who come later (docs/PROTOCOL.md, sections 7 and 8).
+ *
+ * Nobody hears of the root before his file is open: AceBase would write it into a file that it has not opened yet,
+ * and the process would end. A worker's file is open when it is granted a lock, for it asks for none before; a
+ * master's, when it has settled.
+ */
+export class FileNews {
+  readonly #database: string;
+  readonly #peers: ReadonlyMap<string, Peer>;
+  readonly #seat: MasterSeat;
+  readonly #delivery: Delivery;
+  readonly #incidents: Incidents;
+  #root = new RootRecord();
+  #keys = new AnnouncedKeys();
+  /** Keys that a former master was asked for by workers that are gone. */
+  readonly #keysInDoubt = new Set<string>();
+  /** What the server asked the master, by the ids of the requests. */
+  readonly #asked = new Map<string, string>();
+  #lastRequest = 0;
+
+  constructor({ database, peers, seat, delivery, incidents }: FileNewsSettings) {
+    this.#database = database;
+    this.#peers = peers;
+    this.#seat = seat;
+    this.#delivery = delivery;
+    this.#incidents = incidents;
+  }
+
+  /** Looks at a notification. @returns whether nothing remains to be done: it was passed on here, or stops here */
+  handle(sender: Peer, message: Uint8Array): boolean {
+    const notification = parseNotification(message);
+    switch (notification.type) {
+      case 'kit.new_key':
+        // Only the master hands out indexes of the key table.
+        if (sender.isMaster) this.#keys.remember(notification.index, notification.key, message);
+        return false;
+      case 'root.update':
+        if (this.#root.receive(sender.root, notification.address, message) === 'echo') {
+          this.#incidents.record(
+            'root-echo',
+            { database: this.#database, from: sender.id },
+            'an echo stops here',
+          );
+        } else {
+          // Workers hear of it when they are next granted a lock: nobody needs it before, and a worker that is late
+          // must not write an old root into the file behind a newer one.
+          const { master } = this.#seat;
+          if (master !== undefined && master !== sender && master.hasFileOpen) this.#sendRoot(master);
+        }
+        return true;
+      case 'unknown':
+        return false;
+    }
+  }
+
+  /**
+   * The peer's file is open, and it may be about to use it: it is told the root as it is now, and, the first time,
+   * the keys [PROTOCOL-8.3].
+   */
+  bringUpToDate(peer: Peer): void {
+    if (!peer.hasFileOpen) {
+      peer.hasFileOpen = true;
+      if (peer.isMaster) this.#haveKeysWritten(peer);
+      this.repeatKeys(peer);
+      // One that takes a root over writes none: a former master may have ended before it wrote this one.
+      if (peer.isMaster && peer.session?.can('no-echo') === true) this.haveRootWritten();
+    }
+    if (this.#root.current !== undefined && peer.root.believes !== this.#root.current.address)
+      this.#sendRoot(peer);
+  }
+
+  /** Tells a peer all keys that were announced. Hearing of a key twice is harmless. */
+  repeatKeys(peer: Peer): void {
+    for (const { message } of this.#keys.all()) this.#delivery.sendOwed(peer, message);
+  }
+
+  /** Whether one more key may be one too many for the table in the file [PROTOCOL-6.3]. */
+  get mayKeyTableBeFull(): boolean {
+    return this.#keys.highestIndex >= LAST_SAFE_KEY_INDEX;
+  }
+
+  /**
+   * A writer is gone, and what it said of a root that it moved may have been lost with its line; it wrote it into the
+   * file all the same. So the master is made to write the one in which all others believe [PROTOCOL-7.6]: a number in
+   * quotes is news to AceBase, and means the same.
+   */
+  haveRootWritten(): void {
+    const { master } = this.#seat;
+    const { current } = this.#root;
+    if (master === undefined || current === undefined || !master.hasFileOpen) return;
+    const { pageNr, recordNr } = current.place;
+    const address = { path: '', pageNr, recordNr: `${recordNr}` };
+    const data = { type: 'root.update', address };
+    const inQuotes = encode(JSON.stringify({ type: 'notification', from: SERVER_ID, data }));
+    const token = master.nextToken();
+    this.#root.expectEchoes(master.root, 2, token);
+    this.#delivery.send(master, inQuotes);
+    this.#delivery.send(master, current.message);
+    master.outbox.ping(token);
+  }
+
+  /**
+   * A master gave that key that index. If it did not tell the others, since it told them before and its line broke, or
+   * since the key was in the file when it came, they hear of it here, before anybody writes it [PROTOCOL-8.5].
+   *
+   * @param index `undefined` if it gave none
+   */
+  keyHasIndex(key: string, index: number | undefined): void {
+    if (index === undefined || this.#keys.isAnnounced(index, key)) return;
+    const data = { type: 'kit.new_key', key, index };
+    const announcement = encode(JSON.stringify({ type: 'notification', from: MASTER_ID, data }));
+    this.#keys.remember(index, key, announcement);
+    for (const peer of this.#peers.values()) if (!peer.isMaster) this.#delivery.send(peer, announcement);
+  }
+
+  /** A master that is gone was asked for an index for that key, and perhaps told of one that nobody heard of. */
+  keyInDoubt(key: string | undefined): void {
+    if (key !== undefined && this.#keysInDoubt.size < MAX_REPLAYED_KEYS) this.#keysInDoubt.add(key);
+  }
+
+  /** The master answered a request of the server. */
+  answered(id: string, index: number | undefined): void {
+    const key = this.#asked.get(id);
+    if (key === undefined) return;
+    this.#asked.delete(id);
+    this.keyHasIndex(key, index);
+  }
+
+  /**
+   * The last master may have died between telling of a key and writing it. A new one that was only told of it would
+   * not write it either; one that is asked to add it does [PROTOCOL-8.5].
+   */
+  #haveKeysWritten(master: Peer): void {
+    const announced = [...this.#keys.all()].map(({ key }) => key);
+    this.#asked.clear();
+    for (const key of new Set([...announced, ...this.#keysInDoubt])) {
+      const id = `${SERVER_ID}key${++this.#lastRequest}`;
+      const data = { type: 'kit.add', key };
+      this.#asked.set(id, key);
+      const request = { type: 'request', from: SERVER_ID, to: MASTER_ID, id, data };
+      this.#delivery.sendOwed(master, encode(JSON.stringify(request)));
+    }
+    this.#keysInDoubt.clear();
+  }
+
+  /** With nobody connected, the file may be repaired or replaced: nothing of the old one must be told. */
+  forgetIfAlone(): void {
+    for (const peer of this.#peers.values()) if (isPresent(peer)) return;
+    this.#root = new RootRecord();
+    this.#keys = new AnnouncedKeys();
+    this.#keysInDoubt.clear();
+    this.#asked.clear();
+  }
+
+  /** The peer has read everything that was sent before its ping with that token. */
+  acknowledge(peer: Peer, token: number): void {
+    this.#root.confirm(peer.root, token);
+  }
+
+  #sendRoot(receiver: Peer): void {
+    const { current } = this.#root;
+    if (current === undefined) return;
+    if (receiver.session?.can('no-echo') === true) {
+      receiver.root.believes = current.address;
+      this.#delivery.send(receiver, current.message);
+      return;
+    }
+    const token = receiver.nextToken();
+    const verdict = this.#root.relay(receiver.root, token);
+    if (verdict === 'overdue') {
+      this.#delivery.markOverdue(receiver);
+      return;
+    }
+    this.#delivery.send(receiver, current.message);
+    if (verdict === 'send-and-ping') receiver.outbox.ping(token);
+  }
+}

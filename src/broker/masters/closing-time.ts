@@ -1,0 +1,62 @@
+import type { IndexCreations } from '../file/index-creations.js';
+import type { LockGate } from '../locks/lock-gate.js';
+import type { LockLedger } from '../locks/lock-ledger.js';
+import { isPresent, type Peer } from '../peers/peer.js';
+import type { RequestFailure } from './request-failures.js';
+import type { OpenRequest, OpenRequests } from './requests.js';
+
+/** What closing time works with. */
+export interface ClosingTimeSettings {
+  readonly requests: OpenRequests;
+  readonly gate: Pick<LockGate, 'discardRequestsOf'>;
+  readonly indexCreations: IndexCreations;
+  readonly ledger: Pick<LockLedger, 'holders'>;
+  /** Answers a request with that failure. */
+  fail(open: OpenRequest, failure: RequestFailure): void;
+}
+
+/** The desk of one database before its server stops (docs/PROTOCOL.md, section 11.5): what was begun ends, and nothing begins. */
+export class ClosingTime {
+  readonly #settings: ClosingTimeSettings;
+  #hasBegun = false;
+
+  constructor(settings: ClosingTimeSettings) {
+    this.#settings = settings;
+  }
+
+  /** Whether transactions that hold no lock get none any more. */
+  get hasBegun(): boolean {
+    return this.#hasBegun;
+  }
+
+  /** The server drains. */
+  begin(): void {
+    this.#hasBegun = true;
+  }
+
+  /**
+   * How many of these are workers in the middle of something: they hold a lock, also while they are away, or are connected
+   * and the master owes them an answer. What is owed to one that is away, it asks the next server for.
+   */
+  countBusy(peers: Iterable<Peer>): number {
+    const { requests, ledger } = this.#settings;
+    const holders = ledger.holders();
+    let count = 0;
+    for (const peer of peers) {
+      if (holders.has(peer) || (!peer.isMaster && isPresent(peer) && requests.isPassedFor(peer))) count++;
+    }
+    return count;
+  }
+
+  /** The workers go: those that cannot ask the next server again get an answer to what no master has of them. */
+  answerWhatWaits(): void {
+    const { requests, gate, indexCreations, fail } = this.#settings;
+    for (const open of [...requests.all()]) {
+      const { asker, isPassed } = open;
+      if (isPassed || asker.state !== 'present' || asker.session?.can('resume') === true) continue;
+      indexCreations.discardRequestsOf(asker.id);
+      gate.discardRequestsOf(asker);
+      fail(open, 'IPC_REQUEST_DRAINING');
+    }
+  }
+}

@@ -1,0 +1,98 @@
+import { MASTER_PROOF_MS } from '../limits.js';
+import { encode } from '../messages/envelope.js';
+import type { MasterAnswer } from '../messages/message.js';
+import { MASTER_ID, SERVER_ID } from '../peers/peer-id.js';
+import type { Cancel, Clock } from '../ports.js';
+
+/** The number of the first lock that a master gives. */
+const FIRST_ID = 1;
+
+/**
+ * How many masters in a row are sent away as old ones. A new process that takes locks of its own as it starts may seem to
+ * be one; sooner or later it must be trusted.
+ */
+const MAX_MASTERS_SENT_AWAY = 2;
+
+/** What the proof came to: a `new` process, or the `old` one that came back. */
+export type ProofVerdict = 'new' | 'old';
+
+/**
+ * Finds out whether a master is a new process [PROTOCOL-9.7].
+ *
+ * A process whose line broke and that comes back still has the locks that it gave, and the ids that it gave them. So
+ * it is asked for one read lock, for a transaction that held one. A new process grants it at once, under a low number;
+ * an old one counts on from the highest that was seen, refuses, or does not answer, since somebody holds a lock there.
+ */
+export class MasterProof {
+  readonly #clock: Clock;
+  #requestId = '';
+  #highestId = 0;
+  #conclude: ((verdict: ProofVerdict, lockId: number | undefined) => void) | undefined;
+  #cancelTimeout: Cancel | undefined;
+  /** Whether the last question has no answer: whoever it was put to may have granted a lock that nobody gives back. */
+  #isUnanswered = false;
+  /** How many masters in a row were found to be old ones. */
+  #sentAway = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Whether so many were sent away that the next one is to be trusted. */
+  get isDispensable(): boolean {
+    return this.#sentAway >= MAX_MASTERS_SENT_AWAY;
+  }
+
+  /** The master is taken for a new one. */
+  masterStays(): void {
+    this.#sentAway = 0;
+  }
+
+  /**
+   * Asks.
+   *
+   * @param requestId a new id
+   * @param tid a transaction that held a lock at the last master
+   * @param highestId the highest number of a lock that is known of the last master
+   * @param conclude is called once, with the number of the lock to be given back
+   * @returns the question, to be sent to the master
+   */
+  begin(
+    requestId: string,
+    tid: string,
+    highestId: number,
+    conclude: (verdict: ProofVerdict, lockId: number | undefined) => void,
+  ): Uint8Array {
+    this.cancel();
+    this.#requestId = requestId;
+    this.#highestId = this.#isUnanswered ? FIRST_ID : Math.max(highestId, FIRST_ID);
+    this.#isUnanswered = true;
+    this.#conclude = conclude;
+    this.#cancelTimeout = this.#clock.schedule(MASTER_PROOF_MS, () => this.#end('old', undefined));
+    const data = { path: '', tid, write: false, comment: 'acebase-ipc-server: is this a new master?' };
+    return encode(
+      JSON.stringify({ type: 'lock-request', id: requestId, from: SERVER_ID, to: MASTER_ID, data }),
+    );
+  }
+
+  /** The master answered one of the server's questions. */
+  answered({ id, lock }: MasterAnswer): void {
+    if (this.#conclude === undefined || id !== this.#requestId) return;
+    this.#isUnanswered = false;
+    if (lock === undefined) this.#end('old', undefined);
+    else this.#end(lock.id > this.#highestId ? 'old' : 'new', lock.id);
+  }
+
+  /** The master is gone: nothing is concluded. */
+  cancel(): void {
+    this.#cancelTimeout?.();
+    this.#conclude = undefined;
+  }
+
+  #end(verdict: ProofVerdict, lockId: number | undefined): void {
+    const conclude = this.#conclude;
+    this.cancel();
+    if (verdict === 'old') this.#sentAway += 1;
+    conclude?.(verdict, lockId);
+  }
+}

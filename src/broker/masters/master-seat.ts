@@ -1,0 +1,207 @@
+/**
+ * One master per database (docs/PROTOCOL.md, section 9): who sits in the seat, who may take over, and the mail for a
+ * master that is absent, or has not opened its file yet.
+ */
+
+import type { RefusalCode } from '../../errors.js';
+import type { ByteBudget } from '../byte-budget.js';
+import { type Limits, MASTER_ANSWER_MS, MASTER_READY_MS } from '../limits.js';
+import type { Peer } from '../peers/peer.js';
+import type { Cancel, Clock, Logger } from '../ports.js';
+import { type Mail, Mailbox } from './mailbox.js';
+import type { OpenRequest } from './requests.js';
+
+/** What the seat asks of its database. */
+export interface MasterSeatHost {
+  /** Ends the connection of a master that answers no ping. */
+  evict(master: Peer): void;
+  /** The master has had time to open its file. {@link MasterSeat.open} is to be called when it may get its mail. */
+  settled(master: Peer): void;
+  /** The master gets what waited for it, in order. */
+  release(master: Peer, mail: readonly Mail[]): void;
+}
+
+/** A second master at the door. */
+export interface Challenger {
+  /** Where it connects from. */
+  readonly address: string;
+  /** Lets it in. */
+  admit(): void;
+  refuse(code: RefusalCode): void;
+}
+
+/** What the seat works with. */
+export interface MasterSeatSettings {
+  readonly database: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly limits: Limits;
+  /** What all mailboxes share. */
+  readonly kept: ByteBudget;
+}
+
+/** The seat of a database's master. */
+export class MasterSeat {
+  readonly #settings: MasterSeatSettings;
+  readonly #host: MasterSeatHost;
+  readonly #mailbox: Mailbox;
+  #master: Peer | undefined;
+  #isSettling = false;
+  #cancelSettling: Cancel | undefined;
+  #challenge: { challenger: Challenger; master: Peer; pingToken: number; cancelTimeout: Cancel } | undefined;
+
+  constructor(settings: MasterSeatSettings, host: MasterSeatHost) {
+    this.#settings = settings;
+    this.#host = host;
+    this.#mailbox = new Mailbox(settings.limits.maxMailPerPeer, settings.kept);
+  }
+
+  /** The master, settled or not. */
+  get master(): Peer | undefined {
+    return this.#master;
+  }
+
+  /** Whether messages for the master must be kept: it is not there, or has not opened its file. */
+  get isHeld(): boolean {
+    return this.#master === undefined || this.#isSettling;
+  }
+
+  /** The bytes of mail kept. */
+  get mailBytes(): number {
+    return this.#mailbox.bytes;
+  }
+
+  /** How many messages are kept. */
+  get mailCount(): number {
+    return this.#mailbox.count(() => true);
+  }
+
+  /** Keeps a message for the master. @returns false if there is no room */
+  keep(mail: Mail): boolean {
+    return this.#mailbox.put(mail);
+  }
+
+  /** A worker is gone: what it asked has no meaning any more. @returns how many requests were thrown away */
+  discardRequestsOf(workerId: string): number {
+    return this.discardRequests(({ asker }) => asker.id === workerId);
+  }
+
+  /** Throws away the requests for which `isUnwanted` is true. @returns how many there were */
+  discardRequests(isUnwanted: (open: OpenRequest) => boolean): number {
+    return this.#mailbox.discard(({ request }) => request !== undefined && isUnwanted(request));
+  }
+
+  /** Keeps requests that an earlier master was given, in front of all others. @returns those that found no room */
+  keepFirst(mail: readonly Mail[]): readonly Mail[] {
+    return this.#mailbox.putFirst(mail);
+  }
+
+  /** How many requests are kept. */
+  get requestCount(): number {
+    return this.#mailbox.count(({ request }) => request !== undefined);
+  }
+
+  /** The request that has been kept for longest. */
+  get oldestRequest(): OpenRequest | undefined {
+    return this.#mailbox.find(({ request }) => request !== undefined)?.request;
+  }
+
+  /** A master was let in. It gets its mail once it has had time to open its file [PROTOCOL-9.3]. */
+  take(master: Peer): void {
+    this.#master = master;
+    this.#isSettling = true;
+    const { clock, limits } = this.#settings;
+    const settle = master.session?.can('ready') === true ? MASTER_READY_MS : limits.masterSettle;
+    if (settle === 0) this.#host.settled(master);
+    else this.#cancelSettling = clock.schedule(settle, () => this.#host.settled(master));
+  }
+
+  /** The peer says that its file is open [PROTOCOL-14.5]. */
+  ready(peer: Peer): void {
+    if (peer !== this.#master || !this.#isSettling || this.#cancelSettling === undefined) return;
+    this.#cancelSettling();
+    this.#cancelSettling = undefined;
+    this.#host.settled(peer);
+  }
+
+  /** The master is gone. */
+  vacate(): void {
+    this.#master = undefined;
+    this.#isSettling = false;
+    this.#cancelSettling?.();
+    // Requests are for any master; what else it was to hear is told anew to the next one, or was for it alone.
+    this.#mailbox.discard(({ request }) => request === undefined);
+  }
+
+  /**
+   * Another process wants to be master while one is connected [PROTOCOL-9.2].
+   *
+   * A master reads its tables of free space and keys when it starts. One that started while another master worked has
+   * old ones, and destroys the file if it is ever let in. So it is refused, unless the one that is connected turns out
+   * to be dead: it answers no ping.
+   *
+   * @returns to be called if the challenger goes away by itself
+   */
+  challenge(challenger: Challenger, master: Peer): Cancel {
+    const { clock } = this.#settings;
+    if (this.#challenge !== undefined) {
+      this.#refuse(challenger, master);
+      return () => undefined;
+    }
+    const pingToken = master.nextToken();
+    const cancelTimeout = clock.schedule(MASTER_ANSWER_MS, () => {
+      this.#challenge = undefined;
+      this.#host.evict(master);
+      challenger.admit();
+    });
+    this.#challenge = { challenger, master, pingToken, cancelTimeout };
+    master.outbox.ping(pingToken);
+    return () => {
+      if (this.#challenge?.challenger === challenger) this.#endChallenge();
+    };
+  }
+
+  /** A master answered the ping with that token: it lives. */
+  acknowledge(master: Peer, token: number): void {
+    if (this.#challenge !== undefined && token >= this.#challenge.pingToken) this.dismissChallengerOf(master);
+  }
+
+  /** A master lives, or has just gone, and so lived when its challenger started: the challenger is refused. */
+  dismissChallengerOf(master: Peer): void {
+    if (this.#challenge?.master !== master) return;
+    this.#refuse(this.#challenge.challenger, master);
+    this.#endChallenge();
+  }
+
+  /** The server lets nobody in any more. Who waits has old tables, and must not be let in by the next one either. */
+  closeDoor(): void {
+    if (this.#challenge !== undefined) this.dismissChallengerOf(this.#challenge.master);
+  }
+
+  /** The server stops: nobody waits any more. */
+  close(): void {
+    this.#cancelSettling?.();
+    this.#mailbox.takeAll();
+    this.closeDoor();
+  }
+
+  /** The master has opened its file, and is a new one: it gets its mail. */
+  open(master: Peer): void {
+    if (this.#master !== master || !this.#isSettling) return;
+    this.#isSettling = false;
+    this.#host.release(master, this.#mailbox.takeAll());
+  }
+
+  #refuse(challenger: Challenger, master: Peer): void {
+    this.#settings.logger.warn(
+      { database: this.#settings.database, address: challenger.address, masterAddress: master.address },
+      'refused a second master: start one only when the last one has ended, and give no other process the role "master"',
+    );
+    challenger.refuse('IPC_REFUSED_SECOND_MASTER');
+  }
+
+  #endChallenge(): void {
+    this.#challenge?.cancelTimeout();
+    this.#challenge = undefined;
+  }
+}

@@ -1,0 +1,80 @@
+import { type Limits, MASTER_MISSING_WARNING_MS } from '../limits.js';
+import type { Cancel, Clock, Logger } from '../ports.js';
+import type { MasterSeat } from './master-seat.js';
+import type { OpenRequest } from './requests.js';
+
+/** What it works with. */
+export interface MissingMasterSettings {
+  readonly database: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly limits: Limits;
+  readonly seat: MasterSeat;
+  /** A request has waited for as long as it may; it does not wait any more when this returns. */
+  fail(open: OpenRequest): void;
+  /** All that had to be failed have been. */
+  failed(): void;
+}
+
+/** Sees to it that nobody waits for ever for a master that is not connected [PROTOCOL-6.1]. */
+export class MissingMaster {
+  readonly #settings: MissingMasterSettings;
+  #lostAt: number;
+  #cancelTimeout: Cancel | undefined;
+  #cancelWarning: Cancel | undefined;
+
+  constructor(settings: MissingMasterSettings) {
+    this.#settings = settings;
+    this.#lostAt = settings.clock.now();
+  }
+
+  /** The master has gone: whatever waits has its full time from now on. */
+  lost(): void {
+    this.#lostAt = this.#settings.clock.now();
+    this.watch();
+  }
+
+  /** A master has come, or the server stops: requests wait, however long the master takes to settle. */
+  end(): void {
+    this.#cancelTimeout?.();
+    this.#cancelWarning?.();
+    this.#cancelTimeout = undefined;
+    this.#cancelWarning = undefined;
+  }
+
+  /** Requests may have been kept. */
+  watch(): void {
+    const { seat, clock } = this.#settings;
+    const oldest = seat.oldestRequest;
+    if (seat.master !== undefined || oldest === undefined) return;
+    this.#cancelWarning ??= clock.schedule(MASTER_MISSING_WARNING_MS, () => this.#warn());
+    this.#cancelTimeout ??= clock.schedule(Math.max(this.#endOf(oldest) - clock.now(), 0), () => {
+      this.#cancelTimeout = undefined;
+      this.#failOverdue();
+      this.watch();
+      this.#settings.failed();
+    });
+  }
+
+  #endOf({ since }: OpenRequest): number {
+    return Math.max(since, this.#lostAt) + this.#settings.limits.masterTimeout;
+  }
+
+  #failOverdue(): void {
+    const { seat, clock, fail } = this.#settings;
+    for (let open = seat.oldestRequest; open !== undefined; open = seat.oldestRequest) {
+      if (this.#endOf(open) > clock.now()) return;
+      fail(open);
+    }
+  }
+
+  #warn(): void {
+    const { database, seat, logger } = this.#settings;
+    const waiting = seat.requestCount;
+    if (seat.master !== undefined || waiting === 0) return;
+    logger.warn(
+      { database, waiting },
+      'no master is connected and requests wait for it: is the process with role "master" running, with the same database name, host, port and token?',
+    );
+  }
+}

@@ -1,0 +1,88 @@
+import { MESSAGE_TYPES } from '../messages/message.js';
+import { DurationTally } from './duration-tally.js';
+
+/**
+ * The kinds of frames that are counted apart: the types of messages; `ping`; `session`, words of clients that have one;
+ * and `refused`, what is not of the protocol, or in another's name.
+ */
+export const FRAME_KINDS = [...MESSAGE_TYPES, 'unknown', 'ping', 'session', 'refused'] as const;
+
+/** A kind of frames. */
+export type FrameKind = (typeof FRAME_KINDS)[number];
+
+/** Frames of one kind. Plain numbers: this is added to with every frame. */
+export class FrameTally {
+  /** Frames that came from peers. */
+  received = 0;
+  receivedBytes = 0;
+  /** Deliveries that these called for: one for each receiver. */
+  relayed = 0;
+  relayedBytes = 0;
+
+  /** A frame of so many bytes came. */
+  came(bytes: number): void {
+    this.received++;
+    this.receivedBytes += bytes;
+  }
+
+  /** A message of so many bytes is passed on to so many peers. */
+  goes(bytes: number, receivers: number): void {
+    this.relayed += receivers;
+    this.relayedBytes += bytes * receivers;
+  }
+}
+
+/** What happened in one database, as numbers that only grow. */
+export class DatabaseCounters {
+  readonly frames: Readonly<Record<FrameKind, FrameTally>> = Object.fromEntries(
+    FRAME_KINDS.map((kind) => [kind, new FrameTally()]),
+  ) as Record<FrameKind, FrameTally>;
+  /** Frames that were sent to peers that are gone by now; those that are there count their own. */
+  sent = 0;
+  sentBytes = 0;
+  /** From the request for a lock until its grant was passed on. */
+  readonly lockWait = new DurationTally();
+  /** From the grant of a lock until it was given back, by whomever. */
+  readonly lockHold = new DurationTally();
+  /** Locks of workers that are gone, which the server gave back. */
+  recoveredLocks = 0;
+  /** Locks whose master went away while they were held. */
+  orphanedLocks = 0;
+  /** Peers that came back on a new line, those that resumed their session among them. */
+  reconnects = 0;
+  resumedSessions = 0;
+  /** Messages that were kept for a peer, and thrown away with it. */
+  droppedMail = 0;
+
+  /** Counts what another one has counted. */
+  add(other: DatabaseCounters): void {
+    for (const kind of FRAME_KINDS) {
+      const tally = this.frames[kind];
+      const { received, receivedBytes, relayed, relayedBytes } = other.frames[kind];
+      tally.received += received;
+      tally.receivedBytes += receivedBytes;
+      tally.relayed += relayed;
+      tally.relayedBytes += relayedBytes;
+    }
+    this.sent += other.sent;
+    this.sentBytes += other.sentBytes;
+    this.lockWait.add(other.lockWait);
+    this.lockHold.add(other.lockHold);
+    this.recoveredLocks += other.recoveredLocks;
+    this.orphanedLocks += other.orphanedLocks;
+    this.reconnects += other.reconnects;
+    this.resumedSessions += other.resumedSessions;
+    this.droppedMail += other.droppedMail;
+  }
+
+  /** The frames of all kinds together. */
+  get received(): { readonly frames: number; readonly bytes: number } {
+    let frames = 0;
+    let bytes = 0;
+    for (const kind of FRAME_KINDS) {
+      frames += this.frames[kind].received;
+      bytes += this.frames[kind].receivedBytes;
+    }
+    return { frames, bytes };
+  }
+}

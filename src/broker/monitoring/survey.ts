@@ -1,0 +1,258 @@
+import { MAX_LISTED_LOCKS, MAX_LISTED_PEERS } from '../limits.js';
+import type { LockCounts, LockTable } from '../locks/lock-ledger.js';
+import type { MasterDesk } from '../masters/master-desk.js';
+import type { MasterSeat } from '../masters/master-seat.js';
+import { infoOf, type PeerInfo } from '../peers/entrance.js';
+import { isPresent, type Peer } from '../peers/peer.js';
+import type { Clock } from '../ports.js';
+import type { DatabaseCounters } from './database-counters.js';
+import type { GuestBook } from './guest-book.js';
+import type { Alarm, History } from './history.js';
+import type { TimelineEntry } from './timeline.js';
+
+/** Messages that are kept. */
+export interface KeptMail {
+  readonly messages: number;
+  readonly bytes: number;
+}
+
+/** Where a peer stands: a master that is `settling` gets nothing yet; one that is `away` may come back. */
+export type ReportedState = 'connected' | 'settling' | 'away';
+
+/** What came and went, since some time. */
+export interface Traffic {
+  readonly messagesIn: number;
+  readonly messagesOut: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+}
+
+/** One database in numbers. Cheap enough to be asked for each second, however many peers there are. */
+export interface DatabaseSummary {
+  /** By its name on the wire. */
+  readonly name: string;
+  /** The name under which it is measured. */
+  readonly label: string;
+  /** Whether a master is connected, settled or not. */
+  readonly hasMaster: boolean;
+  /** Milliseconds for which none has been; `undefined` if there is one. */
+  readonly masterAbsentFor: number | undefined;
+  /** Workers and masters, by where they stand. */
+  readonly peers: Readonly<Record<'master' | 'worker', Readonly<Record<ReportedState, number>>>>;
+  readonly peerCount: number;
+  readonly heldLocks: LockCounts;
+  /** Requests for locks that are not answered, and for how many milliseconds the oldest waits. */
+  readonly waitingLocks: number;
+  readonly oldestWaitingLock: number | undefined;
+  /** Requests of any kind that are not answered, and the workers that wait for them. */
+  readonly waitingRequests: number;
+  readonly waitingWorkers: number;
+  /** What is kept for a master that is absent or settling, and for peers that are away. */
+  readonly mail: KeptMail;
+  /** The part of that which is kept for a master that is absent or settling. */
+  readonly masterMail: KeptMail;
+  /** Bytes that wait for the lines of peers. */
+  readonly bufferedBytes: number;
+  /** Since the server was started. */
+  readonly traffic: Traffic;
+}
+
+/** One peer, as it is now. */
+export interface PeerReport extends Traffic {
+  readonly id: string;
+  readonly role: 'master' | 'worker';
+  readonly state: ReportedState;
+  /** Name and version of its client; `undefined` if it does not say. */
+  readonly client: string | undefined;
+  readonly address: string;
+  /** The number of its process, if it was found on this machine. */
+  readonly pid: number | undefined;
+  /** Milliseconds since 1970. */
+  readonly connectedAt: number;
+  /** Milliseconds that the last ping took; `undefined` if none was answered. */
+  readonly roundTrip: number | undefined;
+  readonly mail: KeptMail;
+  /** Bytes that were sent, and that it has not read, as far as is known. */
+  readonly buffered: number;
+}
+
+/** One database as it is now, with {@link MAX_LISTED_PEERS} peers and {@link MAX_LISTED_LOCKS} locks at most. */
+export interface DatabaseReport extends DatabaseSummary {
+  readonly listedPeers: readonly PeerReport[];
+  readonly locks: LockTable;
+  readonly lockWait: { readonly count: number; readonly sum: number };
+  readonly alarms: readonly Alarm[];
+  readonly timeline: readonly TimelineEntry[];
+}
+
+/** What a survey looks at. */
+export interface SurveySettings {
+  readonly database: string;
+  readonly clock: Clock;
+  readonly peers: ReadonlyMap<string, Peer>;
+  readonly seat: MasterSeat;
+  readonly desk: MasterDesk;
+  readonly book: GuestBook;
+  readonly history: History;
+}
+
+/** Looks at one database, and changes nothing. */
+export class Survey {
+  readonly #settings: SurveySettings;
+
+  constructor(settings: SurveySettings) {
+    this.#settings = settings;
+  }
+
+  /** The peers that are connected, in the order of their coming. */
+  peers(): PeerInfo[] {
+    const { database, peers } = this.#settings;
+    return [...peers.values()].filter(isPresent).map((peer) => infoOf(database, peer));
+  }
+
+  /** Who holds locks, and who waits for one. */
+  locks(): LockTable {
+    return this.#settings.desk.overview.table();
+  }
+
+  summary(): DatabaseSummary {
+    const { database, clock, peers, seat, desk, book, history } = this.#settings;
+    const states = noPeers();
+    const masterMail = { messages: seat.mailCount, bytes: seat.mailBytes };
+    let { messages, bytes } = masterMail;
+    let bufferedBytes = 0;
+    for (const peer of peers.values()) {
+      states[roleOf(peer)][this.#stateOf(peer)]++;
+      const { mail, lineBytes } = peer.outbox;
+      messages += mail.messages;
+      bytes += mail.bytes;
+      bufferedBytes += lineBytes;
+    }
+    const hasMaster = seat.master !== undefined && isPresent(seat.master);
+    const { held, waiting } = desk.overview.counts();
+    const now = clock.now();
+    return {
+      name: database,
+      label: history.label,
+      hasMaster,
+      masterAbsentFor: hasMaster ? undefined : now - book.masterLeftAt,
+      peers: states,
+      peerCount: peers.size,
+      heldLocks: held,
+      waitingLocks: waiting.locks,
+      oldestWaitingLock: waiting.oldestLock === undefined ? undefined : now - waiting.oldestLock,
+      waitingRequests: waiting.requests,
+      waitingWorkers: waiting.workers,
+      mail: { messages, bytes },
+      masterMail,
+      bufferedBytes,
+      traffic: trafficOf(history, peers.values()),
+    };
+  }
+
+  report(): DatabaseReport {
+    const { peers, desk, history } = this.#settings;
+    const listedPeers: PeerReport[] = [];
+    for (const peer of peers.values()) {
+      if (listedPeers.length >= MAX_LISTED_PEERS) break;
+      listedPeers.push(this.#reportOf(peer));
+    }
+    return {
+      ...this.summary(),
+      listedPeers,
+      locks: desk.overview.table(MAX_LISTED_LOCKS),
+      ...reportOfHistory(history),
+    };
+  }
+
+  /** Adds what the peers that are there have counted by themselves to what was counted of their database. */
+  addTo(totals: ReadonlyMap<string, DatabaseCounters>): void {
+    const { history, peers } = this.#settings;
+    const counters = totals.get(history.label);
+    if (counters === undefined) return;
+    for (const { outbox } of peers.values()) {
+      counters.sent += outbox.sent;
+      counters.sentBytes += outbox.sentBytes;
+      counters.droppedMail += outbox.dropped;
+    }
+  }
+
+  #stateOf(peer: Peer): ReportedState {
+    if (!isPresent(peer)) return 'away';
+    const { seat } = this.#settings;
+    return peer === seat.master && seat.isHeld ? 'settling' : 'connected';
+  }
+
+  #reportOf(peer: Peer): PeerReport {
+    const { id, session, address, process, connectedAt, outbox, received, receivedBytes } = peer;
+    const { seat } = this.#settings;
+    const state = this.#stateOf(peer);
+    return {
+      id,
+      role: roleOf(peer),
+      state,
+      client: session?.client.name,
+      address,
+      pid: process?.pid,
+      connectedAt,
+      roundTrip: outbox.roundTrip,
+      messagesIn: received,
+      messagesOut: outbox.sent,
+      bytesIn: receivedBytes,
+      bytesOut: outbox.sentBytes,
+      mail: state === 'settling' ? { messages: seat.mailCount, bytes: seat.mailBytes } : outbox.mail,
+      buffered: state === 'away' ? 0 : outbox.bytes,
+    };
+  }
+}
+
+/** A database that nobody is connected to. */
+export function reportOfLeft(name: string, history: History): DatabaseReport {
+  return {
+    name,
+    label: history.label,
+    hasMaster: false,
+    masterAbsentFor: undefined,
+    peers: noPeers(),
+    peerCount: 0,
+    heldLocks: { held: 0, orphaned: 0, expired: 0 },
+    waitingLocks: 0,
+    oldestWaitingLock: undefined,
+    waitingRequests: 0,
+    waitingWorkers: 0,
+    mail: { messages: 0, bytes: 0 },
+    masterMail: { messages: 0, bytes: 0 },
+    bufferedBytes: 0,
+    traffic: trafficOf(history, []),
+    listedPeers: [],
+    locks: { held: [], waiting: [] },
+    ...reportOfHistory(history),
+  };
+}
+
+function noPeers(): Record<'master' | 'worker', Record<ReportedState, number>> {
+  return {
+    master: { connected: 0, settling: 0, away: 0 },
+    worker: { connected: 0, settling: 0, away: 0 },
+  };
+}
+
+function roleOf({ isMaster }: Peer): 'master' | 'worker' {
+  return isMaster ? 'master' : 'worker';
+}
+
+function trafficOf({ counters }: History, peers: Iterable<Peer>): Traffic {
+  const { frames, bytes } = counters.received;
+  let messagesOut = counters.sent;
+  let bytesOut = counters.sentBytes;
+  for (const { outbox } of peers) {
+    messagesOut += outbox.sent;
+    bytesOut += outbox.sentBytes;
+  }
+  return { messagesIn: frames, bytesIn: bytes, messagesOut, bytesOut };
+}
+
+function reportOfHistory({ counters, alarms, timeline }: History) {
+  const { count, sum } = counters.lockWait;
+  return { lockWait: { count, sum }, alarms, timeline };
+}

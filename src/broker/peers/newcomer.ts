@@ -1,0 +1,107 @@
+import type { ByteBudget } from '../byte-budget.js';
+import type { Limits } from '../limits.js';
+import type { Link } from '../ports.js';
+import type { ArrivalRequest, Visitor } from './entrance.js';
+import { Outbox } from './outbox.js';
+import type { ParkingLot } from './parking-lot.js';
+import { Peer } from './peer.js';
+import { MASTER_ID } from './peer-id.js';
+import { Session, sessionWelcome } from './session.js';
+
+/** What a newcomer is given. */
+export interface NewcomerSettings {
+  readonly link: Link;
+  readonly limits: Limits;
+  readonly kept: ByteBudget;
+  readonly parkingLot: ParkingLot;
+  /** Milliseconds since 1970. */
+  readonly connectedAt: number;
+  /** How many frames have come to the database so far. */
+  readonly framesSoFar: () => number;
+}
+
+/** A peer that has just been let in. Nothing was said to it. */
+export function newcomer(
+  { peerId, address, client, process }: ArrivalRequest,
+  settings: NewcomerSettings,
+): Peer {
+  const { link, connectedAt } = settings;
+  // What a stock master has read matters to nobody: it is never given its mail again.
+  const isTracked = peerId !== MASTER_ID || client !== undefined;
+  const outbox = new Outbox(link, { ...settings, peerId, isTracked, isCounted: client !== undefined });
+  const peer = new Peer(peerId, address, connectedAt, outbox);
+  peer.process = process;
+  if (client !== undefined) peer.session = new Session(client, connectedAt);
+  return peer;
+}
+
+/** What a database does for its peers. */
+export interface PeerHost {
+  receive(sender: Peer, frame: Uint8Array): void;
+  acknowledge(peer: Peer, token: number): void;
+  left(peer: Peer, cause: string): void;
+}
+
+/** The visitor for one line of a peer: what comes on another line of it is not heard. */
+export class LineVisitor implements Visitor {
+  /** To be set before anything is heard. */
+  peer: Peer | undefined;
+  readonly #line: number;
+  readonly #host: PeerHost;
+
+  /** @param line its number */
+  constructor(line: number, host: PeerHost) {
+    this.#line = line;
+    this.#host = host;
+  }
+
+  receive(frame: Uint8Array): void {
+    if (this.peer?.line === this.#line) this.#host.receive(this.peer, frame);
+  }
+
+  acknowledge(token: number): void {
+    if (this.peer?.line === this.#line) this.#host.acknowledge(this.peer, token);
+  }
+
+  left(cause: string): void {
+    if (this.peer?.line === this.#line) this.#host.left(this.peer, cause);
+  }
+}
+
+/** The welcome of a client that has a session. */
+export function greetingOf(session: Session, resumed: boolean, limits: Limits): Uint8Array {
+  const { maxPayload, reconnectGrace } = limits;
+  const { since, received } = session;
+  return sessionWelcome(maxPayload, { resumed, since, received, grace: reconnectGrace });
+}
+
+/** Whether that peer is at the door again, in the session that it has here. */
+export function isSameSession({ session }: Peer, { client }: ArrivalRequest): boolean {
+  return session !== undefined && client?.session === session.id;
+}
+
+/**
+ * Whether that master has to go when another one is at the door: its line is broken; or both were at a server that is
+ * gone, and the one that has come later there had taken the place of the other, which has not noticed [PROTOCOL-14.5].
+ */
+export function isSuperseded(master: Peer, request: ArrivalRequest): boolean {
+  if (isSameSession(master, request)) return false;
+  if (master.state === 'away') return true;
+  const [its, other] = [master.session?.client, request.client];
+  if (its?.received === undefined || other?.received === undefined) return false;
+  return (other.since ?? 0) > (its.since ?? 0);
+}
+
+/**
+ * How many frames a client that comes back has read of its session here: none, if the line broke before it had read the
+ * welcome. `undefined` for a client that has no session here.
+ */
+export function positionOf(
+  peer: Peer,
+  request: ArrivalRequest,
+): { readonly received: number | undefined; readonly isKnown: boolean } {
+  const { client } = request;
+  if (client === undefined || !isSameSession(peer, request)) return { received: undefined, isKnown: false };
+  const isKnown = peer.session?.isKnownTo(client) === true;
+  return { received: isKnown ? client.received : 0, isKnown };
+}

@@ -1,0 +1,280 @@
+import type { ClosureCode } from '../../errors.js';
+import type { ByteBudget } from '../byte-budget.js';
+import type { Limits } from '../limits.js';
+import { pickUp, utf16Length } from '../messages/envelope.js';
+import { isMasterAnswer, messageType } from '../messages/message.js';
+import type { Link } from '../ports.js';
+import type { ParkingLot } from './parking-lot.js';
+
+/** What an outbox works with. */
+export interface OutboxSettings {
+  readonly limits: Limits;
+  readonly parkingLot: ParkingLot;
+  readonly peerId: string;
+  /** What all peers keep together for those that are away. */
+  readonly kept: ByteBudget;
+  /** Whether it is known what the peer has read, so that the rest can be sent again. */
+  readonly isTracked: boolean;
+  /** Whether the client counts what it reads: then what it has read need not be known before the line breaks. */
+  readonly isCounted: boolean;
+  /** How many frames have come to the database so far. */
+  readonly framesSoFar: () => number;
+}
+
+/**
+ * What one peer is still to get (docs/PROTOCOL.md, section 13). Bytes that the line cannot take yet wait in its
+ * {@link Link}; the outbox sees to it that no more than `maxBuffered` do, and that nothing goes out after the peer was
+ * cut off.
+ *
+ * Of a worker it knows what has arrived: a ping follows what was written, and since TCP keeps the order, its pong says
+ * that all before it was read. While the line is broken, the outbox keeps what was written and not confirmed, and what
+ * comes meanwhile, for the next line.
+ */
+export class Outbox {
+  readonly #settings: OutboxSettings;
+  #link: Link | undefined;
+  #isClosed = false;
+  #lastToken = 0;
+  /** Bytes that were owed to the peer before it came, and do not count until it has read them. */
+  #advance = 0;
+  /** Written and not confirmed, oldest first; or, while the line is broken, kept for the next one. */
+  #pending: Uint8Array[] = [];
+  #pendingBytes = 0;
+  /** The ping that is under way, and how many of `#pending`, and of its bytes, were written before it. */
+  #pingToken = 0;
+  #pinged = 0;
+  #pingedBytes = 0;
+  /** How many frames were confirmed before those in `#pending`. */
+  #confirmed = 0;
+  /** Frames, and bytes, that were given to its lines. */
+  sent = 0;
+  sentBytes = 0;
+  /** Messages that were kept, and thrown away. */
+  dropped = 0;
+  /** Everything that came of these many frames of the database was read; and will be, with the next pong. */
+  #readUpTo = 0;
+  #pingedUpTo = 0;
+
+  constructor(link: Link, settings: OutboxSettings) {
+    this.#link = link;
+    this.#settings = settings;
+  }
+
+  /** Bytes that wait to be taken by the line. */
+  get lineBytes(): number {
+    return this.#link?.bufferedBytes ?? 0;
+  }
+
+  /** Bytes that wait to be read, or to be picked up. */
+  get bytes(): number {
+    if (this.#isClosed) return 0;
+    const { limits, parkingLot, peerId } = this.#settings;
+    const parked = limits.largeMessages === 'http' ? parkingLot.bytesFor(peerId) : 0;
+    return Math.max(this.lineBytes, this.#pendingBytes) + parked;
+  }
+
+  /** Whether it is pinged for what it has read. */
+  get isTracked(): boolean {
+    return this.#settings.isTracked;
+  }
+
+  /** What is kept while the line is broken. */
+  get mail(): { readonly messages: number; readonly bytes: number } {
+    const isKept = this.#link === undefined && !this.#isClosed;
+    return isKept ? { messages: this.#pending.length, bytes: this.#pendingBytes } : NO_MAIL;
+  }
+
+  /** Milliseconds that the last ping took; `undefined` if none was answered on this line. */
+  get roundTrip(): number | undefined {
+    return this.#link?.roundTrip;
+  }
+
+  /** Up to how many frames of the database the peer has read what came of them for it [PROTOCOL-14.7]. */
+  get caughtUpTo(): number {
+    if (this.#isClosed || !this.#settings.isTracked) return Number.POSITIVE_INFINITY;
+    return this.#pending.length === 0 ? Number.POSITIVE_INFINITY : this.#readUpTo;
+  }
+
+  /** A token for the next ping, higher than all before. */
+  nextToken(): number {
+    return ++this.#lastToken;
+  }
+
+  /** Says something to a client that has a session that is not counted, and not said again. */
+  say(word: Uint8Array): void {
+    if (this.#isClosed || this.#link === undefined) return;
+    this.#link.send(word);
+    this.#count(word);
+  }
+
+  /**
+   * Sends a message, or keeps it while the line is broken.
+   *
+   * The limit counts what waits *before* the message is added, so that one large message always passes.
+   *
+   * @returns false if the peer reads too slowly, or too much is kept for it: the message is not sent
+   */
+  send(payload: Uint8Array): boolean {
+    if (this.#isClosed) return true;
+    if (this.#link === undefined) return this.#keep(payload);
+    const { bytes } = this;
+    const { maxBuffered } = this.#settings.limits;
+    if (bytes <= maxBuffered) this.#advance = 0;
+    else if (bytes > maxBuffered + this.#advance) return false;
+    return this.#push(this.#link, payload);
+  }
+
+  /**
+   * Sends what was kept for the peer, within limits of its own: it does not count as slowness.
+   *
+   * @returns false if there is no room to park or keep it
+   */
+  sendOwed(payload: Uint8Array): boolean {
+    if (this.#isClosed) return true;
+    if (this.#link === undefined) return this.#keep(payload);
+    this.#advance += payload.length;
+    return this.#push(this.#link, payload);
+  }
+
+  /** Asks for a pong with that token, behind everything sent so far. */
+  ping(token: number): void {
+    this.#link?.ping(token);
+  }
+
+  /** The pong to that ping came: what was written before it was read. */
+  acknowledge(token: number): void {
+    if (this.#pingToken === 0 || token < this.#pingToken || this.#link === undefined) return;
+    this.#pendingBytes -= this.#pingedBytes;
+    this.#pending = this.#pinged === this.#pending.length ? [] : this.#pending.slice(this.#pinged);
+    this.#confirmed += this.#pinged;
+    this.#readUpTo = this.#pingedUpTo;
+    this.#pingToken = 0;
+    if (this.#pending.length > 0) this.#askWhatArrived(this.#link);
+  }
+
+  /**
+   * The line is broken: what is not known to have arrived is kept for the next one.
+   *
+   * @returns false if there is no room to keep it
+   */
+  detach(): boolean {
+    this.#link = undefined;
+    this.#pingToken = 0;
+    const unconfirmed = this.#pending;
+    this.#pending = [];
+    this.#pendingBytes = 0;
+    const isKept = unconfirmed.every((payload) => this.#keep(payload));
+    if (!isKept) this.dropped += unconfirmed.length - this.#pending.length - 1;
+    return isKept;
+  }
+
+  /** Whether an answer of the master may have arrived, or not. Only to be asked right after {@link Outbox.detach}. */
+  get hasAnswerInDoubt(): boolean {
+    return this.#pending.some((payload) => isMasterAnswer(messageType(payload)));
+  }
+
+  /** The peer has a new line: it gets `greeting`, then everything that was kept for it. */
+  attach(link: Link, greeting: Uint8Array): void {
+    const mail = this.#pending;
+    this.#dropKept();
+    this.#link = link;
+    this.#push(link, greeting);
+    for (const payload of mail) this.sendOwed(payload);
+  }
+
+  /** Whether a client that has read that many frames can go on: what it lacks is still here [PROTOCOL-14.4]. */
+  canResumeAfter(received: number): boolean {
+    return received >= this.#confirmed && received <= this.#confirmed + this.#pending.length;
+  }
+
+  /** A client is back that has read that many frames: it gets `greeting`, which is not counted, and the rest. */
+  resume(link: Link, greeting: Uint8Array, received: number): void {
+    const mail = this.#pending.slice(received - this.#confirmed);
+    this.#dropKept();
+    this.#confirmed = received;
+    this.#link = link;
+    link.send(greeting);
+    this.#count(greeting);
+    for (const payload of mail) this.sendOwed(payload);
+  }
+
+  /** Ends the connection; what was sent before still goes out, unless the peer was too slow for it. */
+  close(code: ClosureCode): void {
+    if (this.#isClosed) return;
+    this.discard();
+    this.#link?.close(code);
+    this.#link = undefined;
+  }
+
+  /** Ends the line, and not the peer: it may come back. */
+  closeLine(code: ClosureCode): void {
+    this.#link?.close(code);
+  }
+
+  /** The peer is gone: nothing is kept for it any more. */
+  discard(): void {
+    this.#isClosed = true;
+    if (this.#link === undefined) this.dropped += this.#pending.length;
+    this.#dropKept();
+  }
+
+  #dropKept(): void {
+    if (this.#link === undefined) this.#settings.kept.give(this.#pendingBytes);
+    this.#pending = [];
+    this.#pendingBytes = 0;
+    this.#pinged = 0;
+  }
+
+  #keep(payload: Uint8Array): boolean {
+    const { limits, kept } = this.#settings;
+    const { length } = payload;
+    if (this.#pendingBytes + length > limits.maxMailPerPeer || !kept.take(length)) {
+      this.dropped++;
+      return false;
+    }
+    this.#pending.push(new Uint8Array(payload));
+    this.#pendingBytes += length;
+    return true;
+  }
+
+  #push(link: Link, payload: Uint8Array): boolean {
+    if (!this.#isTooLongToPush(payload)) {
+      this.#write(link, payload);
+      return true;
+    }
+    const { parkingLot, peerId } = this.#settings;
+    const messageId = parkingLot.park(peerId, payload);
+    if (messageId !== undefined) this.#write(link, pickUp(messageId));
+    return messageId !== undefined;
+  }
+
+  #write(link: Link, payload: Uint8Array): void {
+    link.send(payload);
+    this.#count(payload);
+    if (!this.#settings.isTracked) return;
+    this.#pending.push(payload);
+    this.#pendingBytes += payload.length;
+    if (this.#pingToken === 0) this.#askWhatArrived(link);
+  }
+
+  #count(payload: Uint8Array): void {
+    this.sent++;
+    this.sentBytes += payload.length;
+  }
+
+  #askWhatArrived(link: Link): void {
+    this.#pingToken = this.nextToken();
+    this.#pinged = this.#pending.length;
+    this.#pingedBytes = this.#pendingBytes;
+    // More may still come of the frame that is being handled.
+    this.#pingedUpTo = this.#settings.framesSoFar() - 1;
+    link.ping(this.#pingToken, this.#settings.isCounted);
+  }
+
+  #isTooLongToPush(payload: Uint8Array): boolean {
+    const { largeMessages, maxPayload } = this.#settings.limits;
+    return largeMessages === 'http' && payload.length > maxPayload && utf16Length(payload) > maxPayload;
+  }
+}
+
+const NO_MAIL = { messages: 0, bytes: 0 } as const;

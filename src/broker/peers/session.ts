@@ -1,0 +1,165 @@
+/**
+ * Sessions: what clients of this package say of themselves, beyond what stock clients do (docs/PROTOCOL.md, section 14).
+ *
+ * A session is one run of one client at one database. Both ends count the frames of it; when its line breaks, each tells
+ * the other how many it has, and sends the rest again.
+ */
+
+import { CLAIM, decode, encode } from '../messages/envelope.js';
+
+/** What a client may be able to do; words that are not known are ignored [PROTOCOL-14.1]. */
+export const CLIENT_ABILITIES = ['resume', 'ready', 'no-echo'] as const;
+
+/** One ability of a client. */
+export type ClientAbility = (typeof CLIENT_ABILITIES)[number];
+
+/** What a client says of itself when it connects [PROTOCOL-14.1]. */
+export interface ClientAnnouncement {
+  /** Its name and version, such as `acebase-ipc-server/2.1.0`, for people to read. */
+  readonly name: string;
+  readonly abilities: ReadonlySet<ClientAbility>;
+  /** The id of its session, random, of its own choice. */
+  readonly session: string;
+  /** Frames that it has received in this session; `undefined` if this is its first connection. */
+  readonly received: number | undefined;
+  /** Which session of which server that counts for, as the last `welcome:` said. */
+  readonly since?: number | undefined;
+}
+
+/** What the server tells such a client in its `welcome:` [PROTOCOL-14.2]. */
+export interface SessionWelcome {
+  /** Whether the session goes on where it was. */
+  readonly resumed: boolean;
+  /** When the server began this session: tells it from those of other servers. Milliseconds since 1970. */
+  readonly since: number;
+  /** Frames that the server has received in this session. */
+  readonly received: number;
+  /** Milliseconds for which the server waits for a peer whose line broke: `reconnectGrace`. */
+  readonly grace: number;
+}
+
+/** A lock that a client says it holds [PROTOCOL-14.6]. */
+export interface ClaimedLock {
+  readonly id: number;
+  readonly tid: string;
+  readonly path: string;
+  readonly write: boolean;
+  readonly comment: string;
+  /** The session of the master that granted it; `undefined` if that master did not say. */
+  readonly epoch: string | undefined;
+}
+
+/** The most locks that one client may claim. */
+export const MAX_CLAIMED_LOCKS = 10_000;
+
+/** The bytes of the longest claim. */
+const MAX_CLAIM_BYTES = 4 * 1024 * 1024;
+
+/** One session, as the broker keeps it. */
+export class Session {
+  readonly client: ClientAnnouncement;
+  readonly since: number;
+  /** Frames that came from the client. */
+  received = 0;
+  /** Whether it told which locks it holds: it holds no others. */
+  hasClaimed = false;
+  /** Frames of it that are known to have reached everybody they were for, and the check that is under way. */
+  stable = 0;
+  check: { readonly count: number; readonly at: number } | undefined;
+
+  /** @param since milliseconds since 1970 */
+  constructor(client: ClientAnnouncement, since: number) {
+    this.client = client;
+    this.since = since;
+  }
+
+  /** Whether a client that comes back knows of this session, and not only of one at a server that is gone. */
+  isKnownTo({ received, since }: ClientAnnouncement): boolean {
+    return received !== undefined && since === this.since;
+  }
+
+  /** Its client has never heard of it: the line broke before the welcome was read. */
+  beginAgain(): void {
+    this.received = 0;
+    this.stable = 0;
+    this.check = undefined;
+  }
+
+  get id(): string {
+    return this.client.session;
+  }
+
+  /** Whether it is a client that had a session before it came here. */
+  get isReturning(): boolean {
+    return this.client.received !== undefined;
+  }
+
+  can(ability: ClientAbility): boolean {
+    return this.client.abilities.has(ability);
+  }
+}
+
+/** `locks:[…]`, with which a client that comes back to a new server tells the locks that it holds [PROTOCOL-14.6]. */
+export function claimOf(locks: readonly ClaimedLock[]): string {
+  return `locks:${JSON.stringify(locks)}`;
+}
+
+/** Reads a claim. @returns `undefined` if it is malformed, or too long */
+export function parseClaim(frame: Uint8Array): ClaimedLock[] | undefined {
+  if (frame.length > MAX_CLAIM_BYTES) return undefined;
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(decode(frame.subarray(CLAIM.length)));
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+  if (!Array.isArray(parsed) || parsed.length > MAX_CLAIMED_LOCKS) return undefined;
+  const locks = parsed.map(claimedLock);
+  return locks.every((lock) => lock !== undefined) ? locks : undefined;
+}
+
+function claimedLock(value: unknown): ClaimedLock | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { id, tid, path, write, comment, epoch } = value as Readonly<Record<string, unknown>>;
+  if (typeof id !== 'number' || !Number.isSafeInteger(id) || typeof tid !== 'string') return undefined;
+  const text = (field: unknown): string => (typeof field === 'string' ? field : '');
+  return {
+    id,
+    tid,
+    path: text(path),
+    write: write === true,
+    comment: text(comment),
+    epoch: typeof epoch === 'string' ? epoch : undefined,
+  };
+}
+
+/** `stable:<n>`: the first n frames of this client have reached everybody they were for [PROTOCOL-14.7]. */
+export function stable(count: number): Uint8Array {
+  return encode(`stable:${count}`);
+}
+
+/** The welcome of a client that has a session [PROTOCOL-14.2]. */
+export function sessionWelcome(maxPayload: number, session: SessionWelcome): Uint8Array {
+  return encode(`welcome:${JSON.stringify({ maxPayload, session })}`);
+}
+
+/** Reads what a client says of itself in the query of its URL; `undefined` if it says nothing [PROTOCOL-14.1]. */
+export function parseAnnouncement(
+  parameter: (name: string) => string | undefined,
+): ClientAnnouncement | undefined {
+  const name = parameter('client');
+  const session = parameter('session');
+  if (name === undefined || session === undefined) return undefined;
+  if (!/^[\w.@/+-]{1,64}$/.test(name) || !/^[\w-]{16,64}$/.test(session)) return undefined;
+  const words = (parameter('can') ?? '').split(',');
+  const numberOf = (text: string | undefined): number | undefined =>
+    text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
+  return {
+    name,
+    session,
+    abilities: new Set(CLIENT_ABILITIES.filter((ability) => words.includes(ability))),
+    received: numberOf(parameter('received')),
+    since: numberOf(parameter('since')),
+  };
+}
