@@ -1,14 +1,14 @@
 /**
- * A WebSocket connection over a socket, server side: RFC 6455 sections 5.5 and 7. The only impure file of this folder.
+ * A WebSocket connection over a socket, server side: RFC 6455 sections 5.5 and 7.
  */
 
 import type { Duplex } from 'node:stream';
 import { CLOSE_CODE } from './close-codes.js';
 import { FlushQueue } from './flush-queue.js';
-import { FrameBatch } from './frame-batch.js';
 import { type FrameHandler, FrameParser, type ParseFailure, type ParserLimits } from './frame-parser.js';
 import { closePayload, OPCODE } from './frame-writer.js';
 import { OutputLog } from './output-log.js';
+import { PORTION_BYTES, SocketOutput } from './socket-output.js';
 
 /** What a connection is bounded by, and the time it is given. */
 export interface ConnectionOptions extends ParserLimits {
@@ -64,7 +64,7 @@ const KEEP_ALIVE_DELAY_MS = 30_000;
 /** When that much output waits, only the latest ping is answered (section 5.5.3). */
 const PONG_BACKLOG_BYTES = 64 * 1024;
 
-/** Frames leave at the end of a turn; when as much waits for one socket, it leaves before. */
+/** Frames leave at the end of a turn; when as much waits for one socket, it leaves before, unless it takes portions. */
 const FLUSH_BYTES = 1024 * 1024;
 
 /** Where a socket has its connection: one listener serves all sockets, and none has closures of its own. */
@@ -113,7 +113,7 @@ export class WebSocketConnection implements FrameHandler {
   readonly #options: ConnectionOptions;
   readonly #handlers: ConnectionHandlers;
   readonly #parser: FrameParser;
-  readonly #batch = new FrameBatch(log);
+  readonly #output: SocketOutput;
   #queued = false;
   /** A close frame was sent, or none can be sent any more. */
   #sealed = false;
@@ -131,6 +131,7 @@ export class WebSocketConnection implements FrameHandler {
     this.#socket = socket;
     this.#options = options;
     this.#handlers = handlers;
+    this.#output = new SocketOutput(socket, log, options.writesAtOnce === true);
     this.#parser = new FrameParser(options, this);
     const owned: OwnedSocket = socket;
     owned[OWNER] = this;
@@ -156,7 +157,7 @@ export class WebSocketConnection implements FrameHandler {
     line.setNoDelay?.(true);
     line.setTimeout?.(0);
     line.setKeepAlive?.(true, KEEP_ALIVE_DELAY_MS);
-    this.#batch.addRaw(preamble);
+    this.#output.addRaw(preamble);
     this.#queue();
     if (head.length > 0) socket.unshift(head);
     socket.on('drain', WebSocketConnection.#listeners.drain);
@@ -168,21 +169,22 @@ export class WebSocketConnection implements FrameHandler {
   /** Sends a text message. The payload must not change any more. After `close` or the end, nothing happens. */
   send(payload: Uint8Array): void {
     if (this.#sealed) return;
-    this.#batch.add(OPCODE.text, payload);
+    this.#output.add(OPCODE.text, payload);
     if (!this.#queued) this.#queue();
-    if (this.#batch.bytes >= FLUSH_BYTES && !this.#socket.writableNeedDrain) this.#write();
+    const { bytes } = this.#output;
+    if (bytes >= FLUSH_BYTES && bytes <= PORTION_BYTES && !this.#socket.writableNeedDrain) this.#write();
   }
 
   /** Sends a ping; of the payload, at most 125 bytes are allowed (section 5.5). After `close`, nothing happens. */
   ping(payload: Uint8Array): void {
     if (this.#sealed) return;
-    this.#batch.add(OPCODE.ping, payload);
+    this.#output.add(OPCODE.ping, payload);
     if (!this.#queued) this.#queue();
   }
 
   /** Bytes that were sent but not yet handed to the operating system. */
   get bufferedBytes(): number {
-    return this.#batch.bytes + this.#socket.writableLength;
+    return this.#output.bytes + this.#socket.writableLength;
   }
 
   /**
@@ -195,8 +197,15 @@ export class WebSocketConnection implements FrameHandler {
    */
   close(code: number, reason: string, unsent: 'send' | 'drop' = 'send'): void {
     if (this.#sealed) return;
-    if (unsent === 'drop' && this.#socket.writableNeedDrain) this.#batch.clear();
     this.#outcome = { code, reason, initiator: 'server' };
+    if (unsent === 'drop' && this.#socket.writableNeedDrain) {
+      if (this.#output.isMidway) {
+        // In the midst of a frame there is no place for another one.
+        this.#destroy();
+        return;
+      }
+      this.#output.clear();
+    }
     this.#sendClose(code, reason);
   }
 
@@ -207,9 +216,9 @@ export class WebSocketConnection implements FrameHandler {
   }
 
   /** For the flush queue. */
-  flush(): void {
+  flush(): number {
     this.#queued = false;
-    this.#write();
+    return this.#write();
   }
 
   #queue(): void {
@@ -217,28 +226,21 @@ export class WebSocketConnection implements FrameHandler {
     queue.add(this);
   }
 
-  /** Hands everything to the socket, or, when the peer does not read, settles it until the socket has drained. */
-  #write(): void {
-    const socket = this.#socket;
-    if (socket.destroyed) {
-      this.#batch.clear();
-      return;
-    }
-    if (socket.writableNeedDrain) {
-      this.#batch.settle();
-      return;
-    }
-    if (this.#batch.bytes > 0) {
-      writeChunks(socket, this.#batch.take());
-      if (socket.writableLength === 0 && this.#options.writesAtOnce === true) this.#batch.release();
-      else this.#batch.abandon();
+  /** Hands over what waits. @returns how many bytes */
+  #write(): number {
+    const bytes = this.#output.write();
+    if (this.#socket.destroyed || this.#socket.writableNeedDrain) return bytes;
+    if (this.#output.isMidway) {
+      if (!this.#queued) this.#queue();
+      return bytes;
     }
     if (this.#unanswered !== undefined && !this.#sealed) {
-      this.#batch.add(OPCODE.pong, this.#unanswered);
+      this.#output.add(OPCODE.pong, this.#unanswered);
       this.#unanswered = undefined;
       if (!this.#queued) this.#queue();
     }
-    if (this.#ending && !socket.writableEnded) socket.end();
+    if (this.#ending && !this.#socket.writableEnded) this.#socket.end();
+    return bytes;
   }
 
   #onData(chunk: Uint8Array): void {
@@ -267,11 +269,11 @@ export class WebSocketConnection implements FrameHandler {
   /** For the parser. */
   onPing(payload: Uint8Array): void {
     if (this.#sealed) return;
-    if (this.#socket.writableNeedDrain || this.#batch.bytes > PONG_BACKLOG_BYTES) {
+    if (this.#socket.writableNeedDrain || this.#output.bytes > PONG_BACKLOG_BYTES) {
       this.#unanswered = new Uint8Array(payload);
       return;
     }
-    this.#batch.add(OPCODE.pong, payload);
+    this.#output.add(OPCODE.pong, payload);
     if (!this.#queued) this.#queue();
   }
 
@@ -326,7 +328,7 @@ export class WebSocketConnection implements FrameHandler {
   #sendClose(code: number, reason: string): void {
     this.#sealed = true;
     this.#unanswered = undefined;
-    this.#batch.add(OPCODE.close, closePayload(code, reason));
+    this.#output.add(OPCODE.close, closePayload(code, reason));
     if (!this.#queued) this.#queue();
     this.#cancelTimer = this.#options.schedule(this.#options.closeTimeoutMs, () => this.#onTimeout());
   }
@@ -340,7 +342,7 @@ export class WebSocketConnection implements FrameHandler {
   #destroy(): void {
     this.#sealed = true;
     this.#parser.stop();
-    this.#batch.clear();
+    this.#output.clear();
     this.#unanswered = undefined;
     this.#socket.destroy();
   }
@@ -355,16 +357,4 @@ export class WebSocketConnection implements FrameHandler {
 function lineBroke(error?: string): ClosedEvent {
   const event = { code: CLOSE_CODE.abnormal, reason: '', initiator: 'line' } as const;
   return error === undefined ? event : { ...event, error };
-}
-
-/** Writes chunks in one system call. */
-function writeChunks(socket: Duplex, chunks: readonly Uint8Array[]): void {
-  const [first] = chunks;
-  if (first !== undefined && chunks.length === 1) {
-    socket.write(first);
-    return;
-  }
-  socket.cork();
-  for (const chunk of chunks) socket.write(chunk);
-  socket.uncork();
 }

@@ -4,12 +4,15 @@
 
 /** What can be flushed. */
 export interface Flushable {
-  /** Writes what waits; called once for each time it was queued. */
-  flush(): void;
+  /** Writes what waits; called once for each time it was queued. @returns how many bytes */
+  flush(): number;
 }
 
 /** Input up to this length may be answered at once, in bytes: a message or a few. */
 const SHORT_INPUT = 4 * 1024;
+
+/** When as much was written in one turn, in bytes, the rest is left to the next: others must be heard in between. */
+const TURN_BYTES = 8 * 1024 * 1024;
 
 /**
  * Queues flushes, and runs them once the input of this turn of the event loop was worked off. If there was no more than
@@ -62,7 +65,15 @@ export class FlushQueue {
   #flush(): void {
     const batch = this.#waiting;
     this.#waiting = [];
-    for (const item of batch) item.flush();
+    let bytes = 0;
+    for (let index = 0; index < batch.length; index++) {
+      if (bytes >= TURN_BYTES) {
+        this.#waiting = [...batch.slice(index), ...this.#waiting];
+        if (!this.#isScheduled) this.#schedule();
+        break;
+      }
+      bytes += (batch[index] as Flushable).flush();
+    }
     this.#done();
   }
 }

@@ -6,10 +6,11 @@ describe('FlushQueue', () => {
     const turns: (() => void)[] = [];
     const flushed: string[] = [];
     const queue = new FlushQueue((callback) => turns.push(callback));
-    const item = (name: string, then?: () => void) => ({
+    const item = (name: string, then?: () => void, bytes = 100) => ({
       flush() {
         flushed.push(name);
         then?.();
+        return bytes;
       },
     });
     queue.add(item('a'));
@@ -21,6 +22,32 @@ describe('FlushQueue', () => {
     expect(turns).toHaveLength(1);
     turns.shift()?.();
     expect(flushed).toEqual(['a', 'b', 'c', 'next']);
+    expect(turns).toHaveLength(0);
+  });
+
+  it('leaves the rest to the next turn when much was written, and does not lose the order', () => {
+    const turns: (() => void)[] = [];
+    const flushed: string[] = [];
+    const queue = new FlushQueue((callback) => turns.push(callback));
+    const item = (name: string, bytes: number, then?: () => void) => ({
+      flush() {
+        flushed.push(name);
+        then?.();
+        return bytes;
+      },
+    });
+    const MEBIBYTE = 1024 * 1024;
+    queue.add(item('a', 3 * MEBIBYTE));
+    queue.add(item('b', 6 * MEBIBYTE, () => queue.add(item('later', 1))));
+    queue.add(item('c', 32 * MEBIBYTE));
+    queue.add(item('d', 1));
+    turns.shift()?.();
+    expect(flushed).toEqual(['a', 'b']);
+    expect(turns).toHaveLength(1);
+    turns.shift()?.();
+    expect(flushed).toEqual(['a', 'b', 'c']);
+    turns.shift()?.();
+    expect(flushed).toEqual(['a', 'b', 'c', 'd', 'later']);
     expect(turns).toHaveLength(0);
   });
 });
