@@ -18,7 +18,7 @@ export type { ClientStatus } from './status.js';
 
 /** What to install. */
 export interface InstallOptions {
-  /** Repairs that are switched off, by `false`. Default: all are on. */
+  /** Repairs that are switched off, by `false`, or on. Default: all are on but `space`. */
   readonly repairs?: Readonly<Partial<Record<RepairName, boolean>>>;
   /** Is told when a connection is there, is lost, or is given up. Called again for each database file. */
   readonly onStatus?: (status: ClientStatus) => void;
@@ -87,7 +87,7 @@ function patch(build: Build, installation: Installation): (() => void)[] {
   const { remotePeer } = build;
   const original = { ...remotePeer, lock: build.lock };
   const { connect, sendMessage, sendRequest, cancelRemoteSubscription, exit } = remotePeer;
-  const has: Switches = (repair) => installation.options.repairs?.[repair] !== false;
+  const has: Switches = (repair) => installation.options.repairs?.[repair] ?? repair !== 'space';
   const own = Object.fromEntries(
     (['connect', 'sendMessage', 'sendRequest', 'lock', 'cancelRemoteSubscription', 'exit'] as const).map(
       (name) => [name, Object.getOwnPropertyDescriptor(remotePeer, name)],
@@ -121,9 +121,10 @@ function patch(build: Build, installation: Installation): (() => void)[] {
   remotePeer.lock = function (this: RemoteIPCPeer, details) {
     return peers.get(this)?.lock(details) ?? original.lock.call(this, details);
   };
-  remotePeer.exit = async function (this: RemoteIPCPeer, code) {
-    if (!this._exiting) await peers.get(this)?.prepareToExit();
-    return exit.call(this, code);
+  remotePeer.exit = function (this: RemoteIPCPeer, code) {
+    const preparation = this._exiting ? undefined : peers.get(this)?.prepareToExit();
+    // At once where it can be: the process may end before the next turn.
+    return preparation?.then(() => exit.call(this, code)) ?? exit.call(this, code);
   };
   remotePeer.cancelRemoteSubscription = function (this: RemoteIPCPeer, peerId, details) {
     if (!peers.has(this)) return cancelRemoteSubscription.call(this, peerId, details);

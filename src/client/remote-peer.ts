@@ -114,6 +114,7 @@ export class RemotePeer {
     this.#space = new Space({
       ipc,
       createId: () => settings.createId(),
+      isInTouch: () => this.#connection.isInTouch,
       letWait: (message) => this.#patient.add(message),
     });
     this.#incoming = new Incoming({
@@ -176,8 +177,8 @@ export class RemotePeer {
   }
 
   /** The database is about to be closed, and will say goodbye. */
-  async prepareToExit(): Promise<void> {
-    if (!this.#isClosing) await this.#space.close();
+  prepareToExit(): Promise<void> | undefined {
+    return this.#isClosing ? undefined : this.#space.close();
   }
 
   /** Gets a lock. */

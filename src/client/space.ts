@@ -10,6 +10,8 @@ export interface SpaceSettings {
   readonly ipc: RemoteIPCPeer;
   /** Makes an id for a request. */
   createId(): string;
+  /** Whether the server was heard a moment ago. If not, others may write by now: the master is asked, and that waits. */
+  isInTouch(): boolean;
   /** The message may leave with the next one. */
   letWait(message: Message): void;
 }
@@ -39,7 +41,8 @@ export class Space {
   request(data: unknown): Promise<unknown> | undefined {
     const { type, records, ranges } = data as { type: string; records: number; ranges: RecordRange[] };
     if (type === 'fst.allocate') {
-      const allocation = this.#isClosing ? undefined : this.#reserve.take(records);
+      const mayTake = !this.#isClosing && this.#settings.isInTouch();
+      const allocation = mayTake ? this.#reserve.take(records) : undefined;
       return allocation === undefined ? undefined : Promise.resolve({ ok: true, allocation });
     }
     if (type === 'fst.release') {
@@ -51,12 +54,19 @@ export class Space {
   }
 
   /** The process is about to say goodbye: what it has ready goes back, and what is about to come. */
-  async close(): Promise<void> {
+  close(): Promise<void> | undefined {
     this.#isClosing = true;
     this.#reserve.clear();
-    if (this.#coming.size === 0) return;
-    const longEnough = new Promise<void>((resolve) => systemClock.schedule(CLOSING_MS, resolve));
+    return this.#coming.size === 0 ? undefined : this.#allCame();
+  }
+
+  async #allCame(): Promise<void> {
+    let cancel: (() => void) | undefined;
+    const longEnough = new Promise<void>((resolve) => {
+      cancel = systemClock.schedule(CLOSING_MS, resolve);
+    });
     await Promise.race([Promise.all(this.#coming), longEnough]);
+    cancel?.();
   }
 
   #askAhead(records: number): void {

@@ -230,7 +230,8 @@ export class WebSocketConnection implements FrameHandler {
   #write(): number {
     const bytes = this.#output.write();
     if (this.#socket.destroyed || this.#socket.writableNeedDrain) return bytes;
-    if (this.#output.isMidway) {
+    // Also what came behind a long message: no other event says that it is its turn.
+    if (this.#output.bytes > 0) {
       if (!this.#queued) this.#queue();
       return bytes;
     }

@@ -77,6 +77,23 @@ describe('a connection with a long message', () => {
     expect([socket.written.length, connection.bufferedBytes]).toEqual([total, 0]);
   });
 
+  it('is followed by what was said while it waited, and by the end', async () => {
+    const { connection, socket } = await connected();
+    socket.hold();
+    // The last portion is so short that the socket takes it, and asks for no pause.
+    connection.send(LONG.subarray(0, PORTION_BYTES));
+    await turn();
+    connection.send(Buffer.from('next'));
+    await turn();
+    connection.close(1001, '');
+    await turn();
+    socket.release();
+    for (let count = 0; count < 5; count++) await turn();
+    expect(socket.written.subarray(PORTION_BYTES + HEADER_BYTES)).toEqual(
+      Buffer.concat([frame(1, 'next'), frame(8, Buffer.of(0x03, 0xe9))]),
+    );
+  });
+
   it('is ended without a close frame, in its midst, if what is unsent is to be dropped', async () => {
     const { connection, socket, closed } = await connected();
     socket.hold();
