@@ -25,7 +25,6 @@ const database = server ? server.db : openDatabase();
 const ipc = database.api.storage.ipc;
 const subscriptions = new Map();
 let blocker;
-let held;
 
 watchSending();
 (server ?? database).ready(() => process.send({ kind: 'ready', id: ipc.id }));
@@ -41,11 +40,6 @@ const commands = {
   remove: async ({ path }) => void (await database.ref(path).remove()),
   transaction: ({ path, change }) => transaction(path, change),
   hold: ({ path }) => hold(path),
-  // Ends what `hold` has begun, by writing a value.
-  letGo: async ({ value }) => {
-    held.letGo(value);
-    await held.transaction;
-  },
   createIndex: async ({ path, key, options }) => void (await database.indexes.create(path, key, options)),
   // What AceBase does by itself when a leaf of the tree is full: it writes a new file, and renames it into place.
   rebuildIndex: async ({ path, key }) => {
@@ -90,11 +84,6 @@ const commands = {
   exit: ({ code }) => void setImmediate(() => process.exit(code)),
   // How many timers and sockets this process has, and how many listen for its end.
   resources: () => process.getActiveResourcesInfo().length + process.listenerCount('exit'),
-  // How many records of the file are taken, as the master has it.
-  takenRecords: () => {
-    const { FST, settings } = database.api.storage;
-    return FST.ranges.reduce((taken, { start, end }) => taken - (end - start), FST.pages * settings.pageSize);
-  },
   // By the time of this process, which may run faster.
   pause: ({ milliseconds }) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
 };
@@ -147,19 +136,14 @@ async function transaction(path, change) {
   return result;
 }
 
-/** Resolves in the middle of a transaction: from then on this process holds a write lock, until it is to let go. */
+/** Resolves in the middle of a transaction that never ends: from then on this process holds a write lock. */
 function hold(path) {
   return new Promise((resolve, reject) => {
-    let letGo;
-    const holding = () => {
+    const neverEnding = () => {
       resolve();
-      return new Promise((end) => {
-        letGo = end;
-      });
+      return new Promise(() => {});
     };
-    const transaction = database.ref(path).transaction(holding);
-    transaction.catch(reject);
-    held = { letGo: (value) => letGo(value), transaction };
+    database.ref(path).transaction(neverEnding).catch(reject);
   });
 }
 
@@ -226,13 +210,13 @@ function watchSending() {
 }
 
 function kindOf({ type, data }) {
-  return type === 'notification' || type === 'request' ? data.type : type;
+  return type === 'notification' ? data.type : type;
 }
 
 function kindOfFrame(text) {
   if (!text.startsWith('{')) return /^[a-z]+/.exec(text)?.[0] ?? 'other';
   const type = /^\{"type":"([a-z-]+)"/.exec(text)?.[1] ?? 'other';
-  if (type !== 'notification' && type !== 'request') return type;
+  if (type !== 'notification') return type;
   return /"data":\{"type":"([a-z._]+)"/.exec(text)?.[1] ?? type;
 }
 
