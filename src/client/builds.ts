@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { IPCError } from '../errors.js';
 import type { IPCLock, LockDetails, RemoteIPCPeer } from './acebase.js';
 import type { ValueClasses } from './codec.js';
+import type { FileMethods } from './file-writes.js';
 import type { IndexFileMethods, ReadIndexFile } from './index-files.js';
 import type { IndexMethods } from './query-caches.js';
 
@@ -27,6 +28,7 @@ export interface Build {
   readonly ExitingError: new (message: string) => Error;
   readonly indexMethods: readonly (IndexMethods & IndexFileMethods)[];
   readonly readIndexFile: ReadIndexFile;
+  readonly files: FileMethods;
   readonly storageSettings: object | undefined;
   readonly classes: ValueClasses;
   createId(): string;
@@ -129,6 +131,8 @@ function loadBuild(folder: string, version: string, root: string, format: Build[
   for (const name of ['handleRecordUpdate', '_processUpdateQueue', 'query', '_getTree']) {
     must(Object.hasOwn(indexClass.prototype, name) || undefined, `DataIndex.${name}`);
   }
+  const files = must(loaded('promise-fs/index.js')['pfs'] as FileMethods | undefined, 'pfs');
+  for (const name of ['write', 'close'] as const) must(files[name], `pfs.${name}`);
   const core = load('acebase-core') as ValueClasses & { ID: { generate(): string } };
   must(core.Transport?.serialize2, 'Transport.serialize2 in acebase-core');
   const settings = ['storage/storage-settings.js', 'storage.js', 'storage/index.js'].find((path) =>
@@ -143,6 +147,7 @@ function loadBuild(folder: string, version: string, root: string, format: Build[
     ExitingError: (base['AceBaseIPCPeerExitingError'] as Build['ExitingError'] | undefined) ?? Error,
     indexMethods: indexes,
     readIndexFile: (storage, fileName) => indexClass.readFromFile(storage, fileName),
+    files,
     storageSettings: settings === undefined ? undefined : settingsPrototype(loaded(settings)),
     classes: core,
     createId: () => core.ID.generate(),

@@ -6,6 +6,7 @@ import { IPCError } from '../errors.js';
 import type { IPCConfig, RemoteIPCPeer, Storage } from './acebase.js';
 import { type Build, findBuilds } from './builds.js';
 import { closeDataBeforeLog } from './closing.js';
+import { closeAfterWrites } from './file-writes.js';
 import { repairIndexFiles } from './index-files.js';
 import { repairQueryCaches } from './query-caches.js';
 import { RemotePeer } from './remote-peer.js';
@@ -141,6 +142,7 @@ function patch(build: Build, installation: Installation): (() => void)[] {
       }
     },
     letUrlStandForPort(build),
+    closeAfterWrites(build.files, () => has('file-writes')),
   ];
   return [...undo, ...repairIndexes(build, has)];
 }

@@ -8,6 +8,7 @@ export const REPAIRS = [
   'query-caches',
   'index-builds',
   'index-names',
+  'file-writes',
   'closing',
 ] as const;
 

@@ -1,9 +1,11 @@
 import { mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { AceBaseProcess } from '../../support/acebase-process.js';
 import { Cluster } from '../../support/cluster.js';
 
+const slowDisk = fileURLToPath(new URL('../../support/slow-fs.cjs', import.meta.url));
 let cluster: Cluster | undefined;
 
 afterEach(async () => {
@@ -132,6 +134,19 @@ describe('indexes', () => {
       expect((await master.query('people', [['age', '==', 2]])).map(({ key }) => key)).toEqual(['b']);
     },
   );
+});
+
+describe('files', () => {
+  both('an index can be made on a slow disk', async (client) => {
+    const env = { SLOW_FS_FILES: '\\.build$', SLOW_FS_CALLS: 'write' };
+    const [master, worker] = await formed(1, client, { execArgv: ['--require', slowDisk], env });
+    await master.set('people', { a: { age: 1, height: 3 }, b: { age: 2, height: 4 } });
+    await master.createIndex('people', 'age');
+    // It takes longer than any write for the first that is still under way.
+    const second = master.createIndex('people', 'height').then(() => 'made', String);
+    expect(await second).toBe('made');
+    expect((await worker.query('people', [['age', '>', 1]])).map(({ key }) => key)).toEqual(['b']);
+  });
 });
 
 describe('closing (row 23)', () => {

@@ -1,0 +1,37 @@
+/** How AceBase writes to its files and closes them, each by its descriptor. */
+export interface FileMethods {
+  write(file: number, ...rest: unknown[]): Promise<unknown>;
+  close(file: number): Promise<unknown>;
+}
+
+/**
+ * While AceBase makes an index it closes a file without waiting for what it writes there. On a slow disk such a write
+ * comes after the file was closed: it fails, which ends the process, or goes to the file that has the number next. Here
+ * a file is closed when all writes to it have ended.
+ *
+ * @param isOn - whether to wait now
+ * @returns what undoes it
+ */
+export function closeAfterWrites(files: FileMethods, isOn: () => boolean): () => void {
+  const { write, close } = files;
+  const underWay = new Map<number, Set<Promise<unknown>>>();
+  files.write = (file, ...rest) => {
+    const writing = write.call(files, file, ...rest);
+    const writings = underWay.get(file) ?? new Set();
+    underWay.set(file, writings.add(writing));
+    const ended = (): void => {
+      writings.delete(writing);
+      if (writings.size === 0) underWay.delete(file);
+    };
+    writing.then(ended, ended);
+    return writing;
+  };
+  files.close = async (file) => {
+    if (isOn()) await Promise.allSettled(underWay.get(file) ?? []);
+    return await close.call(files, file);
+  };
+  return () => {
+    files.write = write;
+    files.close = close;
+  };
+}
