@@ -18,6 +18,3 @@ export const HANDSHAKE_MS = 10_000;
 /** How often the line is looked at, and how often in a row nothing may have been heard. */
 export const BEAT_MS = 2_500;
 export const SILENT_BEATS = 3;
-
-/** Milliseconds for which a server that was heard cannot have given this process up: far less than any grace. */
-export const IN_TOUCH_MS = 500;

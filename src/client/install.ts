@@ -19,7 +19,7 @@ export type { ClientStatus } from './status.js';
 
 /** What to install. */
 export interface InstallOptions {
-  /** Repairs that are switched off, by `false`, or on. Default: all are on but `space`. */
+  /** Repairs that are switched off, by `false`. Default: all are on. */
   readonly repairs?: Readonly<Partial<Record<RepairName, boolean>>>;
   /** Is told when a connection is there, is lost, or is given up. Called again for each database file. */
   readonly onStatus?: (status: ClientStatus) => void;
@@ -88,7 +88,7 @@ function patch(build: Build, installation: Installation): (() => void)[] {
   const { remotePeer } = build;
   const original = { ...remotePeer, lock: build.lock };
   const { connect, sendMessage, sendRequest, cancelRemoteSubscription, exit } = remotePeer;
-  const has: Switches = (repair) => installation.options.repairs?.[repair] ?? repair !== 'space';
+  const has: Switches = (repair) => installation.options.repairs?.[repair] !== false;
   const own = Object.fromEntries(
     (['connect', 'sendMessage', 'sendRequest', 'lock', 'cancelRemoteSubscription', 'exit'] as const).map(
       (name) => [name, Object.getOwnPropertyDescriptor(remotePeer, name)],

@@ -53,7 +53,7 @@ export interface QueryResult {
   readonly value: unknown;
 }
 
-/** Counts by kind of message: `welcome`, `pong`, `lock-result`, `event`, `root.update`, … */
+/** Counts by kind of message: `welcome`, `pong`, `lock-result`, `event`, `root.update`, `fst.allocate`, … */
 export interface MessageCounts {
   readonly received: Readonly<Record<string, number>>;
   /** Notifications sent only because one was received end in ` echo`. */

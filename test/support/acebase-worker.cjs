@@ -25,6 +25,7 @@ const database = server ? server.db : openDatabase();
 const ipc = database.api.storage.ipc;
 const subscriptions = new Map();
 let blocker;
+let held;
 
 watchSending();
 (server ?? database).ready(() => process.send({ kind: 'ready', id: ipc.id }));
@@ -40,6 +41,11 @@ const commands = {
   remove: async ({ path }) => void (await database.ref(path).remove()),
   transaction: ({ path, change }) => transaction(path, change),
   hold: ({ path }) => hold(path),
+  // Ends what `hold` has begun, by writing a value.
+  letGo: async ({ value }) => {
+    held.letGo(value);
+    await held.transaction;
+  },
   createIndex: async ({ path, key, options }) => void (await database.indexes.create(path, key, options)),
   // What AceBase does by itself when a leaf of the tree is full: it writes a new file, and renames it into place.
   rebuildIndex: async ({ path, key }) => {
@@ -84,6 +90,11 @@ const commands = {
   exit: ({ code }) => void setImmediate(() => process.exit(code)),
   // How many timers and sockets this process has, and how many listen for its end.
   resources: () => process.getActiveResourcesInfo().length + process.listenerCount('exit'),
+  // How many records of the file are taken, as the master has it.
+  takenRecords: () => {
+    const { FST, settings } = database.api.storage;
+    return FST.ranges.reduce((taken, { start, end }) => taken - (end - start), FST.pages * settings.pageSize);
+  },
   // By the time of this process, which may run faster.
   pause: ({ milliseconds }) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
 };
@@ -136,14 +147,19 @@ async function transaction(path, change) {
   return result;
 }
 
-/** Resolves in the middle of a transaction that never ends: from then on this process holds a write lock. */
+/** Resolves in the middle of a transaction: from then on this process holds a write lock, until it is to let go. */
 function hold(path) {
   return new Promise((resolve, reject) => {
-    const neverEnding = () => {
+    let letGo;
+    const holding = () => {
       resolve();
-      return new Promise(() => {});
+      return new Promise((end) => {
+        letGo = end;
+      });
     };
-    database.ref(path).transaction(neverEnding).catch(reject);
+    const transaction = database.ref(path).transaction(holding);
+    transaction.catch(reject);
+    held = { letGo: (value) => letGo(value), transaction };
   });
 }
 
@@ -210,13 +226,13 @@ function watchSending() {
 }
 
 function kindOf({ type, data }) {
-  return type === 'notification' ? data.type : type;
+  return type === 'notification' || type === 'request' ? data.type : type;
 }
 
 function kindOfFrame(text) {
   if (!text.startsWith('{')) return /^[a-z]+/.exec(text)?.[0] ?? 'other';
   const type = /^\{"type":"([a-z-]+)"/.exec(text)?.[1] ?? 'other';
-  if (type !== 'notification') return type;
+  if (type !== 'notification' && type !== 'request') return type;
   return /"data":\{"type":"([a-z._]+)"/.exec(text)?.[1] ?? type;
 }
 

@@ -33,6 +33,11 @@ export class FileNews {
   readonly #delivery: Delivery;
   readonly #incidents: Incidents;
   #root = new RootRecord();
+  /**
+   * Whether a master was made to write a root again. If the next update comes from a writer who was away meanwhile, the
+   * file had his before, and must get it again.
+   */
+  #wasWrittenAgain = false;
   #keys = new AnnouncedKeys();
   /** Keys that a former master was asked for by workers that are gone. */
   readonly #keysInDoubt = new Set<string>();
@@ -68,6 +73,8 @@ export class FileNews {
           // must not write an old root into the file behind a newer one.
           const { master } = this.#seat;
           if (master !== undefined && master !== sender && master.hasFileOpen) this.#sendRoot(master);
+          if (this.#wasWrittenAgain && master !== sender && takesRootsOver(master)) this.haveRootWritten();
+          this.#wasWrittenAgain = false;
         }
         return true;
       case 'unknown':
@@ -85,7 +92,7 @@ export class FileNews {
       if (peer.isMaster) this.#haveKeysWritten(peer);
       this.repeatKeys(peer);
       // One that takes a root over writes none: a former master may have ended before it wrote this one.
-      if (peer.isMaster && peer.session?.can('no-echo') === true) this.haveRootWritten();
+      if (peer.isMaster && takesRootsOver(peer)) this.haveRootWritten();
     }
     if (this.#root.current !== undefined && peer.root.believes !== this.#root.current.address)
       this.#sendRoot(peer);
@@ -110,6 +117,7 @@ export class FileNews {
     const { master } = this.#seat;
     const { current } = this.#root;
     if (master === undefined || current === undefined || !master.hasFileOpen) return;
+    this.#wasWrittenAgain = true;
     const { pageNr, recordNr } = current.place;
     const address = { path: '', pageNr, recordNr: `${recordNr}` };
     const data = { type: 'root.update', address };
@@ -118,6 +126,7 @@ export class FileNews {
     this.#root.expectEchoes(master.root, 2, token);
     this.#delivery.send(master, inQuotes);
     this.#delivery.send(master, current.message);
+    if (takesRootsOver(master)) master.root.believes = current.address;
     master.outbox.ping(token);
   }
 
@@ -169,6 +178,7 @@ export class FileNews {
   forgetIfAlone(): void {
     for (const peer of this.#peers.values()) if (isPresent(peer)) return;
     this.#root = new RootRecord();
+    this.#wasWrittenAgain = false;
     this.#keys = new AnnouncedKeys();
     this.#keysInDoubt.clear();
     this.#asked.clear();
@@ -182,7 +192,7 @@ export class FileNews {
   #sendRoot(receiver: Peer): void {
     const { current } = this.#root;
     if (current === undefined) return;
-    if (receiver.session?.can('no-echo') === true) {
+    if (takesRootsOver(receiver)) {
       receiver.root.believes = current.address;
       this.#delivery.send(receiver, current.message);
       return;
@@ -196,4 +206,9 @@ export class FileNews {
     this.#delivery.send(receiver, current.message);
     if (verdict === 'send-and-ping') receiver.outbox.ping(token);
   }
+}
+
+/** Whether it believes a root that it is told, and neither writes nor echoes it. */
+function takesRootsOver(peer: Peer | undefined): boolean {
+  return peer?.session?.can('no-echo') === true;
 }

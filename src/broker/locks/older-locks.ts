@@ -72,7 +72,10 @@ export class OlderLocks {
   /** Whether a lock that the ledger does not know may have been granted before the server was started. */
   mayInclude({ asker, request }: OpenRequest): boolean {
     const { seat, ledger } = this.#settings;
-    if (seat.isHeld || request.lockId === undefined || asker.session?.hasClaimed === true) return false;
+    // A client with a session that was at a server before says which locks it has of then; one that was not has none.
+    const hasOnlyKnown =
+      asker.session !== undefined && (!asker.session.isReturning || asker.session.hasClaimed);
+    if (seat.isHeld || request.lockId === undefined || hasOnlyKnown) return false;
     return !this.#areKnown && ledger.lockWith(request.lockId) === undefined;
   }
 

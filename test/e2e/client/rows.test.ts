@@ -166,6 +166,47 @@ describe('closing (row 23)', () => {
   });
 });
 
+/** The longest that a stock client is watched while it waits. */
+const WATCHED_MS = 1_000;
+
+describe('space in the file', () => {
+  both(
+    'a worker that writes often needs no answer of the master in the middle of a write',
+    async (client) => {
+      const [master, worker] = await formed(1, client);
+      for (let n = 0; n < 20; n++) await worker.set(`things/t${n}`, { n, text: 'x'.repeat(100) });
+      await worker.command('hold', { path: 'things/last' });
+      process.kill(master.pid, 'SIGSTOP');
+      const writing = worker.command('letGo', { value: { text: 'y'.repeat(100) } }).then(() => 'written');
+      const giveUp = new Promise((resolve) => setTimeout(resolve, WATCHED_MS, 'waits for the master'));
+      const outcome = await (client ? writing : Promise.race([writing, giveUp]));
+      process.kill(master.pid, 'SIGCONT');
+      await writing;
+      expect(outcome).toBe('written');
+      expect(await master.get('things/last/text')).toBe('y'.repeat(100));
+    },
+  );
+
+  it('what a worker had ready and did not need is free again, when it has stopped writing and when it closes', async () => {
+    const taken: number[] = [];
+    for (const client of [false, true]) {
+      const [master, worker] = await formed(1, client);
+      const write = async (from: number) => {
+        for (let n = from; n < from + 10; n++) await worker.set(`things/t${n}`, { n, text: 'x'.repeat(100) });
+      };
+      await write(0);
+      if (client) await worker.untilSent('fst.release', 1);
+      await write(10);
+      await worker.closeAndEnd();
+      // Behind all that the worker has said.
+      await master.untilReceived('bye');
+      taken.push(await master.command('takenRecords', {}));
+      await cluster?.end();
+    }
+    expect(taken[1]).toBe(taken[0]);
+  });
+});
+
 describe('off (row 25)', () => {
   both('events end when the last subscriber has left, and not before', async (client) => {
     const [master, worker] = await formed(1, client);

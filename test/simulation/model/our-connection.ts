@@ -40,6 +40,8 @@ export class OurConnection {
     if (this.#isEnded || this.#isDialing) return;
     this.#isDialing = true;
     const attempt = ++this.#attempts;
+    // What comes late of the line before says nothing of this one.
+    this.#process.dialed = undefined;
     this.#process.world.dial(this.#process);
     this.#process.after(HANDSHAKE_MS, () => {
       if (!this.#isDialing || attempt !== this.#attempts) return;

@@ -5,9 +5,10 @@ import { EventNumbers } from '../../../src/client/event-numbers.js';
 import { Outflow } from '../../../src/client/outflow.js';
 import { frameOf } from '../../../src/client/outgoing.js';
 import { SessionPosition } from '../../../src/client/session-position.js';
+import { SpaceReserve } from '../../../src/client/space-reserve.js';
 import { ERRORS, type RefusalCode } from '../../../src/errors.js';
 import type { Line } from '../line.js';
-import { isAnswer, isRequest, type Message } from './messages.js';
+import { isAnswer, isRequest, type Message, type Range } from './messages.js';
 import { OurConnection } from './our-connection.js';
 import { OurLocks } from './our-locks.js';
 import type { StockPeer } from './stock-peer.js';
@@ -37,6 +38,7 @@ export type Heard = Message & { readonly nr?: readonly [session: string, number:
  */
 export class OurPeer {
   readonly locks = new OurLocks();
+  readonly space: SpaceReserve;
   readonly #process: StockPeer;
   readonly #connection: OurConnection;
   readonly #outflow: Outflow;
@@ -64,6 +66,14 @@ export class OurPeer {
       // Messages of the model are short.
       sendLong: () => Promise.resolve({ kind: 'taken' }),
       tooLong: () => undefined,
+    });
+    this.space = new SpaceReserve({
+      clock: {
+        now: () => process.world.clock.now(),
+        scheduleIdle: (milliseconds, callback) => process.after(milliseconds, callback),
+      },
+      ask: (records) => this.#askForSpace(records),
+      giveBack: (ranges) => process.askUnawaited({ type: 'request', data: { type: 'fst.release', ranges } }),
     });
     this.#position = new SessionPosition(() => `session-${++this.#sessions}-of-${process.name}`);
   }
@@ -146,6 +156,18 @@ export class OurPeer {
   /** A peer is gone. */
   forgets(peerId: string): void {
     this.#outflow.isGone(peerId);
+  }
+
+  #askForSpace(records: number): void {
+    const process = this.#process;
+    const data = { type: 'fst.allocate', records } as const;
+    process.ask<{ allocation: readonly Range[] }>({ type: 'request', data })(
+      ({ allocation }) => {
+        for (const { recordNr } of allocation) process.world.checks.space.allocated(process, recordNr);
+        this.space.came(records, allocation);
+      },
+      () => this.space.failed(records),
+    );
   }
 
   #welcome(json: string): void {

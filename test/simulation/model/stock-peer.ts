@@ -275,6 +275,8 @@ export abstract class StockPeer extends ModelProcess {
 
   #sayGoodbye(): void {
     this.note(() => 'says goodbye');
+    // What our client has at hand goes back before.
+    this.ours?.space.clear();
     try {
       this.send({ type: 'bye', from: this.id });
     } catch {

@@ -204,6 +204,8 @@ export class Worker extends Storage {
   }
 
   *#allocate(): Task<number> {
+    const [ready] = this.ours?.space.take(1) ?? [];
+    if (ready !== undefined) return ready.recordNr;
     const question: Question = { type: 'request', data: { type: 'fst.allocate', records: 1 } };
     const { allocation } = yield* wait(this.ask<{ allocation: readonly Range[] }>(question));
     const record = allocation[0]?.recordNr ?? -1;

@@ -95,6 +95,14 @@ describe('the ledger of locks [PROTOCOL-12.2]', () => {
     expect(master.messages('unlock-request')).toMatchObject([{ id: 'u' }]);
   });
 
+  it('does not bother the master with a lock that a client has lost: one that was never elsewhere has none', () => {
+    const { lab, master } = cluster();
+    const client = lab.connectClient('peerC', 'session-of-peer-c');
+    client.tells({ type: 'unlock-request', id: 'u', data: { id: 99 } }, '[master]');
+    expect(master.messages('unlock-request')).toEqual([]);
+    expect(client.messages('unlock-result')).toMatchObject([{ id: 'u', ok: true }]);
+  });
+
   it('gives back what is granted to a worker that is gone', () => {
     const { lab, master, a, locks } = cluster();
     lab.grantLock(a, master, { lockId: 7, write: true });

@@ -67,6 +67,24 @@ describe('a writer that is gone [PROTOCOL-7.6]', () => {
     expect(rootsOf(master.peer)).toEqual([undefined, '5', 5, 6]);
   });
 
+  it('has the newer root written of a writer that was only away, by a master that would take it over', () => {
+    const lab = new BrokerLab({ reconnectGrace: 10_000 });
+    const first = lab.connectMaster();
+    const worker = (id: string) => new StockProcess(lab.connectWorker(id, first), 0);
+    const [a, b] = [worker('peerA'), worker('peerB')];
+    a.moveRoot(5);
+    first.leaves();
+    // It opens the file with a root that only its writer knows, and is told to write the one that the server knows.
+    const second = lab.connectClient('[master]', 'session-of-master');
+    second.says('ready');
+    expect(rootsOf(second)).toEqual(['5', 5]);
+    second.clear();
+    b.moveRoot(6);
+    expect(rootsOf(second)).toEqual([6, '6', 6]);
+    b.moveRoot(7);
+    expect(rootsOf(second)).toEqual([6, '6', 6, 7]);
+  });
+
   it('has nothing written if no root is known, or if it only read', () => {
     expect(rootsOf(gone(false, true).master.peer)).toEqual([undefined]);
     expect(rootsOf(gone(true, false).master.peer)).toEqual([]);
