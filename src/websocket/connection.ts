@@ -64,7 +64,7 @@ const KEEP_ALIVE_DELAY_MS = 30_000;
 /** When that much output waits, only the latest ping is answered (section 5.5.3). */
 const PONG_BACKLOG_BYTES = 64 * 1024;
 
-/** Frames leave at the end of a turn; when as much waits for one socket, it leaves before, unless it takes portions. */
+/** Frames leave at the end of a turn; when short ones that wait for one socket are as much, they leave before. */
 const FLUSH_BYTES = 1024 * 1024;
 
 /** Where a socket has its connection: one listener serves all sockets, and none has closures of its own. */
@@ -97,7 +97,7 @@ export class WebSocketConnection implements FrameHandler {
       ownerOf(this).#onData(chunk);
     },
     drain(this: OwnedSocket): void {
-      ownerOf(this).#write();
+      ownerOf(this).#onDrain();
     },
     end(this: OwnedSocket): void {
       ownerOf(this).#onEnd();
@@ -171,8 +171,8 @@ export class WebSocketConnection implements FrameHandler {
     if (this.#sealed) return;
     this.#output.add(OPCODE.text, payload);
     if (!this.#queued) this.#queue();
-    const { bytes } = this.#output;
-    if (bytes >= FLUSH_BYTES && bytes <= PORTION_BYTES && !this.#socket.writableNeedDrain) this.#write();
+    if (payload.length >= FLUSH_BYTES || this.#output.bytes < FLUSH_BYTES) return;
+    if (this.#output.bytes <= PORTION_BYTES && !this.#socket.writableNeedDrain) this.#write();
   }
 
   /** Sends a ping; of the payload, at most 125 bytes are allowed (section 5.5). After `close`, nothing happens. */
@@ -242,6 +242,12 @@ export class WebSocketConnection implements FrameHandler {
     }
     if (this.#ending && !this.#socket.writableEnded) this.#socket.end();
     return bytes;
+  }
+
+  /** Much waits for its turn: sockets of several peers may drain at one time. */
+  #onDrain(): void {
+    if (this.#output.bytes < FLUSH_BYTES) this.#write();
+    else if (!this.#queued) this.#queue();
   }
 
   #onData(chunk: Uint8Array): void {

@@ -77,6 +77,24 @@ describe('a connection with a long message', () => {
     expect([socket.written.length, connection.bufferedBytes]).toEqual([total, 0]);
   });
 
+  it('waits for its turn, with all others, when it is sent and when the peer reads again', async () => {
+    const lines = await Promise.all(Array.from({ length: 20 }, () => connected()));
+    const written = () =>
+      lines.reduce((sum, { socket }) => sum + bytesOf(socket.writes).reduce((a, b) => a + b, 0), 0);
+    for (const { socket } of lines) socket.hold();
+    for (const { connection } of lines) connection.send(LONG.subarray(0, PORTION_BYTES - HEADER_BYTES));
+    expect(lines.some(({ connection }) => connection.bufferedBytes === 0)).toBe(false);
+    const before = written();
+    for (const { connection } of lines) connection.send(LONG);
+    for (let count = 0; count < 12; count++) await turn();
+    for (const { socket } of lines) socket.release();
+    // What the sockets had taken; the rest of it is for the turns that follow.
+    await new Promise<void>((resolve) => process.nextTick(resolve));
+    expect(written() - before).toBe(lines.length * PORTION_BYTES);
+    for (let count = 0; count < 40; count++) await turn();
+    expect(written() - before).toBe(lines.length * (PORTION_BYTES + total));
+  });
+
   it('is followed by what was said while it waited, and by the end', async () => {
     const { connection, socket } = await connected();
     socket.hold();
