@@ -38,6 +38,8 @@ export class ScriptedPeer implements Link {
   cancel: Cancel = () => undefined;
   /** While false, nothing is read, and what is sent to it waits. */
   isReading = true;
+  /** How it was asked what has arrived. */
+  readonly pings: ('patient' | 'prompt')[] = [];
   /** Called with each message as it is read, before the ping behind it is answered. */
   onMessage: (text: string) => void = () => undefined;
   #visitor: Visitor | undefined;
@@ -67,7 +69,8 @@ export class ScriptedPeer implements Link {
     if (this.isReading) this.read();
   }
 
-  ping(token: number): void {
+  ping(token: number, isPatient = false): void {
+    this.pings.push(isPatient ? 'patient' : 'prompt');
     this.#waiting.push(token);
     if (this.isReading) this.read();
   }

@@ -6,6 +6,9 @@ import { isMasterAnswer, messageType } from '../messages/message.js';
 import type { Link } from '../ports.js';
 import type { ParkingLot } from './parking-lot.js';
 
+/** As much on its way, as a part of `maxBuffered`, and a client that counts is asked at once what has arrived, too. */
+const PROMPT_PART = 1 / 8;
+
 /** What an outbox works with. */
 export interface OutboxSettings {
   readonly limits: Limits;
@@ -44,6 +47,8 @@ export class Outbox {
   #pingToken = 0;
   #pinged = 0;
   #pingedBytes = 0;
+  /** Whether that ping may wait a little for others. */
+  #isPingPatient = false;
   /** How many frames were confirmed before those in `#pending`. */
   #confirmed = 0;
   /** Frames, and bytes, that were given to its lines. */
@@ -254,7 +259,7 @@ export class Outbox {
     if (!this.#settings.isTracked) return;
     this.#pending.push(payload);
     this.#pendingBytes += payload.length;
-    if (this.#pingToken === 0) this.#askWhatArrived(link);
+    if (this.#pingToken === 0 || (this.#isPingPatient && this.#isMuchOnItsWay)) this.#askWhatArrived(link);
   }
 
   #count(payload: Uint8Array): void {
@@ -268,7 +273,13 @@ export class Outbox {
     this.#pingedBytes = this.#pendingBytes;
     // More may still come of the frame that is being handled.
     this.#pingedUpTo = this.#settings.framesSoFar() - 1;
-    link.ping(this.#pingToken, this.#settings.isCounted);
+    this.#isPingPatient = this.#settings.isCounted && !this.#isMuchOnItsWay;
+    link.ping(this.#pingToken, this.#isPingPatient);
+  }
+
+  /** Whether the news of what has arrived is wanted soon: a peer that reads fast must not be taken for a slow one. */
+  get #isMuchOnItsWay(): boolean {
+    return this.#pendingBytes > this.#settings.limits.maxBuffered * PROMPT_PART;
   }
 
   #isTooLongToPush(payload: Uint8Array): boolean {

@@ -52,6 +52,21 @@ describe('the announcement [PROTOCOL-14.1]', () => {
 });
 
 describe('a session [PROTOCOL-14.4]', () => {
+  it('is asked what has arrived when it is convenient, or at once when much is on its way', () => {
+    const lab = new BrokerLab({ maxBuffered: 8_000 });
+    lab.connectClient('[master]', M).says('ready');
+    const [a, b] = [lab.connectClient('peerA', A), lab.connectClient('peerB', B)];
+    b.isReading = false;
+    b.pings.length = 0;
+    a.tells(event(1), 'peerB');
+    expect(b.pings).not.toContain('prompt');
+    for (let n = 0; n < 5; n++) a.tells({ type: 'event', text: 'x'.repeat(400) }, 'peerB');
+    expect(b.pings.filter((kind) => kind === 'prompt')).toHaveLength(1);
+    b.isReading = true;
+    b.read();
+    expect(b.bufferedBytes).toBe(0);
+  });
+
   it('is welcomed; a stock client hears nothing of it', () => {
     const { lab, a } = cluster();
     expect(welcomeOf(a)).toEqual({ resumed: false, since: expect.any(Number), received: 0, grace: 10_000 });
