@@ -41,7 +41,7 @@ export function tableRows(markdown: string): Row[] {
   });
 }
 
-function cells(line: string): string[] {
+export function cells(line: string): string[] {
   return line
     .trim()
     .slice(1, -1)
