@@ -19,12 +19,11 @@ export function closeAfterWrites(files: FileMethods, isOn: () => boolean): () =>
     const writing = write.call(files, file, ...rest);
     const writings = underWay.get(file) ?? new Set();
     underWay.set(file, writings.add(writing));
-    const ended = (): void => {
+    // Who does not wait for it is told of a failure as before: the promise that he gets is not handled here.
+    return writing.finally(() => {
       writings.delete(writing);
       if (writings.size === 0) underWay.delete(file);
-    };
-    writing.then(ended, ended);
-    return writing;
+    });
   };
   files.close = async (file) => {
     if (isOn()) await Promise.allSettled(underWay.get(file) ?? []);

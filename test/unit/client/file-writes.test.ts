@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { closeAfterWrites, type FileMethods } from '../../../src/client/file-writes.js';
 
 /** Files whose writes end when the test wants. */
@@ -63,4 +63,19 @@ it('waits for nothing where it is switched off, and leaves nothing behind when i
   expect(steps).toEqual(['7 is closed']);
   undo();
   expect(files).toEqual(original);
+});
+
+it('hides no failure of a write that nobody waits for', async () => {
+  const { files, writes } = lab();
+  const others = process.rawListeners('unhandledRejection');
+  process.removeAllListeners('unhandledRejection');
+  const unhandled = new Promise((resolve) => process.once('unhandledRejection', resolve));
+  onTestFinished(() => {
+    for (const listener of others) process.on('unhandledRejection', listener as () => void);
+  });
+  void files.write(7, 'a');
+  const closing = files.close(7);
+  writes[0]?.reject(new Error('disk full'));
+  expect(await unhandled).toEqual(new Error('disk full'));
+  await closing;
 });
