@@ -40,6 +40,9 @@ export const LOCK_TIMEOUT_MARGIN_MS = 1_000;
 /** Milliseconds after which it is said that requests wait and no master is connected. */
 export const MASTER_MISSING_WARNING_MS = 10_000;
 
+/** Milliseconds for which a master that was replaced is expected to come back with its old locks: it was stopped, perhaps. */
+export const FORMER_MASTER_MS = 60_000;
+
 /** Milliseconds in which a master must grant the lock that tells whether it is an old one. */
 export const MASTER_PROOF_MS = 1_000;
 

@@ -26,6 +26,8 @@ export interface IncomingSettings {
   repeat(message: Message): void;
   /** A peer that was awaited is there. */
   isBack(peerId: string): void;
+  /** Somebody told where the root is. */
+  rootTold(): void;
   /** A peer is gone. */
   isGone(peerId: string): void;
   /** Calls when everything was heard that the server had said by now. */
@@ -153,6 +155,7 @@ export class Incoming {
   #notified(message: Message): void {
     const { ipc, has } = this.#settings;
     if (subjectOf(message) === 'root.update') {
+      this.#settings.rootTold();
       const { pageNr, recordNr } = (message.data as { address: RootAddress }).address;
       // Neither told again nor written to the file: who changed it did both. But a master is to write one whose number
       // comes in quotes [PROTOCOL-7.6], and echoes it.

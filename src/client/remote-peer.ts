@@ -124,6 +124,7 @@ export class RemotePeer {
       answered: (id) => this.#outflow.answered(id),
       repeat: (message) => this.send(message),
       isBack: (peerId) => this.#outflow.isBack(peerId),
+      rootTold: () => this.#view.rootTold(),
       isGone: (peerId) => this.#outflow.isGone(peerId),
       inStep: (callback) => this.#connection.inStep(callback),
     });

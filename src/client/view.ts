@@ -14,6 +14,8 @@ const ROOT_ADDRESS_BYTES = 6;
 export class View {
   readonly #ipc: RemoteIPCPeer;
   #isStale = false;
+  /** Whether the root was told since: that one is newer than the one in the file, which a master may just be writing. */
+  #isRootTold = false;
   #refreshing: Promise<void> | undefined;
   /** Locks from before the gap. While one for writing is held, nobody else wrote: there is nothing to read again. */
   #heldThroughGap = new Set<LockInfo>();
@@ -25,10 +27,16 @@ export class View {
   /** News may have been missed. */
   missedNews(): void {
     this.#isStale = true;
+    this.#isRootTold = false;
     this.#heldThroughGap = new Set(
       this.#ipc._locks.filter(({ granted, request }) => granted && request.write),
     );
     this.#invalidate();
+  }
+
+  /** The root was told by who moved it, or by the server. */
+  rootTold(): void {
+    this.#isRootTold = true;
   }
 
   /** A lock was granted: makes the view sound, if it is not. To be awaited before the lock is used. */
@@ -68,6 +76,7 @@ export class View {
     if (readData === undefined || rootRecord === undefined) return;
     const header = Buffer.alloc(ROOT_ADDRESS_BYTES);
     await readData.call(this.#ipc.storage, ROOT_ADDRESS_AT, header);
+    if (this.#isRootTold) return;
     const address = { path: '', pageNr: header.readUInt32BE(0), recordNr: header.readUInt16BE(4) };
     await rootRecord.update(address, true);
   }

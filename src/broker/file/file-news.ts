@@ -32,7 +32,7 @@ export class FileNews {
   readonly #seat: MasterSeat;
   readonly #delivery: Delivery;
   readonly #incidents: Incidents;
-  #root = new RootRecord();
+  readonly #root = new RootRecord();
   /**
    * Whether a master was made to write a root again. If the next update comes from a writer who was away meanwhile, the
    * file had his before, and must get it again.
@@ -94,6 +94,7 @@ export class FileNews {
       // One that takes a root over writes none: a former master may have ended before it wrote this one.
       if (peer.isMaster && takesRootsOver(peer)) this.haveRootWritten();
     }
+    this.#root.recall(peer.root);
     if (this.#root.current !== undefined && peer.root.believes !== this.#root.current.address)
       this.#sendRoot(peer);
   }
@@ -177,7 +178,7 @@ export class FileNews {
   /** With nobody connected, the file may be repaired or replaced: nothing of the old one must be told. */
   forgetIfAlone(): void {
     for (const peer of this.#peers.values()) if (isPresent(peer)) return;
-    this.#root = new RootRecord();
+    this.#root.forget([...this.#peers.values()].map(({ root }) => root));
     this.#wasWrittenAgain = false;
     this.#keys = new AnnouncedKeys();
     this.#keysInDoubt.clear();

@@ -25,10 +25,12 @@ export class RootView {
   believes: string | undefined;
   /** Echoes that the peer may still send, in the order in which it would send them. */
   expected: ExpectedEcho[] = [];
+  /** The root that was known, and forgotten, while the peer was away. */
+  missed: CurrentRoot | undefined;
 }
 
 /** The root, and the update that told of it. */
-interface CurrentRoot {
+export interface CurrentRoot {
   readonly address: string;
   readonly place: RecordAddress;
   readonly message: Uint8Array;
@@ -38,6 +40,19 @@ interface CurrentRoot {
 export class RootRecord {
   /** The newest update as it was sent, for those who come later. `undefined` until there was one. */
   current: CurrentRoot | undefined;
+
+  /** It is forgotten; those who are away, and had not heard of it, may come back. */
+  forget(away: Iterable<RootView>): void {
+    for (const view of away)
+      if (view.believes !== this.current?.address) view.missed = this.current ?? view.missed;
+    this.current = undefined;
+  }
+
+  /** The peer with this view goes on. If nothing newer has come since, what it missed is the root. */
+  recall(view: RootView): void {
+    this.current ??= view.missed;
+    view.missed = undefined;
+  }
 
   /**
    * A `root.update` came from the peer with this view.

@@ -194,7 +194,8 @@ export class MasterDesk {
   masterEnded(): void {
     const { requests, abandoned } = this.#requests.lost();
     this.#isInDoubt ||= requests.length + abandoned.length > 0;
-    for (const { request } of abandoned) this.#settings.news.keyInDoubt(request.key);
+    // Who asks may be gone before the next one comes.
+    for (const { request } of [...abandoned, ...requests]) this.#settings.news.keyInDoubt(request.key);
     const again: Mail[] = [];
     for (const open of requests) {
       open.isPassed = false;
@@ -220,8 +221,9 @@ export class MasterDesk {
   prove(master: Peer, conclude: (verdict: 'new' | 'old') => void): void {
     this.#olderLocks.adopt(master);
     // A client that has a session says itself who it is.
-    const isKnown =
-      this.#proof.isDispensable || master.session !== undefined || (!this.#isInDoubt && this.#ledger.isEmpty);
+    const mayBeLast = this.#isInDoubt || !this.#ledger.isEmpty;
+    const mayBeOld = mayBeLast || this.#proof.mayFormerReturn;
+    const isKnown = this.#proof.isDispensable || master.session !== undefined || !mayBeOld;
     if (isKnown || !this.#settings.limits.lockRecovery) {
       conclude('new');
       return;
@@ -229,7 +231,8 @@ export class MasterDesk {
     const { orphans, highestId } = this.#ledger;
     const [orphan] = orphans;
     const id = this.#returns.nextId();
-    const question = this.#proof.begin(id, orphan?.tid ?? id, highestId, (verdict, lockId) => {
+    const highest = mayBeLast ? highestId : undefined;
+    const question = this.#proof.begin(id, orphan?.tid ?? id, highest, (verdict, lockId) => {
       if (lockId !== undefined) this.#returns.giveBack(lockId);
       conclude(verdict);
       this.#settings.sent();
@@ -239,6 +242,7 @@ export class MasterDesk {
 
   /** A new master has opened its file: it gets what waited, in order. */
   release(mail: readonly Mail[]): void {
+    if (this.#isInDoubt) this.#proof.replaced(this.#ledger.highestId);
     this.#isInDoubt = false;
     this.#proof.masterStays();
     this.#ledger.beginEpoch();

@@ -1,4 +1,4 @@
-import { MASTER_PROOF_MS } from '../limits.js';
+import { FORMER_MASTER_MS, MASTER_PROOF_MS } from '../limits.js';
 import { encode } from '../messages/envelope.js';
 import type { MasterAnswer } from '../messages/message.js';
 import { MASTER_ID, SERVER_ID } from '../peers/peer-id.js';
@@ -33,6 +33,8 @@ export class MasterProof {
   #isUnanswered = false;
   /** How many masters in a row were found to be old ones. */
   #sentAway = 0;
+  /** The highest numbers of masters that were replaced and may come back, and until when. */
+  #formers: { readonly highestId: number; readonly until: number }[] = [];
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -41,6 +43,22 @@ export class MasterProof {
   /** Whether so many were sent away that the next one is to be trusted. */
   get isDispensable(): boolean {
     return this.#sentAway >= MAX_MASTERS_SENT_AWAY;
+  }
+
+  /**
+   * A master takes over from one that may still be there, with locks that are not known.
+   *
+   * @param highestId the highest number of a lock that is known of the former one
+   */
+  replaced(highestId: number): void {
+    this.#formers.push({ highestId, until: this.#clock.now() + FORMER_MASTER_MS });
+  }
+
+  /** Whether one of those before the last may come back. */
+  get mayFormerReturn(): boolean {
+    const now = this.#clock.now();
+    this.#formers = this.#formers.filter(({ until }) => until > now);
+    return this.#formers.length > 0;
   }
 
   /** The master is taken for a new one. */
@@ -53,19 +71,20 @@ export class MasterProof {
    *
    * @param requestId a new id
    * @param tid a transaction that held a lock at the last master
-   * @param highestId the highest number of a lock that is known of the last master
+   * @param highestId the highest number of a lock that is known of the last master; `undefined` if it cannot be that one
    * @param conclude is called once, with the number of the lock to be given back
    * @returns the question, to be sent to the master
    */
   begin(
     requestId: string,
     tid: string,
-    highestId: number,
+    highestId: number | undefined,
     conclude: (verdict: ProofVerdict, lockId: number | undefined) => void,
   ): Uint8Array {
     this.cancel();
     this.#requestId = requestId;
-    this.#highestId = this.#isUnanswered ? FIRST_ID : Math.max(highestId, FIRST_ID);
+    const known = this.#formers.map((former) => former.highestId).concat(highestId ?? []);
+    this.#highestId = this.#isUnanswered ? FIRST_ID : Math.max(Math.min(...known), FIRST_ID);
     this.#isUnanswered = true;
     this.#conclude = conclude;
     this.#cancelTimeout = this.#clock.schedule(MASTER_PROOF_MS, () => this.#end('old', undefined));

@@ -25,6 +25,7 @@ export abstract class Storage extends StockPeer {
   #root: number | string = 0;
   /** Whether news may have been missed: all that is believed of the file is to be read again, under a lock. */
   #isStale = false;
+  #isRootTold = false;
 
   /** The record that it believes to be the root. */
   get root(): number {
@@ -97,6 +98,7 @@ export abstract class Storage extends StockPeer {
 
   override missedNews(): void {
     this.#isStale = true;
+    this.#isRootTold = false;
     this.ours?.locks.beginGap();
     this.cache.clear();
   }
@@ -107,7 +109,7 @@ export abstract class Storage extends StockPeer {
     const { file, indexFiles } = this.world;
     this.cache.clear();
     yield* wait<void>((resolve) => this.disk(resolve));
-    this.#root = file.root;
+    if (!this.#isRootTold) this.#root = file.root;
     if (!this.isMaster) {
       const announced = this.keys;
       this.keys = [...file.keys];
@@ -122,6 +124,7 @@ export abstract class Storage extends StockPeer {
 
   /** A stock process tells a root on, and writes it; ours leaves that to who moved it, but for a number in quotes. */
   #takeRoot(address: Address): void {
+    this.#isRootTold = true;
     const isToBeWritten = this.ours === undefined || (this.isMaster && typeof address.recordNr === 'string');
     if (isToBeWritten) this.updateRoot(address);
     else this.#root = address.recordNr;

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { FORMER_MASTER_MS } from '../../../src/broker/limits.js';
 import { BrokerLab, type ScriptedPeer } from '../../support/broker-lab.js';
 
 /** A master that went while a worker held lock 20, and one that came; what it was asked. */
@@ -58,6 +59,33 @@ describe('a master that comes while locks of another are open [PROTOCOL-9.7]', (
     expect(scene.master.closedWith).toBeUndefined();
     scene.lab.clock.advance(1);
     expectSentAway(scene);
+  });
+
+  it('is the old one, too, if another one was there meanwhile, and nothing is open any more', () => {
+    const { lab, master, worker, question } = succession();
+    grants(master, question, 1);
+    worker.tells({ type: 'unlock-request', id: 'u', data: { id: 20 } }, '[master]');
+    lab.grantLock(worker, master, { lockId: 90 });
+    worker.tells({ type: 'unlock-request', id: 'v', data: { id: 90 } }, '[master]');
+    master.tells({ type: 'unlock-result', id: 'v', ok: true, data: { id: 90 } }, 'peerA');
+    master.leaves();
+    const first = lab.connect('[master]');
+    lab.clock.advance(1_000);
+    expect(first.messages('lock-request')).toHaveLength(1);
+    grants(first, first.messages('lock-request')[0], 21);
+    expect(first.closedWith).toBe('IPC_CLOSED_OLD_MASTER');
+  });
+
+  it('is not asked any more when one that was replaced has been away for a minute', () => {
+    const { lab, master, worker, question } = succession();
+    grants(master, question, 1);
+    worker.tells({ type: 'unlock-request', id: 'u', data: { id: 20 } }, '[master]');
+    for (const { id, data } of master.messages('unlock-request')) {
+      master.tells({ type: 'unlock-result', id, ok: true, data }, '[server]');
+    }
+    lab.clock.advance(FORMER_MASTER_MS);
+    master.leaves();
+    expect(lab.connectMaster().messages('lock-request')).toEqual([]);
   });
 
   it('is asked nothing if nothing was open', () => {

@@ -194,6 +194,19 @@ describe('the key table', () => {
     expect(keysOf(b)).toEqual(['told']);
   });
 
+  it('is completed by one that a worker had asked for which went between two masters', () => {
+    const lab = new BrokerLab();
+    const master = lab.connectMaster();
+    const a = lab.connectWorker('peerA', master);
+    lab.connectWorker('peerB', master);
+    a.tells({ type: 'request', id: 'k', data: { type: 'kit.add', key: 'told' } }, '[master]');
+    master.leaves();
+    a.leaves();
+    expect(lab.connectMaster().messages('request')).toMatchObject([
+      { from: '[server]', data: { type: 'kit.add', key: 'told' } },
+    ]);
+  });
+
   it('takes no more keys when it may be full: one too many kills the master', () => {
     const lab = new BrokerLab();
     const master = lab.connectMaster();

@@ -46,6 +46,33 @@ function cluster(rootInFile = 0) {
   return { lab, master, a: worker('peerA'), b: worker('peerB'), grant };
 }
 
+describe('a worker that was away when the root was forgotten', () => {
+  const scene = () => {
+    const lab = new BrokerLab({ reconnectGrace: 60_000 });
+    const master = lab.connectMaster();
+    const [a, b] = [lab.connectWorker('peerA', master), lab.connectWorker('peerB', master)];
+    b.tells(root(5));
+    for (const peer of [a, b, master]) peer.leaves();
+    const next = lab.connectMaster();
+    const back = lab.connect('peerA');
+    return { lab, next, back };
+  };
+
+  it('is told it when it goes on', () => {
+    const { lab, next, back } = scene();
+    expect(rootsOf(next)).toEqual([]);
+    lab.grantLock(back, next);
+    expect(rootsOf(back)).toEqual([5]);
+  });
+
+  it('is told the newer one, if somebody has moved it since', () => {
+    const { lab, next, back } = scene();
+    next.tells(root(6));
+    lab.grantLock(back, next);
+    expect(rootsOf(back)).toEqual([6]);
+  });
+});
+
 describe('a writer that is gone [PROTOCOL-7.6]', () => {
   const gone = (moves: boolean, write: boolean) => {
     const { lab, master, a, b } = cluster();

@@ -49,6 +49,7 @@ function lab(isMaster: boolean) {
     answered: () => undefined,
     repeat: () => undefined,
     isBack: (id) => back.push(id),
+    rootTold: () => undefined,
     isGone: () => undefined,
     inStep: (callback) => {
       inStep = callback;

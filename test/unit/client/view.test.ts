@@ -1,0 +1,45 @@
+import { expect, it } from 'vitest';
+import type { RemoteIPCPeer } from '../../../src/client/acebase.js';
+import { View } from '../../../src/client/view.js';
+
+/** A process whose file has its root in record 8, and that believes in record 3. */
+function lab() {
+  const believed = { recordNr: 3 };
+  const storage = {
+    file: 7,
+    isReady: true,
+    settings: { path: '/nowhere' },
+    name: 'mydb',
+    invalidateCache: () => undefined,
+    readData: async (_at: number, header: Buffer) => void header.writeUInt16BE(8, 4),
+    rootRecord: {
+      update: async ({ recordNr }: { recordNr: number }) => {
+        believed.recordNr = recordNr;
+      },
+    },
+    debug: { error: () => undefined },
+    indexes: { list: () => [] },
+  };
+  const ipc = { isMaster: false, _locks: [], storage } as unknown as RemoteIPCPeer;
+  return { view: new View(ipc), believed };
+}
+
+it('reads the root again, under a lock, when news may have been missed', async () => {
+  const { view, believed } = lab();
+  await view.underLock();
+  expect(believed.recordNr).toBe(3);
+  view.missedNews();
+  await view.underLock();
+  expect(believed.recordNr).toBe(8);
+});
+
+it('keeps a root that it was told since: the master may not have written it yet', async () => {
+  const { view, believed } = lab();
+  view.missedNews();
+  view.rootTold();
+  await view.underLock();
+  expect(believed.recordNr).toBe(3);
+  view.missedNews();
+  await view.underLock();
+  expect(believed.recordNr).toBe(8);
+});
