@@ -18,3 +18,6 @@ export const HANDSHAKE_MS = 10_000;
 /** How often the line is looked at, and how often in a row nothing may have been heard. */
 export const BEAT_MS = 2_500;
 export const SILENT_BEATS = 3;
+
+/** A process that has not heard the server for so many milliseconds may have been stopped, and given up meanwhile. */
+export const IN_TOUCH_MS = 500;

@@ -6,6 +6,7 @@ import {
   FIRST_WAIT_MS,
   GROWTH,
   HANDSHAKE_MS,
+  IN_TOUCH_MS,
   JITTER,
   LONGEST_WAIT_MS,
   SILENT_BEATS,
@@ -72,6 +73,7 @@ export class Connection {
   #cancelBeat: Cancel | undefined;
   #silentBeats = 0;
   readonly #steps = new Steps();
+  #heardAt = Number.NEGATIVE_INFINITY;
 
   constructor(handlers: ConnectionHandlers, tools: ConnectionTools) {
     this.#handlers = handlers;
@@ -81,6 +83,11 @@ export class Connection {
   /** Whether frames can be sent. */
   get isOpen(): boolean {
     return this.#isOpen;
+  }
+
+  /** Whether the server was heard a moment ago: it has hardly given this process up since. */
+  get isInTouch(): boolean {
+    return this.#isOpen && this.#tools.clock.now() - this.#heardAt < IN_TOUCH_MS;
   }
 
   /** Begins, or begins anew after it has stopped. */
@@ -137,6 +144,7 @@ export class Connection {
     };
     const heard = (): void => {
       this.#silentBeats = 0;
+      this.#heardAt = this.#tools.clock.now();
     };
     socket.on('upgrade', (response) => ifThis(() => this.#upgraded(response)));
     socket.on('open', () => ifThis(() => this.#opened()));

@@ -26,7 +26,9 @@ export function closeAfterWrites(files: FileMethods, isOn: () => boolean): () =>
     });
   };
   files.close = async (file) => {
-    if (isOn()) await Promise.allSettled(underWay.get(file) ?? []);
+    for (let writings = underWay.get(file); isOn() && writings !== undefined; writings = underWay.get(file)) {
+      await Promise.allSettled(writings);
+    }
     return await close.call(files, file);
   };
   return () => {

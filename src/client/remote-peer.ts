@@ -114,6 +114,7 @@ export class RemotePeer {
     this.#space = new Space({
       ipc,
       createId: () => settings.createId(),
+      isInTouch: () => this.#connection.isInTouch,
       letWait: (message) => this.#patient.add(message),
     });
     this.#incoming = new Incoming({

@@ -10,6 +10,11 @@ export interface SpaceSettings {
   readonly ipc: RemoteIPCPeer;
   /** Makes an id for a request. */
   createId(): string;
+  /**
+   * Whether the server was heard a moment ago. If not, this process was stopped, perhaps, and others write by now: the
+   * master is asked, and that waits.
+   */
+  isInTouch(): boolean;
   /** The message may leave with the next one. */
   letWait(message: Message): void;
 }
@@ -39,7 +44,8 @@ export class Space {
   request(data: unknown): Promise<unknown> | undefined {
     const { type, records, ranges } = data as { type: string; records: number; ranges: RecordRange[] };
     if (type === 'fst.allocate') {
-      const allocation = this.#isClosing ? undefined : this.#reserve.take(records);
+      const mayTake = !this.#isClosing && this.#settings.isInTouch();
+      const allocation = mayTake ? this.#reserve.take(records) : undefined;
       return allocation === undefined ? undefined : Promise.resolve({ ok: true, allocation });
     }
     if (type === 'fst.release') {

@@ -198,7 +198,7 @@ export class WebSocketConnection implements FrameHandler {
   close(code: number, reason: string, unsent: 'send' | 'drop' = 'send'): void {
     if (this.#sealed) return;
     this.#outcome = { code, reason, initiator: 'server' };
-    if (unsent === 'drop' && this.#socket.writableNeedDrain) {
+    if (unsent === 'drop' && (this.#socket.writableNeedDrain || this.#output.bytes >= FLUSH_BYTES)) {
       if (this.#output.isMidway) {
         // In the midst of a frame there is no place for another one.
         this.#destroy();

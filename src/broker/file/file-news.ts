@@ -34,10 +34,10 @@ export class FileNews {
   readonly #incidents: Incidents;
   readonly #root = new RootRecord();
   /**
-   * Whether a master was made to write a root again. If the next update comes from a writer who was away meanwhile, the
-   * file had his before, and must get it again.
+   * Workers that were granted no lock since a master was made to write a root again. What one of them says of the root is
+   * from before: the file had his, and must get it again.
    */
-  #wasWrittenAgain = false;
+  readonly #lastGrantedBefore = new Set<Peer>();
   #keys = new AnnouncedKeys();
   /** Keys that a former master was asked for by workers that are gone. */
   readonly #keysInDoubt = new Set<string>();
@@ -73,8 +73,7 @@ export class FileNews {
           // must not write an old root into the file behind a newer one.
           const { master } = this.#seat;
           if (master !== undefined && master !== sender && master.hasFileOpen) this.#sendRoot(master);
-          if (this.#wasWrittenAgain && master !== sender && takesRootsOver(master)) this.haveRootWritten();
-          this.#wasWrittenAgain = false;
+          if (this.#lastGrantedBefore.has(sender) && takesRootsOver(master)) this.#writeRoot();
         }
         return true;
       case 'unknown':
@@ -94,6 +93,7 @@ export class FileNews {
       // One that takes a root over writes none: a former master may have ended before it wrote this one.
       if (peer.isMaster && takesRootsOver(peer)) this.haveRootWritten();
     }
+    this.#lastGrantedBefore.delete(peer);
     this.#root.recall(peer.root);
     if (this.#root.current !== undefined && peer.root.believes !== this.#root.current.address)
       this.#sendRoot(peer);
@@ -115,10 +115,15 @@ export class FileNews {
    * quotes is news to AceBase, and means the same.
    */
   haveRootWritten(): void {
+    this.#lastGrantedBefore.clear();
+    for (const peer of this.#peers.values()) if (!peer.isMaster) this.#lastGrantedBefore.add(peer);
+    this.#writeRoot();
+  }
+
+  #writeRoot(): void {
     const { master } = this.#seat;
     const { current } = this.#root;
     if (master === undefined || current === undefined || !master.hasFileOpen) return;
-    this.#wasWrittenAgain = true;
     const { pageNr, recordNr } = current.place;
     const address = { path: '', pageNr, recordNr: `${recordNr}` };
     const data = { type: 'root.update', address };
@@ -179,7 +184,7 @@ export class FileNews {
   forgetIfAlone(): void {
     for (const peer of this.#peers.values()) if (isPresent(peer)) return;
     this.#root.forget([...this.#peers.values()].map(({ root }) => root));
-    this.#wasWrittenAgain = false;
+    this.#lastGrantedBefore.clear();
     this.#keys = new AnnouncedKeys();
     this.#keysInDoubt.clear();
     this.#asked.clear();

@@ -32,6 +32,8 @@ export interface LockGateSettings {
   readonly indexCreations: IndexCreations;
   /** Whether no lock may be granted to a transaction that holds none. */
   isHoldingGrants(): boolean;
+  /** A lock for writing of a former master counts no more, though this worker never gave it back: perhaps in the midst of a write. */
+  ranOut(holder: Peer): void;
   /** Gives a request to the master that waited here. */
   pass(mail: LockMail): void;
   /** Something was passed outside of a call of a visitor. */
@@ -144,7 +146,9 @@ export class LockGate {
   #expireOrphans(): void {
     const { ledger, clock } = this.#settings;
     for (const orphan of [...ledger.orphans]) {
-      if (this.#endOf(orphan.since) <= clock.now()) ledger.release(orphan);
+      if (this.#endOf(orphan.since) > clock.now()) continue;
+      ledger.release(orphan);
+      if (orphan.isWrite) this.#settings.ranOut(orphan.holder);
     }
   }
 

@@ -59,11 +59,8 @@ export class MasterDesk {
     this.overview = new LockOverview({ clock, limits, ledger: this.#ledger, requests: this.#requests });
     this.#proof = new MasterProof(clock);
     this.#returns = new LockReturns(settings);
-    this.#expiry = new LockExpiry({
-      ...settings,
-      ledger: this.#ledger,
-      ranOut: (holder) => this.#writeWasCutShort(holder),
-    });
+    const ranOut = (holder: Peer): void => this.#writeWasCutShort(holder);
+    this.#expiry = new LockExpiry({ ...settings, ledger: this.#ledger, ranOut });
     this.#missingMaster = new MissingMaster({
       ...settings,
       fail: (open) => this.#fail(open, 'IPC_REQUEST_NO_MASTER'),
@@ -87,6 +84,7 @@ export class MasterDesk {
       isHoldingGrants: () => this.closing.hasBegun || this.#olderLocks.isHoldingGrants,
       ledger: this.#ledger,
       indexCreations: this.#indexCreations,
+      ranOut,
       pass: ({ open, payload }) => this.#give(open, payload),
     });
     const parts = { requests: this.#requests, gate: this.#gate, ledger: this.#ledger };
@@ -222,17 +220,16 @@ export class MasterDesk {
     this.#olderLocks.adopt(master);
     // A client that has a session says itself who it is.
     const mayBeLast = this.#isInDoubt || !this.#ledger.isEmpty;
-    const mayBeOld = mayBeLast || this.#proof.mayFormerReturn;
-    const isKnown = this.#proof.isDispensable || master.session !== undefined || !mayBeOld;
-    if (isKnown || !this.#settings.limits.lockRecovery) {
+    const isNew = master.session !== undefined || !(mayBeLast || this.#proof.mayFormerReturn);
+    if (isNew || this.#proof.isDispensable || !this.#settings.limits.lockRecovery) {
       conclude('new');
       return;
     }
     const { orphans, highestId } = this.#ledger;
     const [orphan] = orphans;
     const id = this.#returns.nextId();
-    const highest = mayBeLast ? highestId : undefined;
-    const question = this.#proof.begin(id, orphan?.tid ?? id, highest, (verdict, lockId) => {
+    const last = mayBeLast ? highestId : undefined;
+    const question = this.#proof.begin(id, orphan?.tid ?? id, last, (verdict, lockId) => {
       if (lockId !== undefined) this.#returns.giveBack(lockId);
       conclude(verdict);
       this.#settings.sent();

@@ -47,6 +47,17 @@ describe('the fence around locks of a master that is gone [PROTOCOL-12.4]', () =
     expect(passed(master)).toEqual(['1']);
   });
 
+  it('has all forget what they have cached when one for writing has run out: its write may be cut short', () => {
+    for (const write of [true, false]) {
+      const { lab, b, master } = afterMaster({ write });
+      b.tells(lockRequest('1', 'tB', true), '[master]');
+      lab.clock.advance(111_100);
+      expect(passed(master)).toEqual(['1']);
+      const said = b.messages('notification').map(({ data }) => data);
+      expect(said).toMatchObject(write ? [{ type: 'cache.invalidate', path: '', recursive: true }] : []);
+    }
+  });
+
   it('opens when their holder is gone, or when they have run out', () => {
     const gone = afterMaster({ write: true });
     gone.b.tells(lockRequest('1', 'tB', true), '[master]');

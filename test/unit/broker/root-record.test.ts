@@ -108,6 +108,7 @@ describe('a writer that is gone [PROTOCOL-7.6]', () => {
     second.clear();
     b.moveRoot(6);
     expect(rootsOf(second)).toEqual([6, '6', 6]);
+    lab.grantLock(b.peer, second);
     b.moveRoot(7);
     expect(rootsOf(second)).toEqual([6, '6', 6, 7]);
   });
