@@ -30,6 +30,8 @@ export interface IncomingSettings {
   rootTold(): void;
   /** A peer is gone. */
   isGone(peerId: string): void;
+  /** Whether the server has sessions. */
+  hasSessions(): boolean;
   /** Calls when everything was heard that the server had said by now. */
   inStep(callback: () => void): void;
 }
@@ -64,7 +66,7 @@ export class Incoming {
   receive(text: string): void {
     const { ipc } = this.#settings;
     try {
-      if (text.startsWith('disconnect:')) this.#forget(text.slice('disconnect:'.length));
+      if (text.startsWith('disconnect:')) this.#disconnected(text.slice('disconnect:'.length));
       else if (text.startsWith('{')) this.#handle(this.#decoded(JSON.parse(text) as Message));
     } catch (error) {
       loggerOf(ipc.storage).error('A message of the IPC server could not be handled:', error);
@@ -98,6 +100,23 @@ export class Incoming {
 
   #gone(id: string): void {
     this.#forget(id);
+    this.#releaseLocksOf(id);
+  }
+
+  /**
+   * A server that has sessions says it of who is gone for good, and gives back what it knows him to hold. It does not know of
+   * a lock from before it was restarted, if he had not come to tell.
+   */
+  #disconnected(id: string): void {
+    this.#forget(id);
+    const { ipc, hasSessions, inStep } = this.#settings;
+    if (!ipc.isMaster || !hasSessions()) return;
+    if (ipc._locks.some(({ request }) => this.#holders.get(request) === id)) {
+      inStep(() => this.#releaseLocksOf(id));
+    }
+  }
+
+  #releaseLocksOf(id: string): void {
     const { ipc } = this.#settings;
     if (!ipc.isMaster) return;
     for (const { lock, request } of [...ipc._locks]) {

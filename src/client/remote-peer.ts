@@ -127,6 +127,7 @@ export class RemotePeer {
       isBack: (peerId) => this.#outflow.isBack(peerId),
       rootTold: () => this.#view.rootTold(),
       isGone: (peerId) => this.#outflow.isGone(peerId),
+      hasSessions: () => this.#hasSessions,
       inStep: (callback) => this.#connection.inStep(callback),
     });
     this.#outgoing = {

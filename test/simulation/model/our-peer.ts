@@ -156,6 +156,9 @@ export class OurPeer {
   /** A peer is gone. */
   forgets(peerId: string): void {
     this.#outflow.isGone(peerId);
+    const process = this.#process;
+    if (!process.isMaster || ![...process.lockHolders()].includes(peerId)) return;
+    this.#connection.inStep(() => process.peerStayedAway(peerId));
   }
 
   #askForSpace(records: number): void {

@@ -16,7 +16,7 @@ const classes = {
 };
 
 /** A process of that role, which knows `peer1` and `peer2`. */
-function lab(isMaster: boolean) {
+function lab(isMaster: boolean, hasSessions = true) {
   const roots: unknown[] = [];
   const released: string[] = [];
   const back: string[] = [];
@@ -51,6 +51,7 @@ function lab(isMaster: boolean) {
     isBack: (id) => back.push(id),
     rootTold: () => undefined,
     isGone: () => undefined,
+    hasSessions: () => hasSessions,
     inStep: (callback) => {
       inStep = callback;
     },
@@ -101,6 +102,23 @@ it('as a master, releases the locks of those that stay away, and of nobody else'
   pong();
   expect(released).toEqual(['peer1']);
 });
+
+it.each([
+  { server: 'one that has sessions', hasSessions: true, expected: ['peer1'] },
+  { server: 'one that says it of every line that breaks', hasSessions: false, expected: [] },
+])(
+  'as a master, releases what is left of the locks of who has gone, by the word of $server',
+  ({ hasSessions, expected }) => {
+    const { hear, incoming, released, pong } = lab(true, hasSessions);
+    for (const from of ['peer1', 'peer2'])
+      hear({ type: 'lock-request', id: from, from, data: { tid: from, path: from } });
+    incoming.receive('disconnect:peer1');
+    // The server gives back first what it knows of.
+    expect(released).toEqual([]);
+    pong();
+    expect(released).toEqual(expected);
+  },
+);
 
 it.each([
   { who: 'a worker', isMaster: false, recordNr: '5', isOnlyHeard: true },
