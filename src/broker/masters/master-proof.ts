@@ -56,9 +56,14 @@ export class MasterProof {
 
   /** Whether one of those before the last may come back. */
   get mayFormerReturn(): boolean {
+    return this.#returning.length > 0;
+  }
+
+  /** The highest numbers of those before the last that may come back. */
+  get #returning(): readonly number[] {
     const now = this.#clock.now();
     this.#formers = this.#formers.filter(({ until }) => until > now);
-    return this.#formers.length > 0;
+    return this.#formers.map(({ highestId }) => highestId);
   }
 
   /** The master is taken for a new one. */
@@ -83,7 +88,7 @@ export class MasterProof {
   ): Uint8Array {
     this.cancel();
     this.#requestId = requestId;
-    const known = this.#formers.map((former) => former.highestId).concat(highestId ?? []);
+    const known = this.#returning.concat(highestId ?? []);
     this.#highestId = this.#isUnanswered ? FIRST_ID : Math.max(Math.min(...known), FIRST_ID);
     this.#isUnanswered = true;
     this.#conclude = conclude;

@@ -88,6 +88,19 @@ describe('a master that comes while locks of another are open [PROTOCOL-9.7]', (
     expect(lab.connectMaster().messages('lock-request')).toEqual([]);
   });
 
+  it('is measured by nothing that was replaced over a minute ago', () => {
+    const { lab, master, worker, question } = succession();
+    grants(master, question, 1);
+    worker.tells({ type: 'unlock-request', id: 'u', data: { id: 20 } }, '[master]');
+    lab.grantLock(worker, master, { lockId: 90 });
+    lab.clock.advance(FORMER_MASTER_MS);
+    master.leaves();
+    const next = lab.connect('[master]');
+    lab.clock.advance(1_000);
+    grants(next, next.messages('lock-request')[0], 50);
+    expect(next.closedWith).toBeUndefined();
+  });
+
   it('is asked nothing if nothing was open', () => {
     const lab = new BrokerLab();
     const first = lab.connectMaster();
