@@ -110,7 +110,8 @@ export class Incoming {
   #disconnected(id: string): void {
     this.#forget(id);
     const { ipc, hasSessions, inStep } = this.#settings;
-    if (!ipc.isMaster || !hasSessions()) return;
+    if (!hasSessions()) return;
+    // Only a master knows holders.
     if (ipc._locks.some(({ request }) => this.#holders.get(request) === id)) {
       inStep(() => this.#releaseLocksOf(id));
     }

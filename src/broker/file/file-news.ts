@@ -39,7 +39,7 @@ export class FileNews {
    */
   readonly #lastGrantedBefore = new Set<Peer>();
   #keys = new AnnouncedKeys();
-  /** Keys that a former master was asked for by workers that are gone. */
+  /** Keys that a former master was asked for, and had not answered for. */
   readonly #keysInDoubt = new Set<string>();
   /** What the server asked the master, by the ids of the requests. */
   readonly #asked = new Map<string, string>();

@@ -218,8 +218,8 @@ export class MasterDesk {
    */
   prove(master: Peer, conclude: (verdict: 'new' | 'old') => void): void {
     this.#olderLocks.adopt(master);
-    // A client that has a session says itself who it is.
     const mayBeLast = this.#isInDoubt || !this.#ledger.isEmpty;
+    // A client that has a session says itself who it is.
     const isNew = master.session !== undefined || !(mayBeLast || this.#proof.mayFormerReturn);
     if (isNew || this.#proof.isDispensable || !this.#settings.limits.lockRecovery) {
       conclude('new');

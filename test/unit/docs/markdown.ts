@@ -33,14 +33,23 @@ export function prose(markdown: string): string {
 /** One row of a table, by the headings of its columns. */
 export type Row = Readonly<Record<string, string>>;
 
-/** The rows of all tables, in order. Cells are trimmed; marks of code stay. */
-export function tableRows(markdown: string): Row[] {
-  return [...prose(markdown).matchAll(/^\|.*\|\n\|[ |:-]+\|\n(?:\|.*\|\n?)+/gm)].flatMap(([table]) => {
-    const [head = [], , ...body] = table.trimEnd().split('\n').map(cells);
-    return body.map((row) => Object.fromEntries(head.map((name, column) => [name, row[column] ?? ''])));
-  });
+/** The lines of each table, in order, even of one without a row. */
+export function tables(markdown: string): string[][] {
+  return [...prose(markdown).matchAll(/^\|.*\|\n\|[ |:-]+\|\n(?:\|.*\|\n?)*/gm)].map(([table]) =>
+    table.trimEnd().split('\n'),
+  );
 }
 
+/** The rows of all tables, in order. Cells are trimmed; marks of code stay. */
+export function tableRows(markdown: string): Row[] {
+  return tables(markdown).flatMap(([head = '', , ...body]) =>
+    body.map((row) =>
+      Object.fromEntries(cells(head).map((name, column) => [name, cells(row)[column] ?? ''])),
+    ),
+  );
+}
+
+/** The cells of a line of a table, trimmed. */
 export function cells(line: string): string[] {
   return line
     .trim()

@@ -1,12 +1,5 @@
 import { expect, test } from 'vitest';
-import { cells, documents, prose, read } from './markdown.js';
-
-/** Tables as they stand there, even without a row. */
-function tables(markdown: string): string[][] {
-  return [...prose(markdown).matchAll(/^\|.*\|\n\|[ |:-]+\|\n(?:\|.*\|\n?)*/gm)].map(([table]) =>
-    table.trimEnd().split('\n'),
-  );
-}
+import { cells, documents, read, tables } from './markdown.js';
 
 test.each(documents())('the tables of %s have rows, as wide as their heads', (document) => {
   for (const lines of tables(read(document))) {
