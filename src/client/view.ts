@@ -79,6 +79,9 @@ export class View {
     if (this.#isRootTold) return;
     const address = { path: '', pageNr: header.readUInt32BE(0), recordNr: header.readUInt16BE(4) };
     await rootRecord.update(address, true);
+    // A server that knew it would have told it. It must know: a writer may die when it has moved the root and told nobody.
+    const { id: from } = this.#ipc;
+    this.#ipc.sendMessage({ type: 'notification', from, data: { type: 'root.update', address } });
   }
 
   async #readKeys(): Promise<void> {

@@ -9,6 +9,8 @@ import { type Task, wait } from './task.js';
 export interface HeldLock {
   readonly lock: Lock;
   readonly belief: Belief;
+  /** The transaction that it serves. */
+  readonly tid: string;
   /** What our client keeps of it. */
   readonly anchor?: Anchor;
 }
@@ -109,7 +111,10 @@ export abstract class Storage extends StockPeer {
     const { file, indexFiles } = this.world;
     this.cache.clear();
     yield* wait<void>((resolve) => this.disk(resolve));
-    if (!this.#isRootTold) this.#root = file.root;
+    if (!this.#isRootTold) {
+      this.#root = file.root;
+      this.notify({ type: 'root.update', address: addressOf('', file.root) });
+    }
     if (!this.isMaster) {
       const announced = this.keys;
       this.keys = [...file.keys];

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import type { RemoteIPCPeer } from '../../../src/client/acebase.js';
+import type { Message, RemoteIPCPeer } from '../../../src/client/acebase.js';
 import { View } from '../../../src/client/view.js';
 
 /** A process whose file has its root in record 8, and that believes in record 3. */
@@ -20,25 +20,29 @@ function lab() {
     debug: { error: () => undefined },
     indexes: { list: () => [] },
   };
-  const ipc = { isMaster: false, _locks: [], storage } as unknown as RemoteIPCPeer;
-  return { view: new View(ipc), believed };
+  const said: Message[] = [];
+  const sendMessage = (message: Message) => said.push(message);
+  const ipc = { id: 'worker', isMaster: false, _locks: [], storage, sendMessage };
+  return { view: new View(ipc as unknown as RemoteIPCPeer), believed, said };
 }
 
-it('reads the root again, under a lock, when news may have been missed', async () => {
-  const { view, believed } = lab();
+it('reads the root again, under a lock, when news may have been missed, and tells a server that did not know it', async () => {
+  const { view, believed, said } = lab();
   await view.underLock();
   expect(believed.recordNr).toBe(3);
   view.missedNews();
   await view.underLock();
   expect(believed.recordNr).toBe(8);
+  const address = { path: '', pageNr: 0, recordNr: 8 };
+  expect(said).toEqual([{ type: 'notification', from: 'worker', data: { type: 'root.update', address } }]);
 });
 
 it('keeps a root that it was told since: the master may not have written it yet', async () => {
-  const { view, believed } = lab();
+  const { view, believed, said } = lab();
   view.missedNews();
   view.rootTold();
   await view.underLock();
-  expect(believed.recordNr).toBe(3);
+  expect([believed.recordNr, said]).toEqual([3, []]);
   view.missedNews();
   await view.underLock();
   expect(believed.recordNr).toBe(8);
