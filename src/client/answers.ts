@@ -10,14 +10,19 @@ export const MAX_ANSWERS = 20_000;
  */
 export class Answers {
   readonly #max: number;
+  readonly #wallTime: () => number;
   /** By sender and id; `undefined` while the answer is being made. */
   readonly #byQuestion = new Map<string, Message | undefined>();
 
   /** The questions that locks were granted to, by the number of the lock, until that goes back. */
   readonly #grants = new Map<number, string>();
 
-  /** @param max how many are remembered */
-  constructor(max: number = MAX_ANSWERS) {
+  /**
+   * @param wallTime milliseconds since 1970
+   * @param max how many are remembered
+   */
+  constructor(wallTime: () => number, max: number = MAX_ANSWERS) {
+    this.#wallTime = wallTime;
     this.#max = max;
   }
 
@@ -32,8 +37,8 @@ export class Answers {
     if (id === undefined || from === SERVER_ID) return 'new';
     const key = `${from} ${id}`;
     const answer = this.#byQuestion.get(key);
-    if (answer !== undefined) return answer;
-    if (this.#byQuestion.has(key)) return 'answering';
+    if (answer !== undefined && !this.#hasRunOut(answer)) return answer;
+    if (answer === undefined && this.#byQuestion.has(key)) return 'answering';
     this.#byQuestion.set(key, undefined);
     this.#forgetOldest();
     return 'new';
@@ -44,7 +49,7 @@ export class Answers {
     const key = `${message.to} ${message.id}`;
     if (!this.#byQuestion.has(key)) return;
     this.#byQuestion.set(key, message);
-    const lockId = message.type === 'lock-result' ? idOf(message.data) : undefined;
+    const lockId = message.type === 'lock-result' ? numberIn(message.data, 'id') : undefined;
     if (lockId !== undefined) this.#grants.set(lockId, key);
   }
 
@@ -55,11 +60,17 @@ export class Answers {
 
   /** A lock that went back is not granted by the same answer again: the server may ask for it anew. */
   #forgetGrant(data: unknown): void {
-    const lockId = idOf(data);
+    const lockId = numberIn(data, 'id');
     const key = lockId === undefined ? undefined : this.#grants.get(lockId);
     if (lockId === undefined || key === undefined) return;
     this.#grants.delete(lockId);
     this.#byQuestion.delete(key);
+  }
+
+  /** A lock that nobody knew to be granted may be another one's by now. */
+  #hasRunOut({ type, data }: Message): boolean {
+    const expires = type === 'lock-result' ? numberIn(data, 'expires') : undefined;
+    return expires !== undefined && expires <= this.#wallTime();
   }
 
   #forgetOldest(): void {
@@ -73,7 +84,7 @@ export class Answers {
   }
 }
 
-function idOf(data: unknown): number | undefined {
-  const id: unknown = typeof data === 'object' && data !== null ? Reflect.get(data, 'id') : undefined;
-  return typeof id === 'number' ? id : undefined;
+function numberIn(data: unknown, name: string): number | undefined {
+  const value: unknown = typeof data === 'object' && data !== null ? Reflect.get(data, name) : undefined;
+  return typeof value === 'number' ? value : undefined;
 }

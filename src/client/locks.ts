@@ -1,10 +1,17 @@
 import type { ClaimedLock } from '../broker/peers/session.js';
 import type { Clock } from '../broker/ports.js';
 import { type IPCLock, type LockDetails, type LockInfo, loggerOf, type RemoteIPCPeer } from './acebase.js';
+import { Anchor, type GrantedLock, type TransactionId } from './anchor.js';
 import { subjectOf } from './outgoing.js';
 
 /** The share of the lock timeout that a lock must have left for others to be granted under it. */
 const LEAST_TIME_LEFT = 1 / 2;
+
+/**
+ * Milliseconds after its grant for which a lock for reading serves other transactions too: for so much longer than one of
+ * them, writers of other processes may have to wait.
+ */
+const OPEN_MS = 5;
 
 /** AceBase's own, in seconds. */
 const DEFAULT_LOCK_TIMEOUT_S = 120;
@@ -15,28 +22,20 @@ const UNDER_LOCK = new Set(['fst.allocate', 'index.update']);
 const LOCKED = 'locked';
 const DONE = 'done';
 
-/** What the master answers. */
-interface GrantedLock {
-  readonly id: number;
-  readonly tid: string | number;
-  readonly path: string;
+/** A lock that the master is asked for. */
+interface PendingAnchor {
+  readonly anchor: Promise<Anchor>;
   readonly write: boolean;
-  readonly expires: number;
-  readonly comment: string;
-  readonly epoch?: string;
-}
-
-/** A lock that the master granted, and those that were granted here under it. It goes back when the last one ends. */
-interface Anchor {
-  readonly granted: GrantedLock;
-  shares: number;
+  /** Whether it may serve other transactions, too: those that wait for it, or for a while. */
+  readonly isCommon: boolean;
 }
 
 /** The locks of one transaction. */
 interface TransactionLocks {
+  /** Those under which it holds any. */
   readonly anchors: Set<Anchor>;
-  /** Those that are asked for. */
-  readonly pending: Set<{ readonly write: boolean; readonly anchor: Promise<Anchor> }>;
+  /** Those that it waits for. */
+  readonly pending: Set<PendingAnchor>;
 }
 
 /** What the locks of a worker work with. */
@@ -56,18 +55,32 @@ export interface WorkerLocksSettings {
 }
 
 /**
- * The locks of a worker, with as few questions to the master as its rule allows (docs/PROTOCOL.md, section 12.1): while a
- * transaction holds a lock for writing, any further lock of it is certain to be granted; while it holds one for reading,
- * so are further ones for reading.
+ * The locks of a worker, with as few questions to the master as its rule allows (docs/PROTOCOL.md, section 12.1), which
+ * looks at no path: while a transaction holds a lock for writing, any further lock of it is certain to be granted; while
+ * anybody holds one for reading, so are further ones for reading, to whomever.
+ *
+ * So transactions that read at one time, or one right after the other, do so under one lock. The master knows it by a number
+ * of its own, not by the transaction that happened to ask first: that one may write next, while others still read.
  */
 export class WorkerLocks {
   readonly #settings: WorkerLocksSettings;
-  readonly #transactions = new Map<string | number, TransactionLocks>();
+  readonly #transactions = new Map<TransactionId, TransactionLocks>();
+  /** What the master counts as held. */
+  readonly #anchors = new Set<Anchor>();
   /** Given back, and the master has not said so yet. */
   readonly #returning = new Set<Anchor>();
   /** Transactions whose locks were lost with the place in the cluster. */
-  readonly #lost = new Set<string | number>();
+  readonly #lost = new Set<TransactionId>();
   #waitingForEnd: (() => void)[] = [];
+  /** The lock for reading that was granted last, for transactions that hold none; and the one that is asked for. */
+  #common: Anchor | undefined;
+  #comingCommon: PendingAnchor | undefined;
+  /** Whether the one that is asked for is for those only who wait for it already. */
+  #isToYield = false;
+  /** Open, and not used: given back at the end of this turn of the event loop. */
+  readonly #idle = new Set<Anchor>();
+  /** How many locks for writing are asked for. */
+  #writesAsked = 0;
 
   constructor(settings: WorkerLocksSettings) {
     this.#settings = settings;
@@ -83,14 +96,11 @@ export class WorkerLocks {
     if (ipc._exiting && !ipc._locks.some((lock) => lock.tid === details.tid && lock.granted)) {
       throw exitingError('new transaction lock denied because the IPC peer is exiting');
     }
-    if (this.#lost.has(details.tid)) {
-      throw new Error(`lock on tid ${details.tid} was lost with the connection, not allowed to continue`);
-    }
+    this.#throwIfLost(details.tid);
     const info: LockInfo = { tid: details.tid, granted: false, request: details, lock: null };
     ipc._locks.push(info);
     try {
       const anchor = await this.#anchorFor(details);
-      info.tid = anchor.granted.tid;
       info.granted = true;
       info.lock = this.#share(anchor, info, details);
       return info.lock;
@@ -102,8 +112,7 @@ export class WorkerLocks {
 
   /** What the master is told of by a new server: everything that it may still count as held. */
   claims(): ClaimedLock[] {
-    const held = [...this.#transactions.values()].flatMap(({ anchors }) => [...anchors]);
-    return [...held, ...this.#returning].map(({ granted }) => ({
+    return [...this.#anchors, ...this.#returning].map(({ granted }) => ({
       id: granted.id,
       tid: String(granted.tid),
       path: granted.path,
@@ -115,24 +124,31 @@ export class WorkerLocks {
 
   /** The locks are given back by others: what goes on under them must end. @returns when it has */
   async lose(): Promise<void> {
-    this.#returning.clear();
     for (const [tid, { anchors }] of this.#transactions) if (anchors.size > 0) this.#lost.add(tid);
+    const names = new Set(this.#lost);
+    for (const anchor of this.#anchors) {
+      anchor.isLost = true;
+      names.add(anchor.granted.tid);
+    }
+    this.#anchors.clear();
+    this.#returning.clear();
+    this.#common = undefined;
     for (const { tid, lock } of this.#settings.ipc._locks) {
       // AceBase looks at this before it goes on reading or writing.
       if (lock !== null && this.#lost.has(tid)) lock.expires = 0;
     }
-    this.#endRequestsOfLost();
+    this.#endRequestsOf(names);
     if (this.#lost.size > 0) await new Promise<void>((resolve) => this.#waitingForEnd.push(resolve));
   }
 
   /** What is asked under a lost lock must not be answered any more; and who waits for it would never end. */
-  #endRequestsOfLost(): void {
+  #endRequestsOf(names: ReadonlySet<TransactionId>): void {
     if (this.#lost.size === 0) return;
     const { ipc, forget } = this.#settings;
     for (const [id, { request, reject }] of [...ipc._requests]) {
       const { type, data } = request;
       const { tid } = data as { tid?: string | number };
-      const isLock = type === 'lock-request' && tid !== undefined && this.#lost.has(tid);
+      const isLock = type === 'lock-request' && tid !== undefined && names.has(tid);
       if (!isLock && !(type === 'request' && UNDER_LOCK.has(subjectOf(request) ?? ''))) continue;
       forget(id);
       reject(new Error('the lock was lost with the connection, not allowed to continue'));
@@ -141,65 +157,116 @@ export class WorkerLocks {
 
   async #anchorFor(details: LockDetails): Promise<Anchor> {
     const transaction = this.#transactionOf(details.tid);
-    const anchor = this.#settings.areShared ? this.#shareable(transaction, details) : undefined;
+    if (!this.#settings.areShared) return this.#ask(details, transaction);
+    const anchor = this.#usable(transaction, details);
     if (anchor !== undefined) {
-      anchor.shares++;
+      this.#take(anchor, details.tid);
       return anchor;
     }
-    if (this.#settings.areShared) {
-      for (const { write, anchor: coming } of transaction.pending) {
-        if (details.write && !write) continue;
-        // Whether it was refused is said to who asked for it.
-        await coming.catch(() => undefined);
-        return this.#anchorFor(details);
-      }
-    }
-    return this.#ask(details, transaction);
+    const coming = this.#coming(transaction, details);
+    if (coming === undefined) return this.#ask(details, transaction);
+    const awaited = { ...coming };
+    transaction.pending.add(awaited);
+    // Whether it was refused is said to who asked for it.
+    await awaited.anchor.catch(() => undefined);
+    transaction.pending.delete(awaited);
+    return this.#anchorFor(details);
   }
 
-  #shareable({ anchors }: TransactionLocks, details: LockDetails): Anchor | undefined {
-    const timeout = (this.#settings.ipc.storage.settings.lockTimeout ?? DEFAULT_LOCK_TIMEOUT_S) * 1000;
-    const least = this.#settings.clock.wallTime() + timeout * LEAST_TIME_LEFT;
-    for (const anchor of anchors) {
-      if ((anchor.granted.write || !details.write) && anchor.granted.expires > least) return anchor;
+  /** A lock under which this one is certain to be granted. */
+  #usable(transaction: TransactionLocks, { write }: LockDetails): Anchor | undefined {
+    const { ipc, clock } = this.#settings;
+    const timeout = (ipc.storage.settings.lockTimeout ?? DEFAULT_LOCK_TIMEOUT_S) * 1000;
+    const least = clock.wallTime() + timeout * LEAST_TIME_LEFT;
+    for (const anchor of transaction.anchors) {
+      if ((anchor.granted.write || !write) && anchor.granted.expires > least) return anchor;
     }
-    return undefined;
+    const common = this.#mayJoin(transaction, write) ? this.#common : undefined;
+    return common?.isOpen(clock.now()) === true && common.granted.expires > least ? common : undefined;
+  }
+
+  /** Such a lock that is asked for; or one that the master knows by another number: only who holds it can be told apart. */
+  #coming(transaction: TransactionLocks, { write }: LockDetails): PendingAnchor | undefined {
+    for (const pending of transaction.pending)
+      if (pending.write || !write || pending.isCommon) return pending;
+    return this.#mayJoin(transaction, write) ? this.#comingCommon : undefined;
+  }
+
+  /**
+   * Whether a transaction may read under a lock that another one asked for. Not if it holds any: a question of its own is
+   * never kept waiting for those who wait for it. And not while a writer waits here: its turn has come.
+   */
+  #mayJoin({ anchors }: TransactionLocks, write: boolean): boolean {
+    return !write && anchors.size === 0 && this.#writesAsked === 0;
   }
 
   async #ask(details: LockDetails, transaction: TransactionLocks): Promise<Anchor> {
-    const asked = this.#request(details, transaction);
-    const pending = { write: details.write, anchor: asked };
+    const { tid, write } = details;
+    const isCommon = this.#settings.areShared && !write && transaction.anchors.size === 0;
+    if (write) {
+      this.#writesAsked++;
+      this.giveBackIdle();
+    }
+    const asked = this.#request(details, transaction, isCommon);
+    const pending = { write, anchor: asked, isCommon };
     transaction.pending.add(pending);
+    if (isCommon) this.#comingCommon = pending;
     try {
       return await asked;
     } finally {
+      if (write) this.#writesAsked--;
+      if (this.#comingCommon === pending) this.#comingCommon = undefined;
       transaction.pending.delete(pending);
-      this.#forgetIfUnused(details.tid, transaction);
+      this.#forgetIfUnused(tid, transaction);
     }
   }
 
-  async #request(details: LockDetails, transaction: TransactionLocks): Promise<Anchor> {
-    const { ipc, createId, granted: makeReady } = this.#settings;
+  async #request(details: LockDetails, transaction: TransactionLocks, isCommon: boolean): Promise<Anchor> {
+    const { ipc, createId, granted: makeReady, clock } = this.#settings;
+    const { tid, write } = details;
+    const held = [...transaction.anchors].at(-1);
+    if (write && held?.isSharedBeside(tid) === true) await this.#becomeOnlyHolder(tid, held);
+    const name = isCommon ? createId() : (held?.granted.tid ?? tid);
     const granted = (await ipc.request({
       type: 'lock-request',
       id: createId(),
       from: ipc.id,
       to: ipc.masterPeerId,
-      data: details,
+      data: { ...details, tid: name },
     })) as GrantedLock;
-    const anchor = { granted, shares: 1 };
-    transaction.anchors.add(anchor);
+    const anchor = new Anchor(granted, isCommon ? clock.now() + OPEN_MS : Number.NEGATIVE_INFINITY);
+    this.#anchors.add(anchor);
+    this.#take(anchor, tid);
     try {
       await makeReady();
     } catch (error) {
-      this.#release(anchor);
+      this.#release(anchor, tid);
       throw error;
+    }
+    if (isCommon && !anchor.isLost) {
+      this.#common = anchor;
+      if (this.#isToYield) process.nextTick(() => this.yield());
+      this.#isToYield = false;
     }
     return anchor;
   }
 
+  /** Who reads under a lock with others, and wants to write, has to wait for them, as it would if each had its own. */
+  async #becomeOnlyHolder(tid: TransactionId, anchor: Anchor): Promise<void> {
+    if (!(await anchor.becomesOnlyOf(tid, this.#settings.clock))) {
+      throw new Error(`lock on tid ${tid} has expired, not allowed to continue`);
+    }
+    this.#throwIfLost(tid);
+  }
+
+  #take(anchor: Anchor, tid: TransactionId): void {
+    anchor.take(tid);
+    this.#transactionOf(tid).anchors.add(anchor);
+  }
+
   #share(anchor: Anchor, info: LockInfo, { path, write, comment = '' }: LockDetails): IPCLock {
-    const { id, tid, expires } = anchor.granted;
+    const { id, expires } = anchor.granted;
+    const { tid } = info;
     let isHeld = true;
     const lock: IPCLock = {
       id,
@@ -213,7 +280,7 @@ export class WorkerLocks {
         if (!isHeld) return;
         isHeld = false;
         lock.state = DONE;
-        this.#release(anchor);
+        this.#release(anchor, tid);
         this.#remove(info);
       },
       // A transaction that holds a lock may always have it on the parent: the master's rule looks at no path.
@@ -225,19 +292,43 @@ export class WorkerLocks {
     return lock;
   }
 
-  /** One share less; the last one gives the lock back, and waits for no answer. */
-  #release(anchor: Anchor): void {
-    anchor.shares--;
-    if (anchor.shares > 0) return;
-    const { ipc, createId } = this.#settings;
-    const { id, tid } = anchor.granted;
-    const transaction = this.#transactionOf(tid);
-    transaction.anchors.delete(anchor);
-    this.#forgetIfUnused(tid, transaction);
-    if (this.#lost.has(tid)) {
-      if (transaction.anchors.size === 0) this.#ended(tid);
+  /** One lock less under it; the last one gives it back, and waits for no answer. */
+  #release(anchor: Anchor, tid: TransactionId): void {
+    if (anchor.drop(tid)) {
+      const transaction = this.#transactionOf(tid);
+      transaction.anchors.delete(anchor);
+      this.#forgetIfUnused(tid, transaction);
+      if (transaction.anchors.size === 0 && this.#lost.has(tid)) this.#ended(tid);
+    }
+    const { ipc, clock } = this.#settings;
+    if (anchor.isUsed || anchor.isLost) return;
+    if (!anchor.isOpen(clock.now()) || ipc._exiting || this.#writesAsked > 0) {
+      this.#giveBack(anchor);
       return;
     }
+    // Behind all promises that are due: who has read mostly reads something else.
+    if (this.#idle.size === 0) process.nextTick(() => this.giveBackIdle());
+    this.#idle.add(anchor);
+  }
+
+  /** Somebody wants to write: transactions that come later are to wait for him. */
+  yield(): void {
+    this.#common?.close();
+    this.giveBackIdle();
+    if (this.#comingCommon !== undefined) this.#isToYield = true;
+  }
+
+  /** What nobody uses goes back now. */
+  giveBackIdle(): void {
+    for (const anchor of this.#idle) if (!anchor.isUsed && this.#anchors.has(anchor)) this.#giveBack(anchor);
+    this.#idle.clear();
+  }
+
+  #giveBack(anchor: Anchor): void {
+    const { ipc, createId } = this.#settings;
+    const { id } = anchor.granted;
+    this.#anchors.delete(anchor);
+    if (this.#common === anchor) this.#common = undefined;
     this.#returning.add(anchor);
     const message = {
       type: 'unlock-request',
@@ -252,13 +343,18 @@ export class WorkerLocks {
       .finally(() => this.#returning.delete(anchor));
   }
 
-  #ended(tid: string | number): void {
+  #throwIfLost(tid: TransactionId): void {
+    if (!this.#lost.has(tid)) return;
+    throw new Error(`lock on tid ${tid} was lost with the connection, not allowed to continue`);
+  }
+
+  #ended(tid: TransactionId): void {
     this.#lost.delete(tid);
     if (this.#lost.size > 0) return;
     for (const resolve of this.#waitingForEnd.splice(0)) resolve();
   }
 
-  #transactionOf(tid: string | number): TransactionLocks {
+  #transactionOf(tid: TransactionId): TransactionLocks {
     let transaction = this.#transactions.get(tid);
     if (transaction === undefined) {
       transaction = { anchors: new Set(), pending: new Set() };
@@ -267,7 +363,7 @@ export class WorkerLocks {
     return transaction;
   }
 
-  #forgetIfUnused(tid: string | number, { anchors, pending }: TransactionLocks): void {
+  #forgetIfUnused(tid: TransactionId, { anchors, pending }: TransactionLocks): void {
     if (anchors.size === 0 && pending.size === 0) this.#transactions.delete(tid);
   }
 

@@ -62,7 +62,7 @@ export class RemotePeer {
   readonly #space: Space;
   /** Messages that may leave with the next one. */
   readonly #patient = new WeakSet<Message>();
-  readonly #answers = new Answers();
+  readonly #answers = new Answers(systemClock.wallTime);
   readonly #incoming: Incoming;
   readonly #outgoing: OutgoingSettings;
   readonly #eventNumbers: EventNumbers;
@@ -167,6 +167,7 @@ export class RemotePeer {
   /** Sends a message, now or when there is a line. */
   send(message: Message): void {
     if (this.#isClosing || !this.#isToBeSent(message)) return;
+    if (message.type === 'bye') this.#locks.giveBackIdle();
     const frame = frameOf(message, this.#outgoing);
     if (message.type.endsWith('result')) this.#answers.answer(message);
     if (!this.#outflow.add(frame)) this.#noRoom(message);
@@ -226,7 +227,7 @@ export class RemotePeer {
       id,
       client: this.#settings.client,
       session,
-      can: 'resume,ready,no-echo',
+      can: 'resume,ready,no-echo,yield',
       ...(received === undefined ? {} : { received: String(received), since: String(since) }),
     };
     return webSocketTarget(config, { endpoint: 'connect', parameters, tokenPlace: this.#tokenPlace });
@@ -235,6 +236,7 @@ export class RemotePeer {
   #frame(text: string): void {
     if (text.startsWith('welcome:')) this.#welcome(text.slice('welcome:'.length));
     else if (text.startsWith('stable:')) this.#outflow.arrived(Number(text.slice('stable:'.length)));
+    else if (text === 'yield') this.#locks.yield();
     else {
       this.#position.count();
       if (text.startsWith('get:')) void this.#pickUp(text.slice('get:'.length));

@@ -37,6 +37,9 @@ const commands = {
   set: async ({ path, value }) => void (await database.ref(path).set(value)),
   update: async ({ path, value }) => void (await database.ref(path).update(value)),
   get: async ({ path }) => (await database.ref(path).get()).val(),
+  // All at one time.
+  getAll: async ({ paths }) =>
+    (await Promise.all(paths.map((path) => database.ref(path).get()))).map((snapshot) => snapshot.val()),
   exists: ({ path }) => database.ref(path).exists(),
   remove: async ({ path }) => void (await database.ref(path).remove()),
   transaction: ({ path, change }) => transaction(path, change),

@@ -11,6 +11,7 @@ import type { OpenRequest } from '../masters/requests.js';
 import type { Peer } from '../peers/peer.js';
 import type { Cancel, Clock } from '../ports.js';
 import type { LockLedger } from './lock-ledger.js';
+import { YieldNotices } from './yield-notices.js';
 
 /** A lock request with its message. */
 export interface LockMail {
@@ -32,6 +33,8 @@ export interface LockGateSettings {
   readonly indexCreations: IndexCreations;
   /** Whether no lock may be granted to a transaction that holds none. */
   isHoldingGrants(): boolean;
+  /** Whether the master may have granted it already, and will say so again. */
+  mayBeGranted(open: OpenRequest): boolean;
   /** A lock for writing of a former master counts no more, though this worker never gave it back: perhaps in the midst of a write. */
   ranOut(holder: Peer): void;
   /** Gives a request to the master that waited here. */
@@ -46,6 +49,7 @@ export class LockGate {
   #waiting: WaitingMail[] = [];
   /** Write requests that the master has, and has not answered. */
   readonly #writes = new Set<OpenRequest>();
+  readonly #notices = new YieldNotices();
   #cancelReview: Cancel | undefined;
   #isReviewing = false;
 
@@ -61,6 +65,7 @@ export class LockGate {
       return 'now';
     }
     const { open } = mail;
+    if (open.request.isWrite) this.#notices.writerCame();
     // A request that is kept for the next master is not kept twice.
     const cost = open.payload === undefined ? mail.payload.length : 0;
     if (!this.#settings.kept.take(cost)) return 'full';
@@ -98,6 +103,7 @@ export class LockGate {
 
   /** A worker is gone: it needs no lock. @returns how many requests were thrown away */
   discardRequestsOf(asker: Peer): number {
+    this.#notices.gone(asker);
     const before = this.#waiting.length;
     const gone = this.#waiting.filter(({ open }) => open.asker === asker);
     for (const { cost } of gone) this.#settings.kept.give(cost);
@@ -118,7 +124,12 @@ export class LockGate {
   }
 
   #note(open: OpenRequest): void {
-    if (open.request.isWrite) this.#writes.add(open);
+    if (!open.request.isWrite) {
+      this.#notices.readerCame(open.asker);
+      return;
+    }
+    this.#writes.add(open);
+    this.#notices.writerCame();
   }
 
   #mayPass(open: OpenRequest, isBehindOrphans: boolean): boolean {
@@ -127,7 +138,8 @@ export class LockGate {
     // Who holds something already must not wait for those who wait for him.
     if (open.request.tid === undefined || ledger.hasLocks(open.request.tid)) return true;
     if (isBehindOrphans || this.#settings.isHoldingGrants()) return false;
-    return open.request.isWrite ? !indexCreations.holdsWriters : !this.#letsWritersGoFirst(open);
+    if (!open.request.isWrite) return !this.#letsWritersGoFirst(open);
+    return !indexCreations.holdsWriters || this.#settings.mayBeGranted(open);
   }
 
   #letsWritersGoFirst(open: OpenRequest): boolean {

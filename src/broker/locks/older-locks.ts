@@ -79,6 +79,16 @@ export class OlderLocks {
     return !this.#areKnown && ledger.lockWith(request.lockId) === undefined;
   }
 
+  /**
+   * Whether the master that is there may have granted it before this server was started, and will say so again: nobody
+   * knows of that lock, and others wait for it.
+   */
+  mayBeGranted({ asker }: OpenRequest): boolean {
+    const { seat, clock } = this.#settings;
+    const areBoth = asker.session?.isReturning === true && seat.master?.session?.isReturning === true;
+    return areBoth && clock.now() < this.#returnUntil;
+  }
+
   /** A client came that had a session at a server before this one. */
   returned(peer: Peer): void {
     const { seat, grace } = this.#settings;

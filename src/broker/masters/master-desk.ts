@@ -82,6 +82,7 @@ export class MasterDesk {
     this.#gate = new LockGate({
       ...settings,
       isHoldingGrants: () => this.closing.hasBegun || this.#olderLocks.isHoldingGrants,
+      mayBeGranted: (open) => this.#olderLocks.mayBeGranted(open),
       ledger: this.#ledger,
       indexCreations: this.#indexCreations,
       ranOut,

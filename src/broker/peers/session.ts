@@ -8,7 +8,7 @@
 import { CLAIM, decode, encode } from '../messages/envelope.js';
 
 /** What a client may be able to do; words that are not known are ignored [PROTOCOL-14.1]. */
-export const CLIENT_ABILITIES = ['resume', 'ready', 'no-echo'] as const;
+export const CLIENT_ABILITIES = ['resume', 'ready', 'no-echo', 'yield'] as const;
 
 /** One ability of a client. */
 export type ClientAbility = (typeof CLIENT_ABILITIES)[number];
@@ -138,6 +138,9 @@ function claimedLock(value: unknown): ClaimedLock | undefined {
 export function stable(count: number): Uint8Array {
   return encode(`stable:${count}`);
 }
+
+/** `yield`: somebody wants to write; no further transactions are to read under locks that are held [PROTOCOL-14.8]. */
+export const YIELD = encode('yield');
 
 /** The welcome of a client that has a session [PROTOCOL-14.2]. */
 export function sessionWelcome(maxPayload: number, session: SessionWelcome): Uint8Array {

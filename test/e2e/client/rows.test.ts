@@ -149,6 +149,19 @@ describe('files', () => {
   });
 });
 
+describe('locks', () => {
+  both('a worker that reads many values at one time asks for few locks', async (client) => {
+    const [master, worker] = await formed(1, client);
+    const keys = Array.from({ length: 100 }, (_, n) => `t${n}`);
+    await master.set('things', Object.fromEntries(keys.map((key, n) => [key, { n }])));
+    const before = (await worker.counts()).sent['lock-request'] ?? 0;
+    const values = await worker.command('getAll', { paths: keys.map((key) => `things/${key}`) });
+    expect(values).toEqual(keys.map((_, n) => ({ n })));
+    const asked = ((await worker.counts()).sent['lock-request'] ?? 0) - before;
+    expect(asked, `expected few, not ${asked}`).toBeLessThan(keys.length / 4);
+  });
+});
+
 describe('closing (row 23)', () => {
   both('the transaction log has every write that was acknowledged', async (client) => {
     const [master] = await formed(1, client, { transactions: { log: true } });

@@ -1,3 +1,4 @@
+import { INDEX_NEWS_MS } from '../../../src/broker/limits.js';
 import type { World } from '../world.js';
 import type { Answer, LockDetails, Message, Range, RequestData } from './messages.js';
 import { type NodeLock, NodeLocker } from './node-locker.js';
@@ -10,6 +11,9 @@ const PAGE_RECORDS = 16;
 /** A dedicated master: it grants locks, hands out space, keeps the key table and makes indexes. */
 export class Master extends Storage {
   readonly #locker: NodeLocker;
+  /** Indexes that are being made, with the repair `index-builds`, and who wants to write meanwhile. */
+  #builds = 0;
+  #waitingForBuilds: (Message & { type: 'lock-request' })[] = [];
   #free: number[] = [];
   #size = 0;
   /** Who asked for each lock. */
@@ -65,6 +69,11 @@ export class Master extends Storage {
 
   #lock(message: Message & { type: 'lock-request' }): void {
     if (this.ours !== undefined) this.#holders.set(message.data, message.from);
+    const holdsAny = this.#locker.held().some(({ details }) => details.tid === message.data.tid);
+    if (this.#builds > 0 && message.data.write && !holdsAny) {
+      this.#waitingForBuilds.push(message);
+      return;
+    }
     const isAllowed = this.#locker.lock(message.data, (lock) => this.#grant(message, lock));
     const reason = `lock on tid ${message.data.tid} has expired, not allowed to continue`;
     if (!isAllowed) this.#answer(message, { type: 'lock-result', ok: false, reason });
@@ -112,13 +121,37 @@ export class Master extends Storage {
         reply({ ok: true, index: this.#indexOf(data.key) });
         return;
       case 'index.create':
-        begin(this.#createIndex(), reply, ({ message: reason }) => reply({ ok: false, reason }));
+        this.#beginBuild();
+        begin(
+          this.#createIndex(),
+          (created) => {
+            this.#endBuild();
+            reply(created);
+          },
+          ({ message: reason }) => {
+            this.#endBuild();
+            reply({ ok: false, reason });
+          },
+        );
         return;
       case 'index.update':
         this.world.indexFiles.get(data.fileName)?.set(data.path, data.newValue);
         reply({ ok: this.indexes.has(data.fileName) });
         return;
     }
+  }
+
+  #beginBuild(): void {
+    if (this.ours !== undefined) this.#builds += 1;
+  }
+
+  /** Writers begin again when all have heard of the index. */
+  #endBuild(): void {
+    if (this.ours === undefined) return;
+    this.after(INDEX_NEWS_MS, () => {
+      this.#builds -= 1;
+      if (this.#builds === 0) for (const message of this.#waitingForBuilds.splice(0)) this.#lock(message);
+    });
   }
 
   #allocate(records: number): Range[] {

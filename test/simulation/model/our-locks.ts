@@ -3,53 +3,110 @@ import type { Belief } from '../checks/beliefs.js';
 import type { Lock, Question } from './messages.js';
 import type { OpenRequest } from './stock-peer.js';
 
-/** A lock that a master granted to a process with our client, and how many of its transaction are granted under it. */
+/** `OPEN_MS` of `src/client/locks.ts`. */
+const OPEN_MS = 5;
+
+/** A lock that a master granted to a process with our client, and how many locks each transaction has under it. */
 export interface Anchor {
   readonly lock: Lock & { readonly epoch?: string };
   readonly belief: Belief;
-  shares: number;
+  readonly shares: Map<string, number>;
+  /** Until when transactions that hold nothing may use it. */
+  openUntil: number;
+}
+
+/** What a lock is asked for with. */
+interface Asked {
+  readonly tid: string;
+  readonly write: boolean;
 }
 
 /**
  * The locks of a worker with our client, as `src/client/locks.ts` has them, whose promises have no place in virtual time:
- * a transaction that holds one gets further ones without asking, and each worker knows what to tell a new server.
+ * a transaction that holds one gets further ones without asking, all that read do so under one lock, and each worker knows
+ * what to tell a new server.
  */
 export class OurLocks {
   readonly #anchors = new Set<Anchor>();
   readonly #returning = new Set<Anchor>();
   readonly #lost = new Set<string>();
+  readonly #lostAnchors = new Set<Anchor>();
   readonly #throughGap = new Set<Anchor>();
   #lostAll: (() => void) | undefined;
+  #common: Anchor | undefined;
+  /** Those who wait for the lock for reading that is asked for. */
+  #joining: (() => void)[] | undefined;
+  #isToYield = false;
+  #writesAsked = 0;
+  #names = 0;
 
-  /** A lock of the transaction under which another one is certain to be granted, one share more of it. */
-  share(tid: string, write: boolean, leastExpiry: number): Anchor | undefined {
-    for (const anchor of this.#anchors) {
-      const { lock } = anchor;
-      if (lock.tid !== tid || (write && !lock.write) || lock.expires <= leastExpiry) continue;
-      anchor.shares += 1;
+  /** A lock under which this one is certain to be granted, one share more of it. */
+  share({ tid, write }: Asked, leastExpiry: number, now: number): Anchor | undefined {
+    const held = this.#heldBy(tid);
+    const common = this.#common;
+    const isOpen = common !== undefined && this.#mayJoin({ tid, write }) && now < common.openUntil;
+    for (const anchor of isOpen ? [...held, common] : held) {
+      const { lock, shares } = anchor;
+      if ((write && !lock.write) || lock.expires <= leastExpiry) continue;
+      shares.set(tid, (shares.get(tid) ?? 0) + 1);
       return anchor;
     }
     return undefined;
   }
 
-  granted(lock: Lock, belief: Belief): Anchor {
-    const anchor = { lock, belief, shares: 1 };
+  /** Who is to go on when the lock comes that another transaction asked for, and that serves this one as well. */
+  joinersFor(asked: Asked): (() => void)[] | undefined {
+    return this.#mayJoin(asked) ? this.#joining : undefined;
+  }
+
+  /** A lock is asked for. @returns the number by which the master is to know who holds it */
+  asks({ tid, write }: Asked): { readonly name: string; readonly isCommon: boolean } {
+    if (write) this.#writesAsked += 1;
+    const [held] = this.#heldBy(tid).slice(-1);
+    const isCommon = !write && held === undefined;
+    if (isCommon) this.#joining ??= [];
+    return { name: isCommon ? `${tid}.read${++this.#names}` : (held?.lock.tid ?? tid), isCommon };
+  }
+
+  /** The master has answered, and the process has made itself ready to use the lock, or failed. */
+  answered({ write }: Asked, isCommon: boolean, anchor: Anchor | undefined): void {
+    if (write) this.#writesAsked -= 1;
+    if (!isCommon) return;
+    if (anchor !== undefined && this.#anchors.has(anchor)) this.#common = anchor;
+    const joining = this.#joining ?? [];
+    this.#joining = undefined;
+    for (const goOn of joining) goOn();
+    if (this.#isToYield) this.yield();
+    this.#isToYield = false;
+  }
+
+  granted(lock: Lock, belief: Belief, tid: string, openFrom: number | undefined): Anchor {
+    const openUntil = openFrom === undefined ? Number.NEGATIVE_INFINITY : openFrom + OPEN_MS;
+    const anchor = { lock, belief, shares: new Map([[tid, 1]]), openUntil };
     this.#anchors.add(anchor);
     return anchor;
   }
 
-  /** One share less. @returns whether the lock is to be given back to the master now */
-  ends(anchor: Anchor): boolean {
-    anchor.shares -= 1;
-    if (anchor.shares > 0) return false;
-    this.#anchors.delete(anchor);
-    const { tid } = anchor.lock;
-    if (!this.#lost.has(tid)) {
-      this.#returning.add(anchor);
-      return true;
-    }
+  /** Somebody wants to write. */
+  yield(): void {
+    if (this.#common !== undefined) this.#common.openUntil = Number.NEGATIVE_INFINITY;
+    this.#isToYield = this.#joining !== undefined;
+  }
+
+  /** One share less. */
+  ends({ shares }: Anchor, tid: string): void {
+    const left = (shares.get(tid) ?? 0) - 1;
+    if (left > 0) shares.set(tid, left);
+    else shares.delete(tid);
     this.#endLost();
-    return false;
+  }
+
+  /** Nobody uses a lock, and nobody will. @returns whether it is to be given back to the master now */
+  leaves(anchor: Anchor): boolean {
+    if (!this.#anchors.delete(anchor)) return false;
+    if (this.#common === anchor) this.#common = undefined;
+    this.#returning.add(anchor);
+    return true;
   }
 
   /** The master has said that it has it back. */
@@ -85,10 +142,18 @@ export class OurLocks {
    * @returns the ids of requests that are to fail, before {@link OurLocks.toldLost}
    */
   lose(requests: Iterable<readonly [id: string, request: OpenRequest]>, done: () => void): readonly string[] {
+    const names = new Set<string>();
+    for (const anchor of this.#anchors) {
+      const { lock, shares } = anchor;
+      for (const tid of shares.keys()) this.#lost.add(tid);
+      names.add(lock.tid);
+      this.#lostAnchors.add(anchor);
+    }
+    this.#anchors.clear();
     this.#returning.clear();
-    for (const { lock } of this.#anchors) this.#lost.add(lock.tid);
+    this.#common = undefined;
     const ended: string[] = [];
-    for (const [id, { question }] of requests) if (this.#isOfLost(question)) ended.push(id);
+    for (const [id, { question }] of requests) if (this.#isOfLost(question, names)) ended.push(id);
     this.#lostAll = done;
     return ended;
   }
@@ -98,16 +163,25 @@ export class OurLocks {
     this.#endLost();
   }
 
-  #isOfLost({ type, data }: Question): boolean {
-    if (type === 'lock-request') return this.#lost.has(data.tid);
-    return type === 'request' && this.#lost.size > 0 && /^(fst.allocate|index.update)$/.test(data.type);
-  }
-
   #endLost(): void {
-    for (const { lock } of this.#anchors) if (this.#lost.has(lock.tid)) return;
+    for (const { shares } of this.#lostAnchors) if (shares.size > 0) return;
     this.#lost.clear();
+    this.#lostAnchors.clear();
     const done = this.#lostAll;
     this.#lostAll = undefined;
     done?.();
+  }
+
+  #heldBy(tid: string): Anchor[] {
+    return [...this.#anchors].filter(({ shares }) => shares.has(tid));
+  }
+
+  #mayJoin({ tid, write }: Asked): boolean {
+    return !write && this.#writesAsked === 0 && this.#heldBy(tid).length === 0;
+  }
+
+  #isOfLost({ type, data }: Question, names: ReadonlySet<string>): boolean {
+    if (type === 'lock-request') return names.has(data.tid);
+    return type === 'request' && this.#lost.size > 0 && /^(fst.allocate|index.update)$/.test(data.type);
   }
 }

@@ -42,7 +42,7 @@ export class OurPeer {
   readonly #process: StockPeer;
   readonly #connection: OurConnection;
   readonly #outflow: Outflow;
-  readonly #answers = new Answers();
+  readonly #answers = new Answers(() => this.#process.world.clock.wallTime());
   readonly #position: SessionPosition;
   readonly #eventNumbers = new EventNumbers(() => this.#position.id);
   #sessions = 0;
@@ -86,7 +86,7 @@ export class OurPeer {
     return {
       name: 'model',
       session: this.#position.id,
-      abilities: new Set(['resume', 'ready', 'no-echo']),
+      abilities: new Set(['resume', 'ready', 'no-echo', 'yield']),
       received: this.#position.received,
       since: this.#position.since,
     };
@@ -129,6 +129,7 @@ export class OurPeer {
     this.#connection.heard();
     if (text.startsWith('welcome:')) this.#welcome(text.slice('welcome:'.length));
     else if (text.startsWith('stable:')) this.#outflow.arrived(Number(text.slice('stable:'.length)));
+    else if (text === 'yield') this.locks.yield();
     else {
       this.#position.count();
       return false;

@@ -222,28 +222,47 @@ export class Worker extends Storage {
   *#lock(path: string, tid: string, write: boolean): Task<HeldLock> {
     if (this.isExiting && this.locks === 0) throw new Error('the IPC peer is exiting');
     this.locks += 1;
-    const data = { path, tid, write, comment: 'model' };
+    const asked = { tid, write };
     try {
-      const shared = this.#share(tid, write);
-      if (shared !== undefined) return shared;
-      const lock = lockOf(yield* wait(this.ask({ type: 'lock-request', data })));
-      const held = this.#believe(lock);
-      if (held.anchor === undefined) return held;
-      yield* this.underLock();
-      return held;
+      for (;;) {
+        const shared = this.#share(asked);
+        if (shared !== undefined) return shared;
+        const joiners = this.ours?.locks.joinersFor(asked);
+        if (joiners === undefined) break;
+        yield* wait<void>((resolve) => joiners.push(resolve));
+      }
+      return yield* this.#askForLock(path, asked);
     } catch (error) {
       this.lockEnded();
       throw error;
     }
   }
 
-  /** A lock of ours that the transaction holds serves for further ones. */
-  #share(tid: string, write: boolean): HeldLock | undefined {
+  *#askForLock(path: string, asked: { readonly tid: string; readonly write: boolean }): Task<HeldLock> {
+    const { tid, write } = asked;
+    const locks = this.ours?.locks;
+    const { name = tid, isCommon = false } = locks?.asks(asked) ?? {};
+    let anchor: Anchor | undefined;
+    try {
+      const data = { path, tid: name, write, comment: 'model' };
+      const lock = lockOf(yield* wait(this.ask({ type: 'lock-request', data })));
+      const held = this.#believe(lock, tid, isCommon);
+      if (held.anchor !== undefined) yield* this.underLock();
+      anchor = held.anchor;
+      return held;
+    } finally {
+      locks?.answered(asked, isCommon, anchor);
+    }
+  }
+
+  /** A lock of ours serves for further ones. */
+  #share(asked: { readonly tid: string; readonly write: boolean }): HeldLock | undefined {
     if (this.ours === undefined) return undefined;
+    const { tid } = asked;
     this.#mayGoOn(tid);
     const { clock, limits } = this.world;
-    const anchor = this.ours.locks.share(tid, write, clock.wallTime() + limits.lockTimeout / 2);
-    return anchor === undefined ? undefined : { lock: anchor.lock, belief: anchor.belief, anchor };
+    const anchor = this.ours.locks.share(asked, clock.wallTime() + limits.lockTimeout / 2, clock.now());
+    return anchor === undefined ? undefined : { lock: anchor.lock, belief: anchor.belief, tid, anchor };
   }
 
   /** AceBase looks whether its lock has run out before it goes on; one that is lost has. */
@@ -259,37 +278,48 @@ export class Worker extends Storage {
     try {
       const lock = lockOf(yield* wait(this.ask({ type: 'move-lock-request', data })));
       this.world.checks.beliefs.ends(held.belief);
-      return this.#believe({ ...lock, expires: lock.expires ?? held.lock.expires });
+      return this.#believe({ ...lock, expires: lock.expires ?? held.lock.expires }, held.tid);
     } catch (error) {
       this.world.checks.beliefs.ends(held.belief);
       throw error;
     }
   }
 
-  #believe(lock: Lock): HeldLock {
-    const belief = this.world.checks.beliefs.begins(this, lock);
-    const anchor = this.ours?.locks.granted(lock, belief);
-    return anchor === undefined ? { lock, belief } : { lock, belief, anchor };
+  #believe(lock: Lock, tid: string, isCommon = false): HeldLock {
+    const { checks, clock } = this.world;
+    const belief = checks.beliefs.begins(this, lock);
+    const anchor = this.ours?.locks.granted(lock, belief, tid, isCommon ? clock.now() : undefined);
+    return anchor === undefined ? { lock, belief, tid } : { lock, belief, tid, anchor };
   }
 
   /** Gives a lock back, and does not wait for the answer. */
-  #unlock({ lock, belief, anchor }: HeldLock): void {
+  #unlock({ lock, belief, tid, anchor }: HeldLock): void {
     if (anchor !== undefined) {
-      this.#endShare(anchor);
+      this.#endShare(anchor, tid);
       return;
     }
     this.world.checks.beliefs.ends(belief);
     this.askUnawaited({ type: 'unlock-request', data: { id: lock.id } }, () => this.lockEnded());
   }
 
-  #endShare(anchor: Anchor): void {
-    const { ours } = this;
-    if (ours?.locks.ends(anchor) === true) {
-      const question = { type: 'unlock-request', data: { id: anchor.lock.id } } as const;
-      this.askUnawaited(question, () => ours.locks.returned(anchor));
+  #endShare(anchor: Anchor, tid: string): void {
+    this.ours?.locks.ends(anchor, tid);
+    if (anchor.shares.size === 0) {
+      // Who has read may read something else in the same turn.
+      if (this.world.clock.now() < anchor.openUntil && !this.isExiting)
+        this.after(0, () => this.#leave(anchor));
+      else this.#leave(anchor);
     }
-    if (anchor.shares === 0) this.world.checks.beliefs.ends(anchor.belief);
     this.lockEnded();
+  }
+
+  #leave(anchor: Anchor): void {
+    const { ours } = this;
+    if (anchor.shares.size > 0 || ours === undefined) return;
+    this.world.checks.beliefs.ends(anchor.belief);
+    if (!ours.locks.leaves(anchor)) return;
+    const question = { type: 'unlock-request', data: { id: anchor.lock.id } } as const;
+    this.askUnawaited(question, () => ours.locks.returned(anchor));
   }
 
   *#dawdle({ lock }: HeldLock): Task<void> {

@@ -12,7 +12,7 @@ const welcomeOf = (peer: ScriptedPeer) =>
   (JSON.parse(peer.received[0]?.slice('welcome:'.length) ?? '') as { session?: object }).session;
 /** How many frames a client has received that count. */
 const counted = (peer: ScriptedPeer) =>
-  peer.received.filter((text) => !/^(welcome|stable):/.test(text)).length;
+  peer.received.filter((text) => !/^((welcome|stable):|yield$)/.test(text)).length;
 
 function cluster() {
   const lab = new BrokerLab({ reconnectGrace: 10_000 });
@@ -277,6 +277,17 @@ describe('a new server [PROTOCOL-14.6]', () => {
     expect(next.messages('lock-request')).toMatchObject([{ data: { tid: 'new' } }]);
   });
 
+  it('passes on at once what the master may have granted before, though an index is being made', () => {
+    const { lab, worker } = returned();
+    const master = lab.connectClient('[master]', M, 3);
+    master.says('ready');
+    const fresh = lab.connectClient('peerB', B);
+    fresh.tells({ type: 'request', id: 'index', data: { type: 'index.create' } }, '[master]');
+    ask(fresh, 'new');
+    ask(worker, 'old');
+    expect(master.messages('lock-request')).toMatchObject([{ id: 'ask-old' }]);
+  });
+
   it('does not wait if the master was there before', () => {
     const { lab, worker } = returned();
     const master = lab.connectClient('[master]', M, 3);
@@ -303,6 +314,47 @@ describe('a new server [PROTOCOL-14.6]', () => {
     worker.says(claimOf([]));
     worker.says(claimOf([lock(2)]));
     expect(lab.count('malformed-frame')).toBe(2);
+  });
+});
+
+describe('the word yield [PROTOCOL-14.8]', () => {
+  const words = (peer: ScriptedPeer) => peer.received.filter((text) => text === 'yield').length;
+  const ask = (peer: ScriptedPeer, id: string, write: boolean) =>
+    peer.tells({ type: 'lock-request', id, data: { path: 'a', tid: `tid-${id}`, write } }, '[master]');
+
+  it('comes to those who may be reading when somebody wants to write, once', () => {
+    const { lab, a, b } = cluster();
+    const stock = lab.connect('stock');
+    ask(a, 'r1', false);
+    ask(stock, 'r2', false);
+    expect(words(a)).toBe(0);
+    ask(b, 'w1', true);
+    ask(b, 'w2', true);
+    expect([a, b, stock].map(words)).toEqual([1, 0, 0]);
+    lab.clock.advance(100);
+    ask(a, 'r3', false);
+    lab.clock.advance(100);
+    ask(stock, 'w3', true);
+    expect([a, b, stock].map(words)).toEqual([2, 0, 0]);
+  });
+
+  it('comes though the one who wants to write has to wait for others first', () => {
+    const { lab, master, a, b } = cluster();
+    ask(a, 'r1', false);
+    lab.grantLock(b, master, { lockId: 9, tid: 'orphan', write: false });
+    master.leaves();
+    lab.connectClient('[master]', 'another-session-of-master').says('ready');
+    const before = words(a);
+    ask(b, 'w1', true);
+    expect(words(a) - before).toBe(1);
+  });
+
+  it('is not said to those who are gone', () => {
+    const { a, b } = cluster();
+    ask(a, 'r1', false);
+    a.tells({ type: 'bye' });
+    ask(b, 'w1', true);
+    expect(words(a)).toBe(0);
   });
 });
 

@@ -43,7 +43,7 @@ function lab(isMaster: boolean, hasSessions = true) {
   const incoming = new Incoming({
     ipc: ipc as unknown as RemoteIPCPeer,
     classes,
-    answers: new Answers(),
+    answers: new Answers(() => 0),
     eventNumbers: new EventNumbers(() => 'session'),
     has: () => false,
     answered: () => undefined,

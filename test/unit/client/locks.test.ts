@@ -40,6 +40,7 @@ function lab(areShared = true) {
     open[index]?.resolve({ ...data, id, expires: clock.wallTime() + expiresIn, epoch: 'master-1' });
   };
   return {
+    clock,
     locks,
     asked,
     grant,
@@ -164,5 +165,178 @@ describe('the locks of a worker', () => {
     ]);
     await lock.release();
     await over;
+  });
+});
+
+describe('transactions of a worker that read', () => {
+  /** The names under which the master is asked, and whether for writing. */
+  const asks = ({ asked }: ReturnType<typeof lab>) =>
+    asked
+      .filter(({ type }) => type === 'lock-request')
+      .map(({ data }) => data as { tid: string; write: boolean });
+  const turnOfTheLoop = () => new Promise(setImmediate);
+  /** One that reads, as the transaction t. */
+  async function reader() {
+    const it = lab();
+    const first = it.locks.lock(want('t', false));
+    it.grant(0, 1);
+    return { ...it, first: await first };
+  }
+
+  it('do so under one lock, at one time or one right after the other, and it goes back at the end of the turn', async () => {
+    const { locks, first, types, claimsOf } = { ...(await reader()), claimsOf: () => locks.claims().length };
+    const second = await locks.lock(want('u', false, 'c'));
+    expect(second).toMatchObject({ id: 1, tid: 'u', path: 'c', forWriting: false, state: 'locked' });
+    await first.release();
+    await second.release();
+    const third = await locks.lock(want('v', false));
+    expect(types()).toEqual(['lock-request']);
+    await third.release();
+    expect([types(), claimsOf()]).toEqual([['lock-request'], 1]);
+    await turnOfTheLoop();
+    expect(types()).toEqual(['lock-request', 'unlock-request']);
+  });
+
+  it('wait for the one that is asked for, and ask themselves if that is refused', async () => {
+    const { locks, open, grant, types } = lab();
+    const all = ['t', 'u', 'v'].map((tid) => locks.lock(want(tid, false)));
+    expect(types()).toEqual(['lock-request']);
+    open[0]?.reject(new Error('denied'));
+    await expect(all[0]).rejects.toThrow('denied');
+    await turnOfTheLoop();
+    expect(types()).toEqual(['lock-request', 'lock-request']);
+    grant(1, 2);
+    expect(await Promise.all(all.slice(1))).toMatchObject([
+      { id: 2, tid: 'u' },
+      { id: 2, tid: 'v' },
+    ]);
+  });
+
+  it('ask themselves after 5 ms, and near the end of the lock', async () => {
+    const late = await reader();
+    late.clock.advance(5);
+    void late.locks.lock(want('u', false));
+    expect(late.types()).toEqual(['lock-request', 'lock-request']);
+    await late.first.release();
+    expect(late.types()).toEqual(['lock-request', 'lock-request', 'unlock-request']);
+
+    const short = lab();
+    const first = short.locks.lock(want('t', false));
+    short.grant(0, 1, 50_000);
+    await first;
+    void short.locks.lock(want('u', false));
+    expect(short.types()).toEqual(['lock-request', 'lock-request']);
+  });
+
+  it('ask themselves while a writer waits here, and give back at once what nobody uses', async () => {
+    const { locks, first, types } = await reader();
+    await first.release();
+    void locks.lock(want('w', true));
+    expect(types()).toEqual(['lock-request', 'unlock-request', 'lock-request']);
+    void locks.lock(want('u', false));
+    expect(types().slice(3)).toEqual(['lock-request']);
+  });
+
+  it('let a writer of another process go first when the server says so', async () => {
+    const { locks, first, types, grant } = await reader();
+    locks.yield();
+    const second = locks.lock(want('u', false));
+    await first.release();
+    expect(types()).toEqual(['lock-request', 'lock-request', 'unlock-request']);
+    // Those who wait for one that is asked for already may use it, but nobody who comes later.
+    const third = locks.lock(want('v', false));
+    locks.yield();
+    grant(1, 2);
+    expect([await second, await third]).toMatchObject([{ id: 2 }, { id: 2 }]);
+    await turnOfTheLoop();
+    void locks.lock(want('x', false));
+    expect(types().slice(3)).toEqual(['lock-request']);
+  });
+
+  it('may write next: the master knows the lock that others read under by a number of its own', async () => {
+    const it = await reader();
+    const others = await it.locks.lock(want('u', false));
+    await it.first.release();
+    void it.locks.lock(want('t', true));
+    const [common, mine] = asks(it);
+    expect(mine).toMatchObject({ tid: 't', write: true });
+    expect(common?.tid).not.toBe('t');
+    await others.release();
+  });
+
+  it('and write meanwhile have to wait for the others, and are then granted it beside their own', async () => {
+    const it = await reader();
+    const others = await it.locks.lock(want('u', false));
+    const write = it.locks.lock(want('t', true));
+    await turnOfTheLoop();
+    expect(asks(it)).toHaveLength(1);
+    // Nobody else joins them now.
+    void it.locks.lock(want('v', false));
+    expect(asks(it)).toHaveLength(2);
+    await others.release();
+    await turnOfTheLoop();
+    const [common, , upgrade] = asks(it);
+    expect(upgrade).toMatchObject({ tid: common?.tid, write: true });
+    it.grant(2, 3);
+    expect(await write).toMatchObject({ id: 3, tid: 't', forWriting: true });
+    expect(await it.locks.lock(want('t', true))).toMatchObject({ id: 3 });
+  });
+
+  it('and want to write while they wait for a lock, ask for that behind it', async () => {
+    const it = lab();
+    const [read, write] = [it.locks.lock(want('t', false)), it.locks.lock(want('t', true))];
+    await turnOfTheLoop();
+    expect(asks(it)).toHaveLength(1);
+    it.grant(0, 1);
+    await read;
+    await turnOfTheLoop();
+    const [first, second] = asks(it);
+    expect(second).toMatchObject({ tid: first?.tid, write: true });
+    it.grant(1, 2);
+    expect(await write).toMatchObject({ id: 2 });
+  });
+
+  it('and wait for one another to write, end when the lock runs out', async () => {
+    const { locks, first, clock } = await reader();
+    const second = await locks.lock(want('u', false));
+    const writes = ['t', 'u'].map((tid) => locks.lock(want(tid, true)));
+    const failures = Promise.allSettled(writes);
+    await turnOfTheLoop();
+    clock.advance(120_000);
+    expect(await failures).toMatchObject([
+      { status: 'rejected', reason: { message: 'lock on tid t has expired, not allowed to continue' } },
+      { status: 'rejected', reason: { message: 'lock on tid u has expired, not allowed to continue' } },
+    ]);
+    await first.release();
+    await second.release();
+    expect(clock.pending).toBe(0);
+  });
+
+  it('all lose the lock with the place', async () => {
+    const { locks, first, types } = await reader();
+    const second = await locks.lock(want('u', false));
+    const over = locks.lose();
+    expect([first.expires, second.expires]).toEqual([0, 0]);
+    for (const tid of ['t', 'u']) await expect(locks.lock(want(tid, false))).rejects.toThrow('was lost');
+    void locks.lock(want('v', false));
+    expect(types()).toEqual(['lock-request', 'lock-request']);
+    await first.release();
+    let isOver = false;
+    void over.then(() => {
+      isOver = true;
+    });
+    await turnOfTheLoop();
+    expect(isOver).toBe(false);
+    await second.release();
+    await over;
+    expect(types()).toEqual(['lock-request', 'lock-request']);
+  });
+
+  it('give the lock back at once in a process that closes', async () => {
+    const { ipc, first, types, events } = await reader();
+    Object.assign(ipc, { _exiting: true });
+    await first.release();
+    expect(types()).toEqual(['lock-request', 'unlock-request']);
+    expect(events).toEqual(['locks-cleared']);
   });
 });

@@ -1,0 +1,87 @@
+import type { Clock } from '../broker/ports.js';
+
+/** A transaction of AceBase. */
+export type TransactionId = string | number;
+
+/** What the master answers to a request for a lock. */
+export interface GrantedLock {
+  readonly id: number;
+  readonly tid: TransactionId;
+  readonly path: string;
+  readonly write: boolean;
+  readonly expires: number;
+  readonly comment: string;
+  readonly epoch?: string;
+}
+
+/** A lock that the master granted, and those that were granted in this process under it. It goes back when the last one ends. */
+export class Anchor {
+  readonly granted: GrantedLock;
+  /** Whether the master gave it to others, with the place in the cluster. */
+  isLost = false;
+  readonly #shares = new Map<TransactionId, number>();
+  #openUntil: number;
+  #waiting: (() => void)[] = [];
+
+  /** @param openUntil until when, by `clock.now()`, transactions that hold no lock may use it too */
+  constructor(granted: GrantedLock, openUntil: number) {
+    this.granted = granted;
+    this.#openUntil = openUntil;
+  }
+
+  /** Whether any lock is held under it. */
+  get isUsed(): boolean {
+    return this.#shares.size > 0;
+  }
+
+  /** Whether a transaction that holds no lock may use it. */
+  isOpen(now: number): boolean {
+    return now < this.#openUntil;
+  }
+
+  /** Lets no further transaction use it. */
+  close(): void {
+    this.#openUntil = Number.NEGATIVE_INFINITY;
+  }
+
+  /** A transaction is granted a lock under it. */
+  take(tid: TransactionId): void {
+    this.#shares.set(tid, (this.#shares.get(tid) ?? 0) + 1);
+  }
+
+  /** A lock that was granted under it has ended. @returns whether it was the last one of that transaction */
+  drop(tid: TransactionId): boolean {
+    const left = (this.#shares.get(tid) ?? 0) - 1;
+    if (left > 0) {
+      this.#shares.set(tid, left);
+      return false;
+    }
+    this.#shares.delete(tid);
+    for (const look of this.#waiting.splice(0)) look();
+    return true;
+  }
+
+  /** Whether others use it than that transaction. */
+  isSharedBeside(tid: TransactionId): boolean {
+    return this.#shares.size > (this.#shares.has(tid) ? 1 : 0);
+  }
+
+  /**
+   * Lets no further transaction use it, and waits until no other one does.
+   *
+   * @returns false if it ran out before, as locks do whose holders wait for one another
+   */
+  async becomesOnlyOf(tid: TransactionId, clock: Clock): Promise<boolean> {
+    this.close();
+    let hasRunOut = false;
+    const cancel = clock.schedule(this.granted.expires - clock.wallTime(), () => {
+      hasRunOut = true;
+      for (const look of this.#waiting.splice(0)) look();
+    });
+    while (this.isSharedBeside(tid) && !hasRunOut) {
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+    cancel();
+    return !hasRunOut;
+  }
+}
