@@ -67,12 +67,11 @@ export class Anchor {
   }
 
   /**
-   * Lets no further transaction use it, and waits until no other one does.
+   * Waits until no other transaction uses it; it must be closed.
    *
    * @returns false if it ran out before, as locks do whose holders wait for one another
    */
   async becomesOnlyOf(tid: TransactionId, clock: Clock): Promise<boolean> {
-    this.close();
     let hasRunOut = false;
     const cancel = clock.schedule(this.granted.expires - clock.wallTime(), () => {
       hasRunOut = true;

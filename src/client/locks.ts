@@ -225,6 +225,7 @@ export class WorkerLocks {
     const { ipc, createId, granted: makeReady, clock } = this.#settings;
     const { tid, write } = details;
     const held = [...transaction.anchors].at(-1);
+    if (write) held?.close();
     if (write && held?.isSharedBeside(tid) === true) await this.#becomeOnlyHolder(tid, held);
     const name = isCommon ? createId() : (held?.granted.tid ?? tid);
     const granted = (await ipc.request({

@@ -282,6 +282,15 @@ describe('transactions of a worker that read', () => {
     expect(await it.locks.lock(want('t', true))).toMatchObject({ id: 3 });
   });
 
+  it('and write meanwhile are joined by nobody', async () => {
+    const it = await reader();
+    const write = it.locks.lock(want('t', true));
+    it.grant(1, 2);
+    await write;
+    void it.locks.lock(want('u', false));
+    expect(asks(it).map(({ write }) => write)).toEqual([false, true, false]);
+  });
+
   it('and want to write while they wait for a lock, ask for that behind it', async () => {
     const it = lab();
     const [read, write] = [it.locks.lock(want('t', false)), it.locks.lock(want('t', true))];
