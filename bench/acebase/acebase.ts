@@ -1,4 +1,4 @@
-/** `npm run bench -- acebase`: A1 and A2, real AceBase processes that write and read. */
+/** `npm run bench -- acebase`: A1 to A3, real AceBase processes that write, read, and do both. */
 
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -13,11 +13,13 @@ import { Cluster, type ClusterSettings } from './cluster.js';
 const WAYS = ['stock client', 'our client', "ipc: 'socket'", 'no IPC'] as const;
 type Way = (typeof WAYS)[number];
 
-/** What one way came to, in operations each second of all workers together. */
-export interface WayResult {
+/** Operations each second: all workers write, all read, and one writes while the others read. */
+const RATES = ['writes', 'reads', 'mixedWrites', 'mixedReads'] as const;
+type Rates<T> = Readonly<Record<(typeof RATES)[number], T>>;
+
+/** What one way came to, all workers together. */
+export interface WayResult extends Rates<Figure> {
   readonly way: Way;
-  readonly writes: Figure;
-  readonly reads: Figure;
 }
 
 /** All ways. */
@@ -28,6 +30,7 @@ export interface AceBaseReport {
 }
 
 const WORKERS = 3;
+const NOTHING = { writes: Number.NaN, reads: Number.NaN };
 const RUN_MS: Readonly<Record<Scale, number>> = { full: 5_000, quick: 2_000, smoke: 100 };
 const ROUNDS: Readonly<Record<Scale, number>> = { full: 3, quick: 2, smoke: 1 };
 const clientPath = fileURLToPath(new URL('../../dist/client.cjs', import.meta.url));
@@ -37,25 +40,31 @@ export async function measureAceBase({ scale, say }: TargetsOrder): Promise<AceB
   const hasClient = existsSync(clientPath);
   if (!hasClient) say('acebase-ipc-server/client is not in dist: its column is left out');
   const ways = WAYS.filter((way) => way !== 'our client' || hasClient);
-  const samples = new Map(ways.map((way) => [way, { writes: [] as number[], reads: [] as number[] }]));
+  const samples = new Map(ways.map((way) => [way, [] as Rates<number>[]]));
   for (let round = 0; round < ROUNDS[scale]; round++) {
-    for (const [way, { writes, reads }] of samples) {
+    for (const [way, ofWay] of samples) {
       const sample = await takeSample(way, RUN_MS[scale]);
-      writes.push(sample.writes);
-      reads.push(sample.reads);
-      say(`${way}: ${shown(sample.writes)} writes/s, ${shown(sample.reads)} reads/s`);
+      ofWay.push(sample);
+      const { writes, reads, mixedWrites, mixedReads } = sample;
+      const both = `${shown(mixedWrites)} writes/s and ${shown(mixedReads)} reads/s at one time`;
+      say(`${way}: ${shown(writes)} writes/s, ${shown(reads)} reads/s; ${both}`);
     }
   }
-  const results = [...samples].map(([way, { writes, reads }]) => ({
-    way,
-    writes: figureOf(writes),
-    reads: figureOf(reads),
-  }));
+  const results = [...samples].map(([way, ofWay]) => {
+    const figure = (rate: (typeof RATES)[number]): Figure => figureOf(ofWay.map((sample) => sample[rate]));
+    return {
+      way,
+      writes: figure('writes'),
+      reads: figure('reads'),
+      mixedWrites: figure('mixedWrites'),
+      mixedReads: figure('mixedReads'),
+    };
+  });
   return { results, hasClient };
 }
 
-/** One cluster of its own: records to read, then writes, then reads. */
-async function takeSample(way: Way, milliseconds: number): Promise<{ writes: number; reads: number }> {
+/** One cluster of its own: records to read, then writes, then reads, then both. */
+async function takeSample(way: Way, milliseconds: number): Promise<Rates<number>> {
   const usesServer = way === 'stock client' || way === 'our client';
   const server = usesServer ? await startServer('ours') : undefined;
   // Without IPC there can be only one process: it does the work of all three.
@@ -74,7 +83,8 @@ async function takeSample(way: Way, milliseconds: number): Promise<{ writes: num
       const writes = await cluster.rate({ what: 'write', milliseconds, streams });
       await cluster.rate({ what: 'read', milliseconds: milliseconds / 4, streams });
       const reads = await cluster.rate({ what: 'read', milliseconds, streams });
-      return { writes, reads };
+      const mixed = isAlone ? NOTHING : await cluster.mixedRates(milliseconds);
+      return { writes, reads, mixedWrites: mixed.writes, mixedReads: mixed.reads };
     } finally {
       await cluster.end();
     }
@@ -89,12 +99,18 @@ export function aceBaseText({ results, hasClient }: AceBaseReport): string {
     name,
     ...results.map((result) => {
       const { median, lowest, highest } = pick(result);
+      if (Number.isNaN(median)) return shown(median);
       return `${shown(median)} (${shown(lowest)}–${shown(highest)})`;
     }),
   ];
   const table = markdownTable(
     ['three workers, separate master', ...results.map(({ way }) => way)],
-    [row('A1 mixed writes/s', ({ writes }) => writes), row('A2 reads/s, 200 records', ({ reads }) => reads)],
+    [
+      row('A1 mixed writes/s', ({ writes }) => writes),
+      row('A2 reads/s, 200 records', ({ reads }) => reads),
+      row('A3 one writes, writes/s', ({ mixedWrites }) => mixedWrites),
+      row('A3 two read meanwhile, reads/s', ({ mixedReads }) => mixedReads),
+    ],
   );
   return hasClient ? table : `${table}\n\nacebase-ipc-server/client is not in dist: its column is left out.`;
 }

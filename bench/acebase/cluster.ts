@@ -73,9 +73,18 @@ export class Cluster {
   }
 
   /** Lets all workers do something. @returns how often they did it, each second, all together */
-  async rate(order: Order): Promise<number> {
-    const results = await Promise.all(this.#workers.map((worker) => ask(worker, order)));
-    return results.reduce((total, { count, seconds }) => total + count / seconds, 0);
+  rate(order: Order): Promise<number> {
+    return rateOf(this.#workers, order);
+  }
+
+  /** Lets the first worker write while all others read. @returns how often, each second, the readers all together */
+  async mixedRates(milliseconds: number): Promise<{ readonly writes: number; readonly reads: number }> {
+    const order = { milliseconds, streams: 1 };
+    const [writes, reads] = await Promise.all([
+      rateOf(this.#workers.slice(0, 1), { what: 'write', ...order }),
+      rateOf(this.#workers.slice(1), { what: 'read', ...order }),
+    ]);
+    return { writes, reads };
   }
 
   /** Ends all processes, and removes the database. */
@@ -100,6 +109,11 @@ export class Cluster {
     this.#members.push(member);
     await member.next('ready');
   }
+}
+
+async function rateOf(workers: readonly BenchProcess<FromMember>[], order: Order): Promise<number> {
+  const results = await Promise.all(workers.map((worker) => ask(worker, order)));
+  return results.reduce((total, { count, seconds }) => total + count / seconds, 0);
 }
 
 async function ask(
