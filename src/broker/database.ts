@@ -370,7 +370,7 @@ export class Database {
 
   #settle(): void {
     this.#cutOffOverdue();
-    if (this.isEmpty) this.#settings.emptied(this);
+    if (this.isEmpty) this.#succession.allHaveGone(() => this.#settings.emptied(this));
   }
 
   #cutOffOverdue(): void {

@@ -141,9 +141,11 @@ export class WorkerLocks {
     if (this.#lost.size > 0) await new Promise<void>((resolve) => this.#waitingForEnd.push(resolve));
   }
 
-  /** What is asked under a lost lock must not be answered any more; and who waits for it would never end. */
+  /**
+   * What is asked under a lost lock must not be answered any more; and who waits for it would never end. Nor is space that is
+   * asked for without a lock, to have some at hand: asked for again by another peer, as this one comes back, it is given twice.
+   */
   #endRequestsOf(names: ReadonlySet<TransactionId>): void {
-    if (this.#lost.size === 0) return;
     const { ipc, forget } = this.#settings;
     for (const [id, { request, reject }] of [...ipc._requests]) {
       const { type, data } = request;

@@ -45,7 +45,6 @@ export class MasterDesk {
   readonly #olderLocks: OlderLocks;
   /** For people to read. */
   readonly overview: LockOverview;
-  /** Whether the last master may have given, or kept, locks that the ledger does not show. */
   #isInDoubt = false;
 
   constructor(settings: MasterDeskSettings) {
@@ -173,6 +172,11 @@ export class MasterDesk {
   holdsLocks(worker: Peer): boolean {
     const { held, orphans } = this.#ledger.locksOf(worker);
     return held.length + orphans.length > 0;
+  }
+
+  /** Whether the last master may have given, or kept, locks that the ledger does not show. */
+  get isInDoubt(): boolean {
+    return this.#isInDoubt;
   }
 
   /** The master is no longer part of the database; it may still answer what it was asked. */

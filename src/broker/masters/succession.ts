@@ -38,6 +38,7 @@ export class Succession {
   readonly #departed = new Set<string>();
   /** While set, the master that comes next is one that was told to end. */
   #cancelOldMaster: Cancel | undefined;
+  #cancelForgetting: Cancel | undefined;
   /** Whether a master has left this database already. */
   #hasBegun = false;
 
@@ -112,8 +113,22 @@ export class Succession {
     sent();
   }
 
+  /** Nobody is left. Calls `forget` when no master can come back any more that knows locks of those who are gone. */
+  allHaveGone(forget: () => void): void {
+    const { desk, clock } = this.#settings;
+    if (!desk.isInDoubt) {
+      forget();
+      return;
+    }
+    this.#cancelForgetting ??= clock.schedule(OLD_MASTER_RETURN_MS, () => {
+      this.#cancelForgetting = undefined;
+      forget();
+    });
+  }
+
   /** The server stops. */
   stop(): void {
+    this.#cancelForgetting?.();
     this.#cancelSecondReplay?.();
     this.#forgetOldMaster();
   }

@@ -182,6 +182,6 @@ export class OurLocks {
 
   #isOfLost({ type, data }: Question, names: ReadonlySet<string>): boolean {
     if (type === 'lock-request') return names.has(data.tid);
-    return type === 'request' && this.#lost.size > 0 && /^(fst.allocate|index.update)$/.test(data.type);
+    return type === 'request' && /^(fst.allocate|index.update)$/.test(data.type);
   }
 }

@@ -166,4 +166,23 @@ describe('a master that comes while locks of another are open [PROTOCOL-9.7]', (
     expect(lab.warnings()).toEqual([]);
     expect(lab.connect('[master]').isIn).toBe(true);
   });
+
+  it('is asked though all others have gone meanwhile, for as long as it may come back', () => {
+    for (const [milliseconds, questions] of [
+      [10_900, 1],
+      [11_000, 0],
+    ] as const) {
+      const lab = new BrokerLab();
+      const first = lab.connectMaster();
+      const worker = lab.connectWorker('peerA', first);
+      lab.grantLock(worker, first, { lockId: 20, tid: 'tA', write: true });
+      first.leaves();
+      worker.tells({ type: 'bye' });
+      worker.leaves();
+      lab.clock.advance(milliseconds);
+      const last = lab.connect('[master]');
+      lab.clock.advance(1_000);
+      expect(last.messages('lock-request')).toHaveLength(questions);
+    }
+  });
 });

@@ -144,6 +144,20 @@ describe('the locks of a worker', () => {
     expect(types()).toEqual(['lock-request']);
   });
 
+  it('that are lost, though none is, end requests for space: another peer would ask for it again', async () => {
+    const { locks, requests, forgotten } = lab();
+    const failed: string[] = [];
+    for (const [id, type] of [
+      ['space', 'fst.allocate'],
+      ['key', 'kit.add'],
+    ] as const) {
+      const reject = (): void => void failed.push(id);
+      requests.set(id, { request: { type: 'request', id, from: 'worker', data: { type } }, reject });
+    }
+    await locks.lose();
+    expect([failed, forgotten]).toEqual([['space'], ['space']]);
+  });
+
   it('that are lost end what was asked under them, and nothing else: nobody would ever answer it', async () => {
     const { locks, grant, requests, forgotten } = lab();
     const asked = locks.lock(want('t', true));
