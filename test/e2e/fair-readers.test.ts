@@ -8,10 +8,13 @@ afterEach(async () => {
 });
 
 // The master of AceBase grants a read as long as no write is under way, whoever waits: by itself it never gets to the
-// writes, and the commands of this test run out of time.
-it('readers that never pause let a writer through', async () => {
+// writes, and the commands of this test run out of time. With our client, readers keep a lock for each other.
+it.each([
+  { name: 'stock clients', client: false },
+  { name: 'our client', client: true },
+])('readers that never pause let a writer through: $name', async ({ client }) => {
   cluster = await Cluster.start();
-  const [master, ...workers] = await cluster.form(4);
+  const [master, ...workers] = await cluster.form(4, { client });
   const keys = Array.from({ length: 20 }, (_, n) => `item${n}`);
   await master.set('shop', Object.fromEntries(keys.map((key, n) => [key, { n, text: key.repeat(30) }])));
   const [writer, ...readers] = workers;
