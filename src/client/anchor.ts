@@ -17,11 +17,10 @@ export interface GrantedLock {
 /** A lock that the master granted, and those that were granted in this process under it. It goes back when the last one ends. */
 export class Anchor {
   readonly granted: GrantedLock;
-  /** Whether the master gave it to others, with the place in the cluster. */
-  isLost = false;
   readonly #shares = new Map<TransactionId, number>();
   #openUntil: number;
   #waiting: (() => void)[] = [];
+  #isLost = false;
 
   /** @param openUntil until when, by `clock.now()`, transactions that hold no lock may use it too */
   constructor(granted: GrantedLock, openUntil: number) {
@@ -32,6 +31,17 @@ export class Anchor {
   /** Whether any lock is held under it. */
   get isUsed(): boolean {
     return this.#shares.size > 0;
+  }
+
+  /** Whether the master gave it to others, with the place in the cluster. */
+  get isLost(): boolean {
+    return this.#isLost;
+  }
+
+  /** The master gave it to others. */
+  lose(): void {
+    this.#isLost = true;
+    this.#wake();
   }
 
   /** Whether a transaction that holds no lock may use it. */
@@ -57,7 +67,7 @@ export class Anchor {
       return false;
     }
     this.#shares.delete(tid);
-    for (const look of this.#waiting.splice(0)) look();
+    this.#wake();
     return true;
   }
 
@@ -67,7 +77,7 @@ export class Anchor {
   }
 
   /**
-   * Waits until no other transaction uses it; it must be closed.
+   * Waits until no other transaction uses it, or it is lost; it must be closed.
    *
    * @returns false if it ran out before, as locks do whose holders wait for one another
    */
@@ -75,12 +85,16 @@ export class Anchor {
     let hasRunOut = false;
     const cancel = clock.schedule(this.granted.expires - clock.wallTime(), () => {
       hasRunOut = true;
-      for (const look of this.#waiting.splice(0)) look();
+      this.#wake();
     });
-    while (this.isSharedBeside(tid) && !hasRunOut) {
+    while (this.isSharedBeside(tid) && !hasRunOut && !this.#isLost) {
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
     cancel();
     return !hasRunOut;
+  }
+
+  #wake(): void {
+    for (const look of this.#waiting.splice(0)) look();
   }
 }

@@ -11,6 +11,7 @@ export const MAX_ANSWERS = 20_000;
 export class Answers {
   readonly #max: number;
   readonly #wallTime: () => number;
+  readonly #ranOut: (lockId: number) => void;
   /** By sender and id; `undefined` while the answer is being made. */
   readonly #byQuestion = new Map<string, Message | undefined>();
 
@@ -19,10 +20,12 @@ export class Answers {
 
   /**
    * @param wallTime milliseconds since 1970
+   * @param ranOut told of a lock that was granted, and ran out before who asked for it knew
    * @param max how many are remembered
    */
-  constructor(wallTime: () => number, max: number = MAX_ANSWERS) {
+  constructor(wallTime: () => number, ranOut: (lockId: number) => void, max: number = MAX_ANSWERS) {
     this.#wallTime = wallTime;
+    this.#ranOut = ranOut;
     this.#max = max;
   }
 
@@ -38,7 +41,8 @@ export class Answers {
     const key = `${from} ${id}`;
     const answer = this.#byQuestion.get(key);
     if (answer !== undefined && !this.#hasRunOut(answer)) return answer;
-    if (answer === undefined && this.#byQuestion.has(key)) return 'answering';
+    if (answer !== undefined) this.#endGrant(answer);
+    else if (this.#byQuestion.has(key)) return 'answering';
     this.#byQuestion.set(key, undefined);
     this.#forgetOldest();
     return 'new';
@@ -71,6 +75,13 @@ export class Answers {
   #hasRunOut({ type, data }: Message): boolean {
     const expires = type === 'lock-result' ? numberIn(data, 'expires') : undefined;
     return expires !== undefined && expires <= this.#wallTime();
+  }
+
+  #endGrant({ data }: Message): void {
+    const lockId = numberIn(data, 'id');
+    if (lockId === undefined) return;
+    this.#grants.delete(lockId);
+    this.#ranOut(lockId);
   }
 
   #forgetOldest(): void {

@@ -47,6 +47,8 @@ export interface ConnectionHandlers {
   failed(failure: Failure): void;
   /** The server does not let this client in. @returns whether to try again: now, later, or not at all */
   refused(refusal: Refusal): 'now' | 'later' | 'never';
+  /** The process exits, while there is a line: the last moment to say something. */
+  exiting(): void;
 }
 
 /** What a connection works with. */
@@ -173,7 +175,7 @@ export class Connection {
   }
 
   #upgraded({ socket }: IncomingMessage): void {
-    this.#output = new HeldOutput(socket, this.#tools.clock);
+    this.#output = new HeldOutput(socket, this.#tools.clock, () => this.#handlers.exiting());
   }
 
   #opened(): void {

@@ -9,7 +9,7 @@ const outputs = new Set<HeldOutput>();
 
 /** What was said before `process.exit()` still goes out. */
 const releaseAll = (): void => {
-  for (const output of outputs) output.release();
+  for (const output of outputs) output.sayLastWords();
 };
 
 /**
@@ -22,11 +22,16 @@ export class HeldOutput {
   /** Until when frames are held back: the end of this turn, or a moment later. */
   #isHeld: 'for this turn' | 'for a while' | undefined;
   #cancelWait: Cancel | undefined;
+  readonly #exiting: () => void;
 
-  /** @param socket that of the line; nothing else corks it */
-  constructor(socket: Socket, clock: Pick<Clock, 'schedule'>) {
+  /**
+   * @param socket that of the line; nothing else corks it
+   * @param exiting called when the process exits: the last moment to say something
+   */
+  constructor(socket: Socket, clock: Pick<Clock, 'schedule'>, exiting: () => void) {
     this.#socket = socket;
     this.#clock = clock;
+    this.#exiting = exiting;
     if (outputs.size === 0) process.on('exit', releaseAll);
     outputs.add(this);
   }
@@ -43,6 +48,12 @@ export class HeldOutput {
       this.#isHeld = 'for a while';
       this.#cancelWait = this.#clock.schedule(HOLD_MS, () => this.release());
     }
+  }
+
+  /** The process exits. */
+  sayLastWords(): void {
+    this.#exiting();
+    this.release();
   }
 
   /** What is held back leaves now. */

@@ -28,6 +28,8 @@ interface PendingAnchor {
   readonly write: boolean;
   /** Whether it may serve other transactions, too: those that wait for it, or for a while. */
   readonly isCommon: boolean;
+  /** Whether another transaction asked for it. */
+  readonly isJoined: boolean;
 }
 
 /** The locks of one transaction. */
@@ -92,11 +94,8 @@ export class WorkerLocks {
    * @throws as AceBase does: if it is closing, if the master refuses, and for a transaction whose locks were lost
    */
   async lock(details: LockDetails): Promise<IPCLock> {
-    const { ipc, exitingError } = this.#settings;
-    if (ipc._exiting && !ipc._locks.some((lock) => lock.tid === details.tid && lock.granted)) {
-      throw exitingError('new transaction lock denied because the IPC peer is exiting');
-    }
-    this.#throwIfLost(details.tid);
+    const { ipc } = this.#settings;
+    this.#throwIfOver(details.tid);
     const info: LockInfo = { tid: details.tid, granted: false, request: details, lock: null };
     ipc._locks.push(info);
     try {
@@ -127,7 +126,7 @@ export class WorkerLocks {
     for (const [tid, { anchors }] of this.#transactions) if (anchors.size > 0) this.#lost.add(tid);
     const names = new Set(this.#lost);
     for (const anchor of this.#anchors) {
-      anchor.isLost = true;
+      anchor.lose();
       names.add(anchor.granted.tid);
     }
     this.#anchors.clear();
@@ -157,7 +156,8 @@ export class WorkerLocks {
     }
   }
 
-  async #anchorFor(details: LockDetails): Promise<Anchor> {
+  /** @param mayJoin whether to wait for a lock that another transaction asks for; once is enough */
+  async #anchorFor(details: LockDetails, mayJoin = true): Promise<Anchor> {
     const transaction = this.#transactionOf(details.tid);
     if (!this.#settings.areShared) return this.#ask(details, transaction);
     const anchor = this.#usable(transaction, details);
@@ -165,14 +165,30 @@ export class WorkerLocks {
       this.#take(anchor, details.tid);
       return anchor;
     }
-    const coming = this.#coming(transaction, details);
-    if (coming === undefined) return this.#ask(details, transaction);
-    const awaited = { ...coming };
-    transaction.pending.add(awaited);
-    // Whether it was refused is said to who asked for it.
-    await awaited.anchor.catch(() => undefined);
-    transaction.pending.delete(awaited);
-    return this.#anchorFor(details);
+    const own = this.#coming(transaction, details);
+    const common = mayJoin && this.#mayJoin(transaction, details.write) ? this.#comingCommon : undefined;
+    if (own !== undefined) {
+      // Whether it was refused is said to who asked for it; and to all who joined.
+      if (own.isJoined) await own.anchor;
+      else await own.anchor.catch(() => undefined);
+    } else if (common !== undefined) await this.#join(common, details.tid, transaction);
+    else return this.#ask(details, transaction);
+    this.#throwIfOver(details.tid);
+    return this.#anchorFor(details, mayJoin && common === undefined);
+  }
+
+  /** Waits for what another transaction asks for. The entry is gone before anybody goes on: nobody waits for it twice. */
+  async #join(common: PendingAnchor, tid: TransactionId, transaction: TransactionLocks): Promise<void> {
+    const joined: PendingAnchor = {
+      ...common,
+      isJoined: true,
+      anchor: common.anchor.finally(() => {
+        transaction.pending.delete(joined);
+        this.#forgetIfUnused(tid, transaction);
+      }),
+    };
+    transaction.pending.add(joined);
+    await joined.anchor;
   }
 
   /** A lock under which this one is certain to be granted. */
@@ -187,11 +203,10 @@ export class WorkerLocks {
     return common?.isOpen(clock.now()) === true && common.granted.expires > least ? common : undefined;
   }
 
-  /** Such a lock that is asked for; or one that the master knows by another number: only who holds it can be told apart. */
-  #coming(transaction: TransactionLocks, { write }: LockDetails): PendingAnchor | undefined {
-    for (const pending of transaction.pending)
-      if (pending.write || !write || pending.isCommon) return pending;
-    return this.#mayJoin(transaction, write) ? this.#comingCommon : undefined;
+  /** Such a lock that it waits for; or one that the master knows by another number: to write, it must hold that first. */
+  #coming({ pending }: TransactionLocks, { write }: LockDetails): PendingAnchor | undefined {
+    for (const coming of pending) if (coming.write || !write || coming.isCommon) return coming;
+    return undefined;
   }
 
   /**
@@ -210,7 +225,7 @@ export class WorkerLocks {
       this.giveBackIdle();
     }
     const asked = this.#request(details, transaction, isCommon);
-    const pending = { write, anchor: asked, isCommon };
+    const pending = { write, anchor: asked, isCommon, isJoined: false };
     transaction.pending.add(pending);
     if (isCommon) this.#comingCommon = pending;
     try {
@@ -227,9 +242,12 @@ export class WorkerLocks {
     const { ipc, createId, granted: makeReady, clock } = this.#settings;
     const { tid, write } = details;
     const held = [...transaction.anchors].at(-1);
-    if (write) held?.close();
-    if (write && held?.isSharedBeside(tid) === true) await this.#becomeOnlyHolder(tid, held);
     const name = isCommon ? createId() : (held?.granted.tid ?? tid);
+    for (const anchor of this.#anchors) {
+      if (!write || anchor.granted.tid !== name) continue;
+      anchor.close();
+      if (anchor.isSharedBeside(tid)) await this.#becomeOnlyHolder(tid, anchor);
+    }
     const granted = (await ipc.request({
       type: 'lock-request',
       id: createId(),
@@ -246,7 +264,11 @@ export class WorkerLocks {
       this.#release(anchor, tid);
       throw error;
     }
-    if (isCommon && !anchor.isLost) {
+    if (anchor.isLost) {
+      this.#release(anchor, tid);
+      throw lostError(tid);
+    }
+    if (isCommon) {
       this.#common = anchor;
       if (this.#isToYield) process.nextTick(() => this.yield());
       this.#isToYield = false;
@@ -347,8 +369,15 @@ export class WorkerLocks {
   }
 
   #throwIfLost(tid: TransactionId): void {
-    if (!this.#lost.has(tid)) return;
-    throw new Error(`lock on tid ${tid} was lost with the connection, not allowed to continue`);
+    if (this.#lost.has(tid)) throw lostError(tid);
+  }
+
+  #throwIfOver(tid: TransactionId): void {
+    const { ipc, exitingError } = this.#settings;
+    if (ipc._exiting && !ipc._locks.some((lock) => lock.tid === tid && lock.granted)) {
+      throw exitingError('new transaction lock denied because the IPC peer is exiting');
+    }
+    this.#throwIfLost(tid);
   }
 
   #ended(tid: TransactionId): void {
@@ -376,6 +405,10 @@ export class WorkerLocks {
     if (index >= 0) locks.splice(index, 1);
     if (locks.length === 0) this.#settings.ipc.emit('locks-cleared');
   }
+}
+
+function lostError(tid: TransactionId): Error {
+  return new Error(`lock on tid ${tid} was lost with the connection, not allowed to continue`);
 }
 
 function parentOf(path: string): string {

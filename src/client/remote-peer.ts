@@ -62,7 +62,7 @@ export class RemotePeer {
   readonly #space: Space;
   /** Messages that may leave with the next one. */
   readonly #patient = new WeakSet<Message>();
-  readonly #answers = new Answers(systemClock.wallTime);
+  readonly #answers = new Answers(systemClock.wallTime, (lockId) => this.#ranOut(lockId));
   readonly #incoming: Incoming;
   readonly #outgoing: OutgoingSettings;
   readonly #eventNumbers: EventNumbers;
@@ -161,6 +161,7 @@ export class RemotePeer {
       lost: (reason) => this.#lost(reason),
       failed: (failure) => this.#failed(failure),
       refused: (refusal) => this.#refused(refusal),
+      exiting: () => this.#locks.giveBackIdle(),
     };
   }
 
@@ -196,6 +197,12 @@ export class RemotePeer {
   indexUpdated(file: string): void {
     if (this.#ipc.peers.length > 0)
       this.send({ type: 'index-updated', from: this.#ipc.id, data: { files: [file] } });
+  }
+
+  /** A lock of this master, that nobody knows of, is over: its transaction asks again, and AceBase would refuse that. */
+  #ranOut(lockId: number): void {
+    const lost = this.#ipc._locks.find(({ lock }) => lock?.id === lockId)?.lock;
+    void lost?.release('its holder never knew of it');
   }
 
   async #lockGranted(): Promise<void> {

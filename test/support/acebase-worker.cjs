@@ -37,6 +37,11 @@ const commands = {
   set: async ({ path, value }) => void (await database.ref(path).set(value)),
   update: async ({ path, value }) => void (await database.ref(path).update(value)),
   get: async ({ path }) => (await database.ref(path).get()).val(),
+  // In one turn of the event loop.
+  getAndExit: async ({ path }) => {
+    await database.ref(path).get();
+    process.exit(0);
+  },
   // All at one time.
   getAll: async ({ paths }) =>
     (await Promise.all(paths.map((path) => database.ref(path).get()))).map((snapshot) => snapshot.val()),

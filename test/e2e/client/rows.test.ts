@@ -162,6 +162,16 @@ describe('locks', () => {
   });
 });
 
+it('a worker that reads and exits in the same turn leaves no lock behind', async () => {
+  cluster = await Cluster.start({ options: { watchProcesses: false } });
+  const [master, reader, writer] = await cluster.form(2, { client: true });
+  await master.set('things', { a: 1 });
+  reader.command('getAndExit', { path: 'things/a' }).catch(() => undefined);
+  await reader.exited;
+  await writer.set('things/b', 2);
+  expect(cluster.server.lines.map((line) => line['incident'])).not.toContain('locks-recovered');
+});
+
 describe('closing (row 23)', () => {
   both('the transaction log has every write that was acknowledged', async (client) => {
     const [master] = await formed(1, client, { transactions: { log: true } });

@@ -37,6 +37,11 @@ export class Master extends Storage {
     return this.#locker.held().map(({ details }) => this.#holders.get(details) ?? '');
   }
 
+  override lockRanOut(lockId: number): void {
+    const lock = this.#locker.find(lockId);
+    if (lock !== undefined) this.#locker.unlock(lock);
+  }
+
   override peerStayedAway(id: string): void {
     super.peerStayedAway(id);
     for (const lock of this.#locker.held()) {

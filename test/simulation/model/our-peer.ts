@@ -42,7 +42,10 @@ export class OurPeer {
   readonly #process: StockPeer;
   readonly #connection: OurConnection;
   readonly #outflow: Outflow;
-  readonly #answers = new Answers(() => this.#process.world.clock.wallTime());
+  readonly #answers = new Answers(
+    () => this.#process.world.clock.wallTime(),
+    (lockId) => this.#process.lockRanOut(lockId),
+  );
   readonly #position: SessionPosition;
   readonly #eventNumbers = new EventNumbers(() => this.#position.id);
   #sessions = 0;

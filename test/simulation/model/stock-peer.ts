@@ -230,6 +230,9 @@ export abstract class StockPeer extends ModelProcess {
   }
 
   /** A peer has not come back to a new server. */
+  /** A lock that it granted ran out, and nobody ever knew of it. */
+  lockRanOut(_lockId: number): void {}
+
   peerStayedAway(id: string): void {
     this.ours?.forgets(id);
     this.#removePeer(id);

@@ -12,7 +12,10 @@ const grant = (id: string, lock: number) => ({
 });
 
 it('repeats an answer, and makes none twice', () => {
-  const answers = new Answers(() => 0);
+  const answers = new Answers(
+    () => 0,
+    () => undefined,
+  );
   expect(answers.ask(ask('1'))).toBe('new');
   expect(answers.ask(ask('1'))).toBe('answering');
   answers.answer(grant('1', 7));
@@ -21,7 +24,10 @@ it('repeats an answer, and makes none twice', () => {
 });
 
 it('grants a lock anew that has gone back', () => {
-  const answers = new Answers(() => 0);
+  const answers = new Answers(
+    () => 0,
+    () => undefined,
+  );
   answers.ask(ask('1'));
   answers.answer(grant('1', 7));
   answers.ask({ type: 'unlock-request', id: '[server]1', from: '[server]', data: { id: 7 } });
@@ -30,25 +36,40 @@ it('grants a lock anew that has gone back', () => {
 
 it("grants no lock again that has run out: it may be another one's", () => {
   let now = 0;
-  const answers = new Answers(() => now);
+  const over: number[] = [];
+  const answers = new Answers(
+    () => now,
+    (lockId) => over.push(lockId),
+  );
   answers.ask(ask('1'));
   const granted = grant('1', 7);
   answers.answer({ ...granted, data: { ...granted.data, expires: 100 } });
   now = 99;
   expect(answers.ask(ask('1'))).toMatchObject({ type: 'lock-result', id: '1' });
   now = 100;
+  expect(over).toEqual([]);
   expect(answers.ask(ask('1'))).toBe('new');
+  expect(over).toEqual([7]);
+  // What comes late for the old lock does not touch the new question.
+  answers.ask({ type: 'unlock-request', id: '[server]1', from: '[server]', data: { id: 7 } });
   expect(answers.ask(ask('1'))).toBe('answering');
 });
 
 it('takes each request of the server for a new one: a new server counts from one', () => {
-  const answers = new Answers(() => 0);
+  const answers = new Answers(
+    () => 0,
+    () => undefined,
+  );
   const request = { type: 'unlock-request', id: '[server]1', from: '[server]', data: { id: 7 } };
   expect([answers.ask(request), answers.ask(request)]).toEqual(['new', 'new']);
 });
 
 it('forgets the oldest answer when there are too many, and nothing that is not answered', () => {
-  const answers = new Answers(() => 0, 3);
+  const answers = new Answers(
+    () => 0,
+    () => undefined,
+    3,
+  );
   answers.ask(ask('open'));
   for (const id of ['1', '2', '3', '4']) {
     answers.ask(ask(id));

@@ -47,6 +47,7 @@ function lab(verdict: (refusal: Refusal) => 'now' | 'later' | 'never' = () => 'l
       lost: (reason) => told.push(`lost: ${reason}`),
       failed: ({ reason }) => told.push(`failed: ${reason}`),
       refused: verdict,
+      exiting: () => undefined,
     },
     { WebSocket: Socket as unknown as new () => WebSocket, clock, random: () => 0.5 },
   );

@@ -18,7 +18,8 @@ class CorkedSocket extends EventEmitter {
 function lab() {
   const socket = new CorkedSocket();
   const clock = new VirtualClock();
-  return { told: socket.told, clock, output: new HeldOutput(socket as unknown as Socket, clock) };
+  const exiting = () => void socket.told.push('exiting');
+  return { told: socket.told, clock, output: new HeldOutput(socket as unknown as Socket, clock, exiting) };
 }
 
 /** All that is due behind this turn's promises has happened. */
@@ -69,8 +70,8 @@ it('lets everything leave when the process exits, and listens for that no longer
   second.output.hold(false);
   for (const listener of process.listeners('exit').slice(before)) Reflect.apply(listener, process, [0]);
   expect([first.told, second.told]).toEqual([
-    ['held', 'free'],
-    ['held', 'free'],
+    ['held', 'exiting', 'free'],
+    ['held', 'exiting', 'free'],
   ]);
   first.output.end();
   second.output.end();

@@ -43,7 +43,10 @@ function lab(isMaster: boolean, hasSessions = true) {
   const incoming = new Incoming({
     ipc: ipc as unknown as RemoteIPCPeer,
     classes,
-    answers: new Answers(() => 0),
+    answers: new Answers(
+      () => 0,
+      () => undefined,
+    ),
     eventNumbers: new EventNumbers(() => 'session'),
     has: () => false,
     answered: () => undefined,

@@ -26,12 +26,13 @@ function lab(areShared = true) {
     },
   } as unknown as RemoteIPCPeer;
   let ids = 0;
+  let makeReady: () => unknown = () => undefined;
   const locks = new WorkerLocks({
     ipc,
     clock,
     createId: () => `id${++ids}`,
     exitingError: (text) => new Error(`Exiting: ${text}`),
-    granted: async () => undefined,
+    granted: async () => void (await makeReady()),
     forget: (id) => forgotten.push(id),
     areShared,
   });
@@ -41,6 +42,9 @@ function lab(areShared = true) {
   };
   return {
     clock,
+    makeReady: (act: () => unknown) => {
+      makeReady = act;
+    },
     locks,
     asked,
     grant,
@@ -211,19 +215,66 @@ describe('transactions of a worker that read', () => {
     expect(types()).toEqual(['lock-request', 'unlock-request']);
   });
 
-  it('wait for the one that is asked for, and ask themselves if that is refused', async () => {
-    const { locks, open, grant, types } = lab();
-    const all = ['t', 'u', 'v'].map((tid) => locks.lock(want(tid, false)));
+  it('wait for the one that is asked for, and are refused with it', async () => {
+    const { locks, open, grant, types, ipc } = lab();
+    const all = ['t', 'u', 'u', 'u', 'v'].map((tid) => locks.lock(want(tid, false)));
     expect(types()).toEqual(['lock-request']);
     open[0]?.reject(new Error('denied'));
-    await expect(all[0]).rejects.toThrow('denied');
-    await turnOfTheLoop();
-    expect(types()).toEqual(['lock-request', 'lock-request']);
+    for (const one of all) await expect(one).rejects.toThrow('denied');
+    expect([types(), ipc._locks]).toEqual([['lock-request'], []]);
+    const again = ['t', 'u'].map((tid) => locks.lock(want(tid, false)));
     grant(1, 2);
-    expect(await Promise.all(all.slice(1))).toMatchObject([
-      { id: 2, tid: 'u' },
-      { id: 2, tid: 'v' },
-    ]);
+    expect(await Promise.all(again)).toMatchObject([{ id: 2 }, { id: 2 }]);
+  });
+
+  it('several times in one transaction wait for one lock, if they cannot use that of another one', async () => {
+    for (const spoil of ['a writer', 'a slow start'] as const) {
+      const it = lab();
+      if (spoil === 'a slow start') it.makeReady(() => it.clock.advance(5));
+      const all = ['t', 'u', 'u', 'u'].map((tid) => it.locks.lock(want(tid, false)));
+      if (spoil === 'a writer') void it.locks.lock(want('w', true));
+      it.grant(0, 1);
+      await turnOfTheLoop();
+      it.makeReady(() => undefined);
+      const own = asks(it).length - 1;
+      it.grant(own, 2);
+      expect(await Promise.all(all)).toMatchObject([{ id: 1 }, { id: 2 }, { id: 2 }, { id: 2 }]);
+      expect(asks(it)).toHaveLength(own + 1);
+    }
+  });
+
+  it('several times in one transaction, when each lock is near its end, get one each', async () => {
+    const it = lab();
+    const all = [1, 2, 3].map(() => it.locks.lock(want('t', false)));
+    for (const [index] of all.entries()) {
+      it.grant(index, index, 1_000);
+      await turnOfTheLoop();
+    }
+    expect(await Promise.all(all)).toMatchObject([{ id: 0 }, { id: 1 }, { id: 2 }]);
+  });
+
+  it('of a process that has begun to close meanwhile are refused', async () => {
+    const { locks, open, ipc } = lab();
+    const all = ['t', 't'].map((tid) => locks.lock(want(tid, false)));
+    Object.assign(ipc, { _exiting: true });
+    open[0]?.reject(new Error('gave up'));
+    await expect(all[0]).rejects.toThrow('gave up');
+    await expect(all[1]).rejects.toThrow('Exiting');
+    expect(ipc._locks).toEqual([]);
+  });
+
+  it('get nothing by a lock that was lost before they could use it', async () => {
+    const it = lab();
+    let goOn = (): void => undefined;
+    it.makeReady(() => new Promise<void>((resolve) => (goOn = resolve)));
+    const first = it.locks.lock(want('t', true));
+    it.grant(0, 1);
+    await turnOfTheLoop();
+    const over = it.locks.lose();
+    goOn();
+    await expect(first).rejects.toThrow('was lost');
+    await over;
+    expect(it.types()).toEqual(['lock-request']);
   });
 
   it('ask themselves after 5 ms, and near the end of the lock', async () => {
@@ -303,6 +354,22 @@ describe('transactions of a worker that read', () => {
     await write;
     void it.locks.lock(want('u', false));
     expect(asks(it).map(({ write }) => write)).toEqual([false, true, false]);
+  });
+
+  it('and write have to wait for all who read under that name, on an older lock too', async () => {
+    const it = await reader();
+    const others = await it.locks.lock(want('u', false));
+    it.clock.advance(61_000);
+    const second = it.locks.lock(want('t', false));
+    it.grant(1, 2);
+    await second;
+    void it.locks.lock(want('t', true));
+    await turnOfTheLoop();
+    expect(asks(it)).toHaveLength(2);
+    await others.release();
+    await turnOfTheLoop();
+    const [common, , upgrade] = asks(it);
+    expect(upgrade).toMatchObject({ tid: common?.tid, write: true });
   });
 
   it('and want to write while they wait for a lock, ask for that behind it', async () => {
