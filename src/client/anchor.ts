@@ -1,4 +1,8 @@
 import type { Clock } from '../broker/ports.js';
+import type { IPCLock, LockDetails } from './acebase.js';
+
+const LOCKED = 'locked';
+const DONE = 'done';
 
 /** A transaction of AceBase. */
 export type TransactionId = string | number;
@@ -97,4 +101,44 @@ export class Anchor {
   #wake(): void {
     for (const look of this.#waiting.splice(0)) look();
   }
+}
+
+/**
+ * A lock as AceBase uses it, that is granted under one of the master.
+ *
+ * @param ended called once, when it is given back
+ */
+export function lockUnder(
+  { granted }: Anchor,
+  { path, tid, write, comment = '' }: LockDetails,
+  ended: () => void,
+): IPCLock {
+  const { id, expires } = granted;
+  let isHeld = true;
+  const lock: IPCLock = {
+    id,
+    tid,
+    path,
+    forWriting: write,
+    state: LOCKED,
+    expires,
+    comment,
+    release: async () => {
+      if (!isHeld) return;
+      isHeld = false;
+      lock.state = DONE;
+      ended();
+    },
+    // A transaction that holds a lock may always have it on the parent: the master's rule looks at no path.
+    moveToParent: async () => {
+      lock.path = parentOf(lock.path);
+      return lock;
+    },
+  };
+  return lock;
+}
+
+function parentOf(path: string): string {
+  const end = Math.max(path.lastIndexOf('/'), path.lastIndexOf('['));
+  return path.slice(0, Math.max(end, 0));
 }

@@ -1,7 +1,7 @@
 import type { ClaimedLock } from '../broker/peers/session.js';
 import type { Clock } from '../broker/ports.js';
 import { type IPCLock, type LockDetails, type LockInfo, loggerOf, type RemoteIPCPeer } from './acebase.js';
-import { Anchor, type GrantedLock, type TransactionId } from './anchor.js';
+import { Anchor, type GrantedLock, lockUnder, type TransactionId } from './anchor.js';
 import { subjectOf } from './outgoing.js';
 
 /** The share of the lock timeout that a lock must have left for others to be granted under it. */
@@ -18,9 +18,6 @@ const DEFAULT_LOCK_TIMEOUT_S = 120;
 
 /** What AceBase asks a master for only while it holds a lock, and waits for. */
 const UNDER_LOCK = new Set(['fst.allocate', 'index.update']);
-
-const LOCKED = 'locked';
-const DONE = 'done';
 
 /** A lock that the master is asked for. */
 interface PendingAnchor {
@@ -101,7 +98,10 @@ export class WorkerLocks {
     try {
       const anchor = await this.#anchorFor(details);
       info.granted = true;
-      info.lock = this.#share(anchor, info, details);
+      info.lock = lockUnder(anchor, details, () => {
+        this.#release(anchor, details.tid);
+        this.#remove(info);
+      });
       return info.lock;
     } catch (error) {
       this.#remove(info);
@@ -289,34 +289,6 @@ export class WorkerLocks {
     this.#transactionOf(tid).anchors.add(anchor);
   }
 
-  #share(anchor: Anchor, info: LockInfo, { path, write, comment = '' }: LockDetails): IPCLock {
-    const { id, expires } = anchor.granted;
-    const { tid } = info;
-    let isHeld = true;
-    const lock: IPCLock = {
-      id,
-      tid,
-      path,
-      forWriting: write,
-      state: LOCKED,
-      expires,
-      comment,
-      release: async () => {
-        if (!isHeld) return;
-        isHeld = false;
-        lock.state = DONE;
-        this.#release(anchor, tid);
-        this.#remove(info);
-      },
-      // A transaction that holds a lock may always have it on the parent: the master's rule looks at no path.
-      moveToParent: async () => {
-        lock.path = parentOf(lock.path);
-        return lock;
-      },
-    };
-    return lock;
-  }
-
   /** One lock less under it; the last one gives it back, and waits for no answer. */
   #release(anchor: Anchor, tid: TransactionId): void {
     if (anchor.drop(tid)) {
@@ -409,9 +381,4 @@ export class WorkerLocks {
 
 function lostError(tid: TransactionId): Error {
   return new Error(`lock on tid ${tid} was lost with the connection, not allowed to continue`);
-}
-
-function parentOf(path: string): string {
-  const end = Math.max(path.lastIndexOf('/'), path.lastIndexOf('['));
-  return path.slice(0, Math.max(end, 0));
 }
