@@ -14,8 +14,7 @@ const WAYS = ['stock client', 'our client', "ipc: 'socket'", 'no IPC'] as const;
 type Way = (typeof WAYS)[number];
 
 /** Operations each second: all workers write, all read, and one writes while the others read. */
-const RATES = ['writes', 'reads', 'mixedWrites', 'mixedReads'] as const;
-type Rates<T> = Readonly<Record<(typeof RATES)[number], T>>;
+type Rates<T> = Readonly<Record<'writes' | 'reads' | 'mixedWrites' | 'mixedReads', T>>;
 
 /** What one way came to, all workers together. */
 export interface WayResult extends Rates<Figure> {
@@ -51,7 +50,7 @@ export async function measureAceBase({ scale, say }: TargetsOrder): Promise<AceB
     }
   }
   const results = [...samples].map(([way, ofWay]) => {
-    const figure = (rate: (typeof RATES)[number]): Figure => figureOf(ofWay.map((sample) => sample[rate]));
+    const figure = (rate: keyof Rates<number>): Figure => figureOf(ofWay.map((sample) => sample[rate]));
     return {
       way,
       writes: figure('writes'),

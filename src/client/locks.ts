@@ -11,7 +11,7 @@ const LEAST_TIME_LEFT = 1 / 2;
  * Milliseconds after its grant for which a lock for reading serves other transactions too: for so much longer than one of
  * them, writers of other processes may have to wait.
  */
-const OPEN_MS = 5;
+export const OPEN_MS = 5;
 
 /** AceBase's own, in seconds. */
 const DEFAULT_LOCK_TIMEOUT_S = 120;
@@ -148,7 +148,7 @@ export class WorkerLocks {
     const { ipc, forget } = this.#settings;
     for (const [id, { request, reject }] of [...ipc._requests]) {
       const { type, data } = request;
-      const { tid } = data as { tid?: string | number };
+      const { tid } = data as { tid?: TransactionId };
       const isLock = type === 'lock-request' && tid !== undefined && names.has(tid);
       if (!isLock && !(type === 'request' && UNDER_LOCK.has(subjectOf(request) ?? ''))) continue;
       forget(id);
@@ -156,8 +156,8 @@ export class WorkerLocks {
     }
   }
 
-  /** @param mayJoin whether to wait for a lock that another transaction asks for; once is enough */
-  async #anchorFor(details: LockDetails, mayJoin = true): Promise<Anchor> {
+  /** @param hasJoined whether it has waited already for what another transaction asked for: once is enough */
+  async #anchorFor(details: LockDetails, hasJoined = false): Promise<Anchor> {
     const transaction = this.#transactionOf(details.tid);
     if (!this.#settings.areShared) return this.#ask(details, transaction);
     const anchor = this.#usable(transaction, details);
@@ -166,7 +166,8 @@ export class WorkerLocks {
       return anchor;
     }
     const own = this.#coming(transaction, details);
-    const common = mayJoin && this.#mayJoin(transaction, details.write) ? this.#comingCommon : undefined;
+    const mayJoin = !hasJoined && this.#mayJoin(transaction, details.write);
+    const common = mayJoin ? this.#comingCommon : undefined;
     if (own !== undefined) {
       // Whether it was refused is said to who asked for it; and to all who joined.
       if (own.isJoined) await own.anchor;
@@ -174,7 +175,7 @@ export class WorkerLocks {
     } else if (common !== undefined) await this.#join(common, details.tid, transaction);
     else return this.#ask(details, transaction);
     this.#throwIfOver(details.tid);
-    return this.#anchorFor(details, mayJoin && common === undefined);
+    return this.#anchorFor(details, hasJoined || common !== undefined);
   }
 
   /** Waits for what another transaction asks for. The entry is gone before anybody goes on: nobody waits for it twice. */
@@ -243,8 +244,8 @@ export class WorkerLocks {
     const { tid, write } = details;
     const held = [...transaction.anchors].at(-1);
     const name = isCommon ? createId() : (held?.granted.tid ?? tid);
-    for (const anchor of this.#anchors) {
-      if (!write || anchor.granted.tid !== name) continue;
+    for (const anchor of write ? this.#anchors : []) {
+      if (anchor.granted.tid !== name) continue;
       anchor.close();
       if (anchor.isSharedBeside(tid)) await this.#becomeOnlyHolder(tid, anchor);
     }

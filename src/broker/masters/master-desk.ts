@@ -42,7 +42,8 @@ export class MasterDesk {
   readonly #returns: LockReturns;
   readonly #changes: LockChanges;
   readonly #expiry: LockExpiry;
-  readonly #olderLocks: OlderLocks;
+  /** Locks from before this server, and those who tell of them. */
+  readonly olderLocks: OlderLocks;
   /** For people to read. */
   readonly overview: LockOverview;
   #isInDoubt = false;
@@ -70,18 +71,18 @@ export class MasterDesk {
       writersMayGo: () => this.#gate.review(),
       sent: settings.sent,
     });
-    this.#olderLocks = new OlderLocks({
+    this.olderLocks = new OlderLocks({
       ...settings,
       ledger: this.#ledger,
       grace: limits.reconnectGrace,
       giveBack: (id) => this.#returns.giveBack(id),
       review: () => this.#gate.review(),
     });
-    this.#changes = new LockChanges({ ledger: this.#ledger, olderLocks: this.#olderLocks });
+    this.#changes = new LockChanges({ ledger: this.#ledger, olderLocks: this.olderLocks });
     this.#gate = new LockGate({
       ...settings,
-      isHoldingGrants: () => this.closing.hasBegun || this.#olderLocks.isHoldingGrants,
-      mayBeGranted: (open) => this.#olderLocks.mayBeGranted(open),
+      isHoldingGrants: () => this.closing.hasBegun || this.olderLocks.isHoldingGrants,
+      mayBeGranted: (open) => this.olderLocks.mayBeGranted(open),
       ledger: this.#ledger,
       indexCreations: this.#indexCreations,
       ranOut,
@@ -140,11 +141,6 @@ export class MasterDesk {
     }
   }
 
-  /** Locks from before this server, and those who tell of them. */
-  get olderLocks(): OlderLocks {
-    return this.#olderLocks;
-  }
-
   /** A worker is gone for good: what it asked and held has no meaning any more. */
   gone(worker: Peer): void {
     const { seat, delivery, incidents, database, limits, counters } = this.#settings;
@@ -186,7 +182,7 @@ export class MasterDesk {
     this.#returns.forget();
     if (this.#settings.limits.lockRecovery) this.#ledger.orphanAll();
     else this.#ledger.clear();
-    this.#olderLocks.masterLeft();
+    this.olderLocks.masterLeft();
     this.#expiry.masterLeft();
     for (const mail of this.#indexCreations.end()) this.#keep(mail);
     for (const { open, payload } of this.#gate.end()) this.#keep(mailOf(open, payload));
@@ -222,7 +218,7 @@ export class MasterDesk {
    * @param conclude is called once, unless the master goes away before
    */
   prove(master: Peer, conclude: (verdict: 'new' | 'old') => void): void {
-    this.#olderLocks.adopt(master);
+    this.olderLocks.adopt(master);
     const mayBeLast = this.#isInDoubt || !this.#ledger.isEmpty;
     // A client that has a session says itself who it is.
     const isNew = master.session !== undefined || !(mayBeLast || this.#proof.mayFormerReturn);
@@ -230,10 +226,9 @@ export class MasterDesk {
       conclude('new');
       return;
     }
-    const { orphans, highestId } = this.#ledger;
-    const [orphan] = orphans;
+    const [orphan] = this.#ledger.orphans;
     const id = this.#returns.nextId();
-    const last = mayBeLast ? highestId : undefined;
+    const last = mayBeLast ? this.#ledger.highestId : undefined;
     const question = this.#proof.begin(id, orphan?.tid ?? id, last, (verdict, lockId) => {
       if (lockId !== undefined) this.#returns.giveBack(lockId);
       conclude(verdict);
@@ -260,7 +255,7 @@ export class MasterDesk {
   stop(): void {
     this.masterCame();
     this.#proof.cancel();
-    this.#olderLocks.stop();
+    this.olderLocks.stop();
     this.#indexCreations.end();
     this.#gate.end();
     this.#requests.clear();

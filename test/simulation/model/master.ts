@@ -126,17 +126,10 @@ export class Master extends Storage {
         reply({ ok: true, index: this.#indexOf(data.key) });
         return;
       case 'index.create':
-        this.#beginBuild();
         begin(
-          this.#createIndex(),
-          (created) => {
-            this.#endBuild();
-            reply(created);
-          },
-          ({ message: reason }) => {
-            this.#endBuild();
-            reply({ ok: false, reason });
-          },
+          this.ours === undefined ? this.#createIndex() : this.#createIndexAlone(),
+          reply,
+          ({ message: reason }) => reply({ ok: false, reason }),
         );
         return;
       case 'index.update':
@@ -144,19 +137,6 @@ export class Master extends Storage {
         reply({ ok: this.indexes.has(data.fileName) });
         return;
     }
-  }
-
-  #beginBuild(): void {
-    if (this.ours !== undefined) this.#builds += 1;
-  }
-
-  /** Writers begin again when all have heard of the index. */
-  #endBuild(): void {
-    if (this.ours === undefined) return;
-    this.after(INDEX_NEWS_MS, () => {
-      this.#builds -= 1;
-      if (this.#builds === 0) for (const message of this.#waitingForBuilds.splice(0)) this.#lock(message);
-    });
   }
 
   #allocate(records: number): Range[] {
@@ -221,6 +201,19 @@ export class Master extends Storage {
     yield* wait<void>((resolve) => this.after(random.fraction() * 100, resolve));
     this.notify({ type: 'index.created', fileName });
     return { ok: true, fileName };
+  }
+
+  /** With the repair `index-builds`: writers begin again when all have heard of the index. */
+  *#createIndexAlone(): Task<{ ok: true; fileName: string }> {
+    this.#builds += 1;
+    try {
+      return yield* this.#createIndex();
+    } finally {
+      this.after(INDEX_NEWS_MS, () => {
+        this.#builds -= 1;
+        if (this.#builds === 0) for (const message of this.#waitingForBuilds.splice(0)) this.#lock(message);
+      });
+    }
   }
 
   /** AceBase's master answers some turns of the event loop after it was asked. */

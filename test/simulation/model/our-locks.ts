@@ -1,10 +1,8 @@
 import type { ClaimedLock } from '../../../src/broker/peers/session.js';
+import { OPEN_MS } from '../../../src/client/locks.js';
 import type { Belief } from '../checks/beliefs.js';
 import type { Lock, Question } from './messages.js';
 import type { OpenRequest } from './stock-peer.js';
-
-/** `OPEN_MS` of `src/client/locks.ts`. */
-const OPEN_MS = 5;
 
 /** A lock that a master granted to a process with our client, and how many locks each transaction has under it. */
 export interface Anchor {
@@ -16,7 +14,7 @@ export interface Anchor {
 }
 
 /** What a lock is asked for with. */
-interface Asked {
+export interface Asked {
   readonly tid: string;
   readonly write: boolean;
 }

@@ -1,6 +1,6 @@
 import type { World } from '../world.js';
 import type { Lock, Message, Question, Range } from './messages.js';
-import type { Anchor } from './our-locks.js';
+import type { Anchor, Asked } from './our-locks.js';
 import { lockOf } from './stock-peer.js';
 import { addressOf, type HeldLock, Storage } from './storage.js';
 import { begin, type Task, wait } from './task.js';
@@ -238,7 +238,7 @@ export class Worker extends Storage {
     }
   }
 
-  *#askForLock(path: string, asked: { readonly tid: string; readonly write: boolean }): Task<HeldLock> {
+  *#askForLock(path: string, asked: Asked): Task<HeldLock> {
     const { tid, write } = asked;
     const locks = this.ours?.locks;
     const { name = tid, isCommon = false } = locks?.asks(asked) ?? {};
@@ -256,7 +256,7 @@ export class Worker extends Storage {
   }
 
   /** A lock of ours serves for further ones. */
-  #share(asked: { readonly tid: string; readonly write: boolean }): HeldLock | undefined {
+  #share(asked: Asked): HeldLock | undefined {
     if (this.ours === undefined) return undefined;
     const { tid } = asked;
     this.#mayGoOn(tid);
