@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { WatchedProcess } from '../../support/child-process.js';
 import { exampleFile, freePorts, startExample } from '../../support/example.js';
+import { untilStatus } from '../../support/status.js';
 import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
 import { eventually } from '../../support/waiting.js';
 
@@ -18,7 +19,7 @@ let workers: readonly WatchedProcess[];
 
 async function begin(options: Readonly<Record<string, string>>): Promise<void> {
   path = await temporaryDirectory('embedded');
-  const [ipcPort, httpPort] = await freePorts(2);
+  const [ipcPort = 0, httpPort] = await freePorts(2);
   orders = `http://localhost:${httpPort}/orders`;
   const env = { DB_PATH: path, IPC_PORT: String(ipcPort), HTTP_PORT: String(httpPort), ...options };
   const start = (name: string, file: string) => {
@@ -29,6 +30,8 @@ async function begin(options: Readonly<Record<string, string>>): Promise<void> {
   app = start('app', 'app.js');
   await eventually(() => fetch(orders));
   workers = [start('worker 1', 'worker.js'), start('worker 2', 'worker.js')];
+  // One worker can pack all orders while the other is still being loaded, and would die of a signal.
+  await untilStatus(ipcPort, 'shop_data', ({ peerCount }) => peerCount === 3);
 }
 
 async function finish(): Promise<void> {
