@@ -1,8 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { PeerStatus } from '../../../../src/server/monitoring/status.js';
 import { ContractProcess } from '../../../support/contract-process.js';
 import { LineProxy } from '../../../support/line-proxy.js';
 import { ServerProcess } from '../../../support/server-process.js';
+import { untilStatus } from '../../../support/status.js';
 import { removeDirectory, temporaryDirectory } from '../../../support/temporary-directory.js';
 import { type Spec, specs } from './specs.js';
 
@@ -23,6 +25,10 @@ async function alone(log: boolean): Promise<Setting> {
   return { one: process, two: process, end };
 }
 
+function isConnected({ state }: PeerStatus): boolean {
+  return state === 'connected';
+}
+
 async function clustered(log: boolean, isDisturbed: boolean): Promise<Setting> {
   const path = await temporaryDirectory('contract');
   let server = await ServerProcess.start();
@@ -35,6 +41,8 @@ async function clustered(log: boolean, isDisturbed: boolean): Promise<Setting> {
   let isOver = !isDisturbed;
   const disturb = async () => {
     for (let round = 0; !isOver; round++) {
+      // However slow the machine, both are at work for a moment between two breaks.
+      await untilStatus(server.port, 'mydb_data', ({ peers }) => peers.filter(isConnected).length === 2);
       await delay(250);
       if (isOver) return;
       if (round % 4 === 3) {
