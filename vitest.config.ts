@@ -1,10 +1,20 @@
 import { defineConfig } from 'vitest/config';
+import { LongFirst } from './test/support/long-first.js';
 
 export default defineConfig({
   test: {
     reporters: ['default', './test/support/browser-notice.ts', './test/support/nginx-notice.ts'],
+    sequence: { sequencer: LongFirst },
     projects: [
-      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 30_000 } },
+      {
+        test: {
+          name: 'unit',
+          include: ['test/unit/**/*.test.ts'],
+          testTimeout: 30_000,
+          // They change nothing that others see, and loading everything anew for each file takes longer than the tests.
+          isolate: false,
+        },
+      },
       { test: { name: 'conformance', include: ['test/conformance/**/*.test.ts'], testTimeout: 120_000 } },
       {
         test: {
