@@ -32,14 +32,13 @@ export class LockChanges {
   unlock(open: OpenRequest): LockChange {
     const { ledger, olderLocks } = this.#settings;
     const lock = this.#heldBy(open);
-    const orphan = this.orphanOf(open);
-    if (orphan !== undefined && lock !== undefined && !orphan.isHalfReleased) {
-      // It holds this number twice, of two masters: nobody can tell which one it means. Both end with the second.
-      orphan.isHalfReleased = true;
-      return { to: 'server', orphan: undefined };
-    }
+    const orphans = this.#orphansOf(open);
+    const [orphan] = orphans;
+    const count = orphans.length + (lock === undefined ? 0 : 1);
+    // It holds this number several times, of several masters: nobody can tell which one it means. All end with the last.
+    if (orphan !== undefined && ++orphan.returns < count) return { to: 'server', orphan: undefined };
     if (orphan !== undefined && olderLocks.mayBeOfNext(orphan)) return { to: 'next master' };
-    if (orphan !== undefined) this.endOrphan(orphan);
+    for (const each of orphans) this.endOrphan(each);
     if (lock !== undefined) ledger.release(lock);
     const isMasters = lock !== undefined || olderLocks.mayInclude(open);
     return isMasters ? { to: 'master' } : { to: 'server', orphan };
@@ -66,8 +65,13 @@ export class LockChanges {
   }
 
   /** A lock of a former master that the asker holds under the number that it names. */
-  orphanOf({ asker, request }: OpenRequest): Lock | undefined {
-    return request.lockId === undefined ? undefined : this.#settings.ledger.orphanOf(asker, request.lockId);
+  orphanOf(open: OpenRequest): Lock | undefined {
+    return this.#orphansOf(open)[0];
+  }
+
+  /** All of them, of the earliest master first. */
+  #orphansOf({ asker, request }: OpenRequest): readonly Lock[] {
+    return request.lockId === undefined ? [] : this.#settings.ledger.orphansOf(asker, request.lockId);
   }
 
   /** A lock of a former master is held no longer. */

@@ -17,8 +17,8 @@ export interface Lock {
   readonly since: number;
   /** The grant, for people who ask. */
   readonly grant: Uint8Array;
-  /** Whether its holder gave back one of two locks that have this number. */
-  isHalfReleased: boolean;
+  /** How often its holder gave back a lock of this number, while it held several that have it. */
+  returns: number;
   /** The session of the master that granted it, if its holder told it after a restart of the server. */
   readonly epoch?: string | undefined;
 }
@@ -70,6 +70,8 @@ export interface LockObserver {
   orphaned(locks: number): void;
 }
 
+const NONE: readonly Lock[] = [];
+
 /** The locks of one database. */
 export class LockLedger {
   /** Of the master that is there, by the numbers that it gave them. */
@@ -114,7 +116,7 @@ export class LockLedger {
     const grant = keptCopy(message);
     const { id, tid, isWrite } = granted;
     // Named one by one: a spread costs more than all else here.
-    this.#held.set(id, { id, holder, tid, isWrite, since, grant, isHalfReleased: false });
+    this.#held.set(id, { id, holder, tid, isWrite, since, grant, returns: 0 });
     this.#locksByTid.set(granted.tid, this.#countOf(granted.tid) + 1);
     if (granted.id > this.highestId) this.highestId = granted.id;
   }
@@ -127,7 +129,7 @@ export class LockLedger {
     grant: Uint8Array,
     epoch: string | undefined,
   ): void {
-    this.#orphans.add({ ...granted, holder, since, grant, isHalfReleased: false, epoch });
+    this.#orphans.add({ ...granted, holder, since, grant, returns: 0, epoch });
     this.#locksByTid.set(granted.tid, this.#countOf(granted.tid) + 1);
   }
 
@@ -157,10 +159,10 @@ export class LockLedger {
     return this.#held.get(id);
   }
 
-  /** The lock of a former master that this worker holds under that number. */
-  orphanOf(holder: Peer, id: number): Lock | undefined {
-    for (const lock of this.#orphans) if (lock.holder === holder && lock.id === id) return lock;
-    return undefined;
+  /** The locks of former masters that this worker holds under that number, oldest first. */
+  orphansOf(holder: Peer, id: number): readonly Lock[] {
+    if (this.#orphans.size === 0) return NONE;
+    return [...this.#orphans].filter((lock) => lock.holder === holder && lock.id === id);
   }
 
   /** The locks of one worker: those of the present master, and those of former ones. */

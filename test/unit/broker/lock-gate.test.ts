@@ -86,6 +86,21 @@ describe('the fence around locks of a master that is gone [PROTOCOL-12.4]', () =
     expect(lab.broker.locks('mydb_data').held).toEqual([]);
   });
 
+  it('ends them also when the second master, too, goes before both were given back', () => {
+    const { lab, master, a, b } = afterMaster({ lockId: 1, tid: 'tA', write: true });
+    lab.grantLock(a, master, { lockId: 1, tid: 'tA', write: true });
+    const unlock = (id: string) => a.tells({ type: 'unlock-request', id, data: { id: 1 } }, '[master]');
+    unlock('first');
+    master.leaves();
+    const third = lab.connectMaster();
+    b.tells(lockRequest('w', 'tB', true), '[master]');
+    expect(passed(third)).toEqual([]);
+    unlock('second');
+    expect(a.messages('unlock-result').map(({ id }) => id)).toEqual(['first', 'second']);
+    expect(passed(third)).toEqual(['w']);
+    expect(lab.broker.locks('mydb_data').held).toEqual([]);
+  });
+
   it('moves an orphan without asking the new master', () => {
     const { master, a } = afterMaster({ lockId: 5, tid: 'tA', write: true });
     a.tells({ type: 'move-lock-request', id: 'm', data: { id: 5, move_to: 'parent' } }, '[master]');
