@@ -32,6 +32,8 @@ export class Line implements Link {
   #lastUp = 0;
   #lastDown = 0;
   #undelivered = 0;
+  /** What is to be told of each thing that was said and has not arrived, if the line breaks. */
+  readonly #underWay = new Set<() => void>();
 
   constructor(world: World, process: StockPeer, visitor: Visitor) {
     this.#world = world;
@@ -115,6 +117,8 @@ export class Line implements Link {
   /** The line breaks: what is under way is lost. */
   break({ serverAfter, processAfter }: Breakage): void {
     this.#isBroken = true;
+    for (const lost of this.#underWay) lost();
+    this.#underWay.clear();
     const { clock } = this.#world;
     if (serverAfter !== undefined) clock.schedule(serverAfter, () => this.#left('the line broke'));
     if (processAfter !== undefined) {
@@ -147,11 +151,15 @@ export class Line implements Link {
 
   #toServer(deliver: () => void, lost: () => void = () => undefined): void {
     this.#lastUp = this.#arrival(this.#lastUp);
+    if (this.#isBroken) {
+      lost();
+      return;
+    }
+    this.#underWay.add(lost);
     this.#world.clock.schedule(this.#lastUp - this.#world.clock.now(), () => {
-      if (this.#isBroken || this.#hasLeft || !this.#server.isUp) lost();
-      else {
-        deliver();
-      }
+      if (!this.#underWay.delete(lost)) return;
+      if (this.#hasLeft || !this.#server.isUp) lost();
+      else deliver();
     });
   }
 

@@ -39,7 +39,9 @@ export class Beliefs {
   /** A worker has got a lock. */
   begins(holder: StockPeer, { tid, write, expires }: Lock): Belief {
     const belief = { holder, tid, write, expires };
-    for (const other of this.#beliefs) {
+    // Who was given up may find a grant that was under way to him, and no server can take it back.
+    const others = this.#counts(belief) ? this.#beliefs : [];
+    for (const other of others) {
       if (other.tid === tid || !(write || other.write) || !this.#counts(other)) continue;
       const [mine, its] = [describe(belief), describe(other)];
       // Who writes with a lock that ran out may give back another one by its number.

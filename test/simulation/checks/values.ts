@@ -93,8 +93,8 @@ export class Values {
     if (this.acknowledgedOf(move.key) === move.value) this.#acknowledged.set(move.key, move.value - 1);
   }
 
-  /** The one who moved it last has died, perhaps before anybody heard of it. */
-  rootWriterDied(writer: StockPeer, former: number): void {
+  /** The one who moved it last has died, or was stopped until he is given up: perhaps before it was in the file. */
+  rootWriterGone(writer: StockPeer, former: number): void {
     if (this.#move?.writer === writer) this.#roots = [...this.#roots, former];
   }
 

@@ -38,8 +38,14 @@ export class Worker extends Storage {
     this.world.checks.values.reads(`${this.name} hears from ${from}:`, data.path, data.val, 0);
   }
 
+  override pause(milliseconds: number): void {
+    const { limits, checks, file } = this.world;
+    if (milliseconds >= limits.reconnectGrace) checks.values.rootWriterGone(this, file.root);
+    super.pause(milliseconds);
+  }
+
   protected override ended(): void {
-    this.world.checks.values.rootWriterDied(this, this.world.file.root);
+    this.world.checks.values.rootWriterGone(this, this.world.file.root);
     super.ended();
   }
 
