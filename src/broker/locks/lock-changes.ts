@@ -33,7 +33,7 @@ export class LockChanges {
     const { ledger, olderLocks } = this.#settings;
     const lock = this.#heldBy(open);
     const orphans = this.#orphansOf(open);
-    const [orphan] = orphans;
+    const orphan = orphans[0];
     const count = orphans.length + (lock === undefined ? 0 : 1);
     // It holds this number several times, of several masters: nobody can tell which one it means. All end with the last.
     if (orphan !== undefined && ++orphan.returns < count) return { to: 'server', orphan: undefined };
