@@ -7,6 +7,14 @@ const { AceBaseServer } = require('acebase-server');
 
 const { DB_NAME, DB_PATH, DB_ADMIN_PASSWORD, HTTP_HOST, HTTP_PORT } = process.env;
 
+const needed = ['DB_NAME', 'DB_PATH', 'ACEBASE_IPC_HOST', 'ACEBASE_IPC_PORT', 'ACEBASE_IPC_ROLE'];
+if (process.env.ACEBASE_IPC_ROLE === 'worker') needed.push('HTTP_PORT');
+const missing = needed.filter((name) => !process.env[name]);
+if (missing.length > 0) {
+  console.error(`Set ${missing.join(', ')} in the environment.`);
+  process.exit(1);
+}
+
 const ipc = {
   host: process.env.ACEBASE_IPC_HOST,
   port: Number(process.env.ACEBASE_IPC_PORT),
@@ -16,7 +24,10 @@ const ipc = {
 };
 
 // Containers and systemd stop a process with SIGTERM; acebase-server and the files above go by SIGINT.
-process.once('SIGTERM', () => process.emit('SIGINT'));
+process.once('SIGTERM', () => {
+  // Nobody listens while a master waits for its turn: no database is open yet.
+  if (!process.emit('SIGINT')) process.exit(0);
+});
 
 async function startMaster() {
   await untilNoMaster(DB_NAME, ipc);

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
-import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { WatchedProcess } from '../../support/child-process.js';
-import { exampleEnvironment, exampleFile, freePorts } from '../../support/example.js';
+import { exampleEnvironment, exampleFile, freePorts, startExample } from '../../support/example.js';
 import { type PrivateAuthority, privateAuthority } from '../../support/private-authority.js';
 import { ServerProcess } from '../../support/server-process.js';
 import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
@@ -82,4 +82,31 @@ it('says that nobody listens, and says it again', async () => {
   const [port = 0] = await freePorts(1);
   const started = waiting({ port });
   await started.complains(/ECONNREFUSED.*Is it running(.|\n)*ECONNREFUSED/);
+});
+
+describe('the cloud example', () => {
+  const script = exampleFile('cloud', 'start-db.js');
+  const start = (env: Readonly<Record<string, string>>): WatchedProcess => {
+    const started = startExample('cloud', script, env);
+    onTestFinished(() => void started.end('SIGKILL'));
+    return started;
+  };
+
+  it('ends at SIGTERM while it waits for its turn', async () => {
+    const started = start({
+      DB_NAME: 'mydb',
+      DB_PATH: directory,
+      ACEBASE_IPC_ROLE: 'master',
+      ACEBASE_IPC_HOST: 'localhost',
+      ACEBASE_IPC_PORT: String((await freePorts(1))[0]),
+    });
+    await started.complains(/Waiting before mydb is opened/);
+    expect(await started.end('SIGTERM')).toEqual({ code: 0, signal: null });
+  });
+
+  it('says which variables are missing', async () => {
+    const started = start({ DB_NAME: 'mydb', ACEBASE_IPC_ROLE: 'worker', ACEBASE_IPC_HOST: 'localhost' });
+    expect(await started.endedWithin(20_000)).toEqual({ code: 1, signal: null });
+    expect(started.complaints).toBe('Set DB_PATH, ACEBASE_IPC_PORT, HTTP_PORT in the environment.\n');
+  });
 });
