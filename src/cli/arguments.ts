@@ -190,6 +190,9 @@ function translate(error: CommanderError, words: readonly string[]): IPCError {
 /** The word itself is not shown: it may be a part of a token that a shell has split at a space. */
 function describeExcess(words: readonly string[]): string {
   const commands = [CHECK_CONFIG, ...SUBJECTS, ...FIRST_STEPS];
+  const command = commands.find((name) => words.includes(name));
+  if (command !== undefined)
+    return `${command}: there is a word too many; ${COMMAND_NAME} ${command} --help shows what it takes`;
   const nearest = words.map((word) => nearestName(word, commands)).find((found) => found !== undefined);
   const hint = nearest === undefined ? `there are ${commands.join(', ')}` : `did you mean ${nearest}?`;
   return `the command line has a word that is neither an option nor a command; ${hint}`;

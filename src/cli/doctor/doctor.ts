@@ -268,7 +268,7 @@ function judgeMaster(clients: readonly Client[], database: string): Finding {
   const message =
     others === 0
       ? `nobody is connected to ${database}`
-      : `${database} has no master, and ${others} ${others === 1 ? 'worker waits' : 'workers wait'}`;
+      : `${database} has no master, and ${others} ${others === 1 ? 'worker is' : 'workers are'} there`;
   return error(
     'master',
     message,

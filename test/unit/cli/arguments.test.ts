@@ -106,6 +106,10 @@ describe('mistakes', () => {
       'IPC_OPTION_INVALID doctor: a word is missing. Usage: acebase-ipc-server doctor <database> [options]',
     ],
     [
+      ['doctor', 'mydb', 'extra'],
+      'IPC_OPTION_UNKNOWN doctor: there is a word too many; acebase-ipc-server doctor --help shows what it takes',
+    ],
+    [
       ['chekc-config'],
       'IPC_OPTION_UNKNOWN the command line has a word that is neither an option nor a command; did you mean check-config?',
     ],

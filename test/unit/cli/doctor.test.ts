@@ -165,7 +165,7 @@ describe('the doctor', () => {
     const waiting = await findings({ clients: json(200, [worker]) });
     expect(waiting.master).toMatchObject({
       status: 'error',
-      message: 'shop has no master, and 1 worker waits',
+      message: 'shop has no master, and 1 worker is there',
     });
     const empty = await findings({ clients: json(200, []) });
     expect(empty.master).toMatchObject({ status: 'error', message: 'nobody is connected to shop' });
