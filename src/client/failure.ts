@@ -13,10 +13,14 @@ export interface Failure {
 /** Milliseconds after which a failure that lasts is told again. */
 export const REMINDER_MS = 60_000;
 
-/** What is told of failures: the first one, one that is of another kind, and once a minute one of those that repeat. */
+/**
+ * What is told of failures: that a line was lost, the first attempt that fails, one that fails in another way, and once a
+ * minute one of those that repeat; and when it is over.
+ */
 export class FailureNotices {
   readonly #clock: Pick<Clock, 'now'>;
   #told: { readonly words: string; readonly at: number } | undefined;
+  #since: number | undefined;
 
   /** @param clock of which only the time is read */
   constructor(clock: Pick<Clock, 'now'>) {
@@ -28,18 +32,29 @@ export class FailureNotices {
     return this.#told !== undefined;
   }
 
+  /** A line was lost. @returns the line for the log */
+  lost(where: string, reason: string): string {
+    this.#since ??= this.#clock.now();
+    return `The connection to the IPC server at ${where} was lost: ${reason}`;
+  }
+
   /** An attempt failed. @returns the line for the log; `undefined` if the same was told a moment ago */
   failed(where: string, failure: Failure): string | undefined {
     const words = describeFailure(where, failure);
     const now = this.#clock.now();
+    this.#since ??= now;
     if (this.#told?.words === words && now - this.#told.at < REMINDER_MS) return undefined;
     this.#told = { words, at: now };
     return words;
   }
 
-  /** One succeeded: the next failure is the first again. */
-  over(): void {
+  /** One succeeded: the next failure is the first again. @returns the line for the log, if anything was told of failures */
+  over(where: string): string | undefined {
+    const since = this.#since;
     this.#told = undefined;
+    this.#since = undefined;
+    if (since === undefined) return undefined;
+    return `Connected to the IPC server at ${where} after ${((this.#clock.now() - since) / 1000).toFixed(1)} s`;
   }
 }
 

@@ -8,24 +8,15 @@ import { type Build, findBuilds } from './builds.js';
 import { closeDataBeforeLog } from './closing.js';
 import { closeAfterWrites } from './file-writes.js';
 import { repairIndexFiles } from './index-files.js';
+import { checkInstallOptions, type InstallOptions } from './install-options.js';
 import { repairQueryCaches } from './query-caches.js';
 import { RemotePeer } from './remote-peer.js';
-import { REPAIRS, type RepairName } from './repairs.js';
-import type { ClientStatus } from './status.js';
+import type { RepairName } from './repairs.js';
 
 export type { TlsOptions } from './acebase.js';
+export type { InstallOptions } from './install-options.js';
 export type { RepairName } from './repairs.js';
 export type { ClientStatus } from './status.js';
-
-/** What to install. */
-export interface InstallOptions {
-  /** Repairs that are switched off, by `false`. Default: all are on. */
-  readonly repairs?: Readonly<Partial<Record<RepairName, boolean>>>;
-  /** Is told when a connection is there, is lost, or is given up. Called again for each database file. */
-  readonly onStatus?: (status: ClientStatus) => void;
-  /** Folders of further acebase packages, where this process loads such that are not found from where it started. */
-  readonly packages?: readonly string[];
-}
 
 /** One build that has this client. */
 export interface InstalledBuild {
@@ -53,7 +44,7 @@ const place = globalThis as { [KEY]?: Installation | undefined };
  * @throws {IPCError} IPC_CLIENT_NO_ACEBASE, IPC_CLIENT_UNKNOWN_ACEBASE, IPC_CLIENT_BAD_OPTION; nothing is changed then
  */
 export function install(options: InstallOptions = {}): readonly InstalledBuild[] {
-  check(options);
+  checkInstallOptions(options);
   if (place[KEY] !== undefined) {
     place[KEY].options = options;
     return place[KEY].builds;
@@ -69,13 +60,6 @@ export function install(options: InstallOptions = {}): readonly InstalledBuild[]
 export function uninstall(): void {
   for (const undo of place[KEY]?.undo.reverse() ?? []) undo();
   place[KEY] = undefined;
-}
-
-function check({ repairs = {} }: InstallOptions): void {
-  const unknown = Object.keys(repairs).filter((name) => !REPAIRS.some((known) => known === name));
-  if (unknown.length === 0) return;
-  const known = REPAIRS.join(', ');
-  throw new IPCError('IPC_CLIENT_BAD_OPTION', `there is no repair ${unknown.join(', ')}; there are ${known}`);
 }
 
 /** The peers that have this client. */

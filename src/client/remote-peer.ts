@@ -270,7 +270,9 @@ export class RemotePeer {
     this.#hasSessions = hasSessions;
     if (!isResumed) this.#sayReady();
     this.#outflow.begin({ maxPayload, hasSessions });
-    this.#failures.over();
+    const relief = this.#failures.over(describe(this.#ipc.config));
+    // As loud as what it ends: whoever has read that is to read this.
+    if (relief !== undefined) loggerOf(this.#ipc.storage).error(relief);
     this.#hasBeenConnected = true;
     this.#settings.onStatus({ kind: 'connected', database: this.#ipc.dbname, resumed: isResumed });
     this.#settle?.();
@@ -314,9 +316,7 @@ export class RemotePeer {
       this.#connection.end();
       return;
     }
-    loggerOf(this.#ipc.storage).error(
-      `The connection to the IPC server at ${describe(this.#ipc.config)} was lost: ${reason}`,
-    );
+    loggerOf(this.#ipc.storage).error(this.#failures.lost(describe(this.#ipc.config), reason));
     this.#settings.onStatus({ kind: 'reconnecting', database: this.#ipc.dbname, reason });
   }
 

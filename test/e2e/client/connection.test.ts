@@ -64,6 +64,7 @@ describe('a process that was started before the IPC server', () => {
     await early.command('pause', { milliseconds: 1_500 });
     expect(await timers()).toBeLessThanOrEqual(before + 1);
     await server({ port });
+    await early.untilComplains(/Connected to the IPC server at localhost:\d+ after \d+\.\d s/);
     await early.set('came', 'late');
     expect(await early.get('came')).toBe('late');
     expect(await early.closeAndEnd()).toEqual({ code: 0, signal: null });

@@ -25,9 +25,21 @@ describe('notices of failures', () => {
     expect(notices.failed('here', away)).toBeDefined();
     expect(notices.failed('here', away)).toBeUndefined();
     expect(notices.isLasting).toBe(true);
-    notices.over();
+    notices.over('here');
     expect(notices.isLasting).toBe(false);
     expect(notices.failed('here', away)).toBeDefined();
+  });
+
+  it('end with a word, if anything was told', () => {
+    const clock = new VirtualClock();
+    const notices = new FailureNotices(clock);
+    expect(notices.over('here')).toBeUndefined();
+    expect(notices.lost('here', 'the line broke')).toMatch(/at here was lost: the line broke$/);
+    clock.advance(1_000);
+    notices.failed('here', away);
+    clock.advance(1_500);
+    expect(notices.over('here')).toBe('Connected to the IPC server at here after 2.5 s');
+    expect(notices.over('here')).toBeUndefined();
   });
 });
 

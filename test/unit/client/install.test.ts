@@ -69,8 +69,20 @@ it('refuses an acebase that lacks what it uses', async () => {
   expect(methods()).toEqual(before);
 });
 
-it('refuses a repair that there is not', () => {
-  expect(() => install({ repairs: { lock: false } as object })).toThrow(
-    expect.objectContaining({ code: 'IPC_CLIENT_BAD_OPTION' }),
+it.each([
+  [null, 'the options are not an object'],
+  ['x', 'the options are not an object'],
+  [{ onstatus: () => undefined }, 'there is no option onstatus; there are repairs, onStatus, packages'],
+  [{ repairs: { lock: false } }, 'there is no repair lock; there are values, locks, '],
+  [{ repairs: { locks: 'no' } }, 'repairs.locks is neither true nor false'],
+  [{ repairs: ['locks'] }, 'repairs is not an object'],
+  [{ onStatus: 1 }, 'onStatus is not a function'],
+  [{ packages: '/srv' }, 'packages is not an array of folders'],
+  [{ packages: ['/nowhere'] }, 'packages: "/nowhere" is not the folder of an acebase package'],
+])('refuses %j, and patches nothing', (options, message) => {
+  const before = methods();
+  expect(() => install(options as object)).toThrow(
+    expect.objectContaining({ code: 'IPC_CLIENT_BAD_OPTION', message: expect.stringContaining(message) }),
   );
+  expect(methods()).toEqual(before);
 });

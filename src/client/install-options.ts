@@ -1,0 +1,59 @@
+/** What `install()` takes. */
+
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { IPCError } from '../errors.js';
+import { REPAIRS, type RepairName } from './repairs.js';
+import type { ClientStatus } from './status.js';
+
+/** What to install. */
+export interface InstallOptions {
+  /** Repairs that are switched off, by `false`. Default: all are on. */
+  readonly repairs?: Readonly<Partial<Record<RepairName, boolean>>>;
+  /** Is told when a connection is there, is lost, or is given up. Called again for each database file. */
+  readonly onStatus?: (status: ClientStatus) => void;
+  /** Folders of further acebase packages, where this process loads such that are not found from where it started. */
+  readonly packages?: readonly string[];
+}
+
+const NAMES: readonly (keyof InstallOptions)[] = ['repairs', 'onStatus', 'packages'];
+
+/** @throws {IPCError} IPC_CLIENT_BAD_OPTION, which names the option, and what is allowed */
+export function checkInstallOptions(options: unknown): void {
+  if (!isObject(options)) throw bad('the options are not an object');
+  const unknown = Object.keys(options).filter((name) => !NAMES.some((known) => known === name));
+  if (unknown.length > 0)
+    throw bad(`there is no option ${unknown.join(', ')}; there are ${NAMES.join(', ')}`);
+  const { repairs, onStatus, packages } = options;
+  if (repairs !== undefined) checkRepairs(repairs);
+  if (onStatus !== undefined && typeof onStatus !== 'function') throw bad('onStatus is not a function');
+  if (packages !== undefined) checkPackages(packages);
+}
+
+function checkRepairs(repairs: unknown): void {
+  if (!isObject(repairs)) throw bad('repairs is not an object, such as { locks: false }');
+  for (const [name, value] of Object.entries(repairs)) {
+    if (!REPAIRS.some((known) => known === name)) {
+      throw bad(`there is no repair ${name}; there are ${REPAIRS.join(', ')}`);
+    }
+    if (typeof value !== 'boolean' && value !== undefined)
+      throw bad(`repairs.${name} is neither true nor false`);
+  }
+}
+
+function checkPackages(packages: unknown): void {
+  if (!Array.isArray(packages)) throw bad('packages is not an array of folders');
+  for (const folder of packages as readonly unknown[]) {
+    if (typeof folder !== 'string' || !existsSync(join(folder, 'package.json'))) {
+      throw bad(`packages: ${JSON.stringify(folder)} is not the folder of an acebase package`);
+    }
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function bad(detail: string): IPCError {
+  return new IPCError('IPC_CLIENT_BAD_OPTION', detail);
+}
