@@ -5,6 +5,7 @@
 //
 // DB_NAME, DB_PATH and ACEBASE_IPC_… are those of start-db.js of the example "cloud".
 require('acebase-ipc-server/client').install();
+const { existsSync } = require('node:fs');
 const { cp } = require('node:fs/promises');
 const { join } = require('node:path');
 const { AceBase } = require('acebase');
@@ -26,14 +27,16 @@ const LONGEST_MS = 100_000;
 async function backUp() {
   if (!DB_NAME || !DB_PATH || !target)
     throw new Error('set DB_NAME and DB_PATH, and name the folder for the copy');
+  const folder = `${DB_NAME}.acebase`;
+  const copy = join(target, folder);
+  if (existsSync(copy)) throw new Error(`${copy} exists already: name another folder for each copy`);
   const db = new AceBase(DB_NAME, { logLevel: 'warn', storage: { path: DB_PATH, ipc } });
   await db.ready();
   let copiedIn = 0;
   // What the callback is given and gives back is not the point: the lock is held until its promise resolves.
   await db.ref('backup/last').transaction(async () => {
     const start = Date.now();
-    const folder = `${DB_NAME}.acebase`;
-    await cp(join(DB_PATH, folder), join(target, folder), {
+    await cp(join(DB_PATH, folder), copy, {
       recursive: true,
       errorOnExist: true,
       force: false,

@@ -63,7 +63,9 @@ it('is never written over', async () => {
   const target = await temporaryDirectory('backup');
   onTestFinished(() => removeDirectory(target));
   await cp(join(cluster.path, 'mydb.acebase'), join(target, 'mydb.acebase'), { recursive: true });
-  await expect(backUp(target, cluster.server.port, cluster.path)).rejects.toThrow(/exist/);
+  await expect(backUp(target, cluster.server.port, cluster.path)).rejects.toThrow(
+    /mydb\.acebase exists already: name another folder for each copy/,
+  );
   // The database goes on.
   await master.set('b', 2);
 });
