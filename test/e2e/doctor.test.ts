@@ -46,7 +46,7 @@ describe('acebase-ipc-server doctor', () => {
     expect(waiting.code).toBe(1);
     expect(waiting.of['master']).toMatchObject({
       status: 'error',
-      message: 'mydb has no master, and 1 worker waits',
+      message: 'mydb has no master, and 1 worker is there',
     });
 
     await join({ port }, '[master]');
