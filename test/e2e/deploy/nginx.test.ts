@@ -9,6 +9,7 @@ import { nginxPath } from '../../support/nginx-path.js';
 import { connectPath } from '../../support/raw-socket.js';
 import { serve } from '../../support/served.js';
 import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
+import { eventually } from '../../support/waiting.js';
 
 const token = 'a-token-of-this-test';
 
@@ -137,7 +138,11 @@ describe.skipIf(nginxPath === undefined)('with the nginx of deploy/nginx in fron
     expect(await ask(port, `/mydb_data/clients?t=${token}`)).toMatchObject({ status: 200, text: '[]' });
     await server.stop();
     expect((await ask(port, connectPath({ token }), { headers: upgrade })).status).toBe(502);
-    const written = await log();
+    // nginx writes its line when the answer is out.
+    const written = await eventually(async () => {
+      const text = await log();
+      return text.includes('connect" 502 ') && text;
+    });
     expect(written).toMatch(
       /"GET \/mydb_data\/connect" 403 .*\n.*"GET \/mydb_data\/clients" 200 .*\n.*"GET \/mydb_data\/connect" 502 /,
     );
