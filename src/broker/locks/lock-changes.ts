@@ -36,7 +36,8 @@ export class LockChanges {
     const orphan = orphans[0];
     const count = orphans.length + (lock === undefined ? 0 : 1);
     // It holds this number several times, of several masters: nobody can tell which one it means. All end with the last.
-    if (orphan !== undefined && ++orphan.returns < count) return { to: 'server', orphan: undefined };
+    if (orphan !== undefined && count > 1 && ++orphan.returns < count)
+      return { to: 'server', orphan: undefined };
     if (orphan !== undefined && olderLocks.mayBeOfNext(orphan)) return { to: 'next master' };
     for (const each of orphans) this.endOrphan(each);
     if (lock !== undefined) ledger.release(lock);
