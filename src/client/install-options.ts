@@ -21,9 +21,7 @@ const NAMES: readonly (keyof InstallOptions)[] = ['repairs', 'onStatus', 'packag
 /** @throws {IPCError} IPC_CLIENT_BAD_OPTION, which names the option, and what is allowed */
 export function checkInstallOptions(options: unknown): void {
   if (!isObject(options)) throw bad('the options are not an object');
-  const unknown = Object.keys(options).filter((name) => !NAMES.some((known) => known === name));
-  if (unknown.length > 0)
-    throw bad(`there is no option ${unknown.join(', ')}; there are ${NAMES.join(', ')}`);
+  checkNames('option', options, NAMES);
   const { repairs, onStatus, packages } = options;
   if (repairs !== undefined) checkRepairs(repairs);
   if (onStatus !== undefined && typeof onStatus !== 'function') throw bad('onStatus is not a function');
@@ -32,10 +30,8 @@ export function checkInstallOptions(options: unknown): void {
 
 function checkRepairs(repairs: unknown): void {
   if (!isObject(repairs)) throw bad('repairs is not an object, such as { locks: false }');
+  checkNames('repair', repairs, REPAIRS);
   for (const [name, value] of Object.entries(repairs)) {
-    if (!REPAIRS.some((known) => known === name)) {
-      throw bad(`there is no repair ${name}; there are ${REPAIRS.join(', ')}`);
-    }
     if (typeof value !== 'boolean' && value !== undefined)
       throw bad(`repairs.${name} is neither true nor false`);
   }
@@ -48,6 +44,12 @@ function checkPackages(packages: unknown): void {
       throw bad(`packages: ${JSON.stringify(folder)} is not the folder of an acebase package`);
     }
   }
+}
+
+function checkNames(what: string, given: object, known: readonly string[]): void {
+  const unknown = Object.keys(given).filter((name) => !known.includes(name));
+  if (unknown.length > 0)
+    throw bad(`there is no ${what} ${unknown.join(', ')}; there are ${known.join(', ')}`);
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
