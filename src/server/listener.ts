@@ -13,7 +13,7 @@ export interface ListenerSettings {
   readonly clock: Clock;
   /** A name or address; `localhost` means 127.0.0.1 and, where the system has it, ::1. */
   readonly host: string;
-  /** 0: any free one. */
+  /** 0: whichever is free. */
   readonly port: number;
   readonly tls: LoadedTls | undefined;
   /** Milliseconds in which a TLS handshake, and then the head of a request, must be complete. */

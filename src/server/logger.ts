@@ -6,7 +6,7 @@ import type { Settings } from '../options/settings.js';
 import { systemClock } from '../platform/clock.js';
 import { standardLogOutput } from './log-output.js';
 
-/** Where log lines go: any writable stream will do. */
+/** Where log lines go: every writable stream will do. */
 export interface LogDestination {
   write(line: string): unknown;
   on?(event: 'error', listener: (error: Error) => void): unknown;
