@@ -1,4 +1,5 @@
 // A shop that takes orders over HTTP. Its process holds the IPC server and the master of the database.
+const { once } = require('node:events');
 const http = require('node:http');
 require('./quiet.js');
 const { AceBase } = require('acebase');
@@ -8,6 +9,9 @@ const HTTP_PORT = Number(process.env.HTTP_PORT ?? 3000);
 const IPC_PORT = Number(process.env.IPC_PORT ?? 9163);
 
 async function main() {
+  // Heard from the first moment on: a database that is still being opened is closed well, too.
+  const asked = once(process, 'SIGINT');
+
   // The database below and all workers connect to it, so it comes first.
   const ipcServer = new AceBaseIPCServer({ host: 'localhost', port: IPC_PORT });
   await ipcServer.start();
@@ -32,16 +36,14 @@ async function main() {
     const order = await db.ref(`orders/${number}`).get();
     return response.writeHead(order.exists() ? 200 : 404).end(JSON.stringify(order.val()));
   });
-  app.listen(HTTP_PORT, 'localhost', () =>
-    console.log(`The shop is open: http://localhost:${HTTP_PORT}/orders`),
-  );
+  await once(app.listen(HTTP_PORT, 'localhost'), 'listening');
+  console.log(`The shop is open: http://localhost:${HTTP_PORT}/orders`);
 
   // Each needs the next to end well.
-  process.once('SIGINT', async () => {
-    await new Promise((resolve) => app.close(resolve));
-    await db.close();
-    await ipcServer.stop();
-  });
+  await asked;
+  await new Promise((resolve) => app.close(resolve));
+  await db.close();
+  await ipcServer.stop();
 }
 
 main();

@@ -14,6 +14,7 @@ if (cluster.isPrimary) {
 
   // The file is there before a worker looks for it.
   db.ready(() => {
+    if (stopping) return db.close();
     for (let i = 0; i < WORKERS; i++) cluster.fork();
   });
   cluster.on('exit', () => {
@@ -36,4 +37,8 @@ if (cluster.isPrimary) {
   });
   // acebase-server closes the database at SIGINT, but the channel to the primary would keep the process.
   server.once('shutdown', () => process.exit(0));
+  // It does so once it is ready. A process that is still starting would stay for ever.
+  process.once('SIGINT', () => {
+    if (!server.isReady) process.exit(0);
+  });
 }

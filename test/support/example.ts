@@ -33,6 +33,11 @@ export function exampleEnvironment(env: Readonly<Record<string, string>>): NodeJ
   return { PATH, HOME, NODE_PATH: installedPackage(), ...env };
 }
 
+/** For the environment of an example: each access to its database takes 150 ms, so that opening it takes a while. */
+export const slowDisk = {
+  NODE_OPTIONS: `--require ${JSON.stringify(fileURLToPath(new URL('slow-fs.cjs', import.meta.url)))}`,
+};
+
 /** Starts a file of an example as `node <file>` does. */
 export function startExample(
   name: string,

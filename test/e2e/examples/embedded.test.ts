@@ -1,7 +1,9 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { WatchedProcess } from '../../support/child-process.js';
-import { exampleFile, freePorts, startExample } from '../../support/example.js';
+import { exampleFile, freePorts, slowDisk, startExample } from '../../support/example.js';
 import { untilStatus } from '../../support/status.js';
 import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
 import { eventually } from '../../support/waiting.js';
@@ -82,5 +84,27 @@ describe.each([
     for (const process of [...workers, app]) {
       expect(await process.end('SIGINT')).toEqual({ code: 0, signal: null });
     }
+  });
+});
+
+describe('examples/embedded, interrupted while it starts,', () => {
+  afterAll(finish);
+
+  it('closes the new database well, and can be started again', async () => {
+    path = await temporaryDirectory('embedded');
+    const start = async (options: Readonly<Record<string, string>>) => {
+      const [ipcPort, httpPort] = await freePorts(2);
+      orders = `http://localhost:${httpPort}/orders`;
+      const env = { DB_PATH: path, IPC_PORT: String(ipcPort), HTTP_PORT: String(httpPort), ...options };
+      app = startExample('app', exampleFile('embedded', 'app.js'), env);
+      processes.push(app);
+    };
+    await start(slowDisk);
+    await eventually(() => existsSync(join(path, 'shop.acebase', 'data.db')));
+    expect(await app.end('SIGINT')).toEqual({ code: 0, signal: null });
+
+    await start({});
+    expect(await order(await eventually(placeOrder))).toMatchObject({ status: 'new' });
+    expect(await app.end('SIGINT')).toEqual({ code: 0, signal: null });
   });
 });
