@@ -1,7 +1,13 @@
 /** Every option: schema, default, unit, names in the environment and on the command line. */
 
 export { OPTION_GROUPS } from './options/fields.js';
-export { coveredNames, isDatabaseName, isLoopbackHost, isWildcardHost } from './options/names.js';
+export {
+  coveredNames,
+  DATABASE_NAME_RULE,
+  isDatabaseName,
+  isLoopbackHost,
+  isWildcardHost,
+} from './options/names.js';
 export { areAboutAccess, isReloadable, type ReloadedSettings, reloadSettings } from './options/reload.js';
 export {
   type OptionSources,

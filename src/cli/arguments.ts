@@ -2,7 +2,15 @@
 
 import { Command, CommanderError, Option } from 'commander';
 import { IPCError } from '../errors.js';
-import { ENVIRONMENT_PREFIX, nearestName, OPTION_GROUPS, type OptionRow, optionTable } from '../options.js';
+import {
+  DATABASE_NAME_RULE,
+  ENVIRONMENT_PREFIX,
+  isDatabaseName,
+  nearestName,
+  OPTION_GROUPS,
+  type OptionRow,
+  optionTable,
+} from '../options.js';
 import { addFirstSteps, FIRST_STEP_USAGES, FIRST_STEPS, type FirstStep } from './first-steps.js';
 import { SUBJECTS, type Subject } from './reports.js';
 
@@ -43,7 +51,8 @@ const DESCRIPTIONS: Readonly<Record<Subject, string>> = {
  * Reads a command line.
  * @param words what follows the name of the command: `process.argv.slice(2)`
  * @param version what `--version` prints
- * @throws IPCError `IPC_OPTION_UNKNOWN`, `IPC_OPTION_INVALID` (a flag without its value)
+ * @throws IPCError `IPC_OPTION_UNKNOWN`, `IPC_OPTION_INVALID` (a flag without its value, a name that no
+ * database can have)
  */
 export function parseArguments(words: readonly string[], version: string): Invocation {
   let printed = '';
@@ -76,10 +85,13 @@ export function parseArguments(words: readonly string[], version: string): Invoc
         '\nTakes the options of the server, or ACEBASE_IPC_HOST, _PORT, _SSL and _TOKEN: where it is, and its token.',
       )
       .action((database: string | undefined, { url, json = false, watch = false }: InspectFlags) => {
+        checkDatabase(database);
         inspection = { subject, database, url, json, watch };
       });
   }
   addFirstSteps(program, (step) => {
+    // What `init` takes is narrower; it checks that itself.
+    if (step.kind === 'doctor') checkDatabase(step.database);
     firstStep = step;
   });
   try {
@@ -94,6 +106,14 @@ export function parseArguments(words: readonly string[], version: string): Invoc
   return inspection === undefined
     ? { kind, flags }
     : { kind: 'inspect', flags, ...(inspection as InspectWords) };
+}
+
+function checkDatabase(name: string | undefined): void {
+  if (name === undefined || isDatabaseName(name)) return;
+  throw new IPCError(
+    'IPC_OPTION_INVALID',
+    `database: ${JSON.stringify(name)} is not allowed. Allowed: ${DATABASE_NAME_RULE}`,
+  );
 }
 
 interface InspectFlags {

@@ -2,6 +2,7 @@
 
 import { coveredNames, type Settings } from '../options.js';
 import type { Status } from '../server/monitoring/status.js';
+import { describeLineFailure } from './line-failure.js';
 
 /** Which server to ask, and what about. */
 export interface StatusQuery {
@@ -88,21 +89,8 @@ function whyUnreachable(base: string, error: unknown): string {
   return `no IPC server answers at ${base} (${spoken(reasons)}): is it running, and are --host and --port right? --url says where it is otherwise`;
 }
 
-const WORDS: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'nobody listens there',
-  ENOTFOUND: 'there is no host of that name',
-  EHOSTUNREACH: 'the host cannot be reached',
-  ENETUNREACH: 'the network cannot be reached',
-  ECONNRESET: 'it ended the connection',
-  UND_ERR_SOCKET: 'it ended the connection',
-  EPROTO: 'it does not speak TLS',
-  ERR_SSL_WRONG_VERSION_NUMBER: 'it does not speak TLS',
-  ERR_SSL_PACKET_LENGTH_TOO_LONG: 'it does not speak TLS',
-  TimeoutError: `nothing within ${PATIENCE_MS / 1_000} s`,
-};
-
 function spoken(code: string): string {
-  return WORDS[code] ?? code;
+  return code === 'TimeoutError' ? `nothing within ${PATIENCE_MS / 1_000} s` : describeLineFailure(code);
 }
 
 /** What went wrong on the line: the code of the system, or its words where there is none. */

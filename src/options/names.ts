@@ -2,7 +2,10 @@
 
 import { BlockList, isIP } from 'node:net';
 
-/** Whether a database may have this name: 1 to 128 printable ASCII characters without space and `/ ? # ; %` (G8). */
+/** What `isDatabaseName` allows, in words. */
+export const DATABASE_NAME_RULE = '1 to 128 printable ASCII characters without space and / ? # ; %';
+
+/** Whether a database may have this name (G8). */
 export function isDatabaseName(name: string): boolean {
   return /^[!-~]{1,128}$/.test(name) && !/[/?#;%]/.test(name);
 }

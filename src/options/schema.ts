@@ -3,7 +3,7 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { choice, contents, count, described, path, size, text, time } from './fields.js';
-import { isDatabaseName, parseHost, withoutBrackets } from './names.js';
+import { DATABASE_NAME_RULE, isDatabaseName, parseHost, withoutBrackets } from './names.js';
 import { readTokens, TOKEN_ALLOWED, type TokenInput, tokenProblem } from './tokens.js';
 import { parseSize } from './units.js';
 
@@ -127,7 +127,7 @@ export const optionsSchema = z.strictObject({
     form: 'list',
     unit: 'names',
     description: 'databases that are served; mydb covers its data and transaction files',
-    allowed: 'a list of names of 1 to 128 printable ASCII characters without space and / ? # ; %',
+    allowed: `a list of names of ${DATABASE_NAME_RULE}`,
     defaultText: 'all',
   }),
   /** The token of the endpoints that see all databases. Default: the token, where there is exactly one. */

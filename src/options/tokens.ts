@@ -64,7 +64,6 @@ function perDatabase(input: object): TokenResult {
   const tokens = new Map<string, readonly string[]>();
   const problems: string[] = [];
   for (const [database, value] of Object.entries(input)) {
-    // The name is not shown: somebody may have mixed up the two sides.
     if (!isDatabaseName(database)) {
       // The name is not shown: somebody may have mixed up the two sides.
       problems.push('the object has a key that is not the name of a database');

@@ -1,6 +1,7 @@
 /** `acebase-ipc-server doctor <database>`: whether a worker that starts here would work, and what to do if not. */
 
 import { randomBytes } from 'node:crypto';
+import { describeLineFailure } from '../line-failure.js';
 import { judgeCertificate, type ShownCertificate } from './certificate.js';
 import { error, type Finding, ok, type Subject, skipped, warning } from './findings.js';
 import type { Answer, Inquiry } from './inquiry.js';
@@ -92,7 +93,7 @@ function judgeServer(health: unknown, { origin, protocol, hostname }: URL): Find
   const secure = protocol === 'https:';
   if (!(health instanceof Error)) return judgeHealth(health as Answer, origin);
   const code = 'code' in health ? String(health.code) : '';
-  const what = `no IPC server answers at ${origin} (${code || health.message})`;
+  const what = `no IPC server answers at ${origin} (${code === '' ? health.message : describeLineFailure(code)})`;
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
     return error('server', what, `The name ${hostname} is not known here: check the host.`);
   }

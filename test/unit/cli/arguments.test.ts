@@ -110,6 +110,14 @@ describe('mistakes', () => {
       'IPC_OPTION_UNKNOWN doctor: there is a word too many; acebase-ipc-server doctor --help shows what it takes',
     ],
     [
+      ['peers', 'shop/orders'],
+      'IPC_OPTION_INVALID database: "shop/orders" is not allowed. Allowed: 1 to 128 printable ASCII characters without space and / ? # ; %',
+    ],
+    [
+      ['doctor', ''],
+      'IPC_OPTION_INVALID database: "" is not allowed. Allowed: 1 to 128 printable ASCII characters without space and / ? # ; %',
+    ],
+    [
       ['chekc-config'],
       'IPC_OPTION_UNKNOWN the command line has a word that is neither an option nor a command; did you mean check-config?',
     ],
