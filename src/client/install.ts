@@ -3,7 +3,7 @@
 import type { WebSocket } from 'ws';
 import packageJson from '../../package.json' with { type: 'json' };
 import { IPCError } from '../errors.js';
-import type { IPCConfig, RemoteIPCPeer, Storage } from './acebase.js';
+import { type IPCConfig, loggerOf, type RemoteIPCPeer, type Storage } from './acebase.js';
 import { type Build, findBuilds } from './builds.js';
 import { closeDataBeforeLog } from './closing.js';
 import { closeAfterWrites } from './file-writes.js';
@@ -38,7 +38,7 @@ const place = globalThis as { [KEY]?: Installation | undefined };
 
 /**
  * Puts this client into the acebase packages that this process can load. To be called before the first AceBase is made;
- * databases that are there already stay as they are. Called again it changes the options and nothing else.
+ * databases that are there already stay as they are, and say so. Called again it changes the options and nothing else.
  *
  * @returns the builds that have it now
  * @throws {IPCError} IPC_CLIENT_NO_ACEBASE, IPC_CLIENT_UNKNOWN_ACEBASE, IPC_CLIENT_BAD_OPTION; nothing is changed then
@@ -97,8 +97,9 @@ function patch(build: Build, installation: Installation): (() => void)[] {
   };
   remotePeer.sendMessage = function (this: RemoteIPCPeer, message) {
     const peer = peers.get(this);
-    if (peer === undefined) sendMessage.call(this, message);
-    else peer.send(message);
+    if (peer !== undefined) return peer.send(message);
+    sayTooLate(this);
+    sendMessage.call(this, message);
   };
   remotePeer.sendRequest = function (this: RemoteIPCPeer, data) {
     return peers.get(this)?.ask(data) ?? sendRequest.call(this, data);
@@ -129,6 +130,17 @@ function patch(build: Build, installation: Installation): (() => void)[] {
     closeAfterWrites(build.files, () => has('file-writes')),
   ];
   return [...undo, ...repairIndexes(build, has)];
+}
+
+/** Peers that were made before this client was installed, and have said so. */
+const early = new WeakSet<RemoteIPCPeer>();
+
+function sayTooLate(ipc: RemoteIPCPeer): void {
+  if (early.has(ipc)) return;
+  early.add(ipc);
+  loggerOf(ipc.storage).error(
+    `This AceBase was made before install() of ${packageJson.name}/client was called: it keeps its own connection. Call install() before the first new AceBase(…)`,
+  );
 }
 
 function repairIndexes({ indexMethods, readIndexFile }: Build, has: Switches): (() => void)[] {

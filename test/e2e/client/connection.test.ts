@@ -1,8 +1,9 @@
+import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import { AceBaseProcess } from '../../support/acebase-process.js';
+import { WatchedProcess } from '../../support/child-process.js';
 import { freePort } from '../../support/free-port.js';
-import { LineProxy } from '../../support/line-proxy.js';
 import { ServerProcess } from '../../support/server-process.js';
 import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
 
@@ -57,8 +58,6 @@ describe('a process that was started before the IPC server', () => {
     const early = await master(port, true, ['--require', fastTime]);
     const timers = () => early.command<number>('resources', {});
     // With time running 20 times as fast, half a minute has passed when it has tried in vain so often.
-    const proxy = await LineProxy.start(0);
-    started.push({ kill: () => proxy.close() });
     await early.untilComplains(/is not there/);
     const before = await timers();
     await early.command('pause', { milliseconds: 1_500 });
@@ -174,3 +173,24 @@ async function watched(port: number, token: string) {
   await database.ready();
   return { database, requests: () => seen, url: `http://localhost:${port}` };
 }
+
+describe('install() after the first AceBase was made', () => {
+  it('is said by that database, once', async () => {
+    const { port } = await server();
+    const settings = { logLevel: 'error', storage: { path: await folder(), ipc: { port, role: 'master' } } };
+    const code = `
+      const { AceBase } = require('acebase');
+      const db = new AceBase('mydb', ${JSON.stringify(settings)});
+      require(${JSON.stringify(fileURLToPath(new URL('../../../dist/client.cjs', import.meta.url)))}).install();
+      db.ready(async () => {
+        await db.ref('one').set(1);
+        await db.ref('two').set(2);
+        console.error('written');
+      });`;
+    const child = spawn(process.execPath, ['-e', code], { stdio: ['ignore', 'ignore', 'pipe'] });
+    const late = new WatchedProcess('late', child);
+    started.push({ kill: () => late.end('SIGKILL') });
+    await late.complains(/written/);
+    expect(late.complaints.match(/made before install\(\)/g)).toHaveLength(1);
+  });
+});
