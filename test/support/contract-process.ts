@@ -64,7 +64,7 @@ export class ContractProcess {
       this.#child.on('message', listen);
       void this.#process.exited.then(() => reject(new Error(`${problem}: ${this.#process.describe()}`)));
     });
-    return within(20_000, () => `${problem}: ${this.#process.describe()}`, found);
+    return within(60_000, () => `${problem}: ${this.#process.describe()}`, found);
   }
 }
 

@@ -40,11 +40,13 @@ async function clustered(log: boolean, isDisturbed: boolean): Promise<Setting> {
   const worker = await start('worker', workerLine);
   let isOver = !isDisturbed;
   const disturb = async () => {
+    let brokenAt = performance.now();
     for (let round = 0; !isOver; round++) {
-      // However slow the machine, both are at work for a moment between two breaks.
       await untilStatus(server.port, 'mydb_data', ({ peers }) => peers.filter(isConnected).length === 2);
-      await delay(250);
+      // However slow the machine, both are at work for half of the time.
+      await delay(Math.max(250, performance.now() - brokenAt));
       if (isOver) return;
+      brokenAt = performance.now();
       if (round % 4 === 3) {
         await server.kill();
         server = await ServerProcess.start();
