@@ -315,6 +315,7 @@ export class Database {
     this.#news.acknowledge(peer, token);
     this.#farewells.acknowledge(peer, token);
     this.#seat.acknowledge(peer, token);
+    this.#desk.proof.acknowledge(peer, token);
   }
 
   #goodbye(peer: Peer): void {

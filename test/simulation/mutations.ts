@@ -88,8 +88,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'takes a master that comes back for a new one',
     file: 'masters/master-desk.ts',
-    from: 'if (isNew || this.#proof.isDispensable || !this.#settings.limits.lockRecovery) {',
-    to: 'if (isNew || this.#proof.isDispensable || this.#settings.limits.lockRecovery) {',
+    from: 'if (isNew || this.proof.isDispensable || !this.#settings.limits.lockRecovery) {',
+    to: 'if (isNew || this.proof.isDispensable || this.#settings.limits.lockRecovery) {',
   },
   {
     name: 'lets a worker back in that must not go on',

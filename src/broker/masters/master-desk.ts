@@ -32,12 +32,13 @@ import { answerFor, movedToParent, type OpenRequest, OpenRequests } from './requ
 export class MasterDesk {
   /** What it does before its server stops. */
   readonly closing: ClosingTime;
+  /** Whether a master is a new process. */
+  readonly proof: MasterProof;
   readonly #settings: MasterDeskSettings;
   readonly #requests: OpenRequests;
   readonly #ledger: LockLedger;
   readonly #gate: LockGate;
   readonly #indexCreations: IndexCreations;
-  readonly #proof: MasterProof;
   readonly #missingMaster: MissingMaster;
   readonly #returns: LockReturns;
   readonly #changes: LockChanges;
@@ -57,7 +58,7 @@ export class MasterDesk {
       orphaned: (locks) => (counters.orphanedLocks += locks),
     });
     this.overview = new LockOverview({ clock, limits, ledger: this.#ledger, requests: this.#requests });
-    this.#proof = new MasterProof(clock);
+    this.proof = new MasterProof(clock, settings.delivery);
     this.#returns = new LockReturns(settings);
     const ranOut = (holder: Peer): void => this.#writeWasCutShort(holder);
     this.#expiry = new LockExpiry({ ...settings, ledger: this.#ledger, ranOut });
@@ -177,7 +178,7 @@ export class MasterDesk {
 
   /** The master is no longer part of the database; it may still answer what it was asked. */
   masterLeft(): void {
-    this.#proof.cancel();
+    this.proof.cancel();
     if (!this.#ledger.isEmpty || this.#returns.areUnderWay) this.#isInDoubt = true;
     this.#returns.forget();
     if (this.#settings.limits.lockRecovery) this.#ledger.orphanAll();
@@ -221,27 +222,26 @@ export class MasterDesk {
     this.olderLocks.adopt(master);
     const mayBeLast = this.#isInDoubt || !this.#ledger.isEmpty;
     // A client that has a session says itself who it is.
-    const isNew = master.session !== undefined || !(mayBeLast || this.#proof.mayFormerReturn);
-    if (isNew || this.#proof.isDispensable || !this.#settings.limits.lockRecovery) {
+    const isNew = master.session !== undefined || !(mayBeLast || this.proof.mayFormerReturn);
+    if (isNew || this.proof.isDispensable || !this.#settings.limits.lockRecovery) {
       conclude('new');
       return;
     }
-    const [orphan] = this.#ledger.orphans;
-    const id = this.#returns.nextId();
-    const last = mayBeLast ? this.#ledger.highestId : undefined;
-    const question = this.#proof.begin(id, orphan?.tid ?? id, last, (verdict, lockId) => {
+    const requestId = this.#returns.nextId();
+    const tid = [...this.#ledger.orphans][0]?.tid ?? requestId;
+    const highestId = mayBeLast ? this.#ledger.highestId : undefined;
+    this.proof.begin(master, { requestId, tid, highestId }, (verdict, lockId) => {
       if (lockId !== undefined) this.#returns.giveBack(lockId);
       conclude(verdict);
       this.#settings.sent();
     });
-    this.#settings.delivery.send(master, question);
   }
 
   /** A new master has opened its file: it gets what waited, in order. */
   release(mail: readonly Mail[]): void {
-    if (this.#isInDoubt) this.#proof.replaced(this.#ledger.highestId);
+    if (this.#isInDoubt) this.proof.replaced(this.#ledger.highestId);
     this.#isInDoubt = false;
-    this.#proof.masterStays();
+    this.proof.masterStays();
     this.#ledger.beginEpoch();
     for (const { request, payload } of mail) {
       const { master } = this.#settings.seat;
@@ -254,7 +254,7 @@ export class MasterDesk {
   /** The server stops. */
   stop(): void {
     this.masterCame();
-    this.#proof.cancel();
+    this.proof.cancel();
     this.olderLocks.stop();
     this.#indexCreations.end();
     this.#gate.end();
@@ -367,7 +367,7 @@ export class MasterDesk {
       this.#indexCreations.answered(answer.id);
       this.#gate.answered(abandoned);
     }
-    this.#proof.answered(answer);
+    this.proof.answered(answer);
     news.answered(answer.id, keyIndexOf(message));
     if (isOwnId(answer.id)) return;
     incidents.record('unasked-answer', { database }, 'dropped an answer that nobody waits for');

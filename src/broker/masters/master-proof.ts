@@ -1,6 +1,8 @@
+import type { Delivery } from '../delivery.js';
 import { FORMER_MASTER_MS, MASTER_PROOF_MS } from '../limits.js';
 import { encode } from '../messages/envelope.js';
 import type { MasterAnswer } from '../messages/message.js';
+import type { Peer } from '../peers/peer.js';
 import { MASTER_ID, SERVER_ID } from '../peers/peer-id.js';
 import type { Cancel, Clock } from '../ports.js';
 
@@ -16,18 +18,35 @@ const MAX_MASTERS_SENT_AWAY = 2;
 /** What the proof came to: a `new` process, or the `old` one that came back. */
 export type ProofVerdict = 'new' | 'old';
 
+/** What a master is asked. */
+export interface ProofQuestion {
+  /** A new id. */
+  readonly requestId: string;
+  /** A transaction that held a lock at the last master. */
+  readonly tid: string;
+  /** The highest number of a lock that is known of the last master; `undefined` if it cannot be that one. */
+  readonly highestId: number | undefined;
+}
+
+/** Is called once, with the number of the lock to be given back. */
+export type Conclude = (verdict: ProofVerdict, lockId: number | undefined) => void;
+
 /**
  * Finds out whether a master is a new process [PROTOCOL-9.7].
  *
  * A process whose line broke and that comes back still has the locks that it gave, and the ids that it gave them. So
  * it is asked for one read lock, for a transaction that held one. A new process grants it at once, under a low number;
- * an old one counts on from the highest that was seen, refuses, or does not answer, since somebody holds a lock there.
+ * an old one counts on from the highest that was seen, refuses, or does not answer, since somebody holds a lock there. One
+ * that has not read the question yet, since it is stopped or busy, says nothing by its silence.
  */
 export class MasterProof {
   readonly #clock: Clock;
+  readonly #delivery: Delivery;
   #requestId = '';
   #highestId = 0;
-  #conclude: ((verdict: ProofVerdict, lockId: number | undefined) => void) | undefined;
+  #conclude: Conclude | undefined;
+  /** Who is asked, and the ping behind the question. */
+  #asked: { readonly master: Peer; readonly pingToken: number } | undefined;
   #cancelTimeout: Cancel | undefined;
   /** Whether the last question has no answer: whoever it was put to may have granted a lock that nobody gives back. */
   #isUnanswered = false;
@@ -36,8 +55,9 @@ export class MasterProof {
   /** The highest numbers of masters that were replaced and may come back, and until when. */
   #formers: { readonly highestId: number; readonly until: number }[] = [];
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, delivery: Delivery) {
     this.#clock = clock;
+    this.#delivery = delivery;
   }
 
   /** Whether so many were sent away that the next one is to be trusted. */
@@ -71,32 +91,27 @@ export class MasterProof {
     this.#sentAway = 0;
   }
 
-  /**
-   * Asks.
-   *
-   * @param requestId a new id
-   * @param tid a transaction that held a lock at the last master
-   * @param highestId the highest number of a lock that is known of the last master; `undefined` if it cannot be that one
-   * @param conclude is called once, with the number of the lock to be given back
-   * @returns the question, to be sent to the master
-   */
-  begin(
-    requestId: string,
-    tid: string,
-    highestId: number | undefined,
-    conclude: (verdict: ProofVerdict, lockId: number | undefined) => void,
-  ): Uint8Array {
+  /** Asks. */
+  begin(master: Peer, { requestId, tid, highestId }: ProofQuestion, conclude: Conclude): void {
     this.cancel();
     this.#requestId = requestId;
     const known = this.#returning.concat(highestId ?? []);
     this.#highestId = this.#isUnanswered ? FIRST_ID : Math.max(Math.min(...known), FIRST_ID);
     this.#isUnanswered = true;
     this.#conclude = conclude;
-    this.#cancelTimeout = this.#clock.schedule(MASTER_PROOF_MS, () => this.#end('old', undefined));
+    const pingToken = master.nextToken();
+    this.#asked = { master, pingToken };
     const data = { path: '', tid, write: false, comment: 'acebase-ipc-server: is this a new master?' };
-    return encode(
-      JSON.stringify({ type: 'lock-request', id: requestId, from: SERVER_ID, to: MASTER_ID, data }),
-    );
+    const message = { type: 'lock-request', id: requestId, from: SERVER_ID, to: MASTER_ID, data };
+    this.#delivery.send(master, encode(JSON.stringify(message)));
+    master.outbox.ping(pingToken);
+  }
+
+  /** That peer has read everything that was sent before its ping with that token. */
+  acknowledge(peer: Peer, token: number): void {
+    if (this.#asked?.master !== peer || token < this.#asked.pingToken) return;
+    this.#asked = undefined;
+    this.#cancelTimeout = this.#clock.schedule(MASTER_PROOF_MS, () => this.#end('old', undefined));
   }
 
   /** The master answered one of the server's questions. */
@@ -110,6 +125,7 @@ export class MasterProof {
   /** The master is gone: nothing is concluded. */
   cancel(): void {
     this.#cancelTimeout?.();
+    this.#asked = undefined;
     this.#conclude = undefined;
   }
 

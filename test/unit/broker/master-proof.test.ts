@@ -3,13 +3,14 @@ import { FORMER_MASTER_MS } from '../../../src/broker/limits.js';
 import { BrokerLab, type ScriptedPeer } from '../../support/broker-lab.js';
 
 /** A master that went while a worker held lock 20, and one that came; what it was asked. */
-function succession() {
+function succession({ isReading = true } = {}) {
   const lab = new BrokerLab();
   const first = lab.connectMaster();
   const worker = lab.connectWorker('peerA', first);
   lab.grantLock(worker, first, { lockId: 20, tid: 'tA', write: true });
   first.leaves();
   const master = lab.connect('[master]');
+  master.isReading = isReading;
   lab.clock.advance(1_000);
   return { lab, worker, master, question: master.messages('lock-request')[0] };
 }
@@ -59,6 +60,31 @@ describe('a master that comes while locks of another are open [PROTOCOL-9.7]', (
     expect(scene.master.closedWith).toBeUndefined();
     scene.lab.clock.advance(1);
     expectSentAway(scene);
+  });
+
+  it('has a second from when it has read the question: a new process may be stopped, or busy', () => {
+    const { lab, worker, master, question } = succession({ isReading: false });
+    expect(question).toBeUndefined();
+    worker.tells({ type: 'lock-request', id: 'w', data: { tid: 'tA', write: true } }, '[master]');
+    lab.clock.advance(10_000);
+    expect(master.closedWith).toBeUndefined();
+    master.isReading = true;
+    master.read();
+    lab.clock.advance(999);
+    expect(master.closedWith).toBeUndefined();
+    grants(master, master.messages('lock-request')[0], 1);
+    expect(master.messages('lock-request').at(-1)).toMatchObject({ id: 'w' });
+    lab.clock.advance(10_000);
+    expect(master.closedWith).toBeUndefined();
+  });
+
+  it('is the old one if it does not answer in a second, however late it reads', () => {
+    const { lab, master } = succession({ isReading: false });
+    lab.clock.advance(10_000);
+    master.isReading = true;
+    master.read();
+    lab.clock.advance(1_000);
+    expect(master.closedWith).toBe('IPC_CLOSED_OLD_MASTER');
   });
 
   it('is the old one, too, if another one was there meanwhile, and nothing is open any more', () => {
