@@ -21,3 +21,9 @@ export const SILENT_BEATS = 3;
 
 /** A process that has not heard the server for so many milliseconds may have been stopped, and given up meanwhile. */
 export const IN_TOUCH_MS = 500;
+
+/**
+ * A process that has heard nothing for so many milliseconds may have been given up: `reconnectGrace` is 11 s, and somewhat
+ * longer here, for timers that are late. One that listens notices sooner that its line is dead, so it was stopped, or busy.
+ */
+export const OUT_OF_TOUCH_MS = 12_500;

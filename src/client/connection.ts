@@ -9,6 +9,7 @@ import {
   IN_TOUCH_MS,
   JITTER,
   LONGEST_WAIT_MS,
+  OUT_OF_TOUCH_MS,
   SILENT_BEATS,
 } from './connection-times.js';
 import type { Failure } from './failure.js';
@@ -76,6 +77,7 @@ export class Connection {
   #silentBeats = 0;
   readonly #steps = new Steps();
   #heardAt = Number.NEGATIVE_INFINITY;
+  #mayBeGivenUp = false;
 
   constructor(handlers: ConnectionHandlers, tools: ConnectionTools) {
     this.#handlers = handlers;
@@ -92,6 +94,14 @@ export class Connection {
     return this.#isOpen && this.#tools.clock.now() - this.#heardAt < IN_TOUCH_MS;
   }
 
+  /**
+   * Whether this process was out of touch for so long that the last server may have given it up, and none has said since
+   * that it goes on with it.
+   */
+  get mayBeGivenUp(): boolean {
+    return this.#mayBeGivenUp;
+  }
+
   /** Begins, or begins anew after it has stopped. */
   start(): void {
     this.#isEnded = false;
@@ -106,6 +116,7 @@ export class Connection {
 
   /** The line works as it should: the next failure is the first one again. */
   proved(): void {
+    this.#mayBeGivenUp = false;
     this.#waitMs = FIRST_WAIT_MS;
   }
 
@@ -146,7 +157,7 @@ export class Connection {
     };
     const heard = (): void => {
       this.#silentBeats = 0;
-      this.#heardAt = this.#tools.clock.now();
+      this.#measureSilence();
     };
     socket.on('upgrade', (response) => ifThis(() => this.#upgraded(response)));
     socket.on('open', () => ifThis(() => this.#opened()));
@@ -181,6 +192,7 @@ export class Connection {
   #opened(): void {
     this.#isOpen = true;
     this.#silentBeats = 0;
+    this.#heardAt = this.#tools.clock.now();
     this.#watch();
     this.#askForStep();
   }
@@ -188,6 +200,18 @@ export class Connection {
   #askForStep(): void {
     const ping = this.#isOpen ? this.#steps.nextPing() : undefined;
     if (ping !== undefined) this.#socket?.ping(ping);
+  }
+
+  #measureSilence(): void {
+    const now = this.#tools.clock.now();
+    const silence = now - this.#heardAt;
+    this.#heardAt = now;
+    if (silence < OUT_OF_TOUCH_MS) return;
+    this.#mayBeGivenUp = true;
+    // What comes first may have been said, and kept by the system, before: the pong to a new ping tells how it is now.
+    this.inStep(() => {
+      this.#mayBeGivenUp = false;
+    });
   }
 
   #watch(): void {
@@ -217,8 +241,10 @@ export class Connection {
     this.#isOpen = false;
     this.#cancelBeat?.();
     if (this.#isEnded) return;
-    if (wasOpen) this.#handlers.lost(failure.reason);
-    else this.#handlers.failed(failure);
+    if (wasOpen) {
+      this.#measureSilence();
+      this.#handlers.lost(failure.reason);
+    } else this.#handlers.failed(failure);
     this.#later();
   }
 

@@ -117,6 +117,13 @@ export class Incoming {
     }
   }
 
+  /** This master goes, and what others hold has no meaning any more: it must not keep it from closing. */
+  releaseLocksOfOthers(): void {
+    const { ipc } = this.#settings;
+    const holders = new Set(ipc._locks.map(({ request }) => this.#holders.get(request)));
+    for (const id of holders) if (id !== undefined) this.#releaseLocksOf(id);
+  }
+
   #releaseLocksOf(id: string): void {
     const { ipc } = this.#settings;
     if (!ipc.isMaster) return;

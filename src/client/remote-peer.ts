@@ -13,6 +13,7 @@ import { WorkerLocks } from './locks.js';
 import { LongMessages } from './long-messages.js';
 import { Outflow } from './outflow.js';
 import { frameOf, isRequest, type OutgoingSettings } from './outgoing.js';
+import { describeRefusal, judgeRefusal, OUT_OF_TOUCH } from './refusals.js';
 import type { RepairName } from './repairs.js';
 import { SessionPosition } from './session-position.js';
 import { Space } from './space.js';
@@ -27,12 +28,6 @@ const RETURN_MS = 10_000;
 
 /** Milliseconds that a server has to end the line of a peer that said goodbye. */
 const FAREWELL_MS = 3_000;
-
-/** Codes of refusals after which a peer may come again as another one: its place is lost, it is not unwanted. */
-const PLACE_LOST = new Set(['IPC_REFUSED_PEER_GONE', 'IPC_REFUSED_UNSAFE_RETURN']);
-
-/** Statuses after which trying again changes nothing [PROTOCOL-2.6]. */
-const FINAL = new Set([403, 409, 500]);
 
 /** What a peer is made with. */
 export interface RemotePeerSettings {
@@ -167,6 +162,8 @@ export class RemotePeer {
 
   /** Sends a message, now or when there is a line. */
   send(message: Message): void {
+    // Who asked for that lock will not hear of it.
+    if (this.#isClosing && message.type === 'lock-result') this.#incoming.releaseLocksOfOthers();
     if (this.#isClosing || !this.#isToBeSent(message)) return;
     if (message.type === 'bye') this.#locks.giveBackIdle();
     const frame = frameOf(message, this.#outgoing);
@@ -257,6 +254,15 @@ export class RemotePeer {
       session?: { resumed: boolean; since: number; received: number; grace: number };
     };
     const hasSessions = session !== undefined;
+    const hadSession = this.#position.received !== undefined;
+    if (session?.resumed === false && hadSession && this.#connection.mayBeGivenUp) {
+      if (this.#ipc.isMaster) {
+        this.#outflow.clear();
+        this.#outflow.begin({ maxPayload, hasSessions });
+      }
+      this.#losePlace();
+      return;
+    }
     this.#connection.proved();
     const isResumed = session?.resumed === true && this.#outflow.resume(session.received);
     if (session?.resumed === true && !isResumed) {
@@ -333,30 +339,34 @@ export class RemotePeer {
   }
 
   #refused(refusal: Refusal): 'now' | 'later' | 'never' {
-    const { status, code, message, remedy } = refusal;
+    const { status, code, message } = refusal;
     if (status === 403 && code === undefined && this.#tokenPlace === 'header') {
       // Not a server of this package: it looks for the token in the URL.
       this.#tokenPlace = 'url';
       return 'now';
     }
-    const hadPlace = this.#position.received !== undefined && !this.#ipc.isMaster;
-    if (hadPlace && code !== undefined && PLACE_LOST.has(code)) {
-      void this.#locks.lose().then(() => {
-        this.#comeAnew();
-        this.#connection.start();
-      });
-      return 'never';
-    }
-    if (!FINAL.has(status)) {
-      this.#failed({ reason: message, code: '' });
-      return 'later';
-    }
-    const what = code === undefined ? message : `${code}: ${message}`;
-    this.#giveUp(remedy === undefined ? what : `${what} ${remedy}`);
-    return 'never';
+    const verdict = judgeRefusal(refusal, this.#position.received !== undefined && !this.#ipc.isMaster);
+    if (verdict === 'place is lost') this.#losePlace();
+    else if (verdict === 'later') this.#failed({ reason: message, code: '' });
+    else this.#giveUp(describeRefusal(refusal));
+    return verdict === 'later' ? 'later' : 'never';
   }
 
-  /** The place in the cluster is lost: this process comes again as another peer. */
+  /** Others may have gone on without this process. A worker comes again as another peer. */
+  #losePlace(): void {
+    if (this.#ipc.isMaster) {
+      this.send({ type: 'bye', from: this.#ipc.id });
+      this.#giveUp(OUT_OF_TOUCH, 'cannot go on with this process');
+      return;
+    }
+    if (this.#connection.isOpen) this.#connection.end();
+    void this.#locks.lose().then(() => {
+      this.#comeAnew();
+      this.#connection.start();
+    });
+  }
+
+  /** The session is over: this process begins another one, a worker as another peer. */
   #comeAnew(): void {
     const former = this.#ipc.id;
     this.#ipc.id = this.#ipc.isMaster ? former : this.#settings.createId();
@@ -364,11 +374,12 @@ export class RemotePeer {
     this.#outflow.rename(former, this.#ipc.id);
   }
 
-  #giveUp(reason: string): void {
-    const text = `The IPC server at ${describe(this.#ipc.config)} does not let this process in. ${reason}`;
+  #giveUp(reason: string, what = 'does not let this process in'): void {
+    const text = `The IPC server at ${describe(this.#ipc.config)} ${what}. ${reason}`;
     this.#settings.onStatus({ kind: 'gave-up', database: this.#ipc.dbname, reason });
     this.#isClosing = true;
     this.#outflow.clear();
+    this.#incoming.releaseLocksOfOthers();
     for (const { reject } of [...this.#ipc._requests.values()]) reject(new Error(text));
     loggerOf(this.#ipc.storage).error(text);
     this.#settle?.();

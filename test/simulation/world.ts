@@ -53,6 +53,8 @@ export class World {
   /** How often a write to the root moves its record. */
   rootMoves: number;
   readonly #seated = new Map<string, StockPeer>();
+  /** Those who were given up at the last server, and have come to another. */
+  readonly #wereGivenUp = new Set<StockPeer>();
   readonly #absentSince = new Map<StockPeer, number>();
   /** To which server each process came first. */
   readonly #firstServers = new Map<StockPeer, Server>();
@@ -81,7 +83,8 @@ export class World {
       peerConnected: () => undefined,
       peerDisconnected: ({ id }: { id: string }) => {
         const process = this.#seated.get(id);
-        if (process !== undefined) this.#isAbsent(process);
+        // It may be there as another peer.
+        if (process?.id === id) this.#isAbsent(process);
       },
     };
     this.#startServer = (isSuccessor) =>
@@ -166,6 +169,7 @@ export class World {
 
   /** A process with our client has lost its place: it will come again as another peer. */
   lostPlace(process: StockPeer): void {
+    this.#wereGivenUp.delete(process);
     this.accepted = this.accepted.filter((other) => other !== process);
     this.checks.losesPlace(process);
   }
@@ -306,8 +310,7 @@ export class World {
     const isAnother = (this.#lastServers.get(process) ?? server) !== server;
     this.#lastServers.set(process, server);
     if (ours !== undefined && isAnother && absent >= this.limits.reconnectGrace) {
-      // It has noticed late, and two servers have ended meanwhile: neither it nor the third one knows.
-      this.checks.verdicts.tear(`${name} was given up at one server, and comes back to another`);
+      this.#wereGivenUp.add(process);
     }
     if (ours === undefined || !server.isSuccessor) return;
     if (this.#replaced.has(process) && isAnother) {
@@ -320,6 +323,13 @@ export class World {
     const isMasterNew = master === undefined || (this.#firstServers.get(master) ?? server) === server;
     if (server.hasReturned || isMaster || !isMasterNew || !this.checks.beliefs.isAnyHeld) return;
     this.checks.verdicts.tear(`${name} is the first to come to a new server, and so is its master`);
+  }
+
+  /** A process with our client goes on at the server that it has come to. */
+  goesOn(process: StockPeer): void {
+    if (!this.#wereGivenUp.delete(process)) return;
+    // It has heard something later than the server has, and so does not know; nor does this server.
+    this.checks.verdicts.tear(`${process.name} was given up at one server, and comes back to another`);
   }
 
   /** Whoever is the master is supervised, and nobody else. */

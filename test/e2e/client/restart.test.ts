@@ -134,6 +134,45 @@ describe('with our client', () => {
     await cluster.close();
   });
 
+  describe('a process that was stopped for longer than a server waits, and whose server was restarted meanwhile', () => {
+    const stopped = async (who: 'master' | 'worker') => {
+      cluster = await Cluster.start({ options: { reconnectGrace: '1s' } });
+      // Whoever grants locks must not be behind in time.
+      const fast = { client: true, execArgv: ['--require', fastTime] };
+      const master = cluster.master(fast);
+      await master.ready();
+      const worker = cluster.worker(who === 'worker' ? fast : { client: true });
+      await worker.ready();
+      await worker.set('a', 1);
+      const { pid } = who === 'master' ? master : worker;
+      process.kill(pid, 'SIGSTOP');
+      // Twenty times as long for that process.
+      await new Promise((resolve) => setTimeout(resolve, 800));
+      await cluster.restartServer();
+      process.kill(pid, 'SIGCONT');
+      return { cluster, master, worker };
+    };
+
+    it('gives up if it is the master: a fresh one goes on', async () => {
+      const { cluster, master, worker } = await stopped('master');
+      await master.untilComplains(/cannot go on with this process\. .* supervisor/);
+      await cluster.server.line((it) => it['cause'] === 'said goodbye');
+      const fresh = cluster.master({ client: true });
+      await fresh.ready();
+      await worker.set('a', 2);
+      expect(await fresh.get('a')).toBe(2);
+    });
+
+    it('comes again as another peer if it is a worker', async () => {
+      const { cluster, master, worker } = await stopped('worker');
+      const came = (it: Readonly<Record<string, unknown>>) => it['msg'] === 'peer connected' && it['peer'];
+      const ids = () => new Set(cluster.server.lines.map(came).filter((id) => id && id !== '[master]'));
+      await cluster.server.line((it) => came(it) !== false && ids().size === 2);
+      await worker.set('a', 2);
+      expect(await master.get('a')).toBe(2);
+    });
+  });
+
   it('keeps what a killed server had not passed on, and a lock that was held meanwhile', async () => {
     cluster = await Cluster.start();
     const [, holder, other] = await cluster.form(2, { client: true });

@@ -5,6 +5,7 @@ import {
   HANDSHAKE_MS,
   JITTER,
   LONGEST_WAIT_MS,
+  OUT_OF_TOUCH_MS,
   SILENT_BEATS,
 } from '../../../src/client/connection-times.js';
 import { Steps } from '../../../src/client/steps.js';
@@ -30,6 +31,9 @@ export class OurConnection {
   #waitMs = FIRST_WAIT_MS;
   #silentBeats = 0;
   readonly #steps = new Steps();
+  #heardAt = 0;
+  /** Whether the last server may have given this process up while it was out of touch. */
+  mayBeGivenUp = false;
 
   constructor(process: StockPeer, handlers: OurConnectionHandlers) {
     this.#process = process;
@@ -67,6 +71,7 @@ export class OurConnection {
 
   /** The line works as it should: the next failure is the first one again. */
   proved(): void {
+    this.mayBeGivenUp = false;
     this.#waitMs = FIRST_WAIT_MS;
   }
 
@@ -75,6 +80,7 @@ export class OurConnection {
     this.#isDialing = false;
     this.line = line;
     this.#silentBeats = 0;
+    this.#heardAt = this.#process.world.clock.now();
     this.#watch(line);
     this.#askForStep();
   }
@@ -96,12 +102,14 @@ export class OurConnection {
     if (this.#isDialing && line === this.#process.dialed) this.failed();
     if (line !== this.line) return;
     this.line = undefined;
+    this.#measureSilence();
     this.#handlers.lost();
     this.#later();
   }
 
   heard(): void {
     this.#silentBeats = 0;
+    this.#measureSilence();
   }
 
   /** Calls once, when everything was heard that the server had said by now, be it on this line or on one after it. */
@@ -118,6 +126,13 @@ export class OurConnection {
     this.closed(line);
   }
 
+  /** Ends the line; no other one is tried. */
+  drop(): void {
+    const { line } = this;
+    this.line = undefined;
+    line?.hangUp();
+  }
+
   end(): void {
     this.#isEnded = true;
     this.#steps.clear();
@@ -126,6 +141,17 @@ export class OurConnection {
   #askForStep(): void {
     const ping = this.line === undefined ? undefined : this.#steps.nextPing();
     if (ping !== undefined) this.line?.pingServer(() => this.#steps.ponged(ping));
+  }
+
+  #measureSilence(): void {
+    const now = this.#process.world.clock.now();
+    const silence = now - this.#heardAt;
+    this.#heardAt = now;
+    if (silence < OUT_OF_TOUCH_MS) return;
+    this.mayBeGivenUp = true;
+    this.inStep(() => {
+      this.mayBeGivenUp = false;
+    });
   }
 
   #watch(line: Line): void {

@@ -182,6 +182,13 @@ export class OurPeer {
       maxPayload: number;
       session: { resumed: boolean; since: number; received: number; grace: number };
     };
+    const hadSession = this.#position.received !== undefined;
+    if (!session.resumed && hadSession && this.#connection.mayBeGivenUp) {
+      this.#process.note(() => 'may have been given up');
+      if (this.#process.isMaster) this.#giveUp('was out of touch for too long');
+      else this.#losePlace();
+      return;
+    }
     this.#connection.proved();
     const isResumed = session.resumed && this.#outflow.resume(session.received);
     if (session.resumed && !isResumed) {
@@ -191,6 +198,7 @@ export class OurPeer {
       return;
     }
     this.#process.note(() => (isResumed ? 'resumes its session' : 'begins a session'));
+    this.#process.world.goesOn(this.#process);
     if (!isResumed) this.#beginAnew(session.grace);
     this.#position.welcomed(isResumed, session.since);
     this.#hasHeardWelcome = true;
@@ -240,23 +248,33 @@ export class OurPeer {
     process.note(() => `is refused: ${code}`);
     process.world.checks.promises.refused(process, code);
     if (PLACE_LOST.has(code) && this.#position.received !== undefined && !process.isMaster) {
-      process.world.lostPlace(process);
-      const ended = this.locks.lose(process.requests, () => {
-        this.#comeAnew();
-        this.#connection.connect();
-      });
-      for (const id of ended) {
-        this.#outflow.answered(id);
-        process.failed(id, 'the lock was lost with the connection, not allowed to continue');
-      }
-      this.locks.toldLost();
+      this.#losePlace();
       return 'never';
     }
     const { status } = ERRORS[code] as { status: number };
     if (!FINAL.has(status)) return 'later';
-    this.#connection.end();
-    process.after(0, () => process.die(`refused: ${code}`));
+    this.#giveUp(`refused: ${code}`);
     return 'never';
+  }
+
+  #giveUp(reason: string): void {
+    this.#connection.end();
+    this.#process.after(0, () => this.#process.die(reason));
+  }
+
+  #losePlace(): void {
+    const process = this.#process;
+    this.#connection.drop();
+    process.world.lostPlace(process);
+    const ended = this.locks.lose(process.requests, () => {
+      this.#comeAnew();
+      this.#connection.connect();
+    });
+    for (const id of ended) {
+      this.#outflow.answered(id);
+      process.failed(id, 'the lock was lost with the connection, not allowed to continue');
+    }
+    this.locks.toldLost();
   }
 
   #comeAnew(): void {

@@ -25,6 +25,17 @@ class ScriptedSocket extends EventEmitter {
 }
 
 class Clock extends VirtualClock {
+  #stopped = 0;
+
+  override now(): number {
+    return super.now() + this.#stopped;
+  }
+
+  /** This process is stopped: time goes on, its timers do not. */
+  stop(milliseconds: number): void {
+    this.#stopped += milliseconds;
+  }
+
   scheduleIdle(milliseconds: number, callback: () => void) {
     return this.schedule(milliseconds, callback);
   }
@@ -138,5 +149,51 @@ describe('a connection', () => {
     expect(last().closedWith).toBe(1000);
     last().emit('close', 1000, Buffer.from(''));
     expect(clock.pending).toBe(0);
+  });
+});
+
+describe('a connection of a process that was stopped', () => {
+  /** Stopped on an open line, for longer than a server waits. */
+  const stopped = () => {
+    const scene = lab();
+    scene.last().emit('open');
+    scene.clock.stop(13_000);
+    return scene;
+  };
+
+  it('may have been given up, if the line is over', () => {
+    const { connection, last } = stopped();
+    expect(connection.mayBeGivenUp).toBe(false);
+    last().emit('close', 1006, Buffer.from(''));
+    expect(connection.mayBeGivenUp).toBe(true);
+  });
+
+  it('may have been, too, if it reads first what had come meanwhile', () => {
+    const { connection, last, clock } = stopped();
+    last().emit('message', Buffer.from('from before'), false);
+    last().emit('close', 1006, Buffer.from(''));
+    clock.advance(60);
+    last().emit('open');
+    last().emit('message', Buffer.from('welcome'), false);
+    expect(connection.mayBeGivenUp).toBe(true);
+    connection.proved();
+    expect(connection.mayBeGivenUp).toBe(false);
+  });
+
+  it('was not, if the server still answers', () => {
+    const { connection, last } = stopped();
+    last().emit('ping');
+    expect(connection.mayBeGivenUp).toBe(true);
+    last().emit('pong', Buffer.from(last().pings.at(-1) ?? ''));
+    expect(connection.mayBeGivenUp).toBe(false);
+  });
+
+  it('was not, if it listened until the line was found dead', () => {
+    const { connection, last, clock } = lab();
+    const first = last();
+    first.emit('open');
+    clock.advance(10_000);
+    expect(first.isTerminated).toBe(true);
+    expect(connection.mayBeGivenUp).toBe(false);
   });
 });

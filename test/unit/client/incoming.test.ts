@@ -139,3 +139,12 @@ it.each([
     expect(roots).toEqual([[{ path: '', pageNr: 0, recordNr }, isOnlyHeard]]);
   },
 );
+
+it('lets go of what others hold, and keeps its own, when this master gives up', () => {
+  const { ipc, incoming, hear, released } = lab(true);
+  hear({ type: 'lock-request', id: 'a', from: 'peer1', data: { path: 'a', tid: 't1', write: true } });
+  hear({ type: 'lock-request', id: 'b', from: 'peer2', data: { path: 'b', tid: 't2', write: true } });
+  ipc._locks.push({ request: {}, lock: { release: async () => void released.push('[master]') } });
+  incoming.releaseLocksOfOthers();
+  expect(released).toEqual(['peer1', 'peer2']);
+});
