@@ -80,7 +80,7 @@ export class Worker extends Storage {
     try {
       const least = values.acknowledgedOf(key);
       const record = yield* this.#find(key, tid);
-      if (record !== undefined) yield* this.#readValue(key, record, least);
+      if (record !== undefined) yield* this.#readValue(key, record, tid, least);
       else if (least > 0) values.reads(this.name, key, 0, least);
     } finally {
       this.#unlock(held);
@@ -97,7 +97,7 @@ export class Worker extends Storage {
       if (this.dawdles > 0) yield* this.#dawdle(held);
       const record = yield* this.#find(key, tid);
       if (record !== undefined) {
-        value = 1 + (yield* this.#readValue(key, record, values.acknowledgedOf(key)));
+        value = 1 + (yield* this.#readValue(key, record, tid, values.acknowledgedOf(key)));
       }
       if (record !== undefined && this.world.random.chance(0.4)) {
         this.#mayGoOn(tid);
@@ -143,8 +143,9 @@ export class Worker extends Storage {
     return entries;
   }
 
-  *#readValue(key: string, record: number, least: number): Task<number> {
+  *#readValue(key: string, record: number, tid: string, least: number): Task<number> {
     const { values } = this.world.checks;
+    this.#mayGoOn(tid);
     const content = yield* this.readRecord(record);
     if (content?.kind !== 'value' || content.key !== key) {
       values.wrongRecord(this, key, record);
