@@ -19,7 +19,7 @@ export const OUT_OF_TOUCH =
  * @param hasPlace whether it is a worker that was in before
  */
 export function judgeRefusal(
-  { status, code }: Refusal,
+  { status, code }: Pick<Refusal, 'status' | 'code'>,
   hasPlace: boolean,
 ): 'later' | 'place is lost' | 'never' {
   if (hasPlace && PLACE_LOST.has(code)) return 'place is lost';

@@ -4,6 +4,7 @@ import { Answers } from '../../../src/client/answers.js';
 import { EventNumbers } from '../../../src/client/event-numbers.js';
 import { Outflow } from '../../../src/client/outflow.js';
 import { frameOf } from '../../../src/client/outgoing.js';
+import { judgeRefusal } from '../../../src/client/refusals.js';
 import { SessionPosition } from '../../../src/client/session-position.js';
 import { SpaceReserve } from '../../../src/client/space-reserve.js';
 import { ERRORS, type RefusalCode } from '../../../src/errors.js';
@@ -15,11 +16,6 @@ import type { StockPeer } from './stock-peer.js';
 
 const MAX_KEPT_UNITS = 64 * 1024 * 1024;
 const FAREWELL_MS = 3_000;
-const FINAL = new Set([403, 409, 500]);
-const PLACE_LOST: ReadonlySet<RefusalCode> = new Set<RefusalCode>([
-  'IPC_REFUSED_PEER_GONE',
-  'IPC_REFUSED_UNSAFE_RETURN',
-]);
 
 /** Values of the model are plain numbers: there is nothing to encode. */
 const NO_CLASSES = {
@@ -247,14 +243,14 @@ export class OurPeer {
     const process = this.#process;
     process.note(() => `is refused: ${code}`);
     process.world.checks.promises.refused(process, code);
-    if (PLACE_LOST.has(code) && this.#position.received !== undefined && !process.isMaster) {
-      this.#losePlace();
-      return 'never';
-    }
     const { status } = ERRORS[code] as { status: number };
-    if (!FINAL.has(status)) return 'later';
-    this.#giveUp(`refused: ${code}`);
-    return 'never';
+    const verdict = judgeRefusal(
+      { status, code },
+      this.#position.received !== undefined && !process.isMaster,
+    );
+    if (verdict === 'place is lost') this.#losePlace();
+    else if (verdict === 'never') this.#giveUp(`refused: ${code}`);
+    return verdict === 'later' ? 'later' : 'never';
   }
 
   #giveUp(reason: string): void {
