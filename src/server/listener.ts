@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream';
 import type { Clock } from '../broker/ports.js';
 import { IPCError } from '../errors.js';
 import { endGently, isLeaving } from './lingering-close.js';
+import { Request } from './request.js';
 import type { LoadedTls } from './tls.js';
 
 /** What a listener serves. */
@@ -163,7 +164,8 @@ export class Listener {
   #create(): Server {
     const { handshakeTimeout, onDropped } = this.#settings;
     const tls = this.#tls;
-    const limits = {
+    const settings = {
+      IncomingMessage: Request,
       headersTimeout: handshakeTimeout,
       requestTimeout: REQUEST_TIMEOUT_MS,
       connectionsCheckingInterval: CHECK_INTERVAL_MS,
@@ -171,7 +173,7 @@ export class Listener {
       requireHostHeader: false,
     };
     const server =
-      tls === undefined ? createServer(limits) : createTlsServer({ ...limits, ...tls, handshakeTimeout });
+      tls === undefined ? createServer(settings) : createTlsServer({ ...settings, ...tls, handshakeTimeout });
     // Whoever does not read his answers must not hold a connection for ever. WebSockets turn this off for themselves.
     server.timeout = REQUEST_TIMEOUT_MS;
     server.on('connection', (socket: Socket) => this.#take(socket));

@@ -41,7 +41,7 @@ const KEY_PATTERN = /^[+/0-9A-Za-z]{22}==$/;
 /** Makes every check that RFC 6455 section 4.2.1 requires, and computes the answer's `Sec-WebSocket-Accept`. */
 export function checkHandshake(request: HandshakeRequest): HandshakeResult {
   const { headers } = request;
-  if (!hasToken(headers['upgrade'], 'websocket')) {
+  if (!namesWebSocket(headers['upgrade'])) {
     return refuse('no-upgrade', 'the Upgrade header does not name websocket');
   }
   if (!hasToken(headers['connection'], 'upgrade')) {
@@ -62,6 +62,11 @@ export function checkHandshake(request: HandshakeRequest): HandshakeResult {
     return refuse('malformed', 'Sec-WebSocket-Key is not the base64 of 16 bytes');
   }
   return { ok: true, accept: acceptValue(key) };
+}
+
+/** Whether an `Upgrade` header has WebSocket among the protocols that it offers. */
+export function namesWebSocket(upgrade: string | readonly string[] | undefined): boolean {
+  return hasToken(upgrade, 'websocket');
 }
 
 /** The value of `Sec-WebSocket-Accept` for a key: RFC 6455 section 4.2.2, item 5.4. */

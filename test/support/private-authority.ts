@@ -2,6 +2,8 @@ import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { onTestFinished } from 'vitest';
+import { removeDirectory, temporaryDirectory } from './temporary-directory.js';
 
 const run = promisify(execFile);
 
@@ -36,4 +38,12 @@ export async function privateAuthority(directory: string): Promise<PrivateAuthor
   const output = ['-extfile', file('extensions'), '-out', file('cert.pem')];
   await openssl('x509', '-req', '-in', file('request.pem'), ...signer, ...output);
   return { caPath: file('ca.pem'), certPath: file('cert.pem'), keyPath: file('key.pem') };
+}
+
+/** A certificate for `localhost` and its key, which are removed when the test is over. */
+export async function temporaryCertificate(): Promise<Pick<PrivateAuthority, 'certPath' | 'keyPath'>> {
+  const directory = await temporaryDirectory('tls');
+  onTestFinished(() => removeDirectory(directory));
+  const { certPath, keyPath } = await privateAuthority(directory);
+  return { certPath, keyPath };
 }

@@ -1,8 +1,7 @@
 import { expect, it, onTestFinished } from 'vitest';
-import { privateAuthority } from '../../support/private-authority.js';
+import { temporaryCertificate } from '../../support/private-authority.js';
 import { RawSocket, upgradeRequest } from '../../support/raw-socket.js';
 import { type Scene, serve, unnoticed } from '../../support/served.js';
-import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
 
 /** So short that the tests need not wait long. Nothing here measures it: the connections end, or the test does not. */
 const handshakeTimeout = 500;
@@ -12,13 +11,6 @@ async function expectTimeout(socket: RawSocket, { log, conversation }: Scene): P
   await socket.closed;
   expect(log.complaints).toMatchObject([{ code: 'IPC_REFUSED_TIMEOUT', address: '127.0.0.1' }]);
   expect(conversation.overheard).toEqual([]);
-}
-
-async function certificate(): Promise<{ certPath: string; keyPath: string }> {
-  const directory = await temporaryDirectory('tls');
-  onTestFinished(() => removeDirectory(directory));
-  const { certPath, keyPath } = await privateAuthority(directory);
-  return { certPath, keyPath };
 }
 
 it('ends a connection that never speaks', async () => {
@@ -61,7 +53,7 @@ it('ends a connection whose second request stalls', async () => {
 });
 
 it('ends a connection whose TLS handshake stalls', async () => {
-  const ssl = await certificate();
+  const ssl = await temporaryCertificate();
   await unnoticed({ handshakeTimeout, ssl }, async ({ port, log, conversation }) => {
     const silent = await RawSocket.connect({ port });
     const stalled = await RawSocket.connect({ port });
@@ -76,14 +68,14 @@ it('ends a connection whose TLS handshake stalls', async () => {
 });
 
 it('ends a TLS connection that never speaks after its handshake', async () => {
-  const ssl = await certificate();
+  const ssl = await temporaryCertificate();
   await unnoticed({ handshakeTimeout, ssl }, async (scene) => {
     await expectTimeout(await RawSocket.connect({ port: scene.port, tls: true }), scene);
   });
 });
 
 it.each(['plain', 'TLS'])('does not wait for silent connections when it stops (%s)', async (kind) => {
-  const ssl = kind === 'TLS' ? { ssl: await certificate() } : {};
+  const ssl = kind === 'TLS' ? { ssl: await temporaryCertificate() } : {};
   const { server, port } = await serve({ stopTimeout: 600_000, ...ssl });
   const silent = await RawSocket.connect({ port, tls: kind === 'TLS' });
   const idle = await RawSocket.connect({ port, tls: kind === 'TLS' });

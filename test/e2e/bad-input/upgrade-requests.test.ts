@@ -1,5 +1,12 @@
 import { expect, it } from 'vitest';
-import { connectPath, RawSocket, type UpgradeRequest, upgradeRequest } from '../../support/raw-socket.js';
+import { temporaryCertificate } from '../../support/private-authority.js';
+import {
+  connectPath,
+  RawSocket,
+  rawPeer,
+  type UpgradeRequest,
+  upgradeRequest,
+} from '../../support/raw-socket.js';
 import { serve, unnoticed } from '../../support/served.js';
 
 const rows: readonly (UpgradeRequest & { what: string; status: number; code: string; logged?: string })[] = [
@@ -51,12 +58,6 @@ const rows: readonly (UpgradeRequest & { what: string; status: number; code: str
     status: 500,
     code: 'IPC_REFUSED_DATABASE_NAME',
     logged: `/${'a'.repeat(129)}/connect`,
-  },
-  {
-    what: 'an upgrade to something else',
-    headers: { Upgrade: 'h2c' },
-    status: 426,
-    code: 'IPC_REFUSED_NO_UPGRADE',
   },
   {
     what: 'another version of WebSocket',
@@ -120,6 +121,60 @@ it('answers a request for a connection without an upgrade', async () => {
     expect(log.complaints).toMatchObject([{ code: 'IPC_REFUSED_NO_UPGRADE', path: '/mydb_data/connect' }]);
     expect(conversation.overheard).toEqual([]);
   });
+});
+
+/** What `curl --http2` and Java's HTTP client send with their first request. */
+const OFFER =
+  'Host: localhost\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n';
+
+it.each(['/health', '/ready', '/metrics', '/status', '/', '/mydb_data/clients'])(
+  'answers GET %s though it offers HTTP/2',
+  async (path) => {
+    const { port, log } = await serve();
+    await rawPeer({ port });
+    const socket = await RawSocket.connect({ port });
+    socket.send(`GET ${path} HTTP/1.1\r\n${OFFER}\r\n`);
+    expect(await socket.response()).toMatchObject({ status: 200 });
+    expect(log.complaints).toEqual([]);
+  },
+);
+
+it.each(['http', 'https'])('keeps a connection on which HTTP/2 was offered: %s', async (scheme) => {
+  const tls = scheme === 'https';
+  await unnoticed(tls ? { ssl: await temporaryCertificate() } : {}, async ({ port, log, conversation }) => {
+    const socket = await RawSocket.connect({ port, tls });
+    for (const _time of [1, 2]) {
+      socket.send(`GET /health HTTP/1.1\r\n${OFFER}\r\n`);
+      expect(await socket.response()).toMatchObject({ status: 200, body: '{"status":"ok"}' });
+    }
+    socket.send(`GET ${connectPath()} HTTP/1.1\r\n${OFFER}\r\n`);
+    expect(await socket.response()).toMatchObject({ status: 426, headers: { upgrade: 'websocket' } });
+    expect(log.complaints).toMatchObject([{ code: 'IPC_REFUSED_NO_UPGRADE' }]);
+    expect(conversation.overheard).toEqual([]);
+    // A proxy may use the connection again, for somebody else.
+    const headers = { Upgrade: 'h2c, WebSocket' };
+    socket.send(upgradeRequest({ path: connectPath({ id: 'worker01' }), headers }));
+    expect(await socket.response()).toMatchObject({ status: 101 });
+    expect(await socket.text()).toMatch(/^welcome:/);
+  });
+});
+
+it('reads the body of a request that offers HTTP/2', async () => {
+  const { port } = await serve();
+  await rawPeer({ port }, { id: 'sender01' });
+  const receiver = await rawPeer({ port }, { id: 'receiver' });
+  const message = 'to:receiver;{"type":"unknown","from":"sender01"}';
+  const half = message.slice(0, 20);
+  const socket = await RawSocket.connect({ port });
+  for (const body of [
+    [`Content-Length: ${message.length}\r\n\r\n${half}`, message.slice(20)],
+    [`Transfer-Encoding: chunked\r\n\r\n14\r\n${half}\r\n`, `1c\r\n${message.slice(20)}\r\n0\r\n\r\n`],
+  ]) {
+    socket.send(`POST /mydb_data/send?id=sender01&t=undefined HTTP/1.1\r\n${OFFER}${body[0]}`);
+    socket.send(`${body[1]}`);
+    expect(await socket.response()).toMatchObject({ status: 200, body: 'ok' });
+    for (;;) if ((await receiver.text()) === '{"type":"unknown","from":"sender01"}') break;
+  }
 });
 
 it('answers who is refused even while he goes on sending', async () => {
