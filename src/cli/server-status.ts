@@ -2,6 +2,7 @@
 
 import { coveredNames, type Settings } from '../options.js';
 import type { Status } from '../server/monitoring/status.js';
+import { addressOf } from './doctor/place.js';
 import { describeLineFailure } from './line-failure.js';
 
 /** Which server to ask, and what about. */
@@ -25,7 +26,7 @@ const PATIENCE_MS = 10_000;
  */
 export async function askForStatus(query: StatusQuery): Promise<Status> {
   const { database } = query;
-  const base = query.base.href.replace(/\/+$/, '');
+  const base = addressOf(query.base);
   const parameter = database === undefined ? '' : `?database=${encodeURIComponent(database)}`;
   const answers: Status[] = [];
   for (const token of tokensFor(query)) answers.push(await ask(base, parameter, token));

@@ -59,6 +59,7 @@ describe('acebase-ipc-server doctor', () => {
       token: { status: 'ok' },
       master: { status: 'ok' },
       clients: { status: 'warning', message: expect.stringContaining('2 of 2') },
+      status: { status: 'ok' },
       clock: { status: 'ok' },
       ws: { status: 'ok' },
       acebase: { status: 'ok' },
@@ -98,6 +99,11 @@ describe('acebase-ipc-server doctor', () => {
     expect(wrong.of['master']?.status).toBe('skipped');
     const right = await doctor(where, { ACEBASE_IPC_TOKEN: 'sesame' });
     expect(right.of['token']).toMatchObject({ status: 'ok', message: 'it is accepted' });
+    // What the server itself has to say: who was refused.
+    expect(right.of['status']).toMatchObject({
+      status: 'warning',
+      message: expect.stringContaining('2 attempts to connect were refused in the last minute'),
+    });
   });
 
   it('knows a database that is not served', async () => {
@@ -181,13 +187,24 @@ describe('acebase-ipc-server doctor', () => {
     });
   });
 
-  it.skipIf(nginxPath === undefined)('finds the way through the nginx of deploy/nginx', async () => {
+  it.skipIf(nginxPath === undefined).each([
+    ['', {}],
+    [
+      '/ipc',
+      {
+        'location / {': 'location /ipc/ {',
+        'proxy_pass http://acebase_ipc;': 'proxy_pass http://acebase_ipc/;',
+      },
+    ],
+  ])('finds the way through the nginx of deploy/nginx, with path "%s"', async (path, change) => {
     const { port: target } = await serve({ token: 'sesame' });
-    const { port, authority } = await startNginx(target);
+    const { port, authority } = await startNginx(target, change);
+    await join({ port: target, token: 'sesame' }, '[master]');
     const env = { NODE_EXTRA_CA_CERTS: authority.caPath, ACEBASE_IPC_TOKEN: 'sesame' };
-    const { of } = await doctor(['--url', `https://localhost:${port}`], env);
-    expect([of['server'], of['websocket'], of['token'], of['clock']].map((it) => it?.status)).toEqual(
-      Array.from({ length: 4 }, () => 'ok'),
+    const { of } = await doctor(['--url', `https://localhost:${port}${path}`], env);
+    const { server, websocket, token, master, status, clock } = of;
+    expect([server, websocket, token, master, status, clock].map((it) => it?.status)).toEqual(
+      Array.from({ length: 6 }, () => 'ok'),
     );
   });
 

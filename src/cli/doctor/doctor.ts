@@ -6,6 +6,8 @@ import { judgeCertificate, type ShownCertificate } from './certificate.js';
 import { error, type Finding, ok, type Subject, skipped, warning } from './findings.js';
 import type { Answer, Inquiry } from './inquiry.js';
 import { judgeInstalled } from './installed.js';
+import { addressOf, endpointOf } from './place.js';
+import { judgeStatus } from './status.js';
 
 /** What a worker would be told. */
 export interface DoctorQuery {
@@ -32,7 +34,7 @@ const CLOCK_WRONG_MS = 5_000;
 const CLOCK_DOUBTFUL_MS = 2_000;
 
 /** What is looked at only if a server answers. */
-const BEHIND_THE_SERVER: readonly Subject[] = ['websocket', 'token', 'master', 'clients', 'clock'];
+const BEHIND_THE_SERVER: readonly Subject[] = ['websocket', 'token', 'master', 'clients', 'status', 'clock'];
 
 /** What the token is shown for. */
 const BEHIND_THE_TOKEN: readonly Subject[] = BEHIND_THE_SERVER.filter((it) => it !== 'clock');
@@ -40,7 +42,7 @@ const BEHIND_THE_TOKEN: readonly Subject[] = BEHIND_THE_SERVER.filter((it) => it
 /** Looks at everything, in the order in which a worker meets it. */
 export async function examine(query: DoctorQuery, tools: DoctorTools): Promise<Finding[]> {
   const installed = judgeInstalled(query.folder, tools.versionOf);
-  const health = await tools.ask(new URL('/health', query.url)).catch((failure: unknown) => failure);
+  const health = await tools.ask(endpointOf(query.url, '/health')).catch((failure: unknown) => failure);
   const server = judgeServer(health, query.url);
   const certificate = await lookAtCertificate(query, tools);
   if (server.status === 'error' || health instanceof Error) {
@@ -63,11 +65,13 @@ export async function examine(query: DoctorQuery, tools: DoctorTools): Promise<F
   }
   const joining = await lookAtJoining(query, tools);
   const clients = await lookAtClients(query, tools, joining);
+  const status = await lookAtStatus(query, tools, [...joining, ...clients]);
   return [
     await lookAtReadiness(server, query, tools),
     certificate,
     ...joining,
     ...clients,
+    ...status,
     judgeClock(health as Answer),
     ...installed,
   ];
@@ -80,7 +84,7 @@ function isTrusted({ status }: Finding, { protocol }: URL): boolean {
 
 /** A server that is about to stop answers, and lets nobody in. */
 async function lookAtReadiness(server: Finding, { url }: DoctorQuery, tools: DoctorTools): Promise<Finding> {
-  const ready = await tools.ask(new URL('/ready', url)).catch(() => undefined);
+  const ready = await tools.ask(endpointOf(url, '/ready')).catch(() => undefined);
   if (ready?.status !== 503) return server;
   return warning(
     'server',
@@ -89,11 +93,12 @@ async function lookAtReadiness(server: Finding, { url }: DoctorQuery, tools: Doc
   );
 }
 
-function judgeServer(health: unknown, { origin, protocol, hostname }: URL): Finding {
+function judgeServer(health: unknown, url: URL): Finding {
+  const { protocol, hostname } = url;
   const secure = protocol === 'https:';
-  if (!(health instanceof Error)) return judgeHealth(health as Answer, origin);
+  if (!(health instanceof Error)) return judgeHealth(health as Answer, addressOf(url));
   const code = 'code' in health ? String(health.code) : '';
-  const what = `no IPC server answers at ${origin} (${code === '' ? health.message : describeLineFailure(code)})`;
+  const what = `no IPC server answers at ${addressOf(url)} (${code === '' ? health.message : describeLineFailure(code)})`;
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
     return error('server', what, `The name ${hostname} is not known here: check the host.`);
   }
@@ -125,26 +130,26 @@ function judgeServer(health: unknown, { origin, protocol, hostname }: URL): Find
   );
 }
 
-function judgeHealth({ status, body }: Answer, origin: string): Finding {
-  if (status === 200 && /"status":"ok"/.test(body)) return ok('server', `answers at ${origin}`);
+function judgeHealth({ status, body }: Answer, address: string): Finding {
+  if (status === 200 && /"status":"ok"/.test(body)) return ok('server', `answers at ${address}`);
   const code = codeOf(body);
   if (code === 'IPC_REFUSED_HOST') {
     return error(
       'server',
-      `${origin} does not want to be called by this name`,
+      `${address} does not want to be called by this name`,
       'Set a token, or add the name to `allowedHosts`.',
     );
   }
   if (status === 400 || status === 426 || status === 497) {
     return error(
       'server',
-      `${origin} answers with ${status}`,
+      `${address} answers with ${status}`,
       'It may speak TLS: try https in --url, and `ssl: true`.',
     );
   }
   return error(
     'server',
-    `${origin} answers with ${status}, which this IPC server does not`,
+    `${address} answers with ${status}, which this IPC server does not`,
     'Another program listens there, or a proxy has no server behind it: check host and port.',
   );
 }
@@ -172,7 +177,7 @@ async function lookAtCertificate({ url }: DoctorQuery, tools: DoctorTools): Prom
  * it refuses the version, all else is right, and nobody has joined.
  */
 async function lookAtJoining({ database, url, token }: DoctorQuery, tools: DoctorTools): Promise<Finding[]> {
-  const path = `/${encodeURIComponent(wireName(database))}/connect?v=0&id=doctor`;
+  const path = `/${encodeURIComponent(wireName(database))}/connect?v=0&id=doctor` as const;
   const headers = {
     Connection: 'Upgrade',
     Upgrade: 'websocket',
@@ -182,7 +187,7 @@ async function lookAtJoining({ database, url, token }: DoctorQuery, tools: Docto
   };
   let answer: Answer;
   try {
-    answer = await tools.ask(new URL(path, url), headers);
+    answer = await tools.ask(endpointOf(url, path), headers);
   } catch (failure) {
     const why = failure instanceof Error ? failure.message : String(failure);
     return [
@@ -251,9 +256,9 @@ async function lookAtClients(
   if (joining.some(({ subject, status }) => subject === 'token' && status === 'error')) {
     return [skipped('master', 'the token is not accepted'), skipped('clients', 'the token is not accepted')];
   }
-  const path = `/${encodeURIComponent(wireName(database))}/clients`;
+  const path = `/${encodeURIComponent(wireName(database))}/clients` as const;
   try {
-    const { status, body } = await tools.ask(new URL(path, url), authorization(token));
+    const { status, body } = await tools.ask(endpointOf(url, path), authorization(token));
     if (status !== 200) throw new Error(`answered with ${status}`);
     const clients = JSON.parse(body) as readonly Client[];
     return [judgeMaster(clients, database), judgeClients(clients)];
@@ -261,6 +266,24 @@ async function lookAtClients(
     const why = `the server does not tell who is connected (${failure instanceof Error ? failure.message : String(failure)})`;
     return [skipped('master', why), skipped('clients', why)];
   }
+}
+
+/** Asks the server what it calls a problem: a worker may be let in, and wait all the same. */
+async function lookAtStatus(
+  { database, url, token }: DoctorQuery,
+  tools: DoctorTools,
+  found: readonly Finding[],
+): Promise<Finding[]> {
+  const hasError = (subject: Subject): boolean =>
+    found.some((finding) => finding.subject === subject && finding.status === 'error');
+  if (hasError('token')) return [skipped('status', 'the token is not accepted')];
+  const path = `/status?database=${encodeURIComponent(database)}` as const;
+  const answer = await tools
+    .ask(endpointOf(url, path), authorization(token))
+    .catch((failure: Error) => failure);
+  if (answer instanceof Error)
+    return [skipped('status', `the server does not say how it is (${answer.message})`)];
+  return judgeStatus(answer, new Set(hasError('master') ? ['no-master'] : []));
 }
 
 function judgeMaster(clients: readonly Client[], database: string): Finding {

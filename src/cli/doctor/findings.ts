@@ -8,6 +8,7 @@ export type Subject =
   | 'token'
   | 'master'
   | 'clients'
+  | 'status'
   | 'clock'
   | 'ws'
   | 'acebase'

@@ -40,15 +40,31 @@ export function processToken(environment: PlaceSources['environment']): string |
   return filled(environment['ACEBASE_IPC_TOKEN']);
 }
 
+/** An endpoint of a server that may be behind a path, such as `https://example.com/ipc`. */
+export function endpointOf(server: URL, path: `/${string}`): URL {
+  return new URL(`${addressOf(server)}${path}`);
+}
+
+/** Where a server is, without a slash at the end. */
+export function addressOf({ href }: URL): string {
+  return href.replace(/\/+$/, '');
+}
+
 function parseUrl(text: string): URL {
-  const withScheme = text.replace(/^ws(s?):/i, 'http$1:');
+  const allowed = 'Allowed: a URL such as https://ipc.example.com:9163, with a path or without';
+  const withScheme = text.trim().replace(/^ws(s?):/i, 'http$1:');
   if (!/^https?:\/\//i.test(withScheme) || !URL.canParse(withScheme)) {
+    throw new IPCError('IPC_OPTION_INVALID', `--url: begin it with http:// or https://. ${allowed}`);
+  }
+  const url = new URL(withScheme);
+  // They are not shown: a token or a password may be in them.
+  if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
     throw new IPCError(
       'IPC_OPTION_INVALID',
-      '--url: begin it with http:// or https://. Allowed: a URL such as https://ipc.example.com:9163',
+      `--url: leave out user, password and what follows a ? or #. ${allowed}`,
     );
   }
-  return new URL(withScheme);
+  return url;
 }
 
 function urlOf({ resolved, environment }: PlaceSources): URL {

@@ -10,8 +10,9 @@ import {
 } from '../../../src/cli/doctor/findings.js';
 import type { Answer } from '../../../src/cli/doctor/inquiry.js';
 import { installedVersion, judgeInstalled } from '../../../src/cli/doctor/installed.js';
-import { placeOf } from '../../../src/cli/doctor/place.js';
+import { placeOf, serverUrl } from '../../../src/cli/doctor/place.js';
 import { resolveSources } from '../../../src/options.js';
+import { exampleDatabase, exampleStatus } from '../../support/example-status.js';
 
 const NOW = Date.parse('2026-06-01T12:00:00Z');
 
@@ -27,6 +28,7 @@ interface Scene {
   readonly connect?: Partial<Answer> | Error;
   readonly clients?: Partial<Answer> | Error;
   readonly ready?: Partial<Answer> | Error;
+  readonly status?: Partial<Answer> | Error;
   readonly certificate?: ShownCertificate;
   readonly asked?: string[];
   readonly versions?: Readonly<Record<string, string>>;
@@ -34,6 +36,13 @@ interface Scene {
 
 /** What the doctor finds, by subject, of a server that answers so. */
 async function findings(scene: Scene): Promise<Partial<Record<Subject, Finding>>> {
+  const found = await look(scene);
+  expect(new Set(found.map(({ subject }) => subject)).size).toBe(found.length);
+  return Object.fromEntries(found.map((finding) => [finding.subject, finding]));
+}
+
+/** What the doctor finds, in its order. */
+async function look(scene: Scene): Promise<readonly Finding[]> {
   const { url = 'http://localhost:9163', token } = scene;
   const versions: Readonly<Record<string, string>> = scene.versions ?? { acebase: '1.29.13', ws: '8.18.0' };
   const answers: Readonly<Record<string, Partial<Answer> | Error>> = {
@@ -41,13 +50,16 @@ async function findings(scene: Scene): Promise<Partial<Record<Subject, Finding>>
     '/ready': scene.ready ?? json(200, { status: 'ready' }),
     '/shop_data/connect': scene.connect ?? refusal(409, 'IPC_REFUSED_VERSION'),
     '/shop_data/clients': scene.clients ?? json(200, [MASTER, WORKER]),
+    '/status': scene.status ?? json(200, exampleStatus()),
   };
+  const prefix = new URL(url).pathname.replace(/\/$/, '');
   const found = await examine(
     { database: 'shop', url: new URL(url), token, folder: '/srv/shop' },
     {
       ask: async ({ pathname }, sent = {}) => {
         scene.asked?.push(`${pathname} ${sent['Authorization'] ?? '-'}`);
-        const answer = answers[pathname];
+        if (!pathname.startsWith(prefix)) throw new Error(`${pathname} is not below ${prefix}`);
+        const answer = answers[pathname.slice(prefix.length)];
         if (answer === undefined || answer instanceof Error) throw answer;
         const headers = { date: new Date(NOW).toUTCString() };
         return { status: 0, headers, body: '', askedAt: NOW, answeredAt: NOW + 10, ...answer };
@@ -57,13 +69,19 @@ async function findings(scene: Scene): Promise<Partial<Record<Subject, Finding>>
       wallTime: () => NOW,
     },
   );
-  // Every subject once, and a remedy exactly where something is wrong.
-  expect(new Set(found.map(({ subject }) => subject)).size).toBe(found.length);
+  // A remedy exactly where something is wrong.
   for (const { status, remedy } of found) {
     expect(remedy !== undefined).toBe(status === 'error' || status === 'warning');
   }
-  return Object.fromEntries(found.map((finding) => [finding.subject, finding]));
+  return found;
 }
+
+const GOOD_CERTIFICATE = {
+  subject: { CN: 'ipc.example.com' },
+  subjectaltname: 'DNS:ipc.example.com, DNS:localhost',
+  valid_from: 'Jan 1 00:00:00 2026 GMT',
+  valid_to: 'Jan 1 00:00:00 2027 GMT',
+} as PeerCertificate;
 
 const systemError = (code: string, message = code) => Object.assign(new Error(message), { code });
 
@@ -102,7 +120,7 @@ describe('the doctor', () => {
   ])('%s: what keeps a server from answering, %#', async (url, health, remedy) => {
     const found = await findings({ url, health });
     expect(found.server).toMatchObject({ status: 'error', remedy: expect.stringMatching(remedy) });
-    for (const subject of ['websocket', 'token', 'master', 'clients', 'clock'] as const) {
+    for (const subject of ['websocket', 'token', 'master', 'clients', 'status', 'clock'] as const) {
       expect(found[subject]?.status).toBe('skipped');
     }
     // A person reads it: words, where there are some.
@@ -135,22 +153,16 @@ describe('the doctor', () => {
   });
 
   test('shows the token to no server whose certificate is bad', async () => {
-    const certificate = {
-      subject: { CN: 'ipc.example.com' },
-      subjectaltname: 'DNS:ipc.example.com',
-      valid_from: 'Jan 1 00:00:00 2026 GMT',
-      valid_to: 'Jan 1 00:00:00 2027 GMT',
-    } as PeerCertificate;
-    const look = async (problem: string | undefined, token: string | undefined) => {
+    const show = async (problem: string | undefined, token: string | undefined) => {
       const asked: string[] = [];
-      const shown = { certificate, problem };
+      const shown = { certificate: GOOD_CERTIFICATE, problem };
       const scene = { url: 'https://ipc.example.com', certificate: shown, asked };
       const found = await findings(token === undefined ? scene : { ...scene, token });
       return { found, asked };
     };
-    const bad = await look('SELF_SIGNED_CERT_IN_CHAIN', 'sesame');
+    const bad = await show('SELF_SIGNED_CERT_IN_CHAIN', 'sesame');
     expect(bad.asked).toEqual(['/health -']);
-    for (const subject of ['websocket', 'token', 'master', 'clients'] as const) {
+    for (const subject of ['websocket', 'token', 'master', 'clients', 'status'] as const) {
       expect(bad.found[subject]).toMatchObject({
         status: 'skipped',
         message: expect.stringMatching(/token/),
@@ -158,8 +170,8 @@ describe('the doctor', () => {
     }
     expect(bad.found.clock?.status).toBe('ok');
     // With nothing to lose, and with a certificate that is good, everything is looked at.
-    expect((await look('SELF_SIGNED_CERT_IN_CHAIN', undefined)).found.master?.status).toBe('ok');
-    expect((await look(undefined, 'sesame')).asked).toContain('/shop_data/clients Bearer sesame');
+    expect((await show('SELF_SIGNED_CERT_IN_CHAIN', undefined)).found.master?.status).toBe('ok');
+    expect((await show(undefined, 'sesame')).asked).toContain('/shop_data/clients Bearer sesame');
   });
 
   test('misses a master', async () => {
@@ -172,6 +184,71 @@ describe('the doctor', () => {
     const empty = await findings({ clients: json(200, []) });
     expect(empty.master).toMatchObject({ status: 'error', message: 'nobody is connected to shop' });
     expect(empty.clients?.status).toBe('skipped');
+  });
+
+  test.each(['http://localhost:9163/ipc', 'https://localhost:9163/some/path/'])(
+    'finds a cluster well behind a path: %s',
+    async (url) => {
+      const shown = { certificate: GOOD_CERTIFICATE, problem: undefined };
+      const asked: string[] = [];
+      const found = await look({ url, certificate: shown, asked });
+      expect(found.filter(({ status }) => status === 'warning' || status === 'error')).toEqual([]);
+      expect(found[0]?.message).toBe(`answers at ${url.replace(/\/$/, '')}`);
+      expect(asked).toHaveLength(5);
+    },
+  );
+
+  const problem = (code: string, severity: 'warning' | 'critical' = 'warning') => ({
+    code,
+    severity,
+    since: NOW,
+    message: `what ${code} says`,
+    remedy: 'What to do.',
+  });
+
+  test('reports everything that the server calls a problem', async () => {
+    const data = exampleDatabase({ problems: [problem('lock-wait'), problem('lock-held')] });
+    const log = exampleDatabase({
+      name: 'shop_transaction',
+      problems: [problem('mail-near-limit', 'critical')],
+    });
+    const { server, databases } = exampleStatus(data, log);
+    const status = { server: { ...server, problems: [problem('IPC_REFUSED_TOKEN')] }, databases };
+    const found = await look({ status: json(200, status) });
+    expect(found.filter(({ subject }) => subject === 'status')).toEqual([
+      // Workers wait: one that starts here would, too.
+      { subject: 'status', status: 'error', message: 'what lock-wait says', remedy: 'What to do.' },
+      { subject: 'status', status: 'warning', message: 'what lock-held says', remedy: 'What to do.' },
+      { subject: 'status', status: 'error', message: 'what mail-near-limit says', remedy: 'What to do.' },
+      { subject: 'status', status: 'warning', message: 'what IPC_REFUSED_TOKEN says', remedy: 'What to do.' },
+    ]);
+    expect(isAnythingWrong(found)).toBe(true);
+  });
+
+  test('a warning alone is no reason to say that something is wrong', async () => {
+    const status = exampleStatus(exampleDatabase({ problems: [problem('lock-held')] }));
+    expect(isAnythingWrong(await look({ status: json(200, status) }))).toBe(false);
+  });
+
+  test('says once that there is no master', async () => {
+    const status = exampleStatus(exampleDatabase({ problems: [problem('no-master'), problem('slow-peer')] }));
+    const found = await look({ status: json(200, status), clients: json(200, [WORKER]) });
+    expect(found.filter(({ subject }) => subject === 'status')).toMatchObject([
+      { message: 'what slow-peer says' },
+    ]);
+    // It may have left meanwhile.
+    const late = await look({ status: json(200, status) });
+    expect(late.filter(({ subject }) => subject === 'status')).toHaveLength(2);
+  });
+
+  test.each([
+    json(404, {}),
+    json(401, {}),
+    json(200, { other: 'program' }),
+    { status: 200, body: '{' },
+    new Error('reset'),
+  ])('a server that does not say how it is has no problem that is known, %#', async (status) => {
+    expect((await findings({ status })).status?.status).toBe('skipped');
   });
 
   test('names those that have the stock client', async () => {
@@ -280,6 +357,20 @@ describe('where the server is', () => {
     const { url: found, token } = placeOf({ database: 'shop', url, resolved, environment });
     return [found.origin, token];
   };
+
+  test('may have a path, and space around it', () => {
+    const resolved = resolveSources({ flags: new Map(), environment: {} });
+    const url = ' wss://ipc.example.com/some/path/\n';
+    expect(serverUrl({ url, resolved, environment: {} }).href).toBe('https://ipc.example.com/some/path/');
+  });
+
+  test.each(['http://user:secret@localhost', 'http://localhost/?t=secret', 'http://localhost/#secret'])(
+    'is said by a URL without secrets, and none is repeated: %s',
+    (url) => {
+      expect(() => place({}, {}, url)).toThrow(/^--url: leave out user, password and what follows a \? or #/);
+      expect(() => place({}, {}, url)).not.toThrow(/secret/);
+    },
+  );
 
   test('is said by a URL that begins with its scheme', () =>
     expect(() => place({}, {}, 'localhost:9163')).toThrow(/--url: begin it with http:\/\/ or https:\/\//));

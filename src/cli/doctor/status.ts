@@ -1,0 +1,37 @@
+import type { Problem } from '../../server/monitoring/problems.js';
+import type { Status } from '../../server/monitoring/status.js';
+import { error, type Finding, ok, skipped, warning } from './findings.js';
+import type { Answer } from './inquiry.js';
+
+/** Problems by which a worker that started now would have to wait, however long they have lasted. */
+const BLOCKING: ReadonlySet<string> = new Set(['no-master', 'master-settling', 'lock-wait']);
+
+/**
+ * What the server itself calls a problem (`GET /status`), a finding each: an error if it is critical or lets workers wait,
+ * else a warning.
+ *
+ * @param told codes of problems that another finding has reported already
+ */
+export function judgeStatus({ status: code, body }: Answer, told: ReadonlySet<string>): Finding[] {
+  if (code === 404) return [skipped('status', 'the server does not know /status: it is an older version')];
+  const status = code === 200 ? parseStatus(body) : undefined;
+  if (status === undefined) return [skipped('status', `the server does not say how it is (${code})`)];
+  const problems = [...status.databases.flatMap((database) => database.problems), ...status.server.problems];
+  const untold = problems.filter((problem) => !told.has(problem.code));
+  if (problems.length === 0) return [ok('status', 'the server reports no problem')];
+  return untold.map(judgeProblem);
+}
+
+function judgeProblem({ code, severity, message, remedy }: Problem): Finding {
+  const isError = severity === 'critical' || BLOCKING.has(code);
+  return isError ? error('status', message, remedy) : warning('status', message, remedy);
+}
+
+function parseStatus(body: string): Pick<Status, 'server' | 'databases'> | undefined {
+  try {
+    const parsed = JSON.parse(body) as Partial<Status>;
+    return parsed.server !== undefined && parsed.databases !== undefined ? (parsed as Status) : undefined;
+  } catch {
+    return undefined;
+  }
+}
