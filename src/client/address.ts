@@ -4,9 +4,10 @@ import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import type { IPCConfig, TlsOptions } from './acebase.js';
 import type { Target } from './connection.js';
+import { parseRefusal } from './refusals.js';
 
-/** How the token is shown: in a header, where logs do not have it; or, to servers that know no other way, in the URL. */
-export type TokenPlace = 'header' | 'url';
+/** How the token is shown: in a header, where logs do not have it; to servers that know no other way, in the URL; or not. */
+export type TokenPlace = 'header' | 'url' | 'nowhere';
 
 /** What is asked of the server: an endpoint of the database, and parameters. */
 export interface Ask {
@@ -18,11 +19,14 @@ export interface Ask {
 /** A server's answer that is not 200. */
 export class HttpRefusal extends Error {
   readonly status: number;
+  /** Of this package's servers; `undefined` if something else answered. */
+  readonly code: string | undefined;
 
   /** @param answer the body: of this package's servers, JSON with code, message and remedy */
   constructor(status: number, answer: string) {
     super(`the server answered with ${status}: ${answer.slice(0, 500)}`);
     this.status = status;
+    this.code = parseRefusal(answer)?.code;
   }
 }
 
@@ -65,6 +69,47 @@ export function overHttp(config: IPCConfig, ask: Ask, body?: string): Promise<st
   });
 }
 
+/** How an answer to an upgrade request is waited for. */
+export interface AnswerSettings {
+  /** Those of the request, beside the token. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly timeoutMs: number;
+  /** How much of the body is read. */
+  readonly bytes: number;
+}
+
+/** What is answered to a request for an upgrade that is not let in. @returns undefined if it is, or if nothing is answered in time */
+export function upgradeAnswer(
+  config: IPCConfig,
+  ask: Ask,
+  { headers: more, timeoutMs, bytes }: AnswerSettings,
+): Promise<{ readonly status: number; readonly body: string } | undefined> {
+  const { url, headers } = locate(config, ask);
+  const request = url.startsWith('https:') ? httpsRequest : httpRequest;
+  const signal = AbortSignal.timeout(timeoutMs);
+  return new Promise((resolve) => {
+    const sent = request(url, { headers: { ...headers, ...more }, agent: false, signal, ...tlsOf(config) });
+    sent.on('upgrade', (_response, socket) => {
+      socket.destroy();
+      resolve(undefined);
+    });
+    sent.on('response', (response) => {
+      let body = '';
+      const end = (): void => {
+        resolve({ status: response.statusCode ?? 0, body });
+        sent.destroy();
+      };
+      response.setEncoding('utf8').on('data', (chunk: string) => {
+        body += chunk;
+        if (body.length > bytes) end();
+      });
+      response.on('end', end).on('error', end);
+    });
+    sent.on('error', () => resolve(undefined));
+    sent.end();
+  });
+}
+
 /** Where the server is, for people to read. */
 export function describe({ url, host = 'localhost', port }: IPCConfig): string {
   return url === undefined ? `${host}:${port}` : url.replace(/[?#].*$/, '').replace(/\/\/[^/]*@/, '//');
@@ -79,7 +124,7 @@ function locate(config: IPCConfig, { endpoint, parameters, tokenPlace }: Ask) {
   const pairs = Object.entries(parameters).map(([name, value]) => `${name}=${value}`);
   const inHeader = tokenPlace === 'header';
   // Last, and as it is: servers take what follows `t=` to the end [PROTOCOL-2.4].
-  const query = inHeader ? pairs : [...pairs, `t=${token}`];
+  const query = tokenPlace === 'url' ? [...pairs, `t=${token}`] : pairs;
   const headers: Record<string, string> =
     inHeader && token !== undefined ? { Authorization: `Bearer ${token}` } : {};
   return { url: `${base}/${dbname}/${endpoint}?${query.join('&')}`, headers };

@@ -14,21 +14,11 @@ import {
 } from './connection-times.js';
 import type { Failure } from './failure.js';
 import { HeldOutput } from './held-output.js';
+import { parseRefusal, type Refusal } from './refusals.js';
 import { Steps } from './steps.js';
 
 /** How much of the body of a refusal is read. */
 const REFUSAL_BYTES = 4_096;
-
-/** Why a server did not let this client in. */
-export interface Refusal {
-  readonly status: number;
-  /** The server's code; `undefined` if it is not one of this package. */
-  readonly code: string | undefined;
-  /** The server's own words, or the status. */
-  readonly message: string;
-  /** What to do, as the server says. */
-  readonly remedy: string | undefined;
-}
 
 /** Where, and with what, to connect. */
 export interface Target {
@@ -46,8 +36,8 @@ export interface ConnectionHandlers {
   lost(reason: string): void;
   /** An attempt failed without an answer. */
   failed(failure: Failure): void;
-  /** The server does not let this client in. @returns whether to try again: now, later, or not at all */
-  refused(refusal: Refusal): 'now' | 'later' | 'never';
+  /** The server, or what answers in its place, does not let this client in. @returns whether to try again */
+  refused(refusal: Refusal): 'later' | 'never';
   /** The process exits, while there is a line: the last moment to say something. */
   exiting(): void;
 }
@@ -171,7 +161,7 @@ export class Connection {
       ifThis(() => this.#steps.ponged(String(data)));
     });
     socket.on('unexpected-response', (_request, response) => {
-      void readRefusal(response).then((refusal) => {
+      void readRefusal(response, this.#tools.clock).then((refusal) => {
         ifThis(() => this.#refused(refusal));
         socket.terminate();
       });
@@ -251,9 +241,7 @@ export class Connection {
   #refused(refusal: Refusal): void {
     this.#socket = undefined;
     if (this.#isEnded) return;
-    const when = this.#handlers.refused(refusal);
-    if (when === 'now') this.#connect();
-    else if (when === 'later') this.#later();
+    if (this.#handlers.refused(refusal) === 'later') this.#later();
   }
 
   #later(): void {
@@ -278,9 +266,11 @@ function describeClose(code: number, reason: string): string {
   return reason === '' ? `closed with ${code}` : `closed with ${code}, ${reason}`;
 }
 
-async function readRefusal(response: IncomingMessage): Promise<Refusal> {
+async function readRefusal(response: IncomingMessage, clock: Clock): Promise<Refusal> {
   const status = response.statusCode ?? 0;
   let body = '';
+  // A proxy may send one byte now and then, for ever.
+  const cancel = clock.schedule(HANDSHAKE_MS, () => response.destroy());
   try {
     for await (const chunk of response) {
       body += String(chunk);
@@ -289,21 +279,15 @@ async function readRefusal(response: IncomingMessage): Promise<Refusal> {
   } catch {
     // What has come of it is enough.
   }
+  cancel();
   const said = parseRefusal(body);
+  if (said !== undefined) return { status, ...said };
+  const { server } = response.headers;
+  const from = server === undefined ? '' : `, from ${server.slice(0, 60)}`;
   return {
     status,
-    code: said?.code,
-    message: said?.message ?? `the server answered with ${status} ${response.statusMessage ?? ''}`.trim(),
-    remedy: said?.remedy,
+    code: undefined,
+    message: `${status} ${response.statusMessage ?? ''}`.trim() + from,
+    remedy: undefined,
   };
-}
-
-function parseRefusal(body: string): { code: string; message: string; remedy: string } | undefined {
-  try {
-    const { code, message, remedy } = JSON.parse(body) as Record<string, unknown>;
-    if (typeof code !== 'string' || !code.startsWith('IPC_')) return undefined;
-    return { code, message: String(message), remedy: String(remedy) };
-  } catch {
-    return undefined;
-  }
 }

@@ -2,13 +2,16 @@
 
 import type { Clock } from '../broker/ports.js';
 
-/** An attempt to connect that failed without an answer. */
+/** An attempt to connect that failed, and that is repeated. */
 export interface Failure {
   /** The message of the error, or how the line ended. */
   readonly reason: string;
-  /** The code of the error, such as `ECONNREFUSED`; empty if it has none. */
+  /** The code of the error, such as `ECONNREFUSED`, or of the server's refusal; empty if it has none. */
   readonly code: string;
 }
+
+/** The code of a failure that is an answer, but not one of an IPC server of this package. */
+export const FOREIGN_ANSWER = 'FOREIGN_ANSWER';
 
 /** Milliseconds after which a failure that lasts is told again. */
 export const REMINDER_MS = 60_000;
@@ -74,5 +77,10 @@ export function describeFailure(where: string, { reason, code }: Failure): strin
   if (/EPROTO|WRONG_VERSION_NUMBER|ERR_SSL/.test(failure)) {
     return `${server} does not speak TLS as it should (${reason}): leave ipc.ssl out, or give the server a certificate. Trying on`;
   }
+  if (code === FOREIGN_ANSWER || /^HPE_|Sec-WebSocket-Accept/.test(failure.trim())) {
+    return `What answers at ${where} is not an IPC server of this package (${reason}): see whether a proxy in between lets WebSockets through, and whether the IPC server behind it is running, or another program has the port. Trying on`;
+  }
+  if (code.startsWith('IPC_'))
+    return `${server} does not let this process in yet (${code}: ${reason}). Trying on`;
   return `${server} is not there (${reason}). Trying on`;
 }

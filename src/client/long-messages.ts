@@ -2,8 +2,11 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { IPCConfig } from './acebase.js';
 import { type Ask, HttpRefusal, overHttp } from './address.js';
 
-/** Milliseconds after which a server that had no memory for a message is asked again. */
-const BUSY_WAIT_MS = 500;
+/** Milliseconds after which a server that had no memory for a message is asked again, or one that could not be reached. */
+const AGAIN_MS = 500;
+
+/** Milliseconds for which a server keeps a message to be fetched [PROTOCOL-4.3]. */
+const KEPT_MS = 60_000;
 
 /**
  * What became of a message: `taken`, the server counts it as a frame; `refused`, it does not; `unknown`, it may or may not,
@@ -17,6 +20,8 @@ export type Outcome =
 /** What it works with. */
 export interface LongMessagesSettings {
   readonly config: IPCConfig;
+  /** Milliseconds, of a clock that only goes on. */
+  now(): number;
   /** What is asked of an endpoint, now. */
   ask(endpoint: 'send' | 'receive', parameters: Readonly<Record<string, string>>): Ask;
 }
@@ -34,18 +39,24 @@ export class LongMessages {
     for (;;) {
       const outcome = await this.#trySend(text);
       if (outcome !== 'busy') return outcome;
-      await wait(BUSY_WAIT_MS, undefined, { ref: false });
+      await wait(AGAIN_MS, undefined, { ref: false });
       if (!isWanted()) return { kind: 'unknown', reason: 'the server had no memory for it' };
     }
   }
 
-  /** Fetches one that the server keeps. @returns why it could not be fetched, if so */
+  /**
+   * Fetches one that the server keeps, also if a proxy in between has no answer for a while: nobody sends it a second time.
+   *
+   * @returns why it could not be fetched, if so
+   */
   async fetch(messageId: string): Promise<{ readonly text: string } | { readonly reason: string }> {
-    const { config, ask } = this.#settings;
-    try {
-      return { text: await overHttp(config, ask('receive', { msg: messageId })) };
-    } catch (error) {
-      return { reason: reasonOf(error) };
+    const { config, ask, now } = this.#settings;
+    for (const since = now(); ; await wait(AGAIN_MS, undefined, { ref: false })) {
+      try {
+        return { text: await overHttp(config, ask('receive', { msg: messageId })) };
+      } catch (error) {
+        if (isFinal(error) || now() - since >= KEPT_MS) return { reason: reasonOf(error) };
+      }
     }
   }
 
@@ -66,6 +77,11 @@ export class LongMessages {
       }
     }
   }
+}
+
+/** Whether it is the server's own word: of this package, by its code, or of the original, which has none. */
+function isFinal(error: unknown): boolean {
+  return error instanceof HttpRefusal && (error.code !== undefined || [401, 404].includes(error.status));
 }
 
 function reasonOf(error: unknown): string {

@@ -1,4 +1,15 @@
-import type { Refusal } from './connection.js';
+/** What it means that a server, or what answers in its place, does not let a client in. */
+
+/** Why a server did not let this client in. */
+export interface Refusal {
+  readonly status: number;
+  /** The server's code; `undefined` if the answer is not of a server of this package. */
+  readonly code: string | undefined;
+  /** The server's own words, or the status. */
+  readonly message: string;
+  /** What to do, as the server says. */
+  readonly remedy: string | undefined;
+}
 
 /** Codes of refusals after which a peer may come again as another one: its place is lost, it is not unwanted. */
 const PLACE_LOST: ReadonlySet<string | undefined> = new Set([
@@ -6,7 +17,7 @@ const PLACE_LOST: ReadonlySet<string | undefined> = new Set([
   'IPC_REFUSED_UNSAFE_RETURN',
 ]);
 
-/** Statuses after which trying again changes nothing [PROTOCOL-2.6]. */
+/** Statuses of our server after which trying again changes nothing [PROTOCOL-2.6]. */
 const FINAL: ReadonlySet<number> = new Set([403, 409, 500]);
 
 /** Why a master must not go on at a server that does not know it [PROTOCOL-14.6]. */
@@ -14,7 +25,8 @@ export const OUT_OF_TOUCH =
   'It heard nothing for so long that the last server may have given it up, and its locks may be others’ now. Let a supervisor start it again.';
 
 /**
- * What a refusal means: it may come again `later`; its `place is lost`, and it may come as another peer; or never.
+ * What a refusal means: it may come again `later`; its `place is lost`, and it may come as another peer; or never. An answer
+ * without a code of ours is not the server's: a proxy or another program gave it, and the server may be back in a moment.
  *
  * @param hasPlace whether it is a worker that was in before
  */
@@ -23,7 +35,20 @@ export function judgeRefusal(
   hasPlace: boolean,
 ): 'later' | 'place is lost' | 'never' {
   if (hasPlace && PLACE_LOST.has(code)) return 'place is lost';
-  return FINAL.has(status) ? 'never' : 'later';
+  return code !== undefined && FINAL.has(status) ? 'never' : 'later';
+}
+
+/** What the body of a refusal says if it is of a server of this package [PROTOCOL-2.6]; else `undefined`. */
+export function parseRefusal(
+  body: string,
+): { readonly code: string; readonly message: string; readonly remedy: string } | undefined {
+  try {
+    const { code, message, remedy } = JSON.parse(body) as Record<string, unknown>;
+    if (typeof code !== 'string' || !code.startsWith('IPC_')) return undefined;
+    return { code, message: String(message), remedy: String(remedy) };
+  } catch {
+    return undefined;
+  }
 }
 
 /** A refusal in the words of the server. */

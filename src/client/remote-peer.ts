@@ -5,15 +5,16 @@ import { type IPCLock, type LockDetails, loggerOf, type Message, type RemoteIPCP
 import { describe, type TokenPlace, webSocketTarget } from './address.js';
 import { Answers } from './answers.js';
 import type { ValueClasses } from './codec.js';
-import { Connection, type ConnectionHandlers, type Refusal, type Target } from './connection.js';
+import { Connection, type ConnectionHandlers, type Target } from './connection.js';
 import { EventNumbers } from './event-numbers.js';
-import { type Failure, FailureNotices } from './failure.js';
+import { type Failure, FailureNotices, FOREIGN_ANSWER } from './failure.js';
 import { Incoming } from './incoming.js';
 import { WorkerLocks } from './locks.js';
 import { LongMessages } from './long-messages.js';
+import { isOriginalServer } from './original-server.js';
 import { Outflow } from './outflow.js';
 import { frameOf, isRequest, type OutgoingSettings } from './outgoing.js';
-import { describeRefusal, judgeRefusal, OUT_OF_TOUCH } from './refusals.js';
+import { describeRefusal, judgeRefusal, OUT_OF_TOUCH, type Refusal } from './refusals.js';
 import type { RepairName } from './repairs.js';
 import { SessionPosition } from './session-position.js';
 import { Space } from './space.js';
@@ -62,7 +63,11 @@ export class RemotePeer {
   readonly #outgoing: OutgoingSettings;
   readonly #eventNumbers: EventNumbers;
   readonly #position: SessionPosition;
+  /** Of the next attempt. In the URL only for an original server, and for one attempt: the next server may be another one. */
   #tokenPlace: TokenPlace = 'header';
+  /** That of the attempt, or the line, that there is. */
+  #shownIn: TokenPlace = 'header';
+  #isAskingForOriginal = false;
   /** Whether the server that it was at last knows sessions. */
   #hasSessions = false;
   #isReady = false;
@@ -78,10 +83,11 @@ export class RemotePeer {
     this.#position = new SessionPosition(() => settings.createId());
     this.#longMessages = new LongMessages({
       config: ipc.config,
+      now: systemClock.now,
       ask: (endpoint, parameters) => ({
         endpoint,
         parameters: { id: ipc.id, ...parameters },
-        tokenPlace: this.#tokenPlace,
+        tokenPlace: this.#shownIn,
       }),
     });
     this.#connection = new Connection(this.#handlers(), {
@@ -234,7 +240,9 @@ export class RemotePeer {
       can: 'resume,ready,no-echo,yield',
       ...(received === undefined ? {} : { received: String(received), since: String(since) }),
     };
-    return webSocketTarget(config, { endpoint: 'connect', parameters, tokenPlace: this.#tokenPlace });
+    this.#shownIn = this.#tokenPlace;
+    this.#tokenPlace = 'header';
+    return webSocketTarget(config, { endpoint: 'connect', parameters, tokenPlace: this.#shownIn });
   }
 
   #frame(text: string): void {
@@ -338,18 +346,27 @@ export class RemotePeer {
     this.#settings.onStatus({ kind: 'reconnecting', database: this.#ipc.dbname, reason });
   }
 
-  #refused(refusal: Refusal): 'now' | 'later' | 'never' {
-    const { status, code, message } = refusal;
-    if (status === 403 && code === undefined && this.#tokenPlace === 'header') {
-      // Not a server of this package: it looks for the token in the URL.
-      this.#tokenPlace = 'url';
-      return 'now';
+  #refused(refusal: Refusal): 'later' | 'never' {
+    const { status, code = FOREIGN_ANSWER, message: reason } = refusal;
+    const isForeign403 = status === 403 && refusal.code === undefined;
+    if (isForeign403 && this.#shownIn === 'url') {
+      this.#giveUp(`It is an original acebase-ipc-server, and does not take this token: ${reason}`);
+      return 'never';
     }
     const verdict = judgeRefusal(refusal, this.#position.received !== undefined && !this.#ipc.isMaster);
     if (verdict === 'place is lost') this.#losePlace();
-    else if (verdict === 'later') this.#failed({ reason: message, code: '' });
+    else if (verdict === 'later') this.#failed({ reason, code });
     else this.#giveUp(describeRefusal(refusal));
+    if (isForeign403) void this.#askForOriginal();
     return verdict === 'later' ? 'later' : 'never';
+  }
+
+  /** Who answers with 403 may be the original server, which does not see a token in a header. The next attempt has its answer. */
+  async #askForOriginal(): Promise<void> {
+    if (this.#isAskingForOriginal) return;
+    this.#isAskingForOriginal = true;
+    if (await isOriginalServer(this.#ipc.config)) this.#tokenPlace = 'url';
+    this.#isAskingForOriginal = false;
   }
 
   /** Others may have gone on without this process. A worker comes again as another peer. */

@@ -1,7 +1,8 @@
 import { EventEmitter } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import type { WebSocket } from 'ws';
-import { Connection, type Refusal } from '../../../src/client/connection.js';
+import { Connection } from '../../../src/client/connection.js';
+import type { Refusal } from '../../../src/client/refusals.js';
 import { VirtualClock } from '../../support/virtual-clock.js';
 
 /** A socket that does what the test says. */
@@ -41,7 +42,7 @@ class Clock extends VirtualClock {
   }
 }
 
-function lab(verdict: (refusal: Refusal) => 'now' | 'later' | 'never' = () => 'later') {
+function lab(verdict: (refusal: Refusal) => 'later' | 'never' = () => 'later') {
   const clock = new Clock();
   const sockets: ScriptedSocket[] = [];
   const told: string[] = [];

@@ -53,6 +53,14 @@ test.each([
   ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'unable to verify the first certificate', /not trusted here/],
   ['ERR_TLS_CERT_ALTNAME_INVALID', "Host: x. is not in the cert's altnames", /for another name.*ipc\.host/],
   ['CERT_HAS_EXPIRED', 'certificate has expired', /not valid now.*renew/],
+  [
+    'FOREIGN_ANSWER',
+    '502 Bad Gateway, from nginx',
+    /not an IPC server of this package \(502 .*see whether a proxy/,
+  ],
+  ['HPE_INVALID_CONSTANT', 'Parse Error: Expected HTTP/', /not an IPC server of this package/],
+  ['', 'Invalid Sec-WebSocket-Accept header', /not an IPC server of this package/],
+  ['IPC_REFUSED_DRAINING', 'it stops', /does not let this process in yet \(IPC_REFUSED_DRAINING: it stops\)/],
   ['EPROTO', 'write EPROTO … wrong version number', /does not speak TLS.*leave ipc\.ssl out/],
 ])('%s is told with what to do', (code, reason, expected) => {
   expect(describeFailure('localhost:9163', { code, reason })).toMatch(expected);

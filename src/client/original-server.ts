@@ -1,0 +1,31 @@
+/** How the original acebase-ipc-server is known, which looks for the token in the URL alone. */
+
+import { randomBytes } from 'node:crypto';
+import type { IPCConfig } from './acebase.js';
+import { upgradeAnswer } from './address.js';
+
+/** The version that is asked for: none that a server speaks. */
+const NO_VERSION = '0';
+
+/** How long the answer may take, in milliseconds, and how much of it is read. */
+const TIMEOUT_MS = 5_000;
+const ANSWER_BYTES = 1_024;
+
+/**
+ * Whether an original server answers. It looks at the version before anything else, and refuses one that it does not know in
+ * words of its own: so it can be asked without the token. A server of this package, a proxy, or whatever else answers a
+ * process that it does not know with 403, says something else.
+ *
+ * @returns false, too, if there is no answer
+ */
+export async function isOriginalServer(config: IPCConfig): Promise<boolean> {
+  const ask = { endpoint: 'connect', parameters: { v: NO_VERSION }, tokenPlace: 'nowhere' } as const;
+  const headers = {
+    Connection: 'Upgrade',
+    Upgrade: 'websocket',
+    'Sec-WebSocket-Version': '13',
+    'Sec-WebSocket-Key': randomBytes(16).toString('base64'),
+  };
+  const answer = await upgradeAnswer(config, ask, { headers, timeoutMs: TIMEOUT_MS, bytes: ANSWER_BYTES });
+  return answer?.status === 409 && /unsupported client ipc version/i.test(answer.body);
+}

@@ -1,0 +1,32 @@
+import { describe, expect, it } from 'vitest';
+import { judgeRefusal, parseRefusal } from '../../../src/client/refusals.js';
+
+describe('a refusal', () => {
+  it.each([403, 409, 500])('of our server with %i is its last word', (status) => {
+    expect(judgeRefusal({ status, code: 'IPC_REFUSED_TOKEN' }, false)).toBe('never');
+  });
+
+  it.each([200, 302, 401, 403, 404, 409, 426, 500, 502, 503])(
+    'without a code of ours is not the server’s word: %i',
+    (status) => {
+      expect(judgeRefusal({ status, code: undefined }, false)).toBe('later');
+      expect(judgeRefusal({ status, code: undefined }, true)).toBe('later');
+    },
+  );
+
+  it('lets a worker come again as another peer, if its place is lost', () => {
+    const refusal = { status: 500, code: 'IPC_REFUSED_PEER_GONE' };
+    expect(judgeRefusal(refusal, true)).toBe('place is lost');
+    expect(judgeRefusal(refusal, false)).toBe('never');
+  });
+});
+
+it.each([
+  '',
+  '<html>403</html>',
+  '"IPC_REFUSED_TOKEN"',
+  'null',
+  '{"code":403}',
+  '{"code":"FORBIDDEN"}',
+  '{"code":"IPC_',
+])('%j is not the body of a refusal of ours', (body) => expect(parseRefusal(body)).toBeUndefined());
