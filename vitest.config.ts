@@ -1,5 +1,8 @@
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
 import { LongFirst } from './test/support/long-first.js';
+
+/** What takes long or installs things: `npm run test:nightly` has it. */
+const exclude = [...configDefaults.exclude, '**/*.nightly.test.ts'];
 
 export default defineConfig({
   test: {
@@ -10,25 +13,28 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/unit/**/*.test.ts'],
+          exclude,
           testTimeout: 30_000,
           // They change nothing that others see, and loading everything anew for each file takes longer than the tests.
           isolate: false,
         },
       },
-      { test: { name: 'conformance', include: ['test/conformance/**/*.test.ts'], testTimeout: 120_000 } },
+      { test: { name: 'conformance', include: ['test/conformance/**/*.test.ts'], exclude, testTimeout: 120_000 } },
       {
         test: {
           name: 'simulation',
           include: ['test/simulation/**/*.test.ts'],
+          exclude,
           // It plays on all cores by itself.
           sequence: { groupOrder: 2 },
         },
       },
-      { test: { name: 'package', include: ['test/package/**/*.test.ts'], testTimeout: 120_000 } },
+      { test: { name: 'package', include: ['test/package/**/*.test.ts'], exclude, testTimeout: 120_000 } },
       {
         test: {
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
+          exclude,
           testTimeout: 120_000,
           hookTimeout: 60_000,
           maxWorkers: 3,

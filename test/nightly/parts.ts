@@ -1,0 +1,109 @@
+import { faultKinds } from '../e2e/chaos/faults.js';
+
+/** One of the things that `npm run test:nightly` runs. */
+export interface Part {
+  readonly name: string;
+  readonly commands: readonly Command[];
+}
+
+/** A process, and what a person types to have the same again. */
+export interface Command {
+  readonly replay: string;
+  /** For Node. */
+  readonly arguments: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** How much of everything, and which random numbers. */
+export interface Amount {
+  /** 1 takes about 80 minutes on two cores. */
+  readonly scale: number;
+  readonly seed: number;
+}
+
+const VITEST = 'node_modules/vitest/vitest.mjs';
+
+/** The server is struck about as often as everybody else together. */
+const CLIENT_FAULTS = [...faultKinds, ...Array.from({ length: 12 }, () => 'kill-server')].join();
+
+/** All parts, the short ones first. */
+export function partsOf({ scale, seed }: Amount): readonly Part[] {
+  const minutes = (at1: number): string => String(Number((at1 * scale).toFixed(2)));
+  const count = (at1: number): string => String(Math.max(1, Math.round(at1 * scale)));
+  const fuzzed = { FRAME_FUZZ_RUNS: count(1_000_000), FRAME_FUZZ_SEED: String(seed) };
+  return [
+    {
+      name: 'files',
+      commands: [
+        {
+          replay: 'npx vitest run --config vitest.nightly.config.ts',
+          arguments: [VITEST, 'run', '--config', 'vitest.nightly.config.ts'],
+        },
+      ],
+    },
+    { name: 'matrix', commands: [script('test:matrix', 'test/matrix/run.js')] },
+    {
+      name: 'fuzz',
+      commands: [
+        {
+          replay: `${Object.entries(fuzzed)
+            .map(([name, value]) => `${name}=${value}`)
+            .join(' ')} npm run fuzz`,
+          arguments: [VITEST, 'run', '--config', 'vitest.fuzz.config.ts'],
+          env: fuzzed,
+        },
+      ],
+    },
+    { name: 'mutants', commands: [script('simulate:mutants', 'test/simulation/mutants.js')] },
+    {
+      name: 'simulate',
+      commands: [
+        // Far from the fixed seeds, and others in each night.
+        script(
+          'simulate',
+          'test/simulation/simulate.js',
+          '--from',
+          String(1_000_000 + seed),
+          '--seeds',
+          count(20_000),
+        ),
+      ],
+    },
+    {
+      name: 'torture',
+      commands: [
+        script('torture', 'test/torture/torture.js', '--seed', String(seed), '--ops', count(20_000)),
+      ],
+    },
+    {
+      name: 'chaos',
+      commands: [script('chaos', 'test/e2e/chaos/chaos.js', '--seed', String(seed), '--minutes', minutes(5))],
+    },
+    {
+      name: 'chaos-client',
+      commands: [
+        script(
+          'chaos',
+          'test/e2e/chaos/chaos.js',
+          ...['--seed', String(seed), '--minutes', minutes(5), '--client', '--faults', CLIENT_FAULTS],
+        ),
+      ],
+    },
+    {
+      name: 'bench',
+      commands: [
+        script('bench', 'bench/bench.js', '--quick'),
+        script('bench', 'bench/bench.js', 'growth', '--quick'),
+        script('bench', 'bench/bench.js', 'storm', '--quick'),
+        script('bench', 'bench/bench.js', 'acebase', '--quick'),
+      ],
+    },
+  ];
+}
+
+function script(name: string, file: string, ...given: readonly string[]): Command {
+  return {
+    replay: ['npm run', name, ...(given.length > 0 ? ['--', ...given] : [])].join(' '),
+    arguments: [file, ...given],
+  };
+}
