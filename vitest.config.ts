@@ -19,7 +19,14 @@ export default defineConfig({
           isolate: false,
         },
       },
-      { test: { name: 'conformance', include: ['test/conformance/**/*.test.ts'], exclude, testTimeout: 120_000 } },
+      {
+        test: {
+          name: 'conformance',
+          include: ['test/conformance/**/*.test.ts'],
+          exclude,
+          testTimeout: 120_000,
+        },
+      },
       {
         test: {
           name: 'simulation',
