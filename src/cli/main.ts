@@ -13,7 +13,7 @@ import { shownCertificate } from './doctor/certificate.js';
 import { examine } from './doctor/doctor.js';
 import { describeFindings, isAnythingWrong } from './doctor/findings.js';
 import { inquiry } from './doctor/inquiry.js';
-import { installedVersion } from './doctor/installed.js';
+import { installedVersions } from './doctor/installed.js';
 import { placeOf, processToken, serverUrl } from './doctor/place.js';
 import { FileWatch } from './file-watch.js';
 import { init } from './init/init.js';
@@ -63,13 +63,14 @@ function resolvedForAsking(flags: ReadonlyMap<string, string | boolean>): Resolv
 async function doctor({ flags, database, url, json }: Invocation & { kind: 'doctor' }): Promise<void> {
   const resolved = resolvedForAsking(flags);
   const folder = process.cwd();
+  const versions = installedVersions(folder);
   const place = placeOf({ database, url, resolved, environment: process.env });
   const findings = await examine(
     { database, folder, ...place },
     {
       ask: inquiry(systemClock.wallTime),
       certificateOf: shownCertificate,
-      versionOf: (name) => installedVersion(name, folder),
+      versionOf: (name) => versions[name],
       wallTime: systemClock.wallTime,
     },
   );

@@ -1,10 +1,11 @@
 /** Finds the acebase packages that this process can load, and looks whether they are as this client knows them. */
 
-import { existsSync, readFileSync, realpathSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { isAbsolute, join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { IPCError } from '../errors.js';
+import { findPackage, type InstalledPackage, packageAround } from '../platform/packages.js';
 import type { IPCLock, LockDetails, RemoteIPCPeer } from './acebase.js';
 import type { ValueClasses } from './codec.js';
 import type { FileMethods } from './file-writes.js';
@@ -32,8 +33,6 @@ export interface Build {
   readonly storageSettings: object | undefined;
   readonly classes: ValueClasses;
   createId(): string;
-  /** Loads `ws` as AceBase does. */
-  loadWebSocket(): unknown;
 }
 
 const LEAST_MINOR = 18;
@@ -45,44 +44,73 @@ const LAYOUTS = [
 ] as const;
 
 /**
- * The builds that this process can load: those of the program, of `acebase-server`, and of this package's neighbours.
+ * The builds that this process can load: those of the program, and of `acebase-server` as the program has it. Packages are
+ * found as the program's own `require()` finds them.
  *
  * @param folders of further acebase packages
  * @throws {IPCError} IPC_CLIENT_NO_ACEBASE, IPC_CLIENT_UNKNOWN_ACEBASE
  */
 export function findBuilds(folders: readonly string[] = []): Build[] {
-  const packages = new Set([...folders, ...findPackages()].map((folder) => realpathSync(folder)));
+  const named = folders.map((folder) => packageAround(folder, 'acebase'));
+  const packages = new Map<string, InstalledPackage>();
+  for (const found of [...named, ...findPackages()]) {
+    if (found !== undefined) packages.set(found.folder, found);
+  }
   if (packages.size === 0) throw new IPCError('IPC_CLIENT_NO_ACEBASE');
-  return [...packages].flatMap((folder) => buildsOf(folder));
+  return [...packages.values()].flatMap((found) => buildsOf(found));
 }
 
-function findPackages(): string[] {
-  const { main } = createRequire(import.meta.url);
-  const starts = [process.cwd(), process.argv[1], main?.filename, fileURLToPath(import.meta.url)]
-    .filter((path) => path !== undefined)
-    .map((path) => join(path, 'from-here.js'));
-  const own = starts.flatMap((start) => packageFrom(start, 'acebase'));
-  const servers = starts.flatMap((start) => packageFrom(start, 'acebase-server'));
-  return [...own, ...servers.flatMap((server) => packageFrom(join(server, 'from-here.js'), 'acebase'))];
+function findPackages(): (InstalledPackage | undefined)[] {
+  const starts = startsOfSearch();
+  const servers = starts.map((start) => findPackage('acebase-server', start));
+  return [
+    ...starts.map((start) => findPackage('acebase', start)),
+    ...servers.map((server) => server && findPackage('acebase', server.entry)),
+  ];
 }
 
-/** The folder of a package, as a module at `start` would find it. */
-function packageFrom(start: string, name: string): string[] {
-  for (let folder = dirname(start); ; folder = dirname(folder)) {
-    const found = join(folder, 'node_modules', name);
-    if (existsSync(join(found, 'package.json'))) return [found];
-    if (folder === dirname(folder)) return [];
+/** Where modules of the program may be: its main module, as Node.js, pm2 and test runners tell it, and the working folder. */
+function startsOfSearch(): string[] {
+  const folder = join(process.cwd(), sep);
+  const { main } = createRequire(folder);
+  const program = [process.argv[1], process.env['pm_exec_path']].map(realPath);
+  // Where a bundler put this module into another one, this may be missing.
+  const here = ownPath();
+  return [main?.filename, ...program, folder, here].filter(
+    (path): path is string => path !== undefined && isAbsolute(path),
+  );
+}
+
+function ownPath(): string | undefined {
+  const url = import.meta.url as string | undefined;
+  return url?.startsWith('file:') ? fileURLToPath(url) : undefined;
+}
+
+/** Node.js looks for packages from where the program is, and not from a link to it. */
+function realPath(path: string | undefined): string | undefined {
+  try {
+    return path === undefined ? undefined : realpathSync(path);
+  } catch {
+    return path;
   }
 }
 
-function buildsOf(folder: string): Build[] {
-  const { version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { version: string };
+function buildsOf({ folder, version }: InstalledPackage): Build[] {
   const [major, minor] = version.split('.').map(Number);
   if (major !== 1 || (minor ?? 0) < LEAST_MINOR)
     throw unknownBuild(folder, version, 'this version is not known');
   const layouts = LAYOUTS.filter(({ root }) => existsSync(join(folder, root, 'ipc/remote.js')));
   if (layouts.length === 0) throw unknownBuild(folder, version, 'it has no ipc/remote.js');
-  return layouts.map(({ root, format }) => loadBuild(folder, version, root, format));
+  return layouts.flatMap(({ root, format }) => {
+    try {
+      return [loadBuild(folder, version, root, format)];
+    } catch (error) {
+      // Not everywhere can require() load ES modules: jest cannot, nor loaders such as Yarn's. The program may have no use
+      // for them there; if it has, unpatched-copies.ts tells.
+      if (format === 'ESM' && layouts.length > 1 && !(error instanceof IPCError)) return [];
+      throw error;
+    }
+  });
 }
 
 function loadBuild(folder: string, version: string, root: string, format: Build['format']): Build {
@@ -134,7 +162,7 @@ function loadBuild(folder: string, version: string, root: string, format: Build[
   const files = must(loaded('promise-fs/index.js')['pfs'] as FileMethods | undefined, 'pfs');
   for (const name of ['write', 'close'] as const) must(files[name], `pfs.${name}`);
   const core = load('acebase-core') as ValueClasses & { ID: { generate(): string } };
-  must(core.Transport?.serialize2, 'Transport.serialize2 in acebase-core');
+  must(core.PathReference, 'PathReference in acebase-core');
   const settings = ['storage/storage-settings.js', 'storage.js', 'storage/index.js'].find((path) =>
     existsSync(at(path)),
   );
@@ -151,7 +179,6 @@ function loadBuild(folder: string, version: string, root: string, format: Build[
     storageSettings: settings === undefined ? undefined : settingsPrototype(loaded(settings)),
     classes: core,
     createId: () => core.ID.generate(),
-    loadWebSocket: () => load('ws') as unknown,
   };
 }
 

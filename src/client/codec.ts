@@ -3,14 +3,13 @@
  * partial and sparse arrays, `undefined`. In AceBase's own transport encoding, with three types of ours.
  */
 
-/** What the codec uses of `acebase-core`. */
+import { parseDate } from '../platform/clock.js';
+import { decodeBytes, decodeRegExp, encodeBytes } from './transport.js';
+
+/** What the codec uses of AceBase: both are exports of `acebase` too. */
 export interface ValueClasses {
   readonly PathReference: new (path: string) => { readonly path: string };
   readonly PartialArray?: new (elements: object) => object;
-  readonly Transport: {
-    serialize2(value: unknown): unknown;
-    deserialize2(value: unknown): unknown;
-  };
 }
 
 /** Whether JSON would lose something of a value. */
@@ -43,11 +42,14 @@ export function encodeValue(value: unknown, classes: ValueClasses): unknown {
     return { '.type': 'regexp', '.val': { pattern: value.source, flags: value.flags } };
   if (ArrayBuffer.isView(value)) {
     const { buffer, byteOffset, byteLength } = value;
-    return classes.Transport.serialize2(buffer.slice(byteOffset, byteOffset + byteLength));
+    return { '.type': 'binary', '.val': encodeBytes(new Uint8Array(buffer, byteOffset, byteLength)) };
   }
+  if (value instanceof ArrayBuffer) return { '.type': 'binary', '.val': encodeBytes(new Uint8Array(value)) };
   if (isPartialArray(value, classes)) return { '.type': 'array', ...mapped(value, encode) };
-  if (value instanceof Date && Number.isNaN(value.getTime())) return null;
-  if (isSpecial(value, classes)) return classes.Transport.serialize2(value);
+  if (value instanceof Date) {
+    return Number.isNaN(value.getTime()) ? null : { '.type': 'date', '.val': value.toISOString() };
+  }
+  if (value instanceof classes.PathReference) return { '.type': 'reference', '.val': value.path };
   if (Array.isArray(value)) {
     if (!isSparse(value)) return value.map(encode);
     return { '.type': 'sparse', '.length': value.length, '.val': mapped(value, encode) };
@@ -80,8 +82,18 @@ export function decodeValue(json: unknown, classes: ValueClasses): unknown {
       return classes.PartialArray === undefined
         ? mapped(rest, decode)
         : new classes.PartialArray(mapped(rest, decode));
+    case 'date':
+      return parseDate(inner as string);
+    case 'bigint':
+      return BigInt(inner as string);
+    case 'binary':
+      return decodeBytes(inner as string);
+    case 'reference':
+      return new classes.PathReference(inner as string);
+    case 'regexp':
+      return decodeRegExp(inner);
     default:
-      return classes.Transport.deserialize2(json);
+      throw new Error(`a value has the type ${JSON.stringify(type)}, which this client does not know`);
   }
 }
 

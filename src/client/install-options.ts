@@ -1,8 +1,7 @@
 /** What `install()` takes. */
 
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { IPCError } from '../errors.js';
+import { packageAround } from '../platform/packages.js';
 import { REPAIRS, type RepairName } from './repairs.js';
 import type { ClientStatus } from './status.js';
 
@@ -40,7 +39,7 @@ function checkRepairs(repairs: unknown): void {
 function checkPackages(packages: unknown): void {
   if (!Array.isArray(packages)) throw bad('packages is not an array of folders');
   for (const folder of packages as readonly unknown[]) {
-    if (typeof folder !== 'string' || !existsSync(join(folder, 'package.json'))) {
+    if (typeof folder !== 'string' || packageAround(folder, 'acebase') === undefined) {
       throw bad(`packages: ${JSON.stringify(folder)} is not the folder of an acebase package`);
     }
   }

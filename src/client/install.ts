@@ -1,8 +1,7 @@
 /** Makes the remote peer of AceBase sound, in this process (docs/CLIENT.md). */
 
-import type { WebSocket } from 'ws';
+import { WebSocket } from 'ws';
 import packageJson from '../../package.json' with { type: 'json' };
-import { IPCError } from '../errors.js';
 import { type IPCConfig, loggerOf, type RemoteIPCPeer, type Storage } from './acebase.js';
 import { type Build, findBuilds } from './builds.js';
 import { closeDataBeforeLog } from './closing.js';
@@ -83,7 +82,7 @@ function patch(build: Build, installation: Installation): (() => void)[] {
     if (Reflect.get(this, 'ws') !== undefined) return connect.call(this, connectOptions);
     const peer = new RemotePeer(this, {
       classes: build.classes,
-      WebSocket: webSocketOf(build),
+      WebSocket,
       client: `${packageJson.name}/${packageJson.version}`,
       createId: build.createId,
       exitingError: (message) => new build.ExitingError(message),
@@ -157,15 +156,6 @@ function repairIndexes({ indexMethods, readIndexFile }: Build, has: Switches): (
       repairIndexFiles(methods, readIndexFile, isReader),
       repairQueryCaches(methods, changed),
     ]);
-}
-
-function webSocketOf(build: Build): new (url: string, options: object) => WebSocket {
-  try {
-    return (build.loadWebSocket() as { WebSocket: new (url: string, options: object) => WebSocket })
-      .WebSocket;
-  } catch (cause) {
-    throw new IPCError('IPC_CLIENT_NO_WS', undefined, { cause });
-  }
 }
 
 /** AceBase wants a port. Where `ipc.url` says everything, it needs none. */

@@ -20,3 +20,8 @@ export const systemClock = {
 export function isoTime(milliseconds: number): string {
   return new Date(milliseconds).toISOString();
 }
+
+/** The date that a text in ISO 8601 names. */
+export function parseDate(text: string): Date {
+  return new Date(text);
+}

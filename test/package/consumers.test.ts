@@ -5,7 +5,7 @@ let project: PackedProject;
 
 beforeAll(async () => {
   project = await PackedProject.create();
-  for (const name of ['acebase', 'acebase-core', 'ws']) await project.link(name);
+  for (const name of ['acebase', 'acebase-core']) await project.link(name);
 }, 60_000);
 
 afterAll(() => project.remove());

@@ -61,15 +61,21 @@ export class PackedProject {
     return JSON.parse(await readFile(join(this.package, 'package.json'), 'utf8')) as Manifest;
   }
 
-  /** Makes a package of this repository's a dependency of the project. */
-  async link(name: string): Promise<void> {
-    const target = join(this.#folder, 'node_modules', name);
+  /** Makes a package of this repository's a dependency of the project, or of a package in a folder of it. */
+  async link(name: string, folder = '.'): Promise<void> {
+    const target = join(this.#folder, folder, 'node_modules', name);
     await mkdir(dirname(target), { recursive: true });
     await symlink(join(repository, 'node_modules', name), target);
   }
 
+  /** Where something of the project is. */
+  path(...parts: readonly string[]): string {
+    return join(this.#folder, ...parts);
+  }
+
   /** Writes a file of the user's. */
   async write(path: string, text: string): Promise<void> {
+    await mkdir(dirname(join(this.#folder, path)), { recursive: true });
     await writeFile(join(this.#folder, path), text);
   }
 

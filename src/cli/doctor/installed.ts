@@ -1,26 +1,25 @@
-import { readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join, sep } from 'node:path';
+import { findPackage } from '../../platform/packages.js';
 import { error, type Finding, ok, type Subject, skipped, warning } from './findings.js';
 
 /** Versions of AceBase that this package was tested with. */
 const ACEBASE_KNOWN = { first: [1, 12, 0], sound: [1, 28, 1], beyond: [1, 30, 0] } as const;
 
 /** The version of a package as a program finds it that runs in that folder; undefined if there is none. */
-export function installedVersion(
-  name: string,
-  folder: string,
-  read: (path: string) => string = (path) => readFileSync(path, 'utf8'),
-): string | undefined {
-  for (let at = folder; ; at = dirname(at)) {
-    try {
-      const { version } = JSON.parse(read(join(at, 'node_modules', name, 'package.json'))) as {
-        version?: unknown;
-      };
-      return typeof version === 'string' ? version : 'unknown';
-    } catch {
-      if (dirname(at) === at) return undefined;
-    }
-  }
+export function installedVersion(name: string, folder: string): string | undefined {
+  return findPackage(name, join(folder, sep))?.version;
+}
+
+/**
+ * The versions of what an AceBase process of that folder loads, by name. A program may have `acebase` only through
+ * `acebase-server`, and it is AceBase that loads `ws`: each is looked for from where it is loaded.
+ */
+export function installedVersions(folder: string): Readonly<Record<string, string | undefined>> {
+  const program = join(folder, sep);
+  const server = findPackage('acebase-server', program);
+  const acebase = findPackage('acebase', program) ?? (server && findPackage('acebase', server.entry));
+  const ws = acebase && findPackage('ws', acebase.entry);
+  return { acebase: acebase?.version, 'acebase-server': server?.version, ws: ws?.version };
 }
 
 /** Judges the packages that an AceBase process of that folder would load. */
@@ -39,8 +38,13 @@ export function judgeInstalled(folder: string, versionOf: (name: string) => stri
 }
 
 function judgeWs(version: string | undefined): Finding {
-  if (version === undefined)
-    return error('ws', 'ws is not installed', 'Run `npm install ws` beside acebase.');
+  if (version === undefined) {
+    return warning(
+      'ws',
+      'ws is not installed where acebase looks for it: only processes with the client of this package can connect',
+      'Run `npm install ws`, or have the client installed in every process (docs/CLIENT.md).',
+    );
+  }
   if (isOlder(version, [7, 0, 0])) return error('ws', `ws ${version} is too old`, 'Run `npm install ws@8`.');
   return ok('ws', `ws ${version}`);
 }

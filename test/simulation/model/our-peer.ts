@@ -22,7 +22,6 @@ const NO_CLASSES = {
   PathReference: class {
     readonly path = '';
   },
-  Transport: { serialize2: (value: unknown) => value, deserialize2: (value: unknown) => value },
 };
 
 /** A message as it comes, with what our clients add to it. */

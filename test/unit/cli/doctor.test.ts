@@ -1,5 +1,7 @@
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { PeerCertificate } from 'node:tls';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { judgeCertificate, type ShownCertificate } from '../../../src/cli/doctor/certificate.js';
 import { examine } from '../../../src/cli/doctor/doctor.js';
 import {
@@ -9,10 +11,11 @@ import {
   type Subject,
 } from '../../../src/cli/doctor/findings.js';
 import type { Answer } from '../../../src/cli/doctor/inquiry.js';
-import { installedVersion, judgeInstalled } from '../../../src/cli/doctor/installed.js';
+import { installedVersions, judgeInstalled } from '../../../src/cli/doctor/installed.js';
 import { placeOf, serverUrl } from '../../../src/cli/doctor/place.js';
 import { resolveSources } from '../../../src/options.js';
 import { exampleDatabase, exampleStatus } from '../../support/example-status.js';
+import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
 
 const NOW = Date.parse('2026-06-01T12:00:00Z');
 
@@ -319,7 +322,7 @@ describe('a certificate', () => {
 describe('packages', () => {
   test.each([
     [{ acebase: '1.29.13', ws: '8.18.0', 'acebase-server': '1.15.2' }, {}],
-    [{ acebase: '1.29.13' }, { ws: 'error' }],
+    [{ acebase: '1.29.13' }, { ws: 'warning' }],
     [{ acebase: '1.29.13', ws: '6.2.2' }, { ws: 'error' }],
     [{ acebase: '1.11.0', ws: '8.0.0' }, { acebase: 'error' }],
     [{ acebase: '1.28.0', ws: '8.0.0' }, { acebase: 'warning' }],
@@ -334,19 +337,29 @@ describe('packages', () => {
     expect(Object.fromEntries(bad)).toEqual(wrong);
   });
 
-  test('are found as Node.js finds them', () => {
-    const files: Readonly<Record<string, string>> = {
-      '/srv/node_modules/ws/package.json': '{"version":"8.1.0"}',
-      '/srv/shop/node_modules/acebase/package.json': '{"version":"1.29.0"}',
+  test('are found as Node.js finds them, also below acebase-server in a layout without hoisting', async () => {
+    const folder = await temporaryDirectory('doctor');
+    onTestFinished(() => removeDirectory(folder));
+    const install = async (path: string, name: string, version: string): Promise<string> => {
+      const home = join(folder, path, 'node_modules', name);
+      await mkdir(home, { recursive: true });
+      await writeFile(join(home, 'package.json'), JSON.stringify({ name, version }));
+      await writeFile(join(home, 'index.js'), '');
+      return home;
     };
-    const read = (path: string) => {
-      const text = files[path];
-      if (text === undefined) throw new Error('no such file');
-      return text;
-    };
-    expect(installedVersion('acebase', '/srv/shop', read)).toBe('1.29.0');
-    expect(installedVersion('ws', '/srv/shop', read)).toBe('8.1.0');
-    expect(installedVersion('acebase', '/srv', read)).toBeUndefined();
+    await install('', 'ws', '8.1.0');
+    await install('shop', 'acebase', '1.29.0');
+    expect(installedVersions(join(folder, 'shop'))).toEqual({ acebase: '1.29.0', ws: '8.1.0' });
+
+    const server = await install('till/store/a', 'acebase-server', '1.15.2');
+    await install('till/store/a', 'acebase', '1.28.3');
+    await mkdir(join(folder, 'till/node_modules'));
+    await symlink(server, join(folder, 'till/node_modules/acebase-server'));
+    expect(installedVersions(join(folder, 'till'))).toMatchObject({
+      'acebase-server': '1.15.2',
+      acebase: '1.28.3',
+    });
+    expect(installedVersions(folder)).toEqual({});
   });
 });
 

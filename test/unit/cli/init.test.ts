@@ -86,7 +86,11 @@ test.each(['pm2', 'systemd'])('init %s says in one line which files are there', 
 test('what is installed is not installed again', () => {
   for (const name of ['acebase', 'ws']) {
     mkdirSync(join(folder, 'node_modules', name), { recursive: true });
-    writeFileSync(join(folder, 'node_modules', name, 'package.json'), '{"version":"1.0.0"}');
+    writeFileSync(
+      join(folder, 'node_modules', name, 'package.json'),
+      JSON.stringify({ name, version: '1.0.0' }),
+    );
+    writeFileSync(join(folder, 'node_modules', name, 'index.js'), '');
   }
   expect(write('pm2')).toContain('npm install acebase-server acebase-ipc-server pm2\n');
   expect(write('systemd', 'shop', true)).toContain('npm install acebase-server acebase-ipc-server\n');

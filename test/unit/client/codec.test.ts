@@ -8,7 +8,7 @@ import {
   type ValueClasses,
 } from '../../../src/client/codec.js';
 
-const classes = { PartialArray, PathReference, Transport } as unknown as ValueClasses;
+const classes = { PartialArray, PathReference } as unknown as ValueClasses;
 const holes: unknown[] = [];
 holes[3] = new Date(5);
 
@@ -45,6 +45,27 @@ describe('values', () => {
   it('a view of bytes arrives as the bytes that it shows', () => {
     const sent = encodeValue(new Uint8Array([9, 1, 2, 9]).subarray(1, 3), classes);
     expect([...new Uint8Array(decodeValue(sent, classes) as ArrayBuffer)]).toEqual([1, 2]);
+  });
+
+  it.each<readonly [string, Date | ArrayBuffer | PathReference]>([
+    ['a date', new Date(1_700_000_000_000)],
+    ['a reference', new PathReference('a/b')],
+    ...[0, 1, 2, 3, 4, 5, 8, 9, 255, 1_000].map(
+      (length) =>
+        [`${length} bytes`, Uint8Array.from({ length }, (_, at) => (at < 4 ? 0 : at * 7)).buffer] as const,
+    ),
+    ['zeros at the end', new Uint8Array(7).buffer],
+    ['the highest bytes', new Uint8Array(11).fill(255).buffer],
+  ])('%s travels as acebase-core has it, both ways', (_name, value) => {
+    expect(encodeValue(value, classes)).toEqual(Transport.serialize2(value));
+    expect(decodeValue(Transport.serialize2(value), classes)).toEqual(value);
+    expect(Transport.deserialize2(encodeValue(value, classes) as never)).toEqual(value);
+  });
+
+  it('a regular expression of acebase-core arrives, and a type that nobody knows is an error', () => {
+    expect(decodeValue(Transport.serialize2(/a\/b/gi), classes)).toEqual(/a\/b/gi);
+    expect(() => decodeValue({ '.type': 'moon' }, classes)).toThrow('"moon"');
+    expect(() => decodeValue({ '.type': 'binary', '.val': 'abc' }, classes)).toThrow('<~');
   });
 
   it('those who know JSON only get a BigInt as text, and no exception', () => {

@@ -12,7 +12,6 @@ const classes = {
   PathReference: class {
     readonly path = '';
   },
-  Transport: { serialize2: (value: unknown) => value, deserialize2: (value: unknown) => value },
 };
 
 /** A process of that role, which knows `peer1` and `peer2`. */

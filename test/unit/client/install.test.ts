@@ -1,4 +1,4 @@
-import { cp, mkdir, writeFile } from 'node:fs/promises';
+import { cp, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -67,6 +67,19 @@ it('refuses an acebase that lacks what it uses', async () => {
   });
   expect(() => install({ packages: [folder] })).toThrow('dist/cjs has no RemoteIPCPeer.sendMessage');
   expect(methods()).toEqual(before);
+});
+
+it('leaves out an ES build that require() cannot load, as in jest, but not the CommonJS one beside it', async () => {
+  const folder = await pretender('1.29.13', async (target) => {
+    await cp(join(acebase, 'dist/cjs'), join(target, 'dist/cjs'), { recursive: true });
+    await mkdir(join(target, 'dist/esm/ipc'), { recursive: true });
+    await writeFile(join(target, 'dist/esm/ipc/remote.js'), 'throw new Error("Must use import");');
+    for (const name of ['acebase-core', 'unidecode']) {
+      await symlink(join(acebase, '..', name), join(target, '..', name));
+    }
+  });
+  const builds = install({ packages: [join(folder, 'dist/cjs')] });
+  expect(builds.filter((build) => build.folder === folder).map(({ format }) => format)).toEqual(['CommonJS']);
 });
 
 it.each([

@@ -60,7 +60,7 @@ test('the clock is the only module that reads the time or sets a timer', () => {
 
 test('the client shares the grammar of the wire with the broker, and nothing of the server', () => {
   const allowed =
-    /^(?:\.\/|node:|\.\.\/errors\.js$|\.\.\/platform\/|\.\.\/broker\/peers\/(?:session|peer-id)\.js$|\.\.\/\.\.\/package\.json)/;
+    /^(?:\.\/|node:|ws$|\.\.\/errors\.js$|\.\.\/platform\/|\.\.\/broker\/peers\/(?:session|peer-id)\.js$|\.\.\/\.\.\/package\.json)/;
   const others = importsOf('client').filter(({ target, isTypeOnly }) => !isTypeOnly && !allowed.test(target));
   expect(others).toEqual([]);
   const rooms = ['broker', 'websocket', 'options', 'platform', 'server', 'cli'];
