@@ -67,6 +67,9 @@ export class Connection {
   #silentBeats = 0;
   readonly #steps = new Steps();
   #heardAt = Number.NEGATIVE_INFINITY;
+  /** Whether a ping that was sent after the last silence was answered; and the one that is under way for that. */
+  #isProved = false;
+  #proof: object | undefined;
   #mayBeGivenUp = false;
 
   constructor(handlers: ConnectionHandlers, tools: ConnectionTools) {
@@ -79,9 +82,9 @@ export class Connection {
     return this.#isOpen;
   }
 
-  /** Whether the server was heard a moment ago: it has hardly given this process up since. */
+  /** Whether the server was heard a moment ago: it has hardly given this process up since. What the system kept does not count. */
   get isInTouch(): boolean {
-    return this.#isOpen && this.#tools.clock.now() - this.#heardAt < IN_TOUCH_MS;
+    return this.#isOpen && this.#isProved && this.#tools.clock.now() - this.#heardAt < IN_TOUCH_MS;
   }
 
   /**
@@ -153,6 +156,7 @@ export class Connection {
     socket.on('open', () => ifThis(() => this.#opened()));
     socket.on('message', (data: RawData, isBinary: boolean) => {
       heard();
+      if (!this.#isProved) ifThis(() => this.#prove());
       if (!isBinary) ifThis(() => this.#handlers.frame(String(data)));
     });
     socket.on('ping', heard);
@@ -183,6 +187,8 @@ export class Connection {
     this.#isOpen = true;
     this.#silentBeats = 0;
     this.#heardAt = this.#tools.clock.now();
+    this.#isProved = false;
+    this.#proof = undefined;
     this.#watch();
     this.#askForStep();
   }
@@ -196,11 +202,27 @@ export class Connection {
     const now = this.#tools.clock.now();
     const silence = now - this.#heardAt;
     this.#heardAt = now;
+    if (silence < IN_TOUCH_MS) return;
+    this.#isProved = false;
+    this.#proof = undefined;
     if (silence < OUT_OF_TOUCH_MS) return;
     this.#mayBeGivenUp = true;
     // What comes first may have been said, and kept by the system, before: the pong to a new ping tells how it is now.
     this.inStep(() => {
       this.#mayBeGivenUp = false;
+    });
+  }
+
+  /**
+   * What comes after a silence may have been sent long before, and kept by the system while this process was stopped; so may
+   * the pong to an earlier ping. Only a message asks: on a slow line, each pong follows a silence.
+   */
+  #prove(): void {
+    if (this.#proof !== undefined) return;
+    const proof = {};
+    this.#proof = proof;
+    this.inStep(() => {
+      if (this.#proof === proof) this.#isProved = true;
     });
   }
 

@@ -3,7 +3,7 @@
  * `/proc` (proc(5)), of processes of the same user; elsewhere nothing is known.
  */
 
-import { readFileSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
 import { readdir, readlink } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { portPair, socketsByPorts } from './socket-table.js';
@@ -88,7 +88,12 @@ class FoundProcess implements LocalProcess {
   }
 
   hasEnded(): boolean {
-    return this.identity !== undefined && !runs(this.#procPath, this.identity);
+    return (
+      this.identity !== undefined &&
+      !runs(this.#procPath, this.identity) &&
+      // Asked last: nothing but the end of a process is reason to doubt it.
+      numbersProcessesAsHere(this.#procPath)
+    );
   }
 }
 
@@ -255,13 +260,37 @@ function statOf(procPath: string, pid: number): Stat | 'none' | 'unknown' {
   try {
     text = readFileSync(`${procPath}/${pid}/stat`, 'latin1');
   } catch (error) {
-    // ESRCH: it ended while it was read. Anything else, such as a want of file descriptors, says nothing of it.
     const { code = '' } = error as NodeJS.ErrnoException;
-    return ['ENOENT', 'ESRCH'].includes(code) ? 'none' : 'unknown';
+    // It ended while it was read.
+    if (code === 'ESRCH') return 'none';
+    // Anything else, such as a want of file descriptors, says nothing of it.
+    return code === 'ENOENT' && isNoProcess(pid) ? 'none' : 'unknown';
   }
   // The second field is the name of the program, in parentheses, and may hold anything.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
   return { state: fields[0] ?? '', threads: Number(fields[17]), startTime: fields[19] ?? '' };
+}
+
+/**
+ * Whether there is no process of that number. `/proc` may hide one that runs (`hidepid`, or a process that changed its user), or
+ * be gone itself: the kernel is asked without it.
+ */
+function isNoProcess(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ESRCH';
+  }
+}
+
+/** Whether `/proc` is there, and counts processes as this process does: one of another PID namespace may be mounted. */
+function numbersProcessesAsHere(procPath: string): boolean {
+  try {
+    return readlinkSync(`${procPath}/self`) === String(process.pid);
+  } catch {
+    return false;
+  }
 }
 
 /** Whether a connection does not leave the machine. */

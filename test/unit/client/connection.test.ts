@@ -198,3 +198,69 @@ describe('a connection of a process that was stopped', () => {
     expect(connection.mayBeGivenUp).toBe(false);
   });
 });
+
+describe('a connection is in touch', () => {
+  const open = () => {
+    const scene = lab();
+    scene.last().emit('open');
+    const hear = (text: string) => scene.last().emit('message', Buffer.from(text), false);
+    const answerPing = () => scene.last().emit('pong', Buffer.from(scene.last().pings.at(-1) ?? ''));
+    return { ...scene, hear, answerPing };
+  };
+
+  it('while frames come one after the other', () => {
+    const { connection, clock, hear, answerPing } = open();
+    hear('a frame');
+    answerPing();
+    for (let count = 0; count < 10; count++, clock.advance(400)) {
+      hear('a frame');
+      expect(connection.isInTouch).toBe(true);
+    }
+    clock.advance(200);
+    expect(connection.isInTouch).toBe(false);
+  });
+
+  it('not by what the system kept while the process was stopped, but by the pong to a ping of after that', () => {
+    const { connection, clock, hear, answerPing } = open();
+    hear('a frame');
+    answerPing();
+    expect(connection.isInTouch).toBe(true);
+    clock.stop(20_000);
+    for (const text of ['kept', 'kept', 'kept']) hear(text);
+    expect(connection.isInTouch).toBe(false);
+    answerPing();
+    expect(connection.isInTouch).toBe(true);
+  });
+
+  it('not by a pong that was kept, too', () => {
+    const { connection, clock, hear, answerPing } = open();
+    hear('a frame');
+    clock.stop(20_000);
+    answerPing();
+    expect(connection.isInTouch).toBe(false);
+    hear('another');
+    expect(connection.isInTouch).toBe(false);
+    answerPing();
+    expect(connection.isInTouch).toBe(true);
+  });
+
+  it('not by a pong that was kept behind a frame', () => {
+    const { connection, clock, hear, last } = open();
+    hear('a frame');
+    const kept = Buffer.from(last().pings.at(-1) ?? '');
+    clock.stop(20_000);
+    hear('kept');
+    last().emit('pong', kept);
+    expect(connection.isInTouch).toBe(false);
+  });
+
+  it('sends no ping for each pong, where they take long', () => {
+    const { clock, hear, last, answerPing } = open();
+    hear('a frame');
+    for (let count = 0; count < 5; count++) {
+      clock.advance(600);
+      answerPing();
+    }
+    expect(last().pings).toHaveLength(1);
+  });
+});

@@ -15,6 +15,7 @@ beforeEach(async () => {
   await mkdir(join(proc, 'net'));
   await writeFile(join(proc, 'net', 'tcp'), '');
   await writeFile(join(proc, 'net', 'tcp6'), '');
+  await symlink(String(process.pid), join(proc, 'self'));
 });
 
 afterEach(() => removeDirectory(proc));
@@ -188,6 +189,40 @@ describe('the process behind a connection', () => {
     const found = await lookedFor(40_000, more);
     for (const pid of [1_000_001, 1_000_002])
       await rm(join(proc, String(pid)), { recursive: true, force: true });
+    expect(found.hasEnded()).toBe(false);
+  });
+
+  it.each([
+    { why: '/proc is gone', hide: () => rm(proc, { recursive: true }) },
+    {
+      why: '/proc is another one, of processes with other numbers',
+      hide: async () => {
+        await rm(join(proc, 'self'));
+        await symlink('1', join(proc, 'self'));
+        await rm(join(proc, '1000001'), { recursive: true });
+      },
+    },
+    {
+      why: '/proc is another one, and another process has its number there',
+      hide: async () => {
+        await rm(join(proc, 'self'));
+        await symlink('1', join(proc, 'self'));
+        await runs(1_000_001, { startTime: 200 });
+      },
+    },
+    {
+      why: '/proc hides it',
+      // One that runs: only /proc does not have it.
+      pid: process.ppid,
+      hide: () => rm(join(proc, String(process.ppid)), { recursive: true }),
+    },
+  ])('has not ended because $why', async ({ pid = 1_000_001, hide }) => {
+    await sockets('tcp', socketLine(40_000, SERVER_PORT, 7));
+    await runs(pid);
+    await opens(pid, 20, 7);
+    const found = await lookedFor(40_000);
+    expect(found.pid).toBe(pid);
+    await hide();
     expect(found.hasEnded()).toBe(false);
   });
 
