@@ -332,6 +332,10 @@ export const ERRORS = {
     summary: 'An option of `install()` is not allowed.',
     remedy: 'The message names it, and what is allowed.',
   },
+  IPC_CLIENT_BAD_SETTING: {
+    summary: 'A setting in `storage.ipc` is not allowed.',
+    remedy: 'The message names it, and what is allowed.',
+  },
   IPC_CLIENT_QUEUE_FULL: {
     summary: 'The IPC server is not there, and as much as may be kept waits for it already.',
     remedy: 'Start the IPC server, and try the operation again.',

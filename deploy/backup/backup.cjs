@@ -17,7 +17,7 @@ const ipc = {
   host: process.env.ACEBASE_IPC_HOST ?? 'localhost',
   port: Number(process.env.ACEBASE_IPC_PORT ?? 9163),
   ssl: process.env.ACEBASE_IPC_SSL === '1',
-  token: process.env.ACEBASE_IPC_TOKEN,
+  token: process.env.ACEBASE_IPC_TOKEN?.trim(),
   role: 'worker',
 };
 

@@ -19,7 +19,7 @@ const ipc = {
   host: process.env.ACEBASE_IPC_HOST,
   port: Number(process.env.ACEBASE_IPC_PORT),
   ssl: process.env.ACEBASE_IPC_SSL === '1',
-  token: process.env.ACEBASE_IPC_TOKEN,
+  token: process.env.ACEBASE_IPC_TOKEN?.trim(), // a secret that was made of a file ends with a line
   role: process.env.ACEBASE_IPC_ROLE,
 };
 

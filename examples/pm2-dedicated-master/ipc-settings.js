@@ -2,7 +2,8 @@ const { existsSync, readFileSync } = require('node:fs');
 const { resolve } = require('node:path');
 
 const inThisFolder = (name) => resolve(__dirname, name);
-const read = (name) => readFileSync(inThisFolder(name), 'utf8');
+/** Without the byte order mark that some editors put first. */
+const read = (name) => readFileSync(inThisFolder(name), 'utf8').replace(/^\uFEFF/, '');
 
 /**
  * The `ipc` settings of an AceBase process, from the config file of the IPC server, so that they fit: what is changed
@@ -20,7 +21,7 @@ exports.ipcSettings = (role) => {
     host: ['0.0.0.0', '::'].includes(host) ? 'localhost' : host,
     port: Number(process.env.ACEBASE_IPC_SERVER_PORT ?? port),
     ssl: ssl !== undefined && (existsSync(inThisFolder('ipc-ca.pem')) ? { ca: read('ipc-ca.pem') } : true),
-    token: tokenFile === undefined ? [token].flat()[0] : firstTokenOf(read(tokenFile)),
+    token: tokenFile === undefined ? [token].flat()[0]?.trim() : firstTokenOf(read(tokenFile)),
     role,
   };
 };

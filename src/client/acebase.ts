@@ -146,7 +146,7 @@ export interface RemoteIPCPeer {
   readonly dbname: string;
   readonly masterPeerId: string;
   readonly isMaster: boolean;
-  readonly config: IPCConfig;
+  config: IPCConfig;
   readonly storage: Storage;
   readonly version: string;
   readonly peers: { readonly id: string }[];

@@ -8,6 +8,7 @@ import { closeDataBeforeLog } from './closing.js';
 import { closeAfterWrites } from './file-writes.js';
 import { repairIndexFiles } from './index-files.js';
 import { checkInstallOptions, type InstallOptions } from './install-options.js';
+import { portOf, soundConfig } from './ipc-settings.js';
 import { repairQueryCaches } from './query-caches.js';
 import { RemotePeer } from './remote-peer.js';
 import type { RepairName } from './repairs.js';
@@ -80,6 +81,7 @@ function patch(build: Build, installation: Installation): (() => void)[] {
   remotePeer.connect = function (this: RemoteIPCPeer, connectOptions) {
     // A database that was made before is AceBase's own: it connects anew.
     if (Reflect.get(this, 'ws') !== undefined) return connect.call(this, connectOptions);
+    this.config = soundConfig(this.config);
     const peer = new RemotePeer(this, {
       classes: build.classes,
       WebSocket,
@@ -165,8 +167,9 @@ function letUrlStandForPort({ storageSettings }: Build): () => void {
     configurable: true,
     set(this: object, value: unknown) {
       const config = value as Partial<IPCConfig> | null;
-      const isUrl = typeof config === 'object' && config !== null && typeof config.url === 'string';
-      const ipc = isUrl && config.port === undefined ? { ...config, port: portOf(config.url) } : value;
+      const url = typeof config === 'object' && config !== null ? config.url : undefined;
+      const ipc =
+        typeof url === 'string' && config?.port === undefined ? { ...config, port: portOf(url) } : value;
       Object.defineProperty(this, 'ipc', {
         value: ipc,
         writable: true,
@@ -176,9 +179,4 @@ function letUrlStandForPort({ storageSettings }: Build): () => void {
     },
   });
   return () => Reflect.deleteProperty(storageSettings, 'ipc');
-}
-
-function portOf(url: string | undefined): number {
-  const { port, protocol } = new URL(url ?? '');
-  return port === '' ? (protocol === 'wss:' ? 443 : 80) : Number(port);
 }

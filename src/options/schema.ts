@@ -30,11 +30,14 @@ const token = z.custom<TokenInput>().transform((input, context) => {
   return z.NEVER;
 });
 
-const adminToken = z.string().superRefine((value, context) => {
-  const problem = tokenProblem(value);
-  if (problem !== undefined)
-    context.addIssue({ code: 'custom', params: { problem: `the token ${problem}` } });
-});
+const adminToken = z
+  .string()
+  .trim()
+  .superRefine((value, context) => {
+    const problem = tokenProblem(value);
+    if (problem !== undefined)
+      context.addIssue({ code: 'custom', params: { problem: `the token ${problem}` } });
+  });
 
 const host = z
   .string()

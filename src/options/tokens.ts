@@ -38,6 +38,14 @@ export function tokenProblem(token: unknown): string | undefined {
   return undefined;
 }
 
+/**
+ * A token without what is around it and is no part of it: the end of a line, where it was read from a file, and a byte order
+ * mark. Anything but text is left as it is.
+ */
+export function trimmedToken(given: unknown): unknown {
+  return typeof given === 'string' ? given.trim() : given;
+}
+
 /** Stands for text that should be JSON and is not. It must not look like a token that was left out. */
 const BROKEN_JSON = Symbol('broken JSON');
 
@@ -53,7 +61,8 @@ export function readTokens(input: unknown): TokenResult {
   };
 }
 
-function shared(tokens: readonly unknown[], nameOf: (place: number) => string): TokenResult {
+function shared(given: readonly unknown[], nameOf: (place: number) => string): TokenResult {
+  const tokens = given.map(trimmedToken);
   if (tokens.length === 0) return { ok: false, problems: ['the list holds no token'] };
   const problems = problemsOf(tokens, nameOf);
   if (problems.length > 0) return { ok: false, problems };
@@ -69,7 +78,7 @@ function perDatabase(input: object): TokenResult {
       problems.push('the object has a key that is not the name of a database');
       continue;
     }
-    const list: readonly unknown[] = Array.isArray(value) ? value : [value];
+    const list = (Array.isArray(value) ? value : [value]).map(trimmedToken);
     if (list.length === 0) problems.push(`the list of database "${database}" holds no token`);
     problems.push(...problemsOf(list, () => `the token of database "${database}"`));
     tokens.set(database, list.filter(isText));
@@ -95,8 +104,9 @@ function isText(value: unknown): value is string {
  * A token from the environment or a flag: JSON if it starts with `{` or `[`, else one literal token, commas included.
  * @returns what `readTokens` takes; text that should be JSON and is not makes it fail
  */
-export function parseTokenText(text: string): unknown {
-  if (!/^\s*[{[]/.test(text)) return text;
+export function parseTokenText(given: string): unknown {
+  const text = given.trim();
+  if (!/^[{[]/.test(text)) return text;
   try {
     return JSON.parse(text);
   } catch {
@@ -110,8 +120,8 @@ export function parseTokenText(text: string): unknown {
  * list or an object of tokens for databases, if it starts with `[` or `{`.
  */
 export function parseTokenFile(contents: string): TokenResult {
-  const text = contents.replace(/^\uFEFF/, '');
-  if (/^\s*[{[]/.test(text)) return readTokens(parseTokenText(text));
+  const text = contents.trim();
+  if (/^[{[]/.test(text)) return readTokens(parseTokenText(text));
   const tokens: string[] = [];
   const problems: string[] = [];
   for (const [index, line] of text.split('\n').entries()) {

@@ -94,5 +94,6 @@ function tokenFor(database: string, { tokens }: Pick<Settings, 'tokens'>): strin
 }
 
 function filled(text: string | undefined): string | undefined {
-  return text === '' ? undefined : text;
+  const trimmed = text?.trim();
+  return trimmed === '' ? undefined : trimmed;
 }

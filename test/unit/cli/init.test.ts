@@ -1,4 +1,5 @@
 import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { init } from '../../../src/cli/init/init.js';
@@ -48,6 +49,21 @@ describe.each(['pm2', 'systemd'])('init %s', (supervisor) => {
     for (const name of programs) {
       expect(read(name)).toMatch(/^require\('acebase-ipc-server\/client'\)\.install\(\);/);
     }
+  });
+
+  test('reads what an editor of Windows has saved, as the server does', () => {
+    if (supervisor === 'systemd') return;
+    write(supervisor);
+    const bom = '\uFEFF';
+    writeFileSync(
+      join(folder, 'ipc.json'),
+      `${bom}${JSON.stringify({ port: 1, tokenFile: 'ipc-token' })}\r\n`,
+    );
+    writeFileSync(join(folder, 'ipc-token'), `${bom}# mine\r\nsesame\r\n`);
+    const { ipcSettings } = createRequire(join(folder, 'x.js'))('./ipc-settings.js');
+    expect(ipcSettings('worker')).toMatchObject({ port: 1, token: 'sesame' });
+    writeFileSync(join(folder, 'ipc.json'), `${bom}{"port":1,"token":["sesame\\n"]}`);
+    expect(ipcSettings('worker')).toMatchObject({ port: 1, token: 'sesame' });
   });
 
   test('overwrites nothing without being asked', () => {

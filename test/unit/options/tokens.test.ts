@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseTokenFile, parseTokenText, readTokens, tokenProblem } from '../../../src/options/tokens.js';
+import { resolveOptions } from '../../../src/options.js';
 
 const token = fc
   .string({
@@ -27,6 +28,30 @@ describe('one token', () => {
     '%s is fine',
     (given) => expect(tokenProblem(given)).toBeUndefined(),
   );
+});
+
+describe('space around a token is no part of it', () => {
+  // As `fs.readFileSync` gives a file that ends with a line, or Kubernetes a secret that was made of one.
+  test.each(['one\n', 'one\r\n', '\uFEFFone', ' one\t'])('%j', (given) => {
+    const shared = { ok: true, policy: { kind: 'shared', tokens: ['one'] } };
+    expect(readTokens(given)).toEqual(shared);
+    expect(readTokens([given])).toEqual(shared);
+    expect(readTokens(parseTokenText(`${JSON.stringify([given])}\n`))).toEqual(shared);
+    expect(readTokens(parseTokenText(given))).toEqual(shared);
+    expect(parseTokenFile(given)).toEqual(shared);
+    const perDatabase = { kind: 'perDatabase', tokens: new Map([['mydb', ['one']]]) };
+    expect(readTokens({ mydb: given })).toEqual({ ok: true, policy: perDatabase });
+    expect(readTokens(parseTokenText(`\uFEFF{"mydb":"one"}\r\n`))).toEqual({ ok: true, policy: perDatabase });
+  });
+
+  test('and of the admin token', () => {
+    const { adminToken } = resolveOptions({ token: 'one\n', adminToken: 'two\r\n' });
+    expect(adminToken).toBe('two');
+    expect(resolveOptions({ token: 'one\n' }).adminToken).toBe('one');
+  });
+
+  test('but there is one', () =>
+    expect(readTokens(' \n')).toEqual({ ok: false, problems: ['the token is empty'] }));
 });
 
 describe('several tokens', () => {

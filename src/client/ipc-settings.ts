@@ -1,0 +1,91 @@
+/** The settings `storage.ipc` of a database: what can never work is an error at once, not a connection that fails for ever. */
+
+import { isIP } from 'node:net';
+import { IPCError } from '../errors.js';
+import type { IPCConfig, TlsOptions } from './acebase.js';
+
+/** What a user may have written, in JavaScript. */
+type Given = { readonly [name in keyof IPCConfig]?: unknown };
+
+/** What a header can carry of the text that a token may be. */
+const SENDABLE = /^[\t\x20-\x7e\x80-\xff]*$/;
+
+/**
+ * Settings with what is around a value, and no part of it, taken away: white space and a byte order mark, as files end
+ * and begin with. The server does the same with its own.
+ *
+ * @throws {IPCError} IPC_CLIENT_BAD_SETTING
+ */
+export function soundConfig(config: IPCConfig): IPCConfig {
+  const { host, url, token, ssl }: Given = config;
+  const sound = { host: soundHost(host), url: soundUrl(url), token: soundToken(token) };
+  if (sound.token !== undefined && sound.url !== undefined && new URL(sound.url).username !== '')
+    throw bad('url has a user, and the token needs the same header: leave one of the two out');
+  checkTls(ssl);
+  return Object.assign({ ...config }, sound) as IPCConfig;
+}
+
+/** The port of `url`. @throws {IPCError} IPC_CLIENT_BAD_SETTING */
+export function portOf(url: string): number {
+  const { port, protocol } = new URL(soundUrl(url) ?? '');
+  return port === '' ? (/^(wss|https):$/.test(protocol) ? 443 : 80) : Number(port);
+}
+
+function soundToken(given: unknown): string | undefined {
+  const isBytes = given instanceof Uint8Array;
+  if (!isBytes && !['string', 'number', 'undefined'].includes(typeof given) && given !== null)
+    throw bad('token is not text: give one token, not a list or an object of them');
+  const token = (isBytes ? Buffer.from(given).toString() : String(given ?? '')).trim();
+  if (/[\r\n]/.test(token)) throw bad('token has more than one line: give one token');
+  if (!SENDABLE.test(token))
+    throw bad('token has a character that cannot be sent: only printable ASCII characters can be in a token');
+  return token === '' ? undefined : token;
+}
+
+function soundHost(given: unknown): string | undefined {
+  const host = textOf('host', given);
+  if (host === undefined || isIP(host.replace(/^\[(.*)\]$/, '$1')) !== 0) return host;
+  if (/[/?#@:\s\\]/.test(host) || !URL.canParse(`http://${host}`))
+    throw bad(`host is ${JSON.stringify(host)}: give a name or an address, and the port as \`port\``);
+  return host;
+}
+
+function soundUrl(given: unknown): string | undefined {
+  const url = textOf('url', given);
+  if (url === undefined) return undefined;
+  // It is not shown: a password may be in it.
+  if (!/^(ws|http)s?:\/\//i.test(url) || !URL.canParse(url))
+    throw bad('url is not a URL that begins with ws:// or wss://, such as wss://ipc.example.com/path');
+  if (/[?#]/.test(url)) throw bad('url goes on with ? or #: leave that out, and give the token as `token`');
+  return url;
+}
+
+/** Empty text is what a variable that is not set comes to. */
+function textOf(name: string, given: unknown): string | undefined {
+  if (given === undefined || given === null) return undefined;
+  if (typeof given !== 'string') throw bad(`${name} is not text`);
+  const text = given.trim();
+  return text === '' ? undefined : text;
+}
+
+function checkTls(ssl: unknown): void {
+  if (typeof ssl !== 'object' || ssl === null) return;
+  const { ca, cert, key } = ssl as { readonly [name in keyof TlsOptions]?: unknown };
+  for (const [name, given] of Object.entries({ ca, cert, key })) {
+    for (const part of [given].flat()) {
+      if (part === undefined || isPem(part)) continue;
+      throw bad(
+        `ssl.${name} is not PEM text: give what is in the file, as fs.readFileSync reads it, not its path`,
+      );
+    }
+  }
+}
+
+function isPem(given: unknown): boolean {
+  if (typeof given !== 'string' && !(given instanceof Uint8Array)) return false;
+  return Buffer.from(given as string).includes('-----BEGIN ');
+}
+
+function bad(detail: string): IPCError {
+  return new IPCError('IPC_CLIENT_BAD_SETTING', `storage.ipc: ${detail}`);
+}

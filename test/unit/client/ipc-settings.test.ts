@@ -1,0 +1,93 @@
+import { createRequire } from 'node:module';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import type { IPCConfig } from '../../../src/client/acebase.js';
+import { install, uninstall } from '../../../src/client/install.js';
+import { portOf, soundConfig } from '../../../src/client/ipc-settings.js';
+import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
+
+const base: IPCConfig = { dbname: 'mydb', port: 9163, role: 'worker' };
+const sound = (given: object): IPCConfig => soundConfig({ ...base, ...given });
+
+describe('settings of a database', () => {
+  it.each([
+    ['sesame\n', 'sesame'],
+    ['sesame\r\n', 'sesame'],
+    ['\uFEFF sesame\t', 'sesame'],
+    [Buffer.from('sesame\n'), 'sesame'],
+    [12_345, '12345'],
+    ['with space', 'with space'],
+    ['', undefined],
+    [' \n', undefined],
+    [null, undefined],
+    [undefined, undefined],
+  ])('the token %j is %j', (token, expected) => {
+    expect(sound({ token }).token).toBe(expected);
+  });
+
+  it('lose what is around a host or a URL, and nothing else', () => {
+    expect(sound({ host: ' localhost\n', ssl: true, extra: 1 })).toEqual({
+      ...base,
+      host: 'localhost',
+      ssl: true,
+      extra: 1,
+    });
+    expect(sound({ host: '[::1]' }).host).toBe('[::1]');
+    expect(sound({ host: '' }).host).toBeUndefined();
+    expect(sound({ url: '\uFEFFwss://ipc.example.com/path/\r\n' }).url).toBe('wss://ipc.example.com/path/');
+  });
+
+  it.each([
+    [{ token: 'one\ntwo' }, 'token has more than one line'],
+    [{ token: 'se\u0000same' }, 'token has a character that cannot be sent'],
+    [{ token: 'ses€me' }, 'token has a character that cannot be sent'],
+    [{ token: { mydb: 'sesame' } }, 'token is not text'],
+    [{ host: 'my host' }, 'host is "my host": give a name or an address'],
+    [{ host: 'http://localhost' }, 'host is "http://localhost"'],
+    [{ host: 'localhost:9163' }, 'host is "localhost:9163"'],
+    [{ host: 1 }, 'host is not text'],
+    [{ url: 'localhost:9163' }, 'url is not a URL that begins with ws:// or wss://'],
+    [{ url: 'wss://' }, 'url is not a URL'],
+    [{ url: 'wss://user:hidden@host/?t=hidden' }, 'url goes on with ? or #'],
+    [
+      { url: 'wss://user:hidden@host', token: 'sesame' },
+      'url has a user, and the token needs the same header',
+    ],
+    [{ ssl: { ca: 'ca.pem' } }, 'ssl.ca is not PEM text: give what is in the file'],
+    [{ ssl: { ca: ['-----BEGIN CERTIFICATE-----', 5] } }, 'ssl.ca is not PEM text'],
+    [{ ssl: { cert: Buffer.from('x') } }, 'ssl.cert is not PEM text'],
+  ])('%j cannot work', (given, message) => {
+    const failure = expect.objectContaining({
+      name: 'IPCError',
+      code: 'IPC_CLIENT_BAD_SETTING',
+      message: expect.stringContaining(`storage.ipc: ${message}`),
+    });
+    expect(() => sound(given)).toThrow(failure);
+    expect(() => sound(given)).not.toThrow(/hidden|sesame/);
+  });
+
+  it('with a user in the URL and no token are as AceBase reads them', () => {
+    expect(sound({ url: 'wss://user:secret@host' }).url).toBe('wss://user:secret@host');
+  });
+
+  it.each([
+    ['ws://host', 80],
+    [' wss://host\n', 443],
+    ['https://host:1/path', 1],
+  ])('%j means port %i', (url, port) => expect(portOf(url)).toBe(port));
+});
+
+it.each([
+  [{ port: 9163, token: 'ses€me' }, 'token has a character'],
+  [{ url: 'nowhere' }, 'url is not a URL'],
+])('%j: new AceBase() throws at once', async (given, message) => {
+  const path = await temporaryDirectory('settings');
+  onTestFinished(() => removeDirectory(path));
+  onTestFinished(uninstall);
+  install();
+  const { AceBase } = createRequire(import.meta.url)('acebase') as typeof import('acebase');
+  const ipc = { role: 'worker', ...given } as { role: 'worker'; port: number };
+  const make = () => new AceBase('mydb', { logLevel: 'error', sponsor: true, storage: { path, ipc } });
+  expect(make).toThrow(
+    expect.objectContaining({ code: 'IPC_CLIENT_BAD_SETTING', message: expect.stringContaining(message) }),
+  );
+});
