@@ -359,8 +359,10 @@ export const ERRORS = {
     remedy: 'Try the operation again.',
   },
   IPC_REQUEST_TOO_MANY: {
-    summary: 'The worker has `maxOutstandingRequests` unanswered requests already.',
-    remedy: 'Do less at one time in one process, or find out why the master does not answer.',
+    summary:
+      'The requests of the worker that wait for their turn take more than `maxMailPerPeer` bytes, or those of all workers half of `maxTotalBuffered`.',
+    remedy:
+      'Write in smaller parts, or raise `maxMailPerPeer` if the server has the memory. Check that the master is not stopped or overloaded.',
   },
   IPC_REQUEST_LOCK_LOST: {
     summary: 'The master that had granted this lock is gone, and the lock with it.',

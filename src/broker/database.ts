@@ -76,7 +76,7 @@ export class Database {
   constructor(name: string, settings: DatabaseSettings) {
     this.name = name;
     this.#settings = settings;
-    const { clock, logger, limits, incidents, kept, history } = settings;
+    const { clock, limits, incidents, kept, history } = settings;
     this.#book = new GuestBook({ ...settings, database: name });
     this.#host = {
       receive: (sender, frame) => this.#hear(sender, frame),
@@ -97,7 +97,7 @@ export class Database {
         },
       },
     );
-    this.#delivery = new Delivery(name, this.#seat, limits, incidents, logger);
+    this.#delivery = new Delivery(name, this.#seat, settings);
     const { counters } = history;
     const common = { ...settings, database: name, peers: this.#peers, counters };
     const halls = { ...common, seat: this.#seat, delivery: this.#delivery };

@@ -1,8 +1,18 @@
+import type { ByteBudget } from './byte-budget.js';
 import type { Limits } from './limits.js';
 import type { MasterSeat } from './masters/master-seat.js';
 import type { Incidents } from './monitoring/incidents.js';
 import type { Peer } from './peers/peer.js';
 import type { Logger } from './ports.js';
+
+/** What a delivery works with. */
+export interface DeliverySettings {
+  readonly limits: Limits;
+  readonly incidents: Incidents;
+  readonly logger: Logger;
+  /** What all keep together. */
+  readonly kept: ByteBudget;
+}
 
 /**
  * Brings messages to peers, and notes those who do not read theirs. Their connections are ended after the message at
@@ -14,14 +24,16 @@ export class Delivery {
   readonly #limits: Limits;
   readonly #incidents: Incidents;
   readonly #logger: Logger;
+  readonly #kept: ByteBudget;
   readonly #overdue = new Set<Peer>();
 
-  constructor(database: string, seat: MasterSeat, limits: Limits, incidents: Incidents, logger: Logger) {
+  constructor(database: string, seat: MasterSeat, { limits, incidents, logger, kept }: DeliverySettings) {
     this.#database = database;
     this.#seat = seat;
     this.#limits = limits;
     this.#incidents = incidents;
     this.#logger = logger;
+    this.#kept = kept;
   }
 
   /** Sends now. */
@@ -78,11 +90,11 @@ export class Delivery {
 
   /** Warns that a worker asks too much at one time. */
   reportTooManyRequests(peerId: string): void {
-    const { maxOutstandingRequests } = this.#limits;
+    const { maxMailPerPeer } = this.#limits;
     this.#incidents.record(
       'too-many-requests',
-      { database: this.#database, peer: peerId, maxOutstandingRequests },
-      'a worker has too many unanswered requests; the server answers further ones with an error',
+      { database: this.#database, peer: peerId, maxMailPerPeer, keptBytes: this.#kept.bytes },
+      'no room to keep more requests of a worker that wait for the master; the server answers them with an error',
     );
   }
 

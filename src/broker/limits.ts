@@ -6,7 +6,7 @@ export interface Limits {
   readonly largeMessages: 'websocket' | 'http';
   /** Bytes that may wait to be read by one peer before the next message for it ends its connection. */
   readonly maxBuffered: number;
-  /** Bytes that are kept for a peer that is away, and for a master that is absent or settling. */
+  /** Bytes that are kept for a peer that is away, for a master that is absent or settling, and of requests of one worker that wait for their turn. */
   readonly maxMailPerPeer: number;
   /** Bytes that may wait in all queues together; half of them in kept messages. */
   readonly maxTotalBuffered: number;
@@ -24,7 +24,7 @@ export interface Limits {
   readonly heartbeatInterval: number;
   /** Milliseconds of silence after which a peer is cut off. */
   readonly heartbeatTimeout: number;
-  /** Requests of one worker that the master has not answered. */
+  /** Requests of one worker, of each kind, that the master has at one time: further ones wait for their turn. */
   readonly maxOutstandingRequests: number;
   /** Milliseconds after which a lock runs out at the master: AceBase's `storage.lockTimeout`. */
   readonly lockTimeout: number;
@@ -33,6 +33,12 @@ export interface Limits {
   /** Whether locks of the gone are given back, and a new master is kept from granting over old ones. */
   readonly lockRecovery: boolean;
 }
+
+/** What a request that waits for its turn counts beside its message, in bytes: about a quarter of what Node takes for it. */
+export const WAITING_REQUEST_BYTES = 128;
+
+/** Requests that are failed in one turn when no master has come for them in time; the rest follows in the next one. */
+export const MAX_FAILED_AT_ONCE = 1_000;
 
 /** Milliseconds beyond `lockTimeout` after which a lock of an old master counts for nothing. */
 export const LOCK_TIMEOUT_MARGIN_MS = 1_000;

@@ -213,13 +213,13 @@ export const optionsSchema = z.strictObject({
         'bytes that may wait for all peers; when they are over that, the largest debtor is cut off',
     },
   ),
-  /** Requests of one worker that the master has not answered; above, the server answers by itself. Default: 10,000. */
+  /** Requests of one worker, of each kind, that the master has at one time; the others wait for their turn. Default: 100. */
   maxOutstandingRequests: count(
-    { min: 1, max: 1_000_000, default: 10_000 },
+    { min: 1, max: 1_000_000, default: 100 },
     {
       ...limits,
       unit: 'requests',
-      description: 'unanswered requests of one worker; above that, the server answers by itself',
+      description: 'requests of one worker that the master has at one time; the others wait for their turn',
     },
   ),
   /** Peers of one database. Default: 10,000. */

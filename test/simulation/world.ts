@@ -357,5 +357,6 @@ export class World {
 
 /** What the server works with if nobody sets anything else, but for what the plan varies. */
 function limitsOf({ lockTimeout, maxBuffered }: Plan): Limits {
-  return { ...DEFAULTS, lockTimeout, maxBuffered, maxMailPerPeer: maxBuffered };
+  // A modelled process asks for little at one time: so that requests wait for their turn at all, there is one place.
+  return { ...DEFAULTS, lockTimeout, maxBuffered, maxMailPerPeer: maxBuffered, maxOutstandingRequests: 1 };
 }

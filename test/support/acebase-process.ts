@@ -268,7 +268,11 @@ export class AceBaseProcess {
   }
 
   /** Any command of `acebase-worker.cjs`. */
-  async command<T>(command: string, parameters: Readonly<Record<string, unknown>>): Promise<T> {
+  async command<T>(
+    command: string,
+    parameters: Readonly<Record<string, unknown>>,
+    timeoutMs = commandTimeoutMs,
+  ): Promise<T> {
     if (this.#process.exit) throw new Error(`Cannot ${command}: ${this.describe()}`);
     const number = ++this.#lastNumber;
     const answer = new Promise<unknown>((resolve, reject) => this.#open.set(number, { resolve, reject }));
@@ -278,7 +282,7 @@ export class AceBaseProcess {
     });
     const target = parameters['path'] === undefined ? '' : ` "${String(parameters['path'])}"`;
     const describe = () => `No answer to ${command}${target}: ${this.describe()}`;
-    return (await within(commandTimeoutMs, describe, answer)) as T;
+    return (await within(timeoutMs, describe, answer)) as T;
   }
 
   #receive(message: Exclude<FromWorker, { kind: 'ready' }>): void {

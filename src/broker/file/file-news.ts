@@ -1,5 +1,5 @@
 import type { Delivery } from '../delivery.js';
-import { LAST_SAFE_KEY_INDEX, MAX_REPLAYED_KEYS } from '../limits.js';
+import { LAST_SAFE_KEY_INDEX } from '../limits.js';
 import type { MasterSeat } from '../masters/master-seat.js';
 import { encode } from '../messages/envelope.js';
 import { parseNotification } from '../messages/message.js';
@@ -39,10 +39,14 @@ export class FileNews {
    */
   readonly #lastGrantedBefore = new Set<Peer>();
   #keys = new AnnouncedKeys();
-  /** Keys that a former master was asked for, and had not answered for. */
+  /** Keys that a former master was asked for, and had not answered for: no more than it may be asked for at one time. */
   readonly #keysInDoubt = new Set<string>();
+  /** How many keys the master was asked for, and has not answered for. */
+  #keysUnderWay = 0;
   /** What the server asked the master, by the ids of the requests. */
   readonly #asked = new Map<string, string>();
+  /** How many of the keys that it asked for last were in doubt. */
+  #askedInDoubt = 0;
   #lastRequest = 0;
 
   constructor({ database, peers, seat, delivery, incidents }: FileNewsSettings) {
@@ -104,9 +108,20 @@ export class FileNews {
     for (const { message } of this.#keys.all()) this.#delivery.sendOwed(peer, message);
   }
 
-  /** Whether one more key may be one too many for the table in the file [PROTOCOL-6.3]. */
-  get mayKeyTableBeFull(): boolean {
-    return this.#keys.highestIndex >= LAST_SAFE_KEY_INDEX;
+  /**
+   * The master is to be asked for an index for a key. If every key that it has not answered for is a new one, is there room
+   * in the table of the file for one more [PROTOCOL-6.3]? Then this one counts, until {@link FileNews.keyAnswered}.
+   */
+  hasRoomForKey(): boolean {
+    const askedByServer = this.#asked.size > 0 ? this.#askedInDoubt : 0;
+    if (this.#keys.highestIndex + this.#keysUnderWay + askedByServer >= LAST_SAFE_KEY_INDEX) return false;
+    this.#keysUnderWay++;
+    return true;
+  }
+
+  /** The master answered for a key. */
+  keyAnswered(): void {
+    this.#keysUnderWay--;
   }
 
   /**
@@ -152,7 +167,9 @@ export class FileNews {
 
   /** A master that is gone was asked for an index for that key, and perhaps told of one that nobody heard of. */
   keyInDoubt(key: string | undefined): void {
-    if (key !== undefined && this.#keysInDoubt.size < MAX_REPLAYED_KEYS) this.#keysInDoubt.add(key);
+    if (key === undefined) return;
+    this.keyAnswered();
+    this.#keysInDoubt.add(key);
   }
 
   /** The master answered a request of the server. */
@@ -170,6 +187,7 @@ export class FileNews {
   #haveKeysWritten(master: Peer): void {
     const announced = [...this.#keys.all()].map(({ key }) => key);
     this.#asked.clear();
+    this.#askedInDoubt = this.#keysInDoubt.size;
     for (const key of new Set([...announced, ...this.#keysInDoubt])) {
       const id = `${SERVER_ID}key${++this.#lastRequest}`;
       const data = { type: 'kit.add', key };

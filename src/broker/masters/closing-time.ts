@@ -3,11 +3,13 @@ import type { LockGate } from '../locks/lock-gate.js';
 import type { LockLedger } from '../locks/lock-ledger.js';
 import { isPresent, type Peer } from '../peers/peer.js';
 import type { RequestFailure } from './request-failures.js';
+import type { RequestWindows } from './request-windows.js';
 import type { OpenRequest, OpenRequests } from './requests.js';
 
 /** What closing time works with. */
 export interface ClosingTimeSettings {
   readonly requests: OpenRequests;
+  readonly windows: Pick<RequestWindows, 'takeRequestsOf'>;
   readonly gate: Pick<LockGate, 'discardRequestsOf'>;
   readonly indexCreations: IndexCreations;
   readonly ledger: Pick<LockLedger, 'holders'>;
@@ -50,13 +52,17 @@ export class ClosingTime {
 
   /** The workers go: those that cannot ask the next server again get an answer to what no master has of them. */
   answerWhatWaits(): void {
-    const { requests, gate, indexCreations, fail } = this.#settings;
-    for (const open of [...requests.all()]) {
-      const { asker, isPassed } = open;
-      if (isPassed || asker.state !== 'present' || asker.session?.can('resume') === true) continue;
+    const { requests, windows, gate, indexCreations, fail } = this.#settings;
+    const waiting = [...requests.all()].filter(
+      ({ isPassed, asker }) =>
+        !isPassed && asker.state === 'present' && asker.session?.can('resume') !== true,
+    );
+    for (const asker of new Set(waiting.map((open) => open.asker))) {
+      // First of all: who is answered makes room for what waits behind it.
+      windows.takeRequestsOf(asker);
       indexCreations.discardRequestsOf(asker.id);
       gate.discardRequestsOf(asker);
-      fail(open, 'IPC_REQUEST_DRAINING');
     }
+    for (const open of waiting) fail(open, 'IPC_REQUEST_DRAINING');
   }
 }

@@ -18,7 +18,8 @@ interface KeptMail extends Mail {
 export class Mailbox {
   readonly #maxBytes: number;
   readonly #kept: ByteBudget;
-  #mail: KeptMail[] = [];
+  readonly #mail = new Set<KeptMail>();
+  readonly #byRequest = new Map<OpenRequest, KeptMail>();
   #bytes = 0;
 
   /**
@@ -35,6 +36,16 @@ export class Mailbox {
     return this.#bytes;
   }
 
+  /** How many messages it holds. */
+  get count(): number {
+    return this.#mail.size;
+  }
+
+  /** How many of them are requests. */
+  get requestCount(): number {
+    return this.#byRequest.size;
+  }
+
   /** Keeps a message; its payload is copied, unless its request keeps it already. @returns false if there is no room: then it is not kept */
   put(mail: Mail): boolean {
     const { request } = mail;
@@ -42,7 +53,9 @@ export class Mailbox {
     const cost = request?.payload === undefined ? length : 0;
     if (this.#bytes + length > this.#maxBytes || !this.#kept.take(cost)) return false;
     const payload = request?.payload ?? new Uint8Array(mail.payload);
-    this.#mail.push({ ...mail, payload, cost });
+    const keptMail = { ...mail, payload, cost };
+    this.#mail.add(keptMail);
+    if (request !== undefined) this.#byRequest.set(request, keptMail);
     this.#bytes += length;
     return true;
   }
@@ -56,44 +69,43 @@ export class Mailbox {
 
   /** The oldest one for which `isWanted` is true; it stays. */
   find(isWanted: (mail: Mail) => boolean): Mail | undefined {
-    return this.#mail.find(isWanted);
-  }
-
-  /** How many there are for which `isCounted` is true. */
-  count(isCounted: (mail: Mail) => boolean): number {
-    return this.#mail.filter(isCounted).length;
+    for (const mail of this.#mail) if (isWanted(mail)) return mail;
+    return undefined;
   }
 
   /** Takes the oldest one out. */
   takeFirst(): Mail | undefined {
-    const [first, ...rest] = this.#mail;
-    this.#replace(rest);
+    const [first] = this.#mail;
+    if (first !== undefined) this.#remove(first);
     return first;
   }
 
   /** Takes everything out, oldest first. */
   takeAll(): readonly Mail[] {
-    const mail = this.#mail;
-    this.#replace([]);
+    const mail = [...this.#mail];
+    for (const item of mail) this.#remove(item);
     return mail;
   }
 
   /** Throws away all mail for which `isUnwanted` is true. @returns how many there were */
   discard(isUnwanted: (mail: Mail) => boolean): number {
-    const before = this.#mail.length;
-    this.#replace(this.#mail.filter((mail) => !isUnwanted(mail)));
-    return before - this.#mail.length;
+    const before = this.#mail.size;
+    for (const mail of this.#mail) if (isUnwanted(mail)) this.#remove(mail);
+    return before - this.#mail.size;
   }
 
-  #replace(mail: KeptMail[]): void {
-    this.#kept.give(costOf(this.#mail) - costOf(mail));
-    this.#mail = mail;
-    this.#bytes = mail.reduce((bytes, { payload }) => bytes + payload.length, 0);
+  /** Throws away one request, if it is here. */
+  discardRequest(request: OpenRequest): void {
+    const mail = this.#byRequest.get(request);
+    if (mail !== undefined) this.#remove(mail);
   }
-}
 
-function costOf(mail: readonly KeptMail[]): number {
-  return mail.reduce((total, { cost }) => total + cost, 0);
+  #remove(mail: KeptMail): void {
+    this.#mail.delete(mail);
+    if (mail.request !== undefined) this.#byRequest.delete(mail.request);
+    this.#kept.give(mail.cost);
+    this.#bytes -= mail.payload.length;
+  }
 }
 
 /** The mail that a request is. */

@@ -26,7 +26,8 @@ import { type Mail, mailOf } from './mailbox.js';
 import { MasterProof } from './master-proof.js';
 import { MissingMaster } from './missing-master.js';
 import { type RequestFailure, reasonFor } from './request-failures.js';
-import { answerFor, movedToParent, type OpenRequest, OpenRequests } from './requests.js';
+import { RequestWindows } from './request-windows.js';
+import { answerFor, movedToParent, type OpenRequest, OpenRequests, type RequestPlace } from './requests.js';
 
 /** The desk of one database. */
 export class MasterDesk {
@@ -36,6 +37,7 @@ export class MasterDesk {
   readonly proof: MasterProof;
   readonly #settings: MasterDeskSettings;
   readonly #requests: OpenRequests;
+  readonly #windows: RequestWindows;
   readonly #ledger: LockLedger;
   readonly #gate: LockGate;
   readonly #indexCreations: IndexCreations;
@@ -48,6 +50,8 @@ export class MasterDesk {
   /** For people to read. */
   readonly overview: LockOverview;
   #isInDoubt = false;
+  /** Places that became free while a new master is given what waited for it. */
+  #freedPlaces: RequestPlace[] | undefined;
 
   constructor(settings: MasterDeskSettings) {
     this.#settings = settings;
@@ -89,7 +93,21 @@ export class MasterDesk {
       ranOut,
       pass: ({ open, payload }) => this.#give(open, payload),
     });
-    const parts = { requests: this.#requests, gate: this.#gate, ledger: this.#ledger };
+    this.#windows = new RequestWindows({
+      limits,
+      kept,
+      mayHoldLock: (open) =>
+        open.request.tid === undefined ||
+        this.#ledger.hasLocks(open.request.tid) ||
+        this.olderLocks.mayBeGranted(open),
+      pass: (open, payload) => this.#forward(open, payload),
+    });
+    const parts = {
+      requests: this.#requests,
+      windows: this.#windows,
+      gate: this.#gate,
+      ledger: this.#ledger,
+    };
     const fail = (open: OpenRequest, failure: RequestFailure): void => this.#fail(open, failure);
     this.closing = new ClosingTime({ ...parts, indexCreations: this.#indexCreations, fail });
   }
@@ -98,18 +116,10 @@ export class MasterDesk {
   ask(asker: Peer, type: MasterRequest['type'], message: Uint8Array): boolean {
     const request = parseMasterRequest(type, message);
     if (request === undefined || this.#requests.has(asker, request.id)) return false;
-    const { clock, limits } = this.#settings;
-    if (this.#requests.countOf(asker) >= limits.maxOutstandingRequests) {
-      this.#settings.delivery.reportTooManyRequests(asker.id);
-      this.#reply(asker, request, 'IPC_REQUEST_TOO_MANY');
-      return true;
-    }
-    const open = this.#requests.open(asker, request, clock.now(), message);
+    const open = this.#requests.open(asker, request, this.#settings.clock.now(), message);
     if (type === 'unlock-request') this.#unlock(open, message);
     else if (type === 'move-lock-request') this.#move(open, message);
-    else if (request.subject === 'kit.add' && this.#settings.news.mayKeyTableBeFull)
-      this.#answer(open, 'IPC_REQUEST_KEY_TABLE_FULL');
-    else this.#forward(open, message);
+    else this.#enter(open, message);
     return true;
   }
 
@@ -132,6 +142,7 @@ export class MasterDesk {
     if (type === 'lock-result') this.#lockAnswered(master, open, answer, message);
     if (type === 'result') this.#resultCame(open, message);
     this.#gate.answered(open);
+    this.#isClosed(open);
     return true;
   }
 
@@ -146,6 +157,7 @@ export class MasterDesk {
   gone(worker: Peer): void {
     const { seat, delivery, incidents, database, limits, counters } = this.#settings;
     const count =
+      this.#dropWaitingOf(worker) +
       seat.discardRequestsOf(worker.id) +
       this.#indexCreations.discardRequestsOf(worker.id) +
       this.#gate.discardRequestsOf(worker);
@@ -243,12 +255,17 @@ export class MasterDesk {
     this.#isInDoubt = false;
     this.proof.masterStays();
     this.#ledger.beginEpoch();
+    // What waits behind this mail comes after all of it.
+    this.#freedPlaces = [];
     for (const { request, payload } of mail) {
       const { master } = this.#settings.seat;
       if (request?.request.type === 'unlock-request') this.#unlock(request, payload);
       else if (request !== undefined) this.#forward(request, payload, true);
       else if (master !== undefined) this.#settings.delivery.sendOwed(master, payload);
     }
+    const freed = this.#freedPlaces;
+    this.#freedPlaces = undefined;
+    for (const place of freed) place.release();
   }
 
   /** The server stops. */
@@ -258,6 +275,7 @@ export class MasterDesk {
     this.olderLocks.stop();
     this.#indexCreations.end();
     this.#gate.end();
+    this.#windows.clear();
     this.#requests.clear();
   }
 
@@ -291,6 +309,34 @@ export class MasterDesk {
     this.#settings.delivery.send(open.asker, movedToParent(open.request, orphan));
   }
 
+  /** A request came that may have to wait behind others of the same worker. */
+  #enter(open: OpenRequest, message: Uint8Array): void {
+    const turn = this.#windows.admit(open, message);
+    if (turn === 'now') this.#forward(open, message);
+    if (turn !== 'full') return;
+    this.#settings.delivery.reportTooManyRequests(open.asker.id);
+    this.#answer(open, 'IPC_REQUEST_TOO_MANY');
+  }
+
+  /** A request has its answer, whoever gave it: its place is free. */
+  #isClosed(open: OpenRequest): void {
+    const { place } = open;
+    open.place = undefined;
+    if (place === undefined) return;
+    if (this.#freedPlaces === undefined) place.release();
+    else this.#freedPlaces.push(place);
+  }
+
+  /** A worker is gone: of what waits, the master is told only what it gives back. @returns how many requests are dropped */
+  #dropWaitingOf(worker: Peer): number {
+    let count = 0;
+    for (const { open, payload } of this.#windows.takeRequestsOf(worker)) {
+      if (open.request.subject === 'fst.release' && !this.#settings.seat.isHeld) this.#give(open, payload);
+      else count++;
+    }
+    return count;
+  }
+
   /** A request goes to the master, when there is one, and when its turn has come. */
   #forward(open: OpenRequest, message: Uint8Array, isOwed = false): void {
     if (this.#settings.seat.isHeld) {
@@ -306,8 +352,12 @@ export class MasterDesk {
   }
 
   #give(open: OpenRequest, message: Uint8Array, isOwed = false): void {
-    const { seat, delivery } = this.#settings;
+    const { seat, delivery, news } = this.#settings;
     if (seat.master === undefined) return;
+    if (open.request.key !== undefined && !news.hasRoomForKey()) {
+      this.#answer(open, 'IPC_REQUEST_KEY_TABLE_FULL');
+      return;
+    }
     open.isPassed = true;
     if (isOwed) delivery.sendOwed(seat.master, message);
     else delivery.send(seat.master, message);
@@ -337,6 +387,7 @@ export class MasterDesk {
     const now = clock.now();
     if (moved === undefined) counters.lockWait.observe(now - open.since);
     this.#ledger.grant(open.asker, answer.lock, now, message);
+    this.#windows.granted(open.asker, answer.lock.tid);
     // A master that is leaving takes its locks along.
     if (master !== this.#settings.seat.master) this.#ledger.orphanAll();
     this.#expiry.granted(answer.lock, message);
@@ -345,7 +396,9 @@ export class MasterDesk {
 
   #resultCame({ request }: OpenRequest, message: Uint8Array): void {
     this.#indexCreations.answered(request.id);
-    if (request.key !== undefined) this.#settings.news.keyHasIndex(request.key, keyIndexOf(message));
+    if (request.key === undefined) return;
+    this.#settings.news.keyAnswered();
+    this.#settings.news.keyHasIndex(request.key, keyIndexOf(message));
   }
 
   /** Nobody must wait for a lock that was granted to a worker that may be dead: it goes back until it returns. */
@@ -366,6 +419,7 @@ export class MasterDesk {
     if (abandoned !== undefined) {
       this.#indexCreations.answered(answer.id);
       this.#gate.answered(abandoned);
+      if (abandoned.request.key !== undefined) news.keyAnswered();
     }
     this.proof.answered(answer);
     news.answered(answer.id, keyIndexOf(message));
@@ -382,19 +436,17 @@ export class MasterDesk {
   }
 
   #fail(open: OpenRequest, failure: RequestFailure): void {
-    this.#settings.seat.discardRequests((request) => request === open);
+    this.#settings.seat.discardRequest(open);
     this.#answer(open, failure);
   }
 
   #answer(open: OpenRequest, failure: RequestFailure): void {
-    this.#requests.close(open);
-    this.#reply(open.asker, open.request, failure);
-  }
-
-  #reply(asker: Peer, request: MasterRequest, failure: RequestFailure): void {
+    const { asker, request } = open;
     const { database, delivery, incidents } = this.#settings;
+    this.#requests.close(open);
     const fields = { database, to: asker.id, type: request.type, failure };
     incidents.record('answered-for-master', fields, 'the server answered for the master');
     delivery.send(asker, answerFor(request, reasonFor(failure, database)));
+    this.#isClosed(open);
   }
 }

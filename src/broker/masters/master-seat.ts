@@ -73,7 +73,7 @@ export class MasterSeat {
 
   /** How many messages are kept. */
   get mailCount(): number {
-    return this.#mailbox.count(() => true);
+    return this.#mailbox.count;
   }
 
   /** Keeps a message for the master. @returns false if there is no room */
@@ -83,12 +83,12 @@ export class MasterSeat {
 
   /** A worker is gone: what it asked has no meaning any more. @returns how many requests were thrown away */
   discardRequestsOf(workerId: string): number {
-    return this.discardRequests(({ asker }) => asker.id === workerId);
+    return this.#mailbox.discard(({ request }) => request?.asker.id === workerId);
   }
 
-  /** Throws away the requests for which `isUnwanted` is true. @returns how many there were */
-  discardRequests(isUnwanted: (open: OpenRequest) => boolean): number {
-    return this.#mailbox.discard(({ request }) => request !== undefined && isUnwanted(request));
+  /** Throws away one request, if it is kept. */
+  discardRequest(open: OpenRequest): void {
+    this.#mailbox.discardRequest(open);
   }
 
   /** Keeps requests that an earlier master was given, in front of all others. @returns those that found no room */
@@ -98,7 +98,7 @@ export class MasterSeat {
 
   /** How many requests are kept. */
   get requestCount(): number {
-    return this.#mailbox.count(({ request }) => request !== undefined);
+    return this.#mailbox.requestCount;
   }
 
   /** The request that has been kept for longest. */

@@ -1,4 +1,4 @@
-import { type Limits, MASTER_MISSING_WARNING_MS } from '../limits.js';
+import { type Limits, MASTER_MISSING_WARNING_MS, MAX_FAILED_AT_ONCE } from '../limits.js';
 import type { Cancel, Clock, Logger } from '../ports.js';
 import type { MasterSeat } from './master-seat.js';
 import type { OpenRequest } from './requests.js';
@@ -62,8 +62,9 @@ export class MissingMaster {
 
   #failOverdue(): void {
     const { seat, clock, fail } = this.#settings;
-    for (let open = seat.oldestRequest; open !== undefined; open = seat.oldestRequest) {
-      if (this.#endOf(open) > clock.now()) return;
+    for (let failed = 0; failed < MAX_FAILED_AT_ONCE; failed++) {
+      const open = seat.oldestRequest;
+      if (open === undefined || this.#endOf(open) > clock.now()) return;
       fail(open);
     }
   }

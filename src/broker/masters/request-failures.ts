@@ -24,7 +24,7 @@ const REASONS: Readonly<Record<RequestFailure, (database: string) => string>> = 
   IPC_REQUEST_NO_MASTER: (database) =>
     `no master is connected for database "${database}". Start the process with role "master".`,
   IPC_REQUEST_TOO_MANY: (database) =>
-    `this process has too many unanswered requests for the master of database "${database}". Do less at one time.`,
+    `this process has asked the master of database "${database}" for more at one time than the IPC server can keep. Write in smaller parts, or raise maxMailPerPeer.`,
 };
 
 /** The reason as it stands in the answer, with its code in front. */

@@ -11,6 +11,12 @@ import { describeLock, type MasterAnswerType, type MasterRequest } from '../mess
 import type { Peer } from '../peers/peer.js';
 import { MASTER_ID } from '../peers/peer-id.js';
 
+/** One of the places of a worker at its master. */
+export interface RequestPlace {
+  /** It is free again. */
+  release(): void;
+}
+
 /** A request that waits for its answer. */
 export interface OpenRequest {
   readonly asker: Peer;
@@ -19,6 +25,8 @@ export interface OpenRequest {
   readonly since: number;
   /** Whether a master has it. */
   isPassed: boolean;
+  /** The place that it takes until it is answered, if it takes one. */
+  place: RequestPlace | undefined;
   /** Whether it waits for the return of its asker, and nobody has it meanwhile. */
   isPostponed: boolean;
   /** The message, if it may be sent to the next master again, and as long as there is room to keep it. */
@@ -53,11 +61,6 @@ export class OpenRequests {
     this.#kept = kept;
   }
 
-  /** How many this worker has open. */
-  countOf(asker: Peer): number {
-    return this.#byAsker.get(asker)?.size ?? 0;
-  }
-
   /** Whether this worker has a request with that id open. */
   has(asker: Peer, id: string): boolean {
     return this.#byAsker.get(asker)?.has(id) ?? false;
@@ -73,7 +76,15 @@ export class OpenRequests {
   open(asker: Peer, request: MasterRequest, since: number, message: Uint8Array): OpenRequest {
     const isKept = isRepeatable(request) && this.#kept.take(message.length);
     const payload = isKept ? keptCopy(message) : undefined;
-    const opened: OpenRequest = { asker, request, since, isPassed: false, isPostponed: false, payload };
+    const opened: OpenRequest = {
+      asker,
+      request,
+      since,
+      isPassed: false,
+      place: undefined,
+      isPostponed: false,
+      payload,
+    };
     let requests = this.#byAsker.get(asker);
     if (requests === undefined) {
       requests = new Map();

@@ -203,8 +203,8 @@ const ALARMS: Readonly<Record<AlarmingIncident, readonly [text: string, remedy: 
     'Set largeMessages to "websocket": stock clients cannot pick messages up.',
   ],
   'too-many-requests': [
-    'answers for the master: a worker has too many unanswered requests',
-    'See whether the master answers; raise maxOutstandingRequests if a worker really asks that much at once.',
+    'answers for the master: there is no room to keep more requests of a worker',
+    'Check that the master answers. If the worker really asks for that much at once, have it write in smaller parts, or raise maxMailPerPeer.',
   ],
   'locks-recovered': [
     'lost a worker that held locks; they were given back',

@@ -18,6 +18,7 @@ test('who holds a lock is looked up once for all peers', () => {
         return new Set(peers.slice(0, 7));
       },
     },
+    windows: { takeRequestsOf: () => [] },
     gate: { discardRequestsOf: () => 0 },
     indexCreations: undefined as never,
     fail: () => undefined,

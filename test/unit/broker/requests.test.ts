@@ -90,14 +90,6 @@ describe('a request that no master can answer', () => {
   });
 });
 
-it('a worker that asks too much at one time is answered by the server', () => {
-  const { lab, master, worker } = cluster({ maxOutstandingRequests: 2 });
-  for (const id of ['1', '2', '3']) worker.tells(request(id, 'fst.allocate'), '[master]');
-  expect(master.messages('request')).toHaveLength(2);
-  expect(answers(worker)).toMatchObject([{ id: '3', ok: false }]);
-  expect(lab.count('too-many-requests')).toBe(1);
-});
-
 it('an id that is open already is no new request', () => {
   const { lab, master, worker } = cluster();
   for (const _ of [1, 2]) worker.tells(request('1', 'fst.allocate'), '[master]');

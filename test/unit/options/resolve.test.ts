@@ -53,7 +53,7 @@ describe('defaults', () => {
       maxBuffered: 67_108_864,
       maxMailPerPeer: 67_108_864,
       maxTotalBuffered: 536_870_912,
-      maxOutstandingRequests: 10_000,
+      maxOutstandingRequests: 100,
       maxPeers: 10_000,
       maxDatabases: 1_000,
       maxConnections: 20_000,

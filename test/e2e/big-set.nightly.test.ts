@@ -1,0 +1,31 @@
+import { expect, it, onTestFinished } from 'vitest';
+import { setMany } from '../support/big-set.js';
+import { Cluster } from '../support/cluster.js';
+import { peakMemory } from '../support/process-memory.js';
+
+const MIB = 1_048_576;
+
+/** A single AceBase without IPC takes minutes for 100,000. */
+const timeoutMs = 1_800_000;
+
+it.each([
+  { clients: 'stock clients', client: false, children: 6_000 },
+  { clients: 'our client', client: true, children: 6_000 },
+  { clients: 'stock clients', client: false, children: 100_000 },
+  { clients: 'our client', client: true, children: 100_000 },
+])(
+  'a worker with $clients writes $children children at once',
+  { timeout: timeoutMs + 60_000 },
+  async ({ client, children }) => {
+    const cluster = await Cluster.start({ options: { logLevel: 'info' } });
+    onTestFinished(() => cluster.end());
+    const [master, worker, other] = await cluster.form(2, { client });
+    const { duration, otherWrites, longestOther } = await setMany(worker, other, children, timeoutMs);
+    const memory = await Promise.all([cluster.server, master].map(({ pid }) => peakMemory(pid)));
+    const [server = 0, masters = 0] = memory.map((bytes) => Math.round(bytes / MIB));
+    console.info(
+      `${children} children, ${client ? 'our client' : 'stock clients'}: ${Math.round(duration)} ms; another worker wrote ${otherWrites} times meanwhile, ${Math.round(longestOther)} ms at most; server ${server} MiB, master ${masters} MiB at most`,
+    );
+    expect(server).toBeLessThan(512);
+  },
+);

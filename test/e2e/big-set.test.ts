@@ -1,0 +1,23 @@
+import { expect, it, onTestFinished } from 'vitest';
+import { setMany } from '../support/big-set.js';
+import { Cluster } from '../support/cluster.js';
+
+/** By default 100 requests of each kind have a place: fewer places, and fewer children, are the same sooner. */
+const options = { maxOutstandingRequests: 10 };
+
+it.each([
+  ['stock clients', false],
+  ['our client', true],
+])(
+  'a worker with %s may ask for more at one time than the master is given, and nobody waits for long',
+  async (_, client) => {
+    const cluster = await Cluster.start({ options });
+    onTestFinished(() => cluster.end());
+    const [, worker, other] = await cluster.form(2, { client });
+    await setMany(worker, other, 250);
+    expect(cluster.server.describe()).not.toContain('IPC_REQUEST_');
+    await cluster.close();
+    const stored = await cluster.reopened((file) => file.get<object>('many'));
+    expect(Object.keys(stored)).toHaveLength(250);
+  },
+);
