@@ -336,6 +336,14 @@ export const ERRORS = {
     summary: 'A setting in `storage.ipc` is not allowed.',
     remedy: 'The message names it, and what is allowed.',
   },
+  IPC_CLIENT_GAVE_UP: {
+    summary: 'The IPC server does not let this process take part, and will not; the database is closed.',
+    remedy: 'The message says why. End the process, and let a supervisor start it again.',
+  },
+  IPC_CLIENT_CLOSED: {
+    summary: 'The database was closed before the IPC server had let this process in; nothing was done.',
+    remedy: 'Nothing to do, if it was meant to be closed. Else start the IPC server first, or wait longer.',
+  },
   IPC_CLIENT_QUEUE_FULL: {
     summary: 'The IPC server is not there, and as much as may be kept waits for it already.',
     remedy: 'Start the IPC server, and try the operation again.',

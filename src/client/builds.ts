@@ -8,8 +8,10 @@ import { IPCError } from '../errors.js';
 import { findPackage, type InstalledPackage, packageAround } from '../platform/packages.js';
 import type { IPCLock, LockDetails, RemoteIPCPeer } from './acebase.js';
 import type { ValueClasses } from './codec.js';
+import type { EarlyMethods } from './early-operations.js';
 import type { FileMethods } from './file-writes.js';
 import type { IndexFileMethods, ReadIndexFile } from './index-files.js';
+import type { OpeningMethods } from './opening.js';
 import type { IndexMethods } from './query-caches.js';
 
 /** What is replaced in AceBase's class of remote peers. */
@@ -29,10 +31,12 @@ export interface Build {
   readonly ExitingError: new (message: string) => Error;
   readonly indexMethods: readonly (IndexMethods & IndexFileMethods)[];
   readonly readIndexFile: ReadIndexFile;
-  readonly files: FileMethods;
+  readonly files: FileMethods & OpeningMethods;
   readonly storageSettings: object | undefined;
   readonly classes: ValueClasses;
   createId(): string;
+  /** The classes of databases. To be called when one is made: until then AceBase has not loaded them, perhaps. */
+  loadEarlyMethods(): EarlyMethods;
 }
 
 const LEAST_MINOR = 18;
@@ -159,8 +163,11 @@ function loadBuild(folder: string, version: string, root: string, format: Build[
   for (const name of ['handleRecordUpdate', '_processUpdateQueue', 'query', '_getTree']) {
     must(Object.hasOwn(indexClass.prototype, name) || undefined, `DataIndex.${name}`);
   }
-  const files = must(loaded('promise-fs/index.js')['pfs'] as FileMethods | undefined, 'pfs');
-  for (const name of ['write', 'close'] as const) must(files[name], `pfs.${name}`);
+  const files = must(
+    loaded('promise-fs/index.js')['pfs'] as (FileMethods & OpeningMethods) | undefined,
+    'pfs',
+  );
+  for (const name of ['write', 'close', 'open', 'mkdir'] as const) must(files[name], `pfs.${name}`);
   const core = load('acebase-core') as ValueClasses & { ID: { generate(): string } };
   must(core.PathReference, 'PathReference in acebase-core');
   const settings = ['storage/storage-settings.js', 'storage.js', 'storage/index.js'].find((path) =>
@@ -179,6 +186,10 @@ function loadBuild(folder: string, version: string, root: string, format: Build[
     storageSettings: settings === undefined ? undefined : settingsPrototype(loaded(settings)),
     classes: core,
     createId: () => core.ID.generate(),
+    loadEarlyMethods: () => ({
+      database: prototypeOf(loaded('acebase-local.js'), 'AceBase') as unknown as EarlyMethods['database'],
+      api: prototypeOf(loaded('api-local.js'), 'LocalApi') as unknown as EarlyMethods['api'],
+    }),
   };
 }
 

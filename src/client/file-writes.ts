@@ -1,7 +1,7 @@
 /** How AceBase writes to its files and closes them, each by its descriptor. */
 export interface FileMethods {
   write(file: number, ...rest: unknown[]): Promise<unknown>;
-  close(file: number): Promise<unknown>;
+  close(file: number | undefined): Promise<unknown>;
 }
 
 /**
@@ -26,6 +26,8 @@ export function closeAfterWrites(files: FileMethods, isOn: () => boolean): () =>
     });
   };
   files.close = async (file) => {
+    // A database that was closed before the server had accepted its process was never opened.
+    if (file === undefined) return undefined;
     for (let writings = underWay.get(file); isOn() && writings !== undefined; writings = underWay.get(file)) {
       await Promise.allSettled(writings);
     }

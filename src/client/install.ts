@@ -5,10 +5,12 @@ import packageJson from '../../package.json' with { type: 'json' };
 import { type IPCConfig, loggerOf, type RemoteIPCPeer, type Storage } from './acebase.js';
 import { type Build, findBuilds } from './builds.js';
 import { closeDataBeforeLog } from './closing.js';
+import { failEarlyOperations } from './early-operations.js';
 import { closeAfterWrites } from './file-writes.js';
 import { repairIndexFiles } from './index-files.js';
 import { checkInstallOptions, type InstallOptions } from './install-options.js';
-import { portOf, soundConfig } from './ipc-settings.js';
+import { checkRole, portOf, soundConfig } from './ipc-settings.js';
+import { HeldFiles } from './opening.js';
 import { repairQueryCaches } from './query-caches.js';
 import { RemotePeer } from './remote-peer.js';
 import type { RepairName } from './repairs.js';
@@ -51,7 +53,7 @@ export function install(options: InstallOptions = {}): readonly InstalledBuild[]
   }
   const builds = findBuilds(options.packages);
   const installation: Installation = { builds, undo: [], options };
-  for (const build of builds) installation.undo.push(...patch(build, installation));
+  for (const build of builds) installation.undo.push(patch(build, installation));
   place[KEY] = installation;
   return builds;
 }
@@ -68,7 +70,8 @@ const peers = new WeakMap<RemoteIPCPeer, RemotePeer>();
 /** Whether a repair is on. */
 type Switches = (repair: RepairName) => boolean;
 
-function patch(build: Build, installation: Installation): (() => void)[] {
+/** @returns what undoes it */
+function patch(build: Build, installation: Installation): () => void {
   const { remotePeer } = build;
   const original = { ...remotePeer, lock: build.lock };
   const { connect, sendMessage, sendRequest, cancelRemoteSubscription, exit } = remotePeer;
@@ -78,10 +81,23 @@ function patch(build: Build, installation: Installation): (() => void)[] {
       (name) => [name, Object.getOwnPropertyDescriptor(remotePeer, name)],
     ),
   );
+  const heldFiles = new HeldFiles();
+  /** The data storage that was made last: it makes that of its transaction log within its constructor. */
+  let data: Storage | undefined;
+  const undo: (() => void)[] = [];
+  let isComplete = false;
+  const complete = (): void => {
+    if (isComplete) return;
+    isComplete = true;
+    undo.push(failEarlyOperations(build.loadEarlyMethods(), (ipc) => peers.get(ipc)?.acceptance));
+  };
   remotePeer.connect = function (this: RemoteIPCPeer, connectOptions) {
     // A database that was made before is AceBase's own: it connects anew.
     if (Reflect.get(this, 'ws') !== undefined) return connect.call(this, connectOptions);
     this.config = soundConfig(this.config);
+    complete();
+    const { type = 'data' } = this.storage.settings;
+    if (type === 'data') data = this.storage;
     const peer = new RemotePeer(this, {
       classes: build.classes,
       WebSocket,
@@ -90,9 +106,11 @@ function patch(build: Build, installation: Installation): (() => void)[] {
       exitingError: (message) => new build.ExitingError(message),
       masterLock: (details) => original.lock.call(this, details),
       has,
+      dataPeer: type === 'transaction' && data !== undefined ? peers.get(data.ipc) : undefined,
       onStatus: (status) => installation.options.onStatus?.(status),
     });
     peers.set(this, peer);
+    if (this.isMaster) peer.file = heldFiles.hold(this.storage, peer.acceptance.accepted());
     if (has('closing')) closeDataBeforeLog(this.storage);
     return peer.connect();
   };
@@ -120,17 +138,21 @@ function patch(build: Build, installation: Installation): (() => void)[] {
     const found = this.remoteSubscriptions.find(isIt);
     if (found !== undefined) this.storage.subscriptions.remove(details.path, details.event, found.callback);
   };
-  const undo = [
+  undo.push(
     () => {
       for (const [name, descriptor] of Object.entries(own)) {
         if (descriptor === undefined) Reflect.deleteProperty(remotePeer, name);
         else Object.defineProperty(remotePeer, name, descriptor);
       }
     },
-    letUrlStandForPort(build),
+    checkSettings(build),
     closeAfterWrites(build.files, () => has('file-writes')),
-  ];
-  return [...undo, ...repairIndexes(build, has)];
+    heldFiles.patch(build.files),
+    ...repairIndexes(build, has),
+  );
+  return () => {
+    for (const each of undo.reverse()) each();
+  };
 }
 
 /** Peers that were made before this client was installed, and have said so. */
@@ -160,13 +182,14 @@ function repairIndexes({ indexMethods, readIndexFile }: Build, has: Switches): (
     ]);
 }
 
-/** AceBase wants a port. Where `ipc.url` says everything, it needs none. */
-function letUrlStandForPort({ storageSettings }: Build): () => void {
+/** AceBase wants a port. Where `ipc.url` says everything, it needs none. And a role is one of two. */
+function checkSettings({ storageSettings }: Build): () => void {
   if (storageSettings === undefined) return () => undefined;
   Object.defineProperty(storageSettings, 'ipc', {
     configurable: true,
     set(this: object, value: unknown) {
       const config = value as Partial<IPCConfig> | null;
+      checkRole(value);
       const url = typeof config === 'object' && config !== null ? config.url : undefined;
       const ipc =
         typeof url === 'string' && config?.port === undefined ? { ...config, port: portOf(url) } : value;

@@ -89,3 +89,17 @@ function isPem(given: unknown): boolean {
 function bad(detail: string): IPCError {
   return new IPCError('IPC_CLIENT_BAD_SETTING', `storage.ipc: ${detail}`);
 }
+
+/**
+ * Checks the role, where these are settings for an IPC server.
+ *
+ * @throws {IPCError} IPC_CLIENT_BAD_SETTING
+ */
+export function checkRole(value: unknown): void {
+  if (typeof value !== 'object' || value === null || !('port' in value || 'url' in value)) return;
+  const role: unknown = Reflect.get(value, 'role');
+  if (role === 'master' || role === 'worker' || role === 'socket') return;
+  throw bad(
+    `role is ${role === undefined ? 'not given' : JSON.stringify(role)}: it must be 'master', in one process of each database, or 'worker', in all others`,
+  );
+}

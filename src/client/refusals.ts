@@ -1,5 +1,7 @@
 /** What it means that a server, or what answers in its place, does not let a client in. */
 
+import { ERRORS, type ErrorCode } from '../errors.js';
+
 /** Why a server did not let this client in. */
 export interface Refusal {
   readonly status: number;
@@ -23,6 +25,10 @@ const FINAL: ReadonlySet<number> = new Set([403, 409, 500]);
 /** Why a master must not go on at a server that does not know it [PROTOCOL-14.6]. */
 export const OUT_OF_TOUCH =
   'It heard nothing for so long that the last server may have given it up, and its locks may be others’ now. Let a supervisor start it again.';
+
+/** Why a master must not go on that waited for the server, and found no file when it began to. */
+export const FILE_APPEARED =
+  'The database file was made while it waited, and it would overwrite it. Let a supervisor start it again.';
 
 /**
  * What a refusal means: it may come again `later`; its `place is lost`, and it may come as another peer; or never. An answer
@@ -55,4 +61,9 @@ export function parseRefusal(
 export function describeRefusal({ code, message, remedy }: Refusal): string {
   const what = code === undefined ? message : `${code}: ${message}`;
   return remedy === undefined ? what : `${what} ${remedy}`;
+}
+
+/** The code of the error with which operations fail. */
+export function codeOfRefusal({ code }: Refusal): ErrorCode {
+  return code !== undefined && Object.hasOwn(ERRORS, code) ? (code as ErrorCode) : 'IPC_CLIENT_GAVE_UP';
 }

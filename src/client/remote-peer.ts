@@ -1,6 +1,8 @@
 import type { WebSocket } from 'ws';
 import { claimOf } from '../broker/peers/session.js';
+import { type ErrorCode, IPCError } from '../errors.js';
 import { systemClock } from '../platform/clock.js';
+import { Acceptance } from './acceptance.js';
 import { type IPCLock, type LockDetails, loggerOf, type Message, type RemoteIPCPeer } from './acebase.js';
 import { describe, type TokenPlace, webSocketTarget } from './address.js';
 import { Answers } from './answers.js';
@@ -11,10 +13,19 @@ import { type Failure, FailureNotices, FOREIGN_ANSWER } from './failure.js';
 import { Incoming } from './incoming.js';
 import { WorkerLocks } from './locks.js';
 import { LongMessages } from './long-messages.js';
+import { lockOfMaster, type MasterLockSettings } from './master-lock.js';
+import type { HeldFile } from './opening.js';
 import { isOriginalServer } from './original-server.js';
 import { Outflow } from './outflow.js';
 import { frameOf, isRequest, type OutgoingSettings } from './outgoing.js';
-import { describeRefusal, judgeRefusal, OUT_OF_TOUCH, type Refusal } from './refusals.js';
+import {
+  codeOfRefusal,
+  describeRefusal,
+  FILE_APPEARED,
+  judgeRefusal,
+  OUT_OF_TOUCH,
+  type Refusal,
+} from './refusals.js';
 import type { RepairName } from './repairs.js';
 import { SessionPosition } from './session-position.js';
 import { Space } from './space.js';
@@ -42,6 +53,11 @@ export interface RemotePeerSettings {
   /** AceBase's own way to get a lock, for the master. */
   masterLock(details: LockDetails): Promise<IPCLock>;
   has(repair: RepairName): boolean;
+  /**
+   * For a transaction log: the peer of its data. It connects when that one is accepted, so that of two masters one is refused
+   * for both; and where one of the two is refused, so is the other.
+   */
+  readonly dataPeer?: RemotePeer | undefined;
   onStatus(status: ClientStatus): void;
   readonly maxKeptUnits?: number;
 }
@@ -55,6 +71,7 @@ export class RemotePeer {
   readonly #longMessages: LongMessages;
   readonly #view: View;
   readonly #locks: WorkerLocks;
+  readonly #masterLocks: MasterLockSettings;
   readonly #space: Space;
   /** Messages that may leave with the next one. */
   readonly #patient = new WeakSet<Message>();
@@ -74,8 +91,12 @@ export class RemotePeer {
   #isClosing = false;
   #hasBeenConnected = false;
   readonly #failures = new FailureNotices(systemClock);
-  #settle: (() => void) | undefined;
-  #closeWhenReady = false;
+  /** Resolves when the file is open. */
+  readonly #opened: Promise<void>;
+  /** Whether this process may take part. It says so at its first welcome. */
+  readonly acceptance = new Acceptance();
+  /** A master's file, which is not opened before. */
+  file: HeldFile | undefined;
 
   constructor(ipc: RemoteIPCPeer, settings: RemotePeerSettings) {
     this.#ipc = ipc;
@@ -112,6 +133,7 @@ export class RemotePeer {
       forget: (id) => this.#outflow.answered(id),
       areShared: settings.has('locks'),
     });
+    this.#masterLocks = { ...settings, ipc, granted: () => this.#view.underLock() };
     this.#space = new Space({
       ipc,
       createId: () => settings.createId(),
@@ -139,20 +161,29 @@ export class RemotePeer {
       canWait: (message) => this.#patient.has(message),
       understands: (peerId) => this.#incoming.understandsValues(peerId),
     };
-    ipc.storage.once('ready', () => {
-      this.#isReady = true;
-      if (this.#closeWhenReady) void ipc.exit();
-      this.#sayReady();
+    this.#opened = new Promise((resolve) => {
+      ipc.storage.once('ready', () => {
+        this.#isReady = true;
+        this.#sayReady();
+        resolve();
+      });
     });
   }
 
-  /** Connects. Resolves at the first welcome, or when the server will not have this process: that was told then. */
+  /** Connects. Resolves when the server has accepted this process, or will not have it: that was told then. */
   connect(): Promise<void> {
-    const settled = new Promise<void>((resolve) => {
-      this.#settle = resolve;
-    });
-    this.#connection.start();
-    return settled;
+    const start = (): void => {
+      if (!this.#isClosing) this.#connection.start();
+    };
+    const { dataPeer } = this.#settings;
+    if (dataPeer === undefined) start();
+    else void dataPeer.acceptance.accepted().then(start);
+    return this.acceptance.decided;
+  }
+
+  /** The transaction log of this database is not to be written by this process. */
+  logWasRefused(code: ErrorCode, reason: string): void {
+    if (!this.#isClosing) this.#giveUp(code, reason, 'does not let it in with its transaction log');
   }
 
   #handlers(): ConnectionHandlers {
@@ -185,15 +216,17 @@ export class RemotePeer {
 
   /** The database is about to be closed, and will say goodbye. */
   prepareToExit(): Promise<void> | undefined {
-    return this.#isClosing ? undefined : this.#space.close();
+    if (this.#isClosing) return undefined;
+    // A master that said goodbye would go on making its file, beside the next one.
+    if (this.#ipc.isMaster && this.acceptance.isAccepted && !this.#isReady) return this.#opened;
+    return this.#space.close();
   }
 
-  /** Gets a lock. */
+  /** Gets a lock, when this process may take part. @throws {IPCError} if it may not */
   async lock(details: LockDetails): Promise<IPCLock> {
+    if (!this.acceptance.isAccepted) await this.acceptance.wait();
     if (!this.#ipc.isMaster) return this.#locks.lock(details);
-    const lock = await this.#settings.masterLock(details);
-    await this.#view.underLock();
-    return lock;
+    return lockOfMaster(this.#masterLocks, details);
   }
 
   /** The master has changed an index file. */
@@ -289,14 +322,21 @@ export class RemotePeer {
     if (relief !== undefined) loggerOf(this.#ipc.storage).error(relief);
     this.#hasBeenConnected = true;
     this.#settings.onStatus({ kind: 'connected', database: this.#ipc.dbname, resumed: isResumed });
-    this.#settle?.();
+    this.#accept();
+  }
+
+  /** The server lets this process take part. */
+  #accept(): void {
+    if (this.acceptance.isWaiting && this.file?.hasAppeared === true) {
+      this.#giveUp('IPC_CLIENT_GAVE_UP', FILE_APPEARED, 'cannot go on with this process');
+    } else this.acceptance.accept();
   }
 
   /** This server has never heard of this process. If another one had, much may have got lost with it. */
   #beginAnew(hasSessions: boolean, grace = RETURN_MS): void {
     if (this.#position.received === undefined && !this.#hasBeenConnected) {
-      // It read the file some time ago, and has heard of nothing that others did since.
-      if (this.#failures.isLasting) this.#view.missedNews();
+      // A worker read the file before, and has heard of nothing that others did since. A master has not opened it.
+      if (!this.#ipc.isMaster) this.#view.missedNews();
       return;
     }
     const claims = hasSessions && !this.#ipc.isMaster ? this.#locks.claims() : [];
@@ -350,13 +390,14 @@ export class RemotePeer {
     const { status, code = FOREIGN_ANSWER, message: reason } = refusal;
     const isForeign403 = status === 403 && refusal.code === undefined;
     if (isForeign403 && this.#shownIn === 'url') {
-      this.#giveUp(`It is an original acebase-ipc-server, and does not take this token: ${reason}`);
+      const why = `It is an original acebase-ipc-server, and does not take this token: ${reason}`;
+      this.#giveUp('IPC_REFUSED_TOKEN', why);
       return 'never';
     }
     const verdict = judgeRefusal(refusal, this.#position.received !== undefined && !this.#ipc.isMaster);
     if (verdict === 'place is lost') this.#losePlace();
     else if (verdict === 'later') this.#failed({ reason, code });
-    else this.#giveUp(describeRefusal(refusal));
+    else this.#giveUp(codeOfRefusal(refusal), describeRefusal(refusal));
     if (isForeign403) void this.#askForOriginal();
     return verdict === 'later' ? 'later' : 'never';
   }
@@ -373,7 +414,7 @@ export class RemotePeer {
   #losePlace(): void {
     if (this.#ipc.isMaster) {
       this.send({ type: 'bye', from: this.#ipc.id });
-      this.#giveUp(OUT_OF_TOUCH, 'cannot go on with this process');
+      this.#giveUp('IPC_CLIENT_GAVE_UP', OUT_OF_TOUCH, 'cannot go on with this process');
       return;
     }
     if (this.#connection.isOpen) this.#connection.end();
@@ -391,23 +432,27 @@ export class RemotePeer {
     this.#outflow.rename(former, this.#ipc.id);
   }
 
-  #giveUp(reason: string, what = 'does not let this process in'): void {
+  #giveUp(code: ErrorCode, reason: string, what = 'does not let this process in'): void {
     const text = `The IPC server at ${describe(this.#ipc.config)} ${what}. ${reason}`;
+    const error = new IPCError(code, text);
     this.#settings.onStatus({ kind: 'gave-up', database: this.#ipc.dbname, reason });
+    // A file that is just being opened cannot be closed.
+    const isOpening = !this.#isReady && !(this.#ipc.isMaster && this.acceptance.isWaiting);
     this.#isClosing = true;
+    this.acceptance.refuse(error);
     this.#outflow.clear();
     this.#incoming.releaseLocksOfOthers();
-    for (const { reject } of [...this.#ipc._requests.values()]) reject(new Error(text));
+    for (const { reject } of [...this.#ipc._requests.values()]) reject(error);
     loggerOf(this.#ipc.storage).error(text);
-    this.#settle?.();
-    // A file that is just being opened cannot be closed.
-    if (this.#isReady) void this.#ipc.exit();
-    else this.#closeWhenReady = true;
+    this.#settings.dataPeer?.logWasRefused(code, reason);
+    if (isOpening) void this.#opened.then(() => this.#ipc.storage.close());
+    else void this.#ipc.storage.close();
   }
 
   /** This process has said goodbye. */
   #leave(): void {
     this.#isClosing = true;
+    if (this.acceptance.isWaiting) this.acceptance.refuse(new IPCError('IPC_CLIENT_CLOSED'));
     if (!this.#connection.isOpen) this.#connection.end();
     // A server of this package ends the line when everything was read; others leave it open.
     else if (!this.#hasSessions) this.#connection.end();

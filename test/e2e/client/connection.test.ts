@@ -23,6 +23,12 @@ async function folder(): Promise<string> {
 }
 
 async function master(port: number, client: boolean, execArgv: readonly string[] = []) {
+  const database = await unreadyMaster(port, client, execArgv);
+  await database.ready();
+  return database;
+}
+
+async function unreadyMaster(port: number, client: boolean, execArgv: readonly string[] = []) {
   const ipc = { port, role: 'master' as const };
   const database = new AceBaseProcess({
     name: 'master',
@@ -33,7 +39,6 @@ async function master(port: number, client: boolean, execArgv: readonly string[]
     execArgv,
   });
   started.push(database);
-  await database.ready();
   return database;
 }
 
@@ -55,7 +60,7 @@ describe('a process that was started before the IPC server', () => {
 
   it('works with ours when the server comes, and nothing has piled up', async () => {
     const port = await freePort();
-    const early = await master(port, true, ['--require', fastTime]);
+    const early = await unreadyMaster(port, true, ['--require', fastTime]);
     const timers = () => early.command<number>('resources', {});
     // With time running 20 times as fast, half a minute has passed when it has tried in vain so often.
     await early.untilComplains(/is not there/);
@@ -127,7 +132,7 @@ describe('a process that ends by process.exit()', () => {
 describe('a refusal', () => {
   it('is told in the words of the server, and closes the database', async () => {
     const { port } = await server({ token: 'sesame' });
-    const database = await master(port, true);
+    const database = await unreadyMaster(port, true);
     await database.untilComplains(/does not let this process in/);
     expect(database.complaints).toContain('IPC_REFUSED_TOKEN: The token is missing or wrong.');
     expect(database.complaints).toContain('Set `ipc.token` of the client');

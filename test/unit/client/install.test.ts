@@ -99,3 +99,18 @@ it.each([
   );
   expect(methods()).toEqual(before);
 });
+
+it('a role that is neither of the two is named, with the two, before anything is opened', () => {
+  install();
+  const { AceBase } = load(acebase) as { AceBase: new (name: string, options: object) => unknown };
+  const open = (ipc: object) =>
+    new AceBase('mydb', { logLevel: 'error', storage: { path: '/nowhere', ipc } });
+  const refusal = (message: string) => expect.objectContaining({ code: 'IPC_CLIENT_BAD_SETTING', message });
+  const allowed = "it must be 'master', in one process of each database, or 'worker', in all others";
+  expect(() => open({ port: 9163, role: 'slave' })).toThrow(
+    refusal(`storage.ipc: role is "slave": ${allowed}`),
+  );
+  expect(() => open({ url: 'ws://localhost:9163' })).toThrow(
+    refusal(`storage.ipc: role is not given: ${allowed}`),
+  );
+});

@@ -1,0 +1,64 @@
+import type { IPCError } from '../errors.js';
+
+/**
+ * Whether this process may take part in its database. Until the server has accepted it, a master does not open the file, and
+ * no operation gets a lock (docs/PROTOCOL.md, section 14.5). A lost connection changes nothing; a refusal, also a later one,
+ * is final.
+ */
+export class Acceptance {
+  #state: 'waiting' | 'accepted' | IPCError = 'waiting';
+  #decide: () => void = () => undefined;
+  #fail: (reason: IPCError) => void = () => undefined;
+  /** Resolves when the server has accepted this process, or refused it. */
+  readonly decided = new Promise<void>((resolve) => {
+    this.#decide = resolve;
+  });
+
+  /** Resolves with the reason when this process is refused, be it at once or later. */
+  readonly refused = new Promise<IPCError>((resolve) => {
+    this.#fail = resolve;
+  });
+
+  /** Whether operations may go on. */
+  get isAccepted(): boolean {
+    return this.#state === 'accepted';
+  }
+
+  /** Whether neither was said yet. */
+  get isWaiting(): boolean {
+    return this.#state === 'waiting';
+  }
+
+  /** Why operations fail. */
+  get refusal(): IPCError | undefined {
+    return typeof this.#state === 'object' ? this.#state : undefined;
+  }
+
+  /** Resolves when operations may go on. @throws {IPCError} the refusal */
+  async wait(): Promise<void> {
+    await this.decided;
+    if (this.refusal !== undefined) throw this.refusal;
+  }
+
+  /** Resolves when operations may go on; never, if they may not. */
+  accepted(): Promise<void> {
+    return new Promise((resolve) => {
+      void this.decided.then(() => {
+        if (this.isAccepted) resolve();
+      });
+    });
+  }
+
+  /** The server has accepted this process. */
+  accept(): void {
+    if (this.#state === 'waiting') this.#state = 'accepted';
+    this.#decide();
+  }
+
+  /** It takes part no more, or never will. The first reason stands. */
+  refuse(reason: IPCError): void {
+    if (this.refusal === undefined) this.#state = reason;
+    this.#fail(reason);
+    this.#decide();
+  }
+}

@@ -1,0 +1,70 @@
+import { existsSync } from 'node:fs';
+import type { Storage } from './acebase.js';
+
+/** How AceBase begins to open a database file, or to create one: it makes the folder first. */
+export interface OpeningMethods {
+  open(path: string, ...rest: unknown[]): Promise<unknown>;
+  mkdir(path: string, ...rest: unknown[]): Promise<unknown>;
+}
+
+/** A file that must not be opened yet. */
+export class HeldFile {
+  readonly folder: string;
+  readonly file: string;
+  /** Resolves when it may be opened; never, if it may not. */
+  readonly accepted: Promise<void>;
+  /** Whether AceBase found none, and is about to make it. */
+  isToBeCreated = false;
+
+  constructor({ name, settings }: Storage, accepted: Promise<void>) {
+    this.folder = `${settings.path}/${name}.acebase`;
+    this.file = `${this.folder}/${settings.type ?? 'data'}.db`;
+    this.accepted = accepted;
+  }
+
+  /** Whether it was made meanwhile: AceBase would overwrite it. */
+  get hasAppeared(): boolean {
+    return this.isToBeCreated && existsSync(this.file);
+  }
+}
+
+/**
+ * Holds the opening of database files. AceBase opens its file, or creates it, in the constructor of the storage, a moment after
+ * it has made its peer and before that is connected. The first call for the file is held; all others follow from it.
+ */
+export class HeldFiles {
+  /** The newest last: a constructor that makes a second storage opens that one first. */
+  #held: HeldFile[] = [];
+
+  /** The storage that is being made is to open its file only when `accepted` resolves. */
+  hold(storage: Storage, accepted: Promise<void>): HeldFile {
+    const held = new HeldFile(storage, accepted);
+    this.#held.push(held);
+    return held;
+  }
+
+  /** Puts itself between AceBase and its files. @returns what undoes it */
+  patch(files: OpeningMethods): () => void {
+    const { open, mkdir } = files;
+    files.open = async (path, ...rest) => {
+      await this.#take(({ file }) => file === path)?.accepted;
+      return await open.call(files, path, ...rest);
+    };
+    files.mkdir = async (path, ...rest) => {
+      const held = this.#take(({ folder }) => folder === path);
+      if (held !== undefined) held.isToBeCreated = true;
+      await held?.accepted;
+      return await mkdir.call(files, path, ...rest);
+    };
+    return () => {
+      files.open = open;
+      files.mkdir = mkdir;
+    };
+  }
+
+  #take(isIt: (held: HeldFile) => boolean): HeldFile | undefined {
+    const found = this.#held.findLast(isIt);
+    this.#held = this.#held.filter((held) => held !== found);
+    return found;
+  }
+}

@@ -1,0 +1,105 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { Acceptance } from '../../../src/client/acceptance.js';
+import type { RemoteIPCPeer, Storage } from '../../../src/client/acebase.js';
+import { type EarlyMethods, failEarlyOperations } from '../../../src/client/early-operations.js';
+import { HeldFiles } from '../../../src/client/opening.js';
+import { IPCError } from '../../../src/errors.js';
+import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
+
+const settle = () => new Promise((resolve) => setImmediate(resolve));
+const refusal = new IPCError('IPC_REFUSED_SECOND_MASTER');
+
+/** Files that only say what is done to them. */
+function lab() {
+  const calls: string[] = [];
+  const files = {
+    open: async (path: string) => void calls.push(`open ${path}`),
+    mkdir: async (path: string) => void calls.push(`mkdir ${path}`),
+  };
+  const original = { ...files };
+  const held = new HeldFiles();
+  const undo = held.patch(files);
+  const storage = (type: string, path = '/srv') =>
+    ({ name: 'mydb', settings: { path, type } }) as unknown as Storage;
+  return { files, calls, held, undo, original, storage };
+}
+
+it('holds the first opening of the file of each storage until it is accepted, and no other', async () => {
+  const { files, calls, held, storage } = lab();
+  const [data, log] = [new Acceptance(), new Acceptance()];
+  held.hold(storage('data'), data.accepted());
+  held.hold(storage('transaction'), log.accepted());
+  for (const name of ['transaction', 'data', 'data', 'other'])
+    void files.open(`/srv/mydb.acebase/${name}.db`);
+  await settle();
+  expect(calls).toEqual(['open /srv/mydb.acebase/data.db', 'open /srv/mydb.acebase/other.db']);
+  calls.length = 0;
+  log.accept();
+  await settle();
+  expect(calls).toEqual(['open /srv/mydb.acebase/transaction.db']);
+  data.refuse(refusal);
+  await settle();
+  expect(calls).toHaveLength(1);
+});
+
+it('knows a file that was made while it was to be created', async () => {
+  const { files, held, storage } = lab();
+  const path = await temporaryDirectory('opening');
+  onTestFinished(() => removeDirectory(path));
+  const folder = join(path, 'mydb.acebase');
+  const file = held.hold(storage('data', path), new Acceptance().accepted());
+  void files.mkdir(folder);
+  expect(file.hasAppeared).toBe(false);
+  await mkdir(folder);
+  await writeFile(join(folder, 'data.db'), '');
+  expect(file.hasAppeared).toBe(true);
+});
+
+it('leaves nothing behind when it is undone', () => {
+  const { files, original, undo } = lab();
+  undo();
+  expect(files).toEqual(original);
+});
+
+it('acceptance stands until a refusal, which is final', async () => {
+  const acceptance = new Acceptance();
+  const waiting = acceptance.wait();
+  acceptance.accept();
+  await waiting;
+  acceptance.refuse(refusal);
+  acceptance.refuse(new IPCError('IPC_CLIENT_CLOSED'));
+  acceptance.accept();
+  expect(acceptance.isAccepted).toBe(false);
+  await expect(acceptance.wait()).rejects.toBe(refusal);
+});
+
+it('ready() fails when the process is refused, be it before or after it was accepted', async () => {
+  class Base {
+    readonly api = { storage: { ipc: {} as RemoteIPCPeer } };
+    ready(_callback?: () => void): Promise<void> {
+      return new Promise(() => undefined);
+    }
+  }
+  class Database extends Base {}
+  class Api {
+    readonly storage = { ipc: {} as RemoteIPCPeer };
+    async createIndex(): Promise<string> {
+      return 'made';
+    }
+  }
+  const methods = { database: Database.prototype, api: Api.prototype } as unknown as EarlyMethods;
+  const acceptance = new Acceptance();
+  const undo = failEarlyOperations(methods, () => acceptance);
+  const ready = new Database().ready();
+  const made = new Api().createIndex();
+  acceptance.accept();
+  expect(await made).toBe('made');
+  acceptance.refuse(refusal);
+  await expect(ready).rejects.toBe(refusal);
+  await expect(new Database().ready()).rejects.toBe(refusal);
+  await expect(new Api().createIndex()).rejects.toBe(refusal);
+  undo();
+  expect(Object.hasOwn(Database.prototype, 'ready')).toBe(false);
+});
