@@ -30,6 +30,7 @@ import {
 import { ParkingLot } from './peers/parking-lot.js';
 import { isPresent, isThere, largestDebtorOf, lineBytesOf, type Peer } from './peers/peer.js';
 import { MASTER_ID } from './peers/peer-id.js';
+import { hasNotOpened } from './peers/session.js';
 import { Stability } from './peers/stability.js';
 import type { Cancel, Clock, Logger } from './ports.js';
 import { Switch } from './switch.js';
@@ -172,6 +173,7 @@ export class Database {
     } else if (older?.isMaster === true && !isSameSession(older, request)) {
       const challenger = {
         address: request.address,
+        waits: hasNotOpened(request.client),
         admit: () => {
           if (this.#peers.has(request.peerId)) entrance.refuse('IPC_REFUSED_SECOND_MASTER');
           else this.#admit(request, entrance);
@@ -356,6 +358,10 @@ export class Database {
     peer.state = 'away';
     this.#book.lostLine(peer, cause);
     this.#news.forgetIfAlone();
+    const successor = this.#seat.takeSuccessorOf(peer);
+    if (successor === undefined) return;
+    this.#evict(peer, 'another master came');
+    successor.admit();
   }
 
   #isSilent(peer: Peer): void {
@@ -398,9 +404,10 @@ export class Database {
       this.#delivery.sendInOrder(other, peer.id, departure);
     }
     if (peer === this.#seat.master) {
-      this.#seat.dismissChallengerOf(peer);
+      const successor = this.#seat.takeSuccessorOf(peer);
       this.#succession.masterLeft(peer);
       if (!wasPresent) this.#succession.connectionEnded(peer);
+      successor?.admit();
     } else if (!peer.isMaster) {
       this.#succession.workerLeft(peer);
       this.#desk.gone(peer);

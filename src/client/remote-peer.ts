@@ -270,7 +270,7 @@ export class RemotePeer {
       id,
       client: this.#settings.client,
       session,
-      can: 'resume,ready,no-echo,yield',
+      can: 'resume,ready,no-echo,yield,waits',
       ...(received === undefined ? {} : { received: String(received), since: String(since) }),
     };
     this.#shownIn = this.#tokenPlace;

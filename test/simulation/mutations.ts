@@ -100,8 +100,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'lets a challenger in when the master leaves',
     file: 'masters/master-seat.ts',
-    from: '    this.#refuse(this.#challenge.challenger, master);\n    this.#endChallenge();',
-    to: '    const { challenger } = this.#challenge;\n    this.#endChallenge();\n    challenger.admit();',
+    from: '    else this.#refuseChallenger();\n    return challenger.waits ? challenger : undefined;',
+    to: '    else this.#endChallenge();\n    return challenger;',
   },
   {
     name: 'does not let a master settle',

@@ -5,7 +5,7 @@
 
 import type { RefusalCode } from '../../errors.js';
 import type { ByteBudget } from '../byte-budget.js';
-import { type Limits, MASTER_ANSWER_MS, MASTER_READY_MS } from '../limits.js';
+import { type Limits, MASTER_ANSWER_MS, MASTER_READY_MS, MASTER_TURN_MS } from '../limits.js';
 import type { Peer } from '../peers/peer.js';
 import type { Cancel, Clock, Logger } from '../ports.js';
 import { type Mail, Mailbox } from './mailbox.js';
@@ -25,6 +25,8 @@ export interface MasterSeatHost {
 export interface Challenger {
   /** Where it connects from. */
   readonly address: string;
+  /** Whether it has not opened the file, and so may take its turn [PROTOCOL-14.5]. */
+  readonly waits: boolean;
   /** Lets it in. */
   admit(): void;
   refuse(code: RefusalCode): void;
@@ -40,6 +42,14 @@ export interface MasterSeatSettings {
   readonly kept: ByteBudget;
 }
 
+/** A second master that is kept waiting. */
+interface Challenge {
+  readonly challenger: Challenger;
+  readonly master: Peer;
+  readonly pingToken: number;
+  cancelTimeout: Cancel;
+}
+
 /** The seat of a database's master. */
 export class MasterSeat {
   readonly #settings: MasterSeatSettings;
@@ -48,7 +58,7 @@ export class MasterSeat {
   #master: Peer | undefined;
   #isSettling = false;
   #cancelSettling: Cancel | undefined;
-  #challenge: { challenger: Challenger; master: Peer; pingToken: number; cancelTimeout: Cancel } | undefined;
+  #challenge: Challenge | undefined;
 
   constructor(settings: MasterSeatSettings, host: MasterSeatHost) {
     this.#settings = settings;
@@ -136,9 +146,9 @@ export class MasterSeat {
   /**
    * Another process wants to be master while one is connected [PROTOCOL-9.2].
    *
-   * A master reads its tables of free space and keys when it starts. One that started while another master worked has
+   * A stock master reads its tables of free space and keys when it starts. One that started while another master worked has
    * old ones, and destroys the file if it is ever let in. So it is refused, unless the one that is connected turns out
-   * to be dead: it answers no ping.
+   * to be dead: it answers no ping. One that has not opened the file yet waits for its turn, for a while.
    *
    * @returns to be called if the challenger goes away by itself
    */
@@ -163,19 +173,42 @@ export class MasterSeat {
 
   /** A master answered the ping with that token: it lives. */
   acknowledge(master: Peer, token: number): void {
-    if (this.#challenge !== undefined && token >= this.#challenge.pingToken) this.dismissChallengerOf(master);
+    const challenge = this.#challenge;
+    if (challenge?.master !== master || token < challenge.pingToken) return;
+    if (!challenge.challenger.waits) {
+      this.#refuseChallenger();
+      return;
+    }
+    challenge.cancelTimeout();
+    challenge.cancelTimeout = this.#settings.clock.schedule(MASTER_TURN_MS, () => this.#refuseChallenger());
   }
 
-  /** A master lives, or has just gone, and so lived when its challenger started: the challenger is refused. */
-  dismissChallengerOf(master: Peer): void {
-    if (this.#challenge?.master !== master) return;
-    this.#refuse(this.#challenge.challenger, master);
-    this.#endChallenge();
+  /**
+   * A master is about to go, or has lost its connection. It lived when its challenger started, which is refused if it has read
+   * the file.
+   *
+   * @returns the challenger whose turn it is when the master is gone
+   */
+  takeSuccessorOf(master: Peer): Challenger | undefined {
+    if (this.#challenge?.master !== master) return undefined;
+    const { challenger } = this.#challenge;
+    if (challenger.waits) this.#endChallenge();
+    else this.#refuseChallenger();
+    return challenger.waits ? challenger : undefined;
   }
 
-  /** The server lets nobody in any more. Who waits has old tables, and must not be let in by the next one either. */
+  /**
+   * The server lets nobody in any more. Who waits and has read the file has old tables, and must not be let in by the next
+   * server either.
+   */
   closeDoor(): void {
-    if (this.#challenge !== undefined) this.dismissChallengerOf(this.#challenge.master);
+    const challenger = this.#challenge?.challenger;
+    if (challenger?.waits !== true) {
+      this.#refuseChallenger();
+      return;
+    }
+    this.#endChallenge();
+    challenger.refuse('IPC_REFUSED_DRAINING');
   }
 
   /** The server stops: nobody waits any more. */
@@ -198,6 +231,12 @@ export class MasterSeat {
       'refused a second master: start one only when the last one has ended, and give no other process the role "master"',
     );
     challenger.refuse('IPC_REFUSED_SECOND_MASTER');
+  }
+
+  #refuseChallenger(): void {
+    if (this.#challenge === undefined) return;
+    this.#refuse(this.#challenge.challenger, this.#challenge.master);
+    this.#endChallenge();
   }
 
   #endChallenge(): void {

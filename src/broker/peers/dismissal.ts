@@ -4,6 +4,7 @@ import type { MasterSeat } from '../masters/master-seat.js';
 import type { ArrivalRequest } from './entrance.js';
 import { isSameSession } from './newcomer.js';
 import { isThere, type Peer } from './peer.js';
+import { hasNotOpened } from './session.js';
 import type { Stability } from './stability.js';
 
 /** What a dismissal works with. */
@@ -38,14 +39,16 @@ export class Dismissal {
   /**
    * Why somebody at the door must not come in; `undefined` if he may, or if this server does not drain. Who is new is for
    * the next server, and so is who was sent there; but not one whose line broke, who may be in the middle of something.
-   * Another master than the one that is there must not even come to the next server: it has old tables [PROTOCOL-9.2].
+   * Another master than the one that is there must not even come to the next server if it has old tables [PROTOCOL-9.2].
    */
   refusal(request: ArrivalRequest): RefusalCode | undefined {
     const { peers, desk } = this.#settings;
     if (!desk.closing.hasBegun) return undefined;
     const peer = peers.get(request.peerId);
     if (peer === undefined) return 'IPC_REFUSED_DRAINING';
-    return peer.isMaster && !isSameSession(peer, request) ? 'IPC_REFUSED_SECOND_MASTER' : undefined;
+    if (isSameSession(peer, request)) return undefined;
+    if (!peer.isMaster) return undefined;
+    return hasNotOpened(request.client) ? 'IPC_REFUSED_DRAINING' : 'IPC_REFUSED_SECOND_MASTER';
   }
 
   /** How many workers are in the middle of something: they hold a lock, or are connected and the master owes an answer. */

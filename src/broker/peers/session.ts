@@ -8,7 +8,7 @@
 import { CLAIM, decode, encode } from '../messages/envelope.js';
 
 /** What a client may be able to do; words that are not known are ignored [PROTOCOL-14.1]. */
-export const CLIENT_ABILITIES = ['resume', 'ready', 'no-echo', 'yield'] as const;
+export const CLIENT_ABILITIES = ['resume', 'ready', 'no-echo', 'yield', 'waits'] as const;
 
 /** One ability of a client. */
 export type ClientAbility = (typeof CLIENT_ABILITIES)[number];
@@ -97,6 +97,11 @@ export class Session {
   can(ability: ClientAbility): boolean {
     return this.client.abilities.has(ability);
   }
+}
+
+/** Whether a master has not opened the file yet: it does so only when it was let in [PROTOCOL-14.5]. */
+export function hasNotOpened(client: ClientAnnouncement | undefined): boolean {
+  return client?.abilities.has('waits') === true && client.received === undefined;
 }
 
 /** `locks:[…]`, with which a client that comes back to a new server tells the locks that it holds [PROTOCOL-14.6]. */

@@ -189,7 +189,8 @@ describe('draining [PROTOCOL-11.5]', () => {
       lab.connectClient('[master]', 'session-of-another-one'),
     ].map(({ refusedWith }) => refusedWith);
     const [draining, second] = ['IPC_REFUSED_DRAINING', 'IPC_REFUSED_SECOND_MASTER'];
-    expect(refusals).toEqual([draining, draining, second, second]);
+    // The last one has not opened the file: it may be the first at the next server.
+    expect(refusals).toEqual([draining, draining, second, draining]);
     expect(lab.broker.databases).toEqual(['mydb_data']);
     const back = lab.connectClient('[master]', 'session-of-the-master', counted(master), since);
     expect(back.isIn).toBe(true);

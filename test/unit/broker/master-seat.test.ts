@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { MASTER_TURN_MS } from '../../../src/broker/limits.js';
+import { CLIENT_ABILITIES } from '../../../src/broker/peers/session.js';
 import { BrokerLab } from '../../support/broker-lab.js';
 
 const lockRequest = (id: string) => ({
@@ -270,6 +272,59 @@ describe('a second master', () => {
     expect(second.refusedWith).toBe('IPC_REFUSED_SECOND_MASTER');
     expect(first.closedWith).toBe('IPC_CLOSED_STOPPING');
     expect(lab.timers).toBe(0);
+  });
+});
+
+describe('a second master that has not opened the file [PROTOCOL-14.5]', () => {
+  const waiting = (lab: BrokerLab, session = 'session-of-second') => {
+    const abilities = new Set(CLIENT_ABILITIES);
+    const client = { name: 'test/1', session, received: undefined, since: undefined, abilities };
+    return lab.connect('[master]', 'mydb_data', { client });
+  };
+
+  it.each(['stock', 'ours'])('takes its turn when the first one (%s) leaves in time', (kind) => {
+    for (const leave of ['goodbye', 'lost line'] as const) {
+      const lab = new BrokerLab({ reconnectGrace: 10_000 });
+      const first = kind === 'stock' ? lab.connectMaster() : waiting(lab, 'session-of-first');
+      const second = waiting(lab);
+      expect([second.isIn, second.refusedWith]).toEqual([false, undefined]);
+      lab.clock.advance(MASTER_TURN_MS - 1);
+      if (leave === 'goodbye') first.tells({ type: 'bye' });
+      else first.leaves();
+      expect(second.isIn).toBe(true);
+      const worker = lab.connect('peerA');
+      worker.tells(lockRequest('1'), '[master]');
+      second.says('ready');
+      expect(second.messages('lock-request')).toHaveLength(1);
+      first.tells({ type: 'lock-result', id: '1', ok: true, data: { id: 1, tid: 't' } }, 'peerA');
+      expect(worker.messages('lock-result')).toEqual([]);
+    }
+  });
+
+  it('is refused when the first one stays', () => {
+    const lab = new BrokerLab();
+    const first = lab.connectMaster();
+    const second = waiting(lab);
+    lab.clock.advance(MASTER_TURN_MS);
+    expect([second.refusedWith, second.isIn]).toEqual(['IPC_REFUSED_SECOND_MASTER', false]);
+    expect([first.closedWith, lab.timers]).toEqual([undefined, 0]);
+  });
+
+  it('is sent to the next server when this one drains, whether it waits or comes then', () => {
+    const lab = new BrokerLab();
+    lab.connectMaster();
+    const second = waiting(lab);
+    lab.broker.drain(1_000, () => undefined);
+    expect(second.refusedWith).toBe('IPC_REFUSED_DRAINING');
+    expect(waiting(lab).refusedWith).toBe('IPC_REFUSED_DRAINING');
+  });
+
+  it('has opened it if it was let in before, at another server: it does not wait', () => {
+    const lab = new BrokerLab();
+    lab.connectMaster();
+    expect(lab.connectClient('[master]', 'session-of-old-one', 3, 1_000).refusedWith).toBe(
+      'IPC_REFUSED_SECOND_MASTER',
+    );
   });
 });
 
