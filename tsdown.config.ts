@@ -9,13 +9,14 @@ const common: UserConfig = {
   checks: { legacyCjs: false, pluginTimings: false },
 };
 
+const library: UserConfig = {
+  ...common,
+  entry: { index: 'src/index.ts', client: 'src/client/index.ts', register: 'src/register.ts' },
+};
+
 export default defineConfig([
-  {
-    ...common,
-    entry: { index: 'src/index.ts', client: 'src/client/index.ts', register: 'src/register.ts' },
-    format: ['esm', 'cjs'],
-    dts: true,
-    clean: true,
-  },
+  { ...library, format: ['esm', 'cjs'], dts: false, clean: true },
+  // Apart from the code: built together, the types would import what only the code needs, such as zod.
+  { ...library, format: ['esm', 'cjs'], dts: { emitDtsOnly: true }, clean: false },
   { ...common, entry: { 'cli/main': 'src/cli/main.ts' }, format: ['esm'], dts: false, clean: false },
 ]);

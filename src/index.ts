@@ -1,15 +1,22 @@
 /** The public face of the package `acebase-ipc-server`. */
 
 export type { HeldLock, LockTable, WaitingLock } from './broker/locks/lock-ledger.js';
+export type { KeptMail, ReportedState } from './broker/monitoring/survey.js';
+export type { TimelineEntry } from './broker/monitoring/timeline.js';
 export type { PeerInfo } from './broker/peers/entrance.js';
 export type { LogFields, Logger } from './broker/ports.js';
 export { ERRORS, type ErrorCode, type ErrorDefinition, IPCError } from './errors.js';
-export type { ServerOptions } from './options.js';
+export type { LogLevel, ServerOptions, SslOptions } from './options/server-options.js';
+export type { TokenInput } from './options/tokens.js';
+export type { Duration, Size } from './options/units.js';
 export type { ReloadResult } from './server/live-settings.js';
+export type { Problem } from './server/monitoring/problems.js';
+export type { DatabaseStatus, PeerStatus, ServerStatus, Status } from './server/monitoring/status.js';
 export {
   AceBaseIPCServer,
   type ServerAddress,
   type ServerCounters,
   type ServerEvents,
   type ServerTools,
+  type StopTimes,
 } from './server/server.js';

@@ -15,7 +15,8 @@ export {
   resolveOptions,
   resolveSources,
 } from './options/resolve.js';
-export type { ServerOptions, Settings, SslSettings } from './options/settings.js';
+export type { LogLevel, ServerOptions, SslOptions } from './options/server-options.js';
+export type { Settings, SslSettings } from './options/settings.js';
 export { ENVIRONMENT_PREFIX, nearestName, type OptionRow, optionTable } from './options/table.js';
-export type { TokenPolicy } from './options/tokens.js';
-export { formatNumber, formatSize, formatTime } from './options/units.js';
+export type { TokenInput, TokenPolicy } from './options/tokens.js';
+export { type Duration, formatNumber, formatSize, formatTime, type Size } from './options/units.js';

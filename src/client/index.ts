@@ -9,3 +9,4 @@ export {
   type TlsOptions,
   uninstall,
 } from './install.js';
+export { type AceBaseIPCSettings, type IPCSettings, ipcSettings } from './ipc-settings.js';

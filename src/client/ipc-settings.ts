@@ -4,6 +4,59 @@ import { isIP } from 'node:net';
 import { IPCError } from '../errors.js';
 import type { IPCConfig, TlsOptions } from './acebase.js';
 
+/** What {@link ipcSettings} takes: where the server is, by its parts or as a URL. */
+export type IPCSettings = (
+  | {
+      /** Name or address of the server, without a port. Default: `localhost`. */
+      readonly host?: string | undefined;
+      readonly port: number;
+      readonly url?: undefined;
+    }
+  | {
+      /** In place of host, port and ssl: `wss://ipc.example.com/path`, without a query. */
+      readonly url: string;
+      readonly host?: undefined;
+      readonly port?: undefined;
+    }
+) & {
+  /** `master` in one process of each database, `worker` in all others. */
+  readonly role: 'master' | 'worker';
+  /** The token of the server, if it has one. White space around it is ignored. */
+  readonly token?: string | undefined;
+  /** Whether to connect by TLS, and how to check the server. Default: false; with a URL, as its scheme says. */
+  readonly ssl?: boolean | TlsOptions | undefined;
+};
+
+/** The type that AceBase and acebase-server have for `ipc`. It knows neither `url` nor what `ssl` may say besides true. */
+export interface AceBaseIPCSettings {
+  host?: string;
+  port: number;
+  ssl?: boolean;
+  token?: string;
+  role: 'master' | 'worker';
+}
+
+/**
+ * Settings for `storage.ipc` of AceBase, or `ipc` of acebase-server, with all that this client knows. In TypeScript they need
+ * this function: AceBase's own type takes no `url` and no certificates, and a type cannot be changed from outside. They work
+ * where {@link install} was called.
+ *
+ * @example
+ * const ipc = ipcSettings({ url: 'wss://ipc.example.com/path', ssl: { ca }, role: 'worker' });
+ * const db = new AceBase('mydb', { storage: { ipc } });
+ *
+ * @throws {IPCError} IPC_CLIENT_BAD_SETTING, if they can never work
+ */
+export function ipcSettings(settings: IPCSettings): AceBaseIPCSettings {
+  const { url } = settings;
+  const port = settings.port ?? (typeof url === 'string' ? portOf(url) : undefined);
+  if (port === undefined) throw bad('there is neither a port nor a url');
+  const given = Object.entries({ ...settings, port }).filter(([, value]) => value !== undefined);
+  const plain = Object.fromEntries(given) as unknown as AceBaseIPCSettings;
+  soundConfig({ ...plain, dbname: '' });
+  return plain;
+}
+
 /** What a user may have written, in JavaScript. */
 type Given = { readonly [name in keyof IPCConfig]?: unknown };
 

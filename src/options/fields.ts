@@ -2,7 +2,15 @@
 
 import { types } from 'node:util';
 import { z } from 'zod';
-import { formatNumber, formatSize, formatTime, parseSize, parseTime } from './units.js';
+import {
+  type Duration,
+  formatNumber,
+  formatSize,
+  formatTime,
+  parseSize,
+  parseTime,
+  type Size,
+} from './units.js';
 
 /** Headings of `--help`, in this order. */
 export const OPTION_GROUPS = [
@@ -85,12 +93,15 @@ interface Range {
   readonly default: number;
 }
 
-/** A number that may also be written as text. */
-function number(range: Range, read: (value: number | string) => number | undefined) {
+/** A number that may also be written as text. `Given` is what a program may write; a file or a flag may hold any text. */
+function number<Given extends number | string>(
+  range: Range,
+  read: (value: number | string) => number | undefined,
+) {
   const between = (value: number | undefined): value is number =>
     value !== undefined && value >= range.min && value <= range.max;
   return z
-    .union([z.number(), z.string()])
+    .custom<Given>((given) => typeof given === 'number' || typeof given === 'string')
     .transform((given, context) => {
       const value = read(given);
       if (between(value)) return value;
@@ -105,17 +116,28 @@ function parseDigits(value: number | string): number | undefined {
 }
 
 /** A whole number. */
-export function count(range: Range, facts: Described & { unit: string }, read = parseDigits) {
-  return described(number(range, read), {
-    allowed: `a whole number from ${formatNumber(range.min)} to ${formatNumber(range.max)}`,
-    defaultText: formatNumber(range.default),
+export function count(range: Range, facts: Described & { unit: string }) {
+  return described(number<number | `${number}`>(range, parseDigits), {
+    ...wholeNumber(range),
     ...facts,
   });
 }
 
+/** A whole number of units that is also written as a size. */
+export function units(range: Range, facts: Described & { unit: string }) {
+  return described(number<Size>(range, parseSize), { ...wholeNumber(range), ...facts });
+}
+
+function wholeNumber(range: Range): Pick<OptionFacts, 'allowed' | 'defaultText'> {
+  return {
+    allowed: `a whole number from ${formatNumber(range.min)} to ${formatNumber(range.max)}`,
+    defaultText: formatNumber(range.default),
+  };
+}
+
 /** A size in bytes, or in text. */
 export function size(range: Range, facts: Described) {
-  return described(number(range, parseSize), {
+  return described(number<Size>(range, parseSize), {
     unit: 'bytes',
     allowed: `bytes, or text such as 64KiB or 64MiB, from ${formatSize(range.min)} to ${formatSize(range.max)}`,
     defaultText: formatSize(range.default),
@@ -125,7 +147,7 @@ export function size(range: Range, facts: Described) {
 
 /** A time in milliseconds, or in text. */
 export function time(range: Range, facts: Described) {
-  return described(number(range, parseTime), {
+  return described(number<Duration>(range, parseTime), {
     unit: 'milliseconds',
     allowed: `milliseconds, or text such as 500ms or 2s, from ${formatTime(range.min)} to ${formatTime(range.max)}`,
     defaultText: formatTime(range.default),

@@ -4,7 +4,8 @@ import { readFileSync } from 'node:fs';
 import { IPCError } from '../errors.js';
 import { isLoopbackHost } from './names.js';
 import { optionsSchema } from './schema.js';
-import type { ServerOptions, Settings } from './settings.js';
+import type { ServerOptions } from './server-options.js';
+import type { Settings } from './settings.js';
 import {
   fromCode,
   fromEnvironment,

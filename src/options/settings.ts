@@ -4,12 +4,6 @@ import type { z } from 'zod';
 import type { optionsSchema } from './schema.js';
 import type { TokenPolicy } from './tokens.js';
 
-/**
- * What a user writes in code. Everything is optional. Times are milliseconds or text such as `500ms`, `10s`, `2m`;
- * sizes are bytes or text such as `64KiB`, `64MiB`. A key with the value undefined counts as left out.
- */
-export type ServerOptions = z.input<typeof optionsSchema>;
-
 type Parsed = z.output<typeof optionsSchema>;
 
 /** Where certificate and key come from. Paths and contents of one thing exclude each other. */

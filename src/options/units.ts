@@ -1,5 +1,14 @@
 /** Sizes and times: from what people write, and back. */
 
+/** A size: a number of bytes, or text such as `64KiB`, `64MiB`, `1GiB`, `1MB` (decimal). */
+export type Size =
+  | number
+  | `${number}`
+  | `${number}${'' | ' '}${'B' | 'KiB' | 'MiB' | 'GiB' | 'kB' | 'KB' | 'MB' | 'GB'}`;
+
+/** A time: a number of milliseconds, or text such as `500ms`, `10s`, `2m`, `1h`. */
+export type Duration = number | `${number}` | `${number}${'' | ' '}${'ms' | 's' | 'm' | 'h'}`;
+
 const SIZE_UNITS = new Map([
   ['', 1],
   ['b', 1],

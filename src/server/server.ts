@@ -7,7 +7,7 @@ import type { LockTable } from '../broker/locks/lock-ledger.js';
 import type { PeerInfo } from '../broker/peers/entrance.js';
 import type { Logger } from '../broker/ports.js';
 import { IPCError, type RefusalCode } from '../errors.js';
-import { resolveOptions, type ServerOptions, type Settings } from '../options.js';
+import { coveredNames, resolveOptions, type ServerOptions, type Settings } from '../options.js';
 import { systemClock } from '../platform/clock.js';
 import { createRequestListener } from './app.js';
 import { Authentication } from './authentication.js';
@@ -19,7 +19,7 @@ import { EventLoopDelay } from './monitoring/event-loop-delay.js';
 import type { Figures } from './monitoring/metric-table.js';
 import { Metrics } from './monitoring/metrics.js';
 import { refusalProblems } from './monitoring/refusal-problems.js';
-import { StatusBoard } from './monitoring/status.js';
+import { type Status, StatusBoard } from './monitoring/status.js';
 import { StatusStreams } from './monitoring/status-streams.js';
 import { processBehind } from './process-behind.js';
 import { RefusalLog, refuseOnSocket } from './refusals.js';
@@ -50,14 +50,18 @@ export interface ServerEvents {
   stopped: [];
 }
 
-/** The way in for {@link AceBaseIPCServer.fromSettings} alone. */
+/**
+ * The way in for {@link AceBaseIPCServer.fromSettings} alone.
+ *
+ * @internal
+ */
 const RESOLVED = Symbol('resolved options');
 
 /** What a server may be given besides its options. */
 export interface ServerTools {
   /** Where to log; default: JSON on standard output, or text where that is a terminal. */
   readonly logger?: Logger;
-  /** Options that were resolved already. */
+  /** @internal Options that were resolved already. */
   readonly [RESOLVED]?: Settings;
 }
 
@@ -67,6 +71,14 @@ export interface ServerCounters {
   readonly incidents: Readonly<Record<string, number>>;
   /** By error code: connections and requests that were refused. */
   readonly refusals: Readonly<Record<string, number>>;
+}
+
+/** How long a server takes to end at most, in milliseconds. */
+export interface StopTimes {
+  /** For which `drain()` lets processes finish what they have begun. */
+  readonly drainTimeout: number;
+  /** That `stop()` takes. */
+  readonly stopTimeout: number;
 }
 
 const DROP_CODES = {
@@ -174,7 +186,7 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
     this.#parts = { gatekeeper, listener: this.#listener, streams: this.#streams, logger, setLogLevel };
   }
 
-  /** A server with options that were resolved already, as the command does it. */
+  /** @internal A server with options that were resolved already, as the command does it. */
   static fromSettings(settings: Settings, tools: ServerTools = {}): AceBaseIPCServer {
     return new AceBaseIPCServer({}, { ...tools, [RESOLVED]: settings });
   }
@@ -217,6 +229,18 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
   }
 
   /**
+   * How the server and its databases are: what `GET /status` answers, as an object of its own. Every database is looked at
+   * anew; with thousands of peers, once a second is often enough.
+   *
+   * @param database only this one, by the name that AceBase has for it (`mydb`, with its transaction log) or by that on the
+   *   wire (`mydb_data`); default: all
+   */
+  status(database?: string): Status {
+    const names = database === undefined ? undefined : coveredNames(database);
+    return this.#look().status((name) => names === undefined || names.includes(name));
+  }
+
+  /**
    * Starts to listen. Calls that come while it starts, or later, share one promise.
    *
    * @throws {IPCError} IPC_LISTEN_*, or IPC_SERVER_STOPPED after `stop`
@@ -239,13 +263,13 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
     return this.reloadFromSettings(options === undefined ? this.#live.current : resolveOptions(options));
   }
 
-  /** {@link AceBaseIPCServer.reload} with options that were resolved already, as the command does it. */
+  /** @internal {@link AceBaseIPCServer.reload} with options that were resolved already, as the command does it. */
   reloadFromSettings(settings: Settings): ReloadResult {
     return this.#live.reload(settings, this.#parts);
   }
 
   /** The options `drainTimeout` and `stopTimeout` as they are in force, in milliseconds. */
-  get stopTimes(): Pick<Settings, 'drainTimeout' | 'stopTimeout'> {
+  get stopTimes(): StopTimes {
     const { drainTimeout, stopTimeout } = this.#live.current;
     return { drainTimeout, stopTimeout };
   }
@@ -272,6 +296,11 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
   stop(): Promise<void> {
     this.#stopping ??= this.#stop();
     return this.#stopping;
+  }
+
+  /** {@link AceBaseIPCServer.stop}, for `await using server = new AceBaseIPCServer()`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
   }
 
   async #start(): Promise<void> {

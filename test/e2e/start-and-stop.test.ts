@@ -90,6 +90,13 @@ describe('stop()', () => {
     expect(await codeOfConnecting(port, '127.0.0.1')).toBe('ECONNREFUSED');
   });
 
+  it('is what `await using` does at the end of a block', async () => {
+    const { server, port } = await serve();
+    await server[Symbol.asyncDispose]();
+    expect(server.address).toBeNull();
+    expect(await codeOfConnecting(port, '127.0.0.1')).toBe('ECONNREFUSED');
+  });
+
   it('may be called again and again, but the server is not started again', async () => {
     const { server } = await serve();
     let stopped = 0;

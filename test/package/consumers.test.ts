@@ -25,6 +25,80 @@ const server = new ipc.AceBaseIPCServer({ port: 0, logLevel: 'silent' });
 })();
 `;
 
+/** A program in TypeScript that uses all there is. */
+const CONSUMER = `
+import { AceBaseIPCServer, ERRORS, type ErrorCode, IPCError, type ServerOptions } from 'acebase-ipc-server';
+import type { DatabaseStatus, Duration, LogLevel, Problem, Size, SslOptions, Status, TokenInput } from 'acebase-ipc-server';
+import { type ClientStatus, type InstalledBuild, install, ipcSettings } from 'acebase-ipc-server/client';
+import 'acebase-ipc-server/register';
+import { AceBase } from 'acebase';
+import { AceBaseServer } from 'acebase-server';
+
+const ssl: SslOptions = { certPath: 'cert.pem', keyPath: 'key.pem' };
+const [size, time, logLevel, token]: [Size, Duration, LogLevel, TokenInput] = ['64MiB', '10s', 'warn', ['one', 'two']];
+const options: ServerOptions = { port: 0, maxBuffered: size, lockTimeout: time, logLevel, token, ssl };
+const server = new AceBaseIPCServer(options);
+server.on('peer-connected', (peer) => { const id: string = peer.id; const role: 'master' | 'worker' = peer.role; void [id, role]; });
+server.on('peer-disconnected', (peer, cause) => { const text: string = cause + peer.database; void text; });
+const started: Promise<void> = server.start();
+const port: number | undefined = server.address?.port;
+const code: ErrorCode = new IPCError('IPC_LISTEN_PORT_IN_USE').code;
+void [started, port, code, ERRORS.IPC_LISTEN_PORT_IN_USE.exitCode];
+const { server: { connections }, databases }: Status = server.status('mydb');
+const problems: readonly Problem[] = databases.flatMap((database: DatabaseStatus) => database.problems);
+void [connections, problems];
+export async function briefly() { await using inBlock = new AceBaseIPCServer(); await inBlock.start(); }
+// @ts-expect-error: there is no such option
+new AceBaseIPCServer({ prot: 9163 });
+// @ts-expect-error: that is no port
+new AceBaseIPCServer({ port: 'nine' });
+// @ts-expect-error: there is no such event
+server.on('peer-conected', () => undefined);
+// @ts-expect-error: that is how the command makes one
+AceBaseIPCServer.fromSettings;
+
+const status = (told: ClientStatus): string => (told.kind === 'gave-up' ? told.reason : told.database);
+const builds: readonly InstalledBuild[] = install({ repairs: { locks: false }, onStatus: (told) => void status(told) });
+void builds;
+const ipc = ipcSettings({ url: 'wss://ipc.example.com/path', ssl: { ca: Buffer.from('') }, token: 'one', role: 'worker' });
+export const database = () => new AceBase('mydb', { storage: { ipc } });
+export const webServer = () => new AceBaseServer('mydb', { ipc: ipcSettings({ port: 9163, ssl: { ca: 'PEM' }, role: 'master' }) });
+// @ts-expect-error: a role is missing
+ipcSettings({ port: 9163 });
+// @ts-expect-error: one of the two says where it is
+ipcSettings({ port: 9163, url: 'wss://ipc.example.com', role: 'worker' });
+`;
+
+/** Checks it under each way to look for modules, in one process that reads each file once. */
+const CHECK = `
+const ts = require('typescript');
+const { ModuleKind: Module, ModuleResolutionKind: Resolution } = ts;
+const ways = {
+  node10: { files: ['consumer.ts'], module: Module.CommonJS, moduleResolution: Resolution.Node10, ignoreDeprecations: '5.0' },
+  node16: { files: ['consumer.mts', 'consumer.cts'], module: Module.Node16, moduleResolution: Resolution.Node16 },
+  nodenext: { files: ['consumer.mts', 'consumer.cts'], module: Module.NodeNext, moduleResolution: Resolution.NodeNext },
+  bundler: { files: ['consumer.ts'], module: Module.ESNext, moduleResolution: Resolution.Bundler },
+};
+const sources = new Map();
+for (const [way, { files, ...how }] of Object.entries(ways)) {
+  const options = {
+    ...how, target: ts.ScriptTarget.ES2022, lib: ['lib.es2022.d.ts', 'lib.esnext.disposable.d.ts'], types: ['node'], strict: true,
+    exactOptionalPropertyTypes: true, noEmit: true, skipLibCheck: way !== 'nodenext', esModuleInterop: true,
+  };
+  const host = ts.createCompilerHost(options);
+  const read = host.getSourceFile;
+  host.getSourceFile = (name, how, ...rest) => {
+    const key = name + ' ' + JSON.stringify(how);
+    if (!sources.has(key)) sources.set(key, read(name, how, ...rest));
+    return sources.get(key);
+  };
+  const found = ts.getPreEmitDiagnostics(ts.createProgram(files, options, host));
+  const ours = found.filter(({ file }) => !/node_modules.(acebase|acebase-core|acebase-server|@types)./.test(file?.fileName ?? ''));
+  if (ours.length > 0) console.error(way + ': ' + ts.formatDiagnostics(ours, { ...host, getNewLine: () => '\\n' }));
+}
+console.log(Object.keys(ways).join(' '));
+`;
+
 const EXPECTED = {
   names: ['AceBaseIPCServer', 'ERRORS', 'IPCError'],
   listened: true,
@@ -82,47 +156,12 @@ console.log(JSON.stringify({ formats: builds.map(({ format }) => format), again:
     expect(await project.node(flag, name, 'bare.cjs')).toEqual({ code: 0, stdout: 'true\n', stderr: '' });
   });
 
-  test('the types are there for ES modules and for CommonJS', async () => {
-    for (const name of ['typescript', '@types/node']) await project.link(name);
-    const program = `
-const options: ServerOptions = { port: 0, maxBuffered: '64MiB', ssl: { certPath: 'cert.pem', keyPath: 'key.pem' } };
-const server = new AceBaseIPCServer(options);
-server.on('peer-connected', (peer) => { const id: string = peer.id; const role: 'master' | 'worker' = peer.role; void [id, role]; });
-server.on('peer-disconnected', (peer, cause) => { const text: string = cause + peer.database; void text; });
-const started: Promise<void> = server.start();
-const port: number | undefined = server.address?.port;
-const code: ErrorCode = new IPCError('IPC_LISTEN_PORT_IN_USE').code;
-void [started, port, code, ERRORS.IPC_LISTEN_PORT_IN_USE.exitCode];
-// @ts-expect-error: there is no such option
-new AceBaseIPCServer({ prot: 9163 });
-const status = (told: ClientStatus): string => (told.kind === 'gave-up' ? told.reason : told.database);
-const builds: readonly InstalledBuild[] = install({ repairs: { locks: false }, onStatus: (told) => void status(told) });
-void builds;
-// @ts-expect-error: there is no such event
-server.on('peer-conected', () => undefined);
-`;
-    const names = '{ AceBaseIPCServer, ERRORS, type ErrorCode, IPCError, type ServerOptions }';
-    const clientNames = '{ type ClientStatus, type InstalledBuild, install }';
-    const imports = `import ${names} from 'acebase-ipc-server';\nimport ${clientNames} from 'acebase-ipc-server/client';`;
-    await project.write('consumer.mts', `${imports}\n${program}`);
-    await project.write('consumer.cts', `${imports}\n${program}`);
-    await project.write(
-      'tsconfig.json',
-      JSON.stringify({
-        compilerOptions: {
-          module: 'NodeNext',
-          target: 'ES2022',
-          lib: ['ES2022'],
-          types: ['node'],
-          strict: true,
-          exactOptionalPropertyTypes: true,
-          noEmit: true,
-        },
-        files: ['consumer.mts', 'consumer.cts'],
-      }),
-    );
-    const outcome = await project.node('node_modules/typescript/bin/tsc', '-p', '.');
-    expect(outcome).toEqual({ code: 0, stdout: '', stderr: '' });
+  test('the types are there, however TypeScript looks for them', async () => {
+    for (const name of ['typescript', '@types/node', 'acebase-server']) await project.link(name);
+    for (const name of ['consumer.mts', 'consumer.cts', 'consumer.ts']) await project.write(name, CONSUMER);
+    await project.write('check.cjs', CHECK);
+    const outcome = await project.node('check.cjs');
+    expect(outcome).toEqual({ code: 0, stdout: 'node10 node16 nodenext bundler\n', stderr: '' });
   }, 120_000);
 
   test('the command runs', async () => {

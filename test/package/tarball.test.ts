@@ -97,6 +97,13 @@ describe('the tarball', () => {
     expect([...(await importedPackages())].toSorted()).toEqual(Object.keys(dependencies).toSorted());
   });
 
+  test('has types that need no other package', async () => {
+    const types = files.filter((name) => /\.d\.c?ts$/.test(name));
+    expect(types.length).toBeGreaterThan(0);
+    for (const file of types)
+      expect(await read(file), file).not.toMatch(/(?:from|import) ["'](?!node:|\.\/)/);
+  });
+
   test('has a command that can be executed', async () => {
     const { bin } = await project.manifest();
     const command = bin['acebase-ipc-server'] ?? '';

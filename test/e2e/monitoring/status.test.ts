@@ -108,6 +108,21 @@ describe('GET /status', () => {
     expect(await wanted.json()).toMatchObject({ databases: [{ name: 'second_data' }] });
   });
 
+  it('is server.status() in code, of all databases or of one', async () => {
+    const { server, port } = await serve();
+    for (const database of ['mydb_data', 'mydb_transaction', 'other_data']) {
+      await join(port, { database, id: 'worker01' });
+    }
+    const names = (database?: string) => server.status(database).databases.map(({ name }) => name);
+    expect(names()).toEqual(['mydb_data', 'mydb_transaction', 'other_data']);
+    expect(names('mydb')).toEqual(['mydb_data', 'mydb_transaction']);
+    expect(names('other_data')).toEqual(['other_data']);
+    expect(names('nobody')).toEqual([]);
+    const told = JSON.parse((await get(port, '/status')).body);
+    expect(Object.keys(server.status().server)).toEqual(Object.keys(told.server));
+    expect(server.status().databases[0]?.peers).toMatchObject([{ id: 'worker01', role: 'worker' }]);
+  });
+
   it('remembers what happened in a database that everybody has left', async () => {
     const { port } = await serve({ reconnectGrace: 0 });
     const worker = await join(port, { id: 'worker01' });

@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { IPCConfig } from '../../../src/client/acebase.js';
 import { install, uninstall } from '../../../src/client/install.js';
-import { portOf, soundConfig } from '../../../src/client/ipc-settings.js';
+import { ipcSettings, portOf, soundConfig } from '../../../src/client/ipc-settings.js';
 import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
 
 const base: IPCConfig = { dbname: 'mydb', port: 9163, role: 'worker' };
@@ -74,6 +74,31 @@ describe('settings of a database', () => {
     [' wss://host\n', 443],
     ['https://host:1/path', 1],
   ])('%j means port %i', (url, port) => expect(portOf(url)).toBe(port));
+});
+
+describe('ipcSettings()', () => {
+  const ca = '-----BEGIN CERTIFICATE-----';
+
+  it('gives AceBase what it was given, with the port that AceBase wants', () => {
+    expect(ipcSettings({ url: 'wss://host/path', ssl: { ca }, token: 't', role: 'worker' })).toEqual({
+      url: 'wss://host/path',
+      port: 443,
+      ssl: { ca },
+      token: 't',
+      role: 'worker',
+    });
+    expect(ipcSettings({ port: 1, host: undefined, role: 'master' })).toEqual({ port: 1, role: 'master' });
+  });
+
+  it.each([
+    [{ role: 'worker' }, 'neither a port nor a url'],
+    [{ role: 'worker', url: 'nowhere' }, 'url is not a URL'],
+    [{ role: 'worker', port: 1, ssl: { ca: 'ca.pem' } }, 'ssl.ca is not PEM text'],
+  ])('refuses %j at once', (given, message) => {
+    expect(() => ipcSettings(given as never)).toThrow(
+      expect.objectContaining({ code: 'IPC_CLIENT_BAD_SETTING', message: expect.stringContaining(message) }),
+    );
+  });
 });
 
 it.each([
