@@ -322,11 +322,18 @@ export const ERRORS = {
   // The client inside of AceBase processes. `install()` throws them; the last two reject operations.
   IPC_CLIENT_NO_ACEBASE: {
     summary: 'No acebase package is found from the working directory, the program, or this package.',
-    remedy: 'Install acebase, or name its folder in `packages`.',
+    remedy:
+      'Install acebase, or name its folder in `packages`; if a bundler put it into the program, give it to `install({ acebase })`.',
   },
   IPC_CLIENT_UNKNOWN_ACEBASE: {
     summary: 'An acebase package is not of a version or shape that this client knows; nothing was changed.',
     remedy: 'Use acebase 1.18 to 1.29, a newer acebase-ipc-server, or go on without the client.',
+  },
+  IPC_CLIENT_UNPATCHED: {
+    summary:
+      'A copy of AceBase without the client has opened a database: this process has a stock client there.',
+    remedy:
+      'Call `install()` before the first `new AceBase()`; if a bundler put AceBase into the program, with `install({ acebase })`.',
   },
   IPC_CLIENT_BAD_OPTION: {
     summary: 'An option of `install()` is not allowed.',

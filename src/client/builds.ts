@@ -10,6 +10,7 @@ import type { IPCLock, LockDetails, RemoteIPCPeer } from './acebase.js';
 import type { ValueClasses } from './codec.js';
 import type { EarlyMethods } from './early-operations.js';
 import type { FileMethods } from './file-writes.js';
+import type { IndexClass } from './handed-module.js';
 import type { IndexFileMethods, ReadIndexFile } from './index-files.js';
 import type { OpeningMethods } from './opening.js';
 import type { IndexMethods } from './query-caches.js';
@@ -20,23 +21,31 @@ export type RemotePeerMethods = Pick<
   'connect' | 'sendMessage' | 'sendRequest' | 'lock' | 'cancelRemoteSubscription' | 'exit'
 >;
 
-/** One build of one acebase package: its modules are loaded once in a process, whoever imports them. */
+/** One acebase: a build of a package, whose modules are loaded once in a process, or what the program handed over. */
 export interface Build {
-  readonly folder: string;
-  readonly version: string;
-  readonly format: 'CommonJS' | 'ESM';
   readonly remotePeer: RemotePeerMethods;
   /** AceBase's own way to get a lock, of the class above. */
   readonly lock: (this: RemoteIPCPeer, details: LockDetails) => Promise<IPCLock>;
   readonly ExitingError: new (message: string) => Error;
-  readonly indexMethods: readonly (IndexMethods & IndexFileMethods)[];
-  readonly readIndexFile: ReadIndexFile;
-  readonly files: FileMethods & OpeningMethods;
+  /** Its class of indexes; `undefined` if that shows only when a database has one. */
+  readonly indexClass: IndexClass | undefined;
+  /** Its functions for files; `undefined` if there is no way to them. */
+  readonly files: (FileMethods & OpeningMethods) | undefined;
   readonly storageSettings: object | undefined;
   readonly classes: ValueClasses;
   createId(): string;
-  /** The classes of databases. To be called when one is made: until then AceBase has not loaded them, perhaps. */
-  loadEarlyMethods(): EarlyMethods;
+  /**
+   * Gives the classes of databases, now or within the constructor of the one that is being made. To be called when one is:
+   * until then AceBase has not loaded them, perhaps.
+   */
+  whenDatabaseIsMade(found: (methods: EarlyMethods) => void): void;
+}
+
+/** A build of a package. */
+export interface FoundBuild extends Build {
+  readonly folder: string;
+  readonly version: string;
+  readonly format: 'CommonJS' | 'ESM';
 }
 
 const LEAST_MINOR = 18;
@@ -54,14 +63,29 @@ const LAYOUTS = [
  * @param folders of further acebase packages
  * @throws {IPCError} IPC_CLIENT_NO_ACEBASE, IPC_CLIENT_UNKNOWN_ACEBASE
  */
-export function findBuilds(folders: readonly string[] = []): Build[] {
-  const named = folders.map((folder) => packageAround(folder, 'acebase'));
-  const packages = new Map<string, InstalledPackage>();
-  for (const found of [...named, ...findPackages()]) {
-    if (found !== undefined) packages.set(found.folder, found);
-  }
-  if (packages.size === 0) throw new IPCError('IPC_CLIENT_NO_ACEBASE');
-  return [...packages.values()].flatMap((found) => buildsOf(found));
+export function findBuilds(folders: readonly string[] = []): FoundBuild[] {
+  const builds = buildsOf([...packagesIn(folders), ...findPackages()]);
+  if (builds.length === 0) throw new IPCError('IPC_CLIENT_NO_ACEBASE');
+  return builds;
+}
+
+/**
+ * The builds in these folders.
+ *
+ * @throws {IPCError} IPC_CLIENT_UNKNOWN_ACEBASE
+ */
+export function buildsIn(folders: readonly string[]): FoundBuild[] {
+  return buildsOf(packagesIn(folders));
+}
+
+function packagesIn(folders: readonly string[]): (InstalledPackage | undefined)[] {
+  return folders.map((folder) => packageAround(folder, 'acebase'));
+}
+
+function buildsOf(packages: readonly (InstalledPackage | undefined)[]): FoundBuild[] {
+  const byFolder = new Map<string, InstalledPackage>();
+  for (const found of packages) if (found !== undefined) byFolder.set(found.folder, found);
+  return [...byFolder.values()].flatMap((found) => buildsOfPackage(found));
 }
 
 function findPackages(): (InstalledPackage | undefined)[] {
@@ -99,7 +123,7 @@ function realPath(path: string | undefined): string | undefined {
   }
 }
 
-function buildsOf({ folder, version }: InstalledPackage): Build[] {
+function buildsOfPackage({ folder, version }: InstalledPackage): FoundBuild[] {
   const [major, minor] = version.split('.').map(Number);
   if (major !== 1 || (minor ?? 0) < LEAST_MINOR)
     throw unknownBuild(folder, version, 'this version is not known');
@@ -117,7 +141,7 @@ function buildsOf({ folder, version }: InstalledPackage): Build[] {
   });
 }
 
-function loadBuild(folder: string, version: string, root: string, format: Build['format']): Build {
+function loadBuild(folder: string, version: string, root: string, format: FoundBuild['format']): FoundBuild {
   const at = (path: string): string => join(folder, root, path);
   const load = createRequire(at('ipc/remote.js'));
   const must = <T>(value: T | undefined, what: string): T => {
@@ -130,36 +154,13 @@ function loadBuild(folder: string, version: string, root: string, format: Build[
     return must(typeof found === 'function' ? (found.prototype as Record<string, unknown>) : undefined, name);
   };
   const remotePeer = prototypeOf(loaded('ipc/remote.js'), 'RemoteIPCPeer');
-  for (const name of ['connect', 'sendMessage', 'fetch']) mustHave(Object.hasOwn(remotePeer, name), name);
-  for (const name of [
-    'lock',
-    'request',
-    'sendRequest',
-    'handleMessage',
-    'addPeer',
-    'removePeer',
-    'exit',
-    'emit',
-  ]) {
-    mustHave(typeof remotePeer[name] === 'function', name);
-  }
-  function mustHave(condition: boolean, name: string): void {
-    must(condition || undefined, `RemoteIPCPeer.${name}`);
-  }
-  if (remotePeer['version'] !== '1.0.0') throw unknownBuild(folder, version, 'it speaks another IPC version');
+  const missing = missingIn(remotePeer);
+  if (missing !== undefined) throw unknownBuild(folder, version, `${root} has no ${missing}`);
   const base = loaded('ipc/ipc.js');
   const dataIndex = loaded(
     existsSync(at('data-index/data-index.js')) ? 'data-index/index.js' : 'data-index.js',
   );
-  const indexClass = must(
-    dataIndex['DataIndex'] as (ReadIndexClass & { prototype: object }) | undefined,
-    'DataIndex',
-  );
-  const indexes = Object.values(dataIndex).flatMap((value) =>
-    typeof value === 'function' && (value === indexClass || value.prototype instanceof indexClass)
-      ? [value.prototype as IndexMethods & IndexFileMethods]
-      : [],
-  );
+  const indexClass = must(dataIndex['DataIndex'] as ReadIndexClass | undefined, 'DataIndex');
   for (const name of ['handleRecordUpdate', '_processUpdateQueue', 'query', '_getTree']) {
     must(Object.hasOwn(indexClass.prototype, name) || undefined, `DataIndex.${name}`);
   }
@@ -180,21 +181,43 @@ function loadBuild(folder: string, version: string, root: string, format: Build[
     remotePeer: remotePeer as unknown as RemotePeerMethods,
     lock: remotePeer['lock'] as Build['lock'],
     ExitingError: (base['AceBaseIPCPeerExitingError'] as Build['ExitingError'] | undefined) ?? Error,
-    indexMethods: indexes,
-    readIndexFile: (storage, fileName) => indexClass.readFromFile(storage, fileName),
+    // Other kinds of indexes go by the methods of this one.
+    indexClass: {
+      methods: indexClass.prototype,
+      readFromFile: (storage, fileName) => indexClass.readFromFile(storage, fileName),
+    },
     files,
     storageSettings: settings === undefined ? undefined : settingsPrototype(loaded(settings)),
     classes: core,
     createId: () => core.ID.generate(),
-    loadEarlyMethods: () => ({
-      database: prototypeOf(loaded('acebase-local.js'), 'AceBase') as unknown as EarlyMethods['database'],
-      api: prototypeOf(loaded('api-local.js'), 'LocalApi') as unknown as EarlyMethods['api'],
-    }),
+    whenDatabaseIsMade: (found) =>
+      found({
+        database: prototypeOf(loaded('acebase-local.js'), 'AceBase') as unknown as EarlyMethods['database'],
+        api: prototypeOf(loaded('api-local.js'), 'LocalApi') as unknown as EarlyMethods['api'],
+      }),
   };
 }
 
+/** What a class of remote peers lacks of what this client knows them by; `undefined` if nothing. */
+export function missingIn(remotePeer: object): string | undefined {
+  const own = ['connect', 'sendMessage', 'fetch'].find((name) => !Object.hasOwn(remotePeer, name));
+  const inherited = [
+    'lock',
+    'request',
+    'sendRequest',
+    'handleMessage',
+    'addPeer',
+    'removePeer',
+    'exit',
+    'emit',
+  ];
+  const method = own ?? inherited.find((name) => typeof Reflect.get(remotePeer, name) !== 'function');
+  if (method !== undefined) return `RemoteIPCPeer.${method}`;
+  return Reflect.get(remotePeer, 'version') === '1.0.0' ? undefined : 'IPC version 1.0.0';
+}
+
 interface ReadIndexClass {
-  new (...rest: never[]): object;
+  readonly prototype: IndexMethods & IndexFileMethods;
   readFromFile: ReadIndexFile;
 }
 

@@ -11,11 +11,17 @@ export interface InstallOptions {
   readonly repairs?: Readonly<Partial<Record<RepairName, boolean>>>;
   /** Is told when a connection is there, is lost, or is given up. Called again for each database file. */
   readonly onStatus?: (status: ClientStatus) => void;
+  /**
+   * What the program imports as `acebase`, for programs that a bundler has put AceBase into:
+   * `import * as acebase from 'acebase'` or `require('acebase')`; several, in an array, where there are several. No other is
+   * looked for then.
+   */
+  readonly acebase?: object;
   /** Folders of further acebase packages, where this process loads such that are not found from where it started. */
   readonly packages?: readonly string[];
 }
 
-const NAMES: readonly (keyof InstallOptions)[] = ['repairs', 'onStatus', 'packages'];
+const NAMES: readonly (keyof InstallOptions)[] = ['repairs', 'onStatus', 'acebase', 'packages'];
 
 /** @throws {IPCError} IPC_CLIENT_BAD_OPTION, which names the option, and what is allowed */
 export function checkInstallOptions(options: unknown): void {

@@ -2,18 +2,29 @@
 
 import { WebSocket } from 'ws';
 import packageJson from '../../package.json' with { type: 'json' };
+import { ERRORS, IPCError } from '../errors.js';
 import { type IPCConfig, loggerOf, type RemoteIPCPeer, type Storage } from './acebase.js';
-import { type Build, findBuilds } from './builds.js';
+import { type Build, buildsIn, findBuilds, missingIn } from './builds.js';
 import { closeDataBeforeLog } from './closing.js';
 import { failEarlyOperations } from './early-operations.js';
 import { closeAfterWrites } from './file-writes.js';
+import {
+  buildOf,
+  type HandedModule,
+  type IndexClass,
+  readHandedModules,
+  whenIndexIsThere,
+  whenRemotePeerIsMade,
+} from './handed-module.js';
 import { repairIndexFiles } from './index-files.js';
 import { checkInstallOptions, type InstallOptions } from './install-options.js';
 import { checkRole, portOf, soundConfig } from './ipc-settings.js';
+import { closeAllAfterWrites, holdAllFiles } from './node-files.js';
 import { HeldFiles } from './opening.js';
 import { repairQueryCaches } from './query-caches.js';
 import { RemotePeer } from './remote-peer.js';
 import type { RepairName } from './repairs.js';
+import { watchForUnpatchedCopies } from './unpatched-copies.js';
 
 export type { TlsOptions } from './acebase.js';
 export type { InstallOptions } from './install-options.js';
@@ -22,16 +33,18 @@ export type { ClientStatus } from './status.js';
 
 /** One build that has this client. */
 export interface InstalledBuild {
-  /** The folder of the acebase package. */
-  readonly folder: string;
-  readonly version: string;
-  readonly format: 'CommonJS' | 'ESM';
+  /** The folder of the acebase package; `undefined` if the module was handed over. */
+  readonly folder: string | undefined;
+  readonly version: string | undefined;
+  readonly format: 'CommonJS' | 'ESM' | 'handed over';
 }
 
 /** What is installed, in the whole process: the module may be loaded twice, as ESM and as CommonJS. */
 interface Installation {
   readonly builds: InstalledBuild[];
   readonly undo: (() => void)[];
+  /** Classes of remote peers that are patched, and what modules were handed over. */
+  readonly known: Set<object>;
   options: InstallOptions;
 }
 
@@ -39,23 +52,55 @@ const KEY = Symbol.for('acebase-ipc-server.client');
 const place = globalThis as { [KEY]?: Installation | undefined };
 
 /**
- * Puts this client into the acebase packages that this process can load. To be called before the first AceBase is made;
- * databases that are there already stay as they are, and say so. Called again it changes the options and nothing else.
+ * Puts this client into the acebase packages that this process can load, or into those that are handed over. To be called
+ * before the first AceBase is made; databases that are there already stay as they are, and say so. Called again it changes
+ * the options, and takes further modules that are handed over.
  *
  * @returns the builds that have it now
  * @throws {IPCError} IPC_CLIENT_NO_ACEBASE, IPC_CLIENT_UNKNOWN_ACEBASE, IPC_CLIENT_BAD_OPTION; nothing is changed then
  */
 export function install(options: InstallOptions = {}): readonly InstalledBuild[] {
   checkInstallOptions(options);
-  if (place[KEY] !== undefined) {
-    place[KEY].options = options;
-    return place[KEY].builds;
+  const handed = readHandedModules(options.acebase);
+  const installation = place[KEY] ?? begin(options, handed.length > 0);
+  installation.options = options;
+  for (const module of handed) {
+    if (installation.known.has(module.emitter)) continue;
+    installation.known.add(module.emitter);
+    installation.undo.push(checkSettings(module), patchWhenUsed(module, installation));
+    installation.builds.push({ folder: undefined, version: undefined, format: 'handed over' });
   }
-  const builds = findBuilds(options.packages);
-  const installation: Installation = { builds, undo: [], options };
+  return installation.builds;
+}
+
+function begin(options: InstallOptions, isHanded: boolean): Installation {
+  const builds = isHanded ? buildsIn(options.packages ?? []) : findBuilds(options.packages);
+  const installation: Installation = { builds: [...builds], undo: [], known: new Set(), options };
   for (const build of builds) installation.undo.push(patch(build, installation));
+  installation.undo.push(watchForUnpatchedCopies((database) => sayUnpatched(database, installation)));
   place[KEY] = installation;
-  return builds;
+  return installation;
+}
+
+function sayUnpatched(database: string, { options }: Installation): void {
+  const error = new IPCError(
+    'IPC_CLIENT_UNPATCHED',
+    `${database} was opened by a copy of AceBase that the client is not in. ${ERRORS.IPC_CLIENT_UNPATCHED.remedy} See "Bundlers" in docs/CLIENT.md of ${packageJson.name}`,
+  );
+  process.emitWarning(error);
+  options.onStatus?.({ kind: 'unpatched', database, reason: error.message });
+}
+
+function patchWhenUsed(module: HandedModule, installation: Installation): () => void {
+  return whenRemotePeerIsMade(module.emitter, (remotePeer) => {
+    if (installation.known.has(remotePeer)) return;
+    const missing = missingIn(remotePeer);
+    if (missing !== undefined) {
+      const detail = `the acebase that install() was given is not one that this client knows: it has no ${missing}`;
+      throw new IPCError('IPC_CLIENT_UNKNOWN_ACEBASE', detail);
+    }
+    installation.undo.push(patch(buildOf(module, remotePeer), installation));
+  });
 }
 
 /** Takes it out again, for tests. Databases that were made meanwhile keep it. */
@@ -73,6 +118,7 @@ type Switches = (repair: RepairName) => boolean;
 /** @returns what undoes it */
 function patch(build: Build, installation: Installation): () => void {
   const { remotePeer } = build;
+  installation.known.add(remotePeer);
   const original = { ...remotePeer, lock: build.lock };
   const { connect, sendMessage, sendRequest, cancelRemoteSubscription, exit } = remotePeer;
   const has: Switches = (repair) => installation.options.repairs?.[repair] !== false;
@@ -89,7 +135,14 @@ function patch(build: Build, installation: Installation): () => void {
   const complete = (): void => {
     if (isComplete) return;
     isComplete = true;
-    undo.push(failEarlyOperations(build.loadEarlyMethods(), (ipc) => peers.get(ipc)?.acceptance));
+    build.whenDatabaseIsMade((methods) => {
+      undo.push(failEarlyOperations(methods, (ipc) => peers.get(ipc)?.acceptance));
+    });
+  };
+  const repairIndexes = (indexClass: IndexClass | undefined): void => {
+    if (indexClass === undefined || installation.known.has(indexClass.methods)) return;
+    installation.known.add(indexClass.methods);
+    installation.undo.push(...repairsOfIndexes(indexClass, has));
   };
   remotePeer.connect = function (this: RemoteIPCPeer, connectOptions) {
     // A database that was made before is AceBase's own: it connects anew.
@@ -112,6 +165,7 @@ function patch(build: Build, installation: Installation): () => void {
     peers.set(this, peer);
     if (this.isMaster) peer.file = heldFiles.hold(this.storage, peer.acceptance.accepted());
     if (has('closing')) closeDataBeforeLog(this.storage);
+    if (build.indexClass === undefined) whenIndexIsThere(this.storage, repairIndexes);
     return peer.connect();
   };
   remotePeer.sendMessage = function (this: RemoteIPCPeer, message) {
@@ -146,10 +200,9 @@ function patch(build: Build, installation: Installation): () => void {
       }
     },
     checkSettings(build),
-    closeAfterWrites(build.files, () => has('file-writes')),
-    heldFiles.patch(build.files),
-    ...repairIndexes(build, has),
+    ...patchFiles(build.files, heldFiles, () => has('file-writes')),
   );
+  repairIndexes(build.indexClass);
   return () => {
     for (const each of undo.reverse()) each();
   };
@@ -166,24 +219,24 @@ function sayTooLate(ipc: RemoteIPCPeer): void {
   );
 }
 
-function repairIndexes({ indexMethods, readIndexFile }: Build, has: Switches): (() => void)[] {
+/** @returns what undoes it */
+function patchFiles(files: Build['files'], held: HeldFiles, closesLate: () => boolean): (() => void)[] {
+  if (files === undefined) return [closeAllAfterWrites(closesLate), holdAllFiles(held)];
+  return [closeAfterWrites(files, closesLate), held.patch(files)];
+}
+
+function repairsOfIndexes({ methods, readFromFile }: IndexClass, has: Switches): (() => void)[] {
   const peerOf = ({ ipc }: Storage): RemotePeer | undefined => peers.get(ipc);
   const isReader = (storage: Storage): boolean =>
     has('index-files') && peerOf(storage) !== undefined && !storage.ipc.isMaster;
   const changed = (storage: Storage, file: string): void => {
     if (has('query-caches') && storage.ipc.isMaster) peerOf(storage)?.indexUpdated(file);
   };
-  // Other kinds of indexes go by these methods of the first.
-  return indexMethods
-    .filter((methods) => Object.hasOwn(methods, '_getTree'))
-    .flatMap((methods) => [
-      repairIndexFiles(methods, readIndexFile, isReader),
-      repairQueryCaches(methods, changed),
-    ]);
+  return [repairIndexFiles(methods, readFromFile, isReader), repairQueryCaches(methods, changed)];
 }
 
 /** AceBase wants a port. Where `ipc.url` says everything, it needs none. And a role is one of two. */
-function checkSettings({ storageSettings }: Build): () => void {
+function checkSettings({ storageSettings }: Pick<Build, 'storageSettings'>): () => void {
   if (storageSettings === undefined) return () => undefined;
   Object.defineProperty(storageSettings, 'ipc', {
     configurable: true,

@@ -43,17 +43,27 @@ export class HeldFiles {
     return held;
   }
 
+  /** A file is about to be opened. @returns what to wait for, if anything */
+  opening(path: unknown): Promise<void> | undefined {
+    return this.#take(({ file }) => file === path)?.accepted;
+  }
+
+  /** A folder is about to be made. @returns what to wait for, if anything */
+  making(path: unknown): Promise<void> | undefined {
+    const held = this.#take(({ folder }) => folder === path);
+    if (held !== undefined) held.isToBeCreated = true;
+    return held?.accepted;
+  }
+
   /** Puts itself between AceBase and its files. @returns what undoes it */
   patch(files: OpeningMethods): () => void {
     const { open, mkdir } = files;
     files.open = async (path, ...rest) => {
-      await this.#take(({ file }) => file === path)?.accepted;
+      await this.opening(path);
       return await open.call(files, path, ...rest);
     };
     files.mkdir = async (path, ...rest) => {
-      const held = this.#take(({ folder }) => folder === path);
-      if (held !== undefined) held.isToBeCreated = true;
-      await held?.accepted;
+      await this.making(path);
       return await mkdir.call(files, path, ...rest);
     };
     return () => {

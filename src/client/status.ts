@@ -9,4 +9,6 @@ export type ClientStatus =
     }
   | { readonly kind: 'reconnecting'; readonly database: string; readonly reason: string }
   /** The server does not let this process in, and will not. The database is closed. */
-  | { readonly kind: 'gave-up'; readonly database: string; readonly reason: string };
+  | { readonly kind: 'gave-up'; readonly database: string; readonly reason: string }
+  /** A copy of AceBase without this client has opened it: the process has a stock client there. */
+  | { readonly kind: 'unpatched'; readonly database: string; readonly reason: string };

@@ -80,9 +80,14 @@ export class PackedProject {
   }
 
   /** Runs a program in the project's folder. */
-  async run(program: string, words: readonly string[]): Promise<Outcome> {
+  async run(
+    program: string,
+    words: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<Outcome> {
+    const options = { cwd: this.#folder, timeout: 60_000, env: { ...process.env, ...env } };
     return new Promise((resolve) => {
-      execFile(program, words, { cwd: this.#folder, timeout: 60_000 }, (error, stdout, stderr) => {
+      execFile(program, words, options, (error, stdout, stderr) => {
         resolve({ code: error === null ? 0 : Number(error.code ?? 1), stdout, stderr });
       });
     });

@@ -85,11 +85,17 @@ it('leaves out an ES build that require() cannot load, as in jest, but not the C
 it.each([
   [null, 'the options are not an object'],
   ['x', 'the options are not an object'],
-  [{ onstatus: () => undefined }, 'there is no option onstatus; there are repairs, onStatus, packages'],
+  [
+    { onstatus: () => undefined },
+    'there is no option onstatus; there are repairs, onStatus, acebase, packages',
+  ],
   [{ repairs: { lock: false } }, 'there is no repair lock; there are values, locks, '],
   [{ repairs: { locks: 'no' } }, 'repairs.locks is neither true nor false'],
   [{ repairs: ['locks'] }, 'repairs is not an object'],
   [{ onStatus: 1 }, 'onStatus is not a function'],
+  [{ acebase: 5 }, 'acebase is not the module'],
+  [{ acebase: { AceBase: class {} } }, 'acebase is not the module'],
+  [{ acebase: [null] }, 'acebase is not the module'],
   [{ packages: '/srv' }, 'packages is not an array of folders'],
   [{ packages: ['/nowhere'] }, 'packages: "/nowhere" is not the folder of an acebase package'],
 ])('refuses %j, and patches nothing', (options, message) => {
