@@ -3,6 +3,7 @@ import type { ByteBudget } from './byte-budget.js';
 import { Delivery } from './delivery.js';
 import { FileNews } from './file/file-news.js';
 import type { Limits } from './limits.js';
+import { MasterAbsence } from './masters/master-absence.js';
 import { MasterDesk } from './masters/master-desk.js';
 import { MasterSeat } from './masters/master-seat.js';
 import { Succession } from './masters/succession.js';
@@ -65,6 +66,7 @@ export class Database {
   readonly #delivery: Delivery;
   readonly #news: FileNews;
   readonly #desk: MasterDesk;
+  readonly #masterAbsence: MasterAbsence;
   readonly #absences: Absences;
   readonly #heartbeat: Heartbeat;
   readonly #switch: Switch;
@@ -102,6 +104,7 @@ export class Database {
     const { counters } = history;
     const common = { ...settings, database: name, peers: this.#peers, counters };
     const halls = { ...common, seat: this.#seat, delivery: this.#delivery };
+    this.#masterAbsence = new MasterAbsence(halls);
     const rooms = { ...halls, news: new FileNews(halls) };
     this.#news = rooms.news;
     const sent = (): void => this.#cutOffOverdue();
@@ -216,6 +219,7 @@ export class Database {
     this.#parkingLot.close();
     this.#farewells.close();
     this.#desk.stop();
+    this.#masterAbsence.stop();
     this.#absences.close();
     this.#heartbeat.stop();
     for (const peer of [...this.#peers.values()]) {
@@ -287,6 +291,7 @@ export class Database {
       this.#seat.take(peer);
       this.#desk.masterCame();
     }
+    this.#masterAbsence.review();
     this.#isBack(peer, how);
   }
 
@@ -412,6 +417,7 @@ export class Database {
       this.#succession.workerLeft(peer);
       this.#desk.gone(peer);
     }
+    this.#masterAbsence.review();
     this.#news.forgetIfAlone();
   }
 

@@ -11,7 +11,7 @@ export type TokenPlace = 'header' | 'url' | 'nowhere';
 
 /** What is asked of the server: an endpoint of the database, and parameters. */
 export interface Ask {
-  readonly endpoint: 'connect' | 'send' | 'receive';
+  readonly endpoint: 'connect' | 'send' | 'receive' | 'locks';
   readonly parameters: Readonly<Record<string, string>>;
   readonly tokenPlace: TokenPlace;
 }
@@ -37,19 +37,21 @@ export function webSocketTarget(config: IPCConfig, ask: Ask): Target {
 }
 
 /**
- * Sends or fetches a message that is too long for the WebSocket (docs/PROTOCOL.md, sections 4 and 14).
+ * Asks an endpoint; with a body, by `POST` (docs/PROTOCOL.md, section 4).
  *
+ * @param timeoutMs milliseconds without anything from the server; without end, if left out
  * @returns the body of the answer
  * @throws {HttpRefusal} if the answer is not 200
  * @throws Error if there is none
  */
-export function overHttp(config: IPCConfig, ask: Ask, body?: string): Promise<string> {
+export function overHttp(config: IPCConfig, ask: Ask, body?: string, timeoutMs = 0): Promise<string> {
   const { url, headers } = locate(config, ask);
   const request = url.startsWith('https:') ? httpsRequest : httpRequest;
   const length = body === undefined ? {} : { 'Content-Length': String(Buffer.byteLength(body)) };
   const options = {
     method: body === undefined ? 'GET' : 'POST',
     headers: { ...headers, 'Content-Type': 'application/json', ...length },
+    timeout: timeoutMs,
     ...tlsOf(config),
   };
   return new Promise((resolve, reject) => {
@@ -64,6 +66,7 @@ export function overHttp(config: IPCConfig, ask: Ask, body?: string): Promise<st
         else reject(new HttpRefusal(response.statusCode ?? 0, answer));
       });
     });
+    sent.on('timeout', () => sent.destroy(new Error('no answer in time')));
     sent.on('error', reject);
     sent.end(body);
   });

@@ -62,6 +62,11 @@ export class Incoming {
     return this.#unseen?.has(peerId) === true;
   }
 
+  /** Whether a worker asked this master for that lock. */
+  isOfWorker(request: object): boolean {
+    return this.#holders.has(request as LockDetails);
+  }
+
   /** A frame came, but for the words of the session. Never throws. */
   receive(text: string): void {
     const { ipc } = this.#settings;

@@ -4,7 +4,7 @@ import { type ErrorCode, IPCError } from '../errors.js';
 import { systemClock } from '../platform/clock.js';
 import { Acceptance } from './acceptance.js';
 import { type IPCLock, type LockDetails, loggerOf, type Message, type RemoteIPCPeer } from './acebase.js';
-import { describe, type TokenPlace, webSocketTarget } from './address.js';
+import { describe, overHttp, type TokenPlace, webSocketTarget } from './address.js';
 import { Answers } from './answers.js';
 import type { ValueClasses } from './codec.js';
 import { Connection, type ConnectionHandlers, type Target } from './connection.js';
@@ -31,6 +31,7 @@ import { SessionPosition } from './session-position.js';
 import { Space } from './space.js';
 import type { ClientStatus } from './status.js';
 import { View } from './view.js';
+import { Waiting } from './waiting.js';
 
 /** UTF-16 units that are kept for a server that is not there, or that may die. */
 export const MAX_KEPT_UNITS = 64 * 1024 * 1024;
@@ -40,6 +41,9 @@ const RETURN_MS = 10_000;
 
 /** Milliseconds that a server has to end the line of a peer that said goodbye. */
 const FAREWELL_MS = 3_000;
+
+/** Milliseconds that the server has to say who holds locks. */
+const LOOK_MS = 2_000;
 
 /** What a peer is made with. */
 export interface RemotePeerSettings {
@@ -97,6 +101,7 @@ export class RemotePeer {
   readonly acceptance = new Acceptance();
   /** A master's file, which is not opened before. */
   file: HeldFile | undefined;
+  readonly #waiting: Waiting;
 
   constructor(ipc: RemoteIPCPeer, settings: RemotePeerSettings) {
     this.#ipc = ipc;
@@ -161,6 +166,22 @@ export class RemotePeer {
       canWait: (message) => this.#patient.has(message),
       understands: (peerId) => this.#incoming.understandsValues(peerId),
     };
+    this.#waiting = new Waiting({
+      ipc,
+      clock: systemClock,
+      isReady: () => this.#isReady,
+      isConnected: () => this.#connection.isOpen,
+      hasSessions: () => this.#hasSessions,
+      isAwaited: (peerId) => this.#incoming.isAwaited(peerId),
+      isOfWorker: (request) => this.#incoming.isOfWorker(request),
+      fetchLocks: () =>
+        overHttp(
+          ipc.config,
+          { endpoint: 'locks', parameters: {}, tokenPlace: this.#shownIn },
+          undefined,
+          LOOK_MS,
+        ),
+    });
     this.#opened = new Promise((resolve) => {
       ipc.storage.once('ready', () => {
         this.#isReady = true;
@@ -440,6 +461,7 @@ export class RemotePeer {
     const isOpening = !this.#isReady && !(this.#ipc.isMaster && this.acceptance.isWaiting);
     this.#isClosing = true;
     this.acceptance.refuse(error);
+    this.#waiting.stop();
     this.#outflow.clear();
     this.#incoming.releaseLocksOfOthers();
     for (const { reject } of [...this.#ipc._requests.values()]) reject(error);
@@ -453,6 +475,7 @@ export class RemotePeer {
   #leave(): void {
     this.#isClosing = true;
     if (this.acceptance.isWaiting) this.acceptance.refuse(new IPCError('IPC_CLIENT_CLOSED'));
+    this.#waiting.stop();
     if (!this.#connection.isOpen) this.#connection.end();
     // A server of this package ends the line when everything was read; others leave it open.
     else if (!this.#hasSessions) this.#connection.end();

@@ -7,6 +7,9 @@ import type { Cancel, Link, LogFields, Logger } from '../../src/broker/ports.js'
 import type { ClosureCode, RefusalCode } from '../../src/errors.js';
 import { VirtualClock } from './virtual-clock.js';
 
+/** A database with workers and no master has a timer: that is warned of. */
+export const WITHOUT_MASTER = 1;
+
 /** Limits that no test meets unless it sets its own. */
 const LIMITS: Limits = {
   maxPayload: 10_000,

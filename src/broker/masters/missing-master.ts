@@ -1,13 +1,11 @@
-import { type Limits, MASTER_MISSING_WARNING_MS, MAX_FAILED_AT_ONCE } from '../limits.js';
-import type { Cancel, Clock, Logger } from '../ports.js';
+import { type Limits, MAX_FAILED_AT_ONCE } from '../limits.js';
+import type { Cancel, Clock } from '../ports.js';
 import type { MasterSeat } from './master-seat.js';
 import type { OpenRequest } from './requests.js';
 
 /** What it works with. */
 export interface MissingMasterSettings {
-  readonly database: string;
   readonly clock: Clock;
-  readonly logger: Logger;
   readonly limits: Limits;
   readonly seat: MasterSeat;
   /** A request has waited for as long as it may; it does not wait any more when this returns. */
@@ -21,7 +19,6 @@ export class MissingMaster {
   readonly #settings: MissingMasterSettings;
   #lostAt: number;
   #cancelTimeout: Cancel | undefined;
-  #cancelWarning: Cancel | undefined;
 
   constructor(settings: MissingMasterSettings) {
     this.#settings = settings;
@@ -37,9 +34,7 @@ export class MissingMaster {
   /** A master has come, or the server stops: requests wait, however long the master takes to settle. */
   end(): void {
     this.#cancelTimeout?.();
-    this.#cancelWarning?.();
     this.#cancelTimeout = undefined;
-    this.#cancelWarning = undefined;
   }
 
   /** Requests may have been kept. */
@@ -47,7 +42,6 @@ export class MissingMaster {
     const { seat, clock } = this.#settings;
     const oldest = seat.oldestRequest;
     if (seat.master !== undefined || oldest === undefined) return;
-    this.#cancelWarning ??= clock.schedule(MASTER_MISSING_WARNING_MS, () => this.#warn());
     this.#cancelTimeout ??= clock.schedule(Math.max(this.#endOf(oldest) - clock.now(), 0), () => {
       this.#cancelTimeout = undefined;
       this.#failOverdue();
@@ -67,15 +61,5 @@ export class MissingMaster {
       if (open === undefined || this.#endOf(open) > clock.now()) return;
       fail(open);
     }
-  }
-
-  #warn(): void {
-    const { database, seat, logger } = this.#settings;
-    const waiting = seat.requestCount;
-    if (seat.master !== undefined || waiting === 0) return;
-    logger.warn(
-      { database, waiting },
-      'no master is connected and requests wait for it: is the process with role "master" running, with the same database name, host, port and token?',
-    );
   }
 }

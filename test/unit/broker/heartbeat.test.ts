@@ -12,7 +12,7 @@ it('ends the connection of a peer that answers no ping [PROTOCOL-13.5]', () => {
   lab.clock.advance(20_000);
   expect(silent.closedWith).toBe('IPC_CLOSED_SILENT');
   expect(lively.closedWith).toBeUndefined();
-  expect(lab.warnings()).toEqual(['a peer answers no ping; its connection is ended']);
+  expect(lab.warnings()).toContain('a peer answers no ping; its connection is ended');
   expect(lively.received).toContain('disconnect:silent1');
 });
 

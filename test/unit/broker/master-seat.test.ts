@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { MASTER_TURN_MS } from '../../../src/broker/limits.js';
 import { CLIENT_ABILITIES } from '../../../src/broker/peers/session.js';
-import { BrokerLab } from '../../support/broker-lab.js';
+import { BrokerLab, WITHOUT_MASTER } from '../../support/broker-lab.js';
 
 const lockRequest = (id: string) => ({
   type: 'lock-request',
@@ -171,11 +171,11 @@ describe('a master that settles', () => {
     const lab = new BrokerLab();
     lab.connect('peerA');
     lab.connect('[master]').leaves();
-    expect(lab.timers).toBe(0);
+    expect(lab.timers).toBe(WITHOUT_MASTER);
     const second = lab.connect('[master]');
     lab.clock.advance(1_000);
     second.leaves();
-    expect(lab.timers).toBe(0);
+    expect(lab.timers).toBe(WITHOUT_MASTER);
   });
 
   it('does not settle at all with masterSettle 0', () => {
@@ -346,7 +346,7 @@ describe('a master that says goodbye', () => {
     expect(worker.messages('lock-result')).toHaveLength(1);
     expect(master.closedWith).toBe('IPC_CLOSED_GOODBYE');
     master.leaves();
-    expect(lab.timers).toBe(0);
+    expect(lab.timers).toBe(WITHOUT_MASTER);
   });
 
   it('is not heard any more when it wakes up late, or when the next one has settled', () => {
@@ -384,7 +384,7 @@ describe('a master that says goodbye', () => {
     master.tells({ type: 'bye' });
     lab.clock.advance(1_000);
     expect(master.closedWith).toBe('IPC_CLOSED_GOODBYE');
-    expect(lab.timers).toBe(0);
+    expect(lab.timers).toBe(WITHOUT_MASTER);
   });
 
   it('still answers what it was asked before', () => {

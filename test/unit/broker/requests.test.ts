@@ -63,7 +63,7 @@ describe('a request that no master can answer', () => {
       { id: '3', ok: true, data: { ok: true } },
       { id: '4', ok: false },
     ]);
-    expect(lab.warnings()[0]).toMatch(/^no master is connected and requests wait/);
+    expect(lab.warnings()[0]).toMatch(/^no master is connected, and the workers need one/);
     expect(lab.timers).toBe(0);
     expect(lab.connectMaster().messages('request')).toEqual([]);
   });
