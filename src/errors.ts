@@ -167,6 +167,12 @@ export const ERRORS = {
     remedy: 'Raise `maxConnections`, or find out who opens so many.',
     status: 503,
   },
+  IPC_REFUSED_NO_DESCRIPTORS: {
+    summary: 'The process of the server has hardly any file descriptors left, and each connection takes one.',
+    remedy:
+      'Raise the limit of open files (`ulimit -n`, `LimitNOFILE`), or find out who opens so many connections.',
+    status: 503,
+  },
   IPC_REFUSED_TOO_MANY_DATABASES: {
     summary: 'The server has `maxDatabases` databases already.',
     remedy: 'Raise `maxDatabases`, or list the wanted ones in `databases`.',

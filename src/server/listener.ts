@@ -5,6 +5,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Clock } from '../broker/ports.js';
 import { IPCError } from '../errors.js';
+import type { DescriptorWatch } from './descriptor-watch.js';
 import { endGently, isLeaving } from './lingering-close.js';
 import { Request } from './request.js';
 import type { LoadedTls } from './tls.js';
@@ -20,6 +21,7 @@ export interface ListenerSettings {
   /** Milliseconds in which a TLS handshake, and then the head of a request, must be complete. */
   readonly handshakeTimeout: number;
   readonly maxConnections: number;
+  readonly descriptors: Pick<DescriptorWatch, 'room'>;
   onRequest(request: IncomingMessage, response: ServerResponse): void;
   onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
   /** A server could not take a connection; it goes on. */
@@ -37,7 +39,7 @@ export interface ListenerSettings {
 }
 
 /** Why a connection is ended by the server itself. */
-export type DropReason = 'too-many' | 'malformed' | 'timeout';
+export type DropReason = 'too-many' | 'no-descriptors' | 'malformed' | 'timeout';
 
 /** How long the body of a request may take, and how long a response may wait to be read, in milliseconds. */
 const REQUEST_TIMEOUT_MS = 120_000;
@@ -187,13 +189,14 @@ export class Listener {
 
   /** A connection came. */
   #take(socket: Socket): void {
-    const { tls, maxConnections, onDropped } = this.#settings;
+    const { tls, maxConnections, descriptors, onDropped } = this.#settings;
+    const { room } = descriptors;
     const isTooMany = this.#sockets.size >= maxConnections;
-    const set = isTooMany ? this.#turnedAway : this.#sockets;
-    const canAnswer = tls === undefined && this.#turnedAway.size < MAX_TURNED_AWAY;
+    const set = isTooMany || room !== 'enough' ? this.#turnedAway : this.#sockets;
+    const canAnswer = tls === undefined && room !== 'none' && this.#turnedAway.size < MAX_TURNED_AWAY;
     set.add(socket);
     socket.on('close', this.#forget);
-    if (isTooMany) onDropped('too-many', socket, canAnswer);
+    if (set === this.#turnedAway) onDropped(isTooMany ? 'too-many' : 'no-descriptors', socket, canAnswer);
   }
 
   /** A connection may speak HTTP. */

@@ -9,8 +9,10 @@ import type { Logger } from '../broker/ports.js';
 import { IPCError, type RefusalCode } from '../errors.js';
 import { coveredNames, resolveOptions, type ServerOptions, type Settings } from '../options.js';
 import { systemClock } from '../platform/clock.js';
+import { ownDescriptors } from '../platform/descriptors.js';
 import { createRequestListener } from './app.js';
 import { Authentication } from './authentication.js';
+import { DescriptorWatch } from './descriptor-watch.js';
 import { Gatekeeper } from './gatekeeper.js';
 import { type DropReason, Listener } from './listener.js';
 import { type LiveParts, LiveSettings, type ReloadResult } from './live-settings.js';
@@ -83,6 +85,7 @@ export interface StopTimes {
 
 const DROP_CODES = {
   'too-many': 'IPC_REFUSED_TOO_MANY_CONNECTIONS',
+  'no-descriptors': 'IPC_REFUSED_NO_DESCRIPTORS',
   malformed: 'IPC_REFUSED_MALFORMED_HTTP',
   timeout: 'IPC_REFUSED_TIMEOUT',
 } as const satisfies Record<DropReason, RefusalCode>;
@@ -114,6 +117,7 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
   readonly #refusals: RefusalLog;
   readonly #listener: Listener;
   readonly #eventLoop = new EventLoopDelay();
+  readonly #descriptors: DescriptorWatch;
   readonly #streams: StatusStreams;
   #startedAt = 0;
   #starting: Promise<void> | undefined;
@@ -171,6 +175,7 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
       isReady: () => this.isReady,
       onError: (error) => this.#fail(error),
     });
+    this.#descriptors = new DescriptorWatch({ clock: systemClock, logger, descriptors: ownDescriptors() });
     this.#listener = new Listener({
       clock: systemClock,
       host,
@@ -178,6 +183,7 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
       tls,
       handshakeTimeout,
       maxConnections,
+      descriptors: this.#descriptors,
       onRequest,
       onUpgrade: (request, socket, head) => upgrades.handle(request, socket, head, tls !== undefined),
       onError: (error) => this.#fail(error),
@@ -315,6 +321,7 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
     this.#address = { host, port: addresses[0]?.port ?? 0, urls };
     this.#startedAt = systemClock.wallTime();
     this.#eventLoop.start();
+    this.#descriptors.start(this.#live.current.maxConnections);
     this.emit('listening', this.#address);
   }
 
@@ -333,6 +340,7 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
     this.#address = null;
     this.#streams.close();
     this.#eventLoop.stop();
+    this.#descriptors.stop();
     const closed = this.#listener.close();
     this.#broker.stop();
     const cancelDeadline = systemClock.schedule(this.#live.current.stopTimeout, () =>
@@ -355,6 +363,8 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
         draining: this.isDraining,
         eventLoopDelayP99: Math.round(this.#eventLoop.p99 * 10) / 10,
         connections: this.#listener.connections,
+        maxConnections: this.#live.current.maxConnections,
+        descriptors: this.#descriptors.report,
         problems: refusalProblems(this.#refusals.recent, systemClock.wallTime()),
       }),
     });

@@ -4,8 +4,9 @@ import type { WebSocket } from 'ws';
 import { join } from '../support/conversation.js';
 import { privateAuthority } from '../support/private-authority.js';
 import { connectPath, RawSocket, rawPeer } from '../support/raw-socket.js';
-import { knock } from '../support/requests.js';
+import { get, knock } from '../support/requests.js';
 import { serve, unnoticed } from '../support/served.js';
+import { ServerProcess } from '../support/server-process.js';
 import { removeDirectory, temporaryDirectory } from '../support/temporary-directory.js';
 
 const KIB = 1_024;
@@ -61,6 +62,38 @@ it('maxDatabases keeps others out, and lets them in when a database is empty aga
     await left;
     await rawPeer({ port }, { database: 'third' });
     expect(server.databases).toEqual(['mydb_data', 'third']);
+  });
+});
+
+describe('the limit of open files', () => {
+  it('is met by refusals that are told, logged and counted', async () => {
+    const server = await ServerProcess.start({ openFiles: 200 });
+    onTestFinished(() => void server.kill());
+    const { port } = server;
+    const logged = server.line(({ code }) => code === 'IPC_REFUSED_NO_DESCRIPTORS');
+    const sockets = await Promise.all(Array.from({ length: 400 }, () => RawSocket.connect({ port })));
+    const ask = async (socket: RawSocket): Promise<number> => {
+      socket.send('GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n');
+      return socket.response().then(
+        ({ status }) => status,
+        () => 0,
+      );
+    };
+    // Each that is answered stays.
+    const answers = await Promise.all(sockets.map(ask));
+    const served = answers.filter((status) => status === 200).length;
+    expect(served).toBeGreaterThan(100);
+    expect(answers).toContain(503);
+    expect(await logged).toMatchObject({ level: 'warn', remedy: expect.stringContaining('ulimit -n') });
+    expect(server.lines).toContainEqual(
+      expect.objectContaining({ level: 'warn', limit: 200, maxConnections: 20_000 }),
+    );
+    // All others are counted, also those that heard nothing.
+    for (const { socket } of sockets) socket.destroy();
+    let refused = 400 - served;
+    let metrics = await get(port, '/metrics');
+    for (; metrics.status === 503; metrics = await get(port, '/metrics')) refused++;
+    expect(metrics.body).toContain(`{code="IPC_REFUSED_NO_DESCRIPTORS"} ${refused}\n`);
   });
 });
 

@@ -53,6 +53,8 @@ export function exampleStatus(...databases: readonly DatabaseStatus[]): Status {
       eventLoopDelayP99: 1.5,
       bufferedBytes: 0,
       connections: 1_002,
+      maxConnections: 20_000,
+      descriptors: { used: 1_030, limit: 65_536 },
       databaseCount: databases.length,
       problems: [],
     },

@@ -16,6 +16,8 @@ export interface ServerProcessOptions {
   /** Flags beside that. */
   readonly flags?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** How many files it may open; default: as many as the test. */
+  readonly openFiles?: number;
 }
 
 // The same tests can be run against another server, such as the original: that is how its faults were found.
@@ -40,7 +42,9 @@ export class ServerProcess {
     const config = join(directory, 'config.json');
     const options = { host: 'localhost', port: 0, logLevel: 'debug', ...settings.options };
     await writeFile(config, JSON.stringify(options), { mode: 0o600 });
-    const child = spawn(process.execPath, [script, '--config', config, ...(settings.flags ?? [])], {
+    const command = [process.execPath, script, '--config', config, ...(settings.flags ?? [])];
+    const limit = settings.openFiles === undefined ? '' : `ulimit -n ${settings.openFiles} && `;
+    const child = spawn('sh', ['-c', `${limit}exec "$@"`, 'sh', ...command], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...settings.env },
     });

@@ -212,6 +212,7 @@ async function lookAtJoining({ database, url, token }: DoctorQuery, tools: Docto
       ];
     case 'IPC_REFUSED_DRAINING':
     case 'IPC_REFUSED_TOO_MANY_CONNECTIONS':
+    case 'IPC_REFUSED_NO_DESCRIPTORS':
       return [passes, warning('token', 'the server lets nobody in at the moment', 'Try again in a moment.')];
     case 'IPC_REFUSED_NO_UPGRADE':
       return [upgradeLost(answer.status), skipped('token', 'no handshake reached the server')];

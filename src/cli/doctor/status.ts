@@ -1,5 +1,5 @@
 import type { Problem } from '../../server/monitoring/problems.js';
-import type { Status } from '../../server/monitoring/status.js';
+import type { ServerStatus, Status } from '../../server/monitoring/status.js';
 import { error, type Finding, ok, skipped, warning } from './findings.js';
 import type { Answer } from './inquiry.js';
 
@@ -18,8 +18,21 @@ export function judgeStatus({ status: code, body }: Answer, told: ReadonlySet<st
   if (status === undefined) return [skipped('status', `the server does not say how it is (${code})`)];
   const problems = [...status.databases.flatMap((database) => database.problems), ...status.server.problems];
   const untold = problems.filter((problem) => !told.has(problem.code));
-  if (problems.length === 0) return [ok('status', 'the server reports no problem')];
-  return untold.map(judgeProblem);
+  const findings = [...untold.map(judgeProblem), ...judgeDescriptors(status.server)];
+  return problems.length + findings.length === 0 ? [ok('status', 'the server reports no problem')] : findings;
+}
+
+/** @param server an older one says nothing of them */
+function judgeDescriptors({ descriptors, maxConnections }: Partial<ServerStatus>): Finding[] {
+  const { limit } = descriptors ?? {};
+  if (limit === undefined || maxConnections === undefined || limit >= maxConnections) return [];
+  return [
+    warning(
+      'status',
+      `the server may open ${limit} files, and each connection is one: that is below maxConnections, ${maxConnections}`,
+      'Raise the limit of open files where the server is started (ulimit -n, LimitNOFILE), or lower maxConnections.',
+    ),
+  ];
 }
 
 function judgeProblem({ code, severity, message, remedy }: Problem): Finding {

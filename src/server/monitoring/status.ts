@@ -26,6 +26,10 @@ export interface ServerStatus {
   readonly bufferedBytes: number;
   /** TCP connections. */
   readonly connections: number;
+  /** The option. */
+  readonly maxConnections: number;
+  /** File descriptors that its process has and may have; `null` where that is not known: Linux alone tells. */
+  readonly descriptors: { readonly used: number; readonly limit: number } | null;
   /** Databases that whoever asks may see, those that are not listed among them. */
   readonly databaseCount: number;
   /** What is wrong outside of any database: who was refused lately, the most frequent first. */
@@ -100,7 +104,14 @@ export const MAX_LISTED_DATABASES = 100;
 /** What the server says of itself. */
 export type ServerFacts = Pick<
   ServerStatus,
-  'version' | 'startedAt' | 'draining' | 'eventLoopDelayP99' | 'connections' | 'problems'
+  | 'version'
+  | 'startedAt'
+  | 'draining'
+  | 'eventLoopDelayP99'
+  | 'connections'
+  | 'maxConnections'
+  | 'descriptors'
+  | 'problems'
 >;
 
 /** What a status board works with. */

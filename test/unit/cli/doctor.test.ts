@@ -228,6 +228,22 @@ describe('the doctor', () => {
     expect(isAnythingWrong(found)).toBe(true);
   });
 
+  test('warns of a limit of open files below maxConnections', async () => {
+    const { server, databases } = exampleStatus();
+    const judge = async (limit: number | undefined) => {
+      const descriptors = limit === undefined ? null : { used: 30, limit };
+      return (await findings({ status: json(200, { server: { ...server, descriptors }, databases }) }))
+        .status;
+    };
+    expect(await judge(1_024)).toMatchObject({
+      status: 'warning',
+      message:
+        'the server may open 1024 files, and each connection is one: that is below maxConnections, 20000',
+    });
+    expect((await judge(20_000))?.status).toBe('ok');
+    expect((await judge(undefined))?.status).toBe('ok');
+  });
+
   test('a warning alone is no reason to say that something is wrong', async () => {
     const status = exampleStatus(exampleDatabase({ problems: [problem('lock-held')] }));
     expect(isAnythingWrong(await look({ status: json(200, status) }))).toBe(false);

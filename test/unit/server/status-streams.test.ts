@@ -24,6 +24,8 @@ function boardOf(lab: BrokerLab): StatusBoard {
     draining: false,
     eventLoopDelayP99: 0,
     connections: 0,
+    maxConnections: 20_000,
+    descriptors: null,
     problems: [],
   });
   return new StatusBoard({ broker: lab.broker, clock: lab.clock, limits, server });

@@ -9,6 +9,8 @@ const facts = {
   draining: false,
   eventLoopDelayP99: 0,
   connections: 3,
+  maxConnections: 20_000,
+  descriptors: null,
   problems: [],
 };
 
