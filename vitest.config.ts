@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { configDefaults, defineConfig } from 'vitest/config';
 import { LongFirst } from './test/support/long-first.js';
 
@@ -8,6 +9,8 @@ export default defineConfig({
   test: {
     reporters: ['default', './test/support/browser-notice.ts', './test/support/nginx-notice.ts'],
     sequence: { sequencer: LongFirst },
+    // Most of the time they wait for processes that they have started.
+    maxWorkers: 2 * availableParallelism(),
     projects: [
       {
         test: {
@@ -17,6 +20,7 @@ export default defineConfig({
           testTimeout: 30_000,
           // They change nothing that others see, and loading everything anew for each file takes longer than the tests.
           isolate: false,
+          setupFiles: 'test/support/fuzz-settings.ts',
         },
       },
       {
@@ -32,8 +36,8 @@ export default defineConfig({
           name: 'simulation',
           include: ['test/simulation/**/*.test.ts'],
           exclude,
-          // It plays on all cores by itself.
-          sequence: { groupOrder: 2 },
+          // Beside tests of real processes.
+          testTimeout: 120_000,
         },
       },
       { test: { name: 'package', include: ['test/package/**/*.test.ts'], exclude, testTimeout: 120_000 } },
@@ -44,9 +48,6 @@ export default defineConfig({
           exclude,
           testTimeout: 120_000,
           hookTimeout: 60_000,
-          maxWorkers: 3,
-          // Real clusters want the machine for themselves.
-          sequence: { groupOrder: 1 },
         },
       },
     ],

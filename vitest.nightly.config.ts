@@ -1,13 +1,23 @@
 import { defineConfig } from 'vitest/config';
 
-/** The files that `npm test` leaves out, because they take long or install things: a part of `npm run test:nightly`. */
+const common = { testTimeout: 600_000, hookTimeout: 600_000, maxWorkers: 2 } as const;
+
+/** What `npm test` leaves out, because it takes long or installs things: a part of `npm run test:nightly`. */
 export default defineConfig({
   test: {
-    include: ['test/**/*.nightly.test.ts'],
     reporters: ['default', './test/support/browser-notice.ts', './test/support/nginx-notice.ts'],
-    testTimeout: 600_000,
-    hookTimeout: 600_000,
-    maxWorkers: 2,
-    passWithNoTests: true,
+    projects: [
+      { test: { ...common, name: 'nightly', include: ['test/**/*.nightly.test.ts'] } },
+      {
+        test: {
+          ...common,
+          name: 'in full',
+          // Of which `npm test` has a short form.
+          include: ['test/e2e/client/rows.test.ts', 'test/e2e/bad-input/silent-connections.test.ts'],
+          env: { ROWS_WITH_STOCK_CLIENTS: 'all', SILENT_CONNECTIONS: '10000' },
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
   },
 });

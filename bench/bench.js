@@ -2,4 +2,4 @@
 import '../test/support/register-typescript.js';
 
 const { main } = await import('./main.js');
-process.exitCode = await main(process.argv.slice(2));
+await main();

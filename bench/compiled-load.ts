@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import typescript from 'typescript';
+import { stripTypes } from '../test/support/strip-types.js';
 
 const source = fileURLToPath(new URL('load/', import.meta.url));
 let compiled: string | undefined;
@@ -24,15 +24,8 @@ function compile(): string {
   writeFileSync(join(directory, 'package.json'), '{"type":"module"}');
   for (const name of readdirSync(source)) {
     const text = readFileSync(join(source, name), 'utf8');
-    const { outputText } = typescript.transpileModule(text, {
-      fileName: name,
-      compilerOptions: {
-        module: typescript.ModuleKind.ESNext,
-        target: typescript.ScriptTarget.ES2022,
-        verbatimModuleSyntax: true,
-      },
-    });
-    writeFileSync(join(directory, name.replace(/\.ts$/, '.js')), outputText);
+    const javascript = stripTypes(text, name);
+    writeFileSync(join(directory, name.replace(/\.ts$/, '.js')), javascript);
   }
   return directory;
 }

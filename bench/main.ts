@@ -1,11 +1,11 @@
 /** The command line of the bench. */
 
 import { cpus, release } from 'node:os';
-import { parseArgs } from 'node:util';
+import { CommandLineError, commandLine, flag, type Option, text } from '../test/support/command-line.js';
 import { aceBaseText, measureAceBase } from './acebase/acebase.js';
 import { fairnessText, measureFairness } from './fairness.js';
 import { growthText, measureGrowth } from './growth.js';
-import type { Scale } from './measures.js';
+import { measuresOf, type Scale } from './measures.js';
 import { measureStorm, stormText } from './storm.js';
 import { measureTargets, targetsText } from './targets.js';
 
@@ -15,39 +15,52 @@ const USAGE = `npm run bench -- [growth | storm | acebase] [options]
   growth          messages/s against length, peers and databases
   storm           ten thousand peers come at once, go at once, and come back
   acebase         A1 to A3: real AceBase processes that write, read, and do both
-  --only <P1>     only the measures whose numbers begin so; fairness: only that
+  --only <P1,P3>  of the first table, only measures whose numbers begin so; fairness: only that
   --quick         fewer and shorter runs
   --smoke         so short that the figures mean nothing: shows that everything runs
   --json          the report as JSON on standard output
   --node <flag>   a flag for the Node of our server, such as --cpu-prof; more than once
 `;
 
-/** Runs the bench. @returns the exit code */
-export async function main(commandLine: readonly string[]): Promise<number> {
-  const { values, positionals } = parseArgs({
-    args: [...commandLine],
-    allowPositionals: true,
-    options: {
-      only: { type: 'string' },
-      quick: { type: 'boolean', default: false },
-      smoke: { type: 'boolean', default: false },
-      json: { type: 'boolean', default: false },
-      node: { type: 'string', multiple: true, default: [] },
-      help: { type: 'boolean', default: false },
+/** Runs the bench that the command line asks for. */
+export async function main(): Promise<void> {
+  const { values, word: subject = 'targets' } = commandLine(
+    USAGE,
+    {
+      only: measures(),
+      quick: flag(),
+      smoke: flag(),
+      json: flag(),
+      node: { ...text(''), multiple: true },
     },
-  });
-  const [subject = 'targets'] = positionals;
-  if (values.help || !isSubject(subject)) {
-    console.error(USAGE);
-    return values.help ? 0 : 2;
-  }
+    ['growth', 'storm', 'acebase'],
+    ({ only }, word) => {
+      if (only !== undefined && word !== undefined) throw new CommandLineError(`--only is not for ${word}`);
+    },
+  );
   const scale: Scale = values.smoke ? 'smoke' : values.quick ? 'quick' : 'full';
-  const say = (text: string): void => console.error(text);
+  const say = (news: string): void => console.error(news);
   const order = { scale, only: values.only, execArgv: values.node, say };
-  const { report, text } = await SUBJECTS[subject](order);
+  const { report, text: table } = await SUBJECTS[subject](order);
   if (values.json) console.log(JSON.stringify({ machine: machine(), scale, subject, ...report }, null, 2));
-  else console.log(`\n${machine()}\n\n${text}`);
-  return 0;
+  else console.log(`\n${machine()}\n\n${table}`);
+}
+
+/** Beginnings of the numbers of measures. */
+function measures(): Option<readonly string[] | undefined> {
+  const known = [...measuresOf('full').map(({ id }) => id), FAIRNESS];
+  return {
+    type: 'string',
+    absent: undefined,
+    read(given) {
+      const wanted = given.split(',');
+      const unknown = wanted.filter((it) => it === '' || !known.some((id) => id.startsWith(it)));
+      if (unknown.length === 0) return wanted;
+      throw new CommandLineError(
+        `knows no ${unknown.map((it) => `"${it}"`).join(', ')}, only ${known.join()}`,
+      );
+    },
+  };
 }
 
 /** `--only` this: round trips beside a flood. */
@@ -64,9 +77,9 @@ interface Outcome {
 
 const SUBJECTS = {
   async targets(order: BenchOrder): Promise<Outcome> {
-    const isFairnessOnly = order.only === FAIRNESS;
+    const isFairnessWanted = order.only?.includes(FAIRNESS) ?? true;
+    const isFairnessOnly = order.only?.every((it) => it === FAIRNESS) ?? false;
     const targets = isFairnessOnly ? undefined : await measureTargets(order);
-    const isFairnessWanted = isFairnessOnly || order.only === undefined;
     const fairness = isFairnessWanted ? await measureFairness(order) : undefined;
     const texts = [
       ...(targets === undefined ? [] : [targetsText(targets)]),
@@ -87,10 +100,6 @@ const SUBJECTS = {
     return { report, text: stormText(report) };
   },
 } as const satisfies Record<string, (order: BenchOrder) => Promise<Outcome>>;
-
-function isSubject(name: string): name is keyof typeof SUBJECTS {
-  return Object.hasOwn(SUBJECTS, name);
-}
 
 /** What it ran on. */
 function machine(): string {

@@ -10,7 +10,7 @@ import { markdownTable, shown } from './table.js';
 export interface TargetsOrder {
   readonly scale: Scale;
   /** Only measures whose numbers begin so. */
-  readonly only: string | undefined;
+  readonly only: readonly string[] | undefined;
   /** Flags for the Node of our server, such as `--cpu-prof`. */
   readonly execArgv: readonly string[];
   /** Says what is going on. */
@@ -31,7 +31,9 @@ const PAUSES_COUNT = /^P[1256]/;
 
 /** Takes all samples. */
 export async function measureTargets(order: TargetsOrder): Promise<TargetsReport> {
-  const measures = measuresOf(order.scale).filter(({ id }) => id.startsWith(order.only ?? ''));
+  const measures = measuresOf(order.scale).filter(
+    ({ id }) => order.only?.some((it) => id.startsWith(it)) ?? true,
+  );
   const samplesByLoad = new Map<string, PairedSamples>();
   const results: Result[] = [];
   const pauses: Pauses[] = [];

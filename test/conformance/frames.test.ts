@@ -1,7 +1,7 @@
 /**
  * The frame parser against the receiver of `ws`: the same bytes must give the same messages and the same verdict.
  *
- * FRAME_FUZZ_RUNS sets how many inputs are tried, FRAME_FUZZ_SEED which; fast-check prints the seed of a failure.
+ * FRAME_FUZZ_RUNS sets how many inputs are tried, FRAME_FUZZ_SEED which.
  */
 
 import { createRequire } from 'node:module';
@@ -9,6 +9,7 @@ import type { Writable } from 'node:stream';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FrameParser } from '../../src/websocket/frame-parser.js';
+import { numRuns, seed } from '../support/fuzz-settings.js';
 import { chunksOfInput, type FrameInput, frameInputs } from './frame-script.js';
 
 /** What a parser made of an input, in order. */
@@ -22,16 +23,13 @@ type ReceiverClass = new (options: Record<string, unknown>) => Writable;
 
 const { Receiver } = createRequire(import.meta.url)('ws') as { Receiver: ReceiverClass };
 
-const RUNS = Number(process.env['FRAME_FUZZ_RUNS'] ?? 20_000);
-const SEED = process.env['FRAME_FUZZ_SEED'];
-
 describe('the frame parser and ws', () => {
-  it('say the same of every input', { timeout: 60_000 + RUNS * 5 }, () => {
+  it('say the same of every input', { timeout: 60_000 + numRuns * 5 }, () => {
     fc.assert(
       fc.property(frameInputs, (input) => {
         expect(ourVerdict(input)).toEqual(verdictOfWs(input));
       }),
-      { numRuns: RUNS, ...(SEED === undefined ? {} : { seed: Number(SEED) }) },
+      { numRuns, seed },
     );
   });
 

@@ -2,7 +2,7 @@
  * What is read of messages in one pass, against the plain way that looks for one member at a time: the same bytes must
  * give the same answers.
  *
- * FRAME_FUZZ_RUNS sets how many inputs are tried, FRAME_FUZZ_SEED which; fast-check prints the seed of a failure.
+ * FRAME_FUZZ_RUNS sets how many inputs are tried, FRAME_FUZZ_SEED which.
  */
 
 import fc from 'fast-check';
@@ -10,11 +10,10 @@ import { describe, expect, it } from 'vitest';
 import { ADDRESS_START, addressEnd, isAddressedTo, rangeEquals } from '../../src/broker/messages/envelope.js';
 import { findMember, findMembers } from '../../src/broker/messages/json-scanner.js';
 import { isFrom, messageType, messageTypeFrom } from '../../src/broker/messages/message.js';
+import { numRuns, seed } from '../support/fuzz-settings.js';
 
-const RUNS = Number(process.env['FRAME_FUZZ_RUNS'] ?? 20_000);
-const SEED = process.env['FRAME_FUZZ_SEED'];
-const settings = { numRuns: RUNS, ...(SEED === undefined ? {} : { seed: Number(SEED) }) };
-const timeout = 60_000 + RUNS * 5;
+const settings = { numRuns, seed };
+const timeout = 60_000 + numRuns * 5;
 
 const ids = ['[master]', 'cpeer0000000000000000001', 'cpeer0000000000000000002', 'all'];
 const id = fc.constantFrom(...ids);

@@ -6,15 +6,28 @@ import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import '../support/register-typescript.js';
 
-const { campaign } = await import('./campaign.ts');
+const { commandLine, CommandLineError, text, wholeNumber } = await import('../support/command-line.ts');
 const { mutations } = await import('./mutations.ts');
 
-const { values } = parseArgs({
-  options: { only: { type: 'string', default: '' }, seeds: { type: 'string', default: '2000' } },
+const USAGE = `npm run simulate:mutants -- [options]
+
+  --only <text>  only those whose names contain it
+  --seeds <n>    how many are played until a fault counts as not found: 2000, unless given
+`;
+
+const { values } = commandLine(USAGE, {
+  only: {
+    ...text(''),
+    read(given) {
+      if (mutations.some(({ name }) => name.includes(given))) return given;
+      throw new CommandLineError(`is in no name: ${mutations.map(({ name }) => name).join('; ')}`);
+    },
+  },
+  seeds: wholeNumber(2000),
 });
+const { campaign } = await import('./campaign.ts');
 const source = fileURLToPath(new URL('../../src', import.meta.url));
 let missed = 0;
 
@@ -24,7 +37,7 @@ for (const mutation of mutations.filter(({ name }) => name.includes(values.only)
     await mutate(folder, mutation);
     const report = await campaign({
       from: 1,
-      seeds: Number(values.seeds),
+      seeds: values.seeds,
       source: folder,
       stopsAtFirst: true,
     });

@@ -2,26 +2,31 @@
  * `npm run simulate -- --seeds N --from N`: plays the broker with modelled AceBase processes under faults that the seeds
  * draw, on all cores. `-- --seed N` replays one seed, and shows what happens if it breaks a rule.
  */
-import { parseArgs } from 'node:util';
 import '../support/register-typescript.js';
 
+const { commandLine, flag, wholeNumber } = await import('../support/command-line.ts');
+
+const USAGE = `npm run simulate -- [options]
+
+  --seeds <n>  how many are played: 2000, unless given
+  --from <n>   the first of them: 1, unless given
+  --seed <n>   replays this one alone, and shows what happens if it breaks a rule
+  --history    with --seed: shows all of the run, whether it breaks a rule or not
+`;
+
+const { values } = commandLine(USAGE, {
+  seeds: wholeNumber(2000),
+  from: wholeNumber(1),
+  seed: wholeNumber(undefined),
+  history: flag(),
+});
 const { campaign } = await import('./campaign.ts');
 const { play } = await import('./run.ts');
 const { planOf } = await import('./plan.ts');
 const { replayCommand, story } = await import('./report.ts');
 
-const { values } = parseArgs({
-  options: {
-    seeds: { type: 'string', default: '2000' },
-    from: { type: 'string', default: '1' },
-    seed: { type: 'string' },
-    // Shows all of a run, whether it breaks a rule or not.
-    history: { type: 'boolean', default: false },
-  },
-});
-
-if (values.seed !== undefined) replay(wholeNumber('seed'));
-else await playAll(wholeNumber('from'), wholeNumber('seeds'));
+if (values.seed !== undefined) replay(values.seed);
+else await playAll(values.from, values.seeds);
 
 function replay(seed) {
   const verdict = play(planOf(seed), { keepHistory: values.history });
@@ -54,11 +59,4 @@ async function playAll(from, seeds) {
     for (const line of story(first.seed, play(planOf(first.seed)))) console.log(line);
     process.exitCode = 1;
   }
-}
-
-function wholeNumber(name) {
-  const number = Number(values[name]);
-  if (Number.isInteger(number) && number >= 1) return number;
-  console.error(`--${name} must be a whole number above zero, not "${values[name]}"`);
-  process.exit(2);
 }

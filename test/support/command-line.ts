@@ -1,23 +1,32 @@
 import { parseArgs } from 'node:util';
 
-/** The options of a command that this repository's scripts understand; anything else is refused. */
+/** An option of a command. */
 export interface Option<T> {
   readonly type: 'string' | 'boolean';
-  readonly multiple?: boolean;
-  /** What a given text means. Throws a `CommandLineError` that says what would be right. */
+  /** What a given text means. Throws a {@link CommandLineError} that says what would be right. */
   read(given: string): T;
   /** What the option is when it is not given. */
   readonly absent: T;
 }
 
-type Options = Readonly<Record<string, Option<unknown>>>;
+/** An option that may be given more than once. */
+export type RepeatedOption = Option<string> & { readonly multiple: true };
 
-type Values<O extends Options> = { readonly [Name in keyof O]: O[Name] extends Option<infer T> ? T : never };
+type Options = Readonly<Record<string, Option<unknown> | RepeatedOption>>;
+
+type Value<O> = O extends RepeatedOption ? readonly string[] : O extends Option<infer T> ? T : never;
+type Values<O extends Options> = { readonly [Name in keyof O]: Value<O[Name]> };
+
+/** What a command line says. */
+export interface Parsed<O extends Options, Word extends string> {
+  readonly values: Values<O>;
+  readonly word: Word | undefined;
+}
 
 /** A command line that cannot be carried out. */
 export class CommandLineError extends Error {}
 
-/** Present or not: `--quick`. */
+/** Given or not: `--quick`. */
 export function flag(): Option<boolean> {
   return { type: 'boolean', absent: false, read: () => true };
 }
@@ -27,7 +36,7 @@ export function text<T extends string | undefined>(absent: T): Option<string | T
   return { type: 'string', absent, read: (given) => given };
 }
 
-/** A whole number from `least` to what JavaScript counts exactly. */
+/** A whole number from `least` to the largest that JavaScript counts exactly. */
 export function wholeNumber<T extends number | undefined>(
   absent: T,
   { least = 1 }: { readonly least?: number } = {},
@@ -56,8 +65,11 @@ export function positiveNumber<T extends number | undefined>(absent: T): Option<
   };
 }
 
-/** Names out of those that are known, with commas between them. */
-export function namesOf<Name extends string, T>(known: readonly Name[], absent: T): Option<Name[] | T> {
+/** Known names, separated by commas. */
+export function namesOf<Name extends string>(
+  known: readonly Name[],
+  absent: readonly Name[],
+): Option<readonly Name[]> {
   return {
     type: 'string',
     absent,
@@ -66,7 +78,7 @@ export function namesOf<Name extends string, T>(known: readonly Name[], absent: 
       const unknown = names.filter((name) => !known.some((it) => it === name));
       if (unknown.length === 0) return names as Name[];
       throw new CommandLineError(
-        `knows no ${unknown.map((it) => `"${it}"`).join(', ')}, only ${known.join()}`,
+        `knows only ${known.join()}, not ${unknown.map((it) => `"${it}"`).join(', ')}`,
       );
     },
   };
@@ -78,30 +90,34 @@ export function json(absent: Readonly<Record<string, unknown>>): Option<Readonly
     type: 'string',
     absent,
     read(given) {
+      let value: unknown;
       try {
-        const value: unknown = JSON.parse(given);
-        if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value };
-      } catch {}
+        value = JSON.parse(given);
+      } catch (error) {
+        throw new CommandLineError(`must be JSON: ${String(error)}`);
+      }
+      if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value };
       throw new CommandLineError('must be a JSON object');
     },
   };
 }
 
 /**
- * What a command line says.
+ * Reads a command line. Whatever it does not know, it refuses.
  *
- * @param words those that are understood beside the options; at most one of them may be given
- * @throws CommandLineError for an unknown option or word, a missing or wrong value
+ * @param words those that are known beside the options; at most one of them may be given
+ * @throws CommandLineError for an unknown option or word, and for a value that is missing or wrong
  */
 export function parseCommandLine<O extends Options, Word extends string = never>(
   given: readonly string[],
   options: O,
   words: readonly Word[] = [],
-): { readonly values: Values<O>; readonly word: Word | undefined } {
-  const { values, positionals } = parsed(given, options);
-  const read = Object.entries(options).map(([name, option]) => {
+): Parsed<O, Word> {
+  const { values, positionals } = split(given, options);
+  const read = Object.entries(options).map(([name, option]): [string, unknown] => {
     const value = values[name];
-    if (value === undefined) return [name, option.absent];
+    const isRepeated = 'multiple' in option;
+    if (value === undefined) return [name, isRepeated ? [] : option.absent];
     try {
       return [
         name,
@@ -112,19 +128,15 @@ export function parseCommandLine<O extends Options, Word extends string = never>
       throw new CommandLineError(`--${name} "${String(value)}": it ${error.message}`);
     }
   });
-  const [word, ...more] = positionals;
-  const known = words.find((it) => it === word);
-  if (more.length > 0 || (word !== undefined && known === undefined)) {
-    const unknown = known === undefined ? word : more[0];
-    const wanted = words.length === 0 ? 'there are only options' : `one of ${words.join(', ')} at most`;
-    throw new CommandLineError(`"${unknown}" is not understood: ${wanted}`);
-  }
-  return { values: Object.fromEntries(read) as Values<O>, word: known };
+  return { values: Object.fromEntries(read) as Values<O>, word: wordOf(positionals, words) };
 }
 
-function parsed(given: readonly string[], options: Options) {
+function split(given: readonly string[], options: Options) {
   const config = Object.fromEntries(
-    Object.entries(options).map(([name, { type, multiple = false }]) => [name, { type, multiple }]),
+    Object.entries(options).map(([name, option]) => [
+      name,
+      { type: option.type, multiple: 'multiple' in option },
+    ]),
   );
   try {
     return parseArgs({ args: [...given], options: config, allowPositionals: true });
@@ -133,23 +145,36 @@ function parsed(given: readonly string[], options: Options) {
   }
 }
 
+function wordOf<Word extends string>(given: readonly string[], words: readonly Word[]): Word | undefined {
+  const [first, second] = given;
+  if (first === undefined) return undefined;
+  const word = words.find((it) => it === first);
+  if (word !== undefined && second === undefined) return word;
+  const wanted = words.length === 0 ? 'there are only options' : `give at most one of ${words.join(', ')}`;
+  throw new CommandLineError(`"${word === undefined ? first : second}" is not understood: ${wanted}`);
+}
+
 /**
- * What this process was asked for. Ends it with 2 and says why if that cannot be carried out; with 0 after `--help`.
+ * What this process was asked for. Ends it with 2, and says why, if that cannot be carried out; with 0 after `--help`.
  *
  * @param usage how the command is used, with all of its options
+ * @param check throws a {@link CommandLineError} if things do not go together
  */
 export function commandLine<O extends Options, Word extends string = never>(
   usage: string,
   options: O,
   words: readonly Word[] = [],
-): { readonly values: Values<O>; readonly word: Word | undefined } {
+  check: (values: Values<O>, word: Word | undefined) => void = () => undefined,
+): Parsed<O, Word> {
   const given = process.argv.slice(2);
   if (given.includes('--help')) {
     console.log(usage);
     process.exit(0);
   }
   try {
-    return parseCommandLine(given, options, words);
+    const parsed = parseCommandLine(given, options, words);
+    check(parsed.values, parsed.word);
+    return parsed;
   } catch (error) {
     if (!(error instanceof CommandLineError)) throw error;
     console.error(`${error.message}\n\n${usage}`);

@@ -1,8 +1,8 @@
-/** Module hooks for Node: `./x.js` finds `./x.ts`, and types are stripped by TypeScript itself. */
+/** Module hooks for Node: `./x.js` finds `./x.ts`, and types are stripped. */
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import typescript from 'typescript';
+import { stripTypes } from './strip-types.js';
 
 export async function resolve(specifier, context, nextResolve) {
   if (specifier.startsWith('.') && specifier.endsWith('.js')) {
@@ -14,14 +14,6 @@ export async function resolve(specifier, context, nextResolve) {
 
 export async function load(url, context, nextLoad) {
   if (!url.endsWith('.ts')) return nextLoad(url, context);
-  const { outputText } = typescript.transpileModule(await readFile(fileURLToPath(url), 'utf8'), {
-    fileName: url,
-    compilerOptions: {
-      module: typescript.ModuleKind.ESNext,
-      target: typescript.ScriptTarget.ES2022,
-      verbatimModuleSyntax: true,
-      inlineSourceMap: true,
-    },
-  });
-  return { format: 'module', shortCircuit: true, source: outputText };
+  const source = stripTypes(await readFile(fileURLToPath(url), 'utf8'), url);
+  return { format: 'module', shortCircuit: true, source };
 }

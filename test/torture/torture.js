@@ -1,22 +1,27 @@
 /** `npm run torture -- --seed N --workers N --ops N`: the campaign of test/e2e/torture.test.ts, as long as you like. */
-import { parseArgs } from 'node:util';
 import '../support/register-typescript.js';
 
-const { campaign } = await import('./campaign.js');
+const { commandLine, wholeNumber } = await import('../support/command-line.ts');
 
-const { values } = parseArgs({
-  options: {
-    seed: { type: 'string', default: String(Date.now() % 1_000_000) },
-    workers: { type: 'string', default: '3' },
-    ops: { type: 'string', default: '5000' },
-    rounds: { type: 'string', default: '1' },
-  },
+const USAGE = `npm run torture -- [options]
+
+  --seed <n>     replays the writes of each worker; without it, others in each run
+  --workers <n>  3, unless given
+  --ops <n>      writes of each worker: 5000, unless given
+  --rounds <n>   as many campaigns, with this seed and those that follow it: 1, unless given
+`;
+
+const { values } = commandLine(USAGE, {
+  seed: wholeNumber(Date.now() % 1_000_000, { least: 0 }),
+  workers: wholeNumber(3),
+  ops: wholeNumber(5000),
+  rounds: wholeNumber(1),
 });
-const workers = wholeNumber('workers');
-const operations = wholeNumber('ops');
+const { campaign } = await import('./campaign.ts');
+const { workers, ops: operations } = values;
 let failed = 0;
 
-for (let seed = wholeNumber('seed'), left = wholeNumber('rounds'); left > 0; seed++, left--) {
+for (let { seed, rounds: left } = values; left > 0; seed++, left--) {
   const total = workers * operations;
   console.log(`Seed ${seed}: ${workers} workers × ${operations} writes. Replay: ${replay(seed)}`);
   let nextNews = total / 10;
@@ -45,13 +50,6 @@ for (let seed = wholeNumber('seed'), left = wholeNumber('rounds'); left > 0; see
   );
 }
 process.exitCode = failed > 0 ? 1 : 0;
-
-function wholeNumber(name) {
-  const number = Number(values[name]);
-  if (Number.isInteger(number) && number >= (name === 'seed' ? 0 : 1)) return number;
-  console.error(`--${name} must be a whole number above zero, not "${values[name]}"`);
-  process.exit(2);
-}
 
 function replay(seed) {
   return `npm run torture -- --seed ${seed} --workers ${workers} --ops ${operations}`;

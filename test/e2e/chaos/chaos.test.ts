@@ -5,17 +5,17 @@ import { summary } from './summary.js';
 
 const seed = 7;
 
-/** Longer campaigns, other seeds, other faults: `npm run chaos -- --minutes N --seed N`. */
+/** `npm run test:nightly` plays longer ones with other seeds: `npm run chaos -- --minutes N --seed N`. */
 it(`loses nothing, and leaves nobody waiting, while processes and lines fail (seed ${seed})`, {
   timeout: 300_000,
 }, async () => {
   const report = await chaos({
     seed,
-    milliseconds: 35_000,
+    milliseconds: 10_000,
     workers: 3,
     kinds: usualFaults,
-    leastWaitMs: 1000,
-    mostWaitMs: 3000,
+    leastWaitMs: 500,
+    mostWaitMs: 1500,
     patienceMs: 25_000,
     // Shorter than usual, so that many faults find a cluster that has got over the last one.
     server: { reconnectGrace: '1s', masterSettle: '200ms' },
@@ -25,5 +25,5 @@ it(`loses nothing, and leaves nobody waiting, while processes and lines fail (se
   expect(report.misread, story).toEqual([]);
   expect(report.hangs, story).toEqual([]);
   expect(report.unclosed, story).toEqual([]);
-  expect(report.acknowledged, story).toBeGreaterThan(100);
+  expect(report.acknowledged, story).toBeGreaterThan(30);
 });

@@ -1,20 +1,26 @@
 /** `npm run chaos:control -- --kills N --seed N`: how often `kill -9` damages the file of AceBase without any IPC. */
-import { parseArgs } from 'node:util';
 import '../../support/register-typescript.js';
 
+const { commandLine, wholeNumber } = await import('../../support/command-line.ts');
+
+const USAGE = `npm run chaos:control -- [options]
+
+  --kills <n>    how often the process is killed: 100, unless given
+  --seed <n>     replays the writes; without it, others in each run
+  --writers <n>  writes under way at a time: 3, unless given
+`;
+
+const { values } = commandLine(USAGE, {
+  kills: wholeNumber(100),
+  seed: wholeNumber(Date.now() % 1_000_000, { least: 0 }),
+  writers: wholeNumber(3),
+});
 const { control } = await import('./control.ts');
 
-const { values } = parseArgs({
-  options: {
-    kills: { type: 'string', default: '100' },
-    seed: { type: 'string', default: String(Date.now() % 1_000_000) },
-    writers: { type: 'string', default: '3' },
-  },
-});
 // Processes that were started end with this one, if it ends in the usual way.
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(130));
 
-const [kills, seed, writers] = [Number(values.kills), Number(values.seed), Number(values.writers)];
+const { kills, seed, writers } = values;
 console.log(`Seed ${seed}: one process, no IPC, ${writers} writers, killed ${kills} times.`);
 const report = await control({
   kills,

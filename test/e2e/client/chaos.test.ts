@@ -5,18 +5,18 @@ import { summary } from '../chaos/summary.js';
 
 const seed = 3;
 
-/** Longer campaigns, other seeds: `npm run chaos -- --client --faults kill-server,…`. */
+/** `npm run test:nightly` plays longer ones with other seeds: `npm run chaos -- --client --faults kill-server,…`. */
 it(`loses nothing with our client, though the IPC server is among the victims (seed ${seed})`, {
   timeout: 240_000,
 }, async () => {
   const report = await chaos({
     seed,
-    milliseconds: 25_000,
+    milliseconds: 8_000,
     workers: 3,
     // The server is struck about as often as everybody else together.
     kinds: [...faultKinds, ...Array.from({ length: 12 }, () => 'kill-server' as const)],
-    leastWaitMs: 1000,
-    mostWaitMs: 2500,
+    leastWaitMs: 500,
+    mostWaitMs: 1500,
     patienceMs: 25_000,
     client: true,
     server: { reconnectGrace: '2s' },
@@ -27,5 +27,5 @@ it(`loses nothing with our client, though the IPC server is among the victims (s
   expect(report.hangs, story).toEqual([]);
   expect(report.unclosed, story).toEqual([]);
   expect(report.faults['kill-server'] ?? 0, story).toBeGreaterThan(0);
-  expect(report.acknowledged, story).toBeGreaterThan(100);
+  expect(report.acknowledged, story).toBeGreaterThan(30);
 });
