@@ -13,8 +13,13 @@ export default defineConfig({
           ...common,
           name: 'in full',
           // Of which `npm test` has a short form.
-          include: ['test/e2e/client/rows.test.ts', 'test/e2e/bad-input/silent-connections.test.ts'],
-          env: { ROWS_WITH_STOCK_CLIENTS: 'all', SILENT_CONNECTIONS: '10000' },
+          include: [
+            'test/e2e/bad-input/silent-connections.test.ts',
+            'test/e2e/client/pm2.test.ts',
+            'test/e2e/client/rows.test.ts',
+            'test/e2e/examples/pm2-start-orders.test.ts',
+          ],
+          env: { TESTS_IN_FULL: '1' },
           sequence: { groupOrder: 1 },
         },
       },

@@ -125,6 +125,6 @@ describe('what is read in one pass', () => {
       }),
       settings,
     );
-    expect(hits).toBeGreaterThan(RUNS / 50);
+    expect(hits).toBeGreaterThan(numRuns / 50);
   });
 });

@@ -34,7 +34,7 @@ describe('commands for developers', () => {
     expect([...files.keys()].sort()).toEqual(
       [
         ...['bench', 'chaos', 'chaos:control', 'dashboard:screenshots', 'simulate', 'simulate:mutants'],
-        ...['test:matrix', 'test:nightly', 'torture'],
+        ...['soak', 'test:matrix', 'test:nightly', 'torture'],
       ].sort(),
     );
   });

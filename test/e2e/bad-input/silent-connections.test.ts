@@ -1,11 +1,11 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { expect, it, onTestFinished } from 'vitest';
+import { isInFull } from '../../support/in-full.js';
 import { peakMemory } from '../../support/process-memory.js';
 import { unnoticedByProcess } from '../../support/served.js';
 
-/** `npm run test:nightly` makes ten thousand. */
-const CONNECTIONS = Number(process.env['SILENT_CONNECTIONS'] ?? 1_000);
+const CONNECTIONS = isInFull ? 10_000 : 1_000;
 
 /** No more than the system queues for a server that has not taken them yet. */
 const BATCH = 250;

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { AceBaseProcess } from '../../support/acebase-process.js';
 import { Cluster } from '../../support/cluster.js';
+import { isInFull } from '../../support/in-full.js';
 
 const slowDisk = fileURLToPath(new URL('../../support/slow-fs.cjs', import.meta.url));
 let cluster: Cluster | undefined;
@@ -12,12 +13,12 @@ afterEach(async () => {
   await cluster?.end();
 });
 
-/** Whether every fault is shown with stock clients, or only one: `npm run test:nightly` shows all. */
-const isAllOfStock = process.env['ROWS_WITH_STOCK_CLIENTS'] === 'all';
-
-/** Each fault with stock clients, and the cure by the same test. */
+/**
+ * Each fault with stock clients, and the cure by the same test. What is wrong with stock clients changes with their
+ * versions only: `npm test` shows one of it, `npm run test:nightly` all.
+ */
 function both(title: string, check: (client: boolean) => Promise<void>, isShownAlways = false): void {
-  const wrong = isShownAlways || isAllOfStock ? it : undefined;
+  const wrong = isShownAlways || isInFull ? it : undefined;
   wrong?.(`${title}: wrong with stock clients`, () =>
     expect(check(false)).rejects.toThrow(/expected|Expected/),
   );
