@@ -17,6 +17,7 @@ export default defineConfig({
             'test/e2e/bad-input/silent-connections.test.ts',
             'test/e2e/client/pm2.test.ts',
             'test/e2e/client/rows.test.ts',
+            'test/e2e/dashboard/appearance.browser.test.ts',
             'test/e2e/examples/pm2-start-orders.test.ts',
           ],
           env: { TESTS_IN_FULL: '1' },

@@ -53,6 +53,8 @@ export class DashboardPage {
   static async open(url: string, look: Look = {}): Promise<DashboardPage> {
     const context = await openChromium();
     const page = await context.newPage();
+    // However slow the machine: the limit of a test is the one that counts.
+    page.setDefaultTimeout(100_000);
     const dashboard = new DashboardPage(page);
     onTestFinished(() => {
       expect(dashboard.requested.filter((asked) => !asked.startsWith(url))).toEqual([]);

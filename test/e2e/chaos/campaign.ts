@@ -16,6 +16,8 @@ export interface ChaosOptions {
   /** Replays the faults and the writes. How they meet is up to the machine. */
   readonly seed: number;
   readonly milliseconds: number;
+  /** It goes on until then, however slow the machine. */
+  readonly atLeast?: { readonly faults: number; readonly writes: number };
   readonly workers: number;
   readonly kinds: readonly FaultKind[];
   /** Between two faults. */
@@ -187,15 +189,19 @@ class Run {
   }
 
   async #strike(master: Member, workers: readonly Member[]) {
-    const { kinds, leastWaitMs, mostWaitMs, milliseconds } = this.#options;
+    const { kinds, leastWaitMs, mostWaitMs, milliseconds, atLeast } = this.#options;
     const plan = { kinds, leastWaitMs, mostWaitMs, workers: workers.length };
     const counts: Partial<Record<FaultKind, number>> = {};
     const endAt = performance.now() + milliseconds;
+    let count = 0;
     for (const fault of faults(this.#random, plan)) {
-      if (performance.now() + fault.waitMs > endAt) break;
+      const isEnough =
+        count >= (atLeast?.faults ?? 0) && this.#progress.acknowledged > (atLeast?.writes ?? 0);
+      if (isEnough && performance.now() + fault.waitMs > endAt) break;
       await delay(fault.waitMs);
       const member = fault.kind.endsWith('master') ? master : (workers[fault.worker] as Member);
       if (member.isHopeless) break;
+      count += 1;
       counts[fault.kind] = (counts[fault.kind] ?? 0) + 1;
       this.#tell(`${fault.kind}${fault.kind.endsWith('worker') ? ` (${member.name})` : ''}`);
       this.#progress.fault(fault.kind);

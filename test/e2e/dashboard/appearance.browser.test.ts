@@ -1,11 +1,16 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { chromiumPath } from '../../support/chromium-path.js';
 import { DashboardPage } from '../../support/dashboard-page.js';
+import { isInFull } from '../../support/in-full.js';
 import { databaseStatus, NOON, peerStatus, ScriptedStatus, statusOf } from '../../support/scripted-status.js';
 
-const LOOKS = (['light', 'dark'] as const).flatMap((colorScheme) =>
-  [1_280, 375].map((width) => ({ colorScheme, width })),
-);
+/** Each theme and each width; in full, each theme in each width. */
+const LOOKS = [
+  { colorScheme: 'light', width: 1_280 },
+  { colorScheme: 'dark', width: 375 },
+  ...(isInFull ? [{ colorScheme: 'dark', width: 1_280 } as const] : []),
+  ...(isInFull ? [{ colorScheme: 'light', width: 375 } as const] : []),
+] as const;
 
 const held = { id: 1, tid: 't1', path: 'orders/7', write: true, comment: 'node.update' } as const;
 
