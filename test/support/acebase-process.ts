@@ -253,13 +253,13 @@ export class AceBaseProcess {
   /** Closes the database and resolves when the process has ended by itself. */
   async closeAndEnd(): Promise<Exit> {
     await this.close();
-    return this.#process.endedWithin(20_000);
+    return this.#process.endedWithin(60_000);
   }
 
   /** Ends the process with `process.exit()`. */
   async exit(code = 0): Promise<Exit> {
     this.command('exit', { code }).catch(() => {});
-    return this.#process.endedWithin(20_000);
+    return this.#process.endedWithin(60_000);
   }
 
   /** Sends a signal, `SIGKILL` by default, and resolves when the process has ended. */

@@ -66,7 +66,7 @@ export class WatchedProcess {
   }
 
   /** Sends a signal, and resolves when the process has ended. It is killed if it ignores the signal. */
-  async end(signal: NodeJS.Signals, patience = 20_000): Promise<Exit> {
+  async end(signal: NodeJS.Signals, patience = 60_000): Promise<Exit> {
     if (!this.#exit) this.child.kill(signal);
     return this.endedWithin(patience);
   }

@@ -53,7 +53,7 @@ export class ServerProcess {
     try {
       const listening = server.#lines.first((line) => typeof line['port'] === 'number');
       const describe = () => `The server does not listen: ${server.describe()}`;
-      const first = await within(20_000, describe, Promise.race([listening, server.exited]));
+      const first = await within(60_000, describe, Promise.race([listening, server.exited]));
       if (server.#process.exit) throw new Error(`The server did not start: ${server.describe()}`);
       server.#port = (first as LogLine)['port'] as number;
       return server;

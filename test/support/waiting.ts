@@ -28,7 +28,7 @@ export async function within<T>(
  */
 export async function eventually<T>(
   attempt: () => T | Promise<T>,
-  { timeout = 30_000, interval = 50 }: { timeout?: number; interval?: number } = {},
+  { timeout = 60_000, interval = 50 }: { timeout?: number; interval?: number } = {},
 ): Promise<Exclude<Awaited<T>, undefined | false>> {
   const giveUpAt = performance.now() + timeout;
   for (;;) {

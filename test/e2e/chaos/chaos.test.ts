@@ -17,7 +17,7 @@ it(`loses nothing, and leaves nobody waiting, while processes and lines fail (se
     kinds: usualFaults,
     leastWaitMs: 500,
     mostWaitMs: 1500,
-    patienceMs: 25_000,
+    patienceMs: 50_000,
     // Shorter than usual, so that many faults find a cluster that has got over the last one.
     server: { reconnectGrace: '1s', masterSettle: '200ms' },
   });

@@ -18,7 +18,7 @@ it(`loses nothing with our client, though the IPC server is among the victims (s
     kinds: [...faultKinds, ...Array.from({ length: 12 }, () => 'kill-server' as const)],
     leastWaitMs: 500,
     mostWaitMs: 1500,
-    patienceMs: 25_000,
+    patienceMs: 50_000,
     client: true,
     server: { reconnectGrace: '2s' },
   });
