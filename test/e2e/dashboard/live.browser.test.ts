@@ -42,7 +42,7 @@ describe.runIf(chromiumPath !== undefined)('the dashboard, of a real cluster', (
     await waiter.set('counter', 0);
     await dashboard.sees('No worker holds a lock');
     await holder.hold('counter');
-    // Two of them for a moment: the lock of its subscription may not have been given back yet.
+    // For a moment, it may be shown with more than one.
     await dashboard.row(/Locks/, holderId).getByText('held').first().waitFor();
     const waiting = waiter.transaction('counter', { increment: 1 });
     await dashboard.row(/Locks/, waiterId).getByText('waits').waitFor();
