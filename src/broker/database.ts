@@ -79,18 +79,18 @@ export class Database {
   constructor(name: string, settings: DatabaseSettings) {
     this.name = name;
     this.#settings = settings;
-    const { clock, limits, incidents, kept, history } = settings;
+    const { clock, limits, history } = settings;
     this.#book = new GuestBook({ ...settings, database: name });
     this.#host = {
       receive: (sender, frame) => this.#hear(sender, frame),
       acknowledge: (sender, token) => this.#acknowledge(sender, token),
       left: (sender, cause) => this.#left(sender, cause),
     };
-    this.#parkingLot = new ParkingLot(clock, incidents, kept);
-    this.#stability = new Stability(clock, this.#peers);
+    this.#stability = new Stability(clock, this.#peers, () => this.#seat);
+    this.#parkingLot = new ParkingLot({ ...settings, framesSoFar: this.#stability.now });
     this.#farewells = new Farewells(clock);
     this.#seat = new MasterSeat(
-      { ...settings, database: name },
+      { ...settings, database: name, framesSoFar: this.#stability.now },
       {
         evict: (master) => this.#evict(master, 'answered no ping while another master waited'),
         settled: (master) => this.#succession.settled(master),

@@ -40,6 +40,8 @@ export interface MasterSeatSettings {
   readonly limits: Limits;
   /** What all mailboxes share. */
   readonly kept: ByteBudget;
+  /** How many frames have come to the database so far. */
+  framesSoFar(): number;
 }
 
 /** A second master that is kept waiting. */
@@ -55,6 +57,8 @@ export class MasterSeat {
   readonly #settings: MasterSeatSettings;
   readonly #host: MasterSeatHost;
   readonly #mailbox: Mailbox;
+  /** How many frames had come when the first message was kept that is no request: nobody sends it again if it is lost here. */
+  #keptSince: number | undefined;
   #master: Peer | undefined;
   #isSettling = false;
   #cancelSettling: Cancel | undefined;
@@ -88,7 +92,14 @@ export class MasterSeat {
 
   /** Keeps a message for the master. @returns false if there is no room */
   keep(mail: Mail): boolean {
-    return this.#mailbox.put(mail);
+    const isKept = this.#mailbox.put(mail);
+    if (isKept && mail.request === undefined) this.#keptSince ??= this.#settings.framesSoFar();
+    return isKept;
+  }
+
+  /** Up to how many frames of the database nothing of what came of them waits here, but for requests [PROTOCOL-14.7]. */
+  get caughtUpTo(): number {
+    return this.#keptSince === undefined ? Number.POSITIVE_INFINITY : this.#keptSince - 1;
   }
 
   /** A worker is gone: what it asked has no meaning any more. @returns how many requests were thrown away */
@@ -141,6 +152,7 @@ export class MasterSeat {
     this.#cancelSettling?.();
     // Requests are for any master; what else it was to hear is told anew to the next one, or was for it alone.
     this.#mailbox.discard(({ request }) => request === undefined);
+    this.#keptSince = undefined;
   }
 
   /**
@@ -222,6 +234,7 @@ export class MasterSeat {
   open(master: Peer): void {
     if (this.#master !== master || !this.#isSettling) return;
     this.#isSettling = false;
+    this.#keptSince = undefined;
     this.#host.release(master, this.#mailbox.takeAll());
   }
 

@@ -97,7 +97,9 @@ export class Outbox {
   /** Up to how many frames of the database the peer has read what came of them for it [PROTOCOL-14.7]. */
   get caughtUpTo(): number {
     if (this.#isClosed || !this.#settings.isTracked) return Number.POSITIVE_INFINITY;
-    return this.#pending.length === 0 ? Number.POSITIVE_INFINITY : this.#readUpTo;
+    const { parkingLot, peerId } = this.#settings;
+    const read = this.#pending.length === 0 ? Number.POSITIVE_INFINITY : this.#readUpTo;
+    return Math.min(read, parkingLot.caughtUpTo(peerId));
   }
 
   /** A token for the next ping, higher than all before. */

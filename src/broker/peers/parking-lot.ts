@@ -7,6 +7,18 @@ interface Parked {
   readonly peerId: string;
   readonly payload: Uint8Array;
   readonly cancelExpiry: Cancel;
+  /** How many frames had come to the database when it was parked. */
+  readonly since: number;
+}
+
+/** What a parking lot works with. */
+export interface ParkingLotSettings {
+  readonly clock: Clock;
+  readonly incidents: Incidents;
+  /** What all keep together. */
+  readonly kept: ByteBudget;
+  /** How many frames have come to the database so far. */
+  framesSoFar(): number;
 }
 
 /**
@@ -14,22 +26,25 @@ interface Parked {
  * with `largeMessages: 'http'`.
  */
 export class ParkingLot {
-  readonly #clock: Clock;
-  readonly #incidents: Incidents;
-  readonly #kept: ByteBudget;
+  readonly #settings: ParkingLotSettings;
   readonly #parked = new Map<string, Parked>();
-  readonly #bytesByPeer = new Map<string, number>();
+  /** By peer, and in the order of their coming. */
+  readonly #byPeer = new Map<string, { bytes: number; readonly parked: Set<Parked> }>();
   #nextId = 1;
 
-  constructor(clock: Clock, incidents: Incidents, kept: ByteBudget) {
-    this.#clock = clock;
-    this.#incidents = incidents;
-    this.#kept = kept;
+  constructor(settings: ParkingLotSettings) {
+    this.#settings = settings;
   }
 
   /** The bytes that wait for that peer. */
   bytesFor(peerId: string): number {
-    return this.#bytesByPeer.get(peerId) ?? 0;
+    return this.#byPeer.get(peerId)?.bytes ?? 0;
+  }
+
+  /** Up to how many frames of the database that peer has picked up what came of them for it [PROTOCOL-14.7]. */
+  caughtUpTo(peerId: string): number {
+    for (const { since } of this.#byPeer.get(peerId)?.parked ?? []) return since - 1;
+    return Number.POSITIVE_INFINITY;
   }
 
   /**
@@ -38,15 +53,20 @@ export class ParkingLot {
    * @returns the id under which it can be picked up; `undefined` if there is no room
    */
   park(peerId: string, payload: Uint8Array): string | undefined {
-    if (!this.#kept.take(payload.length)) return undefined;
+    const { clock, incidents, kept, framesSoFar } = this.#settings;
+    if (!kept.take(payload.length)) return undefined;
     const messageId = `m${this.#nextId++}`;
-    const cancelExpiry = this.#clock.schedule(PARKING_TIME_MS, () => {
+    const cancelExpiry = clock.schedule(PARKING_TIME_MS, () => {
       this.#remove(messageId);
       const fields = { peer: peerId, bytes: payload.length };
-      this.#incidents.record('parking-expired', fields, 'a large message was not picked up in time');
+      incidents.record('parking-expired', fields, 'a large message was not picked up in time');
     });
-    this.#parked.set(messageId, { peerId, payload: new Uint8Array(payload), cancelExpiry });
-    this.#bytesByPeer.set(peerId, this.bytesFor(peerId) + payload.length);
+    const parked = { peerId, payload: new Uint8Array(payload), cancelExpiry, since: framesSoFar() };
+    this.#parked.set(messageId, parked);
+    const ofPeer = this.#byPeer.get(peerId) ?? { bytes: 0, parked: new Set<Parked>() };
+    ofPeer.bytes += payload.length;
+    ofPeer.parked.add(parked);
+    this.#byPeer.set(peerId, ofPeer);
     return messageId;
   }
 
@@ -76,9 +96,10 @@ export class ParkingLot {
     const { peerId, payload, cancelExpiry } = parked;
     cancelExpiry();
     this.#parked.delete(messageId);
-    this.#kept.give(payload.length);
-    const rest = this.bytesFor(peerId) - payload.length;
-    if (rest > 0) this.#bytesByPeer.set(peerId, rest);
-    else this.#bytesByPeer.delete(peerId);
+    this.#settings.kept.give(payload.length);
+    const ofPeer = this.#byPeer.get(peerId);
+    ofPeer?.parked.delete(parked);
+    if (ofPeer !== undefined) ofPeer.bytes -= payload.length;
+    if (ofPeer?.parked.size === 0) this.#byPeer.delete(peerId);
   }
 }

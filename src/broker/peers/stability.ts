@@ -1,3 +1,4 @@
+import type { MasterSeat } from '../masters/master-seat.js';
 import type { Cancel, Clock } from '../ports.js';
 import type { Peer } from './peer.js';
 import { stable } from './session.js';
@@ -9,18 +10,23 @@ const SWEEP_MS = 100;
  * Tells clients which of their messages have arrived everywhere, so that they need not keep them any longer
  * [PROTOCOL-14.7]: a client sends the others again if this server dies.
  *
- * The frames of a database are counted as they come; each outbox knows up to which count its peer has read everything.
- * The least of these, of all peers that are there or away, has arrived everywhere.
+ * The frames of a database are counted as they come. Whatever holds messages on their way knows up to which count nothing of
+ * them is left in it: the outbox of each peer that is there or away, with what is parked for it, and the mailbox of a master
+ * that has not opened its file. The least of these has arrived everywhere. Requests do not count: a client asks again for
+ * what was not answered.
  */
 export class Stability {
   readonly #clock: Clock;
   readonly #peers: ReadonlyMap<string, Peer>;
+  readonly #seat: () => Pick<MasterSeat, 'caughtUpTo'>;
   #count = 0;
   #cancelSweep: Cancel | undefined;
 
-  constructor(clock: Clock, peers: ReadonlyMap<string, Peer>) {
+  /** @param seat what is kept for the master */
+  constructor(clock: Clock, peers: ReadonlyMap<string, Peer>, seat: () => Pick<MasterSeat, 'caughtUpTo'>) {
     this.#clock = clock;
     this.#peers = peers;
+    this.#seat = seat;
   }
 
   /** How many frames have come. */
@@ -44,7 +50,7 @@ export class Stability {
 
   #sweep(): void {
     this.#cancelSweep = undefined;
-    let least = this.#count;
+    let least = Math.min(this.#count, this.#seat().caughtUpTo);
     for (const peer of this.#peers.values()) least = Math.min(least, peer.outbox.caughtUpTo);
     let isMoreToCome = false;
     for (const peer of this.#peers.values()) {

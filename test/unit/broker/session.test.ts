@@ -386,4 +386,63 @@ describe('what has arrived everywhere [PROTOCOL-14.7]', () => {
     lab.clock.advance(2_000);
     expect(stable(a)).toEqual(['stable:1']);
   });
+
+  it('waits for what is kept for a master that has not opened its file, until that has read it, or is gone', () => {
+    const lab = new BrokerLab({ reconnectGrace: 10_000 });
+    const a = lab.connectClient('peerA', A);
+    const first = lab.connectClient('[master]', M);
+    a.tells(event(1), '[master]');
+    a.tells({ type: 'notification', data: { type: 'x' } });
+    lab.clock.advance(1_000);
+    expect(first.messages('event')).toEqual([]);
+    expect(stable(a)).toEqual([]);
+    first.isReading = false;
+    first.says('ready');
+    lab.clock.advance(1_000);
+    expect(stable(a)).toEqual([]);
+    first.isReading = true;
+    first.read();
+    lab.clock.advance(1_000);
+    expect(numbers(first)).toEqual([1]);
+    expect(stable(a)).toEqual(['stable:2']);
+
+    first.tells({ type: 'bye' });
+    const second = lab.connectClient('[master]', 'session-of-another');
+    a.tells(event(2), '[master]');
+    lab.clock.advance(1_000);
+    expect(stable(a)).toEqual(['stable:2']);
+    second.tells({ type: 'bye' });
+    lab.clock.advance(1_000);
+    expect(stable(a)).toEqual(['stable:2', 'stable:3']);
+  });
+
+  it('waits for a master that is away before it has opened its file', () => {
+    const lab = new BrokerLab({ reconnectGrace: 10_000 });
+    const a = lab.connectClient('peerA', A);
+    const master = lab.connectClient('[master]', M);
+    master.leaves();
+    a.tells(event(1), '[master]');
+    lab.clock.advance(1_000);
+    expect(stable(a)).toEqual([]);
+    const again = lab.connectClient('[master]', M, counted(master));
+    again.says('ready');
+    lab.clock.advance(1_000);
+    expect(numbers(again)).toEqual([1]);
+    expect(stable(a)).toEqual(['stable:1']);
+  });
+
+  it('waits for a long message that is to be picked up', () => {
+    const lab = new BrokerLab({ reconnectGrace: 10_000, largeMessages: 'http', maxPayload: 100 });
+    lab.connectClient('[master]', M).says('ready');
+    const [a, b] = [lab.connectClient('peerA', A), lab.connectClient('peerB', B)];
+    a.tells({ ...event(1), text: 'x'.repeat(100) }, 'peerB');
+    a.tells(event(2), 'peerB');
+    lab.clock.advance(1_000);
+    expect(numbers(b)).toEqual([2]);
+    expect(stable(a)).toEqual([]);
+    const messageId = b.received.find((text) => text.startsWith('get:'))?.slice('get:'.length) ?? '';
+    expect(lab.broker.pickUp('mydb_data', 'peerB', messageId)).toBeDefined();
+    lab.clock.advance(1_000);
+    expect(stable(a)).toEqual(['stable:2']);
+  });
 });
