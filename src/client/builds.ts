@@ -14,6 +14,7 @@ import type { IndexClass } from './handed-module.js';
 import type { IndexFileMethods, ReadIndexFile } from './index-files.js';
 import type { OpeningMethods } from './opening.js';
 import type { IndexMethods } from './query-caches.js';
+import type { PlacedWrites } from './write-order.js';
 
 /** What is replaced in AceBase's class of remote peers. */
 export type RemotePeerMethods = Pick<
@@ -30,7 +31,7 @@ export interface Build {
   /** Its class of indexes; `undefined` if that shows only when a database has one. */
   readonly indexClass: IndexClass | undefined;
   /** Its functions for files; `undefined` if there is no way to them. */
-  readonly files: (FileMethods & OpeningMethods) | undefined;
+  readonly files: (FileMethods & OpeningMethods & PlacedWrites) | undefined;
   readonly storageSettings: object | undefined;
   readonly classes: ValueClasses;
   createId(): string;
@@ -165,10 +166,11 @@ function loadBuild(folder: string, version: string, root: string, format: FoundB
     must(Object.hasOwn(indexClass.prototype, name) || undefined, `DataIndex.${name}`);
   }
   const files = must(
-    loaded('promise-fs/index.js')['pfs'] as (FileMethods & OpeningMethods) | undefined,
+    loaded('promise-fs/index.js')['pfs'] as (FileMethods & OpeningMethods & PlacedWrites) | undefined,
     'pfs',
   );
-  for (const name of ['write', 'close', 'open', 'mkdir'] as const) must(files[name], `pfs.${name}`);
+  for (const name of ['write', 'ftruncate', 'close', 'open', 'mkdir'] as const)
+    must(files[name], `pfs.${name}`);
   const core = load('acebase-core') as ValueClasses & { ID: { generate(): string } };
   must(core.PathReference, 'PathReference in acebase-core');
   const settings = ['storage/storage-settings.js', 'storage.js', 'storage/index.js'].find((path) =>

@@ -19,12 +19,13 @@ import {
 import { repairIndexFiles } from './index-files.js';
 import { checkInstallOptions, type InstallOptions } from './install-options.js';
 import { checkRole, portOf, soundConfig } from './ipc-settings.js';
-import { closeAllAfterWrites, holdAllFiles } from './node-files.js';
+import { closeAllAfterWrites, holdAllFiles, writeAllInOrder } from './node-files.js';
 import { HeldFiles } from './opening.js';
 import { repairQueryCaches } from './query-caches.js';
 import { RemotePeer } from './remote-peer.js';
 import type { RepairName } from './repairs.js';
 import { watchForUnpatchedCopies } from './unpatched-copies.js';
+import { writeInOrder } from './write-order.js';
 
 export type { TlsOptions } from './acebase.js';
 export type { InstallOptions } from './install-options.js';
@@ -220,9 +221,9 @@ function sayTooLate(ipc: RemoteIPCPeer): void {
 }
 
 /** @returns what undoes it */
-function patchFiles(files: Build['files'], held: HeldFiles, closesLate: () => boolean): (() => void)[] {
-  if (files === undefined) return [closeAllAfterWrites(closesLate), holdAllFiles(held)];
-  return [closeAfterWrites(files, closesLate), held.patch(files)];
+function patchFiles(files: Build['files'], held: HeldFiles, isOn: () => boolean): (() => void)[] {
+  if (files === undefined) return [writeAllInOrder(isOn), closeAllAfterWrites(isOn), holdAllFiles(held)];
+  return [writeInOrder(files, isOn), closeAfterWrites(files, isOn), held.patch(files)];
 }
 
 function repairsOfIndexes({ methods, readFromFile }: IndexClass, has: Switches): (() => void)[] {

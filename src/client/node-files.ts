@@ -1,15 +1,60 @@
 /**
- * What file-writes.ts and opening.ts do, where AceBase's own functions for files cannot be reached: with those of Node.js,
+ * What file-writes.ts, write-order.ts and opening.ts do, where AceBase's own functions for files cannot be reached: with those of Node.js,
  * and so for every file of the process. AceBase looks them up at each call.
  */
 
 import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import type { HeldFiles } from './opening.js';
+import { type PlacedWrites, writeInOrder } from './write-order.js';
 
 type Callback = (error: Error | null, ...results: unknown[]) => void;
 type Method = (...details: unknown[]) => void;
-type Name = 'write' | 'close' | 'open' | 'mkdir';
+type Name = 'write' | 'ftruncate' | 'close' | 'open' | 'mkdir';
+
+/** Writes to one place of a file in order: right for any other user of it, too. @returns what undoes it */
+export function writeAllInOrder(isOn: () => boolean): () => void {
+  const { write, ftruncate } = fs;
+  const asPromise =
+    (method: Method) =>
+    (...details: unknown[]): Promise<unknown> =>
+      new Promise((resolve, reject) => {
+        method(...details, (error: unknown, bytesWritten: unknown, buffer: unknown) => {
+          if (error instanceof Error) reject(error);
+          else resolve({ bytesWritten, buffer });
+        });
+      });
+  const ordered: PlacedWrites = {
+    write: asPromise(write as unknown as Method),
+    ftruncate: asPromise(ftruncate as unknown as Method),
+  };
+  writeInOrder(ordered, isOn);
+  // Not within a promise: what a callback throws is to be seen as ever.
+  const tell = (doing: Promise<unknown>, callback: Callback): void =>
+    void doing.then(
+      (result) => {
+        const { bytesWritten, buffer } = result as { bytesWritten: unknown; buffer: unknown };
+        process.nextTick(callback, null, bytesWritten, buffer);
+      },
+      (error: unknown) => process.nextTick(callback, error),
+    );
+  const undo = [
+    replace('write', (original, file, ...rest) => {
+      const [, offset, length, place, callback] = rest;
+      const isPlaced = [offset, length, place].every((detail) => typeof detail === 'number');
+      if (!isOn() || !isPlaced || typeof callback !== 'function') original(file, ...rest);
+      else tell(ordered.write(file as number, ...rest.slice(0, -1)), callback as Callback);
+    }),
+    replace('ftruncate', (original, file, ...rest) => {
+      const [length, callback] = rest;
+      if (!isOn() || typeof length !== 'number' || typeof callback !== 'function') original(file, ...rest);
+      else tell(ordered.ftruncate(file as number, length), callback as Callback);
+    }),
+  ];
+  return () => {
+    for (const each of undo) each();
+  };
+}
 
 /**
  * Closes a file when all that is being written to it has ended: right for any other user of it, too.

@@ -1,5 +1,6 @@
 import { systemClock } from '../platform/clock.js';
 import { loggerOf, type Message, type RemoteIPCPeer } from './acebase.js';
+import { type AllocationAnswer, BulkSpace } from './bulk-space.js';
 import { type RecordRange, SpaceReserve } from './space-reserve.js';
 
 /** Milliseconds that a process which closes waits for what it asked for ahead, to give it back. */
@@ -23,6 +24,7 @@ export interface SpaceSettings {
 export class Space {
   readonly #settings: SpaceSettings;
   readonly #reserve: SpaceReserve;
+  readonly #bulk: BulkSpace;
   /** What was asked for ahead, until it is here. */
   readonly #coming = new Set<Promise<void>>();
   #isClosing = false;
@@ -34,19 +36,25 @@ export class Space {
       ask: (records) => this.#askAhead(records),
       giveBack: (ranges) => this.#giveBack(ranges),
     });
+    this.#bulk = new BulkSpace({
+      ask: (allocation) => this.#allocate(allocation),
+      giveBack: (ranges) => this.#giveBack(ranges),
+    });
   }
 
   /**
    * Does what AceBase asks of the master, if it is about space.
    *
-   * @returns the master's answer; `undefined` if it is about something else, or to be asked as AceBase does
+   * @returns the master's answer; `undefined` if it is about something else
    */
   request(data: unknown): Promise<unknown> | undefined {
     const { type, records, ranges } = data as { type: string; records: number; ranges: RecordRange[] };
     if (type === 'fst.allocate') {
       const mayTake = !this.#isClosing && this.#settings.isInTouch();
       const allocation = mayTake ? this.#reserve.take(records) : undefined;
-      return allocation === undefined ? undefined : Promise.resolve({ ok: true, allocation });
+      return allocation === undefined
+        ? this.#bulk.allocate(records)
+        : Promise.resolve({ ok: true, allocation });
     }
     if (type === 'fst.release') {
       // The unlock comes behind it: who waits for this answer keeps all others waiting.
@@ -92,10 +100,26 @@ export class Space {
     });
   }
 
+  async #allocate(records: number): Promise<AllocationAnswer> {
+    const { ipc } = this.#settings;
+    try {
+      return (await ipc.request(this.#messageOf({ type: 'fst.allocate', records }))) as AllocationAnswer;
+    } catch (error) {
+      // As AceBase does where it asks itself.
+      loggerOf(ipc.storage).error(error);
+      throw error;
+    }
+  }
+
   #ask(data: object): Promise<unknown> {
-    const { ipc, createId, letWait } = this.#settings;
-    const message = { type: 'request', id: createId(), from: ipc.id, to: ipc.masterPeerId, data };
+    const { ipc, letWait } = this.#settings;
+    const message = this.#messageOf(data);
     letWait(message);
     return ipc.request(message);
+  }
+
+  #messageOf(data: object): Message {
+    const { ipc, createId } = this.#settings;
+    return { type: 'request', id: createId(), from: ipc.id, to: ipc.masterPeerId, data };
   }
 }

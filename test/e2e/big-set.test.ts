@@ -3,7 +3,7 @@ import { setMany } from '../support/big-set.js';
 import { Cluster } from '../support/cluster.js';
 
 /** By default 100 requests of each kind have a place: fewer places, and fewer children, are the same sooner. */
-const options = { maxOutstandingRequests: 10 };
+const options = { maxOutstandingRequests: 5 };
 
 it.each([
   ['stock clients', false],
@@ -14,10 +14,10 @@ it.each([
     const cluster = await Cluster.start({ options });
     onTestFinished(() => cluster.end());
     const [, worker, other] = await cluster.form(2, { client });
-    await setMany(worker, other, 250);
+    await setMany(worker, other, 100);
     expect(cluster.server.describe()).not.toContain('IPC_REQUEST_');
     await cluster.close();
     const stored = await cluster.reopened((file) => file.get<object>('many'));
-    expect(Object.keys(stored)).toHaveLength(250);
+    expect(Object.keys(stored)).toHaveLength(100);
   },
 );

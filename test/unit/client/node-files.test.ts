@@ -1,7 +1,7 @@
 import fs, { write as writeOfModule } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { closeAllAfterWrites } from '../../../src/client/node-files.js';
+import { closeAllAfterWrites, writeAllInOrder } from '../../../src/client/node-files.js';
 
 describe('with the functions of Node.js, where there is no way to those of AceBase', () => {
   /** Node.js, with writes that end when the test wants. */
@@ -42,5 +42,37 @@ describe('with the functions of Node.js, where there is no way to those of AceBa
     fs.write(7, 'ab', () => undefined);
     fs.close(7);
     expect(steps).toEqual(['7 is closed']);
+  });
+});
+
+describe('the order of writes, with the functions of Node.js', () => {
+  it('is kept for each place of a file, and what is written otherwise does not wait', async () => {
+    const original = { write: fs.write, ftruncate: fs.ftruncate };
+    const steps: string[] = [];
+    const ends: (() => void)[] = [];
+    const late = (...details: unknown[]) => {
+      const callback = details.pop() as (error: Error | null, bytes?: unknown, buffer?: unknown) => void;
+      steps.push(details.join(' '));
+      ends.push(() => callback(null, details[3], details[1]));
+    };
+    Object.assign(fs, { write: late, ftruncate: late });
+    const undo = writeAllInOrder(() => true);
+    onTestFinished(() => {
+      undo();
+      Object.assign(fs, original);
+      syncBuiltinESMExports();
+    });
+    const [older, newer] = ['older', 'newer'].map((text) => Buffer.from(text)) as [Buffer, Buffer];
+    const first = new Promise((resolve) => fs.write(7, older, 0, 5, 64, (_error, bytes) => resolve(bytes)));
+    const second = new Promise((resolve) => fs.write(7, newer, 0, 5, 64, (_error, bytes) => resolve(bytes)));
+    fs.write(7, 'at the end', () => undefined);
+    fs.ftruncate(7, 100, () => undefined);
+    fs.ftruncate(7, 200, () => undefined);
+    expect(steps).toEqual(['7 older 0 5 64', '7 at the end', '7 100']);
+    ends[0]?.();
+    expect(await first).toBe(5);
+    expect(steps.slice(3)).toEqual(['7 newer 0 5 64']);
+    ends[3]?.();
+    expect(await second).toBe(5);
   });
 });
