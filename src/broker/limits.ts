@@ -34,7 +34,7 @@ export interface Limits {
   readonly lockRecovery: boolean;
 }
 
-/** What a request that waits for its turn counts beside its message, in bytes: about a quarter of what Node takes for it. */
+/** What a request that waits for its turn counts beside its message, in bytes: about a third of what Node takes for it. */
 export const WAITING_REQUEST_BYTES = 128;
 
 /** Requests that are failed in one turn when no master has come for them in time; the rest follows in the next one. */
