@@ -7,7 +7,7 @@ const seed = 7;
 
 /** `npm run test:nightly` plays longer ones with other seeds: `npm run chaos -- --minutes N --seed N`. */
 it(`loses nothing, and leaves nobody waiting, while processes and lines fail (seed ${seed})`, {
-  timeout: 300_000,
+  timeout: 600_000,
 }, async () => {
   const report = await chaos({
     seed,

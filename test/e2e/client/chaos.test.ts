@@ -7,7 +7,7 @@ const seed = 3;
 
 /** `npm run test:nightly` plays longer ones with other seeds: `npm run chaos -- --client --faults kill-server,…`. */
 it(`loses nothing with our client, though the IPC server is among the victims (seed ${seed})`, {
-  timeout: 240_000,
+  timeout: 600_000,
 }, async () => {
   const report = await chaos({
     seed,
