@@ -218,8 +218,13 @@ export const ERRORS = {
 
   // HTTP endpoints.
   IPC_HTTP_UNAUTHORIZED: {
-    summary: 'The token is missing or wrong, or the peer with that id is not connected.',
-    remedy: 'Send the token as `Authorization: Bearer …` or `t=…`, and the id of a connected peer.',
+    summary: 'The token is missing or wrong, or the server does not serve that database.',
+    remedy: 'Send the token of this server, or of that database, as `Authorization: Bearer …` or `t=…`.',
+    status: 401,
+  },
+  IPC_HTTP_NO_PEER: {
+    summary: 'No peer with that id is connected.',
+    remedy: 'Send the id of a connected peer as `id=…`.',
     status: 401,
   },
   IPC_HTTP_NOT_FOUND: {

@@ -2,6 +2,7 @@ require('./quiet.js');
 const { endWithConnection } = require('./end-with-connection.js');
 const { ipcSettings } = require('./ipc-settings.js');
 const { untilNoMaster } = require('./until-no-master.js');
+const { untilServerStays } = require('./until-server-stays.js');
 const { AceBase } = require('acebase');
 
 const ipc = ipcSettings('master');
@@ -18,7 +19,10 @@ async function start() {
   db.ready(() => process.send('ready'));
 
   // pm2 stops a process with SIGINT.
-  process.once('SIGINT', () => db.close());
+  process.once('SIGINT', async () => {
+    await untilServerStays(ipc);
+    db.close();
+  });
 }
 
 start();

@@ -72,6 +72,11 @@ export class Switch {
         this.#tallies.session.came(frame.length);
         this.#settings.seat.ready(sender);
         return true;
+      case 'cleared':
+        if (sender.session === undefined) return this.#refuseFrame(sender, frame);
+        this.#tallies.session.came(frame.length);
+        sender.session.hasCleared = true;
+        return true;
       case 'claim':
         if (!this.#settings.desk.olderLocks.claim(sender, frame)) return this.#refuseFrame(sender, frame);
         this.#tallies.session.came(frame.length);

@@ -39,6 +39,9 @@ export const MAX_KEPT_UNITS = 64 * 1024 * 1024;
 /** Milliseconds that peers have to come back to a server that does not say how long it waits for them. */
 const RETURN_MS = 10_000;
 
+/** Milliseconds that a master which is closed waits for a server that is not there, to say goodbye to it. */
+const GOODBYE_MS = 3_000;
+
 /** Milliseconds that a server has to end the line of a peer that said goodbye. */
 const FAREWELL_MS = 3_000;
 
@@ -95,6 +98,8 @@ export class RemotePeer {
   #isClosing = false;
   #hasBeenConnected = false;
   readonly #failures = new FailureNotices(systemClock);
+  /** Those who wait for a connection. */
+  #whenConnected: (() => void)[] = [];
   /** Resolves when the file is open. */
   readonly #opened: Promise<void>;
   /** Whether this process may take part. It says so at its first welcome. */
@@ -222,8 +227,8 @@ export class RemotePeer {
   send(message: Message): void {
     // Who asked for that lock will not hear of it.
     if (this.#isClosing && message.type === 'lock-result') this.#incoming.releaseLocksOfOthers();
-    if (this.#isClosing || !this.#isToBeSent(message)) return;
-    if (message.type === 'bye') this.#locks.giveBackIdle();
+    if (this.#isClosing || this.#isForSuccessor(message) || !this.#isToBeSent(message)) return;
+    if (message.type === 'bye') this.#beforeGoodbye();
     const frame = frameOf(message, this.#outgoing);
     if (message.type.endsWith('result')) this.#answers.answer(message);
     if (!this.#outflow.add(frame)) this.#noRoom(message);
@@ -240,7 +245,20 @@ export class RemotePeer {
     if (this.#isClosing) return undefined;
     // A master that said goodbye would go on making its file, beside the next one.
     if (this.#ipc.isMaster && this.acceptance.isAccepted && !this.#isReady) return this.#opened;
+    // One that goes without a word is waited for: the server may just be restarted, and know it by its session alone.
+    if (this.#ipc.isMaster && this.#hasSessions && !this.#connection.isOpen) return this.#untilConnected();
     return this.#space.close();
+  }
+
+  /** Resolves when there is a connection again, or after a while. */
+  #untilConnected(): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = systemClock.schedule(GOODBYE_MS, resolve);
+      this.#whenConnected.push(() => {
+        cancel();
+        resolve();
+      });
+    });
   }
 
   /** Gets a lock, when this process may take part. @throws {IPCError} if it may not */
@@ -267,6 +285,19 @@ export class RemotePeer {
     // A new index is told of right before the lock; its file may still be read.
     const { _annoucedIndexes: announced } = this.#ipc.storage;
     if (announced !== undefined && announced.size > 0) await Promise.allSettled(announced.values());
+  }
+
+  #beforeGoodbye(): void {
+    const { isMaster, _exiting, _locks } = this.#ipc;
+    this.#locks.giveBackIdle();
+    // AceBase waits for that, and grants no more.
+    if (isMaster && _exiting && _locks.length === 0 && this.#hasSessions) this.#outflow.say('cleared');
+  }
+
+  /** A master that closes grants no new locks. A server of this package asks the next one, if this one says nothing. */
+  #isForSuccessor({ type, ok, reason }: Message): boolean {
+    if (type !== 'lock-result' || ok !== false || !this.#hasSessions) return false;
+    return this.#ipc._exiting && String(reason).includes('the IPC peer is exiting');
   }
 
   #isToBeSent(message: Message): boolean {
@@ -344,6 +375,7 @@ export class RemotePeer {
     this.#hasBeenConnected = true;
     this.#settings.onStatus({ kind: 'connected', database: this.#ipc.dbname, resumed: isResumed });
     this.#accept();
+    for (const go of this.#whenConnected.splice(0)) go();
   }
 
   /** The server lets this process take part. */

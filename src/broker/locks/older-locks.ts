@@ -33,6 +33,8 @@ export class OlderLocks {
   readonly #settings: OlderLocksSettings;
   /** Whether all locks are known: no later master leaves such that are not. */
   #areKnown = false;
+  /** Whether the master that had granted them has said that all have ended. */
+  #haveEnded = false;
   #hold: { cancel: Cancel } | undefined;
   #hasHeld = false;
   /** Whether anybody came that was there before. */
@@ -61,9 +63,11 @@ export class OlderLocks {
   }
 
   /** A master has left: what was granted since is in the ledger. */
-  masterLeft(): void {
+  masterLeft({ session }: Pick<Peer, 'session'>): void {
     this.#areKnown = true;
     this.#endedEarly = [];
+    if (session?.isReturning === true && session.hasCleared) this.#haveEnded = true;
+    if (this.#haveEnded) return;
     // It knew its locks of before; its successor does not, and their holders may not be back yet.
     const left = this.#returnUntil - this.#settings.clock.now();
     if (this.#hasSeenReturn && left > 0) this.#holdFor(left);

@@ -189,13 +189,13 @@ export class MasterDesk {
   }
 
   /** The master is no longer part of the database; it may still answer what it was asked. */
-  masterLeft(): void {
+  masterLeft(master: Peer): void {
     this.proof.cancel();
     if (!this.#ledger.isEmpty || this.#returns.areUnderWay) this.#isInDoubt = true;
     this.#returns.forget();
     if (this.#settings.limits.lockRecovery) this.#ledger.orphanAll();
     else this.#ledger.clear();
-    this.olderLocks.masterLeft();
+    this.olderLocks.masterLeft(master);
     this.#expiry.masterLeft();
     for (const mail of this.#indexCreations.end()) this.#keep(mail);
     for (const { open, payload } of this.#gate.end()) this.#keep(mailOf(open, payload));

@@ -53,7 +53,7 @@ export class Succession {
     this.formerEnded();
     this.#former = master;
     this.#settings.seat.vacate();
-    this.#settings.desk.masterLeft();
+    this.#settings.desk.masterLeft(master);
   }
 
   /** A worker is no longer part of the database. A master that is there is told like all others. */

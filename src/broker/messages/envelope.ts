@@ -8,6 +8,7 @@ const SEMICOLON = 0x3b;
 const PREFIX_TO = ascii('to:');
 const PING = ascii('ping');
 const READY = ascii('ready');
+const CLEARED = ascii('cleared');
 
 /** What a claim of locks begins with [PROTOCOL-14.6]. */
 export const CLAIM = ascii('locks:');
@@ -17,10 +18,10 @@ const MAX_ADDRESS_BYTES = 128;
 
 /**
  * What an inbound text frame is, by its first bytes: `broadcast`, `{…}` for every other peer of the database
- * [PROTOCOL-3.4]; `directed`, `to:<id>;{…}` [PROTOCOL-3.3]; `ping` [PROTOCOL-3.6]; `ready` and `claim`, words of
- * clients that have a session [PROTOCOL-14.5, 14.6]; or nothing of the grammar.
+ * [PROTOCOL-3.4]; `directed`, `to:<id>;{…}` [PROTOCOL-3.3]; `ping` [PROTOCOL-3.6]; `ready`, `cleared` and
+ * `claim`, words of clients that have a session [PROTOCOL-14.5, 14.6]; or nothing of the grammar.
  */
-export type Envelope = 'broadcast' | 'directed' | 'ping' | 'ready' | 'claim' | 'malformed';
+export type Envelope = 'broadcast' | 'directed' | 'ping' | 'ready' | 'cleared' | 'claim' | 'malformed';
 
 /** Tells what a frame is, without allocating. */
 export function envelopeOf(frame: Uint8Array): Envelope {
@@ -28,6 +29,7 @@ export function envelopeOf(frame: Uint8Array): Envelope {
   if (startsWith(frame, PREFIX_TO)) return 'directed';
   if (frame.length === PING.length && startsWith(frame, PING)) return 'ping';
   if (frame.length === READY.length && startsWith(frame, READY)) return 'ready';
+  if (frame.length === CLEARED.length && startsWith(frame, CLEARED)) return 'cleared';
   if (startsWith(frame, CLAIM)) return 'claim';
   return 'malformed';
 }

@@ -63,6 +63,8 @@ export class Session {
   received = 0;
   /** Whether it told which locks it holds: it holds no others. */
   hasClaimed = false;
+  /** For a master: whether it said that all locks that it ever granted have ended [PROTOCOL-14.6]. */
+  hasCleared = false;
   /** Frames of it that are known to have reached everybody they were for, and the check that is under way. */
   stable = 0;
   check: { readonly count: number; readonly at: number } | undefined;

@@ -23,7 +23,7 @@ const PROGRAMS = [
   'start-db-server.js',
   'end-with-connection.js',
   'release-clients.js',
-  'until-no-master.js',
+  'until-server-stays.js',
 ];
 
 /** What {@link authoritySteps} makes. */

@@ -16,7 +16,7 @@ export interface SystemdSurroundings {
   readonly password: string;
 }
 
-const PROGRAMS = ['start-db.js', 'end-with-connection.js', 'release-clients.js', 'until-no-master.js'];
+const PROGRAMS = ['start-db.js', 'end-with-connection.js', 'release-clients.js'];
 
 /** What systemd would read otherwise than it is meant. */
 const UNSAFE_PATH = /[^A-Za-z0-9/_.@+-]/;

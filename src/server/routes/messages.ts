@@ -16,7 +16,7 @@ export function addMessageRoutes(app: Hono<RouteEnvironment>, routes: RouteConte
     if (context.req.method !== 'GET') throw new RefusedRequest('IPC_REFUSED_METHOD', { Allow: 'GET' });
     const { database, query } = authorize(context, routes.gatekeeper);
     const peerId = queryParameter(query, 'id') ?? '';
-    if (!routes.broker.hasPeer(database, peerId)) throw new RefusedRequest('IPC_HTTP_UNAUTHORIZED');
+    if (!routes.broker.hasPeer(database, peerId)) throw new RefusedRequest('IPC_HTTP_NO_PEER');
     const message = routes.broker.pickUp(database, peerId, queryParameter(query, 'msg') ?? '');
     if (message === undefined) throw new RefusedRequest('IPC_HTTP_NOT_FOUND');
     return context.body(new Uint8Array(message), 200, { 'Content-Type': 'application/json; charset=utf-8' });
@@ -28,7 +28,7 @@ async function send(context: Context<RouteEnvironment>, routes: RouteContext): P
   const { database, query } = authorize(context, gatekeeper);
   const peerId = queryParameter(query, 'id') ?? '';
   const line = broker.lineOf(database, peerId);
-  if (line === undefined) throw new RefusedRequest('IPC_HTTP_UNAUTHORIZED');
+  if (line === undefined) throw new RefusedRequest('IPC_HTTP_NO_PEER');
   const result = await readBody(context.env.incoming, maxHttpMessage, inboundMemory);
   switch (result.outcome) {
     case 'too-large':
@@ -39,7 +39,7 @@ async function send(context: Context<RouteEnvironment>, routes: RouteContext): P
       return context.body(null, 400);
     case 'complete':
       // It may have left while the body came in; or it is on another line by now, and says the same again there.
-      if (broker.lineOf(database, peerId) !== line) throw new RefusedRequest('IPC_HTTP_UNAUTHORIZED');
+      if (broker.lineOf(database, peerId) !== line) throw new RefusedRequest('IPC_HTTP_NO_PEER');
       if (!isUtf8(result.body) || !broker.post(database, peerId, result.body)) {
         throw new RefusedRequest('IPC_HTTP_BAD_MESSAGE');
       }

@@ -277,6 +277,33 @@ describe('a new server [PROTOCOL-14.6]', () => {
     expect(next.messages('lock-request')).toMatchObject([{ data: { tid: 'new' } }]);
   });
 
+  it('does not wait if that one said that all its locks have ended', () => {
+    const { lab, worker } = returned();
+    const master = lab.connectClient('[master]', M, 3);
+    master.says('ready');
+    master.says('cleared');
+    master.tells({ type: 'bye' });
+    for (const session of [`${M}2`, `${M}3`]) {
+      const next = lab.connectClient('[master]', session);
+      next.says('ready');
+      ask(worker, session);
+      expect(next.messages('lock-request')).toMatchObject([{ data: { tid: session } }]);
+      next.tells({ type: 'lock-result', id: `ask-${session}`, ok: false, reason: 'x' }, 'peerA');
+      next.tells({ type: 'bye' });
+    }
+  });
+
+  it('waits though one says so that was not there before: it does not know', () => {
+    const { lab, worker } = returned();
+    const fresh = lab.connectClient('[master]', `${M}2`);
+    for (const word of ['ready', 'cleared']) fresh.says(word);
+    fresh.tells({ type: 'bye' });
+    const next = lab.connectClient('[master]', `${M}3`);
+    next.says('ready');
+    ask(worker, 'new');
+    expect(next.messages('lock-request')).toEqual([]);
+  });
+
   it('passes on at once what the master may have granted before, though an index is being made', () => {
     const { lab, worker } = returned();
     const master = lab.connectClient('[master]', M, 3);
