@@ -64,6 +64,7 @@ it.each([
   const started = waiting({ port: plain.port, ...settings });
   expect(await started.endedWithin(20_000)).toEqual({ code: 1, signal: null });
   expect(started.complaints).toMatch(/answers with 401\. .*token/);
+  expect(started.complaints).not.toContain('peer');
 });
 
 it('says that the certificate is not trusted, and what to do', async () => {
