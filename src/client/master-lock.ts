@@ -1,4 +1,4 @@
-import type { IPCLock, LockDetails, RemoteIPCPeer } from './acebase.js';
+import type { IPCLock, LockDetails, Message, RemoteIPCPeer } from './acebase.js';
 
 /** What a master gets its own locks, and those of workers, with. */
 export interface MasterLockSettings {
@@ -37,4 +37,13 @@ function forget(ipc: RemoteIPCPeer, details: LockDetails): void {
   if (index < 0) return;
   ipc._locks.splice(index, 1);
   if (ipc._locks.length === 0) ipc.emit('locks-cleared');
+}
+
+/**
+ * Whether a message denies a lock since this master closes. It is not to be sent: a server of this package asks the next master
+ * what this one has not answered.
+ */
+export function isForSuccessor({ type, ok, reason }: Message, { _exiting }: RemoteIPCPeer): boolean {
+  if (type !== 'lock-result' || ok !== false) return false;
+  return _exiting && String(reason).includes('the IPC peer is exiting');
 }

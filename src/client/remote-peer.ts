@@ -13,7 +13,7 @@ import { type Failure, FailureNotices, FOREIGN_ANSWER } from './failure.js';
 import { Incoming } from './incoming.js';
 import { WorkerLocks } from './locks.js';
 import { LongMessages } from './long-messages.js';
-import { lockOfMaster, type MasterLockSettings } from './master-lock.js';
+import { isForSuccessor, lockOfMaster, type MasterLockSettings } from './master-lock.js';
 import type { HeldFile } from './opening.js';
 import { isOriginalServer } from './original-server.js';
 import { Outflow } from './outflow.js';
@@ -227,7 +227,12 @@ export class RemotePeer {
   send(message: Message): void {
     // Who asked for that lock will not hear of it.
     if (this.#isClosing && message.type === 'lock-result') this.#incoming.releaseLocksOfOthers();
-    if (this.#isClosing || this.#isForSuccessor(message) || !this.#isToBeSent(message)) return;
+    if (
+      this.#isClosing ||
+      (this.#hasSessions && isForSuccessor(message, this.#ipc)) ||
+      !this.#isToBeSent(message)
+    )
+      return;
     if (message.type === 'bye') this.#beforeGoodbye();
     const frame = frameOf(message, this.#outgoing);
     if (message.type.endsWith('result')) this.#answers.answer(message);
@@ -292,12 +297,6 @@ export class RemotePeer {
     this.#locks.giveBackIdle();
     // AceBase waits for that, and grants no more.
     if (isMaster && _exiting && _locks.length === 0 && this.#hasSessions) this.#outflow.say('cleared');
-  }
-
-  /** A master that closes grants no new locks. A server of this package asks the next one, if this one says nothing. */
-  #isForSuccessor({ type, ok, reason }: Message): boolean {
-    if (type !== 'lock-result' || ok !== false || !this.#hasSessions) return false;
-    return this.#ipc._exiting && String(reason).includes('the IPC peer is exiting');
   }
 
   #isToBeSent(message: Message): boolean {
