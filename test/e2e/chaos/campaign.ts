@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { knownOptions } from '../../support/known-options.js';
 import { ServerProcess } from '../../support/server-process.js';
 import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
-import { within } from '../../support/waiting.js';
+import { eventually, within } from '../../support/waiting.js';
 import { Random } from '../../torture/random.js';
 import { type Fault, type FaultKind, faults } from './faults.js';
 import { judgeFreshOpen } from './fresh-open.js';
@@ -16,7 +16,7 @@ export interface ChaosOptions {
   /** Replays the faults and the writes. How they meet is up to the machine. */
   readonly seed: number;
   readonly milliseconds: number;
-  /** It goes on until then, however slow the machine. */
+  /** So many faults strike and, when they are over, writing goes on until then, however slow the machine. */
   readonly atLeast?: { readonly faults: number; readonly writes: number };
   readonly workers: number;
   readonly kinds: readonly FaultKind[];
@@ -106,6 +106,7 @@ class Run {
     const writers = workers.map((worker, index) => this.#write(worker, workloads[index] as Workload));
     const counts = await this.#strike(master, workers);
     await this.#untilEveryoneWrites();
+    await this.#untilEnoughWrites();
     this.#progress.stop();
     this.#isWriting = false;
     await Promise.all(writers);
@@ -195,9 +196,7 @@ class Run {
     const endAt = performance.now() + milliseconds;
     let count = 0;
     for (const fault of faults(this.#random, plan)) {
-      const isEnough =
-        count >= (atLeast?.faults ?? 0) && this.#progress.acknowledged > (atLeast?.writes ?? 0);
-      if (isEnough && performance.now() + fault.waitMs > endAt) break;
+      if (count >= (atLeast?.faults ?? 0) && performance.now() + fault.waitMs > endAt) break;
       await delay(fault.waitMs);
       const member = fault.kind.endsWith('master') ? master : (workers[fault.worker] as Member);
       if (member.isHopeless) break;
@@ -252,6 +251,11 @@ class Run {
     } catch (error) {
       this.#findings.push({ kind: 'wrong', path: '', reason: String(error).slice(0, 2000) });
     }
+  }
+
+  async #untilEnoughWrites(): Promise<void> {
+    const { writes = 0 } = this.#options.atLeast ?? {};
+    await eventually(() => this.#progress.acknowledged > writes, { timeout: 300_000 });
   }
 
   async #close(master: Member, workers: readonly Member[]): Promise<string[]> {
