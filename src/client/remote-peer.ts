@@ -18,6 +18,7 @@ import type { HeldFile } from './opening.js';
 import { isOriginalServer } from './original-server.js';
 import { Outflow } from './outflow.js';
 import { frameOf, isRequest, type OutgoingSettings } from './outgoing.js';
+import { Reconnection } from './reconnection.js';
 import {
   codeOfRefusal,
   describeRefusal,
@@ -98,8 +99,7 @@ export class RemotePeer {
   #isClosing = false;
   #hasBeenConnected = false;
   readonly #failures = new FailureNotices(systemClock);
-  /** Those who wait for a connection. */
-  #whenConnected: (() => void)[] = [];
+  readonly #reconnection = new Reconnection(systemClock);
   /** Resolves when the file is open. */
   readonly #opened: Promise<void>;
   /** Whether this process may take part. It says so at its first welcome. */
@@ -251,19 +251,9 @@ export class RemotePeer {
     // A master that said goodbye would go on making its file, beside the next one.
     if (this.#ipc.isMaster && this.acceptance.isAccepted && !this.#isReady) return this.#opened;
     // One that goes without a word is waited for: the server may just be restarted, and know it by its session alone.
-    if (this.#ipc.isMaster && this.#hasSessions && !this.#connection.isOpen) return this.#untilConnected();
+    if (this.#ipc.isMaster && this.#hasSessions && !this.#connection.isOpen)
+      return this.#reconnection.within(GOODBYE_MS);
     return this.#space.close();
-  }
-
-  /** Resolves when there is a connection again, or after a while. */
-  #untilConnected(): Promise<void> {
-    return new Promise((resolve) => {
-      const cancel = systemClock.schedule(GOODBYE_MS, resolve);
-      this.#whenConnected.push(() => {
-        cancel();
-        resolve();
-      });
-    });
   }
 
   /** Gets a lock, when this process may take part. @throws {IPCError} if it may not */
@@ -374,7 +364,7 @@ export class RemotePeer {
     this.#hasBeenConnected = true;
     this.#settings.onStatus({ kind: 'connected', database: this.#ipc.dbname, resumed: isResumed });
     this.#accept();
-    for (const go of this.#whenConnected.splice(0)) go();
+    this.#reconnection.happened();
   }
 
   /** The server lets this process take part. */
