@@ -157,6 +157,13 @@ export const ERRORS = {
       'Start a master only when the last one has ended, and give no other process that role. The log names both addresses.',
     status: 500,
   },
+  IPC_REFUSED_OTHER_FILE: {
+    summary:
+      'The database file of this process is another one than that of the processes that are connected.',
+    remedy:
+      'Give all processes of a database the same folder. Give another database another name, or an IPC server of its own. The log names both folders.',
+    status: 500,
+  },
   IPC_REFUSED_DRAINING: {
     summary: 'The server is stopping.',
     remedy: 'Nothing to do: clients try again by themselves.',
@@ -323,6 +330,13 @@ export const ERRORS = {
     summary: 'A master came back with locks from before its line broke; a fresh process must take its place.',
     remedy: 'Let a supervisor start it again.',
     closeCode: 4502,
+  },
+  IPC_CLOSED_OTHER_FILE: {
+    summary:
+      'The database file of this process is another one than that of the processes that are connected.',
+    remedy:
+      'Give all processes of a database the same folder. Give another database another name, or an IPC server of its own.',
+    closeCode: 4503,
   },
   IPC_CLOSED_SILENT: {
     summary: 'The peer answered no ping for `heartbeatTimeout`.',

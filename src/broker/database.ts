@@ -2,6 +2,7 @@ import type { ClosureCode } from '../errors.js';
 import type { ByteBudget } from './byte-budget.js';
 import { Delivery } from './delivery.js';
 import { FileNews } from './file/file-news.js';
+import { FileIdentity } from './identity/file-identity.js';
 import type { Limits } from './limits.js';
 import { MasterAbsence } from './masters/master-absence.js';
 import { MasterDesk } from './masters/master-desk.js';
@@ -72,6 +73,7 @@ export class Database {
   readonly #switch: Switch;
   readonly #succession: Succession;
   readonly #stability: Stability;
+  readonly #identity: FileIdentity;
   readonly #book: GuestBook;
   /** How it is, for people to read and for metrics. */
   readonly survey: Survey;
@@ -86,6 +88,13 @@ export class Database {
       acknowledge: (sender, token) => this.#acknowledge(sender, token),
       left: (sender, cause) => this.#left(sender, cause),
     };
+    this.#identity = new FileIdentity({
+      ...settings,
+      database: name,
+      peers: this.#peers,
+      dismiss: (peer, cause) => this.#dismiss(peer, cause),
+      settled: () => this.#settle(),
+    });
     this.#stability = new Stability(clock, this.#peers, () => this.#seat);
     this.#parkingLot = new ParkingLot({ ...settings, framesSoFar: this.#stability.now });
     this.#farewells = new Farewells(clock);
@@ -125,15 +134,19 @@ export class Database {
     );
     const remove = (peer: Peer, cause: string): void => this.#remove(peer, cause);
     this.dismissal = new Dismissal({ ...halls, desk: this.#desk, stability: this.#stability, remove });
-    this.#heartbeat = new Heartbeat(clock, limits, this.#peers, (peer) => this.#isSilent(peer));
+    this.#heartbeat = new Heartbeat(clock, limits, this.#peers, {
+      silent: (peer) => this.#isSilent(peer),
+      beaten: () => this.#identity.look(),
+    });
     const desk = this.#desk;
-    this.#switch = new Switch({ ...rooms, desk, goodbye: (peer) => this.#goodbye(peer) });
+    const identity = this.#identity;
+    this.#switch = new Switch({ ...rooms, desk, identity, goodbye: (peer) => this.#goodbye(peer) });
     this.survey = new Survey({ ...halls, desk, history, book: this.#book });
   }
 
-  /** Whether nobody is connected. What was remembered must then be forgotten: the file may be replaced. */
+  /** Whether nobody is connected, or at the door. What was remembered must then be forgotten: the file may be replaced. */
   get isEmpty(): boolean {
-    return this.#peers.size === 0;
+    return this.#peers.size === 0 && !this.#identity.isHolding;
   }
 
   /** Bytes that wait for the lines of the peers that are connected. */
@@ -159,10 +172,30 @@ export class Database {
   /** Lets someone in, or not. @returns to be called if he goes away before `entrance` was used */
   arrive(request: ArrivalRequest, entrance: Entrance): Cancel {
     const refusal = this.dismissal.refusal(request);
-    if (refusal !== undefined) {
-      entrance.refuse(refusal);
-      return () => undefined;
+    if (refusal !== undefined) entrance.refuse(refusal);
+    else if (this.#identity.refuses(request)) entrance.refuse('IPC_REFUSED_OTHER_FILE');
+    else if (!this.#identity.isToBeHeld(request)) return this.#enter(request, entrance);
+    else {
+      let cancel: Cancel = () => undefined;
+      const refuse = entrance.refuse.bind(entrance);
+      const admit = (): void => {
+        cancel = this.#admitHeld(request, entrance);
+      };
+      cancel = this.#identity.hold({ request, admit, refuse });
+      return () => cancel();
     }
+    return () => undefined;
+  }
+
+  /** Meanwhile the server may have begun to drain. */
+  #admitHeld(request: ArrivalRequest, entrance: Entrance): Cancel {
+    const refusal = this.dismissal.refusal(request);
+    if (refusal === undefined) return this.#enter(request, entrance);
+    entrance.refuse(refusal);
+    return () => undefined;
+  }
+
+  #enter(request: ArrivalRequest, entrance: Entrance): Cancel {
     let older = this.#peers.get(request.peerId);
     if (older?.isMaster === true && isSuperseded(older, request)) {
       this.#evict(older, 'another master came');
@@ -222,6 +255,7 @@ export class Database {
     this.#masterAbsence.stop();
     this.#absences.close();
     this.#heartbeat.stop();
+    this.#identity.stop();
     for (const peer of [...this.#peers.values()]) {
       this.#remove(peer, 'the server stops');
       peer.outbox.close('IPC_CLOSED_STOPPING');
@@ -241,8 +275,9 @@ export class Database {
       framesSoFar: this.#stability.now,
     });
     visitor.peer = peer;
+    const isAccepted = this.#identity.enters(peer);
     if (peer.session === undefined) this.#delivery.send(peer, welcome(limits.maxPayload));
-    else peer.outbox.say(greetingOf(peer.session, false, limits));
+    else peer.outbox.say(greetingOf(peer.session, { resumed: false, isAccepted }, limits));
     this.#peers.set(peer.id, peer);
     if (peer.session?.isReturning === true) this.#desk.olderLocks.returned(peer);
     this.#heartbeat.start();
@@ -255,7 +290,7 @@ export class Database {
     const { received, isKnown } = positionOf(peer, request);
     if (peer.state !== 'away') {
       // Nobody waits for it: it comes as a new one.
-      this.arrive(request, entrance);
+      this.#enter(request, entrance);
       return;
     }
     const hasAll = received === undefined || peer.outbox.canResumeAfter(received);
@@ -276,7 +311,8 @@ export class Database {
     peer.silentBeats = 0;
     if (peer.session !== undefined && received !== undefined) {
       if (!isKnown) peer.session.beginAgain();
-      peer.outbox.resume(link, greetingOf(peer.session, isKnown, limits), received);
+      const isAccepted = this.#identity.isAccepted(peer);
+      peer.outbox.resume(link, greetingOf(peer.session, { resumed: isKnown, isAccepted }, limits), received);
       this.#isBack(peer, 'resumed its session');
     } else {
       peer.outbox.attach(link, welcome(limits.maxPayload));
@@ -297,6 +333,7 @@ export class Database {
 
   #isBack(peer: Peer, how: Parameters<GuestBook['came']>[1]): void {
     this.#book.came(peer, how, this.#peers.size);
+    this.#identity.came(peer);
     this.#cutOffOverdue();
   }
 
@@ -342,6 +379,14 @@ export class Database {
     this.#cutOffOverdue();
   }
 
+  /** Ends the connection of a peer that must not take part: nothing that it said, or says, is passed on any more. */
+  #dismiss(peer: Peer, cause: string): void {
+    this.#depart(peer, cause, isPresent(peer) ? 'IPC_CLOSED_OTHER_FILE' : undefined);
+    if (peer.isMaster) this.#succession.formerEnded();
+    peer.state = 'gone';
+    this.#cutOffOverdue();
+  }
+
   #left(peer: Peer, cause: string): void {
     this.#lineBroke(peer, cause, undefined);
     if (peer.state !== 'away') {
@@ -362,6 +407,7 @@ export class Database {
   #isAway(peer: Peer, cause: string): void {
     peer.state = 'away';
     this.#book.lostLine(peer, cause);
+    this.#identity.isAway(peer);
     this.#news.forgetIfAlone();
     const successor = this.#seat.takeSuccessorOf(peer);
     if (successor === undefined) return;
@@ -426,6 +472,7 @@ export class Database {
     peer.state = wasPresent ? 'leaving' : 'gone';
     if (!wasPresent) peer.outbox.discard();
     this.#peers.delete(peer.id);
+    this.#identity.left(peer);
     this.#book.went(peer, cause, this.#peers.size, wasPresent);
   }
 }

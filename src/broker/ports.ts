@@ -30,10 +30,30 @@ export interface Logger {
   error(fields: LogFields, message: string): void;
 }
 
+/** A database file that a process has open, as the kernel of its machine knows it. */
+export interface DatabaseFile {
+  /** Names the machine and its run since it was booted; empty if that is not known. */
+  readonly machine: string;
+  /** Device and inode, in decimal. */
+  readonly device: string;
+  readonly inode: string;
+  /**
+   * Whether every mount of its file system shows these numbers. Network file systems and FUSE may show others for the same file
+   * in each mount.
+   */
+  readonly isLocal: boolean;
+  /** The folder it is in, for people to read. */
+  readonly folder: string;
+}
+
 /** The process at the other end of a connection, as far as the system tells. */
 export interface PeerProcess {
   /** Its number on this machine; `undefined` as long as it is not known. */
   readonly pid: number | undefined;
+  /** Whether the system has not been asked for it yet. */
+  readonly isSought: boolean;
+  /** What it has open under the name of the database that the connection is for, once that is known. */
+  readonly databaseFiles: readonly DatabaseFile[];
   /**
    * Whether it has certainly ended: it holds no lock and writes to no file any more. False as long as it runs, and where
    * nothing is known of it. Cheap; never throws.

@@ -5,6 +5,7 @@
 
 import type { Delivery } from './delivery.js';
 import type { FileNews } from './file/file-news.js';
+import type { FileIdentity } from './identity/file-identity.js';
 import type { MasterDesk } from './masters/master-desk.js';
 import type { MasterSeat } from './masters/master-seat.js';
 import {
@@ -40,6 +41,7 @@ export interface SwitchSettings {
   readonly delivery: Delivery;
   readonly news: FileNews;
   readonly desk: MasterDesk;
+  readonly identity: Pick<FileIdentity, 'ready' | 'answer'>;
   readonly incidents: Incidents;
   readonly counters: DatabaseCounters;
   /** A peer said goodbye, in its own name; the others know already. */
@@ -70,6 +72,7 @@ export class Switch {
       case 'ready':
         if (sender.session === undefined) return this.#refuseFrame(sender, frame);
         this.#tallies.session.came(frame.length);
+        this.#settings.identity.ready(sender);
         this.#settings.seat.ready(sender);
         return true;
       case 'cleared':
@@ -79,6 +82,10 @@ export class Switch {
         return true;
       case 'claim':
         if (!this.#settings.desk.olderLocks.claim(sender, frame)) return this.#refuseFrame(sender, frame);
+        this.#tallies.session.came(frame.length);
+        return true;
+      case 'identity':
+        if (!this.#settings.identity.answer(sender, frame)) return this.#refuseFrame(sender, frame);
         this.#tallies.session.came(frame.length);
         return true;
       case 'malformed':

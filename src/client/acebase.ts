@@ -95,6 +95,8 @@ export interface Storage {
   readonly indexes: Indexes;
   readonly _annoucedIndexes?: ReadonlyMap<string, Promise<unknown>>;
   readonly file?: number;
+  /** The path of the file, as it was given; storages that keep their data elsewhere have none. */
+  readonly fileName?: string;
   readonly isReady?: boolean;
   readonly txStorage?: Storage;
   readonly ipc: RemoteIPCPeer;

@@ -57,6 +57,13 @@ export function parseRefusal(
   }
 }
 
+/** What a server says to a process that it has let in, and sends away [PROTOCOL-14.9]. The remedy is in our own table. */
+export function lateRefusal(json: string): Refusal {
+  const { code, message } = JSON.parse(json) as { readonly code: string; readonly message: string };
+  const known = (ERRORS as Readonly<Record<string, { readonly remedy: string }>>)[code];
+  return { status: 500, code, message, remedy: known?.remedy };
+}
+
 /** A refusal in the words of the server. */
 export function describeRefusal({ code, message, remedy }: Refusal): string {
   const what = code === undefined ? message : `${code}: ${message}`;

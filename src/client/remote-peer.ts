@@ -1,5 +1,5 @@
 import type { WebSocket } from 'ws';
-import { claimOf } from '../broker/peers/session.js';
+import { claimOf, type SessionWelcome } from '../broker/peers/session.js';
 import { type ErrorCode, IPCError } from '../errors.js';
 import { systemClock } from '../platform/clock.js';
 import { Acceptance } from './acceptance.js';
@@ -10,6 +10,7 @@ import type { ValueClasses } from './codec.js';
 import { Connection, type ConnectionHandlers, type Target } from './connection.js';
 import { EventNumbers } from './event-numbers.js';
 import { type Failure, FailureNotices, FOREIGN_ANSWER } from './failure.js';
+import { FileIdentity } from './file-identity.js';
 import { Incoming } from './incoming.js';
 import { WorkerLocks } from './locks.js';
 import { LongMessages } from './long-messages.js';
@@ -24,6 +25,7 @@ import {
   describeRefusal,
   FILE_APPEARED,
   judgeRefusal,
+  lateRefusal,
   OUT_OF_TOUCH,
   type Refusal,
 } from './refusals.js';
@@ -88,6 +90,7 @@ export class RemotePeer {
   readonly #outgoing: OutgoingSettings;
   readonly #eventNumbers: EventNumbers;
   readonly #position: SessionPosition;
+  readonly #fileIdentity: FileIdentity;
   /** Of the next attempt. In the URL only for an original server, and for one attempt: the next server may be another one. */
   #tokenPlace: TokenPlace = 'header';
   /** That of the attempt, or the line, that there is. */
@@ -102,7 +105,7 @@ export class RemotePeer {
   readonly #reconnection = new Reconnection(systemClock);
   /** Resolves when the file is open. */
   readonly #opened: Promise<void>;
-  /** Whether this process may take part. It says so at its first welcome. */
+  /** Whether this process may take part. The server says so in its first welcome, or later [PROTOCOL-14.9]. */
   readonly acceptance = new Acceptance();
   /** A master's file, which is not opened before. */
   file: HeldFile | undefined;
@@ -134,6 +137,11 @@ export class RemotePeer {
       tooLong: (requestId, reason) => this.#tooLong(requestId, reason),
     });
     this.#view = new View(ipc);
+    this.#fileIdentity = new FileIdentity(ipc.storage, {
+      clock: systemClock,
+      isOpen: () => this.#isReady && !ipc._exiting,
+      isMaster: () => ipc.isMaster,
+    });
     this.#eventNumbers = new EventNumbers(() => this.#position.id);
     this.#locks = new WorkerLocks({
       ...settings,
@@ -311,7 +319,7 @@ export class RemotePeer {
       id,
       client: this.#settings.client,
       session,
-      can: 'resume,ready,no-echo,yield,waits',
+      can: `resume,ready,no-echo,yield,waits${FileIdentity.isPossibleFor(this.#ipc.storage) ? ',identify' : ''}`,
       ...(received === undefined ? {} : { received: String(received), since: String(since) }),
     };
     this.#shownIn = this.#tokenPlace;
@@ -323,6 +331,10 @@ export class RemotePeer {
     if (text.startsWith('welcome:')) this.#welcome(text.slice('welcome:'.length));
     else if (text.startsWith('stable:')) this.#outflow.arrived(Number(text.slice('stable:'.length)));
     else if (text === 'yield') this.#locks.yield();
+    else if (text.startsWith('identify:'))
+      void this.#fileIdentity.respond(text, (answer) => this.#outflow.say(answer));
+    else if (text === 'accepted') this.#accept();
+    else if (text.startsWith('refused:')) this.#refused(lateRefusal(text.slice('refused:'.length)));
     else {
       this.#position.count();
       if (text.startsWith('get:')) void this.#pickUp(text.slice('get:'.length));
@@ -333,7 +345,7 @@ export class RemotePeer {
   #welcome(json: string): void {
     const { maxPayload, session } = JSON.parse(json) as {
       maxPayload: number;
-      session?: { resumed: boolean; since: number; received: number; grace: number };
+      session?: SessionWelcome;
     };
     const hasSessions = session !== undefined;
     const hadSession = this.#position.received !== undefined;
@@ -363,7 +375,7 @@ export class RemotePeer {
     if (relief !== undefined) loggerOf(this.#ipc.storage).error(relief);
     this.#hasBeenConnected = true;
     this.#settings.onStatus({ kind: 'connected', database: this.#ipc.dbname, resumed: isResumed });
-    this.#accept();
+    if (session?.accepted !== false) this.#accept();
     this.#reconnection.happened();
   }
 

@@ -5,7 +5,8 @@
 
 import { readFileSync, readlinkSync } from 'node:fs';
 import { readdir, readlink } from 'node:fs/promises';
-import { basename } from 'node:path';
+import { basename, dirname } from 'node:path';
+import { type FileMark, fileMarkOf } from './file-marks.js';
 import { portPair, socketsByPorts } from './socket-table.js';
 
 /** Milliseconds for which connections are collected, so that one look serves them all. */
@@ -24,8 +25,12 @@ const PAUSE_MS = 10_000;
 /** The bytes of each table of sockets that are read: some 100,000 connections. With more of them, nothing is known. */
 const MAX_TABLE_BYTES = 16 * 1024 * 1024;
 
-/** By how much longer than a look itself the wait for the next one is: they take no more than a twentieth of the time. */
+/**
+ * By how much longer than a look itself the wait for the next one is: they take no more than a twentieth of the time. But on a
+ * busy machine a look takes long by itself, and somebody may wait at the door for it.
+ */
 const REST_RATIO = 20;
+const LONGEST_REST_MS = 500;
 
 /** Programs that run AceBase. */
 const RUNTIMES = /^(node|nodejs|bun|deno)$/;
@@ -35,6 +40,9 @@ const RUNTIMES = /^(node|nodejs|bun|deno)$/;
  * it lives on.
  */
 const DATABASE_FILE = /\.acebase\/[^/]+\.db$/;
+
+/** What Linux writes behind the path of an open file that has been removed, or replaced, since. */
+const REMOVED = / \(deleted\)$/;
 
 /** Milliseconds after which it is looked whether a process that was found has opened its database by now. */
 const OPENING_CHECKS_MS = [1_000, 5_000, 30_000];
@@ -47,10 +55,20 @@ export interface ConnectionEnds {
   readonly remotePort?: number | undefined;
 }
 
+/** A database file that a process has open. */
+export interface OpenDatabaseFile extends FileMark {
+  /** The folder it is in, as that process sees it. */
+  readonly folder: string;
+}
+
 /** The process at the other end of a connection. */
 export interface LocalProcess {
   /** Its number, once it is known. */
   readonly pid: number | undefined;
+  /** Whether the system has not been asked for it yet. */
+  readonly isSought: boolean;
+  /** What it has open under the name that was asked for, once that is known. */
+  readonly databaseFiles: readonly OpenDatabaseFile[];
   /** Whether it has certainly ended. False as long as it runs, and where nothing is known. */
   hasEnded(): boolean;
 }
@@ -77,10 +95,15 @@ interface Stat {
 class FoundProcess implements LocalProcess {
   /** Once it is found. */
   identity: Identity | undefined;
+  isSought = false;
+  databaseFiles: readonly OpenDatabaseFile[] = [];
+  /** How the path of the file that it is to have open ends; `undefined` if none is looked for. */
+  readonly file: string | undefined;
   readonly #procPath: string;
 
-  constructor(procPath: string) {
+  constructor(procPath: string, file: string | undefined) {
     this.#procPath = procPath;
+    this.file = file;
   }
 
   get pid(): number | undefined {
@@ -133,15 +156,20 @@ export class LocalProcesses {
     this.#limits = limits;
   }
 
-  /** The process at the other end. It is looked for in the background; never throws. */
-  behind(ends: ConnectionEnds): LocalProcess {
-    const found = new FoundProcess(this.#procPath);
+  /**
+   * The process at the other end. It is looked for in the background; never throws.
+   *
+   * @param file how the path of the database file ends that is to be looked for: `mydb.acebase/data.db`
+   */
+  behind(ends: ConnectionEnds, file?: string): LocalProcess {
+    const found = new FoundProcess(this.#procPath, file);
     if (
       process.platform === 'linux' &&
       isWithinMachine(ends) &&
       this.#wanted.length < MAX_CONNECTIONS_PER_LOOK
     ) {
       this.#wanted.push({ ports: portPair(ends.remotePort ?? 0, ends.localPort ?? 0), found });
+      found.isSought = true;
       this.#lookSoon();
     }
     return found;
@@ -156,9 +184,11 @@ export class LocalProcesses {
       this.#wanted = [];
       const since = this.#clock.now();
       void this.#look(wanted).finally(() => {
+        for (const { found } of wanted) found.isSought = false;
         this.#isLooking = false;
         const end = this.#clock.now();
-        this.#pausedUntil = Math.max(this.#pausedUntil, end + (end - since) * REST_RATIO);
+        const rest = Math.min((end - since) * REST_RATIO, LONGEST_REST_MS);
+        this.#pausedUntil = Math.max(this.#pausedUntil, end + rest);
         if (this.#wanted.length > 0) this.#lookSoon();
       });
     });
@@ -211,15 +241,24 @@ export class LocalProcesses {
   /** Whether a process is one of AceBase's shows when it has opened its database, which takes a while. */
   async #accept(identity: Identity, all: readonly Wanted[], checks: number): Promise<void> {
     const { pid } = identity;
+    const open: { readonly path: string; readonly link: string }[] = [];
     for (const descriptor of (await this.#list(`${pid}/fd`)).slice(0, this.#limits.files)) {
-      if (DATABASE_FILE.test(await this.#target(`${pid}/fd/${descriptor}`))) {
-        if (runs(this.#procPath, identity)) for (const { found } of all) found.identity = identity;
-        return;
-      }
+      const path = (await this.#target(`${pid}/fd/${descriptor}`)).replace(REMOVED, '');
+      if (DATABASE_FILE.test(path)) open.push({ path, link: `${this.#procPath}/${pid}/fd/${descriptor}` });
     }
+    for (const { found } of all) {
+      const files = await marksOf(
+        open.filter(({ path }) => found.file !== undefined && path.endsWith(`/${found.file}`)),
+      );
+      // What was read until now may be of another process that has got the number since.
+      if (open.length === 0 || !runs(this.#procPath, identity)) continue;
+      found.identity = identity;
+      found.databaseFiles = files;
+    }
+    const rest = all.filter(({ found }) => isIncomplete(found));
     const wait = OPENING_CHECKS_MS[checks];
-    if (wait === undefined || !runs(this.#procPath, identity)) return;
-    this.#clock.scheduleIdle(wait, () => void this.#accept(identity, all, checks + 1));
+    if (rest.length === 0 || wait === undefined || !runs(this.#procPath, identity)) return;
+    this.#clock.scheduleIdle(wait, () => void this.#accept(identity, rest, checks + 1));
   }
 
   /** What each process has open, in the order of how much that is. */
@@ -243,6 +282,20 @@ export class LocalProcesses {
   async #target(name: string): Promise<string> {
     return readlink(`${this.#procPath}/${name}`).catch(() => '');
   }
+}
+
+/** Whether it, or what it has open, is not known yet. */
+function isIncomplete({ identity, file, databaseFiles }: FoundProcess): boolean {
+  return identity === undefined || (file !== undefined && databaseFiles.length === 0);
+}
+
+async function marksOf(
+  open: readonly { readonly path: string; readonly link: string }[],
+): Promise<OpenDatabaseFile[]> {
+  const marks = await Promise.all(
+    open.map(async ({ path, link }) => ({ mark: await fileMarkOf(link), folder: dirname(path) })),
+  );
+  return marks.flatMap(({ mark, folder }) => (mark === undefined ? [] : [{ ...mark, folder }]));
 }
 
 /**

@@ -8,8 +8,17 @@ const PROXY_HEADERS = ['forwarded', 'via', 'x-forwarded-for', 'x-real-ip'];
 
 const processes = new LocalProcesses(systemClock);
 
-/** The process that asks for a connection, if it is on this machine and no proxy; found in the background. */
-export function processBehind({ headers, socket }: IncomingMessage): PeerProcess | undefined {
+/** The process that asks to join that database, if it is on this machine and no proxy; found in the background. */
+export function processBehind(
+  { headers, socket }: IncomingMessage,
+  database: string,
+): PeerProcess | undefined {
   if (PROXY_HEADERS.some((name) => headers[name] !== undefined)) return undefined;
-  return processes.behind(socket);
+  return processes.behind(socket, fileOf(database));
+}
+
+/** How the path of the file ends that AceBase opens for that name on the wire [PROTOCOL-1.1]. */
+function fileOf(database: string): string | undefined {
+  const [, name, type] = /^(.+)_([a-z]+)$/.exec(database) ?? [];
+  return name === undefined ? undefined : `${name}.acebase/${type}.db`;
 }

@@ -34,7 +34,7 @@ export interface UpgradeSettings {
   readonly maxPayload: number;
   readonly inboundMemory: ByteBudget;
   /** The process at the other end of a connection; `undefined` if none is to be watched. */
-  processBehind(request: IncomingMessage): PeerProcess | undefined;
+  processBehind(request: IncomingMessage, database: string): PeerProcess | undefined;
 }
 
 /** Answers upgrade requests: with a refusal, or by letting the peer in. */
@@ -69,7 +69,7 @@ export class Upgrades {
       return;
     }
     const { database, peerId, accept, client } = admission;
-    const process = this.#settings.processBehind(request);
+    const process = this.#settings.processBehind(request, database);
     const arrival = { database, peerId, address: addressOf(request), client, process };
     const door = new Door(socket, {
       admit: (visitor) => {

@@ -218,7 +218,9 @@ export class World {
         peerId: process.id,
         address: process.name,
         client: process.ours?.announcement,
-        process: this.plan.isLocal ? { pid: undefined, hasEnded: () => !process.isAlive } : undefined,
+        process: this.plan.isLocal
+          ? { pid: undefined, isSought: false, databaseFiles: [], hasEnded: () => !process.isAlive }
+          : undefined,
       };
       const served = (): void => void server.atDoor.delete(diesMeanwhile);
       const diesMeanwhile = (): void => void process.after(latency(), () => process.dialFailed());

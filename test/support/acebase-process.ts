@@ -34,6 +34,8 @@ export interface AceBaseProcessOptions {
   readonly client?: boolean | 'import';
   /** Flags for Node, such as `--require`. */
   readonly execArgv?: readonly string[];
+  /** What is run in the place of Node, with the same arguments. */
+  readonly execPath?: string;
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -82,7 +84,7 @@ export class AceBaseProcess {
   #lastNumber = 0;
 
   constructor(options: AceBaseProcessOptions) {
-    const { name, execArgv = [], env, client = false, ...rest } = options;
+    const { name, execArgv = [], execPath = process.execPath, env, client = false, ...rest } = options;
     const preload =
       client === 'import' ? ['--import', register('register.js')] : ['--require', register('register.cjs')];
     const child = fork(worker, [JSON.stringify({ package: defaultPackage, ...rest })], {
@@ -91,6 +93,7 @@ export class AceBaseProcess {
       serialization: 'advanced',
       // Where the client looks for the acebase of its program.
       ...(client !== false && rest.package !== undefined && { cwd: join(rest.package, '../..') }),
+      execPath,
       execArgv: [...(client === false ? [] : preload), ...execArgv],
       env: { ...process.env, ...env },
     });

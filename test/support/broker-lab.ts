@@ -194,9 +194,9 @@ export class BrokerLab {
     return peer;
   }
 
-  /** Connects a client that has a session; with `received`, one that comes back. */
+  /** Connects a client that has a session, and cannot say which file it has; with `received`, one that comes back. */
   connectClient(id: string, session: string, received?: number, since = this.clock.wallTime()): ScriptedPeer {
-    const abilities = new Set(CLIENT_ABILITIES);
+    const abilities = new Set(CLIENT_ABILITIES.filter((ability) => ability !== 'identify'));
     const client = { name: 'test/1', session, received, since, abilities };
     return this.connect(id, 'mydb_data', { client });
   }

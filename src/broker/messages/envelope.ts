@@ -13,15 +13,26 @@ const CLEARED = ascii('cleared');
 /** What a claim of locks begins with [PROTOCOL-14.6]. */
 export const CLAIM = ascii('locks:');
 
+/** What an answer about the folder of a client begins with [PROTOCOL-14.9]. */
+export const IDENTITY = ascii('identity:');
+
 /** No peer id is longer, so a longer search for the `;` of `to:<id>;` is in vain. */
 const MAX_ADDRESS_BYTES = 128;
 
 /**
  * What an inbound text frame is, by its first bytes: `broadcast`, `{…}` for every other peer of the database
- * [PROTOCOL-3.4]; `directed`, `to:<id>;{…}` [PROTOCOL-3.3]; `ping` [PROTOCOL-3.6]; `ready`, `cleared` and
- * `claim`, words of clients that have a session [PROTOCOL-14.5, 14.6]; or nothing of the grammar.
+ * [PROTOCOL-3.4]; `directed`, `to:<id>;{…}` [PROTOCOL-3.3]; `ping` [PROTOCOL-3.6]; `ready`, `cleared`, `claim` and
+ * `identity`, words of clients that have a session [PROTOCOL-14.5, 14.6, 14.9]; or nothing of the grammar.
  */
-export type Envelope = 'broadcast' | 'directed' | 'ping' | 'ready' | 'cleared' | 'claim' | 'malformed';
+export type Envelope =
+  | 'broadcast'
+  | 'directed'
+  | 'ping'
+  | 'ready'
+  | 'cleared'
+  | 'claim'
+  | 'identity'
+  | 'malformed';
 
 /** Tells what a frame is, without allocating. */
 export function envelopeOf(frame: Uint8Array): Envelope {
@@ -31,6 +42,7 @@ export function envelopeOf(frame: Uint8Array): Envelope {
   if (frame.length === READY.length && startsWith(frame, READY)) return 'ready';
   if (frame.length === CLEARED.length && startsWith(frame, CLEARED)) return 'cleared';
   if (startsWith(frame, CLAIM)) return 'claim';
+  if (startsWith(frame, IDENTITY)) return 'identity';
   return 'malformed';
 }
 

@@ -2,7 +2,7 @@ import type { Clock, LogFields, Logger } from '../ports.js';
 
 /**
  * Why the broker did not do what a message or a connection asked for, and how loudly that is said: what goes with
- * ordinary work is `trace`, what may help to find a fault is `debug`, what somebody should look at is `warn`.
+ * ordinary work is `trace`, what may help to find a fault is `debug`, what somebody should look at is `warn`, and what would have destroyed data `error`.
  */
 const LEVELS = {
   'malformed-frame': 'warn',
@@ -22,14 +22,16 @@ const LEVELS = {
   'unsafe-return': 'warn',
   'old-master': 'warn',
   'lock-expiry': 'warn',
-} as const satisfies Record<string, 'trace' | 'debug' | 'warn'>;
+  'file-unknown': 'warn',
+  'other-file': 'error',
+} as const satisfies Record<string, 'trace' | 'debug' | 'warn' | 'error'>;
 
 /** A kind of incident. Every one is counted. */
 export type Incident = keyof typeof LEVELS;
 
 /** A kind that somebody should look at. */
 export type AlarmingIncident = {
-  [Kind in Incident]: (typeof LEVELS)[Kind] extends 'warn' ? Kind : never;
+  [Kind in Incident]: (typeof LEVELS)[Kind] extends 'warn' | 'error' ? Kind : never;
 }[Incident];
 
 /** Is told of an incident that somebody should look at. */
@@ -64,7 +66,8 @@ export class Incidents {
     const total = (this.#totals.get(incident) ?? 0) + times;
     this.#totals.set(incident, total);
     const level = LEVELS[incident];
-    if (level === 'warn') this.#warn(incident as AlarmingIncident, total, fields, message);
+    if (level === 'warn' || level === 'error')
+      this.#warn(incident as AlarmingIncident, total, fields, message);
     else this.#logger[level]({ incident, ...fields }, message);
   }
 
@@ -79,6 +82,6 @@ export class Incidents {
     const last = this.#warnings.get(incident);
     if (last !== undefined && now - last.at < WARNING_INTERVAL_MS) return;
     this.#warnings.set(incident, { at: now, total });
-    this.#logger.warn({ incident, count: total - (last?.total ?? 0), ...fields }, message);
+    this.#logger[LEVELS[incident]]({ incident, count: total - (last?.total ?? 0), ...fields }, message);
   }
 }

@@ -2,6 +2,14 @@ import type { Limits } from '../limits.js';
 import type { Cancel, Clock } from '../ports.js';
 import type { Peer } from './peer.js';
 
+/** What a heartbeat asks of its database. */
+export interface HeartbeatHost {
+  /** A peer answered nothing for `heartbeatTimeout`. */
+  silent(peer: Peer): void;
+  /** A beat is over. */
+  beaten(): void;
+}
+
 /**
  * Finds peers whose line is dead though nobody said so (docs/PROTOCOL.md, section 13): who was silent since the last
  * beat is asked for a pong, which every WebSocket client gives by itself.
@@ -12,15 +20,14 @@ export class Heartbeat {
   readonly #clock: Clock;
   readonly #limits: Limits;
   readonly #peers: ReadonlyMap<string, Peer>;
-  readonly #silent: (peer: Peer) => void;
+  readonly #host: HeartbeatHost;
   #cancelNext: Cancel | undefined;
 
-  /** @param silent is called for a peer that answered nothing for `heartbeatTimeout` */
-  constructor(clock: Clock, limits: Limits, peers: ReadonlyMap<string, Peer>, silent: (peer: Peer) => void) {
+  constructor(clock: Clock, limits: Limits, peers: ReadonlyMap<string, Peer>, host: HeartbeatHost) {
     this.#clock = clock;
     this.#limits = limits;
     this.#peers = peers;
-    this.#silent = silent;
+    this.#host = host;
   }
 
   /** Beats from now on. */
@@ -43,10 +50,11 @@ export class Heartbeat {
       if (peer.state !== 'present') continue;
       peer.silentBeats = peer.wasHeard ? 0 : peer.silentBeats + 1;
       peer.wasHeard = false;
-      if (peer.silentBeats * heartbeatInterval >= heartbeatTimeout) this.#silent(peer);
+      if (peer.silentBeats * heartbeatInterval >= heartbeatTimeout) this.#host.silent(peer);
       // One that is not pinged for what it has read is so here: how long its way is, somebody may want to know.
       else if (peer.silentBeats > 0 || !peer.outbox.isTracked) peer.outbox.ping(peer.nextToken());
     }
+    this.#host.beaten();
     if (this.#peers.size > 0) this.start();
   }
 }

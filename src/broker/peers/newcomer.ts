@@ -69,10 +69,15 @@ export class LineVisitor implements Visitor {
 }
 
 /** The welcome of a client that has a session. */
-export function greetingOf(session: Session, resumed: boolean, limits: Limits): Uint8Array {
+export function greetingOf(
+  session: Session,
+  { resumed, isAccepted }: { readonly resumed: boolean; readonly isAccepted: boolean },
+  limits: Limits,
+): Uint8Array {
   const { maxPayload, reconnectGrace } = limits;
   const { since, received } = session;
-  return sessionWelcome(maxPayload, { resumed, since, received, grace: reconnectGrace });
+  const greeting = { resumed, since, received, grace: reconnectGrace };
+  return sessionWelcome(maxPayload, isAccepted ? greeting : { ...greeting, accepted: false });
 }
 
 /** Whether that peer is at the door again, in the session that it has here. */

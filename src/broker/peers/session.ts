@@ -8,7 +8,7 @@
 import { CLAIM, decode, encode } from '../messages/envelope.js';
 
 /** What a client may be able to do; words that are not known are ignored [PROTOCOL-14.1]. */
-export const CLIENT_ABILITIES = ['resume', 'ready', 'no-echo', 'yield', 'waits'] as const;
+export const CLIENT_ABILITIES = ['resume', 'ready', 'no-echo', 'yield', 'waits', 'identify'] as const;
 
 /** One ability of a client. */
 export type ClientAbility = (typeof CLIENT_ABILITIES)[number];
@@ -36,6 +36,8 @@ export interface SessionWelcome {
   readonly received: number;
   /** Milliseconds for which the server waits for a peer whose line broke: `reconnectGrace`. */
   readonly grace: number;
+  /** False if the client is not to take part before it is sent `accepted` [PROTOCOL-14.9]. */
+  readonly accepted?: false;
 }
 
 /** A lock that a client says it holds [PROTOCOL-14.6]. */

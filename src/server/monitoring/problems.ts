@@ -226,6 +226,14 @@ const ALARMS: Readonly<Record<AlarmingIncident, readonly [text: string, remedy: 
     'has a master whose locks run out at another time than lockTimeout says',
     'Set lockTimeout to its storage.lockTimeout (which is in seconds), or set the clocks.',
   ],
+  'file-unknown': [
+    'has processes whose database file the server cannot see: two different files would destroy each other',
+    'Check that all processes of this database use the same folder. With the client of this package in all of them, the server checks it.',
+  ],
+  'other-file': [
+    'refused a process that has another file under the same database name',
+    'Give all processes of a database the same folder, and another database another name. The log names both folders.',
+  ],
 };
 
 function alarmsOf({ alarms }: DatabaseReport, { monotonic }: Moment): Finding[] {

@@ -132,7 +132,9 @@ describe('a worker whose line broke [PROTOCOL-13]', () => {
   it('whose process has ended is not waited for: its locks go back at once', () => {
     const { lab, master, a } = cluster();
     let hasEnded = false;
-    const worker = lab.connect('peerC', 'mydb_data', { process: { pid: 1, hasEnded: () => hasEnded } });
+    const worker = lab.connect('peerC', 'mydb_data', {
+      process: { pid: 1, isSought: false, databaseFiles: [], hasEnded: () => hasEnded },
+    });
     lab.grantLock(worker, master, { lockId: 77, write: true });
     worker.leaves();
     a.clear();
@@ -150,10 +152,14 @@ describe('a worker whose line broke [PROTOCOL-13]', () => {
 
   it('is not looked at any more when it is back; what counts then is the process that came', () => {
     const { lab } = cluster();
-    const ended = { pid: 1, hasEnded: () => true };
+    const ended = { pid: 1, isSought: false, databaseFiles: [], hasEnded: () => true };
     const worker = lab.connect('peerC', 'mydb_data', { process: ended });
     worker.leaves();
-    lab.connect('peerC', 'mydb_data', { process: { pid: 2, hasEnded: () => false } }).leaves();
+    lab
+      .connect('peerC', 'mydb_data', {
+        process: { pid: 2, isSought: false, databaseFiles: [], hasEnded: () => false },
+      })
+      .leaves();
     lab.clock.advance(9_999);
     expect(lab.events).not.toContain('-peerC: its process has ended');
     expect(lab.connect('peerC').refusedWith).toBeUndefined();

@@ -1,4 +1,4 @@
-import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { LocalProcesses, MAX_CONNECTIONS_PER_LOOK } from '../../../src/platform/local-processes.js';
@@ -59,14 +59,15 @@ const opens = (pid: number, descriptor: number, inode: number) =>
   symlink(`socket:[${inode}]`, join(proc, String(pid), 'fd', String(descriptor)));
 
 /** Asks for the process behind a connection from that port. */
-function behind(port: number, more: object, processes: LocalProcesses) {
-  return processes.behind({
+function behind(port: number, more: object, processes: LocalProcesses, file?: string) {
+  const ends = {
     localAddress: '127.0.0.1',
     localPort: SERVER_PORT,
     remoteAddress: '127.0.0.1',
     remotePort: port,
     ...more,
-  });
+  };
+  return processes.behind(ends, file);
 }
 
 /** A look is over when the next one, for which somebody waits, is on the clock. */
@@ -250,6 +251,35 @@ describe('the process behind a connection', () => {
     clock.advance(1_000);
     while (found.pid === undefined) await new Promise((resolve) => setImmediate(resolve));
     expect(found.pid).toBe(1_000_001);
+  });
+
+  it('has files open under the name that was asked for, and may open them later', async () => {
+    const folder = join(proc, 'shop.acebase');
+    await mkdir(folder);
+    for (const name of ['data.db', 'transaction.db']) await writeFile(join(folder, name), '');
+    await sockets('tcp', socketLine(40_000, SERVER_PORT, 7), socketLine(40_001, SERVER_PORT, 8));
+    await runs(1_000_001, { opens: join(folder, 'data.db') });
+    await opens(1_000_001, 20, 7);
+    await opens(1_000_001, 21, 8);
+    const clock = new Clock();
+    const processes = new LocalProcesses(clock, proc);
+    const data = behind(40_000, {}, processes, 'shop.acebase/data.db');
+    const log = behind(40_001, {}, processes, 'shop.acebase/transaction.db');
+    expect([data.isSought, log.isSought]).toEqual([true, true]);
+    clock.advance(1_000);
+    while (data.isSought) await new Promise((resolve) => setImmediate(resolve));
+    const { ino } = await stat(join(folder, 'data.db'), { bigint: true });
+    expect(data.databaseFiles).toMatchObject([{ folder, inode: String(ino) }]);
+    expect([log.pid, log.databaseFiles]).toEqual([1_000_001, []]);
+    await symlink(join(folder, 'transaction.db'), join(proc, '1000001', 'fd', '4'));
+    clock.advance(1_000);
+    while (log.databaseFiles.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    expect(log.databaseFiles).toMatchObject([{ folder }]);
+  });
+
+  it('is not sought where nothing is known of it', () => {
+    const processes = new LocalProcesses(new Clock(), proc);
+    expect(behind(40_000, { remoteAddress: '10.0.0.1' }, processes).isSought).toBe(false);
   });
 
   it('is looked for with a bounded number of others at a time', async () => {

@@ -1,0 +1,184 @@
+/**
+ * One database, one file (docs/PROTOCOL.md, section 14.9): who has another file open than those who are there is not let in.
+ *
+ * Clients that can `identify` take part in a challenge. Of other processes the server sees the open files, where they are on
+ * its own machine.
+ */
+
+import type { Incidents } from '../monitoring/incidents.js';
+import type { ArrivalRequest } from '../peers/entrance.js';
+import { isThere, type Peer } from '../peers/peer.js';
+import { MASTER_ID } from '../peers/peer-id.js';
+import type { Cancel, Clock, DatabaseFile, LogFields } from '../ports.js';
+import type { CheckedClient } from './checked-client.js';
+import { FolderChecks } from './folder-checks.js';
+import { ACCEPTED, parseAnswer, refused } from './identity-words.js';
+import { type HeldArrival, OpenFiles } from './open-files.js';
+import { SentAway } from './sent-away.js';
+
+/** What it works with. */
+export interface FileIdentitySettings {
+  readonly database: string;
+  readonly clock: Clock;
+  readonly incidents: Incidents;
+  readonly peers: ReadonlyMap<string, Peer>;
+  /** Ends the connection of a peer that has another file. */
+  dismiss(peer: Peer, cause: string): void;
+  /** Something was sent, or somebody was let in, outside of a call of a visitor. */
+  settled(): void;
+}
+
+/** Whether all processes of one database have the same file. */
+export class FileIdentity {
+  readonly #settings: FileIdentitySettings;
+  readonly #checks: FolderChecks;
+  readonly #files: OpenFiles;
+  readonly #sentAway: SentAway;
+  #hasWarned = false;
+
+  constructor(settings: FileIdentitySettings) {
+    this.#settings = settings;
+    this.#sentAway = new SentAway(settings.clock);
+    this.#files = new OpenFiles(settings, {
+      toldBy: (peer) => this.#checks.toldBy(peer),
+      differs: (peer, other) => this.#sendAway(peer, this.#files.describe(peer), this.#files.describe(other)),
+      differsAtDoor: (request, files, other) => this.#turnedAway(request, files, other),
+    });
+    this.#checks = new FolderChecks(settings, {
+      accepted: (client, isTold) => this.#accepted(client, isTold),
+      isUnknown: (peer, why) => this.#warn(peer, why),
+      differs: (client, other) => this.#differs(client, other),
+      isComparable: (peer) => this.#files.areAnySeenBeside(peer),
+    });
+  }
+
+  /** Whether somebody waits at the door. */
+  get isHolding(): boolean {
+    return this.#files.isHolding;
+  }
+
+  /** Whether the peer at the door was sent away, and has come back by itself. Of a master, to be asked once. */
+  refuses({ peerId }: ArrivalRequest): boolean {
+    return this.#sentAway.has(peerId);
+  }
+
+  /** Whether the file of a process at the door is to be looked for before it is let in. */
+  isToBeHeld(request: ArrivalRequest): boolean {
+    return request.client?.abilities.has('identify') !== true && this.#files.isToBeHeld(request);
+  }
+
+  /** Looks for that file. @returns to be called if the process goes away */
+  hold(arrival: HeldArrival): Cancel {
+    return this.#files.hold(arrival);
+  }
+
+  /** A peer is about to join the others. @returns whether it may take part at once */
+  enters(peer: Peer): boolean {
+    return this.#checks.enters(peer);
+  }
+
+  /** A peer is there, or there again. */
+  came(peer: Peer): void {
+    if (this.#checks.isAccepted(peer)) this.#files.joins(peer);
+    this.#checks.came();
+  }
+
+  /** A client says that its file is open. */
+  ready(peer: Peer): void {
+    this.#checks.ready(peer);
+  }
+
+  /** Whether that peer may take part. */
+  isAccepted(peer: Peer): boolean {
+    return this.#checks.isAccepted(peer);
+  }
+
+  /** A client answers. @returns false if the answer is malformed, or nobody has asked it anything */
+  answer(peer: Peer, frame: Uint8Array): boolean {
+    const answer = peer.session?.can('identify') === true ? parseAnswer(frame) : undefined;
+    if (answer === undefined) return false;
+    this.#checks.answer(peer, answer);
+    return true;
+  }
+
+  /** The line of a peer is broken. */
+  isAway(peer: Peer): void {
+    this.#checks.isAway(peer);
+  }
+
+  /** A peer is no longer part of the database. */
+  left(peer: Peer): void {
+    this.#files.left(peer);
+    this.#checks.left(peer);
+  }
+
+  /** Says, once, if it cannot be known whether all have the same file. To be called now and then. */
+  look(): void {
+    const blind = this.#files.findBlind();
+    if (blind !== undefined)
+      this.#warn(blind, 'its client cannot tell, and the server does not see its open files');
+  }
+
+  /** The server stops, or nobody is left. */
+  stop(): void {
+    this.#files.stop();
+    this.#checks.stop();
+    this.#sentAway.stop();
+  }
+
+  #accepted({ peer }: CheckedClient, isTold: boolean): void {
+    this.#files.joins(peer);
+    if (!isTold && isThere(peer)) peer.outbox.say(ACCEPTED);
+  }
+
+  #differs(client: CheckedClient, other: CheckedClient): void {
+    const isReplaced = client.answer?.isReplaced === true || other.answer?.isReplaced === true;
+    this.#sendAway(client.peer, describe(client), describe(other), isReplaced);
+  }
+
+  #sendAway(peer: Peer, file: string, others: string, isReplaced = false): void {
+    const { database, dismiss } = this.#settings;
+    const what = isReplaced
+      ? `The file of ${database} was replaced while processes had it open. This process has ${file}; those that are connected have ${others}`
+      : `This process has another database file than those that are connected as ${database}: it has ${file}; those that are connected have ${others}`;
+    if (peer.session?.can('identify') === true) peer.outbox.say(refused('IPC_CLOSED_OTHER_FILE', what));
+    // A client that can identify does not come back; nobody else who comes as the master is to pay for it.
+    if (!peer.isMaster || peer.session?.can('identify') !== true) this.#sentAway.add(peer.id);
+    const { id, address, process } = peer;
+    this.#record({ peer: id, address, pid: process?.pid, file, others, isReplaced });
+    dismiss(peer, 'it has another file');
+  }
+
+  #turnedAway(request: ArrivalRequest, files: readonly DatabaseFile[], other: Peer): void {
+    const { peerId, address, process } = request;
+    if (peerId !== MASTER_ID) this.#sentAway.add(peerId);
+    const file = files[0]?.folder;
+    this.#record({ peer: peerId, address, pid: process?.pid, file, others: this.#files.describe(other) });
+  }
+
+  #record(fields: LogFields): void {
+    const { database, incidents } = this.#settings;
+    incidents.record(
+      'other-file',
+      { database, ...fields },
+      'refused a process that has another file under the name of this database than those that are connected',
+    );
+  }
+
+  #warn({ id, address }: Peer, why: string): void {
+    if (this.#hasWarned) return;
+    this.#hasWarned = true;
+    const { database, incidents } = this.#settings;
+    incidents.record(
+      'file-unknown',
+      { database, peer: id, address, why },
+      'it cannot be known whether all processes of this database have the same file',
+    );
+  }
+}
+
+function describe({ answer, peer }: CheckedClient): string {
+  const who = `${peer.id} at ${peer.address}`;
+  if (answer === undefined || answer.folder === '') return `a folder that is not known (${who})`;
+  return `${answer.folder} on ${answer.host} (${who})`;
+}

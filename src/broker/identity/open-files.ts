@@ -1,0 +1,197 @@
+import type { RefusalCode } from '../../errors.js';
+import type { ArrivalRequest } from '../peers/entrance.js';
+import type { Peer } from '../peers/peer.js';
+import type { Cancel, Clock, DatabaseFile } from '../ports.js';
+import { compareAll } from './database-file.js';
+
+/**
+ * Milliseconds for which a process waits at the door at most while its open file is looked for. Stock clients bear 5,000, and a
+ * second master waits for 2,000 more.
+ */
+export const HOLD_MS = 1_500;
+
+/** Milliseconds between two looks whether it was found. */
+const HOLD_LOOK_MS = 10;
+
+/** Milliseconds until each further look for the file of a process that was let in: it may open its file late. */
+const LOOKS_MS = [100, 300, 1_000, 5_000, 35_000];
+
+/** Milliseconds after which a process whose file was not found counts as one whose file cannot be found. */
+export const BLIND_MS = 60_000;
+
+/** What it works with. */
+export interface OpenFilesSettings {
+  readonly clock: Clock;
+  readonly peers: ReadonlyMap<string, Peer>;
+  /** Somebody was let in, or sent away, outside of a call of a visitor. */
+  settled(): void;
+}
+
+/** Somebody at the door whose file is being looked for. */
+export interface HeldArrival {
+  readonly request: ArrivalRequest;
+  /** It may come in, as far as is known. */
+  admit(): void;
+  refuse(code: RefusalCode): void;
+}
+
+/** What it asks of others. */
+export interface OpenFilesHost {
+  /** The file of a peer, as it says itself. */
+  toldBy(peer: Peer): readonly DatabaseFile[];
+  /** The peer has another file open than one that was there before it. */
+  differs(peer: Peer, other: Peer): void;
+  /** A process at the door has. */
+  differsAtDoor(request: ArrivalRequest, files: readonly DatabaseFile[], other: Peer): void;
+}
+
+/** Compares the database files that processes of this machine have open, as the system shows them. */
+export class OpenFiles {
+  readonly #settings: OpenFilesSettings;
+  readonly #host: OpenFilesHost;
+  readonly #held = new Map<HeldArrival, Cancel>();
+  /** Those who take part, in the order in which they began to, and since when. */
+  readonly #joined = new Map<Peer, number>();
+  readonly #watched = new Map<Peer, Cancel>();
+
+  constructor(settings: OpenFilesSettings, host: OpenFilesHost) {
+    this.#settings = settings;
+    this.#host = host;
+  }
+
+  /** Whether somebody waits at the door. */
+  get isHolding(): boolean {
+    return this.#held.size > 0;
+  }
+
+  /** Whether there is something to compare the file of a newcomer with, and it may be found. */
+  isToBeHeld({ peerId, process }: ArrivalRequest): boolean {
+    const { peers } = this.#settings;
+    const isBack = peers.get(peerId)?.isMaster === false;
+    return (
+      process?.isSought === true &&
+      !isBack &&
+      [...this.#joined.keys()].some((peer) => this.#of(peer).length > 0)
+    );
+  }
+
+  /** Lets somebody wait at the door until his file was looked for. @returns to be called if he goes away */
+  hold(arrival: HeldArrival): Cancel {
+    const { clock, settled } = this.#settings;
+    const until = clock.now() + HOLD_MS;
+    const look = (): void => {
+      const { process } = arrival.request;
+      if (process?.isSought === true && clock.now() < until) {
+        this.#held.set(arrival, clock.schedule(HOLD_LOOK_MS, look));
+        return;
+      }
+      this.#held.delete(arrival);
+      this.#decide(arrival);
+      settled();
+    };
+    look();
+    return () => {
+      this.#held.get(arrival)?.();
+      if (this.#held.delete(arrival)) settled();
+    };
+  }
+
+  /** A peer takes part, or is back. Its file is compared with those of all others as soon as it is found. */
+  joins(peer: Peer): void {
+    const { clock, settled } = this.#settings;
+    if (!this.#joined.has(peer)) this.#joined.set(peer, clock.now());
+    this.#watched.get(peer)?.();
+    this.#watched.delete(peer);
+    const look = (count: number): void => {
+      this.#watched.delete(peer);
+      const wait = LOOKS_MS[count];
+      if (this.#of(peer).length > 0) this.#judge(peer);
+      else if (wait !== undefined) {
+        const cancel = clock.schedule(wait, () => {
+          look(count + 1);
+          settled();
+        });
+        this.#watched.set(peer, cancel);
+      }
+    };
+    if (peer.process !== undefined || this.#of(peer).length > 0) look(0);
+  }
+
+  /** A peer is no longer part of the database. */
+  left(peer: Peer): void {
+    this.#watched.get(peer)?.();
+    this.#watched.delete(peer);
+    this.#joined.delete(peer);
+  }
+
+  /** Whether there is a file that only the system shows. */
+  areAnySeenBeside(peer: Peer): boolean {
+    const others = [...this.#joined.keys()].filter((other) => other !== peer);
+    return others.some(({ process }) => (process?.databaseFiles ?? []).length > 0);
+  }
+
+  /** A peer whose file cannot be found, while others are there; `undefined` if there is none. */
+  findBlind(): Peer | undefined {
+    const { clock, peers } = this.#settings;
+    if (peers.size < 2) return undefined;
+    const now = clock.now();
+    const isBlind = ([peer, since]: readonly [Peer, number]): boolean =>
+      peer.session?.can('identify') !== true && now - since >= BLIND_MS && this.#of(peer).length === 0;
+    return [...this.#joined].find(isBlind)?.[0];
+  }
+
+  /** The file of a peer, in words. */
+  describe(peer: Peer): string {
+    const [file] = this.#of(peer);
+    const pid = peer.process?.pid;
+    const who = pid === undefined ? `${peer.id} at ${peer.address}` : `${peer.id}, pid ${pid}`;
+    return `${file?.folder ?? 'a folder that is not known'} (${who})`;
+  }
+
+  /** Nobody waits at the door any more. */
+  closeDoor(): void {
+    for (const [arrival, cancel] of [...this.#held]) {
+      cancel();
+      this.#held.delete(arrival);
+      arrival.refuse('IPC_REFUSED_DRAINING');
+    }
+  }
+
+  /** Nobody is looked for any more. */
+  stop(): void {
+    this.closeDoor();
+    for (const cancel of this.#watched.values()) cancel();
+    this.#watched.clear();
+    this.#joined.clear();
+  }
+
+  #decide({ request, admit, refuse }: HeldArrival): void {
+    const files = request.process?.databaseFiles ?? [];
+    const others = [...this.#joined.keys()];
+    const compared = others.map((other) => ({ other, result: compareAll(files, this.#of(other)) }));
+    const differing = compared.find(({ result }) => result === 'different');
+    if (differing === undefined || compared.some(({ result }) => result === 'same')) {
+      admit();
+      return;
+    }
+    this.#host.differsAtDoor(request, files, differing.other);
+    refuse('IPC_REFUSED_OTHER_FILE');
+  }
+
+  /** Of two peers whose files differ, the one that joined later has to go. */
+  #judge(peer: Peer): void {
+    let isOlder = false;
+    for (const other of [...this.#joined.keys()]) {
+      if (other === peer) isOlder = true;
+      else if (this.#joined.has(other) && compareAll(this.#of(peer), this.#of(other)) === 'different') {
+        this.#host.differs(isOlder ? other : peer, isOlder ? peer : other);
+        if (!isOlder) return;
+      }
+    }
+  }
+
+  #of(peer: Peer): readonly DatabaseFile[] {
+    const told = this.#host.toldBy(peer);
+    return told.length > 0 ? told : (peer.process?.databaseFiles ?? []);
+  }
+}

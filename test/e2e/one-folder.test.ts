@@ -1,0 +1,185 @@
+import { createHash } from 'node:crypto';
+import { chmod, cp, mkdir, readdir, readFile, rename, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { AceBaseProcess } from '../support/acebase-process.js';
+import { Cluster } from '../support/cluster.js';
+import { removeDirectory, temporaryDirectory } from '../support/temporary-directory.js';
+
+const shared: { template: string; folders: string[] } = { template: '', folders: [] };
+
+/** A folder that is removed at the end. */
+async function newFolder(): Promise<string> {
+  const path = await temporaryDirectory('folder');
+  shared.folders.push(path);
+  return path;
+}
+
+// Another database of the same name.
+beforeAll(async () => {
+  shared.template = await newFolder();
+  const database = new AceBaseProcess({ name: 'other', database: 'mydb', path: shared.template });
+  await database.ready();
+  await database.set('here', 'other');
+  await database.kill();
+});
+
+afterAll(() => Promise.all(shared.folders.map(removeDirectory)));
+
+async function otherFolder(): Promise<string> {
+  const path = await newFolder();
+  await cp(shared.template, path, { recursive: true });
+  return path;
+}
+
+async function startCluster(): Promise<Cluster> {
+  const cluster = await Cluster.start();
+  onTestFinished(() => cluster.end());
+  return cluster;
+}
+
+/** A master and a worker of one folder, with ten writes. @returns the worker */
+async function formed(cluster: Cluster, client: boolean): Promise<AceBaseProcess> {
+  const [, worker] = await cluster.form(1, { client });
+  for (let n = 0; n < 10; n++) await worker.set(`list/before${n}`, n);
+  return worker;
+}
+
+/** A process that the server is to refuse; it is not closed with the others. */
+function intruder(cluster: Cluster, path: string, client: boolean, role: 'master' | 'worker' = 'worker') {
+  const name = `${client ? 'our' : 'stock'} ${role} of ${path}`;
+  const ipc = { host: 'localhost', port: cluster.server.port, role };
+  const started = new AceBaseProcess({ name, database: 'mydb', path, client, ipc });
+  onTestFinished(async () => {
+    await started.kill();
+  });
+  return started;
+}
+
+async function hashOf(path: string): Promise<string> {
+  const content = await readFile(join(path, 'mydb.acebase', 'data.db'));
+  return createHash('sha256').update(content).digest('hex');
+}
+
+/** It writes as soon as it can. It must not get to it, and its file stays as it is. */
+async function expectRefused(
+  cluster: Cluster,
+  path: string,
+  client: boolean,
+  words = /has another database file/,
+): Promise<void> {
+  const before = await hashOf(path);
+  const process = intruder(cluster, path, client);
+  const writes = Array.from({ length: 20 }, (_, n) => process.set(`by/intruder${n}`, n));
+  const outcomes = Promise.allSettled(writes);
+  await process.untilComplains(client ? words : /Cannot connect to IPC server/);
+  if (client) {
+    expect(process.complaints).toContain(join(path, 'mydb.acebase'));
+    expect(process.complaints).toContain(join(cluster.path, 'mydb.acebase'));
+  }
+  // Operations of a stock process that is not let in wait for ever.
+  await process.kill();
+  expect((await outcomes).filter(({ status }) => status === 'fulfilled')).toEqual([]);
+  expect(await hashOf(path)).toBe(before);
+}
+
+/** The server says what was refused, the first time of several within ten seconds. */
+async function expectLogged(cluster: Cluster, path: string): Promise<void> {
+  const line = await cluster.server.line(({ incident }) => incident === 'other-file');
+  expect(line).toMatchObject({ level: 'error', database: 'mydb_data' });
+  expect(String(line['file'])).toContain(join(path, 'mydb.acebase'));
+  expect(String(line['others'])).toContain(join(cluster.path, 'mydb.acebase'));
+}
+
+/** Everything that was acknowledged to that process is in its file. */
+async function expectIntact(cluster: Cluster, writer: AceBaseProcess): Promise<void> {
+  for (let n = 0; n < 10; n++) await writer.set(`list/after${n}`, n);
+  await cluster.close();
+  const list = await cluster.reopened((file) => file.get<Record<string, number>>('list'));
+  expect(Object.keys(list)).toHaveLength(20);
+}
+
+describe('two folders under one name', () => {
+  it('are not served together with stock processes in the first one', async () => {
+    const cluster = await startCluster();
+    const worker = await formed(cluster, false);
+    const other = await otherFolder();
+    for (const client of [false, true]) await expectRefused(cluster, other, client);
+    await expectLogged(cluster, other);
+    await expectIntact(cluster, worker);
+  });
+
+  it('are not served together with our client in the first one, not even if one is a copy of the other', async () => {
+    const cluster = await startCluster();
+    const worker = await formed(cluster, true);
+    const other = await otherFolder();
+    for (const client of [true, false]) await expectRefused(cluster, other, client);
+    await expectLogged(cluster, other);
+    const copy = await newFolder();
+    await cp(cluster.path, copy, { recursive: true, preserveTimestamps: true });
+    await expectRefused(cluster, copy, true);
+    await expectIntact(cluster, worker);
+  });
+
+  it('are not served together when the master comes last, and it makes no file', async () => {
+    const cluster = await startCluster();
+    await cp(shared.template, cluster.path, { recursive: true });
+    const worker = cluster.worker({ client: true });
+    await worker.ready();
+    await cluster.server.line(({ peer }) => peer !== undefined);
+    const empty = await newFolder();
+    const master = intruder(cluster, empty, true, 'master');
+    await master.untilComplains(/IPC_CLOSED_OTHER_FILE/);
+    expect(await readdir(empty)).toEqual([]);
+    const right = cluster.master({ client: true });
+    await worker.set('here', 'worker');
+    expect(await right.get('here')).toBe('worker');
+  });
+});
+
+/** What runs a process in a mount namespace of its own, in which `to` is the folder `from`. */
+async function bindMounted(from: string, to: string): Promise<string> {
+  const script = join(to, 'node-with-mount.sh');
+  const unshare = process.getuid?.() === 0 ? 'unshare -m' : 'unshare -rm';
+  const mounted = join(to, 'mounted');
+  await mkdir(mounted);
+  const command = `mount --bind '${from}' '${mounted}' && exec '${process.execPath}' "$@"`;
+  await writeFile(
+    script,
+    `#!/bin/sh\nexec ${unshare} sh -c ${JSON.stringify(command).replaceAll('$', '\\$')} sh "$@"\n`,
+  );
+  await chmod(script, 0o755);
+  return script;
+}
+
+describe('one folder', () => {
+  it('is one by a link and by another mount, and nothing is left in it', async () => {
+    const cluster = await startCluster();
+    const worker = await formed(cluster, true);
+    const elsewhere = await newFolder();
+    await symlink(cluster.path, join(elsewhere, 'linked'));
+    const execPath = await bindMounted(cluster.path, elsewhere);
+    const paths = [{ path: join(elsewhere, 'linked') }, { path: join(elsewhere, 'mounted'), execPath }];
+    const others = paths.flatMap((place) =>
+      [true, false].map((client) => cluster.worker({ ...place, client })),
+    );
+    await Promise.all(others.map((other, n) => other.set(`by/${n}`, n)));
+    expect(Object.values(await worker.get<Record<string, number>>('by'))).toEqual([0, 1, 2, 3]);
+    expect(cluster.server.lines.filter(({ level }) => level === 'warn' || level === 'error')).toEqual([]);
+    expect(await readdir(join(cluster.path, 'mydb.acebase'))).toEqual(['data.db']);
+  });
+
+  it('is another one when it was replaced while it was open, and as good as any when nobody is left', async () => {
+    const cluster = await startCluster();
+    const worker = await formed(cluster, true);
+    const place = join(cluster.path, 'mydb.acebase');
+    await rename(place, `${place}.before`);
+    await cp(`${place}.before`, place, { recursive: true });
+    await expectRefused(cluster, cluster.path, true, /was replaced while processes had it open/);
+    await worker.set('list/more', 1);
+    await cluster.close();
+    const fresh = cluster.master({ client: true });
+    expect(await fresh.get('list/more')).toBeNull();
+    expect(await fresh.get('list/before9')).toBe(9);
+  });
+});
