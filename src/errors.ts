@@ -214,7 +214,31 @@ export const ERRORS = {
   IPC_REFUSED_MALFORMED_HTTP: {
     summary: 'What was sent is not HTTP, or its headers are too long.',
     remedy:
-      'If the client has `ssl: true`, this server needs a certificate; if it has not, remove `ssl` from the server.',
+      'Find out by its address what connects: a port scanner, a probe, or a load balancer that sends PROXY headers, which must be turned off.',
+    status: 400,
+  },
+  IPC_REFUSED_TLS_UNTRUSTED: {
+    summary: 'The other end does not trust the certificate of this server.',
+    remedy:
+      'An AceBase process needs the authority that signed it: `ssl: { ca }` with the client of this package, or NODE_EXTRA_CA_CERTS. A browser must trust it, or be told to go on.',
+    status: 400,
+  },
+  IPC_REFUSED_TLS_EXPECTED: {
+    summary: 'An HTTP request without TLS was sent to this server, which has a certificate.',
+    remedy:
+      'Set `ssl: true` in the `ipc` settings of an AceBase process. In a browser or a probe, use https://.',
+    status: 400,
+  },
+  IPC_REFUSED_TLS_UNEXPECTED: {
+    summary: 'A TLS connection was begun with this server, which has no certificate.',
+    remedy:
+      'Remove `ssl` from the `ipc` settings of an AceBase process, or give this server a certificate. In a browser or a probe, use http://.',
+    status: 400,
+  },
+  IPC_REFUSED_TLS_FAILED: {
+    summary: 'A TLS handshake failed.',
+    remedy:
+      'The log has the reason in `detail`: the other end speaks another version of TLS, or shows no certificate where `ssl.ca` asks for one.',
     status: 400,
   },
   IPC_REFUSED_TIMEOUT: {

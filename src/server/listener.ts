@@ -30,16 +30,26 @@ export interface ListenerSettings {
    * A connection is to be ended: too many, not HTTP, too slow, or no TLS.
    *
    * @param canAnswer whether the other end would understand an HTTP response; else there is nothing to tell it
+   * @param detail the code of the error in the TLS handshake
    */
   onDropped(
     reason: DropReason,
     socket: Duplex & Partial<Pick<Socket, 'remoteAddress' | 'remotePort'>>,
     canAnswer: boolean,
+    detail?: string,
   ): void;
 }
 
 /** Why a connection is ended by the server itself. */
-export type DropReason = 'too-many' | 'no-descriptors' | 'malformed' | 'timeout';
+export type DropReason =
+  | 'too-many'
+  | 'no-descriptors'
+  | 'malformed'
+  | 'timeout'
+  | 'untrusted'
+  | 'plain-for-tls'
+  | 'tls-for-plain'
+  | 'tls-failed';
 
 /** How long the body of a request may take, and how long a response may wait to be read, in milliseconds. */
 const REQUEST_TIMEOUT_MS = 120_000;
@@ -183,7 +193,7 @@ export class Listener {
     server.on('request', (request, response) => this.#request(request, response));
     server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
     server.on('connect', (_request, socket) => onDropped('malformed', socket, true));
-    server.on('clientError', (error, socket) => this.#clientError(codeOf(error), socket));
+    server.on('clientError', (error, socket) => this.#clientError(error, socket));
     return server;
   }
 
@@ -236,7 +246,8 @@ export class Listener {
   }
 
   /** Also called for what goes wrong in a TLS handshake. */
-  #clientError(code: string, socket: Duplex): void {
+  #clientError(error: Error, socket: Duplex): void {
+    const code = codeOf(error);
     const conversation = this.#conversations.get(socket);
     const responses = [...(conversation ?? [])];
     const hasLeft = isLineBroken(code) || (code === 'HPE_INVALID_EOF_STATE' && responses.length > 0);
@@ -244,10 +255,25 @@ export class Listener {
       socket.destroy();
       return;
     }
-    const canAnswer = conversation !== undefined && !responses.some((response) => response.headersSent);
-    const reason = TIMEOUT_CODES.has(code) ? 'timeout' : 'malformed';
-    this.#settings.onDropped(reason, socket, canAnswer);
+    const isTls = code.startsWith('ERR_SSL_');
+    const canAnswer =
+      conversation !== undefined && !isTls && !responses.some((response) => response.headersSent);
+    this.#settings.onDropped(reasonOf(code, error), socket, canAnswer, isTls ? code : undefined);
   }
+}
+
+/** What is to be said of a connection, by what was seen of it. */
+function reasonOf(code: string, error: Error): DropReason {
+  if (TIMEOUT_CODES.has(code)) return 'timeout';
+  // What the other end thinks of our certificate. It may come after its handshake, by TLS 1.3.
+  if (/ALERT_(UNKNOWN_CA|BAD_CERTIFICATE|CERTIFICATE_)/.test(code)) return 'untrusted';
+  if (code === 'ERR_SSL_HTTP_REQUEST') return 'plain-for-tls';
+  // The bytes are no TLS at all.
+  if (code === 'ERR_SSL_WRONG_VERSION_NUMBER') return 'malformed';
+  if (code.startsWith('ERR_SSL_')) return 'tls-failed';
+  const sent: unknown = Reflect.get(error, 'rawPacket');
+  const isClientHello = sent instanceof Uint8Array && sent[0] === 0x16 && sent[1] === 0x03;
+  return isClientHello ? 'tls-for-plain' : 'malformed';
 }
 
 const TIMEOUT_CODES = new Set(['ERR_HTTP_REQUEST_TIMEOUT', 'ERR_TLS_HANDSHAKE_TIMEOUT']);

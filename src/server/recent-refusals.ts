@@ -34,18 +34,23 @@ export class RecentRefusals {
     slice.counts.set(code, (slice.counts.get(code) ?? 0) + 1);
   }
 
-  /** How many there were within the last minute, five seconds more or less, and for how many milliseconds there have been some. */
-  count(code: RefusalCode): { readonly count: number; readonly lasts: number } {
+  /**
+   * How many there were within the last minute, five seconds more or less; for how many milliseconds there have been some; and how
+   * many lie between the first and the last.
+   */
+  count(code: RefusalCode): { readonly count: number; readonly lasts: number; readonly spread: number } {
     const now = this.#clock.now();
     this.#forgetOld(now);
     let count = 0;
     let lasts = 0;
+    let spread = 0;
     for (const { since, counts } of this.#slices) {
       const here = counts.get(code) ?? 0;
       if (here > 0 && count === 0) lasts = now - since;
+      if (here > 0) spread = lasts - (now - since);
       count += here;
     }
-    return { count, lasts };
+    return { count, lasts, spread };
   }
 
   #forgetOld(now: number): void {

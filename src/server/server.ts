@@ -87,6 +87,10 @@ const DROP_CODES = {
   'too-many': 'IPC_REFUSED_TOO_MANY_CONNECTIONS',
   'no-descriptors': 'IPC_REFUSED_NO_DESCRIPTORS',
   malformed: 'IPC_REFUSED_MALFORMED_HTTP',
+  untrusted: 'IPC_REFUSED_TLS_UNTRUSTED',
+  'plain-for-tls': 'IPC_REFUSED_TLS_EXPECTED',
+  'tls-for-plain': 'IPC_REFUSED_TLS_UNEXPECTED',
+  'tls-failed': 'IPC_REFUSED_TLS_FAILED',
   timeout: 'IPC_REFUSED_TIMEOUT',
 } as const satisfies Record<DropReason, RefusalCode>;
 
@@ -386,11 +390,12 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
     reason: DropReason,
     socket: Duplex & { remoteAddress?: string | undefined; remotePort?: number | undefined },
     canAnswer: boolean,
+    detail?: string,
   ): void {
     const code = DROP_CODES[reason];
     const { remoteAddress = 'unknown', remotePort } = socket;
     socket.on('error', () => undefined);
-    this.#refusals.record({ code, address: remoteAddress, port: remotePort });
+    this.#refusals.record({ code, address: remoteAddress, port: remotePort, detail });
     if (canAnswer) refuseOnSocket(socket, systemClock, code);
     else socket.destroy();
   }

@@ -39,3 +39,33 @@ test('those that mend themselves are no problem, nor is a dashboard without its 
   recent.add('IPC_REFUSED_PEER_GONE');
   expect(refusalProblems(recent, WALL)).toEqual([]);
 });
+
+test.each([
+  'IPC_REFUSED_MALFORMED_HTTP',
+  'IPC_REFUSED_TLS_UNTRUSTED',
+  'IPC_REFUSED_TLS_EXPECTED',
+  'IPC_REFUSED_TLS_UNEXPECTED',
+  'IPC_REFUSED_TLS_FAILED',
+] as const)(
+  '%s of a browser, a scanner or a probe is no problem; of a process that tries again, it is',
+  (code) => {
+    const clock = new VirtualClock();
+    const recent = new RecentRefusals(clock);
+    // A browser, and a port scanner: many at once, and again when somebody reloads the page.
+    for (let visit = 0; visit < 2; visit++) {
+      for (let attempt = 0; attempt < 3; attempt++) recent.add(code);
+      clock.advance(20_000);
+    }
+    expect(refusalProblems(recent, WALL)).toEqual([]);
+    const scanned = new RecentRefusals(clock);
+    for (let attempt = 0; attempt < 100; attempt++) scanned.add(code);
+    clock.advance(20_000);
+    expect(refusalProblems(scanned, WALL)).toEqual([]);
+    // Our client, once it waits for longest between two attempts.
+    const tried = new RecentRefusals(clock);
+    for (let attempt = 0; attempt < 10; attempt++, clock.advance(5_000)) tried.add(code);
+    expect(refusalProblems(tried, WALL)).toMatchObject([
+      { code, message: expect.stringMatching(/^10 attempts/) },
+    ]);
+  },
+);
