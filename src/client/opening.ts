@@ -13,46 +13,51 @@ export class HeldFile {
   readonly file: string;
   /** Resolves when it may be opened; never, if it may not. */
   readonly accepted: Promise<void>;
-  /** Whether AceBase found none, and is about to make it. */
-  isToBeCreated = false;
+  /** Whether AceBase finds none in a moment, and will make it. */
+  readonly #isToBeCreated: boolean;
 
   constructor({ name, settings }: Storage, accepted: Promise<void>) {
     this.folder = `${settings.path}/${name}.acebase`;
     this.file = `${this.folder}/${settings.type ?? 'data'}.db`;
     this.accepted = accepted;
+    this.#isToBeCreated = !existsSync(this.file);
   }
 
   /** Whether it was made meanwhile: AceBase would overwrite it. */
   get hasAppeared(): boolean {
-    return this.isToBeCreated && existsSync(this.file);
+    return this.#isToBeCreated && existsSync(this.file);
   }
 }
 
 /**
  * Holds the opening of database files. AceBase opens its file, or creates it, in the constructor of the storage, a moment after
- * it has made its peer and before that is connected. The first call for the file is held; all others follow from it.
+ * it has made its peer and before that is connected. The first opening of the file is held, and each making of its folder: all
+ * else follows from them. The log of transactions makes the folder, too, and is no part of the cluster in acebase 1.18.
  */
 export class HeldFiles {
-  /** The newest last: a constructor that makes a second storage opens that one first. */
-  #held: HeldFile[] = [];
+  #held: readonly HeldFile[] = [];
 
   /** The storage that is being made is to open its file only when `accepted` resolves. */
   hold(storage: Storage, accepted: Promise<void>): HeldFile {
     const held = new HeldFile(storage, accepted);
-    this.#held.push(held);
+    this.#held = [...this.#held, held];
+    void accepted.then(() => this.#forget(held));
     return held;
   }
 
   /** A file is about to be opened. @returns what to wait for, if anything */
   opening(path: unknown): Promise<void> | undefined {
-    return this.#take(({ file }) => file === path)?.accepted;
+    const held = this.#held.findLast(({ file }) => file === path);
+    // Once: another database in this process may have the same file open, as a worker.
+    if (held !== undefined) this.#forget(held);
+    return held?.accepted;
   }
 
   /** A folder is about to be made. @returns what to wait for, if anything */
   making(path: unknown): Promise<void> | undefined {
-    const held = this.#take(({ folder }) => folder === path);
-    if (held !== undefined) held.isToBeCreated = true;
-    return held?.accepted;
+    const held = this.#held.filter(({ folder }) => folder === path);
+    if (held.length === 0) return undefined;
+    return Promise.all(held.map(({ accepted }) => accepted)).then(() => undefined);
   }
 
   /** Puts itself between AceBase and its files. @returns what undoes it */
@@ -72,9 +77,7 @@ export class HeldFiles {
     };
   }
 
-  #take(isIt: (held: HeldFile) => boolean): HeldFile | undefined {
-    const found = this.#held.findLast(isIt);
-    this.#held = this.#held.filter((held) => held !== found);
-    return found;
+  #forget(held: HeldFile): void {
+    this.#held = this.#held.filter((other) => other !== held);
   }
 }

@@ -44,6 +44,23 @@ it('holds the first opening of the file of each storage until it is accepted, an
   expect(calls).toHaveLength(1);
 });
 
+it('holds each making of the folder, also that for a log that is no part of the cluster', async () => {
+  const { files, calls, held, storage } = lab();
+  const data = new Acceptance();
+  held.hold(storage('data'), data.accepted());
+  // acebase 1.18 makes both in the constructor of the data.
+  for (let n = 0; n < 2; n++) void files.mkdir('/srv/mydb.acebase');
+  void files.mkdir('/srv/other.acebase');
+  await settle();
+  expect(calls).toEqual(['mkdir /srv/other.acebase']);
+  data.accept();
+  await settle();
+  expect(calls).toHaveLength(3);
+  void files.mkdir('/srv/mydb.acebase');
+  await settle();
+  expect(calls).toHaveLength(4);
+});
+
 it('knows a file that was made while it was to be created', async () => {
   const { files, held, storage } = lab();
   const path = await temporaryDirectory('opening');
