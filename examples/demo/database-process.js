@@ -27,6 +27,11 @@ process.on('message', async (message) => {
     await database.ref('shop/stock').set(fullStock());
     process.send({ type: 'filled' });
   }
+  if (message.type === 'settle') {
+    // What this process was told before is dealt with when the first answer comes, and what it said of that when the second does.
+    for (let round = 0; round < 2; round++) await database.ref('shop/stock').get();
+    process.send({ type: 'settled' });
+  }
   if (message.type === 'write') void keepWriting();
   if (message.type === 'rest') {
     writing = false;

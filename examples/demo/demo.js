@@ -56,6 +56,8 @@ async function setUp() {
   await Promise.all([start('anna', 'worker'), start('ben', 'worker')]);
   // The server lets a master settle for a second before it hands it requests; no need to watch that.
   await workers()[0].ask('fill', 'filled');
+  // A process may be ready before the others know what it listens to.
+  await Promise.all(workers().map((it) => it.ask('settle', 'settled')));
   scene = { url: server.address.urls[0], folder, seconds, startedAt: performance.now(), ledger };
   view.start(scene);
   for (const it of workers()) it.tell('write');

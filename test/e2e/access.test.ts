@@ -144,7 +144,7 @@ describe('a server without a token', () => {
     const refused = await knock(port, connectPath(), { Host: host });
     expect(refused.status).toBe(421);
     expect(JSON.parse(refused.body)).toMatchObject({ code: 'IPC_REFUSED_HOST' });
-    expect(log.complaints).toMatchObject([{ code: 'IPC_REFUSED_HOST', path: '/health' }]);
+    expect(log.refusals).toMatchObject([{ code: 'IPC_REFUSED_HOST', path: '/health' }]);
   });
 
   it('may be called by an allowed name', async () => {
@@ -170,7 +170,7 @@ describe('a web page', () => {
     const answer = await get(port, '/mydb_data/clients', { Origin });
     expect(answer.status).toBe(403);
     expect(answer.headers['access-control-allow-origin']).toBeUndefined();
-    expect(log.complaints).toMatchObject([{ code: 'IPC_REFUSED_ORIGIN' }]);
+    expect(log.refusals).toMatchObject([{ code: 'IPC_REFUSED_ORIGIN' }]);
   });
 
   it.each(['cross-site', 'same-site'])('cannot ask by an image or a link (%s)', async (site) => {

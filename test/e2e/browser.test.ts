@@ -56,7 +56,7 @@ describe.runIf(chromiumPath !== undefined)('in a real browser', () => {
         expect(await readWithHeader(page, `http://${host}:${port}/mydb_data/clients`)).toBe('TypeError');
         expect(await read(page, `http://${host}:${port}/health`)).toBe('TypeError');
       }
-      const codes = log.complaints.map(({ code }) => code);
+      const codes = log.refusals.map(({ code }) => code);
       expect(new Set(codes)).toEqual(new Set(['IPC_REFUSED_ORIGIN']));
       expect(conversation.overheard).toEqual([]);
     });
@@ -117,7 +117,7 @@ describe.runIf(chromiumPath !== undefined)('in a real browser', () => {
       expect(await page.evaluate('location.origin')).toBe(`http://evil.example:${port}`);
       expect(await openSocket(page, `ws://evil.example:${port}${connectPath()}`)).toBe('closed with 1006');
       expect(await read(page, '/mydb_data/clients')).toMatch(/^421 .*IPC_REFUSED_HOST/);
-      expect(log.complaints).toMatchObject([{ code: 'IPC_REFUSED_HOST', path: '/health' }]);
+      expect(log.refusals).toMatchObject([{ code: 'IPC_REFUSED_HOST', path: '/health' }]);
       expect(conversation.overheard).toEqual([]);
     });
   });

@@ -25,7 +25,7 @@ describe('maxPeers', () => {
       const refused = await knock(port, connectPath());
       expect(refused.status).toBe(503);
       expect(JSON.parse(refused.body)).toMatchObject({ code: 'IPC_REFUSED_TOO_MANY_PEERS' });
-      expect(log.complaints).toMatchObject([{ code: 'IPC_REFUSED_TOO_MANY_PEERS' }]);
+      expect(log.refusals).toMatchObject([{ code: 'IPC_REFUSED_TOO_MANY_PEERS' }]);
       expect(conversation.overheard).toEqual([]);
 
       const peer = await rawPeer({ port }, { database: 'other_data' });
@@ -53,9 +53,7 @@ it('maxDatabases keeps others out, and lets them in when a database is empty aga
     const refused = await knock(port, connectPath({ database: 'third' }));
     expect(refused.status).toBe(503);
     expect(JSON.parse(refused.body)).toMatchObject({ code: 'IPC_REFUSED_TOO_MANY_DATABASES' });
-    expect(log.complaints).toMatchObject([
-      { code: 'IPC_REFUSED_TOO_MANY_DATABASES', path: '/third/connect' },
-    ]);
+    expect(log.refusals).toMatchObject([{ code: 'IPC_REFUSED_TOO_MANY_DATABASES', path: '/third/connect' }]);
     expect(server.databases).toEqual(['mydb_data', 'second']);
     const left = once(server, 'peer-disconnected');
     peer.socket.destroy();

@@ -21,6 +21,11 @@ export class CollectedLog implements Logger {
     return this.lines.filter(({ level }) => level === 'warn' || level === 'error');
   }
 
+  /** The complaints that have a code: who was refused, and why. */
+  get refusals(): readonly LogLine[] {
+    return this.complaints.filter(({ code }) => code !== undefined);
+  }
+
   /** The first line that fits, whether it is there already or still to come. */
   line(fits: (line: LogLine) => boolean): Promise<LogLine> {
     return this.#lines.first(fits);
