@@ -58,7 +58,7 @@ class ExitingError extends Error {
 }
 
 /**
- * @param acebase what `import * as acebase from 'acebase'` or `require('acebase')` gives, or several of these
+ * @param acebase what `import * as acebase` or `require()` gives, or several of these
  * @throws {IPCError} IPC_CLIENT_BAD_OPTION
  */
 export function readHandedModules(acebase: unknown): HandedModule[] {
@@ -74,7 +74,7 @@ function readExports(exports: object): HandedModule {
   if (!isEmitter || typeof PathReference !== 'function' || typeof ID?.generate !== 'function') {
     throw new IPCError(
       'IPC_CLIENT_BAD_OPTION',
-      "acebase is not the module, as import * as acebase from 'acebase' or require('acebase') gives it",
+      'acebase is not the module: import all of it (import * as acebase from …), or require() it',
     );
   }
   return {

@@ -12,9 +12,8 @@ export interface InstallOptions {
   /** Is told when a connection is there, is lost, or is given up. Called again for each database file. */
   readonly onStatus?: (status: ClientStatus) => void;
   /**
-   * What the program imports as `acebase`, for programs that a bundler has put AceBase into:
-   * `import * as acebase from 'acebase'` or `require('acebase')`; several, in an array, where there are several. No other is
-   * looked for then.
+   * The module `acebase` itself, for programs that a bundler has put AceBase into: what `import * as acebase` or `require()`
+   * gives; several, in an array, where there are several. No other is looked for then.
    */
   readonly acebase?: object;
   /** Folders of further acebase packages, where this process loads such that are not found from where it started. */
