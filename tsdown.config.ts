@@ -11,7 +11,12 @@ const common: UserConfig = {
 
 const library: UserConfig = {
   ...common,
-  entry: { index: 'src/index.ts', client: 'src/client/index.ts', register: 'src/register.ts' },
+  entry: {
+    index: 'src/index.ts',
+    client: 'src/client/index.ts',
+    register: 'src/register.ts',
+    'node-check': 'src/node-check.ts',
+  },
 };
 
 export default defineConfig([

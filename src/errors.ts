@@ -96,6 +96,11 @@ export const ERRORS = {
     summary: 'The server was stopped; it cannot be started again.',
     remedy: 'Create a new AceBaseIPCServer.',
   },
+  IPC_NODE_TOO_OLD: {
+    summary: 'This version of Node.js is too old for the server and the client.',
+    remedy: 'Use Node.js 20.19 or later, or 22.12 or later; best, one that is still maintained.',
+    exitCode: 1,
+  },
 
   // Refused connections: the HTTP status of the upgrade (docs/PROTOCOL.md, section 2).
   IPC_REFUSED_ORIGIN: {
@@ -373,6 +378,10 @@ export const ERRORS = {
     summary: 'No acebase package is found from the working directory, the program, or this package.',
     remedy:
       'Install acebase, or name its folder in `packages`; if a bundler put it into the program, give it to `install({ acebase })`.',
+  },
+  IPC_CLIENT_RUNTIME: {
+    summary: 'The client cannot run in Bun, whose `ws` lacks what it needs.',
+    remedy: 'Use Node.js or Deno, or leave the client out: stock AceBase works with the server in Bun.',
   },
   IPC_CLIENT_UNKNOWN_ACEBASE: {
     summary: 'An acebase package is not of a version or shape that this client knows; nothing was changed.',

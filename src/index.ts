@@ -1,5 +1,7 @@
 /** The public face of the package `acebase-ipc-server`. */
 
+import './node-check.js';
+
 export type { HeldLock, LockTable, WaitingLock } from './broker/locks/lock-ledger.js';
 export type { KeptMail, ReportedState } from './broker/monitoring/survey.js';
 export type { TimelineEntry } from './broker/monitoring/timeline.js';

@@ -3,6 +3,7 @@
  * (docs/CLIENT.md). The only module of this package that does something when it is imported.
  */
 
+import './node-check.js';
 import { install } from './client/install.js';
 
 install();

@@ -1,5 +1,7 @@
 /** The public face of `acebase-ipc-server/client`. */
 
+import '../node-check.js';
+
 export {
   type ClientStatus,
   type InstalledBuild,

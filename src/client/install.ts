@@ -58,9 +58,12 @@ const place = globalThis as { [KEY]?: Installation | undefined };
  * the options, and takes further modules that are handed over.
  *
  * @returns the builds that have it now
- * @throws {IPCError} IPC_CLIENT_NO_ACEBASE, IPC_CLIENT_UNKNOWN_ACEBASE, IPC_CLIENT_BAD_OPTION; nothing is changed then
+ * @throws {IPCError} IPC_CLIENT_NO_ACEBASE, IPC_CLIENT_UNKNOWN_ACEBASE, IPC_CLIENT_BAD_OPTION, IPC_CLIENT_RUNTIME; nothing is
+ * changed then
  */
 export function install(options: InstallOptions = {}): readonly InstalledBuild[] {
+  // It has a `ws` of its own in the place of every other: no answers of the server that are refusals, no socket.
+  if (process.versions['bun'] !== undefined) throw new IPCError('IPC_CLIENT_RUNTIME');
   checkInstallOptions(options);
   const handed = readHandedModules(options.acebase);
   const installation = place[KEY] ?? begin(options, handed.length > 0);

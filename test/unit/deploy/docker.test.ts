@@ -21,7 +21,7 @@ describe.each(['deploy/docker/Dockerfile', 'deploy/docker/database.Dockerfile'])
   test('has two stages on a Node.js that the package runs on, and the second has no npm in it', () => {
     const stages = all(file, 'FROM').map((rest) => /^node:(\d+)-/.exec(rest)?.[1]);
     expect(stages).toHaveLength(2);
-    expect(packageJson.engines.node).toBe('>=20.19');
+    expect(packageJson.engines.node).toBe('^20.19.0 || >=22.12.0');
     for (const major of stages) expect(Number(major)).toBeGreaterThanOrEqual(22);
     const second = instructions(file).slice(instructions(file).findLastIndex(({ name }) => name === 'FROM'));
     expect(second.filter(({ name }) => name === 'RUN')).toEqual([]);
