@@ -1,6 +1,8 @@
 import { once } from 'node:events';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join as joinPath } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { runCommand } from '../support/command.js';
 import { join } from '../support/conversation.js';
@@ -209,14 +211,15 @@ describe('acebase-ipc-server doctor', () => {
   });
 
   it('looks at the packages of the folder that it is run in', async () => {
-    const { folder, remove } = await userProject('commonjs', ['acebase']);
+    const { folder, remove } = await userProject('commonjs', []);
     onTestFinished(remove);
+    const acebase = joinPath(folder, 'node_modules/acebase');
+    await mkdir(acebase);
+    await writeFile(joinPath(acebase, 'package.json'), '{ "name": "acebase", "version": "1.29.7" }');
+    await writeFile(joinPath(acebase, 'index.js'), '');
     const { port } = await serve();
     const { of } = await doctor(['--port', String(port)], {}, folder);
-    expect(of['ws']).toMatchObject({ status: 'error', remedy: 'Run `npm install ws` beside acebase.' });
-    expect(of['acebase']).toMatchObject({
-      status: 'ok',
-      message: expect.stringMatching(/^acebase 1\.\d+\.\d+$/),
-    });
+    expect(of['ws']).toMatchObject({ status: 'warning', remedy: expect.stringContaining('npm install ws') });
+    expect(of['acebase']).toMatchObject({ status: 'ok', message: 'acebase 1.29.7' });
   });
 });
