@@ -4,7 +4,7 @@ import { type ErrorCode, IPCError } from '../errors.js';
 import { systemClock } from '../platform/clock.js';
 import { Acceptance } from './acceptance.js';
 import { type IPCLock, type LockDetails, loggerOf, type Message, type RemoteIPCPeer } from './acebase.js';
-import { describe, overHttp, type TokenPlace, webSocketTarget } from './address.js';
+import { describe, overHttp, webSocketTarget } from './address.js';
 import { Answers } from './answers.js';
 import type { ValueClasses } from './codec.js';
 import { Connection, type ConnectionHandlers, type Target } from './connection.js';
@@ -16,7 +16,7 @@ import { WorkerLocks } from './locks.js';
 import { LongMessages } from './long-messages.js';
 import { isForSuccessor, lockOfMaster, type MasterLockSettings } from './master-lock.js';
 import type { HeldFile } from './opening.js';
-import { isOriginalServer } from './original-server.js';
+import { TokenPlacement } from './original-server.js';
 import { Outflow } from './outflow.js';
 import { frameOf, isRequest, type OutgoingSettings } from './outgoing.js';
 import { Reconnection } from './reconnection.js';
@@ -91,11 +91,7 @@ export class RemotePeer {
   readonly #eventNumbers: EventNumbers;
   readonly #position: SessionPosition;
   readonly #fileIdentity: FileIdentity;
-  /** Of the next attempt. In the URL only for an original server, and for one attempt: the next server may be another one. */
-  #tokenPlace: TokenPlace = 'header';
-  /** That of the attempt, or the line, that there is. */
-  #shownIn: TokenPlace = 'header';
-  #isAskingForOriginal = false;
+  readonly #tokenPlacement: TokenPlacement;
   /** Whether the server that it was at last knows sessions. */
   #hasSessions = false;
   #isReady = false;
@@ -115,13 +111,14 @@ export class RemotePeer {
     this.#ipc = ipc;
     this.#settings = settings;
     this.#position = new SessionPosition(() => settings.createId());
+    this.#tokenPlacement = new TokenPlacement(ipc.config);
     this.#longMessages = new LongMessages({
       config: ipc.config,
       now: systemClock.now,
       ask: (endpoint, parameters) => ({
         endpoint,
         parameters: { id: ipc.id, ...parameters },
-        tokenPlace: this.#shownIn,
+        tokenPlace: this.#tokenPlacement.current,
       }),
     });
     this.#connection = new Connection(this.#handlers(), {
@@ -190,7 +187,7 @@ export class RemotePeer {
       fetchLocks: () =>
         overHttp(
           ipc.config,
-          { endpoint: 'locks', parameters: {}, tokenPlace: this.#shownIn },
+          { endpoint: 'locks', parameters: {}, tokenPlace: this.#tokenPlacement.current },
           undefined,
           LOOK_MS,
         ),
@@ -322,9 +319,8 @@ export class RemotePeer {
       can: `resume,ready,no-echo,yield,waits${FileIdentity.isPossibleFor(this.#ipc.storage) ? ',identify' : ''}`,
       ...(received === undefined ? {} : { received: String(received), since: String(since) }),
     };
-    this.#shownIn = this.#tokenPlace;
-    this.#tokenPlace = 'header';
-    return webSocketTarget(config, { endpoint: 'connect', parameters, tokenPlace: this.#shownIn });
+    const tokenPlace = this.#tokenPlacement.begin();
+    return webSocketTarget(config, { endpoint: 'connect', parameters, tokenPlace });
   }
 
   #frame(text: string): void {
@@ -343,10 +339,7 @@ export class RemotePeer {
   }
 
   #welcome(json: string): void {
-    const { maxPayload, session } = JSON.parse(json) as {
-      maxPayload: number;
-      session?: SessionWelcome;
-    };
+    const { maxPayload, session } = JSON.parse(json) as { maxPayload: number; session?: SessionWelcome };
     const hasSessions = session !== undefined;
     const hadSession = this.#position.received !== undefined;
     if (session?.resumed === false && hadSession && this.#connection.mayBeGivenUp) {
@@ -420,30 +413,26 @@ export class RemotePeer {
 
   #lost(reason: string): void {
     this.#outflow.lineLost();
-    if (this.#isClosing) {
-      this.#connection.end();
-      return;
-    }
-    loggerOf(this.#ipc.storage).error(this.#failures.lost(describe(this.#ipc.config), reason));
-    this.#settings.onStatus({ kind: 'reconnecting', database: this.#ipc.dbname, reason });
+    this.#isReconnecting(reason, (where) => this.#failures.lost(where, reason));
   }
 
   #failed(failure: Failure): void {
-    if (this.#isClosing) {
-      this.#connection.end();
-      return;
-    }
-    const notice = this.#failures.failed(describe(this.#ipc.config), failure);
-    if (notice === undefined) return;
-    const { reason } = failure;
-    loggerOf(this.#ipc.storage).error(notice);
+    this.#isReconnecting(failure.reason, (where) => this.#failures.failed(where, failure));
+  }
+
+  /** @param notice what the log is to say; `undefined` if it has said so already */
+  #isReconnecting(reason: string, notice: (where: string) => string | undefined): void {
+    const words = this.#isClosing ? undefined : notice(describe(this.#ipc.config));
+    if (this.#isClosing) this.#connection.end();
+    if (words === undefined) return;
+    loggerOf(this.#ipc.storage).error(words);
     this.#settings.onStatus({ kind: 'reconnecting', database: this.#ipc.dbname, reason });
   }
 
   #refused(refusal: Refusal): 'later' | 'never' {
     const { status, code = FOREIGN_ANSWER, message: reason } = refusal;
     const isForeign403 = status === 403 && refusal.code === undefined;
-    if (isForeign403 && this.#shownIn === 'url') {
+    if (isForeign403 && this.#tokenPlacement.current === 'url') {
       const why = `It is an original acebase-ipc-server, and does not take this token: ${reason}`;
       this.#giveUp('IPC_REFUSED_TOKEN', why);
       return 'never';
@@ -452,16 +441,8 @@ export class RemotePeer {
     if (verdict === 'place is lost') this.#losePlace();
     else if (verdict === 'later') this.#failed({ reason, code });
     else this.#giveUp(codeOfRefusal(refusal), describeRefusal(refusal));
-    if (isForeign403) void this.#askForOriginal();
+    if (isForeign403) void this.#tokenPlacement.lookForOriginal();
     return verdict === 'later' ? 'later' : 'never';
-  }
-
-  /** Who answers with 403 may be the original server, which does not see a token in a header. The next attempt has its answer. */
-  async #askForOriginal(): Promise<void> {
-    if (this.#isAskingForOriginal) return;
-    this.#isAskingForOriginal = true;
-    if (await isOriginalServer(this.#ipc.config)) this.#tokenPlace = 'url';
-    this.#isAskingForOriginal = false;
   }
 
   /** Others may have gone on without this process. A worker comes again as another peer. */
