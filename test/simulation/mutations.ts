@@ -136,14 +136,14 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'notices no line that is silent',
     file: 'peers/heartbeat.ts',
-    from: 'if (peer.silentBeats * heartbeatInterval >= heartbeatTimeout) this.#silent(peer);',
-    to: 'if (peer.silentBeats * heartbeatInterval < 0) this.#silent(peer);',
+    from: 'if (peer.silentBeats * heartbeatInterval >= heartbeatTimeout) this.#host.silent(peer);',
+    to: 'if (peer.silentBeats * heartbeatInterval < 0) this.#host.silent(peer);',
   },
   {
     name: 'keeps what waits for a new master in the wrong order',
     file: 'masters/mailbox.ts',
-    from: 'const mail = this.#mail;\n    this.#replace([]);\n    return mail;',
-    to: 'const mail = this.#mail;\n    this.#replace([]);\n    return mail.reverse();',
+    from: 'for (const item of mail) this.#remove(item);\n    return mail;',
+    to: 'for (const item of mail) this.#remove(item);\n    return mail.reverse();',
   },
   {
     name: 'sends one frame too few to a client that resumes its session',
