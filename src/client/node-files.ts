@@ -38,7 +38,7 @@ export function writeAllInOrder(isOn: () => boolean): () => void {
       },
       (error: unknown) => process.nextTick(callback, error),
     );
-  const undo = [
+  return undoOf([
     replace('write', (original, file, ...rest) => {
       const [, offset, length, place, callback] = rest;
       const isPlaced = [offset, length, place].every((detail) => typeof detail === 'number');
@@ -50,10 +50,7 @@ export function writeAllInOrder(isOn: () => boolean): () => void {
       if (!isOn() || typeof length !== 'number' || typeof callback !== 'function') original(file, ...rest);
       else tell(ordered.ftruncate(file as number, length), callback as Callback);
     }),
-  ];
-  return () => {
-    for (const each of undo) each();
-  };
+  ]);
 }
 
 /**
@@ -70,7 +67,7 @@ export function closeAllAfterWrites(isOn: () => boolean): () => void {
     underWay.delete(file);
     for (const closing of it.closings) closing();
   };
-  const undo = [
+  return undoOf([
     replace('write', (write, file, ...rest) => {
       const callback = rest.pop() as Callback;
       const it = underWay.get(file) ?? { writes: 0, closings: [] };
@@ -87,10 +84,7 @@ export function closeAllAfterWrites(isOn: () => boolean): () => void {
       if (it === undefined) close(file, ...rest);
       else it.closings.push(() => close(file, ...rest));
     }),
-  ];
-  return () => {
-    for (const each of undo) each();
-  };
+  ]);
 }
 
 /** Opens files, and makes folders, when those that are held may be. @returns what undoes it */
@@ -99,12 +93,16 @@ export function holdAllFiles(held: HeldFiles): () => void {
     if (accepted === undefined) act();
     else void accepted.then(act);
   };
-  const undo = [
+  return undoOf([
     replace('open', (open, path, ...rest) => when(held.opening(path), () => open(path, ...rest))),
     replace('mkdir', (mkdir, path, ...rest) => when(held.making(path), () => mkdir(path, ...rest))),
-  ];
+  ]);
+}
+
+/** @returns what calls all of these */
+function undoOf(all: readonly (() => void)[]): () => void {
   return () => {
-    for (const each of undo) each();
+    for (const each of all) each();
   };
 }
 
