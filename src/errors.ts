@@ -159,7 +159,7 @@ export const ERRORS = {
   IPC_REFUSED_SECOND_MASTER: {
     summary: 'Another process is the master of this database, and it is alive.',
     remedy:
-      'Start a master only when the last one has ended, and give no other process that role. The log names both addresses.',
+      'Start a master only when the last one has ended, and give no other process that role. If the two have different folders, give one of them another database name, or an IPC server of its own. The log names both addresses.',
     status: 500,
   },
   IPC_REFUSED_OTHER_FILE: {
@@ -312,6 +312,11 @@ export const ERRORS = {
     summary: 'The server is about to stop, and another one is expected at its place.',
     remedy: 'Nothing to do: clients connect again by themselves.',
     closeCode: 4001,
+  },
+  IPC_CLOSED_CONNECT_AGAIN: {
+    summary: 'The folder of this client was checked before it was let in, and it is not let in yet.',
+    remedy: 'Nothing to do: clients connect again by themselves, and are told why if they are refused then.',
+    closeCode: 4002,
   },
   IPC_CLOSED_PROTOCOL: {
     summary: 'A frame broke the WebSocket protocol (RFC 6455 section 5).',

@@ -190,6 +190,10 @@ export class Broker {
       history: this.#histories.open(name),
       heard: (bytes) => this.#audit(bytes),
       emptied: (emptied) => this.#closeIfEmpty(emptied),
+      beganAnew: (former, arrivals) => {
+        this.#close(former);
+        for (const arrival of arrivals) arrival.enter((request, entrance) => this.arrive(request, entrance));
+      },
     });
     this.#databases.set(name, database);
     return database;
@@ -197,7 +201,11 @@ export class Broker {
 
   #closeIfEmpty(database: Database): void {
     if (!database.isEmpty || this.#databases.get(database.name) !== database) return;
-    // Nothing of it may be left: what is kept takes memory that all databases share.
+    this.#close(database);
+  }
+
+  /** Nothing of it may be left: what is kept takes memory that all databases share. */
+  #close(database: Database): void {
     database.stop();
     this.#databases.delete(database.name);
     this.#histories.leave(database.name);

@@ -3,10 +3,12 @@ import type { ByteBudget } from './byte-budget.js';
 import { Delivery } from './delivery.js';
 import { FileNews } from './file/file-news.js';
 import { FileIdentity } from './identity/file-identity.js';
+import type { PriorMember } from './identity/prior-member.js';
 import type { Limits } from './limits.js';
 import { MasterAbsence } from './masters/master-absence.js';
 import { MasterDesk } from './masters/master-desk.js';
 import { MasterSeat } from './masters/master-seat.js';
+import { secondMaster } from './masters/second-master.js';
 import { Succession } from './masters/succession.js';
 import { disconnected, welcome } from './messages/envelope.js';
 import { GuestBook } from './monitoring/guest-book.js';
@@ -32,7 +34,6 @@ import {
 import { ParkingLot } from './peers/parking-lot.js';
 import { isPresent, isThere, largestDebtorOf, lineBytesOf, type Peer } from './peers/peer.js';
 import { MASTER_ID } from './peers/peer-id.js';
-import { hasNotOpened } from './peers/session.js';
 import { Stability } from './peers/stability.js';
 import type { Cancel, Clock, Logger } from './ports.js';
 import { Switch } from './switch.js';
@@ -50,6 +51,8 @@ export interface DatabaseSettings {
   heard(bytes: number): void;
   /** The last peer is gone. */
   emptied(database: Database): void;
+  /** This one is to be forgotten, whoever is in it; and then those come, to a new one. */
+  beganAnew(database: Database, arrivals: readonly PriorMember[]): void;
 }
 
 /** One database: who belongs to it, who comes and who goes. */
@@ -93,6 +96,8 @@ export class Database {
       database: name,
       peers: this.#peers,
       dismiss: (peer, cause) => this.#dismiss(peer, cause),
+      mayEnter: (client) => client.enter((request, entrance) => this.#admitHeld(request, entrance)),
+      beginAnew: (atDoor) => settings.beganAnew(this, atDoor),
       settled: () => this.#settle(),
     });
     this.#stability = new Stability(clock, this.#peers, () => this.#seat);
@@ -174,7 +179,11 @@ export class Database {
     const refusal = this.dismissal.refusal(request);
     if (refusal !== undefined) entrance.refuse(refusal);
     else if (this.#identity.refuses(request)) entrance.refuse('IPC_REFUSED_OTHER_FILE');
-    else if (!this.#identity.isToBeHeld(request)) return this.#enter(request, entrance);
+    else if (this.#identity.isPriorMember(request)) {
+      // What it holds is not known yet, whether it comes in now or later.
+      if (request.peerId !== MASTER_ID) this.#desk.olderLocks.returned({ isMaster: false });
+      this.#identity.receive(request, entrance);
+    } else if (!this.#identity.isToBeHeld(request)) return this.#enter(request, entrance);
     else {
       let cancel: Cancel = () => undefined;
       const refuse = entrance.refuse.bind(entrance);
@@ -207,16 +216,7 @@ export class Database {
     } else if (older === undefined && this.#peers.size >= this.#settings.limits.maxPeers) {
       entrance.refuse('IPC_REFUSED_TOO_MANY_PEERS');
     } else if (older?.isMaster === true && !isSameSession(older, request)) {
-      const challenger = {
-        address: request.address,
-        waits: hasNotOpened(request.client),
-        admit: () => {
-          if (this.#peers.has(request.peerId)) entrance.refuse('IPC_REFUSED_SECOND_MASTER');
-          else this.#admit(request, entrance);
-        },
-        refuse: entrance.refuse.bind(entrance),
-      };
-      return this.#seat.challenge(challenger, older);
+      return this.#challenge(older, request, entrance);
     } else if (older !== undefined) {
       this.#takeBack(older, request, entrance);
     } else if (request.peerId === MASTER_ID && this.#succession.refuses(request.client)) {
@@ -225,6 +225,14 @@ export class Database {
       this.#admit(request, entrance);
     }
     return () => undefined;
+  }
+
+  /** Another master is at the door. @returns to be called if it goes away by itself */
+  #challenge(master: Peer, request: ArrivalRequest, entrance: Entrance): Cancel {
+    this.#identity.inquire(master);
+    const describe = (first: Peer): string | undefined => this.#identity.describeMaster(first);
+    const admit = (): boolean => !this.#peers.has(request.peerId) && this.#admit(request, entrance);
+    return this.#seat.challenge(secondMaster({ master, request, entrance, describe, admit }), master);
   }
 
   /** A frame came over HTTP, in the name of a peer that is connected. @returns false if it was refused */
@@ -262,7 +270,7 @@ export class Database {
     }
   }
 
-  #admit(request: ArrivalRequest, entrance: Entrance): void {
+  #admit(request: ArrivalRequest, entrance: Entrance): true {
     const { clock, limits, kept } = this.#settings;
     const visitor = new LineVisitor(1, this.#host);
     const link = entrance.accept(visitor);
@@ -276,12 +284,14 @@ export class Database {
     });
     visitor.peer = peer;
     const isAccepted = this.#identity.enters(peer);
+    const { folderSince } = this.#identity;
     if (peer.session === undefined) this.#delivery.send(peer, welcome(limits.maxPayload));
-    else peer.outbox.say(greetingOf(peer.session, { resumed: false, isAccepted }, limits));
+    else peer.outbox.say(greetingOf(peer.session, { resumed: false, isAccepted, folderSince }, limits));
     this.#peers.set(peer.id, peer);
     if (peer.session?.isReturning === true) this.#desk.olderLocks.returned(peer);
     this.#heartbeat.start();
     this.#hasCome(peer, 'connected');
+    return true;
   }
 
   /** A worker whose line broke is back, on a new one. */
@@ -311,8 +321,10 @@ export class Database {
     peer.silentBeats = 0;
     if (peer.session !== undefined && received !== undefined) {
       if (!isKnown) peer.session.beginAgain();
-      const isAccepted = this.#identity.isAccepted(peer);
-      peer.outbox.resume(link, greetingOf(peer.session, { resumed: isKnown, isAccepted }, limits), received);
+      const { isAccepted } = peer;
+      const { folderSince } = this.#identity;
+      const greeting = greetingOf(peer.session, { resumed: isKnown, isAccepted, folderSince }, limits);
+      peer.outbox.resume(link, greeting, received);
       this.#isBack(peer, 'resumed its session');
     } else {
       peer.outbox.attach(link, welcome(limits.maxPayload));

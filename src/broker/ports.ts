@@ -12,7 +12,10 @@ export type Cancel = () => void;
 export interface Clock {
   /** Monotonic milliseconds since an arbitrary start. Never goes back, whatever happens to the wall clock. */
   now(): number;
-  /** Milliseconds since 1970. For people to read; nothing is ever decided by it. */
+  /**
+   * Milliseconds since 1970. For people to read, and to tell what began at one server from what began at another; nothing else is
+   * decided by it.
+   */
   wallTime(): number;
   /** Calls `callback` once, `milliseconds` from now. */
   schedule(milliseconds: number, callback: () => void): Cancel;

@@ -7,6 +7,9 @@ import type { IPCError } from '../errors.js';
  */
 export class Acceptance {
   #state: 'waiting' | 'accepted' | IPCError = 'waiting';
+  /** Since when the folder of those who take part has been that of the database; and since when this one has, once accepted. */
+  #theirSince: number | undefined;
+  #folderSince: number | undefined;
   #decide: () => void = () => undefined;
   #fail: (reason: IPCError) => void = () => undefined;
   /** Resolves when the server has accepted this process, or refused it. */
@@ -22,6 +25,16 @@ export class Acceptance {
   /** Whether operations may go on. */
   get isAccepted(): boolean {
     return this.#state === 'accepted';
+  }
+
+  /** What is said of it when the client connects [PROTOCOL-14.9]. */
+  get parameters(): Readonly<Record<string, string>> {
+    return this.#folderSince === undefined ? {} : { folderSince: String(this.#folderSince) };
+  }
+
+  /** The server says since when the folder of those who take part has been that of the database: milliseconds since 1970. */
+  folderIs(since: number | undefined): void {
+    this.#theirSince = since;
   }
 
   /** Whether neither was said yet. */
@@ -52,6 +65,8 @@ export class Acceptance {
   /** The server has accepted this process. */
   accept(): void {
     if (this.#state === 'waiting') this.#state = 'accepted';
+    // The first time counts: those who were accepted before go first at a server that knows nobody.
+    if (this.isAccepted) this.#folderSince ??= this.#theirSince;
     this.#decide();
   }
 

@@ -44,6 +44,8 @@ export class Outflow {
   readonly #waitingEvents: WaitingEvents;
   /** The server's terms, while there is a line with a welcome. */
   #terms: Terms | undefined;
+  /** How often a line was begun, or lost. */
+  #changes = 0;
   /** Whether a long message is under way that all others come behind. */
   #isHeldUp = false;
 
@@ -70,6 +72,19 @@ export class Outflow {
   /** Says a word of the session, which is out of date if this server dies [PROTOCOL-14]. */
   say(word: string): void {
     this.add(wordOf(word));
+  }
+
+  /**
+   * How to answer what the server asks now: by a word of the session; or, before its welcome, by the way, and on this line only
+   * [PROTOCOL-14.9].
+   */
+  answerer(): (word: string) => void {
+    if (this.#terms !== undefined) return (word) => this.say(word);
+    const { line } = this.#settings;
+    const changes = this.#changes;
+    return (word) => {
+      if (changes === this.#changes && line.isOpen) line.send(word, false);
+    };
   }
 
   /** A peer is back at a server that was restarted. */
@@ -120,6 +135,7 @@ export class Outflow {
   /** There is a line, and a welcome was read. */
   begin(terms: Terms): void {
     this.#terms = terms;
+    this.#changes++;
     this.#isHeldUp = false;
     this.#flow();
   }
@@ -127,6 +143,7 @@ export class Outflow {
   /** The line is over. */
   lineLost(): void {
     this.#terms = undefined;
+    this.#changes++;
   }
 
   /** This client has another id from now on. */

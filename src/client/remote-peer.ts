@@ -310,14 +310,13 @@ export class RemotePeer {
 
   #target(): Target {
     const { id, version, config } = this.#ipc;
-    const { received, since, id: session } = this.#position;
     const parameters = {
       v: version,
       id,
       client: this.#settings.client,
-      session,
+      ...this.#position.parameters,
+      ...this.acceptance.parameters,
       can: `resume,ready,no-echo,yield,waits${FileIdentity.isPossibleFor(this.#ipc.storage) ? ',identify' : ''}`,
-      ...(received === undefined ? {} : { received: String(received), since: String(since) }),
     };
     const tokenPlace = this.#tokenPlacement.begin();
     return webSocketTarget(config, { endpoint: 'connect', parameters, tokenPlace });
@@ -327,8 +326,7 @@ export class RemotePeer {
     if (text.startsWith('welcome:')) this.#welcome(text.slice('welcome:'.length));
     else if (text.startsWith('stable:')) this.#outflow.arrived(Number(text.slice('stable:'.length)));
     else if (text === 'yield') this.#locks.yield();
-    else if (text.startsWith('identify:'))
-      void this.#fileIdentity.respond(text, (answer) => this.#outflow.say(answer));
+    else if (text.startsWith('identify:')) void this.#fileIdentity.respond(text, this.#outflow.answerer());
     else if (text === 'accepted') this.#accept();
     else if (text.startsWith('refused:')) this.#refused(lateRefusal(text.slice('refused:'.length)));
     else {
@@ -368,6 +366,7 @@ export class RemotePeer {
     if (relief !== undefined) loggerOf(this.#ipc.storage).error(relief);
     this.#hasBeenConnected = true;
     this.#settings.onStatus({ kind: 'connected', database: this.#ipc.dbname, resumed: isResumed });
+    this.acceptance.folderIs(session?.folderSince);
     if (session?.accepted !== false) this.#accept();
     this.#reconnection.happened();
   }

@@ -29,6 +29,12 @@ export class SessionPosition {
     return this.#since;
   }
 
+  /** What is said of it when the client connects. */
+  get parameters(): Readonly<Record<string, string>> {
+    if (this.#received === undefined) return { session: this.#id };
+    return { session: this.#id, received: String(this.#received), since: String(this.#since) };
+  }
+
   /** A frame of the session came. */
   count(): void {
     if (this.#received !== undefined) this.#received++;

@@ -8,7 +8,7 @@ export interface DoorSettings {
   /** The peer is let in. */
   admit(visitor: Visitor): Link;
   /** It is not. */
-  turnAway(code: RefusalCode): void;
+  turnAway(code: RefusalCode, detail: string | undefined): void;
 }
 
 /**
@@ -36,8 +36,8 @@ export class Door implements Entrance {
     return settings.admit(visitor);
   }
 
-  refuse(code: RefusalCode): void {
-    this.#close()?.turnAway(code);
+  refuse(code: RefusalCode, detail?: string): void {
+    this.#close()?.turnAway(code, detail);
   }
 
   #close(): DoorSettings | undefined {

@@ -76,7 +76,7 @@ export class Upgrades {
         socket.off('error', ignoreError);
         return this.#connect(socket, visitor, accept, head);
       },
-      turnAway: (code) => this.#refuse(request, socket, code, undefined, peerId),
+      turnAway: (code, detail) => this.#refuse(request, socket, code, detail, peerId),
     });
     door.leave = this.#settings.broker.arrive(arrival, door);
   }

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { AceBaseProcess } from '../support/acebase-process.js';
 import { Cluster } from '../support/cluster.js';
+import { freePort } from '../support/free-port.js';
+import { LineProxy } from '../support/line-proxy.js';
 import { removeDirectory, temporaryDirectory } from '../support/temporary-directory.js';
 
 const shared: { template: string; folders: string[] } = { template: '', folders: [] };
@@ -134,6 +136,35 @@ describe('two folders under one name', () => {
     const right = cluster.master({ client: true });
     await worker.set('here', 'worker');
     expect(await right.get('here')).toBe('worker');
+  });
+});
+
+describe('two folders under one name, after the server was killed', () => {
+  it('belong to those who had it before, though a master and a worker of the other one come first', async () => {
+    const cluster = await startCluster();
+    const line = await LineProxy.start(cluster.server.port);
+    onTestFinished(() => line.close());
+    const [master, worker] = await cluster.form(1, { client: true, port: line.port });
+    for (let n = 0; n < 10; n++) await worker.set(`list/before${n}`, n);
+    const copy = await newFolder();
+    await cp(cluster.path, copy, { recursive: true });
+    // Nobody is there: those who come from here are kept away for a while.
+    line.target = await freePort();
+    await cluster.restartServer();
+    const writes = Promise.all([master, worker].map((it, n) => it.set(`meanwhile/${n}`, n)));
+    const intruders = [intruder(cluster, copy, true, 'master'), intruder(cluster, copy, true)];
+    await Promise.all(intruders.map((it, n) => it.set(`by/intruder${n}`, n)));
+    line.target = cluster.server.port;
+    for (const it of intruders) {
+      await it.untilComplains(/IPC_CLOSED_OTHER_FILE: This process has another database file/);
+      expect(it.complaints).toContain(join(copy, 'mydb.acebase'));
+      expect(it.complaints).toContain(join(cluster.path, 'mydb.acebase'));
+    }
+    await writes;
+    for (const it of [master, worker]) expect(it.complaints).not.toMatch(/IPC_(CLOSED|REFUSED)/);
+    for (const it of intruders) await it.kill();
+    expect(await worker.exists('by')).toBe(false);
+    await expectIntact(cluster, worker);
   });
 });
 

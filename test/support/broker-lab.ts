@@ -36,6 +36,8 @@ export class ScriptedPeer implements Link {
   readonly received: string[] = [];
   closedWith: ClosureCode | undefined;
   refusedWith: RefusalCode | undefined;
+  /** What was said of that, beside the code. */
+  refusedBecause: string | undefined;
   /** What its line says of its last ping. */
   roundTrip: number | undefined;
   cancel: Cancel = () => undefined;
@@ -186,8 +188,9 @@ export class BrokerLab {
       { database, peerId: id, address: `10.0.0.${++this.#connections}:1000`, client, process },
       {
         accept: (visitor) => peer.accepted(visitor),
-        refuse: (code) => {
+        refuse: (code, detail) => {
           peer.refusedWith = code;
+          peer.refusedBecause = detail;
         },
       },
     );

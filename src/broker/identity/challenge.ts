@@ -21,6 +21,8 @@ export type Verdict =
 /** What a challenge works with. */
 export interface ChallengeHost {
   readonly clock: Clock;
+  /** Whether the newcomers are at the door, and not peers. Its number is negative then. */
+  readonly isAtDoor: boolean;
   /** Those whose file is that of the database, in the order in which they are asked. */
   references(): readonly CheckedClient[];
   /** Called once for each newcomer that does not go away. */
@@ -55,9 +57,14 @@ export class Challenge {
     this.#host = host;
   }
 
-  /** Whether somebody may join: nobody has written yet, so whatever is copied later has no part of it. */
+  /** Whether nobody has written yet, so whatever is copied later has no part of it. */
   get isOpen(): boolean {
     return !this.#isOver && this.#reference === undefined;
+  }
+
+  /** Whether that newcomer may join. */
+  isOpenTo(isAtDoor: boolean): boolean {
+    return this.isOpen && isAtDoor === this.#host.isAtDoor;
   }
 
   /** A newcomer takes part. */
@@ -178,8 +185,8 @@ export class Challenge {
     this.#host.decided(newcomer, verdict);
   }
 
-  #say({ peer }: CheckedClient, request: FolderRequest): void {
-    peer.outbox.say(identify(request));
+  #say(client: CheckedClient, request: FolderRequest): void {
+    client.say(identify(request));
   }
 
   #later(milliseconds: number, act: () => void): Cancel {

@@ -5,25 +5,32 @@
  * its own machine.
  */
 
+import type { Limits } from '../limits.js';
 import type { Incidents } from '../monitoring/incidents.js';
-import type { ArrivalRequest } from '../peers/entrance.js';
+import type { ArrivalRequest, Entrance } from '../peers/entrance.js';
 import { isThere, type Peer } from '../peers/peer.js';
 import { MASTER_ID } from '../peers/peer-id.js';
 import type { Cancel, Clock, DatabaseFile, LogFields } from '../ports.js';
-import type { CheckedClient } from './checked-client.js';
+import type { CheckedClient, CheckedPeer } from './checked-client.js';
 import { FolderChecks } from './folder-checks.js';
 import { ACCEPTED, parseAnswer, refused } from './identity-words.js';
 import { type HeldArrival, OpenFiles } from './open-files.js';
+import type { PriorMember } from './prior-member.js';
 import { SentAway } from './sent-away.js';
 
 /** What it works with. */
 export interface FileIdentitySettings {
   readonly database: string;
   readonly clock: Clock;
+  readonly limits: Pick<Limits, 'reconnectGrace'>;
   readonly incidents: Incidents;
   readonly peers: ReadonlyMap<string, Peer>;
   /** Ends the connection of a peer that has another file. */
   dismiss(peer: Peer, cause: string): void;
+  /** A prior member was checked, and comes in. */
+  mayEnter(client: PriorMember): void;
+  /** Those who are there have another file than prior members: the database begins anew, with these. */
+  beginAnew(atDoor: readonly PriorMember[]): void;
   /** Something was sent, or somebody was let in, outside of a call of a visitor. */
   settled(): void;
 }
@@ -44,17 +51,54 @@ export class FileIdentity {
       differs: (peer, other) => this.#sendAway(peer, this.#files.describe(peer), this.#files.describe(other)),
       differsAtDoor: (request, files, other) => this.#turnedAway(request, files, other),
     });
-    this.#checks = new FolderChecks(settings, {
-      accepted: (client, isTold) => this.#accepted(client, isTold),
-      isUnknown: (peer, why) => this.#warn(peer, why),
-      differs: (client, other) => this.#differs(client, other),
-      isComparable: (peer) => this.#files.areAnySeenBeside(peer),
-    });
+    const grace = settings.limits.reconnectGrace;
+    this.#checks = new FolderChecks(
+      { ...settings, grace },
+      {
+        accepted: (client, isTold) => this.#accepted(client, isTold),
+        isUnknown: (client, why) => this.#warn(client, why),
+        differs: (client, other) => this.#differs(client, other),
+        mayEnter: (client) => settings.mayEnter(client),
+        prevails: (client, members, atDoor) => {
+          for (const member of members) this.#differs(member, client);
+          settings.beginAnew(atDoor);
+        },
+        isComparable: (peer) => this.#files.areAnySeenBeside(peer),
+      },
+    );
   }
 
   /** Whether somebody waits at the door. */
   get isHolding(): boolean {
-    return this.#files.isHolding;
+    return this.#files.isHolding || this.#checks.isHolding;
+  }
+
+  /** Since when the folder of those who take part has been that of the database: milliseconds since 1970. */
+  get folderSince(): number {
+    return this.#checks.since;
+  }
+
+  /** Whether it was a member before all that are there, at an earlier server, and may have another file. */
+  isPriorMember(request: ArrivalRequest): boolean {
+    return this.#checks.isPriorMember(request);
+  }
+
+  /** Such a one is connected; whether it is let in, or the others have to go, is found out first. */
+  receive(request: ArrivalRequest, entrance: Entrance): void {
+    this.#checks.receive(request, entrance);
+  }
+
+  /** Finds out which folder a peer has, for people to read. */
+  inquire(peer: Peer): void {
+    this.#checks.inquire(peer);
+  }
+
+  /** Why a second master is refused, with the folder of the first; `undefined` if that is not known. */
+  describeMaster(master: Peer): string | undefined {
+    const file = this.#checks.describe(master) ?? this.#files.describeSeen(master);
+    return file === undefined
+      ? undefined
+      : `Another process is the master of this database, and it is alive. It has ${file}.`;
   }
 
   /** Whether the peer at the door was sent away, and has come back by itself. Of a master, to be asked once. */
@@ -79,18 +123,13 @@ export class FileIdentity {
 
   /** A peer is there, or there again. */
   came(peer: Peer): void {
-    if (this.#checks.isAccepted(peer)) this.#files.joins(peer);
+    if (peer.isAccepted) this.#files.joins(peer);
     this.#checks.came();
   }
 
   /** A client says that its file is open. */
   ready(peer: Peer): void {
     this.#checks.ready(peer);
-  }
-
-  /** Whether that peer may take part. */
-  isAccepted(peer: Peer): boolean {
-    return this.#checks.isAccepted(peer);
   }
 
   /** A client answers. @returns false if the answer is malformed, or nobody has asked it anything */
@@ -126,14 +165,14 @@ export class FileIdentity {
     this.#sentAway.stop();
   }
 
-  #accepted({ peer }: CheckedClient, isTold: boolean): void {
+  #accepted({ peer }: CheckedPeer, isTold: boolean): void {
     this.#files.joins(peer);
     if (!isTold && isThere(peer)) peer.outbox.say(ACCEPTED);
   }
 
-  #differs(client: CheckedClient, other: CheckedClient): void {
+  #differs(client: CheckedPeer, other: CheckedClient): void {
     const isReplaced = client.answer?.isReplaced === true || other.answer?.isReplaced === true;
-    this.#sendAway(client.peer, describe(client), describe(other), isReplaced);
+    this.#sendAway(client.peer, client.describe(), other.describe(), isReplaced);
   }
 
   #sendAway(peer: Peer, file: string, others: string, isReplaced = false): void {
@@ -165,7 +204,7 @@ export class FileIdentity {
     );
   }
 
-  #warn({ id, address }: Peer, why: string): void {
+  #warn({ id, address }: Pick<Peer, 'id' | 'address'>, why: string): void {
     if (this.#hasWarned) return;
     this.#hasWarned = true;
     const { database, incidents } = this.#settings;
@@ -175,10 +214,4 @@ export class FileIdentity {
       'it cannot be known whether all processes of this database have the same file',
     );
   }
-}
-
-function describe({ answer, peer }: CheckedClient): string {
-  const who = `${peer.id} at ${peer.address}`;
-  if (answer === undefined || answer.folder === '') return `a folder that is not known (${who})`;
-  return `${answer.folder} on ${answer.host} (${who})`;
 }

@@ -1,8 +1,11 @@
+import type { ArrivalRequest, Entrance } from '../peers/entrance.js';
+import { isSameSession } from '../peers/newcomer.js';
 import type { Peer } from '../peers/peer.js';
 import type { Cancel, Clock, DatabaseFile } from '../ports.js';
 import { Challenge, type Verdict } from './challenge.js';
-import { CheckedClient } from './checked-client.js';
+import { type CheckedClient, CheckedPeer } from './checked-client.js';
 import { type FolderAnswer, identify } from './identity-words.js';
+import { PriorMember } from './prior-member.js';
 
 /** Milliseconds that a client has to say which file it has. */
 export const TELLING_MS = 2_000;
@@ -11,6 +14,8 @@ export const TELLING_MS = 2_000;
 export interface FolderChecksSettings {
   readonly clock: Clock;
   readonly peers: ReadonlyMap<string, Peer>;
+  /** Milliseconds for which those who were members at an earlier server go first: `reconnectGrace`. */
+  readonly grace: number;
   /** Something was sent, or decided, outside of a call of a visitor. */
   settled(): void;
 }
@@ -18,11 +23,15 @@ export interface FolderChecksSettings {
 /** What the checks ask of others. */
 export interface FolderChecksHost {
   /** The client may take part. @param isTold whether it knows that */
-  accepted(client: CheckedClient, isTold: boolean): void;
+  accepted(client: CheckedPeer, isTold: boolean): void;
   /** Whether the client has the same file as those who are there could not be found out. */
-  isUnknown(peer: Peer, why: string): void;
+  isUnknown(client: CheckedClient, why: string): void;
   /** The client has another file. It is to be sent away. */
-  differs(client: CheckedClient, other: CheckedClient): void;
+  differs(client: CheckedPeer, other: CheckedClient): void;
+  /** A prior member may come in. */
+  mayEnter(client: PriorMember): void;
+  /** It has another file than the members that are there: they are to be sent away, and all who are at the door let in. */
+  prevails(client: PriorMember, members: readonly CheckedPeer[], atDoor: readonly PriorMember[]): void;
   /** Whether what the peer says of its file can be compared with that of a process that cannot say so itself. */
   isComparable(peer: Peer): boolean;
 }
@@ -30,32 +39,99 @@ export interface FolderChecksHost {
 /**
  * Which clients have the file of the database. Those who are there have it; a newcomer is challenged by one of them. While the
  * master has no file yet, newcomers wait until it has; a worker has none to lose, and is checked when there is one.
+ *
+ * After a restart of the server, whoever comes first need not be of those who were there. So who was a member earlier than all
+ * that are there, as far as they can say so, is checked before it comes in, and if the files differ, the others have to go.
  */
 export class FolderChecks {
   readonly #settings: FolderChecksSettings;
   readonly #host: FolderChecksHost;
-  readonly #clients = new Map<Peer, CheckedClient>();
+  readonly #clients = new Map<Peer, CheckedPeer>();
+  /** Prior members that are not in yet. */
+  readonly #atDoor = new Set<PriorMember>();
+  #cancelDoor: Cancel | undefined;
   readonly #challenges = new Set<Challenge>();
   /** Those who were asked which file they have, since nobody can challenge them. */
-  readonly #telling = new Map<CheckedClient, { readonly id: number; readonly cancel: Cancel }>();
+  readonly #telling = new Map<CheckedPeer, { readonly id: number; readonly cancel: Cancel }>();
+  readonly #begun: { readonly at: number; readonly priorUntil: number };
+  /** Since when the folder of the members has been that of the database, as those say who were members before. */
+  #since = Number.POSITIVE_INFINITY;
   #lastId = 0;
 
   constructor(settings: FolderChecksSettings, host: FolderChecksHost) {
     this.#settings = settings;
     this.#host = host;
+    const { clock, grace } = settings;
+    this.#begun = { at: clock.wallTime(), priorUntil: clock.now() + grace };
+  }
+
+  /** Since when the folder of the members has been that of the database: milliseconds since 1970. */
+  get since(): number {
+    return Number.isFinite(this.#since) ? this.#since : this.#begun.at;
+  }
+
+  /** Whether a prior member waits at the door. */
+  get isHolding(): boolean {
+    return this.#atDoor.size > 0;
+  }
+
+  /** Whether it was a member before all that are there, and may have another file. */
+  isPriorMember(request: ArrivalRequest): boolean {
+    const { clock, peers } = this.#settings;
+    const { client, peerId } = request;
+    const since = client?.folderSince;
+    if (since === undefined || client?.abilities.has('identify') !== true) return false;
+    // Those who were told of it here are no older than it.
+    if (since >= this.#since || since === this.#begun.at || clock.now() >= this.#begun.priorUntil)
+      return false;
+    const peer = peers.get(peerId);
+    if (peer !== undefined && isSameSession(peer, request)) return false;
+    return [...this.#clients.values()].some(({ peer: { isAccepted } }) => isAccepted);
+  }
+
+  /** Such a one is connected, and checked before it comes in, while there is time for that. */
+  receive(request: ArrivalRequest, entrance: Entrance): void {
+    const { clock } = this.#settings;
+    this.#cancelDoor ??= clock.schedule(this.#begun.priorUntil - clock.now(), () => {
+      for (const client of [...this.#atDoor]) {
+        this.#leftDoor(client);
+        client.sendBack();
+      }
+      this.#settings.settled();
+    });
+    const client = new PriorMember(request, entrance, {
+      answered: (answering, answer) => {
+        this.#answered(answering, answer);
+        this.#settings.settled();
+      },
+      left: (leaving) => {
+        this.#leftDoor(leaving);
+        this.#settings.settled();
+      },
+    });
+    this.#atDoor.add(client);
+    this.#review();
   }
 
   /** A peer is about to join the others. @returns whether it may take part at once */
   enters(peer: Peer): boolean {
     if (peer.session?.can('identify') !== true) return true;
-    const client = new CheckedClient(peer, this.#settings.peers.size === 0);
+    const client = new CheckedPeer(peer, this.#settings.peers.size === 0);
     this.#clients.set(peer, client);
-    return client.isAccepted;
+    if (peer.isAccepted) this.#since = Math.min(this.#since, client.folderSince);
+    return peer.isAccepted;
   }
 
-  /** Whether it may take part. */
-  isAccepted(peer: Peer): boolean {
-    return this.#clients.get(peer)?.isAccepted ?? true;
+  /** Has a peer say which file it has, for people to read. */
+  inquire(peer: Peer): void {
+    const client = this.#clients.get(peer);
+    if (client?.answer === undefined) client?.say(identify({ id: ++this.#lastId, ask: 'tell' }));
+  }
+
+  /** The folder of a peer, in words, if it has said which. */
+  describe(peer: Peer): string | undefined {
+    const client = this.#clients.get(peer);
+    return client?.file === undefined ? undefined : client.describe();
   }
 
   /** The file of a peer, as it says. */
@@ -81,10 +157,11 @@ export class FolderChecks {
   answer(peer: Peer, answer: FolderAnswer): void {
     const client = this.#clients.get(peer);
     if (client === undefined) return;
-    client.answer = answer;
-    if (this.#telling.get(client)?.id === answer.id) this.#endTelling(client);
-    for (const challenge of [...this.#challenges]) challenge.answer(client, answer);
-    this.#review();
+    if (this.#telling.get(client)?.id === answer.id) {
+      client.answer = answer;
+      this.#endTelling(client);
+    }
+    this.#answered(client, answer);
   }
 
   /** A peer has no line any more; what it was asked, it may not have heard. */
@@ -107,14 +184,30 @@ export class FolderChecks {
     for (const client of [...this.#telling.keys()]) this.#forgetTelling(client);
     this.#clients.clear();
     for (const challenge of [...this.#challenges]) challenge.end();
+    this.#cancelDoor?.();
+    for (const client of this.#atDoor) client.turnAway();
+    this.#atDoor.clear();
+  }
+
+  #leftDoor(client: PriorMember): void {
+    this.#atDoor.delete(client);
+    for (const challenge of [...this.#challenges]) challenge.left(client);
+  }
+
+  #answered(client: CheckedClient, answer: FolderAnswer): void {
+    client.answer = answer;
+    for (const challenge of [...this.#challenges]) challenge.answer(client, answer);
+    this.#review();
   }
 
   /** Checks all that can be checked now. */
   #review(): void {
-    for (const client of [...this.#clients.values()]) {
+    for (const client of [...this.#clients.values(), ...this.#atDoor]) {
       if (!client.isPresent || client.isInCheck || client.standing === 'member') continue;
       if (this.#referencesFor(client).length > 0) this.#challenge(client);
-      else if (client.standing === 'new' && !this.#isMasterOpening(client)) this.#letTell(client);
+      else if (client.standing !== 'new' || this.#isMasterOpening(client)) continue;
+      else if (client instanceof CheckedPeer) this.#letTell(client);
+      else this.#accept(client);
     }
   }
 
@@ -126,7 +219,7 @@ export class FolderChecks {
   }
 
   /** Those who can challenge: the master first, then in the order of their coming. */
-  #referencesFor(client?: CheckedClient): readonly CheckedClient[] {
+  #referencesFor(client?: CheckedClient): readonly CheckedPeer[] {
     const members = [...this.#clients.values()].filter(
       (other) => other !== client && other.standing === 'member' && other.isPresent,
     );
@@ -134,15 +227,18 @@ export class FolderChecks {
   }
 
   #challenge(client: CheckedClient): void {
-    const open = [...this.#challenges].find(({ isOpen }) => isOpen);
+    const isAtDoor = client instanceof PriorMember;
+    const open = [...this.#challenges].find((challenge) => challenge.isOpenTo(isAtDoor));
     if (open !== undefined) {
       open.join(client);
       return;
     }
     const { clock, settled } = this.#settings;
-    const challenge: Challenge = new Challenge(++this.#lastId, {
+    const id = ++this.#lastId;
+    const challenge: Challenge = new Challenge(isAtDoor ? -id : id, {
       clock,
       settled,
+      isAtDoor,
       references: () => this.#referencesFor(),
       decided: (newcomer, verdict) => this.#decided(newcomer, verdict),
       over: () => this.#challenges.delete(challenge),
@@ -158,10 +254,11 @@ export class FolderChecks {
         this.#review();
         return;
       case 'different':
-        this.#host.differs(client, verdict.other);
+        if (client instanceof CheckedPeer) this.#host.differs(client, verdict.other);
+        else if (client instanceof PriorMember) this.#prevails(client);
         return;
       case 'unknown':
-        this.#host.isUnknown(client.peer, verdict.why);
+        this.#host.isUnknown(client, verdict.why);
         this.#accept(client);
         return;
       case 'same':
@@ -170,7 +267,7 @@ export class FolderChecks {
   }
 
   /** Nobody can challenge it. What it says may still show that it has another file than a process that cannot say so. */
-  #letTell(client: CheckedClient): void {
+  #letTell(client: CheckedPeer): void {
     if (client.file !== undefined || !this.#host.isComparable(client.peer)) {
       // Those who are away have not been compared with it: they are, when they are back.
       for (const other of this.#clients.values()) if (!other.isPresent) other.standing = 'new';
@@ -184,15 +281,15 @@ export class FolderChecks {
     });
     client.isInCheck = true;
     this.#telling.set(client, { id, cancel });
-    client.peer.outbox.say(identify({ id, ask: 'tell' }));
+    client.say(identify({ id, ask: 'tell' }));
   }
 
-  #endTelling(client: CheckedClient): void {
+  #endTelling(client: CheckedPeer): void {
     this.#forgetTelling(client);
     this.#accept(client);
   }
 
-  #forgetTelling(client: CheckedClient): void {
+  #forgetTelling(client: CheckedPeer): void {
     const telling = this.#telling.get(client);
     if (telling === undefined) return;
     telling.cancel();
@@ -201,10 +298,21 @@ export class FolderChecks {
   }
 
   #accept(client: CheckedClient): void {
-    const isTold = client.isAccepted;
+    this.#since = Math.min(this.#since, client.folderSince);
     client.standing = 'member';
-    client.isAccepted = true;
-    this.#host.accepted(client, isTold);
+    if (client instanceof CheckedPeer) {
+      const isTold = client.peer.isAccepted;
+      client.peer.isAccepted = true;
+      this.#host.accepted(client, isTold);
+    } else if (client instanceof PriorMember && this.#atDoor.delete(client)) this.#host.mayEnter(client);
     this.#review();
+  }
+
+  #prevails(client: PriorMember): void {
+    const members = this.#referencesFor();
+    const atDoor = [...this.#atDoor];
+    this.#atDoor.clear();
+    for (const challenge of [...this.#challenges]) challenge.end();
+    this.#host.prevails(client, members, atDoor);
   }
 }

@@ -148,6 +148,12 @@ export class OpenFiles {
     return `${file?.folder ?? 'a folder that is not known'} (${who})`;
   }
 
+  /** The same of a file that only the system shows; `undefined` if it shows none. */
+  describeSeen(peer: Peer): string | undefined {
+    const [file] = peer.process?.databaseFiles ?? [];
+    return file === undefined ? undefined : this.describe(peer);
+  }
+
   /** Nobody waits at the door any more. */
   closeDoor(): void {
     for (const [arrival, cancel] of [...this.#held]) {

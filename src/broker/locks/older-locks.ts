@@ -94,10 +94,10 @@ export class OlderLocks {
   }
 
   /** A client came that had a session at a server before this one. */
-  returned(peer: Peer): void {
+  returned({ isMaster }: Pick<Peer, 'isMaster'>): void {
     const { seat, grace } = this.#settings;
     this.#hasSeenReturn = true;
-    if (peer.isMaster) this.#endHold();
+    if (isMaster) this.#endHold();
     else if (!this.#areKnown && !this.#hasHeld && seat.master?.session?.isReturning !== true) {
       this.#hasHeld = true;
       this.#holdFor(grace);

@@ -202,6 +202,11 @@ export class MasterDesk {
     this.#missingMaster.lost();
   }
 
+  /** A master has left that was not accepted, and so was given nothing. */
+  masterNeverServed(): void {
+    this.#missingMaster.lost();
+  }
+
   /** The last master answers no more: what it left open is for the next one, or is answered by the server. */
   masterEnded(): void {
     const { requests, abandoned } = this.#requests.lost();

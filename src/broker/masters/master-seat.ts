@@ -25,7 +25,10 @@ export interface MasterSeatHost {
 export interface Challenger {
   /** Where it connects from. */
   readonly address: string;
-  /** Whether it has not opened the file, and so may take its turn [PROTOCOL-14.5]. */
+  /**
+   * Whether it may take its turn, as things are now: it has not opened the file [PROTOCOL-14.5], or the one that is connected
+   * has not, and is being checked [PROTOCOL-14.9].
+   */
   readonly waits: boolean;
   /** Lets it in. */
   admit(): void;

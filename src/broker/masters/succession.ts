@@ -48,6 +48,12 @@ export class Succession {
 
   /** The master is no longer part of the database. */
   masterLeft(master: Peer): void {
+    if (!master.isAccepted) {
+      // It has opened no file, and nobody has heard of it: others are not after its time.
+      this.#settings.seat.vacate();
+      this.#settings.desk.masterNeverServed();
+      return;
+    }
     this.#hasBegun = true;
     this.#cancelSecondReplay?.();
     this.formerEnded();

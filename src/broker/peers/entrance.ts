@@ -22,8 +22,8 @@ export interface ArrivalRequest {
 export interface Entrance {
   /** Completes the handshake. The visitor is not called before this returns. */
   accept(visitor: Visitor): Link;
-  /** Answers the handshake with the status of that error. */
-  refuse(code: RefusalCode): void;
+  /** Answers the handshake with the status of that error. @param detail in the place of its summary */
+  refuse(code: RefusalCode, detail?: string): void;
 }
 
 /** What the shell tells the broker about a connection that was accepted. */

@@ -71,12 +71,17 @@ export class LineVisitor implements Visitor {
 /** The welcome of a client that has a session. */
 export function greetingOf(
   session: Session,
-  { resumed, isAccepted }: { readonly resumed: boolean; readonly isAccepted: boolean },
+  {
+    resumed,
+    isAccepted,
+    folderSince,
+  }: { readonly resumed: boolean; readonly isAccepted: boolean; readonly folderSince: number },
   limits: Limits,
 ): Uint8Array {
   const { maxPayload, reconnectGrace } = limits;
   const { since, received } = session;
-  const greeting = { resumed, since, received, grace: reconnectGrace };
+  const common = { resumed, since, received, grace: reconnectGrace };
+  const greeting = session.can('identify') ? { ...common, folderSince } : common;
   return sessionWelcome(maxPayload, isAccepted ? greeting : { ...greeting, accepted: false });
 }
 

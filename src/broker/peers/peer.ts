@@ -43,6 +43,8 @@ export class Peer {
    * that it has not opened, and die), and what it hears of keys is overwritten by the table it reads from the file.
    */
   hasFileOpen = false;
+  /** Whether it may take part: it has the file of the database, as far as is known [PROTOCOL-14.9]. */
+  isAccepted = true;
   /** Frames, and bytes, that came from it. */
   received = 0;
   receivedBytes = 0;

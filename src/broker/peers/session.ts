@@ -24,6 +24,11 @@ export interface ClientAnnouncement {
   readonly received: number | undefined;
   /** Which session of which server that counts for, as the last `welcome:` said. */
   readonly since?: number | undefined;
+  /**
+   * Since when its folder has been that of the database, as the server told it that accepted it first [PROTOCOL-14.9];
+   * `undefined` if none has.
+   */
+  readonly folderSince?: number | undefined;
 }
 
 /** What the server tells such a client in its `welcome:` [PROTOCOL-14.2]. */
@@ -38,6 +43,8 @@ export interface SessionWelcome {
   readonly grace: number;
   /** False if the client is not to take part before it is sent `accepted` [PROTOCOL-14.9]. */
   readonly accepted?: false;
+  /** Since when the folder of those who take part has been that of the database: milliseconds since 1970. */
+  readonly folderSince?: number;
 }
 
 /** A lock that a client says it holds [PROTOCOL-14.6]. */
@@ -173,5 +180,6 @@ export function parseAnnouncement(
     abilities: new Set(CLIENT_ABILITIES.filter((ability) => words.includes(ability))),
     received: numberOf(parameter('received')),
     since: numberOf(parameter('since')),
+    folderSince: numberOf(parameter('folderSince')),
   };
 }

@@ -3,7 +3,7 @@ import { READING_MS, WRITER_PATIENCE_MS, WRITING_MS } from '../../../src/broker/
 import { TELLING_MS } from '../../../src/broker/identity/folder-checks.js';
 import type { FolderRequest } from '../../../src/broker/identity/identity-words.js';
 import { BLIND_MS, HOLD_MS } from '../../../src/broker/identity/open-files.js';
-import { OLD_MASTER_RETURN_MS } from '../../../src/broker/limits.js';
+import { MASTER_TURN_MS, OLD_MASTER_RETURN_MS } from '../../../src/broker/limits.js';
 import { CLIENT_ABILITIES } from '../../../src/broker/peers/session.js';
 import type { DatabaseFile, PeerProcess } from '../../../src/broker/ports.js';
 import { BrokerLab, type ScriptedPeer } from '../../support/broker-lab.js';
@@ -41,6 +41,8 @@ interface Ways {
   readonly finds?: Folder;
   readonly session?: string;
   readonly received?: number;
+  /** Since when its folder has been that of the database, as an earlier server has said. */
+  readonly folderSince?: number;
   /** Why it cannot write. */
   readonly problem?: string;
   /** Default: one of its own. */
@@ -50,11 +52,12 @@ interface Ways {
 
 /** Connects a client that can identify, and does what it is asked with that folder. */
 function client(id: string, folder: Folder, ways: Ways = {}): ScriptedPeer {
-  const { session = `session-of-${id}-0001`, received } = ways;
+  const { session = `session-of-${id}-0001`, received, folderSince } = ways;
   const announcement = {
     name: 'test/1',
     session,
     received,
+    folderSince,
     since: lab.clock.wallTime(),
     abilities: new Set(CLIENT_ABILITIES),
   };
@@ -66,7 +69,8 @@ function client(id: string, folder: Folder, ways: Ways = {}): ScriptedPeer {
     if (text.startsWith('identify:')) obey(peer, folder, JSON.parse(text.slice(9)) as FolderRequest, ways);
   };
   // What came before anybody listened.
-  for (const text of [...peer.received]) peer.onMessage(text);
+  const early = peer.received.length;
+  for (let n = 0; n < early; n++) peer.onMessage(peer.received[n] ?? '');
   return peer;
 }
 
@@ -214,6 +218,253 @@ describe('clients that can say which file they have', () => {
     expect(workers.map(isAccepted)).toEqual([true, true, true]);
     expect(isAccepted(other)).toBe(false);
     expect(nonces).toBe(1);
+  });
+});
+
+/** When the folder of those became that of the database, at a server that is gone. */
+const LONG_AGO = 1_000;
+const LATELY = 2_000;
+
+/** A client that was a member of the database at an earlier server, and comes back. */
+function prior(id: string, folder: Folder, ways: Ways = {}): ScriptedPeer {
+  const session = `session-of-prior-${id}`;
+  return client(id, folder, { session, received: 7, folderSince: LONG_AGO, ...ways });
+}
+
+const ids = () => lab.broker.peers('mydb_data').map(({ id }) => id);
+
+describe('after a restart of the server', () => {
+  it.each([
+    ['master', '[master]', '[master]'],
+    ['master', '[master]', 'worker1'],
+    ['worker', 'worker2', '[master]'],
+    ['worker', 'worker2', 'worker1'],
+  ])('a %s of another folder that comes first has to go (%s, %s)', (_, first, back) => {
+    const intruder = client(first, B());
+    expect(isAccepted(intruder)).toBe(true);
+    const member = prior(back, A());
+    expect([isAccepted(intruder), isAccepted(member)]).toEqual([false, true]);
+    expect(intruder.closedWith).toBe('IPC_CLOSED_OTHER_FILE');
+    expect(words(intruder)).toContain('/b/mydb.acebase');
+    expect(words(intruder)).toContain('/a/mydb.acebase');
+    expect(ids()).toEqual([back]);
+  });
+
+  it('the members that are back hear nothing of one of another folder, and it nothing of them', () => {
+    const intruder = client('[master]', B());
+    intruder.says('ready');
+    intruder.tells({
+      type: 'notification',
+      data: { type: 'root.update', address: { pageNr: 9, recordNr: 9 } },
+    });
+    const folder = A();
+    const member = prior('worker1', folder);
+    member.tells({ type: 'lock-request', id: 'r1', data: { path: '', tid: 't1', write: true } }, '[master]');
+    intruder.tells({ type: 'notification', data: { type: 'kit.new-key', key: 'a', index: 1 } });
+    const master = prior('[master]', folder);
+    master.says('ready');
+    expect(intruder.received.filter((text) => /^(?!refused:).*(worker1|lock-request)/.test(text))).toEqual(
+      [],
+    );
+    expect(member.messages('notification')).toEqual([]);
+    expect(master.messages('notification')).toEqual([]);
+    expect(master.messages('lock-request')).toHaveLength(1);
+  });
+
+  it('all its members come back, in whatever order, also those that are being checked when it is decided', () => {
+    const intruder = client('[master]', B());
+    intruder.isReading = false;
+    const folder = A();
+    const back = ['worker1', '[master]', 'worker2'].map((id) => prior(id, folder));
+    expect(back.map(({ received }) => received)).toEqual([[], [], []]);
+    intruder.read();
+    expect(intruder.closedWith).toBe('IPC_CLOSED_OTHER_FILE');
+    expect(back.map(isAccepted)).toEqual([true, true, true]);
+    expect(ids().sort()).toEqual(['[master]', 'worker1', 'worker2']);
+  });
+
+  it('everybody of the other folder has to go, and whoever cannot say comes again', () => {
+    const intruders = ['worker1', '[master]', 'worker2'].map((id) => client(id, B()));
+    const stockWorker = lab.connect('worker3');
+    const member = prior('worker4', A());
+    expect(intruders.map(({ closedWith }) => closedWith)).toEqual([
+      'IPC_CLOSED_OTHER_FILE',
+      'IPC_CLOSED_OTHER_FILE',
+      'IPC_CLOSED_OTHER_FILE',
+    ]);
+    expect(stockWorker.closedWith).toBe('IPC_CLOSED_STOPPING');
+    expect(isAccepted(member)).toBe(true);
+    expect(ids()).toEqual(['worker4']);
+  });
+
+  it('a new master of the same folder stays, and the old one is refused: it has read the file before', () => {
+    const folder = A();
+    const fresh = client('[master]', folder);
+    fresh.says('ready');
+    const worker = prior('worker1', folder);
+    expect(isAccepted(worker)).toBe(true);
+    const old = prior('[master]', folder);
+    expect(old.refusedWith).toBe('IPC_REFUSED_SECOND_MASTER');
+    expect(fresh.closedWith).toBeUndefined();
+    expect(folder.checks.size).toBe(0);
+    expect(ids()).toEqual(['[master]', 'worker1']);
+  });
+
+  it('an old master that was checked at the door is told by its next attempt why it is refused', () => {
+    const folder = A();
+    const fresh = client('[master]', folder);
+    const old = prior('[master]', folder);
+    expect([old.closedWith, old.received.includes('accepted')]).toEqual(['IPC_CLOSED_CONNECT_AGAIN', false]);
+    expect(prior('[master]', folder).refusedWith).toBe('IPC_REFUSED_SECOND_MASTER');
+    expect(fresh.closedWith).toBeUndefined();
+  });
+
+  it('one after the other, those that were members for longest go first', () => {
+    const folder = A();
+    const intruder = prior('[master]', B(), { folderSince: LATELY });
+    expect(isAccepted(intruder)).toBe(true);
+    const member = prior('worker1', folder);
+    expect([isAccepted(intruder), isAccepted(member)]).toEqual([false, true]);
+    expect(isAccepted(prior('[master]', B(), { folderSince: LATELY }))).toBe(false);
+    expect(isAccepted(prior('[master]', folder))).toBe(true);
+  });
+
+  it('a master of another folder that is being checked keeps the old one waiting, and no longer', () => {
+    const folder = A();
+    const worker = prior('worker1', folder);
+    worker.isReading = false;
+    const intruder = client('[master]', B());
+    const master = prior('[master]', folder);
+    expect([master.isIn, master.refusedWith]).toEqual([false, undefined]);
+    worker.isReading = true;
+    worker.read();
+    expect(intruder.closedWith).toBe('IPC_CLOSED_OTHER_FILE');
+    expect([isAccepted(master), ids()]).toEqual([true, ['worker1', '[master]']]);
+  });
+
+  it('a master of another folder that was sent away is nobody after whom the old one is too late', () => {
+    const folder = A();
+    prior('worker1', folder);
+    expect(isAccepted(client('[master]', B()))).toBe(false);
+    expect(isAccepted(prior('[master]', folder))).toBe(true);
+  });
+
+  it('a new master that is accepted while the old one waits keeps its place, also when it leaves', () => {
+    const folder = A();
+    const worker = prior('worker1', folder);
+    worker.isReading = false;
+    const fresh = client('[master]', folder);
+    const old = prior('[master]', folder);
+    worker.read();
+    expect(isAccepted(fresh)).toBe(true);
+    fresh.says('ready');
+    fresh.tells({ type: 'bye' });
+    expect([old.isIn, old.refusedWith]).toEqual([false, 'IPC_REFUSED_SECOND_MASTER']);
+  });
+
+  it('a master that makes its file is waited for, and has to go when it has made another one', () => {
+    const elsewhere = new Folder('/b/mydb.acebase', 0);
+    const intruder = client('[master]', elsewhere);
+    const member = prior('worker1', A());
+    expect([intruder.closedWith, member.received.some((text) => text.startsWith('welcome:'))]).toEqual([
+      undefined,
+      false,
+    ]);
+    elsewhere.inode = 2;
+    intruder.says('ready');
+    expect([intruder.closedWith, isAccepted(member)]).toEqual(['IPC_CLOSED_OTHER_FILE', true]);
+  });
+
+  it('those who are there leave nothing behind, and stay if it cannot be found out', () => {
+    const folder = B();
+    const intruder = client('[master]', folder);
+    prior('worker1', A());
+    expect([folder.checks.size, intruder.received.at(-2)]).toEqual([0, expect.stringContaining('remove')]);
+    lab = new BrokerLab({ reconnectGrace: 11_000 });
+    const frozen = client('worker1', A());
+    frozen.isReading = false;
+    const member = prior('worker2', A());
+    lab.clock.advance(WRITING_MS);
+    expect([isAccepted(frozen), isAccepted(member)]).toEqual([true, false]);
+    expect(lab.count('file-unknown')).toBe(1);
+    expect(ids()).toEqual(['worker1', 'worker2']);
+  });
+
+  it('a member that goes away while it is checked, or whose opponents do, leaves nothing behind', () => {
+    const intruder = client('[master]', B());
+    intruder.isReading = false;
+    const member = prior('worker1', A());
+    member.leaves();
+    expect(intruder.closedWith).toBeUndefined();
+    const again = prior('worker1', A());
+    intruder.tells({ type: 'bye' });
+    expect(isAccepted(again)).toBe(true);
+    for (const peer of [again, intruder]) {
+      peer.tells({ type: 'bye' });
+      peer.leaves();
+    }
+    lab.clock.advance(OLD_MASTER_RETURN_MS);
+    expect([lab.broker.databases, lab.clock.pending]).toEqual([[], 0]);
+  });
+
+  it('a member that says nothing, or waits for a file that nobody makes, is no prior one any more in the end', () => {
+    const intruder = client('[master]', new Folder('/b/mydb.acebase', 0));
+    const members = [prior('worker1', A()), prior('worker2', A())];
+    lab.clock.advance(10_000);
+    expect(members.map(({ closedWith }) => closedWith)).toEqual([
+      'IPC_CLOSED_CONNECT_AGAIN',
+      'IPC_CLOSED_CONNECT_AGAIN',
+    ]);
+    expect([isAccepted(intruder), ids()]).toEqual([true, ['[master]']]);
+    const again = prior('worker1', A());
+    expect(again.received[0]).toContain('"accepted":false');
+  });
+
+  it('a member that waits is told to come back by a server that stops', () => {
+    client('[master]', B()).isReading = false;
+    const member = prior('worker1', A());
+    lab.broker.stop();
+    expect(member.closedWith).toBe('IPC_CLOSED_STOPPING');
+    expect(lab.clock.pending).toBe(0);
+  });
+
+  it('members that come too late find those who have come meanwhile', () => {
+    const first = client('worker1', B());
+    lab.clock.advance(10_000);
+    const late = prior('[master]', A());
+    expect([isAccepted(first), isAccepted(late)]).toEqual([true, false]);
+  });
+
+  it('who was accepted here goes first nowhere here, by another line or another id', () => {
+    const folder = A();
+    const first = client('worker1', folder);
+    const welcome = JSON.parse(first.received[0]?.slice(8) ?? '') as { session: { folderSince: number } };
+    const { folderSince } = welcome.session;
+    first.leaves();
+    const back = client('worker1', folder, { received: 0, folderSince });
+    const other = client('worker2', folder, { folderSince });
+    expect([back, other].map(({ received }) => received[0]?.slice(0, 8))).toEqual(['welcome:', 'welcome:']);
+    expect([back, other].map(isAccepted)).toEqual([true, true]);
+  });
+});
+
+describe('a second master', () => {
+  it('is told which folder the first one has', () => {
+    const master = client('[master]', A());
+    const second = client('[master]', B(), { session: 'session-of-another-master' });
+    lab.clock.advance(MASTER_TURN_MS);
+    expect(second.refusedWith).toBe('IPC_REFUSED_SECOND_MASTER');
+    expect(second.refusedBecause).toContain('/a/mydb.acebase');
+    expect(isAccepted(master)).toBe(true);
+  });
+
+  it('is told so of a stock process of the same machine, and nothing where it is not known', () => {
+    lab.connect('[master]', 'mydb_data', { process: new Local(1, 1).found() });
+    expect(lab.connect('[master]').refusedBecause).toContain('/folder1/mydb.acebase');
+    lab = new BrokerLab();
+    lab.connect('[master]');
+    const second = lab.connect('[master]');
+    expect([second.refusedWith, second.refusedBecause]).toEqual(['IPC_REFUSED_SECOND_MASTER', undefined]);
   });
 });
 

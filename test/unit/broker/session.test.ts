@@ -35,11 +35,12 @@ describe('the announcement [PROTOCOL-14.1]', () => {
   const of = (query: Record<string, string>) => parseAnnouncement((name) => query[name]);
 
   it('is read from the query, and words that are not known are ignored', () => {
-    expect(of({ client: 'x/1', session: A, can: 'resume,fly', received: '7' })).toEqual({
+    expect(of({ client: 'x/1', session: A, can: 'resume,fly', received: '7', folderSince: '5' })).toEqual({
       name: 'x/1',
       session: A,
       abilities: new Set(['resume']),
       received: 7,
+      folderSince: 5,
     });
   });
 

@@ -147,4 +147,26 @@ describe('what is sent', () => {
     outflow.begin(TERMS);
     expect(told).toEqual(['one', 'ready']);
   });
+
+  it('goes by the way if it answers what was asked before the welcome, on that line only', () => {
+    const { outflow, told, line } = lab();
+    outflow.add(frame('request'));
+    outflow.answerer()('answer');
+    expect(told).toEqual(['answer']);
+    const late = [outflow.answerer()];
+    outflow.lineLost();
+    late.push(outflow.answerer());
+    outflow.begin(TERMS);
+    for (const answer of late) answer('late');
+    expect(told.slice(1)).toEqual(['request']);
+    outflow.answerer()('word');
+    outflow.lineLost();
+    line.isOpen = false;
+    outflow.answerer()('lost');
+    expect(told.slice(2)).toEqual(['word']);
+    expect(outflow.resume(1)).toBe(true);
+    line.isOpen = true;
+    outflow.begin(TERMS);
+    expect(told.slice(3)).toEqual(['word']);
+  });
 });
