@@ -2,8 +2,13 @@ import { availableParallelism } from 'node:os';
 import { configDefaults, defineConfig } from 'vitest/config';
 import { LongFirst } from './test/support/long-first.js';
 
-/** What takes long or installs things: `npm run test:nightly` has it. */
-const exclude = [...configDefaults.exclude, '**/*.nightly.test.ts'];
+const common = {
+  /** What takes long or installs things: `npm run test:nightly` has it. */
+  exclude: [...configDefaults.exclude, '**/*.nightly.test.ts'],
+  /** Test files change nothing that others see, and loading everything anew for each takes longer than many a test. */
+  isolate: false,
+  testTimeout: 120_000,
+};
 
 export default defineConfig({
   test: {
@@ -14,42 +19,17 @@ export default defineConfig({
     projects: [
       {
         test: {
+          ...common,
           name: 'unit',
           include: ['test/unit/**/*.test.ts'],
-          exclude,
           testTimeout: 30_000,
-          // They change nothing that others see, and loading everything anew for each file takes longer than the tests.
-          isolate: false,
           setupFiles: 'test/support/fuzz-settings.ts',
         },
       },
-      {
-        test: {
-          name: 'conformance',
-          include: ['test/conformance/**/*.test.ts'],
-          exclude,
-          testTimeout: 120_000,
-        },
-      },
-      {
-        test: {
-          name: 'simulation',
-          include: ['test/simulation/**/*.test.ts'],
-          exclude,
-          // Beside tests of real processes.
-          testTimeout: 120_000,
-        },
-      },
-      { test: { name: 'package', include: ['test/package/**/*.test.ts'], exclude, testTimeout: 120_000 } },
-      {
-        test: {
-          name: 'e2e',
-          include: ['test/e2e/**/*.test.ts'],
-          exclude,
-          testTimeout: 120_000,
-          hookTimeout: 60_000,
-        },
-      },
+      { test: { ...common, name: 'conformance', include: ['test/conformance/**/*.test.ts'] } },
+      { test: { ...common, name: 'simulation', include: ['test/simulation/**/*.test.ts'] } },
+      { test: { ...common, name: 'package', include: ['test/package/**/*.test.ts'] } },
+      { test: { ...common, name: 'e2e', include: ['test/e2e/**/*.test.ts'], hookTimeout: 60_000 } },
     ],
   },
 });

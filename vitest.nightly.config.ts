@@ -1,4 +1,4 @@
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
 
 const common = { testTimeout: 600_000, hookTimeout: 600_000, maxWorkers: 2 } as const;
 
@@ -13,13 +13,8 @@ export default defineConfig({
           ...common,
           name: 'in full',
           // Of which `npm test` has a short form.
-          include: [
-            'test/e2e/bad-input/silent-connections.test.ts',
-            'test/e2e/client/pm2.test.ts',
-            'test/e2e/client/rows.test.ts',
-            'test/e2e/dashboard/appearance.browser.test.ts',
-            'test/e2e/examples/pm2-start-orders.test.ts',
-          ],
+          include: ['test/e2e/**/*.test.ts'],
+          exclude: [...configDefaults.exclude, '**/*.nightly.test.ts'],
           env: { TESTS_IN_FULL: '1' },
           sequence: { groupOrder: 1 },
         },

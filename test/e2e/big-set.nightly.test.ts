@@ -17,11 +17,11 @@ it.each([
   'a worker with $clients writes $children children at once',
   { timeout: timeoutMs + 60_000 },
   async ({ client, children }) => {
-    const cluster = await Cluster.start({ options: { logLevel: 'info' } });
+    const cluster = await Cluster.startProcess({ options: { logLevel: 'info' } });
     onTestFinished(() => cluster.end());
     const [master, worker, other] = await cluster.form(2, { client });
     const { duration, otherWrites, longestOther } = await setMany(worker, other, children, timeoutMs);
-    const memory = await Promise.all([cluster.server, master].map(({ pid }) => peakMemory(pid)));
+    const memory = await Promise.all([cluster.serverProcess, master].map(({ pid }) => peakMemory(pid)));
     const [server = 0, masters = 0] = memory.map((bytes) => Math.round(bytes / MIB));
     console.info(
       `${children} children, ${client ? 'our client' : 'stock clients'}: ${Math.round(duration)} ms; another worker wrote ${otherWrites} times meanwhile, ${Math.round(longestOther)} ms at most; server ${server} MiB, master ${masters} MiB at most`,

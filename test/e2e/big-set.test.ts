@@ -11,7 +11,7 @@ it.each([
 ])(
   'a worker with %s may ask for more at one time than the master is given, and nobody waits for long',
   async (_, client) => {
-    const cluster = await Cluster.start({ options });
+    const cluster = await Cluster.start(options);
     onTestFinished(() => cluster.end());
     const [, worker, other] = await cluster.form(2, { client });
     await setMany(worker, other, 100);

@@ -1,8 +1,8 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
+import type { ServerOptions } from '../../src/index.js';
 import { Cluster } from '../support/cluster.js';
-import type { ServerProcessOptions } from '../support/server-process.js';
 
-async function startCluster(options?: ServerProcessOptions): Promise<Cluster> {
+async function startCluster(options?: ServerOptions): Promise<Cluster> {
   const cluster = await Cluster.start(options);
   onTestFinished(() => cluster.end());
   return cluster;
@@ -145,7 +145,7 @@ describe('a cluster of unmodified AceBase processes', () => {
 describe('two databases over one server', () => {
   it('keeps them apart, each with its own token, one with a transaction log', async () => {
     const tokens = { shop: 'a+token/with=signs%', wiki: 'another-token-entirely' };
-    const cluster = await startCluster({ options: { token: tokens } });
+    const cluster = await startCluster({ token: tokens });
     const shop = { database: 'shop', token: tokens.shop, transactions: { log: true } };
     const wiki = { database: 'wiki', token: tokens.wiki };
     const [, seller] = await cluster.form(1, shop);

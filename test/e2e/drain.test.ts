@@ -24,7 +24,7 @@ const DRAINING = [
 describe('the command, at SIGTERM', () => {
   it('under load with our client: a pause, nothing lost, no event twice, and everything in its order', async () => {
     // Time enough on a busy machine: that somebody was not done would be a warning.
-    cluster = await Cluster.start({ options: { drainTimeout: '30s' } });
+    cluster = await Cluster.startProcess({ options: { drainTimeout: '30s' } });
     const [master, ...workers] = await cluster.form(3, { client: true });
     await master.set('items', { first: { n: 0 } });
     const watchers = [
@@ -35,7 +35,7 @@ describe('the command, at SIGTERM', () => {
     const load = new WriteLoad(workers);
     for (let restarts = 0; restarts < 3; restarts++) {
       await load.progress(20);
-      const former = cluster.server;
+      const former = cluster.serverProcess;
       await cluster.restartServer('SIGTERM');
       expect(await former.exited).toEqual({ code: 0, signal: null });
       const lines = former.lines.map(({ msg }) => String(msg));
@@ -59,11 +59,11 @@ describe('the command, at SIGTERM', () => {
   });
 
   it('with stock clients: who has begun gets its answers, and who has not is told so', async () => {
-    cluster = await Cluster.start({ options: { drainTimeout: '30s' } });
+    cluster = await Cluster.startProcess({ options: { drainTimeout: '30s' } });
     const [, holder, other] = await cluster.form(2);
     await holder.set('a', { b: 0 });
     await holder.hold('a/b');
-    const stopped = cluster.server.stop('SIGTERM');
+    const stopped = cluster.serverProcess.stop('SIGTERM');
     await cluster.server.line(({ msg }) => msg === DRAINING[1]);
     // It waits for a lock that nobody gives any more.
     const write = other.set('c', 1);
@@ -76,15 +76,15 @@ describe('the command, at SIGTERM', () => {
   });
 
   it('a second signal ends it at once', async () => {
-    cluster = await Cluster.start({ options: { drainTimeout: '10m' } });
+    cluster = await Cluster.startProcess({ options: { drainTimeout: '10m' } });
     const [, holder] = await cluster.form(1);
     await holder.set('a', 0);
     await holder.hold('a');
-    process.kill(cluster.server.pid, 'SIGTERM');
+    process.kill(cluster.serverProcess.pid, 'SIGTERM');
     await cluster.server.line(({ msg }) => msg === DRAINING[1]);
     // Signals within half a second are taken for one.
-    const again = setInterval(() => process.kill((cluster as Cluster).server.pid, 'SIGTERM'), 100);
-    const exit = await cluster.server.exited.finally(() => clearInterval(again));
+    const again = setInterval(() => process.kill((cluster as Cluster).serverProcess.pid, 'SIGTERM'), 100);
+    const exit = await cluster.serverProcess.exited.finally(() => clearInterval(again));
     expect(exit).toEqual({ code: 143, signal: null });
   });
 });

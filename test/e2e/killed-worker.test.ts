@@ -12,7 +12,7 @@ afterEach(async () => {
 
 /** With `watchProcesses`, as it is by default, the server knows at once that a process has ended. */
 async function formed<N extends 2 | 3>(workers: N, options: Readonly<Record<string, unknown>>) {
-  cluster = await Cluster.start({ options: await knownOptions(options) });
+  cluster = await Cluster.start(await knownOptions(options));
   const members = await cluster.form(workers);
   await members[0].set('accounts', { ann: { balance: 100 }, bob: { balance: 50 } });
   return members;

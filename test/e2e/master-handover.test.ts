@@ -38,7 +38,7 @@ class Writer {
 }
 
 it('lets no worker wait for ever, and loses nothing, when masters that close follow each other under load', async () => {
-  cluster = await Cluster.start({ options: { masterSettle: '200ms' } });
+  cluster = await Cluster.start({ masterSettle: '200ms' });
   const formed = await cluster.form(4);
   const workers = formed.slice(1);
   let [master] = formed;

@@ -41,7 +41,7 @@ class Writer {
 }
 
 it('workers go on as if nothing had been when the master is killed and started again under load', async () => {
-  cluster = await Cluster.start({
+  cluster = await Cluster.startProcess({
     options: await knownOptions({ masterSettle: '200ms', reconnectGrace: '2s' }),
   });
   const formed = await cluster.form(3);

@@ -18,7 +18,7 @@ const cleo = { name: 'Cleo', age: 44 };
 const people = { ann: { name: 'Ann', age: 31 }, bob: { name: 'Bob', age: 52 } };
 
 async function inCluster(work: (cluster: Cluster) => Promise<void>): Promise<void> {
-  const cluster = await Cluster.start({ options: { logLevel: 'info' } });
+  const cluster = await Cluster.startProcess({ options: { logLevel: 'info' } });
   try {
     await work(cluster);
   } finally {

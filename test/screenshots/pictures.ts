@@ -27,7 +27,7 @@ type Photographer = (state: 'empty' | 'healthy' | 'broken') => Promise<void>;
 export async function takePictures(seconds: number, folder?: string): Promise<string[]> {
   if (chromiumPath === undefined) throw new Error('No Chromium was found: set CHROMIUM_PATH to the program.');
   const files: string[] = [];
-  const cluster = await Cluster.start({ options: { reconnectGrace: '60s' } });
+  const cluster = await Cluster.start({ reconnectGrace: '60s' });
   const browser = await chromium.launch({
     executablePath: chromiumPath,
     args: ['--headless', '--no-sandbox'],

@@ -36,7 +36,7 @@ const NEWS = 10;
 
 /** A master and some workers write at half of the rate that they can keep up; then the file is opened fresh. */
 export async function soak(options: SoakOptions): Promise<SoakReport> {
-  const cluster = await Cluster.start({ options: { logLevel: 'info' } });
+  const cluster = await Cluster.startProcess({ options: { logLevel: 'info' } });
   try {
     const { seed, client, onNews, milliseconds } = options;
     const [master, ...workers] = await cluster.form(options.workers, { client });
@@ -44,7 +44,7 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
     const peak = await write(workers, workloads, Math.min(milliseconds, MOST_PEAK_MS));
     onNews(`at the peak: ${peak.perSecond.toFixed(0)} writes per second`);
     const samples = new MemorySamples(() => {
-      const processes = [{ name: 'IPC server', pid: cluster.server.pid }, master, ...workers];
+      const processes = [{ name: 'IPC server', pid: cluster.serverProcess.pid }, master, ...workers];
       return Promise.all(processes.map(async ({ name, pid }) => ({ name, bytes: await memoryNow(pid) })));
     });
     const sampling = samples.take(SAMPLES, milliseconds / SAMPLES, (taken, [server]) => {

@@ -1,5 +1,11 @@
+import type { ServerOptions } from '../../src/index.js';
 import { AceBaseProcess, type AceBaseProcessOptions } from './acebase-process.js';
-import { ServerProcess, type ServerProcessOptions } from './server-process.js';
+import {
+  type LogLine,
+  otherServerScript,
+  ServerProcess,
+  type ServerProcessOptions,
+} from './server-process.js';
 import { removeDirectory, temporaryDirectory } from './temporary-directory.js';
 
 /** As many workers as were asked for, where that is known when the test is compiled. */
@@ -18,6 +24,19 @@ type DatabaseOptions = Partial<Omit<AceBaseProcessOptions, 'ipc'>> & {
   readonly port?: number;
 };
 
+/** The server of a cluster, wherever it runs. */
+export interface ClusterServer {
+  readonly port: number;
+  /** What it has logged so far. */
+  readonly lines: readonly LogLine[];
+  /** The first line of the log that fits, whether it is there already or still to come. */
+  line(fits: (line: LogLine) => boolean): Promise<LogLine>;
+  /** For the message of a failing test. */
+  describe(): string;
+  /** Ends it, whatever it is in the middle of. */
+  kill(): Promise<unknown>;
+}
+
 /**
  * One IPC server, its AceBase processes, and the folder with their files. Whoever makes a cluster ends it with
  * {@link Cluster.end}; after that nothing of it is left, however the test went.
@@ -25,26 +44,48 @@ type DatabaseOptions = Partial<Omit<AceBaseProcessOptions, 'ipc'>> & {
 export class Cluster {
   readonly #processes: AceBaseProcess[] = [];
   #workers = 0;
+  #server: ClusterServer;
 
   private constructor(
     /** The folder that holds the databases. */
     readonly path: string,
-    public server: ServerProcess,
+    server: ClusterServer,
     readonly serverOptions: ServerProcessOptions = {},
-  ) {}
+  ) {
+    this.#server = server;
+  }
 
-  /** Starts the server, and nothing else yet. */
-  static async start(options: ServerProcessOptions = {}): Promise<Cluster> {
+  /** Starts the server, embedded in this process, and nothing else yet. */
+  static async start(options: ServerOptions = {}): Promise<Cluster> {
+    if (otherServerScript !== undefined) return Cluster.startProcess({ options: { ...options } });
+    // Only now: campaigns that start processes only need not load the server's source.
+    const { EmbeddedServer } = await import('./embedded-server.js');
+    const server = await EmbeddedServer.start(options);
+    return new Cluster(await temporaryDirectory('cluster'), server);
+  }
+
+  /** The same with the command, in a process of its own, which can be killed and restarted. */
+  static async startProcess(options: ServerProcessOptions = {}): Promise<Cluster> {
     const server = await ServerProcess.start(options);
     return new Cluster(await temporaryDirectory('cluster'), server, options);
   }
 
-  /** Ends the server, and starts another one at the same port. @returns when that listens */
+  get server(): ClusterServer {
+    return this.#server;
+  }
+
+  /** The process of the server, which has one if the cluster was made with {@link Cluster.startProcess}. */
+  get serverProcess(): ServerProcess {
+    if (this.#server instanceof ServerProcess) return this.#server;
+    throw new Error('the server of this cluster is embedded');
+  }
+
+  /** Ends the process of the server, and starts another one at the same port. @returns when that listens */
   async restartServer(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
-    const { port } = this.server;
-    await this.server.stop(signal);
+    const { port } = this.#server;
+    await this.serverProcess.stop(signal);
     const options = { ...this.serverOptions.options, port };
-    this.server = await ServerProcess.start({ ...this.serverOptions, options });
+    this.#server = await ServerProcess.start({ ...this.serverOptions, options });
   }
 
   /** Starts the master; does not wait until it is ready. */
@@ -123,7 +164,7 @@ export class Cluster {
   /** Ends every process that is still there, and removes the files. Nothing in it depends on anyone's good will. */
   async end(): Promise<void> {
     await Promise.all(this.#processes.splice(0).map((process) => process.kill()));
-    await this.server.kill();
+    await this.#server.kill();
     await removeDirectory(this.path);
   }
 

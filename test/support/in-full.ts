@@ -1,2 +1,9 @@
+import { it } from 'vitest';
+
 /** Whether tests that have a short form run in their long one: `npm run test:nightly` asks for that. */
 export const isInFull = process.env['TESTS_IN_FULL'] === '1';
+
+/** A test of which `npm test` has a neighbour that shows nearly the same: only the long form has it. */
+export function itInFull(title: string, test: () => Promise<void>): void {
+  if (isInFull) it(title, test);
+}

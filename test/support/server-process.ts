@@ -21,8 +21,8 @@ export interface ServerProcessOptions {
 }
 
 // The same tests can be run against another server, such as the original: that is how its faults were found.
-const script =
-  process.env['IPC_SERVER_SCRIPT'] ?? fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+export const otherServerScript = process.env['IPC_SERVER_SCRIPT'];
+const script = otherServerScript ?? fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
 /** The command, as users start it, in a process of its own. */
 export class ServerProcess {

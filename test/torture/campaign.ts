@@ -30,7 +30,7 @@ const batchSize = 25;
  * file is opened fresh and compared with all that was acknowledged.
  */
 export async function campaign(options: CampaignOptions): Promise<CampaignReport> {
-  const cluster = await Cluster.start({ options: { logLevel: 'info' } });
+  const cluster = await Cluster.startProcess({ options: { logLevel: 'info' } });
   try {
     const [master, ...workers] = await cluster.form(options.workers);
     const workloads = workers.map((_, index) => new Workload(options.seed, index, options.workers));

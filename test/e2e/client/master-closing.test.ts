@@ -22,7 +22,7 @@ function writer(worker: AceBaseProcess, path: string) {
 }
 
 it('masters with our client that follow each other, also while the server is restarted, fail no write', async () => {
-  cluster = await Cluster.start();
+  cluster = await Cluster.startProcess();
   const [first, ...workers] = await cluster.form(2, { client: true });
   const writers = workers.map((worker, n) => writer(worker, `load/worker${n}`));
   const progress = async () => {
@@ -38,7 +38,7 @@ it('masters with our client that follow each other, also while the server is res
   await second.ready();
   await progress();
   // It waits for the next server, to say goodbye.
-  await cluster.server.stop('SIGKILL');
+  await cluster.serverProcess.stop('SIGKILL');
   await second.untilComplains(/was lost/);
   const closed = second.closeAndEnd();
   await cluster.restartServer();

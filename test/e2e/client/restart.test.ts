@@ -56,7 +56,7 @@ async function expectInFile(acknowledged: ReadonlyMap<string, number>) {
 
 describe('with our client', () => {
   it('a restart of the IPC server under load is a pause: no error, nothing lost, no event twice', async () => {
-    cluster = await Cluster.start();
+    cluster = await Cluster.startProcess();
     const [master, ...workers] = await cluster.form(3, { client: true });
     await master.set('items', { first: { n: 0 } });
     const watchers = [
@@ -80,7 +80,7 @@ describe('with our client', () => {
   });
 
   it('lines that break under load are resumed: no event is lost or comes twice', async () => {
-    cluster = await Cluster.start();
+    cluster = await Cluster.startProcess();
     const { port } = cluster.server;
     const lines = await Promise.all([0, 1, 2, 3].map(() => LineProxy.start(port)));
     proxies.push(...lines);
@@ -113,7 +113,7 @@ describe('with our client', () => {
   });
 
   it('a worker that was away for too long comes back as another one', async () => {
-    cluster = await Cluster.start({ options: { reconnectGrace: '200ms' } });
+    cluster = await Cluster.startProcess({ options: { reconnectGrace: '200ms' } });
     const line = await LineProxy.start(cluster.server.port);
     proxies.push(line);
     const master = cluster.master({ client: true });
@@ -136,7 +136,7 @@ describe('with our client', () => {
 
   describe('a process that was stopped for longer than a server waits, and whose server was restarted meanwhile', () => {
     const stopped = async (who: 'master' | 'worker') => {
-      cluster = await Cluster.start({ options: { reconnectGrace: '1s' } });
+      cluster = await Cluster.startProcess({ options: { reconnectGrace: '1s' } });
       // Whoever grants locks must not be behind in time.
       const fast = { client: true, execArgv: ['--require', fastTime] };
       const master = cluster.master(fast);
@@ -174,7 +174,7 @@ describe('with our client', () => {
   });
 
   it('keeps what a killed server had not passed on, and a lock that was held meanwhile', async () => {
-    cluster = await Cluster.start();
+    cluster = await Cluster.startProcess();
     const [, holder, other] = await cluster.form(2, { client: true });
     await holder.set('a', { b: 0 });
     await holder.hold('a/b');
@@ -192,7 +192,7 @@ describe('with our client', () => {
 
 // Rows 7, 9 and 17 of what stock clients get wrong: they leave a timer behind that ends them.
 it('with stock clients, a restart of the IPC server under load ends processes', async () => {
-  cluster = await Cluster.start();
+  cluster = await Cluster.startProcess();
   // No faster: a stock process bears 5 s of its own time until it is let in, and the server may look for its file for 1.5 s.
   const hurry = { execArgv: ['--require', fastTime], env: { FAST_TIME: '3' } };
   const [, first, second] = await cluster.form(2, hurry);

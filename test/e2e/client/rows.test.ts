@@ -178,7 +178,7 @@ describe('locks', () => {
 });
 
 it('a worker that reads and exits in the same turn leaves no lock behind', async () => {
-  cluster = await Cluster.start({ options: { watchProcesses: false } });
+  cluster = await Cluster.start({ watchProcesses: false });
   const [master, reader, writer] = await cluster.form(2, { client: true });
   await master.set('things', { a: 1 });
   reader.command('getAndExit', { path: 'things/a' }).catch(() => undefined);

@@ -9,7 +9,7 @@ const urlOf = ({ port }: { readonly port: number }) => `http://localhost:${port}
 
 /** A server with real AceBase processes, and its dashboard. */
 async function watched<N extends 1 | 2>(workers: N, options: Readonly<Record<string, unknown>> = {}) {
-  const cluster = await Cluster.start({ options: await knownOptions(options) });
+  const cluster = await Cluster.start(await knownOptions(options));
   onTestFinished(() => cluster.end());
   const members = await cluster.form(workers);
   const dashboard = await DashboardPage.open(urlOf(cluster.server));

@@ -57,7 +57,7 @@ function watch(...words: readonly string[]) {
 describe('peers, locks and databases', () => {
   it('show a cluster of real processes', async () => {
     // So that who is killed is away for a while.
-    cluster = await Cluster.start({ options: { token: 'sesame', watchProcesses: false } });
+    cluster = await Cluster.start({ token: 'sesame', watchProcesses: false });
     const [, holder, other] = await cluster.form(2, { token: 'sesame' });
     const { port } = cluster.server;
     const where = ['--port', String(port), '--token', 'sesame'];
@@ -86,7 +86,7 @@ describe('peers, locks and databases', () => {
   });
 
   it('wait for a server that goes away while they watch', async () => {
-    cluster = await Cluster.start();
+    cluster = await Cluster.startProcess();
     const watching = watch('databases', '--json', '--port', String(cluster.server.port));
     await watching.until(/^\[\]\n/);
     await cluster.server.kill();

@@ -20,9 +20,7 @@ async function sample(port: number, name: string): Promise<number | undefined> {
 }
 
 it('shows that a worker was killed while it held a lock, and that it was given back', async () => {
-  cluster = await Cluster.start({
-    options: { reconnectGrace: '1s', watchProcesses: false, token: 'sesame' },
-  });
+  cluster = await Cluster.start({ reconnectGrace: '1s', watchProcesses: false, token: 'sesame' });
   const [, victim, other] = await cluster.form(2, { token: 'sesame' });
   const { port } = cluster.server;
   const database = 'database="mydb_data"';

@@ -22,7 +22,7 @@ async function join(port: number, options: Parameters<typeof connectPath>[0]): P
 
 describe('GET /status', () => {
   it('shows a cluster of real processes, and a worker that is killed while it holds a lock', async () => {
-    cluster = await Cluster.start({ options: { reconnectGrace: '1s' } });
+    cluster = await Cluster.start({ reconnectGrace: '1s' });
     const [, victim, other] = await cluster.form(2);
     const { port } = cluster.server;
     await victim.set('orders/1', { total: 7 });
