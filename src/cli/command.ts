@@ -16,7 +16,7 @@ import { installedVersions } from './doctor/installed.js';
 import { placeOf, processToken, serverUrl } from './doctor/place.js';
 import { FileWatch } from './file-watch.js';
 import { init } from './init/init.js';
-import { inspect } from './inspect.js';
+import { type Inspection, inspect } from './inspect.js';
 import { filesOf, reloading } from './reload.js';
 import { describeError, exitCodeOf, serve } from './serve.js';
 import { askForStatus } from './server-status.js';
@@ -25,45 +25,63 @@ import { watchTerminal } from './terminal.js';
 /** The exit code of `check-config` for whatever is wrong. */
 const BAD_CONFIG = 2;
 
-function printError(error: unknown): void {
-  for (const line of describeError(error, COMMAND_NAME)) console.error(line);
+/** Where a command runs: in its own process, or in that of a test. */
+export interface Surroundings {
+  readonly environment: NodeJS.ProcessEnv;
+  /** The folder of the program that `doctor` looks at. */
+  readonly folder: string;
+  readonly stdout: Inspection['output'];
+  readonly stderr: { write(text: string): unknown };
 }
 
-function checkConfig(flags: ReadonlyMap<string, string | boolean>): void {
+function printError(error: unknown, { stderr }: Surroundings): void {
+  for (const line of describeError(error, COMMAND_NAME)) stderr.write(`${line}\n`);
+}
+
+function checkConfig(flags: ReadonlyMap<string, string | boolean>, surroundings: Surroundings): number {
   try {
-    const resolved = resolveSources({ flags, environment: process.env });
+    const resolved = resolveSources({ flags, environment: surroundings.environment });
     loadTls(resolved.settings.ssl);
-    console.log(describeConfig(resolved));
+    surroundings.stdout.write(`${describeConfig(resolved)}\n`);
+    return 0;
   } catch (error) {
-    printError(error);
-    process.exitCode = BAD_CONFIG;
+    printError(error, surroundings);
+    return BAD_CONFIG;
   }
 }
 
-async function inspectServer(invocation: Invocation & { kind: 'inspect' }): Promise<void> {
+async function inspectServer(
+  invocation: Invocation & { kind: 'inspect' },
+  { environment, stdout }: Surroundings,
+): Promise<void> {
   const { flags, database, url } = invocation;
-  const resolved = resolvedForAsking(flags);
+  const resolved = resolvedForAsking(flags, environment);
   const { settings } = resolved;
-  const base = serverUrl({ url, resolved, environment: process.env });
-  const processesToken = processToken(process.env);
+  const base = serverUrl({ url, resolved, environment });
+  const processesToken = processToken(environment);
   await inspect({
     ...invocation,
     ask: () => askForStatus({ database, base, settings, processToken: processesToken }),
-    output: process.stdout,
+    output: stdout,
   });
 }
 
 /** The options say where a server is. Here is none that would be open to all. */
-function resolvedForAsking(flags: ReadonlyMap<string, string | boolean>): ResolvedSources {
+function resolvedForAsking(
+  flags: ReadonlyMap<string, string | boolean>,
+  environment: NodeJS.ProcessEnv,
+): ResolvedSources {
   const anyHost = new Map([...flags, ['--allow-anonymous', true] as const]);
-  return resolveSources({ flags: anyHost, environment: process.env });
+  return resolveSources({ flags: anyHost, environment });
 }
 
-async function doctor({ flags, database, url, json }: Invocation & { kind: 'doctor' }): Promise<void> {
-  const resolved = resolvedForAsking(flags);
-  const folder = process.cwd();
+async function doctor(
+  { flags, database, url, json }: Invocation & { kind: 'doctor' },
+  { environment, folder, stdout }: Surroundings,
+): Promise<number> {
+  const resolved = resolvedForAsking(flags, environment);
   const versions = installedVersions(folder);
-  const place = placeOf({ database, url, resolved, environment: process.env });
+  const place = placeOf({ database, url, resolved, environment });
   const findings = await examine(
     { database, folder, ...place },
     {
@@ -73,8 +91,8 @@ async function doctor({ flags, database, url, json }: Invocation & { kind: 'doct
       wallTime: systemClock.wallTime,
     },
   );
-  console.log(json ? JSON.stringify(findings, undefined, 2) : describeFindings(findings));
-  if (isAnythingWrong(findings)) process.exitCode = 1;
+  stdout.write(`${json ? JSON.stringify(findings, undefined, 2) : describeFindings(findings)}\n`);
+  return isAnythingWrong(findings) ? 1 : 0;
 }
 
 async function run(resolve: () => ResolvedSources): Promise<void> {
@@ -106,25 +124,44 @@ async function run(resolve: () => ResolvedSources): Promise<void> {
   });
 }
 
-async function main(invocation: Invocation): Promise<void> {
-  if (invocation.kind === 'print') process.stdout.write(invocation.text);
-  else if (invocation.kind === 'inspect') await inspectServer(invocation);
-  else if (invocation.kind === 'init') console.log(init(invocation));
-  else if (invocation.kind === 'doctor') await doctor(invocation);
-  else if (invocation.kind === 'check-config') checkConfig(invocation.flags);
-  else await run(() => resolveSources({ flags: invocation.flags, environment: process.env }));
+/**
+ * Does what the words behind the command's name say.
+ *
+ * @returns the exit code: 0 as soon as a server listens
+ */
+export async function carryOut(words: readonly string[], surroundings: Surroundings): Promise<number> {
+  try {
+    const invocation = parseArguments(words, packageJson.version);
+    switch (invocation.kind) {
+      case 'print':
+        surroundings.stdout.write(invocation.text);
+        break;
+      case 'inspect':
+        await inspectServer(invocation, surroundings);
+        break;
+      case 'init':
+        surroundings.stdout.write(`${init(invocation)}\n`);
+        break;
+      case 'doctor':
+        return await doctor(invocation, surroundings);
+      case 'check-config':
+        return checkConfig(invocation.flags, surroundings);
+      case 'serve':
+        await run(() => resolveSources({ flags: invocation.flags, environment: surroundings.environment }));
+    }
+    return 0;
+  } catch (error) {
+    printError(error, surroundings);
+    return exitCodeOf(error);
+  }
 }
 
 /** Does what the arguments of the process say. */
 export async function runCommand(): Promise<void> {
+  const { env: environment, stdout, stderr } = process;
   // Whoever reads our output may leave before we do: a closed pipe is no reason to end.
-  process.stdout.on('error', () => undefined);
-  process.stderr.on('error', () => undefined);
-
-  try {
-    await main(parseArguments(process.argv.slice(2), packageJson.version));
-  } catch (error) {
-    printError(error);
-    process.exitCode = exitCodeOf(error);
-  }
+  stdout.on('error', () => undefined);
+  stderr.on('error', () => undefined);
+  const code = await carryOut(process.argv.slice(2), { environment, folder: process.cwd(), stdout, stderr });
+  if (code !== 0) process.exitCode = code;
 }

@@ -1,6 +1,8 @@
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { ServerOptions } from '../../src/index.js';
+import type { AceBaseProcess } from '../support/acebase-process.js';
 import { Cluster } from '../support/cluster.js';
+import { itInFull } from '../support/in-full.js';
 
 async function startCluster(options?: ServerOptions): Promise<Cluster> {
   const cluster = await Cluster.start(options);
@@ -9,10 +11,18 @@ async function startCluster(options?: ServerOptions): Promise<Cluster> {
 }
 
 describe('a cluster of unmodified AceBase processes', () => {
-  it('writes through one worker and reads, queries and hears of it in another', async () => {
-    const cluster = await startCluster();
-    const [master, first, second] = await cluster.form(2);
+  let cluster: Cluster;
+  let peers: [AceBaseProcess, AceBaseProcess, AceBaseProcess];
 
+  beforeAll(async () => {
+    cluster = await Cluster.start();
+    peers = await cluster.form(2);
+  });
+
+  afterAll(() => cluster?.end());
+
+  it('writes through one worker and reads, queries and hears of it in another', async () => {
+    const [master, first, second] = peers;
     const changes = await second.subscribe('people', 'child_changed');
     const additions = await second.subscribe('people', 'child_added');
     await first.untilSubscribed('people', 'child_changed');
@@ -41,14 +51,9 @@ describe('a cluster of unmodified AceBase processes', () => {
     });
     expect((await changes.event((it) => it.path === 'people/ann')).value).toEqual({ name: 'Ann', age: 32 });
     expect(additions.events.map((it) => it.path).sort()).toEqual(['people/ann', 'people/bob', 'people/cleo']);
-
-    await cluster.close();
-    expect(await cluster.reopened((file) => file.get('people/cleo/name'))).toBe('Cleo');
   });
 
   it('runs transactions of all processes on one counter, one after the other', async () => {
-    const cluster = await startCluster();
-    const peers = await cluster.form(2);
     const increments = Array.from({ length: 15 }, () => ({
       command: 'transaction' as const,
       path: 'counters/visits',
@@ -58,6 +63,49 @@ describe('a cluster of unmodified AceBase processes', () => {
     expect(await Promise.all(peers.map((peer) => peer.get('counters/visits')))).toEqual([45, 45, 45]);
   });
 
+  it('tells a subscriber that was there first what a peer that joined later writes', async () => {
+    const [, early] = peers;
+    const news = await early.subscribe('news', 'child_added');
+    const late = cluster.worker();
+    await late.ready();
+    // Stock clients do not introduce themselves: it is the server that makes them exchange subscriptions.
+    await late.untilSubscribed('news', 'child_added');
+    await late.set('news/one', 'I joined later');
+    expect(await news.event((it) => it.path === 'news/one')).toEqual({
+      path: 'news/one',
+      value: 'I joined later',
+    });
+  });
+
+  it('delivers large values in events, one of 1 MB included', async () => {
+    const [, writer, reader] = peers;
+    const values = await reader.subscribe('blobs', 'child_added');
+    await writer.untilSubscribed('blobs', 'child_added');
+    // Around the 16 KiB where the original stopped delivering, and in units of one, two and three bytes.
+    const blobs = {
+      ascii: 'x'.repeat(16 * 1024),
+      latin: 'é'.repeat(20_000),
+      emoji: '🦊'.repeat(50_000),
+      megabyte: 'abcdefgh'.repeat(131_072),
+    };
+    for (const [key, value] of Object.entries(blobs)) await writer.set(`blobs/${key}`, value);
+    for (const [key, value] of Object.entries(blobs)) {
+      const event = await values.event((it) => it.path === `blobs/${key}`);
+      expect(event.value === value, `${key} arrived as it was written`).toBe(true);
+    }
+  });
+
+  it('answers the pings of idle clients, so that none of them gives up', async () => {
+    const [master, worker] = peers;
+    // A client pings after 5 s of silence, and would end itself after 10 s without an answer.
+    await Promise.all([master.untilReceived('pong', 2), worker.untilReceived('pong', 2)]);
+    await worker.set('still', 'alive');
+    expect(await master.get('still')).toBe('alive');
+    expect((await worker.counts()).received['welcome']).toBe(1);
+  });
+});
+
+describe('workers that are there before the master', () => {
   it('works when the workers start first, with no file yet, and the master last', async () => {
     const cluster = await startCluster();
     const early = [cluster.worker(), cluster.worker()] as const;
@@ -72,9 +120,11 @@ describe('a cluster of unmodified AceBase processes', () => {
     await second.set('greetings/second', 'hello back');
     const expected = { first: 'hello', second: 'hello back' };
     for (const peer of [master, first, second]) expect(await peer.get('greetings')).toEqual(expected);
+    await cluster.close();
+    expect(await cluster.reopened((file) => file.get('greetings'))).toEqual(expected);
   });
 
-  it('keeps the requests of workers on an existing file until a master comes', async () => {
+  itInFull('keeps the requests of workers on an existing file until a master comes', async () => {
     const cluster = await startCluster();
     const [first] = await cluster.form(0);
     await first.set('shelf', { book: 'Dune' });
@@ -96,50 +146,6 @@ describe('a cluster of unmodified AceBase processes', () => {
     await cluster.close();
     expect(await cluster.reopened((file) => file.get('shelf'))).toEqual(expected);
   });
-
-  it('tells a subscriber that was there first what a peer that joined later writes', async () => {
-    const cluster = await startCluster();
-    const [, early] = await cluster.form(1);
-    const news = await early.subscribe('news', 'child_added');
-    const late = cluster.worker();
-    await late.ready();
-    // Stock clients do not introduce themselves: it is the server that makes them exchange subscriptions.
-    await late.untilSubscribed('news', 'child_added');
-    await late.set('news/one', 'I joined later');
-    expect(await news.event((it) => it.path === 'news/one')).toEqual({
-      path: 'news/one',
-      value: 'I joined later',
-    });
-  });
-
-  it('delivers large values in events, one of 1 MB included', async () => {
-    const cluster = await startCluster();
-    const [, writer, reader] = await cluster.form(2);
-    const values = await reader.subscribe('blobs', 'child_added');
-    await writer.untilSubscribed('blobs', 'child_added');
-    // Around the 16 KiB where the original stopped delivering, and in units of one, two and three bytes.
-    const blobs = {
-      ascii: 'x'.repeat(16 * 1024),
-      latin: 'é'.repeat(20_000),
-      emoji: '🦊'.repeat(50_000),
-      megabyte: 'abcdefgh'.repeat(131_072),
-    };
-    for (const [key, value] of Object.entries(blobs)) await writer.set(`blobs/${key}`, value);
-    for (const [key, value] of Object.entries(blobs)) {
-      const event = await values.event((it) => it.path === `blobs/${key}`);
-      expect(event.value === value, `${key} arrived as it was written`).toBe(true);
-    }
-  });
-
-  it('answers the pings of idle clients, so that none of them gives up', async () => {
-    const cluster = await startCluster();
-    const [master, worker] = await cluster.form(1);
-    // A client pings after 5 s of silence, and would end itself after 10 s without an answer.
-    await Promise.all([master.untilReceived('pong', 2), worker.untilReceived('pong', 2)]);
-    await worker.set('still', 'alive');
-    expect(await master.get('still')).toBe('alive');
-    expect((await worker.counts()).received['welcome']).toBe(1);
-  });
 });
 
 describe('two databases over one server', () => {
@@ -148,10 +154,8 @@ describe('two databases over one server', () => {
     const cluster = await startCluster({ token: tokens });
     const shop = { database: 'shop', token: tokens.shop, transactions: { log: true } };
     const wiki = { database: 'wiki', token: tokens.wiki };
-    const [, seller] = await cluster.form(1, shop);
-    const buyer = cluster.worker(shop);
-    const [, author] = await cluster.form(1, wiki);
-    await buyer.ready();
+    const [seller, buyer] = await cluster.form(1, shop);
+    const [author] = await cluster.form(0, wiki);
 
     const orders = await seller.subscribe('orders', 'child_added');
     await buyer.untilSubscribed('orders', 'child_added');

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { carryOut } from '../../src/cli/command.js';
 
 const script = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
@@ -10,10 +11,39 @@ export interface CommandResult {
   readonly stderr: string;
 }
 
-/** Runs the command `acebase-ipc-server` to its end. */
+interface RunOptions {
+  readonly folder?: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Does in this process what the command does: for what it prints. To start a process takes longer than most commands. */
+export async function commandHere(
+  words: readonly string[],
+  { folder = process.cwd(), env = {} }: RunOptions = {},
+): Promise<CommandResult> {
+  let stdout = '';
+  let stderr = '';
+  const code = await carryOut(words, {
+    environment: { ...process.env, ...env },
+    folder,
+    stdout: {
+      write: (text) => {
+        stdout += text;
+      },
+    },
+    stderr: {
+      write: (text) => {
+        stderr += text;
+      },
+    },
+  });
+  return { code, stdout, stderr };
+}
+
+/** Runs the command `acebase-ipc-server`, in a process of its own, to its end. */
 export function runCommand(
   words: readonly string[],
-  { folder, env = {} }: { readonly folder?: string; readonly env?: Readonly<Record<string, string>> } = {},
+  { folder, env = {} }: RunOptions = {},
 ): Promise<CommandResult> {
   const options = { ...(folder !== undefined && { cwd: folder }), env: { ...process.env, ...env } };
   return new Promise((resolve) => {

@@ -1,10 +1,11 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
 import { Cluster } from '../../support/cluster.js';
+import { commandHere, runCommand } from '../../support/command.js';
 import { freePort } from '../../support/free-port.js';
 import { rawPeer } from '../../support/raw-socket.js';
 import { serve } from '../../support/served.js';
@@ -20,24 +21,7 @@ afterEach(async () => {
   cluster = undefined;
 });
 
-interface Run {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function run(...words: readonly string[]): Promise<Run> {
-  return runWith({}, ...words);
-}
-
-function runWith(env: Readonly<Record<string, string>>, ...words: readonly string[]): Promise<Run> {
-  const options = { env: { ...process.env, ...env } };
-  return new Promise((resolve) => {
-    execFile(process.execPath, [script, ...words], options, (error, stdout, stderr) => {
-      resolve({ code: typeof error?.code === 'number' ? error.code : 0, stdout, stderr });
-    });
-  });
-}
+const run = (...words: readonly string[]) => commandHere(words);
 
 /** A command that goes on until it is ended, and what it prints. */
 function watch(...words: readonly string[]) {
@@ -65,7 +49,7 @@ describe('peers, locks and databases', () => {
     other.set('orders/2', 1).catch(() => undefined);
     await untilStatus(port, 'mydb_data', ({ locks }) => locks.waitingCount > 0, 'sesame');
     const [holderId, otherId] = [await holder.ready(), await other.ready()];
-    const peers = await run('peers', ...where);
+    const peers = await runCommand(['peers', ...where]);
     expect(peers).toMatchObject({ code: 0, stderr: '' });
     expect(peers.stdout).toMatch(new RegExp(`^mydb_data +${holderId} +connected `, 'm'));
     const locks = await run('locks', 'mydb', ...where);
@@ -86,12 +70,12 @@ describe('peers, locks and databases', () => {
   });
 
   it('wait for a server that goes away while they watch', async () => {
-    cluster = await Cluster.startProcess();
-    const watching = watch('databases', '--json', '--port', String(cluster.server.port));
+    const { server, port } = await serve();
+    const watching = watch('databases', '--json', '--port', String(port));
     await watching.until(/^\[\]\n/);
-    await cluster.server.kill();
+    await server.stop();
     await watching.until(/^\{"error":"no IPC server answers at .*"\}$/m);
-    await cluster.restartServer();
+    await serve({ port });
     await watching.until(/\}\n\[\]\n/);
   });
 
@@ -117,9 +101,11 @@ describe('peers, locks and databases', () => {
     const { port } = await serve({ token: 'sesame' });
     await rawPeer({ port }, { database: 'mydb_data', id: 'worker01', token: 'sesame' });
     const place = { ACEBASE_IPC_HOST: 'localhost', ACEBASE_IPC_PORT: String(port) };
-    const { stdout } = await runWith({ ...place, ACEBASE_IPC_TOKEN: 'sesame' }, 'peers', 'mydb', '--json');
+    const { stdout } = await commandHere(['peers', 'mydb', '--json'], {
+      env: { ...place, ACEBASE_IPC_TOKEN: 'sesame' },
+    });
     expect(JSON.parse(stdout)).toMatchObject([{ database: 'mydb_data', id: 'worker01' }]);
-    const { stderr } = await runWith(place, 'peers', 'mydb');
+    const { stderr } = await commandHere(['peers', 'mydb'], { env: place });
     expect(stderr).toContain('wants a token: set ACEBASE_IPC_TOKEN');
   });
 
@@ -162,7 +148,7 @@ describe('what is wrong is said with what to do', () => {
 
   it('where nobody listens', async () => {
     const port = await freePort();
-    expect(await run('peers', '--port', String(port))).toEqual({
+    expect(await runCommand(['peers', '--port', String(port)])).toEqual({
       code: 1,
       stdout: '',
       stderr: `acebase-ipc-server: no IPC server answers at http://localhost:${port} (nobody listens there): is it running, and are --host and --port right? --url says where it is otherwise\n`,
