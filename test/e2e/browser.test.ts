@@ -109,7 +109,7 @@ describe.runIf(chromiumPath !== undefined)('in a real browser', () => {
 
   it('a page whose name was pointed at this machine is refused', async () => {
     await unnoticed({}, async ({ port, log, conversation }) => {
-      const context = await openChromium(['--host-resolver-rules=MAP evil.example 127.0.0.1']);
+      const context = await openChromium();
       const page = await context.newPage();
       // For the browser all of this is of one origin, so that it stops nothing itself.
       const answer = await page.goto(`http://evil.example:${port}/health`);
@@ -124,7 +124,7 @@ describe.runIf(chromiumPath !== undefined)('in a real browser', () => {
 
   it('a page whose name was pointed at this machine gets nothing without the token', async () => {
     const { port } = await serve({ token: 'sesame' });
-    const context = await openChromium(['--host-resolver-rules=MAP evil.example 127.0.0.1']);
+    const context = await openChromium();
     const page = await context.newPage();
     await page.goto(`http://evil.example:${port}/health`);
     expect(await openSocket(page, `ws://evil.example:${port}${connectPath()}`)).toBe('closed with 1006');

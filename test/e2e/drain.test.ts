@@ -1,11 +1,13 @@
 import { once } from 'node:events';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
 import type { WebSocket } from 'ws';
 import { Cluster } from '../support/cluster.js';
 import { join } from '../support/conversation.js';
+import { isInFull } from '../support/in-full.js';
 import { connectPath } from '../support/raw-socket.js';
 import { knock } from '../support/requests.js';
 import { serve } from '../support/served.js';
+import { ServerProcess } from '../support/server-process.js';
 import { WriteLoad } from '../support/write-load.js';
 
 let cluster: Cluster | undefined;
@@ -21,11 +23,27 @@ const DRAINING = [
   'stopped',
 ];
 
+/** Joins with a client that holds a lock of a scripted master. */
+async function busy(port: number): Promise<{ master: WebSocket; worker: WebSocket }> {
+  const master = await join({ port }, '[master]');
+  const worker = await join({ port }, 'worker01');
+  const asked = new Promise<void>((resolve) => {
+    master.on('message', (data) => void (String(data).includes('"lock-request"') && resolve()));
+  });
+  const data = { path: '', tid: 't', write: true, comment: '' };
+  const request = { type: 'lock-request', from: 'worker01', to: '[master]', id: '1', data };
+  worker.send(`to:[master];${JSON.stringify(request)}`);
+  await asked;
+  return { master, worker };
+}
+
+const RESTARTS = isInFull ? 3 : 1;
+
 describe('the command, at SIGTERM', () => {
   it('under load with our client: a pause, nothing lost, no event twice, and everything in its order', async () => {
     // Time enough on a busy machine: that somebody was not done would be a warning.
     cluster = await Cluster.startProcess({ options: { drainTimeout: '30s' } });
-    const [master, ...workers] = await cluster.form(3, { client: true });
+    const [master, ...workers] = await cluster.form(2, { client: true });
     await master.set('items', { first: { n: 0 } });
     const watchers = [
       await master.subscribe('items', 'child_added'),
@@ -33,7 +51,7 @@ describe('the command, at SIGTERM', () => {
     ];
     await Promise.all([master, ...workers].map((peer) => peer.untilSubscribed('items', 'child_added')));
     const load = new WriteLoad(workers);
-    for (let restarts = 0; restarts < 3; restarts++) {
+    for (let restarts = 0; restarts < RESTARTS; restarts++) {
       await load.progress(20);
       const former = cluster.serverProcess;
       await cluster.restartServer('SIGTERM');
@@ -76,34 +94,19 @@ describe('the command, at SIGTERM', () => {
   });
 
   it('a second signal ends it at once', async () => {
-    cluster = await Cluster.startProcess({ options: { drainTimeout: '10m' } });
-    const [, holder] = await cluster.form(1);
-    await holder.set('a', 0);
-    await holder.hold('a');
-    process.kill(cluster.serverProcess.pid, 'SIGTERM');
-    await cluster.server.line(({ msg }) => msg === DRAINING[1]);
+    const server = await ServerProcess.start({ options: { drainTimeout: '10m', masterSettle: 0 } });
+    onTestFinished(() => void server.kill());
+    await busy(server.port);
+    process.kill(server.pid, 'SIGTERM');
+    await server.line(({ msg }) => msg === DRAINING[1]);
     // Signals within half a second are taken for one.
-    const again = setInterval(() => process.kill((cluster as Cluster).serverProcess.pid, 'SIGTERM'), 100);
-    const exit = await cluster.serverProcess.exited.finally(() => clearInterval(again));
+    const again = setInterval(() => process.kill(server.pid, 'SIGTERM'), 100);
+    const exit = await server.exited.finally(() => clearInterval(again));
     expect(exit).toEqual({ code: 143, signal: null });
   });
 });
 
 describe('server.drain()', () => {
-  /** Joins with a client that holds a lock of a scripted master. */
-  async function busy(port: number): Promise<{ master: WebSocket; worker: WebSocket }> {
-    const master = await join({ port }, '[master]');
-    const worker = await join({ port }, 'worker01');
-    const asked = new Promise<void>((resolve) => {
-      master.on('message', (data) => void (String(data).includes('"lock-request"') && resolve()));
-    });
-    const data = { path: '', tid: 't', write: true, comment: '' };
-    const request = { type: 'lock-request', from: 'worker01', to: '[master]', id: '1', data };
-    worker.send(`to:[master];${JSON.stringify(request)}`);
-    await asked;
-    return { master, worker };
-  }
-
   it('refuses newcomers with 503 and when to come again, while others finish', async () => {
     const { server, port, log } = await serve({ drainTimeout: '10m', masterSettle: 0, stopTimeout: '10s' });
     expect(server.isDraining).toBe(false);

@@ -1,6 +1,7 @@
 import { afterEach, expect, it } from 'vitest';
 import type { AceBaseProcess } from '../support/acebase-process.js';
 import { Cluster } from '../support/cluster.js';
+import { isInFull } from '../support/in-full.js';
 import { eventually } from '../support/waiting.js';
 
 let cluster: Cluster | undefined;
@@ -8,6 +9,8 @@ let cluster: Cluster | undefined;
 afterEach(async () => {
   await cluster?.end();
 });
+
+const [WORKERS, ROUNDS] = isInFull ? [4, 5] : [2, 2];
 
 /** Writes numbers one after another, until it is told to stop. */
 class Writer {
@@ -39,11 +42,11 @@ class Writer {
 
 it('lets no worker wait for ever, and loses nothing, when masters that close follow each other under load', async () => {
   cluster = await Cluster.start({ masterSettle: '200ms' });
-  const formed = await cluster.form(4);
+  const formed = await cluster.form<number>(WORKERS);
   const workers = formed.slice(1);
   let [master] = formed;
   const writers = workers.map((worker, n) => new Writer(worker, `load/worker${n}`));
-  for (let round = 1; round <= 5; round++) {
+  for (let round = 1; round <= ROUNDS; round++) {
     await master.closeAndEnd();
     const before = writers.map(({ acknowledged }) => acknowledged);
     master = cluster.master({ name: `master ${round}` });

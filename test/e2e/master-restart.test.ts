@@ -1,6 +1,7 @@
 import { afterEach, expect, it } from 'vitest';
 import type { AceBaseProcess } from '../support/acebase-process.js';
 import { Cluster } from '../support/cluster.js';
+import { isInFull } from '../support/in-full.js';
 import { knownOptions } from '../support/known-options.js';
 import { eventually } from '../support/waiting.js';
 
@@ -9,6 +10,8 @@ let cluster: Cluster | undefined;
 afterEach(async () => {
   await cluster?.end();
 });
+
+const [WORKERS, ROUNDS] = isInFull ? [3, 4] : [2, 2];
 
 /** Writes numbers of its own, and counts together with the others, until it is told to stop. */
 class Writer {
@@ -41,14 +44,12 @@ class Writer {
 }
 
 it('workers go on as if nothing had been when the master is killed and started again under load', async () => {
-  cluster = await Cluster.startProcess({
-    options: await knownOptions({ masterSettle: '200ms', reconnectGrace: '2s' }),
-  });
-  const formed = await cluster.form(3);
+  cluster = await Cluster.start(await knownOptions({ masterSettle: '200ms', reconnectGrace: '2s' }));
+  const formed = await cluster.form<number>(WORKERS);
   const workers = formed.slice(1);
   let [master] = formed;
   const writers = workers.map((worker, n) => new Writer(worker, `load/worker${n}`));
-  for (let round = 1; round <= 4; round++) {
+  for (let round = 1; round <= ROUNDS; round++) {
     await master.kill();
     master = cluster.master({ name: `master ${round}` });
     await master.ready();
@@ -66,8 +67,8 @@ it('workers go on as if nothing had been when the master is killed and started a
   expect(counts).toEqual(counts.map((_, index) => index + 1));
 
   for (const process of [...workers, master]) await process.closeAndEnd();
-  const file = await cluster.reopened((database) => database.get<File>('load'));
-  expect(await cluster.reopened((database) => database.get('count'))).toBe(counts.length);
+  const { load: file, count } = await cluster.reopened((database) => database.get<File>(''));
+  expect(count).toBe(counts.length);
   for (const [index, { rounds }] of writers.entries()) {
     const expected: Record<string, unknown> = { last: rounds };
     for (let n = Math.max(1, rounds - 6); n <= rounds; n++) {
@@ -77,4 +78,7 @@ it('workers go on as if nothing had been when the master is killed and started a
   }
 });
 
-type File = Readonly<Record<string, unknown>>;
+interface File {
+  readonly load: Readonly<Record<string, unknown>>;
+  readonly count: number;
+}

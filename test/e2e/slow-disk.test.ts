@@ -24,7 +24,7 @@ async function writeRecords(worker: AceBaseProcess, kind: string): Promise<Recor
 it('leaves the file whole when the master opens it slowly while workers wait', async () => {
   const cluster = await Cluster.start();
   onTestFinished(() => cluster.end());
-  const [, founder] = await cluster.form(1);
+  const [founder] = await cluster.form(0);
   const old = await writeRecords(founder, 'old');
   await cluster.close();
 

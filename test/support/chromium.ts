@@ -12,9 +12,11 @@ const ARGUMENTS = [
   '--disable-background-networking',
   '--disable-component-update',
   '--disable-sync',
+  // A name that whoever it belongs to has pointed at this machine.
+  '--host-resolver-rules=MAP evil.example 127.0.0.1',
 ];
 
-/** The browser of all tests of a file that want nothing special of it: to start one takes longer than most of them. */
+/** The browser of all tests of a file: to start one takes longer than most of them. */
 let shared: Promise<Browser> | undefined;
 
 afterAll(async () => {
@@ -22,34 +24,19 @@ afterAll(async () => {
   shared = undefined;
 });
 
-/**
- * A profile of its own, with nothing in it. It is gone when the test is over.
- *
- * @param more arguments for Chromium; with any, it is a browser of its own, too
- */
-export async function openChromium(more: readonly string[] = []): Promise<BrowserContext> {
-  const browser = await (more.length > 0 ? ownBrowser(more) : sharedBrowser());
-  const context = await browser.newContext();
+/** A profile of its own, with nothing in it. It is gone when the test is over. */
+export async function openChromium(): Promise<BrowserContext> {
+  shared ??= launch();
+  const context = await (await shared).newContext();
   onTestFinished(() => context.close());
   return context;
 }
 
-function sharedBrowser(): Promise<Browser> {
-  shared ??= launch();
-  return shared;
-}
-
-async function ownBrowser(more: readonly string[]): Promise<Browser> {
-  const browser = await launch(more);
-  onTestFinished(() => browser.close());
-  return browser;
-}
-
-async function launch(more: readonly string[] = []): Promise<Browser> {
+async function launch(): Promise<Browser> {
   const { chromium } = await import('playwright-core');
   const options: LaunchOptions = {
     ...(chromiumPath !== undefined && { executablePath: chromiumPath }),
-    args: [...ARGUMENTS, ...more],
+    args: ARGUMENTS,
   };
   return chromium.launch(options);
 }

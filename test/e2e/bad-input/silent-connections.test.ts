@@ -5,7 +5,7 @@ import { isInFull } from '../../support/in-full.js';
 import { peakMemory } from '../../support/process-memory.js';
 import { unnoticedByProcess } from '../../support/served.js';
 
-const CONNECTIONS = isInFull ? 10_000 : 1_000;
+const CONNECTIONS = isInFull ? 10_000 : 500;
 
 /** No more than the system queues for a server that has not taken them yet. */
 const BATCH = 250;

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { WatchedProcess } from '../../support/child-process.js';
 import { exampleFile, freePorts, slowDisk, startExample } from '../../support/example.js';
+import { isInFull } from '../../support/in-full.js';
 import { untilStatus } from '../../support/status.js';
 import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
 import { eventually } from '../../support/waiting.js';
@@ -56,12 +57,14 @@ function untilPacked(number: string): Promise<Order> {
   });
 }
 
+type Clients = [name: string, options: Readonly<Record<string, string>>];
+
 const register = fileURLToPath(new URL('../../../dist/register.js', import.meta.url));
 
-describe.each([
-  ['with stock clients', {}],
-  ['with the client', { NODE_OPTIONS: `--import ${register}` }],
-])('examples/embedded, %s,', (_, options) => {
+const stock: Clients = ['with stock clients', {}];
+const ours: Clients = ['with the client', { NODE_OPTIONS: `--import ${register}` }];
+
+describe.each(isInFull ? [stock, ours] : [stock])('examples/embedded, %s,', (_, options) => {
   beforeAll(() => begin(options));
   afterAll(finish);
 

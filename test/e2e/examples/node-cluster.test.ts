@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { WatchedProcess } from '../../support/child-process.js';
 import { exampleFile, freePorts, slowDisk, startExample } from '../../support/example.js';
 import { DatabaseClient, HttpLoad } from '../../support/http-load.js';
+import { itInFull } from '../../support/in-full.js';
 import { expectStored } from '../../support/shared-database.js';
 import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
 import { eventually } from '../../support/waiting.js';
@@ -37,7 +38,7 @@ describe('examples/node-cluster', () => {
     await eventually(() => new DatabaseClient(origin, database).ping());
     const clients = [1, 2, 3, 4].map(() => new DatabaseClient(origin, database, { keepAlive: true }));
     const load = new HttpLoad('load', clients);
-    await load.progress(100);
+    await load.progress(40);
     await load.stop();
     expect(load.failures).toEqual([]);
     expect(await cluster.end('SIGINT')).toEqual({ code: 0, signal: null });
@@ -51,7 +52,7 @@ describe('examples/node-cluster', () => {
     expect(await cluster.end('SIGINT')).toEqual({ code: 0, signal: null });
   });
 
-  it('ends at SIGINT before the first worker was started', async () => {
+  itInFull('ends at SIGINT before the first worker was started', async () => {
     await start(slowDisk);
     await eventually(() => existsSync(join(path, `${database}.acebase`, 'data.db')));
     expect(await cluster.end('SIGINT')).toEqual({ code: 0, signal: null });

@@ -70,11 +70,13 @@ describe('GET /status', () => {
   });
 
   it('says that there is no master, and who waits for one', async () => {
-    cluster = await Cluster.start();
-    const [master, worker] = await cluster.form(1);
-    const { port } = cluster.server;
-    await master.kill();
-    worker.set('orders/1', 1).catch(() => undefined);
+    const { port } = await serve({ reconnectGrace: 0 });
+    const master = await join(port, { id: '[master]' });
+    const worker = await join(port, { id: 'worker01' });
+    master.terminate();
+    const data = { path: 'orders', tid: 't', write: true, comment: '' };
+    const request = { type: 'lock-request', from: 'worker01', to: '[master]', id: '1', data };
+    worker.send(`to:[master];${JSON.stringify(request)}`);
     const { problems, masterAbsentFor } = await untilStatus(
       port,
       'mydb_data',
