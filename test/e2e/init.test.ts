@@ -8,6 +8,7 @@ import { WatchedProcess } from '../support/child-process.js';
 import { runCommand } from '../support/command.js';
 import { freePorts } from '../support/example.js';
 import { DatabaseClient } from '../support/http-load.js';
+import { isInFull, itInFull } from '../support/in-full.js';
 import { Pm2 } from '../support/pm2.js';
 import { userProject } from '../support/user-project.js';
 import { eventually } from '../support/waiting.js';
@@ -36,7 +37,7 @@ async function startShop(ecosystem: string, httpPort: number) {
 }
 
 describe('acebase-ipc-server init pm2', () => {
-  it.each(['commonjs', 'module'] as const)(
+  it.each(isInFull ? (['commonjs', 'module'] as const) : (['module'] as const))(
     'writes files that pm2 runs, in a project of type %s',
     async (type) => {
       const { folder, remove } = await userProject(type, PACKAGES);
@@ -90,7 +91,7 @@ describe('acebase-ipc-server init pm2', () => {
 });
 
 describe('acebase-ipc-server init pm2 --tls', () => {
-  it('writes files and prints commands that make a cluster with TLS and a token', async () => {
+  itInFull('writes files and prints commands that make a cluster with TLS and a token', async () => {
     const { folder, remove } = await userProject('commonjs', [...PACKAGES, 'pm2']);
     onTestFinished(remove);
     const { code, stdout: said } = await runCommand(['init', 'pm2', 'shop', '--tls'], { folder });

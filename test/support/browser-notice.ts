@@ -8,7 +8,7 @@ export default class BrowserNotice implements Reporter {
     if (!concerned || chromiumPath !== undefined) return;
     process.stdout.write(
       '\nThe browser tests (*browser.test.ts in test/e2e) were LEFT OUT: no Chromium was found.\n' +
-        'To have them: apt-get install chromium, or set CHROMIUM_PATH to the program.\n',
+        'To have them: apt-get install chromium-headless-shell (or chromium), or set CHROMIUM_PATH to the program.\n',
     );
   }
 }

@@ -1,5 +1,5 @@
 import type { Browser, BrowserContext, LaunchOptions } from 'playwright-core';
-import { afterAll, onTestFinished } from 'vitest';
+import { onTestFinished } from 'vitest';
 import { chromiumPath } from './chromium-path.js';
 
 /** Nothing of the machine's network but what a test serves, and no services of its own. */
@@ -12,17 +12,16 @@ const ARGUMENTS = [
   '--disable-background-networking',
   '--disable-component-update',
   '--disable-sync',
+  '--in-process-gpu',
   // A name that whoever it belongs to has pointed at this machine.
   '--host-resolver-rules=MAP evil.example 127.0.0.1',
 ];
 
-/** The browser of all tests of a file: to start one takes longer than most of them. */
+/**
+ * The browser of all tests of this process: to start one takes longer than most of them. Playwright ends it when the
+ * process exits.
+ */
 let shared: Promise<Browser> | undefined;
-
-afterAll(async () => {
-  await (await shared)?.close();
-  shared = undefined;
-});
 
 /** A profile of its own, with nothing in it. It is gone when the test is over. */
 export async function openChromium(): Promise<BrowserContext> {

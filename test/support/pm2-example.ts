@@ -51,6 +51,18 @@ export class Pm2Example {
     return new DatabaseClient(this.origin, database, options);
   }
 
+  /** Starts the apps in this order, each launched before the next, and resolves when all are ready and a write gets through. */
+  async startInOrder(apps: readonly string[]): Promise<void> {
+    const commands: Promise<void>[] = [];
+    for (const app of apps) {
+      // The command itself takes until the app is ready, and that may need the apps that are to come.
+      commands.push(this.pm2.start(app));
+      await eventually(async () => (await this.pm2.log()).includes(`App [${app}:`));
+    }
+    await this.untilItWorks();
+    await Promise.all(commands);
+  }
+
   /** Resolves when a write gets through: the server, the master and a worker have found each other. */
   async untilItWorks(): Promise<void> {
     const client = this.client();
