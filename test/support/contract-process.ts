@@ -11,7 +11,6 @@ export interface ContractOptions {
   readonly name: string;
   readonly path: string;
   readonly database: string;
-  readonly log?: boolean;
   /** Left out: one process by itself. */
   readonly ipc?: { readonly port: number; readonly role: 'master' | 'worker' };
 }

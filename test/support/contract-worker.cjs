@@ -6,13 +6,13 @@
 
 const { AceBase, DataReference } = require('acebase');
 const options = JSON.parse(process.argv[2]);
-const open = (name) =>
+const open = (name, log = false) =>
   new AceBase(name, {
     logLevel: 'error',
     storage: {
       path: options.path,
       ...(options.ipc && { ipc: options.ipc }),
-      transactions: { log: options.log === true },
+      transactions: { log },
     },
   });
 

@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { afterEach, describe, expect, it } from 'vitest';
-import { AceBaseProcess } from '../../support/acebase-process.js';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { AceBaseProcess, type AceBaseProcessOptions } from '../../support/acebase-process.js';
 import { WatchedProcess } from '../../support/child-process.js';
+import { EmbeddedServer } from '../../support/embedded-server.js';
 import { freePort } from '../../support/free-port.js';
-import { ServerProcess } from '../../support/server-process.js';
+import { itInFull } from '../../support/in-full.js';
 import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
 
 const fastTime = fileURLToPath(new URL('../../support/fast-time.cjs', import.meta.url));
@@ -22,37 +23,46 @@ async function folder(): Promise<string> {
   return path;
 }
 
-async function master(port: number, client: boolean, execArgv: readonly string[] = []) {
-  const database = await unreadyMaster(port, client, execArgv);
-  await database.ready();
-  return database;
-}
+let made = 0;
 
-async function unreadyMaster(port: number, client: boolean, execArgv: readonly string[] = []) {
-  const ipc = { port, role: 'master' as const };
+/** Each with a database of its own: they share a server. */
+async function unreadyMaster(port: number, client: boolean, more: Partial<AceBaseProcessOptions> = {}) {
+  const ipc = { port, role: 'master' as const, ...more.ipc };
+  const path = await folder();
+  made += 1;
   const database = new AceBaseProcess({
     name: 'master',
-    database: 'mydb',
-    path: await folder(),
-    ipc,
+    database: `mydb${made}`,
+    path,
     client,
-    execArgv,
+    ...more,
+    ipc,
   });
   started.push(database);
   return database;
 }
 
-async function server(options: Readonly<Record<string, unknown>> = {}): Promise<ServerProcess> {
-  const process = await ServerProcess.start({ options });
-  started.push(process);
-  return process;
+async function master(port: number, client: boolean, more: Partial<AceBaseProcessOptions> = {}) {
+  const database = await unreadyMaster(port, client, more);
+  await database.ready();
+  return database;
 }
+
+const hurry = { execArgv: ['--require', fastTime] };
+let open: EmbeddedServer;
+let guarded: EmbeddedServer;
+
+beforeAll(async () => {
+  open = await EmbeddedServer.start({});
+  guarded = await EmbeddedServer.start({ token: 'se+sa/me=' });
+});
+afterAll(() => Promise.all([open.kill(), guarded.kill()]));
 
 // Rows 7 and 27 of what stock clients get wrong: a timer of the connection closes it with a code that is not allowed.
 describe('a process that was started before the IPC server', () => {
-  it('crashes some seconds later with a stock client', async () => {
+  itInFull('crashes some seconds later with a stock client', async () => {
     const port = await freePort();
-    const early = await master(port, false, ['--require', fastTime]);
+    const early = await master(port, false, hurry);
     expect(await early.exited).toMatchObject({ code: 1 });
     // It closes a socket with a code that is not allowed, or uses one that is not open.
     expect(early.complaints).toMatch(/valid error code number|WebSocket is not open/);
@@ -60,14 +70,14 @@ describe('a process that was started before the IPC server', () => {
 
   it('works with ours when the server comes, and nothing has piled up', async () => {
     const port = await freePort();
-    const early = await unreadyMaster(port, true, ['--require', fastTime]);
+    const early = await unreadyMaster(port, true, hurry);
     const timers = () => early.command<number>('resources', {});
     // With time running 20 times as fast, half a minute has passed when it has tried in vain so often.
     await early.untilComplains(/is not there/);
     const before = await timers();
     await early.command('pause', { milliseconds: 1_500 });
     expect(await timers()).toBeLessThanOrEqual(before + 1);
-    await server({ port });
+    started.push(await EmbeddedServer.start({ port }));
     await early.untilComplains(/Connected to the IPC server at localhost:\d+ after \d+\.\d s/);
     await early.set('came', 'late');
     expect(await early.get('came')).toBe('late');
@@ -76,10 +86,7 @@ describe('a process that was started before the IPC server', () => {
 });
 
 describe('a process that was stopped for a while', () => {
-  const running = async (client: boolean) => {
-    const { port } = await server();
-    return master(port, client, ['--require', fastTime]);
-  };
+  const running = (client: boolean) => master(open.port, client, hurry);
 
   /** Stops it for longer than a stock client waits for a message; resolves soon after it goes on. */
   const stopAWhile = async (database: AceBaseProcess) => {
@@ -92,7 +99,7 @@ describe('a process that was stopped for a while', () => {
     ]);
   };
 
-  it('crashes with a stock client when it goes on', async () => {
+  itInFull('crashes with a stock client when it goes on', async () => {
     const database = await running(false);
     // Not if it happened to be stopped between its ping and the pong: the pong is there when it goes on.
     let exit = await stopAWhile(database);
@@ -111,17 +118,15 @@ describe('a process that was stopped for a while', () => {
 
 // Rows 12 and 13.
 describe('a process that ends by process.exit()', () => {
-  it('prints an exception and every message with a stock client', async () => {
-    const { port } = await server();
-    const database = await master(port, false);
+  itInFull('prints an exception and every message with a stock client', async () => {
+    const database = await master(open.port, false);
     await database.untilReceived('welcome');
     await database.exit(3);
     expect(database.complaints).toContain('First argument must be a valid error code number');
   });
 
   it('prints nothing with ours, and keeps its exit code', async () => {
-    const { port } = await server();
-    const database = await master(port, true);
+    const database = await master(open.port, true);
     await database.set('a', 1);
     expect((await database.counts()).received['welcome']).toBeUndefined();
     expect(await database.exit(3)).toEqual({ code: 3, signal: null });
@@ -131,8 +136,7 @@ describe('a process that ends by process.exit()', () => {
 
 describe('a refusal', () => {
   it('is told in the words of the server, and closes the database', async () => {
-    const { port } = await server({ token: 'sesame' });
-    const database = await unreadyMaster(port, true);
+    const database = await unreadyMaster(guarded.port, true);
     await database.untilComplains(/does not let this process in/);
     expect(database.complaints).toContain('IPC_REFUSED_TOKEN: The token is missing or wrong.');
     expect(database.complaints).toContain('Set `ipc.token` of the client');
@@ -140,13 +144,12 @@ describe('a refusal', () => {
 });
 
 it('shows the token in a header, and not in the URL', async () => {
-  const { port } = await server({ token: 'se+sa/me=' });
-  const { database, requests, url } = await watched(port, 'se+sa/me=');
+  const { database, requests, url } = await watched(guarded.port, 'se+sa/me=');
   await database.set('a', 1);
   expect(requests()).toContain('authorization: bearer se+sa/me=');
   expect(requests().split('\r\n')[0]).toContain('client=acebase-ipc-server/');
   expect(requests().split('\r\n')[0]).not.toMatch(/[?&]t=|se.?sa/);
-  expect(url).toContain(String(port));
+  expect(url).toContain(String(guarded.port));
 });
 
 /** A master whose first request line and headers are recorded on the way. */
@@ -166,22 +169,13 @@ async function watched(port: number, token: string) {
   });
   started.push({ kill: async () => void listener.close() });
   const { port: own } = listener.address() as { port: number };
-  const ipc = { port: own, role: 'master' as const, token };
-  const database = new AceBaseProcess({
-    name: 'watched',
-    database: 'mydb',
-    path: await folder(),
-    ipc,
-    client: true,
-  });
-  started.push(database);
-  await database.ready();
+  const database = await master(own, true, { ipc: { port: own, role: 'master', token } });
   return { database, requests: () => seen, url: `http://localhost:${port}` };
 }
 
 describe('install() after the first AceBase was made', () => {
   it('is said by that database, once', async () => {
-    const { port } = await server();
+    const { port } = open;
     const settings = { logLevel: 'error', storage: { path: await folder(), ipc: { port, role: 'master' } } };
     const code = `
       const { AceBase } = require('acebase');

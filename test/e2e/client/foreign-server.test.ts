@@ -5,7 +5,7 @@ import { afterEach, expect, it } from 'vitest';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { LongMessages } from '../../../src/client/long-messages.js';
 import { AceBaseProcess } from '../../support/acebase-process.js';
-import { ServerProcess } from '../../support/server-process.js';
+import { EmbeddedServer } from '../../support/embedded-server.js';
 import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
 import { eventually } from '../../support/waiting.js';
 
@@ -159,7 +159,7 @@ async function proxyThatAnswers(target: number, answers: readonly (string | unde
 }
 
 it('tries again after every answer that is not the server’s, and never shows the token in the URL', async () => {
-  const server = await ServerProcess.start({ options: { token: 'sesame' } });
+  const server = await EmbeddedServer.start({ token: 'sesame' });
   ends.push(() => server.kill());
   const { port, heads, left } = await proxyThatAnswers(server.port, FOREIGN_ANSWERS);
   const path = await temporaryDirectory('foreign');

@@ -1,7 +1,7 @@
 import { afterEach, expect, it } from 'vitest';
 import { AceBaseProcess } from '../../support/acebase-process.js';
+import { EmbeddedServer } from '../../support/embedded-server.js';
 import { LineProxy } from '../../support/line-proxy.js';
-import { ServerProcess } from '../../support/server-process.js';
 import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
 
 /** What the test has started, to be ended after it. */
@@ -14,7 +14,7 @@ afterEach(async () => {
 async function cluster() {
   const path = await temporaryDirectory('long-messages');
   started.push({ kill: () => removeDirectory(path) });
-  const server = await ServerProcess.start({ options: { maxPayload: 4_096, maxHttpMessage: 16_384 } });
+  const server = await EmbeddedServer.start({ maxPayload: 4_096, maxHttpMessage: 16_384 });
   started.push(server);
   const proxy = await LineProxy.start(server.port);
   started.push({ kill: () => proxy.close() });

@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 import { cp, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { AceBaseProcess, type AceBaseProcessOptions } from '../../support/acebase-process.js';
 import { Cluster } from '../../support/cluster.js';
+import { EmbeddedServer } from '../../support/embedded-server.js';
 import { freePort } from '../../support/free-port.js';
-import { ServerProcess } from '../../support/server-process.js';
 import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
 
 const support = (name: string) => fileURLToPath(new URL(`../../support/${name}`, import.meta.url));
@@ -17,12 +17,6 @@ const started: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
   for (const end of started.splice(0).reverse()) await end();
 });
-
-async function cluster(): Promise<Cluster> {
-  const made = await Cluster.start();
-  started.push(() => made.end());
-  return made;
-}
 
 async function folder(): Promise<string> {
   const path = await temporaryDirectory('acceptance');
@@ -65,9 +59,22 @@ const steps = (database: AceBaseProcess): string[] => database.complaints.match(
 const failure = (operation: Promise<unknown>): Promise<string> =>
   operation.then(() => 'it succeeded', String);
 
+/** A cluster with data in its file: the tests knock at its server, and change nothing in it. */
+let withData: Cluster;
+let master: AceBaseProcess;
+
+beforeAll(async () => {
+  withData = await Cluster.start();
+  master = withData.master({ client: true, transactions: { log: true } });
+  await master.ready();
+  await master.set('people', { ann: { age: 30 } });
+  await master.createIndex('people', 'age');
+});
+afterAll(() => withData?.end());
+
 describe('a second master with our client', () => {
   it('opens nothing and writes nothing: its operations fail in the words of the server, and it ends', async () => {
-    const { server, path, ...rest } = await clusterWithData({ log: true });
+    const { server, path } = withData;
     const before = await contents(path);
     const second = watchedMaster(server.port, path, { transactions: { log: true } });
     const operations = [
@@ -82,32 +89,21 @@ describe('a second master with our client', () => {
     expect(steps(second)).toEqual([]);
     expect(await contents(path)).toEqual(before);
     expect(await second.closeAndEnd()).toEqual({ code: 0, signal: null });
-    expect(await rest.master.get('people/ann/age')).toBe(30);
+    expect(await master.get('people/ann/age')).toBe(30);
   });
 
   it('makes no file', async () => {
-    const { server } = await clusterWithData();
     const empty = await folder();
-    const second = watchedMaster(server.port, empty);
+    const second = watchedMaster(withData.server.port, empty);
     expect(await failure(second.createIndex('people', 'age'))).toContain('IPC_REFUSED_SECOND_MASTER');
     expect(await failure(second.set('x', 1))).toContain('IPC_REFUSED_SECOND_MASTER');
     expect(await readdir(empty)).toEqual([]);
   });
 });
 
-async function clusterWithData({ log = false } = {}) {
-  const made = await cluster();
-  const master = made.master({ client: true, transactions: { log } });
-  await master.ready();
-  await master.set('people', { ann: { age: 30 } });
-  await master.createIndex('people', 'age');
-  return { server: made.server, path: made.path, master };
-}
-
-async function serverAt(port: number): Promise<ServerProcess> {
-  const server = await ServerProcess.start({ options: { port } });
+async function serverAt(port: number): Promise<void> {
+  const server = await EmbeddedServer.start({ port });
   started.push(() => server.kill());
-  return server;
 }
 
 describe('a master that is there before the server', () => {
@@ -135,13 +131,12 @@ describe('a master that is there before the server', () => {
   });
 
   it('does not overwrite a file that was put there meanwhile', async () => {
-    const { path: source } = await clusterWithData();
     const port = await freePort();
     const path = await folder();
     const early = watchedMaster(port, path);
     const written = failure(early.set('x', 1));
     await early.untilComplains(/is not there/);
-    await cp(join(source, 'mydb.acebase'), join(path, 'mydb.acebase'), { recursive: true });
+    await cp(join(withData.path, 'mydb.acebase'), join(path, 'mydb.acebase'), { recursive: true });
     const before = await contents(path);
     await serverAt(port);
     expect(await written).toMatch(/IPCError: .* The database file was made while it waited/);
@@ -150,7 +145,8 @@ describe('a master that is there before the server', () => {
 });
 
 it('a master that is closed while it makes its file ends with a whole one', async () => {
-  const made = await cluster();
+  const made = await Cluster.start();
+  started.push(() => made.end());
   const master = made.master({
     client: true,
     execArgv: ['--require', support('slow-fs.cjs')],

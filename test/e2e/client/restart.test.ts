@@ -1,7 +1,8 @@
 import { fileURLToPath } from 'node:url';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import type { AceBaseProcess } from '../../support/acebase-process.js';
 import { Cluster } from '../../support/cluster.js';
+import { isInFull, itInFull } from '../../support/in-full.js';
 import { LineProxy } from '../../support/line-proxy.js';
 import type { Subscription } from '../../support/subscription.js';
 
@@ -9,11 +10,21 @@ const fastTime = fileURLToPath(new URL('../../support/fast-time.cjs', import.met
 
 let cluster: Cluster | undefined;
 const proxies: LineProxy[] = [];
+/** Two tests restart the server of one cluster. */
+let shared: Awaited<ReturnType<typeof disturbable>> | undefined;
 
 afterEach(async () => {
   await cluster?.end();
+  cluster = undefined;
   await Promise.all(proxies.splice(0).map((proxy) => proxy.close()));
 });
+afterAll(() => endShared());
+
+async function endShared(): Promise<void> {
+  await shared?.cluster.end();
+  await Promise.all(shared?.lines.map((line) => line.close()) ?? []);
+  shared = undefined;
+}
 
 /** Writes in three processes at once, while something happens to them; and what came of it. */
 async function load(workers: readonly AceBaseProcess[], happening: (written: () => number) => Promise<void>) {
@@ -48,16 +59,54 @@ async function expectEachOnce(events: Subscription, acknowledged: ReadonlyMap<st
   ).toEqual([]);
 }
 
-async function expectInFile(acknowledged: ReadonlyMap<string, number>) {
-  const items = await cluster?.reopened((file) => file.get<Record<string, { n: number }>>('items'));
+async function expectInFile(cluster: Cluster, acknowledged: ReadonlyMap<string, number>) {
+  const items = await cluster.reopened((file) => file.get<Record<string, { n: number }>>('items'));
   const wrong = [...acknowledged].filter(([path, n]) => items?.[path.replace('items/', '')]?.n !== n);
   expect(wrong).toEqual([]);
 }
 
+/** A master and two workers with our client, each with a line of its own to a server that can be restarted. */
+async function disturbable() {
+  const cluster = await Cluster.startProcess();
+  const start = () => LineProxy.start(cluster.server.port);
+  const lines = await Promise.all([start(), start(), start()]);
+  const [line, ...others] = lines;
+  const master = cluster.master({ client: true, port: line.port });
+  await master.ready();
+  const [first, second] = others.map(({ port }) => cluster.worker({ client: true, port }));
+  const workers = [first as AceBaseProcess, second as AceBaseProcess] as const;
+  await Promise.all(workers.map((worker) => worker.ready()));
+  await Promise.all([master, ...workers].map((peer) => peer.untilPeers(2)));
+  return { cluster, lines, master, workers };
+}
+
+/** How often the server is restarted, and each line breaks. */
+const ROUNDS = isInFull ? 3 : 1;
+
 describe('with our client', () => {
-  it('a restart of the IPC server under load is a pause: no error, nothing lost, no event twice', async () => {
-    cluster = await Cluster.startProcess();
-    const [master, ...workers] = await cluster.form(3, { client: true });
+  it('keeps what a killed server had not passed on, and a lock that was held meanwhile', async () => {
+    shared ??= await disturbable();
+    const { cluster, workers } = shared;
+    const [other] = workers;
+    const holder = cluster.worker({ client: true });
+    await holder.ready();
+    await holder.set('a', { b: 0 });
+    await holder.hold('a/b');
+    const asked = (await other.counts()).sent['lock-request'] ?? 0;
+    await cluster.restartServer();
+    const write = other.set('a/c', 1);
+    await other.untilSent('lock-request', asked + 1);
+    await cluster.server.line((it) => it['msg'] === 'peer connected' && it['peers'] === 4);
+    // The holder's lock is known to the new server, and goes back when its process dies.
+    const locks = await (await fetch(`http://localhost:${cluster.server.port}/mydb_data/locks`)).json();
+    expect(locks).toMatchObject({ held: [{ holder: await holder.ready(), write: true, state: 'held' }] });
+    await holder.kill();
+    await write;
+  });
+
+  it('restarts of the IPC server and broken lines under load are pauses: no error, nothing lost, no event twice', async () => {
+    shared ??= await disturbable();
+    const { cluster, lines, master, workers } = shared;
     await master.set('items', { first: { n: 0 } });
     const watchers = [
       await master.subscribe('items', 'child_added'),
@@ -65,55 +114,32 @@ describe('with our client', () => {
     ];
     await Promise.all([master, ...workers].map((peer) => peer.untilSubscribed('items', 'child_added')));
     const acknowledged = await load(workers, async (written) => {
-      for (let restarts = 0; restarts < 3; restarts++) {
+      const more = async (count: number) => {
         const before = written();
-        await until(() => written() > before + 20);
-        await cluster?.restartServer();
-        const after = written();
-        await until(() => written() > after + 20);
+        await until(() => written() > before + count);
+      };
+      for (let round = 0; round < ROUNDS; round++) {
+        await more(20);
+        await cluster.restartServer();
+        await more(20);
+        for (const each of lines) {
+          each.cut();
+          await more(15);
+        }
       }
     });
     for (const events of watchers) await expectEachOnce(events, acknowledged);
-    await cluster.close();
-    await expectInFile(acknowledged);
-    expect([master, ...workers].flatMap(({ complaints }) => complaints.match(/rror: .*/g) ?? [])).toEqual([]);
-  });
-
-  it('lines that break under load are resumed: no event is lost or comes twice', async () => {
-    cluster = await Cluster.startProcess();
-    const { port } = cluster.server;
-    const lines = await Promise.all([0, 1, 2, 3].map(() => LineProxy.start(port)));
-    proxies.push(...lines);
-    const [line, ...others] = lines as [LineProxy, ...LineProxy[]];
-    const master = cluster.master({ client: true, port: line.port });
-    await master.ready();
-    const workers = others.map((other) =>
-      cluster?.worker({ client: true, port: other.port }),
-    ) as AceBaseProcess[];
-    await Promise.all(workers.map((worker) => worker.ready()));
-    await Promise.all([master, ...workers].map((peer) => peer.untilPeers(3)));
-    const [first] = workers as [AceBaseProcess];
-    await first.set('items', { first: { n: 0 } });
-    const watchers = [
-      await master.subscribe('items', 'child_added'),
-      await first.subscribe('items', 'child_added'),
-    ];
-    await Promise.all([master, ...workers].map((peer) => peer.untilSubscribed('items', 'child_added')));
-    const acknowledged = await load(workers, async (written) => {
-      for (const each of [...lines, ...lines]) {
-        const before = written();
-        each.cut();
-        await until(() => written() > before + 15);
-      }
-    });
-    for (const events of watchers) await expectEachOnce(events, acknowledged);
-    await cluster.close();
-    await expectInFile(acknowledged);
     expect(cluster.server.lines.some((it) => it['msg'] === 'peer resumed its session')).toBe(true);
+    for (const peer of [...workers, master]) {
+      expect(await peer.closeAndEnd()).toEqual({ code: 0, signal: null });
+    }
+    await expectInFile(cluster, acknowledged);
+    expect([master, ...workers].flatMap(({ complaints }) => complaints.match(/rror: .*/g) ?? [])).toEqual([]);
+    await endShared();
   });
 
   it('a worker that was away for too long comes back as another one', async () => {
-    cluster = await Cluster.startProcess({ options: { reconnectGrace: '200ms' } });
+    cluster = await Cluster.start({ reconnectGrace: '200ms' });
     const line = await LineProxy.start(cluster.server.port);
     proxies.push(line);
     const master = cluster.master({ client: true });
@@ -163,7 +189,7 @@ describe('with our client', () => {
       expect(await fresh.get('a')).toBe(2);
     });
 
-    it('comes again as another peer if it is a worker', async () => {
+    itInFull('comes again as another peer if it is a worker', async () => {
       const { cluster, master, worker } = await stopped('worker');
       const came = (it: Readonly<Record<string, unknown>>) => it['msg'] === 'peer connected' && it['peer'];
       const ids = () => new Set(cluster.server.lines.map(came).filter((id) => id && id !== '[master]'));
@@ -172,26 +198,10 @@ describe('with our client', () => {
       expect(await master.get('a')).toBe(2);
     });
   });
-
-  it('keeps what a killed server had not passed on, and a lock that was held meanwhile', async () => {
-    cluster = await Cluster.startProcess();
-    const [, holder, other] = await cluster.form(2, { client: true });
-    await holder.set('a', { b: 0 });
-    await holder.hold('a/b');
-    await cluster.restartServer();
-    const write = other.set('a/c', 1);
-    await other.untilSent('lock-request');
-    await cluster.server.line((it) => it['msg'] === 'peer connected' && it['peers'] === 3);
-    // The holder's lock is known to the new server, and goes back when its process dies.
-    const locks = await (await fetch(`http://localhost:${cluster.server.port}/mydb_data/locks`)).json();
-    expect(locks).toMatchObject({ held: [{ holder: await holder.ready(), write: true, state: 'held' }] });
-    await holder.kill();
-    await write;
-  });
 });
 
 // Rows 7, 9 and 17 of what stock clients get wrong: they leave a timer behind that ends them.
-it('with stock clients, a restart of the IPC server under load ends processes', async () => {
+itInFull('with stock clients, a restart of the IPC server under load ends processes', async () => {
   cluster = await Cluster.startProcess();
   // No faster: a stock process bears 5 s of its own time until it is let in, and the server may look for its file for 1.5 s.
   const hurry = { execArgv: ['--require', fastTime], env: { FAST_TIME: '3' } };

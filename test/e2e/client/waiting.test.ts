@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { afterEach, it } from 'vitest';
 import { AceBaseProcess } from '../../support/acebase-process.js';
-import { ServerProcess } from '../../support/server-process.js';
+import { EmbeddedServer } from '../../support/embedded-server.js';
 import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
 
 const fastTime = fileURLToPath(new URL('../../support/fast-time.cjs', import.meta.url));
@@ -12,7 +12,7 @@ afterEach(async () => {
 });
 
 it('a worker says what it waits for: a master, for the file or for an answer, and a lock; and when it is there', async () => {
-  const server = await ServerProcess.start({ options: { token: 'sesame' } });
+  const server = await EmbeddedServer.start({ token: 'sesame' });
   ends.push(() => server.kill());
   const path = await temporaryDirectory('waiting');
   ends.push(() => removeDirectory(path));

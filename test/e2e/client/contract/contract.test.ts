@@ -2,6 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { PeerStatus } from '../../../../src/server/monitoring/status.js';
 import { ContractProcess } from '../../../support/contract-process.js';
+import { EmbeddedServer } from '../../../support/embedded-server.js';
+import { isInFull } from '../../../support/in-full.js';
 import { LineProxy } from '../../../support/line-proxy.js';
 import { ServerProcess } from '../../../support/server-process.js';
 import { untilStatus } from '../../../support/status.js';
@@ -15,9 +17,9 @@ interface Setting {
   end(): Promise<void>;
 }
 
-async function alone(log: boolean): Promise<Setting> {
+async function alone(): Promise<Setting> {
   const path = await temporaryDirectory('contract');
-  const process = await ContractProcess.start({ name: 'alone', database: 'mydb', path, log });
+  const process = await ContractProcess.start({ name: 'alone', database: 'mydb', path });
   const end = async () => {
     await process.kill();
     await removeDirectory(path);
@@ -25,20 +27,41 @@ async function alone(log: boolean): Promise<Setting> {
   return { one: process, two: process, end };
 }
 
+async function formed(path: string, masterPort: number, workerPort: number) {
+  const start = (role: 'master' | 'worker', port: number) =>
+    ContractProcess.start({ name: role, database: 'mydb', path, ipc: { port, role } });
+  const master = await start('master', masterPort);
+  const worker = await start('worker', workerPort);
+  const end = () => Promise.all([master.kill(), worker.kill()]);
+  // The worker does what a user does; the master too, since users are told to let it do nothing else, and do.
+  return { one: worker, two: master, end };
+}
+
+async function clustered(): Promise<Setting> {
+  const path = await temporaryDirectory('contract');
+  const server = await EmbeddedServer.start({});
+  const cluster = await formed(path, server.port, server.port);
+  const end = async () => {
+    await cluster.end();
+    await server.kill();
+    await removeDirectory(path);
+  };
+  return { ...cluster, end };
+}
+
 function isConnected({ state }: PeerStatus): boolean {
   return state === 'connected';
 }
 
-async function clustered(log: boolean, isDisturbed: boolean): Promise<Setting> {
+/** After so many breaks of a line the server is killed. */
+const BREAKS = isInFull ? 3 : 7;
+
+async function disturbed(): Promise<Setting> {
   const path = await temporaryDirectory('contract');
   let server = await ServerProcess.start();
   const lines = await Promise.all([LineProxy.start(server.port), LineProxy.start(server.port)]);
-  const start = (role: 'master' | 'worker', line: LineProxy) =>
-    ContractProcess.start({ name: role, database: 'mydb', path, log, ipc: { port: line.port, role } });
-  const [masterLine, workerLine] = lines as [LineProxy, LineProxy];
-  const master = await start('master', masterLine);
-  const worker = await start('worker', workerLine);
-  let isOver = !isDisturbed;
+  const cluster = await formed(path, lines[0].port, lines[1].port);
+  let isOver = false;
   const disturb = async () => {
     let brokenAt = performance.now();
     for (let round = 0; !isOver; round++) {
@@ -47,7 +70,7 @@ async function clustered(log: boolean, isDisturbed: boolean): Promise<Setting> {
       await delay(Math.max(250, performance.now() - brokenAt));
       if (isOver) return;
       brokenAt = performance.now();
-      if (round % 4 === 3) {
+      if (round % (BREAKS + 1) === 1) {
         await server.kill();
         server = await ServerProcess.start();
         for (const line of lines) line.target = server.port;
@@ -58,11 +81,10 @@ async function clustered(log: boolean, isDisturbed: boolean): Promise<Setting> {
   const end = async () => {
     isOver = true;
     await disturbing;
-    await Promise.all([master.kill(), worker.kill(), server.kill(), ...lines.map((line) => line.close())]);
+    await Promise.all([cluster.end(), server.kill(), ...lines.map((line) => line.close())]);
     await removeDirectory(path);
   };
-  // The worker does what a user does; the master too, since users are told to let it do nothing else, and do.
-  return { one: worker, two: master, end };
+  return { ...cluster, end };
 }
 
 async function run({ steps }: Spec, { one, two }: Setting): Promise<unknown> {
@@ -72,23 +94,20 @@ async function run({ steps }: Spec, { one, two }: Setting): Promise<unknown> {
 }
 
 const settings = [
-  { name: 'one process without IPC', make: (log: boolean) => alone(log) },
-  { name: 'a worker and a master with our client', make: (log: boolean) => clustered(log, false) },
-  { name: 'the same, while the server and its lines break', make: (log: boolean) => clustered(log, true) },
+  { name: 'one process without IPC', make: alone },
+  { name: 'a worker and a master with our client', make: clustered },
+  { name: 'the same, while the server and its lines break', make: disturbed },
 ] as const;
 
 describe.each(settings)('$name', ({ make }) => {
   let setting: Setting;
-  let withLog: Setting;
 
   beforeAll(async () => {
-    [setting, withLog] = await Promise.all([make(false), make(true)]);
+    setting = await make();
   });
-  afterAll(async () => {
-    await Promise.all([setting?.end(), withLog?.end()]);
-  });
+  afterAll(() => setting?.end());
 
   it.each(specs.map((spec) => [spec.name, spec] as const))('%s', async (_name, spec) => {
-    expect(await run(spec, spec.log === true ? withLog : setting)).toEqual(spec.expected);
+    expect(await run(spec, setting)).toEqual(spec.expected);
   });
 });

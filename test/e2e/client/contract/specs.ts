@@ -8,7 +8,6 @@ export interface Spec {
   readonly steps: readonly { readonly by: 'one' | 'two'; readonly code: string }[];
   /** What the last step comes to. */
   readonly expected: unknown;
-  readonly log?: true;
 }
 
 const one = (code: string) => ({ by: 'one' as const, code });
@@ -216,14 +215,19 @@ export const specs: readonly Spec[] = [
   },
   {
     name: 'the transaction log, and what is new in it',
-    log: true,
     steps: [
-      one(`bag.cursor = db.api.createTid?.() ?? undefined; await db.ref('log/a').set({ n: 1 });`),
-      two(`await db.ref('log/a/n').set(2); await db.ref('log/b').set({ at: ${date(1)} });`),
+      // The master makes the file.
+      two(`bag.logged = bag.open('logged', true); await bag.logged.ready();`),
       one(`
-        const { mutations } = await db.api.getMutations({ path: '', timestamp: 0 });
+        bag.logged ??= bag.open('logged', true);
+        await bag.logged.ready();
+        await bag.logged.ref('log/a').set({ n: 1 });`),
+      two(`await bag.logged.ref('log/a/n').set(2); await bag.logged.ref('log/b').set({ at: ${date(1)} });`),
+      one(`
+        const { api } = bag.logged;
+        const { mutations } = await api.getMutations({ path: '', timestamp: 0 });
         const ours = mutations.filter((it) => it.path.startsWith('log'));
-        const { changes } = await db.api.getChanges({ path: '', timestamp: 0 });
+        const { changes } = await api.getChanges({ path: '', timestamp: 0 });
         return [ours.map((it) => it.path), changes.some((it) => it.path.startsWith('log'))];`),
     ],
     expected: [['log/a', 'log/a/n', 'log/b'], true],
