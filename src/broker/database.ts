@@ -96,6 +96,7 @@ export class Database {
       database: name,
       peers: this.#peers,
       dismiss: (peer, cause) => this.#dismiss(peer, cause),
+      accepted: (peer) => peer.isReady && this.#seat.ready(peer),
       mayEnter: (client) => client.enter((request, entrance) => this.#admitHeld(request, entrance)),
       beginAnew: (atDoor) => settings.beganAnew(this, atDoor),
       settled: () => this.#settle(),

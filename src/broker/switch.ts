@@ -72,8 +72,9 @@ export class Switch {
       case 'ready':
         if (sender.session === undefined) return this.#refuseFrame(sender, frame);
         this.#tallies.session.came(frame.length);
+        sender.isReady = true;
         this.#settings.identity.ready(sender);
-        this.#settings.seat.ready(sender);
+        if (sender.isAccepted) this.#settings.seat.ready(sender);
         return true;
       case 'cleared':
         if (sender.session === undefined) return this.#refuseFrame(sender, frame);

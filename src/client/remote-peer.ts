@@ -475,6 +475,7 @@ export class RemotePeer {
     this.#isClosing = true;
     this.acceptance.refuse(error);
     this.#waiting.stop();
+    void this.#fileIdentity.close();
     this.#outflow.clear();
     this.#incoming.releaseLocksOfOthers();
     for (const { reject } of [...this.#ipc._requests.values()]) reject(error);

@@ -27,6 +27,8 @@ export interface FileIdentitySettings {
   readonly peers: ReadonlyMap<string, Peer>;
   /** Ends the connection of a peer that has another file. */
   dismiss(peer: Peer, cause: string): void;
+  /** A peer may take part now. */
+  accepted(peer: Peer): void;
   /** A prior member was checked, and comes in. */
   mayEnter(client: PriorMember): void;
   /** Those who are there have another file than prior members: the database begins anew, with these. */
@@ -168,6 +170,7 @@ export class FileIdentity {
   #accepted({ peer }: CheckedPeer, isTold: boolean): void {
     this.#files.joins(peer);
     if (!isTold && isThere(peer)) peer.outbox.say(ACCEPTED);
+    this.#settings.accepted(peer);
   }
 
   #differs(client: CheckedPeer, other: CheckedClient): void {

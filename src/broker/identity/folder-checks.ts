@@ -10,6 +10,9 @@ import { PriorMember } from './prior-member.js';
 /** Milliseconds that a client has to say which file it has. */
 export const TELLING_MS = 2_000;
 
+/** Milliseconds for which a prior member waits at the door at most: somewhat longer than others have to write. */
+export const AT_DOOR_MS = 12_000;
+
 /** What the checks work with. */
 export interface FolderChecksSettings {
   readonly clock: Clock;
@@ -48,8 +51,7 @@ export class FolderChecks {
   readonly #host: FolderChecksHost;
   readonly #clients = new Map<Peer, CheckedPeer>();
   /** Prior members that are not in yet. */
-  readonly #atDoor = new Set<PriorMember>();
-  #cancelDoor: Cancel | undefined;
+  readonly #atDoor = new Map<PriorMember, Cancel>();
   readonly #challenges = new Set<Challenge>();
   /** Those who were asked which file they have, since nobody can challenge them. */
   readonly #telling = new Map<CheckedPeer, { readonly id: number; readonly cancel: Cancel }>();
@@ -92,13 +94,6 @@ export class FolderChecks {
   /** Such a one is connected, and checked before it comes in, while there is time for that. */
   receive(request: ArrivalRequest, entrance: Entrance): void {
     const { clock } = this.#settings;
-    this.#cancelDoor ??= clock.schedule(this.#begun.priorUntil - clock.now(), () => {
-      for (const client of [...this.#atDoor]) {
-        this.#leftDoor(client);
-        client.sendBack();
-      }
-      this.#settings.settled();
-    });
     const client = new PriorMember(request, entrance, {
       answered: (answering, answer) => {
         this.#answered(answering, answer);
@@ -109,7 +104,12 @@ export class FolderChecks {
         this.#settings.settled();
       },
     });
-    this.#atDoor.add(client);
+    const cancel = clock.schedule(AT_DOOR_MS, () => {
+      this.#leftDoor(client);
+      client.sendBack();
+      this.#settings.settled();
+    });
+    this.#atDoor.set(client, cancel);
     this.#review();
   }
 
@@ -184,12 +184,18 @@ export class FolderChecks {
     for (const client of [...this.#telling.keys()]) this.#forgetTelling(client);
     this.#clients.clear();
     for (const challenge of [...this.#challenges]) challenge.end();
-    this.#cancelDoor?.();
-    for (const client of this.#atDoor) client.turnAway();
+    for (const client of this.#takeFromDoor()) client.turnAway();
+  }
+
+  #takeFromDoor(): PriorMember[] {
+    const clients = [...this.#atDoor.keys()];
+    for (const cancel of this.#atDoor.values()) cancel();
     this.#atDoor.clear();
+    return clients;
   }
 
   #leftDoor(client: PriorMember): void {
+    this.#atDoor.get(client)?.();
     this.#atDoor.delete(client);
     for (const challenge of [...this.#challenges]) challenge.left(client);
   }
@@ -202,7 +208,7 @@ export class FolderChecks {
 
   /** Checks all that can be checked now. */
   #review(): void {
-    for (const client of [...this.#clients.values(), ...this.#atDoor]) {
+    for (const client of [...this.#clients.values(), ...this.#atDoor.keys()]) {
       if (!client.isPresent || client.isInCheck || client.standing === 'member') continue;
       if (this.#referencesFor(client).length > 0) this.#challenge(client);
       else if (client.standing !== 'new' || this.#isMasterOpening(client)) continue;
@@ -304,14 +310,16 @@ export class FolderChecks {
       const isTold = client.peer.isAccepted;
       client.peer.isAccepted = true;
       this.#host.accepted(client, isTold);
-    } else if (client instanceof PriorMember && this.#atDoor.delete(client)) this.#host.mayEnter(client);
+    } else if (client instanceof PriorMember && this.#atDoor.has(client)) {
+      this.#leftDoor(client);
+      this.#host.mayEnter(client);
+    }
     this.#review();
   }
 
   #prevails(client: PriorMember): void {
     const members = this.#referencesFor();
-    const atDoor = [...this.#atDoor];
-    this.#atDoor.clear();
+    const atDoor = this.#takeFromDoor();
     for (const challenge of [...this.#challenges]) challenge.end();
     this.#host.prevails(client, members, atDoor);
   }

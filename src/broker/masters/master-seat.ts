@@ -194,8 +194,15 @@ export class MasterSeat {
       this.#refuseChallenger();
       return;
     }
-    challenge.cancelTimeout();
-    challenge.cancelTimeout = this.#settings.clock.schedule(MASTER_TURN_MS, () => this.#refuseChallenger());
+    const wait = (): void => {
+      challenge.cancelTimeout();
+      challenge.cancelTimeout = this.#settings.clock.schedule(MASTER_TURN_MS, () => {
+        // The first one may still have to go.
+        if (challenge.challenger.waits && !master.isAccepted) wait();
+        else this.#refuseChallenger();
+      });
+    };
+    wait();
   }
 
   /**

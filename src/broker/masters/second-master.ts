@@ -23,7 +23,8 @@ export function secondMaster({ master, request, entrance, ...settings }: SecondM
   return {
     address: request.address,
     get waits() {
-      return hasNotOpened(request.client) || !master.isAccepted;
+      // A stock client waits for no answer for so long.
+      return hasNotOpened(request.client) || (request.client !== undefined && !master.isAccepted);
     },
     admit: () => {
       if (!settings.admit()) refuse('IPC_REFUSED_SECOND_MASTER');

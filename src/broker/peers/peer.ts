@@ -45,6 +45,8 @@ export class Peer {
   hasFileOpen = false;
   /** Whether it may take part: it has the file of the database, as far as is known [PROTOCOL-14.9]. */
   isAccepted = true;
+  /** Whether its client has said that its file is open [PROTOCOL-14.5]. */
+  isReady = false;
   /** Frames, and bytes, that came from it. */
   received = 0;
   receivedBytes = 0;

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { READING_MS, WRITER_PATIENCE_MS, WRITING_MS } from '../../../src/broker/identity/challenge.js';
-import { TELLING_MS } from '../../../src/broker/identity/folder-checks.js';
+import { AT_DOOR_MS, TELLING_MS } from '../../../src/broker/identity/folder-checks.js';
 import type { FolderRequest } from '../../../src/broker/identity/identity-words.js';
 import { BLIND_MS, HOLD_MS } from '../../../src/broker/identity/open-files.js';
 import { MASTER_TURN_MS, OLD_MASTER_RETURN_MS } from '../../../src/broker/limits.js';
@@ -40,7 +40,7 @@ interface Ways {
   /** The folder that it finds at its path, if that is not where its file is open any more. */
   readonly finds?: Folder;
   readonly session?: string;
-  readonly received?: number;
+  readonly received?: number | undefined;
   /** Since when its folder has been that of the database, as an earlier server has said. */
   readonly folderSince?: number;
   /** Why it cannot write. */
@@ -335,11 +335,28 @@ describe('after a restart of the server', () => {
     worker.isReading = false;
     const intruder = client('[master]', B());
     const master = prior('[master]', folder);
+    lab.clock.advance(MASTER_TURN_MS + 1_000);
     expect([master.isIn, master.refusedWith]).toEqual([false, undefined]);
     worker.isReading = true;
     worker.read();
     expect(intruder.closedWith).toBe('IPC_CLOSED_OTHER_FILE');
     expect([isAccepted(master), ids()]).toEqual([true, ['worker1', '[master]']]);
+  });
+
+  it('a master that is being checked is asked for nothing, though its file is open, until it is accepted', () => {
+    for (const isSame of [false, true]) {
+      lab = new BrokerLab({ reconnectGrace: 10_000 });
+      const folder = A();
+      const worker = prior('worker1', folder);
+      worker.isReading = false;
+      const master = prior('[master]', isSame ? folder : B(), { folderSince: LATELY });
+      master.says('ready');
+      worker.tells({ type: 'request', id: 'r1', data: { type: 'fst.allocate', records: 1 } }, '[master]');
+      expect(master.messages('request')).toEqual([]);
+      worker.read();
+      expect(isAccepted(master)).toBe(isSame);
+      expect(master.messages('request')).toHaveLength(isSame ? 1 : 0);
+    }
   });
 
   it('a master of another folder that was sent away is nobody after whom the old one is too late', () => {
@@ -380,7 +397,7 @@ describe('after a restart of the server', () => {
     const intruder = client('[master]', folder);
     prior('worker1', A());
     expect([folder.checks.size, intruder.received.at(-2)]).toEqual([0, expect.stringContaining('remove')]);
-    lab = new BrokerLab({ reconnectGrace: 11_000 });
+    lab = new BrokerLab({ reconnectGrace: 10_000 });
     const frozen = client('worker1', A());
     frozen.isReading = false;
     const member = prior('worker2', A());
@@ -407,16 +424,16 @@ describe('after a restart of the server', () => {
     expect([lab.broker.databases, lab.clock.pending]).toEqual([[], 0]);
   });
 
-  it('a member that says nothing, or waits for a file that nobody makes, is no prior one any more in the end', () => {
+  it('a member that waits for a file that nobody makes is no prior one any more in the end', () => {
     const intruder = client('[master]', new Folder('/b/mydb.acebase', 0));
     const members = [prior('worker1', A()), prior('worker2', A())];
-    lab.clock.advance(10_000);
+    lab.clock.advance(AT_DOOR_MS);
     expect(members.map(({ closedWith }) => closedWith)).toEqual([
       'IPC_CLOSED_CONNECT_AGAIN',
       'IPC_CLOSED_CONNECT_AGAIN',
     ]);
     expect([isAccepted(intruder), ids()]).toEqual([true, ['[master]']]);
-    const again = prior('worker1', A());
+    const again = prior('worker3', A(), { received: undefined });
     expect(again.received[0]).toContain('"accepted":false');
   });
 
