@@ -23,6 +23,7 @@ it.each([
   'a real master (%s) writes the root again that it believes in already, if its number comes in quotes [PROTOCOL-7.6]',
   async (_, client) => {
     folder = await temporaryDirectory('root');
+    await RealSubject.makeFile(folder);
     master = await RealSubject.start('master', folder, client);
     const file = await open(join(folder, 'mydb.acebase', 'data.db'), 'r+');
     try {

@@ -90,10 +90,10 @@ export class Pm2 {
     return readFile(join(this.home, 'pm2.log'), 'utf8').catch(() => '');
   }
 
-  /** What the processes of all apps wrote to stdout. */
-  async output(): Promise<string> {
+  /** What the processes of an app, or of all, wrote to stdout. */
+  async output(name = ''): Promise<string> {
     const folder = join(this.home, 'logs');
-    const files = (await readdir(folder)).filter((file) => file.includes('-out'));
+    const files = (await readdir(folder)).filter((file) => file.startsWith(name) && file.includes('-out'));
     return (await Promise.all(files.map((file) => readFile(join(folder, file), 'utf8')))).join('');
   }
 

@@ -6,13 +6,17 @@ import { eventually } from '../../support/waiting.js';
 const program = fileURLToPath(new URL('../../support/says-client.cjs', import.meta.url));
 const register = fileURLToPath(new URL('../../../dist/register.js', import.meta.url));
 
-it.each([
+const MODES = [
   ['fork', []],
   ['cluster', ['-i', '1']],
-])('pm2 hands the flag to a program in %s mode', async (_mode, flags) => {
+] as const;
+
+it('pm2 hands the flag to a program in fork mode and in cluster mode', async () => {
   const pm2 = await Pm2.create(program, {});
   onTestFinished(() => pm2.end());
-  await pm2.run('start', program, ...flags, '--node-args', `--import ${register}`);
-  const said = await eventually(async () => /client: \w+/.exec(await pm2.output())?.[0] ?? false);
-  expect(said).toBe('client: true');
+  for (const [mode, flags] of MODES) {
+    await pm2.run('start', program, '--name', mode, ...flags, '--node-args', `--import ${register}`);
+    const said = await eventually(async () => /client: \w+/.exec(await pm2.output(mode))?.[0] ?? false);
+    expect(said, mode).toBe('client: true');
+  }
 });

@@ -1,4 +1,6 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { cp } from 'node:fs/promises';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { isInFull } from '../../support/in-full.js';
 import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
 import { NormalForm } from './normal-form.js';
 import { ModelSubject, RealSubject, type Role, type Subject } from './subject.js';
@@ -9,8 +11,15 @@ import { ModelSubject, RealSubject, type Role, type Subject } from './subject.js
  */
 
 let folder: string | undefined;
+/** The folder of a file that each real process gets a copy of. */
+let prepared: string;
 const subjects: Subject[] = [];
 
+beforeAll(async () => {
+  prepared = await temporaryDirectory('prepared');
+  await RealSubject.makeFile(prepared);
+});
+afterAll(() => removeDirectory(prepared));
 afterEach(async () => {
   await Promise.all(subjects.splice(0).map((subject) => subject.end()));
   if (folder !== undefined) await removeDirectory(folder);
@@ -19,6 +28,7 @@ afterEach(async () => {
 
 async function both(role: Role): Promise<[Subject, Subject]> {
   folder = await temporaryDirectory('model');
+  await cp(prepared, folder, { recursive: true });
   const pair: [Subject, Subject] = [await RealSubject.start(role, folder), new ModelSubject(role)];
   subjects.push(...pair);
   return pair;
@@ -126,18 +136,13 @@ describe('a modelled master does what a real one does', () => {
     expect(withoutQuestions(await play(model, script(await first(model))))).toEqual(expected);
   });
 
-  it('with roots, also in quotes', async () => {
+  it('with roots, also in quotes, and with those who come and go', async () => {
     await expectTheSame('master', [
       [root(5), 1],
       [root(5), 0],
       [root('5'), 1],
       [root(5), 1],
       [root(6), 1],
-    ]);
-  });
-
-  it('with those who come and go', async () => {
-    await expectTheSame('master', [
       ['connect:peerA', 0],
       [frame({ type: 'hello', from: 'peerA', to: '[master]' }), 0],
       [frame({ type: 'hello', from: 'peerA' }), 1],
@@ -183,7 +188,9 @@ describe('a modelled worker does what a real one does', () => {
   it('when it gets an answer that it does not await, or is asked as if it were the master: it ends', async () => {
     const mortal = [
       frame({ type: 'result', from: '[master]', id: 'unknown', ok: true, data: {} }),
-      frame({ type: 'unlock-result', from: '[master]', id: 'unknown', ok: true, data: {} }),
+      ...(isInFull
+        ? [frame({ type: 'unlock-result', from: '[master]', id: 'unknown', ok: true, data: {} })]
+        : []),
       lock('1', 't1', true),
     ];
     for (const said of mortal) {

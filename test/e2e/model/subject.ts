@@ -38,10 +38,14 @@ export class RealSubject implements Subject {
     this.#connection = connection;
   }
 
-  static async start(role: Role, path: string, client: boolean | 'import' = false): Promise<RealSubject> {
+  /** Makes the file of the database that {@link RealSubject.start} opens. */
+  static async makeFile(path: string): Promise<void> {
     const alone = new AceBaseProcess({ name: 'alone', database: 'mydb', path });
     await alone.ready();
     await alone.kill();
+  }
+
+  static async start(role: Role, path: string, client: boolean | 'import' = false): Promise<RealSubject> {
     const server = await ScriptedServer.start();
     const ipc = { host: '127.0.0.1', port: server.port, role };
     const process = new AceBaseProcess({ name: role, database: 'mydb', path, ipc, client });
