@@ -141,7 +141,8 @@ describe('two folders under one name', () => {
 
 describe('two folders under one name, after the server was killed', () => {
   it('belong to those who had it before, though a master and a worker of the other one come first', async () => {
-    const cluster = await startCluster();
+    const cluster = await Cluster.startProcess();
+    onTestFinished(() => cluster.end());
     const line = await LineProxy.start(cluster.server.port);
     onTestFinished(() => line.close());
     const [master, worker] = await cluster.form(1, { client: true, port: line.port });
