@@ -5,14 +5,16 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
 import type { Result } from '../../bench/results.js';
+import { isInFull } from '../support/in-full.js';
 
 const bench = fileURLToPath(new URL('../../bench/bench.js', import.meta.url));
 
 it('npm run bench takes the measures that are asked for, of ours and of the yardstick', async () => {
-  const given = [bench, '--smoke', '--json', '--only', 'P1a,P3'];
+  const measures = isInFull ? ['P1a', 'P3'] : ['P1a'];
+  const given = [bench, '--smoke', '--json', '--only', measures.join()];
   const { stdout } = await promisify(execFile)(process.execPath, given);
   const { results } = JSON.parse(stdout) as { results: Result[] };
-  expect(results.map(({ id }) => id)).toEqual(['P1a', 'P3']);
+  expect(results.map(({ id }) => id)).toEqual(measures);
   for (const { ours, yardstick, ratio, generatorShare } of results) {
     expect(Math.min(ours.median, yardstick.median, ratio.median, generatorShare)).toBeGreaterThan(0);
   }

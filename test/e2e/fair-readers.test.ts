@@ -1,10 +1,8 @@
 import { afterEach, expect, it } from 'vitest';
-import type { AceBaseProcess } from '../support/acebase-process.js';
 import { Cluster } from '../support/cluster.js';
 import { isInFull } from '../support/in-full.js';
 
-/** Readers that wait in turn would keep one write waiting for ever as well as many. */
-const [READERS, WRITES] = isInFull ? [3, 20] : [2, 5];
+const WRITES = isInFull ? 20 : 5;
 
 let cluster: Cluster | undefined;
 
@@ -19,10 +17,10 @@ it.each([
   { name: 'our client', client: true },
 ])('readers that never pause let a writer through: $name', async ({ client }) => {
   cluster = await Cluster.start();
-  const [master, ...workers] = await cluster.form<number>(1 + READERS, { client });
+  const [master, ...workers] = await cluster.form(4, { client });
   const keys = Array.from({ length: WRITES }, (_, n) => `item${n}`);
   await master.set('shop', Object.fromEntries(keys.map((key, n) => [key, { n, text: key.repeat(30) }])));
-  const [writer, ...readers] = workers as [AceBaseProcess, ...AceBaseProcess[]];
+  const [writer, ...readers] = workers;
 
   let isReading = true;
   const read = async (reader: (typeof readers)[number]) => {
@@ -30,7 +28,8 @@ it.each([
     for (; isReading; reads++) await reader.get('shop');
     return reads;
   };
-  // Two loops each: while one of them has its answer on the way to this process, the other one reads.
+  // Three of them, with two loops each: fewer leave gaps in which any server lets a writer through. Two, since
+  // while one of them has its answer on the way to this process, the other one reads.
   const reading = Promise.all([...readers, ...readers].map(read));
   reading.catch(() => undefined);
   await Promise.all(readers.map((reader) => reader.untilReceived('lock-result', 20)));
