@@ -88,10 +88,8 @@ describe('acebase-ipc-server init pm2', () => {
       expect((await pm2.exits()).map(({ name, code: exit }) => [name, exit])).toEqual([['ipc-server', 0]]);
     },
   );
-});
 
-describe('acebase-ipc-server init pm2 --tls', () => {
-  itInFull('writes files and prints commands that make a cluster with TLS and a token', async () => {
+  itInFull('--tls writes files and prints commands that make a cluster with TLS and a token', async () => {
     const { folder, remove } = await userProject('commonjs', [...PACKAGES, 'pm2']);
     onTestFinished(remove);
     const { code, stdout: said } = await runCommand(['init', 'pm2', 'shop', '--tls'], { folder });

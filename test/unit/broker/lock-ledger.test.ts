@@ -167,9 +167,9 @@ describe('the ledger of locks [PROTOCOL-12.2]', () => {
     expect([60_000, 114_999, 115_000, 120_000, 125_000, 125_001].map(warnings)).toEqual([1, 1, 0, 0, 0, 1]);
   });
 
-  it('is empty after a hundred thousand locks', { timeout: 60_000 }, () => {
+  it('is empty after ten thousand locks', () => {
     const { lab, master, a, b, locks } = cluster();
-    for (let n = 0; n < 50_000; n++) {
+    for (let n = 0; n < 5_000; n++) {
       for (const [worker, id] of [
         [a, 2 * n + 10],
         [b, 2 * n + 11],

@@ -21,7 +21,7 @@ describe('MessageAssembly', () => {
     ['nothing', []],
     ['one piece', [10]],
     ['a frame cut in two', [90, 110]],
-    ['many tiny pieces', Array.from({ length: 300_000 }, () => 1)],
+    ['many tiny pieces', Array.from({ length: 100_000 }, () => 1)],
     ['long pieces', [65_536, 65_536, 65_536, 100]],
     ['short and long pieces by turns', Array.from({ length: 20 }, (_, index) => (index % 2 ? 20_000 : 3))],
     ['pieces just too short to be kept', Array.from({ length: 20 }, () => 16_383)],
