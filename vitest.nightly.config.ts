@@ -1,6 +1,11 @@
 import { configDefaults, defineConfig } from 'vitest/config';
 
-const common = { testTimeout: 600_000, hookTimeout: 600_000, maxWorkers: 2 } as const;
+const common = {
+  testTimeout: 600_000,
+  hookTimeout: 600_000,
+  maxWorkers: 2,
+  env: { TESTS_IN_FULL: '1' },
+} as const;
 
 /** What `npm test` leaves out, because it takes long or installs things: a part of `npm run test:nightly`. */
 export default defineConfig({
@@ -13,9 +18,8 @@ export default defineConfig({
           ...common,
           name: 'in full',
           // Of which `npm test` has a short form.
-          include: ['test/e2e/**/*.test.ts'],
+          include: ['test/{e2e,package}/**/*.test.ts'],
           exclude: [...configDefaults.exclude, '**/*.nightly.test.ts'],
-          env: { TESTS_IN_FULL: '1' },
           sequence: { groupOrder: 1 },
         },
       },

@@ -120,7 +120,8 @@ describe('acebase-ipc-server init pm2', () => {
   });
 });
 
-describe('acebase-ipc-server init systemd', () => {
+/** The units of one database, started as systemd would. */
+function describeSystemd(): void {
   /** What systemd would start by that unit, with `%i` filled in. */
   async function start(folder: string, name: string, more: Readonly<Record<string, string>>, instance = '') {
     const unit = (await readFile(join(folder, name), 'utf8')).replaceAll('%i', instance);
@@ -165,4 +166,6 @@ describe('acebase-ipc-server init systemd', () => {
       expect(await each.end('SIGTERM'), each.describe()).toEqual({ code: 0, signal: null });
     }
   });
-});
+}
+
+if (isInFull) describe('acebase-ipc-server init systemd', describeSystemd);

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import { AceBaseProcess } from '../support/acebase-process.js';
 import { Cluster } from '../support/cluster.js';
 import { freePort } from '../support/free-port.js';
+import { itInFull } from '../support/in-full.js';
 import { LineProxy } from '../support/line-proxy.js';
 import { removeDirectory, temporaryDirectory } from '../support/temporary-directory.js';
 
@@ -123,7 +124,7 @@ describe('two folders under one name', () => {
     await expectIntact(cluster, worker);
   });
 
-  it('are not served together when the master comes last, and it makes no file', async () => {
+  itInFull('are not served together when the master comes last, and it makes no file', async () => {
     const cluster = await startCluster();
     await cp(shared.template, cluster.path, { recursive: true });
     const worker = cluster.worker({ client: true });
@@ -201,17 +202,20 @@ describe('one folder', () => {
     expect(await readdir(join(cluster.path, 'mydb.acebase'))).toEqual(['data.db']);
   });
 
-  it('is another one when it was replaced while it was open, and as good as any when nobody is left', async () => {
-    const cluster = await startCluster();
-    const worker = await formed(cluster, true);
-    const place = join(cluster.path, 'mydb.acebase');
-    await rename(place, `${place}.before`);
-    await cp(`${place}.before`, place, { recursive: true });
-    await expectRefused(cluster, cluster.path, true, /was replaced while processes had it open/);
-    await worker.set('list/more', 1);
-    await cluster.close();
-    const fresh = cluster.master({ client: true });
-    expect(await fresh.get('list/more')).toBeNull();
-    expect(await fresh.get('list/before9')).toBe(9);
-  });
+  itInFull(
+    'is another one when it was replaced while it was open, and as good as any when nobody is left',
+    async () => {
+      const cluster = await startCluster();
+      const worker = await formed(cluster, true);
+      const place = join(cluster.path, 'mydb.acebase');
+      await rename(place, `${place}.before`);
+      await cp(`${place}.before`, place, { recursive: true });
+      await expectRefused(cluster, cluster.path, true, /was replaced while processes had it open/);
+      await worker.set('list/more', 1);
+      await cluster.close();
+      const fresh = cluster.master({ client: true });
+      expect(await fresh.get('list/more')).toBeNull();
+      expect(await fresh.get('list/before9')).toBe(9);
+    },
+  );
 });

@@ -45,6 +45,7 @@ export class Cluster {
   readonly #processes: AceBaseProcess[] = [];
   #workers = 0;
   #server: ClusterServer;
+  #restarting: Promise<ServerProcess> | undefined;
 
   private constructor(
     /** The folder that holds the databases. */
@@ -85,7 +86,9 @@ export class Cluster {
     const { port } = this.#server;
     await this.serverProcess.stop(signal);
     const options = { ...this.serverOptions.options, port };
-    this.#server = await ServerProcess.start({ ...this.serverOptions, options });
+    // Whoever gives up while it starts ends that one, too.
+    this.#restarting = ServerProcess.start({ ...this.serverOptions, options });
+    this.#server = await this.#restarting;
   }
 
   /** Starts the master; does not wait until it is ready. */
@@ -164,7 +167,8 @@ export class Cluster {
   /** Ends every process that is still there, and removes the files. Nothing in it depends on anyone's good will. */
   async end(): Promise<void> {
     await Promise.all(this.#processes.splice(0).map((process) => process.kill()));
-    await this.#server.kill();
+    const restarted = await this.#restarting?.catch(() => undefined);
+    await Promise.all([this.#server.kill(), restarted?.kill()]);
     await removeDirectory(this.path);
   }
 

@@ -2,28 +2,28 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Files that take twenty seconds and more, the longest first. One that begins last keeps everybody waiting at the end. */
 const LONG = [
+  'test/e2e/init.test.ts',
+  'test/e2e/cluster.test.ts',
+  'test/e2e/dashboard/live.browser.test.ts',
+  'test/e2e/examples/pm2-elected-master.test.ts',
+  'test/e2e/examples/pm2-dedicated-master.test.ts',
   'test/e2e/client/rows.test.ts',
   'test/e2e/client/contract/contract.test.ts',
   'test/e2e/dashboard/appearance.browser.test.ts',
-  'test/e2e/cluster.test.ts',
-  'test/e2e/examples/pm2-elected-master.test.ts',
-  'test/e2e/examples/pm2-start-orders.test.ts',
-  'test/e2e/client/pm2.test.ts',
-  'test/e2e/dashboard/live.browser.test.ts',
-  'test/e2e/init.test.ts',
-  'test/e2e/monitoring/commands.test.ts',
-  'test/e2e/examples/pm2-dedicated-master.test.ts',
-  'test/e2e/chaos/chaos.test.ts',
-  'test/e2e/client/chaos.test.ts',
-  'test/e2e/torture.test.ts',
+  'test/e2e/one-folder.test.ts',
+  'test/e2e/client/restart.test.ts',
+  'test/e2e/reload.test.ts',
+  'test/package/consumers.test.ts',
 ];
 
 /** What waits most begins first; what keeps a core busy fills the gaps at the end. */
-const PROJECTS = ['e2e', 'package', 'simulation', 'conformance', 'unit'];
+const FOLDERS = ['e2e', 'package', 'simulation', 'conformance', 'unit'];
 
-function rank({ moduleId, project }: TestSpecification): number {
+function rank({ moduleId }: TestSpecification): number {
   const place = LONG.findIndex((file) => moduleId.endsWith(`/${file}`));
-  return place >= 0 ? place : LONG.length + PROJECTS.indexOf(project.name);
+  return place >= 0
+    ? place
+    : LONG.length + FOLDERS.findIndex((folder) => moduleId.includes(`/test/${folder}/`));
 }
 
 /** The order of test files: as Vitest has it, which knows nothing yet in a fresh clone, but the long ones first. */

@@ -6,7 +6,6 @@ import { AceBaseProcess } from '../../support/acebase-process.js';
 import type { WatchedProcess } from '../../support/child-process.js';
 import { exampleFile, freePorts, startExample } from '../../support/example.js';
 import { Balancer, DatabaseClient, HttpLoad } from '../../support/http-load.js';
-import { isInFull } from '../../support/in-full.js';
 import { privateAuthority } from '../../support/private-authority.js';
 import { expectSharedDatabase, expectStored } from '../../support/shared-database.js';
 import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
@@ -19,7 +18,7 @@ const password = 'correct horse battery staple';
 // With all the characters that clients put into the URL as they are.
 const token = 'f0+Y/2%3D==';
 
-const WORKERS = isInFull ? 3 : 2;
+const WORKERS = 3;
 
 const processes: WatchedProcess[] = [];
 let path: string;
@@ -147,7 +146,7 @@ describe('examples/cloud', () => {
     const balancers = [1, 2, 3].map(() => new Balancer(workers.map(client)));
     load = new HttpLoad('rolling', balancers);
     let failed = 0;
-    for (const worker of workers.slice(0, isInFull ? WORKERS : 1)) {
+    for (const worker of workers) {
       await load.progress(20);
       expect(load.failures).toHaveLength(failed);
       await worker.stop();
