@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { PeerStatus } from '../../../../src/server/monitoring/status.js';
 import { ContractProcess } from '../../../support/contract-process.js';
 import { EmbeddedServer } from '../../../support/embedded-server.js';
-import { isInFull, isInFull } from '../../../support/in-full.js';
+import { isInFull } from '../../../support/in-full.js';
 import { LineProxy } from '../../../support/line-proxy.js';
 import { ServerProcess } from '../../../support/server-process.js';
 import { untilStatus } from '../../../support/status.js';
@@ -93,7 +93,10 @@ async function run({ steps }: Spec, { one, two }: Setting): Promise<unknown> {
   return last;
 }
 
-const disturbedOne = { name: 'a worker and a master with our client, while the server and its lines break', make: disturbed };
+const disturbedOne = {
+  name: 'a worker and a master with our client, while the server and its lines break',
+  make: disturbed,
+};
 const settings = isInFull
   ? [
       { name: 'one process without IPC', make: alone },
