@@ -1,4 +1,4 @@
-/** `npm run chaos -- --minutes N --seed N`: the campaign of chaos.test.ts, as long as you like, with default settings. */
+/** `npm run chaos -- --minutes N --seed N`: the campaign of chaos.nightly.test.ts, as long as you like, with default settings. */
 import '../../support/register-typescript.js';
 
 const { commandLine, flag, json, namesOf, positiveNumber, wholeNumber } = await import(

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { chromiumPath } from '../../support/chromium-path.js';
 import { DashboardPage } from '../../support/dashboard-page.js';
-import { isInFull } from '../../support/in-full.js';
+import { isInFull, itInFull } from '../../support/in-full.js';
 import { databaseStatus, NOON, peerStatus, ScriptedStatus, statusOf } from '../../support/scripted-status.js';
 
 /** Each theme and each width, in the other one of the other tests; in full, each theme in each width. */
@@ -74,7 +74,7 @@ describe.runIf(chromiumPath !== undefined)('the dashboard', () => {
       expect(width, what).toBeLessThanOrEqual(look.width);
     };
     await dashboard.sees('No process is connected yet');
-    await check('empty');
+    if (isInFull) await check('empty');
     scripted.say(statusOf([databaseStatus()]));
     await dashboard.sees('All is well');
     await check('healthy');
@@ -87,7 +87,7 @@ describe.runIf(chromiumPath !== undefined)('the dashboard', () => {
     await check('broken');
     await scripted.stop();
     await dashboard.page.getByRole('heading', { name: /No connection for/ }).waitFor();
-    await check('lost');
+    if (isInFull) await check('lost');
   });
 
   it.each(LOOKS)('asks for a token and refuses as cleanly: $colorScheme, $width px', async (look) => {
@@ -163,7 +163,7 @@ describe.runIf(chromiumPath !== undefined)('the dashboard', () => {
     await dashboard.page.getByRole('heading', { level: 2, name: markup }).waitFor();
   });
 
-  it('stands still while numbers change', async () => {
+  itInFull('stands still while numbers change', async () => {
     const say = (second: number) => {
       const { totals, locks } = databaseStatus();
       const count = 12 ** second;
@@ -225,7 +225,7 @@ describe.runIf(chromiumPath !== undefined)('the dashboard', () => {
     }
   });
 
-  it('lists a bounded number of peers, and says how many more there are', async () => {
+  itInFull('lists a bounded number of peers, and says how many more there are', async () => {
     const peers = Array.from({ length: 220 }, (_, index) => peerStatus({ id: `worker${index}` }));
     scripted.say(statusOf([databaseStatus({ peers, peerCount: 220 })]));
     const dashboard = await DashboardPage.open(scripted.url);

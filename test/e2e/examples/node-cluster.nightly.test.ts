@@ -4,7 +4,6 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { WatchedProcess } from '../../support/child-process.js';
 import { exampleFile, freePorts, slowDisk, startExample } from '../../support/example.js';
 import { DatabaseClient, HttpLoad } from '../../support/http-load.js';
-import { itInFull } from '../../support/in-full.js';
 import { expectStored } from '../../support/shared-database.js';
 import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
 import { eventually } from '../../support/waiting.js';
@@ -52,7 +51,7 @@ describe('examples/node-cluster', () => {
     expect(await cluster.end('SIGINT')).toEqual({ code: 0, signal: null });
   });
 
-  itInFull('ends at SIGINT before the first worker was started', async () => {
+  it('ends at SIGINT before the first worker was started', async () => {
     await start(slowDisk);
     await eventually(() => existsSync(join(path, `${database}.acebase`, 'data.db')));
     expect(await cluster.end('SIGINT')).toEqual({ code: 0, signal: null });

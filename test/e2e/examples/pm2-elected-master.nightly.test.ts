@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { itInFull } from '../../support/in-full.js';
 import { Pm2Example } from '../../support/pm2-example.js';
 import { expectSharedDatabase } from '../../support/shared-database.js';
 
@@ -14,7 +13,7 @@ beforeAll(async () => {
 afterAll(() => example?.end());
 
 describe('examples/pm2-elected-master', () => {
-  itInFull('makes instance 0 the master, and serves one database from all instances', async () => {
+  it('makes instance 0 the master, and serves one database from all instances', async () => {
     const instances = await example.pm2.processes('db-server');
     expect(instances.map((it) => it.instance)).toEqual([0, 1, 2]);
     const peers = await example.peers();
@@ -36,7 +35,7 @@ describe('examples/pm2-elected-master', () => {
     expect((await example.peers()).filter((id) => id === '[master]')).toHaveLength(1);
   });
 
-  itInFull('reloads the IPC server under load: all processes start afresh and work again', async () => {
+  it('reloads the IPC server under load: all processes start afresh and work again', async () => {
     await example.reloadUnderLoad('ipc-server');
     await example.untilItWorks();
   });

@@ -4,7 +4,6 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import { WatchedProcess } from '../../support/child-process.js';
 import { EmbeddedServer } from '../../support/embedded-server.js';
 import { exampleEnvironment, exampleFile, freePorts, startExample } from '../../support/example.js';
-import { isInFull, itInFull } from '../../support/in-full.js';
 import { type PrivateAuthority, privateAuthority } from '../../support/private-authority.js';
 import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
 
@@ -56,7 +55,7 @@ it('trusts the authority of the same settings', async () => {
 });
 
 const tokens: [what: string, settings: object][] = [['a wrong token', { token: 'wrong' }]];
-if (isInFull) tokens.push(['no token', {}]);
+tokens.push(['no token', {}]);
 
 it.each(tokens)('ends with 1 for %s, and says so', async (_what, settings) => {
   const started = waiting({ port: plain.port, ...settings });
@@ -73,7 +72,7 @@ it('says that the server may speak TLS', async () => {
   await waiting({ port: secure.port, token }).complains(/Does it speak TLS\?/);
 });
 
-itInFull('says that the server may speak no TLS', async () => {
+it('says that the server may speak no TLS', async () => {
   await waiting({ port: plain.port, token, ssl: true }).complains(/It may speak no TLS/);
 });
 

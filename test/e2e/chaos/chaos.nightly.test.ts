@@ -1,11 +1,10 @@
 import { expect, it } from 'vitest';
-import { isInFull } from '../../support/in-full.js';
 import { chaos } from './campaign.js';
 import { usualFaults } from './faults.js';
 import { summary } from './summary.js';
 
 const seed = 7;
-const WRITES = isInFull ? 100 : 50;
+const WRITES = 100;
 
 /** `npm run test:nightly` plays longer ones with other seeds: `npm run chaos -- --minutes N --seed N`. */
 it(`loses nothing, and leaves nobody waiting, while processes and lines fail (seed ${seed})`, {
@@ -13,9 +12,9 @@ it(`loses nothing, and leaves nobody waiting, while processes and lines fail (se
 }, async () => {
   const report = await chaos({
     seed,
-    milliseconds: isInFull ? 10_000 : 3_000,
-    atLeast: { faults: isInFull ? 8 : 4, writes: WRITES },
-    workers: isInFull ? 3 : 2,
+    milliseconds: 10_000,
+    atLeast: { faults: 8, writes: WRITES },
+    workers: 3,
     kinds: usualFaults,
     leastWaitMs: 500,
     mostWaitMs: 1500,

@@ -1,7 +1,6 @@
 import { afterEach, expect, it } from 'vitest';
 import type { AceBaseProcess } from '../support/acebase-process.js';
 import { Cluster } from '../support/cluster.js';
-import { isInFull } from '../support/in-full.js';
 import { eventually } from '../support/waiting.js';
 
 let cluster: Cluster | undefined;
@@ -10,7 +9,7 @@ afterEach(async () => {
   await cluster?.end();
 });
 
-const [WORKERS, ROUNDS] = isInFull ? [4, 5] : [2, 2];
+const [WORKERS, ROUNDS] = [4, 5];
 
 /** Writes numbers one after another, until it is told to stop. */
 class Writer {

@@ -4,7 +4,6 @@ import { runCommand } from '../../support/command.js';
 import { EmbeddedServer } from '../../support/embedded-server.js';
 import { exampleFile, freePorts, startExample } from '../../support/example.js';
 import { DatabaseClient } from '../../support/http-load.js';
-import { isInFull } from '../../support/in-full.js';
 import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
 import { eventually } from '../../support/waiting.js';
 
@@ -18,7 +17,7 @@ afterEach(async () => {
 const OURS = { NODE_OPTIONS: `--import ${register}` };
 
 /** Who of the example has the one line; in full, both or none. */
-const WITH_IT = isInFull ? [['master'], ['master', 'worker'], []] : [['master']];
+const WITH_IT = [['master'], ['master', 'worker'], []];
 
 it.each(WITH_IT.map((roles) => ({ roles })))(
   'the example for containers runs with the one line in $roles, and the command `peers` tells',

@@ -4,7 +4,6 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { expect, it, onTestFinished } from 'vitest';
 import { WatchedProcess } from '../support/child-process.js';
-import { itInFull } from '../support/in-full.js';
 import { removeDirectory, temporaryDirectory } from '../support/temporary-directory.js';
 import { Arrivals, eventually, within } from '../support/waiting.js';
 
@@ -52,7 +51,7 @@ async function expectGoodEnd({
   expect(await readdir(directory)).toEqual([]);
 }
 
-itInFull('ends well when its time is over', async () => {
+it('ends well when its time is over', async () => {
   await expectGoodEnd(await startDemo(4));
 });
 

@@ -4,7 +4,6 @@ import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
 import { AceBaseProcess } from '../../support/acebase-process.js';
 import { Cluster } from '../../support/cluster.js';
 import { exampleEnvironment } from '../../support/example.js';
-import { isInFull } from '../../support/in-full.js';
 import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
 import { WriteLoad } from '../../support/write-load.js';
 
@@ -25,7 +24,7 @@ function backUp(target: string, port: number, path: string): Promise<string> {
   });
 }
 
-describe.each(isInFull ? [{ client: true }, { client: false }] : [{ client: true }])(
+describe.each([{ client: true }, { client: false }])(
   'a backup while the cluster writes ($client)',
   ({ client }) => {
     it('has everything that was acknowledged before, and can be opened and written; it is never written over', async () => {

@@ -1,7 +1,6 @@
 import { afterEach, expect, it } from 'vitest';
 import type { AceBaseProcess } from '../../support/acebase-process.js';
 import { Cluster } from '../../support/cluster.js';
-import { isInFull } from '../../support/in-full.js';
 import { eventually } from '../../support/waiting.js';
 
 let cluster: Cluster | undefined;
@@ -24,7 +23,7 @@ function writer(worker: AceBaseProcess, path: string) {
 
 it('masters with our client that follow each other, also while the server is restarted, fail no write', async () => {
   cluster = await Cluster.startProcess();
-  const [first, ...workers] = await cluster.form(isInFull ? 2 : 1, { client: true });
+  const [first, ...workers] = await cluster.form(2, { client: true });
   const writers = workers.map((worker, n) => writer(worker, `load/worker${n}`));
   const progress = async () => {
     const before = writers.map(({ state }) => state.acknowledged);
