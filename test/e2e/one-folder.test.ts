@@ -186,18 +186,19 @@ async function bindMounted(from: string, to: string): Promise<string> {
 }
 
 describe('one folder', () => {
-  itInFull('is one by a link and by another mount, and nothing is left in it', async () => {
+  it('is one by a link and by another mount, and nothing is left in it', async () => {
     const cluster = await startCluster();
     const worker = await formed(cluster, true);
     const elsewhere = await newFolder();
     await symlink(cluster.path, join(elsewhere, 'linked'));
     const execPath = await bindMounted(cluster.path, elsewhere);
     const paths = [{ path: join(elsewhere, 'linked') }, { path: join(elsewhere, 'mounted'), execPath }];
-    const others = paths.flatMap((place) =>
-      [true, false].map((client) => cluster.worker({ ...place, client })),
+    const others = paths.flatMap((place, n) =>
+      (isInFull ? [true, false] : [n === 0]).map((client) => cluster.worker({ ...place, client })),
     );
     await Promise.all(others.map((other, n) => other.set(`by/${n}`, n)));
-    expect(Object.values(await worker.get<Record<string, number>>('by'))).toEqual([0, 1, 2, 3]);
+    const by = await worker.get<Record<string, number>>('by');
+    expect(Object.values(by)).toEqual(others.map((_, n) => n));
     expect(cluster.server.lines.filter(({ level }) => level === 'warn' || level === 'error')).toEqual([]);
     expect(await readdir(join(cluster.path, 'mydb.acebase'))).toEqual(['data.db']);
   });

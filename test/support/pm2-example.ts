@@ -61,6 +61,8 @@ export class Pm2Example {
     }
     await this.untilItWorks();
     await Promise.all(commands);
+    // A process that did not find what it needs ends, and pm2 starts it again.
+    await eventually(async () => (await this.pm2.processes()).every(({ status }) => status === 'online'));
   }
 
   /** Resolves when a write gets through: the server, the master and a worker have found each other. */

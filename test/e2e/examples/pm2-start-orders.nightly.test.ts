@@ -1,6 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { Pm2Example } from '../../support/pm2-example.js';
-import { eventually } from '../../support/waiting.js';
 
 const orders = [
   ['ipc-server', 'db-server', 'db-master'],
@@ -26,10 +25,7 @@ async function startInOrder(apps: readonly string[]): Promise<void> {
   const client = example.client();
   await client.set('order', apps.join(' '));
   expect(await client.get('order')).toBe(apps.join(' '));
-  await eventually(async () => {
-    const online = (await example.pm2.processes()).filter((it) => it.status === 'online');
-    return online.length === 4;
-  });
+  expect(await example.pm2.processes()).toHaveLength(4);
 
   running.delete(example);
   await example.end();
