@@ -56,7 +56,8 @@ export function parseTime(value: number | string): number | undefined {
 
 /** A whole number with commas between thousands: `33,554,432`. */
 export function formatNumber(value: number): string {
-  return value.toLocaleString('en-US');
+  // What is made for languages takes 20 ms to load, and every start of the server has numbers to write.
+  return String(value).replace(/\B(?=(?:\d{3})+$)/g, ',');
 }
 
 /** A size in the largest unit that leaves it a whole number: `64 MiB`. */
