@@ -1,0 +1,200 @@
+/**
+ * Who holds which lock of one database, by AceBase's own rule (docs/PROTOCOL.md, section 12.1): paths are ignored, one
+ * transaction writes alone, several may read together.
+ */
+
+import type { Peer } from '../peers/peer.js';
+import { LinkedQueue, type QueuePlace } from './linked-queue.js';
+
+/** A lock that a worker holds. */
+export interface Lock {
+  /** Its number, which no other lock of this database has, or had. */
+  readonly id: number;
+  readonly holder: Peer;
+  /** The transaction that holds it. */
+  readonly tid: string;
+  readonly isWrite: boolean;
+  /** When it was granted, by the broker's clock. */
+  readonly since: number;
+  /** The `data` of the request for it, for people who ask. */
+  readonly details: Uint8Array;
+  /** `expired`: its time has run out, others are served, and its transaction gets no further lock until it is released. */
+  state: 'held' | 'expired' | 'released';
+}
+
+/** What one transaction holds. */
+interface Holding {
+  reads: number;
+  writes: number;
+  expired: number;
+}
+
+interface Entry {
+  readonly lock: Lock;
+  readonly place: QueuePlace<Lock>;
+}
+
+/** The locks of one database. Each operation is O(1), whatever is held. */
+export class LockTable {
+  readonly #entries = new Map<number, Entry>();
+  readonly #byHolder = new Map<Peer, Set<Lock>>();
+  readonly #byTid = new Map<string, Holding>();
+  /** Those that have not expired, in the order in which they were granted: all of them last equally long. */
+  readonly #held = new LinkedQueue<Lock>();
+  /** Transactions that hold locks, and that hold locks for writing, expired ones aside. */
+  #holders = 0;
+  #writers = 0;
+  #expired = 0;
+  #nextId: number;
+
+  /** @param firstId the number of the first lock; higher than any that another server gave a lock of this database */
+  constructor(firstId: number) {
+    this.#nextId = firstId;
+  }
+
+  /** How many locks are held, expired ones aside. */
+  get size(): number {
+    return this.#held.size;
+  }
+
+  /** How many have expired, and were not released. */
+  get expiredCount(): number {
+    return this.#expired;
+  }
+
+  /** Whether any transaction holds a lock for writing that has not expired. */
+  get hasWriter(): boolean {
+    return this.#writers > 0;
+  }
+
+  /** The lock that expires next. */
+  get oldest(): Lock | undefined {
+    return this.#held.first;
+  }
+
+  /** The transaction that alone holds locks; `undefined` if none does, or several do. */
+  get onlyHolder(): string | undefined {
+    return this.#holders === 1 ? this.#held.first?.tid : undefined;
+  }
+
+  /** Whether that transaction holds a lock that has not expired. */
+  isHolding(tid: string): boolean {
+    const holding = this.#byTid.get(tid);
+    return holding !== undefined && holding.reads + holding.writes > 0;
+  }
+
+  /** Whether a lock of that transaction has expired: it is refused further ones until it has released it. */
+  hasExpired(tid: string): boolean {
+    return (this.#byTid.get(tid)?.expired ?? 0) > 0;
+  }
+
+  /** Whether AceBase's rule lets that transaction have a lock now. */
+  allows(tid: string, isWrite: boolean): boolean {
+    const holding = this.#byTid.get(tid);
+    const ownsWrites = holding !== undefined && holding.writes > 0;
+    if (this.#writers > (ownsWrites ? 1 : 0)) return false;
+    if (!isWrite) return true;
+    const holds = holding !== undefined && holding.reads + holding.writes > 0;
+    return this.#holders === (holds ? 1 : 0);
+  }
+
+  /** Grants a lock, under a new number. Whether it may be granted was asked before. */
+  grant(request: Pick<Lock, 'holder' | 'tid' | 'isWrite' | 'since' | 'details'>): Lock {
+    const { holder, tid, isWrite, since, details } = request;
+    return this.#add({ id: this.#nextId++, holder, tid, isWrite, since, details, state: 'held' });
+  }
+
+  /** Notes a lock that another server granted. @returns `undefined` if its number is taken */
+  claim(claimed: Omit<Lock, 'state'>): Lock | undefined {
+    if (this.#entries.has(claimed.id)) return undefined;
+    this.#nextId = Math.max(this.#nextId, claimed.id + 1);
+    return this.#add({ ...claimed, state: 'held' });
+  }
+
+  /** The lock with that number, if that peer holds it. */
+  find(holder: Peer, id: number): Lock | undefined {
+    const lock = this.#entries.get(id)?.lock;
+    return lock?.holder === holder ? lock : undefined;
+  }
+
+  /** The locks that a peer holds, expired ones included. */
+  locksOf(holder: Peer): readonly Lock[] {
+    return [...(this.#byHolder.get(holder) ?? [])];
+  }
+
+  /** Whether that peer holds a lock, be it an expired one. */
+  isHolder(peer: Peer): boolean {
+    return this.#byHolder.has(peer);
+  }
+
+  /** A lock is given back, by whomever. Does nothing if it was before. */
+  release(lock: Lock): void {
+    if (lock.state === 'released') return;
+    const holding = this.#holdingOf(lock.tid);
+    if (lock.state === 'expired') {
+      holding.expired--;
+      this.#expired--;
+    } else this.#uncount(lock, holding);
+    if (holding.reads + holding.writes + holding.expired === 0) this.#byTid.delete(lock.tid);
+    this.#entries.delete(lock.id);
+    const siblings = this.#byHolder.get(lock.holder);
+    siblings?.delete(lock);
+    if (siblings?.size === 0) this.#byHolder.delete(lock.holder);
+    lock.state = 'released';
+  }
+
+  /** The time of a lock has run out. */
+  expire(lock: Lock): void {
+    if (lock.state !== 'held') return;
+    const holding = this.#holdingOf(lock.tid);
+    this.#uncount(lock, holding);
+    holding.expired++;
+    this.#expired++;
+    lock.state = 'expired';
+  }
+
+  /** Those that have not expired, the oldest first. */
+  held(): Iterable<Lock> {
+    return this.#held;
+  }
+
+  /** All of them. */
+  *all(): Iterable<Lock> {
+    for (const { lock } of this.#entries.values()) yield lock;
+  }
+
+  /** The workers that hold any lock. */
+  get holders(): Iterable<Peer> {
+    return this.#byHolder.keys();
+  }
+
+  #add(lock: Lock): Lock {
+    this.#entries.set(lock.id, { lock, place: this.#held.push(lock) });
+    const siblings = this.#byHolder.get(lock.holder);
+    if (siblings === undefined) this.#byHolder.set(lock.holder, new Set([lock]));
+    else siblings.add(lock);
+    const holding = this.#holdingOf(lock.tid);
+    if (holding.reads + holding.writes === 0) this.#holders++;
+    if (!lock.isWrite) holding.reads++;
+    else if (holding.writes++ === 0) this.#writers++;
+    return lock;
+  }
+
+  /** A lock counts no more for the rule. */
+  #uncount(lock: Lock, holding: Holding): void {
+    const entry = this.#entries.get(lock.id);
+    if (entry !== undefined) this.#held.remove(entry.place);
+    if (!lock.isWrite) holding.reads--;
+    else if (--holding.writes === 0) this.#writers--;
+    if (holding.reads + holding.writes === 0) this.#holders--;
+  }
+
+  #holdingOf(tid: string): Holding {
+    let holding = this.#byTid.get(tid);
+    if (holding === undefined) {
+      holding = { reads: 0, writes: 0, expired: 0 };
+      this.#byTid.set(tid, holding);
+    }
+    return holding;
+  }
+}
