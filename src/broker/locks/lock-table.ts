@@ -163,6 +163,11 @@ export class LockTable {
     for (const { lock } of this.#entries.values()) yield lock;
   }
 
+  /** The transactions that hold any lock, be it an expired one. */
+  get tids(): Iterable<string> {
+    return this.#byTid.keys();
+  }
+
   /** The workers that hold any lock. */
   get holders(): Iterable<Peer> {
     return this.#byHolder.keys();

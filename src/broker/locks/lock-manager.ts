@@ -1,0 +1,312 @@
+/**
+ * Grants locks to workers (docs/PROTOCOL.md, section 12): by AceBase's own rule, under the root lock that the server holds at
+ * the master, in the order in which they were asked for. Whoever holds a lock never waits for those who wait for it.
+ */
+
+import type { Peer } from '../peers/peer.js';
+import type { Cancel, Clock } from '../ports.js';
+import { LockQueue, type LockRequest } from './lock-queue.js';
+import { type Lock, LockTable } from './lock-table.js';
+import type { RootDemand, RootLock } from './root-lock.js';
+
+/** What the lock manager works with. */
+export interface LockManagerSettings {
+  readonly clock: Clock;
+  readonly root: RootLock;
+  /** Milliseconds after which a lock expires: AceBase's `storage.lockTimeout`. */
+  readonly lockTimeout: number;
+  /** Milliseconds for which a request of a transaction that holds nothing is kept back at most, for a writer or for the master's turn. */
+  readonly readerDelay: number;
+  /** The number of the first lock; higher than any that another server gave a lock of this database. */
+  readonly firstId: number;
+}
+
+/** What the lock manager tells. */
+export interface LockManagerHost {
+  /** A lock is granted. */
+  granted(request: LockRequest, lock: Lock): void;
+  /** The lock of a transaction has expired: it gets no further one until it is released. */
+  refused(request: LockRequest): void;
+  /** A lock has expired; if it is for writing, its holder may be in the midst of a write. */
+  expired(lock: Lock): void;
+}
+
+/** Why transactions that hold no lock are given none, whatever is free. */
+export type GrantHold = 'draining' | 'locks of before the restart' | 'no file';
+
+/** Why a request waits, for people to read. */
+export type WaitReason =
+  | 'no master'
+  | 'the master has its turn'
+  | 'locks of others'
+  | 'an index is made'
+  | 'a writer goes first'
+  | 'its process is disconnected'
+  | GrantHold;
+
+/** The locks of one database. */
+export class LockManager {
+  readonly #settings: LockManagerSettings;
+  readonly #host: LockManagerHost;
+  readonly #table: LockTable;
+  readonly #queue = new LockQueue();
+  readonly #holds = new Set<GrantHold>();
+  #areWritersKeptBack = false;
+  #isServing = false;
+  /** Whether something changed since the round began that is running. */
+  #isStale = false;
+  #cancelTimer: Cancel | undefined;
+  #timerAt = Number.POSITIVE_INFINITY;
+
+  constructor(settings: LockManagerSettings, host: LockManagerHost) {
+    this.#settings = settings;
+    this.#host = host;
+    this.#table = new LockTable(settings.firstId);
+  }
+
+  /** What is held, for who asks. */
+  get table(): Pick<
+    LockTable,
+    'size' | 'expiredCount' | 'all' | 'locksOf' | 'isHolder' | 'holders' | 'isHolding'
+  > {
+    return this.#table;
+  }
+
+  /** What waits, for who asks. */
+  get queue(): Pick<LockQueue, 'size' | 'all'> {
+    return this.#queue;
+  }
+
+  /** A lock is asked for. It is granted now, or when its turn has come; or refused, since its transaction has expired. */
+  request(request: LockRequest): void {
+    if (this.#table.hasExpired(request.tid)) {
+      this.#host.refused(request);
+      return;
+    }
+    const { tid, isWrite } = request;
+    const isFurther = this.#table.isHolding(tid) && this.#settings.root.covers(isWrite);
+    if (isFurther && this.#table.allows(tid, isWrite)) this.#grant(request);
+    else this.#queue.add(request);
+    this.review();
+  }
+
+  /** The master has granted the root lock, or is gone. Who holds a lock may have waited for it, too. */
+  rootChanged(): void {
+    if (!this.#isServing) for (const tid of [...this.#table.tids]) this.#serveHolder(tid);
+    this.review();
+  }
+
+  /** A request is not to be served any more. @returns false if it does not wait */
+  withdraw(request: LockRequest): boolean {
+    const isOut = this.#queue.remove(request);
+    if (isOut) this.review();
+    return isOut;
+  }
+
+  /** A worker gives a lock back. @returns false if it has none of that number */
+  release(holder: Peer, lockId: number): boolean {
+    const lock = this.#table.find(holder, lockId);
+    if (lock === undefined) return false;
+    this.#table.release(lock);
+    this.review();
+    return true;
+  }
+
+  /** The lock that a worker has under that number. To move it to the parent of its path changes nothing of it, since paths are ignored. */
+  find(holder: Peer, lockId: number): Lock | undefined {
+    return this.#table.find(holder, lockId);
+  }
+
+  /** Notes a lock that another server granted. @returns false if its number is taken */
+  claim(claimed: Omit<Lock, 'state'>): boolean {
+    const lock = this.#table.claim(claimed);
+    this.review();
+    return lock !== undefined;
+  }
+
+  /** A worker is disconnected: what it waits for has no turn until it is back. What it holds it keeps. */
+  suspend(worker: Peer): void {
+    this.#queue.suspend(worker);
+    this.review();
+  }
+
+  /** A worker is back. */
+  resume(worker: Peer): void {
+    this.#queue.resume(worker);
+    this.review();
+  }
+
+  /** A worker is gone for good. @returns the locks that it held, and how many requests it had */
+  remove(worker: Peer): { readonly locks: readonly Lock[]; readonly requests: number } {
+    const requests = this.#queue.takeAllOf(worker).length;
+    const locks = this.#table.locksOf(worker);
+    for (const lock of locks) this.#table.release(lock);
+    this.review();
+    return { locks, requests };
+  }
+
+  /** While held back, transactions that hold no lock are given none. */
+  hold(why: GrantHold, isHeld: boolean): void {
+    if (isHeld) this.#holds.add(why);
+    else this.#holds.delete(why);
+    this.review();
+  }
+
+  /** While a worker makes an index, other transactions that hold no lock are given none for writing. */
+  keepWritersBack(areKeptBack: boolean): void {
+    this.#areWritersKeptBack = areKeptBack;
+    this.review();
+  }
+
+  /** Something changed at the root lock, or outside: serves all that may be served, and asks the master for what it takes. */
+  review(): void {
+    // A host may call back while it is told of a grant; what that changes is seen by the round that is running.
+    this.#isStale = true;
+    if (this.#isServing) return;
+    this.#isServing = true;
+    this.#expire();
+    while (this.#isStale) {
+      this.#isStale = false;
+      this.#settings.root.meet(this.#demand());
+      this.#serve();
+    }
+    this.#isServing = false;
+    this.#schedule();
+  }
+
+  /** Why a request waits that is not served. */
+  reasonFor(request: LockRequest): WaitReason {
+    const { root } = this.#settings;
+    const { tid, isWrite } = request;
+    if (!this.#queue.hasTurn(request)) return 'its process is disconnected';
+    if (!root.isAvailable) return 'no master';
+    const [hold] = this.#holds;
+    const isHolding = this.#table.isHolding(tid);
+    if (hold !== undefined && !isHolding) return hold;
+    if (!this.#table.allows(tid, isWrite)) return 'locks of others';
+    if (isWrite && !isHolding && this.#areWritersKeptBack) return 'an index is made';
+    if (!root.covers(isWrite) || root.isTurnOver || root.isOld) return 'the master has its turn';
+    return 'a writer goes first';
+  }
+
+  /** The server stops. */
+  stop(): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+    this.#isServing = true;
+  }
+
+  #serve(): void {
+    // Of several that hold locks, none can have become able to write; for reading they were served when they asked.
+    const { onlyHolder } = this.#table;
+    if (onlyHolder !== undefined) this.#serveHolder(onlyHolder);
+    if (this.#holds.size === 0) {
+      this.#serveReads();
+      this.#serveWrites();
+    }
+  }
+
+  /** Further locks of a transaction that holds some. */
+  #serveHolder(tid: string): void {
+    if (!this.#table.isHolding(tid)) return;
+    for (const isWrite of [false, true]) {
+      if (!this.#settings.root.covers(isWrite) || !this.#table.allows(tid, isWrite)) continue;
+      for (const request of this.#queue.of(tid, isWrite)) this.#grant(request);
+    }
+  }
+
+  #serveReads(): void {
+    const { root } = this.#settings;
+    while (!this.#table.hasWriter && root.covers(false)) {
+      const request = this.#queue.firstRead;
+      const doesWriterWait = this.#queue.writeCount > 0 && !this.#areWritersKeptBack;
+      if (request === undefined || this.#isKeptBack(request, doesWriterWait)) return;
+      this.#grant(request);
+    }
+  }
+
+  #serveWrites(): void {
+    if (this.#table.size > 0 || this.#areWritersKeptBack || !this.#settings.root.covers(true)) return;
+    const request = this.#queue.firstWrite;
+    if (request !== undefined && !this.#isKeptBack(request, false)) this.#grant(request);
+  }
+
+  /** Whether a request of a transaction that holds nothing is to wait: for a writer, or for the master's turn. */
+  #isKeptBack({ since, isWrite }: LockRequest, isForWriter: boolean): boolean {
+    const { root, clock, readerDelay } = this.#settings;
+    if (root.isOld) return true;
+    // A scan that reads holds one lock, and its parts ask under other transactions: they must not wait for its end.
+    const isPartOfReading = !isWrite && this.#table.size > 0 && !this.#table.hasWriter;
+    const isForMaster = root.isTurnOver && !isPartOfReading;
+    return (isForWriter || isForMaster) && clock.now() < since + readerDelay;
+  }
+
+  #grant(request: LockRequest): void {
+    this.#queue.remove(request);
+    const { requester: holder, tid, isWrite, details } = request;
+    this.#isStale = true;
+    const lock = this.#table.grant({ holder, tid, isWrite, since: this.#settings.clock.now(), details });
+    this.#host.granted(request, lock);
+  }
+
+  /** What the root lock is needed for. */
+  #demand(): RootDemand {
+    const { onlyHolder, hasWriter, size } = this.#table;
+    const isUpgrade = onlyHolder !== undefined && this.#queue.has(onlyHolder, true);
+    const isHeld = this.#holds.size > 0;
+    const mayWrite = !isHeld && !this.#areWritersKeptBack && this.#queue.firstWrite !== undefined;
+    const mayRead = !isHeld && this.#queue.firstRead !== undefined;
+    const isInUse = size > 0;
+    if (hasWriter || isUpgrade || mayWrite) return { kind: 'write', isInUse, isUpgrade };
+    return { kind: isInUse || mayRead ? 'read' : 'none', isInUse, isUpgrade };
+  }
+
+  #expire(): void {
+    const { clock, lockTimeout } = this.#settings;
+    for (let { oldest } = this.#table; oldest !== undefined; oldest = this.#table.oldest) {
+      if (clock.now() < oldest.since + lockTimeout) return;
+      this.#table.expire(oldest);
+      for (const isWrite of [false, true]) this.#refuseAllOf(oldest.tid, isWrite);
+      this.#host.expired(oldest);
+    }
+  }
+
+  #refuseAllOf(tid: string, isWrite: boolean): void {
+    for (const request of this.#queue.of(tid, isWrite)) {
+      this.#queue.remove(request);
+      this.#host.refused(request);
+    }
+  }
+
+  /** Looks again when something changes by time alone. */
+  #schedule(): void {
+    const at = this.#nextChange();
+    // One that is early costs a look, and less than to set another one for each lock.
+    const isEarlyEnough = this.#cancelTimer !== undefined && this.#timerAt <= at;
+    if (isEarlyEnough && at !== Number.POSITIVE_INFINITY) return;
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+    this.#timerAt = at;
+    if (at === Number.POSITIVE_INFINITY) return;
+    const { clock } = this.#settings;
+    this.#cancelTimer = clock.schedule(Math.max(0, at - clock.now()), () => {
+      this.#cancelTimer = undefined;
+      this.review();
+    });
+  }
+
+  #nextChange(): number {
+    const { clock, lockTimeout, readerDelay, root } = this.#settings;
+    const { oldest } = this.#table;
+    const { firstRead, firstWrite } = this.#queue;
+    const now = clock.now();
+    const kept = [firstRead, firstWrite].map(
+      (request) => (request?.since ?? Number.NEGATIVE_INFINITY) + readerDelay,
+    );
+    return Math.min(
+      oldest === undefined ? Number.POSITIVE_INFINITY : oldest.since + lockTimeout,
+      (this.#queue.size > 0 ? root.changesAt : root.expiresAt) ?? Number.POSITIVE_INFINITY,
+      ...kept.filter((time) => time > now),
+    );
+  }
+}

@@ -1,0 +1,211 @@
+/**
+ * The lock that the server holds at the master, for all workers together (docs/PROTOCOL.md, section 12). The master's own
+ * transactions take theirs from its own locker: while the server has the root lock for reading they only read, while it has
+ * it for writing they wait.
+ */
+
+import type { Clock } from '../ports.js';
+
+/** What a lock is for. */
+export type LockKind = 'read' | 'write';
+
+/** What the root lock works with. */
+export interface RootLockSettings {
+  readonly clock: Clock;
+  /** Milliseconds after which the master, if it cannot say that it wants its turn, is given one. */
+  readonly masterTurn: number;
+  /** Milliseconds after which the master lets a lock expire. */
+  readonly lockTimeout: number;
+  /** Asks the master for a lock on everything. {@link RootLock.answered} is called with the same id. */
+  ask(request: RootRequest): void;
+  /** Gives a lock back to the master. */
+  release(lockId: number): void;
+}
+
+/** A request to the master for the root lock. */
+export interface RootRequest {
+  readonly id: number;
+  /** A new one for each root lock: one that has expired once is refused for good, one that is kept jumps the master's own queue. */
+  readonly tid: string;
+  readonly isWrite: boolean;
+}
+
+/** What the master answered: `undefined` if it refuses, since it is about to exit. */
+export type RootAnswer = { readonly lockId: number; readonly expires: number } | undefined;
+
+/** What workers need the root lock for, as things are. */
+export interface RootDemand {
+  /** `none`: nobody holds a lock, and nobody waits for one that may be granted. */
+  readonly kind: LockKind | 'none';
+  /** Whether any worker holds a lock. */
+  readonly isInUse: boolean;
+  /** Whether the transaction that waits for a lock for writing is the only one that holds any: it reads, and the root lock is upgraded. */
+  readonly isUpgrade: boolean;
+}
+
+/** Milliseconds after which nobody who holds nothing is served under the same root lock: the master warns of it 10 s later. */
+export const MAX_ROOT_AGE_MS = 20_000;
+
+/** Milliseconds before the master lets the root lock expire at which it is given back. */
+const EXPIRY_MARGIN_MS = 1_000;
+
+/** A root lock that the master has granted: one lock, or two of the same transaction where one for reading was upgraded. */
+interface Granted {
+  readonly tid: string;
+  readonly lockIds: readonly number[];
+  readonly kind: LockKind;
+  /** When the first of its locks was granted, by the broker's clock. */
+  readonly since: number;
+  /** When it expires, by the clock of the master: milliseconds since 1970. */
+  readonly expires: number;
+}
+
+/** The root lock of one database. */
+export class RootLock {
+  readonly #settings: RootLockSettings;
+  /** `canSay`: whether it says when it wants its turn. */
+  #master: { readonly canSay: boolean; wantsTurn: boolean; isExiting: boolean } | undefined;
+  #granted: Granted | undefined;
+  #asked: RootRequest | undefined;
+  #lastId = 0;
+
+  constructor(settings: RootLockSettings) {
+    this.#settings = settings;
+  }
+
+  /** Whether it may be asked for: a master is connected, and does not exit. */
+  get isAvailable(): boolean {
+    return this.#master !== undefined && !this.#master.isExiting;
+  }
+
+  /** What is held of it; `undefined` if nothing is. */
+  get kind(): LockKind | undefined {
+    return this.#granted?.kind;
+  }
+
+  /** When a request for it was sent that is not answered yet. */
+  get isAsked(): boolean {
+    return this.#asked !== undefined;
+  }
+
+  /** When it was granted, by the broker's clock; `undefined` if it is not held. */
+  get since(): number | undefined {
+    return this.#granted?.since;
+  }
+
+  /** Whether a lock may be granted to a worker under it, as far as the master is concerned. */
+  covers(isWrite: boolean): boolean {
+    const kind = this.#granted?.kind;
+    return kind === 'write' || (kind === 'read' && !isWrite);
+  }
+
+  /** Whether the master is to get its turn as soon as no worker holds a lock. */
+  get isTurnOver(): boolean {
+    if (this.#granted === undefined || this.#master === undefined) return false;
+    if (this.#master.canSay) return this.#master.wantsTurn;
+    return this.#settings.clock.now() - this.#granted.since >= this.#settings.masterTurn;
+  }
+
+  /** Whether it is so old that only transactions that hold a lock get further ones. */
+  get isOld(): boolean {
+    return this.#granted !== undefined && this.#age(this.#granted) >= MAX_ROOT_AGE_MS;
+  }
+
+  /**
+   * When one of {@link RootLock.isTurnOver}, {@link RootLock.isOld} or its expiry changes next by time alone, by the broker's
+   * clock; `undefined` if none does.
+   */
+  get changesAt(): number | undefined {
+    const granted = this.#granted;
+    if (granted === undefined) return undefined;
+    const { masterTurn } = this.#settings;
+    const ages = [MAX_ROOT_AGE_MS, this.#lifetime];
+    if (this.#master?.canSay === false) ages.push(masterTurn);
+    const now = this.#settings.clock.now();
+    const times = ages.map((age) => granted.since + age).filter((time) => time > now);
+    return times.length === 0 ? undefined : Math.min(...times);
+  }
+
+  /** When the root lock is given back, whoever has a lock under it, by the broker's clock; `undefined` if it is not held. */
+  get expiresAt(): number | undefined {
+    return this.#granted === undefined ? undefined : this.#granted.since + this.#lifetime;
+  }
+
+  /** When a lock expires that is granted now, by the clock of the master: milliseconds since 1970. */
+  get expires(): number {
+    const granted = this.#granted;
+    return granted === undefined ? 0 : granted.expires + this.#age(granted);
+  }
+
+  /** A master is connected. @param canSay whether it says when it wants its turn */
+  masterConnected(canSay: boolean): void {
+    this.masterLeft();
+    this.#master = { canSay, wantsTurn: false, isExiting: false };
+  }
+
+  /** The master is gone, and with it what it granted. */
+  masterLeft(): void {
+    this.#master = undefined;
+    this.#granted = undefined;
+    this.#asked = undefined;
+  }
+
+  /** The master wants its turn, or needs none any more. */
+  masterWantsTurn(wantsTurn: boolean): void {
+    if (this.#master !== undefined) this.#master.wantsTurn = wantsTurn;
+  }
+
+  /** Does what the demand asks for, if it can be done now: asks for the root lock, upgrades it, or gives it back. */
+  meet({ kind, isInUse, isUpgrade }: RootDemand): void {
+    const granted = this.#granted;
+    if (granted !== undefined && this.#age(granted) >= this.#lifetime) this.#giveBack();
+    else if (granted !== undefined && !isInUse && this.#asked === undefined) {
+      const isWrongKind = kind === 'write' && granted.kind === 'read';
+      if (kind === 'none' || isWrongKind || this.isTurnOver || this.isOld) this.#giveBack();
+    }
+    if (kind === 'none' || this.#asked !== undefined || !this.isAvailable) return;
+    if (this.#granted === undefined) this.#ask(`root${this.#lastId + 1}`, kind === 'write');
+    else if (kind === 'write' && this.#granted.kind === 'read' && isUpgrade)
+      this.#ask(this.#granted.tid, true);
+  }
+
+  /** The master answered a request. @returns whether it was for the root lock, and is the one that is waited for */
+  answered(id: number, answer: RootAnswer): boolean {
+    const asked = this.#asked;
+    if (asked === undefined || asked.id !== id) return false;
+    this.#asked = undefined;
+    if (answer === undefined) {
+      if (this.#master !== undefined) this.#master.isExiting = true;
+      return true;
+    }
+    const kind: LockKind = asked.isWrite ? 'write' : 'read';
+    const former = this.#granted?.tid === asked.tid ? this.#granted : undefined;
+    this.#granted = {
+      tid: asked.tid,
+      lockIds: [...(former?.lockIds ?? []), answer.lockId],
+      kind,
+      since: former?.since ?? this.#settings.clock.now(),
+      expires: former?.expires ?? answer.expires,
+    };
+    return true;
+  }
+
+  get #lifetime(): number {
+    return this.#settings.lockTimeout - EXPIRY_MARGIN_MS;
+  }
+
+  #age({ since }: Granted): number {
+    return this.#settings.clock.now() - since;
+  }
+
+  #ask(tid: string, isWrite: boolean): void {
+    this.#asked = { id: ++this.#lastId, tid, isWrite };
+    this.#settings.ask(this.#asked);
+  }
+
+  #giveBack(): void {
+    const lockIds = this.#granted?.lockIds ?? [];
+    this.#granted = undefined;
+    for (const lockId of lockIds) this.#settings.release(lockId);
+  }
+}

@@ -1,0 +1,397 @@
+import fc from 'fast-check';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { LockManager } from '../../../src/broker/locks/lock-manager.js';
+import type { LockRequest } from '../../../src/broker/locks/lock-queue.js';
+import type { Lock } from '../../../src/broker/locks/lock-table.js';
+import { MAX_ROOT_AGE_MS, RootLock, type RootRequest } from '../../../src/broker/locks/root-lock.js';
+import type { Peer } from '../../../src/broker/peers/peer.js';
+import { VirtualClock } from '../../support/virtual-clock.js';
+
+const details = new Uint8Array();
+const TURN = 25;
+const DELAY = 100;
+const TIMEOUT = 120_000;
+
+/** A lock manager whose master answers when it is told to, or at once. */
+class Lab {
+  readonly clock = new VirtualClock();
+  /** What the master was asked and has not answered, and what it has granted. */
+  asked: RootRequest[] = [];
+  readonly atMaster = new Map<number, RootRequest>();
+  readonly granted: { readonly request: LockRequest; readonly lock: Lock }[] = [];
+  readonly refused: string[] = [];
+  readonly expired: Lock[] = [];
+  answersAtOnce = true;
+  readonly tids: string[] = [];
+  readonly root: RootLock;
+  readonly manager: LockManager;
+  #lastLockId = 0;
+  #lastId = 0;
+
+  constructor(canSay = false) {
+    this.root = new RootLock({
+      clock: this.clock,
+      masterTurn: TURN,
+      lockTimeout: TIMEOUT,
+      ask: (request) => {
+        this.asked.push(request);
+        this.tids.push(request.tid);
+      },
+      release: (lockId) => expect(this.atMaster.delete(lockId)).toBe(true),
+    });
+    this.manager = new LockManager(
+      { clock: this.clock, root: this.root, lockTimeout: TIMEOUT, readerDelay: DELAY, firstId: 1 },
+      {
+        granted: (request, lock) => {
+          expect(this.root.covers(request.isWrite)).toBe(true);
+          this.granted.push({ request, lock });
+        },
+        refused: ({ id }) => this.refused.push(id),
+        expired: (lock) => this.expired.push(lock),
+      },
+    );
+    this.root.masterConnected(canSay);
+  }
+
+  peer(id: string): Peer {
+    return { id } as Peer;
+  }
+
+  ask(requester: Peer, tid: string, isWrite: boolean): LockRequest {
+    const request = { id: `r${++this.#lastId}`, requester, tid, isWrite, since: this.clock.now(), details };
+    this.manager.request(request);
+    if (this.answersAtOnce) this.answer();
+    return request;
+  }
+
+  /** The master answers what it was asked, and what it is asked in turn. */
+  answer(): void {
+    for (let next = this.asked.shift(); next !== undefined; next = this.asked.shift()) {
+      const lockId = ++this.#lastLockId;
+      this.atMaster.set(lockId, next);
+      const expires = 1_000_000 + this.clock.now() + TIMEOUT;
+      expect(this.root.answered(next.id, { lockId, expires })).toBe(true);
+      this.manager.rootChanged();
+    }
+  }
+
+  /** The lock that a request was granted; fails if it was not. */
+  lockOf(request: LockRequest): Lock {
+    const found = this.granted.find((each) => each.request === request);
+    if (found === undefined) throw new Error(`${request.id} was not granted`);
+    return found.lock;
+  }
+
+  isGranted(request: LockRequest): boolean {
+    return this.granted.some((each) => each.request === request);
+  }
+
+  release(request: LockRequest): void {
+    const { holder, id } = this.lockOf(request);
+    expect(this.manager.release(holder, id)).toBe(true);
+    if (this.answersAtOnce) this.answer();
+  }
+
+  pass(milliseconds: number): void {
+    for (let rest = milliseconds; rest > 0; rest -= 5) {
+      this.clock.advance(Math.min(rest, 5));
+      if (this.answersAtOnce) this.answer();
+    }
+  }
+}
+
+let lab: Lab;
+let one: Peer;
+let two: Peer;
+
+beforeEach(() => {
+  lab = new Lab();
+  one = lab.peer('one');
+  two = lab.peer('two');
+});
+
+describe('the root lock', () => {
+  it('is asked for when a worker asks, for reading or for writing, and goes back when nobody needs it', () => {
+    const read = lab.ask(one, 'a', false);
+    expect([...lab.atMaster.values()].map(({ isWrite }) => isWrite)).toEqual([false]);
+    lab.release(read);
+    expect(lab.atMaster.size).toBe(0);
+    const write = lab.ask(one, 'b', true);
+    expect([...lab.atMaster.values()].map(({ isWrite }) => isWrite)).toEqual([true]);
+    lab.release(write);
+    expect(lab.atMaster.size).toBe(0);
+    expect(lab.clock.pending).toBe(0);
+  });
+
+  it('is there before anything is granted', () => {
+    lab.answersAtOnce = false;
+    const read = lab.ask(one, 'a', false);
+    expect(lab.isGranted(read)).toBe(false);
+    lab.answer();
+    expect(lab.isGranted(read)).toBe(true);
+  });
+
+  it('has a new transaction each time, but for an upgrade', () => {
+    for (const tid of ['a', 'b']) lab.release(lab.ask(one, tid, true));
+    const read = lab.ask(one, 'c', false);
+    const write = lab.ask(one, 'c', true);
+    expect(lab.isGranted(write)).toBe(true);
+    const [first, second, third, fourth] = lab.tids;
+    expect(new Set([first, second, third]).size).toBe(3);
+    expect(fourth).toBe(third);
+    lab.release(write);
+    lab.release(read);
+    expect(lab.atMaster.size).toBe(0);
+  });
+
+  it('goes back before it is asked for in the other kind', () => {
+    const reads = [lab.ask(one, 'a', false), lab.ask(two, 'b', false)];
+    const write = lab.ask(two, 'c', true);
+    expect(lab.isGranted(write)).toBe(false);
+    for (const read of reads) lab.release(read);
+    expect(lab.isGranted(write)).toBe(true);
+    expect([...lab.atMaster.values()].map(({ isWrite }) => isWrite)).toEqual([true]);
+  });
+
+  it('of a master that is gone is asked for again at the next one, and locks stay what they are', () => {
+    const held = lab.ask(one, 'a', true);
+    lab.root.masterLeft();
+    lab.atMaster.clear();
+    lab.manager.rootChanged();
+    const further = lab.ask(one, 'a', true);
+    const other = lab.ask(two, 'b', false);
+    expect(lab.isGranted(further)).toBe(false);
+    lab.root.masterConnected(false);
+    lab.manager.review();
+    lab.answer();
+    expect(lab.isGranted(further)).toBe(true);
+    expect(lab.isGranted(other)).toBe(false);
+    lab.release(further);
+    lab.release(held);
+    expect(lab.isGranted(other)).toBe(true);
+  });
+
+  it('is not asked for again at a master that refuses it, since it exits', () => {
+    lab.answersAtOnce = false;
+    const read = lab.ask(one, 'a', false);
+    const [asked] = lab.asked.splice(0);
+    lab.root.answered(asked?.id ?? 0, undefined);
+    lab.manager.rootChanged();
+    expect(lab.asked).toEqual([]);
+    expect(lab.manager.reasonFor(read)).toBe('no master');
+  });
+});
+
+describe('the turn of the master', () => {
+  it('comes after a while for one that cannot say that it wants it, before who holds nothing is served', () => {
+    const held = lab.ask(one, 'a', true);
+    lab.pass(TURN);
+    const [nested, other] = [lab.ask(one, 'a', false), lab.ask(two, 'b', true)];
+    expect(lab.isGranted(nested)).toBe(true);
+    lab.answersAtOnce = false;
+    for (const request of [held, nested]) lab.release(request);
+    // Given back, and asked for again behind whatever the master itself wants.
+    expect(lab.atMaster.size).toBe(0);
+    expect(lab.isGranted(other)).toBe(false);
+    lab.answer();
+    expect(lab.isGranted(other)).toBe(true);
+  });
+
+  it('does not wait for one that can say so and does not want it', () => {
+    lab = new Lab(true);
+    const held = lab.ask(one, 'a', false);
+    lab.pass(10 * TURN);
+    expect(lab.isGranted(lab.ask(two, 'b', false))).toBe(true);
+    lab.root.masterWantsTurn(true);
+    lab.manager.review();
+    expect(lab.isGranted(held)).toBe(true);
+  });
+
+  it('keeps nobody back from reading beside others that read: a scan asks so for its parts', () => {
+    lab.ask(one, 'scan', false);
+    lab.pass(2 * TURN);
+    for (let part = 0; part < 50; part++) {
+      const read = lab.ask(one, `part${part}`, false);
+      expect(lab.isGranted(read)).toBe(true);
+      lab.release(read);
+    }
+  });
+
+  it('keeps a read back for a while only, which the holder may be waiting for', () => {
+    lab = new Lab();
+    const held = lab.ask(one, 'a', false);
+    lab.pass(TURN);
+    const write = lab.ask(two, 'b', true);
+    const read = lab.ask(one, 'c', false);
+    expect(lab.isGranted(read)).toBe(false);
+    lab.pass(DELAY);
+    expect(lab.isGranted(read)).toBe(true);
+    expect(lab.isGranted(write)).toBe(false);
+    lab.release(read);
+    lab.release(held);
+    expect(lab.isGranted(write)).toBe(true);
+  });
+
+  it('comes at the latest when the root lock is old: only who holds a lock is served under it', () => {
+    const held = lab.ask(one, 'a', false);
+    lab.pass(MAX_ROOT_AGE_MS);
+    const other = lab.ask(two, 'b', false);
+    lab.pass(10 * DELAY);
+    expect(lab.isGranted(other)).toBe(false);
+    expect(lab.isGranted(lab.ask(one, 'a', false))).toBe(true);
+    lab.release(lab.granted.at(-1)?.request as LockRequest);
+    lab.release(held);
+    expect(lab.isGranted(other)).toBe(true);
+  });
+});
+
+describe('locks', () => {
+  it('expire: others are served, and their transaction is refused further ones until it lets go', () => {
+    const held = lab.ask(one, 'a', true);
+    const other = lab.ask(two, 'b', true);
+    lab.pass(TIMEOUT);
+    expect(lab.expired.map(({ tid }) => tid)).toEqual(['a']);
+    expect(lab.isGranted(other)).toBe(true);
+    const further = lab.ask(one, 'a', false);
+    expect(lab.refused).toEqual([further.id]);
+    lab.release(held);
+    lab.release(other);
+    expect(lab.isGranted(lab.ask(one, 'a', false))).toBe(true);
+  });
+
+  it('of a worker that is gone are free, and what it waited for is forgotten', () => {
+    lab.ask(one, 'a', true);
+    const waiting = lab.ask(one, 'x', true);
+    const other = lab.ask(two, 'b', true);
+    const { locks, requests } = lab.manager.remove(one);
+    lab.answer();
+    expect([locks.length, requests]).toEqual([1, 1]);
+    expect(lab.isGranted(other)).toBe(true);
+    lab.release(other);
+    expect(lab.isGranted(waiting)).toBe(false);
+  });
+
+  it('are not granted to a worker that is disconnected, and are when it is back', () => {
+    const held = lab.ask(two, 'b', true);
+    const waiting = lab.ask(one, 'a', true);
+    lab.manager.suspend(one);
+    lab.release(held);
+    const other = lab.ask(two, 'c', true);
+    expect([lab.isGranted(waiting), lab.isGranted(other)]).toEqual([false, true]);
+    lab.manager.resume(one);
+    lab.release(other);
+    expect(lab.isGranted(waiting)).toBe(true);
+  });
+
+  it('for writing wait while an index is made, but for who holds one', () => {
+    const held = lab.ask(one, 'a', false);
+    lab.manager.keepWritersBack(true);
+    const other = lab.ask(two, 'b', true);
+    const own = lab.ask(one, 'a', true);
+    expect(lab.isGranted(own)).toBe(true);
+    lab.release(own);
+    lab.release(held);
+    expect([lab.isGranted(other), lab.manager.reasonFor(other)]).toEqual([false, 'an index is made']);
+    expect(lab.isGranted(lab.ask(two, 'c', false))).toBe(true);
+    lab.release(lab.granted.at(-1)?.request as LockRequest);
+    lab.manager.keepWritersBack(false);
+    lab.answer();
+    expect(lab.isGranted(other)).toBe(true);
+  });
+
+  it('are not granted before those of before a restart are known, but to who has claimed one', () => {
+    lab.manager.hold('locks of before the restart', true);
+    const waiting = lab.ask(two, 'b', false);
+    expect(lab.isGranted(waiting)).toBe(false);
+    expect(lab.manager.claim({ id: 77, holder: one, tid: 'a', isWrite: true, since: 0, details })).toBe(true);
+    lab.answer();
+    const further = lab.ask(one, 'a', false);
+    expect(lab.isGranted(further)).toBe(true);
+    lab.manager.hold('locks of before the restart', false);
+    expect(lab.isGranted(waiting)).toBe(false);
+    lab.release(further);
+    lab.manager.release(one, 77);
+    lab.answer();
+    expect(lab.isGranted(waiting)).toBe(true);
+    expect(lab.lockOf(waiting).id).toBeGreaterThan(77);
+  });
+});
+
+it('keeps the rule, and serves everybody in the end, whatever comes in which order', () => {
+  const step = fc.record({
+    kind: fc.constantFrom(
+      'ask' as const,
+      'ask' as const,
+      'release' as const,
+      'release' as const,
+      'pass' as const,
+      'answer' as const,
+      'suspend' as const,
+      'resume' as const,
+      'leave' as const,
+      'master' as const,
+      'index' as const,
+    ),
+    who: fc.nat(2),
+    tid: fc.nat(4),
+    isWrite: fc.boolean(),
+    which: fc.nat(20),
+  });
+  fc.assert(
+    fc.property(fc.boolean(), fc.array(step, { maxLength: 80 }), (canSay, steps) => {
+      const random = new Lab(canSay);
+      random.answersAtOnce = false;
+      const peers = ['one', 'two', 'three'].map((id) => random.peer(id));
+      const gone = new Set<Peer>();
+      const held = () => random.granted.filter(({ lock }) => lock.state === 'held');
+      const requests: LockRequest[] = [];
+      for (const { kind, who, tid, isWrite, which } of steps) {
+        const peer = peers[who] as Peer;
+        if (kind === 'ask' && !gone.has(peer)) requests.push(random.ask(peer, `${who}-${tid}`, isWrite));
+        else if (kind === 'release') {
+          const lock = held()[which % (held().length || 1)];
+          if (lock !== undefined) random.release(lock.request);
+        } else if (kind === 'pass') random.pass(which * 10);
+        else if (kind === 'answer') random.answer();
+        else if (kind === 'suspend') random.manager.suspend(peer);
+        else if (kind === 'resume') random.manager.resume(peer);
+        else if (kind === 'index') random.manager.keepWritersBack(isWrite);
+        else if (kind === 'leave' && which === 0) {
+          gone.add(peer);
+          random.manager.remove(peer);
+        } else if (kind === 'master') {
+          random.asked = [];
+          random.atMaster.clear();
+          random.root.masterLeft();
+          random.manager.rootChanged();
+          random.root.masterConnected(canSay);
+          random.manager.review();
+        }
+        for (const a of held()) {
+          for (const b of held()) {
+            if (a.lock.tid !== b.lock.tid) expect(a.lock.isWrite || b.lock.isWrite).toBe(false);
+          }
+        }
+      }
+      random.answersAtOnce = true;
+      for (const peer of peers) random.manager.resume(peer);
+      random.manager.keepWritersBack(false);
+      // Everybody does what it wants to do, and lets go; a transaction that waits for itself does so, too.
+      for (let round = 0; round < 500; round++) {
+        random.answer();
+        const [next] = held();
+        if (next !== undefined) random.release(next.request);
+        else random.pass(DELAY);
+        if (random.manager.queue.size === 0 && held().length === 0) break;
+      }
+      const unserved = requests.filter(
+        (request) =>
+          !random.isGranted(request) && !random.refused.includes(request.id) && !gone.has(request.requester),
+      );
+      expect(unserved.map(({ id }) => id)).toEqual([]);
+      expect([random.manager.queue.size, random.manager.table.size, random.atMaster.size]).toEqual([0, 0, 0]);
+      expect(random.clock.pending).toBe(0);
+    }),
+    { numRuns: 500 },
+  );
+});
