@@ -4,7 +4,7 @@
  */
 
 import { asciiText, decode, encode, rangeEquals } from './envelope.js';
-import { findMember, findMembers, stringEnd } from './json-scanner.js';
+import { findMember, findMembers, stringEnd, valueEnd } from './json-scanner.js';
 import { TextCache } from './text-cache.js';
 
 /** The types of messages that AceBase clients send [PROTOCOL-5.1]. */
@@ -103,6 +103,7 @@ const LETTER_T = 0x74;
 const SPACE = 0x20;
 const DELETE = 0x7f;
 const BACKSLASH = 0x5c;
+const OPENING_BRACE = 0x7b;
 const ROOT_UPDATE = encode('root.update');
 const NEW_KEY = encode('kit.new_key');
 const FILE_NEWS = [ROOT_UPDATE, NEW_KEY];
@@ -260,6 +261,13 @@ export function describeLock(message: Uint8Array): LockDescription {
   const data = findMember(message, 0, KEY_DATA);
   const text = (key: Uint8Array): string => (data < 0 ? undefined : textMember(message, data, key)) ?? '';
   return { path: text(KEY_PATH), comment: text(KEY_COMMENT) };
+}
+
+/** The `data` of a message, as it stands there: an object; `undefined` if there is none, or it is longer than AceBase makes it. */
+export function dataOf(message: Uint8Array): Uint8Array | undefined {
+  const start = findMember(message, 0, KEY_DATA);
+  const end = start < 0 || message[start] !== OPENING_BRACE ? -1 : valueEnd(message, start);
+  return end < 0 || end - start > MAX_PARSED_BYTES ? undefined : message.subarray(start, end);
 }
 
 /** Whether a message asks the master to make an index. */
