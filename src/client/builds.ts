@@ -6,41 +6,14 @@ import { isAbsolute, join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { IPCError } from '../errors.js';
 import { findPackage, type InstalledPackage, packageAround } from '../platform/packages.js';
-import type { IPCLock, LockDetails, RemoteIPCPeer } from './acebase.js';
+import type { Build, RemotePeerMethods } from './build.js';
 import type { ValueClasses } from './codec.js';
 import type { EarlyMethods } from './early-operations.js';
 import type { FileMethods } from './file-writes.js';
-import type { IndexClass } from './handed-module.js';
 import type { IndexFileMethods, ReadIndexFile } from './index-files.js';
 import type { OpeningMethods } from './opening.js';
 import type { IndexMethods } from './query-caches.js';
 import type { PlacedWrites } from './write-order.js';
-
-/** What is replaced in AceBase's class of remote peers. */
-export type RemotePeerMethods = Pick<
-  RemoteIPCPeer,
-  'connect' | 'sendMessage' | 'sendRequest' | 'lock' | 'cancelRemoteSubscription' | 'exit'
->;
-
-/** One acebase: a build of a package, whose modules are loaded once in a process, or what the program handed over. */
-export interface Build {
-  readonly remotePeer: RemotePeerMethods;
-  /** AceBase's own way to get a lock, of the class above. */
-  readonly lock: (this: RemoteIPCPeer, details: LockDetails) => Promise<IPCLock>;
-  readonly ExitingError: new (message: string) => Error;
-  /** Its class of indexes; `undefined` if that shows only when a database has one. */
-  readonly indexClass: IndexClass | undefined;
-  /** Its functions for files; `undefined` if there is no way to them. */
-  readonly files: (FileMethods & OpeningMethods & PlacedWrites) | undefined;
-  readonly storageSettings: object | undefined;
-  readonly classes: ValueClasses;
-  createId(): string;
-  /**
-   * Gives the classes of databases, now or within the constructor of the one that is being made. To be called when one is:
-   * until then AceBase has not loaded them, perhaps.
-   */
-  whenDatabaseIsMade(found: (methods: EarlyMethods) => void): void;
-}
 
 /** A build of a package. */
 export interface FoundBuild extends Build {

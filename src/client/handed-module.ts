@@ -5,11 +5,10 @@
 
 import { IPCError } from '../errors.js';
 import type { Index, RemoteIPCPeer, Storage } from './acebase.js';
-import type { Build, RemotePeerMethods } from './builds.js';
+import type { Build, IndexClass, RemotePeerMethods } from './build.js';
 import type { ValueClasses } from './codec.js';
 import type { EarlyMethods } from './early-operations.js';
-import type { IndexFileMethods, ReadIndexFile } from './index-files.js';
-import type { IndexMethods } from './query-caches.js';
+import type { ReadIndexFile } from './index-files.js';
 
 /** What is used of the exports of `acebase`. */
 interface Exports extends ValueClasses {
@@ -125,12 +124,6 @@ function whenAssigned(
     },
   });
   return () => Reflect.deleteProperty(prototype, name);
-}
-
-/** The class of AceBase's indexes that all kinds of them go by. */
-export interface IndexClass {
-  readonly methods: IndexMethods & IndexFileMethods;
-  readonly readFromFile: ReadIndexFile;
 }
 
 /** What gives out indexes: whoever does something with one has it from one of these. */

@@ -4,14 +4,14 @@ import { WebSocket } from 'ws';
 import packageJson from '../../package.json' with { type: 'json' };
 import { ERRORS, IPCError } from '../errors.js';
 import { type IPCConfig, loggerOf, type RemoteIPCPeer, type Storage } from './acebase.js';
-import { type Build, buildsIn, findBuilds, missingIn } from './builds.js';
+import type { Build, IndexClass } from './build.js';
+import { buildsIn, findBuilds, missingIn } from './builds.js';
 import { closeDataBeforeLog } from './closing.js';
 import { failEarlyOperations } from './early-operations.js';
 import { closeAfterWrites } from './file-writes.js';
 import {
   buildOf,
   type HandedModule,
-  type IndexClass,
   readHandedModules,
   whenIndexIsThere,
   whenRemotePeerIsMade,

@@ -1,0 +1,42 @@
+/** What this client knows of one acebase that a process has, wherever it was found. */
+
+import type { IPCLock, LockDetails, RemoteIPCPeer } from './acebase.js';
+import type { ValueClasses } from './codec.js';
+import type { EarlyMethods } from './early-operations.js';
+import type { FileMethods } from './file-writes.js';
+import type { IndexFileMethods, ReadIndexFile } from './index-files.js';
+import type { OpeningMethods } from './opening.js';
+import type { IndexMethods } from './query-caches.js';
+import type { PlacedWrites } from './write-order.js';
+
+/** What is replaced in AceBase's class of remote peers. */
+export type RemotePeerMethods = Pick<
+  RemoteIPCPeer,
+  'connect' | 'sendMessage' | 'sendRequest' | 'lock' | 'cancelRemoteSubscription' | 'exit'
+>;
+
+/** One acebase: a build of a package, whose modules are loaded once in a process, or what the program handed over. */
+export interface Build {
+  readonly remotePeer: RemotePeerMethods;
+  /** AceBase's own way to get a lock, of the class above. */
+  readonly lock: (this: RemoteIPCPeer, details: LockDetails) => Promise<IPCLock>;
+  readonly ExitingError: new (message: string) => Error;
+  /** Its class of indexes; `undefined` if that shows only when a database has one. */
+  readonly indexClass: IndexClass | undefined;
+  /** Its functions for files; `undefined` if there is no way to them. */
+  readonly files: (FileMethods & OpeningMethods & PlacedWrites) | undefined;
+  readonly storageSettings: object | undefined;
+  readonly classes: ValueClasses;
+  createId(): string;
+  /**
+   * Gives the classes of databases, now or within the constructor of the one that is being made. To be called when one is:
+   * until then AceBase has not loaded them, perhaps.
+   */
+  whenDatabaseIsMade(found: (methods: EarlyMethods) => void): void;
+}
+
+/** The class of AceBase's indexes that all kinds of them go by. */
+export interface IndexClass {
+  readonly methods: IndexMethods & IndexFileMethods;
+  readonly readFromFile: ReadIndexFile;
+}
