@@ -8,10 +8,10 @@ const MIB = 1_048_576;
 /** A single AceBase without IPC takes minutes for 100,000. */
 const timeoutMs = 1_800_000;
 
+// A stock process with 100,000 children ends itself: it is busy for so long that its own timer takes the server for dead.
 it.each([
   { clients: 'stock clients', client: false, children: 6_000 },
   { clients: 'our client', client: true, children: 6_000 },
-  { clients: 'stock clients', client: false, children: 100_000 },
   { clients: 'our client', client: true, children: 100_000 },
 ])(
   'a worker with $clients writes $children children at once',

@@ -35,8 +35,9 @@ async function otherFolder(): Promise<string> {
   return path;
 }
 
+/** With a server of its own process: one in a busy test would be slow to find out which file a process has open. */
 async function startCluster(): Promise<Cluster> {
-  const cluster = await Cluster.start();
+  const cluster = await Cluster.startProcess();
   onTestFinished(() => cluster.end());
   return cluster;
 }

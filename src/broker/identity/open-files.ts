@@ -8,7 +8,7 @@ import { compareAll } from './database-file.js';
  * Milliseconds for which a process waits at the door at most while its open file is looked for. Stock clients bear 5,000, and a
  * second master waits for 2,000 more.
  */
-export const HOLD_MS = 1_500;
+export const HOLD_MS = 2_500;
 
 /** Milliseconds between two looks whether it was found. */
 const HOLD_LOOK_MS = 10;

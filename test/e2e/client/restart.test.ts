@@ -218,8 +218,8 @@ describe('with our client', () => {
 // Rows 7, 9 and 17 of what stock clients get wrong: they leave a timer behind that ends them.
 itInFull('with stock clients, a restart of the IPC server under load ends processes', async () => {
   cluster = await Cluster.startProcess();
-  // No faster: a stock process bears 5 s of its own time until it is let in, and the server may look for its file for 1.5 s.
-  const hurry = { execArgv: ['--require', fastTime], env: { FAST_TIME: '3' } };
+  // No faster: a stock process bears 5 s of its own time until it is let in, and the server may look for its file for 2.5 s.
+  const hurry = { execArgv: ['--require', fastTime], env: { FAST_TIME: '2' } };
   const [, first, second] = await cluster.form(2, hurry);
   const writes = [first, second].map(async (worker) => {
     for (let n = 0; ; n++) await worker.set(`items/${await worker.ready()}_${n}`, { n });
