@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { chmod, cp, mkdir, readdir, readFile, rename, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
 import { AceBaseProcess } from '../support/acebase-process.js';
 import { Cluster } from '../support/cluster.js';
 import { freePort } from '../support/free-port.js';
@@ -9,29 +9,46 @@ import { isInFull, itInFull } from '../support/in-full.js';
 import { LineProxy } from '../support/line-proxy.js';
 import { removeDirectory, temporaryDirectory } from '../support/temporary-directory.js';
 
-const shared: { template: string; folders: string[] } = { template: '', folders: [] };
+const folders: string[] = [];
+/** Two tests share a cluster with our client, until the last of them closes it to look at its file. */
+let shared: { readonly cluster: Cluster; readonly writer: Promise<AceBaseProcess> } | undefined;
+let template: Promise<string> | undefined;
+
+afterAll(async () => {
+  await endShared();
+  await Promise.all(folders.map(removeDirectory));
+});
+
+async function endShared(): Promise<void> {
+  await shared?.cluster.end();
+  shared = undefined;
+}
 
 /** A folder that is removed at the end. */
 async function newFolder(): Promise<string> {
   const path = await temporaryDirectory('folder');
-  shared.folders.push(path);
+  folders.push(path);
   return path;
 }
 
-// Another database of the same name.
-beforeAll(async () => {
-  shared.template = await newFolder();
-  const database = new AceBaseProcess({ name: 'other', database: 'mydb', path: shared.template });
+/** A folder with another database of the same name. */
+async function otherDatabase(): Promise<string> {
+  const path = await newFolder();
+  const database = new AceBaseProcess({ name: 'other', database: 'mydb', path });
   await database.ready();
   await database.set('here', 'other');
   await database.kill();
-});
-
-afterAll(() => Promise.all(shared.folders.map(removeDirectory)));
+  return path;
+}
 
 async function otherFolder(): Promise<string> {
+  template ??= otherDatabase();
+  return copyOf(await template);
+}
+
+async function copyOf(folder: string): Promise<string> {
   const path = await newFolder();
-  await cp(shared.template, path, { recursive: true });
+  await cp(folder, path, { recursive: true, preserveTimestamps: true });
   return path;
 }
 
@@ -42,11 +59,19 @@ async function startCluster(): Promise<Cluster> {
   return cluster;
 }
 
-/** A master and a worker of one folder, with ten writes. @returns the worker */
-async function formed(cluster: Cluster, client: boolean): Promise<AceBaseProcess> {
-  const [, worker] = await cluster.form(1, { client });
-  for (let n = 0; n < 10; n++) await worker.set(`list/before${n}`, n);
-  return worker;
+/** A master and as many workers of one folder, with ten writes. @returns the last of them */
+async function formed(cluster: Cluster, client: boolean, workers = 1): Promise<AceBaseProcess> {
+  const writer = (await cluster.form(workers, { client })).at(-1) as AceBaseProcess;
+  for (let n = 0; n < 10; n++) await writer.set(`list/before${n}`, n);
+  return writer;
+}
+
+async function sharedCluster() {
+  if (shared === undefined) {
+    const cluster = await Cluster.startProcess();
+    shared = { cluster, writer: formed(cluster, true, isInFull ? 1 : 0) };
+  }
+  return { cluster: shared.cluster, writer: await shared.writer };
 }
 
 /** A process that the server is to refuse; it is not closed with the others. */
@@ -103,74 +128,6 @@ async function expectIntact(cluster: Cluster, writer: AceBaseProcess): Promise<v
   expect(Object.keys(list)).toHaveLength(20);
 }
 
-describe('two folders under one name', () => {
-  it('are not served together with stock processes in the first one', async () => {
-    const cluster = await startCluster();
-    const worker = await formed(cluster, false);
-    const other = await otherFolder();
-    for (const client of isInFull ? [false, true] : [false]) await expectRefused(cluster, other, client);
-    await expectLogged(cluster, other);
-    await expectIntact(cluster, worker);
-  });
-
-  it('are not served together with our client in the first one, not even if one is a copy of the other', async () => {
-    const cluster = await startCluster();
-    const worker = await formed(cluster, true);
-    const other = await otherFolder();
-    for (const client of isInFull ? [true, false] : [true]) await expectRefused(cluster, other, client);
-    await expectLogged(cluster, other);
-    const copy = await newFolder();
-    await cp(cluster.path, copy, { recursive: true, preserveTimestamps: true });
-    await expectRefused(cluster, copy, true);
-    await expectIntact(cluster, worker);
-  });
-
-  itInFull('are not served together when the master comes last, and it makes no file', async () => {
-    const cluster = await startCluster();
-    await cp(shared.template, cluster.path, { recursive: true });
-    const worker = cluster.worker({ client: true });
-    await worker.ready();
-    await cluster.server.line(({ peer }) => peer !== undefined);
-    const empty = await newFolder();
-    const master = intruder(cluster, empty, true, 'master');
-    await master.untilComplains(/IPC_CLOSED_OTHER_FILE/);
-    expect(await readdir(empty)).toEqual([]);
-    const right = cluster.master({ client: true });
-    await worker.set('here', 'worker');
-    expect(await right.get('here')).toBe('worker');
-  });
-});
-
-describe('two folders under one name, after the server was killed', () => {
-  it('belong to those who had it before, though a master and a worker of the other one come first', async () => {
-    const cluster = await Cluster.startProcess();
-    onTestFinished(() => cluster.end());
-    const line = await LineProxy.start(cluster.server.port);
-    onTestFinished(() => line.close());
-    const [master, worker] = await cluster.form(1, { client: true, port: line.port });
-    for (let n = 0; n < 10; n++) await worker.set(`list/before${n}`, n);
-    const copy = await newFolder();
-    await cp(cluster.path, copy, { recursive: true });
-    // Nobody is there: those who come from here are kept away for a while.
-    line.target = await freePort();
-    await cluster.restartServer();
-    const writes = Promise.all([master, worker].map((it, n) => it.set(`meanwhile/${n}`, n)));
-    const intruders = [intruder(cluster, copy, true, 'master'), intruder(cluster, copy, true)];
-    await Promise.all(intruders.map((it, n) => it.set(`by/intruder${n}`, n)));
-    line.target = cluster.server.port;
-    for (const it of intruders) {
-      await it.untilComplains(/IPC_CLOSED_OTHER_FILE: This process has another database file/);
-      expect(it.complaints).toContain(join(copy, 'mydb.acebase'));
-      expect(it.complaints).toContain(join(cluster.path, 'mydb.acebase'));
-    }
-    await writes;
-    for (const it of [master, worker]) expect(it.complaints).not.toMatch(/IPC_(CLOSED|REFUSED)/);
-    for (const it of intruders) await it.kill();
-    expect(await worker.exists('by')).toBe(false);
-    await expectIntact(cluster, worker);
-  });
-});
-
 /** What runs a process in a mount namespace of its own, in which `to` is the folder `from`. */
 async function bindMounted(from: string, to: string): Promise<string> {
   const script = join(to, 'node-with-mount.sh');
@@ -188,19 +145,20 @@ async function bindMounted(from: string, to: string): Promise<string> {
 
 describe('one folder', () => {
   it('is one by a link and by another mount, and nothing is left in it', async () => {
-    const cluster = await startCluster();
-    const worker = await formed(cluster, true);
+    const { cluster, writer } = await sharedCluster();
+    const before = cluster.server.lines.length;
     const elsewhere = await newFolder();
     await symlink(cluster.path, join(elsewhere, 'linked'));
     const execPath = await bindMounted(cluster.path, elsewhere);
     const paths = [{ path: join(elsewhere, 'linked') }, { path: join(elsewhere, 'mounted'), execPath }];
     const others = paths.flatMap((place, n) =>
-      (isInFull ? [true, false] : [n === 0]).map((client) => cluster.worker({ ...place, client })),
+      (isInFull ? [true, false] : [n === 1]).map((client) => cluster.worker({ ...place, client })),
     );
     await Promise.all(others.map((other, n) => other.set(`by/${n}`, n)));
-    const by = await worker.get<Record<string, number>>('by');
+    const by = await writer.get<Record<string, number>>('by');
     expect(Object.values(by)).toEqual(others.map((_, n) => n));
-    expect(cluster.server.lines.filter(({ level }) => level === 'warn' || level === 'error')).toEqual([]);
+    const lines = cluster.server.lines.slice(before);
+    expect(lines.filter(({ level }) => level === 'warn' || level === 'error')).toEqual([]);
     expect(await readdir(join(cluster.path, 'mydb.acebase'))).toEqual(['data.db']);
   });
 
@@ -218,6 +176,80 @@ describe('one folder', () => {
       const fresh = cluster.master({ client: true });
       expect(await fresh.get('list/more')).toBeNull();
       expect(await fresh.get('list/before9')).toBe(9);
+    },
+  );
+});
+
+describe('two folders under one name', () => {
+  itInFull('are not served together with stock processes in the first one', async () => {
+    const cluster = await startCluster();
+    const worker = await formed(cluster, false);
+    const other = await otherFolder();
+    for (const client of [false, true]) await expectRefused(cluster, other, client);
+    await expectLogged(cluster, other);
+    await expectIntact(cluster, worker);
+  });
+
+  itInFull('are not served together with our client in the first one', async () => {
+    const cluster = await startCluster();
+    const worker = await formed(cluster, true);
+    const other = await otherFolder();
+    for (const client of [true, false]) await expectRefused(cluster, other, client);
+    await expectLogged(cluster, other);
+    await expectIntact(cluster, worker);
+  });
+
+  it('are not served together, not even if one is a copy of the other', async () => {
+    const { cluster, writer } = await sharedCluster();
+    const copy = await copyOf(cluster.path);
+    for (const client of [false, true]) await expectRefused(cluster, copy, client);
+    await expectLogged(cluster, copy);
+    await expectIntact(cluster, writer);
+    await endShared();
+  });
+
+  itInFull('are not served together when the master comes last, and it makes no file', async () => {
+    const cluster = await startCluster();
+    await cp(await otherFolder(), cluster.path, { recursive: true });
+    const worker = cluster.worker({ client: true });
+    await worker.ready();
+    await cluster.server.line(({ peer }) => peer !== undefined);
+    const empty = await newFolder();
+    const master = intruder(cluster, empty, true, 'master');
+    await master.untilComplains(/IPC_CLOSED_OTHER_FILE/);
+    expect(await readdir(empty)).toEqual([]);
+    const right = cluster.master({ client: true });
+    await worker.set('here', 'worker');
+    expect(await right.get('here')).toBe('worker');
+  });
+
+  itInFull(
+    'belong to those who had them before the server was killed, though a master and a worker of the other one come first',
+    async () => {
+      const cluster = await Cluster.startProcess();
+      onTestFinished(() => cluster.end());
+      const line = await LineProxy.start(cluster.server.port);
+      onTestFinished(() => line.close());
+      const [master, worker] = await cluster.form(1, { client: true, port: line.port });
+      for (let n = 0; n < 10; n++) await worker.set(`list/before${n}`, n);
+      const copy = await copyOf(cluster.path);
+      // Nobody is there: those who come from here are kept away for a while.
+      line.target = await freePort();
+      await cluster.restartServer();
+      const writes = Promise.all([master, worker].map((it, n) => it.set(`meanwhile/${n}`, n)));
+      const intruders = [intruder(cluster, copy, true, 'master'), intruder(cluster, copy, true)];
+      await Promise.all(intruders.map((it, n) => it.set(`by/intruder${n}`, n)));
+      line.target = cluster.server.port;
+      for (const it of intruders) {
+        await it.untilComplains(/IPC_CLOSED_OTHER_FILE: This process has another database file/);
+        expect(it.complaints).toContain(join(copy, 'mydb.acebase'));
+        expect(it.complaints).toContain(join(cluster.path, 'mydb.acebase'));
+      }
+      await writes;
+      for (const it of [master, worker]) expect(it.complaints).not.toMatch(/IPC_(CLOSED|REFUSED)/);
+      for (const it of intruders) await it.kill();
+      expect(await worker.exists('by')).toBe(false);
+      await expectIntact(cluster, worker);
     },
   );
 });
