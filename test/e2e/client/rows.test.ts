@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { AceBaseProcess } from '../../support/acebase-process.js';
 import { Cluster } from '../../support/cluster.js';
-import { isInFull } from '../../support/in-full.js';
+import { isInFull, itInFull } from '../../support/in-full.js';
 import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
 
 const slowDisk = fileURLToPath(new URL('../../support/slow-fs.cjs', import.meta.url));
@@ -25,11 +25,10 @@ afterAll(async () => {
 
 /**
  * Each fault with stock clients, and the cure by the same test. What is wrong with stock clients changes with their
- * versions only: `npm test` shows one of it, `npm run test:nightly` all.
+ * versions only: `npm run test:nightly` shows it.
  */
-function both(title: string, check: (client: boolean) => Promise<void>, isShownAlways = false): void {
-  const wrong = isShownAlways || isInFull ? it : undefined;
-  wrong?.(`${title}: wrong with stock clients`, () =>
+function both(title: string, check: (client: boolean) => Promise<void>): void {
+  itInFull(`${title}: wrong with stock clients`, () =>
     expect(check(false)).rejects.toThrow(/expected|Expected/),
   );
   it(`${title}: right with ours`, () => check(true));
@@ -78,23 +77,19 @@ async function whileStopped<T>({ pid }: AceBaseProcess, act: () => Promise<T>): 
 }
 
 describe('values (row 10)', () => {
-  both(
-    'dates, BigInts, binary and holes survive in events',
-    async (client) => {
-      const [master, worker] = await peersOf(client);
-      const value = {
-        date: new Date(1_700_000_000_000),
-        bytes: new Uint8Array([1, 2, 3]).buffer,
-        ...(client ? { large: 123_456_789_012_345_678_901n } : {}),
-      };
-      const events = await master.subscribe('things', 'child_added');
-      await worker.untilSubscribed('things', 'child_added');
-      await worker.set('things/a', value);
-      const [event] = await events.atLeast(1);
-      expect(event?.value).toEqual(value);
-    },
-    true,
-  );
+  both('dates, BigInts, binary and holes survive in events', async (client) => {
+    const [master, worker] = await peersOf(client);
+    const value = {
+      date: new Date(1_700_000_000_000),
+      bytes: new Uint8Array([1, 2, 3]).buffer,
+      ...(client ? { large: 123_456_789_012_345_678_901n } : {}),
+    };
+    const events = await master.subscribe('things', 'child_added');
+    await worker.untilSubscribed('things', 'child_added');
+    await worker.set('things/a', value);
+    const [event] = await events.atLeast(1);
+    expect(event?.value).toEqual(value);
+  });
 
   both('an index on dates finds what a worker has written', async (client) => {
     const [master, worker] = await peersOf(client);
@@ -269,30 +264,33 @@ describe('space in the file', () => {
     },
   );
 
-  it('what a worker had ready and did not need is free again, when it has stopped writing and when it closes', async () => {
-    const write = async (peer: AceBaseProcess, from: number) => {
-      for (let n = from; n < from + 10; n++) await peer.set(`things/t${n}`, { n, text: 'x'.repeat(100) });
-    };
-    const taken = (peer: AceBaseProcess) => peer.command<number>('takenRecords', {});
-    const cluster = await Cluster.start();
-    ends.push(() => cluster.end());
-    const [master, worker] = await cluster.form(1, { client: true });
-    await write(worker, 0);
-    await worker.untilSent('fst.release', 1);
-    await write(worker, 10);
-    await worker.closeAndEnd();
-    // Behind all that the worker has said.
-    await master.untilReceived('bye');
-    // What a process by itself takes, which allocates when it writes.
-    const path = await temporaryDirectory('alone');
-    ends.push(() => removeDirectory(path));
-    const alone = new AceBaseProcess({ name: 'alone', database: 'mydb', path });
-    ends.push(() => alone.kill());
-    await alone.ready();
-    await write(alone, 0);
-    await write(alone, 10);
-    expect(await taken(master)).toBe(await taken(alone));
-  });
+  itInFull(
+    'what a worker had ready and did not need is free again, when it has stopped writing and when it closes',
+    async () => {
+      const write = async (peer: AceBaseProcess, from: number) => {
+        for (let n = from; n < from + 10; n++) await peer.set(`things/t${n}`, { n, text: 'x'.repeat(100) });
+      };
+      const taken = (peer: AceBaseProcess) => peer.command<number>('takenRecords', {});
+      const cluster = await Cluster.start();
+      ends.push(() => cluster.end());
+      const [master, worker] = await cluster.form(1, { client: true });
+      await write(worker, 0);
+      await worker.untilSent('fst.release', 1);
+      await write(worker, 10);
+      await worker.closeAndEnd();
+      // Behind all that the worker has said.
+      await master.untilReceived('bye');
+      // What a process by itself takes, which allocates when it writes.
+      const path = await temporaryDirectory('alone');
+      ends.push(() => removeDirectory(path));
+      const alone = new AceBaseProcess({ name: 'alone', database: 'mydb', path });
+      ends.push(() => alone.kill());
+      await alone.ready();
+      await write(alone, 0);
+      await write(alone, 10);
+      expect(await taken(master)).toBe(await taken(alone));
+    },
+  );
 });
 
 describe('off (row 25)', () => {
