@@ -53,12 +53,14 @@ function isConnected({ state }: PeerStatus): boolean {
   return state === 'connected';
 }
 
-/** After so many breaks of a line the server is killed. */
-const BREAKS = isInFull ? 3 : 7;
+/** After so many breaks of a line the server is killed; in the short form, it is not. */
+const BREAKS = 3;
+/** For so long at least both are at work between two breaks. */
+const PAUSE_MS = isInFull ? 250 : 500;
 
 async function disturbed(): Promise<Setting> {
   const path = await temporaryDirectory('contract');
-  let server = await ServerProcess.start();
+  let server = isInFull ? await ServerProcess.start() : await EmbeddedServer.start({});
   const lines = await Promise.all([LineProxy.start(server.port), LineProxy.start(server.port)]);
   const cluster = await formed(path, lines[0].port, lines[1].port);
   let isOver = false;
@@ -67,10 +69,10 @@ async function disturbed(): Promise<Setting> {
     for (let round = 0; !isOver; round++) {
       await untilStatus(server.port, 'mydb_data', ({ peers }) => peers.filter(isConnected).length === 2);
       // However slow the machine, both are at work for half of the time.
-      await delay(Math.max(250, performance.now() - brokenAt));
+      await delay(Math.max(PAUSE_MS, performance.now() - brokenAt));
       if (isOver) return;
       brokenAt = performance.now();
-      if (round % (BREAKS + 1) === 1) {
+      if (isInFull && round % (BREAKS + 1) === 1) {
         await server.kill();
         server = await ServerProcess.start();
         for (const line of lines) line.target = server.port;
@@ -94,7 +96,7 @@ async function run({ steps }: Spec, { one, two }: Setting): Promise<unknown> {
 }
 
 const disturbedOne = {
-  name: 'a worker and a master with our client, while the server and its lines break',
+  name: `a worker and a master with our client, while ${isInFull ? 'the server and its' : 'their'} lines break`,
   make: disturbed,
 };
 const settings = isInFull
