@@ -29,3 +29,23 @@ it.each([
     expect(server).toBeLessThan(512);
   },
 );
+
+/** By default 100 requests of each kind have a place: fewer places, and fewer children, are the same sooner. */
+const options = { maxOutstandingRequests: 5 };
+
+it.each([
+  { clients: 'stock clients', client: false },
+  { clients: 'our client', client: true },
+])(
+  'a worker with $clients may ask for more at one time than the master is given, and nobody waits for long',
+  async ({ client }) => {
+    const cluster = await Cluster.start(options);
+    onTestFinished(() => cluster.end());
+    const [, worker, other] = await cluster.form(2, { client });
+    await setMany(worker, other, 100);
+    expect(cluster.server.describe()).not.toContain('IPC_REQUEST_');
+    await cluster.close();
+    const stored = await cluster.reopened((file) => file.get<object>('many'));
+    expect(Object.keys(stored)).toHaveLength(100);
+  },
+);
