@@ -7,6 +7,7 @@ import { AceBaseProcess, type AceBaseProcessOptions } from '../../support/acebas
 import { Cluster } from '../../support/cluster.js';
 import { EmbeddedServer } from '../../support/embedded-server.js';
 import { freePort } from '../../support/free-port.js';
+import { itInFull } from '../../support/in-full.js';
 import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
 
 const support = (name: string) => fileURLToPath(new URL(`../../support/${name}`, import.meta.url));
@@ -92,7 +93,7 @@ describe('a second master with our client', () => {
     expect(await master.get('people/ann/age')).toBe(30);
   });
 
-  it('makes no file', async () => {
+  itInFull('makes no file', async () => {
     const empty = await folder();
     const second = watchedMaster(withData.server.port, empty);
     expect(await failure(second.createIndex('people', 'age'))).toContain('IPC_REFUSED_SECOND_MASTER');
@@ -120,7 +121,7 @@ describe('a master that is there before the server', () => {
     expect(await early.get('x')).toBe(1);
   });
 
-  it('that is closed meanwhile ends, has made no file, and what it was asked fails', async () => {
+  itInFull('that is closed meanwhile ends, has made no file, and what it was asked fails', async () => {
     const path = await folder();
     const early = watchedMaster(await freePort(), path);
     const written = failure(early.set('x', 1));
@@ -144,7 +145,7 @@ describe('a master that is there before the server', () => {
   });
 });
 
-it('a master that is closed while it makes its file ends with a whole one', async () => {
+itInFull('a master that is closed while it makes its file ends with a whole one', async () => {
   const made = await Cluster.start();
   started.push(() => made.end());
   const master = made.master({
