@@ -85,35 +85,33 @@ describe('a process that was started before the IPC server', () => {
   });
 });
 
-describe('a process that was stopped for a while', () => {
-  const running = (client: boolean) => master(open.port, client, hurry);
+const running = (client: boolean) => master(open.port, client, hurry);
 
-  /** Stops it for longer than a stock client waits for a message; resolves soon after it goes on. */
-  const stopAWhile = async (database: AceBaseProcess) => {
-    process.kill(database.pid, 'SIGSTOP');
-    await new Promise((resolve) => setTimeout(resolve, 1_000));
-    process.kill(database.pid, 'SIGCONT');
-    return Promise.race([
-      database.exited,
-      new Promise<undefined>((resolve) => setTimeout(resolve, 500, undefined)),
-    ]);
-  };
+/** Stops it for longer than a stock client waits for a message; resolves soon after it goes on. */
+const stopAWhile = async (database: AceBaseProcess) => {
+  process.kill(database.pid, 'SIGSTOP');
+  await new Promise((resolve) => setTimeout(resolve, 1_000));
+  process.kill(database.pid, 'SIGCONT');
+  return Promise.race([
+    database.exited,
+    new Promise<undefined>((resolve) => setTimeout(resolve, 500, undefined)),
+  ]);
+};
 
-  itInFull('crashes with a stock client when it goes on', async () => {
-    const database = await running(false);
-    // Not if it happened to be stopped between its ping and the pong: the pong is there when it goes on.
-    let exit = await stopAWhile(database);
-    while (exit === undefined) exit = await stopAWhile(database);
-    expect(exit).toMatchObject({ code: 1 });
-  });
+itInFull('a process that was stopped for a while crashes with a stock client when it goes on', async () => {
+  const database = await running(false);
+  // Not if it happened to be stopped between its ping and the pong: the pong is there when it goes on.
+  let exit = await stopAWhile(database);
+  while (exit === undefined) exit = await stopAWhile(database);
+  expect(exit).toMatchObject({ code: 1 });
+});
 
-  it('goes on with ours', async () => {
-    const database = await running(true);
-    await stopAWhile(database);
-    await stopAWhile(database);
-    await database.set('awake', true);
-    expect(await database.closeAndEnd()).toEqual({ code: 0, signal: null });
-  });
+itInFull('a process that was stopped for a while goes on with ours', async () => {
+  const database = await running(true);
+  await stopAWhile(database);
+  await stopAWhile(database);
+  await database.set('awake', true);
+  expect(await database.closeAndEnd()).toEqual({ code: 0, signal: null });
 });
 
 // Rows 12 and 13.
