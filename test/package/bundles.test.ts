@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { build } from 'vite';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { join } from '../support/conversation.js';
+import { itInFull } from '../support/in-full.js';
 import { serve } from '../support/served.js';
 import { type Outcome, PackedProject } from './packed.js';
 
@@ -35,7 +36,7 @@ db.ready().then(work, ({ code }) => say({ code, files: readdirSync(process.env.F
 `;
 
 beforeAll(async () => {
-  project = await PackedProject.create();
+  project = await PackedProject.unpacked();
   for (const name of ['acebase', 'acebase-core', 'unidecode']) await project.link(name);
   await project.write('app.mjs', PROGRAM);
   await build({
@@ -84,7 +85,8 @@ test('a bundled AceBase that is handed over has the client, and needs no port be
   expect(stderr).not.toContain('IPC_CLIENT');
 });
 
-test('a bundled master that is refused has not made its file', async () => {
+// Of one that is not bundled, test/e2e/client/master-acceptance.test.ts shows it.
+itInFull('a bundled master that is refused has not made its file', async () => {
   const { result, stderr } = await run('bundle/app.cjs', { HANDED: '1', SECOND: '1' });
   expect(result, stderr).toEqual({ code: 'IPC_REFUSED_SECOND_MASTER', files: [] });
 });

@@ -5,7 +5,7 @@ import { PackedProject } from './packed.js';
 let project: PackedProject;
 
 beforeAll(async () => {
-  project = await PackedProject.create();
+  project = await PackedProject.unpacked();
 }, 60_000);
 
 afterAll(() => project.remove());
