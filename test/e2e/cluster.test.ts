@@ -3,6 +3,8 @@ import type { ServerOptions } from '../../src/index.js';
 import type { AceBaseProcess } from '../support/acebase-process.js';
 import { Cluster } from '../support/cluster.js';
 import { itInFull } from '../support/in-full.js';
+import { connectPath } from '../support/raw-socket.js';
+import { knock } from '../support/requests.js';
 
 async function startCluster(options?: ServerOptions): Promise<Cluster> {
   const cluster = await Cluster.start(options);
@@ -10,13 +12,24 @@ async function startCluster(options?: ServerOptions): Promise<Cluster> {
   return cluster;
 }
 
-describe('a cluster of unmodified AceBase processes', () => {
+const tokens = { mydb: 'a+token/with=signs%', wiki: 'another-token-entirely' };
+const token = tokens.mydb;
+
+describe('a cluster of unmodified AceBase processes, whose workers started first', () => {
   let cluster: Cluster;
   let peers: [AceBaseProcess, AceBaseProcess, AceBaseProcess];
 
   beforeAll(async () => {
-    cluster = await Cluster.start();
-    peers = await cluster.form(2);
+    cluster = await Cluster.start({ token: tokens });
+    const early = [cluster.worker({ token }), cluster.worker({ token })] as const;
+    // They wait for the master to make the file, and are connected meanwhile.
+    await Promise.all(early.map((worker) => worker.untilReceived('welcome')));
+    await early[0].untilPeers(1);
+    const master = cluster.master({ token });
+    await master.ready();
+    const [first, second] = early.map((worker) => cluster.supervised(worker, { token }));
+    peers = [master, (await first) as AceBaseProcess, (await second) as AceBaseProcess];
+    await Promise.all(peers.map((peer) => peer.untilPeers(2)));
   });
 
   afterAll(() => cluster?.end());
@@ -66,7 +79,7 @@ describe('a cluster of unmodified AceBase processes', () => {
   it('tells a subscriber that was there first what a peer that joined later writes', async () => {
     const [, early] = peers;
     const news = await early.subscribe('news', 'child_added');
-    const late = cluster.worker();
+    const late = cluster.worker({ token });
     await late.ready();
     // Stock clients do not introduce themselves: it is the server that makes them exchange subscriptions.
     await late.untilSubscribed('news', 'child_added');
@@ -103,10 +116,28 @@ describe('a cluster of unmodified AceBase processes', () => {
     expect(await master.get('still')).toBe('alive');
     expect((await worker.counts()).received['welcome']).toBe(1);
   });
-});
 
-describe('workers that are there before the master', () => {
-  it('works when the workers start first, with no file yet, and the master last', async () => {
+  it('is kept apart from another database of its server, which has a token and a transaction log of its own', async () => {
+    const [, writer, reader] = peers;
+    const [author] = await cluster.form(0, {
+      database: 'wiki',
+      token: tokens.wiki,
+      transactions: { log: true },
+    });
+    const orders = await reader.subscribe('orders', 'child_added');
+    await writer.untilSubscribed('orders', 'child_added');
+    await author.set('orders/first', 'a page that is called orders');
+    await writer.set('orders/first', { product: 'kettle' });
+    await orders.event((it) => it.path === 'orders/first');
+
+    expect(await reader.get('orders/first')).toEqual({ product: 'kettle' });
+    expect(await author.get('orders/first')).toBe('a page that is called orders');
+    expect(orders.events).toHaveLength(1);
+    expect((await author.mutations()).map((it) => it['path'])).toContain('orders/first');
+    expect((await knock(cluster.server.port, connectPath({ token: tokens.wiki }))).status).toBe(403);
+  });
+
+  itInFull('works when the workers start first, with no file yet, and the master last', async () => {
     const cluster = await startCluster();
     const early = [cluster.worker(), cluster.worker()] as const;
     // They wait for the master to make the file, and are connected meanwhile.
@@ -146,13 +177,10 @@ describe('workers that are there before the master', () => {
     await cluster.close();
     expect(await cluster.reopened((file) => file.get('shelf'))).toEqual(expected);
   });
-});
 
-describe('two databases over one server', () => {
-  it('keeps them apart, each with its own token, one with a transaction log', async () => {
-    const tokens = { shop: 'a+token/with=signs%', wiki: 'another-token-entirely' };
+  itInFull('keeps two databases apart, one with a transaction log of several processes', async () => {
     const cluster = await startCluster({ token: tokens });
-    const shop = { database: 'shop', token: tokens.shop, transactions: { log: true } };
+    const shop = { database: 'mydb', token, transactions: { log: true } };
     const wiki = { database: 'wiki', token: tokens.wiki };
     const [seller, buyer] = await cluster.form(1, shop);
     const [author] = await cluster.form(0, wiki);

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
 import type { WebSocket } from 'ws';
 import { Cluster } from '../support/cluster.js';
 import { join } from '../support/conversation.js';
-import { isInFull } from '../support/in-full.js';
+import { isInFull, itInFull } from '../support/in-full.js';
 import { connectPath } from '../support/raw-socket.js';
 import { knock } from '../support/requests.js';
 import { serve } from '../support/served.js';
@@ -37,17 +37,17 @@ async function busy(port: number): Promise<{ master: WebSocket; worker: WebSocke
   return { master, worker };
 }
 
-const RESTARTS = isInFull ? 3 : 1;
+const [RESTARTS, WORKERS] = isInFull ? [3, 2] : [1, 1];
 
 describe('the command, at SIGTERM', () => {
   it('under load with our client: a pause, nothing lost, no event twice, and everything in its order', async () => {
     // Time enough on a busy machine: that somebody was not done would be a warning.
     cluster = await Cluster.startProcess({ options: { drainTimeout: '30s' } });
-    const [master, ...workers] = await cluster.form(2, { client: true });
+    const [master, ...workers] = await cluster.form<number>(WORKERS, { client: true });
     await master.set('items', { first: { n: 0 } });
     const watchers = [
       await master.subscribe('items', 'child_added'),
-      await workers[0].subscribe('items', 'child_added'),
+      ...(await Promise.all(workers.slice(0, 1).map((worker) => worker.subscribe('items', 'child_added')))),
     ];
     await Promise.all([master, ...workers].map((peer) => peer.untilSubscribed('items', 'child_added')));
     const load = new WriteLoad(workers);
@@ -76,7 +76,8 @@ describe('the command, at SIGTERM', () => {
     expect([master, ...workers].flatMap(({ complaints }) => complaints.match(/rror: .*/g) ?? [])).toEqual([]);
   });
 
-  it('with stock clients: who has begun gets its answers, and who has not is told so', async () => {
+  // The broker's part of it: test/unit/broker/draining.test.ts.
+  itInFull('with stock clients: who has begun gets its answers, and who has not is told so', async () => {
     cluster = await Cluster.startProcess({ options: { drainTimeout: '30s' } });
     const [, holder, other] = await cluster.form(2);
     await holder.set('a', { b: 0 });

@@ -11,7 +11,7 @@ afterEach(async () => {
   await cluster?.end();
 });
 
-const [WORKERS, ROUNDS] = isInFull ? [3, 4] : [2, 2];
+const [WORKERS, ROUNDS] = isInFull ? [3, 4] : [2, 1];
 
 /** Writes numbers of its own, and counts together with the others, until it is told to stop. */
 class Writer {
