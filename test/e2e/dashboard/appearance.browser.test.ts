@@ -103,7 +103,7 @@ describe.runIf(chromiumPath !== undefined)('the dashboard', () => {
     expect(await dashboard.complaintsOfAxe()).toEqual([]);
   });
 
-  it('says that all was well, not that it is, when the server is gone', async () => {
+  itInFull('says that all was well, not that it is, when the server is gone', async () => {
     scripted.say(statusOf([databaseStatus(), databaseStatus({ name: 'other_data' })]));
     const dashboard = await DashboardPage.open(scripted.url);
     await dashboard.sees('All is well');
@@ -112,7 +112,7 @@ describe.runIf(chromiumPath !== undefined)('the dashboard', () => {
     expect(await dashboard.page.locator('.banner.well, .mark.well').count()).toBe(0);
   });
 
-  it('tells who is not let in, which processes peers are, and how many wait', async () => {
+  itInFull('tells who is not let in, which processes peers are, and how many wait', async () => {
     const refused = {
       code: 'IPC_REFUSED_TOKEN',
       since: NOON,
@@ -205,7 +205,7 @@ describe.runIf(chromiumPath !== undefined)('the dashboard', () => {
     }
   });
 
-  it('draws the plots anew, with all that is in them, when the theme changes', async () => {
+  itInFull('draws the plots anew, with all that is in them, when the theme changes', async () => {
     const { totals } = databaseStatus();
     const say = (second: number) => {
       const database = databaseStatus({
@@ -234,7 +234,7 @@ describe.runIf(chromiumPath !== undefined)('the dashboard', () => {
     expect(await rows.count()).toBe(1 + 200);
   });
 
-  it('is used by keyboard: from database to database, and through the time-line', async () => {
+  itInFull('is used by keyboard: from database to database, and through the time-line', async () => {
     scripted.say(statusOf([broken(), databaseStatus()]));
     const { page } = await DashboardPage.open(scripted.url);
     await page.getByRole('heading', { level: 2, name: 'broken_data' }).waitFor();

@@ -2,8 +2,9 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { chromiumPath } from '../../support/chromium-path.js';
 import { Cluster } from '../../support/cluster.js';
 import { DashboardPage } from '../../support/dashboard-page.js';
+import { itInFull } from '../../support/in-full.js';
 import { knownOptions } from '../../support/known-options.js';
-import { ServerProcess } from '../../support/server-process.js';
+import { serve } from '../../support/served.js';
 
 const urlOf = ({ port }: { readonly port: number }) => `http://localhost:${port}/`;
 
@@ -53,27 +54,26 @@ describe.runIf(chromiumPath !== undefined)('the dashboard, of a real cluster', (
     expect(await dashboard.violations()).toEqual([]);
   });
 
-  it('says that nobody is connected when all have left', async () => {
+  // What else it may show, appearance.browser.test.ts looks at; the words for it, test/unit/dashboard.
+  itInFull('says that nobody is connected when all have left', async () => {
     const { members, dashboard } = await watched(0);
     await members[0].closeAndEnd();
     await dashboard.sees('Nobody is connected');
   });
 
   it('says that the server is gone, and goes on by itself when it is back', async () => {
-    const first = await ServerProcess.start({ options: { token: 'sesame-open-the-door' } });
-    onTestFinished(() => void first.kill());
+    const token = 'sesame-open-the-door';
+    const first = await serve({ token });
     const dashboard = await DashboardPage.open(urlOf(first));
-    await dashboard.page.getByLabel('Token').fill('sesame-open-the-door');
+    await dashboard.page.getByLabel('Token').fill(token);
     await dashboard.page.keyboard.press('Enter');
     await dashboard.sees('No process is connected yet');
-    await first.kill();
+    await first.server.stop();
     await dashboard.page.getByRole('heading', { name: /No connection for/ }).waitFor();
     await dashboard.page.getByRole('button', { name: 'Try now' }).waitFor();
     await dashboard.sees(/What you see is from \d\d:\d\d:\d\d/);
 
-    const options = { token: 'sesame-open-the-door', port: first.port };
-    const second = await ServerProcess.start({ options });
-    onTestFinished(() => void second.kill());
+    await serve({ token, port: first.port });
     await dashboard.sees('Live');
     await dashboard.seesNoMore(/No connection for/);
     expect(await dashboard.violations()).toEqual([]);

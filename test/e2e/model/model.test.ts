@@ -1,6 +1,6 @@
 import { cp } from 'node:fs/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { isInFull } from '../../support/in-full.js';
+import { itInFull } from '../../support/in-full.js';
 import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
 import { NormalForm } from './normal-form.js';
 import { ModelSubject, RealSubject, type Role, type Subject } from './subject.js';
@@ -26,10 +26,17 @@ afterEach(async () => {
   folder = undefined;
 });
 
-async function both(role: Role): Promise<[Subject, Subject]> {
+type Pair = [real: Subject, model: Subject];
+
+async function start(role: Role, inFolder: string): Promise<Pair> {
+  await cp(prepared, inFolder, { recursive: true });
+  return [await RealSubject.start(role, inFolder), new ModelSubject(role)];
+}
+
+/** A pair of this test's own. */
+async function both(role: Role): Promise<Pair> {
   folder = await temporaryDirectory('model');
-  await cp(prepared, folder, { recursive: true });
-  const pair: [Subject, Subject] = [await RealSubject.start(role, folder), new ModelSubject(role)];
+  const pair = await start(role, folder);
   subjects.push(...pair);
   return pair;
 }
@@ -60,8 +67,7 @@ async function play(subject: Subject, steps: readonly Step[]): Promise<unknown[]
   return transcript;
 }
 
-async function expectTheSame(role: Role, steps: readonly Step[]): Promise<void> {
-  const [real, model] = await both(role);
+async function expectTheSame([real, model]: Pair, steps: readonly Step[]): Promise<void> {
   const expected = await play(real, steps);
   expect(await play(model, steps)).toEqual(expected);
 }
@@ -85,8 +91,21 @@ const root = (recordNr: number | string): string =>
   notification({ type: 'root.update', address: { path: '', pageNr: 0, recordNr } });
 
 describe('a modelled master does what a real one does', () => {
+  /** For all scripts that it outlives. What one leaves behind is the same in both; only one of them takes locks. */
+  let masters: Pair;
+  let own: string;
+
+  beforeAll(async () => {
+    own = await temporaryDirectory('masters');
+    masters = await start('master', own);
+  });
+  afterAll(async () => {
+    await Promise.all((masters ?? []).map((subject) => subject.end()));
+    await removeDirectory(own);
+  });
+
   it('with locks', async () => {
-    await expectTheSame('master', [
+    await expectTheSame(masters, [
       [lock('1', 't1', true), 1],
       [lock('2', 't2', false, 'peerB'), 0],
       [lock('3', 't1', false), 1],
@@ -105,7 +124,7 @@ describe('a modelled master does what a real one does', () => {
   });
 
   it('with keys', async () => {
-    await expectTheSame('master', [
+    await expectTheSame(masters, [
       [request('1', { type: 'kit.add', key: 'some key' }), 2],
       [request('2', { type: 'kit.add', key: 'some key' }), 1],
       [request('3', { type: 'kit.add', key: 'another' }), 2],
@@ -118,7 +137,7 @@ describe('a modelled master does what a real one does', () => {
 
   it('with space', async () => {
     const ranges = (record: number) => [{ pageNr: 0, recordNr: record, length: 1 }];
-    const [real, model] = await both('master');
+    const [real, model] = masters;
     const first = async (subject: Subject) => {
       subject.say(request('0', { type: 'fst.allocate', records: 1 }));
       const answer = JSON.parse(((await subject.next()) ?? '').replace(/^to:peerA;/, ''));
@@ -137,7 +156,7 @@ describe('a modelled master does what a real one does', () => {
   });
 
   it('with roots, also in quotes, and with those who come and go', async () => {
-    await expectTheSame('master', [
+    await expectTheSame(masters, [
       [root(5), 1],
       [root(5), 0],
       [root('5'), 1],
@@ -153,7 +172,7 @@ describe('a modelled master does what a real one does', () => {
     ]);
   });
 
-  it('when it gets an answer: it ends', async () => {
+  itInFull('when it gets an answer: it ends', async () => {
     for (const subject of await both('master')) {
       subject.say(frame({ type: 'lock-result', from: 'peerA', to: '[master]', id: 'x', ok: true, data: {} }));
       await subject.ended();
@@ -162,8 +181,8 @@ describe('a modelled master does what a real one does', () => {
 });
 
 describe('a modelled worker does what a real one does', () => {
-  it('with roots, and those who come and go', async () => {
-    await expectTheSame('worker', [
+  itInFull('with roots, and those who come and go', async () => {
+    await expectTheSame(await both('worker'), [
       [root(5), 1],
       [root(5), 0],
       ['disconnect:peerA', 0],
@@ -185,23 +204,24 @@ describe('a modelled worker does what a real one does', () => {
     expect(await answers(model)).toEqual(await answers(real));
   });
 
-  it('when it gets an answer that it does not await, or is asked as if it were the master: it ends', async () => {
-    const mortal = [
-      frame({ type: 'result', from: '[master]', id: 'unknown', ok: true, data: {} }),
-      ...(isInFull
-        ? [frame({ type: 'unlock-result', from: '[master]', id: 'unknown', ok: true, data: {} })]
-        : []),
-      lock('1', 't1', true),
-    ];
-    for (const said of mortal) {
-      for (const subject of await both('worker')) {
-        subject.say(said);
-        await subject.ended();
+  itInFull(
+    'when it gets an answer that it does not await, or is asked as if it were the master: it ends',
+    async () => {
+      const mortal = [
+        frame({ type: 'result', from: '[master]', id: 'unknown', ok: true, data: {} }),
+        frame({ type: 'unlock-result', from: '[master]', id: 'unknown', ok: true, data: {} }),
+        lock('1', 't1', true),
+      ];
+      for (const said of mortal) {
+        for (const subject of await both('worker')) {
+          subject.say(said);
+          await subject.ended();
+        }
+        await Promise.all(subjects.splice(0).map((subject) => subject.end()));
+        if (folder !== undefined) await removeDirectory(folder);
       }
-      await Promise.all(subjects.splice(0).map((subject) => subject.end()));
-      if (folder !== undefined) await removeDirectory(folder);
-    }
-  });
+    },
+  );
 
   it('when its line breaks: it comes again under its id, and ends if it is refused', async () => {
     for (const subject of await both('worker')) {

@@ -4,9 +4,12 @@ import { createServer } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
+import type { WebSocket } from 'ws';
 import { Cluster } from '../../support/cluster.js';
 import { commandHere, runCommand } from '../../support/command.js';
+import { join } from '../../support/conversation.js';
 import { freePort } from '../../support/free-port.js';
+import { itInFull } from '../../support/in-full.js';
 import { rawPeer } from '../../support/raw-socket.js';
 import { serve } from '../../support/served.js';
 import { untilStatus } from '../../support/status.js';
@@ -39,7 +42,49 @@ function watch(...words: readonly string[]) {
 }
 
 describe('peers, locks and databases', () => {
-  it('show a cluster of real processes', async () => {
+  it('show who is there, who holds a lock, and who waits', async () => {
+    const token = 'sesame';
+    const { port } = await serve({ token, masterSettle: 0, watchProcesses: false });
+    const master = await join({ port, token }, '[master]');
+    const [holder, other] = [
+      await join({ port, token }, 'worker01'),
+      await join({ port, token }, 'worker02'),
+    ];
+    const ask = (peer: WebSocket, id: string, path: string) => {
+      const data = { path, tid: `t-${id}`, write: true, comment: 'node.update' };
+      peer.send(
+        `to:[master];${JSON.stringify({ type: 'lock-request', from: id, to: '[master]', id: 'r', data })}`,
+      );
+    };
+    ask(holder, 'worker01', 'orders/1');
+    await untilStatus(port, 'mydb_data', ({ locks }) => locks.waitingCount === 1, token);
+    const lock = { id: 1, path: 'orders/1', tid: 't-worker01', write: true, comment: 'node.update' };
+    const granted = { type: 'lock-result', from: '[master]', to: 'worker01', id: 'r', ok: true, data: lock };
+    master.send(`to:worker01;${JSON.stringify(granted)}`);
+    await untilStatus(port, 'mydb_data', ({ locks }) => locks.heldCount === 1, token);
+    ask(other, 'worker02', 'orders');
+    await untilStatus(port, 'mydb_data', ({ locks }) => locks.waitingCount === 1, token);
+
+    const where = ['--port', String(port), '--token', token];
+    const peers = await run('peers', ...where);
+    expect(peers).toMatchObject({ code: 0, stderr: '' });
+    expect(peers.stdout).toMatch(/^mydb_data +worker01 +connected /m);
+    const locks = await run('locks', 'mydb', ...where);
+    expect(locks.stdout).toMatch(/^mydb_data +worker01 +held .+ write +orders\/1/m);
+    expect(locks.stdout).toMatch(/^mydb_data +worker02 +waiting .+ write +orders/m);
+    const databases = await run('databases', ...where);
+    expect(databases.stdout).toMatch(/^mydb_data +connected +3 +1 +1 /m);
+    expect(JSON.parse((await run('locks', '--json', ...where)).stdout)).toMatchObject([
+      { database: 'mydb_data', holder: 'worker01', state: 'held' },
+      { database: 'mydb_data', requester: 'worker02', state: 'waiting' },
+    ]);
+    expect((await run('peers', 'nodb', ...where)).stdout).toBe('nobody is connected to nodb\n');
+    other.terminate();
+    await untilStatus(port, 'mydb_data', (it) => it.peers.some(({ state }) => state === 'away'), token);
+    expect((await run('peers', 'mydb', ...where)).stdout).toMatch(/worker02 +away/);
+  });
+
+  itInFull('show a cluster of real processes', async () => {
     // So that who is killed is away for a while.
     cluster = await Cluster.start({ token: 'sesame', watchProcesses: false });
     const [, holder, other] = await cluster.form(2, { token: 'sesame' });
@@ -148,7 +193,7 @@ describe('what is wrong is said with what to do', () => {
 
   it('where nobody listens', async () => {
     const port = await freePort();
-    expect(await runCommand(['peers', '--port', String(port)])).toEqual({
+    expect(await run('peers', '--port', String(port))).toEqual({
       code: 1,
       stdout: '',
       stderr: `acebase-ipc-server: no IPC server answers at http://localhost:${port} (nobody listens there): is it running, and are --host and --port right? --url says where it is otherwise\n`,
