@@ -7,6 +7,7 @@ import type { WebSocket } from 'ws';
 import { AceBaseIPCServer } from '../../src/index.js';
 import { CollectedLog } from '../support/collected-log.js';
 import { join } from '../support/conversation.js';
+import { itInFull } from '../support/in-full.js';
 import { type PrivateAuthority, privateAuthority } from '../support/private-authority.js';
 import { connectPath } from '../support/raw-socket.js';
 import { knock } from '../support/requests.js';
@@ -97,28 +98,32 @@ describe('certificates', () => {
     expect(await server.stop()).toEqual({ code: 0, signal: null });
   });
 
-  it('that cannot be used leave the old ones in force, and the log says why and what to do', async () => {
-    const first = await authority('first');
-    await install(first);
-    const server = await start({ ssl: { certPath: file('cert.pem'), keyPath: file('key.pem') } });
-    const before = await certificateOf(server.port);
-    await copyFile((await authority('second')).certPath, file('cert.pem'));
-    await nth(server, REFUSED, 1);
-    expect(server.lines.find(({ msg }) => msg === REFUSED)).toMatchObject({
-      level: 'error',
-      code: 'IPC_TLS_BAD_CERTIFICATE',
-      reason: expect.stringContaining('does not belong to'),
-      remedy: expect.any(String),
-    });
-    expect(await certificateOf(server.port)).toBe(before);
-    await writeFile(file('cert.pem'), 'no certificate');
-    await nth(server, REFUSED, 2);
-    expect(await certificateOf(server.port)).toBe(before);
-    // And what is repaired is taken.
-    await copyFile(first.certPath, file('cert.pem'));
-    await nth(server, RELOADED, 1);
-    expect(await certificateOf(server.port)).toBe(before);
-  });
+  // Without a server of its own: test/unit/cli/reload.test.ts.
+  itInFull(
+    'that cannot be used leave the old ones in force, and the log says why and what to do',
+    async () => {
+      const first = await authority('first');
+      await install(first);
+      const server = await start({ ssl: { certPath: file('cert.pem'), keyPath: file('key.pem') } });
+      const before = await certificateOf(server.port);
+      await copyFile((await authority('second')).certPath, file('cert.pem'));
+      await nth(server, REFUSED, 1);
+      expect(server.lines.find(({ msg }) => msg === REFUSED)).toMatchObject({
+        level: 'error',
+        code: 'IPC_TLS_BAD_CERTIFICATE',
+        reason: expect.stringContaining('does not belong to'),
+        remedy: expect.any(String),
+      });
+      expect(await certificateOf(server.port)).toBe(before);
+      await writeFile(file('cert.pem'), 'no certificate');
+      await nth(server, REFUSED, 2);
+      expect(await certificateOf(server.port)).toBe(before);
+      // And what is repaired is taken.
+      await copyFile(first.certPath, file('cert.pem'));
+      await nth(server, RELOADED, 1);
+      expect(await certificateOf(server.port)).toBe(before);
+    },
+  );
 });
 
 describe('tokens', () => {

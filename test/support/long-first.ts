@@ -5,7 +5,6 @@ const LONG = [
   'test/e2e/init.test.ts',
   'test/e2e/cluster.test.ts',
   'test/e2e/dashboard/live.browser.test.ts',
-  'test/e2e/examples/pm2-dedicated-master.test.ts',
   'test/e2e/client/rows.test.ts',
   'test/e2e/client/contract/contract.test.ts',
   'test/e2e/dashboard/appearance.browser.test.ts',

@@ -107,11 +107,10 @@ export class Pm2 {
     }));
   }
 
-  /** Ends every process and the daemon, with `pm2 kill`, and removes the home. */
+  /** Ends every process and the daemon, as `pm2 kill` would, and removes the home. */
   async end(): Promise<void> {
     const daemon = this.#daemon();
-    // A daemon that was never started, or has died, cannot be asked; the signal is for one that does not answer.
-    if (daemon !== undefined) await this.run('kill').catch(this.#endDaemon);
+    this.#endDaemon();
     await eventually(() => !isAlive(daemon));
     await removeDirectory(this.home);
   }

@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { WatchedProcess } from '../../support/child-process.js';
 import { exampleFile, freePorts, slowDisk, startExample } from '../../support/example.js';
-import { isInFull } from '../../support/in-full.js';
+import { isInFull, itInFull } from '../../support/in-full.js';
 import { untilStatus } from '../../support/status.js';
 import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
 import { eventually } from '../../support/waiting.js';
@@ -90,10 +90,10 @@ describe.each(isInFull ? [stock, ours] : [stock])('examples/embedded, %s,', (_, 
   });
 });
 
-describe('examples/embedded, interrupted while it starts,', () => {
-  afterAll(finish);
-
-  it('closes the new database well, and can be started again', async () => {
+itInFull(
+  'examples/embedded, interrupted while it starts, closes the new database well, and starts again',
+  async () => {
+    onTestFinished(finish);
     path = await temporaryDirectory('embedded');
     const start = async (options: Readonly<Record<string, string>>) => {
       const [ipcPort, httpPort] = await freePorts(2);
@@ -109,5 +109,5 @@ describe('examples/embedded, interrupted while it starts,', () => {
     await start({});
     expect(await order(await eventually(placeOrder))).toMatchObject({ status: 'new' });
     expect(await app.end('SIGINT')).toEqual({ code: 0, signal: null });
-  });
-});
+  },
+);

@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { itInFull } from '../../support/in-full.js';
 import { Pm2Example } from '../../support/pm2-example.js';
 import { expectSharedDatabase } from '../../support/shared-database.js';
 
@@ -7,7 +6,7 @@ let example: Pm2Example;
 
 beforeAll(async () => {
   example = await Pm2Example.create('pm2-dedicated-master', 2);
-  // In which whoever is waited for comes last; test:nightly has the other orders.
+  // In which whoever is waited for comes last; pm2-start-orders.nightly.test.ts has the other orders.
   await example.startInOrder(['db-server', 'db-master', 'ipc-server']);
 });
 
@@ -29,7 +28,7 @@ describe('examples/pm2-dedicated-master', () => {
     expect(await example.pm2.output()).not.toMatch(/^(\{"type":|welcome:)/m);
   });
 
-  itInFull('reloads the workers under load without a failing request', async () => {
+  it('reloads the workers under load without a failing request', async () => {
     const before = await example.pm2.processes('db-server');
     const load = await example.reloadUnderLoad('db-server');
     expect(load.failures).toEqual([]);
@@ -42,7 +41,7 @@ describe('examples/pm2-dedicated-master', () => {
     for (const { error } of load.failures) expect(error.message).toContain('lock denied');
   });
 
-  itInFull('reloads the IPC server under load: all processes start afresh and work again', async () => {
+  it('reloads the IPC server under load: all processes start afresh and work again', async () => {
     await example.reloadUnderLoad('ipc-server');
     await example.untilItWorks();
   });

@@ -1,12 +1,11 @@
 import { expect, it, onTestFinished } from 'vitest';
 import type { AceBaseProcess } from '../support/acebase-process.js';
 import { Cluster } from '../support/cluster.js';
-import { isInFull } from '../support/in-full.js';
 
-const keysPerWriter = isInFull ? 40 : 15;
+const keysPerWriter = 40;
 
 /** Of those whose event loop is late. */
-const LATE = isInFull ? 2 : 1;
+const LATE = 2;
 
 type Peer = AceBaseProcess;
 
