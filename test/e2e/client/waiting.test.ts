@@ -48,12 +48,15 @@ it('a worker says what it waits for: a master, for an answer, and a lock; and wh
   start('master', 'master');
   await written;
   await worker.untilComplains(/What was waited for is there/);
+  await worker.kill();
 
   const holder = start('holder', 'worker');
   const holderId = await holder.ready();
   await holder.hold('b');
-  const writtenToo = worker.set('a', 2);
-  await worker.untilComplains(new RegExp(`Waiting for a lock, while ${holderId} holds a lock for writing`));
+  const other = start('other', 'worker', 5);
+  await other.ready();
+  const writtenToo = other.set('a', 2);
+  await other.untilComplains(new RegExp(`Waiting for a lock, while ${holderId} holds a lock for writing`));
   await holder.kill();
   await writtenToo;
 });
