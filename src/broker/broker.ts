@@ -190,9 +190,9 @@ export class Broker {
       history: this.#histories.open(name),
       heard: (bytes) => this.#audit(bytes),
       emptied: (emptied) => this.#closeIfEmpty(emptied),
-      beganAnew: (former, arrivals) => {
+      beganAnew: (former, arrival) => {
         this.#close(former);
-        for (const arrival of arrivals) arrival.enter((request, entrance) => this.arrive(request, entrance));
+        arrival.enter((request, entrance) => this.arrive(request, entrance));
       },
     });
     this.#databases.set(name, database);

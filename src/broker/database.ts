@@ -51,8 +51,8 @@ export interface DatabaseSettings {
   heard(bytes: number): void;
   /** The last peer is gone. */
   emptied(database: Database): void;
-  /** This one is to be forgotten, whoever is in it; and then those come, to a new one. */
-  beganAnew(database: Database, arrivals: readonly PriorMember[]): void;
+  /** This one is to be forgotten, whoever is in it; and then that client comes, to a new one. */
+  beganAnew(database: Database, arrival: PriorMember): void;
 }
 
 /** One database: who belongs to it, who comes and who goes. */
@@ -98,7 +98,7 @@ export class Database {
       dismiss: (peer, cause) => this.#dismiss(peer, cause),
       accepted: (peer) => peer.isReady && this.#seat.ready(peer),
       mayEnter: (client) => client.enter((request, entrance) => this.#admitHeld(request, entrance)),
-      beginAnew: (atDoor) => settings.beganAnew(this, atDoor),
+      beginAnew: (client) => settings.beganAnew(this, client),
       settled: () => this.#settle(),
     });
     this.#stability = new Stability(clock, this.#peers, () => this.#seat);
@@ -178,9 +178,13 @@ export class Database {
   /** Lets someone in, or not. @returns to be called if he goes away before `entrance` was used */
   arrive(request: ArrivalRequest, entrance: Entrance): Cancel {
     const refusal = this.dismissal.refusal(request);
+    const known = this.#peers.get(request.peerId);
+    // While its old line seems to be there, it is not known whom it will not have been compared with.
+    if (known !== undefined && refusal === undefined && isSameSession(known, request))
+      this.#lineBroke(known, 'connected again', 'IPC_CLOSED_REPLACED');
     if (refusal !== undefined) entrance.refuse(refusal);
     else if (this.#identity.refuses(request)) entrance.refuse('IPC_REFUSED_OTHER_FILE');
-    else if (this.#identity.isPriorMember(request)) {
+    else if (this.#identity.isToBeChecked(request)) {
       // What it holds is not known yet, whether it comes in now or later.
       if (request.peerId !== MASTER_ID) this.#desk.olderLocks.returned({ isMaster: false });
       this.#identity.receive(request, entrance);

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { chmod, cp, mkdir, readdir, readFile, rename, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
-import { AceBaseProcess } from '../support/acebase-process.js';
+import { AceBaseProcess, type AceBaseProcessOptions } from '../support/acebase-process.js';
 import { Cluster } from '../support/cluster.js';
 import { freePort } from '../support/free-port.js';
 import { isInFull, itInFull } from '../support/in-full.js';
@@ -74,11 +75,22 @@ async function sharedCluster() {
   return { cluster: shared.cluster, writer: await shared.writer };
 }
 
+/** What makes a process believe that it runs on another machine than the others. */
+const onOtherMachine = {
+  execArgv: ['--require', fileURLToPath(new URL('../support/other-machine.cjs', import.meta.url))],
+};
+
 /** A process that the server is to refuse; it is not closed with the others. */
-function intruder(cluster: Cluster, path: string, client: boolean, role: 'master' | 'worker' = 'worker') {
+function intruder(
+  cluster: Cluster,
+  path: string,
+  client: boolean,
+  role: 'master' | 'worker' = 'worker',
+  more: Partial<AceBaseProcessOptions> = {},
+) {
   const name = `${client ? 'our' : 'stock'} ${role} of ${path}`;
   const ipc = { host: 'localhost', port: cluster.server.port, role };
-  const started = new AceBaseProcess({ name, database: 'mydb', path, client, ipc });
+  const started = new AceBaseProcess({ name, database: 'mydb', path, client, ipc, ...more });
   onTestFinished(async () => {
     await started.kill();
   });
@@ -246,10 +258,39 @@ describe('two folders under one name', () => {
         expect(it.complaints).toContain(join(cluster.path, 'mydb.acebase'));
       }
       await writes;
-      for (const it of [master, worker]) expect(it.complaints).not.toMatch(/IPC_(CLOSED|REFUSED)/);
+      for (const it of [master, worker])
+        expect(it.complaints).not.toMatch(/IPC_(CLOSED_(?!CONNECT_AGAIN)|REFUSED)/);
       for (const it of intruders) await it.kill();
       expect(await worker.exists('by')).toBe(false);
       await expectIntact(cluster, worker);
     },
   );
+});
+
+describe('two folders under one name, after all lines of those who were there broke', () => {
+  // As between machines: the server does not see which files are open, and nobody can compare their numbers.
+  itInFull('belong to those who had it before, though a worker of the other one came meanwhile', async () => {
+    const cluster = await Cluster.startProcess({ options: { watchProcesses: false } });
+    onTestFinished(() => cluster.end());
+    const line = await LineProxy.start(cluster.server.port);
+    onTestFinished(() => line.close());
+    const [, worker] = await cluster.form(1, { client: true, port: line.port });
+    for (let n = 0; n < 10; n++) await worker.set(`list/before${n}`, n);
+    const other = await otherFolder();
+    const before = await hashOf(other);
+    line.target = await freePort();
+    line.cut();
+    const elsewhere = intruder(cluster, other, true, 'worker', onOtherMachine);
+    await elsewhere.ready();
+    const outcome = elsewhere.set('by/intruder', 1).catch(String);
+    await elsewhere.untilSent('lock-request');
+    const write = worker.set('meanwhile', 1);
+    line.target = cluster.server.port;
+    await elsewhere.untilComplains(/IPC_CLOSED_OTHER_FILE: This process has another database file/);
+    expect(await outcome).toContain('IPC_CLOSED_OTHER_FILE');
+    await write;
+    expect(await hashOf(other)).toBe(before);
+    expect(await worker.exists('by')).toBe(false);
+    await expectIntact(cluster, worker);
+  });
 });

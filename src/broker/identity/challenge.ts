@@ -6,8 +6,11 @@ import { type FolderAnswer, type FolderRequest, identify } from './identity-word
 /** Milliseconds after which another client is asked to write, if the last one has not answered. */
 export const WRITER_PATIENCE_MS = 2_000;
 
-/** Milliseconds after which newcomers are let in though nobody has written. */
-export const WRITING_MS = 10_000;
+/**
+ * Milliseconds after which newcomers are let in though nobody has written. Who stands still altogether is cut off by the heartbeat
+ * before that, as a rule, and compared when he is back.
+ */
+export const WRITING_MS = 60_000;
 
 /** Milliseconds in which newcomers must have read. A client without a folder waits for it for 60 s. */
 export const READING_MS = 70_000;
@@ -21,7 +24,7 @@ export type Verdict =
 /** What a challenge works with. */
 export interface ChallengeHost {
   readonly clock: Clock;
-  /** Whether the newcomers are at the door, and not peers. Its number is negative then. */
+  /** Whether the newcomers are at the door, and not peers. What they are asked has a negative number then. */
   readonly isAtDoor: boolean;
   /** Those whose file is that of the database, in the order in which they are asked. */
   references(): readonly CheckedClient[];
@@ -44,7 +47,7 @@ export class Challenge {
   readonly #newcomers = new Set<CheckedClient>();
   /** Who was asked to write, and of these, who cannot, and why. */
   readonly #asked = new Set<CheckedClient>();
-  readonly #failed = new Map<CheckedClient, string | 'no file'>();
+  readonly #failed = new Map<CheckedClient, string | 'has none' | 'is away'>();
   /** Who has written; or has a file open that is not at its path any more. */
   #reference: CheckedClient | undefined;
   #written: { readonly name: string; readonly nonce: string } | undefined;
@@ -83,9 +86,10 @@ export class Challenge {
 
   /** A client answers; answers to other challenges are ignored. */
   answer(client: CheckedClient, answer: FolderAnswer): void {
-    if (answer.id !== this.#id || this.#isOver) return;
-    if (this.#newcomers.has(client)) this.#read(client, answer);
-    else if (this.#asked.has(client)) this.#wrote(client, answer);
+    if (this.#isOver) return;
+    if (this.#newcomers.has(client)) {
+      if (answer.id === this.#newcomersId) this.#read(client, answer);
+    } else if (this.#asked.has(client) && answer.id === this.#id) this.#wrote(client, answer);
   }
 
   /** A client has no line any more. */
@@ -93,7 +97,7 @@ export class Challenge {
     if (this.#isOver) return;
     if (this.#newcomers.delete(client)) client.isInCheck = false;
     if (this.#newcomers.size === 0) this.end();
-    else if (this.isOpen && this.#asked.has(client)) this.#cannot(client, 'it went away');
+    else if (this.isOpen && this.#asked.has(client)) this.#cannot(client, 'is away');
   }
 
   /** Nothing more is decided. */
@@ -108,12 +112,16 @@ export class Challenge {
     this.#host.over();
   }
 
+  get #newcomersId(): number {
+    return this.#host.isAtDoor ? -this.#id : this.#id;
+  }
+
   #askNext(): void {
     this.#cancelPatience?.();
     const next = this.#host.references().find((it) => !this.#asked.has(it) && !this.#newcomers.has(it));
     if (next === undefined) {
       if (this.#failed.size < this.#asked.size) return;
-      const problems = [...this.#failed.values()].filter((why) => why !== 'no file');
+      const problems = [...this.#failed.values()].filter((why) => why !== 'has none' && why !== 'is away');
       if (problems.length > 0) this.#nobodyWrote(problems.join(', '));
       else this.#tryAgain();
       return;
@@ -126,15 +134,15 @@ export class Challenge {
   #wrote(client: CheckedClient, { written, isReplaced, file, problem }: FolderAnswer): void {
     // One that was slow, and in whose place another has written, has its file removed in the end.
     if (!this.isOpen) return;
-    if (isReplaced) this.#has(client, { id: this.#id, ask: 'tell' });
+    if (isReplaced) this.#has(client, { id: this.#newcomersId, ask: 'tell' });
     else if (file === undefined) {
       client.standing = 'fileless';
-      this.#cannot(client, 'no file');
+      this.#cannot(client, 'has none');
     } else if (written === undefined)
       this.#cannot(client, `it cannot write there (${problem ?? 'no reason given'})`);
     else {
       this.#written = written;
-      this.#has(client, { id: this.#id, ask: 'read', name: written.name });
+      this.#has(client, { id: this.#newcomersId, ask: 'read', name: written.name });
     }
   }
 

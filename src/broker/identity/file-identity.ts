@@ -8,6 +8,7 @@
 import type { Limits } from '../limits.js';
 import type { Incidents } from '../monitoring/incidents.js';
 import type { ArrivalRequest, Entrance } from '../peers/entrance.js';
+import { isSameSession } from '../peers/newcomer.js';
 import { isThere, type Peer } from '../peers/peer.js';
 import { MASTER_ID } from '../peers/peer-id.js';
 import type { Cancel, Clock, DatabaseFile, LogFields } from '../ports.js';
@@ -29,10 +30,10 @@ export interface FileIdentitySettings {
   dismiss(peer: Peer, cause: string): void;
   /** A peer may take part now. */
   accepted(peer: Peer): void;
-  /** A prior member was checked, and comes in. */
+  /** Who was at the door was checked, and comes in. */
   mayEnter(client: PriorMember): void;
-  /** Those who are there have another file than prior members: the database begins anew, with these. */
-  beginAnew(atDoor: readonly PriorMember[]): void;
+  /** Those who are there have another file than one that was a member before them: the database begins anew, with that one. */
+  beginAnew(client: PriorMember): void;
   /** Something was sent, or somebody was let in, outside of a call of a visitor. */
   settled(): void;
 }
@@ -61,9 +62,10 @@ export class FileIdentity {
         isUnknown: (client, why) => this.#warn(client, why),
         differs: (client, other) => this.#differs(client, other),
         mayEnter: (client) => settings.mayEnter(client),
-        prevails: (client, members, atDoor) => {
+        differsAtDoor: (client, other) => this.#refuseAtDoor(client, other),
+        prevails: (client, members) => {
           for (const member of members) this.#differs(member, client);
-          settings.beginAnew(atDoor);
+          settings.beginAnew(client);
         },
         isComparable: (peer) => this.#files.areAnySeenBeside(peer),
       },
@@ -80,12 +82,12 @@ export class FileIdentity {
     return this.#checks.since;
   }
 
-  /** Whether it was a member before all that are there, at an earlier server, and may have another file. */
-  isPriorMember(request: ArrivalRequest): boolean {
-    return this.#checks.isPriorMember(request);
+  /** Whether it was a member before, here or at an earlier server, and may have another file than those who are there. */
+  isToBeChecked(request: ArrivalRequest): boolean {
+    return this.#checks.isToBeChecked(request);
   }
 
-  /** Such a one is connected; whether it is let in, or the others have to go, is found out first. */
+  /** Such a one is connected; whether it is let in, or has to go, or the others have, is found out first. */
   receive(request: ArrivalRequest, entrance: Entrance): void {
     this.#checks.receive(request, entrance);
   }
@@ -180,15 +182,24 @@ export class FileIdentity {
 
   #sendAway(peer: Peer, file: string, others: string, isReplaced = false): void {
     const { database, dismiss } = this.#settings;
-    const what = isReplaced
-      ? `The file of ${database} was replaced while processes had it open. This process has ${file}; those that are connected have ${others}`
-      : `This process has another database file than those that are connected as ${database}: it has ${file}; those that are connected have ${others}`;
+    const what = explain(database, file, others, isReplaced);
     if (peer.session?.can('identify') === true) peer.outbox.say(refused('IPC_CLOSED_OTHER_FILE', what));
     // A client that can identify does not come back; nobody else who comes as the master is to pay for it.
     if (!peer.isMaster || peer.session?.can('identify') !== true) this.#sentAway.add(peer.id);
     const { id, address, process } = peer;
     this.#record({ peer: id, address, pid: process?.pid, file, others, isReplaced });
     dismiss(peer, 'it has another file');
+  }
+
+  #refuseAtDoor(client: PriorMember, other: CheckedClient): void {
+    const { database, peers, dismiss } = this.#settings;
+    const { request, address } = client;
+    const isReplaced = client.answer?.isReplaced === true || other.answer?.isReplaced === true;
+    const [file, others] = [client.describe(), other.describe()];
+    client.sendAway(explain(database, file, others, isReplaced));
+    this.#record({ peer: client.id, address, pid: request.process?.pid, file, others, isReplaced });
+    const known = peers.get(client.id);
+    if (known !== undefined && isSameSession(known, request)) dismiss(known, 'it has another file');
   }
 
   #turnedAway(request: ArrivalRequest, files: readonly DatabaseFile[], other: Peer): void {
@@ -217,4 +228,10 @@ export class FileIdentity {
       'it cannot be known whether all processes of this database have the same file',
     );
   }
+}
+
+function explain(database: string, file: string, others: string, isReplaced: boolean): string {
+  return isReplaced
+    ? `The file of ${database} was replaced while processes had it open. This process has ${file}; those that are connected have ${others}`
+    : `This process has another database file than those that are connected as ${database}: it has ${file}; those that are connected have ${others}`;
 }

@@ -1,6 +1,6 @@
 import type { ArrivalRequest, Entrance } from '../peers/entrance.js';
 import { isSameSession } from '../peers/newcomer.js';
-import type { Peer } from '../peers/peer.js';
+import { isPresent, type Peer } from '../peers/peer.js';
 import type { Cancel, Clock, DatabaseFile } from '../ports.js';
 import { Challenge, type Verdict } from './challenge.js';
 import { type CheckedClient, CheckedPeer } from './checked-client.js';
@@ -10,8 +10,11 @@ import { PriorMember } from './prior-member.js';
 /** Milliseconds that a client has to say which file it has. */
 export const TELLING_MS = 2_000;
 
-/** Milliseconds for which a prior member waits at the door at most: somewhat longer than others have to write. */
+/** Milliseconds for which somebody waits at the door at most; then he may come again. */
 export const AT_DOOR_MS = 12_000;
+
+/** How many sessions are kept of those who were turned back. */
+const MAX_PASSED = 1_000;
 
 /** What the checks work with. */
 export interface FolderChecksSettings {
@@ -31,10 +34,12 @@ export interface FolderChecksHost {
   isUnknown(client: CheckedClient, why: string): void;
   /** The client has another file. It is to be sent away. */
   differs(client: CheckedPeer, other: CheckedClient): void;
-  /** A prior member may come in. */
+  /** A client at the door may come in. */
   mayEnter(client: PriorMember): void;
-  /** It has another file than the members that are there: they are to be sent away, and all who are at the door let in. */
-  prevails(client: PriorMember, members: readonly CheckedPeer[], atDoor: readonly PriorMember[]): void;
+  /** A client at the door has. It is to be refused. */
+  differsAtDoor(client: PriorMember, other: CheckedClient): void;
+  /** It has another file than the members that are there, and was a member before them: they are to be sent away, and it let in. */
+  prevails(client: PriorMember, members: readonly CheckedPeer[]): void;
   /** Whether what the peer says of its file can be compared with that of a process that cannot say so itself. */
   isComparable(peer: Peer): boolean;
 }
@@ -43,19 +48,22 @@ export interface FolderChecksHost {
  * Which clients have the file of the database. Those who are there have it; a newcomer is challenged by one of them. While the
  * master has no file yet, newcomers wait until it has; a worker has none to lose, and is checked when there is one.
  *
- * After a restart of the server, whoever comes first need not be of those who were there. So who was a member earlier than all
- * that are there, as far as they can say so, is checked before it comes in, and if the files differ, the others have to go.
+ * Who was a member before goes on as such when it is back: it asks for locks, and answers. So it is checked before it comes in,
+ * unless it was compared with all that are there. If the files differ, those who were members earlier stay, here or at an earlier
+ * server, as far as they can say so: after a restart, whoever comes first need not be of those who were there.
  */
 export class FolderChecks {
   readonly #settings: FolderChecksSettings;
   readonly #host: FolderChecksHost;
   readonly #clients = new Map<Peer, CheckedPeer>();
-  /** Prior members that are not in yet. */
+  /** Who was a member before, and is not in yet. */
   readonly #atDoor = new Map<PriorMember, Cancel>();
   readonly #challenges = new Set<Challenge>();
   /** Those who were asked which file they have, since nobody can challenge them. */
   readonly #telling = new Map<CheckedPeer, { readonly id: number; readonly cancel: Cancel }>();
   readonly #begun: { readonly at: number; readonly priorUntil: number };
+  /** The sessions of those who were checked, and turned back at the door: they are told why when they come again. */
+  readonly #passed = new Set<string>();
   /** Since when the folder of the members has been that of the database, as those say who were members before. */
   #since = Number.POSITIVE_INFINITY;
   #lastId = 0;
@@ -72,23 +80,21 @@ export class FolderChecks {
     return Number.isFinite(this.#since) ? this.#since : this.#begun.at;
   }
 
-  /** Whether a prior member waits at the door. */
+  /** Whether somebody waits at the door. */
   get isHolding(): boolean {
     return this.#atDoor.size > 0;
   }
 
-  /** Whether it was a member before all that are there, and may have another file. */
-  isPriorMember(request: ArrivalRequest): boolean {
-    const { clock, peers } = this.#settings;
+  /** Whether it was a member before, and may have another file than those who are there. */
+  isToBeChecked(request: ArrivalRequest): boolean {
     const { client, peerId } = request;
-    const since = client?.folderSince;
-    if (since === undefined || client?.abilities.has('identify') !== true) return false;
-    // Those who were told of it here are no older than it.
-    if (since >= this.#since || since === this.#begun.at || clock.now() >= this.#begun.priorUntil)
-      return false;
-    const peer = peers.get(peerId);
-    if (peer !== undefined && isSameSession(peer, request)) return false;
-    return [...this.#clients.values()].some(({ peer: { isAccepted } }) => isAccepted);
+    if (client?.folderSince === undefined || !client.abilities.has('identify')) return false;
+    if (this.#passed.delete(client.session)) return false;
+    const peer = this.#settings.peers.get(peerId);
+    // All masters have one id.
+    const known = peer !== undefined && isSameSession(peer, request) ? peer : undefined;
+    if (known !== undefined && this.#clients.get(known)?.standing !== 'new') return false;
+    return [...this.#clients.keys()].some((other) => other !== known && other.isAccepted);
   }
 
   /** Such a one is connected, and checked before it comes in, while there is time for that. */
@@ -103,7 +109,12 @@ export class FolderChecks {
         this.#leftDoor(leaving);
         this.#settings.settled();
       },
+      turnedBack: (session) => {
+        if (this.#passed.size >= MAX_PASSED) this.#passed.clear();
+        this.#passed.add(session);
+      },
     });
+    client.isPrior = this.#isPrior(client);
     const cancel = clock.schedule(AT_DOOR_MS, () => {
       this.#leftDoor(client);
       client.sendBack();
@@ -111,6 +122,21 @@ export class FolderChecks {
     });
     this.#atDoor.set(client, cancel);
     this.#review();
+  }
+
+  /** Whether it was a member before all that are there: here, or at an earlier server. */
+  #isPrior(client: PriorMember): boolean {
+    const { clock, peers } = this.#settings;
+    const { request, folderSince } = client;
+    const peer = peers.get(request.peerId);
+    if (peer !== undefined && isSameSession(peer, request)) {
+      const [first] = [...this.#clients.keys()].filter((other) => other === peer || isPresent(other));
+      return first === peer;
+    }
+    // Those who were told of it here are no older than it.
+    return (
+      folderSince < this.#since && folderSince !== this.#begun.at && clock.now() < this.#begun.priorUntil
+    );
   }
 
   /** A peer is about to join the others. @returns whether it may take part at once */
@@ -183,6 +209,7 @@ export class FolderChecks {
   stop(): void {
     for (const client of [...this.#telling.keys()]) this.#forgetTelling(client);
     this.#clients.clear();
+    this.#passed.clear();
     for (const challenge of [...this.#challenges]) challenge.end();
     for (const client of this.#takeFromDoor()) client.turnAway();
   }
@@ -241,7 +268,7 @@ export class FolderChecks {
     }
     const { clock, settled } = this.#settings;
     const id = ++this.#lastId;
-    const challenge: Challenge = new Challenge(isAtDoor ? -id : id, {
+    const challenge: Challenge = new Challenge(id, {
       clock,
       settled,
       isAtDoor,
@@ -261,9 +288,10 @@ export class FolderChecks {
         return;
       case 'different':
         if (client instanceof CheckedPeer) this.#host.differs(client, verdict.other);
-        else if (client instanceof PriorMember) this.#prevails(client);
+        else if (client instanceof PriorMember) this.#differsAtDoor(client, verdict.other);
         return;
       case 'unknown':
+        this.#compareLater();
         this.#host.isUnknown(client, verdict.why);
         this.#accept(client);
         return;
@@ -275,8 +303,7 @@ export class FolderChecks {
   /** Nobody can challenge it. What it says may still show that it has another file than a process that cannot say so. */
   #letTell(client: CheckedPeer): void {
     if (client.file !== undefined || !this.#host.isComparable(client.peer)) {
-      // Those who are away have not been compared with it: they are, when they are back.
-      for (const other of this.#clients.values()) if (!other.isPresent) other.standing = 'new';
+      this.#compareLater();
       this.#accept(client);
       return;
     }
@@ -288,6 +315,11 @@ export class FolderChecks {
     client.isInCheck = true;
     this.#telling.set(client, { id, cancel });
     client.say(identify({ id, ask: 'tell' }));
+  }
+
+  /** Those who are away have not been compared with whom is accepted now: they are, before they come in again. */
+  #compareLater(): void {
+    for (const other of this.#clients.values()) if (!other.isPresent) other.standing = 'new';
   }
 
   #endTelling(client: CheckedPeer): void {
@@ -317,10 +349,16 @@ export class FolderChecks {
     this.#review();
   }
 
-  #prevails(client: PriorMember): void {
+  #differsAtDoor(client: PriorMember, other: CheckedClient): void {
+    if (!client.isPrior) {
+      this.#leftDoor(client);
+      this.#host.differsAtDoor(client, other);
+      return;
+    }
     const members = this.#referencesFor();
-    const atDoor = this.#takeFromDoor();
+    // The others have not been compared with it.
+    for (const waiting of this.#takeFromDoor()) if (waiting !== client) waiting.sendBack();
     for (const challenge of [...this.#challenges]) challenge.end();
-    this.#host.prevails(client, members, atDoor);
+    this.#host.prevails(client, members);
   }
 }

@@ -3,24 +3,28 @@ import { envelopeOf } from '../messages/envelope.js';
 import type { ArrivalRequest, Entrance, Visitor } from '../peers/entrance.js';
 import type { Cancel, Link } from '../ports.js';
 import { CheckedClient } from './checked-client.js';
-import { type FolderAnswer, parseAnswer } from './identity-words.js';
+import { type FolderAnswer, parseAnswer, refused } from './identity-words.js';
 
 /** What a prior member needs of the checks. */
 export interface PriorMemberHost {
   answered(client: PriorMember, answer: FolderAnswer): void;
   /** It went away while it was being checked. */
   left(client: PriorMember): void;
+  /** It was checked, and may not come in for another reason. It is told that when it comes again. */
+  turnedBack(session: string): void;
 }
 
 /**
- * A client that was a member of the database before those who are there now, at a server that is gone [PROTOCOL-14.9]. It is
- * connected, and not a peer yet: it has had no welcome, hears of nobody, and nobody hears of it, until it is known whose folder
- * is that of the database. Then it comes in, by the entrance that it is itself.
+ * A client that was a member of the database before, here or at a server that is gone, and was not compared with those who are
+ * there now [PROTOCOL-14.9]. It is connected, and not a peer yet: it has had no welcome, hears of nobody, and nobody hears of it,
+ * until it is known whose folder is that of the database. Then it comes in, by the entrance that it is itself.
  */
 export class PriorMember extends CheckedClient implements Entrance, Visitor {
   readonly request: ArrivalRequest;
   readonly #link: Link;
   readonly #host: PriorMemberHost;
+  /** Whether it was a member before all that are there. */
+  isPrior = false;
   #isHere = true;
   /** Who hears what it says, once it is a peer. */
   #visitor: Visitor | undefined;
@@ -66,12 +70,19 @@ export class PriorMember extends CheckedClient implements Entrance, Visitor {
 
   /** Its handshake was answered long ago: it is told why when it connects again. */
   refuse(_code: RefusalCode): void {
+    this.#host.turnedBack(this.request.client?.session ?? '');
     this.#link.close('IPC_CLOSED_CONNECT_AGAIN');
   }
 
   /** It was not found out in time: it may come as any other client does. */
   sendBack(): void {
     this.#link.close('IPC_CLOSED_CONNECT_AGAIN');
+  }
+
+  /** It has another file than those who are there. */
+  sendAway(reason: string): void {
+    this.say(refused('IPC_CLOSED_OTHER_FILE', reason));
+    this.#link.close('IPC_CLOSED_OTHER_FILE');
   }
 
   /** Nothing more will be decided. */

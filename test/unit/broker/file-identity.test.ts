@@ -103,6 +103,12 @@ function isAccepted(peer: ScriptedPeer): boolean {
   return session.accepted !== false || peer.received.includes('accepted');
 }
 
+/** Since when its folder has been that of the database, as the server told it. */
+function sinceOf(peer: ScriptedPeer): number {
+  const welcome = peer.received.find((text) => text.startsWith('welcome:'))?.slice(8) ?? '';
+  return (JSON.parse(welcome) as { session: { folderSince: number } }).session.folderSince;
+}
+
 /** How many frames of its session it has received. */
 const counted = (peer: ScriptedPeer): number =>
   peer.received.filter((text) => !/^(welcome:|identify:|stable:|accepted$)/.test(text)).length;
@@ -181,13 +187,14 @@ describe('clients that can say which file they have', () => {
   });
 
   it('are compared with the others when one that could not be is back', () => {
-    const first = client('worker1', A(), { session: 'session-of-the-first' });
+    const folder = A();
+    const first = client('worker1', folder);
     first.leaves();
-    const second = client('worker2', B());
+    const second = client('worker2', folder);
     expect(isAccepted(second)).toBe(true);
-    const back = client('worker1', A(), { session: 'session-of-the-first', received: 0 });
-    expect(back.closedWith).toBe('IPC_CLOSED_OTHER_FILE');
-    expect(second.closedWith).toBeUndefined();
+    const back = client('worker1', folder, { received: counted(first), folderSince: sinceOf(first) });
+    expect([isAccepted(back), isAccepted(second), ids()]).toEqual([true, true, ['worker1', 'worker2']]);
+    expect(back.received.slice(0, 2).map((text) => text.slice(0, 9))).toEqual(['identify:', 'welcome:{']);
   });
 
   it('are not checked again when they resume their session', () => {
@@ -223,6 +230,59 @@ describe('clients that can say which file they have', () => {
     expect(workers.map(isAccepted)).toEqual([true, true, true]);
     expect(isAccepted(other)).toBe(false);
     expect(nonces).toBe(1);
+  });
+});
+
+describe('members whose line broke', () => {
+  it.each([
+    ['goes', 'worker1'],
+    ['goes', '[master]'],
+  ])(
+    'keep the name: another folder that came meanwhile %s, and has said nothing to anybody (%s)',
+    (_, id) => {
+      const folder = A();
+      const first = client(id, folder);
+      const other = client('worker2', folder);
+      first.says('ready');
+      for (const member of [first, other]) member.leaves();
+      const intruder = client('worker3', B());
+      expect(isAccepted(intruder)).toBe(true);
+      intruder.tells(
+        { type: 'lock-request', id: 'r1', data: { path: '', tid: 't1', write: true } },
+        '[master]',
+      );
+      intruder.tells({ type: 'notification', data: { type: 'kit.new-key', key: 'a', index: 1 } });
+      const back = client(id, folder, { received: counted(first), folderSince: sinceOf(first) });
+      back.says('ready');
+      expect(intruder.closedWith).toBe('IPC_CLOSED_OTHER_FILE');
+      const late = client('worker2', folder, { received: counted(other), folderSince: sinceOf(other) });
+      expect([back, late].map(isAccepted)).toEqual([true, true]);
+      for (const member of [back, late])
+        expect(member.received.filter((text) => /worker3|lock-request|new-key/.test(text))).toEqual([]);
+    },
+  );
+
+  it('do not, if those who came meanwhile were members before them', () => {
+    const folder = A();
+    const first = client('worker1', folder);
+    first.leaves();
+    const second = client('worker2', B());
+    second.leaves();
+    const back = client('worker1', folder, { received: counted(first), folderSince: sinceOf(first) });
+    const again = client('worker2', B(), { received: counted(second), folderSince: sinceOf(second) });
+    expect([isAccepted(back), isAccepted(again)]).toEqual([true, false]);
+    expect(again.closedWith).toBe('IPC_CLOSED_OTHER_FILE');
+    expect(words(again)).toContain('/a/mydb.acebase');
+    expect(ids()).toEqual(['worker1']);
+  });
+
+  it('while it challenged somebody is compared with him when it is back', () => {
+    const folder = A();
+    const first = client('[master]', folder);
+    first.isReading = false;
+    const intruder = client('worker1', B());
+    const back = client('[master]', folder, { received: 0, folderSince: sinceOf(first) });
+    expect([isAccepted(back), intruder.closedWith]).toEqual([true, 'IPC_CLOSED_OTHER_FILE']);
   });
 });
 
@@ -284,7 +344,11 @@ describe('after a restart of the server', () => {
     expect(back.map(({ received }) => received)).toEqual([[], [], []]);
     intruder.read();
     expect(intruder.closedWith).toBe('IPC_CLOSED_OTHER_FILE');
-    expect(back.map(isAccepted)).toEqual([true, true, true]);
+    // The others have not been compared with the one that was first.
+    const again = back.map((it) =>
+      it.closedWith === 'IPC_CLOSED_CONNECT_AGAIN' ? prior(it.id, folder) : it,
+    );
+    expect(again.map(isAccepted)).toEqual([true, true, true]);
     expect(ids().sort()).toEqual(['[master]', 'worker1', 'worker2']);
   });
 
@@ -308,8 +372,8 @@ describe('after a restart of the server', () => {
     fresh.says('ready');
     const worker = prior('worker1', folder);
     expect(isAccepted(worker)).toBe(true);
-    const old = prior('[master]', folder);
-    expect(old.refusedWith).toBe('IPC_REFUSED_SECOND_MASTER');
+    expect(prior('[master]', folder).closedWith).toBe('IPC_CLOSED_CONNECT_AGAIN');
+    expect(prior('[master]', folder).refusedWith).toBe('IPC_REFUSED_SECOND_MASTER');
     expect(fresh.closedWith).toBeUndefined();
     expect(folder.checks.size).toBe(0);
     expect(ids()).toEqual(['[master]', 'worker1']);
@@ -341,7 +405,7 @@ describe('after a restart of the server', () => {
     const intruder = client('[master]', B());
     const master = prior('[master]', folder);
     lab.clock.advance(MASTER_TURN_MS + 1_000);
-    expect([master.isIn, master.refusedWith]).toEqual([false, undefined]);
+    expect([master.received, master.closedWith]).toEqual([[], undefined]);
     worker.isReading = true;
     worker.read();
     expect(intruder.closedWith).toBe('IPC_CLOSED_OTHER_FILE');
@@ -354,7 +418,7 @@ describe('after a restart of the server', () => {
       const folder = A();
       const worker = prior('worker1', folder);
       worker.isReading = false;
-      const master = prior('[master]', isSame ? folder : B(), { folderSince: LATELY });
+      const master = client('[master]', isSame ? folder : B());
       master.says('ready');
       worker.tells({ type: 'request', id: 'r1', data: { type: 'fst.allocate', records: 1 } }, '[master]');
       expect(master.messages('request')).toEqual([]);
@@ -381,7 +445,7 @@ describe('after a restart of the server', () => {
     expect(isAccepted(fresh)).toBe(true);
     fresh.says('ready');
     fresh.tells({ type: 'bye' });
-    expect([old.isIn, old.refusedWith]).toEqual([false, 'IPC_REFUSED_SECOND_MASTER']);
+    expect(old.closedWith).toBe('IPC_CLOSED_CONNECT_AGAIN');
   });
 
   it('a master that makes its file is waited for, and has to go when it has made another one', () => {
@@ -406,10 +470,9 @@ describe('after a restart of the server', () => {
     const frozen = client('worker1', A());
     frozen.isReading = false;
     const member = prior('worker2', A());
-    lab.clock.advance(WRITING_MS);
-    expect([isAccepted(frozen), isAccepted(member)]).toEqual([true, false]);
-    expect(lab.count('file-unknown')).toBe(1);
-    expect(ids()).toEqual(['worker1', 'worker2']);
+    lab.clock.advance(AT_DOOR_MS);
+    expect([isAccepted(frozen), member.closedWith]).toEqual([true, 'IPC_CLOSED_CONNECT_AGAIN']);
+    expect(ids()).toEqual(['worker1']);
   });
 
   it('a member that goes away while it is checked, or whose opponents do, leaves nothing behind', () => {
@@ -430,7 +493,8 @@ describe('after a restart of the server', () => {
   });
 
   it('a member that waits for a file that nobody makes is no prior one any more in the end', () => {
-    const intruder = client('[master]', new Folder('/b/mydb.acebase', 0));
+    const elsewhere = new Folder('/b/mydb.acebase', 0);
+    const intruder = client('[master]', elsewhere);
     const members = [prior('worker1', A()), prior('worker2', A())];
     lab.clock.advance(AT_DOOR_MS);
     expect(members.map(({ closedWith }) => closedWith)).toEqual([
@@ -439,7 +503,9 @@ describe('after a restart of the server', () => {
     ]);
     expect([isAccepted(intruder), ids()]).toEqual([true, ['[master]']]);
     const again = prior('worker3', A(), { received: undefined });
-    expect(again.received[0]).toContain('"accepted":false');
+    elsewhere.inode = 2;
+    intruder.says('ready');
+    expect([isAccepted(intruder), again.closedWith]).toEqual([true, 'IPC_CLOSED_OTHER_FILE']);
   });
 
   it('a member that waits is told to come back by a server that stops', () => {
@@ -453,20 +519,26 @@ describe('after a restart of the server', () => {
   it('members that come too late find those who have come meanwhile', () => {
     const first = client('worker1', B());
     lab.clock.advance(10_000);
-    const late = prior('[master]', A());
-    expect([isAccepted(first), isAccepted(late)]).toEqual([true, false]);
+    for (const late of [prior('[master]', A()), prior('worker2', A())]) {
+      expect([isAccepted(first), late.closedWith]).toEqual([true, 'IPC_CLOSED_OTHER_FILE']);
+      expect(words(late)).toContain('/b/mydb.acebase');
+      // It goes on as a member until then, and must not be heard.
+      expect(late.received.some((text) => text.startsWith('welcome:'))).toBe(false);
+    }
+    expect(ids()).toEqual(['worker1']);
   });
 
   it('who was accepted here goes first nowhere here, by another line or another id', () => {
     const folder = A();
     const first = client('worker1', folder);
-    const welcome = JSON.parse(first.received[0]?.slice(8) ?? '') as { session: { folderSince: number } };
-    const { folderSince } = welcome.session;
+    const folderSince = sinceOf(first);
     first.leaves();
     const back = client('worker1', folder, { received: 0, folderSince });
     const other = client('worker2', folder, { folderSince });
-    expect([back, other].map(({ received }) => received[0]?.slice(0, 8))).toEqual(['welcome:', 'welcome:']);
+    expect(back.received[0]).toContain('welcome:');
     expect([back, other].map(isAccepted)).toEqual([true, true]);
+    const another = client('worker3', B(), { folderSince });
+    expect([another.closedWith, ids()]).toEqual(['IPC_CLOSED_OTHER_FILE', ['worker1', 'worker2']]);
   });
 });
 
@@ -591,6 +663,16 @@ describe('somebody who cannot challenge', () => {
     frozen.read();
     expect(folder.checks.size).toBe(0);
     expect(awake.closedWith).toBeUndefined();
+  });
+
+  it('since it stands still for long, and is alone, is waited for', () => {
+    const first = client('[master]', A());
+    first.isReading = false;
+    const newcomer = client('worker1', B());
+    lab.clock.advance(20_000);
+    expect(isAccepted(newcomer)).toBe(false);
+    first.read();
+    expect([isAccepted(first), newcomer.closedWith]).toEqual([true, 'IPC_CLOSED_OTHER_FILE']);
   });
 
   it('keeps nobody waiting for ever, if nobody else is there', () => {
