@@ -267,9 +267,10 @@ describe('two folders under one name', () => {
   );
 });
 
-describe('two folders under one name, after all lines of those who were there broke', () => {
-  // As between machines: the server does not see which files are open, and nobody can compare their numbers.
-  itInFull('belong to those who had it before, though a worker of the other one came meanwhile', async () => {
+// As between machines: the server does not see which files are open, and nobody can compare their numbers.
+itInFull(
+  'a folder belongs to those who had it before, though all their lines broke and a worker of another one came meanwhile',
+  async () => {
     const cluster = await Cluster.startProcess({ options: { watchProcesses: false } });
     onTestFinished(() => cluster.end());
     const line = await LineProxy.start(cluster.server.port);
@@ -292,5 +293,5 @@ describe('two folders under one name, after all lines of those who were there br
     expect(await hashOf(other)).toBe(before);
     expect(await worker.exists('by')).toBe(false);
     await expectIntact(cluster, worker);
-  });
-});
+  },
+);
