@@ -1,10 +1,13 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
+import type { WebSocket } from 'ws';
 import { chromiumPath } from '../../support/chromium-path.js';
 import { Cluster } from '../../support/cluster.js';
+import { join } from '../../support/conversation.js';
 import { DashboardPage } from '../../support/dashboard-page.js';
 import { itInFull } from '../../support/in-full.js';
 import { knownOptions } from '../../support/known-options.js';
 import { serve } from '../../support/served.js';
+import { ServerProcess } from '../../support/server-process.js';
 
 const urlOf = ({ port }: { readonly port: number }) => `http://localhost:${port}/`;
 
@@ -19,36 +22,84 @@ async function watched<N extends 0 | 2>(workers: N, options: Readonly<Record<str
 }
 
 describe.runIf(chromiumPath !== undefined)('the dashboard, of a real cluster', () => {
-  it('shows who is connected, who holds a lock, who waits for it, who was killed, and that there is no master', async () => {
-    const { members, dashboard } = await watched(2, { reconnectGrace: '1s' });
-    const [master, holder, waiter] = members;
-    const [holderId, waiterId] = await Promise.all([holder.ready(), waiter.ready()]);
-    await dashboard.sees('All is well');
-    for (const id of ['[master]', holderId, waiterId]) await dashboard.row(/peers/, id).waitFor();
+  // In `npm test` others speak for AceBase: what the server says of real processes, monitoring/status.test.ts shows.
+  itInFull(
+    'shows real processes: who is connected, who holds a lock, who waits for it, who was killed',
+    async () => {
+      const { members, dashboard } = await watched(2, { reconnectGrace: '1s' });
+      const [master, holder, waiter] = members;
+      const [holderId, waiterId] = await Promise.all([holder.ready(), waiter.ready()]);
+      await dashboard.sees('All is well');
+      for (const id of ['[master]', holderId, waiterId]) await dashboard.row(/peers/, id).waitFor();
 
-    await waiter.set('counter', 0);
+      await waiter.set('counter', 0);
+      await dashboard.sees('No worker holds a lock');
+      await holder.hold('counter');
+      // For a moment, it may be shown with more than one.
+      await dashboard.row(/Locks/, holderId).getByText('held').first().waitFor();
+      const waiting = waiter.transaction('counter', { increment: 1 });
+      await dashboard.row(/Locks/, waiterId).getByText('waits').waitFor();
+      // The rule of the banner: a request that waits for 5 s.
+      await dashboard.page.getByRole('heading', { name: /wait/ }).filter({ hasText: holderId }).waitFor();
+      expect(await dashboard.page.title()).toBe('(!) mydb_data · AceBase IPC server');
+
+      await holder.kill();
+      expect(await waiting).toBe(1);
+      await dashboard.sees('No worker holds a lock');
+      await dashboard.sees('Recovered:');
+      await dashboard.row(/peers/, holderId).waitFor({ state: 'detached' });
+      const went = dashboard.page.getByRole('listitem').filter({ hasText: holderId });
+      await went.getByText('went', { exact: true }).waitFor();
+      expect(await dashboard.row(/peers/, waiterId).count()).toBe(1);
+
+      await master.kill();
+      // It asks for a lock that nobody grants; the answer may be an error of its own.
+      waiter.set('counter', 1).catch(() => undefined);
+      await dashboard.page.getByRole('heading', { name: /no master/ }).waitFor();
+      await dashboard.sees('See whether the process with role "master" runs');
+      expect(await dashboard.violations()).toEqual([]);
+    },
+  );
+
+  it('shows who is connected, who holds a lock, who waits for it, who is lost, and that there is no master', async () => {
+    const options = await knownOptions({ reconnectGrace: '1s', masterSettle: 0, watchProcesses: false });
+    const server = await ServerProcess.start({ options });
+    onTestFinished(() => void server.kill());
+    const dashboard = await DashboardPage.open(urlOf(server));
+    const [master, holder, waiter] = await Promise.all(
+      ['[master]', 'worker01', 'worker02'].map((id) => join(server, id)),
+    );
+    await dashboard.sees('All is well');
+    for (const id of ['[master]', 'worker01', 'worker02']) await dashboard.row(/peers/, id).waitFor();
     await dashboard.sees('No worker holds a lock');
-    await holder.hold('counter');
-    // For a moment, it may be shown with more than one.
-    await dashboard.row(/Locks/, holderId).getByText('held').first().waitFor();
-    const waiting = waiter.transaction('counter', { increment: 1 });
-    await dashboard.row(/Locks/, waiterId).getByText('waits').waitFor();
+
+    const lock = { path: 'counter', tid: 't', write: true, comment: 'node.update' };
+    const ask = (peer: WebSocket | undefined, from: string) => {
+      const request = { type: 'lock-request', from, to: '[master]', id: '1', data: lock };
+      peer?.send(`to:[master];${JSON.stringify(request)}`);
+    };
+    master?.on('message', (data) => {
+      // It grants the first one, and lets the other one wait.
+      if (!String(data).includes('"from":"worker01"') || !String(data).includes('lock-request')) return;
+      const answer = { type: 'lock-result', from: '[master]', to: 'worker01', id: '1', ok: true };
+      master.send(`to:worker01;${JSON.stringify({ ...answer, data: { ...lock, id: 1 } })}`);
+    });
+    ask(holder, 'worker01');
+    await dashboard.row(/Locks/, 'worker01').getByText('held').first().waitFor();
+    ask(waiter, 'worker02');
+    await dashboard.row(/Locks/, 'worker02').getByText('waits').waitFor();
     // The rule of the banner: a request that waits for 5 s.
-    await dashboard.page.getByRole('heading', { name: /wait/ }).filter({ hasText: holderId }).waitFor();
+    await dashboard.page.getByRole('heading', { name: /wait/ }).filter({ hasText: 'worker01' }).waitFor();
     expect(await dashboard.page.title()).toBe('(!) mydb_data · AceBase IPC server');
 
-    await holder.kill();
-    expect(await waiting).toBe(1);
-    await dashboard.sees('No worker holds a lock');
+    holder?.terminate();
     await dashboard.sees('Recovered:');
-    await dashboard.row(/peers/, holderId).waitFor({ state: 'detached' });
-    const went = dashboard.page.getByRole('listitem').filter({ hasText: holderId });
+    await dashboard.row(/peers/, 'worker01').waitFor({ state: 'detached' });
+    const went = dashboard.page.getByRole('listitem').filter({ hasText: 'worker01' });
     await went.getByText('went', { exact: true }).waitFor();
-    expect(await dashboard.row(/peers/, waiterId).count()).toBe(1);
+    expect(await dashboard.row(/peers/, 'worker02').count()).toBe(1);
 
-    await master.kill();
-    // It asks for a lock that nobody grants; the answer may be an error of its own.
-    waiter.set('counter', 1).catch(() => undefined);
+    master?.terminate();
     await dashboard.page.getByRole('heading', { name: /no master/ }).waitFor();
     await dashboard.sees('See whether the process with role "master" runs');
     expect(await dashboard.violations()).toEqual([]);
