@@ -15,26 +15,11 @@ export interface Pm2Words {
 const ECOSYSTEM = 'ecosystem.config.js';
 const SETTINGS = 'ipc.json';
 
-const MASTER = 'start-db-master.js';
-
-/** With the client a new master waits for its turn by itself: a reload starts it before the old one ends, and the pause is shorter. */
-const MASTER_APP = "{ ...everyApp, name: 'db-master', script: 'start-db-master.js' },";
-const OVERLAPPING_MASTER_APP = `{
-      ...everyApp,
-      name: 'db-master',
-      script: 'start-db-master.js',
-      exec_mode: 'cluster', // one instance: a reload starts the new master before the old one ends
-      instances: 1,
-    },`;
-const READY_WITH_FILE = "  db.ready(() => process.send('ready'));";
-const READY_TO_TAKE_OVER = `  // It opens the file when it is let in: when the master before it has left.
-  process.send('ready');`;
-
 const PROGRAMS = [
   ECOSYSTEM,
   SETTINGS,
   'ipc-settings.js',
-  MASTER,
+  'start-db-master.js',
   'start-db-server.js',
   'end-with-connection.js',
   'release-clients.js',
@@ -53,8 +38,7 @@ export function pm2Files({ database, folder, tls }: Pm2Words): readonly NewFile[
   const ecosystem = replaced(files.get(ECOSYSTEM) ?? '', [
     ["process.env.DB_NAME ?? 'mydb'", `process.env.DB_NAME ?? '${database}'`],
   ]);
-  files.set(ECOSYSTEM, replaced(ecosystem, [[MASTER_APP, OVERLAPPING_MASTER_APP]]));
-  files.set(MASTER, replaced(files.get(MASTER) ?? '', [[READY_WITH_FILE, READY_TO_TAKE_OVER]]));
+  files.set(ECOSYSTEM, ecosystem);
   if (tls) {
     const settings = { ...JSON.parse(files.get(SETTINGS) ?? '{}'), ...SECURE };
     files.set(SETTINGS, `${JSON.stringify(settings, undefined, 2)}\n`);
