@@ -2,7 +2,7 @@
 
 import './node-check.js';
 
-export type { HeldLock, LockTable, WaitingLock } from './broker/locks/lock-ledger.js';
+export type { HeldLock, LockList, RootState, WaitingLock } from './broker/locks/lock-report.js';
 export type { KeptMail, ReportedState } from './broker/monitoring/survey.js';
 export type { TimelineEntry } from './broker/monitoring/timeline.js';
 export type { PeerInfo } from './broker/peers/entrance.js';

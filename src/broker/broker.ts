@@ -1,7 +1,7 @@
 import { ByteBudget } from './byte-budget.js';
 import { Database } from './database.js';
 import type { Limits } from './limits.js';
-import type { LockTable } from './locks/lock-ledger.js';
+import type { LockList } from './locks/lock-report.js';
 import type { DatabaseCounters } from './monitoring/database-counters.js';
 import { Histories } from './monitoring/histories.js';
 import { Incidents } from './monitoring/incidents.js';
@@ -89,8 +89,8 @@ export class Broker {
   }
 
   /** Who holds locks of a database, and who waits for one. */
-  locks(database: string): LockTable {
-    return this.#databases.get(database)?.survey.locks() ?? { held: [], waiting: [] };
+  locks(database: string): LockList {
+    return this.#databases.get(database)?.survey.locks() ?? { root: undefined, held: [], waiting: [] };
   }
 
   /** Every database that has peers, in numbers. */

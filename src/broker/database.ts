@@ -5,6 +5,7 @@ import { FileNews } from './file/file-news.js';
 import { FileIdentity } from './identity/file-identity.js';
 import type { PriorMember } from './identity/prior-member.js';
 import type { Limits } from './limits.js';
+import { LockService } from './locks/lock-service.js';
 import { MasterAbsence } from './masters/master-absence.js';
 import { MasterDesk } from './masters/master-desk.js';
 import { MasterSeat } from './masters/master-seat.js';
@@ -69,6 +70,7 @@ export class Database {
   readonly #seat: MasterSeat;
   readonly #delivery: Delivery;
   readonly #news: FileNews;
+  readonly #locks: LockService;
   readonly #desk: MasterDesk;
   readonly #masterAbsence: MasterAbsence;
   readonly #absences: Absences;
@@ -81,10 +83,12 @@ export class Database {
   /** How it is, for people to read and for metrics. */
   readonly survey: Survey;
 
-  constructor(name: string, settings: DatabaseSettings) {
+  constructor(name: string, given: DatabaseSettings) {
     this.name = name;
+    const clock = settlingClock(given.clock, () => this.#cutOffOverdue());
+    const settings = { ...given, clock };
     this.#settings = settings;
-    const { clock, limits, history } = settings;
+    const { limits, history } = settings;
     this.#book = new GuestBook({ ...settings, database: name });
     this.#host = {
       receive: (sender, frame) => this.#hear(sender, frame),
@@ -122,16 +126,19 @@ export class Database {
     this.#masterAbsence = new MasterAbsence(halls);
     const rooms = { ...halls, news: new FileNews(halls) };
     this.#news = rooms.news;
-    const sent = (): void => this.#cutOffOverdue();
-    this.#desk = new MasterDesk({ ...rooms, sent });
+    this.#locks = new LockService({
+      ...rooms,
+      masterIsStuck: (master) => this.#succession.sendAway(master),
+    });
+    const locks = this.#locks;
+    this.#desk = new MasterDesk({ ...rooms, locks });
     this.#succession = new Succession({
       ...rooms,
       desk: this.#desk,
       dismiss: (master, cause, code) => this.#depart(master, cause, code),
-      sent,
     });
     this.#absences = new Absences(
-      { ...common, desk: this.#desk, goneIds: this.#goneIds },
+      { ...common, locks, goneIds: this.#goneIds },
       {
         left: (worker, cause) => this.#isAway(worker, cause),
         depart: (worker, cause) => this.#depart(worker, cause, undefined),
@@ -146,8 +153,8 @@ export class Database {
     });
     const desk = this.#desk;
     const identity = this.#identity;
-    this.#switch = new Switch({ ...rooms, desk, identity, goodbye: (peer) => this.#goodbye(peer) });
-    this.survey = new Survey({ ...halls, desk, history, book: this.#book });
+    this.#switch = new Switch({ ...rooms, desk, locks, identity, goodbye: (peer) => this.#goodbye(peer) });
+    this.survey = new Survey({ ...halls, desk, locks, history, book: this.#book });
   }
 
   /** Whether nobody is connected, or at the door. What was remembered must then be forgotten: the file may be replaced. */
@@ -186,7 +193,7 @@ export class Database {
     else if (this.#identity.refuses(request)) entrance.refuse('IPC_REFUSED_OTHER_FILE');
     else if (this.#identity.isToBeChecked(request)) {
       // What it holds is not known yet, whether it comes in now or later.
-      if (request.peerId !== MASTER_ID) this.#desk.olderLocks.returned({ isMaster: false });
+      this.#locks.claims.isAtDoor(request.peerId);
       this.#identity.receive(request, entrance);
     } else if (!this.#identity.isToBeHeld(request)) return this.#enter(request, entrance);
     else {
@@ -215,7 +222,7 @@ export class Database {
       this.#evict(older, 'another master came');
       older = undefined;
     }
-    const isTooLate = older === undefined && this.#desk.olderLocks.isTooLate(request);
+    const isTooLate = older === undefined && this.#locks.claims.isTooLate(request);
     if (isTooLate || this.#goneIds.has(request.peerId)) {
       entrance.refuse('IPC_REFUSED_PEER_GONE');
     } else if (older === undefined && this.#peers.size >= this.#settings.limits.maxPeers) {
@@ -264,6 +271,7 @@ export class Database {
     this.#stability.stop();
     this.#parkingLot.close();
     this.#farewells.close();
+    this.#locks.stop();
     this.#desk.stop();
     this.#masterAbsence.stop();
     this.#absences.close();
@@ -293,7 +301,7 @@ export class Database {
     if (peer.session === undefined) this.#delivery.send(peer, welcome(limits.maxPayload));
     else peer.outbox.say(greetingOf(peer.session, { resumed: false, isAccepted, folderSince }, limits));
     this.#peers.set(peer.id, peer);
-    if (peer.session?.isReturning === true) this.#desk.olderLocks.returned(peer);
+    this.#locks.claims.came(peer);
     this.#heartbeat.start();
     this.#hasCome(peer, 'connected');
     return true;
@@ -335,7 +343,7 @@ export class Database {
       peer.outbox.attach(link, welcome(limits.maxPayload));
       this.#hasCome(peer, 'connected again');
     }
-    this.#desk.cameBack(peer);
+    this.#locks.isBack(peer);
   }
 
   #hasCome(peer: Peer, how: 'connected' | 'connected again'): void {
@@ -377,6 +385,7 @@ export class Database {
     this.#farewells.acknowledge(peer, token);
     this.#seat.acknowledge(peer, token);
     this.#desk.proof.acknowledge(peer, token);
+    this.#locks.acknowledge(peer, token);
   }
 
   #goodbye(peer: Peer): void {
@@ -423,6 +432,7 @@ export class Database {
 
   #isAway(peer: Peer, cause: string): void {
     peer.state = 'away';
+    this.#locks.isAway(peer);
     this.#book.lostLine(peer, cause);
     this.#identity.isAway(peer);
     this.#news.forgetIfAlone();
@@ -478,6 +488,7 @@ export class Database {
       successor?.admit();
     } else if (!peer.isMaster) {
       this.#succession.workerLeft(peer);
+      this.#locks.isGone(peer);
       this.#desk.gone(peer);
     }
     this.#masterAbsence.review();
@@ -492,4 +503,17 @@ export class Database {
     this.#identity.left(peer);
     this.#book.went(peer, cause, this.#peers.size, wasPresent);
   }
+}
+
+/** A clock that settles what each of its callbacks has caused. */
+function settlingClock(clock: Clock, settle: () => void): Clock {
+  return {
+    now: () => clock.now(),
+    wallTime: () => clock.wallTime(),
+    schedule: (milliseconds, callback) =>
+      clock.schedule(milliseconds, () => {
+        callback();
+        settle();
+      }),
+  };
 }

@@ -30,8 +30,6 @@ export interface Limits {
   readonly lockTimeout: number;
   /** Milliseconds for which a read is held back at most while a write waits; 0: never. */
   readonly readerDelay: number;
-  /** Whether locks of the gone are given back, and a new master is kept from granting over old ones. */
-  readonly lockRecovery: boolean;
 }
 
 /** What a request that waits for its turn counts beside its message, in bytes: about a third of what Node takes for it. */
@@ -40,8 +38,11 @@ export const WAITING_REQUEST_BYTES = 128;
 /** Requests that are failed in one turn when no master has come for them in time; the rest follows in the next one. */
 export const MAX_FAILED_AT_ONCE = 1_000;
 
-/** Milliseconds beyond `lockTimeout` after which a lock of an old master counts for nothing. */
-export const LOCK_TIMEOUT_MARGIN_MS = 1_000;
+/** Milliseconds after which a master that cannot say that it wants its turn gets it. */
+export const MASTER_TURN = 25;
+
+/** Milliseconds after which a master that answers pings, and not the first request for the root lock, is started afresh. */
+export const DEAD_ROOT_MS = 2_000;
 
 /** Milliseconds after which it is said that requests wait and no master is connected. */
 export const MASTER_MISSING_WARNING_MS = 10_000;

@@ -6,6 +6,7 @@
 import type { Delivery } from './delivery.js';
 import type { FileNews } from './file/file-news.js';
 import type { FileIdentity } from './identity/file-identity.js';
+import type { LockService } from './locks/lock-service.js';
 import type { MasterDesk } from './masters/master-desk.js';
 import type { MasterSeat } from './masters/master-seat.js';
 import {
@@ -41,6 +42,7 @@ export interface SwitchSettings {
   readonly delivery: Delivery;
   readonly news: FileNews;
   readonly desk: MasterDesk;
+  readonly locks: LockService;
   readonly identity: Pick<FileIdentity, 'ready' | 'answer'>;
   readonly incidents: Incidents;
   readonly counters: DatabaseCounters;
@@ -76,13 +78,8 @@ export class Switch {
         this.#settings.identity.ready(sender);
         if (sender.isAccepted) this.#settings.seat.ready(sender);
         return true;
-      case 'cleared':
-        if (sender.session === undefined) return this.#refuseFrame(sender, frame);
-        this.#tallies.session.came(frame.length);
-        sender.session.hasCleared = true;
-        return true;
       case 'claim':
-        if (!this.#settings.desk.olderLocks.claim(sender, frame)) return this.#refuseFrame(sender, frame);
+        if (!this.#settings.locks.claims.claim(sender, frame)) return this.#refuseFrame(sender, frame);
         this.#tallies.session.came(frame.length);
         return true;
       case 'identity':
@@ -116,11 +113,13 @@ export class Switch {
 
   /** Something for the master, that may be absent or settling. */
   #toMaster(sender: Peer, type: MessageType, message: Uint8Array): boolean {
-    const { seat, delivery, desk } = this.#settings;
+    const { seat, delivery, desk, locks } = this.#settings;
     if (isMasterRequest(type)) {
       if (sender.isMaster) return this.#undeliverable(sender, type);
       if (this.#asksInVain(sender)) return true;
-      if (!desk.ask(sender, type, message)) return this.#dropFrame(sender, message);
+      const isTaken = type === 'request' ? desk.ask(sender, message) : locks.receive(sender, type, message);
+      if (!isTaken) return this.#dropFrame(sender, message);
+      if (seat.master === undefined) desk.isAwaited();
       this.#tallies[type].goes(message.length, 1);
       return true;
     }

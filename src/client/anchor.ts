@@ -15,7 +15,6 @@ export interface GrantedLock {
   readonly write: boolean;
   readonly expires: number;
   readonly comment: string;
-  readonly epoch?: string;
 }
 
 /** A lock that the master granted, and those that were granted in this process under it. It goes back when the last one ends. */

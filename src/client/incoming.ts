@@ -1,6 +1,7 @@
 /** What comes from other peers, and what it means here. */
 
 import { basename } from 'node:path';
+import { SERVER_ID } from '../broker/peers/peer-id.js';
 import type { Cancel } from '../broker/ports.js';
 import { systemClock } from '../platform/clock.js';
 import { type LockDetails, loggerOf, type Message, type RemoteIPCPeer, type RootAddress } from './acebase.js';
@@ -84,6 +85,8 @@ export class Incoming {
    */
   expectPeersAnew(milliseconds: number): void {
     const { ipc } = this.#settings;
+    // Of the server that is gone: the new one asks for its own.
+    this.#releaseLocksOf(SERVER_ID);
     this.#unseen = new Set([
       ...ipc.peers.map(({ id }) => id),
       ...ipc._locks.map(({ request }) => this.#holders.get(request)).filter((id) => id !== undefined),

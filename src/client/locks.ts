@@ -117,7 +117,6 @@ export class WorkerLocks {
       path: granted.path,
       write: granted.write,
       comment: granted.comment,
-      epoch: granted.epoch,
     }));
   }
 

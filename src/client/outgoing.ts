@@ -9,8 +9,6 @@ import type { AfterRestart, Frame } from './sent-frames.js';
 export interface OutgoingSettings {
   readonly classes: ValueClasses;
   readonly eventNumbers: EventNumbers;
-  /** The session of this client. */
-  session(): string;
   /** Whether values are encoded at all. */
   hasValues(): boolean;
   /** Whether a message may leave with the next one. */
@@ -76,7 +74,7 @@ function afterRestart(message: Message): AfterRestart {
   }
 }
 
-function withMarks(message: Message, { eventNumbers, session, hasValues }: OutgoingSettings): Message {
+function withMarks(message: Message, { eventNumbers, hasValues }: OutgoingSettings): Message {
   switch (message.type) {
     case 'hello':
       return { ...message, can: hasValues() ? ['values', 'counted'] : ['counted'] };
@@ -84,10 +82,6 @@ function withMarks(message: Message, { eventNumbers, session, hasValues }: Outgo
       return { ...message, counted: true };
     case 'event':
       return { ...message, nr: eventNumbers.next() };
-    case 'lock-result':
-      return message.ok === true
-        ? { ...message, data: { ...(message.data as object), epoch: session() } }
-        : message;
     default:
       return message;
   }

@@ -171,7 +171,6 @@ export class RemotePeer {
     this.#outgoing = {
       classes: settings.classes,
       eventNumbers: this.#eventNumbers,
-      session: () => this.#position.id,
       hasValues: () => settings.has('values'),
       canWait: (message) => this.#patient.has(message),
       understands: (peerId) => this.#incoming.understandsValues(peerId),
@@ -288,10 +287,7 @@ export class RemotePeer {
   }
 
   #beforeGoodbye(): void {
-    const { isMaster, _exiting, _locks } = this.#ipc;
     this.#locks.giveBackIdle();
-    // AceBase waits for that, and grants no more.
-    if (isMaster && _exiting && _locks.length === 0 && this.#hasSessions) this.#outflow.say('cleared');
   }
 
   #isToBeSent(message: Message): boolean {
@@ -385,8 +381,9 @@ export class RemotePeer {
       if (!this.#ipc.isMaster) this.#view.missedNews();
       return;
     }
-    const claims = hasSessions && !this.#ipc.isMaster ? this.#locks.claims() : [];
-    const given = this.#outflow.takeForNewServer(claims.length > 0 ? claimOf(claims) : undefined);
+    const held = this.#ipc.isMaster ? [] : this.#locks.claims();
+    const peers = this.#ipc.peers.map(({ id }) => id);
+    const given = this.#outflow.takeForNewServer(hasSessions ? claimOf({ held, peers }) : undefined);
     for (const id of given) this.#ipc._requests.get(id)?.resolve({ ok: true });
     this.#view.missedNews();
     this.#incoming.expectPeersAnew(grace);

@@ -203,15 +203,6 @@ export const optionsSchema = z.strictObject({
     { min: 1, max: 1_000_000, default: 20_000 },
     { ...limits, unit: 'connections', description: 'connections at one time' },
   ),
-  lockRecovery: described(z.boolean().default(true), {
-    ...limits,
-    form: 'boolean',
-    unit: 'true or false',
-    description:
-      'give back locks of processes that are gone, and fence a new master; --no-lock-recovery turns it off',
-    allowed: 'true or false',
-    defaultText: 'true',
-  }),
   watchProcesses: described(z.boolean().default(true), {
     ...limits,
     form: 'boolean',

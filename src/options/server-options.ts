@@ -58,11 +58,6 @@ export interface ServerOptions {
   /** TCP connections at one time. Default: 20,000. */
   readonly maxConnections?: number | `${number}` | undefined;
   /**
-   * Whether the server gives back locks of processes that are gone, and lets a new master grant nothing that contradicts a
-   * lock of the last one. Default: true.
-   */
-  readonly lockRecovery?: boolean | undefined;
-  /**
    * Whether the server looks, on Linux, if the process behind a broken connection from the same machine has ended: then its
    * locks go back at once, and not after `reconnectGrace`. Default: true.
    */

@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import packageJson from '../../package.json' with { type: 'json' };
 import { Broker } from '../broker/broker.js';
 import { ByteBudget } from '../broker/byte-budget.js';
-import type { LockTable } from '../broker/locks/lock-ledger.js';
+import type { LockList } from '../broker/locks/lock-report.js';
 import type { PeerInfo } from '../broker/peers/entrance.js';
 import type { Logger } from '../broker/ports.js';
 import { IPCError, type RefusalCode } from '../errors.js';
@@ -234,7 +234,7 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
    * What the master locks for itself never passes the server, and is not among them. Empty lists for a database that
    * nobody is connected to.
    */
-  locks(database: string): LockTable {
+  locks(database: string): LockList {
     return this.#broker.locks(database);
   }
 

@@ -114,9 +114,8 @@ export class World {
 
   /** The next server lets a master that it takes for the one before grant at once. */
   #lookForUntoldLocks(): void {
-    const isAnyOrphaned = this.broker.locks(DATABASE).held.some(({ state }) => state === 'orphaned');
     const isAnyUntold = this.checks.beliefs.isHeldAbsentSince(this.lastMasterEnded ?? 0);
-    if ((isAnyOrphaned || isAnyUntold || this.#isIncomplete()) && this.broker.hasPeer(DATABASE, '[master]')) {
+    if ((isAnyUntold || this.#isIncomplete()) && this.broker.hasPeer(DATABASE, '[master]')) {
       this.checks.verdicts.tear('the server was lost while a lock of the master before the last was held');
     }
   }

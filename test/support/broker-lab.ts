@@ -27,7 +27,6 @@ const LIMITS: Limits = {
   maxOutstandingRequests: 10_000,
   lockTimeout: 120_000,
   readerDelay: 100,
-  lockRecovery: true,
 };
 
 /** A line whose other end can be made to stop reading. Pings are answered when the other end reads. */
@@ -127,16 +126,12 @@ export class ScriptedPeer implements Link {
   }
 }
 
-/** A lock that a master grants. */
+/** A lock that a worker asks for. */
 export interface LockDetails {
   readonly requestId: string;
-  /** The number that the master gives it. */
-  readonly lockId: number;
   /** Its transaction. */
   readonly tid: string;
   readonly write: boolean;
-  /** Milliseconds until it runs out, as the master says. */
-  readonly lasts: number;
 }
 
 /** A log line. */
@@ -204,35 +199,38 @@ export class BrokerLab {
     return this.connect(id, 'mydb_data', { client });
   }
 
-  /** Connects a master, and lets it settle. As a new process it grants the server's question the lock number 1. */
+  /** Connects a master, and lets it settle. As a new process it numbers the locks that it grants from 1. */
   connectMaster(database = 'mydb_data'): ScriptedPeer {
     const master = this.connect('[master]', database);
-    master.onMessage = (text) => {
-      const message = text.startsWith('{') ? (JSON.parse(text) as Record<string, unknown>) : {};
-      if (message['from'] !== '[server]' || !String(message['type']).endsWith('lock-request')) return;
-      const isLock = message['type'] === 'lock-request';
-      const data = isLock ? { ...(message['data'] as object), id: 1 } : message['data'];
-      master.tells(
-        { type: isLock ? 'lock-result' : 'unlock-result', id: message['id'], ok: true, data },
-        '[server]',
-      );
-    };
+    this.letGrant(master);
     this.clock.advance(10_000);
     return master;
   }
 
-  /** Connects a worker that has been granted a lock by that master, so that its file is known to be open. */
-  connectWorker(id: string, master: ScriptedPeer): ScriptedPeer {
+  /** From now on, that master grants the server each lock that it asks for. */
+  letGrant(master: ScriptedPeer, lasts = LIMITS.lockTimeout): void {
+    let last = 0;
+    master.onMessage = (text) => {
+      const message = text.startsWith('{') ? (JSON.parse(text) as Record<string, unknown>) : {};
+      if (message['from'] !== '[server]') return;
+      const { type, id, data } = message as { type: string; id: string; data: object };
+      if (type === 'unlock-request') master.tells({ type: 'unlock-result', id, ok: true, data }, '[server]');
+      if (type !== 'lock-request') return;
+      const expires = this.clock.wallTime() + lasts;
+      master.tells({ type: 'lock-result', id, ok: true, data: { ...data, id: ++last, expires } }, '[server]');
+    };
+  }
+
+  /** Connects a worker that has been granted a lock, so that its file is known to be open, and that has given it back. */
+  connectWorker(id: string): ScriptedPeer {
     const worker = this.connect(id);
-    const requestId = this.grantLock(worker, master);
-    worker.tells({ type: 'unlock-request', id: `${requestId}u`, data: { id: this.#locks } }, '[master]');
-    const data = { id: this.#locks };
-    master.tells({ type: 'unlock-result', id: `${requestId}u`, ok: true, data }, id);
+    this.askForLock(worker);
+    this.giveBack(worker, this.lockOf(worker));
     return worker;
   }
 
-  /** Lets a worker ask for a lock, and the master grant it. @returns the id of the request */
-  grantLock(worker: ScriptedPeer, master: ScriptedPeer, lock: Partial<LockDetails> = {}): string {
+  /** Lets a worker ask for a lock. @returns the id of the request */
+  askForLock(worker: ScriptedPeer, lock: Partial<LockDetails> = {}): string {
     this.#locks += 1;
     const id = lock.requestId ?? `request${this.#locks}`;
     const data = {
@@ -242,10 +240,19 @@ export class BrokerLab {
       comment: 'test',
     };
     worker.tells({ type: 'lock-request', id, data }, '[master]');
-    const expires = this.clock.wallTime() + (lock.lasts ?? LIMITS.lockTimeout);
-    const granted = { ...data, id: lock.lockId ?? this.#locks, expires };
-    master.tells({ type: 'lock-result', id, ok: true, data: granted }, worker.id);
     return id;
+  }
+
+  /** The number of the lock that a worker was granted last. */
+  lockOf(worker: ScriptedPeer): number {
+    const granted = worker.messages('lock-result').findLast(({ ok }) => ok === true);
+    if (granted === undefined) throw new Error(`${worker.id} was granted no lock`);
+    return (granted['data'] as { id: number }).id;
+  }
+
+  /** Lets a worker give a lock back. */
+  giveBack(worker: ScriptedPeer, lockId: number): void {
+    worker.tells({ type: 'unlock-request', id: `unlock${lockId}`, data: { id: lockId } }, '[master]');
   }
 
   /** How many timers are set beside the heartbeats, of which each database has one. */

@@ -172,12 +172,13 @@ export class FileNews {
     this.#keysInDoubt.add(key);
   }
 
-  /** The master answered a request of the server. */
-  answered(id: string, index: number | undefined): void {
+  /** The master answered a request. @returns whether it was one of the server, for a key */
+  answered(id: string, index: number | undefined): boolean {
     const key = this.#asked.get(id);
-    if (key === undefined) return;
+    if (key === undefined) return false;
     this.#asked.delete(id);
     this.keyHasIndex(key, index);
+    return true;
   }
 
   /**

@@ -8,10 +8,8 @@ import type { Cancel, Clock } from '../ports.js';
 export interface IndexCreationsHost {
   /** Passes on to the master what waited, when its turn has come. */
   send(mail: Mail): void;
-  /** Writers may begin again. */
-  writersMayGo(): void;
-  /** Something was passed on outside of a call of a visitor. */
-  sent(): void;
+  /** Whether nobody may begin to write, from now on. */
+  holdsWriters(areHeld: boolean): void;
 }
 
 /**
@@ -34,11 +32,6 @@ export class IndexCreations {
     this.#clock = clock;
     this.#host = host;
     this.#waiting = new Mailbox(limits.maxMailPerPeer, kept);
-  }
-
-  /** Whether nobody may begin to write. */
-  get holdsWriters(): boolean {
-    return this.#underWay !== undefined || this.#cancelNews !== undefined;
   }
 
   /**
@@ -72,15 +65,16 @@ export class IndexCreations {
     this.#underWay = undefined;
     this.#cancelNews?.();
     this.#cancelNews = undefined;
+    this.#host.holdsWriters(false);
     return this.#waiting.takeAll();
   }
 
   #begin(id: string | undefined): void {
     const cancelTimeout = this.#clock.schedule(INDEX_CREATION_MS, () => {
       this.#next();
-      this.#host.sent();
     });
     this.#underWay = { id, cancelTimeout };
+    this.#host.holdsWriters(true);
   }
 
   #next(): void {
@@ -89,9 +83,7 @@ export class IndexCreations {
     this.#cancelNews?.();
     this.#cancelNews = this.#clock.schedule(INDEX_NEWS_MS, () => {
       this.#cancelNews = undefined;
-      if (this.#underWay !== undefined) return;
-      this.#host.writersMayGo();
-      this.#host.sent();
+      if (this.#underWay === undefined) this.#host.holdsWriters(false);
     });
     const mail = this.#waiting.takeFirst();
     if (mail === undefined) return;

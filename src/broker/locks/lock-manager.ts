@@ -103,6 +103,11 @@ export class LockManager {
     return isOut;
   }
 
+  /** Whether a request waits. */
+  isWaiting(request: LockRequest): boolean {
+    return this.#queue.includes(request);
+  }
+
   /** A worker gives a lock back. @returns false if it has none of that number */
   release(holder: Peer, lockId: number): boolean {
     const lock = this.#table.find(holder, lockId);

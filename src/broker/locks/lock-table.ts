@@ -101,13 +101,14 @@ export class LockTable {
   /** Grants a lock, under a new number. Whether it may be granted was asked before. */
   grant(request: Pick<Lock, 'holder' | 'tid' | 'isWrite' | 'since' | 'details'>): Lock {
     const { holder, tid, isWrite, since, details } = request;
+    // Only a claim can have taken it.
+    while (this.#entries.has(this.#nextId)) this.#nextId++;
     return this.#add({ id: this.#nextId++, holder, tid, isWrite, since, details, state: 'held' });
   }
 
   /** Notes a lock that another server granted. @returns `undefined` if its number is taken */
   claim(claimed: Omit<Lock, 'state'>): Lock | undefined {
     if (this.#entries.has(claimed.id)) return undefined;
-    this.#nextId = Math.max(this.#nextId, claimed.id + 1);
     return this.#add({ ...claimed, state: 'held' });
   }
 

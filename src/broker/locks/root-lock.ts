@@ -68,6 +68,7 @@ export class RootLock {
   #granted: Granted | undefined;
   #asked: RootRequest | undefined;
   #lastId = 0;
+  #isClosed = false;
 
   constructor(settings: RootLockSettings) {
     this.#settings = settings;
@@ -163,10 +164,16 @@ export class RootLock {
       const isWrongKind = kind === 'write' && granted.kind === 'read';
       if (kind === 'none' || isWrongKind || this.isTurnOver || this.isOld) this.#giveBack();
     }
-    if (kind === 'none' || this.#asked !== undefined || !this.isAvailable) return;
+    if (kind === 'none' || this.#asked !== undefined || !this.isAvailable || this.#isClosed) return;
     if (this.#granted === undefined) this.#ask(`root${this.#lastId + 1}`, kind === 'write');
     else if (kind === 'write' && this.#granted.kind === 'read' && isUpgrade)
       this.#ask(this.#granted.tid, true);
+  }
+
+  /** It is given back, whoever has a lock under it, and not asked for again: the server stops. */
+  close(): void {
+    this.#isClosed = true;
+    this.#giveBack();
   }
 
   /** The master answered a request. @returns whether it was for the root lock, and is the one that is waited for */

@@ -1,6 +1,5 @@
 import type { IndexCreations } from '../file/index-creations.js';
-import type { LockGate } from '../locks/lock-gate.js';
-import type { LockLedger } from '../locks/lock-ledger.js';
+import type { LockService } from '../locks/lock-service.js';
 import { isPresent, type Peer } from '../peers/peer.js';
 import type { RequestFailure } from './request-failures.js';
 import type { RequestWindows } from './request-windows.js';
@@ -10,9 +9,8 @@ import type { OpenRequest, OpenRequests } from './requests.js';
 export interface ClosingTimeSettings {
   readonly requests: OpenRequests;
   readonly windows: Pick<RequestWindows, 'takeRequestsOf'>;
-  readonly gate: Pick<LockGate, 'discardRequestsOf'>;
   readonly indexCreations: IndexCreations;
-  readonly ledger: Pick<LockLedger, 'holders'>;
+  readonly locks: Pick<LockService, 'holders' | 'drain' | 'failBeforeDraining' | 'giveRootBack'>;
   /** Answers a request with that failure. */
   fail(open: OpenRequest, failure: RequestFailure): void;
 }
@@ -34,6 +32,7 @@ export class ClosingTime {
   /** The server drains. */
   begin(): void {
     this.#hasBegun = true;
+    this.#settings.locks.drain();
   }
 
   /**
@@ -41,8 +40,8 @@ export class ClosingTime {
    * and the master owes them an answer. What is owed to one that is away, it asks the next server for.
    */
   countBusy(peers: Iterable<Peer>): number {
-    const { requests, ledger } = this.#settings;
-    const holders = ledger.holders();
+    const { requests, locks } = this.#settings;
+    const holders = new Set(locks.holders);
     let count = 0;
     for (const peer of peers) {
       if (holders.has(peer) || (!peer.isMaster && isPresent(peer) && requests.isPassedFor(peer))) count++;
@@ -52,7 +51,7 @@ export class ClosingTime {
 
   /** The workers go: those that cannot ask the next server again get an answer to what no master has of them. */
   answerWhatWaits(): void {
-    const { requests, windows, gate, indexCreations, fail } = this.#settings;
+    const { requests, windows, indexCreations, locks, fail } = this.#settings;
     const waiting = [...requests.all()].filter(
       ({ isPassed, asker }) =>
         !isPassed && asker.state === 'present' && asker.session?.can('resume') !== true,
@@ -61,8 +60,13 @@ export class ClosingTime {
       // First of all: who is answered makes room for what waits behind it.
       windows.takeRequestsOf(asker);
       indexCreations.discardRequestsOf(asker.id);
-      gate.discardRequestsOf(asker);
     }
     for (const open of waiting) fail(open, 'IPC_REQUEST_DRAINING');
+    locks.failBeforeDraining();
+  }
+
+  /** The workers were sent away: the master is to have its file for itself. */
+  giveRootBack(): void {
+    this.#settings.locks.giveRootBack();
   }
 }

@@ -2,6 +2,7 @@ import type { ByteBudget } from '../byte-budget.js';
 import type { Delivery } from '../delivery.js';
 import type { FileNews } from '../file/file-news.js';
 import type { Limits } from '../limits.js';
+import type { LockService } from '../locks/lock-service.js';
 import type { DatabaseCounters } from '../monitoring/database-counters.js';
 import type { Incidents } from '../monitoring/incidents.js';
 import type { Peer } from '../peers/peer.js';
@@ -21,6 +22,5 @@ export interface MasterDeskSettings {
   readonly seat: MasterSeat;
   readonly delivery: Delivery;
   readonly news: FileNews;
-  /** Something was sent outside of a call of a visitor. */
-  sent(): void;
+  readonly locks: LockService;
 }

@@ -20,16 +20,21 @@ export type ProofVerdict = 'new' | 'old';
 
 /** What a master is asked. */
 export interface ProofQuestion {
-  /** A new id. */
-  readonly requestId: string;
-  /** A transaction that held a lock at the last master. */
-  readonly tid: string;
-  /** The highest number of a lock that is known of the last master; `undefined` if it cannot be that one. */
+  /** The transaction of the server that held a lock at the last master; `undefined` if none did. */
+  readonly tid: string | undefined;
+  /** The highest number of a lock that the last master gave the server; `undefined` if it cannot be that one. */
   readonly highestId: number | undefined;
 }
 
-/** Is called once, with the number of the lock to be given back. */
-export type Conclude = (verdict: ProofVerdict, lockId: number | undefined) => void;
+/** Is called once. */
+export type Conclude = (verdict: ProofVerdict) => void;
+
+const PROOF_ID = `${SERVER_ID}proof`;
+
+/** Whether that is the id of such a question, or of what follows it. */
+export function isProofId(id: string): boolean {
+  return id.startsWith(PROOF_ID);
+}
 
 /**
  * Finds out whether a master is a new process [PROTOCOL-9.7].
@@ -42,9 +47,10 @@ export type Conclude = (verdict: ProofVerdict, lockId: number | undefined) => vo
 export class MasterProof {
   readonly #clock: Clock;
   readonly #delivery: Delivery;
-  #requestId = '';
+  #questions = 0;
   #highestId = 0;
   #conclude: Conclude | undefined;
+  #master: Peer | undefined;
   /** Who is asked, and the ping behind the question. */
   #asked: { readonly master: Peer; readonly pingToken: number } | undefined;
   #cancelTimeout: Cancel | undefined;
@@ -92,17 +98,18 @@ export class MasterProof {
   }
 
   /** Asks. */
-  begin(master: Peer, { requestId, tid, highestId }: ProofQuestion, conclude: Conclude): void {
+  begin(master: Peer, { tid, highestId }: ProofQuestion, conclude: Conclude): void {
     this.cancel();
-    this.#requestId = requestId;
+    const id = `${PROOF_ID}${++this.#questions}`;
     const known = this.#returning.concat(highestId ?? []);
     this.#highestId = this.#isUnanswered ? FIRST_ID : Math.max(Math.min(...known), FIRST_ID);
     this.#isUnanswered = true;
     this.#conclude = conclude;
+    this.#master = master;
     const pingToken = master.nextToken();
     this.#asked = { master, pingToken };
-    const data = { path: '', tid, write: false, comment: 'acebase-ipc-server: is this a new master?' };
-    const message = { type: 'lock-request', id: requestId, from: SERVER_ID, to: MASTER_ID, data };
+    const data = { path: '', tid: tid ?? id, write: false, comment: 'acebase-ipc-server: is this a new master?' };
+    const message = { type: 'lock-request', id, from: SERVER_ID, to: MASTER_ID, data };
     this.#delivery.send(master, encode(JSON.stringify(message)));
     master.outbox.ping(pingToken);
   }
@@ -111,15 +118,19 @@ export class MasterProof {
   acknowledge(peer: Peer, token: number): void {
     if (this.#asked?.master !== peer || token < this.#asked.pingToken) return;
     this.#asked = undefined;
-    this.#cancelTimeout = this.#clock.schedule(MASTER_PROOF_MS, () => this.#end('old', undefined));
+    this.#cancelTimeout = this.#clock.schedule(MASTER_PROOF_MS, () => this.#end('old'));
   }
 
-  /** The master answered one of the server's questions. */
+  /** The master answered one of these questions. */
   answered({ id, lock }: MasterAnswer): void {
-    if (this.#conclude === undefined || id !== this.#requestId) return;
+    if (this.#conclude === undefined || id !== `${PROOF_ID}${this.#questions}`) return;
     this.#isUnanswered = false;
-    if (lock === undefined) this.#end('old', undefined);
-    else this.#end(lock.id > this.#highestId ? 'old' : 'new', lock.id);
+    if (lock === undefined) {
+      this.#end('old');
+      return;
+    }
+    if (this.#master !== undefined) this.#giveBack(this.#master, lock.id);
+    this.#end(lock.id > this.#highestId ? 'old' : 'new');
   }
 
   /** The master is gone: nothing is concluded. */
@@ -129,10 +140,16 @@ export class MasterProof {
     this.#conclude = undefined;
   }
 
-  #end(verdict: ProofVerdict, lockId: number | undefined): void {
+  #end(verdict: ProofVerdict): void {
     const conclude = this.#conclude;
     this.cancel();
     if (verdict === 'old') this.#sentAway += 1;
-    conclude?.(verdict, lockId);
+    conclude?.(verdict);
+  }
+
+  #giveBack(master: Peer, lockId: number): void {
+    const id = `${PROOF_ID}unlock`;
+    const message = { type: 'unlock-request', id, from: SERVER_ID, to: MASTER_ID, data: { id: lockId } };
+    this.#delivery.send(master, encode(JSON.stringify(message)));
   }
 }

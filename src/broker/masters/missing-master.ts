@@ -1,17 +1,21 @@
 import { type Limits, MAX_FAILED_AT_ONCE } from '../limits.js';
 import type { Cancel, Clock } from '../ports.js';
-import type { MasterSeat } from './master-seat.js';
-import type { OpenRequest } from './requests.js';
+
+/** A request that waits for a master. */
+export interface WaitingForMaster {
+  /** When it came, by the broker's clock. */
+  readonly since: number;
+  /** It has waited for as long as it may; it does not wait any more when this returns. */
+  fail(): void;
+}
 
 /** What it works with. */
 export interface MissingMasterSettings {
   readonly clock: Clock;
   readonly limits: Limits;
-  readonly seat: MasterSeat;
-  /** A request has waited for as long as it may; it does not wait any more when this returns. */
-  fail(open: OpenRequest): void;
-  /** All that had to be failed have been. */
-  failed(): void;
+  hasMaster(): boolean;
+  /** The request that has waited for longest; `undefined` if none waits. */
+  oldest(): WaitingForMaster | undefined;
 }
 
 /** Sees to it that nobody waits for ever for a master that is not connected [PROTOCOL-6.1]. */
@@ -39,27 +43,27 @@ export class MissingMaster {
 
   /** Requests may have been kept. */
   watch(): void {
-    const { seat, clock } = this.#settings;
-    const oldest = seat.oldestRequest;
-    if (seat.master !== undefined || oldest === undefined) return;
-    this.#cancelTimeout ??= clock.schedule(Math.max(this.#endOf(oldest) - clock.now(), 0), () => {
+    const { hasMaster, oldest, clock } = this.#settings;
+    if (this.#cancelTimeout !== undefined || hasMaster()) return;
+    const first = oldest();
+    if (first === undefined) return;
+    this.#cancelTimeout = clock.schedule(Math.max(this.#endOf(first) - clock.now(), 0), () => {
       this.#cancelTimeout = undefined;
       this.#failOverdue();
       this.watch();
-      this.#settings.failed();
     });
   }
 
-  #endOf({ since }: OpenRequest): number {
+  #endOf({ since }: WaitingForMaster): number {
     return Math.max(since, this.#lostAt) + this.#settings.limits.masterTimeout;
   }
 
   #failOverdue(): void {
-    const { seat, clock, fail } = this.#settings;
+    const { oldest, clock } = this.#settings;
     for (let failed = 0; failed < MAX_FAILED_AT_ONCE; failed++) {
-      const open = seat.oldestRequest;
-      if (open === undefined || this.#endOf(open) > clock.now()) return;
-      fail(open);
+      const first = oldest();
+      if (first === undefined || this.#endOf(first) > clock.now()) return;
+      first.fail();
     }
   }
 }

@@ -16,7 +16,7 @@ const REASONS: Readonly<Record<RequestFailure, (database: string) => string>> = 
   IPC_REQUEST_KEY_TABLE_FULL: (database) =>
     `the key table of database "${database}" is nearly full. The key is written out in full.`,
   IPC_REQUEST_LOCK_LOST: (database) =>
-    `the master of database "${database}" is gone, and this lock with it. Try again.`,
+    `this lock of database "${database}" is held no longer: it has expired, or another process was given it. Try again.`,
   IPC_REQUEST_MAILBOX_FULL: (database) =>
     `no master is ready for database "${database}", and too many requests wait for it. Start the master.`,
   IPC_REQUEST_MASTER_LOST: (database) =>
@@ -24,7 +24,7 @@ const REASONS: Readonly<Record<RequestFailure, (database: string) => string>> = 
   IPC_REQUEST_NO_MASTER: (database) =>
     `no master is connected for database "${database}". Start the process with role "master".`,
   IPC_REQUEST_TOO_MANY: (database) =>
-    `this process has asked the master of database "${database}" for more at one time than the IPC server can keep. Write in smaller parts, or raise maxMailPerPeer.`,
+    `this process has asked for more of database "${database}" at one time than the IPC server can keep. Write in smaller parts, or raise maxMailPerPeer.`,
 };
 
 /** The reason as it stands in the answer, with its code in front. */

@@ -24,8 +24,6 @@ export interface SuccessionSettings {
   readonly desk: MasterDesk;
   /** Ends the connection of a master. */
   dismiss(master: Peer, cause: string, code: ClosureCode): void;
-  /** Something was sent outside of a call of a visitor. */
-  sent(): void;
 }
 
 /** One master after another (docs/PROTOCOL.md, section 9): the last one is over before the next one begins. */
@@ -59,7 +57,7 @@ export class Succession {
     this.formerEnded();
     this.#former = master;
     this.#settings.seat.vacate();
-    this.#settings.desk.masterLeft(master);
+    this.#settings.desk.masterLeft();
   }
 
   /** A worker is no longer part of the database. A master that is there is told like all others. */
@@ -97,26 +95,23 @@ export class Succession {
     this.formerEnded();
     this.#settings.desk.prove(master, (verdict) => {
       if (verdict === 'new') this.#settings.seat.open(master);
-      else this.#sendAway(master);
+      else this.sendAway(master);
     });
-    this.#settings.sent();
   }
 
   /** Gives a master that has opened its file what it missed, then what waited for it [PROTOCOL-9.3]. */
   release(master: Peer, mail: readonly Mail[]): void {
-    const { peers, delivery, news, desk, clock, sent } = this.#settings;
+    const { peers, delivery, news, desk, clock } = this.#settings;
     for (const id of this.#departed) delivery.sendOwed(master, disconnected(id));
     this.#departed.clear();
     for (const other of peers.values()) {
       if (other !== master) delivery.sendOwed(master, helloFrom(other.id));
     }
     news.bringUpToDate(master);
-    desk.release(mail);
-    this.#cancelSecondReplay = clock.schedule(MASTER_SECOND_REPLAY_MS, () => {
-      news.repeatKeys(master);
-      sent();
-    });
-    sent();
+    desk.release(master, mail);
+    this.#cancelSecondReplay = clock.schedule(MASTER_SECOND_REPLAY_MS, () =>
+      news.repeatKeys(master),
+    );
   }
 
   /** Nobody is left. Calls `forget` when no master can come back any more that knows locks of those who are gone. */
@@ -139,8 +134,8 @@ export class Succession {
     this.#forgetOldMaster();
   }
 
-  /** A master came back that is the last one still. */
-  #sendAway(master: Peer): void {
+  /** A master came back that is the last one still, or has locks of a server that is gone. */
+  sendAway(master: Peer): void {
     const { database, clock, incidents, dismiss } = this.#settings;
     incidents.record(
       'old-master',

@@ -8,7 +8,6 @@ const SEMICOLON = 0x3b;
 const PREFIX_TO = ascii('to:');
 const PING = ascii('ping');
 const READY = ascii('ready');
-const CLEARED = ascii('cleared');
 
 /** What a claim of locks begins with [PROTOCOL-14.6]. */
 export const CLAIM = ascii('locks:');
@@ -21,7 +20,7 @@ const MAX_ADDRESS_BYTES = 128;
 
 /**
  * What an inbound text frame is, by its first bytes: `broadcast`, `{…}` for every other peer of the database
- * [PROTOCOL-3.4]; `directed`, `to:<id>;{…}` [PROTOCOL-3.3]; `ping` [PROTOCOL-3.6]; `ready`, `cleared`, `claim` and
+ * [PROTOCOL-3.4]; `directed`, `to:<id>;{…}` [PROTOCOL-3.3]; `ping` [PROTOCOL-3.6]; `ready`, `claim` and
  * `identity`, words of clients that have a session [PROTOCOL-14.5, 14.6, 14.9]; or nothing of the grammar.
  */
 export type Envelope =
@@ -29,7 +28,6 @@ export type Envelope =
   | 'directed'
   | 'ping'
   | 'ready'
-  | 'cleared'
   | 'claim'
   | 'identity'
   | 'malformed';
@@ -40,7 +38,6 @@ export function envelopeOf(frame: Uint8Array): Envelope {
   if (startsWith(frame, PREFIX_TO)) return 'directed';
   if (frame.length === PING.length && startsWith(frame, PING)) return 'ping';
   if (frame.length === READY.length && startsWith(frame, READY)) return 'ready';
-  if (frame.length === CLEARED.length && startsWith(frame, CLEARED)) return 'cleared';
   if (startsWith(frame, CLAIM)) return 'claim';
   if (startsWith(frame, IDENTITY)) return 'identity';
   return 'malformed';

@@ -256,10 +256,9 @@ export function expiryOf(lockResult: Uint8Array): number | undefined {
   return data < 0 ? undefined : numberAt(lockResult, findMember(lockResult, data, KEY_EXPIRES));
 }
 
-/** Reads what a `lock-request` or `lock-result` says of its lock, for people. */
-export function describeLock(message: Uint8Array): LockDescription {
-  const data = findMember(message, 0, KEY_DATA);
-  const text = (key: Uint8Array): string => (data < 0 ? undefined : textMember(message, data, key)) ?? '';
+/** Reads what the `data` of a `lock-request` says of its lock, for people. */
+export function describeDetails(details: Uint8Array): LockDescription {
+  const text = (key: Uint8Array): string => textMember(details, 0, key) ?? '';
   return { path: text(KEY_PATH), comment: text(KEY_COMMENT) };
 }
 
@@ -286,6 +285,9 @@ export function isMasterRequest(type: MessageType): type is MasterRequest['type'
     type === 'lock-request' || type === 'unlock-request' || type === 'move-lock-request' || type === 'request'
   );
 }
+
+/** The types of requests that the server answers itself. */
+export type LockRequestType = Exclude<MasterRequest['type'], 'request'>;
 
 /** The types by which a master answers. */
 export type MasterAnswerType = 'lock-result' | 'unlock-result' | 'result';

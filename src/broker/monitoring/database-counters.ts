@@ -46,8 +46,6 @@ export class DatabaseCounters {
   readonly lockHold = new DurationTally();
   /** Locks of workers that are gone, which the server gave back. */
   recoveredLocks = 0;
-  /** Locks whose master went away while they were held. */
-  orphanedLocks = 0;
   /** Peers that came back on a new line, those that resumed their session among them. */
   reconnects = 0;
   resumedSessions = 0;
@@ -69,7 +67,6 @@ export class DatabaseCounters {
     this.lockWait.add(other.lockWait);
     this.lockHold.add(other.lockHold);
     this.recoveredLocks += other.recoveredLocks;
-    this.orphanedLocks += other.orphanedLocks;
     this.reconnects += other.reconnects;
     this.resumedSessions += other.resumedSessions;
     this.droppedMail += other.droppedMail;

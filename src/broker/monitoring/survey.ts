@@ -1,5 +1,6 @@
 import { MAX_LISTED_LOCKS, MAX_LISTED_PEERS } from '../limits.js';
-import type { LockCounts, LockTable } from '../locks/lock-ledger.js';
+import type { LockCounts, LockList } from '../locks/lock-report.js';
+import type { LockService } from '../locks/lock-service.js';
 import type { MasterDesk } from '../masters/master-desk.js';
 import type { MasterSeat } from '../masters/master-seat.js';
 import { infoOf, type PeerInfo } from '../peers/entrance.js';
@@ -79,7 +80,7 @@ export interface PeerReport extends Traffic {
 /** One database as it is now, with {@link MAX_LISTED_PEERS} peers and {@link MAX_LISTED_LOCKS} locks at most. */
 export interface DatabaseReport extends DatabaseSummary {
   readonly listedPeers: readonly PeerReport[];
-  readonly locks: LockTable;
+  readonly locks: LockList;
   readonly lockWait: { readonly count: number; readonly sum: number };
   readonly alarms: readonly Alarm[];
   readonly timeline: readonly TimelineEntry[];
@@ -92,6 +93,7 @@ export interface SurveySettings {
   readonly peers: ReadonlyMap<string, Peer>;
   readonly seat: MasterSeat;
   readonly desk: MasterDesk;
+  readonly locks: LockService;
   readonly book: GuestBook;
   readonly history: History;
 }
@@ -111,12 +113,12 @@ export class Survey {
   }
 
   /** Who holds locks, and who waits for one. */
-  locks(): LockTable {
-    return this.#settings.desk.overview.table();
+  locks(): LockList {
+    return this.#settings.locks.list();
   }
 
   summary(): DatabaseSummary {
-    const { database, clock, peers, seat, desk, book, history } = this.#settings;
+    const { database, clock, peers, seat, desk, locks, book, history } = this.#settings;
     const states = noPeers();
     const masterMail = { messages: seat.mailCount, bytes: seat.mailBytes };
     let { messages, bytes } = masterMail;
@@ -129,7 +131,8 @@ export class Survey {
       bufferedBytes += lineBytes;
     }
     const hasMaster = seat.master !== undefined && isPresent(seat.master);
-    const { held, waiting } = desk.overview.counts();
+    const requests = desk.count();
+    const waitingWorkers = new Set([...requests.workers, ...locks.waitingWorkers()]);
     const now = clock.now();
     return {
       name: database,
@@ -138,11 +141,11 @@ export class Survey {
       masterAbsentFor: hasMaster ? undefined : now - book.masterLeftAt,
       peers: states,
       peerCount: peers.size,
-      heldLocks: held,
-      waitingLocks: waiting.locks,
-      oldestWaitingLock: waiting.oldestLock === undefined ? undefined : now - waiting.oldestLock,
-      waitingRequests: waiting.requests,
-      waitingWorkers: waiting.workers,
+      heldLocks: locks.heldCounts,
+      waitingLocks: locks.waitingCount,
+      oldestWaitingLock: locks.oldestRequest === undefined ? undefined : now - locks.oldestRequest.since,
+      waitingRequests: requests.requests + locks.waitingCount,
+      waitingWorkers: waitingWorkers.size,
       mail: { messages, bytes },
       masterMail,
       bufferedBytes,
@@ -151,7 +154,7 @@ export class Survey {
   }
 
   report(): DatabaseReport {
-    const { peers, desk, history } = this.#settings;
+    const { peers, locks, history } = this.#settings;
     const listedPeers: PeerReport[] = [];
     for (const peer of peers.values()) {
       if (listedPeers.length >= MAX_LISTED_PEERS) break;
@@ -160,7 +163,7 @@ export class Survey {
     return {
       ...this.summary(),
       listedPeers,
-      locks: desk.overview.table(MAX_LISTED_LOCKS),
+      locks: locks.list(MAX_LISTED_LOCKS),
       ...reportOfHistory(history),
     };
   }
@@ -215,7 +218,7 @@ export function reportOfLeft(name: string, history: History): DatabaseReport {
     masterAbsentFor: undefined,
     peers: noPeers(),
     peerCount: 0,
-    heldLocks: { held: 0, orphaned: 0, expired: 0 },
+    heldLocks: { held: 0, expired: 0 },
     waitingLocks: 0,
     oldestWaitingLock: undefined,
     waitingRequests: 0,
@@ -225,7 +228,7 @@ export function reportOfLeft(name: string, history: History): DatabaseReport {
     bufferedBytes: 0,
     traffic: trafficOf(history, []),
     listedPeers: [],
-    locks: { held: [], waiting: [] },
+    locks: { root: undefined, held: [], waiting: [] },
     ...reportOfHistory(history),
   };
 }

@@ -1,6 +1,6 @@
 import type { ClosureCode } from '../../errors.js';
 import { FIRST_PROCESS_CHECK_MS, type Limits, PROCESS_CHECK_MS } from '../limits.js';
-import type { MasterDesk } from '../masters/master-desk.js';
+import type { LockService } from '../locks/lock-service.js';
 import type { Incidents } from '../monitoring/incidents.js';
 import type { Cancel, Clock } from '../ports.js';
 import type { GoneIds } from './gone-ids.js';
@@ -25,7 +25,7 @@ export interface AbsencesSettings {
   readonly clock: Clock;
   readonly limits: Limits;
   readonly incidents: Incidents;
-  readonly desk: MasterDesk;
+  readonly locks: Pick<LockService, 'isHolder'>;
   readonly goneIds: GoneIds;
 }
 
@@ -51,7 +51,7 @@ export class Absences {
 
   /** The line of a worker that is present broke; with `code`, it is ended here. */
   begin(worker: Peer, cause: string, code: ClosureCode | undefined): void {
-    const { clock, limits, desk } = this.#settings;
+    const { clock, limits, locks } = this.#settings;
     // What still comes on the old line is not heard: its order against the new one is not known.
     worker.line++;
     if (code !== undefined) worker.outbox.closeLine(code);
@@ -63,7 +63,7 @@ export class Absences {
     }
     if (!isAllKept) worker.returnProblem = NO_ROOM;
     else if (worker.session?.can('resume') === true) worker.returnProblem = undefined;
-    else if (desk.holdsLocks(worker)) worker.returnProblem ??= 'it held a lock when its line broke';
+    else if (locks.isHolder(worker)) worker.returnProblem ??= 'it held a lock when its line broke';
     else if (worker.outbox.hasAnswerInDoubt) {
       worker.returnProblem ??= 'an answer to it was under way when its line broke';
     }

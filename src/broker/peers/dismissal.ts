@@ -67,6 +67,7 @@ export class Dismissal {
 
   /** Tells the master to come back. @returns it, if it was connected */
   sendMaster(): readonly Peer[] {
+    this.#settings.desk.closing.giveRootBack();
     return this.#send((peer) => peer.isMaster);
   }
 

@@ -54,8 +54,13 @@ export interface ClaimedLock {
   readonly path: string;
   readonly write: boolean;
   readonly comment: string;
-  /** The session of the master that granted it; `undefined` if that master did not say. */
-  readonly epoch: string | undefined;
+}
+
+/** What a client tells a new server of the time before [PROTOCOL-14.6]. */
+export interface Claim {
+  readonly held: readonly ClaimedLock[];
+  /** The ids of the others that were there. */
+  readonly peers: readonly string[];
 }
 
 /** The most locks that one client may claim. */
@@ -72,8 +77,6 @@ export class Session {
   received = 0;
   /** Whether it told which locks it holds: it holds no others. */
   hasClaimed = false;
-  /** For a master: whether it said that all locks that it ever granted have ended [PROTOCOL-14.6]. */
-  hasCleared = false;
   /** Frames of it that are known to have reached everybody they were for, and the check that is under way. */
   stable = 0;
   check: { readonly count: number; readonly at: number } | undefined;
@@ -115,13 +118,13 @@ export function hasNotOpened(client: ClientAnnouncement | undefined): boolean {
   return client?.abilities.has('waits') === true && client.received === undefined;
 }
 
-/** `locks:[…]`, with which a client that comes back to a new server tells the locks that it holds [PROTOCOL-14.6]. */
-export function claimOf(locks: readonly ClaimedLock[]): string {
-  return `locks:${JSON.stringify(locks)}`;
+/** `locks:{…}`, with which a client that comes back to a new server tells the locks that it holds, and who was there [PROTOCOL-14.6]. */
+export function claimOf(claim: Claim): string {
+  return `locks:${JSON.stringify(claim)}`;
 }
 
 /** Reads a claim. @returns `undefined` if it is malformed, or too long */
-export function parseClaim(frame: Uint8Array): ClaimedLock[] | undefined {
+export function parseClaim(frame: Uint8Array): Claim | undefined {
   if (frame.length > MAX_CLAIM_BYTES) return undefined;
   let parsed: unknown;
   try {
@@ -130,24 +133,25 @@ export function parseClaim(frame: Uint8Array): ClaimedLock[] | undefined {
     if (error instanceof SyntaxError) return undefined;
     throw error;
   }
-  if (!Array.isArray(parsed) || parsed.length > MAX_CLAIMED_LOCKS) return undefined;
-  const locks = parsed.map(claimedLock);
-  return locks.every((lock) => lock !== undefined) ? locks : undefined;
+  if (typeof parsed !== 'object' || parsed === null) return undefined;
+  const { held, peers } = parsed as Readonly<Record<string, unknown>>;
+  if (!Array.isArray(held) || !Array.isArray(peers) || held.length > MAX_CLAIMED_LOCKS) return undefined;
+  const locks = held.map(claimedLock);
+  const areSound = locks.every((lock) => lock !== undefined) && peers.every((id) => typeof id === 'string');
+  return areSound ? { held: locks, peers } : undefined;
 }
 
 function claimedLock(value: unknown): ClaimedLock | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
-  const { id, tid, path, write, comment, epoch } = value as Readonly<Record<string, unknown>>;
-  if (typeof id !== 'number' || !Number.isSafeInteger(id) || typeof tid !== 'string') return undefined;
+  const { id, tid, path, write, comment } = value as Readonly<Record<string, unknown>>;
+  if (!isLockId(id) || typeof tid !== 'string') return undefined;
   const text = (field: unknown): string => (typeof field === 'string' ? field : '');
-  return {
-    id,
-    tid,
-    path: text(path),
-    write: write === true,
-    comment: text(comment),
-    epoch: typeof epoch === 'string' ? epoch : undefined,
-  };
+  return { id, tid, path: text(path), write: write === true, comment: text(comment) };
+}
+
+/** Numbers of locks have 15 digits at most. */
+function isLockId(id: unknown): id is number {
+  return typeof id === 'number' && Number.isSafeInteger(id) && id >= 0 && id < 1e15;
 }
 
 /** `stable:<n>`: the first n frames of this client have reached everybody they were for [PROTOCOL-14.7]. */

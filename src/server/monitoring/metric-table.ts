@@ -58,7 +58,7 @@ const MS_PER_SECOND = 1_000;
 
 const ROLES = ['master', 'worker'] as const;
 const PEER_STATES = ['connected', 'settling', 'away'] as const;
-const LOCK_STATES = ['held', 'orphaned', 'expired'] as const;
+const LOCK_STATES = ['held', 'expired'] as const;
 
 /** A figure of each database; those that are measured together are joined. */
 function perDatabase(
@@ -284,7 +284,7 @@ export const METRICS: readonly MetricDefinition[] = [
   {
     name: 'acebase_ipc_locks',
     type: 'gauge',
-    help: 'Locks of workers, by state (held, orphaned, expired).',
+    help: 'Locks of workers, by state (held, expired).',
     labels: ['database', 'state'],
     read: perDatabaseAnd(
       LOCK_STATES.map((state) => [{ state }, state] as const),
@@ -311,13 +311,6 @@ export const METRICS: readonly MetricDefinition[] = [
     help: 'Locks of workers that went away, which the server gave back.',
     labels: ['database'],
     read: total(({ recoveredLocks }) => recoveredLocks),
-  },
-  {
-    name: 'acebase_ipc_orphaned_locks_total',
-    type: 'counter',
-    help: 'Locks that lost their master while they were held.',
-    labels: ['database'],
-    read: total(({ orphanedLocks }) => orphanedLocks),
   },
   {
     name: 'acebase_ipc_reconnects_total',

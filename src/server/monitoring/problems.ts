@@ -123,7 +123,7 @@ const lockWait: Rule = (report) => {
     return undefined;
   const [oldest] = locks.held;
   const holder = oldest
-    ? `; ${named(oldest.holder, report)} holds one for ${describeSpan(oldest.heldFor)}${oldest.state === 'orphaned' ? ', of a master that is gone' : ''}`
+    ? `; ${named(oldest.holder, report)} holds one for ${describeSpan(oldest.heldFor)}`
     : '; no worker holds one';
   return {
     code: 'lock-wait',

@@ -1,5 +1,5 @@
 import type { Broker } from '../../broker/broker.js';
-import type { HeldLock, WaitingLock } from '../../broker/locks/lock-ledger.js';
+import type { HeldLock, WaitingLock } from '../../broker/locks/lock-report.js';
 import type { DatabaseReport, KeptMail, PeerReport, ReportedState } from '../../broker/monitoring/survey.js';
 import type { TimelineEntry } from '../../broker/monitoring/timeline.js';
 import type { Clock } from '../../broker/ports.js';
@@ -189,7 +189,7 @@ function databaseStatus(report: DatabaseReport, problems: readonly Problem[]): D
     locks: {
       held: locks.held,
       waiting: locks.waiting,
-      heldCount: heldLocks.held + heldLocks.orphaned + heldLocks.expired,
+      heldCount: heldLocks.held + heldLocks.expired,
       waitingCount: waitingLocks,
     },
     mail,

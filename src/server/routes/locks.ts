@@ -1,5 +1,5 @@
 import type { Hono } from 'hono';
-import type { LockTable } from '../../broker/locks/lock-ledger.js';
+import type { LockList } from '../../broker/locks/lock-report.js';
 import type { RouteContext, RouteEnvironment } from './context.js';
 import { authorize } from './context.js';
 
@@ -7,7 +7,7 @@ import { authorize } from './context.js';
 export interface LocksContext extends Pick<RouteContext, 'gatekeeper'> {
   readonly broker: {
     /** The locks of a database; of one that nobody is connected to, there are none. */
-    locks(database: string): LockTable;
+    locks(database: string): LockList;
   };
 }
 
@@ -15,10 +15,7 @@ export interface LocksContext extends Pick<RouteContext, 'gatekeeper'> {
 export function addLocksRoute(app: Hono<RouteEnvironment>, { broker, gatekeeper }: LocksContext): void {
   app.get('/:database/locks', (context) => {
     const { database } = authorize(context, gatekeeper);
-    const { held, waiting } = broker.locks(database);
-    return context.json({
-      held: held.map((lock) => ({ ...lock, heldFor: Math.round(lock.heldFor) })),
-      waiting: waiting.map((lock) => ({ ...lock, waitingFor: Math.round(lock.waitingFor) })),
-    });
+    const { root = null, held, waiting } = broker.locks(database);
+    return context.json({ root, held, waiting });
   });
 }

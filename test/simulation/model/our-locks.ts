@@ -6,7 +6,7 @@ import type { OpenRequest } from './stock-peer.js';
 
 /** A lock that a master granted to a process with our client, and how many locks each transaction has under it. */
 export interface Anchor {
-  readonly lock: Lock & { readonly epoch?: string };
+  readonly lock: Lock;
   readonly belief: Belief;
   readonly shares: Map<string, number>;
   /** Until when transactions that hold nothing may use it. */
@@ -118,8 +118,8 @@ export class OurLocks {
 
   claims(): ClaimedLock[] {
     return [...this.#anchors, ...this.#returning].map(({ lock }) => {
-      const { id, tid, path, write, comment, epoch } = lock;
-      return { id, tid, path, write, comment, epoch };
+      const { id, tid, path, write, comment } = lock;
+      return { id, tid, path, write, comment };
     });
   }
 

@@ -1,3 +1,4 @@
+import { SERVER_ID } from '../../../src/broker/peers/peer-id.js';
 import { type ClientAnnouncement, claimOf } from '../../../src/broker/peers/session.js';
 import type { Cancel } from '../../../src/broker/ports.js';
 import { Answers } from '../../../src/client/answers.js';
@@ -104,7 +105,6 @@ export class OurPeer {
     const frame = frameOf({ type, from, ...rest } as Message, {
       classes: NO_CLASSES,
       eventNumbers: this.#eventNumbers,
-      session: () => this.#position.id,
       hasValues: () => false,
       understands: () => false,
       canWait: () => false,
@@ -207,8 +207,8 @@ export class OurPeer {
       if (this.#connection.hasTriedBefore) this.#process.missedNews();
       return;
     }
-    const claims = this.#process.isMaster ? [] : this.locks.claims();
-    const given = this.#outflow.takeForNewServer(claims.length > 0 ? claimOf(claims) : undefined);
+    const held = this.#process.isMaster ? [] : this.locks.claims();
+    const given = this.#outflow.takeForNewServer(claimOf({ held, peers: [...this.#process.peers] }));
     for (const id of given) this.#process.givenUp(id);
     this.#process.missedNews();
     this.#expectPeersAnew(grace);
@@ -216,6 +216,8 @@ export class OurPeer {
   }
 
   #expectPeersAnew(milliseconds: number): void {
+    // Of the server that is gone: the new one asks for its own.
+    this.#process.peerStayedAway(SERVER_ID);
     this.#unseen = new Set([...this.#process.peers, ...this.#process.lockHolders()]);
     this.#cancelExpectation?.();
     this.#cancelExpectation = this.#process.after(milliseconds, () => {

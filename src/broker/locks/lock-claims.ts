@@ -1,0 +1,116 @@
+import { encode } from '../messages/envelope.js';
+import type { ArrivalRequest } from '../peers/entrance.js';
+import type { Peer } from '../peers/peer.js';
+import { MASTER_ID } from '../peers/peer-id.js';
+import { parseClaim } from '../peers/session.js';
+import type { Cancel, Clock } from '../ports.js';
+
+/** What it works with. */
+export interface LockClaimsSettings {
+  readonly clock: Clock;
+  /** Milliseconds: `reconnectGrace`. */
+  readonly grace: number;
+  /** While held, no lock is granted to a transaction that has none. */
+  hold(isHeld: boolean): void;
+  /** Notes a lock. @returns false if there is no room for what this worker holds */
+  claim(worker: Peer, id: number, tid: string, isWrite: boolean, details: Uint8Array): boolean;
+}
+
+/** How many peers are noted at most. */
+const MAX_MEMBERS = 10_000;
+
+/**
+ * Locks that another server granted before this one was started [PROTOCOL-14.6].
+ *
+ * Clients that have a session come back and tell theirs, and who else was there. Until all of those have told theirs, or have
+ * had the time to, nothing is granted that might conflict.
+ */
+export class LockClaims {
+  readonly #settings: LockClaimsSettings;
+  /** When those who were there before have had the time to come back. */
+  readonly #returnUntil: number;
+  /** Peers that were there before and have not told what they hold, and those that have, by their ids. */
+  readonly #awaited = new Set<string>();
+  readonly #told = new Set<string>();
+  /** Whether more are awaited than is noted: then nothing is granted before the time is over. */
+  #areMore = false;
+  #cancelHold: Cancel | undefined;
+
+  constructor(settings: LockClaimsSettings) {
+    this.#settings = settings;
+    this.#returnUntil = settings.clock.now() + settings.grace;
+  }
+
+  /** Whether a worker comes from before this server, and so late that the others do not wait for it any more. */
+  isTooLate({ peerId, client }: ArrivalRequest): boolean {
+    const { clock, grace } = this.#settings;
+    if (client?.received === undefined || peerId === MASTER_ID || grace === 0) return false;
+    return clock.now() > this.#returnUntil;
+  }
+
+  /** A peer that was there before is at the door, and is not let in yet. */
+  isAtDoor(id: string): void {
+    this.#await(id);
+  }
+
+  /** A peer has come. */
+  came({ id, session }: Pick<Peer, 'id' | 'session'>): void {
+    if (session?.isReturning === true) this.#await(id);
+    // Stock clients cannot tell what they hold, and a new process holds nothing.
+    else this.#hasTold(id);
+  }
+
+  /** A client tells which locks it holds, and who else was there. @returns false if it may not, or what it says is malformed */
+  claim(peer: Peer, frame: Uint8Array): boolean {
+    const { session } = peer;
+    if (session?.isReturning !== true || session.hasClaimed) return false;
+    const claim = parseClaim(frame);
+    if (claim === undefined || (peer.isMaster && claim.held.length > 0)) return false;
+    session.hasClaimed = true;
+    for (const { id, tid, path, write, comment } of claim.held) {
+      const details = encode(JSON.stringify({ path, tid, write, comment }));
+      if (!this.#settings.claim(peer, id, tid, write, details)) return false;
+    }
+    for (const id of claim.peers) this.#await(id);
+    this.#hasTold(peer.id);
+    return true;
+  }
+
+  /** That peer is gone for good. */
+  isGone({ id }: Pick<Peer, 'id'>): void {
+    this.#hasTold(id);
+  }
+
+  /** The server stops. */
+  stop(): void {
+    this.#cancelHold?.();
+  }
+
+  #await(id: string): void {
+    const { clock, hold } = this.#settings;
+    const left = this.#returnUntil - clock.now();
+    // The master holds no locks of this server.
+    if (left <= 0 || id === MASTER_ID || this.#told.has(id)) return;
+    if (this.#awaited.size < MAX_MEMBERS) this.#awaited.add(id);
+    else this.#areMore = true;
+    if (this.#cancelHold !== undefined) return;
+    this.#cancelHold = clock.schedule(left, () => this.#end());
+    hold(true);
+  }
+
+  #hasTold(id: string): void {
+    if (this.#settings.clock.now() >= this.#returnUntil) return;
+    this.#awaited.delete(id);
+    if (this.#told.size < MAX_MEMBERS) this.#told.add(id);
+    if (this.#cancelHold === undefined || this.#awaited.size > 0 || this.#areMore) return;
+    this.#cancelHold();
+    this.#cancelHold = undefined;
+    this.#settings.hold(false);
+  }
+
+  #end(): void {
+    this.#awaited.clear();
+    this.#told.clear();
+    this.#settings.hold(false);
+  }
+}

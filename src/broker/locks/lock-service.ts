@@ -1,0 +1,465 @@
+/**
+ * The locks of one database, for its workers (docs/PROTOCOL.md, sections 6 and 12): what they ask is answered here, and never
+ * reaches the master. The master is asked for one lock, on everything, for all of them together.
+ */
+
+import type { ByteBudget } from '../byte-budget.js';
+import type { Delivery } from '../delivery.js';
+import type { FileNews } from '../file/file-news.js';
+import {
+  DEAD_ROOT_MS,
+  type Limits,
+  LOCK_EXPIRY_TOLERANCE_MS,
+  MASTER_TURN,
+  WAITING_REQUEST_BYTES,
+} from '../limits.js';
+import { type RequestFailure, reasonFor } from '../masters/request-failures.js';
+import { encode } from '../messages/envelope.js';
+import { keptCopy } from '../messages/kept-copy.js';
+import {
+  dataOf,
+  describeDetails,
+  type LockRequestType,
+  type MasterAnswer,
+  type MasterRequest,
+  parseMasterRequest,
+} from '../messages/message.js';
+import type { DatabaseCounters } from '../monitoring/database-counters.js';
+import type { Incidents } from '../monitoring/incidents.js';
+import { isPresent, type Peer } from '../peers/peer.js';
+import { MASTER_ID, SERVER_ID } from '../peers/peer-id.js';
+import type { Cancel, Clock } from '../ports.js';
+import { grant, moved, refusal, unlocked } from './lock-answers.js';
+import { LockClaims } from './lock-claims.js';
+import { LockManager } from './lock-manager.js';
+import type { LockRequest } from './lock-queue.js';
+import type { HeldLock, LockCounts, LockList, RootState, WaitingLock } from './lock-report.js';
+import type { Lock } from './lock-table.js';
+import { RootLock, type RootRequest } from './root-lock.js';
+import { YieldNotices } from './yield-notices.js';
+
+/** What the locks of a database work with. */
+export interface LockServiceSettings {
+  readonly database: string;
+  readonly clock: Clock;
+  readonly limits: Limits;
+  readonly kept: ByteBudget;
+  readonly incidents: Incidents;
+  readonly counters: DatabaseCounters;
+  readonly peers: ReadonlyMap<string, Peer>;
+  readonly delivery: Delivery;
+  readonly news: FileNews;
+  /** A master answers pings, and does not grant the root lock: a server that is gone holds it there. */
+  masterIsStuck(master: Peer): void;
+}
+
+/** Lock numbers begin at the time at which the database was first connected to, in hundredths of a millisecond: no other server gave them. */
+const IDS_PER_MS = 100;
+
+/** The locks of one database. */
+export class LockService {
+  /** Locks that another server granted. */
+  readonly claims: LockClaims;
+  readonly #settings: LockServiceSettings;
+  readonly #root: RootLock;
+  readonly #manager: LockManager;
+  readonly #notices = new YieldNotices();
+  /** Bytes that the requests and the locks of each worker take. */
+  readonly #bytes = new Map<Peer, number>();
+  /** Tells the requests of this server from those of others, at a master that was asked by both. */
+  readonly #name: string;
+  #master: Peer | undefined;
+  /** The highest number that the master, or the last one, gave a lock of the server. */
+  #highestRootId = 0;
+  #rootTid: string | undefined;
+  #cancelRootCheck: Cancel | undefined;
+  /** A ping behind the first request for the root lock. */
+  #rootPing: number | undefined;
+  readonly #startedAt: number;
+
+  constructor(settings: LockServiceSettings) {
+    this.#settings = settings;
+    const { clock, limits } = settings;
+    this.#startedAt = clock.now();
+    const firstId = Math.floor(clock.wallTime() * IDS_PER_MS);
+    this.#name = `${SERVER_ID}${firstId.toString(36)}-`;
+    this.#root = new RootLock({
+      clock,
+      masterTurn: MASTER_TURN,
+      lockTimeout: limits.lockTimeout,
+      ask: (request) => this.#askForRoot(request),
+      release: (lockId) => this.#releaseRoot(lockId),
+    });
+    this.#manager = new LockManager(
+      {
+        clock,
+        root: this.#root,
+        lockTimeout: limits.lockTimeout,
+        readerDelay: limits.readerDelay,
+        firstId,
+      },
+      {
+        granted: (request, lock) => this.#granted(request, lock),
+        refused: (request) => this.#refuse(request, 'IPC_REQUEST_LOCK_LOST'),
+        expired: (lock) => this.#expired(lock),
+      },
+    );
+    this.claims = new LockClaims({
+      clock,
+      grace: limits.reconnectGrace,
+      hold: (isHeld) => this.#manager.hold('locks of before the restart', isHeld),
+      claim: (worker, id, tid, isWrite, details) => this.#claim(worker, id, tid, isWrite, details),
+    });
+  }
+
+  /** A worker asks for a lock, moves one, or gives one back. @returns false if the message is malformed */
+  receive(worker: Peer, type: LockRequestType, message: Uint8Array): boolean {
+    const request = parseMasterRequest(type, message);
+    if (request === undefined) return false;
+    if (type === 'lock-request') return this.#request(worker, request, message);
+    if (type === 'unlock-request') this.#unlock(worker, request);
+    else this.#move(worker, request);
+    return true;
+  }
+
+  /** Whether that worker holds a lock, be it one that has expired. */
+  isHolder(worker: Peer): boolean {
+    return this.#manager.table.isHolder(worker);
+  }
+
+  /** The workers that hold any lock. */
+  get holders(): Iterable<Peer> {
+    return this.#manager.table.holders;
+  }
+
+  /** A worker is disconnected, and may come back. */
+  isAway(worker: Peer): void {
+    this.#manager.suspend(worker);
+  }
+
+  /** A worker is back. */
+  isBack(worker: Peer): void {
+    this.#manager.resume(worker);
+  }
+
+  /** A worker is gone for good: what it held is free, and what it asked for has no meaning any more. */
+  isGone(worker: Peer): void {
+    const { database, incidents, counters, clock, delivery } = this.#settings;
+    this.#notices.gone(worker);
+    this.claims.isGone(worker);
+    const hadWrites = this.#manager.table.locksOf(worker).some(({ isWrite }) => isWrite);
+    // Who is granted a lock next must know before.
+    if (hadWrites) this.#writeWasCutShort(worker);
+    const { locks, requests } = this.#manager.remove(worker);
+    this.#settings.kept.give(this.#bytes.get(worker) ?? 0);
+    this.#bytes.delete(worker);
+    if (requests > 0) delivery.reportOrphanedRequests(worker.id, requests);
+    if (locks.length === 0) return;
+    for (const { since } of locks) counters.lockHold.observe(clock.now() - since);
+    counters.recoveredLocks += locks.length;
+    const fields = { database, peer: worker.id, locks: locks.length };
+    incidents.record('locks-recovered', fields, 'a worker went away with locks; they were given back');
+  }
+
+  /** A master has opened its file, and may be asked for the root lock. */
+  masterCame(master: Peer): void {
+    this.#master = master;
+    this.#highestRootId = 0;
+    this.#root.masterConnected(false);
+    this.#manager.rootChanged();
+  }
+
+  /** The master is gone, and with it what it granted. @returns whether it may have granted the root lock, and have it still */
+  masterLeft(): boolean {
+    const mayHold = this.#root.kind !== undefined || this.#root.isAsked;
+    this.#endRootCheck();
+    this.#master = undefined;
+    this.#root.masterLeft();
+    this.#manager.rootChanged();
+    return mayHold;
+  }
+
+  /** What is known of the locks that the last master gave the server: its highest number, and the transaction. */
+  get lastRoot(): { readonly highestId: number; readonly tid: string | undefined } {
+    return { highestId: this.#highestRootId, tid: this.#rootTid };
+  }
+
+  /** A master answered the server. @returns whether it was asked that here, by this server or by one that is gone */
+  answered(master: Peer, { id, lock }: MasterAnswer, expires: number | undefined): boolean {
+    if (!id.startsWith(SERVER_ID)) return false;
+    if (master !== this.#master) return true;
+    const number = id.startsWith(this.#name) ? Number(id.slice(this.#name.length)) : Number.NaN;
+    const answer = lock === undefined ? undefined : { lockId: lock.id, expires: expires ?? 0 };
+    if (!this.#root.answered(number, answer)) {
+      // Granted to a server that is gone, or too late.
+      if (lock !== undefined) this.#releaseRoot(lock.id);
+      return true;
+    }
+    this.#endRootCheck();
+    if (lock !== undefined) {
+      this.#highestRootId = Math.max(this.#highestRootId, lock.id);
+      this.#compareClocks(expires);
+    }
+    this.#manager.rootChanged();
+    return true;
+  }
+
+  /** That peer has read everything that was sent before its ping with that token. */
+  acknowledge(peer: Peer, token: number): void {
+    if (peer !== this.#master || this.#rootPing === undefined || token < this.#rootPing) return;
+    this.#rootPing = undefined;
+    this.#cancelRootCheck = this.#settings.clock.schedule(DEAD_ROOT_MS, () => {
+      this.#cancelRootCheck = undefined;
+      this.#settings.masterIsStuck(peer);
+    });
+  }
+
+  /** While a worker makes an index, other transactions get no locks for writing. */
+  keepWritersBack(areKeptBack: boolean): void {
+    this.#manager.keepWritersBack(areKeptBack);
+  }
+
+  /** The server drains: transactions that hold no lock get none any more. */
+  drain(): void {
+    this.#manager.hold('draining', true);
+  }
+
+  /** The workers were sent away: the master gets its root lock back, whoever has a lock yet. */
+  giveRootBack(): void {
+    this.#root.close();
+  }
+
+  /** The request that has waited for longest, for as long as there is no master; `undefined` if none waits. */
+  get oldestRequest(): LockRequest | undefined {
+    for (const request of this.#manager.queue.all()) return request;
+    return undefined;
+  }
+
+  /** Answers a request with an error, and forgets it. */
+  fail(request: LockRequest, failure: RequestFailure): void {
+    this.#manager.withdraw(request);
+    this.#refuse(request, failure);
+  }
+
+  /** Fails what waits of workers that are connected, and would not ask the next server for it. */
+  failBeforeDraining(): void {
+    for (const request of [...this.#manager.queue.all()]) {
+      const { requester } = request;
+      if (isPresent(requester) && requester.session?.can('resume') !== true) {
+        this.fail(request, 'IPC_REQUEST_DRAINING');
+      }
+    }
+  }
+
+  /** The server stops. */
+  stop(): void {
+    this.#endRootCheck();
+    this.#root.close();
+    this.claims.stop();
+    this.#manager.stop();
+    for (const bytes of this.#bytes.values()) this.#settings.kept.give(bytes);
+    this.#bytes.clear();
+  }
+
+  /** Who holds locks and who waits for one, oldest first, `most` of each at most: for people to read. */
+  list(most = Number.POSITIVE_INFINITY): LockList {
+    const now = this.#settings.clock.now();
+    const held: HeldLock[] = [];
+    for (const { id, holder, tid, isWrite, since, details, state } of this.#manager.table.all()) {
+      if (held.length >= most || state === 'released') break;
+      const heldFor = Math.round(now - since);
+      held.push({
+        id,
+        holder: holder.id,
+        tid,
+        ...describeDetails(details),
+        write: isWrite,
+        heldFor,
+        state,
+      });
+    }
+    const waiting: WaitingLock[] = [];
+    for (const request of this.#manager.queue.all()) {
+      if (waiting.length >= most) break;
+      const { requester, tid, isWrite, since, details } = request;
+      const waitingFor = Math.round(now - since);
+      const reason = this.#manager.reasonFor(request);
+      waiting.push({
+        requester: requester.id,
+        tid,
+        ...describeDetails(details),
+        write: isWrite,
+        waitingFor,
+        reason,
+      });
+    }
+    return { root: this.#rootState(now), held, waiting };
+  }
+
+  /** How many locks are held. */
+  get heldCounts(): LockCounts {
+    const { size, expiredCount } = this.#manager.table;
+    return { held: size, expired: expiredCount };
+  }
+
+  /** How many requests wait. */
+  get waitingCount(): number {
+    return this.#manager.queue.size;
+  }
+
+  /** The workers that wait for a lock, each once for each request. */
+  *waitingWorkers(): Iterable<Peer> {
+    for (const { requester } of this.#manager.queue.all()) yield requester;
+  }
+
+  #request(worker: Peer, { id, tid = id, isWrite }: MasterRequest, message: Uint8Array): boolean {
+    const data = dataOf(message);
+    if (data === undefined) return false;
+    const { clock, delivery } = this.#settings;
+    const to = { id, to: worker.id };
+    if (!this.#take(worker, data.length + WAITING_REQUEST_BYTES)) {
+      delivery.reportTooManyRequests(worker.id);
+      delivery.send(worker, refusal(to, this.#reasonFor('IPC_REQUEST_TOO_MANY')));
+      return true;
+    }
+    const request = { id, requester: worker, tid, isWrite, since: clock.now(), details: keptCopy(data) };
+    this.#manager.request(request);
+    if (isWrite && this.#manager.isWaiting(request)) this.#notices.writerCame();
+    return true;
+  }
+
+  #unlock(worker: Peer, { id, lockId }: MasterRequest): void {
+    const lock = lockId === undefined ? undefined : this.#manager.find(worker, lockId);
+    // Before the lock is somebody else's: his grant must not overtake anything that is told to this one.
+    this.#settings.delivery.send(worker, unlocked({ id, to: worker.id }, lockId));
+    if (lock === undefined) return;
+    const { clock, counters } = this.#settings;
+    counters.lockHold.observe(clock.now() - lock.since);
+    this.#give(worker, lock);
+    this.#manager.release(worker, lock.id);
+  }
+
+  #move(worker: Peer, { id, lockId }: MasterRequest): void {
+    const lock = lockId === undefined ? undefined : this.#manager.find(worker, lockId);
+    const to = { id, to: worker.id };
+    const { delivery } = this.#settings;
+    if (lock?.state !== 'held') delivery.send(worker, refusal(to, this.#reasonFor('IPC_REQUEST_LOCK_LOST')));
+    else delivery.send(worker, moved(to, lock, lock.details, this.#root.expires));
+  }
+
+  #granted({ id, since }: LockRequest, lock: Lock): void {
+    const { counters, clock, news, delivery } = this.#settings;
+    const { holder, isWrite, details } = lock;
+    counters.lockWait.observe(clock.now() - since);
+    if (!isWrite) this.#notices.readerCame(holder);
+    news.bringUpToDate(holder);
+    delivery.send(holder, grant({ id, to: holder.id }, lock, details, this.#root.expires));
+  }
+
+  #refuse(request: LockRequest, failure: RequestFailure): void {
+    const { requester, id } = request;
+    const { database, delivery, incidents } = this.#settings;
+    this.#give(requester, request);
+    const fields = { database, to: requester.id, type: 'lock-request', failure };
+    incidents.record('answered-for-master', fields, 'the server answered for the master');
+    delivery.send(requester, refusal({ id, to: requester.id }, this.#reasonFor(failure)));
+  }
+
+  #expired({ holder, isWrite }: Lock): void {
+    if (isWrite) this.#writeWasCutShort(holder);
+  }
+
+  #claim(worker: Peer, id: number, tid: string, isWrite: boolean, details: Uint8Array): boolean {
+    if (!this.#take(worker, details.length + WAITING_REQUEST_BYTES)) return false;
+    const since = this.#settings.clock.now();
+    if (this.#manager.claim({ id, holder: worker, tid, isWrite, since, details })) return true;
+    this.#give(worker, { details });
+    return true;
+  }
+
+  /** A write of that worker may have left others with what is not in the file, and the file with what they do not know. */
+  #writeWasCutShort({ id }: Peer): void {
+    const { peers, delivery, news } = this.#settings;
+    const data = { type: 'cache.invalidate', path: '', recursive: true, reason: 'ipc_peer_gone' };
+    const notice = encode(JSON.stringify({ type: 'notification', from: id, data }));
+    for (const receiver of peers.values()) delivery.sendInOrder(receiver, id, notice);
+    news.haveRootWritten();
+  }
+
+  #askForRoot({ id, tid, isWrite }: RootRequest): void {
+    const master = this.#master;
+    if (master === undefined) return;
+    this.#rootTid = `${this.#name}${tid}`;
+    const comment = 'acebase-ipc-server: for its workers';
+    const data = { path: '', tid: this.#rootTid, write: isWrite, comment };
+    const head = { type: 'lock-request', id: `${this.#name}${id}`, from: SERVER_ID, to: MASTER_ID };
+    this.#settings.delivery.send(master, encode(JSON.stringify({ ...head, data })));
+    this.#watchFirstRoot(master, id);
+  }
+
+  /**
+   * A stock master that was there before this server has the root lock of another one, which nobody gives back. It answers pings,
+   * and grants nothing.
+   */
+  #watchFirstRoot(master: Peer, requestNumber: number): void {
+    const { clock, limits } = this.#settings;
+    const mayBeOlder = clock.now() < this.#startedAt + limits.reconnectGrace;
+    if (requestNumber !== 1 || master.session !== undefined || !mayBeOlder) return;
+    this.#rootPing = master.nextToken();
+    master.outbox.ping(this.#rootPing);
+  }
+
+  #endRootCheck(): void {
+    this.#rootPing = undefined;
+    this.#cancelRootCheck?.();
+    this.#cancelRootCheck = undefined;
+  }
+
+  #releaseRoot(lockId: number): void {
+    const master = this.#master;
+    if (master === undefined) return;
+    const id = `${this.#name}unlock${lockId}`;
+    const message = { type: 'unlock-request', id, from: SERVER_ID, to: MASTER_ID, data: { id: lockId } };
+    this.#settings.delivery.send(master, encode(JSON.stringify(message)));
+  }
+
+  /** If a lock does not expire when the server thinks, the clocks differ, or `lockTimeout` is not AceBase's `storage.lockTimeout`. */
+  #compareClocks(expires: number | undefined): void {
+    if (expires === undefined) return;
+    const { clock, limits, database, incidents } = this.#settings;
+    const lasts = Math.round(expires - clock.wallTime());
+    if (Math.abs(lasts - limits.lockTimeout) <= LOCK_EXPIRY_TOLERANCE_MS) return;
+    incidents.record(
+      'lock-expiry',
+      { database, lasts, lockTimeout: limits.lockTimeout },
+      'locks of the master run out at another time than expected: set lockTimeout to its storage.lockTimeout, or set the clocks',
+    );
+  }
+
+  #rootState(now: number): RootState | undefined {
+    const { kind, since, isAsked } = this.#root;
+    if (kind === undefined) return isAsked ? { state: 'asked' } : undefined;
+    return { state: kind, heldFor: Math.round(now - (since ?? now)) };
+  }
+
+  #reasonFor(failure: RequestFailure): string {
+    return reasonFor(failure, this.#settings.database);
+  }
+
+  #take(worker: Peer, cost: number): boolean {
+    const { limits, kept } = this.#settings;
+    const bytes = this.#bytes.get(worker) ?? 0;
+    if (bytes + cost > limits.maxMailPerPeer || !kept.take(cost)) return false;
+    this.#bytes.set(worker, bytes + cost);
+    return true;
+  }
+
+  #give(worker: Peer, { details }: { readonly details: Uint8Array }): void {
+    const cost = details.length + WAITING_REQUEST_BYTES;
+    const bytes = this.#bytes.get(worker);
+    if (bytes === undefined) return;
+    this.#settings.kept.give(cost);
+    if (bytes === cost) this.#bytes.delete(worker);
+    else this.#bytes.set(worker, bytes - cost);
+  }
+}
