@@ -45,7 +45,7 @@ export class LockClaims {
   isTooLate({ peerId, client }: ArrivalRequest): boolean {
     const { clock, grace } = this.#settings;
     if (client?.received === undefined || peerId === MASTER_ID || grace === 0) return false;
-    return clock.now() > this.#returnUntil;
+    return clock.now() >= this.#returnUntil;
   }
 
   /** A peer that was there before is at the door, and is not let in yet. */

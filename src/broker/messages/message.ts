@@ -262,11 +262,11 @@ export function describeDetails(details: Uint8Array): LockDescription {
   return { path: text(KEY_PATH), comment: text(KEY_COMMENT) };
 }
 
-/** The `data` of a message, as it stands there: an object; `undefined` if there is none, or it is longer than AceBase makes it. */
+/** The `data` of a message, as it stands there: an object; `undefined` if there is none. Paths may be long. */
 export function dataOf(message: Uint8Array): Uint8Array | undefined {
   const start = findMember(message, 0, KEY_DATA);
   const end = start < 0 || message[start] !== OPENING_BRACE ? -1 : valueEnd(message, start);
-  return end < 0 || end - start > MAX_PARSED_BYTES ? undefined : message.subarray(start, end);
+  return end < 0 ? undefined : message.subarray(start, end);
 }
 
 /** Whether a message asks the master to make an index. */

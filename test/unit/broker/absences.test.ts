@@ -5,7 +5,7 @@ const event = (n: number) => ({ type: 'event', n });
 const cluster = (limits = {}) => {
   const lab = new BrokerLab({ reconnectGrace: 10_000, ...limits });
   const master = lab.connectMaster();
-  const [a, b] = [lab.connectWorker('peerA', master), lab.connectWorker('peerB', master)];
+  const [a, b] = [lab.connectWorker('peerA'), lab.connectWorker('peerB')];
   return { lab, master, a, b };
 };
 
@@ -41,21 +41,23 @@ describe('a worker whose line broke [PROTOCOL-13]', () => {
   });
 
   it('is refused if it held a lock, and its locks go back when its time is over', () => {
-    const { lab, master, a, b } = cluster();
-    lab.grantLock(b, master, { lockId: 77, write: true });
+    const { lab, a, b } = cluster();
+    lab.askForLock(b, { write: true });
     b.leaves();
     expect(lab.connect('peerB').refusedWith).toBe('IPC_REFUSED_UNSAFE_RETURN');
     expect(lab.connect('peerB').refusedWith).toBe('IPC_REFUSED_UNSAFE_RETURN');
-    master.clear();
     a.clear();
+    lab.askForLock(a, { requestId: 'next', write: true });
     lab.clock.advance(9_999);
-    expect([master.received, a.received]).toEqual([[], []]);
+    expect(a.received).toEqual([]);
     lab.clock.advance(1);
-    expect(master.messages('unlock-request')).toMatchObject([{ from: '[server]', data: { id: 77 } }]);
+    // It must not read what it has of the write that was cut short, so it is told before its lock is granted.
     expect(a.received[0]).toBe('disconnect:peerB');
-    expect(a.messages('notification')).toMatchObject([
-      { from: 'peerB', data: { type: 'cache.invalidate', path: '', recursive: true } },
-    ]);
+    expect(JSON.parse(a.received[1] ?? '')).toMatchObject({
+      from: 'peerB',
+      data: { type: 'cache.invalidate', path: '', recursive: true },
+    });
+    expect(JSON.parse(a.received[2] ?? '')).toMatchObject({ type: 'lock-result', id: 'next', ok: true });
     expect(lab.connect('peerB').refusedWith).toBe('IPC_REFUSED_PEER_GONE');
     expect(lab.warnings()).toContain('a worker went away with locks; they were given back');
   });
@@ -77,21 +79,28 @@ describe('a worker whose line broke [PROTOCOL-13]', () => {
     expect(lab.connect('peerB').messages('result')).toMatchObject([{ id: 'q' }]);
   });
 
-  it('keeps nobody waiting for a lock that is granted to it meanwhile: it asks again when it is back', () => {
-    const { lab, master, b } = cluster();
-    const request = { type: 'lock-request', id: 'w', data: { path: 'a', tid: 't', write: true } };
-    b.tells(request, '[master]');
+  it('keeps nobody waiting for a lock that it asked for: its turn comes when it is back', () => {
+    const { lab, a, b } = cluster();
+    const third = lab.connectWorker('peerC');
+    lab.askForLock(a, { write: true });
+    lab.askForLock(b, { requestId: 'w', write: true });
+    lab.askForLock(third, { requestId: 'behind', write: true });
     b.leaves();
-    master.clear();
-    const granted = { id: 9, tid: 't', write: true };
-    master.tells({ type: 'lock-result', id: 'w', ok: true, data: granted }, 'peerB');
-    expect(master.messages('unlock-request')).toMatchObject([{ from: '[server]', data: { id: 9 } }]);
-    expect(lab.broker.locks('mydb_data').held).toEqual([]);
+    third.clear();
+    lab.giveBack(a, lab.lockOf(a));
+    expect(third.messages('lock-result')).toMatchObject([{ id: 'behind', ok: true }]);
     const again = lab.connect('peerB');
     expect(again.messages('lock-result')).toEqual([]);
-    expect(master.messages('lock-request')).toMatchObject([{ id: 'w', from: 'peerB' }]);
-    master.tells({ type: 'lock-result', id: 'w', ok: true, data: { ...granted, id: 10 } }, 'peerB');
-    expect(again.messages('lock-result')).toMatchObject([{ data: { id: 10 } }]);
+    lab.giveBack(third, lab.lockOf(third));
+    expect(again.messages('lock-result')).toMatchObject([{ id: 'w', ok: true }]);
+    // Nobody is in its way: it does not wait for anything further.
+    lab.giveBack(again, lab.lockOf(again));
+    lab.askForLock(a, { write: true });
+    lab.askForLock(again, { requestId: 'x', write: true });
+    again.leaves();
+    lab.giveBack(a, lab.lockOf(a));
+    expect(lab.broker.locks('mydb_data').held).toEqual([]);
+    expect(lab.connect('peerB').messages('lock-result')).toMatchObject([{ id: 'x', ok: true }]);
   });
 
   it('is gone at once when it said goodbye itself', () => {
@@ -116,34 +125,35 @@ describe('a worker whose line broke [PROTOCOL-13]', () => {
   });
 
   it('whose line was ended because it did not read may be writing yet: its locks are not given to others at once', () => {
-    const { lab, master, a, b } = cluster({ maxBuffered: 1_000, maxMailPerPeer: 1_000 });
-    lab.grantLock(b, master, { lockId: 77, write: true });
+    const { lab, a, b } = cluster({ maxBuffered: 1_000, maxMailPerPeer: 1_000 });
+    lab.askForLock(b, { write: true });
     b.isReading = false;
-    master.clear();
     for (let n = 0; n < 40; n++) a.tells(event(n), 'peerB');
     expect(b.closedWith).toBe('IPC_CLOSED_TOO_SLOW');
     expect(lab.connect('peerB').refusedWith).toBe('IPC_REFUSED_UNSAFE_RETURN');
+    a.clear();
+    lab.askForLock(a, { write: true });
     lab.clock.advance(9_999);
-    expect(master.messages('unlock-request')).toEqual([]);
+    expect(a.messages('lock-result')).toEqual([]);
     lab.clock.advance(1);
-    expect(master.messages('unlock-request')).toMatchObject([{ from: '[server]', data: { id: 77 } }]);
+    expect(a.messages('lock-result')).toMatchObject([{ ok: true }]);
   });
 
   it('whose process has ended is not waited for: its locks go back at once', () => {
-    const { lab, master, a } = cluster();
+    const { lab, a } = cluster();
     let hasEnded = false;
     const worker = lab.connect('peerC', 'mydb_data', {
       process: { pid: 1, isSought: false, databaseFiles: [], hasEnded: () => hasEnded },
     });
-    lab.grantLock(worker, master, { lockId: 77, write: true });
+    lab.askForLock(worker, { write: true });
     worker.leaves();
     a.clear();
-    master.clear();
+    lab.askForLock(a, { write: true });
     lab.clock.advance(1_000);
-    expect(master.messages('unlock-request')).toEqual([]);
+    expect(a.messages('lock-result')).toEqual([]);
     hasEnded = true;
     lab.clock.advance(100);
-    expect(master.messages('unlock-request')).toMatchObject([{ from: '[server]', data: { id: 77 } }]);
+    expect(a.messages('lock-result')).toMatchObject([{ ok: true }]);
     expect(a.received[0]).toBe('disconnect:peerC');
     expect(lab.connect('peerC').refusedWith).toBe('IPC_REFUSED_PEER_GONE');
     lab.clock.advance(10_000);

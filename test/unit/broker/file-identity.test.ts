@@ -4,7 +4,7 @@ import { AT_DOOR_MS, TELLING_MS } from '../../../src/broker/identity/folder-chec
 import type { FolderRequest } from '../../../src/broker/identity/identity-words.js';
 import { BLIND_MS, HOLD_MS } from '../../../src/broker/identity/open-files.js';
 import { MASTER_TURN_MS, OLD_MASTER_RETURN_MS } from '../../../src/broker/limits.js';
-import { CLIENT_ABILITIES } from '../../../src/broker/peers/session.js';
+import { CLIENT_ABILITIES, claimOf } from '../../../src/broker/peers/session.js';
 import type { DatabaseFile, PeerProcess } from '../../../src/broker/ports.js';
 import { BrokerLab, type ScriptedPeer } from '../../support/broker-lab.js';
 
@@ -324,6 +324,7 @@ describe('after a restart of the server', () => {
     });
     const folder = A();
     const member = prior('worker1', folder);
+    member.says(claimOf({ held: [], peers: [] }));
     member.tells({ type: 'lock-request', id: 'r1', data: { path: '', tid: 't1', write: true } }, '[master]');
     intruder.tells({ type: 'notification', data: { type: 'kit.new-key', key: 'a', index: 1 } });
     const master = prior('[master]', folder);
@@ -466,7 +467,7 @@ describe('after a restart of the server', () => {
     const intruder = client('[master]', folder);
     prior('worker1', A());
     expect([folder.checks.size, intruder.received.at(-2)]).toEqual([0, expect.stringContaining('remove')]);
-    lab = new BrokerLab({ reconnectGrace: 10_000 });
+    lab = new BrokerLab({ reconnectGrace: WRITING_MS + 1_000 });
     const frozen = client('worker1', A());
     frozen.isReading = false;
     const member = prior('worker2', A());

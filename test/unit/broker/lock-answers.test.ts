@@ -71,15 +71,13 @@ describe('answers to requests for locks', () => {
 });
 
 describe('dataOf', () => {
-  it.each([
-    '{"type":"lock-request"}',
-    '{"data":"text"}',
-    '{"data":{"a":1',
-    `{"data":{"a":"${'x'.repeat(5_000)}"}}`,
-  ])('finds none in %s', (message) => expect(dataOf(encode(message))).toBeUndefined());
+  it.each(['{"type":"lock-request"}', '{"data":"text"}', '{"data":{"a":1'])('finds none in %s', (message) =>
+    expect(dataOf(encode(message))).toBeUndefined(),
+  );
 
   it('finds it wherever it stands, with what is in it', () => {
-    const data = { text: 'a } "b" {', list: [{}] };
+    // A path has as many keys as somebody likes, of 128 characters each.
+    const data = { text: 'a } "b" {', list: [{}], path: Array(50).fill('名'.repeat(128)).join('/') };
     for (const message of [
       { data, id: 1 },
       { id: 1, data },

@@ -3,6 +3,7 @@ import { MASTER_TURN_MS } from '../../../src/broker/limits.js';
 import { CLIENT_ABILITIES } from '../../../src/broker/peers/session.js';
 import { BrokerLab, WITHOUT_MASTER } from '../../support/broker-lab.js';
 
+const request = (id: string) => ({ type: 'request', id, data: { type: 'fst.allocate' } });
 const lockRequest = (id: string) => ({
   type: 'lock-request',
   id,
@@ -13,30 +14,39 @@ describe('a master that is absent', () => {
   it('gets its requests, in order, once it has come and settled', () => {
     const lab = new BrokerLab({ masterSettle: 1_000 });
     const [a, b] = [lab.connect('peerA'), lab.connect('peerB')];
-    a.tells(lockRequest('1'), '[master]');
+    a.tells(lockRequest('lock'), '[master]');
+    a.tells(request('1'), '[master]');
     b.tells({ type: 'request', id: '2', data: { type: 'kit.add', key: 'k' } }, '[master]');
     const master = lab.connect('[master]').clear();
-    a.tells(lockRequest('3'), '[master]');
+    a.tells(request('3'), '[master]');
     lab.clock.advance(999);
     expect(master.received).toEqual([]);
     lab.clock.advance(1);
     const requests = master.received
-      .map((text) => JSON.parse(text) as { id?: string })
+      .map((text) => JSON.parse(text) as { id?: string; type: string })
       .filter(({ id }) => id);
-    expect(requests.map(({ id }) => id)).toEqual(['1', '2', '3']);
-    a.tells(lockRequest('4'), '[master]');
-    expect(master.messages('lock-request').map(({ id }) => id)).toEqual(['1', '3', '4']);
+    // The lock is granted by the server, which asks for its root lock behind all of them.
+    expect(requests.map(({ type, id }) => (type === 'request' ? id : type))).toEqual([
+      '1',
+      '2',
+      '3',
+      'lock-request',
+    ]);
+    a.tells(request('4'), '[master]');
+    expect(master.messages('request').map(({ id }) => id)).toEqual(['1', '2', '3', '4']);
   });
 
   it('gets nothing of a worker that is gone', () => {
     const lab = new BrokerLab();
     const [a, b] = [lab.connect('peerA'), lab.connect('peerB')];
-    a.tells(lockRequest('1'), '[master]');
-    b.tells(lockRequest('2'), '[master]');
+    a.tells(request('1'), '[master]');
+    a.tells(lockRequest('lock'), '[master]');
+    b.tells(request('2'), '[master]');
     a.leaves();
     const master = lab.connectMaster();
-    expect(master.messages('lock-request').map(({ id }) => id)).toEqual(['2']);
-    expect(lab.count('orphaned-request')).toBe(1);
+    expect(master.messages('request').map(({ id }) => id)).toEqual(['2']);
+    expect(master.messages('lock-request')).toEqual([]);
+    expect(lab.count('orphaned-request')).toBe(2);
   });
 
   it('gets nothing that a worker asks after its goodbye, and nothing of it is kept for ever', () => {
@@ -45,22 +55,29 @@ describe('a master that is absent', () => {
     for (let n = 0; n < 10; n++) {
       const worker = lab.connect(`leaves${n}`);
       worker.tells({ type: 'bye' });
-      worker.tells({ ...lockRequest('late'), pad: 'x'.repeat(900) }, '[master]');
+      const pad = 'x'.repeat(900);
+      worker.tells({ ...request('late'), pad }, '[master]');
+      worker.tells({ type: 'lock-request', id: 'lock', data: { tid: 't', comment: pad } }, '[master]');
       worker.leaves();
     }
-    expect(lab.count('orphaned-request')).toBe(10);
-    expect(lab.count('mailbox-full')).toBe(0);
-    expect(lab.connectMaster().messages('lock-request')).toEqual([]);
+    expect(lab.count('orphaned-request')).toBe(20);
+    expect([lab.count('mailbox-full'), lab.count('too-many-requests')]).toEqual([0, 0]);
+    expect(lab.broker.bufferedBytes).toBe(0);
+    const master = lab.connectMaster();
+    expect([master.messages('request'), master.messages('lock-request')]).toEqual([[], []]);
   });
 
   it('still gets the requests of a worker whose connection was replaced', () => {
     const lab = new BrokerLab({ reconnectGrace: 10_000 });
-    lab.connect('peerA').tells(lockRequest('1'), '[master]');
-    lab.connect('peerA');
-    expect(lab.connectMaster().messages('lock-request')).toHaveLength(1);
+    const first = lab.connect('peerA');
+    first.tells(request('1'), '[master]');
+    first.tells(lockRequest('lock'), '[master]');
+    const again = lab.connect('peerA');
+    expect(lab.connectMaster().messages('request')).toMatchObject([{ id: '1' }]);
+    expect(again.messages('lock-result')).toMatchObject([{ id: 'lock', ok: true }]);
   });
 
-  it('is answered for where the lock was the last one’s: an unlock is ok, a move is not', () => {
+  it('is not asked about locks that nobody holds: an unlock is ok, a move is not', () => {
     const lab = new BrokerLab();
     const a = lab.connect('peerA').clear();
     a.tells({ type: 'unlock-request', id: 'u', data: { id: 7 } }, '[master]');
@@ -94,7 +111,7 @@ describe('a master that is absent', () => {
   it('is answered for when the mailbox is full, by an error only where AceBase awaits one', () => {
     const lab = new BrokerLab({ maxMailPerPeer: 100 });
     const a = lab.connect('peerA').clear();
-    a.tells({ ...lockRequest('first'), pad: 'x'.repeat(200) }, '[master]');
+    a.tells(lockRequest('first'), '[master]');
     a.tells(
       { type: 'request', id: 'alloc', data: { type: 'fst.allocate', pad: 'x'.repeat(200) } },
       '[master]',
@@ -109,8 +126,8 @@ describe('a master that is absent', () => {
       { id: 'kit', ok: true, data: { ok: true, index: -1 } },
       { id: 'free', ok: true, data: { ok: true } },
     ]);
-    expect(lab.count('mailbox-full')).toBe(4);
-    expect(lab.warnings()).toHaveLength(1);
+    expect([lab.count('mailbox-full'), lab.count('too-many-requests')]).toEqual([3, 1]);
+    expect(lab.warnings()).toHaveLength(2);
   });
 
   it('has no mail that nobody asked for kept: presence is told anew, events mean nothing to a newcomer', () => {
@@ -129,12 +146,12 @@ describe('a master that settles', () => {
     const a = lab.connect('peerA');
     const master = lab.connect('[master]').clear();
     a.tells({ type: 'notification', data: { type: 'index.deleted', n: 1 } });
-    a.tells(lockRequest('2'), '[master]');
+    a.tells(request('2'), '[master]');
     a.tells({ type: 'subscribe', data: {} }, '[master]');
     expect(master.received).toEqual([]);
     lab.clock.advance(1_000);
     const types = master.received.map((text) => (JSON.parse(text) as { type: string }).type);
-    expect(types).toEqual(['hello', 'notification', 'lock-request', 'subscribe']);
+    expect(types).toEqual(['hello', 'notification', 'request', 'subscribe']);
   });
 
   it('hears that a peer is gone which it hears of', () => {
@@ -153,11 +170,11 @@ describe('a master that settles', () => {
     const worker = lab.connect('peerA');
     const first = lab.connect('[master]');
     worker.tells({ type: 'subscribe', data: {} }, '[master]');
-    worker.tells(lockRequest('1'), '[master]');
+    worker.tells(request('1'), '[master]');
     first.leaves();
     const second = lab.connectMaster();
     expect(second.messages('subscribe')).toEqual([]);
-    expect(second.messages('lock-request')).toHaveLength(1);
+    expect(second.messages('request')).toHaveLength(1);
   });
 
   it('can speak at once', () => {
@@ -181,8 +198,8 @@ describe('a master that settles', () => {
   it('does not settle at all with masterSettle 0', () => {
     const lab = new BrokerLab({ masterSettle: 0 });
     const a = lab.connect('peerA');
-    a.tells(lockRequest('1'), '[master]');
-    expect(lab.connect('[master]').messages('lock-request')).toHaveLength(1);
+    a.tells(request('1'), '[master]');
+    expect(lab.connect('[master]').messages('request')).toHaveLength(1);
   });
 });
 
@@ -224,8 +241,8 @@ describe('a second master', () => {
     lab.clock.advance(1);
     expect(second.isIn).toBe(true);
     expect(first.closedWith).toBe('IPC_CLOSED_MASTER_REPLACED');
-    worker.clear();
-    first.tells({ type: 'lock-result', id: 'r', ok: true, data: { id: 1 } }, 'peerA');
+    worker.clear().tells(request('r'), '[master]');
+    first.tells({ type: 'result', id: 'r', ok: true, data: {} }, 'peerA');
     expect(worker.received).toEqual([]);
   });
 
@@ -293,11 +310,11 @@ describe('a second master that has not opened the file [PROTOCOL-14.5]', () => {
       else first.leaves();
       expect(second.isIn).toBe(true);
       const worker = lab.connect('peerA');
-      worker.tells(lockRequest('1'), '[master]');
+      worker.tells(request('1'), '[master]');
       second.says('ready');
-      expect(second.messages('lock-request')).toHaveLength(1);
-      first.tells({ type: 'lock-result', id: '1', ok: true, data: { id: 1, tid: 't' } }, 'peerA');
-      expect(worker.messages('lock-result')).toEqual([]);
+      expect(second.messages('request')).toHaveLength(1);
+      first.tells({ type: 'result', id: '1', ok: true, data: {} }, 'peerA');
+      expect(worker.messages('result')).toEqual([]);
     }
   });
 
@@ -334,16 +351,16 @@ describe('a master that says goodbye', () => {
     const worker = lab.connect('peerA');
     const master = lab.connectMaster();
     master.isReading = false;
-    worker.tells(lockRequest('1'), '[master]');
+    worker.tells(request('1'), '[master]');
     master.tells({ type: 'bye' });
     expect(master.closedWith).toBeUndefined();
     expect(worker.received).toContain('disconnect:[master]');
     master.onMessage = () => {
       expect(master.closedWith).toBeUndefined();
-      master.tells({ type: 'lock-result', id: '1', ok: false, reason: 'exiting' }, 'peerA');
+      master.tells({ type: 'result', id: '1', ok: false, reason: 'exiting' }, 'peerA');
     };
     master.read();
-    expect(worker.messages('lock-result')).toHaveLength(1);
+    expect(worker.messages('result')).toHaveLength(1);
     expect(master.closedWith).toBe('IPC_CLOSED_GOODBYE');
     master.leaves();
     expect(lab.timers).toBe(WITHOUT_MASTER);
@@ -367,11 +384,15 @@ describe('a master that says goodbye', () => {
       lab.clock.advance(wait);
       second.tells(announce('new'));
       first.tells(announce('old'));
-      worker.tells({ type: 'lock-request', id: 'r', data: { tid: 't' } }, '[master]');
+      worker.tells(request('r'), '[master]');
       worker.clear();
-      first.tells({ type: 'lock-result', id: 'r', ok: true, data: { id: 1, tid: 't' } }, 'peerA');
+      first.tells({ type: 'result', id: 'r', ok: true, data: {} }, 'peerA');
       expect(worker.received).toEqual([]);
-      second.tells({ type: 'lock-result', id: 'r', ok: true, data: { id: 1, tid: 't' } }, 'peerA');
+      lab.letGrant(second);
+      lab.clock.advance(masterSettle);
+      // Before it is granted a lock, a worker is told the keys that it may not have heard of.
+      lab.askForLock(worker);
+      expect(worker.messages('lock-result')).toMatchObject([{ ok: true }]);
       expect(worker.messages('notification')).toMatchObject([{ data: { key: 'new' } }]);
     }
   });
@@ -391,10 +412,10 @@ describe('a master that says goodbye', () => {
     const lab = new BrokerLab();
     const worker = lab.connect('peerA');
     const master = lab.connectMaster();
-    worker.tells(lockRequest('1'), '[master]');
+    worker.tells(request('1'), '[master]');
     master.tells({ type: 'bye' });
-    master.tells({ type: 'lock-result', id: '1', ok: false, reason: 'exiting' }, 'peerA');
-    expect(worker.messages('lock-result')).toMatchObject([{ id: '1', ok: false }]);
+    master.tells({ type: 'result', id: '1', ok: false, reason: 'exiting' }, 'peerA');
+    expect(worker.messages('result')).toMatchObject([{ id: '1', ok: false }]);
   });
 
   it('is not sent what comes later: the next one gets it', () => {
@@ -402,8 +423,10 @@ describe('a master that says goodbye', () => {
     const worker = lab.connect('peerA');
     const master = lab.connectMaster();
     master.tells({ type: 'bye' });
-    worker.tells(lockRequest('2'), '[master]');
-    expect(master.messages('lock-request')).toEqual([]);
-    expect(lab.connectMaster().messages('lock-request')).toHaveLength(1);
+    worker.tells(request('2'), '[master]');
+    worker.tells(lockRequest('lock'), '[master]');
+    expect([master.messages('request'), master.messages('lock-request')]).toEqual([[], []]);
+    expect(lab.connectMaster().messages('request')).toHaveLength(1);
+    expect(worker.messages('lock-result')).toMatchObject([{ id: 'lock', ok: true }]);
   });
 });

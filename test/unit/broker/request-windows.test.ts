@@ -14,7 +14,7 @@ const numbered = (count: number) => Array.from({ length: count }, (_, n) => `${n
 function cluster(limits = {}) {
   const lab = new BrokerLab({ maxOutstandingRequests: 2, ...limits });
   const master = lab.connectMaster();
-  const [worker, other] = [lab.connectWorker('peerA', master), lab.connectWorker('peerB', master)];
+  const [worker, other] = [lab.connectWorker('peerA'), lab.connectWorker('peerB')];
   const asks = (id: string, type: string, more = {}) => worker.tells(request(id, type, more), '[master]');
   const answers = (id: string, to = 'peerA') =>
     master.tells({ type: 'result', id, ok: true, data: { ok: true } }, to);
@@ -42,16 +42,17 @@ describe('requests of one worker [PROTOCOL-6.7]', () => {
     other.tells(request('other', 'fst.allocate'), '[master]');
     other.tells(lockRequest('lock', 't'), '[master]');
     expect(ids(master)).toEqual(['0', '1', 'other']);
-    expect(ids(master, 'lock-request')).toEqual(['lock']);
+    expect(ids(other, 'lock-result')).toEqual(['lock']);
   });
 
   it('that wait do not keep back what gives locks back, or what is no request', () => {
-    const { lab, master, worker, other, asks } = cluster();
-    lab.grantLock(worker, master, { lockId: 50, tid: 't' });
+    const { lab, worker, other, asks } = cluster();
+    lab.askForLock(worker, { write: true });
+    lab.askForLock(other, { requestId: 'next', write: true });
     for (const id of numbered(5)) asks(id, 'fst.allocate');
     worker.tells({ type: 'notification', data: { type: 'cache.update' } });
-    worker.tells({ type: 'unlock-request', id: 'u', data: { id: 50 } }, '[master]');
-    expect(ids(master, 'unlock-request')).toContain('u');
+    lab.giveBack(worker, lab.lockOf(worker));
+    expect(ids(other, 'lock-result')).toEqual(['next']);
     expect(other.messages('notification')).toHaveLength(1);
   });
 
@@ -91,40 +92,16 @@ describe('requests of one worker [PROTOCOL-6.7]', () => {
   });
 });
 
-describe('requests for locks that wait [PROTOCOL-6.7]', () => {
-  it('let those pass whose transaction holds a lock, or is granted one meanwhile', () => {
-    const { lab, master, worker } = cluster();
-    lab.grantLock(worker, master, { requestId: 'first', lockId: 50, tid: 'holder', write: true });
-    for (const id of ['w1', 'w2', 'w3', 'w4']) worker.tells(lockRequest(id, id), '[master]');
-    worker.tells(lockRequest('again', 'holder'), '[master]');
-    worker.tells(lockRequest('w4 again', 'w4'), '[master]');
-    expect(ids(master, 'lock-request')).toEqual(['first', 'w1', 'w2', 'again']);
-    worker.tells(lockRequest('w4 reads', 'w4', false), '[master]');
-    lab.clock.advance(100);
-    master.clear();
-    const data = { id: 51, tid: 'w4', write: false, path: 'a', comment: 'x' };
-    master.tells({ type: 'lock-result', id: 'w4 reads', ok: true, data }, 'peerA');
-    expect(ids(master, 'lock-request')).toEqual(['w4', 'w4 again']);
-    master.tells({ type: 'lock-result', id: 'w1', ok: false, reason: 'x' }, 'peerA');
-    expect(ids(master, 'lock-request')).toEqual(['w4', 'w4 again', 'w3']);
-  });
-
-  it('do not keep reads back behind writes: what holds a lock may be waiting for one', () => {
-    const { lab, master, worker } = cluster();
-    for (const id of ['w1', 'w2', 'w3']) worker.tells(lockRequest(id, id), '[master]');
-    for (const id of ['r1', 'r2', 'r3']) worker.tells(lockRequest(id, id, false), '[master]');
-    lab.clock.advance(100);
-    expect(ids(master, 'lock-request')).toEqual(['w1', 'w2', 'r1', 'r2']);
-  });
-
-  it('do not wait where the master may have granted them before the server was restarted', () => {
-    const lab = new BrokerLab({ maxOutstandingRequests: 1, reconnectGrace: 10_000 });
-    const master = lab.connectClient('[master]', 'session-of-master', 3, 1);
-    master.says('ready');
-    const worker = lab.connectClient('peerA', 'session-of-peer-a', 3, 1);
-    worker.says('locks:[]');
-    for (const id of ['w1', 'w2', 'w3']) worker.tells(lockRequest(id, id), '[master]');
-    expect(ids(master, 'lock-request')).toEqual(['w1', 'w2', 'w3']);
+describe('requests for locks [PROTOCOL-6.7]', () => {
+  it('take no place of other requests, and wait for none, however many there are', () => {
+    const { lab, master, worker, other, asks } = cluster();
+    lab.askForLock(other, { write: true });
+    for (const id of numbered(100)) worker.tells(lockRequest(`w${id}`, `t${id}`), '[master]');
+    for (const id of numbered(3)) asks(id, 'fst.allocate');
+    expect(ids(master)).toEqual(['0', '1']);
+    expect(ids(worker, 'lock-result')).toEqual([]);
+    lab.giveBack(other, lab.lockOf(other));
+    expect(ids(worker, 'lock-result')).toEqual(['w0']);
   });
 });
 

@@ -5,7 +5,7 @@ const request = (id: string, type: string, more = {}) => ({ type: 'request', id,
 const cluster = (limits = {}) => {
   const lab = new BrokerLab(limits);
   const master = lab.connectMaster();
-  const worker = lab.connectWorker('peerA', master);
+  const worker = lab.connectWorker('peerA');
   worker.clear();
   master.clear();
   return { lab, master, worker };
@@ -28,11 +28,22 @@ describe('an answer', () => {
     expect(lab.count('unasked-answer')).toBe(3);
   });
 
-  it('that grants a lock nobody waits for gives it back', () => {
-    const { master, worker } = cluster();
-    master.tells({ type: 'lock-result', id: 'x', ok: true, data: { id: 40, tid: 't' } }, 'peerA');
-    expect(worker.received).toEqual([]);
+  it('that grants the server a lock it does not wait for gives it back', () => {
+    const { lab, master } = cluster();
+    const answer = { type: 'lock-result', id: '[server]of-another-1', ok: true, data: { id: 40, tid: 't' } };
+    master.tells(answer, '[server]');
     expect(master.messages('unlock-request')).toMatchObject([{ from: '[server]', data: { id: 40 } }]);
+    expect(lab.count('unasked-answer')).toBe(0);
+  });
+
+  it('that grants a worker a lock is dropped, though the worker waits for one: the server grants them', () => {
+    const { lab, master, worker } = cluster();
+    lab.askForLock(lab.connectWorker('peerB'), { write: true });
+    worker.clear();
+    const id = lab.askForLock(worker, { tid: 't', write: true });
+    master.tells({ type: 'lock-result', id, ok: true, data: { id: 40, tid: 't' } }, 'peerA');
+    expect(worker.received).toEqual([]);
+    expect(lab.count('unasked-answer')).toBe(1);
   });
 
   it('of somebody else than the master is dropped', () => {
@@ -70,23 +81,29 @@ describe('a request that no master can answer', () => {
 
   it('has its full time from the loss of the master', () => {
     const { lab, master, worker } = cluster({ masterTimeout: 5_000 });
-    worker.tells({ type: 'lock-request', id: '1', data: { tid: 't' } }, '[master]');
+    lab.askForLock(lab.connectWorker('peerB'), { write: true });
+    worker.clear().tells({ type: 'lock-request', id: '1', data: { tid: 't' } }, '[master]');
+    worker.tells(request('2', 'fst.allocate'), '[master]');
     lab.clock.advance(100_000);
     master.leaves();
     lab.clock.advance(4_999);
     expect(answers(worker)).toEqual([]);
     lab.clock.advance(1);
-    expect(answers(worker)).toMatchObject([{ id: '1', ok: false }]);
+    expect(answers(worker)).toMatchObject([
+      { id: '1', ok: false },
+      { id: '2', ok: false },
+    ]);
   });
 
   it('waits for a master that settles, however long that takes', () => {
     const lab = new BrokerLab({ masterTimeout: 1_000, masterSettle: 5_000 });
     const worker = lab.connect('peerA');
     worker.tells({ type: 'lock-request', id: '1', data: { tid: 't' } }, '[master]');
+    worker.tells(request('2', 'fst.allocate'), '[master]');
     lab.clock.advance(500);
     const master = lab.connectMaster();
-    expect(answers(worker)).toEqual([]);
-    expect(master.messages('lock-request')).toMatchObject([{ id: '1' }]);
+    expect(answers(worker)).toMatchObject([{ id: '1', ok: true }]);
+    expect(master.messages('request')).toMatchObject([{ id: '2' }]);
   });
 });
 
@@ -100,7 +117,7 @@ it('an id that is open already is no new request', () => {
 describe('what a master left unanswered', () => {
   it('is asked again of the next one if that is safe, and answered by the server if not', () => {
     const { lab, master, worker } = cluster();
-    lab.grantLock(worker, master, { lockId: 50, tid: 'held' });
+    lab.askForLock(worker, { tid: 'held' });
     const subjects = [
       'kit.add',
       'fst.allocate',
@@ -109,8 +126,6 @@ describe('what a master left unanswered', () => {
       'index.update',
       'index.delete',
     ];
-    worker.tells({ type: 'lock-request', id: 'lock', data: { tid: 'held' } }, '[master]');
-    worker.tells({ type: 'move-lock-request', id: 'move', data: { id: 50, move_to: 'parent' } }, '[master]');
     for (const subject of subjects) worker.tells(request(subject, subject), '[master]');
     worker.clear();
     master.leaves();
@@ -118,12 +133,13 @@ describe('what a master left unanswered', () => {
       { id: 'fst.release', ok: true },
       { id: 'index.delete', ok: false },
     ]);
-    expect(worker.messages('lock-result')).toMatchObject([
-      { id: 'move', ok: true, data: { id: 50, path: 'a', tid: 'held', write: false } },
-    ]);
     const next = lab.connectMaster();
-    const own = next.messages('lock-request').filter(({ from }) => from === 'peerA');
-    expect(own.map(({ id }) => id)).toEqual(['lock']);
+    // What workers hold stays theirs: the next master is asked for the root lock, and for nothing else of it.
+    expect(lab.broker.locks('mydb_data').held).toMatchObject([{ tid: 'held', state: 'held' }]);
+    const [root, ...others] = next
+      .messages('lock-request')
+      .filter(({ id }) => !String(id).startsWith('[server]proof'));
+    expect([root, others]).toMatchObject([{ from: '[server]', data: { path: '', write: false } }, []]);
     expect(next.messages('request').map(({ id }) => id)).toEqual([
       'kit.add',
       'fst.allocate',
@@ -134,11 +150,10 @@ describe('what a master left unanswered', () => {
 
   it('is not asked again for a worker that went away meanwhile', () => {
     const { lab, master, worker } = cluster();
-    worker.tells({ type: 'lock-request', id: '1', data: { tid: 't' } }, '[master]');
+    worker.tells(request('1', 'fst.allocate'), '[master]');
     worker.leaves();
     master.leaves();
     lab.connect('peerB');
-    const asked = lab.connectMaster().messages('lock-request');
-    expect(asked.filter(({ from }) => from !== '[server]')).toEqual([]);
+    expect(lab.connectMaster().messages('request')).toEqual([]);
   });
 });

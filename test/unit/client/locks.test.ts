@@ -38,7 +38,7 @@ function lab(areShared = true) {
   });
   const grant = (index: number, id: number, expiresIn = 120_000) => {
     const data = asked.filter(({ type }) => type === 'lock-request')[index]?.data as object;
-    open[index]?.resolve({ ...data, id, expires: clock.wallTime() + expiresIn, epoch: 'master-1' });
+    open[index]?.resolve({ ...data, id, expires: clock.wallTime() + expiresIn });
   };
   return {
     clock,
@@ -129,7 +129,7 @@ describe('the locks of a worker', () => {
     const first = locks.lock(want('t', true));
     grant(0, 7);
     await first;
-    const claim = { id: 7, tid: 't', path: 'a/b', write: true, comment: 'test', epoch: 'master-1' };
+    const claim = { id: 7, tid: 't', path: 'a/b', write: true, comment: 'test' };
     expect(locks.claims()).toEqual([claim]);
     void (await first).release();
     expect(locks.claims()).toEqual([claim]);

@@ -1,0 +1,330 @@
+import { describe, expect, it } from 'vitest';
+import { LockClaims } from '../../../src/broker/locks/lock-claims.js';
+import { decode, encode } from '../../../src/broker/messages/envelope.js';
+import type { ArrivalRequest } from '../../../src/broker/peers/entrance.js';
+import type { Outbox } from '../../../src/broker/peers/outbox.js';
+import { Peer } from '../../../src/broker/peers/peer.js';
+import { type ClaimedLock, claimOf, Session } from '../../../src/broker/peers/session.js';
+import { BrokerLab, type ScriptedPeer } from '../../support/broker-lab.js';
+import { VirtualClock } from '../../support/virtual-clock.js';
+
+const GRACE = 10_000;
+const lock = (id: number, write = true): ClaimedLock => ({
+  id,
+  tid: `tid${id}`,
+  path: 'a',
+  write,
+  comment: 'x',
+});
+
+function clientOf(id: string, received: number | undefined) {
+  return { name: 'test/1', session: `session-of-${id}`, received, abilities: new Set<never>() };
+}
+
+/** The claims of one database, whether something is held back for them, and the locks that were taken for held. */
+function lab(grace = GRACE) {
+  const clock = new VirtualClock();
+  const state = { isHeld: false, changes: 0, hasRoom: true };
+  const taken: { worker: string; id: number; tid: string; isWrite: boolean; details: unknown }[] = [];
+  const claims = new LockClaims({
+    clock,
+    grace,
+    hold: (isHeld) => {
+      state.isHeld = isHeld;
+      state.changes++;
+    },
+    claim: (worker, id, tid, isWrite, details) => {
+      if (!state.hasRoom) return false;
+      taken.push({ worker: worker.id, id, tid, isWrite, details: JSON.parse(decode(details)) });
+      return true;
+    },
+  });
+  const connect = (id: string, session?: Session): Peer => {
+    const peer = new Peer(id, '10.0.0.1:1000', 0, undefined as unknown as Outbox);
+    peer.session = session;
+    claims.came(peer);
+    return peer;
+  };
+  return {
+    clock,
+    claims,
+    state,
+    taken,
+    /** A client connects that was at another server before. */
+    returns: (id: string) => connect(id, new Session(clientOf(id, 3), 0)),
+    /** A client connects that is a new process. */
+    starts: (id: string) => connect(id, new Session(clientOf(id, undefined), 0)),
+    stock: (id: string) => connect(id),
+    tells: (peer: Peer, peers: readonly string[] = [], held: readonly ClaimedLock[] = []) =>
+      claims.claim(peer, encode(claimOf({ held, peers }))),
+  };
+}
+
+describe('while clients come back to a new server [PROTOCOL-14.6]', () => {
+  it('nothing is held back where nobody was there before', () => {
+    const { state, starts, stock, claims, clock } = lab();
+    starts('new');
+    claims.isGone(stock('stock'));
+    expect([state.changes, clock.pending]).toEqual([0, 0]);
+  });
+
+  it('locks are held back until all who were there have told, and those whom they name', () => {
+    const { state, returns, tells, clock } = lab();
+    const a = returns('a');
+    expect(state.isHeld).toBe(true);
+    expect(tells(a, ['b', 'c'])).toBe(true);
+    expect(state.isHeld).toBe(true);
+    expect(tells(returns('b'), ['a', 'd'])).toBe(true);
+    expect(tells(returns('c'), ['a', 'b'])).toBe(true);
+    expect(state.isHeld).toBe(true);
+    expect(tells(returns('d'))).toBe(true);
+    expect([state.isHeld, state.changes, clock.pending]).toEqual([false, 2, 0]);
+  });
+
+  it('they are so again when a later one names somebody else, or is one whom nobody named', () => {
+    const { state, returns, tells } = lab();
+    tells(returns('a'));
+    expect(state.isHeld).toBe(false);
+    const b = returns('b');
+    expect(state.isHeld).toBe(true);
+    tells(b, ['a', 'c']);
+    expect(state.isHeld).toBe(true);
+    tells(returns('c'), ['a', 'b']);
+    expect(state.isHeld).toBe(false);
+  });
+
+  it('a stock client or a new process has nothing to tell, and is not waited for once it is there', () => {
+    const { state, returns, starts, stock, tells } = lab();
+    stock('s1');
+    tells(returns('a'), ['s1', 's2', 'n1', '[master]']);
+    expect(state.isHeld).toBe(true);
+    stock('s2');
+    expect(state.isHeld).toBe(true);
+    starts('n1');
+    expect(state.isHeld).toBe(false);
+  });
+
+  it('one that is gone for good is not waited for', () => {
+    const { state, returns, tells, claims } = lab();
+    const b = returns('b');
+    tells(returns('a'), ['b', 'c']);
+    claims.isGone(b);
+    expect(state.isHeld).toBe(true);
+    claims.isGone({ id: 'c', session: undefined } as Peer);
+    expect(state.isHeld).toBe(false);
+  });
+
+  it('one that stays away is waited for until the grace is over, counted from the start of the server', () => {
+    const { state, returns, tells, clock } = lab();
+    clock.advance(GRACE - 1_000);
+    tells(returns('a'), ['b']);
+    clock.advance(999);
+    expect(state.isHeld).toBe(true);
+    clock.advance(1);
+    expect([state.isHeld, clock.pending]).toEqual([false, 0]);
+    // Nothing is held back any more, whoever is named or comes.
+    tells(returns('c'), ['d']);
+    expect([state.isHeld, state.changes]).toEqual([false, 2]);
+  });
+
+  it('one at the door is waited for before it is let in', () => {
+    const { state, claims, returns, tells } = lab();
+    claims.isAtDoor('b');
+    expect(state.isHeld).toBe(true);
+    tells(returns('a'));
+    expect(state.isHeld).toBe(true);
+    tells(returns('b'));
+    expect(state.isHeld).toBe(false);
+  });
+
+  it('more than it has room to note are waited for until the grace is over', () => {
+    const most = 10_000;
+    for (const count of [most, most + 1]) {
+      const { state, claims, clock } = lab();
+      const many = Array.from({ length: count }, (_, n) => ({ id: `m${n}` }));
+      for (const { id } of many) claims.isAtDoor(id);
+      for (const peer of many) claims.isGone(peer as Peer);
+      expect(state.isHeld).toBe(count > most);
+      clock.advance(GRACE);
+      expect([state.isHeld, clock.pending]).toEqual([false, 0]);
+    }
+  });
+
+  it('leaves no timer behind when the server stops', () => {
+    const { claims, returns, clock } = lab();
+    returns('a');
+    claims.stop();
+    expect(clock.pending).toBe(0);
+  });
+});
+
+describe('a worker from before the restart that is late', () => {
+  const arrival = (peerId: string, received: number | undefined): ArrivalRequest => ({
+    database: 'mydb_data',
+    peerId,
+    address: '10.0.0.1:1000',
+    client: clientOf(peerId, received),
+    process: undefined,
+  });
+
+  it('comes too late as soon as the others do not wait for it any more', () => {
+    const { claims, clock } = lab();
+    clock.advance(GRACE - 1);
+    expect(claims.isTooLate(arrival('a', 3))).toBe(false);
+    clock.advance(1);
+    expect(claims.isTooLate(arrival('a', 3))).toBe(true);
+    expect(claims.isTooLate(arrival('a', undefined))).toBe(false);
+    expect(claims.isTooLate(arrival('[master]', 3))).toBe(false);
+    expect(claims.isTooLate({ ...arrival('stock', 3), client: undefined })).toBe(false);
+  });
+
+  it('never does so where nobody is waited for at all', () => {
+    const { claims, clock, returns, state } = lab(0);
+    clock.advance(1);
+    expect(claims.isTooLate(arrival('a', 3))).toBe(false);
+    returns('a');
+    expect([state.changes, clock.pending]).toEqual([0, 0]);
+  });
+});
+
+describe('a claim [PROTOCOL-14.6]', () => {
+  it('is taken for held, with what people are told of it', () => {
+    const { returns, tells, taken } = lab();
+    tells(returns('a'), [], [lock(7), lock(8, false)]);
+    const details = { path: 'a', tid: 'tid7', write: true, comment: 'x' };
+    expect(taken).toEqual([
+      { worker: 'a', id: 7, tid: 'tid7', isWrite: true, details },
+      { worker: 'a', id: 8, tid: 'tid8', isWrite: false, details: { ...details, tid: 'tid8', write: false } },
+    ]);
+  });
+
+  it('may be made once, by a client that was at another server', () => {
+    const { returns, starts, stock, tells, taken } = lab();
+    expect(tells(stock('s'), [], [lock(1)])).toBe(false);
+    expect(tells(starts('n'), [], [lock(2)])).toBe(false);
+    const a = returns('a');
+    expect(tells(a)).toBe(true);
+    expect(tells(a, [], [lock(3)])).toBe(false);
+    expect(taken).toEqual([]);
+  });
+
+  it('of a master says who was there; that it holds a lock of this server cannot be', () => {
+    const { returns, tells, state, taken } = lab();
+    expect(tells(returns('[master]'), [], [lock(1)])).toBe(false);
+    expect([taken, state.isHeld]).toEqual([[], false]);
+    expect(tells(returns('[master]'), ['b'])).toBe(true);
+    expect(state.isHeld).toBe(true);
+    tells(returns('b'), ['[master]']);
+    expect(state.isHeld).toBe(false);
+  });
+
+  it('that is malformed tells nothing, and may be made again', () => {
+    const { claims, returns, tells, state } = lab();
+    const a = returns('a');
+    expect(claims.claim(a, encode('locks:[{'))).toBe(false);
+    expect(state.isHeld).toBe(true);
+    expect(tells(a)).toBe(true);
+    expect(state.isHeld).toBe(false);
+  });
+
+  it('for which there is no room tells not all: others are not served before the grace is over', () => {
+    const { returns, tells, state, clock } = lab();
+    state.hasRoom = false;
+    expect(tells(returns('a'), [], [lock(1)])).toBe(false);
+    expect(state.isHeld).toBe(true);
+    clock.advance(GRACE);
+    expect(state.isHeld).toBe(false);
+  });
+});
+
+describe('the locks that are claimed', () => {
+  const cluster = (limits = {}) => {
+    const it = new BrokerLab({ reconnectGrace: GRACE, ...limits });
+    const worker = it.connectClient('peerA', 'session-of-peer-a', 3);
+    const master = it.connectClient('[master]', 'session-of-master', 3);
+    it.letGrant(master);
+    master.says('ready');
+    return { lab: it, worker, master };
+  };
+  const granted = (peer: ScriptedPeer) =>
+    peer
+      .messages('lock-result')
+      .filter(({ ok }) => ok === true)
+      .map(({ id }) => id);
+
+  it('keep back what conflicts with them, and nothing else', () => {
+    const { lab: it, worker } = cluster();
+    worker.says(claimOf({ held: [lock(7, false)], peers: [] }));
+    const other = it.connectClient('peerB', 'session-of-peer-b');
+    it.askForLock(other, { requestId: 'read' });
+    it.askForLock(other, { requestId: 'write', write: true });
+    it.giveBack(other, it.lockOf(other));
+    expect(granted(other)).toEqual(['read']);
+    it.giveBack(worker, 7);
+    expect(granted(other)).toEqual(['read', 'write']);
+  });
+
+  it('go when the worker does, as any others: what it wrote may be half done', () => {
+    const { lab: it, worker } = cluster();
+    worker.says(claimOf({ held: [lock(7)], peers: [] }));
+    const other = it.connectClient('peerB', 'session-of-peer-b');
+    it.askForLock(other, { requestId: 'write', write: true });
+    worker.leaves();
+    it.clock.advance(GRACE - 1);
+    expect(granted(other)).toEqual([]);
+    it.clock.advance(1);
+    expect(granted(other)).toEqual(['write']);
+    expect(other.messages('notification')).toMatchObject([{ data: { type: 'cache.invalidate' } }]);
+    expect(it.count('locks-recovered')).toBe(1);
+  });
+
+  it('expire as if they had been granted when they were claimed', () => {
+    const { lab: it, worker } = cluster({ lockTimeout: 20_000 });
+    worker.says(claimOf({ held: [lock(7)], peers: [] }));
+    it.clock.advance(19_999);
+    expect(it.broker.locks('mydb_data').held).toMatchObject([{ id: 7, state: 'held' }]);
+    it.clock.advance(1);
+    expect(it.broker.locks('mydb_data').held).toMatchObject([{ id: 7, state: 'expired' }]);
+  });
+
+  it('take memory of those that wait, until they are given back or the worker is gone', () => {
+    for (const end of ['given back', 'gone'] as const) {
+      const { lab: it, worker } = cluster();
+      worker.says(claimOf({ held: [lock(7), lock(8)], peers: [] }));
+      expect(it.broker.bufferedBytes).toBeGreaterThan(0);
+      if (end === 'gone') worker.tells({ type: 'bye' });
+      else for (const id of [7, 8]) it.giveBack(worker, id);
+      expect(it.broker.bufferedBytes).toBe(0);
+    }
+  });
+
+  it('beyond maxMailPerPeer are not noted, and the claim is refused', () => {
+    const { lab: it, worker } = cluster({ maxMailPerPeer: 1_000 });
+    const held = Array.from({ length: 20 }, (_, n) => lock(n));
+    worker.says(claimOf({ held, peers: [] }));
+    expect(it.count('malformed-frame')).toBe(1);
+    const noted = it.broker.locks('mydb_data').held.length;
+    expect(noted).toBeGreaterThan(0);
+    expect(noted).toBeLessThan(20);
+    expect(it.broker.bufferedBytes).toBeLessThanOrEqual(1_000);
+    // It said more than this: until the grace is over, nobody is granted what may conflict.
+    const other = it.connectClient('peerB', 'session-of-peer-b');
+    it.askForLock(other, { requestId: 'read' });
+    for (let id = 0; id < 20; id++) it.giveBack(worker, id);
+    expect([it.broker.bufferedBytes > 0, granted(other)]).toEqual([true, []]);
+    it.clock.advance(GRACE);
+    expect(granted(other)).toEqual(['read']);
+  });
+
+  it('of a number that somebody else has are left to that one', () => {
+    const { lab: it, worker } = cluster();
+    worker.says(claimOf({ held: [lock(7)], peers: [] }));
+    const other = it.connectClient('peerB', 'session-of-peer-b', 3);
+    other.says(claimOf({ held: [lock(7)], peers: [] }));
+    expect(it.broker.locks('mydb_data').held).toMatchObject([{ id: 7, holder: 'peerA' }]);
+    it.giveBack(other, 7);
+    expect(it.broker.locks('mydb_data').held).toMatchObject([{ id: 7, holder: 'peerA' }]);
+    it.giveBack(worker, 7);
+    expect(it.broker.bufferedBytes).toBe(0);
+  });
+});
