@@ -32,6 +32,8 @@ export interface Plan {
   readonly workers: number;
   /** Operations that one worker has under way at a time. */
   readonly loops: number;
+  /** Operations that the master has under way at a time: 0 if it is a dedicated one. */
+  readonly masterLoops: number;
   /** How many keys are written. */
   readonly keys: number;
   /** When the master starts. */
@@ -89,6 +91,9 @@ const LOCAL_SHARE = 0.3;
 
 const LARGE_BUFFER = 1_000_000;
 
+/** How often the master reads and writes, too. */
+const WORKING_MASTER_SHARE = 0.4;
+
 /** The plan of a seed. */
 export function planOf(seed: number): Plan {
   const random = new Random(seed);
@@ -99,6 +104,7 @@ export function planOf(seed: number): Plan {
     clients: 'stock',
     workers: 2 + random.below(3),
     loops: random.chance(0.3) ? 2 : 1,
+    masterLoops: 0,
     keys: 3 + random.below(6),
     masterAt: random.chance(0.2) ? 3_000 : 0,
     opensWithin: random.chance(0.3) ? 1_500 : 30,
@@ -113,7 +119,8 @@ export function planOf(seed: number): Plan {
   };
   // Last, so that a seed that had stock processes when there were no others has the same plan still.
   const settled = withClients(plan, random);
-  return { ...settled, isLocal: random.chance(LOCAL_SHARE) };
+  const isLocal = random.chance(LOCAL_SHARE);
+  return { ...settled, isLocal, masterLoops: random.chance(WORKING_MASTER_SHARE) ? 1 : 0 };
 }
 
 function withClients(plan: Plan, random: Random): Plan {

@@ -295,7 +295,7 @@ export class World {
     return this.random.fraction() * 2 * this.calm;
   }
 
-  operationFailed(worker: Worker, error: Error): void {
+  operationFailed(worker: StockPeer, error: Error): void {
     this.failures += 1;
     this.checks.promises.failed(worker, error);
   }

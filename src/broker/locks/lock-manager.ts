@@ -123,8 +123,8 @@ export class LockManager {
   }
 
   /** Notes a lock that another server granted. @returns false if its number is taken */
-  claim(claimed: Omit<Lock, 'state'>): boolean {
-    const lock = this.#table.claim(claimed);
+  claim(claimed: Omit<Lock, 'state' | 'expiresAt'>): boolean {
+    const lock = this.#table.claim({ ...claimed, expiresAt: this.#expiry });
     this.review();
     return lock !== undefined;
   }
@@ -250,8 +250,19 @@ export class LockManager {
     this.#queue.remove(request);
     const { requester: holder, tid, isWrite, details } = request;
     this.#isStale = true;
-    const lock = this.#table.grant({ holder, tid, isWrite, since: this.#settings.clock.now(), details });
+    const { clock } = this.#settings;
+    const lock = this.#table.grant({
+      ...{ holder, tid, isWrite, details },
+      since: clock.now(),
+      expiresAt: this.#expiry,
+    });
     this.#host.granted(request, lock);
+  }
+
+  /** When a lock expires that is granted now: never later than the root lock, or the master would write beside its holder. */
+  get #expiry(): number {
+    const { clock, lockTimeout, root } = this.#settings;
+    return Math.min(clock.now() + lockTimeout, root.expiresAt ?? Number.POSITIVE_INFINITY);
   }
 
   /** What the root lock is needed for. */
@@ -267,9 +278,9 @@ export class LockManager {
   }
 
   #expire(): void {
-    const { clock, lockTimeout } = this.#settings;
+    const { clock } = this.#settings;
     for (let { oldest } = this.#table; oldest !== undefined; oldest = this.#table.oldest) {
-      if (clock.now() < oldest.since + lockTimeout) return;
+      if (clock.now() < oldest.expiresAt) return;
       this.#table.expire(oldest);
       for (const isWrite of [false, true]) this.#refuseAllOf(oldest.tid, isWrite);
       this.#host.expired(oldest);
@@ -301,7 +312,7 @@ export class LockManager {
   }
 
   #nextChange(): number {
-    const { clock, lockTimeout, readerDelay, root } = this.#settings;
+    const { clock, readerDelay, root } = this.#settings;
     const { oldest } = this.#table;
     const { firstRead, firstWrite } = this.#queue;
     const now = clock.now();
@@ -309,7 +320,7 @@ export class LockManager {
       (request) => (request?.since ?? Number.NEGATIVE_INFINITY) + readerDelay,
     );
     return Math.min(
-      oldest === undefined ? Number.POSITIVE_INFINITY : oldest.since + lockTimeout,
+      oldest?.expiresAt ?? Number.POSITIVE_INFINITY,
       (this.#queue.size > 0 ? root.changesAt : root.expiresAt) ?? Number.POSITIVE_INFINITY,
       ...kept.filter((time) => time > now),
     );

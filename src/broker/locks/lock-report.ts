@@ -36,7 +36,7 @@ export interface WaitingLock {
 /** The lock that the server has at the master, for all workers together. */
 export type RootState =
   | { readonly state: 'asked' }
-  | { readonly state: 'read' | 'write'; /** Milliseconds since it was granted. */ readonly heldFor: number };
+  | { readonly state: 'read' | 'write' /** Milliseconds since it was granted. */; readonly heldFor: number };
 
 /** The locks of one database, oldest first, without those that the master takes for itself. */
 export interface LockList {

@@ -72,6 +72,8 @@ export class LockService {
   /** The highest number that the master, or the last one, gave a lock of the server. */
   #highestRootId = 0;
   #rootTid: string | undefined;
+  /** Root locks that were given back to the master, which has not said that it knows. */
+  readonly #returning = new Set<string>();
   #cancelRootCheck: Cancel | undefined;
   /** A ping behind the first request for the root lock. */
   #rootPing: number | undefined;
@@ -171,7 +173,8 @@ export class LockService {
 
   /** The master is gone, and with it what it granted. @returns whether it may have granted the root lock, and have it still */
   masterLeft(): boolean {
-    const mayHold = this.#root.kind !== undefined || this.#root.isAsked;
+    const mayHold = this.#root.kind !== undefined || this.#root.isAsked || this.#returning.size > 0;
+    this.#returning.clear();
     this.#endRootCheck();
     this.#master = undefined;
     this.#root.masterLeft();
@@ -187,9 +190,15 @@ export class LockService {
   /** A master answered the server. @returns whether it was asked that here, by this server or by one that is gone */
   answered(master: Peer, { id, lock }: MasterAnswer, expires: number | undefined): boolean {
     if (!id.startsWith(SERVER_ID)) return false;
-    if (master !== this.#master) return true;
+    if (master !== this.#master || this.#returning.delete(id)) return true;
     const number = id.startsWith(this.#name) ? Number(id.slice(this.#name.length)) : Number.NaN;
-    const answer = lock === undefined ? undefined : { lockId: lock.id, expires: expires ?? 0 };
+    const answer =
+      lock === undefined
+        ? undefined
+        : {
+            lockId: lock.id,
+            expires: expires ?? this.#settings.clock.wallTime() + this.#settings.limits.lockTimeout,
+          };
     if (!this.#root.answered(number, answer)) {
       // Granted to a server that is gone, or too late.
       if (lock !== undefined) this.#releaseRoot(lock.id);
@@ -344,16 +353,16 @@ export class LockService {
     const to = { id, to: worker.id };
     const { delivery } = this.#settings;
     if (lock?.state !== 'held') delivery.send(worker, refusal(to, this.#reasonFor('IPC_REQUEST_LOCK_LOST')));
-    else delivery.send(worker, moved(to, lock, lock.details, this.#root.expires));
+    else delivery.send(worker, moved(to, lock, lock.details, this.#root.masterTime(lock.expiresAt)));
   }
 
   #granted({ id, since }: LockRequest, lock: Lock): void {
     const { counters, clock, news, delivery } = this.#settings;
-    const { holder, isWrite, details } = lock;
+    const { holder, isWrite, details, expiresAt } = lock;
     counters.lockWait.observe(clock.now() - since);
     if (!isWrite) this.#notices.readerCame(holder);
     news.bringUpToDate(holder);
-    delivery.send(holder, grant({ id, to: holder.id }, lock, details, this.#root.expires));
+    delivery.send(holder, grant({ id, to: holder.id }, lock, details, this.#root.masterTime(expiresAt)));
   }
 
   #refuse(request: LockRequest, failure: RequestFailure): void {
@@ -420,6 +429,7 @@ export class LockService {
     if (master === undefined) return;
     const id = `${this.#name}unlock${lockId}`;
     const message = { type: 'unlock-request', id, from: SERVER_ID, to: MASTER_ID, data: { id: lockId } };
+    this.#returning.add(id);
     this.#settings.delivery.send(master, encode(JSON.stringify(message)));
   }
 

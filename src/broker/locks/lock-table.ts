@@ -14,8 +14,9 @@ export interface Lock {
   /** The transaction that holds it. */
   readonly tid: string;
   readonly isWrite: boolean;
-  /** When it was granted, by the broker's clock. */
+  /** When it was granted, and when it expires, by the broker's clock. */
   readonly since: number;
+  readonly expiresAt: number;
   /** The `data` of the request for it, for people who ask. */
   readonly details: Uint8Array;
   /** `expired`: its time has run out, others are served, and its transaction gets no further lock until it is released. */
@@ -39,7 +40,7 @@ export class LockTable {
   readonly #entries = new Map<number, Entry>();
   readonly #byHolder = new Map<Peer, Set<Lock>>();
   readonly #byTid = new Map<string, Holding>();
-  /** Those that have not expired, in the order in which they were granted: all of them last equally long. */
+  /** Those that have not expired, in the order in which they were granted, which is that in which they expire. */
   readonly #held = new LinkedQueue<Lock>();
   /** Transactions that hold locks, and that hold locks for writing, expired ones aside. */
   #holders = 0;
@@ -99,11 +100,10 @@ export class LockTable {
   }
 
   /** Grants a lock, under a new number. Whether it may be granted was asked before. */
-  grant(request: Pick<Lock, 'holder' | 'tid' | 'isWrite' | 'since' | 'details'>): Lock {
-    const { holder, tid, isWrite, since, details } = request;
+  grant(request: Omit<Lock, 'id' | 'state'>): Lock {
     // Only a claim can have taken it.
     while (this.#entries.has(this.#nextId)) this.#nextId++;
-    return this.#add({ id: this.#nextId++, holder, tid, isWrite, since, details, state: 'held' });
+    return this.#add({ ...request, id: this.#nextId++, state: 'held' });
   }
 
   /** Notes a lock that another server granted. @returns `undefined` if its number is taken */

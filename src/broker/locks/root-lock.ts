@@ -56,8 +56,6 @@ interface Granted {
   readonly kind: LockKind;
   /** When the first of its locks was granted, by the broker's clock. */
   readonly since: number;
-  /** When it expires, by the clock of the master: milliseconds since 1970. */
-  readonly expires: number;
 }
 
 /** The root lock of one database. */
@@ -68,6 +66,8 @@ export class RootLock {
   #granted: Granted | undefined;
   #asked: RootRequest | undefined;
   #lastId = 0;
+  /** How far the wall clock of the master is ahead of the broker's. */
+  #masterOffset: number | undefined;
   #isClosed = false;
 
   constructor(settings: RootLockSettings) {
@@ -109,7 +109,7 @@ export class RootLock {
 
   /** Whether it is so old that only transactions that hold a lock get further ones. */
   get isOld(): boolean {
-    return this.#granted !== undefined && this.#age(this.#granted) >= MAX_ROOT_AGE_MS;
+    return this.#granted !== undefined && this.#age(this.#granted) >= this.#maxAge;
   }
 
   /**
@@ -120,7 +120,7 @@ export class RootLock {
     const granted = this.#granted;
     if (granted === undefined) return undefined;
     const { masterTurn } = this.#settings;
-    const ages = [MAX_ROOT_AGE_MS, this.#lifetime];
+    const ages = [this.#maxAge, this.#lifetime];
     if (this.#master?.canSay === false) ages.push(masterTurn);
     const now = this.#settings.clock.now();
     const times = ages.map((age) => granted.since + age).filter((time) => time > now);
@@ -132,10 +132,9 @@ export class RootLock {
     return this.#granted === undefined ? undefined : this.#granted.since + this.#lifetime;
   }
 
-  /** When a lock expires that is granted now, by the clock of the master: milliseconds since 1970. */
-  get expires(): number {
-    const granted = this.#granted;
-    return granted === undefined ? 0 : granted.expires + this.#age(granted);
+  /** A time by the broker's clock, by that of the last master that granted the lock: milliseconds since 1970. */
+  masterTime(at: number): number {
+    return at + (this.#masterOffset ?? this.#settings.clock.wallTime() - this.#settings.clock.now());
   }
 
   /** A master is connected. @param canSay whether it says when it wants its turn */
@@ -185,6 +184,7 @@ export class RootLock {
       if (this.#master !== undefined) this.#master.isExiting = true;
       return true;
     }
+    this.#masterOffset = answer.expires - this.#settings.lockTimeout - this.#settings.clock.now();
     const kind: LockKind = asked.isWrite ? 'write' : 'read';
     const former = this.#granted?.tid === asked.tid ? this.#granted : undefined;
     this.#granted = {
@@ -192,9 +192,12 @@ export class RootLock {
       lockIds: [...(former?.lockIds ?? []), answer.lockId],
       kind,
       since: former?.since ?? this.#settings.clock.now(),
-      expires: former?.expires ?? answer.expires,
     };
     return true;
+  }
+
+  get #maxAge(): number {
+    return Math.min(MAX_ROOT_AGE_MS, this.#settings.lockTimeout / 2);
   }
 
   get #lifetime(): number {

@@ -19,7 +19,13 @@ import { isProofId, MasterProof } from './master-proof.js';
 import { MissingMaster } from './missing-master.js';
 import { type RequestFailure, reasonFor } from './request-failures.js';
 import { RequestWindows } from './request-windows.js';
-import { answerFor, type OpenRequest, OpenRequests, type RequestCounts, type RequestPlace } from './requests.js';
+import {
+  answerFor,
+  type OpenRequest,
+  OpenRequests,
+  type RequestCounts,
+  type RequestPlace,
+} from './requests.js';
 
 /** The desk of one database. */
 export class MasterDesk {

@@ -108,7 +108,12 @@ export class MasterProof {
     this.#master = master;
     const pingToken = master.nextToken();
     this.#asked = { master, pingToken };
-    const data = { path: '', tid: tid ?? id, write: false, comment: 'acebase-ipc-server: is this a new master?' };
+    const data = {
+      path: '',
+      tid: tid ?? id,
+      write: false,
+      comment: 'acebase-ipc-server: is this a new master?',
+    };
     const message = { type: 'lock-request', id, from: SERVER_ID, to: MASTER_ID, data };
     this.#delivery.send(master, encode(JSON.stringify(message)));
     master.outbox.ping(pingToken);

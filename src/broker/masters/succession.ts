@@ -109,9 +109,7 @@ export class Succession {
     }
     news.bringUpToDate(master);
     desk.release(master, mail);
-    this.#cancelSecondReplay = clock.schedule(MASTER_SECOND_REPLAY_MS, () =>
-      news.repeatKeys(master),
-    );
+    this.#cancelSecondReplay = clock.schedule(MASTER_SECOND_REPLAY_MS, () => news.repeatKeys(master));
   }
 
   /** Nobody is left. Calls `forget` when no master can come back any more that knows locks of those who are gone. */

@@ -23,14 +23,7 @@ const MAX_ADDRESS_BYTES = 128;
  * [PROTOCOL-3.4]; `directed`, `to:<id>;{…}` [PROTOCOL-3.3]; `ping` [PROTOCOL-3.6]; `ready`, `claim` and
  * `identity`, words of clients that have a session [PROTOCOL-14.5, 14.6, 14.9]; or nothing of the grammar.
  */
-export type Envelope =
-  | 'broadcast'
-  | 'directed'
-  | 'ping'
-  | 'ready'
-  | 'claim'
-  | 'identity'
-  | 'malformed';
+export type Envelope = 'broadcast' | 'directed' | 'ping' | 'ready' | 'claim' | 'identity' | 'malformed';
 
 /** Tells what a frame is, without allocating. */
 export function envelopeOf(frame: Uint8Array): Envelope {

@@ -2,14 +2,15 @@ import { INDEX_NEWS_MS } from '../../../src/broker/limits.js';
 import type { World } from '../world.js';
 import type { Answer, LockDetails, Message, Range, RequestData } from './messages.js';
 import { type NodeLock, NodeLocker } from './node-locker.js';
-import { Storage } from './storage.js';
+import type { HeldLock } from './storage.js';
 import { begin, type Task, wait } from './task.js';
+import { WorkingProcess } from './working-process.js';
 
 /** How many records a page of the model's file has. */
 const PAGE_RECORDS = 16;
 
-/** A dedicated master: it grants locks, hands out space, keeps the key table and makes indexes. */
-export class Master extends Storage {
+/** A master: it grants locks, hands out space, keeps the key table and makes indexes; one that is not dedicated reads and writes, too. */
+export class Master extends WorkingProcess {
   readonly #locker: NodeLocker;
   /** Indexes that are being made, with the repair `index-builds`, and who wants to write meanwhile. */
   #builds = 0;
@@ -25,6 +26,7 @@ export class Master extends Storage {
     this.openFile(opensAfter, () => {
       this.#free = [...world.file.space.free];
       this.#size = world.file.space.size;
+      for (let loop = 0; loop < world.plan.masterLoops; loop++) this.loop();
     });
   }
 
@@ -39,17 +41,80 @@ export class Master extends Storage {
 
   override lockRanOut(lockId: number): void {
     const lock = this.#locker.find(lockId);
-    if (lock !== undefined) this.#locker.unlock(lock);
+    if (lock === undefined) return;
+    this.#locker.unlock(lock);
+    this.lockEnded();
   }
 
   override peerStayedAway(id: string): void {
     super.peerStayedAway(id);
     for (const lock of this.#locker.held()) {
-      if (this.#holders.get(lock.details) === id) this.#locker.unlock(lock);
+      if (this.#holders.get(lock.details) !== id) continue;
+      this.#locker.unlock(lock);
+      this.lockEnded();
     }
   }
 
-  /** A dedicated master subscribes to nothing. */
+  protected override *lock(path: string, tid: string, write: boolean): Task<HeldLock> {
+    if (this.isExiting && this.locks === 0) throw new Error('the IPC peer is exiting');
+    this.locks += 1;
+    const details = { path, tid, write, comment: 'model' };
+    let isAllowed = true;
+    const granted = yield* wait<NodeLock>((resolve, reject) => {
+      isAllowed = this.#locker.lock(details, resolve);
+      if (!isAllowed) reject(new Error(`lock on tid ${tid} has expired, not allowed to continue`));
+    });
+    const held = this.#believe(granted, tid);
+    yield* this.underLock();
+    return held;
+  }
+
+  protected override unlock({ lock, belief }: HeldLock): void {
+    this.world.checks.beliefs.ends(belief);
+    const granted = this.#locker.find(lock.id);
+    if (granted !== undefined) this.#locker.unlock(granted);
+    this.lockEnded();
+  }
+
+  protected override *moveToParent(held: HeldLock): Task<HeldLock> {
+    const lock = this.#locker.find(held.lock.id);
+    if (lock === undefined) throw new Error('no such lock');
+    this.world.checks.beliefs.ends(held.belief);
+    const moved = yield* wait<NodeLock>((resolve, reject) => {
+      if (!this.#locker.moveToParent(lock, resolve)) reject(new Error('has expired'));
+    });
+    return this.#believe(moved, held.tid);
+  }
+
+  #believe({ id, details, expires }: NodeLock, tid: string): HeldLock {
+    const lock = { id, ...details, expires };
+    return { lock, belief: this.world.checks.beliefs.begins(this, lock), tid };
+  }
+
+  protected override mayGoOn(): void {}
+
+  protected override *allocate(): Task<number> {
+    const record = this.#allocate(1)[0]?.recordNr ?? -1;
+    this.world.checks.space.allocated(this, record);
+    yield* wait<void>((resolve) => this.#saveSpace(resolve));
+    return record;
+  }
+
+  protected override giveSpaceBack(recordNr: number): void {
+    this.#release({ pageNr: 0, recordNr, length: 1 });
+    this.#saveSpace(() => undefined);
+  }
+
+  protected override addKey(key: string): void {
+    this.#indexOf(key);
+  }
+
+  protected override *updateIndex(fileName: string, path: string, newValue: number): Task<void> {
+    yield* wait<void>((resolve) => this.disk(resolve));
+    this.world.indexFiles.get(fileName)?.set(path, newValue);
+  }
+
+  /** A master subscribes to nothing. */
   protected override heardEvent(): void {}
 
   protected override asked(message: Message & { id: string }): void {
@@ -79,9 +144,19 @@ export class Master extends Storage {
       this.#waitingForBuilds.push(message);
       return;
     }
+    if (this.isExiting && !holdsAny) {
+      const reason = 'new transaction lock denied because the IPC peer is exiting';
+      this.#answer(message, { type: 'lock-result', ok: false, reason });
+      return;
+    }
+    // It exits when they have all ended, and waits for those who wait.
+    this.locks += 1;
     const isAllowed = this.#locker.lock(message.data, (lock) => this.#grant(message, lock));
+    if (isAllowed) return;
     const reason = `lock on tid ${message.data.tid} has expired, not allowed to continue`;
-    if (!isAllowed) this.#answer(message, { type: 'lock-result', ok: false, reason });
+    this.#answer(message, { type: 'lock-result', ok: false, reason });
+    // AceBase leaves the entry.
+    if (this.ours !== undefined) this.lockEnded();
   }
 
   #grant(message: Message & { id: string }, { id, details, expires }: NodeLock): void {
@@ -100,6 +175,7 @@ export class Master extends Storage {
     // Those who waited for it are granted theirs afterwards.
     this.#answer(message, { type: 'unlock-result', ok: true, data: { id: message.data.id } });
     this.#locker.unlock(lock);
+    this.lockEnded();
   }
 
   #move(message: Message & { type: 'move-lock-request' }): void {

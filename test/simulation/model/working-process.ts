@@ -1,0 +1,210 @@
+import { addressOf, type HeldLock, Storage } from './storage.js';
+import { begin, type Task, wait } from './task.js';
+
+/** A process that reads and writes as AceBase does: a worker through locks, space and keys of the master, a master through its own. */
+export abstract class WorkingProcess extends Storage {
+  /** When it last completed something. */
+  workedAt = 0;
+  /** For how long the next operation holds its lock, beyond what it takes. */
+  dawdles = 0;
+  #operations = 0;
+
+  override pause(milliseconds: number): void {
+    const { limits, checks, file } = this.world;
+    if (milliseconds >= limits.reconnectGrace) checks.values.rootWriterGone(this, file.root);
+    super.pause(milliseconds);
+  }
+
+  protected override ended(): void {
+    this.world.checks.values.rootWriterGone(this, this.world.file.root);
+    super.ended();
+  }
+
+  /** Reads and writes, one after the other, until it ends. */
+  protected loop(): void {
+    const { random } = this.world;
+    const again = (): void => {
+      this.after(this.world.pause(), () => this.loop());
+    };
+    if (!this.world.isWorking || this.isExiting) return;
+    const keys = this.world.plan.keys;
+    const key = `key${random.below(keys)}`;
+    const task = random.chance(0.7) ? this.#write(key) : this.#read(key);
+    const done = (): void => {
+      this.workedAt = this.world.clock.now();
+      again();
+    };
+    begin(task, done, (error) => {
+      this.operationFailed(error);
+      again();
+    });
+  }
+
+  protected operationFailed(error: Error): void {
+    this.note(() => `fails: ${error.message}`);
+    this.world.operationFailed(this, error);
+  }
+
+  *#read(key: string): Task<void> {
+    const { values } = this.world.checks;
+    const tid = this.#newTid();
+    const held = yield* this.lock(key, tid, false);
+    try {
+      const least = values.acknowledgedOf(key);
+      const record = yield* this.#find(key, tid);
+      if (record !== undefined) yield* this.#readValue(key, record, tid, least);
+      else if (least > 0) values.reads(this.name, key, 0, least);
+    } finally {
+      this.unlock(held);
+    }
+  }
+
+  /** Adds one to the value of a key, and moves its record sometimes. */
+  *#write(key: string): Task<void> {
+    const { values } = this.world.checks;
+    const tid = this.#newTid();
+    let held = yield* this.lock(key, tid, true);
+    let value = 1;
+    try {
+      if (this.dawdles > 0) yield* this.#dawdle(held);
+      const record = yield* this.#find(key, tid);
+      if (record !== undefined) {
+        value = 1 + (yield* this.#readValue(key, record, tid, values.acknowledgedOf(key)));
+      }
+      if (record !== undefined && this.world.random.chance(0.4)) {
+        this.mayGoOn(tid);
+        values.writes(key, value);
+        yield* this.writeRecord(record, { kind: 'value', key, value });
+      } else {
+        this.mayGoOn(tid);
+        const moved = yield* this.#create(key, value);
+        held = yield* this.moveToParent(held);
+        yield* this.#putIntoRoot(key, value, moved, tid);
+        if (record !== undefined) this.release(record);
+      }
+      yield* this.#updateIndexes(key, value);
+      this.raise('value', key, value);
+    } finally {
+      this.unlock(held);
+    }
+    values.acknowledges(this, key, value);
+  }
+
+  /** Where the record of a key is: from the cache, or from the root. */
+  *#find(key: string, tid: string): Task<number | undefined> {
+    const cached = this.cache.get(key);
+    if (cached !== undefined) return cached;
+    const held = yield* this.lock('', tid, false);
+    try {
+      const entries = yield* this.#readRoot();
+      const record = entries.get(key);
+      if (record !== undefined) this.cache.set(key, record);
+      return record;
+    } finally {
+      this.unlock(held);
+    }
+  }
+
+  *#readRoot(): Task<Map<string, number>> {
+    const { values } = this.world.checks;
+    values.usesRoot(this, this.root);
+    const record = yield* this.readRecord(this.root);
+    const entries = new Map<string, number>();
+    if (record?.kind !== 'root') values.wrongRecord(this, '', this.root);
+    else for (const [name, address] of record.entries) entries.set(this.keyOf(name), address);
+    return entries;
+  }
+
+  *#readValue(key: string, record: number, tid: string, least: number): Task<number> {
+    const { values } = this.world.checks;
+    this.mayGoOn(tid);
+    const content = yield* this.readRecord(record);
+    if (content?.kind !== 'value' || content.key !== key) {
+      values.wrongRecord(this, key, record);
+      throw new Error('corrupt record');
+    }
+    values.reads(this.name, key, content.value, least);
+    return content.value;
+  }
+
+  *#create(key: string, value: number): Task<number> {
+    const record = yield* this.allocate();
+    this.world.checks.values.writes(key, value);
+    yield* this.writeRecord(record, { kind: 'value', key, value });
+    this.#updateCache(key, record);
+    return record;
+  }
+
+  *#putIntoRoot(key: string, value: number, record: number, tid: string): Task<void> {
+    const held = yield* this.lock('', tid, true);
+    try {
+      const entries = (yield* this.#readRoot()).set(key, record);
+      this.mayGoOn(tid);
+      const named = new Map<number | string, number>();
+      for (const [entry, address] of entries) named.set(this.#nameOf(entry), address);
+      const former = this.root;
+      const isMoved = this.world.random.chance(this.world.rootMoves);
+      const root = isMoved ? yield* this.allocate() : former;
+      yield* this.writeRecord(root, { kind: 'root', entries: named });
+      if (!isMoved) return;
+      this.world.checks.values.movesRoot(this, root, key, value);
+      yield* wait<void>((resolve) => this.updateRoot(addressOf('', root), resolve));
+      this.release(former);
+    } finally {
+      this.unlock(held);
+    }
+  }
+
+  /** How a key is written: by its number if it has one; if not, one is asked for, for the next time. */
+  #nameOf(key: string): number | string {
+    const index = this.keys.indexOf(key);
+    if (index >= 0) {
+      this.world.checks.values.usesKey(this, index, key);
+      return index;
+    }
+    this.addKey(key);
+    return key;
+  }
+
+  #updateCache(path: string, record: number): void {
+    this.cache.set(path, record);
+    this.notify({ type: 'cache.update', info: { path, address: addressOf(path, record) } });
+  }
+
+  *#updateIndexes(path: string, newValue: number): Task<void> {
+    for (const fileName of this.indexes) {
+      yield* this.updateIndex(fileName, path, newValue);
+      this.world.checks.values.indexed(path);
+    }
+  }
+
+  *#dawdle({ lock }: HeldLock): Task<void> {
+    const milliseconds = this.dawdles;
+    this.dawdles = 0;
+    this.note(() => `holds its lock for ${Math.round(milliseconds)} ms`);
+    yield* wait<void>((resolve) => this.after(milliseconds, resolve));
+    const { clock, checks } = this.world;
+    if (clock.wallTime() >= lock.expires) checks.verdicts.tear(`${this.name} writes though its lock ran out`);
+  }
+
+  protected abstract lock(path: string, tid: string, write: boolean): Task<HeldLock>;
+  /** Gives a lock back, and does not wait for the answer. */
+  protected abstract unlock(held: HeldLock): void;
+  protected abstract moveToParent(held: HeldLock): Task<HeldLock>;
+  /** @throws if a transaction must not go on: its lock was lost */
+  protected abstract mayGoOn(tid: string): void;
+  protected abstract allocate(): Task<number>;
+  protected abstract giveSpaceBack(record: number): void;
+  /** Has the master give that key a number. */
+  protected abstract addKey(key: string): void;
+  protected abstract updateIndex(fileName: string, path: string, newValue: number): Task<void>;
+
+  protected release(record: number): void {
+    for (const [path, cached] of this.cache) if (cached === record) this.cache.delete(path);
+    this.giveSpaceBack(record);
+  }
+
+  #newTid(): string {
+    return `${this.name}.t${++this.#operations}`;
+  }
+}
