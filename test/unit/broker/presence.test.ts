@@ -114,20 +114,20 @@ describe('the key table', () => {
   it('is told again to a worker just before its first granted lock, and only then', () => {
     const lab = new BrokerLab();
     const master = lab.connectMaster();
-    const a = lab.connectWorker('peerA', master);
+    const a = lab.connectWorker('peerA');
     master.tells(newKey(0, 'first'));
     master.tells(newKey(1, 'second'));
     const late = lab.connect('late1');
     expect(keysOf(late)).toEqual([]);
-    late.tells({ type: 'lock-request', id: 'x', data: { tid: 't' } }, '[master]');
-    master.tells({ type: 'lock-result', id: 'x', ok: false, reason: 'no' }, 'late1');
+    late.tells({ type: 'move-lock-request', id: 'x', data: { id: 99 } }, '[master]');
+    expect(late.messages('lock-result')).toMatchObject([{ id: 'x', ok: false }]);
     expect(keysOf(late)).toEqual([]);
     late.clear();
-    lab.grantLock(late, master);
+    lab.askForLock(late);
     expect(keysOf(late)).toEqual(['first', 'second']);
     expect(late.received.at(-1)).toContain('"lock-result"');
     late.clear();
-    lab.grantLock(late, master);
+    lab.askForLock(late);
     expect(keysOf(late)).toEqual([]);
     expect(keysOf(a)).toEqual(['first', 'second']);
   });
@@ -135,10 +135,10 @@ describe('the key table', () => {
   it('is told to a new master when it has settled, before its requests, and once more two seconds later', () => {
     const lab = new BrokerLab();
     const old = lab.connectMaster();
-    const worker = lab.connectWorker('peerA', old);
+    const worker = lab.connectWorker('peerA');
     old.tells(newKey(0, 'first'));
     old.leaves();
-    worker.tells({ type: 'lock-request', id: '1', data: {} }, '[master]');
+    lab.askForLock(worker);
     const master = lab.connect('[master]').clear();
     lab.clock.advance(1_000);
     const types = master.received.map((text) => (JSON.parse(text) as { type: string }).type);
@@ -155,15 +155,15 @@ describe('the key table', () => {
   it('is the master’s alone to announce', () => {
     const lab = new BrokerLab();
     const master = lab.connectMaster();
-    lab.connectWorker('peerA', master).tells(newKey(0, 'forged'));
+    lab.connectWorker('peerA').tells(newKey(0, 'forged'));
     master.tells(newKey(1, 'x'.repeat(600)));
-    expect(keysOf(lab.connectWorker('late1', master))).toEqual([]);
+    expect(keysOf(lab.connectWorker('late1'))).toEqual([]);
   });
 
   it('is completed by what a new master answers to a worker, before the worker hears of it', () => {
     const lab = new BrokerLab();
     const master = lab.connectMaster();
-    const [a, b] = [lab.connectWorker('peerA', master), lab.connectWorker('peerB', master)];
+    const [a, b] = [lab.connectWorker('peerA'), lab.connectWorker('peerB')];
     a.tells({ type: 'request', id: 'k', data: { type: 'kit.add', key: 'found' } }, '[master]');
     for (const peer of [a, b, master]) peer.clear();
     master.tells({ type: 'result', id: 'k', ok: true, data: { ok: true, index: 3 } }, 'peerA');
@@ -182,7 +182,7 @@ describe('the key table', () => {
   it('is completed by a key that a worker that is gone had asked the last master for', () => {
     const lab = new BrokerLab();
     const master = lab.connectMaster();
-    const [a, b] = [lab.connectWorker('peerA', master), lab.connectWorker('peerB', master)];
+    const [a, b] = [lab.connectWorker('peerA'), lab.connectWorker('peerB')];
     a.tells({ type: 'request', id: 'k', data: { type: 'kit.add', key: 'told' } }, '[master]');
     a.leaves();
     master.leaves();
@@ -197,8 +197,8 @@ describe('the key table', () => {
   it('is completed by one that a worker had asked for which went between two masters', () => {
     const lab = new BrokerLab();
     const master = lab.connectMaster();
-    const a = lab.connectWorker('peerA', master);
-    lab.connectWorker('peerB', master);
+    const a = lab.connectWorker('peerA');
+    lab.connectWorker('peerB');
     a.tells({ type: 'request', id: 'k', data: { type: 'kit.add', key: 'told' } }, '[master]');
     master.leaves();
     a.leaves();
@@ -210,7 +210,7 @@ describe('the key table', () => {
   it('takes no more keys when it may be full: one too many kills the master', () => {
     const lab = new BrokerLab();
     const master = lab.connectMaster();
-    const worker = lab.connectWorker('peerA', master);
+    const worker = lab.connectWorker('peerA');
     master.tells(newKey(4_000, 'last'));
     worker.tells({ type: 'request', id: 'k', data: { type: 'kit.add', key: 'more' } }, '[master]');
     expect(master.messages('request')).toEqual([]);
@@ -223,7 +223,7 @@ describe('the key table', () => {
     master.tells(newKey(0, 'first'));
     master.leaves();
     const next = lab.connectMaster();
-    expect(keysOf(lab.connectWorker('peerA', next))).toEqual([]);
+    expect(keysOf(lab.connectWorker('peerA'))).toEqual([]);
     expect(keysOf(next)).toEqual([]);
   });
 });

@@ -21,7 +21,9 @@ class StockProcess {
   constructor(peer: ScriptedPeer, rootInFile: number) {
     this.peer = peer;
     this.root = rootInFile;
+    const answers = peer.onMessage;
     peer.onMessage = (text) => {
+      answers(text);
       const message = (text.startsWith('{') ? JSON.parse(text) : {}) as RootUpdate;
       if (message.data?.type === 'root.update') this.moveRoot(message.data.address?.recordNr ?? 0);
     };
@@ -38,10 +40,10 @@ class StockProcess {
 function cluster(rootInFile = 0) {
   const lab = new BrokerLab();
   const master = new StockProcess(lab.connectMaster(), rootInFile);
-  const worker = (id: string) => new StockProcess(lab.connectWorker(id, master.peer), rootInFile);
+  const worker = (id: string) => new StockProcess(lab.connectWorker(id), rootInFile);
   /** Grants each of them a read lock, one after the other. */
   const grant = (...workers: StockProcess[]) => {
-    for (const { peer } of workers) lab.grantLock(peer, master.peer);
+    for (const { peer } of workers) lab.askForLock(peer);
   };
   return { lab, master, a: worker('peerA'), b: worker('peerB'), grant };
 }
@@ -50,7 +52,7 @@ describe('a worker that was away when the root was forgotten', () => {
   const scene = () => {
     const lab = new BrokerLab({ reconnectGrace: 60_000 });
     const master = lab.connectMaster();
-    const [a, b] = [lab.connectWorker('peerA', master), lab.connectWorker('peerB', master)];
+    const [a, b] = [lab.connectWorker('peerA'), lab.connectWorker('peerB')];
     b.tells(root(5));
     for (const peer of [a, b, master]) peer.leaves();
     const next = lab.connectMaster();
@@ -61,14 +63,14 @@ describe('a worker that was away when the root was forgotten', () => {
   it('is told it when it goes on', () => {
     const { lab, next, back } = scene();
     expect(rootsOf(next)).toEqual([]);
-    lab.grantLock(back, next);
+    lab.askForLock(back);
     expect(rootsOf(back)).toEqual([5]);
   });
 
   it('is told the newer one, if somebody has moved it since', () => {
     const { lab, next, back } = scene();
     next.tells(root(6));
-    lab.grantLock(back, next);
+    lab.askForLock(back);
     expect(rootsOf(back)).toEqual([6]);
   });
 });
@@ -77,7 +79,7 @@ describe('a writer that is gone [PROTOCOL-7.6]', () => {
   const gone = (moves: boolean, write: boolean) => {
     const { lab, master, a, b } = cluster();
     if (moves) b.moveRoot(5);
-    lab.grantLock(a.peer, master.peer, { write });
+    lab.askForLock(a.peer, { write });
     for (const { peer } of [master, b]) peer.clear();
     a.peer.leaves();
     return { lab, master, b };
@@ -97,7 +99,7 @@ describe('a writer that is gone [PROTOCOL-7.6]', () => {
   it('has the newer root written of a writer that was only away, by a master that would take it over', () => {
     const lab = new BrokerLab({ reconnectGrace: 10_000 });
     const first = lab.connectMaster();
-    const worker = (id: string) => new StockProcess(lab.connectWorker(id, first), 0);
+    const worker = (id: string) => new StockProcess(lab.connectWorker(id), 0);
     const [a, b] = [worker('peerA'), worker('peerB')];
     a.moveRoot(5);
     first.leaves();
@@ -108,7 +110,8 @@ describe('a writer that is gone [PROTOCOL-7.6]', () => {
     second.clear();
     b.moveRoot(6);
     expect(rootsOf(second)).toEqual([6, '6', 6]);
-    lab.grantLock(b.peer, second);
+    lab.letGrant(second);
+    lab.askForLock(b.peer);
     b.moveRoot(7);
     expect(rootsOf(second)).toEqual([6, '6', 6, 7]);
   });
@@ -141,10 +144,9 @@ describe('the root of a database', () => {
   });
 
   it('is not told with a lock that is refused', () => {
-    const { a, b, master } = cluster();
+    const { a, b } = cluster();
     a.moveRoot(5);
-    b.peer.tells({ type: 'lock-request', id: 'no', data: { tid: 'x' } }, '[master]');
-    master.peer.tells({ type: 'lock-result', id: 'no', ok: false, reason: 'no' }, 'peerB');
+    b.peer.tells({ type: 'move-lock-request', id: 'no', data: { id: 99 } }, '[master]');
     expect(b.peer.messages('lock-result').at(-1)).toMatchObject({ ok: false });
     expect(rootsOf(b.peer)).toEqual([]);
   });
@@ -227,7 +229,7 @@ describe('the root of a database', () => {
     a.moveRoot(2);
     a.moveRoot(3);
     expect(rootsOf(late.peer)).toEqual([]);
-    lab.grantLock(late.peer, master.peer);
+    lab.askForLock(late.peer);
     expect(rootsOf(late.peer)).toEqual([3]);
     expect([rootsOf(a.peer), rootsOf(master.peer)]).toEqual([[], [2, 3]]);
   });

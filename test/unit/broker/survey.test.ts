@@ -50,7 +50,7 @@ describe('what is counted', () => {
 
   test('of each peer, and together the same as of the database, also when peers have gone', () => {
     const lab = new BrokerLab();
-    const worker = lab.connectWorker('worker01', lab.connectMaster());
+    const worker = (lab.connectMaster(), lab.connectWorker('worker01'));
     const other = lab.connect('worker02');
     other.says('{"type":"event","from":"worker02"}');
     const { listedPeers, traffic } = reportOf(lab);
@@ -73,27 +73,35 @@ describe('what is counted', () => {
     expect(countersOf(lab).sent).toBe(reportOf(lab).traffic.messagesOut);
   });
 
-  test('how long locks are waited for and held, and those that are recovered or orphaned', () => {
+  test('how long locks are waited for and held, and those that are recovered', () => {
     const lab = new BrokerLab();
-    const master = lab.connectMaster();
+    const master = lab.connect('[master]');
+    lab.clock.advance(1_000);
     const worker = lab.connect('worker01');
     worker.tells(lockRequest('r1'), '[master]');
+    expect(reportOf(lab).locks.root).toEqual({ state: 'asked' });
     lab.clock.advance(40);
-    const data = { id: 1, path: 'a', tid: 'r1', write: true };
-    master.tells({ type: 'lock-result', id: 'r1', ok: true, data }, 'worker01');
+    const { id, data } = master.messages('lock-request')[0] as { id: string; data: object };
+    lab.letGrant(master);
+    master.tells({ type: 'lock-result', id, ok: true, data: { ...data, id: 1, expires: 0 } }, '[server]');
     expect(countersOf(lab).lockWait).toMatchObject({ count: 1, sum: 40 });
     expect(countersOf(lab).lockHold.count).toBe(0);
     lab.clock.advance(700);
-    worker.tells({ type: 'unlock-request', id: 'u1', data: { id: 1 } }, '[master]');
+    expect(reportOf(lab).locks.root).toEqual({ state: 'write', heldFor: 700 });
+    lab.giveBack(worker, lab.lockOf(worker));
     expect(countersOf(lab).lockHold).toMatchObject({ count: 1, sum: 700 });
-    lab.grantLock(worker, master, { lockId: 2, write: true });
+    expect(reportOf(lab).locks.root).toBeUndefined();
     const other = lab.connect('worker02');
-    lab.grantLock(other, master, { lockId: 3 });
+    for (const reader of [worker, other]) lab.askForLock(reader);
+    expect(reportOf(lab).heldLocks).toEqual({ held: 2, expired: 0 });
     other.leaves();
-    expect(countersOf(lab)).toMatchObject({ recoveredLocks: 1, orphanedLocks: 0 });
+    expect(countersOf(lab)).toMatchObject({ recoveredLocks: 1 });
+    expect(countersOf(lab).lockHold.count).toBe(2);
     master.leaves();
-    expect(countersOf(lab)).toMatchObject({ recoveredLocks: 1, orphanedLocks: 1 });
-    expect(reportOf(lab).heldLocks).toEqual({ held: 0, orphaned: 1, expired: 0 });
+    expect(countersOf(lab)).toMatchObject({ recoveredLocks: 1 });
+    expect(reportOf(lab).heldLocks).toEqual({ held: 1, expired: 0 });
+    lab.clock.advance(120_000);
+    expect(reportOf(lab).heldLocks).toEqual({ held: 0, expired: 1 });
   });
 
   test('those that come back, and mail that is thrown away', () => {
@@ -128,15 +136,15 @@ describe('how a database is', () => {
     lab.clock.advance(3_000);
     expect(reportOf(lab)).toMatchObject({ hasMaster: false, masterAbsentFor: 3_000, waitingWorkers: 0 });
     worker.tells(lockRequest('r1'), '[master]');
-    worker.tells(lockRequest('r2'), '[master]');
+    worker.tells({ type: 'request', id: 'r2', data: { type: 'fst.allocate' } }, '[master]');
     lab.clock.advance(1_000);
     const { masterMail } = reportOf(lab);
     expect(reportOf(lab)).toMatchObject({
       waitingWorkers: 1,
       waitingRequests: 2,
-      waitingLocks: 2,
+      waitingLocks: 1,
       oldestWaitingLock: 1_000,
-      masterMail: { messages: 2 },
+      masterMail: { messages: 1 },
       mail: masterMail,
     });
     const master = lab.connect('[master]');
@@ -167,17 +175,17 @@ describe('how a database is', () => {
 
   test('lists no more than so many peers and locks, the oldest, and counts them all', () => {
     const lab = new BrokerLab({ maxPeers: 1_000, maxBuffered: 10_000_000 });
-    const master = lab.connectMaster();
+    lab.connectMaster();
     const workers: ScriptedPeer[] = [];
     for (let index = 0; index < MAX_LISTED_PEERS; index++) {
       workers.push(lab.connect(`worker${String(index).padStart(4, '0')}`));
     }
     for (const worker of workers.slice(0, MAX_LISTED_LOCKS + 5)) {
-      lab.grantLock(worker, master);
+      lab.askForLock(worker);
       lab.clock.advance(1);
     }
     for (const worker of workers.slice(0, MAX_LISTED_LOCKS + 7)) {
-      worker.tells({ ...lockRequest(`r${worker.id}`), data: { tid: worker.id, write: false } }, '[master]');
+      lab.askForLock(worker, { write: true });
       lab.clock.advance(1);
     }
     const report = reportOf(lab);

@@ -33,11 +33,10 @@ describe('the time-line', () => {
 test('it tells of a worker that goes away with a lock, and of a master that waits for its file', () => {
   const lab = new BrokerLab({ reconnectGrace: 5_000 });
   const early = lab.connect('worker01');
-  early.tells({ type: 'lock-request', id: 'r1', data: { path: '', tid: 't1', write: true } }, '[master]');
-  const master = lab.connectMaster();
-  const worker = lab.connectWorker('worker02', master);
-  lab.grantLock(worker, master);
-  lab.grantLock(worker, master);
+  early.tells({ type: 'request', id: 'r1', data: { type: 'fst.allocate' } }, '[master]');
+  lab.connectMaster();
+  const worker = lab.connectWorker('worker02');
+  for (let locks = 0; locks < 2; locks++) lab.askForLock(worker);
   worker.leaves('the line broke');
   lab.clock.advance(5_000);
   lab.broker.noteRefusal('mydb_data', 'worker03', 'it may not');
