@@ -106,7 +106,8 @@ const LOCK_COLUMNS: readonly Column<LockRow>[] = [
   { title: 'PID', of: ({ pid }) => (pid === null ? '–' : String(pid)), isNumber: true, spare: 1 },
   { title: 'TO', of: ({ write }) => (write ? 'write' : 'read') },
   { title: 'PATH', of: ({ path }) => shortened(path, 40), spare: 1 },
-  { title: 'WHY', of: ({ comment }) => shortened(comment, 40), spare: 2 },
+  { title: 'REASON', of: (lock) => ('reason' in lock ? lock.reason : '–'), spare: 1 },
+  { title: 'COMMENT', of: ({ comment }) => shortened(comment, 40), spare: 2 },
   { title: 'TRANSACTION', of: ({ tid }) => tid, spare: 3 },
 ];
 
@@ -125,8 +126,16 @@ function describeLocks(status: Status, width: number | undefined): string {
   const rows = lockRows(status);
   if (rows.length === 0) return 'no worker holds a lock, and none waits for one';
   const count = status.databases.reduce((sum, { locks }) => sum + locks.heldCount + locks.waitingCount, 0);
-  const table = layOut(LOCK_COLUMNS, rows, width);
-  return count > rows.length ? `${table}\n${count - rows.length} more locks are not shown` : table;
+  const hidden = count > rows.length ? [`${count - rows.length} more locks are not shown`] : [];
+  return [layOut(LOCK_COLUMNS, rows, width), ...hidden, ...status.databases.flatMap(describeRoot)].join('\n');
+}
+
+/** The lock that the server holds at the master while workers hold locks, or want to. */
+function describeRoot({ name, locks: { root } }: DatabaseStatus): string[] {
+  // A server of an older version has none.
+  if (root === null || root === undefined) return [];
+  const state = root.state === 'asked' ? 'requested' : `${root.state}, for ${describeSpan(root.heldFor)}`;
+  return [`${name}: root lock at the master: ${state}`];
 }
 
 const DATABASE_COLUMNS: readonly Column<DatabaseStatus>[] = [

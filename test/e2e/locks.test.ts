@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { expect, it, onTestFinished } from 'vitest';
-import type { LockTable } from '../../src/index.js';
+import type { LockList } from '../../src/index.js';
 import { Cluster } from '../support/cluster.js';
 import { get } from '../support/requests.js';
 import { serve } from '../support/served.js';
@@ -8,10 +8,10 @@ import { eventually } from '../support/waiting.js';
 
 const slowDisk = fileURLToPath(new URL('../support/slow-fs.cjs', import.meta.url));
 
-async function locksOf(port: number, database = 'mydb_data'): Promise<LockTable> {
+async function locksOf(port: number, database = 'mydb_data'): Promise<LockList> {
   const { status, body } = await get(port, `/${database}/locks`);
   expect(status).toBe(200);
-  return JSON.parse(body) as LockTable;
+  return JSON.parse(body) as LockList;
 }
 
 it('tells who holds the lock that others wait for, until it is released [PROTOCOL-4.6]', async () => {
@@ -51,7 +51,13 @@ it('tells who holds the lock that others wait for, until it is released [PROTOCO
   });
   expect(table.held.filter((it) => it.holder !== holderId)).toEqual([]);
   expect(table.waiting).toEqual([
-    { ...lock, requester: waiterId, write: true, waitingFor: expect.any(Number) },
+    {
+      ...lock,
+      requester: waiterId,
+      write: true,
+      waitingFor: expect.any(Number),
+      reason: 'locks of others',
+    },
   ]);
   expect(later.held[0]?.heldFor).toBeGreaterThanOrEqual(table.held[0]?.heldFor ?? Number.NaN);
   expect(later.waiting[0]?.waitingFor).toBeGreaterThanOrEqual(table.waiting[0]?.waitingFor ?? Number.NaN);
@@ -71,8 +77,8 @@ it('gives the locks of a database to those with its token alone', async () => {
   const { status, headers, body } = await get(port, '/mydb_data/locks?t=first');
   expect(status).toBe(200);
   expect(headers).toMatchObject({ 'cache-control': 'no-store' });
-  expect(JSON.parse(body)).toEqual({ held: [], waiting: [] });
-  expect(server.locks('mydb_data')).toEqual({ held: [], waiting: [] });
+  expect(JSON.parse(body)).toEqual({ root: null, held: [], waiting: [] });
+  expect(server.locks('mydb_data')).toEqual({ root: undefined, held: [], waiting: [] });
   expect(await get(port, '/mydb_data/locks?t=first', {}, 'POST')).toMatchObject({
     status: 405,
     headers: { allow: 'GET, HEAD' },

@@ -52,7 +52,7 @@ export function Locks({ database, now }: { readonly database: DatabaseStatus; re
           </>,
           <code key="path">{lock.path === '' ? '(root)' : lock.path}</code>,
           lock.write ? 'write' : 'read',
-          lock.comment,
+          'reason' in lock ? `${lock.comment} (waits: ${lock.reason})` : lock.comment,
           latency(time),
         ]}
         nothing="No worker holds a lock, and none waits for one."

@@ -1,5 +1,5 @@
 import type { Broker } from '../../broker/broker.js';
-import type { HeldLock, WaitingLock } from '../../broker/locks/lock-report.js';
+import type { HeldLock, RootState, WaitingLock } from '../../broker/locks/lock-report.js';
 import type { DatabaseReport, KeptMail, PeerReport, ReportedState } from '../../broker/monitoring/survey.js';
 import type { TimelineEntry } from '../../broker/monitoring/timeline.js';
 import type { Clock } from '../../broker/ports.js';
@@ -75,6 +75,8 @@ export interface DatabaseStatus {
   readonly peerCount: number;
   /** Oldest first, 200 of each at most. */
   readonly locks: {
+    /** The lock that the server has at the master, for all workers together; `null` if it has none. */
+    readonly root: RootState | null;
     readonly held: readonly HeldLock[];
     readonly waiting: readonly WaitingLock[];
     /** All, those that are not listed among them. */
@@ -187,6 +189,7 @@ function databaseStatus(report: DatabaseReport, problems: readonly Problem[]): D
     peers: listedPeers.map(peerStatus),
     peerCount,
     locks: {
+      root: locks.root ?? null,
       held: locks.held,
       waiting: locks.waiting,
       heldCount: heldLocks.held + heldLocks.expired,

@@ -28,8 +28,8 @@ function broken() {
     peerCount: 430,
     locks: {
       ...locks,
-      held: [{ ...held, holder: 'worker0', heldFor: 9_000, state: 'orphaned' }],
-      waiting: [{ ...held, tid: 't2', requester: 'worker1', waitingFor: 8_000 }],
+      held: [{ ...held, holder: 'worker0', heldFor: 9_000, state: 'expired' }],
+      waiting: [{ ...held, tid: 't2', requester: 'worker1', waitingFor: 8_000, reason: 'no master' }],
       heldCount: 1,
       waitingCount: 1,
     },
@@ -124,7 +124,7 @@ describe.runIf(chromiumPath !== undefined)('the dashboard', () => {
     const dashboard = await DashboardPage.open(scripted.url);
     await dashboard.sees('12 attempts to connect were refused');
     const { locks } = databaseStatus();
-    const waiting = [{ ...held, requester: 'worker01', waitingFor: 100 }];
+    const waiting = [{ ...held, requester: 'worker01', waitingFor: 100, reason: 'locks of others' as const }];
     const database = databaseStatus({
       peers: [peerStatus({ pid: 4_711 })],
       locks: { ...locks, waiting, heldCount: 2, waitingCount: 1 },
@@ -173,7 +173,7 @@ describe.runIf(chromiumPath !== undefined)('the dashboard', () => {
         connectedAt: NOON - 60_000,
         roundTrip: count / 100,
       };
-      const waiting = [{ ...held, requester: 'worker01', waitingFor: count }];
+      const waiting = [{ ...held, requester: 'worker01', waitingFor: count, reason: 'locks of others' as const }];
       scripted.say(
         statusOf(
           [

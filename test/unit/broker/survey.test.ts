@@ -50,7 +50,8 @@ describe('what is counted', () => {
 
   test('of each peer, and together the same as of the database, also when peers have gone', () => {
     const lab = new BrokerLab();
-    const worker = (lab.connectMaster(), lab.connectWorker('worker01'));
+    lab.connectMaster();
+    const worker = lab.connectWorker('worker01');
     const other = lab.connect('worker02');
     other.says('{"type":"event","from":"worker02"}');
     const { listedPeers, traffic } = reportOf(lab);

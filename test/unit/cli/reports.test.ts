@@ -19,8 +19,10 @@ const waiting = {
   write: false,
   comment: '',
   waitingFor: 34,
-};
-const locks = { held: [held], waiting: [waiting], heldCount: 1, waitingCount: 1 };
+  reason: 'locks of others',
+} as const;
+const root = { state: 'write', heldFor: 1_300 } as const;
+const locks = { root, held: [held], waiting: [waiting], heldCount: 1, waitingCount: 1 };
 const lines = (text: string) => text.split('\n');
 
 describe('tables', () => {
@@ -47,11 +49,16 @@ describe('tables', () => {
     const peers = [examplePeer({ pid: 4_711 }), examplePeer({ id: 'worker02' })];
     const status = exampleStatus(exampleDatabase({ peers, locks: { ...locks, waitingCount: 11 } }));
     expect(lines(describeReport(status, { subject: 'locks' }))).toEqual([
-      'DATABASE   PEER      STATE      FOR   PID  TO     PATH         WHY           TRANSACTION',
-      'mydb_data  worker01  held       1 s  4711  write  orders/1     transactNode  transaction1',
-      'mydb_data  worker02  waiting  34 ms     –  read   orders·[2J·                transaction2',
+      'DATABASE   PEER      STATE      FOR   PID  TO     PATH         REASON           COMMENT       TRANSACTION',
+      'mydb_data  worker01  held       1 s  4711  write  orders/1     –                transactNode  transaction1',
+      'mydb_data  worker02  waiting  34 ms     –  read   orders·[2J·  locks of others                transaction2',
       '10 more locks are not shown',
+      'mydb_data: root lock at the master: write, for 1 s',
     ]);
+    const asked = exampleStatus(exampleDatabase({ locks: { ...locks, root: { state: 'asked' } } }));
+    expect(describeReport(asked, { subject: 'locks' })).toContain(
+      'mydb_data: root lock at the master: requested',
+    );
     expect(describeReport(exampleStatus(exampleDatabase()), { subject: 'locks' })).toBe(
       'no worker holds a lock, and none waits for one',
     );

@@ -21,7 +21,6 @@ const OTHER: Readonly<Record<string, ServerOptions>> = {
   allowedOrigins: { allowedOrigins: ['https://app.example'] },
   allowedHosts: { allowedHosts: ['app.example'] },
   largeMessages: { largeMessages: 'http' },
-  lockRecovery: { lockRecovery: false },
   watchProcesses: { watchProcesses: false },
   handshakeTimeout: { handshakeTimeout: 4_999 },
   logLevel: { logLevel: 'warn' },

@@ -58,7 +58,6 @@ describe('defaults', () => {
       maxDatabases: 1_000,
       maxConnections: 20_000,
       handshakeTimeout: 5_000,
-      lockRecovery: true,
       watchProcesses: true,
       masterSettle: 2_000,
       masterTimeout: 60_000,
@@ -151,6 +150,7 @@ describe('bad values', () => {
     [{ tokenFile: '' }],
     [{ adminToken: 'a b' }],
     [{ ssl: { cert: 1, key: 'x' } }],
+    [{ watchProcesses: 'no' }],
     [{ reconnectGrace: '601s' }],
     [{ masterTimeout: 999 }],
     [{ heartbeatInterval: 99 }],
@@ -158,7 +158,6 @@ describe('bad values', () => {
     [{ maxOutstandingRequests: 0 }],
     [{ lockTimeout: 0 }],
     [{ readerDelay: '11s' }],
-    [{ lockRecovery: 'no' }],
     [null],
     ['x'],
   ])('%j', (options) =>
@@ -445,12 +444,12 @@ describe('a heartbeatTimeout that is not above heartbeatInterval', () => {
     }));
 });
 
-test('lock recovery can be turned off everywhere', () => {
-  expect(resolveOptions({ lockRecovery: false }).lockRecovery).toBe(false);
-  expect(sources({ flags: { '--lock-recovery': false } }).settings.lockRecovery).toBe(false);
-  const environment = { ACEBASE_IPC_SERVER_LOCK_RECOVERY: '0' };
-  expect(sources({ environment }).settings.lockRecovery).toBe(false);
-  expect(sources({ environment, flags: { '--lock-recovery': true } }).settings.lockRecovery).toBe(true);
+test('what is on by default can be turned off everywhere', () => {
+  expect(resolveOptions({ watchProcesses: false }).watchProcesses).toBe(false);
+  expect(sources({ flags: { '--watch-processes': false } }).settings.watchProcesses).toBe(false);
+  const environment = { ACEBASE_IPC_SERVER_WATCH_PROCESSES: '0' };
+  expect(sources({ environment }).settings.watchProcesses).toBe(false);
+  expect(sources({ environment, flags: { '--watch-processes': true } }).settings.watchProcesses).toBe(true);
 });
 
 describe('parts of ssl that do not go together', () => {

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Hono } from 'hono';
 import { expect, test } from 'vitest';
-import type { HeldLock, LockTable, WaitingLock } from '../../../src/broker/locks/lock-ledger.js';
+import type { HeldLock, LockList, WaitingLock } from '../../../src/broker/locks/lock-report.js';
 import { ERRORS } from '../../../src/errors.js';
 import { resolveOptions } from '../../../src/options.js';
 import { Authentication } from '../../../src/server/authentication.js';
@@ -10,9 +10,16 @@ import { RefusedRequest, type RouteEnvironment } from '../../../src/server/route
 import { addLocksRoute } from '../../../src/server/routes/locks.js';
 
 const common = { tid: 't1', path: 'orders/1', write: true, comment: 'transactNode' };
-const held: HeldLock = { ...common, id: 7, holder: 'worker01', heldFor: 1_200.4, state: 'orphaned' };
-const waiting: WaitingLock = { ...common, tid: 't2', requester: 'worker02', waitingFor: 34.6 };
-const NONE: LockTable = { held: [], waiting: [] };
+const held: HeldLock = { ...common, id: 7, holder: 'worker01', heldFor: 1_200, state: 'expired' };
+const waiting: WaitingLock = {
+  ...common,
+  tid: 't2',
+  requester: 'worker02',
+  waitingFor: 34,
+  reason: 'locks of others',
+};
+const LOCKS: LockList = { root: { state: 'write', heldFor: 1_201 }, held: [held], waiting: [waiting] };
+const NONE: LockList = { root: undefined, held: [], waiting: [] };
 
 /** Asks for the locks of a server that has the token `sesame`. */
 async function ask(url: string, headers: Readonly<Record<string, string>> = {}): Promise<Response> {
@@ -20,7 +27,7 @@ async function ask(url: string, headers: Readonly<Record<string, string>> = {}):
   const authentication = new Authentication(resolveOptions({ token: 'sesame' }));
   addLocksRoute(app, {
     gatekeeper: new Gatekeeper(authentication),
-    broker: { locks: (database) => (database === 'mydb_data' ? { held: [held], waiting: [waiting] } : NONE) },
+    broker: { locks: (database) => (database === 'mydb_data' ? LOCKS : NONE) },
   });
   app.onError((error) => {
     if (error instanceof RefusedRequest) return new Response(null, { status: ERRORS[error.code].status });
@@ -30,17 +37,18 @@ async function ask(url: string, headers: Readonly<Record<string, string>> = {}):
   return app.request(url, { headers }, { incoming, outgoing: {} as ServerResponse });
 }
 
-test('tells who holds locks and who waits, in whole milliseconds [PROTOCOL-4.6]', async () => {
+test('tells what the server holds at the master, who holds locks, and who waits for what [PROTOCOL-4.6]', async () => {
   const answer = await ask('/mydb_data/locks?t=sesame');
   expect(answer.status).toBe(200);
-  expect(await answer.json()).toEqual({
-    held: [{ ...held, heldFor: 1_200 }],
-    waiting: [{ ...waiting, waitingFor: 35 }],
-  });
+  expect(await answer.json()).toEqual(LOCKS);
 });
 
 test('gives empty lists for a database that nobody is connected to', async () =>
-  expect(await (await ask('/other_data/locks?t=sesame')).json()).toEqual({ held: [], waiting: [] }));
+  expect(await (await ask('/other_data/locks?t=sesame')).json()).toEqual({
+    root: null,
+    held: [],
+    waiting: [],
+  }));
 
 test('wants the token, as for the list of clients', async () => {
   expect((await ask('/mydb_data/locks')).status).toBe(401);

@@ -22,16 +22,14 @@ async function linesOf(lab: BrokerLab, refusals: ReadonlyMap<string, number> = n
 
 test('a server in figures', async () => {
   const lab = new BrokerLab();
-  const master = lab.connectMaster();
   const worker = lab.connect('worker01');
-  lab.connect('worker02').says('{"type":"event","from":"worker02"}');
-  worker.tells({ type: 'lock-request', id: 'r1', data: { path: '', tid: 't1', write: true } }, '[master]');
+  lab.askForLock(worker, { write: true });
   lab.clock.advance(40);
-  master.tells(
-    { type: 'lock-result', id: 'r1', ok: true, data: { id: 5, path: '', tid: 't1', write: true } },
-    'worker01',
-  );
-  worker.tells({ type: 'lock-request', id: 'r2', data: { path: '', tid: 't2', write: true } }, '[master]');
+  const master = lab.connect('[master]');
+  lab.letGrant(master);
+  lab.clock.advance(1_000);
+  lab.connect('worker02').says('{"type":"event","from":"worker02"}');
+  lab.askForLock(worker, { write: true });
   lab.clock.advance(2_500);
   const lines = await linesOf(lab, new Map([['IPC_REFUSED_TOKEN', 3]]));
   expect(
@@ -46,11 +44,11 @@ test('a server in figures', async () => {
       'acebase_ipc_master_absent_seconds{database="mydb_data"} 0',
       'acebase_ipc_received_messages_total{database="mydb_data",kind="event"} 1',
       'acebase_ipc_relayed_messages_total{database="mydb_data",kind="event"} 2',
-      'acebase_ipc_lock_wait_seconds_bucket{database="mydb_data",le="0.025"} 0',
-      'acebase_ipc_lock_wait_seconds_bucket{database="mydb_data",le="0.05"} 1',
+      'acebase_ipc_lock_wait_seconds_bucket{database="mydb_data",le="1"} 0',
+      'acebase_ipc_lock_wait_seconds_bucket{database="mydb_data",le="2.5"} 1',
       'acebase_ipc_lock_wait_seconds_bucket{database="mydb_data",le="120"} 1',
       'acebase_ipc_lock_wait_seconds_bucket{database="mydb_data",le="+Inf"} 1',
-      'acebase_ipc_lock_wait_seconds_sum{database="mydb_data"} 0.04',
+      'acebase_ipc_lock_wait_seconds_sum{database="mydb_data"} 1.04',
       'acebase_ipc_lock_wait_seconds_count{database="mydb_data"} 1',
       'acebase_ipc_locks{database="mydb_data",state="held"} 1',
       'acebase_ipc_waiting_lock_requests{database="mydb_data"} 1',
