@@ -45,9 +45,11 @@ export class Broker {
   #draining: Draining | undefined;
   /** Whether it drains, or was stopped: no database is opened any more. */
   #isClosing = false;
+  readonly #startedAt: number;
 
   constructor(settings: BrokerSettings) {
     this.#settings = settings;
+    this.#startedAt = settings.clock.now();
     this.#histories = new Histories(settings.clock);
     this.#incidents = new Incidents(settings.clock, settings.logger, (incident, fields, message) => {
       const { database } = fields;
@@ -187,6 +189,7 @@ export class Broker {
       ...this.#settings,
       incidents: this.#incidents,
       kept: this.#kept,
+      startedAt: this.#startedAt,
       history: this.#histories.open(name),
       heard: (bytes) => this.#audit(bytes),
       emptied: (emptied) => this.#closeIfEmpty(emptied),

@@ -46,6 +46,8 @@ export interface DatabaseSettings {
   readonly limits: Limits;
   readonly incidents: Incidents;
   readonly kept: ByteBudget;
+  /** When the server was started, by the broker's clock. */
+  readonly startedAt: number;
   readonly observer: BrokerObserver;
   readonly history: History;
   /** A frame came, and was passed on. */

@@ -44,6 +44,8 @@ export interface LockServiceSettings {
   readonly clock: Clock;
   readonly limits: Limits;
   readonly kept: ByteBudget;
+  /** When the server was started, by the broker's clock. */
+  readonly startedAt: number;
   readonly incidents: Incidents;
   readonly counters: DatabaseCounters;
   readonly peers: ReadonlyMap<string, Peer>;
@@ -77,12 +79,10 @@ export class LockService {
   #cancelRootCheck: Cancel | undefined;
   /** A ping behind the first request for the root lock. */
   #rootPing: number | undefined;
-  readonly #startedAt: number;
 
   constructor(settings: LockServiceSettings) {
     this.#settings = settings;
     const { clock, limits } = settings;
-    this.#startedAt = clock.now();
     const firstId = Math.floor(clock.wallTime() * IDS_PER_MS);
     this.#name = `${SERVER_ID}${firstId.toString(36)}-`;
     this.#root = new RootLock({
@@ -411,8 +411,8 @@ export class LockService {
    * and grants nothing.
    */
   #watchFirstRoot(master: Peer, requestNumber: number): void {
-    const { clock, limits } = this.#settings;
-    const mayBeOlder = clock.now() < this.#startedAt + limits.reconnectGrace;
+    const { clock, limits, startedAt } = this.#settings;
+    const mayBeOlder = clock.now() < startedAt + limits.reconnectGrace;
     if (requestNumber !== 1 || master.session !== undefined || !mayBeOlder) return;
     this.#rootPing = master.nextToken();
     master.outbox.ping(this.#rootPing);

@@ -221,7 +221,8 @@ export function parseMasterRequest(
     subject,
     key: subject === 'kit.add' ? textMember(message, data, KEY_KEY) : undefined,
     tid: isLock ? textAt(message, tidAt, names) : undefined,
-    isWrite: isLock && isTrueAt(message, writeAt),
+    // As for AceBase, a lock is for writing unless the request says otherwise.
+    isWrite: isLock && (writeAt < 0 || isTrueAt(message, writeAt)),
   };
 }
 

@@ -173,7 +173,9 @@ describe.runIf(chromiumPath !== undefined)('the dashboard', () => {
         connectedAt: NOON - 60_000,
         roundTrip: count / 100,
       };
-      const waiting = [{ ...held, requester: 'worker01', waitingFor: count, reason: 'locks of others' as const }];
+      const waiting = [
+        { ...held, requester: 'worker01', waitingFor: count, reason: 'locks of others' as const },
+      ];
       scripted.say(
         statusOf(
           [
