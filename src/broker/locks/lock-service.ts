@@ -413,7 +413,7 @@ export class LockService {
   #watchFirstRoot(master: Peer, requestNumber: number): void {
     const { clock, limits, startedAt } = this.#settings;
     const mayBeOlder = clock.now() < startedAt + limits.reconnectGrace;
-    if (requestNumber !== 1 || master.session !== undefined || !mayBeOlder) return;
+    if (requestNumber !== 1 || !this.#root.isAsked || master.session !== undefined || !mayBeOlder) return;
     this.#rootPing = master.nextToken();
     master.outbox.ping(this.#rootPing);
   }

@@ -6,7 +6,12 @@ const lockRequest = (id: string, tid: string) => ({
   id,
   data: { path: '', tid, write: true },
 });
-const asked = (master: ScriptedPeer) => master.messages('lock-request').map(({ id }) => id);
+/** The requests for locks that were granted, and those that were not. */
+const answered = (worker: ScriptedPeer, ok: boolean) =>
+  worker
+    .messages('lock-result')
+    .filter((answer) => answer['ok'] === ok)
+    .map(({ id }) => id);
 
 /** How many frames a client has received that count. */
 const counted = (peer: ScriptedPeer) =>
@@ -16,7 +21,7 @@ const counted = (peer: ScriptedPeer) =>
 function cluster() {
   const lab = new BrokerLab({ reconnectGrace: 11_000 });
   const master = lab.connectMaster();
-  const [a, b] = [lab.connectWorker('peerA', master), lab.connectWorker('peerB', master)];
+  const [a, b] = [lab.connectWorker('peerA'), lab.connectWorker('peerB')];
   for (const peer of [a, b, master]) peer.clear();
   let isDrained = false;
   const drain = (timeout = 1_000) =>
@@ -51,40 +56,39 @@ describe('draining [PROTOCOL-11.5]', () => {
   });
 
   it('lets a transaction that holds a lock end, and begins no other', () => {
-    const { lab, master, a, b, drain } = cluster();
-    lab.grantLock(a, master, { lockId: 7, tid: 'tA', write: true });
-    master.clear();
+    const { lab, a, b, drain } = cluster();
+    lab.askForLock(a, { tid: 'tA', write: true });
+    const first = lab.lockOf(a);
     drain();
     b.tells(lockRequest('newcomer', 'tB'), '[master]');
-    a.tells(lockRequest('further', 'tA'), '[master]');
-    expect(asked(master)).toEqual(['further']);
-    master.tells({ type: 'lock-result', id: 'further', ok: false, reason: 'no' }, 'peerA');
+    a.clear().tells(lockRequest('further', 'tA'), '[master]');
+    expect([answered(a, true), b.messages('lock-result')]).toEqual([['further'], []]);
+    lab.giveBack(a, first);
     lab.clock.advance(500);
-    expect(a.closedWith).toBeUndefined();
-    a.tells({ type: 'unlock-request', id: 'u', data: { id: 7 } }, '[master]');
+    expect([a.closedWith, b.messages('lock-result')]).toEqual([undefined, []]);
+    lab.giveBack(a, lab.lockOf(a));
     lab.clock.advance(100);
-    // The answer is still to come.
-    expect(a.closedWith).toBeUndefined();
-    master.tells({ type: 'unlock-result', id: 'u', ok: true, data: { id: 7 } }, 'peerA');
-    lab.clock.advance(100);
-    expect(a.messages('unlock-result')).toHaveLength(1);
+    expect(a.messages('unlock-result')).toHaveLength(2);
+    expect([answered(b, true), answered(b, false)]).toEqual([[], ['newcomer']]);
     expect([a.closedWith, b.closedWith]).toEqual(['IPC_CLOSED_DRAINING', 'IPC_CLOSED_DRAINING']);
   });
 
   it('waits no longer than it was told to, and says who was not done', () => {
     const { lab, master, a, drain, isDrained } = cluster();
-    lab.grantLock(a, master, { lockId: 7, write: true });
+    lab.askForLock(a, { write: true });
     drain(300);
     lab.clock.advance(280);
     expect(a.closedWith).toBeUndefined();
     lab.clock.advance(40);
     expect(a.closedWith).toBe('IPC_CLOSED_DRAINING');
     expect(lab.warnings()).toEqual(['drainTimeout is over, and workers are in the middle of something']);
-    // The lock is not given back: its holder takes it along.
+    // The connection of its holder has not ended: it may be writing, and the master must not.
     expect(master.messages('unlock-request')).toEqual([]);
     // Connections that never end are not waited for.
     lab.clock.advance(10_000);
     expect(isDrained()).toBe(true);
+    // The master is to have its file for itself until the next server asks it for what the holder took along.
+    expect(master.messages('unlock-request')).toMatchObject([{ from: '[server]' }]);
   });
 
   it('answers what a stock worker waits for; a client that has a session asks the next server', () => {
@@ -94,7 +98,7 @@ describe('draining [PROTOCOL-11.5]', () => {
     expect(b.closedWith).toBe('IPC_CLOSED_DRAINING');
     const other = cluster();
     const client = other.lab.connectClient('client01', 'session-of-client-01');
-    other.lab.grantLock(other.a, other.master, { lockId: 7, write: true });
+    other.lab.askForLock(other.a, { write: true });
     other.drain(100);
     for (const peer of [client, other.b]) peer.tells(lockRequest(peer.id, peer.id), '[master]');
     other.lab.clock.advance(200);
@@ -135,7 +139,8 @@ describe('draining [PROTOCOL-11.5]', () => {
     const master = lab.connectMaster();
     const since = lab.clock.wallTime();
     const client = lab.connectClient('client01', 'session-of-client-01');
-    lab.grantLock(client, master, { lockId: 7, write: true });
+    lab.askForLock(client, { write: true });
+    const lockId = lab.lockOf(client);
     let isDrained = false;
     lab.broker.drain(60_000, () => {
       isDrained = true;
@@ -147,8 +152,7 @@ describe('draining [PROTOCOL-11.5]', () => {
     expect(back.received[0]).toMatch(/^welcome:.*"resumed":true/);
     lab.clock.advance(20_000);
     expect([back.closedWith, master.messages('unlock-request')]).toEqual([undefined, []]);
-    back.tells({ type: 'unlock-request', id: 'u', data: { id: 7 } }, '[master]');
-    master.tells({ type: 'unlock-result', id: 'u', ok: true, data: { id: 7 } }, 'client01');
+    lab.giveBack(back, lockId);
     lab.clock.advance(100);
     expect(back.closedWith).toBe('IPC_CLOSED_DRAINING');
     // Who was told to go does not come in again.
@@ -163,14 +167,14 @@ describe('draining [PROTOCOL-11.5]', () => {
   });
 
   it('waits for a worker that is away and holds a lock no longer than others do', () => {
-    const { lab, master, a, b, drain } = cluster();
-    lab.grantLock(a, master, { lockId: 7, write: true });
+    const { lab, a, b, drain } = cluster();
+    lab.askForLock(a, { write: true });
     drain(60_000);
     a.leaves();
     lab.clock.advance(10_900);
     expect(b.closedWith).toBeUndefined();
     lab.clock.advance(200);
-    expect(master.messages('unlock-request').map(({ data }) => data)).toContainEqual({ id: 7 });
+    expect(lab.count('locks-recovered')).toBe(1);
     expect(b.closedWith).toBe('IPC_CLOSED_DRAINING');
   });
 
@@ -179,7 +183,8 @@ describe('draining [PROTOCOL-11.5]', () => {
     const since = lab.clock.wallTime();
     const master = lab.connectClient('[master]', 'session-of-the-master');
     master.says('ready');
-    lab.grantLock(lab.connect('peerA'), master);
+    lab.letGrant(master);
+    lab.askForLock(lab.connect('peerA'));
     lab.broker.drain(60_000, () => undefined);
     master.leaves();
     const refusals = [
@@ -203,8 +208,8 @@ describe('draining [PROTOCOL-11.5]', () => {
   });
 
   it('ends at once when the server stops meanwhile', () => {
-    const { lab, master, a, drain, isDrained } = cluster();
-    lab.grantLock(a, master, { write: true });
+    const { lab, a, drain, isDrained } = cluster();
+    lab.askForLock(a, { write: true });
     drain();
     lab.broker.stop();
     expect(isDrained()).toBe(true);
