@@ -105,6 +105,25 @@ it('as a master, releases the locks of those that stay away, and of nobody else'
   expect(released).toEqual(['peer1']);
 });
 
+it('as a master, releases the root lock of a server that is gone at once, and never that of the next one', () => {
+  const { incoming, hear, released, pong } = lab(true);
+  const askForRoot = (tid: string) =>
+    hear({
+      type: 'lock-request',
+      id: `[server]${tid}`,
+      from: '[server]',
+      data: { tid, path: '', write: true },
+    });
+  askForRoot('old-1');
+  incoming.expectPeersAnew(GRACE_MS);
+  expect(released).toEqual(['[server]']);
+  released.length = 0;
+  askForRoot('new-1');
+  vi.advanceTimersByTime(GRACE_MS);
+  pong();
+  expect(released).toEqual([]);
+});
+
 it.each([
   { server: 'one that has sessions', hasSessions: true, expected: ['peer1'] },
   { server: 'one that says it of every line that breaks', hasSessions: false, expected: [] },
