@@ -443,8 +443,8 @@ export const ERRORS = {
       'Write in smaller parts, or raise `maxMailPerPeer` if the server has the memory. Check that the master is not stopped or overloaded.',
   },
   IPC_REQUEST_LOCK_LOST: {
-    summary: 'The master that had granted this lock is gone, and the lock with it.',
-    remedy: 'Try the operation again.',
+    summary: 'This lock is not held, or no longer: it has expired, or its holder was given up.',
+    remedy: 'Try the operation again. If it took longer than `lockTimeout`, write in smaller parts.',
   },
   IPC_REQUEST_KEY_TABLE_FULL: {
     summary: 'The key table of the database file may be full, so the key is written out in full.',

@@ -78,9 +78,6 @@ export const PROCESS_CHECK_MS = 100;
 /** Milliseconds by which the time at which a lock runs out may differ from what is expected. */
 export const LOCK_EXPIRY_TOLERANCE_MS = 5_000;
 
-/** Milliseconds between two looks at when locks run out. */
-export const LOCK_EXPIRY_CHECK_MS = 60_000;
-
 /** Bytes of one replayed announcement. AceBase's keys there have up to 15 characters. */
 export const MAX_ANNOUNCEMENT_BYTES = 512;
 

@@ -4,6 +4,7 @@ import { type Lock, LockTable } from '../../../src/broker/locks/lock-table.js';
 import type { Peer } from '../../../src/broker/peers/peer.js';
 
 const details = new Uint8Array();
+const expiresAt = 1_000;
 const peers = ['one', 'two', 'three'].map((id) => ({ id }) as unknown as Peer);
 const tids = ['a', 'b', 'c', 'd'];
 
@@ -29,7 +30,8 @@ describe('LockTable', () => {
           const [holder, tid] = [peers[who] as Peer, tids[n] as string];
           if (kind === 'ask') {
             expect(table.allows(tid, isWrite)).toBe(naiveRule(locks, tid, isWrite));
-            if (table.allows(tid, isWrite)) locks.push(table.grant({ holder, tid, isWrite, since, details }));
+            if (table.allows(tid, isWrite))
+              locks.push(table.grant({ holder, tid, isWrite, since, expiresAt, details }));
           } else if (kind === 'release') {
             const lock = locks[which % (locks.length || 1)];
             if (lock !== undefined) table.release(lock);
@@ -62,7 +64,7 @@ describe('LockTable', () => {
   it('knows a lock by its number for its holder alone, and once', () => {
     const table = new LockTable(7);
     const [one, two] = peers as [Peer, Peer];
-    const lock = table.grant({ holder: one, tid: 'a', isWrite: true, since: 0, details });
+    const lock = table.grant({ holder: one, tid: 'a', isWrite: true, since: 0, expiresAt, details });
     expect(lock.id).toBe(7);
     expect(table.find(two, 7)).toBeUndefined();
     expect(table.find(one, 7)).toBe(lock);
@@ -75,10 +77,14 @@ describe('LockTable', () => {
   it('gives no number again that a client claims from another server', () => {
     const table = new LockTable(7);
     const [one, two] = peers as [Peer, Peer];
-    expect(table.claim({ id: 9, holder: one, tid: 'a', isWrite: false, since: 0, details })?.state).toBe(
-      'held',
-    );
-    expect(table.claim({ id: 9, holder: two, tid: 'b', isWrite: false, since: 0, details })).toBeUndefined();
-    expect(table.grant({ holder: two, tid: 'b', isWrite: false, since: 1, details }).id).toBe(10);
+    expect(
+      table.claim({ id: 9, holder: one, tid: 'a', isWrite: false, since: 0, expiresAt, details })?.state,
+    ).toBe('held');
+    expect(
+      table.claim({ id: 9, holder: two, tid: 'b', isWrite: false, since: 0, expiresAt, details }),
+    ).toBeUndefined();
+    const grant = () =>
+      table.grant({ holder: two, tid: 'b', isWrite: false, since: 1, expiresAt, details }).id;
+    expect([grant(), grant(), grant()]).toEqual([7, 8, 10]);
   });
 });

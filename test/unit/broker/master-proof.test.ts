@@ -2,17 +2,34 @@ import { describe, expect, it } from 'vitest';
 import { FORMER_MASTER_MS } from '../../../src/broker/limits.js';
 import { BrokerLab, type ScriptedPeer } from '../../support/broker-lab.js';
 
-/** A master that went while a worker held lock 20, and one that came; what it was asked. */
+/** What a master was asked to prove itself; what it is asked for beside that is the root lock. */
+const questionsTo = (master: ScriptedPeer) =>
+  master.messages('lock-request').filter(({ id }) => `${id}`.startsWith('[server]proof'));
+const rootRequestsTo = (master: ScriptedPeer) =>
+  master.messages('lock-request').filter(({ id }) => !`${id}`.startsWith('[server]proof'));
+
+/** Lets a worker take locks one after the other, for each of which the master grants the root lock. */
+function takeLocks(lab: BrokerLab, worker: ScriptedPeer, count: number): void {
+  for (let taken = 0; taken < count; taken++) {
+    lab.askForLock(worker);
+    lab.giveBack(worker, lab.lockOf(worker));
+  }
+}
+
+/** A master that went while a worker held a lock under its lock 20, and one that came; what it was asked. */
 function succession({ isReading = true } = {}) {
   const lab = new BrokerLab();
   const first = lab.connectMaster();
-  const worker = lab.connectWorker('peerA', first);
-  lab.grantLock(worker, first, { lockId: 20, tid: 'tA', write: true });
+  const worker = lab.connectWorker('peerA');
+  takeLocks(lab, worker, 18);
+  lab.askForLock(worker, { tid: 'tA', write: true });
+  const [{ data: root } = {}] = first.messages('lock-request').slice(-1);
+  const rootTid = (root as { tid: string }).tid;
   first.leaves();
   const master = lab.connect('[master]');
   master.isReading = isReading;
   lab.clock.advance(1_000);
-  return { lab, worker, master, question: master.messages('lock-request')[0] };
+  return { lab, worker, master, rootTid, question: questionsTo(master)[0] };
 }
 const grants = (master: ScriptedPeer, question: unknown, lockId: number) => {
   const { id, data } = question as { id: string; data: object };
@@ -22,23 +39,23 @@ const expectSentAway = ({ lab, master }: ReturnType<typeof succession>) => {
   expect(master.closedWith).toBe('IPC_CLOSED_OLD_MASTER');
   expect(lab.connect('[master]').refusedWith).toBe('IPC_REFUSED_OLD_MASTER');
   const fresh = lab.connectMaster();
-  expect(fresh.messages('lock-request')).toHaveLength(1);
+  expect(questionsTo(fresh)).toHaveLength(1);
   expect(fresh.closedWith).toBeUndefined();
 };
 
 describe('a master that comes while locks of another are open [PROTOCOL-9.7]', () => {
-  it('is asked for a lock of a transaction that holds one', () => {
-    const { question } = succession();
-    expect(question).toMatchObject({ from: '[server]', data: { tid: 'tA', write: false } });
+  it('is asked for a lock of the transaction that has the root lock at the last one', () => {
+    const { question, rootTid } = succession();
+    expect(question).toMatchObject({ from: '[server]', data: { tid: rootTid, write: false } });
   });
 
   it('is a new one if it grants it under a low number, and gets it back', () => {
-    const { master, worker, question } = succession();
-    worker.tells({ type: 'lock-request', id: 'w', data: { tid: 'tA', write: true } }, '[master]');
+    const { lab, master, worker, question } = succession();
+    lab.askForLock(worker, { tid: 'tA', write: true });
     expect(master.messages('lock-request')).toHaveLength(1);
     grants(master, question, 1);
     expect(master.messages('unlock-request')).toMatchObject([{ from: '[server]', data: { id: 1 } }]);
-    expect(master.messages('lock-request').at(-1)).toMatchObject({ id: 'w' });
+    expect(rootRequestsTo(master)).toMatchObject([{ from: '[server]', data: { write: true } }]);
   });
 
   it('is the old one if it counts on', () => {
@@ -65,15 +82,15 @@ describe('a master that comes while locks of another are open [PROTOCOL-9.7]', (
   it('has a second from when it has read the question: a new process may be stopped, or busy', () => {
     const { lab, worker, master, question } = succession({ isReading: false });
     expect(question).toBeUndefined();
-    worker.tells({ type: 'lock-request', id: 'w', data: { tid: 'tA', write: true } }, '[master]');
+    lab.askForLock(worker, { tid: 'tA', write: true });
     lab.clock.advance(10_000);
     expect(master.closedWith).toBeUndefined();
     master.isReading = true;
     master.read();
     lab.clock.advance(999);
     expect(master.closedWith).toBeUndefined();
-    grants(master, master.messages('lock-request')[0], 1);
-    expect(master.messages('lock-request').at(-1)).toMatchObject({ id: 'w' });
+    grants(master, questionsTo(master)[0], 1);
+    expect(rootRequestsTo(master)).toMatchObject([{ from: '[server]', data: { write: true } }]);
     lab.clock.advance(10_000);
     expect(master.closedWith).toBeUndefined();
   });
@@ -89,26 +106,23 @@ describe('a master that comes while locks of another are open [PROTOCOL-9.7]', (
 
   it('is the old one, too, if another one was there meanwhile, and nothing is open any more', () => {
     const { lab, master, worker, question } = succession();
+    lab.letGrant(master);
     grants(master, question, 1);
-    worker.tells({ type: 'unlock-request', id: 'u', data: { id: 20 } }, '[master]');
-    lab.grantLock(worker, master, { lockId: 90 });
-    worker.tells({ type: 'unlock-request', id: 'v', data: { id: 90 } }, '[master]');
-    master.tells({ type: 'unlock-result', id: 'v', ok: true, data: { id: 90 } }, 'peerA');
+    lab.giveBack(worker, lab.lockOf(worker));
+    takeLocks(lab, worker, 30);
     master.leaves();
     const first = lab.connect('[master]');
     lab.clock.advance(1_000);
-    expect(first.messages('lock-request')).toHaveLength(1);
-    grants(first, first.messages('lock-request')[0], 21);
+    expect(questionsTo(first)).toHaveLength(1);
+    grants(first, questionsTo(first)[0], 21);
     expect(first.closedWith).toBe('IPC_CLOSED_OLD_MASTER');
   });
 
   it('is not asked any more when one that was replaced has been away for a minute', () => {
     const { lab, master, worker, question } = succession();
+    lab.letGrant(master);
     grants(master, question, 1);
-    worker.tells({ type: 'unlock-request', id: 'u', data: { id: 20 } }, '[master]');
-    for (const { id, data } of master.messages('unlock-request')) {
-      master.tells({ type: 'unlock-result', id, ok: true, data }, '[server]');
-    }
+    lab.giveBack(worker, lab.lockOf(worker));
     lab.clock.advance(FORMER_MASTER_MS);
     master.leaves();
     expect(lab.connectMaster().messages('lock-request')).toEqual([]);
@@ -116,21 +130,23 @@ describe('a master that comes while locks of another are open [PROTOCOL-9.7]', (
 
   it('is measured by nothing that was replaced over a minute ago', () => {
     const { lab, master, worker, question } = succession();
+    lab.letGrant(master);
     grants(master, question, 1);
-    worker.tells({ type: 'unlock-request', id: 'u', data: { id: 20 } }, '[master]');
-    lab.grantLock(worker, master, { lockId: 90 });
+    lab.giveBack(worker, lab.lockOf(worker));
+    takeLocks(lab, worker, 30);
+    lab.askForLock(worker);
     lab.clock.advance(FORMER_MASTER_MS);
     master.leaves();
     const next = lab.connect('[master]');
     lab.clock.advance(1_000);
-    grants(next, next.messages('lock-request')[0], 50);
+    grants(next, questionsTo(next)[0], 25);
     expect(next.closedWith).toBeUndefined();
   });
 
   it('is asked nothing if nothing was open', () => {
     const lab = new BrokerLab();
     const first = lab.connectMaster();
-    lab.connectWorker('peerA', first);
+    lab.connectWorker('peerA');
     first.leaves();
     expect(lab.connectMaster().messages('lock-request')).toEqual([]);
   });
@@ -138,11 +154,11 @@ describe('a master that comes while locks of another are open [PROTOCOL-9.7]', (
   it('is asked, too, if an answer to somebody was open', () => {
     const lab = new BrokerLab();
     const first = lab.connectMaster();
-    const worker = lab.connectWorker('peerA', first);
+    const worker = lab.connectWorker('peerA');
     worker.tells({ type: 'request', id: 'q', data: { type: 'fst.allocate' } }, '[master]');
     first.leaves();
     const master = lab.connectMaster();
-    expect(master.messages('lock-request')).toMatchObject([{ from: '[server]' }]);
+    expect(questionsTo(master)).toMatchObject([{ from: '[server]' }]);
     expect(master.messages('request')).toMatchObject([{ id: 'q' }]);
   });
 
@@ -152,7 +168,7 @@ describe('a master that comes while locks of another are open [PROTOCOL-9.7]', (
     expect(scene.lab.connect('[master]').refusedWith).toBe('IPC_REFUSED_OLD_MASTER');
     const again = scene.lab.connect('[master]');
     scene.lab.clock.advance(1_000);
-    grants(again, again.messages('lock-request')[0], 22);
+    grants(again, questionsTo(again)[0], 22);
     expect(again.closedWith).toBe('IPC_CLOSED_OLD_MASTER');
   });
 
@@ -162,10 +178,11 @@ describe('a master that comes while locks of another are open [PROTOCOL-9.7]', (
     lab.connect('[master]');
     const second = lab.connect('[master]');
     lab.clock.advance(1_000);
-    grants(second, second.messages('lock-request')[0], 99);
+    grants(second, questionsTo(second)[0], 99);
     expect(lab.connect('[master]').refusedWith).toBe('IPC_REFUSED_OLD_MASTER');
     const third = lab.connectMaster();
-    expect(third.messages('lock-request')).toEqual([]);
+    expect(questionsTo(third)).toEqual([]);
+    expect(rootRequestsTo(third)).toHaveLength(1);
     expect(third.closedWith).toBeUndefined();
   });
 
@@ -181,7 +198,7 @@ describe('a master that comes while locks of another are open [PROTOCOL-9.7]', (
     master.leaves();
     const again = lab.connect('[master]');
     lab.clock.advance(1_000);
-    grants(again, again.messages('lock-request')[0], 2);
+    grants(again, questionsTo(again)[0], 2);
     expect(again.closedWith).toBe('IPC_CLOSED_OLD_MASTER');
   });
 
@@ -200,15 +217,15 @@ describe('a master that comes while locks of another are open [PROTOCOL-9.7]', (
     ] as const) {
       const lab = new BrokerLab();
       const first = lab.connectMaster();
-      const worker = lab.connectWorker('peerA', first);
-      lab.grantLock(worker, first, { lockId: 20, tid: 'tA', write: true });
+      const worker = lab.connectWorker('peerA');
+      lab.askForLock(worker, { tid: 'tA', write: true });
       first.leaves();
       worker.tells({ type: 'bye' });
       worker.leaves();
       lab.clock.advance(milliseconds);
       const last = lab.connect('[master]');
       lab.clock.advance(1_000);
-      expect(last.messages('lock-request')).toHaveLength(questions);
+      expect(questionsTo(last)).toHaveLength(questions);
     }
   });
 });
