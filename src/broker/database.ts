@@ -102,7 +102,10 @@ export class Database {
       database: name,
       peers: this.#peers,
       dismiss: (peer, cause) => this.#dismiss(peer, cause),
-      accepted: (peer) => peer.isReady && this.#seat.ready(peer),
+      accepted: (peer) => {
+        if (peer.isMaster) this.#succession.masterCame(peer);
+        if (peer.isReady) this.#seat.ready(peer);
+      },
       mayEnter: (client) => client.enter((request, entrance) => this.#admitHeld(request, entrance)),
       beginAnew: (client) => settings.beganAnew(this, client),
       settled: () => this.#settle(),
@@ -137,6 +140,7 @@ export class Database {
     this.#succession = new Succession({
       ...rooms,
       desk: this.#desk,
+      locks,
       dismiss: (master, cause, code) => this.#depart(master, cause, code),
     });
     this.#absences = new Absences(
@@ -351,6 +355,7 @@ export class Database {
   #hasCome(peer: Peer, how: 'connected' | 'connected again'): void {
     introduce(peer, { peers: this.#peers, seat: this.#seat, delivery: this.#delivery });
     if (peer.isMaster) {
+      if (peer.isAccepted) this.#succession.masterCame(peer);
       this.#seat.take(peer);
       this.#desk.masterCame();
     }

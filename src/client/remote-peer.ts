@@ -103,6 +103,8 @@ export class RemotePeer {
   readonly #opened: Promise<void>;
   /** Whether this process may take part. The server says so in its first welcome, or later [PROTOCOL-14.9]. */
   readonly acceptance = new Acceptance();
+  /** For a master: resolves when the server has had the time to ask for locks that workers hold. */
+  #rootIsAsked: Promise<void> | undefined;
   /** A master's file, which is not opened before. */
   file: HeldFile | undefined;
   readonly #waiting: Waiting;
@@ -264,6 +266,7 @@ export class RemotePeer {
   async lock(details: LockDetails): Promise<IPCLock> {
     if (!this.acceptance.isAccepted) await this.acceptance.wait();
     if (!this.#ipc.isMaster) return this.#locks.lock(details);
+    if (!this.#incoming.isOfWorker(details)) await this.#rootIsAsked;
     return lockOfMaster(this.#masterLocks, details);
   }
 
@@ -363,15 +366,21 @@ export class RemotePeer {
     this.#hasBeenConnected = true;
     this.#settings.onStatus({ kind: 'connected', database: this.#ipc.dbname, resumed: isResumed });
     this.acceptance.folderIs(session?.folderSince);
-    if (session?.accepted !== false) this.#accept();
+    if (session?.accepted !== false) this.#accept(isResumed);
     this.#reconnection.happened();
   }
 
   /** The server lets this process take part. */
-  #accept(): void {
+  #accept(isResumed = false): void {
     if (this.acceptance.isWaiting && this.file?.hasAppeared === true) {
       this.#giveUp('IPC_CLIENT_GAVE_UP', FILE_APPEARED, 'cannot go on with this process');
     } else this.acceptance.accept();
+    if (this.#ipc.isMaster && !isResumed) this.#letServerAskFirst();
+  }
+
+  /** Workers may hold locks from before: the server asks for them with the first that it says, and this master's own transactions wait. */
+  #letServerAskFirst(): void {
+    this.#rootIsAsked = new Promise((resolve) => this.#connection.inStep(resolve));
   }
 
   /** This server has never heard of this process. If another one had, much may have got lost with it. */

@@ -268,6 +268,8 @@ export class LockManager {
   /** What the root lock is needed for. */
   #demand(): RootDemand {
     const { onlyHolder, hasWriter, size } = this.#table;
+    // Locks that are not known yet may be for writing.
+    if (this.#holds.has('locks of before the restart')) return { kind: 'write', isInUse: true, isUpgrade: false };
     const isUpgrade = onlyHolder !== undefined && this.#queue.has(onlyHolder, true);
     const isHeld = this.#holds.size > 0;
     const mayWrite = !isHeld && !this.#areWritersKeptBack && this.#queue.firstWrite !== undefined;

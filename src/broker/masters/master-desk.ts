@@ -183,25 +183,26 @@ export class MasterDesk {
   }
 
   /**
-   * A master has opened its file. Is it a new process?
+   * A master takes part. Is it a new process?
    *
    * @param conclude is called once, unless the master goes away before
    */
   prove(master: Peer, conclude: (verdict: 'new' | 'old') => void): void {
     // A client that has a session says itself who it is.
     const isNew = master.session !== undefined || !(this.#isInDoubt || this.proof.mayFormerReturn);
-    if (isNew || this.proof.isDispensable) {
-      conclude('new');
-      return;
-    }
     const { highestId, tid } = this.#settings.locks.lastRoot;
-    this.proof.begin(master, { tid, highestId: this.#isInDoubt ? highestId : undefined }, conclude);
+    const concluded = (verdict: 'new' | 'old'): void => {
+      if (verdict === 'new' && this.#isInDoubt) this.proof.replaced(highestId);
+      if (verdict === 'new') this.#isInDoubt = false;
+      conclude(verdict);
+    };
+    if (isNew || this.proof.isDispensable) concluded('new');
+    else this.proof.begin(master, { tid, highestId: this.#isInDoubt ? highestId : undefined }, concluded);
   }
 
   /** A new master has opened its file: it gets what waited, in order. */
   release(master: Peer, mail: readonly Mail[]): void {
-    const { locks, delivery } = this.#settings;
-    if (this.#isInDoubt) this.proof.replaced(locks.lastRoot.highestId);
+    const { delivery } = this.#settings;
     this.#isInDoubt = false;
     this.proof.masterStays();
     // What waits behind this mail comes after all of it.
@@ -212,7 +213,6 @@ export class MasterDesk {
     }
     const freed = this.#freedPlaces;
     this.#freedPlaces = undefined;
-    locks.masterCame(master);
     for (const place of freed) place.release();
   }
 

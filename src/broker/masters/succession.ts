@@ -2,6 +2,7 @@ import type { ClosureCode } from '../../errors.js';
 import type { Delivery } from '../delivery.js';
 import type { FileNews } from '../file/file-news.js';
 import { MASTER_SECOND_REPLAY_MS, MAX_GONE_IDS, OLD_MASTER_RETURN_MS } from '../limits.js';
+import type { LockService } from '../locks/lock-service.js';
 import { disconnected } from '../messages/envelope.js';
 import type { Incidents } from '../monitoring/incidents.js';
 import type { Peer } from '../peers/peer.js';
@@ -22,6 +23,7 @@ export interface SuccessionSettings {
   readonly delivery: Delivery;
   readonly news: FileNews;
   readonly desk: MasterDesk;
+  readonly locks: Pick<LockService, 'masterCame'>;
   /** Ends the connection of a master. */
   dismiss(master: Peer, cause: string, code: ClosureCode): void;
 }
@@ -37,6 +39,10 @@ export class Succession {
   /** While set, the master that comes next is one that was told to end. */
   #cancelOldMaster: Cancel | undefined;
   #cancelForgetting: Cancel | undefined;
+  /** The master that takes part; when it is known to be a new process; and whether it has had the time to open its file. */
+  #master: Peer | undefined;
+  #proven: Peer | undefined;
+  #hasSettled = false;
   /** Whether a master has left this database already. */
   #hasBegun = false;
 
@@ -90,13 +96,32 @@ export class Succession {
     return true;
   }
 
-  /** A master has had time to open its file. It gets its mail if it is a new process [PROTOCOL-9.7]. */
+  /**
+   * A master takes part. If it is a new process [PROTOCOL-9.7], it is asked for the root lock at once, before its file is open:
+   * workers may hold locks from before.
+   */
+  masterCame(master: Peer): void {
+    const { desk, locks } = this.#settings;
+    if (this.#master === master) return;
+    this.#master = master;
+    this.#proven = undefined;
+    this.#hasSettled = false;
+    desk.prove(master, (verdict) => {
+      if (verdict === 'old') {
+        this.sendAway(master);
+        return;
+      }
+      this.#proven = master;
+      locks.masterCame(master);
+      if (this.#hasSettled) this.#settings.seat.open(master);
+    });
+  }
+
+  /** A master has had time to open its file. It gets its mail if it is a new process. */
   settled(master: Peer): void {
     this.formerEnded();
-    this.#settings.desk.prove(master, (verdict) => {
-      if (verdict === 'new') this.#settings.seat.open(master);
-      else this.sendAway(master);
-    });
+    this.#hasSettled = true;
+    if (this.#proven === master) this.#settings.seat.open(master);
   }
 
   /** Gives a master that has opened its file what it missed, then what waited for it [PROTOCOL-9.3]. */

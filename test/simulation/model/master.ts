@@ -58,6 +58,8 @@ export class Master extends WorkingProcess {
   protected override *lock(path: string, tid: string, write: boolean): Task<HeldLock> {
     if (this.isExiting && this.locks === 0) throw new Error('the IPC peer is exiting');
     this.locks += 1;
+    const { ours } = this;
+    if (ours !== undefined) yield* wait<void>((resolve) => ours.whenRootIsAsked(resolve));
     const details = { path, tid, write, comment: 'model' };
     let isAllowed = true;
     const granted = yield* wait<NodeLock>((resolve, reject) => {

@@ -45,6 +45,7 @@ export class OurPeer {
   readonly #position: SessionPosition;
   readonly #eventNumbers = new EventNumbers(() => this.#position.id);
   #sessions = 0;
+  #waitingForRoot: (() => void)[] | undefined = [];
   #isReady = false;
   #hasHeardWelcome = false;
   #isClosing = false;
@@ -198,8 +199,25 @@ export class OurPeer {
     this.#position.welcomed(isResumed, session.since);
     this.#hasHeardWelcome = true;
     if (!isResumed) this.#sayReady();
+    if (!isResumed && this.#process.isMaster) this.#letServerAskFirst();
     this.#outflow.begin({ maxPayload, hasSessions: true });
     this.#hasBeenConnected = true;
+  }
+
+  /** A master's own transactions wait until the server has had the time to ask for locks that workers hold. */
+  whenRootIsAsked(callback: () => void): void {
+    if (this.#waitingForRoot === undefined) callback();
+    else this.#waitingForRoot.push(callback);
+  }
+
+  #letServerAskFirst(): void {
+    const waiting = this.#waitingForRoot ?? [];
+    this.#waitingForRoot = waiting;
+    this.#connection.inStep(() => {
+      if (this.#waitingForRoot !== waiting) return;
+      this.#waitingForRoot = undefined;
+      for (const callback of waiting) callback();
+    });
   }
 
   #beginAnew(grace: number): void {
