@@ -207,7 +207,7 @@ export class BrokerLab {
     return master;
   }
 
-  /** From now on, that master grants the server each lock that it asks for. */
+  /** That master grants the server each lock that it asks for, and has asked for. */
   letGrant(master: ScriptedPeer, lasts = LIMITS.lockTimeout): void {
     let last = 0;
     master.onMessage = (text) => {
@@ -219,6 +219,8 @@ export class BrokerLab {
       const expires = this.clock.wallTime() + lasts;
       master.tells({ type: 'lock-result', id, ok: true, data: { ...data, id: ++last, expires } }, '[server]');
     };
+    // A master may be asked as soon as it connects.
+    for (const text of [...master.received]) master.onMessage(text);
   }
 
   /** Connects a worker that has been granted a lock, so that its file is known to be open, and that has given it back. */

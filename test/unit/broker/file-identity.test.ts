@@ -329,9 +329,7 @@ describe('after a restart of the server', () => {
     intruder.tells({ type: 'notification', data: { type: 'kit.new-key', key: 'a', index: 1 } });
     const master = prior('[master]', folder);
     master.says('ready');
-    expect(intruder.received.filter((text) => /^(?!refused:).*(worker1|lock-request)/.test(text))).toEqual(
-      [],
-    );
+    expect(intruder.received.filter((text) => /^(?!refused:).*(worker1|"r1")/.test(text))).toEqual([]);
     expect(member.messages('notification')).toEqual([]);
     expect(master.messages('notification')).toEqual([]);
     expect(master.messages('lock-request')).toHaveLength(1);
