@@ -389,7 +389,6 @@ describe('the root lock at the master [PROTOCOL-12.1]', () => {
     a.tells({ type: 'move-lock-request', id: 'm', data: { id: held, move_to: 'parent' } }, '[master]');
     expect(grantedTo(a).at(-1)).toBe('m');
     const next = lab.connect('[master]');
-    lab.clock.advance(1_000);
     // It may be the last one, which still has the root lock of then.
     const [question] = next.messages('lock-request') as { id: string; data: object }[];
     next.tells(
