@@ -176,9 +176,14 @@ export class BrokerLab {
   connect(
     id: string,
     database = 'mydb_data',
-    { client, process }: Pick<ArrivalRequest, 'client' | 'process'> = {},
+    {
+      client,
+      process,
+      isReading = true,
+    }: Pick<ArrivalRequest, 'client' | 'process'> & { readonly isReading?: boolean } = {},
   ): ScriptedPeer {
     const peer = new ScriptedPeer(id);
+    peer.isReading = isReading;
     peer.cancel = this.broker.arrive(
       { database, peerId: id, address: `10.0.0.${++this.#connections}:1000`, client, process },
       {

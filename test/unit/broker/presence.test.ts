@@ -138,13 +138,14 @@ describe('the key table', () => {
     const worker = lab.connectWorker('peerA');
     old.tells(newKey(0, 'first'));
     old.leaves();
-    lab.askForLock(worker);
+    worker.tells({ type: 'request', id: 'q', data: { type: 'fst.allocate' } }, '[master]');
     const master = lab.connect('[master]').clear();
     lab.clock.advance(1_000);
     const types = master.received.map((text) => (JSON.parse(text) as { type: string }).type);
-    expect(types).toEqual(['hello', 'request', 'notification', 'lock-request']);
+    expect(types).toEqual(['hello', 'request', 'notification', 'request']);
     expect(master.messages('request')).toMatchObject([
       { from: '[server]', data: { type: 'kit.add', key: 'first' } },
+      { from: 'peerA', id: 'q' },
     ]);
     master.clear();
     lab.clock.advance(2_000);
