@@ -169,6 +169,13 @@ export const ERRORS = {
       'Give all processes of a database the same folder. Give another database another name, or an IPC server of its own. The log names both folders.',
     status: 500,
   },
+  IPC_REFUSED_MASTER_AWAY: {
+    summary:
+      'The connection of the present master is broken, or it does not answer. It may still write to the file.',
+    remedy:
+      'Nothing to do: the client tries again, and is let in when that process has ended, or `reconnectGrace` after its connection.',
+    status: 503,
+  },
   IPC_REFUSED_DRAINING: {
     summary: 'The server is stopping.',
     remedy: 'Nothing to do: clients try again by themselves.',

@@ -116,7 +116,6 @@ export class Database {
     this.#seat = new MasterSeat(
       { ...settings, database: name, framesSoFar: this.#stability.now },
       {
-        evict: (master) => this.#evict(master, 'answered no ping while another master waited'),
         settled: (master) => this.#succession.settled(master),
         release: (master, mail) => {
           this.#book.masterIsReady(master, mail.length);
@@ -433,8 +432,7 @@ export class Database {
   /** The line of a peer is over. A worker that did not say goodbye may come back [PROTOCOL-13.1]. */
   #lineBroke(peer: Peer, cause: string, code: ClosureCode | undefined): void {
     if (peer.state !== 'present') return;
-    if (peer.isMaster && peer.session === undefined) this.#depart(peer, cause, code);
-    else this.#absences.begin(peer, cause, code);
+    this.#absences.begin(peer, cause, code);
   }
 
   #isAway(peer: Peer, cause: string): void {
@@ -443,10 +441,6 @@ export class Database {
     this.#book.lostLine(peer, cause);
     this.#identity.isAway(peer);
     this.#news.forgetIfAlone();
-    const successor = this.#seat.takeSuccessorOf(peer);
-    if (successor === undefined) return;
-    this.#evict(peer, 'another master came');
-    successor.admit();
   }
 
   #isSilent(peer: Peer): void {

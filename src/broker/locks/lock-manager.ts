@@ -269,7 +269,8 @@ export class LockManager {
   #demand(): RootDemand {
     const { onlyHolder, hasWriter, size } = this.#table;
     // Locks that are not known yet may be for writing.
-    if (this.#holds.has('locks of before the restart')) return { kind: 'write', isInUse: true, isUpgrade: false };
+    if (this.#holds.has('locks of before the restart'))
+      return { kind: 'write', isInUse: true, isUpgrade: false };
     const isUpgrade = onlyHolder !== undefined && this.#queue.has(onlyHolder, true);
     const isHeld = this.#holds.size > 0;
     const mayWrite = !isHeld && !this.#areWritersKeptBack && this.#queue.firstWrite !== undefined;

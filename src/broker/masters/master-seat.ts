@@ -6,15 +6,13 @@
 import type { RefusalCode } from '../../errors.js';
 import type { ByteBudget } from '../byte-budget.js';
 import { type Limits, MASTER_ANSWER_MS, MASTER_READY_MS, MASTER_TURN_MS } from '../limits.js';
-import type { Peer } from '../peers/peer.js';
+import { isPresent, type Peer } from '../peers/peer.js';
 import type { Cancel, Clock, Logger } from '../ports.js';
 import { type Mail, Mailbox } from './mailbox.js';
 import type { OpenRequest } from './requests.js';
 
 /** What the seat asks of its database. */
 export interface MasterSeatHost {
-  /** Ends the connection of a master that answers no ping. */
-  evict(master: Peer): void;
   /** The master has had time to open its file. {@link MasterSeat.open} is to be called when it may get its mail. */
   settled(master: Peer): void;
   /** The master gets what waited for it, in order. */
@@ -52,6 +50,8 @@ interface Challenge {
   readonly challenger: Challenger;
   readonly master: Peer;
   readonly pingToken: number;
+  /** Whether the master has answered that ping: it lives, and can be reached. */
+  hasAnswered: boolean;
   cancelTimeout: Cancel;
 }
 
@@ -162,24 +162,23 @@ export class MasterSeat {
    * Another process wants to be master while one is connected [PROTOCOL-9.2].
    *
    * A stock master reads its tables of free space and keys when it starts. One that started while another master worked has
-   * old ones, and destroys the file if it is ever let in. So it is refused, unless the one that is connected turns out
-   * to be dead: it answers no ping. One that has not opened the file yet waits for its turn, for a while.
+   * old ones, and destroys the file if it is ever let in. So it is refused, whether that one answers or not: a master that is
+   * silent, or whose line broke, may be writing until `reconnectGrace` is over. One that has not opened the file yet waits for its
+   * turn, for a while.
    *
    * @returns to be called if the challenger goes away by itself
    */
   challenge(challenger: Challenger, master: Peer): Cancel {
     const { clock } = this.#settings;
-    if (this.#challenge !== undefined) {
-      this.#refuse(challenger, master);
+    const isAway = !isPresent(master);
+    if (this.#challenge !== undefined || (isAway && !challenger.waits)) {
+      this.#refuse(challenger, master, true);
       return () => undefined;
     }
     const pingToken = master.nextToken();
-    const cancelTimeout = clock.schedule(MASTER_ANSWER_MS, () => {
-      this.#challenge = undefined;
-      this.#host.evict(master);
-      challenger.admit();
-    });
-    this.#challenge = { challenger, master, pingToken, cancelTimeout };
+    const lasts = isAway ? MASTER_TURN_MS : MASTER_ANSWER_MS;
+    const cancelTimeout = clock.schedule(lasts, () => this.#refuseChallenger());
+    this.#challenge = { challenger, master, pingToken, hasAnswered: false, cancelTimeout };
     master.outbox.ping(pingToken);
     return () => {
       if (this.#challenge?.challenger === challenger) this.#endChallenge();
@@ -190,6 +189,7 @@ export class MasterSeat {
   acknowledge(master: Peer, token: number): void {
     const challenge = this.#challenge;
     if (challenge?.master !== master || token < challenge.pingToken) return;
+    challenge.hasAnswered = true;
     if (!challenge.challenger.waits) {
       this.#refuseChallenger();
       return;
@@ -206,8 +206,7 @@ export class MasterSeat {
   }
 
   /**
-   * A master is about to go, or has lost its connection. It lived when its challenger started, which is refused if it has read
-   * the file.
+   * A master is about to go. It lived when its challenger started, which is refused if it has read the file.
    *
    * @returns the challenger whose turn it is when the master is gone
    */
@@ -248,7 +247,12 @@ export class MasterSeat {
     this.#host.release(master, this.#mailbox.takeAll());
   }
 
-  #refuse(challenger: Challenger, master: Peer): void {
+  /** @param isFinal whether to come again is in vain; one that has read nothing may, while the master cannot be reached */
+  #refuse(challenger: Challenger, master: Peer, isFinal: boolean): void {
+    if (!isFinal && challenger.waits) {
+      challenger.refuse('IPC_REFUSED_MASTER_AWAY');
+      return;
+    }
     this.#settings.logger.warn(
       { database: this.#settings.database, address: challenger.address, masterAddress: master.address },
       'refused a second master: start one only when the last one has ended, and give no other process the role "master"',
@@ -258,7 +262,8 @@ export class MasterSeat {
 
   #refuseChallenger(): void {
     if (this.#challenge === undefined) return;
-    this.#refuse(this.#challenge.challenger, this.#challenge.master);
+    const { challenger, master, hasAnswered } = this.#challenge;
+    this.#refuse(challenger, master, hasAnswered);
     this.#endChallenge();
   }
 

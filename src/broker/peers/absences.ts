@@ -56,13 +56,15 @@ export class Absences {
     worker.line++;
     if (code !== undefined) worker.outbox.closeLine(code);
     const isAllKept = worker.outbox.detach();
-    if (limits.reconnectGrace === 0 || (worker.isMaster && !isAllKept)) {
+    if (limits.reconnectGrace === 0) {
       worker.outbox.discard();
       this.#host.depart(worker, cause);
       return;
     }
     if (!isAllKept) worker.returnProblem = NO_ROOM;
     else if (worker.session?.can('resume') === true) worker.returnProblem = undefined;
+    else if (worker.isMaster)
+      worker.returnProblem ??= 'a stock master believes in locks that others may have by now';
     else if (locks.isHolder(worker)) worker.returnProblem ??= 'it held a lock when its line broke';
     else if (worker.outbox.hasAnswerInDoubt) {
       worker.returnProblem ??= 'an answer to it was under way when its line broke';
@@ -100,8 +102,7 @@ export class Absences {
       'no room to keep more messages for a worker that is away; it must be started afresh',
     );
     worker.outbox.discard();
-    if (worker.isMaster) this.#host.depart(worker, 'too much was kept for it');
-    else worker.returnProblem = NO_ROOM;
+    worker.returnProblem = NO_ROOM;
   }
 
   /** Looks whether the process of a worker that is away has ended: then there is nothing to wait for. */

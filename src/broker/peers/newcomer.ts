@@ -91,12 +91,11 @@ export function isSameSession({ session }: Peer, { client }: ArrivalRequest): bo
 }
 
 /**
- * Whether that master has to go when another one is at the door: its line is broken; or both were at a server that is
- * gone, and the one that has come later there had taken the place of the other, which has not noticed [PROTOCOL-14.5].
+ * Whether that master has to go when another one is at the door: both were at a server that is gone, and the one that has come
+ * later there had taken the place of the other, which has not noticed [PROTOCOL-14.5].
  */
 export function isSuperseded(master: Peer, request: ArrivalRequest): boolean {
   if (isSameSession(master, request)) return false;
-  if (master.state === 'away') return true;
   const [its, other] = [master.session?.client, request.client];
   if (its?.received === undefined || other?.received === undefined) return false;
   return (other.since ?? 0) > (its.since ?? 0);
