@@ -894,6 +894,7 @@ describe('stock processes of the same machine', () => {
   it('may go away while they wait, and the database with them', () => {
     const master = stock('[master]', new Local(1, 1));
     const worker = lab.connect('worker1', 'mydb_data', { process: new Local(2, 1) });
+    master.tells({ type: 'bye' });
     master.leaves();
     worker.cancel();
     expect(lab.broker.databases).toEqual([]);

@@ -297,7 +297,7 @@ describe('the root lock at the master [PROTOCOL-12.1]', () => {
     const { lab, master, a, b } = cluster({ masterTimeout: 5_000, reconnectGrace: 60_000 });
     lab.askForLock(a, { tid: 'tA', write: true });
     const waiting = lab.askForLock(b, { write: true });
-    master.leaves();
+    master.tells({ type: 'bye' });
     const nested = lab.askForLock(a, { tid: 'tA' });
     b.leaves();
     lab.clock.advance(4_999);

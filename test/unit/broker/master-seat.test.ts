@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { MASTER_TURN_MS } from '../../../src/broker/limits.js';
+import { MASTER_ANSWER_MS, MASTER_TURN_MS, PROCESS_CHECK_MS } from '../../../src/broker/limits.js';
 import { CLIENT_ABILITIES } from '../../../src/broker/peers/session.js';
-import { BrokerLab, WITHOUT_MASTER } from '../../support/broker-lab.js';
+import { BrokerLab, type ScriptedPeer, WITHOUT_MASTER } from '../../support/broker-lab.js';
 
 const request = (id: string) => ({ type: 'request', id, data: { type: 'fst.allocate' } });
 const lockRequest = (id: string) => ({
@@ -227,20 +227,40 @@ describe('a second master', () => {
     }
   });
 
-  it('takes over after 2 s from one that answers no ping, and that one is not heard any more', () => {
+  it('is refused after 2 s if the first one answers no ping: it may be writing', () => {
     const lab = new BrokerLab();
-    const worker = lab.connect('peerA');
     const first = lab.connectMaster();
     first.isReading = false;
     const second = lab.connect('[master]');
     lab.clock.advance(1_999);
-    expect(second.isIn).toBe(false);
+    expect([second.isIn, second.refusedWith]).toEqual([false, undefined]);
     lab.clock.advance(1);
-    expect(second.isIn).toBe(true);
-    expect(first.closedWith).toBe('IPC_CLOSED_MASTER_REPLACED');
-    worker.clear().tells(request('r'), '[master]');
-    first.tells({ type: 'result', id: 'r', ok: true, data: {} }, 'peerA');
-    expect(worker.received).toEqual([]);
+    expect([second.isIn, second.refusedWith]).toEqual([false, 'IPC_REFUSED_SECOND_MASTER']);
+    expect(first.closedWith).toBeUndefined();
+  });
+
+  it('is refused while the first one may come back, and let in when it cannot', () => {
+    const lab = new BrokerLab({ reconnectGrace: 10_000 });
+    const first = lab.connectMaster();
+    first.leaves();
+    lab.clock.advance(9_999);
+    expect(lab.connect('[master]').refusedWith).toBe('IPC_REFUSED_SECOND_MASTER');
+    lab.clock.advance(1);
+    expect(lab.connect('[master]').isIn).toBe(true);
+  });
+
+  it('is let in as soon as the process of the first one has ended', () => {
+    const lab = new BrokerLab({ reconnectGrace: 10_000 });
+    let hasEnded = false;
+    const process = { pid: 1, isSought: false, databaseFiles: [], hasEnded: () => hasEnded };
+    const first = lab.connect('[master]', 'mydb_data', { process });
+    lab.clock.advance(5_000);
+    first.leaves();
+    lab.clock.advance(1_000);
+    expect(lab.connect('[master]').refusedWith).toBe('IPC_REFUSED_SECOND_MASTER');
+    hasEnded = true;
+    lab.clock.advance(PROCESS_CHECK_MS);
+    expect(lab.connect('[master]').isIn).toBe(true);
   });
 
   it('is refused, and the next one let in, when the first one is cut off meanwhile', () => {
@@ -297,14 +317,15 @@ describe('a second master that has not opened the file [PROTOCOL-14.5]', () => {
   };
 
   it.each(['stock', 'ours'])('takes its turn when the first one (%s) leaves in time', (kind) => {
-    for (const leave of ['goodbye', 'lost line'] as const) {
+    for (const leave of ['goodbye', 'process ended'] as const) {
       const lab = new BrokerLab({ reconnectGrace: 10_000 });
       const first = kind === 'stock' ? lab.connectMaster() : waiting(lab, 'session-of-first');
+      if (leave === 'process ended') first.leaves();
+      lab.clock.advance(10_000 - MASTER_TURN_MS + 1);
       const second = waiting(lab);
       expect([second.isIn, second.refusedWith]).toEqual([false, undefined]);
       lab.clock.advance(MASTER_TURN_MS - 1);
       if (leave === 'goodbye') first.tells({ type: 'bye' });
-      else first.leaves();
       expect(second.isIn).toBe(true);
       const worker = lab.connect('peerA');
       worker.tells(request('1'), '[master]');
@@ -313,6 +334,25 @@ describe('a second master that has not opened the file [PROTOCOL-14.5]', () => {
       first.tells({ type: 'result', id: '1', ok: true, data: {} }, 'peerA');
       expect(worker.messages('result')).toEqual([]);
     }
+  });
+
+  it.each([
+    ['is away', (first: ScriptedPeer) => first.leaves(), MASTER_TURN_MS],
+    [
+      'answers no ping',
+      (first: ScriptedPeer) => {
+        first.isReading = false;
+      },
+      MASTER_ANSWER_MS,
+    ],
+  ])('is to come again when the first one %s', (_, goesQuiet, milliseconds) => {
+    const lab = new BrokerLab({ reconnectGrace: 10_000 });
+    goesQuiet(lab.connectMaster());
+    const second = waiting(lab);
+    lab.clock.advance(milliseconds - 1);
+    expect(second.refusedWith).toBeUndefined();
+    lab.clock.advance(1);
+    expect([second.refusedWith, second.isIn]).toEqual(['IPC_REFUSED_MASTER_AWAY', false]);
   });
 
   it('is refused when the first one stays', () => {

@@ -54,6 +54,7 @@ describe('a worker that was away when the root was forgotten', () => {
     const master = lab.connectMaster();
     const [a, b] = [lab.connectWorker('peerA'), lab.connectWorker('peerB')];
     b.tells(root(5));
+    master.tells({ type: 'bye' });
     for (const peer of [a, b, master]) peer.leaves();
     const next = lab.connectMaster();
     const back = lab.connect('peerA');
@@ -102,7 +103,7 @@ describe('a writer that is gone [PROTOCOL-7.6]', () => {
     const worker = (id: string) => new StockProcess(lab.connectWorker(id), 0);
     const [a, b] = [worker('peerA'), worker('peerB')];
     a.moveRoot(5);
-    first.leaves();
+    first.tells({ type: 'bye' });
     // It opens the file with a root that only its writer knows, and is told to write the one that the server knows.
     const second = lab.connectClient('[master]', 'session-of-master');
     second.says('ready');
