@@ -92,7 +92,7 @@ const LOCAL_SHARE = 0.3;
 const LARGE_BUFFER = 1_000_000;
 
 /** How often the master reads and writes, too. */
-const WORKING_MASTER_SHARE = 0.4;
+const WORKING_MASTER_SHARE = 0;
 
 /** The plan of a seed. */
 export function planOf(seed: number): Plan {

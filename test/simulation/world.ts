@@ -120,8 +120,16 @@ export class World {
     }
   }
 
+  /** A key that a dead master told of and did not write is known to its workers and to the server alone, which has the next one write it. */
+  #lookForUnwrittenKeys(): void {
+    if (this.broker.hasPeer(DATABASE, '[master]')) return;
+    if (this.workers.every(({ keys }) => keys.length <= this.file.keys.length)) return;
+    this.checks.verdicts.tear('the server was lost before the next master had written the keys of the last one');
+  }
+
   #endServer(how: 'killed' | 'stopped', milliseconds: number): void {
     this.#lookForUntoldLocks();
+    this.#lookForUnwrittenKeys();
     for (const process of this.processes) {
       if (process instanceof Master && this.#seated.get(process.id) !== process) this.#replaced.add(process);
     }

@@ -345,6 +345,8 @@ export class LockService {
     const { clock, counters } = this.#settings;
     counters.lockHold.observe(clock.now() - lock.since);
     this.#give(worker, lock);
+    // Its holder went on with its write after all others were told to forget what they had cached, until it was refused something.
+    if (lock.state === 'expired' && lock.isWrite) this.#writeWasCutShort(worker);
     this.#manager.release(worker, lock.id);
   }
 
