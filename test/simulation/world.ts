@@ -124,7 +124,9 @@ export class World {
   #lookForUnwrittenKeys(): void {
     if (this.broker.hasPeer(DATABASE, '[master]')) return;
     if (this.workers.every(({ keys }) => keys.length <= this.file.keys.length)) return;
-    this.checks.verdicts.tear('the server was lost before the next master had written the keys of the last one');
+    this.checks.verdicts.tear(
+      'the server was lost before the next master had written the keys of the last one',
+    );
   }
 
   #endServer(how: 'killed' | 'stopped', milliseconds: number): void {

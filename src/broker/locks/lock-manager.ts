@@ -32,7 +32,7 @@ export interface LockManagerHost {
 }
 
 /** Why transactions that hold no lock are given none, whatever is free. */
-export type GrantHold = 'draining' | 'locks of before the restart' | 'no file';
+export type GrantHold = 'draining' | 'locks of before the restart' | 'the master opens its file';
 
 /** Why a request waits, for people to read. */
 export type WaitReason =

@@ -163,12 +163,21 @@ export class LockService {
     incidents.record('locks-recovered', fields, 'a worker went away with locks; they were given back');
   }
 
-  /** A master has opened its file, and may be asked for the root lock. */
+  /**
+   * A master takes part. It is asked for the root lock that takes what workers hold; but no transaction begins before it has
+   * what they said to it before: it would write something, and not tell those who had subscribed to that.
+   */
   masterCame(master: Peer): void {
+    this.#manager.hold('the master opens its file', true);
     this.#master = master;
     this.#highestRootId = 0;
     this.#root.masterConnected(false);
     this.#manager.rootChanged();
+  }
+
+  /** The master has opened its file, and was given what waited for it. */
+  masterIsReady(): void {
+    this.#manager.hold('the master opens its file', false);
   }
 
   /** The master is gone, and with it what it granted. @returns whether it may have granted the root lock, and have it still */

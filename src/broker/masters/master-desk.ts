@@ -214,6 +214,7 @@ export class MasterDesk {
     const freed = this.#freedPlaces;
     this.#freedPlaces = undefined;
     for (const place of freed) place.release();
+    this.#settings.locks.masterIsReady();
   }
 
   /** The server stops. */
