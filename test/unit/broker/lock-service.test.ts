@@ -343,6 +343,10 @@ describe('the root lock at the master [PROTOCOL-12.1]', () => {
     );
     expect([grantedTo(a).includes(nested), grantedTo(b)]).toEqual([true, []]);
     for (const id of [lab.lockOf(a), held]) lab.giveBack(a, id);
+    // Who begins something waits until that one has opened its file.
+    lab.letGrant(next);
+    expect(grantedTo(b)).toEqual([]);
+    lab.clock.advance(1_000);
     expect(grantedTo(b)).toEqual([other]);
   });
 

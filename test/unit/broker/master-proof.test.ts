@@ -130,6 +130,7 @@ describe('a master that comes while locks of another are open [PROTOCOL-9.7]', (
     lab.letGrant(master);
     grants(master, question, 1);
     lab.giveBack(worker, lab.lockOf(worker));
+    lab.clock.advance(1_000);
     takeLocks(lab, worker, 30);
     lab.askForLock(worker);
     lab.clock.advance(FORMER_MASTER_MS);

@@ -21,7 +21,7 @@ async function linesOf(lab: BrokerLab, refusals: ReadonlyMap<string, number> = n
 }
 
 test('a server in figures', async () => {
-  const lab = new BrokerLab();
+  const lab = new BrokerLab({ masterSettle: 0 });
   const worker = lab.connect('worker01');
   lab.askForLock(worker, { write: true });
   lab.clock.advance(40);
