@@ -13,6 +13,7 @@ import { withOwnFileName } from './index-names.js';
 import { isRequest, subjectOf } from './outgoing.js';
 import { forgetQueries } from './query-caches.js';
 import type { RepairName } from './repairs.js';
+import { RootHandover } from './root-handover.js';
 
 /** What it works with. */
 export interface IncomingSettings {
@@ -43,6 +44,7 @@ export class Incoming {
   /** What others say they understand. */
   readonly #abilities = new Map<string, ReadonlySet<string>>();
   readonly #builds: IndexBuilds;
+  readonly #root = new RootHandover();
   /** Which worker asked a master for each lock. */
   readonly #holders = new WeakMap<LockDetails, string>();
   #unseen: Set<string> | undefined;
@@ -85,13 +87,12 @@ export class Incoming {
    */
   expectPeersAnew(milliseconds: number): void {
     const { ipc } = this.#settings;
-    // Of the server that is gone: the new one asks for its own.
-    this.#releaseLocksOf(SERVER_ID);
+    this.#root.begin(ipc._locks.filter(({ request }) => this.#holders.get(request) === SERVER_ID));
     this.#unseen = new Set([
       ...ipc.peers.map(({ id }) => id),
       ...ipc._locks.map(({ request }) => this.#holders.get(request)).filter((id) => id !== undefined),
     ]);
-    // It is never introduced, and AceBase has its lock in the list until the release is over.
+    // It is never introduced.
     this.#unseen.delete(SERVER_ID);
     this.#cancelExpectation?.();
     this.#cancelExpectation = systemClock.scheduleIdle(milliseconds, () => {
@@ -101,6 +102,11 @@ export class Incoming {
         if (awaited === this.#unseen) this.#giveUpAwaited();
       });
     });
+  }
+
+  /** The server has had the time to ask this master for the lock of its workers. */
+  rootMayHaveBeenAsked(): void {
+    if (!this.#root.isUnderWay) this.#root.end();
   }
 
   #giveUpAwaited(): void {
@@ -162,11 +168,11 @@ export class Incoming {
     switch (message.type) {
       case 'hello':
         if (message.can !== undefined) this.#abilities.set(message.from, new Set(message.can));
-        this.#pass(message);
+        void this.#pass(message);
         return;
       case 'event':
         if (message.nr !== undefined && !eventNumbers.isNew(message.nr)) return;
-        this.#pass(message);
+        void this.#pass(message);
         return;
       case 'unsubscribe':
         if (has('unsubscribe') && message.counted === true)
@@ -185,7 +191,7 @@ export class Incoming {
         return;
       default:
         if (isRequest(message)) this.#asked(message);
-        else this.#pass(message);
+        else void this.#pass(message);
     }
   }
 
@@ -200,7 +206,7 @@ export class Incoming {
       void ipc.storage.rootRecord?.update({ path: '', pageNr, recordNr }, !isToBeWritten);
       return;
     }
-    this.#pass(has('index-names') ? withOwnFileName(message, ipc.storage) : message);
+    void this.#pass(has('index-names') ? withOwnFileName(message, ipc.storage) : message);
   }
 
   #answered(message: Message): void {
@@ -208,7 +214,7 @@ export class Incoming {
     const { id } = message;
     if (id === undefined || !ipc._requests.has(id)) return;
     answered(id);
-    this.#pass(has('index-names') ? withOwnFileName(message, ipc.storage) : message);
+    void this.#pass(has('index-names') ? withOwnFileName(message, ipc.storage) : message);
   }
 
   #asked(message: Message): void {
@@ -220,15 +226,24 @@ export class Incoming {
       repeat(state);
       return;
     }
-    const own = has('index-names') ? withOwnFileName(message, ipc.storage) : message;
-    if (own.type === 'lock-request') this.#holders.set(own.data as LockDetails, own.from);
-    if (own.type === 'lock-request') this.#builds.whenLockMayBeGranted(own, () => this.#pass(own));
-    else this.#pass(own);
+    if (message.type === 'lock-request') this.#lockAsked(message);
+    else void this.#pass(has('index-names') ? withOwnFileName(message, ipc.storage) : message);
   }
 
-  #pass(message: Message): void {
+  #lockAsked(message: Message): void {
+    const isRoot = message.from === SERVER_ID;
+    const own = isRoot ? this.#root.asked(message) : message;
+    this.#holders.set(own.data as LockDetails, own.from);
+    this.#builds.whenLockMayBeGranted(own, () => {
+      void this.#pass(own).then(() => {
+        if (isRoot) this.#root.end();
+      });
+    });
+  }
+
+  #pass(message: Message): Promise<unknown> {
     const { ipc } = this.#settings;
-    void Promise.resolve(ipc.handleMessage(message)).catch((error: unknown) => {
+    return Promise.resolve(ipc.handleMessage(message)).catch((error: unknown) => {
       loggerOf(ipc.storage).error(`A message of type ${message.type} could not be handled:`, error);
     });
   }

@@ -380,7 +380,12 @@ export class RemotePeer {
 
   /** Workers may hold locks from before: the server asks for them with the first that it says, and this master's own transactions wait. */
   #letServerAskFirst(): void {
-    this.#rootIsAsked = new Promise((resolve) => this.#connection.inStep(resolve));
+    this.#rootIsAsked = new Promise((resolve) => {
+      this.#connection.inStep(() => {
+        this.#incoming.rootMayHaveBeenAsked();
+        resolve();
+      });
+    });
   }
 
   /** This server has never heard of this process. If another one had, much may have got lost with it. */

@@ -91,8 +91,8 @@ const LOCAL_SHARE = 0.3;
 
 const LARGE_BUFFER = 1_000_000;
 
-/** How often the master reads and writes, too. */
-const WORKING_MASTER_SHARE = 0;
+/** How often the master reads and writes, too; only where all have our client: a stock one writes before it is let in. */
+const WORKING_MASTER_SHARE = 0.4;
 
 /** The plan of a seed. */
 export function planOf(seed: number): Plan {
@@ -120,7 +120,8 @@ export function planOf(seed: number): Plan {
   // Last, so that a seed that had stock processes when there were no others has the same plan still.
   const settled = withClients(plan, random);
   const isLocal = random.chance(LOCAL_SHARE);
-  return { ...settled, isLocal, masterLoops: random.chance(WORKING_MASTER_SHARE) ? 1 : 0 };
+  const masterWorks = settled.clients === 'ours' && random.chance(WORKING_MASTER_SHARE);
+  return { ...settled, isLocal, masterLoops: masterWorks ? 1 : 0 };
 }
 
 function withClients(plan: Plan, random: Random): Plan {

@@ -242,9 +242,9 @@ export class LockService {
     this.#manager.hold('draining', true);
   }
 
-  /** The workers were sent away: the master gets its root lock back, whoever has a lock yet. */
+  /** The workers were sent away: the master gets its root lock back, unless one of them has a lock yet. */
   giveRootBack(): void {
-    this.#root.close();
+    this.#root.close(this.#manager.table.size > 0);
   }
 
   /** The request that has waited for longest, for as long as there is no master; `undefined` if none waits. */
@@ -272,7 +272,7 @@ export class LockService {
   /** The server stops. */
   stop(): void {
     this.#endRootCheck();
-    this.#root.close();
+    this.#root.close(this.#manager.table.size > 0);
     this.claims.stop();
     this.#manager.stop();
     for (const bytes of this.#bytes.values()) this.#settings.kept.give(bytes);

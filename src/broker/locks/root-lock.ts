@@ -169,10 +169,10 @@ export class RootLock {
       this.#ask(this.#granted.tid, true);
   }
 
-  /** It is given back, whoever has a lock under it, and not asked for again: the server stops. */
-  close(): void {
+  /** The server stops: it is not asked for again. While a worker holds a lock, which it takes along to the next server, it is not given back. */
+  close(isInUse: boolean): void {
     this.#isClosed = true;
-    this.#giveBack();
+    if (!isInUse) this.#giveBack();
   }
 
   /** The master answered a request. @returns whether it was for the root lock, and is the one that is waited for */

@@ -1,4 +1,5 @@
 import { INDEX_NEWS_MS } from '../../../src/broker/limits.js';
+import { SERVER_ID } from '../../../src/broker/peers/peer-id.js';
 import type { World } from '../world.js';
 import type { Answer, LockDetails, Message, Range, RequestData } from './messages.js';
 import { type NodeLock, NodeLocker } from './node-locker.js';
@@ -15,6 +16,8 @@ export class Master extends WorkingProcess {
   /** Indexes that are being made, with the repair `index-builds`, and who wants to write meanwhile. */
   #builds = 0;
   #waitingForBuilds: (Message & { type: 'lock-request' })[] = [];
+  #formerRoots: NodeLock[] = [];
+  #rootAlias: { readonly from: string; readonly to: string } | undefined;
   #free: number[] = [];
   #size = 0;
   /** Who asked for each lock. */
@@ -139,7 +142,33 @@ export class Master extends WorkingProcess {
     }
   }
 
-  #lock(message: Message & { type: 'lock-request' }): void {
+  /** The server is a new one: the lock of the last one stays until it has asked for its own (`src/client/root-handover.ts`). */
+  override beginsRootHandover(): void {
+    this.#rootAlias = undefined;
+    this.#formerRoots = this.#locker.held().filter(({ details }) => this.#holders.get(details) === SERVER_ID);
+  }
+
+  override rootMayHaveBeenAsked(): void {
+    if (this.#rootAlias === undefined) this.#endRootHandover();
+  }
+
+  #endRootHandover(): void {
+    for (const lock of this.#formerRoots) {
+      if (this.#locker.find(lock.id) !== lock) continue;
+      this.#locker.unlock(lock);
+      this.lockEnded();
+    }
+    this.#formerRoots = [];
+  }
+
+  #lock(asked: Message & { type: 'lock-request' }): void {
+    const isRoot = asked.from === SERVER_ID;
+    let message = asked;
+    const [former] = this.#formerRoots;
+    if (isRoot && former !== undefined) this.#rootAlias ??= { from: asked.data.tid, to: former.details.tid };
+    if (isRoot && this.#rootAlias?.from === asked.data.tid) {
+      message = { ...asked, data: { ...asked.data, tid: this.#rootAlias.to } };
+    }
     if (this.ours !== undefined) this.#holders.set(message.data, message.from);
     const holdsAny = this.#locker.held().some(({ details }) => details.tid === message.data.tid);
     if (this.#builds > 0 && message.data.write && !holdsAny) {
@@ -153,7 +182,10 @@ export class Master extends WorkingProcess {
     }
     // It exits when they have all ended, and waits for those who wait.
     this.locks += 1;
-    const isAllowed = this.#locker.lock(message.data, (lock) => this.#grant(message, lock));
+    const isAllowed = this.#locker.lock(message.data, (lock) => {
+      this.#grant(message, lock);
+      if (isRoot) this.#endRootHandover();
+    });
     if (isAllowed) return;
     const reason = `lock on tid ${message.data.tid} has expired, not allowed to continue`;
     this.#answer(message, { type: 'lock-result', ok: false, reason });

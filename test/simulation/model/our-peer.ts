@@ -199,8 +199,8 @@ export class OurPeer {
     this.#position.welcomed(isResumed, session.since);
     this.#hasHeardWelcome = true;
     if (!isResumed) this.#sayReady();
-    if (!isResumed && this.#process.isMaster) this.#letServerAskFirst();
     this.#outflow.begin({ maxPayload, hasSessions: true });
+    if (!isResumed && this.#process.isMaster) this.#letServerAskFirst();
     this.#hasBeenConnected = true;
   }
 
@@ -214,6 +214,7 @@ export class OurPeer {
     const waiting = this.#waitingForRoot ?? [];
     this.#waitingForRoot = waiting;
     this.#connection.inStep(() => {
+      this.#process.rootMayHaveBeenAsked();
       if (this.#waitingForRoot !== waiting) return;
       this.#waitingForRoot = undefined;
       for (const callback of waiting) callback();
@@ -234,9 +235,9 @@ export class OurPeer {
   }
 
   #expectPeersAnew(milliseconds: number): void {
-    // Of the server that is gone: the new one asks for its own.
-    this.#process.peerStayedAway(SERVER_ID);
+    this.#process.beginsRootHandover();
     this.#unseen = new Set([...this.#process.peers, ...this.#process.lockHolders()]);
+    this.#unseen.delete(SERVER_ID);
     this.#cancelExpectation?.();
     this.#cancelExpectation = this.#process.after(milliseconds, () => {
       const awaited = this.#unseen;

@@ -233,6 +233,12 @@ export abstract class StockPeer extends ModelProcess {
   /** A lock that it granted ran out, and nobody ever knew of it. */
   lockRanOut(_lockId: number): void {}
 
+  /** A master with our client has come to a new server. */
+  beginsRootHandover(): void {}
+
+  /** That server has had the time to ask it for a lock. */
+  rootMayHaveBeenAsked(): void {}
+
   peerStayedAway(id: string): void {
     this.ours?.forgets(id);
     this.#removePeer(id);
