@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
 import type { WebSocket } from 'ws';
 import { Cluster } from '../support/cluster.js';
 import { join } from '../support/conversation.js';
+import { joinAsGrantingMaster } from '../support/granting-master.js';
 import { isInFull, itInFull } from '../support/in-full.js';
 import { connectPath } from '../support/raw-socket.js';
 import { knock } from '../support/requests.js';
@@ -23,18 +24,19 @@ const DRAINING = [
   'stopped',
 ];
 
-/** Joins with a client that holds a lock of a scripted master. */
-async function busy(port: number): Promise<{ master: WebSocket; worker: WebSocket }> {
-  const master = await join({ port }, '[master]');
+/** Joins with a master, and with a worker that holds a lock. */
+async function busy(port: number): Promise<{ master: WebSocket; worker: WebSocket; lockId: number }> {
+  const master = await joinAsGrantingMaster({ port });
   const worker = await join({ port }, 'worker01');
-  const asked = new Promise<void>((resolve) => {
-    master.on('message', (data) => void (String(data).includes('"lock-request"') && resolve()));
+  const granted = new Promise<{ data: { id: number } }>((resolve) => {
+    worker.on('message', (data) => {
+      if (String(data).includes('"lock-result"')) resolve(JSON.parse(String(data)));
+    });
   });
   const data = { path: '', tid: 't', write: true, comment: '' };
   const request = { type: 'lock-request', from: 'worker01', to: '[master]', id: '1', data };
   worker.send(`to:[master];${JSON.stringify(request)}`);
-  await asked;
-  return { master, worker };
+  return { master, worker, lockId: (await granted).data.id };
 }
 
 const [RESTARTS, WORKERS] = isInFull ? [3, 2] : [1, 1];
@@ -111,22 +113,15 @@ describe('server.drain()', () => {
   it('refuses newcomers with 503 and when to come again, while others finish', async () => {
     const { server, port, log } = await serve({ drainTimeout: '10m', masterSettle: 0, stopTimeout: '10s' });
     expect(server.isDraining).toBe(false);
-    const { master, worker } = await busy(port);
+    const { master, worker, lockId } = await busy(port);
     const drained = server.drain();
     expect(server.isDraining).toBe(true);
     const refused = await knock(port, connectPath({ id: 'newcomer' }));
     expect(refused).toMatchObject({ status: 503, headers: { 'retry-after': '1' } });
     expect(JSON.parse(refused.body)).toMatchObject({ code: 'IPC_REFUSED_DRAINING' });
     const closed = [worker, master].map((peer) => once(peer, 'close'));
-    const answer = {
-      type: 'lock-result',
-      from: '[master]',
-      to: 'worker01',
-      id: '1',
-      ok: false,
-      reason: 'no',
-    };
-    master.send(`to:worker01;${JSON.stringify(answer)}`);
+    const giveBack = { type: 'unlock-request', from: 'worker01', to: '[master]', id: '2', data: { id: lockId } };
+    worker.send(`to:[master];${JSON.stringify(giveBack)}`);
     const codes = (await Promise.all(closed)).map(([code, reason]) => [code, String(reason)]);
     expect(codes).toEqual([
       [4001, 'IPC_CLOSED_DRAINING'],

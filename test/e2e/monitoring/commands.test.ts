@@ -9,6 +9,7 @@ import { Cluster } from '../../support/cluster.js';
 import { commandHere, runCommand } from '../../support/command.js';
 import { join } from '../../support/conversation.js';
 import { freePort } from '../../support/free-port.js';
+import { joinAsGrantingMaster } from '../../support/granting-master.js';
 import { itInFull } from '../../support/in-full.js';
 import { rawPeer } from '../../support/raw-socket.js';
 import { serve } from '../../support/served.js';
@@ -45,7 +46,7 @@ describe('peers, locks and databases', () => {
   it('show who is there, who holds a lock, and who waits', async () => {
     const token = 'sesame';
     const { port } = await serve({ token, masterSettle: 0, watchProcesses: false });
-    const master = await join({ port, token }, '[master]');
+    await joinAsGrantingMaster({ port, token });
     const [holder, other] = [
       await join({ port, token }, 'worker01'),
       await join({ port, token }, 'worker02'),
@@ -57,10 +58,6 @@ describe('peers, locks and databases', () => {
       );
     };
     ask(holder, 'worker01', 'orders/1');
-    await untilStatus(port, 'mydb_data', ({ locks }) => locks.waitingCount === 1, token);
-    const lock = { id: 1, path: 'orders/1', tid: 't-worker01', write: true, comment: 'node.update' };
-    const granted = { type: 'lock-result', from: '[master]', to: 'worker01', id: 'r', ok: true, data: lock };
-    master.send(`to:worker01;${JSON.stringify(granted)}`);
     await untilStatus(port, 'mydb_data', ({ locks }) => locks.heldCount === 1, token);
     ask(other, 'worker02', 'orders');
     await untilStatus(port, 'mydb_data', ({ locks }) => locks.waitingCount === 1, token);
