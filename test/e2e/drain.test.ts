@@ -120,7 +120,13 @@ describe('server.drain()', () => {
     expect(refused).toMatchObject({ status: 503, headers: { 'retry-after': '1' } });
     expect(JSON.parse(refused.body)).toMatchObject({ code: 'IPC_REFUSED_DRAINING' });
     const closed = [worker, master].map((peer) => once(peer, 'close'));
-    const giveBack = { type: 'unlock-request', from: 'worker01', to: '[master]', id: '2', data: { id: lockId } };
+    const giveBack = {
+      type: 'unlock-request',
+      from: 'worker01',
+      to: '[master]',
+      id: '2',
+      data: { id: lockId },
+    };
     worker.send(`to:[master];${JSON.stringify(giveBack)}`);
     const codes = (await Promise.all(closed)).map(([code, reason]) => [code, String(reason)]);
     expect(codes).toEqual([

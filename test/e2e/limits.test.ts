@@ -2,12 +2,15 @@ import { once } from 'node:events';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { WebSocket } from 'ws';
 import { join } from '../support/conversation.js';
+import { joinAsGrantingMaster } from '../support/granting-master.js';
 import { privateAuthority } from '../support/private-authority.js';
 import { connectPath, RawSocket, rawPeer } from '../support/raw-socket.js';
 import { get, knock } from '../support/requests.js';
 import { serve, unnoticed } from '../support/served.js';
 import { ServerProcess } from '../support/server-process.js';
+import { untilStatus } from '../support/status.js';
 import { removeDirectory, temporaryDirectory } from '../support/temporary-directory.js';
+import { Arrivals } from '../support/waiting.js';
 
 const KIB = 1_024;
 const MIB = 1_024 * KIB;
@@ -220,35 +223,44 @@ it('maxMailPerPeer: who asks for a lock when no room is left for his request, is
   const limits = { maxMailPerPeer: 4 * KIB, masterSettle: 0 };
   await unnoticed(limits, async ({ port, log }) => {
     const worker = await join({ port, database: 'other' }, 'worker01');
-    const answered = new Promise<string>((resolve) => {
-      worker.on('message', (data) => {
-        if (String(data).includes('lock-result')) resolve(String(data));
-      });
+    const refused = new Arrivals<{ readonly id: string }>();
+    const granted = new Arrivals<{ readonly id: string; readonly data: { readonly id: number } }>();
+    worker.on('message', (data) => {
+      if (!String(data).includes('"lock-result"')) return;
+      const answer = JSON.parse(String(data));
+      (answer.ok ? granted : refused).add(answer);
     });
+    const ask = (type: string, id: string, data: object) =>
+      worker.send(`to:[master];${JSON.stringify({ type, id, from: 'worker01', to: '[master]', data })}`);
     for (let number = 0; number < 100; number++) {
-      const data = { path: 'a', tid: number, write: true };
-      const request = { type: 'lock-request', id: `lock${number}`, from: 'worker01', to: '[master]', data };
-      worker.send(`to:[master];${JSON.stringify(request)}`);
+      ask('lock-request', `lock${number}`, { path: 'a', tid: `t${number}`, write: true });
     }
-    const refused: { id: string } = JSON.parse(await answered);
-    expect(refused).toEqual({
+    const [first] = await refused.atLeast(1);
+    expect(first).toEqual({
       type: 'lock-result',
       id: expect.stringMatching(/^lock\d+$/),
       from: '[master]',
       to: 'worker01',
       ok: false,
-      reason: expect.stringMatching(/IPC_REQUEST_MAILBOX_FULL.*"other"/),
+      reason: expect.stringMatching(/IPC_REQUEST_TOO_MANY.*"other"/),
     });
-    const kept = Number(refused.id.slice('lock'.length));
+    const kept = Number(first?.id.slice('lock'.length));
     expect(kept).toBeGreaterThan(10);
-    expect(log.complaints).toMatchObject([{ incident: 'mailbox-full', database: 'other', from: 'worker01' }]);
+    await refused.atLeast(100 - kept);
+    expect(log.complaints).toMatchObject([
+      { incident: 'too-many-requests', database: 'other', peer: 'worker01' },
+    ]);
 
-    // The master that comes at last gets those that there was room for, and no others, in their order.
-    const master = await rawPeer({ port }, { database: 'other', id: '[master]' });
-    for (let number = 0; number < kept; ) {
-      const text = await master.text();
-      if (!text.includes('lock-request')) continue;
-      expect(JSON.parse(text)).toMatchObject({ id: `lock${number++}` });
+    // When a master comes at last, those that there was room for are granted, and no others, in their order.
+    await joinAsGrantingMaster({ port, database: 'other' });
+    for (let number = 0; number < kept; number++) {
+      const lock = (await granted.atLeast(number + 1))[number];
+      ask('unlock-request', `unlock${number}`, { id: lock?.data.id });
     }
+    await untilStatus(port, 'other', ({ locks }) => locks.heldCount + locks.waitingCount === 0);
+    const ids = (from: number, to: number) =>
+      Array.from({ length: to - from }, (_, index) => `lock${from + index}`);
+    expect(granted.all.map(({ id }) => id)).toEqual(ids(0, kept));
+    expect(refused.all.map(({ id }) => id)).toEqual(ids(kept, 100));
   });
 });

@@ -102,15 +102,21 @@ export class Conversation {
   }
 }
 
-/** Joins a database with a client that does everything right. It is gone when the test is over. */
+/**
+ * Joins a database with a client that does everything right. It is gone when the test is over.
+ *
+ * @param onMessage is called with each message, also with those that come together with the answer to the handshake
+ */
 export async function join(
   { port, secure = false, database = 'mydb_data', token = 'undefined' }: ConversationOptions,
   id: string,
+  onMessage?: (text: string, peer: WebSocket) => void,
 ): Promise<WebSocket> {
   const path = connectPath({ database, id, token });
   const peer = new WebSocket(`${secure ? 'wss' : 'ws'}://localhost:${port}${path}`, {
     rejectUnauthorized: false,
   });
+  if (onMessage !== undefined) peer.on('message', (data) => onMessage(String(data), peer));
   onTestFinished(() => {
     peer.removeAllListeners();
     peer.on('error', () => undefined);

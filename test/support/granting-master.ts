@@ -16,21 +16,18 @@ interface RootRequest {
  * Joins a database as a master that grants the server the root lock whenever it is asked for it, and answers nothing else.
  * It is gone when the test is over.
  */
-export async function joinAsGrantingMaster(options: ConversationOptions): Promise<WebSocket> {
-  const master = await join(options, '[master]');
+export function joinAsGrantingMaster(options: ConversationOptions): Promise<WebSocket> {
   let last = 0;
-  master.on('message', (data) => {
-    const text = String(data);
+  return join(options, '[master]', (text, master) => {
     if (!text.startsWith('{')) return;
-    const { type, from, id, data: details }: RootRequest = JSON.parse(text);
+    const { type, from, id, data }: RootRequest = JSON.parse(text);
     if (from !== '[server]') return;
-    const answer = (answerType: string, granted: object): void => {
-      const result = { type: answerType, from: '[master]', to: from, id, ok: true, data: granted };
+    const answer = (answerType: string, details: object): void => {
+      const result = { type: answerType, from: '[master]', to: from, id, ok: true, data: details };
       master.send(`to:${from};${JSON.stringify(result)}`);
     };
-    if (type === 'unlock-request') answer('unlock-result', details);
+    if (type === 'unlock-request') answer('unlock-result', data);
     if (type !== 'lock-request') return;
-    answer('lock-result', { ...details, id: ++last, expires: Date.now() + LOCK_TIMEOUT_MS });
+    answer('lock-result', { ...data, id: ++last, expires: Date.now() + LOCK_TIMEOUT_MS });
   });
-  return master;
 }

@@ -39,7 +39,7 @@ describe.runIf(chromiumPath !== undefined)('the dashboard, of a real cluster', (
       // For a moment, it may be shown with more than one.
       await dashboard.row(/Locks/, holderId).getByText('held').first().waitFor();
       const waiting = waiter.transaction('counter', { increment: 1 });
-      await dashboard.row(/Locks/, waiterId).getByText('waits').waitFor();
+      await dashboard.row(/Locks/, waiterId).getByText('waits', { exact: true }).waitFor();
       // The rule of the banner: a request that waits for 5 s.
       await dashboard.page.getByRole('heading', { name: /wait/ }).filter({ hasText: holderId }).waitFor();
       expect(await dashboard.page.title()).toBe('(!) mydb_data · AceBase IPC server');
@@ -73,15 +73,15 @@ describe.runIf(chromiumPath !== undefined)('the dashboard, of a real cluster', (
     for (const id of ['[master]', 'worker01', 'worker02']) await dashboard.row(/peers/, id).waitFor();
     await dashboard.sees('No worker holds a lock');
 
-    const lock = { path: 'counter', tid: 't', write: true, comment: 'node.update' };
     const ask = (peer: WebSocket | undefined, from: string) => {
+      const lock = { path: 'counter', tid: `t-${from}`, write: true, comment: 'node.update' };
       const request = { type: 'lock-request', from, to: '[master]', id: '1', data: lock };
       peer?.send(`to:[master];${JSON.stringify(request)}`);
     };
     ask(holder, 'worker01');
     await dashboard.row(/Locks/, 'worker01').getByText('held').first().waitFor();
     ask(waiter, 'worker02');
-    await dashboard.row(/Locks/, 'worker02').getByText('waits').waitFor();
+    await dashboard.row(/Locks/, 'worker02').getByText('waits', { exact: true }).waitFor();
     // The rule of the banner: a request that waits for 5 s.
     await dashboard.page.getByRole('heading', { name: /wait/ }).filter({ hasText: 'worker01' }).waitFor();
     expect(await dashboard.page.title()).toBe('(!) mydb_data · AceBase IPC server');
