@@ -1,52 +1,94 @@
+import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
-import { WebSocket } from 'ws';
+import { clientFrame } from '../support/client-frames.js';
+import { join } from '../support/conversation.js';
 import { connectPath, RawSocket, rawPeer, upgradeRequest } from '../support/raw-socket.js';
 import { serve } from '../support/served.js';
 
 const master = { id: '%5Bmaster%5D' };
 
 /** A process that wants to be master, while another one is. */
-async function challenger(port: number): Promise<RawSocket> {
+async function challenger(port: number, path = connectPath(master)): Promise<RawSocket> {
   const socket = await RawSocket.connect({ port });
-  socket.send(upgradeRequest({ path: connectPath(master) }));
+  socket.send(upgradeRequest({ path }));
   return socket;
+}
+
+/** One that has our client, and so has not opened the file. */
+const ours = (port: number): Promise<RawSocket> =>
+  challenger(port, `${connectPath(master)}&client=ours/1&session=0123456789abcdef&can=waits,ready`);
+
+/** The status and the code of a refusal. */
+async function refusal(socket: RawSocket) {
+  const { status, body } = await socket.response();
+  return { status, code: JSON.parse(body).code };
+}
+
+/** The server has asked that master whether it lives. A raw peer answers nothing by itself. */
+async function isAsked(first: RawSocket): Promise<void> {
+  while ((await first.frame()).opcode !== 9);
 }
 
 describe('a second master', () => {
   it('is refused at once if the first one answers pings, as every client does', async () => {
     const { port, log, server } = await serve();
-    const first = new WebSocket(`ws://127.0.0.1:${port}${connectPath({ id: '[master]' })}`);
-    await new Promise((resolve) => first.once('message', resolve));
+    await join({ port }, '[master]');
     const second = await challenger(port);
-    expect(await second.response()).toMatchObject({ status: 500 });
+    expect(await refusal(second)).toEqual({ status: 500, code: 'IPC_REFUSED_SECOND_MASTER' });
     expect(await log.line(({ level }) => level === 'warn')).toMatchObject({ database: 'mydb_data' });
     expect(server.peers('mydb_data')).toMatchObject([{ id: '[master]', role: 'master' }]);
-    first.terminate();
   });
 
-  // A raw peer answers nothing by itself.
   it.each([
     ['ends its side', (socket: RawSocket) => socket.socket.end()],
     ['is reset', (socket: RawSocket) => socket.socket.resetAndDestroy()],
-  ])('that dies while it waits (%s) leaves its place to the next one', async (_, die) => {
+  ])('that dies while it waits (%s) leaves its place at the door to the next one', async (_, die) => {
     const { port, server } = await serve();
     const first = await rawPeer({ port }, master);
     const second = await challenger(port);
-    // The server has asked the first one whether it lives.
-    while ((await first.frame()).opcode !== 9);
+    await isAsked(first);
     die(second);
     await second.closed;
-    const third = await challenger(port);
+    const third = await ours(port);
+    // Whoever finds that place taken is refused at once, and nobody is asked for him.
+    await isAsked(first);
+    const left = once(server, 'peer-disconnected');
+    first.send(clientFrame(1, '{"type":"bye","from":"[master]"}'));
     expect(await third.response()).toMatchObject({ status: 101 });
+    expect((await left)[0]).toMatchObject({ id: '[master]' });
     expect(server.counters.refusals).toEqual({});
   });
 
-  it('takes over from one that answers no ping', async () => {
-    const { port, log } = await serve();
+  it.each([
+    ['with the stock client', challenger, { status: 500, code: 'IPC_REFUSED_SECOND_MASTER' }],
+    ['with ours', ours, { status: 503, code: 'IPC_REFUSED_MASTER_AWAY' }],
+  ])('%s does not take over from one that answers no ping', async (_, start, expected) => {
+    const { port, server, log } = await serve();
     const first = await rawPeer({ port }, master);
-    const second = await challenger(port);
+    const second = await start(port);
+    await isAsked(first);
+    expect(await refusal(second)).toEqual(expected);
+    expect(server.peers('mydb_data')).toMatchObject([{ id: '[master]' }]);
+    expect(log.lines.map(({ msg }) => msg)).not.toContain('peer lost its line');
+    // It is heard as before.
+    first.send(clientFrame(1, 'ping'));
+    let answer = '';
+    while (answer !== 'pong') answer = await first.text();
+  });
+
+  it('is refused while the first one is away, and let in when that one is gone', async () => {
+    // The process of the first one, which is that of this test, lives on.
+    const { port, server, log } = await serve({ reconnectGrace: '3s' });
+    const first = await join({ port }, '[master]');
+    const gone = once(server, 'peer-disconnected');
+    first.terminate();
+    await log.line(({ msg }) => msg === 'peer lost its line');
+    const stock = await challenger(port);
+    expect(await refusal(stock)).toEqual({ status: 500, code: 'IPC_REFUSED_SECOND_MASTER' });
+    // One that has not opened the file waits for its turn.
+    const second = await ours(port);
     expect(await second.response()).toMatchObject({ status: 101 });
-    expect(await first.closeCode()).toBe(4501);
-    await log.line(({ cause }) => cause === 'answered no ping while another master waited');
+    expect((await gone)[0]).toMatchObject({ id: '[master]' });
+    expect(server.counters.refusals).toEqual({ IPC_REFUSED_SECOND_MASTER: 1 });
   });
 });
