@@ -224,7 +224,7 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
     };
   }
 
-  /** The peers of a database, by its name on the wire. */
+  /** The peers of a database that are connected, and its master also while it is away. @param database its name on the wire */
   peers(database: string): readonly PeerInfo[] {
     return this.#broker.peers(database);
   }

@@ -106,10 +106,15 @@ export class Survey {
     this.#settings = settings;
   }
 
-  /** The peers that are connected, in the order of their coming. */
+  /**
+   * The peers that are connected, and the master also while it is away: its seat is not free [PROTOCOL-9.2]. In the order of
+   * their coming.
+   */
   peers(): PeerInfo[] {
     const { database, peers } = this.#settings;
-    return [...peers.values()].filter(isPresent).map((peer) => infoOf(database, peer));
+    return [...peers.values()]
+      .filter((peer) => peer.isMaster || isPresent(peer))
+      .map((peer) => infoOf(database, peer));
   }
 
   /** Who holds locks, and who waits for one. */

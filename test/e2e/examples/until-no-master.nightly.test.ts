@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { WatchedProcess } from '../../support/child-process.js';
+import { join } from '../../support/conversation.js';
 import { EmbeddedServer } from '../../support/embedded-server.js';
 import { exampleEnvironment, exampleFile, freePorts, startExample } from '../../support/example.js';
 import { type PrivateAuthority, privateAuthority } from '../../support/private-authority.js';
@@ -45,6 +46,19 @@ it('goes on without a word where no master is', async () => {
   const started = waiting({ port: plain.port, token });
   expect(await started.endedWithin(20_000)).toEqual({ code: 0, signal: null });
   expect(started.complaints).toBe('');
+});
+
+it('waits for a master whose connection is broken: it may still write, and another one would be refused', async () => {
+  // The process of that master, which is that of this test, lives on.
+  const server = await EmbeddedServer.start({ token, reconnectGrace: '5s' });
+  onTestFinished(() => server.kill());
+  const master = await join({ port: server.port, token }, '[master]');
+  master.terminate();
+  await server.line(({ msg }) => msg === 'peer lost its line');
+  const started = waiting({ port: server.port, token });
+  await started.complains(/Another process is its master: this one goes on when that one has ended/);
+  expect(await started.endedWithin(20_000)).toEqual({ code: 0, signal: null });
+  expect(server.lines.map(({ msg }) => msg)).toContain('peer disconnected');
 });
 
 it('trusts the authority of the same settings', async () => {

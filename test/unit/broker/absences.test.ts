@@ -26,6 +26,16 @@ describe('a worker whose line broke [PROTOCOL-13]', () => {
     expect(lab.events.slice(-2)).toEqual(['-peerB: the line broke', '+peerB']);
   });
 
+  it('is not among the peers, but a master is: its seat is not free yet', () => {
+    const { lab, master, b } = cluster();
+    b.leaves();
+    master.leaves();
+    const ids = () => lab.broker.peers('mydb_data').map(({ id }) => id);
+    expect(ids()).toEqual(['[master]', 'peerA']);
+    lab.clock.advance(10_000);
+    expect(ids()).toEqual(['peerA']);
+  });
+
   it('gets again what it may not have read, and not what it answered a ping for', () => {
     const { lab, a, b } = cluster();
     a.tells(event(1), 'peerB');
