@@ -172,7 +172,7 @@ export class MasterSeat {
     const { clock } = this.#settings;
     const isAway = !isPresent(master);
     if (this.#challenge !== undefined || (isAway && !challenger.waits)) {
-      this.#refuse(challenger, master, true);
+      this.#refuse(challenger, master);
       return () => undefined;
     }
     const pingToken = master.nextToken();
@@ -247,9 +247,10 @@ export class MasterSeat {
     this.#host.release(master, this.#mailbox.takeAll());
   }
 
-  /** @param isFinal whether to come again is in vain; one that has read nothing may, while the master cannot be reached */
-  #refuse(challenger: Challenger, master: Peer, isFinal: boolean): void {
-    if (!isFinal && challenger.waits) {
+  /** One that has read nothing may come again, if it is not known that the master lives and can be reached. */
+  #refuse(challenger: Challenger, master: Peer): void {
+    const isReachable = isPresent(master) && this.#challenge?.hasAnswered === true;
+    if (!isReachable && challenger.waits) {
       challenger.refuse('IPC_REFUSED_MASTER_AWAY');
       return;
     }
@@ -262,8 +263,8 @@ export class MasterSeat {
 
   #refuseChallenger(): void {
     if (this.#challenge === undefined) return;
-    const { challenger, master, hasAnswered } = this.#challenge;
-    this.#refuse(challenger, master, hasAnswered);
+    const { challenger, master } = this.#challenge;
+    this.#refuse(challenger, master);
     this.#endChallenge();
   }
 

@@ -904,6 +904,7 @@ describe('stock processes of the same machine', () => {
   it('are let in when those who were there have gone', () => {
     const master = stock('[master]', new Local(1, 1));
     const worker = lab.connect('worker1', 'mydb_data', { process: new Local(2, 2) });
+    master.tells({ type: 'bye' });
     master.leaves();
     lab.clock.advance(HOLD_MS);
     expect(worker.isIn).toBe(true);

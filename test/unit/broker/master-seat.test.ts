@@ -364,6 +364,28 @@ describe('a second master that has not opened the file [PROTOCOL-14.5]', () => {
     expect([first.closedWith, lab.timers]).toEqual([undefined, 0]);
   });
 
+  it('is to come again when the first one answers, and then loses its connection', () => {
+    const lab = new BrokerLab({ reconnectGrace: 10_000 });
+    const first = lab.connectMaster();
+    const second = waiting(lab);
+    first.leaves();
+    lab.clock.advance(MASTER_TURN_MS);
+    expect([second.refusedWith, second.isIn]).toEqual(['IPC_REFUSED_MASTER_AWAY', false]);
+  });
+
+  it('is to come again when another one waits already, unless the first one has answered', () => {
+    for (const [quiet, refusal] of [
+      [true, 'IPC_REFUSED_MASTER_AWAY'],
+      [false, 'IPC_REFUSED_SECOND_MASTER'],
+    ] as const) {
+      const lab = new BrokerLab();
+      lab.connectMaster().isReading = !quiet;
+      const second = waiting(lab);
+      expect(waiting(lab, 'session-of-third').refusedWith).toBe(refusal);
+      expect([second.refusedWith, second.isIn]).toEqual([undefined, false]);
+    }
+  });
+
   it('is sent to the next server when this one drains, whether it waits or comes then', () => {
     const lab = new BrokerLab();
     lab.connectMaster();
