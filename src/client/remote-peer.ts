@@ -103,8 +103,8 @@ export class RemotePeer {
   readonly #opened: Promise<void>;
   /** Whether this process may take part. The server says so in its first welcome, or later [PROTOCOL-14.9]. */
   readonly acceptance = new Acceptance();
-  /** For a master: resolves when the server has had the time to ask for locks that workers hold. */
-  #rootIsAsked: Promise<void> | undefined;
+  /** For a master: resolves when everything was heard that the server had to say to it. */
+  #hasHeardServer: Promise<void> | undefined;
   /** A master's file, which is not opened before. */
   file: HeldFile | undefined;
   readonly #waiting: Waiting;
@@ -197,6 +197,8 @@ export class RemotePeer {
       ipc.storage.once('ready', () => {
         this.#isReady = true;
         this.#sayReady();
+        // It is told the root and the keys that the others know: the last master may have ended before it wrote or told them.
+        if (ipc.isMaster) this.#letServerSpeakFirst();
         resolve();
       });
     });
@@ -266,7 +268,7 @@ export class RemotePeer {
   async lock(details: LockDetails): Promise<IPCLock> {
     if (!this.acceptance.isAccepted) await this.acceptance.wait();
     if (!this.#ipc.isMaster) return this.#locks.lock(details);
-    if (!this.#incoming.isOfWorker(details)) await this.#rootIsAsked;
+    if (!this.#incoming.isOfWorker(details)) await this.#hasHeardServer;
     return lockOfMaster(this.#masterLocks, details);
   }
 
@@ -375,12 +377,12 @@ export class RemotePeer {
     if (this.acceptance.isWaiting && this.file?.hasAppeared === true) {
       this.#giveUp('IPC_CLIENT_GAVE_UP', FILE_APPEARED, 'cannot go on with this process');
     } else this.acceptance.accept();
-    if (this.#ipc.isMaster && !isResumed) this.#letServerAskFirst();
+    if (this.#ipc.isMaster && !isResumed) this.#letServerSpeakFirst();
   }
 
-  /** Workers may hold locks from before: the server asks for them with the first that it says, and this master's own transactions wait. */
-  #letServerAskFirst(): void {
-    this.#rootIsAsked = new Promise((resolve) => {
+  /** Workers may hold locks from before, which the server asks for with the first that it says. This master's own transactions wait. */
+  #letServerSpeakFirst(): void {
+    this.#hasHeardServer = new Promise((resolve) => {
       this.#connection.inStep(() => {
         this.#incoming.rootMayHaveBeenAsked();
         resolve();

@@ -100,8 +100,8 @@ export class Master extends WorkingProcess {
 
   protected override *allocate(): Task<number> {
     const record = this.#allocate(1)[0]?.recordNr ?? -1;
-    this.world.checks.space.allocated(this, record);
     yield* wait<void>((resolve) => this.#saveSpace(resolve));
+    this.world.checks.space.allocated(this, record);
     return record;
   }
 

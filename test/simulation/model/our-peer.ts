@@ -121,6 +121,7 @@ export class OurPeer {
   ready(): void {
     this.#isReady = true;
     this.#sayReady();
+    if (this.#process.isMaster && this.#hasHeardWelcome) this.#letServerAskFirst();
   }
 
   /** A text came. @returns whether it was one between client and server, and there is nothing else to do with it */

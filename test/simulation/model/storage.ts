@@ -43,8 +43,8 @@ export abstract class Storage extends StockPeer {
       this.#root = file.root;
       this.keys = [...file.keys];
       for (const name of indexFiles.keys()) this.indexes.add(name);
-      opened();
       this.ours?.ready();
+      opened();
     });
   }
 
