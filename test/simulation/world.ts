@@ -332,7 +332,8 @@ export class World {
     server.hasReturned = ours.announcement.received !== undefined;
     const { master } = this;
     const isMasterNew = master === undefined || (this.#firstServers.get(master) ?? server) === server;
-    if (server.hasReturned || isMaster || !isMasterNew || !this.checks.beliefs.isAnyHeld) return;
+    const mayUseLocks = !isMaster || this.plan.masterLoops > 0;
+    if (server.hasReturned || !mayUseLocks || !isMasterNew || !this.checks.beliefs.isAnyHeld) return;
     this.checks.verdicts.tear(`${name} is the first to come to a new server, and so is its master`);
   }
 

@@ -186,6 +186,8 @@ export class LockService {
     this.#returning.clear();
     this.#endRootCheck();
     this.#master = undefined;
+    // What it wrote last, and was to tell of, may have ended with it.
+    this.#invalidateCaches(MASTER_ID);
     this.#root.masterLeft();
     this.#manager.rootChanged();
     return mayHold;
@@ -399,11 +401,15 @@ export class LockService {
 
   /** A write of that worker may have left others with what is not in the file, and the file with what they do not know. */
   #writeWasCutShort({ id }: Peer): void {
-    const { peers, delivery, news } = this.#settings;
+    this.#invalidateCaches(id);
+    this.#settings.news.haveRootWritten();
+  }
+
+  #invalidateCaches(id: string): void {
+    const { peers, delivery } = this.#settings;
     const data = { type: 'cache.invalidate', path: '', recursive: true, reason: 'ipc_peer_gone' };
     const notice = encode(JSON.stringify({ type: 'notification', from: id, data }));
     for (const receiver of peers.values()) delivery.sendInOrder(receiver, id, notice);
-    news.haveRootWritten();
   }
 
   #askForRoot({ id, tid, isWrite }: RootRequest): void {

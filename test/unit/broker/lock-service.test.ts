@@ -399,19 +399,35 @@ describe('the root lock at the master [PROTOCOL-12.1]', () => {
     lab.broker.drain(1_000, () => undefined);
     const wanted = lab.askForLock(b);
     expect(locks().waiting).toMatchObject([{ reason: 'draining' }]);
-    lab.clock.advance(1_000);
-    for (const worker of [a, b]) worker.leaves();
+    lab.giveBack(a, lab.lockOf(a));
     lab.clock.advance(1_000);
     expect(refusedTo(b)).toEqual([[wanted, 'IPC_REQUEST_DRAINING']]);
     expect(rootOf(master)).toEqual(['write', expect.stringMatching(/^back /)]);
   });
 
-  it('is given back when the server stops', () => {
-    const { lab, master, a } = cluster();
-    lab.askForLock(a, { write: true });
-    lab.broker.stop();
-    expect(rootOf(master)).toEqual(['write', expect.stringMatching(/^back /)]);
-    expect(lab.clock.pending).toBe(0);
+  it('is kept when the server drains or stops while a worker holds a lock: that one goes on at the next server', () => {
+    const drained = cluster();
+    drained.lab.askForLock(drained.a, { write: true });
+    drained.lab.broker.drain(1_000, () => undefined);
+    drained.lab.clock.advance(10_000);
+    const stopped = cluster();
+    stopped.lab.askForLock(stopped.a, { write: true });
+    stopped.lab.broker.stop();
+    expect([drained, stopped].map(({ master }) => rootOf(master))).toEqual([['write'], ['write']]);
+    expect(stopped.lab.clock.pending).toBe(0);
+  });
+
+  it('and all that is cached goes with the master: what it wrote last, it may not have told', () => {
+    const { lab, master, a, b } = cluster({ reconnectGrace: 10_000 });
+    for (const worker of [a, b]) worker.clear();
+    master.leaves();
+    expect(a.messages('notification')).toEqual([]);
+    lab.clock.advance(10_000);
+    for (const worker of [a, b]) {
+      expect(worker.messages('notification')).toMatchObject([
+        { from: '[master]', data: { type: 'cache.invalidate', path: '', recursive: true } },
+      ]);
+    }
   });
 });
 

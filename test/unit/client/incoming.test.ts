@@ -1,5 +1,5 @@
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import type { Message, RemoteIPCPeer } from '../../../src/client/acebase.js';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { LockDetails, LockInfo, Message, RemoteIPCPeer } from '../../../src/client/acebase.js';
 import { Answers } from '../../../src/client/answers.js';
 import { EventNumbers } from '../../../src/client/event-numbers.js';
 import { Incoming } from '../../../src/client/incoming.js';
@@ -35,8 +35,8 @@ function lab(isMaster: boolean, hasSessions = true) {
     },
     handleMessage({ type, data, from }: Message) {
       if (type !== 'lock-request') return;
-      const lock = { release: async () => void released.push(from) };
-      ipc._locks.push({ request: data, lock });
+      const lock = { state: 'locked', release: async () => void released.push(from) };
+      ipc._locks.push({ request: data, tid: (data as LockDetails).tid, lock });
     },
   };
   const incoming = new Incoming({
@@ -105,23 +105,57 @@ it('as a master, releases the locks of those that stay away, and of nobody else'
   expect(released).toEqual(['peer1']);
 });
 
-it('as a master, releases the root lock of a server that is gone at once, and never that of the next one', () => {
-  const { incoming, hear, released, pong } = lab(true);
-  const askForRoot = (tid: string) =>
-    hear({
-      type: 'lock-request',
-      id: `[server]${tid}`,
-      from: '[server]',
-      data: { tid, path: '', write: true },
-    });
-  askForRoot('old-1');
-  incoming.expectPeersAnew(GRACE_MS);
-  expect(released).toEqual(['[server]']);
-  released.length = 0;
-  askForRoot('new-1');
-  vi.advanceTimersByTime(GRACE_MS);
-  pong();
-  expect(released).toEqual([]);
+describe('the root lock of a server that is gone', () => {
+  const master = () => {
+    const scene = lab(true);
+    const { ipc, hear, incoming } = scene;
+    const askForRoot = (tid: string) =>
+      hear({
+        type: 'lock-request',
+        id: `[server]${tid}`,
+        from: '[server]',
+        data: { tid, path: '', write: true },
+      });
+    askForRoot('old-1');
+    incoming.expectPeersAnew(GRACE_MS);
+    const tids = () => ipc._locks.map((info) => (info as LockInfo).request.tid);
+    return { ...scene, askForRoot, tids };
+  };
+
+  it('stays until the next one has its own, in the name of the same transaction', async () => {
+    const { incoming, askForRoot, tids, released, pong } = master();
+    expect(released).toEqual([]);
+    askForRoot('new-1');
+    incoming.rootMayHaveBeenAsked();
+    expect([tids(), released]).toEqual([['old-1', 'old-1'], []]);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(released).toEqual(['[server]']);
+    // To upgrade its lock, the server asks under the same transaction; later ones are others.
+    askForRoot('new-1');
+    askForRoot('new-2');
+    expect(tids().slice(2)).toEqual(['old-1', 'new-2']);
+    await vi.advanceTimersByTimeAsync(GRACE_MS);
+    pong();
+    expect(released).toEqual(['[server]']);
+  });
+
+  it('is released when the next one needs none', () => {
+    const { incoming, released, askForRoot, tids } = master();
+    incoming.rootMayHaveBeenAsked();
+    expect(released).toEqual(['[server]']);
+    askForRoot('new-1');
+    expect(tids()).toEqual(['old-1', 'new-1']);
+  });
+
+  it('is released at once if it has expired: no further one is granted to its transaction', () => {
+    const { ipc, incoming, released, askForRoot, tids } = master();
+    const [old] = ipc._locks as LockInfo[];
+    if (old?.lock) old.lock.state = 'expired';
+    incoming.expectPeersAnew(GRACE_MS);
+    expect(released).toEqual(['[server]']);
+    askForRoot('new-1');
+    expect(tids()).toEqual(['old-1', 'new-1']);
+  });
 });
 
 it.each([
