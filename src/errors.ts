@@ -363,8 +363,10 @@ export const ERRORS = {
     closeCode: 4500,
   },
   IPC_CLOSED_MASTER_REPLACED: {
-    summary: 'The master answered no ping while another master asked to take over.',
-    remedy: 'Look for long synchronous work in the master, or a broken line between it and the server.',
+    summary:
+      'A master whose place another one had taken came back after a restart of the server; it may have written meanwhile.',
+    remedy:
+      'Let a supervisor start it again: a fresh process joins at once. If it is frequent, look for long pauses of the master, or for broken lines between it and the server.',
     closeCode: 4501,
   },
   IPC_CLOSED_OLD_MASTER: {
