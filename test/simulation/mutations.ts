@@ -62,12 +62,6 @@ export const mutations: readonly Mutation[] = [
     to: 'if (this.#areWritersKeptBack ||',
   },
   {
-    name: 'gives a master that does not exit no turn',
-    file: 'locks/root-lock.ts',
-    from: 'return this.#settings.clock.now() - this.#granted.since >= this.#settings.masterTurn;',
-    to: 'return this.#settings.clock.now() < this.#granted.since;',
-  },
-  {
     name: 'begins transactions before a new master has heard what was said to it',
     file: 'locks/lock-service.ts',
     from: "this.#manager.hold('the master opens its file', true);",

@@ -348,6 +348,12 @@ export class World {
   #takesOver(master: Master): void {
     const { master: former } = this;
     if (former === undefined || former === master) return;
+    if (this.plan.masterLoops > 0) {
+      // A new server cannot know that there is another one, which has lost its line and goes on with its own transactions.
+      this.checks.verdicts.tear(
+        `${master.name} comes to a new server before ${former.name}, and both are masters`,
+      );
+    }
     this.#extraMasters.add(former);
     this.#extraMasters.delete(master);
   }

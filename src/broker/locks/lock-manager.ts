@@ -103,6 +103,11 @@ export class LockManager {
     return isOut;
   }
 
+  /** Whether any worker holds a lock, or may hold one from before a restart. */
+  get isInUse(): boolean {
+    return this.#table.size > 0 || this.#holds.has('locks of before the restart');
+  }
+
   /** Whether a request waits. */
   isWaiting(request: LockRequest): boolean {
     return this.#queue.includes(request);

@@ -246,7 +246,7 @@ export class LockService {
 
   /** The workers were sent away: the master gets its root lock back, unless one of them has a lock yet. */
   giveRootBack(): void {
-    this.#root.close(this.#manager.table.size > 0);
+    this.#root.close(this.#manager.isInUse);
   }
 
   /** The request that has waited for longest, for as long as there is no master; `undefined` if none waits. */
@@ -274,7 +274,7 @@ export class LockService {
   /** The server stops. */
   stop(): void {
     this.#endRootCheck();
-    this.#root.close(this.#manager.table.size > 0);
+    this.#root.close(this.#manager.isInUse);
     this.claims.stop();
     this.#manager.stop();
     for (const bytes of this.#bytes.values()) this.#settings.kept.give(bytes);
