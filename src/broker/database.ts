@@ -37,6 +37,7 @@ import { isPresent, isThere, largestDebtorOf, lineBytesOf, type Peer } from './p
 import { MASTER_ID } from './peers/peer-id.js';
 import { Stability } from './peers/stability.js';
 import type { Cancel, Clock, Logger } from './ports.js';
+import { settlingClock } from './settling-clock.js';
 import { Switch } from './switch.js';
 
 /** What a database works with; shared by all of a broker. */
@@ -136,29 +137,31 @@ export class Database {
     });
     const locks = this.#locks;
     this.#desk = new MasterDesk({ ...rooms, locks });
-    this.#succession = new Succession({
-      ...rooms,
-      desk: this.#desk,
-      locks,
-      dismiss: (master, cause, code) => this.#depart(master, cause, code),
-    });
+    const dismiss = this.#depart.bind(this);
+    this.#succession = new Succession({ ...rooms, desk: this.#desk, locks, dismiss });
     this.#absences = new Absences(
       { ...common, locks, goneIds: this.#goneIds },
       {
         left: (worker, cause) => this.#isAway(worker, cause),
         depart: (worker, cause) => this.#depart(worker, cause, undefined),
-        stayedAway: (worker, cause) => this.#stayedAway(worker, cause),
+        stayedAway: (worker, cause) => {
+          this.#depart(worker, cause, undefined);
+          this.#settle();
+        },
       },
     );
+    const desk = this.#desk;
     const remove = (peer: Peer, cause: string): void => this.#remove(peer, cause);
-    this.dismissal = new Dismissal({ ...halls, desk: this.#desk, stability: this.#stability, remove });
+    this.dismissal = new Dismissal({ ...halls, desk, stability: this.#stability, remove });
     this.#heartbeat = new Heartbeat(clock, limits, this.#peers, {
-      silent: (peer) => this.#isSilent(peer),
+      silent: (peer) => {
+        this.#delivery.reportSilence(peer);
+        this.#lineBroke(peer, 'answered no ping', 'IPC_CLOSED_SILENT');
+      },
       beaten: () => this.#identity.look(),
     });
-    const desk = this.#desk;
-    const identity = this.#identity;
-    this.#switch = new Switch({ ...rooms, desk, locks, identity, goodbye: (peer) => this.#goodbye(peer) });
+    const goodbye = (peer: Peer): void => this.#goodbye(peer);
+    this.#switch = new Switch({ ...rooms, desk, locks, identity: this.#identity, goodbye });
     this.survey = new Survey({ ...halls, desk, locks, history, book: this.#book });
   }
 
@@ -443,17 +446,6 @@ export class Database {
     this.#news.forgetIfAlone();
   }
 
-  #isSilent(peer: Peer): void {
-    this.#delivery.reportSilence(peer);
-    this.#lineBroke(peer, 'answered no ping', 'IPC_CLOSED_SILENT');
-    this.#cutOffOverdue();
-  }
-
-  #stayedAway(peer: Peer, cause: string): void {
-    this.#depart(peer, cause, undefined);
-    this.#settle();
-  }
-
   #settle(): void {
     this.#cutOffOverdue();
     if (this.isEmpty) this.#succession.allHaveGone(() => this.#settings.emptied(this));
@@ -504,17 +496,4 @@ export class Database {
     this.#identity.left(peer);
     this.#book.went(peer, cause, this.#peers.size, wasPresent);
   }
-}
-
-/** A clock that settles what each of its callbacks has caused. */
-function settlingClock(clock: Clock, settle: () => void): Clock {
-  return {
-    now: () => clock.now(),
-    wallTime: () => clock.wallTime(),
-    schedule: (milliseconds, callback) =>
-      clock.schedule(milliseconds, () => {
-        callback();
-        settle();
-      }),
-  };
 }

@@ -11,6 +11,7 @@ import { Connection, type ConnectionHandlers, type Target } from './connection.j
 import { EventNumbers } from './event-numbers.js';
 import { type Failure, FailureNotices, FOREIGN_ANSWER } from './failure.js';
 import { FileIdentity } from './file-identity.js';
+import { FirstWord } from './first-word.js';
 import { Incoming } from './incoming.js';
 import { WorkerLocks } from './locks.js';
 import { LongMessages } from './long-messages.js';
@@ -103,8 +104,7 @@ export class RemotePeer {
   readonly #opened: Promise<void>;
   /** Whether this process may take part. The server says so in its first welcome, or later [PROTOCOL-14.9]. */
   readonly acceptance = new Acceptance();
-  /** For a master: resolves when everything was heard that the server had to say to it. */
-  #hasHeardServer: Promise<void> | undefined;
+  readonly #firstWord = new FirstWord((callback) => this.#connection.inStep(callback));
   /** A master's file, which is not opened before. */
   file: HeldFile | undefined;
   readonly #waiting: Waiting;
@@ -197,7 +197,6 @@ export class RemotePeer {
       ipc.storage.once('ready', () => {
         this.#isReady = true;
         this.#sayReady();
-        // It is told the root and the keys that the others know: the last master may have ended before it wrote or told them.
         if (ipc.isMaster) this.#letServerSpeakFirst();
         resolve();
       });
@@ -241,7 +240,7 @@ export class RemotePeer {
       !this.#isToBeSent(message)
     )
       return;
-    if (message.type === 'bye') this.#beforeGoodbye();
+    if (message.type === 'bye') this.#locks.giveBackIdle();
     const frame = frameOf(message, this.#outgoing);
     if (message.type.endsWith('result')) this.#answers.answer(message);
     if (!this.#outflow.add(frame)) this.#noRoom(message);
@@ -268,7 +267,7 @@ export class RemotePeer {
   async lock(details: LockDetails): Promise<IPCLock> {
     if (!this.acceptance.isAccepted) await this.acceptance.wait();
     if (!this.#ipc.isMaster) return this.#locks.lock(details);
-    if (!this.#incoming.isOfWorker(details)) await this.#hasHeardServer;
+    if (!this.#incoming.isOfWorker(details)) await this.#firstWord.wait();
     return lockOfMaster(this.#masterLocks, details);
   }
 
@@ -289,10 +288,6 @@ export class RemotePeer {
     // A new index is told of right before the lock; its file may still be read.
     const { _annoucedIndexes: announced } = this.#ipc.storage;
     if (announced !== undefined && announced.size > 0) await Promise.allSettled(announced.values());
-  }
-
-  #beforeGoodbye(): void {
-    this.#locks.giveBackIdle();
   }
 
   #isToBeSent(message: Message): boolean {
@@ -380,14 +375,9 @@ export class RemotePeer {
     if (this.#ipc.isMaster && !isResumed) this.#letServerSpeakFirst();
   }
 
-  /** Workers may hold locks from before, which the server asks for with the first that it says. This master's own transactions wait. */
+  /** Of locks that workers hold; and, once its file is open, of the root and the keys that others know. */
   #letServerSpeakFirst(): void {
-    this.#hasHeardServer = new Promise((resolve) => {
-      this.#connection.inStep(() => {
-        this.#incoming.rootMayHaveBeenAsked();
-        resolve();
-      });
-    });
+    this.#firstWord.listen(() => this.#incoming.rootMayHaveBeenAsked());
   }
 
   /** This server has never heard of this process. If another one had, much may have got lost with it. */
@@ -503,9 +493,8 @@ export class RemotePeer {
     this.#isClosing = true;
     if (this.acceptance.isWaiting) this.acceptance.refuse(new IPCError('IPC_CLIENT_CLOSED'));
     this.#waiting.stop();
-    if (!this.#connection.isOpen) this.#connection.end();
     // A server of this package ends the line when everything was read; others leave it open.
-    else if (!this.#hasSessions) this.#connection.end();
+    if (!this.#connection.isOpen || !this.#hasSessions) this.#connection.end();
     else systemClock.scheduleIdle(FAREWELL_MS, () => this.#connection.end());
   }
 }
