@@ -20,6 +20,22 @@ async function linesOf(lab: BrokerLab, refusals: ReadonlyMap<string, number> = n
   return text.split('\n');
 }
 
+test('nothing is read that makes Node 20 abort', async () => {
+  const { _getActiveHandles: original } = process as unknown as { _getActiveHandles(): unknown[] };
+  let calls = 0;
+  Object.assign(process, {
+    _getActiveHandles: () => {
+      calls++;
+      return original.call(process);
+    },
+  });
+  onTestFinished(() => void Object.assign(process, { _getActiveHandles: original }));
+  const lines = await linesOf(new BrokerLab(), new Map());
+  expect(calls).toBe(0);
+  expect(lines.filter((line) => /nodejs_active_(handles|requests)/.test(line))).toEqual([]);
+  expect(lines.some((line) => line.startsWith('nodejs_active_resources_total '))).toBe(true);
+});
+
 test('a server in figures', async () => {
   const lab = new BrokerLab({ masterSettle: 0 });
   const worker = lab.connect('worker01');
