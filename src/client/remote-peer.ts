@@ -208,9 +208,8 @@ export class RemotePeer {
     const start = (): void => {
       if (!this.#isClosing) this.#connection.start();
     };
-    const { dataPeer } = this.#settings;
-    if (dataPeer === undefined) start();
-    else void dataPeer.acceptance.accepted().then(start);
+    if (this.#settings.dataPeer === undefined) start();
+    else void this.#settings.dataPeer.acceptance.accepted().then(start);
     return this.acceptance.decided;
   }
 
@@ -255,12 +254,13 @@ export class RemotePeer {
   /** The database is about to be closed, and will say goodbye. */
   prepareToExit(): Promise<void> | undefined {
     if (this.#isClosing) return undefined;
+    if (!this.#ipc.isMaster) return this.#space.close();
     // A master that said goodbye would go on making its file, beside the next one.
-    if (this.#ipc.isMaster && this.acceptance.isAccepted && !this.#isReady) return this.#opened;
-    // One that goes without a word is waited for: the server may just be restarted, and know it by its session alone.
-    if (this.#ipc.isMaster && this.#hasSessions && !this.#connection.isOpen)
-      return this.#reconnection.within(GOODBYE_MS);
-    return this.#space.close();
+    if (this.acceptance.isAccepted && !this.#isReady) return this.#opened;
+    // One that goes without a word is waited for: a server that was restarted knows it by its session alone.
+    if (this.#hasSessions && !this.#connection.isOpen) return this.#reconnection.within(GOODBYE_MS);
+    // What was asked for before is granted yet.
+    return this.#firstWord.wait();
   }
 
   /** Gets a lock, when this process may take part. @throws {IPCError} if it may not */

@@ -8,9 +8,15 @@ export class ScriptedConnection {
   readonly #frames: string[] = [];
   #awake: () => void = () => undefined;
   isClosed = false;
+  readonly #pings: Buffer[] = [];
+  #answersPings = true;
 
   constructor(socket: WebSocket) {
     this.#socket = socket;
+    socket.on('ping', (data: Buffer) => {
+      if (this.#answersPings) socket.pong(data);
+      else this.#pings.push(data);
+    });
     socket.on('message', (data: Buffer) => {
       this.#frames.push(data.toString());
       this.#awake();
@@ -25,6 +31,12 @@ export class ScriptedConnection {
 
   say(frame: string): void {
     this.#socket.send(frame);
+  }
+
+  /** From now on pings are answered, those before included; or not. */
+  answerPings(answers: boolean): void {
+    this.#answersPings = answers;
+    for (const data of answers ? this.#pings.splice(0) : []) this.#socket.pong(data);
   }
 
   close(): void {
@@ -69,6 +81,7 @@ export class ScriptedServer {
     const server = new WebSocketServer({
       host: '127.0.0.1',
       port: 0,
+      autoPong: false,
       verifyClient: ({ req }, answer) => {
         scripted?.urls.push(req.url ?? '');
         const status = scripted?.refuseWith;

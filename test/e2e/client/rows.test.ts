@@ -5,6 +5,7 @@ import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { AceBaseProcess } from '../../support/acebase-process.js';
 import { Cluster } from '../../support/cluster.js';
 import { isInFull, itInFull } from '../../support/in-full.js';
+import { ScriptedServer } from '../../support/scripted-server.js';
 import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
 
 const slowDisk = fileURLToPath(new URL('../../support/slow-fs.cjs', import.meta.url));
@@ -241,6 +242,28 @@ describe('closing (row 23)', () => {
     expect(acknowledged.length).toBeGreaterThan(0);
     expect(acknowledged.filter((key) => !paths.includes(`"${key}"`))).toEqual([]);
   });
+});
+
+it('what a master asked for before it was closed is done, though the server has to speak first', async () => {
+  const server = await ScriptedServer.start();
+  ends.push(() => server.stop());
+  const cluster = await Cluster.start();
+  ends.push(() => cluster.end());
+  const master = cluster.master({ client: true, port: server.port });
+  const connection = await server.connection();
+  connection.answerPings(false);
+  const session = { resumed: false, since: 1, received: 0, grace: 11_000 };
+  connection.say(`welcome:${JSON.stringify({ maxPayload: 1_000_000, session })}`);
+  await master.ready();
+  const write = master.set('before', 1);
+  const closing = master.command('close', {});
+  // It answers one command after the other.
+  await master.counts();
+  connection.answerPings(true);
+  await write;
+  while ((await connection.next())?.includes('"type":"bye"') === false);
+  connection.close();
+  await closing;
 });
 
 /** The longest that a stock client is watched while it waits. */
