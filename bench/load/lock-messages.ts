@@ -5,9 +5,9 @@ import { directed } from './messages.js';
 /** Message ids have the length of AceBase's: `c`, two digits that say whose it is, and a number that goes up. */
 export const MESSAGE_ID_LENGTH = 25;
 
-/** Lock ids of this master all have as many digits. */
-export const FIRST_LOCK_ID = 100_000_001;
-export const LOCK_ID_LENGTH = 9;
+/** Lock ids of this master all have as many digits as those of our server. */
+export const FIRST_LOCK_ID = 100_000_000_000_001;
+export const LOCK_ID_LENGTH = 15;
 
 /** What stands before the message id, and before the lock id. */
 export const BEFORE_ID = '"id":"';

@@ -13,6 +13,8 @@ import {
 
 const TYPE_AT = '{"type":"'.length;
 const LETTER_L = 0x6c;
+/** What the ids of the server's own requests begin with: `[server]`. */
+const SERVER_LETTER = 0x5b;
 const LOCK_REQUEST_ID_AT = '{"type":"lock-request","id":"'.length;
 const UNLOCK_REQUEST_ID_AT = '{"type":"unlock-request","id":"'.length;
 /** Behind the id: `","from":"`, and the id of the worker. */
@@ -42,7 +44,7 @@ export class ScriptedMaster {
       const letter = bytes[start + TYPE_AT];
       if (letter === LETTER_L) this.#lock(bytes, start, end);
       // `unlock-request`; all else that comes is presence.
-      else if (letter === 0x75) this.#unlock(bytes, start);
+      else if (letter === 0x75) this.#unlock(bytes, start, end);
     };
     line.onRead = () => {
       const output = this.#outgoing.take();
@@ -60,8 +62,19 @@ export class ScriptedMaster {
     this.#line.end();
   }
 
+  /** Our server grants the locks of workers itself, and asks for one for all of them now and then. */
+  #rootLock(bytes: Uint8Array, start: number, end: number): void {
+    const request = JSON.parse(Buffer.from(bytes.subarray(start, end)).toString()) as LockRequest;
+    const isLock = bytes[start + TYPE_AT] === LETTER_L;
+    this.#outgoing.add(new FrameTemplate(isLock ? lockResult(request) : unlockResult(request)).frame);
+  }
+
   #lock(bytes: Uint8Array, start: number, end: number): void {
     const idAt = start + LOCK_REQUEST_ID_AT;
+    if (bytes[idAt] === SERVER_LETTER) {
+      this.#rootLock(bytes, start, end);
+      return;
+    }
     const slot = slotOf(bytes, idAt);
     let answers = this.#answers.get(slot);
     if (answers === undefined) {
@@ -74,8 +87,12 @@ export class ScriptedMaster {
     this.#outgoing.add(answers.lock.frame);
   }
 
-  #unlock(bytes: Uint8Array, start: number): void {
+  #unlock(bytes: Uint8Array, start: number, end: number): void {
     const idAt = start + UNLOCK_REQUEST_ID_AT;
+    if (bytes[idAt] === SERVER_LETTER) {
+      this.#rootLock(bytes, start, end);
+      return;
+    }
     const answers = this.#answers.get(slotOf(bytes, idAt));
     if (answers === undefined) throw new Error('an unlock from a worker that has locked nothing');
     answers.unlock.write(answers.unlockMessageIdAt, bytes, idAt, MESSAGE_ID_LENGTH);
