@@ -39,7 +39,7 @@ export const WAITING_REQUEST_BYTES = 128;
 export const MAX_FAILED_AT_ONCE = 1_000;
 
 /** Milliseconds after which a master that cannot say that it wants its turn gets it. */
-export const MASTER_TURN = 25;
+export const ROOT_TURN_MS = 25;
 
 /** Milliseconds after which a master that answers pings, and not the first request for the root lock, is started afresh. */
 export const DEAD_ROOT_MS = 2_000;

@@ -74,7 +74,7 @@ export class PriorMember extends CheckedClient implements Entrance, Visitor {
     this.#link.close('IPC_CLOSED_CONNECT_AGAIN');
   }
 
-  /** It was not found out in time: it may come as any other client does. */
+  /** It was not found out in time: it may come as every other client does. */
   sendBack(): void {
     this.#link.close('IPC_CLOSED_CONNECT_AGAIN');
   }

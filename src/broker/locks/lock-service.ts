@@ -10,7 +10,7 @@ import {
   DEAD_ROOT_MS,
   type Limits,
   LOCK_EXPIRY_TOLERANCE_MS,
-  MASTER_TURN,
+  ROOT_TURN_MS,
   WAITING_REQUEST_BYTES,
 } from '../limits.js';
 import { type RequestFailure, reasonFor } from '../masters/request-failures.js';
@@ -87,7 +87,7 @@ export class LockService {
     this.#name = `${SERVER_ID}${firstId.toString(36)}-`;
     this.#root = new RootLock({
       clock,
-      masterTurn: MASTER_TURN,
+      masterTurn: ROOT_TURN_MS,
       lockTimeout: limits.lockTimeout,
       ask: (request) => this.#askForRoot(request),
       release: (lockId) => this.#releaseRoot(lockId),
@@ -274,7 +274,7 @@ export class LockService {
   /** The server stops. */
   stop(): void {
     this.#endRootCheck();
-    this.#root.close(this.#manager.isInUse);
+    this.giveRootBack();
     this.claims.stop();
     this.#manager.stop();
     for (const bytes of this.#bytes.values()) this.#settings.kept.give(bytes);

@@ -104,7 +104,7 @@ export class MasterDesk {
       this.proof.answered(answer);
       return false;
     }
-    const { locks, news, incidents, database } = this.#settings;
+    const { locks, news } = this.#settings;
     if (type !== 'result') {
       if (!locks.answered(master, answer, expiryOf(message))) this.#reportUnasked();
       return false;
@@ -117,9 +117,7 @@ export class MasterDesk {
         news.keyAnswered();
         if (open !== undefined) news.keyHasIndex(asked.request.key, keyIndexOf(message));
       }
-    } else if (!news.answered(answer.id, keyIndexOf(message))) {
-      incidents.record('unasked-answer', { database }, 'dropped an answer that nobody waits for');
-    }
+    } else if (!news.answered(answer.id, keyIndexOf(message))) this.#reportUnasked();
     if (open === undefined) return false;
     this.#isClosed(open);
     return true;

@@ -1,30 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { WAITING_REQUEST_BYTES } from '../../../src/broker/limits.js';
-import { BrokerLab, type ScriptedPeer } from '../../support/broker-lab.js';
+import type { ScriptedPeer } from '../../support/broker-lab.js';
+import { grantedTo, lockCluster, refusedTo } from '../../support/lock-cluster.js';
 
-const cluster = (limits = {}) => {
-  const lab = new BrokerLab(limits);
-  const master = lab.connectMaster();
-  const [a, b] = [lab.connectWorker('peerA'), lab.connectWorker('peerB')];
-  for (const peer of [master, a, b]) peer.clear();
-  return { lab, master, a, b, locks: () => lab.broker.locks('mydb_data') };
-};
-/** The ids of the requests for which a worker was granted locks, and those that it was refused. */
-const grantedTo = (worker: ScriptedPeer) =>
-  worker
-    .messages('lock-result')
-    .filter(({ ok }) => ok === true)
-    .map(({ id }) => id);
-const refusedTo = (worker: ScriptedPeer) =>
-  worker
-    .messages('lock-result')
-    .filter(({ ok }) => ok === false)
-    .map(({ id, reason }) => [id, String(reason).split(':')[0]]);
 describe('what locks of a worker cost', () => {
   const COST = WAITING_REQUEST_BYTES + 60;
 
   it('is counted for those that wait and those that are held: what is over maxMailPerPeer is refused', () => {
-    const { lab, a, b } = cluster({ maxMailPerPeer: 4 * COST });
+    const { lab, a, b } = lockCluster({ maxMailPerPeer: 4 * COST });
     const ask = (worker: ScriptedPeer) => lab.askForLock(worker, { tid: 'tA', write: true });
     const held = [ask(a), ask(a)];
     const waiting = [lab.askForLock(a, { tid: 'tX', write: true }), lab.askForLock(a, { tid: 'tX' })];
@@ -51,7 +34,7 @@ describe('what locks of a worker cost', () => {
   });
 
   it('is given back when requests are refused, and when the server stops', () => {
-    const { lab, a, b } = cluster({ lockTimeout: 30_000 });
+    const { lab, a, b } = lockCluster({ lockTimeout: 30_000 });
     lab.askForLock(a, { tid: 'tA' });
     lab.askForLock(b, { tid: 'tB' });
     const before = lab.broker.bufferedBytes;
@@ -68,7 +51,7 @@ describe('what locks of a worker cost', () => {
   });
 
   it('is nothing after two thousand locks', () => {
-    const { lab, master, a, b, locks } = cluster();
+    const { lab, master, a, b, locks } = lockCluster();
     for (let n = 0; n < 1_000; n++) {
       for (const worker of [a, b]) {
         lab.askForLock(worker, { write: n % 2 === 0 });

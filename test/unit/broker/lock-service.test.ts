@@ -1,27 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { DEAD_ROOT_MS, MASTER_TURN } from '../../../src/broker/limits.js';
+import { DEAD_ROOT_MS, ROOT_TURN_MS } from '../../../src/broker/limits.js';
 import { BrokerLab, type ScriptedPeer } from '../../support/broker-lab.js';
+import { grantedTo, lockCluster, refusedTo } from '../../support/lock-cluster.js';
 
-const cluster = (limits = {}) => {
-  const lab = new BrokerLab(limits);
-  const master = lab.connectMaster();
-  const [a, b] = [lab.connectWorker('peerA'), lab.connectWorker('peerB')];
-  for (const peer of [master, a, b]) peer.clear();
-  return { lab, master, a, b, locks: () => lab.broker.locks('mydb_data') };
-};
 /** Milliseconds: the server gives the root lock back a second before it expires, and locks of workers last no longer. */
 const ROOT_LASTS = 119_000;
-/** The ids of the requests for which a worker was granted locks, and those that it was refused. */
-const grantedTo = (worker: ScriptedPeer) =>
-  worker
-    .messages('lock-result')
-    .filter(({ ok }) => ok === true)
-    .map(({ id }) => id);
-const refusedTo = (worker: ScriptedPeer) =>
-  worker
-    .messages('lock-result')
-    .filter(({ ok }) => ok === false)
-    .map(({ id, reason }) => [id, String(reason).split(':')[0]]);
 /** What a master was asked for, and what it was given back, in order. */
 const rootOf = (master: ScriptedPeer) =>
   master.received
@@ -33,7 +16,7 @@ const rootOf = (master: ScriptedPeer) =>
 
 /** A cluster whose master grants the root lock only when it is told to. */
 const slowCluster = (limits = {}) => {
-  const scene = cluster(limits);
+  const scene = lockCluster(limits);
   scene.master.onMessage = () => undefined;
   let last = 100;
   const answer = (ok = true, lasts = 120_000) => {
@@ -48,7 +31,7 @@ const slowCluster = (limits = {}) => {
 
 describe('a lock of a worker [PROTOCOL-12.2]', () => {
   it('is granted in the form in which a master grants it, and never known to the master', () => {
-    const { lab, master, a } = cluster();
+    const { lab, master, a } = lockCluster();
     const data = { path: 'x/y', tid: 'tA', write: true, comment: 'why' };
     a.tells({ type: 'lock-request', id: 'r1', data }, '[master]');
     expect(a.messages('lock-result')).toEqual([
@@ -68,7 +51,7 @@ describe('a lock of a worker [PROTOCOL-12.2]', () => {
   });
 
   it('has a number that no other lock has, whoever the master is', () => {
-    const { lab, master, a, b } = cluster();
+    const { lab, master, a, b } = lockCluster();
     const ids = [];
     for (const worker of [a, b]) {
       lab.askForLock(worker);
@@ -87,14 +70,14 @@ describe('a lock of a worker [PROTOCOL-12.2]', () => {
   });
 
   it('is read whatever the order of its keys, and is for writing unless it says otherwise', () => {
-    const { a, locks } = cluster();
+    const { a, locks } = lockCluster();
     a.says('to:[master];{"data":{"tid":"t\\u0031"},"id":"r","from":"peerA","type":"lock-request"}');
     expect(a.messages('lock-result')).toMatchObject([{ id: 'r', ok: true, data: { write: true } }]);
     expect(locks().held).toMatchObject([{ holder: 'peerA', tid: 't1', write: true }]);
   });
 
   it('is not granted before its holder was told where the root is', () => {
-    const { lab, a, b } = cluster();
+    const { lab, a, b } = lockCluster();
     a.tells({
       type: 'notification',
       data: { type: 'root.update', address: { path: '', pageNr: 0, recordNr: 7 } },
@@ -105,7 +88,7 @@ describe('a lock of a worker [PROTOCOL-12.2]', () => {
   });
 
   it('is shown with who holds it, and who waits for it and why', () => {
-    const { lab, a, b, locks } = cluster();
+    const { lab, a, b, locks } = lockCluster();
     lab.askForLock(a, { tid: 'tA', write: true });
     lab.clock.advance(1_000);
     lab.askForLock(b, { tid: 'tB' });
@@ -132,7 +115,7 @@ describe('a lock of a worker [PROTOCOL-12.2]', () => {
   });
 
   it('is given back with an answer that is always ok, and only by its holder', () => {
-    const { lab, a, b, locks } = cluster();
+    const { lab, a, b, locks } = lockCluster();
     lab.askForLock(a, { write: true });
     const id = lab.lockOf(a);
     const wanted = lab.askForLock(b, { write: true });
@@ -151,7 +134,7 @@ describe('a lock of a worker [PROTOCOL-12.2]', () => {
   });
 
   it('is moved under the same number to the parent of its path, if it is held', () => {
-    const { lab, a, b, locks } = cluster();
+    const { lab, a, b, locks } = lockCluster();
     const move = (worker: ScriptedPeer, id: number) => {
       worker
         .clear()
@@ -177,7 +160,7 @@ describe('a lock of a worker [PROTOCOL-12.2]', () => {
   });
 
   it('expires: all forget what they have cached, others are served, its transaction is refused until it lets go', () => {
-    const { lab, a, b, locks } = cluster({ lockTimeout: 30_000 });
+    const { lab, a, b, locks } = lockCluster({ lockTimeout: 30_000 });
     lab.askForLock(a, { tid: 'tA', write: true });
     const id = lab.lockOf(a);
     const nested = lab.askForLock(a, { tid: 'tA' });
@@ -202,7 +185,7 @@ describe('a lock of a worker [PROTOCOL-12.2]', () => {
   });
 
   it('that was only read under tells nobody to forget anything when it expires', () => {
-    const { lab, a, b } = cluster({ lockTimeout: 30_000 });
+    const { lab, a, b } = lockCluster({ lockTimeout: 30_000 });
     lab.askForLock(a);
     lab.clock.advance(30_000);
     expect(b.messages('notification')).toEqual([]);
@@ -212,7 +195,7 @@ describe('a lock of a worker [PROTOCOL-12.2]', () => {
 describe('a worker that is gone [PROTOCOL-12.3]', () => {
   it('has its locks free at once; all forget what they have cached if it wrote, before the next one is granted', () => {
     for (const write of [true, false]) {
-      const { lab, a, b, locks } = cluster();
+      const { lab, a, b, locks } = lockCluster();
       lab.askForLock(a, { write });
       lab.askForLock(a, { write: true });
       const wanted = lab.askForLock(b, { write: true });
@@ -229,7 +212,7 @@ describe('a worker that is gone [PROTOCOL-12.3]', () => {
   });
 
   it('keeps them for as long as it may come back, and is granted nothing meanwhile', () => {
-    const { lab, a, b, locks } = cluster({ reconnectGrace: 10_000 });
+    const { lab, a, b, locks } = lockCluster({ reconnectGrace: 10_000 });
     lab.askForLock(b, { write: true });
     const first = lab.askForLock(a, { write: true });
     a.leaves();
@@ -278,7 +261,7 @@ describe('the root lock at the master [PROTOCOL-12.1]', () => {
     const { lab, master, a, b, locks, answer } = slowCluster();
     lab.askForLock(a, { tid: 'tA', write: true });
     const root = answer();
-    lab.clock.advance(MASTER_TURN);
+    lab.clock.advance(ROOT_TURN_MS);
     const wanted = lab.askForLock(b, { write: true });
     lab.askForLock(a, { tid: 'tA' });
     expect(grantedTo(a)).toHaveLength(2);
@@ -294,7 +277,7 @@ describe('the root lock at the master [PROTOCOL-12.1]', () => {
   });
 
   it('is waited for until masterTimeout if no master is connected', () => {
-    const { lab, master, a, b } = cluster({ masterTimeout: 5_000, reconnectGrace: 60_000 });
+    const { lab, master, a, b } = lockCluster({ masterTimeout: 5_000, reconnectGrace: 60_000 });
     lab.askForLock(a, { tid: 'tA', write: true });
     const waiting = lab.askForLock(b, { write: true });
     master.tells({ type: 'bye' });
@@ -313,7 +296,7 @@ describe('the root lock at the master [PROTOCOL-12.1]', () => {
   });
 
   it('of a master that is gone is asked for at the next one: locks stay, and nothing is granted until then', () => {
-    const { lab, master, a, b, locks } = cluster();
+    const { lab, master, a, b, locks } = lockCluster();
     lab.askForLock(a, { tid: 'tA', write: true });
     const held = lab.lockOf(a);
     master.leaves();
@@ -363,7 +346,7 @@ describe('the root lock at the master [PROTOCOL-12.1]', () => {
   });
 
   it('goes back if it is granted too late, or to a server that is gone; other answers are dropped', () => {
-    const { lab, master, a } = cluster();
+    const { lab, master, a } = lockCluster();
     const answer = (id: string, lockId: number) => {
       master.clear();
       const data = { id: lockId, path: '', tid: 't', write: true };
@@ -394,7 +377,7 @@ describe('the root lock at the master [PROTOCOL-12.1]', () => {
   });
 
   it('is given back when the server drains, and not asked for again', () => {
-    const { lab, master, a, b, locks } = cluster();
+    const { lab, master, a, b, locks } = lockCluster();
     lab.askForLock(a, { tid: 'tA', write: true });
     lab.broker.drain(1_000, () => undefined);
     const wanted = lab.askForLock(b);
@@ -406,11 +389,11 @@ describe('the root lock at the master [PROTOCOL-12.1]', () => {
   });
 
   it('is kept when the server drains or stops while a worker holds a lock: that one goes on at the next server', () => {
-    const drained = cluster();
+    const drained = lockCluster();
     drained.lab.askForLock(drained.a, { write: true });
     drained.lab.broker.drain(1_000, () => undefined);
     drained.lab.clock.advance(10_000);
-    const stopped = cluster();
+    const stopped = lockCluster();
     stopped.lab.askForLock(stopped.a, { write: true });
     stopped.lab.broker.stop();
     expect([drained, stopped].map(({ master }) => rootOf(master))).toEqual([['write'], ['write']]);
@@ -418,7 +401,7 @@ describe('the root lock at the master [PROTOCOL-12.1]', () => {
   });
 
   it('and all that is cached goes with the master: what it wrote last, it may not have told', () => {
-    const { lab, master, a, b } = cluster({ reconnectGrace: 10_000 });
+    const { lab, master, a, b } = lockCluster({ reconnectGrace: 10_000 });
     for (const worker of [a, b]) worker.clear();
     master.leaves();
     expect(a.messages('notification')).toEqual([]);
@@ -469,7 +452,7 @@ describe('a stock master that was there before the server', () => {
 
 describe('fairness [PROTOCOL-12.5]', () => {
   it('keeps a read back while a write waits, and no longer than readerDelay; but nobody who holds a lock', () => {
-    const { lab, a, b } = cluster();
+    const { lab, a, b } = lockCluster();
     lab.askForLock(a, { tid: 'tA' });
     lab.askForLock(b, { tid: 'tW', write: true });
     const read = lab.askForLock(b, { tid: 'tB' });
@@ -479,7 +462,7 @@ describe('fairness [PROTOCOL-12.5]', () => {
     expect(grantedTo(b)).toEqual([]);
     lab.clock.advance(1);
     expect(grantedTo(b)).toEqual([read]);
-    const off = cluster({ readerDelay: 0 });
+    const off = lockCluster({ readerDelay: 0 });
     off.lab.askForLock(off.a);
     off.lab.askForLock(off.b, { write: true });
     const passed = off.lab.askForLock(off.b);
@@ -487,7 +470,7 @@ describe('fairness [PROTOCOL-12.5]', () => {
   });
 
   it('lets nobody begin to write from the request for an index until 200 ms after its answer', () => {
-    const { lab, master, a, b, locks } = cluster();
+    const { lab, master, a, b, locks } = lockCluster();
     lab.askForLock(b, { tid: 'tB', write: true });
     a.tells({ type: 'request', id: 'i', data: { type: 'index.create' } }, '[master]');
     const write = lab.askForLock(a, { write: true });
