@@ -1,7 +1,7 @@
-import { ByteBudget } from './byte-budget.js';
 import { Database } from './database.js';
 import type { Limits } from './limits.js';
 import type { LockList } from './locks/lock-report.js';
+import { ByteBudget } from './memory.js';
 import type { DatabaseCounters } from './monitoring/database-counters.js';
 import { Histories } from './monitoring/histories.js';
 import { Incidents } from './monitoring/incidents.js';

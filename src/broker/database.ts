@@ -1,5 +1,5 @@
 import type { ClosureCode } from '../errors.js';
-import type { ByteBudget } from './byte-budget.js';
+import { disconnected, MASTER_ID, welcome } from '../protocol/frames.js';
 import { Delivery } from './delivery.js';
 import { FileNews } from './file/file-news.js';
 import { FileIdentity } from './identity/file-identity.js';
@@ -11,7 +11,7 @@ import { MasterDesk } from './masters/master-desk.js';
 import { MasterSeat } from './masters/master-seat.js';
 import { secondMaster } from './masters/second-master.js';
 import { Succession } from './masters/succession.js';
-import { disconnected, welcome } from './messages/envelope.js';
+import type { ByteBudget } from './memory.js';
 import { GuestBook } from './monitoring/guest-book.js';
 import type { History } from './monitoring/history.js';
 import type { Incidents } from './monitoring/incidents.js';
@@ -34,11 +34,10 @@ import {
 } from './peers/newcomer.js';
 import { ParkingLot } from './peers/parking-lot.js';
 import { isPresent, isThere, largestDebtorOf, lineBytesOf, type Peer } from './peers/peer.js';
-import { MASTER_ID } from './peers/peer-id.js';
 import { Stability } from './peers/stability.js';
 import type { Cancel, Clock, Logger } from './ports.js';
+import { Router } from './router.js';
 import { settlingClock } from './settling-clock.js';
-import { Switch } from './switch.js';
 
 /** What a database works with; shared by all of a broker. */
 export interface DatabaseSettings {
@@ -78,7 +77,7 @@ export class Database {
   readonly #masterAbsence: MasterAbsence;
   readonly #absences: Absences;
   readonly #heartbeat: Heartbeat;
-  readonly #switch: Switch;
+  readonly #router: Router;
   readonly #succession: Succession;
   readonly #stability: Stability;
   readonly #identity: FileIdentity;
@@ -161,7 +160,7 @@ export class Database {
       beaten: () => this.#identity.look(),
     });
     const goodbye = (peer: Peer): void => this.#goodbye(peer);
-    this.#switch = new Switch({ ...rooms, desk, locks, identity: this.#identity, goodbye });
+    this.#router = new Router({ ...rooms, desk, locks, identity: this.#identity, goodbye });
     this.survey = new Survey({ ...halls, desk, locks, history, book: this.#book });
   }
 
@@ -382,7 +381,7 @@ export class Database {
     sender.received++;
     sender.receivedBytes += frame.length;
     this.#stability.frameCame(sender);
-    const isDone = this.#switch.route(sender, frame);
+    const isDone = this.#router.route(sender, frame);
     this.#cutOffOverdue();
     return isDone;
   }

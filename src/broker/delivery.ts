@@ -1,6 +1,6 @@
-import type { ByteBudget } from './byte-budget.js';
 import type { Limits } from './limits.js';
 import type { MasterSeat } from './masters/master-seat.js';
+import type { ByteBudget } from './memory.js';
 import type { Incidents } from './monitoring/incidents.js';
 import type { Peer } from './peers/peer.js';
 import type { Logger } from './ports.js';

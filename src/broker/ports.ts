@@ -4,6 +4,7 @@
  */
 
 import type { ClosureCode } from '../errors.js';
+import type { DatabaseFile } from '../protocol/file-identity.js';
 
 /** Ends what it was given for; calling it again does nothing. */
 export type Cancel = () => void;
@@ -31,22 +32,6 @@ export interface Logger {
   info(fields: LogFields, message: string): void;
   warn(fields: LogFields, message: string): void;
   error(fields: LogFields, message: string): void;
-}
-
-/** A database file that a process has open, as the kernel of its machine knows it. */
-export interface DatabaseFile {
-  /** Names the machine and its run since it was booted; empty if that is not known. */
-  readonly machine: string;
-  /** Device and inode, in decimal. */
-  readonly device: string;
-  readonly inode: string;
-  /**
-   * Whether every mount of its file system shows these numbers. Network file systems and FUSE may show others for the same file
-   * in each mount.
-   */
-  readonly isLocal: boolean;
-  /** The folder it is in, for people to read. */
-  readonly folder: string;
 }
 
 /** The process at the other end of a connection, as far as the system tells. */

@@ -1,4 +1,4 @@
-import { SERVER_ID } from '../broker/peers/peer-id.js';
+import { SERVER_ID } from '../protocol/frames.js';
 import type { Message } from './acebase.js';
 
 /** How many answers are remembered. */

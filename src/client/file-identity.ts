@@ -7,9 +7,9 @@ import { randomBytes } from 'node:crypto';
 import { chmod, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
-import type { FolderAnswer, FolderRequest } from '../broker/identity/identity-words.js';
 import type { Cancel, Clock } from '../broker/ports.js';
 import { type FileMark, fileMarkOf, openFileMarkOf } from '../platform/file-marks.js';
+import type { FolderAnswer, FolderRequest } from '../protocol/file-identity.js';
 import type { Storage } from './acebase.js';
 
 /** What the name of such a file begins with. */

@@ -1,9 +1,9 @@
 /** What comes from other peers, and what it means here. */
 
 import { basename } from 'node:path';
-import { SERVER_ID } from '../broker/peers/peer-id.js';
 import type { Cancel } from '../broker/ports.js';
 import { systemClock } from '../platform/clock.js';
+import { SERVER_ID } from '../protocol/frames.js';
 import { type LockDetails, loggerOf, type Message, type RemoteIPCPeer, type RootAddress } from './acebase.js';
 import type { Answers } from './answers.js';
 import { decodeValue, type ValueClasses } from './codec.js';

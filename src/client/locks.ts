@@ -1,5 +1,5 @@
-import type { ClaimedLock } from '../broker/peers/session.js';
 import type { Clock } from '../broker/ports.js';
+import type { ClaimedLock } from '../protocol/session.js';
 import { type IPCLock, type LockDetails, type LockInfo, loggerOf, type RemoteIPCPeer } from './acebase.js';
 import { Anchor, type GrantedLock, lockUnder, type TransactionId } from './anchor.js';
 import { subjectOf } from './outgoing.js';

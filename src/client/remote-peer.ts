@@ -1,7 +1,7 @@
 import type { WebSocket } from 'ws';
-import { claimOf, type SessionWelcome } from '../broker/peers/session.js';
 import { type ErrorCode, IPCError } from '../errors.js';
 import { systemClock } from '../platform/clock.js';
+import { claimOf, type SessionWelcome } from '../protocol/session.js';
 import { Acceptance } from './acceptance.js';
 import { type IPCLock, type LockDetails, loggerOf, type Message, type RemoteIPCPeer } from './acebase.js';
 import { describe, overHttp, webSocketTarget } from './address.js';

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
-import type { ByteBudget } from '../broker/byte-budget.js';
+import type { ByteBudget } from '../broker/memory.js';
 import { MessageAssembly } from '../websocket/message-assembly.js';
 
 /** What became of a body. */

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { type ClientAnnouncement, parseAnnouncement } from '../broker/peers/session.js';
 import type { RefusalCode } from '../errors.js';
+import { type ClientAnnouncement, parseAnnouncement } from '../protocol/session.js';
 import { checkHandshake } from '../websocket/handshake.js';
 import { type Authentication, isDatabaseName, isPeerId, type Presented } from './authentication.js';
 import { parseTarget, queryParameter } from './target.js';

@@ -3,7 +3,7 @@ import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import type { Broker } from '../broker/broker.js';
-import type { ByteBudget } from '../broker/byte-budget.js';
+import type { ByteBudget } from '../broker/memory.js';
 import type { Visitor } from '../broker/peers/entrance.js';
 import type { Clock, PeerProcess } from '../broker/ports.js';
 import { ERRORS, type RefusalCode } from '../errors.js';

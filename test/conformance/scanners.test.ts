@@ -7,9 +7,9 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ADDRESS_START, addressEnd, isAddressedTo, rangeEquals } from '../../src/broker/messages/envelope.js';
-import { findMember, findMembers } from '../../src/broker/messages/json-scanner.js';
-import { isFrom, messageType, messageTypeFrom } from '../../src/broker/messages/message.js';
+import { ADDRESS_START, addressEnd, isAddressedTo, rangeEquals } from '../../src/protocol/frames.js';
+import { findMember, findMembers } from '../../src/protocol/json-scan.js';
+import { isFrom, messageType, messageTypeFrom } from '../../src/protocol/messages.js';
 import { numRuns, seed } from '../support/fuzz-settings.js';
 
 const settings = { numRuns, seed };

@@ -2,9 +2,9 @@ import { Broker } from '../../src/broker/broker.js';
 import type { Limits } from '../../src/broker/limits.js';
 import type { Incident } from '../../src/broker/monitoring/incidents.js';
 import type { ArrivalRequest, PeerInfo, Visitor } from '../../src/broker/peers/entrance.js';
-import { CLIENT_ABILITIES } from '../../src/broker/peers/session.js';
 import type { Cancel, Link, LogFields, Logger } from '../../src/broker/ports.js';
 import type { ClosureCode, RefusalCode } from '../../src/errors.js';
+import { CLIENT_ABILITIES } from '../../src/protocol/session.js';
 import { VirtualClock } from './virtual-clock.js';
 
 /** A database with workers and no master has a timer: that is warned of. */

@@ -1,11 +1,10 @@
+import { encode, MASTER_ID, SERVER_ID } from '../../protocol/frames.js';
+import { parseNotification } from '../../protocol/messages.js';
 import type { Delivery } from '../delivery.js';
 import { LAST_SAFE_KEY_INDEX } from '../limits.js';
 import type { MasterSeat } from '../masters/master-seat.js';
-import { encode } from '../messages/envelope.js';
-import { parseNotification } from '../messages/message.js';
 import type { Incidents } from '../monitoring/incidents.js';
 import { isPresent, type Peer } from '../peers/peer.js';
-import { MASTER_ID, SERVER_ID } from '../peers/peer-id.js';
 import { AnnouncedKeys } from '../peers/presence.js';
 import { RootRecord } from './root-record.js';
 

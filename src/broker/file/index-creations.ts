@@ -1,7 +1,7 @@
-import type { ByteBudget } from '../byte-budget.js';
+import { isIndexCreation, requestId } from '../../protocol/messages.js';
 import { INDEX_CREATION_MS, INDEX_NEWS_MS, type Limits } from '../limits.js';
 import { type Mail, Mailbox } from '../masters/mailbox.js';
-import { isIndexCreation, requestId } from '../messages/message.js';
+import type { ByteBudget } from '../memory.js';
 import type { Cancel, Clock } from '../ports.js';
 
 /** What index creations ask of their database. */

@@ -10,8 +10,8 @@
  * what came before the ping are in; those that are not will never come, because the peer believed the address already.
  */
 
+import type { RecordAddress } from '../../protocol/messages.js';
 import { MAX_EXPECTED_ECHOES } from '../limits.js';
-import type { RecordAddress } from '../messages/message.js';
 
 interface ExpectedEcho {
   readonly address: string;

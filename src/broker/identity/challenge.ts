@@ -1,7 +1,7 @@
+import { type FolderAnswer, type FolderRequest, identify } from '../../protocol/file-identity.js';
 import type { Cancel, Clock } from '../ports.js';
 import type { CheckedClient } from './checked-client.js';
 import { compareFiles } from './database-file.js';
-import { type FolderAnswer, type FolderRequest, identify } from './identity-words.js';
 
 /** Milliseconds after which another client is asked to write, if the last one has not answered. */
 export const WRITER_PATIENCE_MS = 2_000;

@@ -1,6 +1,5 @@
+import type { DatabaseFile, FolderAnswer } from '../../protocol/file-identity.js';
 import type { Peer } from '../peers/peer.js';
-import type { DatabaseFile } from '../ports.js';
-import type { FolderAnswer } from './identity-words.js';
 
 /**
  * Where a client stands: `new`, nothing is known of its folder; `member`, it has the file of the database; `fileless`, there was

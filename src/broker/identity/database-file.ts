@@ -1,4 +1,4 @@
-import type { DatabaseFile } from '../ports.js';
+import type { DatabaseFile } from '../../protocol/file-identity.js';
 
 /** What the numbers say of two files that are open at the same time. */
 export type Comparison = 'same' | 'different' | 'unknown';

@@ -5,16 +5,17 @@
  * its own machine.
  */
 
+import type { DatabaseFile } from '../../protocol/file-identity.js';
+import { ACCEPTED, parseAnswer, refused } from '../../protocol/file-identity.js';
+import { MASTER_ID } from '../../protocol/frames.js';
 import type { Limits } from '../limits.js';
 import type { Incidents } from '../monitoring/incidents.js';
 import type { ArrivalRequest, Entrance } from '../peers/entrance.js';
 import { isSameSession } from '../peers/newcomer.js';
 import { isThere, type Peer } from '../peers/peer.js';
-import { MASTER_ID } from '../peers/peer-id.js';
-import type { Cancel, Clock, DatabaseFile, LogFields } from '../ports.js';
+import type { Cancel, Clock, LogFields } from '../ports.js';
 import type { CheckedClient, CheckedPeer } from './checked-client.js';
 import { FolderChecks } from './folder-checks.js';
-import { ACCEPTED, parseAnswer, refused } from './identity-words.js';
 import { type HeldArrival, OpenFiles } from './open-files.js';
 import type { PriorMember } from './prior-member.js';
 import { SentAway } from './sent-away.js';

@@ -1,10 +1,11 @@
+import type { DatabaseFile } from '../../protocol/file-identity.js';
+import { type FolderAnswer, identify } from '../../protocol/file-identity.js';
 import type { ArrivalRequest, Entrance } from '../peers/entrance.js';
 import { isSameSession } from '../peers/newcomer.js';
 import { isPresent, type Peer } from '../peers/peer.js';
-import type { Cancel, Clock, DatabaseFile } from '../ports.js';
+import type { Cancel, Clock } from '../ports.js';
 import { Challenge, type Verdict } from './challenge.js';
 import { type CheckedClient, CheckedPeer } from './checked-client.js';
-import { type FolderAnswer, identify } from './identity-words.js';
 import { PriorMember } from './prior-member.js';
 
 /** Milliseconds that a client has to say which file it has. */

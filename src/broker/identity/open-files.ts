@@ -1,7 +1,8 @@
 import type { RefusalCode } from '../../errors.js';
+import type { DatabaseFile } from '../../protocol/file-identity.js';
 import type { ArrivalRequest } from '../peers/entrance.js';
 import type { Peer } from '../peers/peer.js';
-import type { Cancel, Clock, DatabaseFile } from '../ports.js';
+import type { Cancel, Clock } from '../ports.js';
 import { compareAll } from './database-file.js';
 
 /**

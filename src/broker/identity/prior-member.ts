@@ -1,9 +1,9 @@
 import type { RefusalCode } from '../../errors.js';
-import { envelopeOf } from '../messages/envelope.js';
+import { type FolderAnswer, parseAnswer, refused } from '../../protocol/file-identity.js';
+import { envelopeOf } from '../../protocol/frames.js';
 import type { ArrivalRequest, Entrance, Visitor } from '../peers/entrance.js';
 import type { Cancel, Link } from '../ports.js';
 import { CheckedClient } from './checked-client.js';
-import { type FolderAnswer, parseAnswer, refused } from './identity-words.js';
 
 /** What a prior member needs of the checks. */
 export interface PriorMemberHost {

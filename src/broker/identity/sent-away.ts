@@ -1,6 +1,6 @@
+import { MASTER_ID } from '../../protocol/frames.js';
 import { OLD_MASTER_RETURN_MS } from '../limits.js';
 import { GoneIds } from '../peers/gone-ids.js';
-import { MASTER_ID } from '../peers/peer-id.js';
 import type { Cancel, Clock } from '../ports.js';
 
 /** Peers that were sent away and must not come back. A worker comes back under its own id; all masters have the same one. */

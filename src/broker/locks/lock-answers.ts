@@ -1,7 +1,6 @@
 /** What the server answers to requests for locks, in the form in which a master of AceBase does (docs/PROTOCOL.md, section 5.3). */
 
-import { decode, encode } from '../messages/envelope.js';
-import { MASTER_ID } from '../peers/peer-id.js';
+import { decode, encode, MASTER_ID } from '../../protocol/frames.js';
 import type { Lock } from './lock-table.js';
 
 /** The request that is answered. */

@@ -1,8 +1,7 @@
-import { encode } from '../messages/envelope.js';
+import { encode, MASTER_ID } from '../../protocol/frames.js';
+import { parseClaim } from '../../protocol/session.js';
 import type { ArrivalRequest } from '../peers/entrance.js';
 import type { Peer } from '../peers/peer.js';
-import { MASTER_ID } from '../peers/peer-id.js';
-import { parseClaim } from '../peers/session.js';
 import type { Cancel, Clock } from '../ports.js';
 
 /** What it works with. */

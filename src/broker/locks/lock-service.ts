@@ -3,7 +3,15 @@
  * reaches the master. The master is asked for one lock, on everything, for all of them together.
  */
 
-import type { ByteBudget } from '../byte-budget.js';
+import { encode, MASTER_ID, SERVER_ID } from '../../protocol/frames.js';
+import {
+  dataOf,
+  describeDetails,
+  type LockRequestType,
+  type MasterAnswer,
+  type MasterRequest,
+  parseMasterRequest,
+} from '../../protocol/messages.js';
 import type { Delivery } from '../delivery.js';
 import type { FileNews } from '../file/file-news.js';
 import {
@@ -14,20 +22,11 @@ import {
   WAITING_REQUEST_BYTES,
 } from '../limits.js';
 import { type RequestFailure, reasonFor } from '../masters/request-failures.js';
-import { encode } from '../messages/envelope.js';
-import { keptCopy } from '../messages/kept-copy.js';
-import {
-  dataOf,
-  describeDetails,
-  type LockRequestType,
-  type MasterAnswer,
-  type MasterRequest,
-  parseMasterRequest,
-} from '../messages/message.js';
+import type { ByteBudget } from '../memory.js';
+import { keptCopy } from '../memory.js';
 import type { DatabaseCounters } from '../monitoring/database-counters.js';
 import type { Incidents } from '../monitoring/incidents.js';
 import { isPresent, type Peer } from '../peers/peer.js';
-import { MASTER_ID, SERVER_ID } from '../peers/peer-id.js';
 import type { Cancel, Clock } from '../ports.js';
 import { grant, moved, refusal, unlocked } from './lock-answers.js';
 import { LockClaims } from './lock-claims.js';

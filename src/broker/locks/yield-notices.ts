@@ -1,5 +1,5 @@
+import { YIELD } from '../../protocol/session.js';
 import type { Peer } from '../peers/peer.js';
-import { YIELD } from '../peers/session.js';
 
 /**
  * Clients of this package let several transactions read under one lock. They are told when somebody wants to write, so that

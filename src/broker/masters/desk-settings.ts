@@ -1,8 +1,8 @@
-import type { ByteBudget } from '../byte-budget.js';
 import type { Delivery } from '../delivery.js';
 import type { FileNews } from '../file/file-news.js';
 import type { Limits } from '../limits.js';
 import type { LockService } from '../locks/lock-service.js';
+import type { ByteBudget } from '../memory.js';
 import type { DatabaseCounters } from '../monitoring/database-counters.js';
 import type { Incidents } from '../monitoring/incidents.js';
 import type { Peer } from '../peers/peer.js';

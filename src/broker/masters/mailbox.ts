@@ -1,4 +1,4 @@
-import type { ByteBudget } from '../byte-budget.js';
+import type { ByteBudget } from '../memory.js';
 import type { OpenRequest } from './requests.js';
 
 /** A message that waits for a peer that cannot take it yet. */

@@ -3,14 +3,14 @@
  * one answer.
  */
 
-import { IndexCreations } from '../file/index-creations.js';
 import {
   expiryOf,
   keyIndexOf,
   type MasterAnswerType,
   parseMasterAnswer,
   parseMasterRequest,
-} from '../messages/message.js';
+} from '../../protocol/messages.js';
+import { IndexCreations } from '../file/index-creations.js';
 import type { Peer } from '../peers/peer.js';
 import { ClosingTime } from './closing-time.js';
 import type { MasterDeskSettings } from './desk-settings.js';

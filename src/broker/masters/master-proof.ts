@@ -1,9 +1,8 @@
+import { encode, MASTER_ID, SERVER_ID } from '../../protocol/frames.js';
+import type { MasterAnswer } from '../../protocol/messages.js';
 import type { Delivery } from '../delivery.js';
 import { FORMER_MASTER_MS, MASTER_PROOF_MS } from '../limits.js';
-import { encode } from '../messages/envelope.js';
-import type { MasterAnswer } from '../messages/message.js';
 import type { Peer } from '../peers/peer.js';
-import { MASTER_ID, SERVER_ID } from '../peers/peer-id.js';
 import type { Cancel, Clock } from '../ports.js';
 
 /** The number of the first lock that a master gives. */

@@ -4,8 +4,8 @@
  */
 
 import type { RefusalCode } from '../../errors.js';
-import type { ByteBudget } from '../byte-budget.js';
 import { type Limits, MASTER_ANSWER_MS, MASTER_READY_MS, MASTER_TURN_MS } from '../limits.js';
+import type { ByteBudget } from '../memory.js';
 import { isPresent, type Peer } from '../peers/peer.js';
 import type { Cancel, Clock, Logger } from '../ports.js';
 import { type Mail, Mailbox } from './mailbox.js';

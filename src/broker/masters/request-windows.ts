@@ -4,8 +4,8 @@
  * and take memory for each; so it is given a few at a time, and the rest waits here, in order.
  */
 
-import type { ByteBudget } from '../byte-budget.js';
 import { type Limits, WAITING_REQUEST_BYTES } from '../limits.js';
+import type { ByteBudget } from '../memory.js';
 import type { Peer } from '../peers/peer.js';
 import type { OpenRequest, RequestPlace } from './requests.js';
 

@@ -3,12 +3,11 @@
  * does: with an error where AceBase awaits one; where nobody does, an error would end the process that asked.
  */
 
-import type { ByteBudget } from '../byte-budget.js';
-import { encode } from '../messages/envelope.js';
-import { keptCopy } from '../messages/kept-copy.js';
-import type { MasterRequest } from '../messages/message.js';
+import { encode, MASTER_ID } from '../../protocol/frames.js';
+import type { MasterRequest } from '../../protocol/messages.js';
+import type { ByteBudget } from '../memory.js';
+import { keptCopy } from '../memory.js';
 import type { Peer } from '../peers/peer.js';
-import { MASTER_ID } from '../peers/peer-id.js';
 
 /** One of the places of a worker at its master. */
 export interface RequestPlace {

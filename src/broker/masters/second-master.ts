@@ -1,7 +1,7 @@
 import type { RefusalCode } from '../../errors.js';
+import { hasNotOpened } from '../../protocol/session.js';
 import type { ArrivalRequest, Entrance } from '../peers/entrance.js';
 import type { Peer } from '../peers/peer.js';
-import { hasNotOpened } from '../peers/session.js';
 import type { Challenger } from './master-seat.js';
 
 /** What a second master is made with. */

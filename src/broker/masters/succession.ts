@@ -1,13 +1,13 @@
 import type { ClosureCode } from '../../errors.js';
+import { disconnected } from '../../protocol/frames.js';
+import type { ClientAnnouncement } from '../../protocol/session.js';
 import type { Delivery } from '../delivery.js';
 import type { FileNews } from '../file/file-news.js';
 import { MASTER_SECOND_REPLAY_MS, MAX_GONE_IDS, OLD_MASTER_RETURN_MS } from '../limits.js';
 import type { LockService } from '../locks/lock-service.js';
-import { disconnected } from '../messages/envelope.js';
 import type { Incidents } from '../monitoring/incidents.js';
 import type { Peer } from '../peers/peer.js';
 import { helloFrom } from '../peers/presence.js';
-import type { ClientAnnouncement } from '../peers/session.js';
 import type { Cancel, Clock } from '../ports.js';
 import type { Mail } from './mailbox.js';
 import type { MasterDesk } from './master-desk.js';

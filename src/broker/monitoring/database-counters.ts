@@ -1,4 +1,4 @@
-import { MESSAGE_TYPES } from '../messages/message.js';
+import { MESSAGE_TYPES } from '../../protocol/messages.js';
 import { DurationTally } from './duration-tally.js';
 
 /**

@@ -1,10 +1,10 @@
 import type { RefusalCode } from '../../errors.js';
+import { hasNotOpened } from '../../protocol/session.js';
 import type { MasterDesk } from '../masters/master-desk.js';
 import type { MasterSeat } from '../masters/master-seat.js';
 import type { ArrivalRequest } from './entrance.js';
 import { isSameSession } from './newcomer.js';
 import { isThere, type Peer } from './peer.js';
-import { hasNotOpened } from './session.js';
 import type { Stability } from './stability.js';
 
 /** What a dismissal works with. */

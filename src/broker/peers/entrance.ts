@@ -1,7 +1,7 @@
 import type { RefusalCode } from '../../errors.js';
+import type { ClientAnnouncement } from '../../protocol/session.js';
 import type { Link, PeerProcess } from '../ports.js';
 import type { Peer } from './peer.js';
-import type { ClientAnnouncement } from './session.js';
 
 /** Someone asks to join a database. Name, id, version and token were checked before. */
 export interface ArrivalRequest {

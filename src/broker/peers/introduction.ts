@@ -1,6 +1,6 @@
+import { connected } from '../../protocol/frames.js';
 import type { Delivery } from '../delivery.js';
 import type { MasterSeat } from '../masters/master-seat.js';
-import { connected } from '../messages/envelope.js';
 import type { Peer } from './peer.js';
 import { helloFrom } from './presence.js';
 

@@ -1,12 +1,12 @@
-import type { ByteBudget } from '../byte-budget.js';
+import { MASTER_ID } from '../../protocol/frames.js';
+import { Session, sessionWelcome } from '../../protocol/session.js';
 import type { Limits } from '../limits.js';
+import type { ByteBudget } from '../memory.js';
 import type { Link } from '../ports.js';
 import type { ArrivalRequest, Visitor } from './entrance.js';
 import { Outbox } from './outbox.js';
 import type { ParkingLot } from './parking-lot.js';
 import { Peer } from './peer.js';
-import { MASTER_ID } from './peer-id.js';
-import { Session, sessionWelcome } from './session.js';
 
 /** What a newcomer is given. */
 export interface NewcomerSettings {

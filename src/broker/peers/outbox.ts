@@ -1,8 +1,8 @@
 import type { ClosureCode } from '../../errors.js';
-import type { ByteBudget } from '../byte-budget.js';
+import { pickUp, utf16Length } from '../../protocol/frames.js';
+import { isMasterAnswer, messageType } from '../../protocol/messages.js';
 import type { Limits } from '../limits.js';
-import { pickUp, utf16Length } from '../messages/envelope.js';
-import { isMasterAnswer, messageType } from '../messages/message.js';
+import type { ByteBudget } from '../memory.js';
 import type { Link } from '../ports.js';
 import type { ParkingLot } from './parking-lot.js';
 

@@ -1,5 +1,5 @@
-import type { ByteBudget } from '../byte-budget.js';
 import { PARKING_TIME_MS } from '../limits.js';
+import type { ByteBudget } from '../memory.js';
 import type { Incidents } from '../monitoring/incidents.js';
 import type { Cancel, Clock } from '../ports.js';
 

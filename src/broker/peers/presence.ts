@@ -4,8 +4,8 @@
  * Sent both ways on each arrival it brings every pair together, whatever the order of starting up.
  */
 
+import { encode } from '../../protocol/frames.js';
 import { MAX_ANNOUNCEMENT_BYTES, MAX_REPLAYED_KEYS } from '../limits.js';
-import { encode } from '../messages/envelope.js';
 
 /** A `hello` in the name of that peer [PROTOCOL-8.1]. */
 export function helloFrom(id: string): Uint8Array {

@@ -1,7 +1,7 @@
+import { stable } from '../../protocol/session.js';
 import type { MasterSeat } from '../masters/master-seat.js';
 import type { Cancel, Clock } from '../ports.js';
 import type { Peer } from './peer.js';
-import { stable } from './session.js';
 
 /** Milliseconds between two looks at what has arrived everywhere. */
 const SWEEP_MS = 100;

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { HttpBindings } from '@hono/node-server';
 import type { Context } from 'hono';
 import type { Broker } from '../../broker/broker.js';
-import type { ByteBudget } from '../../broker/byte-budget.js';
+import type { ByteBudget } from '../../broker/memory.js';
 import type { RefusalCode } from '../../errors.js';
 import type { Gatekeeper } from '../gatekeeper.js';
 import { parseTarget } from '../target.js';

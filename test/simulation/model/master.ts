@@ -1,5 +1,5 @@
 import { INDEX_NEWS_MS } from '../../../src/broker/limits.js';
-import { SERVER_ID } from '../../../src/broker/peers/peer-id.js';
+import { SERVER_ID } from '../../../src/protocol/frames.js';
 import type { World } from '../world.js';
 import type { Answer, LockDetails, Message, Range, RequestData } from './messages.js';
 import { type NodeLock, NodeLocker } from './node-locker.js';

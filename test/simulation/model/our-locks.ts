@@ -1,5 +1,5 @@
-import type { ClaimedLock } from '../../../src/broker/peers/session.js';
 import { OPEN_MS } from '../../../src/client/locks.js';
+import type { ClaimedLock } from '../../../src/protocol/session.js';
 import type { Belief } from '../checks/beliefs.js';
 import type { Lock, Question } from './messages.js';
 import type { OpenRequest } from './stock-peer.js';

@@ -1,5 +1,3 @@
-import { SERVER_ID } from '../../../src/broker/peers/peer-id.js';
-import { type ClientAnnouncement, claimOf } from '../../../src/broker/peers/session.js';
 import type { Cancel } from '../../../src/broker/ports.js';
 import { Answers } from '../../../src/client/answers.js';
 import { EventNumbers } from '../../../src/client/event-numbers.js';
@@ -9,6 +7,8 @@ import { judgeRefusal } from '../../../src/client/refusals.js';
 import { SessionPosition } from '../../../src/client/session-position.js';
 import { SpaceReserve } from '../../../src/client/space-reserve.js';
 import { ERRORS, type RefusalCode } from '../../../src/errors.js';
+import { SERVER_ID } from '../../../src/protocol/frames.js';
+import { type ClientAnnouncement, claimOf } from '../../../src/protocol/session.js';
 import type { Line } from '../line.js';
 import { isAnswer, isRequest, type Message, type Range } from './messages.js';
 import { OurConnection } from './our-connection.js';

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { ByteBudget } from '../../../src/broker/byte-budget.js';
 import { ClosingTime } from '../../../src/broker/masters/closing-time.js';
 import { OpenRequests } from '../../../src/broker/masters/requests.js';
+import { ByteBudget } from '../../../src/broker/memory.js';
 import type { Peer } from '../../../src/broker/peers/peer.js';
 
 test('who holds a lock is looked up once for all peers', () => {

@@ -1,11 +1,11 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { READING_MS, WRITER_PATIENCE_MS, WRITING_MS } from '../../../src/broker/identity/challenge.js';
 import { AT_DOOR_MS, TELLING_MS } from '../../../src/broker/identity/folder-checks.js';
-import type { FolderRequest } from '../../../src/broker/identity/identity-words.js';
 import { BLIND_MS, HOLD_MS } from '../../../src/broker/identity/open-files.js';
 import { MASTER_TURN_MS, OLD_MASTER_RETURN_MS } from '../../../src/broker/limits.js';
-import { CLIENT_ABILITIES, claimOf } from '../../../src/broker/peers/session.js';
-import type { DatabaseFile, PeerProcess } from '../../../src/broker/ports.js';
+import type { PeerProcess } from '../../../src/broker/ports.js';
+import type { DatabaseFile, FolderRequest } from '../../../src/protocol/file-identity.js';
+import { CLIENT_ABILITIES, claimOf } from '../../../src/protocol/session.js';
 import { BrokerLab, type ScriptedPeer } from '../../support/broker-lab.js';
 
 /** A folder, from whatever machine and by whatever path it is seen. */

@@ -6,9 +6,9 @@ import {
   MAX_GONE_IDS,
   MAX_REPLAYED_KEYS,
 } from '../../../src/broker/limits.js';
-import { encode } from '../../../src/broker/messages/envelope.js';
-import { parseNotification } from '../../../src/broker/messages/message.js';
 import { AnnouncedKeys } from '../../../src/broker/peers/presence.js';
+import { encode } from '../../../src/protocol/frames.js';
+import { parseNotification } from '../../../src/protocol/messages.js';
 import { BrokerLab } from '../../support/broker-lab.js';
 
 const MESSAGE = encode('{}');

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { ByteBudget } from '../../../src/broker/byte-budget.js';
 import { Mailbox } from '../../../src/broker/masters/mailbox.js';
+import { ByteBudget } from '../../../src/broker/memory.js';
 import { AnnouncedKeys } from '../../../src/broker/peers/presence.js';
 import { BrokerLab, WITHOUT_MASTER } from '../../support/broker-lab.js';
 

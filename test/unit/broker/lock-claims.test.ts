@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { LockClaims } from '../../../src/broker/locks/lock-claims.js';
-import { decode, encode } from '../../../src/broker/messages/envelope.js';
 import type { ArrivalRequest } from '../../../src/broker/peers/entrance.js';
 import type { Outbox } from '../../../src/broker/peers/outbox.js';
 import { Peer } from '../../../src/broker/peers/peer.js';
-import { type ClaimedLock, claimOf, Session } from '../../../src/broker/peers/session.js';
+import { decode, encode } from '../../../src/protocol/frames.js';
+import { type ClaimedLock, claimOf, Session } from '../../../src/protocol/session.js';
 import { BrokerLab, type ScriptedPeer } from '../../support/broker-lab.js';
 import { VirtualClock } from '../../support/virtual-clock.js';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { MASTER_ANSWER_MS, MASTER_TURN_MS, PROCESS_CHECK_MS } from '../../../src/broker/limits.js';
-import { CLIENT_ABILITIES } from '../../../src/broker/peers/session.js';
+import { CLIENT_ABILITIES } from '../../../src/protocol/session.js';
 import { BrokerLab, type ScriptedPeer, WITHOUT_MASTER } from '../../support/broker-lab.js';
 
 const request = (id: string) => ({ type: 'request', id, data: { type: 'fst.allocate' } });

@@ -25,8 +25,12 @@ function importsOf(room: string): Import[] {
 }
 
 // The table "Arrows" of docs/ARCHITECTURE.md.
-test('the broker imports nothing but itself and the types of errors', () => {
-  const others = importsOf('broker').filter(({ path }) => !path.startsWith('src/broker/'));
+test('the protocol imports nothing but itself', () => {
+  expect(importsOf('protocol').filter(({ path }) => !path.startsWith('src/protocol/'))).toEqual([]);
+});
+
+test('the broker imports nothing but itself, the protocol and the types of errors', () => {
+  const others = importsOf('broker').filter(({ path }) => !/^src\/(?:broker|protocol)\//.test(path));
   expect(others.filter(({ path, isTypeOnly }) => path !== 'src/errors.js' || !isTypeOnly)).toEqual([]);
 });
 
@@ -41,7 +45,7 @@ test('options import no other room', () => {
 });
 
 test('nobody but the command imports the command, and nobody but server and command imports the server', () => {
-  const rooms = ['broker', 'websocket', 'options', 'platform', 'server'];
+  const rooms = ['protocol', 'broker', 'websocket', 'options', 'platform', 'server'];
   expect(rooms.flatMap(importsOf).filter(({ target }) => target.includes('/cli/'))).toEqual([]);
   expect(
     rooms
@@ -60,16 +64,18 @@ test('the clock is the only module that reads the time or sets a timer', () => {
 
 test('the client shares the grammar of the wire with the broker, and nothing of the server', () => {
   const allowed =
-    /^(?:\.\/|node:|ws$|\.\.\/errors\.js$|\.\.\/platform\/|\.\.\/broker\/peers\/(?:session|peer-id)\.js$|\.\.\/\.\.\/package\.json)/;
+    /^(?:\.\/|node:|ws$|\.\.\/errors\.js$|\.\.\/platform\/|\.\.\/protocol\/|\.\.\/\.\.\/package\.json)/;
   const others = importsOf('client').filter(({ target, isTypeOnly }) => !isTypeOnly && !allowed.test(target));
   expect(others).toEqual([]);
-  const rooms = ['broker', 'websocket', 'options', 'platform', 'server', 'cli'];
+  const rooms = ['protocol', 'broker', 'websocket', 'options', 'platform', 'server', 'cli'];
   expect(rooms.flatMap(importsOf).filter(({ target }) => target.includes('/client/'))).toEqual([]);
 });
 
 test('docs/ARCHITECTURE.md names every file of the broker, the server and the client', () => {
   const document = read('docs/ARCHITECTURE.md');
-  const files = ['src/broker', 'src/server', 'src/client'].flatMap((room) => filesBelow(room, '.ts'));
+  const files = ['src/protocol', 'src/broker', 'src/server', 'src/client'].flatMap((room) =>
+    filesBelow(room, '.ts'),
+  );
   const names = files.filter((path) => !path.includes('/routes/')).map((path) => path.replace(/^.*\//, ''));
   expect(
     names.filter((name) => !new RegExp(`(?<![\\w-])${name.replace('.', '\\.')}`).test(document)),

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { keptCopy } from '../../../src/broker/messages/kept-copy.js';
+import { keptCopy } from '../../../src/broker/memory.js';
 
 it('copies: what happens to the original, or to other copies, makes no difference', () => {
   const lengths = [0, 1, 100, 1_000, 1_024, 1_025, 5_000, 3_000, 200];

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { MASTER_READY_MS } from '../../../src/broker/limits.js';
-import { claimOf, MAX_CLAIMED_LOCKS, parseAnnouncement } from '../../../src/broker/peers/session.js';
+import { claimOf, MAX_CLAIMED_LOCKS, parseAnnouncement } from '../../../src/protocol/session.js';
 import { BrokerLab, type ScriptedPeer } from '../../support/broker-lab.js';
 
 const A = 'session-of-peer-a';

@@ -3,9 +3,8 @@
  * their `type` and checked for their `from`; the few that must be understood are short, and are parsed.
  */
 
-import { asciiText, decode, encode, rangeEquals } from './envelope.js';
-import { findMember, findMembers, stringEnd, valueEnd } from './json-scanner.js';
-import { TextCache } from './text-cache.js';
+import { asciiText, decode, encode, rangeEquals } from './frames.js';
+import { findMember, findMembers, stringEnd, TextCache, valueEnd } from './json-scan.js';
 
 /** The types of messages that AceBase clients send [PROTOCOL-5.1]. */
 export const MESSAGE_TYPES = [

@@ -142,3 +142,9 @@ function startsWith(frame: Uint8Array, prefix: Uint8Array): boolean {
   }
   return true;
 }
+
+/** The id under which the master of every database connects [PROTOCOL-2.3]. */
+export const MASTER_ID = '[master]';
+
+/** The name under which the server itself asks the master for something; no peer can have it. */
+export const SERVER_ID = '[server]';

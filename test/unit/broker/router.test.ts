@@ -5,7 +5,7 @@ const event = (n: number) => ({ type: 'event', data: { n } });
 const numbers = (messages: Record<string, unknown>[]) =>
   messages.map((message) => (message['data'] as { n: number }).n);
 
-describe('the switch of a database', () => {
+describe('the router of a database', () => {
   it('passes a broadcast on to every other peer, byte for byte', () => {
     const lab = new BrokerLab();
     const [a, b, c] = [lab.connect('peerA'), lab.connect('peerB'), lab.connect('peerC')];

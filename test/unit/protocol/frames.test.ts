@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { addressEnd, encode, utf16Length } from '../../../src/broker/messages/envelope.js';
+import { addressEnd, encode, utf16Length } from '../../../src/protocol/frames.js';
 
 describe('utf16Length', () => {
   it('is what JavaScript calls the length of a text', () => {

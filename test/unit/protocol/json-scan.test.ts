@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { findMember, stringEnd } from '../../../src/broker/messages/json-scanner.js';
+import { findMember, stringEnd, TextCache } from '../../../src/protocol/json-scan.js';
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 const find = (json: string, key: string) => findMember(bytes(json), 0, bytes(key));
@@ -75,4 +75,19 @@ describe('stringEnd', () => {
   ])('%s ends at %i', (text, index) => {
     expect(stringEnd(bytes(text), 0)).toBe(index);
   });
+});
+
+it('gives the text of the bytes, whatever it was asked before', () => {
+  const text = fc.string({ unit: fc.constantFrom('a', 'b', '-', '[', ' '), maxLength: 70 });
+  fc.assert(
+    fc.property(fc.array(text, { maxLength: 40 }), (texts) => {
+      const cache = new TextCache();
+      for (const wanted of [...texts, ...texts]) {
+        const bytes = Buffer.from(`>${wanted}<`);
+        expect(cache.text(bytes, 1, bytes.length - 1)).toBe(wanted);
+        // What is known must not depend on bytes that somebody writes over.
+        bytes.fill(0x7e);
+      }
+    }),
+  );
 });

@@ -1,14 +1,8 @@
 /**
- * The ordered switch of one database: what comes in is passed on, in one go and in the order of its coming, to
+ * The ordered router of one database: what comes in is passed on, in one go and in the order of its coming, to
  * everybody whom it concerns; so every peer sees causes before effects (docs/PROTOCOL.md, section 10).
  */
 
-import type { Delivery } from './delivery.js';
-import type { FileNews } from './file/file-news.js';
-import type { FileIdentity } from './identity/file-identity.js';
-import type { LockService } from './locks/lock-service.js';
-import type { MasterDesk } from './masters/master-desk.js';
-import type { MasterSeat } from './masters/master-seat.js';
 import {
   ADDRESS_ALL,
   ADDRESS_START,
@@ -17,24 +11,30 @@ import {
   encode,
   envelopeOf,
   isAddressedTo,
+  MASTER_ID,
   PONG,
   rangeEquals,
-} from './messages/envelope.js';
+} from '../protocol/frames.js';
 import {
   isMasterAnswer,
   isMasterRequest,
   type MasterAnswerType,
   type MessageType,
   messageTypeFrom,
-} from './messages/message.js';
+} from '../protocol/messages.js';
+import type { Delivery } from './delivery.js';
+import type { FileNews } from './file/file-news.js';
+import type { FileIdentity } from './identity/file-identity.js';
+import type { LockService } from './locks/lock-service.js';
+import type { MasterDesk } from './masters/master-desk.js';
+import type { MasterSeat } from './masters/master-seat.js';
 import type { DatabaseCounters } from './monitoring/database-counters.js';
 import type { Incidents } from './monitoring/incidents.js';
 import { isThere, type Peer } from './peers/peer.js';
-import { MASTER_ID } from './peers/peer-id.js';
 
 const MASTER_BYTES = encode(MASTER_ID);
 
-/** What the switch works with. */
+/** What the router works with. */
 export interface SwitchSettings {
   readonly database: string;
   readonly peers: ReadonlyMap<string, Peer>;
@@ -51,7 +51,7 @@ export interface SwitchSettings {
 }
 
 /** Passes messages on. */
-export class Switch {
+export class Router {
   readonly #settings: SwitchSettings;
   readonly #tallies: DatabaseCounters['frames'];
 

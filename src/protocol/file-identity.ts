@@ -1,8 +1,22 @@
 /** The words of the folder check between the server and a client that can `identify` [PROTOCOL-14.9]. */
 
-import type { ClosureCode } from '../../errors.js';
-import { decode, encode, IDENTITY } from '../messages/envelope.js';
-import type { DatabaseFile } from '../ports.js';
+import { decode, encode, IDENTITY } from './frames.js';
+
+/** A database file that a process has open, as the kernel of its machine knows it. */
+export interface DatabaseFile {
+  /** Names the machine and its run since it was booted; empty if that is not known. */
+  readonly machine: string;
+  /** Device and inode, in decimal. */
+  readonly device: string;
+  readonly inode: string;
+  /**
+   * Whether every mount of its file system shows these numbers. Network file systems and FUSE may show others for the same file
+   * in each mount.
+   */
+  readonly isLocal: boolean;
+  /** The folder it is in, for people to read. */
+  readonly folder: string;
+}
 
 /** What a client is asked to do. */
 export type FolderRequest =
@@ -49,7 +63,7 @@ export function identify(request: FolderRequest): Uint8Array {
 export const ACCEPTED = encode('accepted');
 
 /** `refused:{…}`: it does not, and must not come again. The client has the remedy in its own table of errors. */
-export function refused(code: ClosureCode, message: string): Uint8Array {
+export function refused(code: string, message: string): Uint8Array {
   return encode(`refused:${JSON.stringify({ code, message })}`);
 }
 

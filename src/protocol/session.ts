@@ -5,7 +5,7 @@
  * the other how many it has, and sends the rest again.
  */
 
-import { CLAIM, decode, encode } from '../messages/envelope.js';
+import { CLAIM, decode, encode } from './frames.js';
 
 /** What a client may be able to do; words that are not known are ignored [PROTOCOL-14.1]. */
 export const CLIENT_ABILITIES = ['resume', 'ready', 'no-echo', 'yield', 'waits', 'identify'] as const;
