@@ -2,11 +2,11 @@
 
 import './node-check.js';
 
+export type { TimelineEntry } from './broker/history.js';
 export type { HeldLock, LockList, RootState, WaitingLock } from './broker/locks/lock-report.js';
-export type { KeptMail, ReportedState } from './broker/monitoring/survey.js';
-export type { TimelineEntry } from './broker/monitoring/timeline.js';
-export type { PeerInfo } from './broker/peers/entrance.js';
+export type { PeerInfo } from './broker/peers/admission.js';
 export type { LogFields, Logger } from './broker/ports.js';
+export type { KeptMail, ReportedState } from './broker/snapshot.js';
 export { ERRORS, type ErrorCode, type ErrorDefinition, IPCError } from './errors.js';
 export type { LogLevel, ServerOptions, SslOptions } from './options/server-options.js';
 export type { TokenInput } from './options/tokens.js';

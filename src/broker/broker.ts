@@ -1,14 +1,14 @@
 import { Database } from './database.js';
+import { Draining } from './drain.js';
+import { Histories } from './history.js';
 import type { Limits } from './limits.js';
 import type { LockList } from './locks/lock-report.js';
 import { ByteBudget } from './memory.js';
-import type { DatabaseCounters } from './monitoring/database-counters.js';
-import { Histories } from './monitoring/histories.js';
-import { Incidents } from './monitoring/incidents.js';
-import { type DatabaseReport, type DatabaseSummary, reportOfLeft } from './monitoring/survey.js';
-import { Draining } from './peers/draining.js';
-import type { ArrivalRequest, BrokerObserver, Entrance, PeerInfo } from './peers/entrance.js';
+import type { ArrivalRequest, BrokerObserver, Entrance, PeerInfo } from './peers/admission.js';
 import type { Cancel, Clock, Logger } from './ports.js';
+import { type DatabaseReport, type DatabaseSummary, reportOfLeft } from './snapshot.js';
+import type { DatabaseCounters } from './stats/counters.js';
+import { Incidents } from './stats/incidents.js';
 
 /** What a broker works with. */
 export interface BrokerSettings {

@@ -1,28 +1,17 @@
 import type { ClosureCode } from '../errors.js';
 import { disconnected, MASTER_ID, welcome } from '../protocol/frames.js';
-import { Delivery } from './delivery.js';
-import { FileNews } from './file/file-news.js';
+import { Dismissal } from './drain.js';
+import { FileNews } from './file-metadata.js';
+import type { History } from './history.js';
+import { GuestBook } from './history.js';
+import type { PriorMember } from './identity/challenge.js';
 import { FileIdentity } from './identity/file-identity.js';
-import type { PriorMember } from './identity/prior-member.js';
 import type { Limits } from './limits.js';
 import { LockService } from './locks/lock-service.js';
-import { MasterAbsence } from './masters/master-absence.js';
-import { MasterDesk } from './masters/master-desk.js';
-import { MasterSeat } from './masters/master-seat.js';
-import { secondMaster } from './masters/second-master.js';
-import { Succession } from './masters/succession.js';
+import { MasterAbsence, MasterSeat, secondMaster } from './mastership.js';
 import type { ByteBudget } from './memory.js';
-import { GuestBook } from './monitoring/guest-book.js';
-import type { History } from './monitoring/history.js';
-import type { Incidents } from './monitoring/incidents.js';
-import { Survey } from './monitoring/survey.js';
-import { Absences } from './peers/absences.js';
-import { Dismissal } from './peers/dismissal.js';
-import type { ArrivalRequest, BrokerObserver, Entrance } from './peers/entrance.js';
-import { Farewells } from './peers/farewells.js';
-import { GoneIds } from './peers/gone-ids.js';
-import { Heartbeat } from './peers/heartbeat.js';
-import { introduce } from './peers/introduction.js';
+import { Stability } from './peers/acks.js';
+import type { ArrivalRequest, BrokerObserver, Entrance } from './peers/admission.js';
 import {
   greetingOf,
   isSameSession,
@@ -31,13 +20,18 @@ import {
   newcomer,
   type PeerHost,
   positionOf,
-} from './peers/newcomer.js';
-import { ParkingLot } from './peers/parking-lot.js';
+} from './peers/admission.js';
+import { Delivery } from './peers/delivery.js';
+import { Absences, Farewells, GoneIds, Heartbeat, introduce } from './peers/membership.js';
+import { ParkingLot } from './peers/outbox.js';
 import { isPresent, isThere, largestDebtorOf, lineBytesOf, type Peer } from './peers/peer.js';
-import { Stability } from './peers/stability.js';
 import type { Cancel, Clock, Logger } from './ports.js';
+import { MasterDesk } from './requests/coordinator.js';
 import { Router } from './router.js';
 import { settlingClock } from './settling-clock.js';
+import { Survey } from './snapshot.js';
+import type { Incidents } from './stats/incidents.js';
+import { Succession } from './succession.js';
 
 /** What a database works with; shared by all of a broker. */
 export interface DatabaseSettings {

@@ -22,15 +22,15 @@ import {
   type MessageType,
   messageTypeFrom,
 } from '../protocol/messages.js';
-import type { Delivery } from './delivery.js';
-import type { FileNews } from './file/file-news.js';
+import type { FileNews } from './file-metadata.js';
 import type { FileIdentity } from './identity/file-identity.js';
 import type { LockService } from './locks/lock-service.js';
-import type { MasterDesk } from './masters/master-desk.js';
-import type { MasterSeat } from './masters/master-seat.js';
-import type { DatabaseCounters } from './monitoring/database-counters.js';
-import type { Incidents } from './monitoring/incidents.js';
+import type { MasterSeat } from './mastership.js';
+import type { Delivery } from './peers/delivery.js';
 import { isThere, type Peer } from './peers/peer.js';
+import type { MasterDesk } from './requests/coordinator.js';
+import type { DatabaseCounters } from './stats/counters.js';
+import type { Incidents } from './stats/incidents.js';
 
 const MASTER_BYTES = encode(MASTER_ID);
 

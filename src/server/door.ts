@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import type { Entrance, Visitor } from '../broker/peers/entrance.js';
+import type { Entrance, Visitor } from '../broker/peers/admission.js';
 import type { Cancel, Link } from '../broker/ports.js';
 import type { RefusalCode } from '../errors.js';
 

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import type { Visitor } from '../broker/peers/entrance.js';
+import type { Visitor } from '../broker/peers/admission.js';
 import type { Clock, Link } from '../broker/ports.js';
 import { type ClosureCode, ERRORS } from '../errors.js';
 import {

@@ -4,7 +4,7 @@ import packageJson from '../../package.json' with { type: 'json' };
 import { Broker } from '../broker/broker.js';
 import type { LockList } from '../broker/locks/lock-report.js';
 import { ByteBudget } from '../broker/memory.js';
-import type { PeerInfo } from '../broker/peers/entrance.js';
+import type { PeerInfo } from '../broker/peers/admission.js';
 import type { Logger } from '../broker/ports.js';
 import { IPCError, type RefusalCode } from '../errors.js';
 import { coveredNames, resolveOptions, type ServerOptions, type Settings } from '../options.js';

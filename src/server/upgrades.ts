@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import type { Broker } from '../broker/broker.js';
 import type { ByteBudget } from '../broker/memory.js';
-import type { Visitor } from '../broker/peers/entrance.js';
+import type { Visitor } from '../broker/peers/admission.js';
 import type { Clock, PeerProcess } from '../broker/ports.js';
 import { ERRORS, type RefusalCode } from '../errors.js';
 import type { ConnectionOptions } from '../websocket/connection.js';

@@ -1,8 +1,8 @@
 import { Broker } from '../../src/broker/broker.js';
 import type { Limits } from '../../src/broker/limits.js';
-import type { Incident } from '../../src/broker/monitoring/incidents.js';
-import type { ArrivalRequest, PeerInfo, Visitor } from '../../src/broker/peers/entrance.js';
+import type { ArrivalRequest, PeerInfo, Visitor } from '../../src/broker/peers/admission.js';
 import type { Cancel, Link, LogFields, Logger } from '../../src/broker/ports.js';
+import type { Incident } from '../../src/broker/stats/incidents.js';
 import type { ClosureCode, RefusalCode } from '../../src/errors.js';
 import { CLIENT_ABILITIES } from '../../src/protocol/session.js';
 import { VirtualClock } from './virtual-clock.js';

@@ -1,7 +1,90 @@
-import { type FolderAnswer, type FolderRequest, identify } from '../../protocol/file-identity.js';
-import type { Cancel, Clock } from '../ports.js';
-import type { CheckedClient } from './checked-client.js';
-import { compareFiles } from './database-file.js';
+import type { RefusalCode } from '../../errors.js';
+import {
+  type DatabaseFile,
+  type FolderAnswer,
+  type FolderRequest,
+  identify,
+  parseAnswer,
+  refused,
+} from '../../protocol/file-identity.js';
+import { envelopeOf } from '../../protocol/frames.js';
+import type { ArrivalRequest, Entrance, Visitor } from '../peers/admission.js';
+import type { Peer } from '../peers/peer.js';
+import type { Cancel, Clock, Link } from '../ports.js';
+import { compareFiles } from './open-files.js';
+
+/**
+ * Where a client stands: `new`, nothing is known of its folder; `member`, it has the file of the database; `fileless`, there was
+ * no file in its folder when that was asked.
+ */
+export type Standing = 'new' | 'member' | 'fileless';
+
+/** A client that can `identify`: a peer, or one that is not a peer yet. */
+export abstract class CheckedClient {
+  standing: Standing = 'new';
+  /** Whether it is being checked. */
+  isInCheck = false;
+  /** What it said last. */
+  answer: FolderAnswer | undefined;
+
+  abstract readonly id: string;
+  /** Where it connects from, for people to read. */
+  abstract readonly address: string;
+  /** Since when its folder has been that of the database, by its own word; infinite if no server has accepted it yet. */
+  abstract readonly folderSince: number;
+
+  /** Whether it is connected. */
+  abstract get isPresent(): boolean;
+
+  /** Says a word of the check to it. */
+  abstract say(word: Uint8Array): void;
+
+  /** Its file, as it says. */
+  get file(): DatabaseFile | undefined {
+    const { answer } = this;
+    return answer?.file === undefined ? undefined : { ...answer.file, folder: answer.folder };
+  }
+
+  /** Its folder and itself, in words. */
+  describe(): string {
+    const who = `${this.id} at ${this.address}`;
+    if (this.answer === undefined || this.answer.folder === '') return `a folder that is not known (${who})`;
+    return `${this.answer.folder} on ${this.answer.host} (${who})`;
+  }
+}
+
+/** A peer whose client can `identify`. */
+export class CheckedPeer extends CheckedClient {
+  readonly peer: Peer;
+
+  /** @param isFirst whether nobody else is there: then its file is that of the database */
+  constructor(peer: Peer, isFirst: boolean) {
+    super();
+    this.peer = peer;
+    this.standing = isFirst ? 'member' : 'new';
+    peer.isAccepted = isFirst;
+  }
+
+  get id(): string {
+    return this.peer.id;
+  }
+
+  get address(): string {
+    return this.peer.address;
+  }
+
+  get folderSince(): number {
+    return this.peer.session?.client.folderSince ?? Number.POSITIVE_INFINITY;
+  }
+
+  get isPresent(): boolean {
+    return this.peer.state === 'present';
+  }
+
+  say(word: Uint8Array): void {
+    this.peer.outbox.say(word);
+  }
+}
 
 /** Milliseconds after which another client is asked to write, if the last one has not answered. */
 export const WRITER_PATIENCE_MS = 2_000;
@@ -202,5 +285,110 @@ export class Challenge {
       act();
       this.#host.settled();
     });
+  }
+}
+
+/** What a prior member needs of the checks. */
+export interface PriorMemberHost {
+  answered(client: PriorMember, answer: FolderAnswer): void;
+  /** It went away while it was being checked. */
+  left(client: PriorMember): void;
+  /** It was checked, and may not come in for another reason. It is told that when it comes again. */
+  turnedBack(session: string): void;
+}
+
+/**
+ * A client that was a member of the database before, here or at a server that is gone, and was not compared with those who are
+ * there now [PROTOCOL-14.9]. It is connected, and not a peer yet: it has had no welcome, hears of nobody, and nobody hears of it,
+ * until it is known whose folder is that of the database. Then it comes in, by the entrance that it is itself.
+ */
+export class PriorMember extends CheckedClient implements Entrance, Visitor {
+  readonly request: ArrivalRequest;
+  readonly #link: Link;
+  readonly #host: PriorMemberHost;
+  /** Whether it was a member before all that are there. */
+  isPrior = false;
+  #isHere = true;
+  /** Who hears what it says, once it is a peer. */
+  #visitor: Visitor | undefined;
+  /** To be called if it goes away after the check, and before it is a peer. */
+  #cancel: Cancel | undefined;
+
+  constructor(request: ArrivalRequest, entrance: Entrance, host: PriorMemberHost) {
+    super();
+    this.request = request;
+    this.#host = host;
+    this.#link = entrance.accept(this);
+  }
+
+  get id(): string {
+    return this.request.peerId;
+  }
+
+  get address(): string {
+    return this.request.address;
+  }
+
+  get folderSince(): number {
+    return this.request.client?.folderSince ?? Number.POSITIVE_INFINITY;
+  }
+
+  get isPresent(): boolean {
+    return this.#isHere;
+  }
+
+  say(word: Uint8Array): void {
+    this.#link.send(word);
+  }
+
+  /** The check is over: it comes in, if it is still there. */
+  enter(arrive: (request: ArrivalRequest, entrance: Entrance) => Cancel): void {
+    if (this.#isHere) this.#cancel = arrive(this.request, this);
+  }
+
+  accept(visitor: Visitor): Link {
+    this.#visitor = visitor;
+    return this.#link;
+  }
+
+  /** Its handshake was answered long ago: it is told why when it connects again. */
+  refuse(_code: RefusalCode): void {
+    this.#host.turnedBack(this.request.client?.session ?? '');
+    this.#link.close('IPC_CLOSED_CONNECT_AGAIN');
+  }
+
+  /** It was not found out in time: it may come as every other client does. */
+  sendBack(): void {
+    this.#link.close('IPC_CLOSED_CONNECT_AGAIN');
+  }
+
+  /** It has another file than those who are there. */
+  sendAway(reason: string): void {
+    this.say(refused('IPC_CLOSED_OTHER_FILE', reason));
+    this.#link.close('IPC_CLOSED_OTHER_FILE');
+  }
+
+  /** Nothing more will be decided. */
+  turnAway(): void {
+    this.#link.close('IPC_CLOSED_STOPPING');
+  }
+
+  receive(frame: Uint8Array): void {
+    const answer = envelopeOf(frame) === 'identity' ? parseAnswer(frame) : undefined;
+    // What it was asked here, it may answer late; ids of questions to peers are positive.
+    if (answer !== undefined && answer.id < 0) {
+      if (this.#visitor === undefined) this.#host.answered(this, answer);
+    } else this.#visitor?.receive(frame);
+  }
+
+  acknowledge(token: number): void {
+    this.#visitor?.acknowledge(token);
+  }
+
+  left(cause: string): void {
+    this.#isHere = false;
+    if (this.#visitor !== undefined) this.#visitor.left(cause);
+    else if (this.#cancel !== undefined) this.#cancel();
+    else this.#host.left(this);
   }
 }

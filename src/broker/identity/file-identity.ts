@@ -5,20 +5,17 @@
  * its own machine.
  */
 
-import type { DatabaseFile } from '../../protocol/file-identity.js';
-import { ACCEPTED, parseAnswer, refused } from '../../protocol/file-identity.js';
+import { ACCEPTED, type DatabaseFile, parseAnswer, refused } from '../../protocol/file-identity.js';
 import { MASTER_ID } from '../../protocol/frames.js';
-import type { Limits } from '../limits.js';
-import type { Incidents } from '../monitoring/incidents.js';
-import type { ArrivalRequest, Entrance } from '../peers/entrance.js';
-import { isSameSession } from '../peers/newcomer.js';
+import { type Limits, OLD_MASTER_RETURN_MS } from '../limits.js';
+import { type ArrivalRequest, type Entrance, isSameSession } from '../peers/admission.js';
+import { GoneIds } from '../peers/membership.js';
 import { isThere, type Peer } from '../peers/peer.js';
 import type { Cancel, Clock, LogFields } from '../ports.js';
-import type { CheckedClient, CheckedPeer } from './checked-client.js';
+import type { Incidents } from '../stats/incidents.js';
+import type { CheckedClient, CheckedPeer, PriorMember } from './challenge.js';
 import { FolderChecks } from './folder-checks.js';
 import { type HeldArrival, OpenFiles } from './open-files.js';
-import type { PriorMember } from './prior-member.js';
-import { SentAway } from './sent-away.js';
 
 /** What it works with. */
 export interface FileIdentitySettings {
@@ -235,4 +232,42 @@ function explain(database: string, file: string, others: string, isReplaced: boo
   return isReplaced
     ? `The file of ${database} was replaced while processes had it open. This process has ${file}; those that are connected have ${others}`
     : `This process has another database file than those that are connected as ${database}: it has ${file}; those that are connected have ${others}`;
+}
+
+/** Peers that were sent away and must not come back. A worker comes back under its own id; all masters have the same one. */
+export class SentAway {
+  readonly #clock: Clock;
+  readonly #workers = new GoneIds();
+  /** While set, the master that comes next is the one that was sent away. */
+  #cancelMaster: Cancel | undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** That peer was sent away, and will come back by itself. */
+  add(id: string): void {
+    if (id !== MASTER_ID) {
+      this.#workers.add(id);
+      return;
+    }
+    this.stop();
+    this.#cancelMaster = this.#clock.schedule(OLD_MASTER_RETURN_MS, () => {
+      this.#cancelMaster = undefined;
+    });
+  }
+
+  /** Whether it was. Of a master this is true once: the one after it is another process. */
+  has(id: string): boolean {
+    if (id !== MASTER_ID) return this.#workers.has(id);
+    const wasSentAway = this.#cancelMaster !== undefined;
+    this.stop();
+    return wasSentAway;
+  }
+
+  /** No master is expected to come back any more. */
+  stop(): void {
+    this.#cancelMaster?.();
+    this.#cancelMaster = undefined;
+  }
 }

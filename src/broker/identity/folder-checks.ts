@@ -1,12 +1,10 @@
 import type { DatabaseFile } from '../../protocol/file-identity.js';
 import { type FolderAnswer, identify } from '../../protocol/file-identity.js';
-import type { ArrivalRequest, Entrance } from '../peers/entrance.js';
-import { isSameSession } from '../peers/newcomer.js';
+import type { ArrivalRequest, Entrance } from '../peers/admission.js';
+import { isSameSession } from '../peers/admission.js';
 import { isPresent, type Peer } from '../peers/peer.js';
 import type { Cancel, Clock } from '../ports.js';
-import { Challenge, type Verdict } from './challenge.js';
-import { type CheckedClient, CheckedPeer } from './checked-client.js';
-import { PriorMember } from './prior-member.js';
+import { Challenge, type CheckedClient, CheckedPeer, PriorMember, type Verdict } from './challenge.js';
 
 /** Milliseconds that a client has to say which file it has. */
 export const TELLING_MS = 2_000;

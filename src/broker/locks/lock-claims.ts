@@ -1,6 +1,6 @@
 import { encode, MASTER_ID } from '../../protocol/frames.js';
 import { parseClaim } from '../../protocol/session.js';
-import type { ArrivalRequest } from '../peers/entrance.js';
+import type { ArrivalRequest } from '../peers/admission.js';
 import type { Peer } from '../peers/peer.js';
 import type { Cancel, Clock } from '../ports.js';
 

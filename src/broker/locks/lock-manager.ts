@@ -5,8 +5,7 @@
 
 import type { Peer } from '../peers/peer.js';
 import type { Cancel, Clock } from '../ports.js';
-import { LockQueue, type LockRequest } from './lock-queue.js';
-import { type Lock, LockTable } from './lock-table.js';
+import { type Lock, LockQueue, type LockRequest, LockTable } from './lock-table.js';
 import type { RootDemand, RootLock } from './root-lock.js';
 
 /** What the lock manager works with. */

@@ -12,8 +12,7 @@ import {
   type MasterRequest,
   parseMasterRequest,
 } from '../../protocol/messages.js';
-import type { Delivery } from '../delivery.js';
-import type { FileNews } from '../file/file-news.js';
+import type { FileNews } from '../file-metadata.js';
 import {
   DEAD_ROOT_MS,
   type Limits,
@@ -21,19 +20,19 @@ import {
   ROOT_TURN_MS,
   WAITING_REQUEST_BYTES,
 } from '../limits.js';
-import { type RequestFailure, reasonFor } from '../masters/request-failures.js';
 import type { ByteBudget } from '../memory.js';
 import { keptCopy } from '../memory.js';
-import type { DatabaseCounters } from '../monitoring/database-counters.js';
-import type { Incidents } from '../monitoring/incidents.js';
+import type { Delivery } from '../peers/delivery.js';
 import { isPresent, type Peer } from '../peers/peer.js';
 import type { Cancel, Clock } from '../ports.js';
+import { type RequestFailure, reasonFor } from '../requests/request-failures.js';
+import type { DatabaseCounters } from '../stats/counters.js';
+import type { Incidents } from '../stats/incidents.js';
 import { grant, moved, refusal, unlocked } from './lock-answers.js';
 import { LockClaims } from './lock-claims.js';
 import { LockManager } from './lock-manager.js';
-import type { LockRequest } from './lock-queue.js';
 import type { HeldLock, LockCounts, LockList, RootState, WaitingLock } from './lock-report.js';
-import type { Lock } from './lock-table.js';
+import type { Lock, LockRequest } from './lock-table.js';
 import { RootLock, type RootRequest } from './root-lock.js';
 import { YieldNotices } from './yield-notices.js';
 

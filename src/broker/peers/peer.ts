@@ -1,8 +1,8 @@
 import { MASTER_ID } from '../../protocol/frames.js';
 import type { Session } from '../../protocol/session.js';
-import { RootView } from '../file/root-record.js';
 import type { PeerProcess } from '../ports.js';
 import type { Outbox } from './outbox.js';
+import { RootView } from './root-tracker.js';
 
 /**
  * Where a peer stands: `present`; `away`, its line is broken, and it may come back; `leaving`, it gets nothing more,

@@ -1,13 +1,9 @@
 /** Every metric of our own, once: docs/METRICS.md is held equal to this table by a test. */
 
-import {
-  type DatabaseCounters,
-  FRAME_KINDS,
-  type FrameTally,
-} from '../../broker/monitoring/database-counters.js';
-import type { DurationTally } from '../../broker/monitoring/duration-tally.js';
-import { INCIDENTS, type Incident } from '../../broker/monitoring/incidents.js';
-import type { DatabaseSummary } from '../../broker/monitoring/survey.js';
+import type { DatabaseSummary } from '../../broker/snapshot.js';
+import type { DurationTally } from '../../broker/stats/counters.js';
+import { type DatabaseCounters, FRAME_KINDS, type FrameTally } from '../../broker/stats/counters.js';
+import { INCIDENTS, type Incident } from '../../broker/stats/incidents.js';
 import { ERRORS } from '../../errors.js';
 
 /** All figures at one moment. */

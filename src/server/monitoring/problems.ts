@@ -1,7 +1,7 @@
 /** What is wrong with a database, in plain words: every rule, with when it holds and what to do. */
 
-import type { AlarmingIncident } from '../../broker/monitoring/incidents.js';
-import type { DatabaseReport, PeerReport } from '../../broker/monitoring/survey.js';
+import type { DatabaseReport, PeerReport } from '../../broker/snapshot.js';
+import type { AlarmingIncident } from '../../broker/stats/incidents.js';
 import type { Settings } from '../../options/settings.js';
 import { describeSpan } from './spans.js';
 

@@ -1,8 +1,8 @@
 import type { Broker } from '../../broker/broker.js';
+import type { TimelineEntry } from '../../broker/history.js';
 import type { HeldLock, RootState, WaitingLock } from '../../broker/locks/lock-report.js';
-import type { DatabaseReport, KeptMail, PeerReport, ReportedState } from '../../broker/monitoring/survey.js';
-import type { TimelineEntry } from '../../broker/monitoring/timeline.js';
 import type { Clock } from '../../broker/ports.js';
+import type { DatabaseReport, KeptMail, PeerReport, ReportedState } from '../../broker/snapshot.js';
 import { type Problem, type ProblemLimits, problemsOf } from './problems.js';
 
 /** How the server is, and all databases that whoever asks may see (docs/PROTOCOL.md, section 4). */

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { ClosingTime } from '../../../src/broker/masters/closing-time.js';
-import { OpenRequests } from '../../../src/broker/masters/requests.js';
+import { ClosingTime } from '../../../src/broker/drain.js';
 import { ByteBudget } from '../../../src/broker/memory.js';
 import type { Peer } from '../../../src/broker/peers/peer.js';
+import { OpenRequests } from '../../../src/broker/requests/request-table.js';
 
 test('who holds a lock is looked up once for all peers', () => {
   const peers = Array.from({ length: 100 }, (_, n) => {

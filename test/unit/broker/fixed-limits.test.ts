@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { RootRecord, RootView } from '../../../src/broker/file/root-record.js';
+import { AnnouncedKeys } from '../../../src/broker/file-metadata.js';
 import {
   LAST_SAFE_KEY_INDEX,
   MAX_EXPECTED_ECHOES,
   MAX_GONE_IDS,
   MAX_REPLAYED_KEYS,
 } from '../../../src/broker/limits.js';
-import { AnnouncedKeys } from '../../../src/broker/peers/presence.js';
+import { RootRecord, RootView } from '../../../src/broker/peers/root-tracker.js';
 import { encode } from '../../../src/protocol/frames.js';
 import { parseNotification } from '../../../src/protocol/messages.js';
 import { BrokerLab } from '../../support/broker-lab.js';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { Mailbox } from '../../../src/broker/masters/mailbox.js';
+import { AnnouncedKeys } from '../../../src/broker/file-metadata.js';
 import { ByteBudget } from '../../../src/broker/memory.js';
-import { AnnouncedKeys } from '../../../src/broker/peers/presence.js';
+import { Mailbox } from '../../../src/broker/requests/request-table.js';
 import { BrokerLab, WITHOUT_MASTER } from '../../support/broker-lab.js';
 
 const event = (bytes: number) => ({ type: 'event', data: 'x'.repeat(bytes) });

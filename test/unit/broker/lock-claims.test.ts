@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { LockClaims } from '../../../src/broker/locks/lock-claims.js';
-import type { ArrivalRequest } from '../../../src/broker/peers/entrance.js';
+import type { ArrivalRequest } from '../../../src/broker/peers/admission.js';
 import type { Outbox } from '../../../src/broker/peers/outbox.js';
 import { Peer } from '../../../src/broker/peers/peer.js';
 import { decode, encode } from '../../../src/protocol/frames.js';

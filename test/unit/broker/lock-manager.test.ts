@@ -1,8 +1,7 @@
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { LockManager } from '../../../src/broker/locks/lock-manager.js';
-import type { LockRequest } from '../../../src/broker/locks/lock-queue.js';
-import type { Lock } from '../../../src/broker/locks/lock-table.js';
+import type { Lock, LockRequest } from '../../../src/broker/locks/lock-table.js';
 import { MAX_ROOT_AGE_MS, RootLock, type RootRequest } from '../../../src/broker/locks/root-lock.js';
 import type { Peer } from '../../../src/broker/peers/peer.js';
 import { VirtualClock } from '../../support/virtual-clock.js';

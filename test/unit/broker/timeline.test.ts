@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { Timeline } from '../../../src/broker/history.js';
 import { MAX_TIMELINE_ENTRIES } from '../../../src/broker/limits.js';
-import { Timeline } from '../../../src/broker/monitoring/timeline.js';
 import { BrokerLab } from '../../support/broker-lab.js';
 
 describe('the time-line', () => {

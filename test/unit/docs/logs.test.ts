@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { INCIDENTS, Incidents } from '../../../src/broker/monitoring/incidents.js';
+import { INCIDENTS, Incidents } from '../../../src/broker/stats/incidents.js';
 import { filesBelow, read, tableRows, withoutMarks } from './markdown.js';
 
 const operations = read('docs/OPERATIONS.md');

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import packageJson from '../../../package.json' with { type: 'json' };
 import { MAX_MEASURED_DATABASES } from '../../../src/broker/limits.js';
-import { DURATION_BOUNDS_MS } from '../../../src/broker/monitoring/duration-tally.js';
+import { DURATION_BOUNDS_MS } from '../../../src/broker/stats/counters.js';
 import { METRICS } from '../../../src/server/monitoring/metric-table.js';
 import { Metrics } from '../../../src/server/monitoring/metrics.js';
 import { read, root, tableRows, withoutMarks } from './markdown.js';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { INCIDENTS } from '../../../src/broker/monitoring/incidents.js';
-import type { DatabaseReport, PeerReport } from '../../../src/broker/monitoring/survey.js';
+import type { DatabaseReport, PeerReport } from '../../../src/broker/snapshot.js';
+import { INCIDENTS } from '../../../src/broker/stats/incidents.js';
 import { plainName, problemsOf, RULES } from '../../../src/server/monitoring/problems.js';
 import { BrokerLab } from '../../support/broker-lab.js';
 

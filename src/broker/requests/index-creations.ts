@@ -1,8 +1,8 @@
 import { isIndexCreation, requestId } from '../../protocol/messages.js';
 import { INDEX_CREATION_MS, INDEX_NEWS_MS, type Limits } from '../limits.js';
-import { type Mail, Mailbox } from '../masters/mailbox.js';
 import type { ByteBudget } from '../memory.js';
 import type { Cancel, Clock } from '../ports.js';
+import { type Mail, Mailbox } from './request-table.js';
 
 /** What index creations ask of their database. */
 export interface IndexCreationsHost {

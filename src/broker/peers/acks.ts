@@ -1,5 +1,5 @@
 import { stable } from '../../protocol/session.js';
-import type { MasterSeat } from '../masters/master-seat.js';
+import type { MasterSeat } from '../mastership.js';
 import type { Cancel, Clock } from '../ports.js';
 import type { Peer } from './peer.js';
 

@@ -3,13 +3,20 @@
  * master that is absent, or has not opened its file yet.
  */
 
-import type { RefusalCode } from '../../errors.js';
-import { type Limits, MASTER_ANSWER_MS, MASTER_READY_MS, MASTER_TURN_MS } from '../limits.js';
-import type { ByteBudget } from '../memory.js';
-import { isPresent, type Peer } from '../peers/peer.js';
-import type { Cancel, Clock, Logger } from '../ports.js';
-import { type Mail, Mailbox } from './mailbox.js';
-import type { OpenRequest } from './requests.js';
+import type { RefusalCode } from '../errors.js';
+import { hasNotOpened } from '../protocol/session.js';
+import {
+  type Limits,
+  MASTER_ANSWER_MS,
+  MASTER_MISSING_WARNING_MS,
+  MASTER_READY_MS,
+  MASTER_TURN_MS,
+} from './limits.js';
+import type { ByteBudget } from './memory.js';
+import type { ArrivalRequest, Entrance } from './peers/admission.js';
+import { isPresent, type Peer } from './peers/peer.js';
+import type { Cancel, Clock, Logger } from './ports.js';
+import { type Mail, Mailbox, type OpenRequest } from './requests/request-table.js';
 
 /** What the seat asks of its database. */
 export interface MasterSeatHost {
@@ -271,5 +278,92 @@ export class MasterSeat {
   #endChallenge(): void {
     this.#challenge?.cancelTimeout();
     this.#challenge = undefined;
+  }
+}
+
+/** What a second master is made with. */
+export interface SecondMasterSettings {
+  /** The first one. */
+  readonly master: Peer;
+  readonly request: ArrivalRequest;
+  readonly entrance: Entrance;
+  /** Why the second one is refused, with the folder of the first; `undefined` if that is not known. */
+  describe(master: Peer): string | undefined;
+  /** Lets it in. @returns false if there is a master */
+  admit(): boolean;
+}
+
+/** A master at the door of a database that has one. */
+export function secondMaster({ master, request, entrance, ...settings }: SecondMasterSettings): Challenger {
+  const refuse = (code: RefusalCode): void =>
+    entrance.refuse(code, code === 'IPC_REFUSED_SECOND_MASTER' ? settings.describe(master) : undefined);
+  return {
+    address: request.address,
+    get waits() {
+      // A stock client waits for no answer for so long.
+      return hasNotOpened(request.client) || (request.client !== undefined && !master.isAccepted);
+    },
+    admit: () => {
+      if (!settings.admit()) refuse('IPC_REFUSED_SECOND_MASTER');
+    },
+    refuse,
+  };
+}
+
+/** What it works with. */
+export interface MasterAbsenceSettings {
+  readonly database: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly peers: ReadonlyMap<string, Peer>;
+  readonly seat: Pick<MasterSeat, 'master' | 'requestCount'>;
+}
+
+/** Warns that a database has workers and no master, whether they have asked for something yet or not; and says when that is over. */
+export class MasterAbsence {
+  readonly #settings: MasterAbsenceSettings;
+  #since = 0;
+  #cancel: Cancel | undefined;
+  #wasSaid = false;
+
+  constructor(settings: MasterAbsenceSettings) {
+    this.#settings = settings;
+  }
+
+  /** A worker or a master has come or gone. */
+  review(): void {
+    const { clock, peers, seat } = this.#settings;
+    if (seat.master !== undefined || peers.size === 0) {
+      this.stop();
+      if (this.#wasSaid && seat.master !== undefined) this.#sayOver();
+      this.#wasSaid = false;
+      return;
+    }
+    if (this.#wasSaid || this.#cancel !== undefined) return;
+    this.#since = clock.now();
+    this.#cancel = clock.schedule(MASTER_MISSING_WARNING_MS, () => this.#warn());
+  }
+
+  /** The server stops, or nobody is left. */
+  stop(): void {
+    this.#cancel?.();
+    this.#cancel = undefined;
+  }
+
+  #warn(): void {
+    const { database, logger, peers, seat } = this.#settings;
+    this.#cancel = undefined;
+    this.#wasSaid = true;
+    logger.warn(
+      { database, workers: peers.size, waiting: seat.requestCount },
+      'no master is connected, and the workers need one: start the process with role "master", with the same database name, host, port and token',
+    );
+  }
+
+  // As loud as what it ends: whoever has read that is to read this.
+  #sayOver(): void {
+    const { database, logger, clock } = this.#settings;
+    const seconds = Math.round((clock.now() - this.#since) / 1_000);
+    logger.warn({ database, seconds }, 'a master is connected: the workers go on');
   }
 }

@@ -10,22 +10,30 @@ import {
   parseMasterAnswer,
   parseMasterRequest,
 } from '../../protocol/messages.js';
-import { IndexCreations } from '../file/index-creations.js';
+import { ClosingTime } from '../drain.js';
+import type { FileNews } from '../file-metadata.js';
+import { type Limits, MAX_FAILED_AT_ONCE } from '../limits.js';
+import type { LockService } from '../locks/lock-service.js';
+import type { MasterSeat } from '../mastership.js';
+import type { ByteBudget } from '../memory.js';
+import type { Delivery } from '../peers/delivery.js';
 import type { Peer } from '../peers/peer.js';
-import { ClosingTime } from './closing-time.js';
-import type { MasterDeskSettings } from './desk-settings.js';
-import { type Mail, mailOf } from './mailbox.js';
-import { isProofId, MasterProof } from './master-proof.js';
-import { MissingMaster } from './missing-master.js';
+import type { Cancel, Clock, Logger } from '../ports.js';
+import type { DatabaseCounters } from '../stats/counters.js';
+import type { Incidents } from '../stats/incidents.js';
+import { isProofId, MasterProof } from '../succession.js';
+import { IndexCreations } from './index-creations.js';
 import { type RequestFailure, reasonFor } from './request-failures.js';
-import { RequestWindows } from './request-windows.js';
 import {
   answerFor,
+  type Mail,
+  mailOf,
   type OpenRequest,
   OpenRequests,
   type RequestCounts,
   type RequestPlace,
-} from './requests.js';
+  RequestWindows,
+} from './request-table.js';
 
 /** The desk of one database. */
 export class MasterDesk {
@@ -307,5 +315,88 @@ export class MasterDesk {
     incidents.record('answered-for-master', fields, 'the server answered for the master');
     delivery.send(asker, answerFor(request, reasonFor(failure, database)));
     this.#isClosed(open);
+  }
+}
+
+/** What the desk of a master works with. */
+export interface MasterDeskSettings {
+  readonly database: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly limits: Limits;
+  readonly kept: ByteBudget;
+  readonly incidents: Incidents;
+  readonly counters: DatabaseCounters;
+  readonly peers: ReadonlyMap<string, Peer>;
+  readonly seat: MasterSeat;
+  readonly delivery: Delivery;
+  readonly news: FileNews;
+  readonly locks: LockService;
+}
+
+/** A request that waits for a master. */
+export interface WaitingForMaster {
+  /** When it came, by the broker's clock. */
+  readonly since: number;
+  /** It has waited for as long as it may; it does not wait any more when this returns. */
+  fail(): void;
+}
+
+/** What it works with. */
+export interface MissingMasterSettings {
+  readonly clock: Clock;
+  readonly limits: Limits;
+  hasMaster(): boolean;
+  /** The request that has waited for longest; `undefined` if none waits. */
+  oldest(): WaitingForMaster | undefined;
+}
+
+/** Sees to it that nobody waits for ever for a master that is not connected [PROTOCOL-6.1]. */
+export class MissingMaster {
+  readonly #settings: MissingMasterSettings;
+  #lostAt: number;
+  #cancelTimeout: Cancel | undefined;
+
+  constructor(settings: MissingMasterSettings) {
+    this.#settings = settings;
+    this.#lostAt = settings.clock.now();
+  }
+
+  /** The master has gone: whatever waits has its full time from now on. */
+  lost(): void {
+    this.#lostAt = this.#settings.clock.now();
+    this.watch();
+  }
+
+  /** A master has come, or the server stops: requests wait, however long the master takes to settle. */
+  end(): void {
+    this.#cancelTimeout?.();
+    this.#cancelTimeout = undefined;
+  }
+
+  /** Requests may have been kept. */
+  watch(): void {
+    const { hasMaster, oldest, clock } = this.#settings;
+    if (this.#cancelTimeout !== undefined || hasMaster()) return;
+    const first = oldest();
+    if (first === undefined) return;
+    this.#cancelTimeout = clock.schedule(Math.max(this.#endOf(first) - clock.now(), 0), () => {
+      this.#cancelTimeout = undefined;
+      this.#failOverdue();
+      this.watch();
+    });
+  }
+
+  #endOf({ since }: WaitingForMaster): number {
+    return Math.max(since, this.#lostAt) + this.#settings.limits.masterTimeout;
+  }
+
+  #failOverdue(): void {
+    const { oldest, clock } = this.#settings;
+    for (let failed = 0; failed < MAX_FAILED_AT_ONCE; failed++) {
+      const first = oldest();
+      if (first === undefined || this.#endOf(first) > clock.now()) return;
+      first.fail();
+    }
   }
 }

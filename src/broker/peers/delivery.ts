@@ -1,9 +1,9 @@
-import type { Limits } from './limits.js';
-import type { MasterSeat } from './masters/master-seat.js';
-import type { ByteBudget } from './memory.js';
-import type { Incidents } from './monitoring/incidents.js';
-import type { Peer } from './peers/peer.js';
-import type { Logger } from './ports.js';
+import type { Limits } from '../limits.js';
+import type { MasterSeat } from '../mastership.js';
+import type { ByteBudget } from '../memory.js';
+import type { Logger } from '../ports.js';
+import type { Incidents } from '../stats/incidents.js';
+import type { Peer } from './peer.js';
 
 /** What a delivery works with. */
 export interface DeliverySettings {

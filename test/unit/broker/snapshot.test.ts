@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { MAX_LISTED_LOCKS, MAX_LISTED_PEERS } from '../../../src/broker/limits.js';
-import { DURATION_BOUNDS_MS, DurationTally } from '../../../src/broker/monitoring/duration-tally.js';
-import type { DatabaseReport } from '../../../src/broker/monitoring/survey.js';
+import type { DatabaseReport } from '../../../src/broker/snapshot.js';
+import { DURATION_BOUNDS_MS, DurationTally } from '../../../src/broker/stats/counters.js';
 import { BrokerLab, type ScriptedPeer } from '../../support/broker-lab.js';
 
 function reportOf(lab: BrokerLab): DatabaseReport {

@@ -1,15 +1,13 @@
-import { MAX_LISTED_LOCKS, MAX_LISTED_PEERS } from '../limits.js';
-import type { LockCounts, LockList } from '../locks/lock-report.js';
-import type { LockService } from '../locks/lock-service.js';
-import type { MasterDesk } from '../masters/master-desk.js';
-import type { MasterSeat } from '../masters/master-seat.js';
-import { infoOf, type PeerInfo } from '../peers/entrance.js';
-import { isPresent, type Peer } from '../peers/peer.js';
-import type { Clock } from '../ports.js';
-import type { DatabaseCounters } from './database-counters.js';
-import type { GuestBook } from './guest-book.js';
-import type { Alarm, History } from './history.js';
-import type { TimelineEntry } from './timeline.js';
+import type { Alarm, GuestBook, History, TimelineEntry } from './history.js';
+import { MAX_LISTED_LOCKS, MAX_LISTED_PEERS } from './limits.js';
+import type { LockCounts, LockList } from './locks/lock-report.js';
+import type { LockService } from './locks/lock-service.js';
+import type { MasterSeat } from './mastership.js';
+import { infoOf, type PeerInfo } from './peers/admission.js';
+import { isPresent, type Peer } from './peers/peer.js';
+import type { Clock } from './ports.js';
+import type { MasterDesk } from './requests/coordinator.js';
+import type { DatabaseCounters } from './stats/counters.js';
 
 /** Messages that are kept. */
 export interface KeptMail {

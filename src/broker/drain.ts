@@ -1,0 +1,254 @@
+import type { RefusalCode } from '../errors.js';
+import { hasNotOpened } from '../protocol/session.js';
+import type { LockService } from './locks/lock-service.js';
+import type { MasterSeat } from './mastership.js';
+import type { Stability } from './peers/acks.js';
+import { type ArrivalRequest, isSameSession } from './peers/admission.js';
+import { isPresent, isThere, type Peer } from './peers/peer.js';
+import type { Cancel, Clock, Logger } from './ports.js';
+import type { MasterDesk } from './requests/coordinator.js';
+import type { IndexCreations } from './requests/index-creations.js';
+import type { RequestFailure } from './requests/request-failures.js';
+import type { OpenRequest, OpenRequests, RequestWindows } from './requests/request-table.js';
+
+/** How often it is looked whether everybody is done, in milliseconds. */
+const LOOK_MS = 20;
+
+/** Milliseconds in which those who were told to come back must have ended their connections. */
+export const DISMISSAL_MS = 3_000;
+
+/** What draining works with. */
+export interface DrainingSettings {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Of every database that has peers. */
+  readonly dismissals: readonly Dismissal[];
+  /** Milliseconds in which those who are in the middle of something may finish it. */
+  readonly timeout: number;
+  /** Called once, when nobody is connected any more, or at {@link Draining.end}. */
+  done(): void;
+}
+
+/**
+ * Sends everybody to the next server, in this order: no transaction begins; those that have begun end; workers are told
+ * to come back; when their connections have ended, masters are.
+ */
+export class Draining {
+  readonly #settings: DrainingSettings;
+  readonly #since: number;
+  #cancel: Cancel | undefined;
+  #isOver = false;
+
+  constructor(settings: DrainingSettings) {
+    this.#settings = settings;
+    this.#since = settings.clock.now();
+  }
+
+  /** To be called once. */
+  begin(): void {
+    const { dismissals, logger, timeout } = this.#settings;
+    for (const dismissal of dismissals) dismissal.begin();
+    const fields = { databases: dismissals.length, busyWorkers: this.#busyWorkers, drainTimeout: timeout };
+    logger.info(fields, 'draining: nobody is let in, and no transaction begins');
+    this.#letFinish();
+  }
+
+  /** Waits for nobody any more. */
+  end(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#cancel?.();
+    this.#settings.done();
+  }
+
+  get #busyWorkers(): number {
+    return this.#settings.dismissals.reduce((count, { busyWorkers }) => count + busyWorkers, 0);
+  }
+
+  get #elapsed(): number {
+    return Math.round(this.#settings.clock.now() - this.#since);
+  }
+
+  #letFinish(): void {
+    const { logger, timeout } = this.#settings;
+    const busyWorkers = this.#busyWorkers;
+    if (busyWorkers > 0 && this.#elapsed < timeout) {
+      this.#later(() => this.#letFinish());
+      return;
+    }
+    if (busyWorkers > 0) {
+      const fields = { busyWorkers, drainTimeout: timeout };
+      logger.warn(fields, 'drainTimeout is over, and workers are in the middle of something');
+    }
+    this.#send('workers', () => this.#send('masters', () => this.#finish()));
+  }
+
+  #send(who: 'workers' | 'masters', next: () => void): void {
+    const sent = this.#settings.dismissals.flatMap((dismissal) =>
+      who === 'workers' ? dismissal.sendWorkers() : dismissal.sendMaster(),
+    );
+    this.#settings.logger.info(
+      { [who]: sent.length, afterMs: this.#elapsed },
+      `${who} were told to come back`,
+    );
+    this.#awaitEnd(sent, this.#settings.clock.now() + DISMISSAL_MS, next);
+  }
+
+  #awaitEnd(peers: readonly Peer[], deadline: number, next: () => void): void {
+    const isOver = peers.every(({ state }) => state === 'gone') || this.#settings.clock.now() >= deadline;
+    if (isOver) next();
+    else this.#later(() => this.#awaitEnd(peers, deadline, next));
+  }
+
+  #finish(): void {
+    this.#settings.logger.info({ afterMs: this.#elapsed }, 'drained');
+    this.end();
+  }
+
+  #later(act: () => void): void {
+    this.#cancel = this.#settings.clock.schedule(LOOK_MS, act);
+  }
+}
+
+/** What a dismissal works with. */
+export interface DismissalSettings {
+  readonly peers: ReadonlyMap<string, Peer>;
+  readonly desk: MasterDesk;
+  readonly stability: Stability;
+  readonly seat: Pick<MasterSeat, 'closeDoor'>;
+  /** Takes a peer out of the database; others are not told. */
+  remove(peer: Peer, cause: string): void;
+}
+
+/**
+ * How the peers of one database are sent to the next server (docs/PROTOCOL.md, section 11.5).
+ *
+ * They go as when the server stops: nobody hears that they are gone, and no lock is given back in their name. A client
+ * that has a session takes its locks along to the next server.
+ */
+export class Dismissal {
+  readonly #settings: DismissalSettings;
+
+  constructor(settings: DismissalSettings) {
+    this.#settings = settings;
+  }
+
+  /** From now on nobody is let in who waits at the door, and no transaction begins; those that hold a lock go on. */
+  begin(): void {
+    this.#settings.seat.closeDoor();
+    this.#settings.desk.closing.begin();
+  }
+
+  /**
+   * Why somebody at the door must not come in; `undefined` if he may, or if this server does not drain. Who is new is for
+   * the next server, and so is who was sent there; but not one whose line broke, who may be in the middle of something.
+   * Another master than the one that is there must not even come to the next server if it has old tables [PROTOCOL-9.2].
+   */
+  refusal(request: ArrivalRequest): RefusalCode | undefined {
+    const { peers, desk } = this.#settings;
+    if (!desk.closing.hasBegun) return undefined;
+    const peer = peers.get(request.peerId);
+    if (peer === undefined) return 'IPC_REFUSED_DRAINING';
+    if (isSameSession(peer, request)) return undefined;
+    if (!peer.isMaster) return undefined;
+    return hasNotOpened(request.client) ? 'IPC_REFUSED_DRAINING' : 'IPC_REFUSED_SECOND_MASTER';
+  }
+
+  /** How many workers are in the middle of something: they hold a lock, or are connected and the master owes an answer. */
+  get busyWorkers(): number {
+    const { peers, desk } = this.#settings;
+    return desk.closing.countBusy(peers.values());
+  }
+
+  /** Tells all workers to come back. @returns those that were connected: each ends its connection in a moment */
+  sendWorkers(): readonly Peer[] {
+    // What the master says from now on reaches no worker here. It must not be told that it arrived.
+    this.#settings.stability.stop();
+    this.#settings.desk.closing.answerWhatWaits();
+    return this.#send((peer) => !peer.isMaster);
+  }
+
+  /** Tells the master to come back. @returns it, if it was connected */
+  sendMaster(): readonly Peer[] {
+    this.#settings.desk.closing.giveRootBack();
+    return this.#send((peer) => peer.isMaster);
+  }
+
+  #send(isMeant: (peer: Peer) => boolean): readonly Peer[] {
+    const sent: Peer[] = [];
+    for (const peer of [...this.#settings.peers.values()]) {
+      if (!isMeant(peer) || !isThere(peer)) continue;
+      const wasPresent = peer.state === 'present';
+      this.#settings.remove(peer, 'told to come back to the next server');
+      peer.outbox.close('IPC_CLOSED_DRAINING');
+      if (wasPresent) sent.push(peer);
+    }
+    return sent;
+  }
+}
+
+/** What closing time works with. */
+export interface ClosingTimeSettings {
+  readonly requests: OpenRequests;
+  readonly windows: Pick<RequestWindows, 'takeRequestsOf'>;
+  readonly indexCreations: IndexCreations;
+  readonly locks: Pick<LockService, 'holders' | 'drain' | 'failBeforeDraining' | 'giveRootBack'>;
+  /** Answers a request with that failure. */
+  fail(open: OpenRequest, failure: RequestFailure): void;
+}
+
+/** The desk of one database before its server stops (docs/PROTOCOL.md, section 11.5): what was begun ends, and nothing begins. */
+export class ClosingTime {
+  readonly #settings: ClosingTimeSettings;
+  #hasBegun = false;
+
+  constructor(settings: ClosingTimeSettings) {
+    this.#settings = settings;
+  }
+
+  /** Whether transactions that hold no lock get none any more. */
+  get hasBegun(): boolean {
+    return this.#hasBegun;
+  }
+
+  /** The server drains. */
+  begin(): void {
+    this.#hasBegun = true;
+    this.#settings.locks.drain();
+  }
+
+  /**
+   * How many of these are workers in the middle of something: they hold a lock, also while they are away, or are connected
+   * and the master owes them an answer. What is owed to one that is away, it asks the next server for.
+   */
+  countBusy(peers: Iterable<Peer>): number {
+    const { requests, locks } = this.#settings;
+    const holders = new Set(locks.holders);
+    let count = 0;
+    for (const peer of peers) {
+      if (holders.has(peer) || (!peer.isMaster && isPresent(peer) && requests.isPassedFor(peer))) count++;
+    }
+    return count;
+  }
+
+  /** The workers go: those that cannot ask the next server again get an answer to what no master has of them. */
+  answerWhatWaits(): void {
+    const { requests, windows, indexCreations, locks, fail } = this.#settings;
+    const waiting = [...requests.all()].filter(
+      ({ isPassed, asker }) =>
+        !isPassed && asker.state === 'present' && asker.session?.can('resume') !== true,
+    );
+    for (const asker of new Set(waiting.map((open) => open.asker))) {
+      // First of all: who is answered makes room for what waits behind it.
+      windows.takeRequestsOf(asker);
+      indexCreations.discardRequestsOf(asker.id);
+    }
+    for (const open of waiting) fail(open, 'IPC_REQUEST_DRAINING');
+    locks.failBeforeDraining();
+  }
+
+  /** The workers were sent away: the master is to have its file for itself. */
+  giveRootBack(): void {
+    this.#settings.locks.giveRootBack();
+  }
+}

@@ -1,0 +1,297 @@
+import type { ClosureCode } from '../../errors.js';
+import { connected } from '../../protocol/frames.js';
+import { helloFrom } from '../file-metadata.js';
+import {
+  FAREWELL_MS,
+  FIRST_PROCESS_CHECK_MS,
+  type Limits,
+  MAX_GONE_IDS,
+  PROCESS_CHECK_MS,
+} from '../limits.js';
+import type { LockService } from '../locks/lock-service.js';
+import type { MasterSeat } from '../mastership.js';
+import type { Cancel, Clock } from '../ports.js';
+import type { Incidents } from '../stats/incidents.js';
+import type { Delivery } from './delivery.js';
+import type { Peer } from './peer.js';
+
+/** Why a worker must not come back for which not everything could be kept. */
+const NO_ROOM = 'there was no room to keep all that was said to it';
+
+/** What absences ask of their database. */
+export interface AbsencesHost {
+  /** A worker has no line any more, and is waited for. */
+  left(worker: Peer, cause: string): void;
+  /** A worker is gone for good. */
+  depart(worker: Peer, cause: string): void;
+  /** A worker is gone for good, outside of a call of a visitor. */
+  stayedAway(worker: Peer, cause: string): void;
+}
+
+/** What absences work with. */
+export interface AbsencesSettings {
+  readonly database: string;
+  readonly clock: Clock;
+  readonly limits: Limits;
+  readonly incidents: Incidents;
+  readonly locks: Pick<LockService, 'isHolder'>;
+  readonly goneIds: GoneIds;
+}
+
+/**
+ * Workers whose line broke, and who may come back (docs/PROTOCOL.md, section 13).
+ *
+ * A stock client cannot tell what of its last messages arrived, and asks for nothing again. So it must not go on if
+ * that matters: if it held a lock (giving it back may have been lost), or if an answer may have reached it, or may not
+ * (a second one would end it, and none would let it wait for ever). It is refused then, ends, and is started afresh.
+ *
+ * A client that has a session knows what arrived, and asks again for the rest: it comes back as it went, and a master
+ * of that kind is waited for like a worker.
+ */
+export class Absences {
+  readonly #settings: AbsencesSettings;
+  readonly #host: AbsencesHost;
+  readonly #grace = new Map<Peer, Cancel>();
+
+  constructor(settings: AbsencesSettings, host: AbsencesHost) {
+    this.#settings = settings;
+    this.#host = host;
+  }
+
+  /** The line of a worker that is present broke; with `code`, it is ended here. */
+  begin(worker: Peer, cause: string, code: ClosureCode | undefined): void {
+    const { clock, limits, locks } = this.#settings;
+    // What still comes on the old line is not heard: its order against the new one is not known.
+    worker.line++;
+    if (code !== undefined) worker.outbox.closeLine(code);
+    const isAllKept = worker.outbox.detach();
+    if (limits.reconnectGrace === 0) {
+      worker.outbox.discard();
+      this.#host.depart(worker, cause);
+      return;
+    }
+    if (!isAllKept) worker.returnProblem = NO_ROOM;
+    else if (worker.session?.can('resume') === true) worker.returnProblem = undefined;
+    else if (worker.isMaster)
+      worker.returnProblem ??= 'a stock master believes in locks that others may have by now';
+    else if (locks.isHolder(worker)) worker.returnProblem ??= 'it held a lock when its line broke';
+    else if (worker.outbox.hasAnswerInDoubt) {
+      worker.returnProblem ??= 'an answer to it was under way when its line broke';
+    }
+    if (worker.returnProblem !== undefined) worker.outbox.discard();
+    const cancelGrace = clock.schedule(limits.reconnectGrace, () =>
+      this.#isGone(worker, 'did not come back'),
+    );
+    const cancelWatch = this.#watch(worker);
+    this.#grace.set(worker, () => {
+      cancelGrace();
+      cancelWatch();
+    });
+    this.#host.left(worker, cause);
+  }
+
+  /** A worker that is away is at the door. @returns whether it may come in as it is */
+  mayReturn(worker: Peer, address: string): boolean {
+    if (worker.returnProblem === undefined) return true;
+    const { database, incidents } = this.#settings;
+    const fields = { database, peer: worker.id, address, why: worker.returnProblem };
+    incidents.record('unsafe-return', fields, 'refused a worker that came back: it must be started afresh');
+    return false;
+  }
+
+  /**
+   * Too much is kept for a worker that is away: it must not come back. Its locks are its own all the same, until it must
+   * have noticed that its line is broken: it may be writing.
+   */
+  dropMail(worker: Peer): void {
+    const { database, incidents, limits } = this.#settings;
+    incidents.record(
+      'mail-dropped',
+      { database, peer: worker.id, maxMailPerPeer: limits.maxMailPerPeer },
+      'no room to keep more messages for a worker that is away; it must be started afresh',
+    );
+    worker.outbox.discard();
+    worker.returnProblem = NO_ROOM;
+  }
+
+  /** Looks whether the process of a worker that is away has ended: then there is nothing to wait for. */
+  #watch(worker: Peer): Cancel {
+    const { clock } = this.#settings;
+    let cancel: Cancel = () => undefined;
+    const look = (): void => {
+      if (worker.process?.hasEnded() === true) this.#isGone(worker, 'its process has ended');
+      else cancel = clock.schedule(PROCESS_CHECK_MS, look);
+    };
+    // Its connection ends a moment before the process has.
+    if (worker.process !== undefined) cancel = clock.schedule(FIRST_PROCESS_CHECK_MS, look);
+    return () => cancel();
+  }
+
+  #isGone(worker: Peer, cause: string): void {
+    if (!worker.isMaster) this.#settings.goneIds.add(worker.id);
+    this.#host.stayedAway(worker, cause);
+  }
+
+  /** The worker is back, or gone. */
+  end(worker: Peer): void {
+    this.#grace.get(worker)?.();
+    this.#grace.delete(worker);
+  }
+
+  /** Nobody is waited for any more. */
+  close(): void {
+    for (const cancel of this.#grace.values()) cancel();
+    this.#grace.clear();
+  }
+}
+
+/** The ids of workers that said goodbye. A process that did so must not come back under the same id [PROTOCOL-2.7]. */
+export class GoneIds {
+  readonly #ids = new Set<string>();
+
+  /** Remembers an id; the oldest is forgotten when there are too many. */
+  add(id: string): void {
+    this.#ids.add(id);
+    if (this.#ids.size <= MAX_GONE_IDS) return;
+    for (const oldest of this.#ids) {
+      this.#ids.delete(oldest);
+      return;
+    }
+  }
+
+  has(id: string): boolean {
+    return this.#ids.has(id);
+  }
+}
+
+/** What a heartbeat asks of its database. */
+export interface HeartbeatHost {
+  /** A peer answered nothing for `heartbeatTimeout`. */
+  silent(peer: Peer): void;
+  /** A beat is over. */
+  beaten(): void;
+}
+
+/**
+ * Finds peers whose line is dead though nobody said so (docs/PROTOCOL.md, section 13): who was silent since the last
+ * beat is asked for a pong, which every WebSocket client gives by itself.
+ *
+ * Beats are counted, not milliseconds: a server that was itself stopped for a while must not blame its peers.
+ */
+export class Heartbeat {
+  readonly #clock: Clock;
+  readonly #limits: Limits;
+  readonly #peers: ReadonlyMap<string, Peer>;
+  readonly #host: HeartbeatHost;
+  #cancelNext: Cancel | undefined;
+
+  constructor(clock: Clock, limits: Limits, peers: ReadonlyMap<string, Peer>, host: HeartbeatHost) {
+    this.#clock = clock;
+    this.#limits = limits;
+    this.#peers = peers;
+    this.#host = host;
+  }
+
+  /** Beats from now on. */
+  start(): void {
+    this.#cancelNext ??= this.#clock.schedule(this.#limits.heartbeatInterval, () => {
+      this.#cancelNext = undefined;
+      this.#beat();
+    });
+  }
+
+  /** Beats no more. */
+  stop(): void {
+    this.#cancelNext?.();
+    this.#cancelNext = undefined;
+  }
+
+  #beat(): void {
+    const { heartbeatInterval, heartbeatTimeout } = this.#limits;
+    for (const peer of [...this.#peers.values()]) {
+      if (peer.state !== 'present') continue;
+      peer.silentBeats = peer.wasHeard ? 0 : peer.silentBeats + 1;
+      peer.wasHeard = false;
+      if (peer.silentBeats * heartbeatInterval >= heartbeatTimeout) this.#host.silent(peer);
+      // One that is not pinged for what it has read is so here: how long its way is, somebody may want to know.
+      else if (peer.silentBeats > 0 || !peer.outbox.isTracked) peer.outbox.ping(peer.nextToken());
+    }
+    this.#host.beaten();
+    if (this.#peers.size > 0) this.start();
+  }
+}
+
+/**
+ * Ends the connections of masters that said goodbye, but not before they have answered what was passed on to them
+ * earlier [PROTOCOL-9.5].
+ *
+ * A stock client that reads a close frame sends nothing any more, and it answers requests some turns after it has read
+ * them: a close frame right behind a request swallows the answer, and a worker waits for ever. The answer to a ping
+ * shows that the requests before it were read, and the close frame comes a round trip later.
+ */
+export class Farewells {
+  readonly #clock: Clock;
+  readonly #open = new Map<Peer, { readonly token: number; readonly cancelTimeout: Cancel }>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** A master said goodbye; nothing more is sent to it. */
+  begin(master: Peer): void {
+    const token = master.nextToken();
+    const cancelTimeout = this.#clock.schedule(FAREWELL_MS, () => {
+      this.#end(master);
+      // Whatever it says when it wakes up, it says to a cluster that may have another master.
+      master.state = 'gone';
+    });
+    this.#open.set(master, { token, cancelTimeout });
+    master.outbox.ping(token);
+  }
+
+  /** The peer answered the ping with that token. */
+  acknowledge(peer: Peer, token: number): void {
+    const farewell = this.#open.get(peer);
+    if (farewell !== undefined && token >= farewell.token) this.#end(peer);
+  }
+
+  /** The peer's connection has ended by itself. */
+  left(peer: Peer): void {
+    this.#open.get(peer)?.cancelTimeout();
+    this.#open.delete(peer);
+  }
+
+  /** Ends them all now. */
+  close(): void {
+    for (const peer of [...this.#open.keys()]) this.#end(peer);
+  }
+
+  #end(peer: Peer): void {
+    this.left(peer);
+    peer.outbox.close('IPC_CLOSED_GOODBYE');
+  }
+}
+
+/** What it takes to introduce somebody. */
+export interface Circle {
+  readonly peers: ReadonlyMap<string, Peer>;
+  readonly seat: MasterSeat;
+  readonly delivery: Delivery;
+}
+
+/** Brings a newcomer and everybody else together [PROTOCOL-8.1]. */
+export function introduce(newcomer: Peer, { peers, seat, delivery }: Circle): void {
+  const arrival = connected(newcomer.id);
+  const hello = helloFrom(newcomer.id);
+  // A master that settles hears of nobody yet; all are introduced to it when it gets its mail.
+  const held = seat.isHeld ? seat.master : undefined;
+  const settling = newcomer.isMaster ? newcomer : held;
+  for (const other of peers.values()) {
+    if (other === newcomer) continue;
+    if (other !== settling) {
+      delivery.send(other, arrival);
+      delivery.send(other, hello);
+    }
+    if (newcomer !== settling) delivery.send(newcomer, helloFrom(other.id));
+  }
+}

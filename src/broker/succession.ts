@@ -1,0 +1,337 @@
+import type { ClosureCode } from '../errors.js';
+import { disconnected, encode, MASTER_ID, SERVER_ID } from '../protocol/frames.js';
+import type { MasterAnswer } from '../protocol/messages.js';
+import type { ClientAnnouncement } from '../protocol/session.js';
+import { type FileNews, helloFrom } from './file-metadata.js';
+import {
+  FORMER_MASTER_MS,
+  MASTER_PROOF_MS,
+  MASTER_SECOND_REPLAY_MS,
+  MAX_GONE_IDS,
+  OLD_MASTER_RETURN_MS,
+} from './limits.js';
+import type { LockService } from './locks/lock-service.js';
+import type { MasterSeat } from './mastership.js';
+import type { Delivery } from './peers/delivery.js';
+import type { Peer } from './peers/peer.js';
+import type { Cancel, Clock } from './ports.js';
+import type { MasterDesk } from './requests/coordinator.js';
+import type { Mail } from './requests/request-table.js';
+import type { Incidents } from './stats/incidents.js';
+
+/** What the succession works with. */
+export interface SuccessionSettings {
+  readonly database: string;
+  readonly clock: Clock;
+  readonly incidents: Incidents;
+  readonly peers: ReadonlyMap<string, Peer>;
+  readonly seat: MasterSeat;
+  readonly delivery: Delivery;
+  readonly news: FileNews;
+  readonly desk: MasterDesk;
+  readonly locks: Pick<LockService, 'masterCame'>;
+  /** Ends the connection of a master. */
+  dismiss(master: Peer, cause: string, code: ClosureCode): void;
+}
+
+/** One master after another (docs/PROTOCOL.md, section 9): the last one is over before the next one begins. */
+export class Succession {
+  readonly #settings: SuccessionSettings;
+  /** Has left, and may still answer what it was asked. */
+  #former: Peer | undefined;
+  #cancelSecondReplay: Cancel | undefined;
+  /** Workers that went while there was no master: one that comes back may know them. */
+  readonly #departed = new Set<string>();
+  /** While set, the master that comes next is one that was told to end. */
+  #cancelOldMaster: Cancel | undefined;
+  #cancelForgetting: Cancel | undefined;
+  /** The master that takes part; when it is known to be a new process; and whether it has had the time to open its file. */
+  #master: Peer | undefined;
+  #proven: Peer | undefined;
+  #hasSettled = false;
+  /** Whether a master has left this database already. */
+  #hasBegun = false;
+
+  constructor(settings: SuccessionSettings) {
+    this.#settings = settings;
+  }
+
+  /** The master is no longer part of the database. */
+  masterLeft(master: Peer): void {
+    if (!master.isAccepted) {
+      // It has opened no file, and nobody has heard of it: others are not after its time.
+      this.#settings.seat.vacate();
+      this.#settings.desk.masterNeverServed();
+      return;
+    }
+    this.#hasBegun = true;
+    this.#cancelSecondReplay?.();
+    this.formerEnded();
+    this.#former = master;
+    this.#settings.seat.vacate();
+    this.#settings.desk.masterLeft();
+  }
+
+  /** A worker is no longer part of the database. A master that is there is told like all others. */
+  workerLeft({ id }: Peer): void {
+    const { seat } = this.#settings;
+    if (seat.master === undefined && this.#departed.size < MAX_GONE_IDS) this.#departed.add(id);
+  }
+
+  /** The connection of that peer is over. */
+  connectionEnded(peer: Peer): void {
+    if (peer === this.#former) this.formerEnded();
+  }
+
+  /** What the last master still says is of an old time: it must not grant locks beside its successor. */
+  formerEnded(): void {
+    if (this.#former === undefined) return;
+    this.#former.state = 'gone';
+    this.#former = undefined;
+    this.#settings.desk.masterEnded();
+  }
+
+  /**
+   * Whether the master at the door is of an old time: it was told to end (this is asked once), or it says that it was
+   * here before, and others have followed it [PROTOCOL-14.5].
+   */
+  refuses(client: ClientAnnouncement | undefined): boolean {
+    if (client?.received !== undefined && this.#hasBegun) return true;
+    if (this.#cancelOldMaster === undefined) return false;
+    this.#forgetOldMaster();
+    return true;
+  }
+
+  /**
+   * A master takes part. If it is a new process [PROTOCOL-9.7], it is asked for the root lock at once, before its file is open:
+   * workers may hold locks from before.
+   */
+  masterCame(master: Peer): void {
+    const { desk, locks } = this.#settings;
+    if (this.#master === master) return;
+    this.#master = master;
+    this.#proven = undefined;
+    this.#hasSettled = false;
+    desk.prove(master, (verdict) => {
+      if (verdict === 'old') {
+        this.sendAway(master);
+        return;
+      }
+      this.#proven = master;
+      locks.masterCame(master);
+      if (this.#hasSettled) this.#settings.seat.open(master);
+    });
+  }
+
+  /** A master has had time to open its file. It gets its mail if it is a new process. */
+  settled(master: Peer): void {
+    this.formerEnded();
+    this.#hasSettled = true;
+    if (this.#proven === master) this.#settings.seat.open(master);
+  }
+
+  /** Gives a master that has opened its file what it missed, then what waited for it [PROTOCOL-9.3]. */
+  release(master: Peer, mail: readonly Mail[]): void {
+    const { peers, delivery, news, desk, clock } = this.#settings;
+    for (const id of this.#departed) delivery.sendOwed(master, disconnected(id));
+    this.#departed.clear();
+    for (const other of peers.values()) {
+      if (other !== master) delivery.sendOwed(master, helloFrom(other.id));
+    }
+    news.bringUpToDate(master);
+    desk.release(master, mail);
+    this.#cancelSecondReplay = clock.schedule(MASTER_SECOND_REPLAY_MS, () => news.repeatKeys(master));
+  }
+
+  /** Nobody is left. Calls `forget` when no master can come back any more that knows locks of those who are gone. */
+  allHaveGone(forget: () => void): void {
+    const { desk, clock } = this.#settings;
+    if (!desk.isInDoubt) {
+      forget();
+      return;
+    }
+    this.#cancelForgetting ??= clock.schedule(OLD_MASTER_RETURN_MS, () => {
+      this.#cancelForgetting = undefined;
+      forget();
+    });
+  }
+
+  /** The server stops. */
+  stop(): void {
+    this.#cancelForgetting?.();
+    this.#cancelSecondReplay?.();
+    this.#forgetOldMaster();
+  }
+
+  /** A master came back that is the last one still, or has locks of a server that is gone. */
+  sendAway(master: Peer): void {
+    const { database, clock, incidents, dismiss } = this.#settings;
+    incidents.record(
+      'old-master',
+      { database, address: master.address },
+      'sent a master away that came back with old locks: it must be started afresh',
+    );
+    this.#forgetOldMaster();
+    this.#cancelOldMaster = clock.schedule(OLD_MASTER_RETURN_MS, () => this.#forgetOldMaster());
+    dismiss(master, 'it came back with old locks', 'IPC_CLOSED_OLD_MASTER');
+    this.formerEnded();
+  }
+
+  #forgetOldMaster(): void {
+    this.#cancelOldMaster?.();
+    this.#cancelOldMaster = undefined;
+  }
+}
+
+/** The number of the first lock that a master gives. */
+const FIRST_ID = 1;
+
+/**
+ * How many masters in a row are sent away as old ones. A new process that takes locks of its own as it starts may seem to
+ * be one; sooner or later it must be trusted.
+ */
+const MAX_MASTERS_SENT_AWAY = 2;
+
+/** What the proof came to: a `new` process, or the `old` one that came back. */
+export type ProofVerdict = 'new' | 'old';
+
+/** What a master is asked. */
+export interface ProofQuestion {
+  /** The transaction of the server that held a lock at the last master; `undefined` if none did. */
+  readonly tid: string | undefined;
+  /** The highest number of a lock that the last master gave the server; `undefined` if it cannot be that one. */
+  readonly highestId: number | undefined;
+}
+
+/** Is called once. */
+export type Conclude = (verdict: ProofVerdict) => void;
+
+const PROOF_ID = `${SERVER_ID}proof`;
+
+/** Whether that is the id of such a question, or of what follows it. */
+export function isProofId(id: string): boolean {
+  return id.startsWith(PROOF_ID);
+}
+
+/**
+ * Finds out whether a master is a new process [PROTOCOL-9.7].
+ *
+ * A process whose line broke and that comes back still has the locks that it gave, and the ids that it gave them. So
+ * it is asked for one read lock, for a transaction that held one. A new process grants it at once, under a low number;
+ * an old one counts on from the highest that was seen, refuses, or does not answer, since somebody holds a lock there. One
+ * that has not read the question yet, since it is stopped or busy, says nothing by its silence.
+ */
+export class MasterProof {
+  readonly #clock: Clock;
+  readonly #delivery: Delivery;
+  #questions = 0;
+  #highestId = 0;
+  #conclude: Conclude | undefined;
+  #master: Peer | undefined;
+  /** Who is asked, and the ping behind the question. */
+  #asked: { readonly master: Peer; readonly pingToken: number } | undefined;
+  #cancelTimeout: Cancel | undefined;
+  /** Whether the last question has no answer: whoever it was put to may have granted a lock that nobody gives back. */
+  #isUnanswered = false;
+  /** How many masters in a row were found to be old ones. */
+  #sentAway = 0;
+  /** The highest numbers of masters that were replaced and may come back, and until when. */
+  #formers: { readonly highestId: number; readonly until: number }[] = [];
+
+  constructor(clock: Clock, delivery: Delivery) {
+    this.#clock = clock;
+    this.#delivery = delivery;
+  }
+
+  /** Whether so many were sent away that the next one is to be trusted. */
+  get isDispensable(): boolean {
+    return this.#sentAway >= MAX_MASTERS_SENT_AWAY;
+  }
+
+  /**
+   * A master takes over from one that may still be there, with locks that are not known.
+   *
+   * @param highestId the highest number of a lock that is known of the former one
+   */
+  replaced(highestId: number): void {
+    this.#formers.push({ highestId, until: this.#clock.now() + FORMER_MASTER_MS });
+  }
+
+  /** Whether one of those before the last may come back. */
+  get mayFormerReturn(): boolean {
+    return this.#returning.length > 0;
+  }
+
+  /** The highest numbers of those before the last that may come back. */
+  get #returning(): readonly number[] {
+    const now = this.#clock.now();
+    this.#formers = this.#formers.filter(({ until }) => until > now);
+    return this.#formers.map(({ highestId }) => highestId);
+  }
+
+  /** The master is taken for a new one. */
+  masterStays(): void {
+    this.#sentAway = 0;
+  }
+
+  /** Asks. */
+  begin(master: Peer, { tid, highestId }: ProofQuestion, conclude: Conclude): void {
+    this.cancel();
+    const id = `${PROOF_ID}${++this.#questions}`;
+    const known = this.#returning.concat(highestId ?? []);
+    this.#highestId = this.#isUnanswered ? FIRST_ID : Math.max(Math.min(...known), FIRST_ID);
+    this.#isUnanswered = true;
+    this.#conclude = conclude;
+    this.#master = master;
+    const pingToken = master.nextToken();
+    this.#asked = { master, pingToken };
+    const data = {
+      path: '',
+      tid: tid ?? id,
+      write: false,
+      comment: 'acebase-ipc-server: is this a new master?',
+    };
+    const message = { type: 'lock-request', id, from: SERVER_ID, to: MASTER_ID, data };
+    this.#delivery.send(master, encode(JSON.stringify(message)));
+    master.outbox.ping(pingToken);
+  }
+
+  /** That peer has read everything that was sent before its ping with that token. */
+  acknowledge(peer: Peer, token: number): void {
+    if (this.#asked?.master !== peer || token < this.#asked.pingToken) return;
+    this.#asked = undefined;
+    this.#cancelTimeout = this.#clock.schedule(MASTER_PROOF_MS, () => this.#end('old'));
+  }
+
+  /** The master answered one of these questions. */
+  answered({ id, lock }: MasterAnswer): void {
+    if (this.#conclude === undefined || id !== `${PROOF_ID}${this.#questions}`) return;
+    this.#isUnanswered = false;
+    if (lock === undefined) {
+      this.#end('old');
+      return;
+    }
+    if (this.#master !== undefined) this.#giveBack(this.#master, lock.id);
+    this.#end(lock.id > this.#highestId ? 'old' : 'new');
+  }
+
+  /** The master is gone: nothing is concluded. */
+  cancel(): void {
+    this.#cancelTimeout?.();
+    this.#asked = undefined;
+    this.#conclude = undefined;
+  }
+
+  #end(verdict: ProofVerdict): void {
+    const conclude = this.#conclude;
+    this.cancel();
+    if (verdict === 'old') this.#sentAway += 1;
+    conclude?.(verdict);
+  }
+
+  #giveBack(master: Peer, lockId: number): void {
+    const id = `${PROOF_ID}unlock`;
+    const message = { type: 'unlock-request', id, from: SERVER_ID, to: MASTER_ID, data: { id: lockId } };
+    this.#delivery.send(master, encode(JSON.stringify(message)));
+  }
+}
