@@ -18,6 +18,12 @@ export class BenchProcess<Message extends { readonly kind: string }> {
     this.#ended.catch(() => undefined);
   }
 
+  /** Its process id. */
+  get pid(): number {
+    if (this.#child.pid === undefined) throw new Error('it was not started');
+    return this.#child.pid;
+  }
+
   /** The next message of that kind. Rejects if the process ends before. */
   next<Kind extends Message['kind']>(kind: Kind): Promise<Extract<Message, { kind: Kind }>> {
     const message = new Promise<Extract<Message, { kind: Kind }>>((resolve) => {

@@ -1,24 +1,40 @@
-/** `npm run bench -- acebase`: A1 to A3, real AceBase processes that write, read, and do both. */
+/** `npm run bench -- acebase`: A1 to A4, real AceBase processes that write, read, and do both. */
 
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Scale } from '../measures.js';
 import { startServer } from '../servers/started-server.js';
-import { type Figure, figureOf } from '../statistics.js';
+import { type Figure, figureOf, percentile } from '../statistics.js';
 import { markdownTable, shown } from '../table.js';
 import type { TargetsOrder } from '../targets.js';
-import { Cluster, type ClusterSettings } from './cluster.js';
+import { Cluster, type ClusterSettings, type Work } from './cluster.js';
 
 /** Ways for AceBase processes to share a database. */
 const WAYS = ['stock client', 'our client', "ipc: 'socket'", 'no IPC'] as const;
 type Way = (typeof WAYS)[number];
 
-/** Operations each second: all workers write, all read, and one writes while the others read. */
-type Rates<T> = Readonly<Record<'writes' | 'reads' | 'mixedWrites' | 'mixedReads', T>>;
+/** What is measured of each way, with its unit. Records and keys are there before. */
+const ROWS = {
+  writes: 'A1 one at a time each, writes/s',
+  writeP50: '… p50, ms',
+  writeP99: '… p99, ms',
+  writeCpu: '… CPU of the worker for a write, ms',
+  allCpu: '… CPU of all processes for a write, ms',
+  manyWrites: 'A1 eight at a time each, writes/s',
+  manyP99: '… p99, ms',
+  manyCpu: '… CPU of all processes for a write, ms',
+  reads: 'A2 reads/s, 200 records',
+  mixedWrites: 'A3 one writes, writes/s',
+  mixedReads: 'A3 two read meanwhile, reads/s',
+  loneWrites: 'A4 one worker, one at a time, writes/s',
+  loneManyWrites: 'A4 one worker, eight at a time, writes/s',
+} as const satisfies Record<string, string>;
+type Row = keyof typeof ROWS;
 
-/** What one way came to, all workers together. */
-export interface WayResult extends Rates<Figure> {
+/** What one way came to. */
+export interface WayResult {
   readonly way: Way;
+  readonly figures: Readonly<Partial<Record<Row, Figure>>>;
 }
 
 /** All ways. */
@@ -29,7 +45,7 @@ export interface AceBaseReport {
 }
 
 const WORKERS = 3;
-const NOTHING = { writes: Number.NaN, reads: Number.NaN };
+const STREAMS = 8;
 const RUN_MS: Readonly<Record<Scale, number>> = { full: 5_000, quick: 2_000, smoke: 100 };
 const ROUNDS: Readonly<Record<Scale, number>> = { full: 3, quick: 2, smoke: 1 };
 const clientPath = fileURLToPath(new URL('../../dist/client.cjs', import.meta.url));
@@ -39,51 +55,90 @@ export async function measureAceBase({ scale, say }: TargetsOrder): Promise<AceB
   const hasClient = existsSync(clientPath);
   if (!hasClient) say('acebase-ipc-server/client is not in dist: its column is left out');
   const ways = WAYS.filter((way) => way !== 'our client' || hasClient);
-  const samples = new Map(ways.map((way) => [way, [] as Rates<number>[]]));
+  const samples = new Map(ways.map((way) => [way, new Map<Row, number[]>()]));
   for (let round = 0; round < ROUNDS[scale]; round++) {
     for (const [way, ofWay] of samples) {
-      const sample = await takeSample(way, RUN_MS[scale]);
-      ofWay.push(sample);
-      const { writes, reads, mixedWrites, mixedReads } = sample;
-      const both = `${shown(mixedWrites)} writes/s and ${shown(mixedReads)} reads/s at one time`;
-      say(`${way}: ${shown(writes)} writes/s, ${shown(reads)} reads/s; ${both}`);
+      const sample = {
+        ...(await fewAtATime(way, RUN_MS[scale])),
+        ...(await manyAtATime(way, RUN_MS[scale])),
+      };
+      for (const row of Object.keys(sample) as Row[]) {
+        ofWay.set(row, [...(ofWay.get(row) ?? []), sample[row] ?? Number.NaN]);
+      }
+      say(
+        `${way}: ${shown(sample.writes)} writes/s, eight at a time ${shown(sample.manyWrites)}, ${shown(sample.reads)} reads/s`,
+      );
     }
   }
-  const results = [...samples].map(([way, ofWay]) => {
-    const figure = (rate: keyof Rates<number>): Figure => figureOf(ofWay.map((sample) => sample[rate]));
-    return {
-      way,
-      writes: figure('writes'),
-      reads: figure('reads'),
-      mixedWrites: figure('mixedWrites'),
-      mixedReads: figure('mixedReads'),
-    };
-  });
+  const results = [...samples].map(([way, ofWay]) => ({
+    way,
+    figures: Object.fromEntries([...ofWay].map(([row, values]) => [row, figureOf(values)])),
+  }));
   return { results, hasClient };
 }
 
-/** One cluster of its own: records to read, then writes, then reads, then both. */
-async function takeSample(way: Way, milliseconds: number): Promise<Rates<number>> {
+type Sample = Partial<Record<Row, number>>;
+
+/** A cluster with 600 records to write. */
+function fewAtATime(way: Way, milliseconds: number): Promise<Sample & Record<'writes' | 'reads', number>> {
+  return withCluster(way, async (cluster) => {
+    const isAlone = way === 'no IPC';
+    // One process alone does the work of all three.
+    const streams = isAlone ? WORKERS : 1;
+    await cluster.fill(streams);
+    await cluster.work({ what: 'write', milliseconds: milliseconds / 4, streams });
+    const writes = await cluster.work({ what: 'write', milliseconds, streams });
+    const lone = await cluster.work({ what: 'write', milliseconds, streams: 1 }, 1);
+    await cluster.work({ what: 'read', milliseconds: milliseconds / 4, streams });
+    const reads = await cluster.work({ what: 'read', milliseconds, streams });
+    const mixed = isAlone ? undefined : await cluster.mixedWork(milliseconds);
+    return {
+      writes: writes.rate,
+      ...percentilesOf(writes),
+      writeCpu: writes.ownCpu,
+      allCpu: writes.allCpu,
+      reads: reads.rate,
+      loneWrites: lone.rate,
+      ...(mixed === undefined ? {} : { mixedWrites: mixed.writes.rate, mixedReads: mixed.reads.rate }),
+    };
+  });
+}
+
+/** A cluster with 4,800 records to write. */
+function manyAtATime(way: Way, milliseconds: number): Promise<Sample & Record<'manyWrites', number>> {
+  return withCluster(way, async (cluster) => {
+    const streams = way === 'no IPC' ? WORKERS * STREAMS : STREAMS;
+    await cluster.fill(streams);
+    await cluster.work({ what: 'write', milliseconds: milliseconds / 4, streams });
+    const writes = await cluster.work({ what: 'write', milliseconds, streams });
+    const lone = await cluster.work({ what: 'write', milliseconds, streams: STREAMS }, 1);
+    return {
+      manyWrites: writes.rate,
+      manyP99: percentile(writes.durations, 99),
+      manyCpu: writes.allCpu,
+      loneManyWrites: lone.rate,
+    };
+  });
+}
+
+function percentilesOf({ durations }: Work): Record<'writeP50' | 'writeP99', number> {
+  return { writeP50: percentile(durations, 50), writeP99: percentile(durations, 99) };
+}
+
+/** A cluster of its own, and a server. Without IPC there can be only one process. */
+async function withCluster<T>(way: Way, measure: (cluster: Cluster) => Promise<T>): Promise<T> {
   const usesServer = way === 'stock client' || way === 'our client';
   const server = usesServer ? await startServer('ours') : undefined;
-  // Without IPC there can be only one process: it does the work of all three.
   const isAlone = way === 'no IPC';
   const settings: ClusterSettings = {
     workers: isAlone ? 1 : WORKERS,
-    ipc: server?.port ?? (isAlone ? undefined : 'socket'),
+    ipc: server ?? (isAlone ? undefined : 'socket'),
     client: way === 'our client' ? clientPath : undefined,
   };
   try {
     const cluster = await Cluster.start(settings);
     try {
-      const streams = isAlone ? WORKERS : 1;
-      await cluster.fill();
-      await cluster.rate({ what: 'write', milliseconds: milliseconds / 4, streams });
-      const writes = await cluster.rate({ what: 'write', milliseconds, streams });
-      await cluster.rate({ what: 'read', milliseconds: milliseconds / 4, streams });
-      const reads = await cluster.rate({ what: 'read', milliseconds, streams });
-      const mixed = isAlone ? NOTHING : await cluster.mixedRates(milliseconds);
-      return { writes, reads, mixedWrites: mixed.writes, mixedReads: mixed.reads };
+      return await measure(cluster);
     } finally {
       await cluster.end();
     }
@@ -94,22 +149,14 @@ async function takeSample(way: Way, milliseconds: number): Promise<Rates<number>
 
 /** As text. */
 export function aceBaseText({ results, hasClient }: AceBaseReport): string {
-  const row = (name: string, pick: (result: WayResult) => Figure): string[] => [
-    name,
-    ...results.map((result) => {
-      const { median, lowest, highest } = pick(result);
-      if (Number.isNaN(median)) return shown(median);
-      return `${shown(median)} (${shown(lowest)}–${shown(highest)})`;
+  const rows = (Object.keys(ROWS) as Row[]).map((row) => [
+    ROWS[row],
+    ...results.map(({ figures }) => {
+      const figure = figures[row];
+      if (figure === undefined || Number.isNaN(figure.median)) return shown(Number.NaN);
+      return `${shown(figure.median)} (${shown(figure.lowest)}–${shown(figure.highest)})`;
     }),
-  ];
-  const table = markdownTable(
-    ['three workers, separate master', ...results.map(({ way }) => way)],
-    [
-      row('A1 mixed writes/s', ({ writes }) => writes),
-      row('A2 reads/s, 200 records', ({ reads }) => reads),
-      row('A3 one writes, writes/s', ({ mixedWrites }) => mixedWrites),
-      row('A3 two read meanwhile, reads/s', ({ mixedReads }) => mixedReads),
-    ],
-  );
+  ]);
+  const table = markdownTable(['three workers, separate master', ...results.map(({ way }) => way)], rows);
   return hasClient ? table : `${table}\n\nacebase-ipc-server/client is not in dist: its column is left out.`;
 }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { BenchProcess } from '../bench-process.js';
+import { cpuTimeOf } from './cpu-time.js';
 
 /** What a member is told at its start. */
 export interface MemberOptions {
@@ -20,7 +21,9 @@ export interface MemberOptions {
 
 /** What a member is to do: for how long, and how much of it at one time. */
 export interface Order {
+  /** `fill` makes the records of one writer, and those that all read. */
   readonly what: 'fill' | 'write' | 'read';
+  /** Not for `fill`. */
   readonly milliseconds: number;
   readonly streams: number;
 }
@@ -28,7 +31,23 @@ export interface Order {
 /** From a member to who started it. */
 export type FromMember =
   | { readonly kind: 'ready' }
-  | { readonly kind: 'done'; readonly count: number; readonly seconds: number };
+  | {
+      readonly kind: 'done';
+      readonly seconds: number;
+      /** How long each operation took, in milliseconds. */
+      readonly durations: readonly number[];
+    };
+
+/** What several members did. */
+export interface Work {
+  /** Operations each second, all together. */
+  readonly rate: number;
+  /** How long each took, in milliseconds. */
+  readonly durations: readonly number[];
+  /** Milliseconds of processor time for each operation: of those who did it, and of all processes. */
+  readonly ownCpu: number;
+  readonly allCpu: number;
+}
 
 const memberPath = fileURLToPath(new URL('member.cjs', import.meta.url));
 
@@ -36,8 +55,8 @@ const memberPath = fileURLToPath(new URL('member.cjs', import.meta.url));
 export interface ClusterSettings {
   /** Members that work. */
   readonly workers: number;
-  /** The port of our server, or AceBase's own way, or nothing. */
-  readonly ipc: number | 'socket' | undefined;
+  /** Our server, or AceBase's own way, or nothing. */
+  readonly ipc: { readonly port: number; readonly pid: number } | 'socket' | undefined;
   readonly client: string | undefined;
 }
 
@@ -45,6 +64,7 @@ export interface ClusterSettings {
 export class Cluster {
   readonly #directory: string;
   readonly #members: BenchProcess<FromMember>[] = [];
+  readonly #pids: number[] = [];
   #workers: readonly BenchProcess<FromMember>[] = [];
 
   private constructor(directory: string) {
@@ -54,9 +74,11 @@ export class Cluster {
   /** Starts it: the master first, if there is one, then the workers. */
   static async start(settings: ClusterSettings): Promise<Cluster> {
     const cluster = new Cluster(await mkdtemp(join(tmpdir(), 'acebase-bench-')));
+    const { ipc } = settings;
+    if (typeof ipc === 'object') cluster.#pids.push(ipc.pid);
     try {
       // With sockets, the first one that comes is the master.
-      if (settings.ipc !== undefined) await cluster.#add(settings, 'master');
+      if (ipc !== undefined) await cluster.#add(settings, 'master');
       for (let count = 0; count < settings.workers; count++) await cluster.#add(settings, 'worker');
       cluster.#workers = cluster.#members.slice(-settings.workers);
       return cluster;
@@ -66,23 +88,22 @@ export class Cluster {
     }
   }
 
-  /** Lets the first worker write the records that are read later. */
-  async fill(): Promise<void> {
-    const [first] = this.#workers;
-    if (first !== undefined) await ask(first, { what: 'fill', milliseconds: 0, streams: 1 });
+  /** Makes all records, one worker after the other: what is measured then makes no new keys. */
+  async fill(streams: number): Promise<void> {
+    for (const worker of this.#workers) await ask(worker, { what: 'fill', milliseconds: 0, streams });
   }
 
-  /** Lets all workers do something. @returns how often they did it, each second, all together */
-  rate(order: Order): Promise<number> {
-    return rateOf(this.#workers, order);
+  /** Lets the first `workers` do something, or all. */
+  work(order: Order, workers = this.#workers.length): Promise<Work> {
+    return this.#work(this.#workers.slice(0, workers), order);
   }
 
-  /** Lets the first worker write while all others read. @returns how often, each second, the readers all together */
-  async mixedRates(milliseconds: number): Promise<{ readonly writes: number; readonly reads: number }> {
+  /** Lets the first worker write while all others read. */
+  async mixedWork(milliseconds: number): Promise<{ readonly writes: Work; readonly reads: Work }> {
     const order = { milliseconds, streams: 1 };
     const [writes, reads] = await Promise.all([
-      rateOf(this.#workers.slice(0, 1), { what: 'write', ...order }),
-      rateOf(this.#workers.slice(1), { what: 'read', ...order }),
+      this.#work(this.#workers.slice(0, 1), { what: 'write', ...order }),
+      this.#work(this.#workers.slice(1), { what: 'read', ...order }),
     ]);
     return { writes, reads };
   }
@@ -93,12 +114,28 @@ export class Cluster {
     await rm(this.#directory, { recursive: true, force: true });
   }
 
+  async #work(workers: readonly BenchProcess<FromMember>[], order: Order): Promise<Work> {
+    const own = workers.map(({ pid }) => pid);
+    const [ownBefore, allBefore] = [cpuTimesOf(own), cpuTimesOf(this.#pids)];
+    const results = await Promise.all(workers.map((worker) => ask(worker, order)));
+    const [ownAfter, allAfter] = [cpuTimesOf(own), cpuTimesOf(this.#pids)];
+    const durations = results.flatMap((result) => result.durations);
+    return {
+      rate: results.reduce((total, result) => total + result.durations.length / result.seconds, 0),
+      durations,
+      ownCpu: (ownAfter - ownBefore) / durations.length,
+      allCpu: (allAfter - allBefore) / durations.length,
+    };
+  }
+
   async #add({ ipc, client }: ClusterSettings, role: 'master' | 'worker'): Promise<void> {
     const options: MemberOptions = {
       member: this.#members.length,
       database: 'bench',
       path: this.#directory,
-      ...(ipc === undefined ? {} : { ipc: ipc === 'socket' ? ipc : { host: '127.0.0.1', port: ipc, role } }),
+      ...(ipc === undefined
+        ? {}
+        : { ipc: ipc === 'socket' ? ipc : { host: '127.0.0.1', port: ipc.port, role } }),
       ...(client === undefined ? {} : { client }),
     };
     // Stock clients print every message; nobody reads that here.
@@ -107,13 +144,13 @@ export class Cluster {
     });
     const member = new BenchProcess<FromMember>(`AceBase ${role}`, child);
     this.#members.push(member);
+    this.#pids.push(member.pid);
     await member.next('ready');
   }
 }
 
-async function rateOf(workers: readonly BenchProcess<FromMember>[], order: Order): Promise<number> {
-  const results = await Promise.all(workers.map((worker) => ask(worker, order)));
-  return results.reduce((total, { count, seconds }) => total + count / seconds, 0);
+function cpuTimesOf(pids: readonly number[]): number {
+  return pids.reduce((total, pid) => total + cpuTimeOf(pid), 0);
 }
 
 async function ask(

@@ -25,35 +25,45 @@ database.ready(() => process.send?.({ kind: 'ready' }));
 /** @param {import('./cluster.ts').Order} order */
 async function obey({ what, milliseconds, streams }) {
   const begin = performance.now();
-  const act = { fill, write, read }[what];
-  let count = 0;
+  /** @type {number[]} */
+  const durations = [];
   const stream = async (/** @type {number} */ number) => {
-    for (let index = 0; performance.now() - begin < milliseconds; index++, count++) await act(number, index);
+    let last = performance.now();
+    for (let index = 0; last - begin < milliseconds; index++) {
+      await (what === 'read' ? read(index) : write(number, index));
+      const now = performance.now();
+      durations.push(now - last);
+      last = now;
+    }
   };
-  if (what === 'fill') await fill();
+  if (what === 'fill') await fill(streams);
   else await Promise.all(Array.from({ length: streams }, (_, number) => stream(number)));
-  process.send?.({ kind: 'done', count, seconds: (performance.now() - begin) / 1000 });
+  process.send?.({ kind: 'done', durations, seconds: (performance.now() - begin) / 1000 });
 }
 
-/** Writes the records that are read later. */
-async function fill() {
-  const records = Object.fromEntries(
-    Array.from({ length: RECORDS }, (_, index) => [`r${index}`, record(index)]),
-  );
-  await database.ref('records').set(records);
+/** Makes the records that are read later, and those that this member will write. @param {number} streams */
+async function fill(streams) {
+  /** @type {Record<string, object>} */
+  const records = {};
+  for (let index = 0; index < RECORDS; index++) {
+    records[`r${index}`] = record(index);
+    for (let stream = 0; stream < streams; stream++)
+      records[nameOf(stream, index)] = { ...record(index), changed: 0 };
+  }
+  await database.ref('records').update(records);
 }
 
 /**
- * Mostly new values, some changes, some transactions, each worker on records of its own.
+ * Half sets, a quarter updates, a quarter transactions, each worker on records of its own, which are there before.
  *
  * @param {number} stream @param {number} index
  */
 async function write(stream, index) {
-  const ref = database.ref(`records/w${options.member}_${stream}_${index % RECORDS}`);
+  const ref = database.ref(`records/${nameOf(stream, index)}`);
   switch (index % 4) {
     case 0:
     case 1:
-      await ref.set(record(index));
+      await ref.set({ ...record(index), changed: index });
       break;
     case 2:
       await ref.update({ changed: index, name: `name ${index}` });
@@ -63,10 +73,15 @@ async function write(stream, index) {
   }
 }
 
-/** @param {number} _stream @param {number} index */
-async function read(_stream, index) {
+/** @param {number} index */
+async function read(index) {
   const snapshot = await database.ref(`records/r${(index * 7 + options.member) % RECORDS}`).get();
   if (snapshot.val()?.name === undefined) throw new Error('a record is not there');
+}
+
+/** @param {number} stream @param {number} index */
+function nameOf(stream, index) {
+  return `w${options.member}_${stream}_${index % RECORDS}`;
 }
 
 /** @param {number} index */

@@ -15,10 +15,13 @@ export async function startNatsServer(): Promise<StartedServer> {
   const child = spawn('nats-server', ['--addr', '127.0.0.1', '--port', String(port)], { stdio: 'ignore' });
   const endWithUs = (): void => void child.kill('SIGKILL');
   process.once('exit', endWithUs);
+  if (child.pid === undefined) throw new Error('nats-server was not started');
+  const { pid } = child;
   const ended = once(child, 'exit').then(() => process.off('exit', endWithUs));
   await listening(port, Date.now() + 10_000);
   return {
     port,
+    pid,
     costs: async () => undefined,
     async end() {
       child.kill('SIGKILL');

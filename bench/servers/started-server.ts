@@ -28,6 +28,7 @@ export type FromHost =
 /** A server that runs in a process of its own, ready to be measured. */
 export interface StartedServer {
   readonly port: number;
+  readonly pid: number;
   /** What it has cost so far; `undefined` if it cannot tell. */
   costs(): Promise<Costs | undefined>;
   /** Ends it. */
@@ -53,6 +54,7 @@ export async function startServer(
   const { port } = await host.next('port');
   return {
     port,
+    pid: host.pid,
     async costs() {
       const answer = host.next('costs');
       host.tell('costs');
