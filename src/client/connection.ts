@@ -60,6 +60,8 @@ export class Connection {
   #socket: WebSocket | undefined;
   #output: HeldOutput | undefined;
   #isOpen = false;
+  /** Whether the server has said its welcome on this line. At the door it answers pings, whatever became of the session. */
+  #isWelcome = false;
   #isEnded = false;
   #waitMs = FIRST_WAIT_MS;
   #cancelWait: Cancel | undefined;
@@ -107,10 +109,12 @@ export class Connection {
     this.#socket?.send(text);
   }
 
-  /** The line works as it should: the next failure is the first one again. */
+  /** The server goes on with this process: pongs count from now on, and the next failure is the first one again. */
   proved(): void {
+    this.#isWelcome = true;
     this.#mayBeGivenUp = false;
     this.#waitMs = FIRST_WAIT_MS;
+    this.#askForStep();
   }
 
   /** Calls once, when everything was heard that the server had said by now, be it on this line or on one after it. */
@@ -185,16 +189,16 @@ export class Connection {
 
   #opened(): void {
     this.#isOpen = true;
+    this.#isWelcome = false;
     this.#silentBeats = 0;
     this.#heardAt = this.#tools.clock.now();
     this.#isProved = false;
     this.#proof = undefined;
     this.#watch();
-    this.#askForStep();
   }
 
   #askForStep(): void {
-    const ping = this.#isOpen ? this.#steps.nextPing() : undefined;
+    const ping = this.#isOpen && this.#isWelcome ? this.#steps.nextPing() : undefined;
     if (ping !== undefined) this.#socket?.ping(ping);
   }
 

@@ -206,7 +206,14 @@ describe('with our client', () => {
       await master.set('a', 1);
       const worker = isInFull ? cluster.worker({ client: true }) : undefined;
       await worker?.ready();
-      await whileStopped(master, () => cluster.restartServer());
+      await whileStopped(master, async () => {
+        await cluster.restartServer();
+        // Then the master is asked at the door which folder it has, before it is welcome.
+        const id = await worker?.ready();
+        await cluster.server.line(
+          (it) => id === undefined || (it['msg'] === 'peer connected' && it['peer'] === id),
+        );
+      });
       await master.untilComplains(/cannot go on with this process\. .* supervisor/);
       await cluster.server.line((it) => it['cause'] === 'said goodbye');
       const fresh = cluster.master({ client: true });

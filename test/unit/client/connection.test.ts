@@ -111,6 +111,7 @@ describe('a connection', () => {
   it('knows by a pong that it has heard all that was said before, on the next line if this one breaks', () => {
     const { clock, told, connection, last } = lab();
     last().emit('open');
+    connection.proved();
     connection.inStep(() => told.push('in step'));
     last().emit('pong', Buffer.from(''));
     last().emit('close', 1006, Buffer.from(''));
@@ -118,6 +119,7 @@ describe('a connection', () => {
     const [ping] = [...last().pings];
     expect(ping).toBeUndefined();
     last().emit('open');
+    connection.proved();
     last().emit('message', Buffer.from('said meanwhile'), false);
     for (const data of last().pings) last().emit('pong', Buffer.from(data ?? ''));
     for (const data of last().pings) last().emit('pong', Buffer.from(data ?? ''));
@@ -127,6 +129,7 @@ describe('a connection', () => {
   it('calls everybody who waits for that, and takes nobody for another', () => {
     const { told, connection, last } = lab();
     last().emit('open');
+    connection.proved();
     connection.inStep(() => told.push('first'));
     connection.inStep(() => told.push('second'));
     last().emit('pong', Buffer.from(last().pings[0] ?? ''));
@@ -158,6 +161,7 @@ describe('a connection of a process that was stopped', () => {
   const stopped = () => {
     const scene = lab();
     scene.last().emit('open');
+    scene.connection.proved();
     scene.clock.stop(13_000);
     return scene;
   };
@@ -179,6 +183,17 @@ describe('a connection of a process that was stopped', () => {
     expect(connection.mayBeGivenUp).toBe(true);
     connection.proved();
     expect(connection.mayBeGivenUp).toBe(false);
+  });
+
+  it('may have been, if another server answers its pings at the door, before it has said whether it goes on with this process', () => {
+    const { connection, last, clock } = stopped();
+    last().emit('close', 1006, Buffer.from(''));
+    clock.advance(60);
+    last().emit('open');
+    last().emit('message', Buffer.from('identify:{}'), false);
+    for (const data of last().pings) last().emit('pong', Buffer.from(data ?? ''));
+    expect(connection.mayBeGivenUp).toBe(true);
+    expect(connection.isInTouch).toBe(false);
   });
 
   it('was not, if the server still answers', () => {
@@ -203,6 +218,7 @@ describe('a connection is in touch', () => {
   const open = () => {
     const scene = lab();
     scene.last().emit('open');
+    scene.connection.proved();
     const hear = (text: string) => scene.last().emit('message', Buffer.from(text), false);
     const answerPing = () => scene.last().emit('pong', Buffer.from(scene.last().pings.at(-1) ?? ''));
     return { ...scene, hear, answerPing };
