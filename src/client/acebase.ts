@@ -1,22 +1,6 @@
 /** What this client sees of AceBase's insides: the members that it uses, as they are from acebase 1.18.0 on. */
 
-/** A message between two AceBase processes (docs/PROTOCOL.md, section 5). */
-export interface Message {
-  readonly type: string;
-  readonly from: string;
-  readonly to?: string | undefined;
-  readonly id?: string;
-  readonly ok?: boolean;
-  readonly reason?: string;
-  readonly path?: string;
-  readonly event?: string;
-  readonly data?: unknown;
-  /** PROTOCOL.md, section 15. */
-  readonly can?: readonly string[];
-  readonly nr?: readonly [session: string, number: number];
-  readonly encoded?: unknown;
-  readonly counted?: boolean;
-}
+import type { IPCLock, IPCPeer, LockDetails, RootAddress, Subscription } from './core/host.js';
 
 /** What AceBase logs with. */
 export interface AceBaseLogger {
@@ -24,51 +8,6 @@ export interface AceBaseLogger {
   verbose?(...words: unknown[]): void;
   warn(...words: unknown[]): void;
   error(...words: unknown[]): void;
-}
-
-/** What a lock is asked for with. */
-export interface LockDetails {
-  readonly path: string;
-  readonly tid: string | number;
-  readonly write: boolean;
-  readonly comment?: string;
-}
-
-/** A lock, as AceBase's storage uses it. */
-export interface IPCLock {
-  readonly id: number;
-  readonly tid: string | number;
-  path: string;
-  readonly forWriting: boolean;
-  state: string;
-  expires: number;
-  readonly comment: string;
-  release(comment?: string): Promise<void>;
-  moveToParent(): Promise<IPCLock>;
-}
-
-/** An entry of AceBase's list of its locks. */
-export interface LockInfo {
-  tid: string | number;
-  granted: boolean;
-  readonly request: LockDetails;
-  lock: IPCLock | null;
-}
-
-/** Who waits for an answer. */
-export interface OpenRequest {
-  resolve(result: unknown): void;
-  reject(error: Error): void;
-  readonly request: Message;
-}
-
-/** A subscription, of this process or of another one. */
-export interface Subscription {
-  readonly path: string;
-  readonly event: string;
-  readonly callback: unknown;
-  /** The peer that has it, where it is another one's. */
-  readonly for?: string;
 }
 
 /** An index, and its file. */
@@ -113,13 +52,6 @@ export interface Storage {
   once(event: 'ready', callback: () => void): unknown;
 }
 
-/** Where the root record is. */
-export interface RootAddress {
-  readonly path: string;
-  readonly pageNr: number;
-  readonly recordNr: number | string;
-}
-
 /** What a user gives as `storage.ipc`. */
 export interface IPCConfig {
   readonly dbname: string;
@@ -143,29 +75,17 @@ export interface TlsOptions {
 }
 
 /** AceBase's remote peer. */
-export interface RemoteIPCPeer {
-  id: string;
+export interface RemoteIPCPeer extends IPCPeer {
   readonly dbname: string;
-  readonly masterPeerId: string;
-  readonly isMaster: boolean;
   config: IPCConfig;
   readonly storage: Storage;
   readonly version: string;
-  readonly peers: { readonly id: string }[];
   readonly ourSubscriptions: Subscription[];
   readonly remoteSubscriptions: Subscription[];
-  readonly _exiting: boolean;
-  readonly _locks: LockInfo[];
-  readonly _requests: Map<string, OpenRequest>;
   connect(options?: unknown): Promise<void>;
-  sendMessage(message: Message): void;
-  handleMessage(message: Message): unknown;
   lock(details: LockDetails): Promise<IPCLock>;
-  request(request: Message): Promise<unknown>;
   sendRequest(data: unknown): Promise<unknown>;
   addPeer(id: string, sendReply?: boolean): void;
-  removePeer(id: string, ignoreUnknown?: boolean): void;
-  cancelRemoteSubscription(peerId: string, details: { path: string; event: string }): void;
   exit(code?: number): Promise<void>;
   emit(event: string, ...data: unknown[]): void;
 }

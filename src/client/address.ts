@@ -3,8 +3,8 @@
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import type { IPCConfig, TlsOptions } from './acebase.js';
-import type { Target } from './connection.js';
-import { parseRefusal } from './refusals.js';
+import { parseRefusal } from './core/refusals.js';
+import type { Target } from './web-socket-line.js';
 
 /** How the token is shown: in a header, where logs do not have it; to servers that know no other way, in the URL; or not. */
 export type TokenPlace = 'header' | 'url' | 'nowhere';

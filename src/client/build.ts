@@ -1,7 +1,8 @@
 /** What this client knows of one acebase that a process has, wherever it was found. */
 
-import type { IPCLock, LockDetails, RemoteIPCPeer } from './acebase.js';
-import type { ValueClasses } from './codec.js';
+import type { RemoteIPCPeer } from './acebase.js';
+import type { ValueClasses } from './core/codec.js';
+import type { IPCLock, LockDetails } from './core/host.js';
 import type { EarlyMethods } from './early-operations.js';
 import type { FileMethods } from './file-writes.js';
 import type { IndexFileMethods, ReadIndexFile } from './index-files.js';

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { IPCError } from '../errors.js';
 import { findPackage, type InstalledPackage, packageAround } from '../platform/packages.js';
 import type { Build, RemotePeerMethods } from './build.js';
-import type { ValueClasses } from './codec.js';
+import type { ValueClasses } from './core/codec.js';
 import type { EarlyMethods } from './early-operations.js';
 import type { FileMethods } from './file-writes.js';
 import type { IndexFileMethods, ReadIndexFile } from './index-files.js';

@@ -1,5 +1,5 @@
-import type { Acceptance } from './acceptance.js';
 import type { RemoteIPCPeer } from './acebase.js';
+import type { Acceptance } from './core/acceptance.js';
 
 /** A database of AceBase, as far as it waits until its file is open. */
 interface Database {

@@ -1,17 +1,7 @@
 /** Why an attempt to connect failed, in words that help. */
 
-import type { Clock } from '../broker/ports.js';
-
-/** An attempt to connect that failed, and that is repeated. */
-export interface Failure {
-  /** The message of the error, or how the line ended. */
-  readonly reason: string;
-  /** The code of the error, such as `ECONNREFUSED`, or of the server's refusal; empty if it has none. */
-  readonly code: string;
-}
-
-/** The code of a failure that is an answer, but not one of an IPC server of this package. */
-export const FOREIGN_ANSWER = 'FOREIGN_ANSWER';
+import type { Clock, Failure } from './core/ports.js';
+import { FOREIGN_ANSWER } from './core/refusals.js';
 
 /** Milliseconds after which a failure that lasts is told again. */
 export const REMINDER_MS = 60_000;

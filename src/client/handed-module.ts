@@ -6,7 +6,7 @@
 import { IPCError } from '../errors.js';
 import type { Index, RemoteIPCPeer, Storage } from './acebase.js';
 import type { Build, IndexClass, RemotePeerMethods } from './build.js';
-import type { ValueClasses } from './codec.js';
+import type { ValueClasses } from './core/codec.js';
 import type { EarlyMethods } from './early-operations.js';
 import type { ReadIndexFile } from './index-files.js';
 

@@ -1,6 +1,7 @@
 import type { Cancel } from '../broker/ports.js';
 import { systemClock } from '../platform/clock.js';
-import type { LockDetails, Message, RemoteIPCPeer } from './acebase.js';
+import type { RemoteIPCPeer } from './acebase.js';
+import type { LockDetails, Message } from './core/host.js';
 
 /** Milliseconds after a new index was told of until writers begin: all have heard of it. */
 const NEWS_MS = 200;

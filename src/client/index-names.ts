@@ -1,5 +1,6 @@
 import { basename } from 'node:path';
-import type { Message, Storage } from './acebase.js';
+import type { Storage } from './acebase.js';
+import type { Message } from './core/host.js';
 
 /**
  * A message with the path of an index file as this process spells it. Others may have the folder under another path: a

@@ -7,7 +7,9 @@ import { type IPCConfig, loggerOf, type RemoteIPCPeer, type Storage } from './ac
 import type { Build, IndexClass } from './build.js';
 import { buildsIn, findBuilds, missingIn } from './builds.js';
 import { closeDataBeforeLog } from './closing.js';
+import type { Client } from './core/client.js';
 import { failEarlyOperations } from './early-operations.js';
+import { clientOf } from './endpoint.js';
 import { closeAfterWrites } from './file-writes.js';
 import {
   buildOf,
@@ -22,7 +24,6 @@ import { checkRole, portOf, soundConfig } from './ipc-settings.js';
 import { closeAllAfterWrites, holdAllFiles, writeAllInOrder } from './node-files.js';
 import { HeldFiles } from './opening.js';
 import { repairQueryCaches } from './query-caches.js';
-import { RemotePeer } from './remote-peer.js';
 import type { RepairName } from './repairs.js';
 import { watchForUnpatchedCopies } from './unpatched-copies.js';
 import { writeInOrder } from './write-order.js';
@@ -114,7 +115,7 @@ export function uninstall(): void {
 }
 
 /** The peers that have this client. */
-const peers = new WeakMap<RemoteIPCPeer, RemotePeer>();
+const peers = new WeakMap<RemoteIPCPeer, Client>();
 
 /** Whether a repair is on. */
 type Switches = (repair: RepairName) => boolean;
@@ -155,7 +156,7 @@ function patch(build: Build, installation: Installation): () => void {
     complete();
     const { type = 'data' } = this.storage.settings;
     if (type === 'data') data = this.storage;
-    const peer = new RemotePeer(this, {
+    const peer = clientOf(this, {
       classes: build.classes,
       WebSocket,
       client: `${packageJson.name}/${packageJson.version}`,
@@ -167,7 +168,7 @@ function patch(build: Build, installation: Installation): () => void {
       onStatus: (status) => installation.options.onStatus?.(status),
     });
     peers.set(this, peer);
-    if (this.isMaster) peer.file = heldFiles.hold(this.storage, peer.acceptance.accepted());
+    if (this.isMaster) peer.heldFile = heldFiles.hold(this.storage, peer.acceptance.accepted());
     if (has('closing')) closeDataBeforeLog(this.storage);
     if (build.indexClass === undefined) whenIndexIsThere(this.storage, repairIndexes);
     return peer.connect();
@@ -230,7 +231,7 @@ function patchFiles(files: Build['files'], held: HeldFiles, isOn: () => boolean)
 }
 
 function repairsOfIndexes({ methods, readFromFile }: IndexClass, has: Switches): (() => void)[] {
-  const peerOf = ({ ipc }: Storage): RemotePeer | undefined => peers.get(ipc);
+  const peerOf = ({ ipc }: Storage): Client | undefined => peers.get(ipc);
   const isReader = (storage: Storage): boolean =>
     has('index-files') && peerOf(storage) !== undefined && !storage.ipc.isMaster;
   const changed = (storage: Storage, file: string): void => {

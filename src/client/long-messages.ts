@@ -1,21 +1,13 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { IPCConfig } from './acebase.js';
 import { type Ask, HttpRefusal, overHttp } from './address.js';
+import type { LongWay, Outcome } from './core/ports.js';
 
 /** Milliseconds after which a server that had no memory for a message is asked again, or one that could not be reached. */
 const AGAIN_MS = 500;
 
 /** Milliseconds for which a server keeps a message to be fetched [PROTOCOL-4.3]. */
 const KEPT_MS = 60_000;
-
-/**
- * What became of a message: `taken`, the server counts it as a frame; `refused`, it does not; `unknown`, it may or may not,
- * and says so when the client connects again.
- */
-export type Outcome =
-  | { readonly kind: 'taken' }
-  | { readonly kind: 'refused'; readonly reason: string }
-  | { readonly kind: 'unknown'; readonly reason: string };
 
 /** What it works with. */
 export interface LongMessagesSettings {
@@ -27,7 +19,7 @@ export interface LongMessagesSettings {
 }
 
 /** Messages that are too long for the WebSocket (docs/PROTOCOL.md, sections 4.2 and 4.3). Nothing here throws. */
-export class LongMessages {
+export class LongMessages implements LongWay {
   readonly #settings: LongMessagesSettings;
 
   constructor(settings: LongMessagesSettings) {

@@ -14,14 +14,13 @@ export const systemClock = {
     timer.unref();
     return () => clearTimeout(timer);
   },
+  /** Calls once in this turn of the event loop, behind all promises that are due. */
+  atEndOfTurn(callback: () => void): void {
+    process.nextTick(callback);
+  },
 };
 
 /** A moment, in milliseconds since 1970, as ISO 8601. */
 export function isoTime(milliseconds: number): string {
   return new Date(milliseconds).toISOString();
-}
-
-/** The date that a text in ISO 8601 names. */
-export function parseDate(text: string): Date {
-  return new Date(text);
 }

@@ -35,6 +35,15 @@ export class VirtualClock implements Clock {
     };
   }
 
+  /** As `schedule`: nothing here keeps a process alive. */
+  scheduleIdle(milliseconds: number, callback: () => void): Cancel {
+    return this.schedule(milliseconds, callback);
+  }
+
+  atEndOfTurn(callback: () => void): void {
+    process.nextTick(callback);
+  }
+
   /** How many timers are set: none may be left behind. */
   get pending(): number {
     return this.#pending;

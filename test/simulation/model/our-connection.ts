@@ -2,13 +2,13 @@ import {
   BEAT_MS,
   FIRST_WAIT_MS,
   GROWTH,
-  HANDSHAKE_MS,
   JITTER,
   LONGEST_WAIT_MS,
   OUT_OF_TOUCH_MS,
+  Pings,
   SILENT_BEATS,
-} from '../../../src/client/connection-times.js';
-import { Steps } from '../../../src/client/steps.js';
+} from '../../../src/client/core/connection.js';
+import { HANDSHAKE_MS } from '../../../src/client/core/ports.js';
 import type { RefusalCode } from '../../../src/errors.js';
 import type { Line } from '../line.js';
 import type { StockPeer } from './stock-peer.js';
@@ -30,7 +30,7 @@ export class OurConnection {
   #attempts = 0;
   #waitMs = FIRST_WAIT_MS;
   #silentBeats = 0;
-  readonly #steps = new Steps();
+  readonly #steps = new Pings();
   #heardAt = 0;
   /** Whether the last server may have given this process up while it was out of touch. */
   mayBeGivenUp = false;
@@ -81,6 +81,7 @@ export class OurConnection {
     this.line = line;
     this.#silentBeats = 0;
     this.#heardAt = this.#process.world.clock.now();
+    this.#steps.lineBegins();
     this.#watch(line);
     this.#askForStep();
   }
@@ -135,12 +136,13 @@ export class OurConnection {
 
   end(): void {
     this.#isEnded = true;
-    this.#steps.clear();
+    this.#steps.forgetWaiting();
   }
 
   #askForStep(): void {
-    const ping = this.line === undefined ? undefined : this.#steps.nextPing();
-    if (ping !== undefined) this.line?.pingServer(() => this.#steps.ponged(ping));
+    if (this.line === undefined || !this.#steps.isAwaited) return;
+    const ping = this.#steps.next(this.#process.world.clock.now());
+    this.line.pingServer(() => this.#steps.ponged(ping));
   }
 
   #measureSilence(): void {

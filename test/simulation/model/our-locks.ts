@@ -1,4 +1,4 @@
-import { OPEN_MS } from '../../../src/client/locks.js';
+import { OPEN_MS } from '../../../src/client/core/locks.js';
 import type { ClaimedLock } from '../../../src/protocol/session.js';
 import type { Belief } from '../checks/beliefs.js';
 import type { Lock, Question } from './messages.js';

@@ -1,11 +1,10 @@
 import type { Cancel } from '../../../src/broker/ports.js';
-import { Answers } from '../../../src/client/answers.js';
-import { EventNumbers } from '../../../src/client/event-numbers.js';
-import { Outflow } from '../../../src/client/outflow.js';
-import { frameOf } from '../../../src/client/outgoing.js';
-import { judgeRefusal } from '../../../src/client/refusals.js';
-import { SessionPosition } from '../../../src/client/session-position.js';
-import { SpaceReserve } from '../../../src/client/space-reserve.js';
+import { SpaceReserve } from '../../../src/client/core/allocator.js';
+import { Answers } from '../../../src/client/core/answer-cache.js';
+import { EventNumbers } from '../../../src/client/core/inbox.js';
+import { frameOf } from '../../../src/client/core/outgoing.js';
+import { judgeRefusal } from '../../../src/client/core/refusals.js';
+import { Outflow, SessionPosition } from '../../../src/client/core/session.js';
 import { ERRORS, type RefusalCode } from '../../../src/errors.js';
 import { SERVER_ID } from '../../../src/protocol/frames.js';
 import { type ClientAnnouncement, claimOf } from '../../../src/protocol/session.js';

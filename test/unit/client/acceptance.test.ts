@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { Acceptance } from '../../../src/client/acceptance.js';
+import { Acceptance } from '../../../src/client/core/acceptance.js';
 import { IPCError } from '../../../src/errors.js';
 
 it('an accepted client says since when its folder has been that of the database, as it was told first', () => {

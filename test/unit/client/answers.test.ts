@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { Answers } from '../../../src/client/answers.js';
+import { Answers } from '../../../src/client/core/answer-cache.js';
 
 const ask = (id: string, from = 'worker') => ({ type: 'lock-request', id, from, to: '[master]', data: {} });
 const grant = (id: string, lock: number) => ({

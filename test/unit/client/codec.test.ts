@@ -6,7 +6,7 @@ import {
   isLossy,
   plainJson,
   type ValueClasses,
-} from '../../../src/client/codec.js';
+} from '../../../src/client/core/codec.js';
 
 const classes = { PartialArray, PathReference } as unknown as ValueClasses;
 const holes: unknown[] = [];

@@ -1,27 +1,27 @@
-import { EventEmitter } from 'node:events';
 import { describe, expect, it } from 'vitest';
-import type { WebSocket } from 'ws';
-import { Connection } from '../../../src/client/connection.js';
-import type { Refusal } from '../../../src/client/refusals.js';
+import { Connection } from '../../../src/client/core/connection.js';
+import type { Line, LineEvents } from '../../../src/client/core/ports.js';
+import type { Refusal } from '../../../src/client/core/refusals.js';
 import { VirtualClock } from '../../support/virtual-clock.js';
 
-/** A socket that does what the test says. */
-class ScriptedSocket extends EventEmitter {
-  readonly pings: (string | undefined)[] = [];
+/** A line that does what the test says. */
+class ScriptedLine implements Line {
+  readonly pings: string[] = [];
   isTerminated = false;
-  closedWith: number | undefined;
-  readonly sent: string[] = [];
-  send(text: string): void {
-    this.sent.push(text);
-  }
-  ping(data?: string): void {
-    this.pings.push(data);
+  isClosed = false;
+  constructor(readonly events: LineEvents) {}
+  send(): void {}
+  ping(text: string): void {
+    this.pings.push(text);
   }
   terminate(): void {
     this.isTerminated = true;
   }
-  close(code: number): void {
-    this.closedWith = code;
+  close(): void {
+    this.isClosed = true;
+  }
+  breaks(): void {
+    this.events.closed({ reason: 'the line broke', code: '' });
   }
 }
 
@@ -36,47 +36,45 @@ class Clock extends VirtualClock {
   stop(milliseconds: number): void {
     this.#stopped += milliseconds;
   }
-
-  scheduleIdle(milliseconds: number, callback: () => void) {
-    return this.schedule(milliseconds, callback);
-  }
 }
 
 function lab(verdict: (refusal: Refusal) => 'later' | 'never' = () => 'later') {
   const clock = new Clock();
-  const sockets: ScriptedSocket[] = [];
+  const lines: ScriptedLine[] = [];
   const told: string[] = [];
-  class Socket extends ScriptedSocket {
-    constructor() {
-      super();
-      sockets.push(this);
-    }
-  }
   const connection = new Connection(
     {
-      target: () => ({ url: 'ws://localhost', options: {} }),
+      parameters: () => ({}),
       frame: (text) => told.push(text),
       lost: (reason) => told.push(`lost: ${reason}`),
       failed: ({ reason }) => told.push(`failed: ${reason}`),
       refused: verdict,
       exiting: () => undefined,
     },
-    { WebSocket: Socket as unknown as new () => WebSocket, clock, random: () => 0.5 },
+    {
+      dial: (_parameters, events) => {
+        const line = new ScriptedLine(events);
+        lines.push(line);
+        return line;
+      },
+      clock,
+      random: () => 0.5,
+    },
   );
   connection.start();
-  const last = () => sockets.at(-1) as ScriptedSocket;
-  return { clock, sockets, told, connection, last };
+  const last = () => lines.at(-1) as ScriptedLine;
+  return { clock, lines, told, connection, last };
 }
 
 describe('a connection', () => {
   it('tries again after 50 ms, and after half as long again each time, up to 5 s; with one timer', () => {
-    const { clock, sockets, last } = lab();
+    const { clock, lines, last } = lab();
     const waits: number[] = [];
     for (let attempt = 0; attempt < 16; attempt++) {
       const before = clock.now();
-      last().emit('close', 1006, Buffer.from(''));
+      last().breaks();
       expect(clock.pending).toBe(1);
-      for (const count = sockets.length; sockets.length === count; ) clock.advance(1);
+      for (const count = lines.length; lines.length === count; ) clock.advance(1);
       waits.push(clock.now() - before);
     }
     expect(waits.slice(0, 4)).toEqual([50, 75, 113, 169]);
@@ -84,74 +82,95 @@ describe('a connection', () => {
   });
 
   it('begins with 50 ms again when the last line was a good one', () => {
-    const { clock, sockets, connection, last } = lab();
-    last().emit('close', 1006, Buffer.from(''));
+    const { clock, lines, connection, last } = lab();
+    last().breaks();
     clock.advance(60);
-    last().emit('open');
+    last().events.opened();
     connection.proved();
-    last().emit('close', 1006, Buffer.from(''));
+    last().breaks();
     clock.advance(50);
-    expect(sockets).toHaveLength(3);
+    expect(lines).toHaveLength(3);
   });
 
   it('asks for a pong when it hears nothing, and connects anew before others give it up', () => {
     const { clock, told, last } = lab();
-    const socket = last();
-    socket.emit('open');
+    const line = last();
+    line.events.opened();
     clock.advance(5_000);
-    expect(socket.pings).toHaveLength(1);
-    socket.emit('pong', Buffer.from(''));
+    expect(line.pings).toHaveLength(1);
+    line.events.ponged('');
     clock.advance(7_499);
-    expect(socket.isTerminated).toBe(false);
+    expect(line.isTerminated).toBe(false);
     clock.advance(2_501);
-    expect(socket.isTerminated).toBe(true);
+    expect(line.isTerminated).toBe(true);
     expect(told.at(-1)).toBe('lost: the IPC server answers no ping');
   });
 
   it('knows by a pong that it has heard all that was said before, on the next line if this one breaks', () => {
     const { clock, told, connection, last } = lab();
-    last().emit('open');
+    last().events.opened();
     connection.proved();
     connection.inStep(() => told.push('in step'));
-    last().emit('pong', Buffer.from(''));
-    last().emit('close', 1006, Buffer.from(''));
+    last().events.ponged('');
+    last().breaks();
     clock.advance(100);
     const [ping] = [...last().pings];
     expect(ping).toBeUndefined();
-    last().emit('open');
+    last().events.opened();
     connection.proved();
-    last().emit('message', Buffer.from('said meanwhile'), false);
-    for (const data of last().pings) last().emit('pong', Buffer.from(data ?? ''));
-    for (const data of last().pings) last().emit('pong', Buffer.from(data ?? ''));
+    last().events.text('said meanwhile');
+    for (const data of last().pings) last().events.ponged(data ?? '');
+    for (const data of last().pings) last().events.ponged(data ?? '');
     expect(told.filter((it) => !it.startsWith('lost'))).toEqual(['said meanwhile', 'in step']);
   });
 
   it('calls everybody who waits for that, and takes nobody for another', () => {
     const { told, connection, last } = lab();
-    last().emit('open');
+    last().events.opened();
     connection.proved();
     connection.inStep(() => told.push('first'));
     connection.inStep(() => told.push('second'));
-    last().emit('pong', Buffer.from(last().pings[0] ?? ''));
-    expect(told).toEqual([]);
-    last().emit('pong', Buffer.from(last().pings[1] ?? ''));
+    last().events.ponged(last().pings[0] ?? '');
+    expect(told).toEqual(['first']);
+    last().events.ponged(last().pings[1] ?? '');
     expect(told).toEqual(['first', 'second']);
+  });
+
+  it('knows when the last ping was sent that was answered, and takes no pong of another line for one', () => {
+    const { clock, connection, last } = lab();
+    expect(connection.provedAt).toBe(Number.NEGATIVE_INFINITY);
+    last().events.opened();
+    connection.proved();
+    clock.advance(100);
+    connection.inStep(() => undefined);
+    clock.advance(700);
+    const [first = ''] = last().pings;
+    last().events.ponged(first);
+    expect(connection.provedAt).toBe(100);
+    connection.inStep(() => undefined);
+    const second = last().pings.at(-1) ?? '';
+    last().breaks();
+    clock.advance(100);
+    last().events.opened();
+    connection.proved();
+    last().events.ponged(second);
+    expect(connection.provedAt).toBe(100);
   });
 
   it('hears nothing of a line that is over, and leaves no timer behind when it ends', () => {
     const { clock, told, connection, last } = lab();
     const old = last();
-    old.emit('open');
+    old.events.opened();
     connection.renew('test');
     clock.advance(100);
-    old.emit('message', Buffer.from('late'), false);
-    last().emit('open');
-    last().emit('message', Buffer.from('now'), false);
-    last().emit('message', Buffer.from('binary'), true);
+    old.events.text('late');
+    last().events.opened();
+    last().events.text('now');
+    last().events.heard();
     expect(told).toEqual(['lost: test', 'now']);
     connection.end();
-    expect(last().closedWith).toBe(1000);
-    last().emit('close', 1000, Buffer.from(''));
+    expect(last().isClosed).toBe(true);
+    last().breaks();
     expect(clock.pending).toBe(0);
   });
 });
@@ -160,7 +179,7 @@ describe('a connection of a process that was stopped', () => {
   /** Stopped on an open line, for longer than a server waits. */
   const stopped = () => {
     const scene = lab();
-    scene.last().emit('open');
+    scene.last().events.opened();
     scene.connection.proved();
     scene.clock.stop(13_000);
     return scene;
@@ -169,17 +188,17 @@ describe('a connection of a process that was stopped', () => {
   it('may have been given up, if the line is over', () => {
     const { connection, last } = stopped();
     expect(connection.mayBeGivenUp).toBe(false);
-    last().emit('close', 1006, Buffer.from(''));
+    last().breaks();
     expect(connection.mayBeGivenUp).toBe(true);
   });
 
   it('may have been, too, if it reads first what had come meanwhile', () => {
     const { connection, last, clock } = stopped();
-    last().emit('message', Buffer.from('from before'), false);
-    last().emit('close', 1006, Buffer.from(''));
+    last().events.text('from before');
+    last().breaks();
     clock.advance(60);
-    last().emit('open');
-    last().emit('message', Buffer.from('welcome'), false);
+    last().events.opened();
+    last().events.text('welcome');
     expect(connection.mayBeGivenUp).toBe(true);
     connection.proved();
     expect(connection.mayBeGivenUp).toBe(false);
@@ -187,27 +206,27 @@ describe('a connection of a process that was stopped', () => {
 
   it('may have been, if another server answers its pings at the door, before it has said whether it goes on with this process', () => {
     const { connection, last, clock } = stopped();
-    last().emit('close', 1006, Buffer.from(''));
+    last().breaks();
     clock.advance(60);
-    last().emit('open');
-    last().emit('message', Buffer.from('identify:{}'), false);
-    for (const data of last().pings) last().emit('pong', Buffer.from(data ?? ''));
+    last().events.opened();
+    last().events.text('identify:{}');
+    for (const data of last().pings) last().events.ponged(data);
     expect(connection.mayBeGivenUp).toBe(true);
     expect(connection.isInTouch).toBe(false);
   });
 
   it('was not, if the server still answers', () => {
     const { connection, last } = stopped();
-    last().emit('ping');
+    last().events.heard();
     expect(connection.mayBeGivenUp).toBe(true);
-    last().emit('pong', Buffer.from(last().pings.at(-1) ?? ''));
+    last().events.ponged(last().pings.at(-1) ?? '');
     expect(connection.mayBeGivenUp).toBe(false);
   });
 
   it('was not, if it listened until the line was found dead', () => {
     const { connection, last, clock } = lab();
     const first = last();
-    first.emit('open');
+    first.events.opened();
     clock.advance(10_000);
     expect(first.isTerminated).toBe(true);
     expect(connection.mayBeGivenUp).toBe(false);
@@ -217,10 +236,10 @@ describe('a connection of a process that was stopped', () => {
 describe('a connection is in touch', () => {
   const open = () => {
     const scene = lab();
-    scene.last().emit('open');
+    scene.last().events.opened();
     scene.connection.proved();
-    const hear = (text: string) => scene.last().emit('message', Buffer.from(text), false);
-    const answerPing = () => scene.last().emit('pong', Buffer.from(scene.last().pings.at(-1) ?? ''));
+    const hear = (text: string) => scene.last().events.text(text);
+    const answerPing = () => scene.last().events.ponged(scene.last().pings.at(-1) ?? '');
     return { ...scene, hear, answerPing };
   };
 
@@ -263,10 +282,10 @@ describe('a connection is in touch', () => {
   it('not by a pong that was kept behind a frame', () => {
     const { connection, clock, hear, last } = open();
     hear('a frame');
-    const kept = Buffer.from(last().pings.at(-1) ?? '');
+    const kept = last().pings.at(-1) ?? '';
     clock.stop(20_000);
     hear('kept');
-    last().emit('pong', kept);
+    last().events.ponged(kept);
     expect(connection.isInTouch).toBe(false);
   });
 

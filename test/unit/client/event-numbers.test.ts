@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { EventNumbers, MAX_SENDERS } from '../../../src/client/event-numbers.js';
+import { EventNumbers, MAX_SENDERS } from '../../../src/client/core/inbox.js';
 
 it('counts up, whoever is to get it, and tells what came twice for each sender', () => {
   const sender = new EventNumbers(() => 'sender');

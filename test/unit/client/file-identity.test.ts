@@ -6,18 +6,12 @@ import { FileIdentity } from '../../../src/client/file-identity.js';
 import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
 import { VirtualClock } from '../../support/virtual-clock.js';
 
-class Clock extends VirtualClock {
-  scheduleIdle(milliseconds: number, callback: () => void) {
-    return this.schedule(milliseconds, callback);
-  }
-}
-
 let base: string;
-let clock: Clock;
+let clock: VirtualClock;
 
 beforeEach(async () => {
   base = await temporaryDirectory('identity');
-  clock = new Clock();
+  clock = new VirtualClock();
 });
 
 afterEach(() => removeDirectory(base));

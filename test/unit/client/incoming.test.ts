@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { LockDetails, LockInfo, Message, RemoteIPCPeer } from '../../../src/client/acebase.js';
-import { Answers } from '../../../src/client/answers.js';
-import { EventNumbers } from '../../../src/client/event-numbers.js';
-import { Incoming } from '../../../src/client/incoming.js';
+import { Answers } from '../../../src/client/core/answer-cache.js';
+import type { IPCPeer, LockDetails, LockInfo, Message } from '../../../src/client/core/host.js';
+import { EventNumbers, Incoming } from '../../../src/client/core/inbox.js';
+import { systemClock } from '../../../src/platform/clock.js';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
@@ -26,10 +26,6 @@ function lab(isMaster: boolean, hasSessions = true) {
     peers: [{ id: 'peer1' }, { id: 'peer2' }],
     _locks: [] as unknown[],
     _requests: new Map(),
-    storage: {
-      rootRecord: { update: (address: unknown, isOnlyHeard: boolean) => roots.push([address, isOnlyHeard]) },
-      logger: { error: (...words: unknown[]) => expect(words).toEqual([]) },
-    },
     removePeer(id: string) {
       ipc.peers = ipc.peers.filter((peer) => peer.id !== id);
     },
@@ -40,7 +36,16 @@ function lab(isMaster: boolean, hasSessions = true) {
     },
   };
   const incoming = new Incoming({
-    ipc: ipc as unknown as RemoteIPCPeer,
+    ipc: ipc as unknown as IPCPeer,
+    file: { setRoot: async (address, isToBeWritten) => void roots.push([address, isToBeWritten]) },
+    indexes: {
+      localized: (message) => message,
+      changed: () => undefined,
+      whenLockMayBeGranted: (_request, grant) => grant(),
+      announced: () => undefined,
+    },
+    log: { error: (...words) => expect(words).toEqual([]) },
+    clock: systemClock,
     classes,
     answers: new Answers(
       () => 0,
@@ -176,19 +181,19 @@ it.each([
 );
 
 it.each([
-  { who: 'a worker', isMaster: false, recordNr: '5', isOnlyHeard: true },
-  { who: 'a master', isMaster: true, recordNr: 5, isOnlyHeard: true },
-  { who: 'a master that is to write it', isMaster: true, recordNr: '5', isOnlyHeard: false },
+  { who: 'a worker', isMaster: false, recordNr: '5', isToBeWritten: false },
+  { who: 'a master', isMaster: true, recordNr: 5, isToBeWritten: false },
+  { who: 'a master that is to write it', isMaster: true, recordNr: '5', isToBeWritten: true },
 ])(
   'a root that $who hears of is written by nobody else [PROTOCOL-7.6]',
-  ({ isMaster, recordNr, isOnlyHeard }) => {
+  ({ isMaster, recordNr, isToBeWritten }) => {
     const { hear, roots } = lab(isMaster);
     hear({
       type: 'notification',
       from: '[server]',
       data: { type: 'root.update', address: { path: '', pageNr: 0, recordNr } },
     });
-    expect(roots).toEqual([[{ path: '', pageNr: 0, recordNr }, isOnlyHeard]]);
+    expect(roots).toEqual([[{ path: '', pageNr: 0, recordNr }, isToBeWritten]]);
   },
 );
 

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import type { Message, RemoteIPCPeer } from '../../../src/client/acebase.js';
+import type { RemoteIPCPeer } from '../../../src/client/acebase.js';
+import type { Message } from '../../../src/client/core/host.js';
 import { indexBuildsOf, LONGEST_BUILD_MS } from '../../../src/client/index-builds.js';
 
 beforeEach(() => void vi.useFakeTimers());

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { Message, RemoteIPCPeer } from '../../../src/client/acebase.js';
-import { WorkerLocks } from '../../../src/client/locks.js';
+import type { IPCPeer, Message } from '../../../src/client/core/host.js';
+import { WorkerLocks } from '../../../src/client/core/locks.js';
 import { VirtualClock } from '../../support/virtual-clock.js';
 
 /** A worker whose master answers when it is told to. */
@@ -17,18 +17,19 @@ function lab(areShared = true) {
     _exiting: false,
     _locks: [],
     _requests: requests,
-    storage: { settings: { lockTimeout: 120 }, logger: { warn: () => undefined } },
     emit: (event: string) => events.push(event),
     request: (message: Message) => {
       asked.push(message);
       if (message.type === 'unlock-request') return Promise.resolve();
       return new Promise((resolve, reject) => open.push({ resolve, reject }));
     },
-  } as unknown as RemoteIPCPeer;
+  } as unknown as IPCPeer;
   let ids = 0;
   let makeReady: () => unknown = () => undefined;
   const locks = new WorkerLocks({
     ipc,
+    file: { lockTimeout: 120_000 },
+    log: { warn: () => undefined },
     clock,
     createId: () => `id${++ids}`,
     exitingError: (text) => new Error(`Exiting: ${text}`),

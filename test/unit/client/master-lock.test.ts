@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import type { IPCLock, LockDetails, LockInfo, RemoteIPCPeer } from '../../../src/client/acebase.js';
-import { lockOfMaster } from '../../../src/client/master-lock.js';
+import type { IPCLock, IPCPeer, LockDetails, LockInfo } from '../../../src/client/core/host.js';
+import { lockOfMaster } from '../../../src/client/core/master-locks.js';
 
 const details: LockDetails = { path: 'a', tid: 'one', write: true };
 
@@ -8,7 +8,7 @@ const details: LockDetails = { path: 'a', tid: 'one', write: true };
 function lab({ refuses = false, unreadable = false } = {}) {
   const locks: LockInfo[] = [];
   const events: string[] = [];
-  const ipc = { _locks: locks, emit: (event: string) => events.push(event) } as unknown as RemoteIPCPeer;
+  const ipc = { _locks: locks, emit: (event: string) => events.push(event) } as unknown as IPCPeer;
   const masterLock = async (request: LockDetails) => {
     const info: LockInfo = { tid: request.tid, granted: false, request, lock: null };
     locks.push(info);

@@ -1,8 +1,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { Acceptance } from '../../../src/client/acceptance.js';
 import type { RemoteIPCPeer, Storage } from '../../../src/client/acebase.js';
+import { Acceptance } from '../../../src/client/core/acceptance.js';
 import { type EarlyMethods, failEarlyOperations } from '../../../src/client/early-operations.js';
 import { HeldFiles } from '../../../src/client/opening.js';
 import { IPCError } from '../../../src/errors.js';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import type { Outcome } from '../../../src/client/long-messages.js';
-import { Outflow } from '../../../src/client/outflow.js';
-import type { Frame } from '../../../src/client/sent-frames.js';
+import type { Outcome } from '../../../src/client/core/ports.js';
+import type { Frame } from '../../../src/client/core/session.js';
+import { Outflow } from '../../../src/client/core/session.js';
 
 const TERMS = { maxPayload: 10, hasSessions: true };
 const LONG = 'longer than ten units';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { judgeRefusal, parseRefusal } from '../../../src/client/refusals.js';
+import { judgeRefusal, parseRefusal } from '../../../src/client/core/refusals.js';
 
 describe('a refusal', () => {
   it.each([403, 409, 500])('of our server with %i is its last word', (status) => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type AfterRestart, SentFrames } from '../../../src/client/sent-frames.js';
+import { type AfterRestart, SentFrames } from '../../../src/client/core/session.js';
 
 const frame = (
   text: string,

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { BUSY_MS, MAX_READY, MAX_RECORDS, SpaceReserve } from '../../../src/client/space-reserve.js';
+import { BUSY_MS, MAX_READY, MAX_RECORDS, SpaceReserve } from '../../../src/client/core/allocator.js';
 import { VirtualClock } from '../../support/virtual-clock.js';
 
 function lab() {

@@ -1,29 +1,26 @@
 import { expect, it } from 'vitest';
-import type { Message, RemoteIPCPeer } from '../../../src/client/acebase.js';
-import { View } from '../../../src/client/view.js';
+import type { DatabaseFile, IPCPeer, Message } from '../../../src/client/core/host.js';
+import { View } from '../../../src/client/core/resync.js';
 
 /** A process whose file has its root in record 8, and that believes in record 3. */
 function lab() {
   const believed = { recordNr: 3 };
-  const storage = {
-    file: 7,
-    isReady: true,
-    settings: { path: '/nowhere' },
-    name: 'mydb',
-    invalidateCache: () => undefined,
-    readData: async (_at: number, header: Buffer) => void header.writeUInt16BE(8, 4),
-    rootRecord: {
-      update: async ({ recordNr }: { recordNr: number }) => {
-        believed.recordNr = recordNr;
-      },
+  const file: DatabaseFile = {
+    lockTimeout: 120_000,
+    isOpen: true,
+    invalidateCaches: () => undefined,
+    readRoot: async () => ({ path: '', pageNr: 0, recordNr: 8 }),
+    setRoot: async ({ recordNr }) => {
+      believed.recordNr = Number(recordNr);
     },
-    debug: { error: () => undefined },
-    indexes: { list: () => [] },
+    readKeys: async () => undefined,
+    readIndexes: async () => undefined,
+    close: () => undefined,
   };
   const said: Message[] = [];
   const sendMessage = (message: Message) => said.push(message);
-  const ipc = { id: 'worker', isMaster: false, _locks: [], storage, sendMessage };
-  return { view: new View(ipc as unknown as RemoteIPCPeer), believed, said };
+  const ipc = { id: 'worker', isMaster: false, _locks: [], sendMessage };
+  return { view: new View(ipc as unknown as IPCPeer, file), believed, said };
 }
 
 it('reads the root again, under a lock, when news may have been missed, and tells a server that did not know it', async () => {

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { WaitingEvents } from '../../../src/client/waiting-events.js';
+import { WaitingEvents } from '../../../src/client/core/session.js';
 
 const event = (text: string) => ({
   text,

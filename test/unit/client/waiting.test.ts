@@ -1,19 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import type { LockInfo, OpenRequest, RemoteIPCPeer } from '../../../src/client/acebase.js';
+import type { RemoteIPCPeer } from '../../../src/client/acebase.js';
+import type { LockInfo, OpenRequest } from '../../../src/client/core/host.js';
 import { describeWait, REMINDER_MS, Waiting } from '../../../src/client/waiting.js';
 import { VirtualClock } from '../../support/virtual-clock.js';
-
-class Clock extends VirtualClock {
-  scheduleIdle(milliseconds: number, callback: () => void) {
-    return this.schedule(milliseconds, callback);
-  }
-}
 
 const held = (holder: string) => ({ holder, path: 'a/b', write: true, heldFor: 12_345 });
 
 /** A worker, or a master, that is connected to a server with sessions. */
 function lab({ isMaster = false, locks = '{"held":[]}', sessions = true } = {}) {
-  const clock = new Clock();
+  const clock = new VirtualClock();
   const said: string[] = [];
   const peers: { id: string }[] = [];
   const requests = new Map<string, OpenRequest>();

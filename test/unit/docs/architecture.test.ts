@@ -57,18 +57,31 @@ test('nobody but the command imports the command, and nobody but server and comm
 
 test('the clock is the only module that reads the time or sets a timer', () => {
   const files = filesBelow('src', '.ts').filter((path) => path !== 'src/platform/clock.ts');
-  const clock = /\b(?:Date\.now|performance\.now|new Date|setInterval)\(|(?<![.?\w])setTimeout\(/;
+  const clock = /\b(?:Date\.now|performance\.now|setInterval)\(|new Date\(\)|(?<![.?\w])setTimeout\(/;
   const code = (path: string) => read(path).replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '');
   expect(files.filter((path) => clock.test(code(path)))).toEqual([]);
 });
 
 test('the client shares the grammar of the wire with the broker, and nothing of the server', () => {
-  const allowed =
-    /^(?:\.\/|node:|ws$|\.\.\/errors\.js$|\.\.\/platform\/|\.\.\/protocol\/|\.\.\/\.\.\/package\.json)/;
-  const others = importsOf('client').filter(({ target, isTypeOnly }) => !isTypeOnly && !allowed.test(target));
+  const allowed = /^(?:src\/(?:client|platform|protocol)\/|src\/errors\.js$|package\.json$)/;
+  const isPackage = ({ target }: Import) => /^(?:node:|ws$)/.test(target);
+  const others = importsOf('client').filter(
+    (each) => !each.isTypeOnly && !isPackage(each) && !allowed.test(each.path),
+  );
   expect(others).toEqual([]);
   const rooms = ['protocol', 'broker', 'websocket', 'options', 'platform', 'server', 'cli'];
   expect(rooms.flatMap(importsOf).filter(({ target }) => target.includes('/client/'))).toEqual([]);
+});
+
+test('the core of the client is pure: it imports nothing but itself, the protocol and errors', () => {
+  const allowed = /^src\/(?:client\/core|protocol)\/|^src\/errors\.js$/;
+  expect(importsOf('client/core').filter(({ path }) => !allowed.test(path))).toEqual([]);
+});
+
+test('the core of the client does not use what only Node.js has', () => {
+  const node = /\b(?:process|Buffer|setImmediate|queueMicrotask|Math\.random)\b/;
+  const code = (path: string) => read(path).replace(/\/\*[\s\S]*?\*\/|\/\/.*$|'[^'\n]*'|`[^`]*`/gm, '');
+  expect(filesBelow('src/client/core', '.ts').filter((path) => node.test(code(path)))).toEqual([]);
 });
 
 test('docs/ARCHITECTURE.md names every file of the broker, the server and the client', () => {

@@ -20,12 +20,6 @@ beforeEach(async () => {
 
 afterEach(() => removeDirectory(proc));
 
-class Clock extends VirtualClock {
-  scheduleIdle(milliseconds: number, callback: () => void) {
-    return this.schedule(milliseconds, callback);
-  }
-}
-
 const hex = (port: number) => port.toString(16).toUpperCase().padStart(4, '0');
 
 /** A line of `/proc/net/tcp`, as the kernel writes it. */
@@ -77,7 +71,7 @@ async function lookIsOver(clock: VirtualClock) {
 
 /** Lets a look begin, and waits until it is over. */
 async function lookedFor(port: number, more: object = {}, limits = LIMITS) {
-  const clock = new Clock();
+  const clock = new VirtualClock();
   const processes = new LocalProcesses(clock, proc, limits);
   const found = behind(port, more, processes);
   clock.advance(1_000);
@@ -242,7 +236,7 @@ describe('the process behind a connection', () => {
     await sockets('tcp', socketLine(40_000, SERVER_PORT, 7));
     await runs(1_000_001, { opens: '/dev/null' });
     await opens(1_000_001, 20, 7);
-    const clock = new Clock();
+    const clock = new VirtualClock();
     const found = behind(40_000, {}, new LocalProcesses(clock, proc));
     clock.advance(1_000);
     await lookIsOver(clock);
@@ -261,7 +255,7 @@ describe('the process behind a connection', () => {
     await runs(1_000_001, { opens: join(folder, 'data.db') });
     await opens(1_000_001, 20, 7);
     await opens(1_000_001, 21, 8);
-    const clock = new Clock();
+    const clock = new VirtualClock();
     const processes = new LocalProcesses(clock, proc);
     const data = behind(40_000, {}, processes, 'shop.acebase/data.db');
     const log = behind(40_001, {}, processes, 'shop.acebase/transaction.db');
@@ -278,12 +272,12 @@ describe('the process behind a connection', () => {
   });
 
   it('is not sought where nothing is known of it', () => {
-    const processes = new LocalProcesses(new Clock(), proc);
+    const processes = new LocalProcesses(new VirtualClock(), proc);
     expect(behind(40_000, { remoteAddress: '10.0.0.1' }, processes).isSought).toBe(false);
   });
 
   it('is looked for with a bounded number of others at a time', async () => {
-    const clock = new Clock();
+    const clock = new VirtualClock();
     const processes = new LocalProcesses(clock, proc);
     const ports = Array.from({ length: MAX_CONNECTIONS_PER_LOOK + 1 }, (_, index) => 40_000 + index);
     await sockets('tcp', ...ports.map((port) => socketLine(port, SERVER_PORT, port)));

@@ -1,41 +1,28 @@
-import type { WebSocket } from 'ws';
-import { type ErrorCode, IPCError } from '../errors.js';
-import { systemClock } from '../platform/clock.js';
-import { claimOf, type SessionWelcome } from '../protocol/session.js';
+import { type ErrorCode, IPCError } from '../../errors.js';
+import { claimOf, type SessionWelcome } from '../../protocol/session.js';
 import { Acceptance } from './acceptance.js';
-import { type IPCLock, type LockDetails, loggerOf, type Message, type RemoteIPCPeer } from './acebase.js';
-import { describe, overHttp, webSocketTarget } from './address.js';
-import { Answers } from './answers.js';
+import { Space } from './allocator.js';
+import { Answers } from './answer-cache.js';
 import type { ValueClasses } from './codec.js';
-import { Connection, type ConnectionHandlers, type Target } from './connection.js';
-import { EventNumbers } from './event-numbers.js';
-import { type Failure, FailureNotices, FOREIGN_ANSWER } from './failure.js';
-import { FileIdentity } from './file-identity.js';
-import { FirstWord } from './first-word.js';
-import { Incoming } from './incoming.js';
+import { Connection, type ConnectionHandlers, Reconnection } from './connection.js';
+import type { DatabaseFile, IndexFiles, IPCLock, IPCPeer, LockDetails, Log, Message } from './host.js';
+import { EventNumbers, Incoming } from './inbox.js';
 import { WorkerLocks } from './locks.js';
-import { LongMessages } from './long-messages.js';
-import { isForSuccessor, lockOfMaster, type MasterLockSettings } from './master-lock.js';
-import type { HeldFile } from './opening.js';
-import { TokenPlacement } from './original-server.js';
-import { Outflow } from './outflow.js';
+import { FirstWord, isForSuccessor, lockOfMaster, type MasterLockSettings } from './master-locks.js';
 import { frameOf, isRequest, type OutgoingSettings } from './outgoing.js';
-import { Reconnection } from './reconnection.js';
+import type { Clock, Dial, Failure, LongWay } from './ports.js';
 import {
   codeOfRefusal,
   describeRefusal,
   FILE_APPEARED,
+  FOREIGN_ANSWER,
   judgeRefusal,
   lateRefusal,
   OUT_OF_TOUCH,
   type Refusal,
 } from './refusals.js';
-import type { RepairName } from './repairs.js';
-import { SessionPosition } from './session-position.js';
-import { Space } from './space.js';
-import type { ClientStatus } from './status.js';
-import { View } from './view.js';
-import { Waiting } from './waiting.js';
+import { View } from './resync.js';
+import { Outflow, SessionPosition } from './session.js';
 
 /** UTF-16 units that are kept for a server that is not there, or that may die. */
 export const MAX_KEPT_UNITS = 64 * 1024 * 1024;
@@ -49,119 +36,131 @@ const GOODBYE_MS = 3_000;
 /** Milliseconds that a server has to end the line of a peer that said goodbye. */
 const FAREWELL_MS = 3_000;
 
-/** Milliseconds that the server has to say who holds locks. */
-const LOOK_MS = 2_000;
-
-/** What a peer is made with. */
-export interface RemotePeerSettings {
-  readonly classes: ValueClasses;
-  readonly WebSocket: new (url: string, options: object) => WebSocket;
+/** What a client works with. */
+export interface ClientSettings {
+  /** AceBase's IPC peer, which is this client's way to AceBase and the other way round. */
+  readonly ipc: IPCPeer;
+  readonly file: DatabaseFile;
+  readonly indexes: IndexFiles;
+  readonly log: Log;
+  readonly clock: Clock;
+  /** 0 to 1. */
+  random(): number;
+  readonly dial: Dial;
+  readonly long: LongWay;
+  /** Answers what the server asks of the folder of the file [PROTOCOL-14.9]; `undefined` if there is no such file. */
+  readonly identify: ((question: string, say: (answer: string) => void) => void) | undefined;
+  /** Where the server is, for people to read. */
+  readonly server: string;
   /** Name and version of this client. */
   readonly client: string;
-  /** Makes a random id of AceBase's kind, of 25 characters. */
+  /** The version of AceBase's IPC. */
+  readonly version: string;
+  readonly classes: ValueClasses;
+  /** Makes a random id of AceBase's kind, of 16 characters at least. */
   createId(): string;
   exitingError(message: string): Error;
   /** AceBase's own way to get a lock, for the master. */
   masterLock(details: LockDetails): Promise<IPCLock>;
-  has(repair: RepairName): boolean;
+  has(repair: CoreRepair): boolean;
   /**
    * For a transaction log: the peer of its data. It connects when that one is accepted, so that of two masters one is refused
    * for both; and where one of the two is refused, so is the other.
    */
-  readonly dataPeer?: RemotePeer | undefined;
-  onStatus(status: ClientStatus): void;
+  readonly dataPeer?: Client | undefined;
+  /** Told of what happens. */
+  tell(event: ClientEvent): void;
   readonly maxKeptUnits?: number;
 }
 
-/** What this client puts in the place of AceBase's way to the IPC server: one for each file that is open. */
-export class RemotePeer {
-  readonly #ipc: RemoteIPCPeer;
-  readonly #settings: RemotePeerSettings;
+/** Repairs of AceBase that the core has, and that can be left out. */
+export type CoreRepair = 'locks' | 'space' | 'unsubscribe' | 'values';
+
+/** What happens to a client. */
+export type ClientEvent =
+  /** The server has welcomed it. @see SessionWelcome */
+  | { readonly kind: 'connected'; readonly resumed: boolean }
+  /** The line is over; another one is tried. */
+  | { readonly kind: 'lost'; readonly reason: string }
+  /** An attempt to connect has failed, or was refused; another one follows. */
+  | { readonly kind: 'failed'; readonly failure: Failure }
+  /** Others may have gone on without this process: it ends what it does, and comes again as another peer. */
+  | { readonly kind: 'place lost' }
+  /** The server lacks frames of the session that are not kept any more: another session begins. */
+  | { readonly kind: 'session lost' }
+  /** The server does not let this process in, and will not: the database is about to be closed. */
+  | { readonly kind: 'gave up'; readonly reason: string }
+  /** This process has said goodbye. */
+  | { readonly kind: 'left' };
+
+/**
+ * What this client puts in the place of AceBase's way to the IPC server: one for each file that is open. Pure: it is given
+ * the time, randomness and lines, and AceBase as {@link IPCPeer} and {@link DatabaseFile}.
+ */
+export class Client {
+  readonly #settings: ClientSettings;
   readonly #connection: Connection;
   readonly #outflow: Outflow;
-  readonly #longMessages: LongMessages;
   readonly #view: View;
   readonly #locks: WorkerLocks;
   readonly #masterLocks: MasterLockSettings;
   readonly #space: Space;
   /** Messages that may leave with the next one. */
   readonly #patient = new WeakSet<Message>();
-  readonly #answers = new Answers(systemClock.wallTime, (lockId) => this.#ranOut(lockId));
+  readonly #answers: Answers;
   readonly #incoming: Incoming;
   readonly #outgoing: OutgoingSettings;
-  readonly #eventNumbers: EventNumbers;
   readonly #position: SessionPosition;
-  readonly #fileIdentity: FileIdentity;
-  readonly #tokenPlacement: TokenPlacement;
   /** Whether the server that it was at last knows sessions. */
   #hasSessions = false;
-  #isReady = false;
   #isClosing = false;
   #hasBeenConnected = false;
-  readonly #failures = new FailureNotices(systemClock);
-  readonly #reconnection = new Reconnection(systemClock);
+  readonly #reconnection: Reconnection;
+  #isReady = false;
+  #open: () => void = () => undefined;
   /** Resolves when the file is open. */
-  readonly #opened: Promise<void>;
+  readonly #opened = new Promise<void>((resolve) => {
+    this.#open = resolve;
+  });
   /** Whether this process may take part. The server says so in its first welcome, or later [PROTOCOL-14.9]. */
   readonly acceptance = new Acceptance();
-  readonly #firstWord = new FirstWord((callback) => this.#connection.inStep(callback));
+  readonly #firstWord: FirstWord;
   /** A master's file, which is not opened before. */
-  file: HeldFile | undefined;
-  readonly #waiting: Waiting;
+  heldFile: { readonly hasAppeared: boolean } | undefined;
 
-  constructor(ipc: RemoteIPCPeer, settings: RemotePeerSettings) {
-    this.#ipc = ipc;
+  constructor(settings: ClientSettings) {
+    const { ipc, clock, random, dial, long, createId } = settings;
     this.#settings = settings;
-    this.#position = new SessionPosition(() => settings.createId());
-    this.#tokenPlacement = new TokenPlacement(ipc.config);
-    this.#longMessages = new LongMessages({
-      config: ipc.config,
-      now: systemClock.now,
-      ask: (endpoint, parameters) => ({
-        endpoint,
-        parameters: { id: ipc.id, ...parameters },
-        tokenPlace: this.#tokenPlacement.current,
-      }),
-    });
-    this.#connection = new Connection(this.#handlers(), {
-      WebSocket: settings.WebSocket,
-      clock: systemClock,
-      random: Math.random,
-    });
+    this.#position = new SessionPosition(createId);
+    this.#answers = new Answers(clock.wallTime, (lockId) => this.#ranOut(lockId));
+    this.#reconnection = new Reconnection(clock);
+    this.#connection = new Connection(this.#handlers(), { dial, clock, random });
+    this.#firstWord = new FirstWord((callback) => this.#connection.inStep(callback));
     this.#outflow = new Outflow({
       line: this.#connection,
       maxKeptUnits: settings.maxKeptUnits ?? MAX_KEPT_UNITS,
       isAwaited: (peerId) => this.#incoming.isAwaited(peerId),
-      sendLong: (text, isWanted) => this.#longMessages.send(text, isWanted),
+      sendLong: (text, isWanted) => long.send(text, isWanted),
       tooLong: (requestId, reason) => this.#tooLong(requestId, reason),
     });
-    this.#view = new View(ipc);
-    this.#fileIdentity = new FileIdentity(ipc.storage, {
-      clock: systemClock,
-      isOpen: () => this.#isReady && !ipc._exiting,
-      isMaster: () => ipc.isMaster,
-    });
-    this.#eventNumbers = new EventNumbers(() => this.#position.id);
+    this.#view = new View(ipc, settings.file);
+    const eventNumbers = new EventNumbers(() => this.#position.id);
     this.#locks = new WorkerLocks({
       ...settings,
-      ipc,
-      clock: systemClock,
       granted: () => this.#lockGranted(),
       forget: (id) => this.#outflow.answered(id),
       areShared: settings.has('locks'),
     });
-    this.#masterLocks = { ...settings, ipc, granted: () => this.#view.underLock() };
+    this.#masterLocks = { ...settings, granted: () => this.#view.underLock() };
     this.#space = new Space({
-      ipc,
-      createId: () => settings.createId(),
+      ...settings,
       isInTouch: () => this.#connection.isInTouch,
       letWait: (message) => this.#patient.add(message),
     });
     this.#incoming = new Incoming({
       ...settings,
-      ipc,
       answers: this.#answers,
-      eventNumbers: this.#eventNumbers,
+      eventNumbers,
       answered: (id) => this.#outflow.answered(id),
       repeat: (message) => this.send(message),
       isBack: (peerId) => this.#outflow.isBack(peerId),
@@ -172,35 +171,49 @@ export class RemotePeer {
     });
     this.#outgoing = {
       classes: settings.classes,
-      eventNumbers: this.#eventNumbers,
+      eventNumbers,
       hasValues: () => settings.has('values'),
       canWait: (message) => this.#patient.has(message),
       understands: (peerId) => this.#incoming.understandsValues(peerId),
     };
-    this.#waiting = new Waiting({
-      ipc,
-      clock: systemClock,
-      isReady: () => this.#isReady,
-      isConnected: () => this.#connection.isOpen,
-      hasSessions: () => this.#hasSessions,
-      isAwaited: (peerId) => this.#incoming.isAwaited(peerId),
-      isOfWorker: (request) => this.#incoming.isOfWorker(request),
-      fetchLocks: () =>
-        overHttp(
-          ipc.config,
-          { endpoint: 'locks', parameters: {}, tokenPlace: this.#tokenPlacement.current },
-          undefined,
-          LOOK_MS,
-        ),
-    });
-    this.#opened = new Promise((resolve) => {
-      ipc.storage.once('ready', () => {
-        this.#isReady = true;
-        this.#sayReady();
-        if (ipc.isMaster) this.#letServerSpeakFirst();
-        resolve();
-      });
-    });
+  }
+
+  /** Whether the file is open. */
+  get isReady(): boolean {
+    return this.#isReady;
+  }
+
+  /** Whether there is a connection. */
+  get isConnected(): boolean {
+    return this.#connection.isOpen;
+  }
+
+  /** Whether the server that it was at last knows sessions. */
+  get hasSessions(): boolean {
+    return this.#hasSessions;
+  }
+
+  /** When the last ping was sent that the server has answered, by `clock.now()`: it had this process then, for certain. */
+  get provedAt(): number {
+    return this.#connection.provedAt;
+  }
+
+  /** Whether that peer is not back yet after the server was restarted. */
+  isAwaited(peerId: string): boolean {
+    return this.#incoming.isAwaited(peerId);
+  }
+
+  /** Whether a worker asked this master for that lock. */
+  isOfWorker(request: object): boolean {
+    return this.#incoming.isOfWorker(request);
+  }
+
+  /** The database file is open. */
+  fileOpened(): void {
+    this.#isReady = true;
+    this.#sayReady();
+    if (this.#settings.ipc.isMaster) this.#letServerSpeakFirst();
+    this.#open();
   }
 
   /** Connects. Resolves when the server has accepted this process, or will not have it: that was told then. */
@@ -220,7 +233,7 @@ export class RemotePeer {
 
   #handlers(): ConnectionHandlers {
     return {
-      target: () => this.#target(),
+      parameters: () => this.#parameters(),
       frame: (text) => this.#frame(text),
       lost: (reason) => this.#lost(reason),
       failed: (failure) => this.#failed(failure),
@@ -235,7 +248,7 @@ export class RemotePeer {
     if (this.#isClosing && message.type === 'lock-result') this.#incoming.releaseLocksOfOthers();
     if (
       this.#isClosing ||
-      (this.#hasSessions && isForSuccessor(message, this.#ipc)) ||
+      (this.#hasSessions && isForSuccessor(message, this.#settings.ipc)) ||
       !this.#isToBeSent(message)
     )
       return;
@@ -248,13 +261,15 @@ export class RemotePeer {
 
   /** Asks the master for something. @returns `undefined` if it is to be asked as AceBase does */
   ask(data: unknown): Promise<unknown> | undefined {
-    return this.#settings.has('space') && !this.#ipc.isMaster ? this.#space.request(data) : undefined;
+    return this.#settings.has('space') && !this.#settings.ipc.isMaster
+      ? this.#space.request(data)
+      : undefined;
   }
 
   /** The database is about to be closed, and will say goodbye. */
   prepareToExit(): Promise<void> | undefined {
     if (this.#isClosing) return undefined;
-    if (!this.#ipc.isMaster) return this.#space.close();
+    if (!this.#settings.ipc.isMaster) return this.#space.close();
     // A master that said goodbye would go on making its file, beside the next one.
     if (this.acceptance.isAccepted && !this.#isReady) return this.#opened;
     // One that goes without a word is waited for: a server that was restarted knows it by its session alone.
@@ -266,63 +281,62 @@ export class RemotePeer {
   /** Gets a lock, when this process may take part. @throws {IPCError} if it may not */
   async lock(details: LockDetails): Promise<IPCLock> {
     if (!this.acceptance.isAccepted) await this.acceptance.wait();
-    if (!this.#ipc.isMaster) return this.#locks.lock(details);
+    if (!this.#settings.ipc.isMaster) return this.#locks.lock(details);
     if (!this.#incoming.isOfWorker(details)) await this.#firstWord.wait();
     return lockOfMaster(this.#masterLocks, details);
   }
 
   /** The master has changed an index file. */
   indexUpdated(file: string): void {
-    if (this.#ipc.peers.length > 0)
-      this.send({ type: 'index-updated', from: this.#ipc.id, data: { files: [file] } });
+    if (this.#settings.ipc.peers.length > 0)
+      this.send({ type: 'index-updated', from: this.#settings.ipc.id, data: { files: [file] } });
   }
 
   /** A lock of this master, that nobody knows of, is over: its transaction asks again, and AceBase would refuse that. */
   #ranOut(lockId: number): void {
-    const lost = this.#ipc._locks.find(({ lock }) => lock?.id === lockId)?.lock;
+    const lost = this.#settings.ipc._locks.find(({ lock }) => lock?.id === lockId)?.lock;
     void lost?.release('its holder never knew of it');
   }
 
   async #lockGranted(): Promise<void> {
     await this.#view.underLock();
     // A new index is told of right before the lock; its file may still be read.
-    const { _annoucedIndexes: announced } = this.#ipc.storage;
-    if (announced !== undefined && announced.size > 0) await Promise.allSettled(announced.values());
+    const announced = this.#settings.indexes.announced();
+    if (announced !== undefined) await announced;
   }
 
   #isToBeSent(message: Message): boolean {
-    if (message.type === 'bye') return message.from === this.#ipc.id;
+    if (message.type === 'bye') return message.from === this.#settings.ipc.id;
     if (message.type !== 'unsubscribe' || !this.#settings.has('unsubscribe')) return true;
     const { path, event } = message.data as { path: string; event: string };
-    return !this.#ipc.ourSubscriptions.some((other) => other.path === path && other.event === event);
+    return !this.#settings.ipc.ourSubscriptions.some((other) => other.path === path && other.event === event);
   }
 
   #noRoom(message: Message): void {
     const { id } = message;
-    const reason = `IPC_CLIENT_QUEUE_FULL: too much waits for the IPC server at ${describe(this.#ipc.config)}, which is not there`;
-    if (isRequest(message) && id !== undefined) this.#ipc._requests.get(id)?.reject(new Error(reason));
-    else if (this.#outflow.dropped === 1) loggerOf(this.#ipc.storage).error(reason);
+    const reason = `IPC_CLIENT_QUEUE_FULL: too much waits for the IPC server at ${this.#settings.server}, which is not there`;
+    if (isRequest(message) && id !== undefined)
+      this.#settings.ipc._requests.get(id)?.reject(new Error(reason));
+    else if (this.#outflow.dropped === 1) this.#settings.log.error(reason);
   }
 
-  #target(): Target {
-    const { id, version, config } = this.#ipc;
-    const parameters = {
+  #parameters(): Readonly<Record<string, string>> {
+    const { ipc, version, client, identify } = this.#settings;
+    return {
       v: version,
-      id,
-      client: this.#settings.client,
+      id: ipc.id,
+      client,
       ...this.#position.parameters,
       ...this.acceptance.parameters,
-      can: `resume,ready,no-echo,yield,waits${FileIdentity.isPossibleFor(this.#ipc.storage) ? ',identify' : ''}`,
+      can: `resume,ready,no-echo,yield,waits${identify === undefined ? '' : ',identify'}`,
     };
-    const tokenPlace = this.#tokenPlacement.begin();
-    return webSocketTarget(config, { endpoint: 'connect', parameters, tokenPlace });
   }
 
   #frame(text: string): void {
     if (text.startsWith('welcome:')) this.#welcome(text.slice('welcome:'.length));
     else if (text.startsWith('stable:')) this.#outflow.arrived(Number(text.slice('stable:'.length)));
     else if (text === 'yield') this.#locks.yield();
-    else if (text.startsWith('identify:')) void this.#fileIdentity.respond(text, this.#outflow.answerer());
+    else if (text.startsWith('identify:')) this.#settings.identify?.(text, this.#outflow.answerer());
     else if (text === 'accepted') this.#accept();
     else if (text.startsWith('refused:')) this.#refused(lateRefusal(text.slice('refused:'.length)));
     else {
@@ -337,7 +351,7 @@ export class RemotePeer {
     const hasSessions = session !== undefined;
     const hadSession = this.#position.received !== undefined;
     if (session?.resumed === false && hadSession && this.#connection.mayBeGivenUp) {
-      if (this.#ipc.isMaster) {
+      if (this.#settings.ipc.isMaster) {
         this.#outflow.clear();
         this.#outflow.begin({ maxPayload, hasSessions });
       }
@@ -347,6 +361,7 @@ export class RemotePeer {
     this.#connection.proved();
     const isResumed = session?.resumed === true && this.#outflow.resume(session.received);
     if (session?.resumed === true && !isResumed) {
+      this.#settings.tell({ kind: 'session lost' });
       // What it lacks is not here any more: only a new session can go on.
       this.#comeAnew();
       this.#connection.renew('the session cannot be resumed');
@@ -357,11 +372,8 @@ export class RemotePeer {
     this.#hasSessions = hasSessions;
     if (!isResumed) this.#sayReady();
     this.#outflow.begin({ maxPayload, hasSessions });
-    const relief = this.#failures.over(describe(this.#ipc.config));
-    // As loud as what it ends: whoever has read that is to read this.
-    if (relief !== undefined) loggerOf(this.#ipc.storage).error(relief);
     this.#hasBeenConnected = true;
-    this.#settings.onStatus({ kind: 'connected', database: this.#ipc.dbname, resumed: isResumed });
+    this.#settings.tell({ kind: 'connected', resumed: isResumed });
     this.acceptance.folderIs(session?.folderSince);
     if (session?.accepted !== false) this.#accept(isResumed);
     this.#reconnection.happened();
@@ -369,10 +381,10 @@ export class RemotePeer {
 
   /** The server lets this process take part. */
   #accept(isResumed = false): void {
-    if (this.acceptance.isWaiting && this.file?.hasAppeared === true) {
+    if (this.acceptance.isWaiting && this.heldFile?.hasAppeared === true) {
       this.#giveUp('IPC_CLIENT_GAVE_UP', FILE_APPEARED, 'cannot go on with this process');
     } else this.acceptance.accept();
-    if (this.#ipc.isMaster && !isResumed) this.#letServerSpeakFirst();
+    if (this.#settings.ipc.isMaster && !isResumed) this.#letServerSpeakFirst();
   }
 
   /** Of locks that workers hold; and, once its file is open, of the root and the keys that others know. */
@@ -384,13 +396,13 @@ export class RemotePeer {
   #beginAnew(hasSessions: boolean, grace = RETURN_MS): void {
     if (this.#position.received === undefined && !this.#hasBeenConnected) {
       // A worker read the file before, and has heard of nothing that others did since. A master has not opened it.
-      if (!this.#ipc.isMaster) this.#view.missedNews();
+      if (!this.#settings.ipc.isMaster) this.#view.missedNews();
       return;
     }
-    const held = this.#ipc.isMaster ? [] : this.#locks.claims();
-    const peers = this.#ipc.peers.map(({ id }) => id);
+    const held = this.#settings.ipc.isMaster ? [] : this.#locks.claims();
+    const peers = this.#settings.ipc.peers.map(({ id }) => id);
     const given = this.#outflow.takeForNewServer(hasSessions ? claimOf({ held, peers }) : undefined);
-    for (const id of given) this.#ipc._requests.get(id)?.resolve({ ok: true });
+    for (const id of given) this.#settings.ipc._requests.get(id)?.resolve({ ok: true });
     this.#view.missedNews();
     this.#incoming.expectPeersAnew(grace);
     this.#outflow.holdBackEarly();
@@ -401,59 +413,50 @@ export class RemotePeer {
   }
 
   #tooLong(requestId: string | undefined, reason: string): void {
-    const where = describe(this.#ipc.config);
-    const message = `IPC_CLIENT_MESSAGE_TOO_LONG: the IPC server at ${where} does not take so long a message: ${reason}`;
-    loggerOf(this.#ipc.storage).error(message);
-    if (requestId !== undefined) this.#ipc._requests.get(requestId)?.reject(new Error(message));
+    const { server, log } = this.#settings;
+    const message = `IPC_CLIENT_MESSAGE_TOO_LONG: the IPC server at ${server} does not take so long a message: ${reason}`;
+    log.error(message);
+    if (requestId !== undefined) this.#settings.ipc._requests.get(requestId)?.reject(new Error(message));
   }
 
   async #pickUp(messageId: string): Promise<void> {
-    const fetched = await this.#longMessages.fetch(messageId);
+    const fetched = await this.#settings.long.fetch(messageId);
     if ('text' in fetched) this.#incoming.receive(fetched.text);
-    else loggerOf(this.#ipc.storage).error(`Message ${messageId} could not be picked up: ${fetched.reason}`);
+    else this.#settings.log.error(`Message ${messageId} could not be picked up: ${fetched.reason}`);
   }
 
   #lost(reason: string): void {
     this.#outflow.lineLost();
-    this.#isReconnecting(reason, (where) => this.#failures.lost(where, reason));
+    this.#isReconnecting({ kind: 'lost', reason });
   }
 
   #failed(failure: Failure): void {
-    this.#isReconnecting(failure.reason, (where) => this.#failures.failed(where, failure));
+    this.#isReconnecting({ kind: 'failed', failure });
   }
 
-  /** @param notice what the log is to say; `undefined` if it has said so already */
-  #isReconnecting(reason: string, notice: (where: string) => string | undefined): void {
-    const words = this.#isClosing ? undefined : notice(describe(this.#ipc.config));
+  #isReconnecting(event: ClientEvent): void {
     if (this.#isClosing) this.#connection.end();
-    if (words === undefined) return;
-    loggerOf(this.#ipc.storage).error(words);
-    this.#settings.onStatus({ kind: 'reconnecting', database: this.#ipc.dbname, reason });
+    else this.#settings.tell(event);
   }
 
   #refused(refusal: Refusal): 'later' | 'never' {
-    const { status, code = FOREIGN_ANSWER, message: reason } = refusal;
-    const isForeign403 = status === 403 && refusal.code === undefined;
-    if (isForeign403 && this.#tokenPlacement.current === 'url') {
-      const why = `It is an original acebase-ipc-server, and does not take this token: ${reason}`;
-      this.#giveUp('IPC_REFUSED_TOKEN', why);
-      return 'never';
-    }
-    const verdict = judgeRefusal(refusal, this.#position.received !== undefined && !this.#ipc.isMaster);
+    const { code = FOREIGN_ANSWER, message: reason } = refusal;
+    const hasPlace = this.#position.received !== undefined && !this.#settings.ipc.isMaster;
+    const verdict = judgeRefusal(refusal, hasPlace);
     if (verdict === 'place is lost') this.#losePlace();
     else if (verdict === 'later') this.#failed({ reason, code });
     else this.#giveUp(codeOfRefusal(refusal), describeRefusal(refusal));
-    if (isForeign403) void this.#tokenPlacement.lookForOriginal();
     return verdict === 'later' ? 'later' : 'never';
   }
 
   /** Others may have gone on without this process. A worker comes again as another peer. */
   #losePlace(): void {
-    if (this.#ipc.isMaster) {
-      this.send({ type: 'bye', from: this.#ipc.id });
+    if (this.#settings.ipc.isMaster) {
+      this.send({ type: 'bye', from: this.#settings.ipc.id });
       this.#giveUp('IPC_CLIENT_GAVE_UP', OUT_OF_TOUCH, 'cannot go on with this process');
       return;
     }
+    this.#settings.tell({ kind: 'place lost' });
     if (this.#connection.isOpen) this.#connection.end();
     void this.#locks.lose().then(() => {
       this.#comeAnew();
@@ -463,38 +466,37 @@ export class RemotePeer {
 
   /** The session is over: this process begins another one, a worker as another peer. */
   #comeAnew(): void {
-    const former = this.#ipc.id;
-    this.#ipc.id = this.#ipc.isMaster ? former : this.#settings.createId();
+    const former = this.#settings.ipc.id;
+    this.#settings.ipc.id = this.#settings.ipc.isMaster ? former : this.#settings.createId();
     this.#position.beginAnew();
-    this.#outflow.rename(former, this.#ipc.id);
+    this.#outflow.rename(former, this.#settings.ipc.id);
   }
 
   #giveUp(code: ErrorCode, reason: string, what = 'does not let this process in'): void {
-    const text = `The IPC server at ${describe(this.#ipc.config)} ${what}. ${reason}`;
+    const { ipc, server, log, file, dataPeer, tell } = this.#settings;
+    const text = `The IPC server at ${server} ${what}. ${reason}`;
     const error = new IPCError(code, text);
-    this.#settings.onStatus({ kind: 'gave-up', database: this.#ipc.dbname, reason });
+    tell({ kind: 'gave up', reason });
     // A file that is just being opened cannot be closed.
-    const isOpening = !this.#isReady && !(this.#ipc.isMaster && this.acceptance.isWaiting);
+    const isOpening = !this.#isReady && !(ipc.isMaster && this.acceptance.isWaiting);
     this.#isClosing = true;
     this.acceptance.refuse(error);
-    this.#waiting.stop();
-    void this.#fileIdentity.close();
     this.#outflow.clear();
     this.#incoming.releaseLocksOfOthers();
-    for (const { reject } of [...this.#ipc._requests.values()]) reject(error);
-    loggerOf(this.#ipc.storage).error(text);
-    this.#settings.dataPeer?.logWasRefused(code, reason);
-    if (isOpening) void this.#opened.then(() => this.#ipc.storage.close());
-    else void this.#ipc.storage.close();
+    for (const { reject } of [...ipc._requests.values()]) reject(error);
+    log.error(text);
+    dataPeer?.logWasRefused(code, reason);
+    if (isOpening) void this.#opened.then(() => file.close());
+    else file.close();
   }
 
   /** This process has said goodbye. */
   #leave(): void {
     this.#isClosing = true;
     if (this.acceptance.isWaiting) this.acceptance.refuse(new IPCError('IPC_CLIENT_CLOSED'));
-    this.#waiting.stop();
+    this.#settings.tell({ kind: 'left' });
     // A server of this package ends the line when everything was read; others leave it open.
     if (!this.#connection.isOpen || !this.#hasSessions) this.#connection.end();
-    else systemClock.scheduleIdle(FAREWELL_MS, () => this.#connection.end());
+    else this.#settings.clock.scheduleIdle(FAREWELL_MS, () => this.#connection.end());
   }
 }

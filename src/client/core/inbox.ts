@@ -1,27 +1,25 @@
 /** What comes from other peers, and what it means here. */
 
-import { basename } from 'node:path';
-import type { Cancel } from '../broker/ports.js';
-import { systemClock } from '../platform/clock.js';
-import { SERVER_ID } from '../protocol/frames.js';
-import { type LockDetails, loggerOf, type Message, type RemoteIPCPeer, type RootAddress } from './acebase.js';
-import type { Answers } from './answers.js';
+import { SERVER_ID } from '../../protocol/frames.js';
+import type { Answers } from './answer-cache.js';
 import { decodeValue, type ValueClasses } from './codec.js';
-import type { EventNumbers } from './event-numbers.js';
-import { type IndexBuilds, indexBuildsOf } from './index-builds.js';
-import { withOwnFileName } from './index-names.js';
+import type { DatabaseFile, IndexFiles, IPCPeer, LockDetails, Log, Message, RootAddress } from './host.js';
+import { RootHandover } from './master-locks.js';
 import { isRequest, subjectOf } from './outgoing.js';
-import { forgetQueries } from './query-caches.js';
-import type { RepairName } from './repairs.js';
-import { RootHandover } from './root-handover.js';
+import type { Cancel, Clock } from './ports.js';
 
 /** What it works with. */
 export interface IncomingSettings {
-  readonly ipc: RemoteIPCPeer;
+  readonly ipc: IPCPeer;
+  readonly file: Pick<DatabaseFile, 'setRoot'>;
+  readonly indexes: IndexFiles;
+  readonly log: Pick<Log, 'error'>;
+  readonly clock: Pick<Clock, 'scheduleIdle'>;
   readonly classes: ValueClasses;
   readonly answers: Answers;
   readonly eventNumbers: EventNumbers;
-  has(repair: RepairName): boolean;
+  /** Whether unsubscribing is repaired. */
+  has(repair: 'unsubscribe'): boolean;
   /** A request of this process has its answer. */
   answered(requestId: string): void;
   /** Sends an answer again. */
@@ -43,7 +41,6 @@ export class Incoming {
   readonly #settings: IncomingSettings;
   /** What others say they understand. */
   readonly #abilities = new Map<string, ReadonlySet<string>>();
-  readonly #builds: IndexBuilds;
   readonly #root = new RootHandover();
   /** Which worker asked a master for each lock. */
   readonly #holders = new WeakMap<LockDetails, string>();
@@ -52,7 +49,6 @@ export class Incoming {
 
   constructor(settings: IncomingSettings) {
     this.#settings = settings;
-    this.#builds = indexBuildsOf(settings.ipc, settings.has('index-builds'));
   }
 
   /** Whether that peer understands encoded values. */
@@ -72,12 +68,11 @@ export class Incoming {
 
   /** A frame came, but for the words of the session. Never throws. */
   receive(text: string): void {
-    const { ipc } = this.#settings;
     try {
       if (text.startsWith('disconnect:')) this.#disconnected(text.slice('disconnect:'.length));
       else if (text.startsWith('{')) this.#handle(this.#decoded(JSON.parse(text) as Message));
     } catch (error) {
-      loggerOf(ipc.storage).error('A message of the IPC server could not be handled:', error);
+      this.#settings.log.error('A message of the IPC server could not be handled:', error);
     }
   }
 
@@ -95,7 +90,7 @@ export class Incoming {
     // It is never introduced.
     this.#unseen.delete(SERVER_ID);
     this.#cancelExpectation?.();
-    this.#cancelExpectation = systemClock.scheduleIdle(milliseconds, () => {
+    this.#cancelExpectation = this.#settings.clock.scheduleIdle(milliseconds, () => {
       const awaited = this.#unseen;
       this.#settings.inStep(() => {
         // Since then the server may have been restarted once more.
@@ -161,7 +156,7 @@ export class Incoming {
   }
 
   #handle(message: Message): void {
-    const { ipc, eventNumbers, has } = this.#settings;
+    const { ipc, eventNumbers, has, indexes } = this.#settings;
     // Whoever is there is introduced first. The server also says things in the name of peers that are gone.
     if (message.type === 'hello' && this.#unseen?.delete(message.from) === true)
       this.#settings.isBack(message.from);
@@ -187,7 +182,7 @@ export class Incoming {
         this.#answered(message);
         return;
       case 'index-updated':
-        if (has('query-caches')) forgetQueries(ipc.storage, filesOf(message));
+        indexes.changed(message);
         return;
       default:
         if (isRequest(message)) this.#asked(message);
@@ -196,29 +191,29 @@ export class Incoming {
   }
 
   #notified(message: Message): void {
-    const { ipc, has } = this.#settings;
+    const { ipc, file, indexes } = this.#settings;
     if (subjectOf(message) === 'root.update') {
       this.#settings.rootTold();
       const { pageNr, recordNr } = (message.data as { address: RootAddress }).address;
       // Neither told again nor written to the file: who changed it did both. But a master is to write one whose number
       // comes in quotes [PROTOCOL-7.6], and echoes it.
       const isToBeWritten = ipc.isMaster && typeof recordNr === 'string';
-      void ipc.storage.rootRecord?.update({ path: '', pageNr, recordNr }, !isToBeWritten);
+      void file.setRoot({ path: '', pageNr, recordNr }, isToBeWritten);
       return;
     }
-    void this.#pass(has('index-names') ? withOwnFileName(message, ipc.storage) : message);
+    void this.#pass(indexes.localized(message));
   }
 
   #answered(message: Message): void {
-    const { ipc, answered, has } = this.#settings;
+    const { ipc, answered, indexes } = this.#settings;
     const { id } = message;
     if (id === undefined || !ipc._requests.has(id)) return;
     answered(id);
-    void this.#pass(has('index-names') ? withOwnFileName(message, ipc.storage) : message);
+    void this.#pass(indexes.localized(message));
   }
 
   #asked(message: Message): void {
-    const { ipc, answers, repeat, has } = this.#settings;
+    const { ipc, answers, repeat, indexes } = this.#settings;
     if (!ipc.isMaster) return;
     const state = answers.ask(message);
     if (state === 'answering') return;
@@ -227,14 +222,14 @@ export class Incoming {
       return;
     }
     if (message.type === 'lock-request') this.#lockAsked(message);
-    else void this.#pass(has('index-names') ? withOwnFileName(message, ipc.storage) : message);
+    else void this.#pass(indexes.localized(message));
   }
 
   #lockAsked(message: Message): void {
     const isRoot = message.from === SERVER_ID;
     const own = isRoot ? this.#root.asked(message) : message;
     this.#holders.set(own.data as LockDetails, own.from);
-    this.#builds.whenLockMayBeGranted(own, () => {
+    this.#settings.indexes.whenLockMayBeGranted(own, () => {
       void this.#pass(own).then(() => {
         if (isRoot) this.#root.end();
       });
@@ -242,14 +237,50 @@ export class Incoming {
   }
 
   #pass(message: Message): Promise<unknown> {
-    const { ipc } = this.#settings;
+    const { ipc, log } = this.#settings;
     return Promise.resolve(ipc.handleMessage(message)).catch((error: unknown) => {
-      loggerOf(ipc.storage).error(`A message of type ${message.type} could not be handled:`, error);
+      log.error(`A message of type ${message.type} could not be handled:`, error);
     });
   }
 }
 
-function filesOf({ data }: Message): string[] {
-  const files = typeof data === 'object' && data !== null ? Reflect.get(data, 'files') : undefined;
-  return Array.isArray(files) ? files.map((file) => basename(String(file))) : [];
+/** How many senders are told apart. */
+export const MAX_SENDERS = 10_000;
+
+/** Numbers events, and tells those that came twice (docs/PROTOCOL.md, section 15.4). */
+export class EventNumbers {
+  readonly #session: () => string;
+  #sent = 0;
+  readonly #received = new Map<string, number>();
+
+  /** @param session the session of this client */
+  constructor(session: () => string) {
+    this.#session = session;
+  }
+
+  /**
+   * The number of the next event, whoever is to get it: a receiver that was given up and comes again, under its id or
+   * under another one, must not hear numbers that it has heard before.
+   */
+  next(): readonly [session: string, number: number] {
+    return [this.#session(), ++this.#sent];
+  }
+
+  /** Whether an event has not come before. */
+  isNew([session, number]: readonly [session: string, number: number]): boolean {
+    const last = this.#received.get(session);
+    if (last !== undefined && number <= last) return false;
+    this.#received.delete(session);
+    this.#received.set(session, number);
+    this.#forgetOldest();
+    return true;
+  }
+
+  #forgetOldest(): void {
+    if (this.#received.size <= MAX_SENDERS) return;
+    for (const session of this.#received.keys()) {
+      this.#received.delete(session);
+      return;
+    }
+  }
 }

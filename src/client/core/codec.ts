@@ -3,9 +3,6 @@
  * partial and sparse arrays, `undefined`. In AceBase's own transport encoding, with three types of ours.
  */
 
-import { parseDate } from '../platform/clock.js';
-import { decodeBytes, decodeRegExp, encodeBytes } from './transport.js';
-
 /** What the codec uses of AceBase: both are exports of `acebase` too. */
 export interface ValueClasses {
   readonly PathReference: new (path: string) => { readonly path: string };
@@ -83,7 +80,7 @@ export function decodeValue(json: unknown, classes: ValueClasses): unknown {
         ? mapped(rest, decode)
         : new classes.PartialArray(mapped(rest, decode));
     case 'date':
-      return parseDate(inner as string);
+      return new Date(inner as string);
     case 'bigint':
       return BigInt(inner as string);
     case 'binary':
@@ -132,4 +129,80 @@ function isSpecial(value: object, classes: ValueClasses): boolean {
 
 function isPartialArray(value: object, { PartialArray }: ValueClasses): boolean {
   return PartialArray !== undefined && value instanceof PartialArray;
+}
+
+/**
+ * AceBase's transport encoding of single values: `{".type": …, ".val": …}` (docs/PROTOCOL.md, section 15.3). As
+ * `acebase-core` has it, of which no public export of `acebase` gives us hold.
+ */
+
+/** Bytes as text, five characters for four bytes, with `z` for four zeros, between `<~` and `~>`. */
+export function encodeBytes(bytes: Uint8Array): string {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let text = '';
+  let at = 0;
+  for (; at + 4 <= bytes.length; at += 4) {
+    const word = view.getUint32(at);
+    text += word === 0 ? 'z' : digitsOf(word);
+  }
+  const rest = bytes.length - at;
+  if (rest > 0) {
+    const padded = new Uint8Array(4);
+    padded.set(bytes.subarray(at));
+    text += digitsOf(new DataView(padded.buffer).getUint32(0)).slice(0, rest + 1);
+  }
+  return `<~${text}~>`;
+}
+
+/**
+ * The bytes of such a text.
+ *
+ * @throws Error if it is none
+ */
+export function decodeBytes(text: string): ArrayBuffer {
+  if (!text.startsWith('<~') || !text.endsWith('~>')) throw new Error('binary data is not between <~ and ~>');
+  const bytes: number[] = [];
+  const word = new DataView(new ArrayBuffer(4));
+  for (let at = 2, end = text.length - 2; at < end; ) {
+    if (text[at] === 'z') {
+      bytes.push(0, 0, 0, 0);
+      at++;
+      continue;
+    }
+    const digits = text.slice(at, Math.min(at + 5, end));
+    // The last group may be short: what is missing counts as the highest digit.
+    word.setUint32(0, numberOf(digits.padEnd(5, 'u')));
+    for (let byte = 0; byte < digits.length - 1; byte++) bytes.push(word.getUint8(byte));
+    at += digits.length;
+  }
+  return new Uint8Array(bytes).buffer;
+}
+
+/** The expression of `/source/flags`, or of `{ pattern, flags }`. */
+export function decodeRegExp(value: unknown): RegExp {
+  if (typeof value === 'string') {
+    const end = value.lastIndexOf('/');
+    return new RegExp(value.slice(1, end), value.slice(end + 1));
+  }
+  const { pattern, flags } = value as { pattern: string; flags: string };
+  return new RegExp(pattern, flags);
+}
+
+const BASE = 85;
+const FIRST_DIGIT = '!'.charCodeAt(0);
+
+function digitsOf(word: number): string {
+  const codes = new Array<number>(5);
+  let left = word;
+  for (let digit = 4; digit >= 0; digit--) {
+    codes[digit] = FIRST_DIGIT + (left % BASE);
+    left = Math.floor(left / BASE);
+  }
+  return String.fromCharCode(...codes);
+}
+
+function numberOf(digits: string): number {
+  let number = 0;
+  for (let at = 0; at < digits.length; at++) number = number * BASE + digits.charCodeAt(at) - FIRST_DIGIT;
+  return number;
 }

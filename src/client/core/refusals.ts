@@ -1,6 +1,6 @@
 /** What it means that a server, or what answers in its place, does not let a client in. */
 
-import { ERRORS, type ErrorCode } from '../errors.js';
+import { ERRORS, type ErrorCode } from '../../errors.js';
 
 /** Why a server did not let this client in. */
 export interface Refusal {
@@ -12,6 +12,9 @@ export interface Refusal {
   /** What to do, as the server says. */
   readonly remedy: string | undefined;
 }
+
+/** The code of a failure that is an answer, but not one of an IPC server of this package. */
+export const FOREIGN_ANSWER = 'FOREIGN_ANSWER';
 
 /** Codes of refusals after which a peer may come again as another one: its place is lost, it is not unwanted. */
 const PLACE_LOST: ReadonlySet<string | undefined> = new Set([

@@ -1,5 +1,5 @@
-import type { Clock } from '../broker/ports.js';
-import type { IPCLock, LockDetails } from './acebase.js';
+import type { IPCLock, LockDetails } from './host.js';
+import type { Clock } from './ports.js';
 
 const LOCKED = 'locked';
 const DONE = 'done';

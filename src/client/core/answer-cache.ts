@@ -1,5 +1,5 @@
-import { SERVER_ID } from '../protocol/frames.js';
-import type { Message } from './acebase.js';
+import { SERVER_ID } from '../../protocol/frames.js';
+import type { Message } from './host.js';
 
 /** How many answers are remembered. */
 export const MAX_ANSWERS = 20_000;

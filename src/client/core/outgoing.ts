@@ -1,9 +1,9 @@
 /** What a message becomes on its way out: its members of ours, its text, and what happens to it if its server dies. */
 
-import type { Message } from './acebase.js';
 import { encodeValue, isLossy, plainJson, type ValueClasses } from './codec.js';
-import type { EventNumbers } from './event-numbers.js';
-import type { AfterRestart, Frame } from './sent-frames.js';
+import type { Message } from './host.js';
+import type { EventNumbers } from './inbox.js';
+import type { AfterRestart, Frame } from './session.js';
 
 /** What messages are made with. */
 export interface OutgoingSettings {

@@ -1,4 +1,4 @@
-import type { IPCError } from '../errors.js';
+import type { IPCError } from '../../errors.js';
 
 /**
  * Whether this process may take part in its database. Until the server has accepted it, a master does not open the file, and

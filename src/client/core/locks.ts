@@ -1,8 +1,8 @@
-import type { Clock } from '../broker/ports.js';
-import type { ClaimedLock } from '../protocol/session.js';
-import { type IPCLock, type LockDetails, type LockInfo, loggerOf, type RemoteIPCPeer } from './acebase.js';
-import { Anchor, type GrantedLock, lockUnder, type TransactionId } from './anchor.js';
+import type { ClaimedLock } from '../../protocol/session.js';
+import type { DatabaseFile, IPCLock, IPCPeer, LockDetails, LockInfo, Log } from './host.js';
 import { subjectOf } from './outgoing.js';
+import type { Clock } from './ports.js';
+import { Anchor, type GrantedLock, lockUnder, type TransactionId } from './shared-lock.js';
 
 /** The share of the lock timeout that a lock must have left for others to be granted under it. */
 const LEAST_TIME_LEFT = 1 / 2;
@@ -12,9 +12,6 @@ const LEAST_TIME_LEFT = 1 / 2;
  * them, writers of other processes may have to wait.
  */
 export const OPEN_MS = 5;
-
-/** AceBase's own, in seconds. */
-const DEFAULT_LOCK_TIMEOUT_S = 120;
 
 /** What AceBase asks a master for only while it holds a lock, and waits for. */
 const UNDER_LOCK = new Set(['fst.allocate', 'index.update']);
@@ -39,7 +36,9 @@ interface TransactionLocks {
 
 /** What the locks of a worker work with. */
 export interface WorkerLocksSettings {
-  readonly ipc: RemoteIPCPeer;
+  readonly ipc: IPCPeer;
+  readonly file: Pick<DatabaseFile, 'lockTimeout'>;
+  readonly log: Pick<Log, 'warn'>;
   readonly clock: Clock;
   /** Makes an id for a request. */
   createId(): string;
@@ -193,9 +192,8 @@ export class WorkerLocks {
 
   /** A lock under which this one is certain to be granted. */
   #usable(transaction: TransactionLocks, { write }: LockDetails): Anchor | undefined {
-    const { ipc, clock } = this.#settings;
-    const timeout = (ipc.storage.settings.lockTimeout ?? DEFAULT_LOCK_TIMEOUT_S) * 1000;
-    const least = clock.wallTime() + timeout * LEAST_TIME_LEFT;
+    const { file, clock } = this.#settings;
+    const least = clock.wallTime() + file.lockTimeout * LEAST_TIME_LEFT;
     for (const anchor of transaction.anchors) {
       if ((anchor.granted.write || !write) && anchor.granted.expires > least) return anchor;
     }
@@ -270,7 +268,7 @@ export class WorkerLocks {
     }
     if (isCommon) {
       this.#common = anchor;
-      if (this.#isToYield) process.nextTick(() => this.yield());
+      if (this.#isToYield) clock.atEndOfTurn(() => this.yield());
       this.#isToYield = false;
     }
     return anchor;
@@ -304,7 +302,7 @@ export class WorkerLocks {
       return;
     }
     // Behind all promises that are due: who has read mostly reads something else.
-    if (this.#idle.size === 0) process.nextTick(() => this.giveBackIdle());
+    if (this.#idle.size === 0) clock.atEndOfTurn(() => this.giveBackIdle());
     this.#idle.add(anchor);
   }
 
@@ -322,7 +320,7 @@ export class WorkerLocks {
   }
 
   #giveBack(anchor: Anchor): void {
-    const { ipc, createId } = this.#settings;
+    const { ipc, log, createId } = this.#settings;
     const { id } = anchor.granted;
     this.#anchors.delete(anchor);
     if (this.#common === anchor) this.#common = undefined;
@@ -336,7 +334,7 @@ export class WorkerLocks {
     };
     ipc
       .request(message)
-      .catch((error: unknown) => loggerOf(ipc.storage).warn(`Lock ${id} could not be given back:`, error))
+      .catch((error: unknown) => log.warn(`Lock ${id} could not be given back:`, error))
       .finally(() => this.#returning.delete(anchor));
   }
 

@@ -1,0 +1,121 @@
+/** AceBase's storage, as the core of the client works with it. */
+
+import { readdir } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { loggerOf, type RemoteIPCPeer, type Storage } from './acebase.js';
+import type { DatabaseFile, IndexFiles, Log, Message, RootAddress } from './core/host.js';
+import { indexBuildsOf } from './index-builds.js';
+import { withOwnFileName } from './index-names.js';
+import { forgetQueries } from './query-caches.js';
+import type { RepairName } from './repairs.js';
+
+/** Where AceBase's file header has the address of the root record, and how long that is. */
+const ROOT_ADDRESS_AT = 12;
+const ROOT_ADDRESS_BYTES = 6;
+
+/** AceBase's own, in seconds. */
+const DEFAULT_LOCK_TIMEOUT_S = 120;
+
+/** What AceBase logs with: it may be set only when the database is complete. */
+export function logOf(storage: Storage): Log {
+  return {
+    warn: (...words) => loggerOf(storage).warn(...words),
+    error: (...words) => loggerOf(storage).error(...words),
+  };
+}
+
+/** The file of a storage. */
+export class StorageFile implements DatabaseFile {
+  readonly #ipc: RemoteIPCPeer;
+
+  constructor(ipc: RemoteIPCPeer) {
+    this.#ipc = ipc;
+  }
+
+  get #storage(): Storage {
+    return this.#ipc.storage;
+  }
+
+  get lockTimeout(): number {
+    return (this.#storage.settings.lockTimeout ?? DEFAULT_LOCK_TIMEOUT_S) * 1_000;
+  }
+
+  get isOpen(): boolean {
+    return this.#storage.file !== undefined && this.#storage.isReady !== false;
+  }
+
+  invalidateCaches(): void {
+    this.#storage.invalidateCache?.(true, '', true, 'ipc_news_missed');
+  }
+
+  async readRoot(): Promise<RootAddress | undefined> {
+    const { readData, rootRecord } = this.#storage;
+    if (readData === undefined || rootRecord === undefined) return undefined;
+    const header = Buffer.alloc(ROOT_ADDRESS_BYTES);
+    await readData.call(this.#storage, ROOT_ADDRESS_AT, header);
+    return { path: '', pageNr: header.readUInt32BE(0), recordNr: header.readUInt16BE(4) };
+  }
+
+  async setRoot(address: RootAddress, isToBeWritten: boolean): Promise<void> {
+    await this.#storage.rootRecord?.update(address, !isToBeWritten);
+  }
+
+  async readKeys(): Promise<void> {
+    const { KIT } = this.#storage;
+    if (KIT === undefined) return;
+    const known = [...KIT.keys];
+    await KIT.load();
+    // The master may have announced a key that it is about to write.
+    known.forEach((key, index) => {
+      KIT.keys[index] ??= key;
+    });
+  }
+
+  async readIndexes(): Promise<void> {
+    const { indexes, settings, name } = this.#storage;
+    const type = settings.type ?? 'data';
+    const isOurs = (file: string): boolean =>
+      file.endsWith('.idx') && (type === 'data' ? !/^\[[a-z]+\]-/.test(file) : file.startsWith(`[${type}]-`));
+    try {
+      const folder = `${settings.path}/${name}.acebase`;
+      const files = new Set((await readdir(folder)).filter(isOurs));
+      const known = new Set(indexes.list().map(({ fileName }) => basename(fileName)));
+      for (const file of files) if (!known.has(file)) await indexes.add(`${folder}/${file}`);
+      // The master's own list has those that it is making.
+      if (this.#ipc.isMaster) return;
+      for (const { fileName } of indexes.list()) {
+        if (!files.has(basename(fileName))) await indexes.remove(fileName);
+      }
+    } catch (error) {
+      loggerOf(this.#storage).error('The list of indexes cannot be read again:', error);
+    }
+  }
+
+  close(): void {
+    void this.#storage.close();
+  }
+}
+
+/** The indexes of a storage, with the repairs that are on. */
+export function indexFilesOf(ipc: RemoteIPCPeer, has: (repair: RepairName) => boolean): IndexFiles {
+  const { storage } = ipc;
+  const builds = indexBuildsOf(ipc, has('index-builds'));
+  return {
+    localized: (message) => (has('index-names') ? withOwnFileName(message, storage) : message),
+    changed(message) {
+      if (has('query-caches')) forgetQueries(storage, filesOf(message));
+    },
+    whenLockMayBeGranted: (request, grant) => builds.whenLockMayBeGranted(request, grant),
+    announced() {
+      const { _annoucedIndexes: announced } = storage;
+      return announced !== undefined && announced.size > 0
+        ? Promise.allSettled(announced.values())
+        : undefined;
+    },
+  };
+}
+
+function filesOf({ data }: Message): string[] {
+  const files = typeof data === 'object' && data !== null ? Reflect.get(data, 'files') : undefined;
+  return Array.isArray(files) ? files.map((file) => basename(String(file))) : [];
+}

@@ -1,0 +1,345 @@
+import type { Cancel, Clock, Dial, Failure, Line } from './ports.js';
+import type { Refusal } from './refusals.js';
+
+/** The first wait before another attempt, in milliseconds. */
+export const FIRST_WAIT_MS = 50;
+
+/** The longest one. */
+export const LONGEST_WAIT_MS = 5_000;
+
+/** By how much a wait is longer than the one before. */
+export const GROWTH = 1.5;
+
+/** Each wait is this much shorter or longer, at random, so that processes do not come all at once. */
+export const JITTER = 0.25;
+
+/** How often the line is looked at, and how often in a row nothing may have been heard. */
+export const BEAT_MS = 2_500;
+export const SILENT_BEATS = 3;
+
+/** A process that has not heard the server for so many milliseconds may have been stopped, and given up meanwhile. */
+export const IN_TOUCH_MS = 500;
+
+/**
+ * A process that has heard nothing for so many milliseconds may have been given up: `reconnectGrace` is 11 s, and somewhat
+ * longer here, for timers that are late. One that listens notices sooner that its line is dead, so it was stopped, or busy.
+ */
+export const OUT_OF_TOUCH_MS = 12_500;
+
+/** What a connection tells its owner. */
+export interface ConnectionHandlers {
+  /** Asked before each attempt: the parameters of the URL. */
+  parameters(): Readonly<Record<string, string>>;
+  /** A text frame came. */
+  frame(text: string): void;
+  /** The line is over. A new one is tried in a moment. */
+  lost(reason: string): void;
+  /** An attempt failed without an answer. */
+  failed(failure: Failure): void;
+  /** The server, or what answers in its place, does not let this client in. @returns whether to try again */
+  refused(refusal: Refusal): 'later' | 'never';
+  /** The process exits, while there is a line: the last moment to say something. */
+  exiting(): void;
+}
+
+/** What a connection works with. */
+export interface ConnectionTools {
+  readonly dial: Dial;
+  readonly clock: Clock;
+  /** 0 to 1. */
+  random(): number;
+}
+
+/**
+ * One line after another to the IPC server: connects, watches, waits longer after each failure, and connects again, until
+ * it is ended. At most one line and one timer at a time.
+ */
+export class Connection {
+  readonly #handlers: ConnectionHandlers;
+  readonly #tools: ConnectionTools;
+  #line: Line | undefined;
+  #isOpen = false;
+  /** Whether the server has said its welcome on this line. At the door it answers pings, whatever became of the session. */
+  #isWelcome = false;
+  #isEnded = false;
+  #waitMs = FIRST_WAIT_MS;
+  #cancelWait: Cancel | undefined;
+  #cancelBeat: Cancel | undefined;
+  #silentBeats = 0;
+  readonly #pings = new Pings();
+  #heardAt = Number.NEGATIVE_INFINITY;
+  /** Whether a ping that was sent after the last silence was answered; and what is under way for that. */
+  #isProved = false;
+  #proof: object | undefined;
+  #mayBeGivenUp = false;
+
+  constructor(handlers: ConnectionHandlers, tools: ConnectionTools) {
+    this.#handlers = handlers;
+    this.#tools = tools;
+  }
+
+  /** Whether frames can be sent. */
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  /** Whether the server was heard a moment ago: it has hardly given this process up since. What the system kept does not count. */
+  get isInTouch(): boolean {
+    return this.#isOpen && this.#isProved && this.#tools.clock.now() - this.#heardAt < IN_TOUCH_MS;
+  }
+
+  /** When the last ping was sent that the server has answered, by `clock.now()`: it had this process then, for certain. */
+  get provedAt(): number {
+    return this.#pings.answeredSentAt;
+  }
+
+  /**
+   * Whether this process was out of touch for so long that the last server may have given it up, and none has said since
+   * that it goes on with it.
+   */
+  get mayBeGivenUp(): boolean {
+    return this.#mayBeGivenUp;
+  }
+
+  /** Begins, or begins anew after it has stopped. */
+  start(): void {
+    this.#isEnded = false;
+    if (this.#line === undefined && this.#cancelWait === undefined) this.#connect();
+  }
+
+  /** Sends a text frame; only while {@link Connection.isOpen}. @param canWait whether it may leave with the next one */
+  send(text: string, canWait = false): void {
+    this.#line?.send(text, canWait);
+  }
+
+  /** The server goes on with this process: pongs count from now on, and the next failure is the first one again. */
+  proved(): void {
+    this.#isWelcome = true;
+    this.#mayBeGivenUp = false;
+    this.#waitMs = FIRST_WAIT_MS;
+    if (this.#pings.isAwaited) this.#ping();
+  }
+
+  /** Calls once, when everything was heard that the server had said by now, be it on this line or on one after it. */
+  inStep(callback: () => void): void {
+    this.#pings.wait(callback);
+    this.#ping();
+  }
+
+  /** Ends the line; another one is tried. */
+  renew(reason: string): void {
+    this.#drop(reason);
+  }
+
+  /** Ends it for good: what was sent still goes out, and a closing handshake. */
+  end(): void {
+    this.#isEnded = true;
+    this.#cancelWait?.();
+    this.#cancelWait = undefined;
+    this.#pings.forgetWaiting();
+    this.#cancelBeat?.();
+    if (this.#isOpen) this.#line?.close();
+    else this.#line?.terminate();
+  }
+
+  #connect(): void {
+    const ifThis =
+      <T extends unknown[]>(act: (...args: T) => void) =>
+      (...args: T): void => {
+        if (this.#line === line) act(...args);
+      };
+    const line: Line = this.#tools.dial(this.#handlers.parameters(), {
+      opened: ifThis(() => this.#opened()),
+      text: ifThis((text: string) => {
+        this.#heard();
+        if (!this.#isProved) this.#prove();
+        this.#handlers.frame(text);
+      }),
+      heard: ifThis(() => this.#heard()),
+      ponged: ifThis((text: string) => {
+        this.#heard();
+        this.#pings.ponged(text);
+      }),
+      refused: ifThis((refusal: Refusal) => this.#refused(refusal)),
+      closed: ifThis((failure: Failure) => this.#closed(failure)),
+      exiting: ifThis(() => this.#handlers.exiting()),
+    });
+    this.#line = line;
+  }
+
+  #opened(): void {
+    this.#isOpen = true;
+    this.#isWelcome = false;
+    this.#silentBeats = 0;
+    this.#heardAt = this.#tools.clock.now();
+    this.#isProved = false;
+    this.#proof = undefined;
+    this.#pings.lineBegins();
+    this.#watch();
+  }
+
+  #ping(): void {
+    if (this.#isOpen && this.#isWelcome) this.#line?.ping(this.#pings.next(this.#tools.clock.now()));
+  }
+
+  #heard(): void {
+    this.#silentBeats = 0;
+    this.#measureSilence();
+  }
+
+  #measureSilence(): void {
+    const now = this.#tools.clock.now();
+    const silence = now - this.#heardAt;
+    this.#heardAt = now;
+    if (silence < IN_TOUCH_MS) return;
+    this.#isProved = false;
+    this.#proof = undefined;
+    if (silence < OUT_OF_TOUCH_MS) return;
+    this.#mayBeGivenUp = true;
+    // What comes first may have been said, and kept by the system, before: the pong to a new ping tells how it is now.
+    this.inStep(() => {
+      this.#mayBeGivenUp = false;
+    });
+  }
+
+  /**
+   * What comes after a silence may have been sent long before, and kept by the system while this process was stopped; so may
+   * the pong to an earlier ping. Only a message asks: on a slow line, each pong follows a silence.
+   */
+  #prove(): void {
+    if (this.#proof !== undefined) return;
+    const proof = {};
+    this.#proof = proof;
+    this.inStep(() => {
+      if (this.#proof === proof) this.#isProved = true;
+    });
+  }
+
+  #watch(): void {
+    // A line that is there keeps the process alive by itself; looking at it need not.
+    this.#cancelBeat = this.#tools.clock.scheduleIdle(BEAT_MS, () => {
+      this.#silentBeats++;
+      // Beats, not milliseconds: a process that was stopped for a while has not heard because it did not listen.
+      if (this.#silentBeats > SILENT_BEATS) this.#drop('the IPC server answers no ping');
+      else {
+        // At the door it tells that the line is alive, and nothing else.
+        if (this.#silentBeats > 1)
+          this.#line?.ping(this.#isWelcome ? this.#pings.next(this.#tools.clock.now()) : '');
+        this.#watch();
+      }
+    });
+  }
+
+  #drop(reason: string): void {
+    const line = this.#line;
+    this.#closed({ reason, code: '' });
+    line?.terminate();
+  }
+
+  #closed(failure: Failure): void {
+    const wasOpen = this.#isOpen;
+    this.#line = undefined;
+    this.#isOpen = false;
+    this.#cancelBeat?.();
+    if (this.#isEnded) return;
+    if (wasOpen) {
+      this.#measureSilence();
+      this.#handlers.lost(failure.reason);
+    } else this.#handlers.failed(failure);
+    this.#later();
+  }
+
+  #refused(refusal: Refusal): void {
+    this.#line = undefined;
+    if (this.#isEnded) return;
+    if (this.#handlers.refused(refusal) === 'later') this.#later();
+  }
+
+  #later(): void {
+    if (this.#isEnded) return;
+    const wait = this.#waitMs * (1 - JITTER + 2 * JITTER * this.#tools.random());
+    this.#waitMs = Math.min(this.#waitMs * GROWTH, LONGEST_WAIT_MS);
+    this.#cancelWait = this.#tools.clock.schedule(wait, () => {
+      this.#cancelWait = undefined;
+      this.#connect();
+    });
+  }
+}
+
+/**
+ * The pings of a connection, each with a number of its own, and those who wait until everything was heard that the server had
+ * said by now, be it on this line or on one after it: a ping goes behind what the server has said, and so does its pong.
+ */
+export class Pings {
+  #sent = 0;
+  /** Those of this line that were not answered, oldest first. */
+  #unanswered: { readonly number: number; readonly at: number }[] = [];
+  /** Each with the first ping that was sent since it waits. */
+  #waiting: { readonly from: number; readonly callback: () => void }[] = [];
+  /** When the last one was sent that was answered. */
+  answeredSentAt = Number.NEGATIVE_INFINITY;
+
+  /** Whether anybody waits. */
+  get isAwaited(): boolean {
+    return this.#waiting.length > 0;
+  }
+
+  /** Calls once. A ping is to be sent now, or on the next line. */
+  wait(callback: () => void): void {
+    this.#waiting.push({ from: this.#sent + 1, callback });
+  }
+
+  /** A ping is sent. @returns what it is to hold */
+  next(now: number): string {
+    this.#unanswered.push({ number: ++this.#sent, at: now });
+    return String(this.#sent);
+  }
+
+  /** There is another line: what was sent on the one before is answered by nobody. */
+  lineBegins(): void {
+    this.#unanswered = [];
+  }
+
+  /** A pong came. */
+  ponged(text: string): void {
+    const index = this.#unanswered.findIndex(({ number }) => String(number) === text);
+    const answered = this.#unanswered[index];
+    if (answered === undefined) return;
+    this.#unanswered.splice(0, index + 1);
+    this.answeredSentAt = answered.at;
+    const heard = this.#waiting.filter(({ from }) => from <= answered.number);
+    this.#waiting = this.#waiting.filter(({ from }) => from > answered.number);
+    for (const { callback } of heard) callback();
+  }
+
+  /** Nobody waits any more. */
+  forgetWaiting(): void {
+    this.#waiting = [];
+  }
+}
+
+/** Those who wait until there is a connection again. */
+export class Reconnection {
+  readonly #clock: Clock;
+  #waiting: (() => void)[] = [];
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Resolves when there is a connection, or after that many milliseconds. */
+  within(milliseconds: number): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.#clock.schedule(milliseconds, resolve);
+      this.#waiting.push(() => {
+        cancel();
+        resolve();
+      });
+    });
+  }
+
+  /** There is a connection. */
+  happened(): void {
+    for (const go of this.#waiting.splice(0)) go();
+  }
+}

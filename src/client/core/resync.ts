@@ -1,0 +1,74 @@
+import type { DatabaseFile, IPCPeer, LockInfo } from './host.js';
+
+/**
+ * What this process believes of the database file: caches, key table, root, list of indexes. After a gap in which news
+ * may have been missed, all of it is read again, under the first lock after the gap and before anybody uses it: while
+ * that lock is held, nobody writes, and what was written before is in the file (docs/PROTOCOL.md, section 14.6).
+ */
+export class View {
+  readonly #ipc: IPCPeer;
+  readonly #file: DatabaseFile;
+  #isStale = false;
+  /** Whether the root was told since: that one is newer than the one in the file, which a master may just be writing. */
+  #isRootTold = false;
+  #refreshing: Promise<void> | undefined;
+  /** Locks from before the gap. While one for writing is held, nobody else wrote: there is nothing to read again. */
+  #heldThroughGap = new Set<LockInfo>();
+
+  constructor(ipc: IPCPeer, file: DatabaseFile) {
+    this.#ipc = ipc;
+    this.#file = file;
+  }
+
+  /** News may have been missed. */
+  missedNews(): void {
+    this.#isStale = true;
+    this.#isRootTold = false;
+    this.#heldThroughGap = new Set(
+      this.#ipc._locks.filter(({ granted, request }) => granted && request.write),
+    );
+    this.#file.invalidateCaches();
+  }
+
+  /** The root was told by who moved it, or by the server. */
+  rootTold(): void {
+    this.#isRootTold = true;
+  }
+
+  /** A lock was granted: makes the view sound, if it is not. To be awaited before the lock is used. */
+  async underLock(): Promise<void> {
+    if (!this.#isStale || this.#isHeldThroughGap()) return;
+    this.#refreshing ??= this.#refresh().finally(() => {
+      this.#refreshing = undefined;
+    });
+    await this.#refreshing;
+  }
+
+  #isHeldThroughGap(): boolean {
+    if (this.#heldThroughGap.size === 0) return false;
+    const held = this.#ipc._locks.some((lock) => this.#heldThroughGap.has(lock));
+    if (!held) this.#heldThroughGap.clear();
+    return held;
+  }
+
+  async #refresh(): Promise<void> {
+    const { isMaster } = this.#ipc;
+    if (!this.#file.isOpen) return;
+    this.#file.invalidateCaches();
+    await this.#readRoot();
+    // The master makes the key table.
+    if (!isMaster) await this.#file.readKeys();
+    await this.#file.readIndexes();
+    this.#file.invalidateCaches();
+    this.#isStale = false;
+  }
+
+  async #readRoot(): Promise<void> {
+    const address = await this.#file.readRoot();
+    if (address === undefined || this.#isRootTold) return;
+    await this.#file.setRoot(address, false);
+    // A server that knew it would have told it. It must know: a writer may die when it has moved the root and told nobody.
+    const { id: from } = this.#ipc;
+    this.#ipc.sendMessage({ type: 'notification', from, data: { type: 'root.update', address } });
+  }
+}

@@ -1,0 +1,153 @@
+import type { WebSocket } from 'ws';
+import { systemClock } from '../platform/clock.js';
+import { loggerOf, type RemoteIPCPeer } from './acebase.js';
+import { indexFilesOf, logOf, StorageFile } from './acebase-host.js';
+import { describe, overHttp, webSocketTarget } from './address.js';
+import { Client, type ClientEvent } from './core/client.js';
+import type { ValueClasses } from './core/codec.js';
+import type { IPCLock, LockDetails } from './core/host.js';
+import type { Dial } from './core/ports.js';
+import type { Refusal } from './core/refusals.js';
+import { FailureNotices } from './failure.js';
+import { FileIdentity } from './file-identity.js';
+import { LongMessages } from './long-messages.js';
+import { TokenPlacement } from './original-server.js';
+import type { RepairName } from './repairs.js';
+import type { ClientStatus } from './status.js';
+import { Waiting } from './waiting.js';
+import { WebSocketLine } from './web-socket-line.js';
+
+/** Milliseconds that the server has to say who holds locks. */
+const LOOK_MS = 2_000;
+
+/** What an endpoint is made with. */
+export interface EndpointSettings {
+  readonly classes: ValueClasses;
+  readonly WebSocket: new (url: string, options: object) => WebSocket;
+  /** Name and version of this client. */
+  readonly client: string;
+  /** Makes a random id of AceBase's kind, of 25 characters. */
+  createId(): string;
+  exitingError(message: string): Error;
+  /** AceBase's own way to get a lock, for the master. */
+  masterLock(details: LockDetails): Promise<IPCLock>;
+  has(repair: RepairName): boolean;
+  /** For a transaction log: the client of its data. */
+  readonly dataPeer?: Client | undefined;
+  onStatus(status: ClientStatus): void;
+}
+
+/** Joins a client with what is around it here: AceBase, sockets, HTTP, the clock, the log. */
+export function clientOf(ipc: RemoteIPCPeer, settings: EndpointSettings): Client {
+  const { storage, config } = ipc;
+  const tokenPlacement = new TokenPlacement(config);
+  const ask = (endpoint: 'send' | 'receive' | 'locks', parameters: Readonly<Record<string, string>>) => ({
+    endpoint,
+    parameters,
+    tokenPlace: tokenPlacement.current,
+  });
+  const fileIdentity = new FileIdentity(storage, {
+    clock: systemClock,
+    isOpen: () => client.isReady && !ipc._exiting,
+    isMaster: () => ipc.isMaster,
+  });
+  const client: Client = new Client({
+    ...settings,
+    ipc,
+    file: new StorageFile(ipc),
+    indexes: indexFilesOf(ipc, settings.has),
+    log: logOf(storage),
+    clock: systemClock,
+    random: Math.random,
+    dial: dialTo(ipc, tokenPlacement, settings.WebSocket),
+    long: new LongMessages({
+      config,
+      now: systemClock.now,
+      ask: (endpoint, parameters) => ask(endpoint, { id: ipc.id, ...parameters }),
+    }),
+    identify: FileIdentity.isPossibleFor(storage)
+      ? (question, say) => void fileIdentity.respond(question, say)
+      : undefined,
+    server: describe(config),
+    version: ipc.version,
+    tell(event) {
+      if (event.kind === 'gave up' || event.kind === 'left') waiting.stop();
+      if (event.kind === 'gave up') void fileIdentity.close();
+      tell(event);
+    },
+  });
+  const waiting = new Waiting({
+    ipc,
+    clock: systemClock,
+    isReady: () => client.isReady,
+    isConnected: () => client.isConnected,
+    hasSessions: () => client.hasSessions,
+    isAwaited: (peerId) => client.isAwaited(peerId),
+    isOfWorker: (request) => client.isOfWorker(request),
+    fetchLocks: () => overHttp(config, ask('locks', {}), undefined, LOOK_MS),
+  });
+  const tell = teller(ipc, (status) => settings.onStatus(status));
+  storage.once('ready', () => client.fileOpened());
+  return client;
+}
+
+function dialTo(
+  { config }: RemoteIPCPeer,
+  tokenPlacement: TokenPlacement,
+  WebSocket: EndpointSettings['WebSocket'],
+): Dial {
+  return (parameters, events) => {
+    const tokenPlace = tokenPlacement.begin();
+    const target = webSocketTarget(config, { endpoint: 'connect', parameters, tokenPlace });
+    const refused = (refusal: Refusal): void => {
+      const isForeign403 = refusal.status === 403 && refusal.code === undefined;
+      if (isForeign403 && tokenPlace === 'url') {
+        const message = `It is an original acebase-ipc-server, and does not take this token: ${refusal.message}`;
+        events.refused({ ...refusal, code: 'IPC_REFUSED_TOKEN', message });
+        return;
+      }
+      events.refused(refusal);
+      if (isForeign403) void tokenPlacement.lookForOriginal();
+    };
+    return new WebSocketLine(target, { ...events, refused }, { WebSocket, clock: systemClock });
+  };
+}
+
+/** Says what happens to a client, in the log and to the program. */
+function teller(
+  { config, storage, dbname: database }: RemoteIPCPeer,
+  onStatus: (status: ClientStatus) => void,
+): (event: ClientEvent) => void {
+  const failures = new FailureNotices(systemClock);
+  const server = describe(config);
+  const reconnects = (notice: string | undefined, reason: string): void => {
+    // It has said so already.
+    if (notice === undefined) return;
+    loggerOf(storage).error(notice);
+    onStatus({ kind: 'reconnecting', database, reason });
+  };
+  return (event) => {
+    switch (event.kind) {
+      case 'connected': {
+        const relief = failures.over(server);
+        // As loud as what it ends: whoever has read that is to read this.
+        if (relief !== undefined) loggerOf(storage).error(relief);
+        onStatus({ kind: 'connected', database, resumed: event.resumed });
+        return;
+      }
+      case 'lost':
+        reconnects(failures.lost(server, event.reason), event.reason);
+        return;
+      case 'failed':
+        reconnects(failures.failed(server, event.failure), event.failure.reason);
+        return;
+      case 'gave up':
+        onStatus({ kind: 'gave-up', database, reason: event.reason });
+        return;
+      case 'place lost':
+      case 'session lost':
+      case 'left':
+        return;
+    }
+  };
+}
