@@ -26,7 +26,8 @@ import { Absences, Farewells, GoneIds, Heartbeat, introduce } from './peers/memb
 import { ParkingLot } from './peers/outbox.js';
 import { isPresent, isThere, largestDebtorOf, lineBytesOf, type Peer } from './peers/peer.js';
 import type { Cancel, Clock, Logger } from './ports.js';
-import { MasterDesk } from './requests/coordinator.js';
+import { RequestCoordinator } from './requests/coordinator.js';
+import { RequestTable } from './requests/request-table.js';
 import { Router } from './router.js';
 import { settlingClock } from './settling-clock.js';
 import { Survey } from './snapshot.js';
@@ -67,7 +68,8 @@ export class Database {
   readonly #delivery: Delivery;
   readonly #news: FileNews;
   readonly #locks: LockService;
-  readonly #desk: MasterDesk;
+  readonly #table: RequestTable;
+  readonly #requests: RequestCoordinator;
   readonly #masterAbsence: MasterAbsence;
   readonly #absences: Absences;
   readonly #heartbeat: Heartbeat;
@@ -104,22 +106,24 @@ export class Database {
       beginAnew: (client) => settings.beganAnew(this, client),
       settled: () => this.#settle(),
     });
-    this.#stability = new Stability(clock, this.#peers, () => this.#seat);
-    this.#parkingLot = new ParkingLot({ ...settings, framesSoFar: this.#stability.now });
+    this.#stability = new Stability(clock, this.#peers, () => this.#table);
+    const counted = { ...settings, framesSoFar: this.#stability.now };
+    this.#parkingLot = new ParkingLot(counted);
+    this.#table = new RequestTable(counted);
     this.#farewells = new Farewells(clock);
     this.#seat = new MasterSeat(
-      { ...settings, database: name, framesSoFar: this.#stability.now },
+      { ...settings, database: name },
       {
         settled: (master) => this.#succession.settled(master),
-        release: (master, mail) => {
-          this.#book.masterIsReady(master, mail.length);
-          this.#succession.release(master, mail);
+        release: (master) => {
+          this.#book.masterIsReady(master, this.#table.heldCount);
+          this.#succession.release(master);
         },
       },
     );
-    this.#delivery = new Delivery(name, this.#seat, settings);
     const { counters } = history;
-    const common = { ...settings, database: name, peers: this.#peers, counters };
+    const common = { ...settings, database: name, peers: this.#peers, counters, table: this.#table };
+    this.#delivery = new Delivery({ ...common, seat: this.#seat });
     const halls = { ...common, seat: this.#seat, delivery: this.#delivery };
     this.#masterAbsence = new MasterAbsence(halls);
     const rooms = { ...halls, news: new FileNews(halls) };
@@ -129,9 +133,10 @@ export class Database {
       masterIsStuck: (master) => this.#succession.sendAway(master),
     });
     const locks = this.#locks;
-    this.#desk = new MasterDesk({ ...rooms, locks });
+    const requests = new RequestCoordinator({ ...rooms, locks });
+    this.#requests = requests;
     const dismiss = this.#depart.bind(this);
-    this.#succession = new Succession({ ...rooms, desk: this.#desk, locks, dismiss });
+    this.#succession = new Succession({ ...rooms, requests, locks, dismiss });
     this.#absences = new Absences(
       { ...common, locks, goneIds: this.#goneIds },
       {
@@ -143,9 +148,8 @@ export class Database {
         },
       },
     );
-    const desk = this.#desk;
     const remove = (peer: Peer, cause: string): void => this.#remove(peer, cause);
-    this.dismissal = new Dismissal({ ...halls, desk, stability: this.#stability, remove });
+    this.dismissal = new Dismissal({ ...halls, requests, locks, stability: this.#stability, remove });
     this.#heartbeat = new Heartbeat(clock, limits, this.#peers, {
       silent: (peer) => {
         this.#delivery.reportSilence(peer);
@@ -154,8 +158,8 @@ export class Database {
       beaten: () => this.#identity.look(),
     });
     const goodbye = (peer: Peer): void => this.#goodbye(peer);
-    this.#router = new Router({ ...rooms, desk, locks, identity: this.#identity, goodbye });
-    this.survey = new Survey({ ...halls, desk, locks, history, book: this.#book });
+    this.#router = new Router({ ...rooms, requests, locks, identity: this.#identity, goodbye });
+    this.survey = new Survey({ ...halls, locks, history, book: this.#book });
   }
 
   /** Whether nobody is connected, or at the door. What was remembered must then be forgotten: the file may be replaced. */
@@ -273,7 +277,7 @@ export class Database {
     this.#parkingLot.close();
     this.#farewells.close();
     this.#locks.stop();
-    this.#desk.stop();
+    this.#requests.stop();
     this.#masterAbsence.stop();
     this.#absences.close();
     this.#heartbeat.stop();
@@ -352,7 +356,7 @@ export class Database {
     if (peer.isMaster) {
       if (peer.isAccepted) this.#succession.masterCame(peer);
       this.#seat.take(peer);
-      this.#desk.masterCame();
+      this.#requests.masterCame();
     }
     this.#masterAbsence.review();
     this.#isBack(peer, how);
@@ -386,7 +390,7 @@ export class Database {
     this.#news.acknowledge(peer, token);
     this.#farewells.acknowledge(peer, token);
     this.#seat.acknowledge(peer, token);
-    this.#desk.proof.acknowledge(peer, token);
+    this.#requests.proof.acknowledge(peer, token);
     this.#locks.acknowledge(peer, token);
   }
 
@@ -475,7 +479,7 @@ export class Database {
     } else if (!peer.isMaster) {
       this.#succession.workerLeft(peer);
       this.#locks.isGone(peer);
-      this.#desk.gone(peer);
+      this.#requests.gone(peer);
     }
     this.#masterAbsence.review();
     this.#news.forgetIfAlone();

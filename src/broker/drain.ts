@@ -6,10 +6,7 @@ import type { Stability } from './peers/acks.js';
 import { type ArrivalRequest, isSameSession } from './peers/admission.js';
 import { isPresent, isThere, type Peer } from './peers/peer.js';
 import type { Cancel, Clock, Logger } from './ports.js';
-import type { MasterDesk } from './requests/coordinator.js';
-import type { IndexCreations } from './requests/index-creations.js';
-import type { RequestFailure } from './requests/request-failures.js';
-import type { OpenRequest, OpenRequests, RequestWindows } from './requests/request-table.js';
+import type { RequestCoordinator } from './requests/coordinator.js';
 
 /** How often it is looked whether everybody is done, in milliseconds. */
 const LOOK_MS = 20;
@@ -113,8 +110,9 @@ export class Draining {
 /** What a dismissal works with. */
 export interface DismissalSettings {
   readonly peers: ReadonlyMap<string, Peer>;
-  readonly desk: MasterDesk;
-  readonly stability: Stability;
+  readonly requests: Pick<RequestCoordinator, 'isOwed' | 'failBeforeDraining'>;
+  readonly locks: Pick<LockService, 'holders' | 'drain' | 'failBeforeDraining' | 'giveRootBack'>;
+  readonly stability: Pick<Stability, 'stop'>;
   readonly seat: Pick<MasterSeat, 'closeDoor'>;
   /** Takes a peer out of the database; others are not told. */
   remove(peer: Peer, cause: string): void;
@@ -128,6 +126,7 @@ export interface DismissalSettings {
  */
 export class Dismissal {
   readonly #settings: DismissalSettings;
+  #hasBegun = false;
 
   constructor(settings: DismissalSettings) {
     this.#settings = settings;
@@ -135,8 +134,9 @@ export class Dismissal {
 
   /** From now on nobody is let in who waits at the door, and no transaction begins; those that hold a lock go on. */
   begin(): void {
+    this.#hasBegun = true;
     this.#settings.seat.closeDoor();
-    this.#settings.desk.closing.begin();
+    this.#settings.locks.drain();
   }
 
   /**
@@ -145,32 +145,40 @@ export class Dismissal {
    * Another master than the one that is there must not even come to the next server if it has old tables [PROTOCOL-9.2].
    */
   refusal(request: ArrivalRequest): RefusalCode | undefined {
-    const { peers, desk } = this.#settings;
-    if (!desk.closing.hasBegun) return undefined;
-    const peer = peers.get(request.peerId);
+    if (!this.#hasBegun) return undefined;
+    const peer = this.#settings.peers.get(request.peerId);
     if (peer === undefined) return 'IPC_REFUSED_DRAINING';
     if (isSameSession(peer, request)) return undefined;
     if (!peer.isMaster) return undefined;
     return hasNotOpened(request.client) ? 'IPC_REFUSED_DRAINING' : 'IPC_REFUSED_SECOND_MASTER';
   }
 
-  /** How many workers are in the middle of something: they hold a lock, or are connected and the master owes an answer. */
+  /**
+   * How many workers are in the middle of something: they hold a lock, also while they are away, or are connected and the master owes
+   * them an answer. What is owed to one that is away, it asks the next server for.
+   */
   get busyWorkers(): number {
-    const { peers, desk } = this.#settings;
-    return desk.closing.countBusy(peers.values());
+    const { peers, requests, locks } = this.#settings;
+    const holders = new Set(locks.holders);
+    let count = 0;
+    for (const peer of peers.values()) {
+      if (holders.has(peer) || (!peer.isMaster && isPresent(peer) && requests.isOwed(peer))) count++;
+    }
+    return count;
   }
 
   /** Tells all workers to come back. @returns those that were connected: each ends its connection in a moment */
   sendWorkers(): readonly Peer[] {
     // What the master says from now on reaches no worker here. It must not be told that it arrived.
     this.#settings.stability.stop();
-    this.#settings.desk.closing.answerWhatWaits();
+    this.#settings.requests.failBeforeDraining();
+    this.#settings.locks.failBeforeDraining();
     return this.#send((peer) => !peer.isMaster);
   }
 
-  /** Tells the master to come back. @returns it, if it was connected */
+  /** Tells the master to come back: it is to have its file for itself. @returns it, if it was connected */
   sendMaster(): readonly Peer[] {
-    this.#settings.desk.closing.giveRootBack();
+    this.#settings.locks.giveRootBack();
     return this.#send((peer) => peer.isMaster);
   }
 
@@ -184,71 +192,5 @@ export class Dismissal {
       if (wasPresent) sent.push(peer);
     }
     return sent;
-  }
-}
-
-/** What closing time works with. */
-export interface ClosingTimeSettings {
-  readonly requests: OpenRequests;
-  readonly windows: Pick<RequestWindows, 'takeRequestsOf'>;
-  readonly indexCreations: IndexCreations;
-  readonly locks: Pick<LockService, 'holders' | 'drain' | 'failBeforeDraining' | 'giveRootBack'>;
-  /** Answers a request with that failure. */
-  fail(open: OpenRequest, failure: RequestFailure): void;
-}
-
-/** The desk of one database before its server stops (docs/PROTOCOL.md, section 11.5): what was begun ends, and nothing begins. */
-export class ClosingTime {
-  readonly #settings: ClosingTimeSettings;
-  #hasBegun = false;
-
-  constructor(settings: ClosingTimeSettings) {
-    this.#settings = settings;
-  }
-
-  /** Whether transactions that hold no lock get none any more. */
-  get hasBegun(): boolean {
-    return this.#hasBegun;
-  }
-
-  /** The server drains. */
-  begin(): void {
-    this.#hasBegun = true;
-    this.#settings.locks.drain();
-  }
-
-  /**
-   * How many of these are workers in the middle of something: they hold a lock, also while they are away, or are connected
-   * and the master owes them an answer. What is owed to one that is away, it asks the next server for.
-   */
-  countBusy(peers: Iterable<Peer>): number {
-    const { requests, locks } = this.#settings;
-    const holders = new Set(locks.holders);
-    let count = 0;
-    for (const peer of peers) {
-      if (holders.has(peer) || (!peer.isMaster && isPresent(peer) && requests.isPassedFor(peer))) count++;
-    }
-    return count;
-  }
-
-  /** The workers go: those that cannot ask the next server again get an answer to what no master has of them. */
-  answerWhatWaits(): void {
-    const { requests, windows, indexCreations, locks, fail } = this.#settings;
-    const waiting = [...requests.all()].filter(
-      ({ isPassed, asker }) =>
-        !isPassed && asker.state === 'present' && asker.session?.can('resume') !== true,
-    );
-    for (const asker of new Set(waiting.map((open) => open.asker))) {
-      // First of all: who is answered makes room for what waits behind it.
-      windows.takeRequestsOf(asker);
-      indexCreations.discardRequestsOf(asker.id);
-    }
-    for (const open of waiting) fail(open, 'IPC_REQUEST_DRAINING');
-    locks.failBeforeDraining();
-  }
-
-  /** The workers were sent away: the master is to have its file for itself. */
-  giveRootBack(): void {
-    this.#settings.locks.giveRootBack();
   }
 }

@@ -35,6 +35,12 @@ export interface Limits {
 /** What a request that waits for its turn counts beside its message, in bytes: about a third of what Node takes for it. */
 export const WAITING_REQUEST_BYTES = 128;
 
+/** Requests of one worker that the master has at one time and that `maxOutstandingRequests` does not count: further ones wait for their turn. */
+export const MAX_UNANSWERED_REQUESTS = 10_000;
+
+/** Requests of workers that are gone whose answers are awaited, of one database. What is answered beyond that counts as unasked. */
+export const MAX_ABANDONED_REQUESTS = 10_000;
+
 /** Requests that are failed in one turn when no master has come for them in time; the rest follows in the next one. */
 export const MAX_FAILED_AT_ONCE = 1_000;
 

@@ -1,7 +1,4 @@
-/**
- * One master per database (docs/PROTOCOL.md, section 9): who sits in the seat, who may take over, and the mail for a
- * master that is absent, or has not opened its file yet.
- */
+/** One master per database (docs/PROTOCOL.md, section 9): who sits in the seat, and who may take over. */
 
 import type { RefusalCode } from '../errors.js';
 import { hasNotOpened } from '../protocol/session.js';
@@ -12,18 +9,16 @@ import {
   MASTER_READY_MS,
   MASTER_TURN_MS,
 } from './limits.js';
-import type { ByteBudget } from './memory.js';
 import type { ArrivalRequest, Entrance } from './peers/admission.js';
 import { isPresent, type Peer } from './peers/peer.js';
 import type { Cancel, Clock, Logger } from './ports.js';
-import { type Mail, Mailbox, type OpenRequest } from './requests/request-table.js';
 
 /** What the seat asks of its database. */
 export interface MasterSeatHost {
-  /** The master has had time to open its file. {@link MasterSeat.open} is to be called when it may get its mail. */
+  /** The master has had time to open its file. {@link MasterSeat.open} is to be called when it may get what waits for it. */
   settled(master: Peer): void;
   /** The master gets what waited for it, in order. */
-  release(master: Peer, mail: readonly Mail[]): void;
+  release(master: Peer): void;
 }
 
 /** A second master at the door. */
@@ -46,10 +41,6 @@ export interface MasterSeatSettings {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly limits: Limits;
-  /** What all mailboxes share. */
-  readonly kept: ByteBudget;
-  /** How many frames have come to the database so far. */
-  framesSoFar(): number;
 }
 
 /** A second master that is kept waiting. */
@@ -66,9 +57,6 @@ interface Challenge {
 export class MasterSeat {
   readonly #settings: MasterSeatSettings;
   readonly #host: MasterSeatHost;
-  readonly #mailbox: Mailbox;
-  /** How many frames had come when the first message was kept that is no request: nobody sends it again if it is lost here. */
-  #keptSince: number | undefined;
   #master: Peer | undefined;
   #isSettling = false;
   #cancelSettling: Cancel | undefined;
@@ -77,7 +65,6 @@ export class MasterSeat {
   constructor(settings: MasterSeatSettings, host: MasterSeatHost) {
     this.#settings = settings;
     this.#host = host;
-    this.#mailbox = new Mailbox(settings.limits.maxMailPerPeer, settings.kept);
   }
 
   /** The master, settled or not. */
@@ -90,54 +77,7 @@ export class MasterSeat {
     return this.#master === undefined || this.#isSettling;
   }
 
-  /** The bytes of mail kept. */
-  get mailBytes(): number {
-    return this.#mailbox.bytes;
-  }
-
-  /** How many messages are kept. */
-  get mailCount(): number {
-    return this.#mailbox.count;
-  }
-
-  /** Keeps a message for the master. @returns false if there is no room */
-  keep(mail: Mail): boolean {
-    const isKept = this.#mailbox.put(mail);
-    if (isKept && mail.request === undefined) this.#keptSince ??= this.#settings.framesSoFar();
-    return isKept;
-  }
-
-  /** Up to how many frames of the database nothing of what came of them waits here, but for requests [PROTOCOL-14.7]. */
-  get caughtUpTo(): number {
-    return this.#keptSince === undefined ? Number.POSITIVE_INFINITY : this.#keptSince - 1;
-  }
-
-  /** A worker is gone: what it asked has no meaning any more. @returns how many requests were thrown away */
-  discardRequestsOf(workerId: string): number {
-    return this.#mailbox.discard(({ request }) => request?.asker.id === workerId);
-  }
-
-  /** Throws away one request, if it is kept. */
-  discardRequest(open: OpenRequest): void {
-    this.#mailbox.discardRequest(open);
-  }
-
-  /** Keeps requests that an earlier master was given, in front of all others. @returns those that found no room */
-  keepFirst(mail: readonly Mail[]): readonly Mail[] {
-    return this.#mailbox.putFirst(mail);
-  }
-
-  /** How many requests are kept. */
-  get requestCount(): number {
-    return this.#mailbox.requestCount;
-  }
-
-  /** The request that has been kept for longest. */
-  get oldestRequest(): OpenRequest | undefined {
-    return this.#mailbox.find(({ request }) => request !== undefined)?.request;
-  }
-
-  /** A master was let in. It gets its mail once it has had time to open its file [PROTOCOL-9.3]. */
+  /** A master was let in. It gets what waits for it once it has had time to open its file [PROTOCOL-9.3]. */
   take(master: Peer): void {
     this.#master = master;
     this.#isSettling = true;
@@ -160,9 +100,6 @@ export class MasterSeat {
     this.#master = undefined;
     this.#isSettling = false;
     this.#cancelSettling?.();
-    // Requests are for any master; what else it was to hear is told anew to the next one, or was for it alone.
-    this.#mailbox.discard(({ request }) => request === undefined);
-    this.#keptSince = undefined;
   }
 
   /**
@@ -242,16 +179,14 @@ export class MasterSeat {
   /** The server stops: nobody waits any more. */
   close(): void {
     this.#cancelSettling?.();
-    this.#mailbox.takeAll();
     this.closeDoor();
   }
 
-  /** The master has opened its file, and is a new one: it gets its mail. */
+  /** The master has opened its file, and is a new one: it gets what waits for it. */
   open(master: Peer): void {
     if (this.#master !== master || !this.#isSettling) return;
     this.#isSettling = false;
-    this.#keptSince = undefined;
-    this.#host.release(master, this.#mailbox.takeAll());
+    this.#host.release(master);
   }
 
   /** One that has read nothing may come again, if it is not known that the master lives and can be reached. */
@@ -316,7 +251,8 @@ export interface MasterAbsenceSettings {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly peers: ReadonlyMap<string, Peer>;
-  readonly seat: Pick<MasterSeat, 'master' | 'requestCount'>;
+  readonly seat: Pick<MasterSeat, 'master'>;
+  readonly table: { readonly heldRequests: number };
 }
 
 /** Warns that a database has workers and no master, whether they have asked for something yet or not; and says when that is over. */
@@ -351,11 +287,11 @@ export class MasterAbsence {
   }
 
   #warn(): void {
-    const { database, logger, peers, seat } = this.#settings;
+    const { database, logger, peers, table } = this.#settings;
     this.#cancel = undefined;
     this.#wasSaid = true;
     logger.warn(
-      { database, workers: peers.size, waiting: seat.requestCount },
+      { database, workers: peers.size, waiting: table.heldRequests },
       'no master is connected, and the workers need one: start the process with role "master", with the same database name, host, port and token',
     );
   }

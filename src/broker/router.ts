@@ -28,7 +28,7 @@ import type { LockService } from './locks/lock-service.js';
 import type { MasterSeat } from './mastership.js';
 import type { Delivery } from './peers/delivery.js';
 import { isThere, type Peer } from './peers/peer.js';
-import type { MasterDesk } from './requests/coordinator.js';
+import type { RequestCoordinator } from './requests/coordinator.js';
 import type { DatabaseCounters } from './stats/counters.js';
 import type { Incidents } from './stats/incidents.js';
 
@@ -41,7 +41,7 @@ export interface SwitchSettings {
   readonly seat: MasterSeat;
   readonly delivery: Delivery;
   readonly news: FileNews;
-  readonly desk: MasterDesk;
+  readonly requests: RequestCoordinator;
   readonly locks: LockService;
   readonly identity: Pick<FileIdentity, 'ready' | 'answer'>;
   readonly incidents: Incidents;
@@ -113,13 +113,14 @@ export class Router {
 
   /** Something for the master, that may be absent or settling. */
   #toMaster(sender: Peer, type: MessageType, message: Uint8Array): boolean {
-    const { seat, delivery, desk, locks } = this.#settings;
+    const { seat, delivery, requests, locks } = this.#settings;
     if (isMasterRequest(type)) {
       if (sender.isMaster) return this.#undeliverable(sender, type);
       if (this.#asksInVain(sender)) return true;
-      const isTaken = type === 'request' ? desk.ask(sender, message) : locks.receive(sender, type, message);
+      const isTaken =
+        type === 'request' ? requests.ask(sender, message) : locks.receive(sender, type, message);
       if (!isTaken) return this.#dropFrame(sender, message);
-      if (seat.master === undefined) desk.isAwaited();
+      if (seat.master === undefined) requests.isAwaited();
       this.#tallies[type].goes(message.length, 1);
       return true;
     }
@@ -133,7 +134,7 @@ export class Router {
   /** An answer reaches a worker only if it comes from the master, and the worker waits for it. */
   #answer(sender: Peer, receiver: Peer | undefined, type: MasterAnswerType, message: Uint8Array): boolean {
     if (!sender.isMaster) return this.#undeliverable(sender, type);
-    if (this.#settings.desk.answer(sender, receiver, type, message) && receiver !== undefined) {
+    if (this.#settings.requests.answer(sender, receiver, type, message) && receiver !== undefined) {
       this.#tallies[type].goes(message.length, 1);
       this.#settings.delivery.send(receiver, message);
     }

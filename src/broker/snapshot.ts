@@ -6,7 +6,7 @@ import type { MasterSeat } from './mastership.js';
 import { infoOf, type PeerInfo } from './peers/admission.js';
 import { isPresent, type Peer } from './peers/peer.js';
 import type { Clock } from './ports.js';
-import type { MasterDesk } from './requests/coordinator.js';
+import type { RequestTable } from './requests/request-table.js';
 import type { DatabaseCounters } from './stats/counters.js';
 
 /** Messages that are kept. */
@@ -90,7 +90,7 @@ export interface SurveySettings {
   readonly clock: Clock;
   readonly peers: ReadonlyMap<string, Peer>;
   readonly seat: MasterSeat;
-  readonly desk: MasterDesk;
+  readonly table: Pick<RequestTable, 'heldCount' | 'heldBytes' | 'count'>;
   readonly locks: LockService;
   readonly book: GuestBook;
   readonly history: History;
@@ -121,9 +121,9 @@ export class Survey {
   }
 
   summary(): DatabaseSummary {
-    const { database, clock, peers, seat, desk, locks, book, history } = this.#settings;
+    const { database, clock, peers, seat, table, locks, book, history } = this.#settings;
     const states = noPeers();
-    const masterMail = { messages: seat.mailCount, bytes: seat.mailBytes };
+    const masterMail = { messages: table.heldCount, bytes: table.heldBytes };
     let { messages, bytes } = masterMail;
     let bufferedBytes = 0;
     for (const peer of peers.values()) {
@@ -134,7 +134,7 @@ export class Survey {
       bufferedBytes += lineBytes;
     }
     const hasMaster = seat.master !== undefined && isPresent(seat.master);
-    const requests = desk.count();
+    const requests = table.count();
     const waitingWorkers = new Set([...requests.workers, ...locks.waitingWorkers()]);
     const now = clock.now();
     return {
@@ -191,7 +191,7 @@ export class Survey {
 
   #reportOf(peer: Peer): PeerReport {
     const { id, session, address, process, connectedAt, outbox, received, receivedBytes } = peer;
-    const { seat } = this.#settings;
+    const { table } = this.#settings;
     const state = this.#stateOf(peer);
     return {
       id,
@@ -206,7 +206,7 @@ export class Survey {
       messagesOut: outbox.sent,
       bytesIn: receivedBytes,
       bytesOut: outbox.sentBytes,
-      mail: state === 'settling' ? { messages: seat.mailCount, bytes: seat.mailBytes } : outbox.mail,
+      mail: state === 'settling' ? { messages: table.heldCount, bytes: table.heldBytes } : outbox.mail,
       buffered: state === 'away' ? 0 : outbox.bytes,
     };
   }

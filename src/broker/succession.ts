@@ -15,8 +15,7 @@ import type { MasterSeat } from './mastership.js';
 import type { Delivery } from './peers/delivery.js';
 import type { Peer } from './peers/peer.js';
 import type { Cancel, Clock } from './ports.js';
-import type { MasterDesk } from './requests/coordinator.js';
-import type { Mail } from './requests/request-table.js';
+import type { RequestCoordinator } from './requests/coordinator.js';
 import type { Incidents } from './stats/incidents.js';
 
 /** What the succession works with. */
@@ -28,7 +27,7 @@ export interface SuccessionSettings {
   readonly seat: MasterSeat;
   readonly delivery: Delivery;
   readonly news: FileNews;
-  readonly desk: MasterDesk;
+  readonly requests: RequestCoordinator;
   readonly locks: Pick<LockService, 'masterCame'>;
   /** Ends the connection of a master. */
   dismiss(master: Peer, cause: string, code: ClosureCode): void;
@@ -61,7 +60,7 @@ export class Succession {
     if (!master.isAccepted) {
       // It has opened no file, and nobody has heard of it: others are not after its time.
       this.#settings.seat.vacate();
-      this.#settings.desk.masterNeverServed();
+      this.#settings.requests.masterNeverServed();
       return;
     }
     this.#hasBegun = true;
@@ -69,7 +68,7 @@ export class Succession {
     this.formerEnded();
     this.#former = master;
     this.#settings.seat.vacate();
-    this.#settings.desk.masterLeft();
+    this.#settings.requests.masterLeft();
   }
 
   /** A worker is no longer part of the database. A master that is there is told like all others. */
@@ -88,7 +87,7 @@ export class Succession {
     if (this.#former === undefined) return;
     this.#former.state = 'gone';
     this.#former = undefined;
-    this.#settings.desk.masterEnded();
+    this.#settings.requests.masterEnded();
   }
 
   /**
@@ -107,12 +106,12 @@ export class Succession {
    * workers may hold locks from before.
    */
   masterCame(master: Peer): void {
-    const { desk, locks } = this.#settings;
+    const { requests, locks } = this.#settings;
     if (this.#master === master) return;
     this.#master = master;
     this.#proven = undefined;
     this.#hasSettled = false;
-    desk.prove(master, (verdict) => {
+    requests.prove(master, (verdict) => {
       if (verdict === 'old') {
         this.sendAway(master);
         return;
@@ -123,7 +122,7 @@ export class Succession {
     });
   }
 
-  /** A master has had time to open its file. It gets its mail if it is a new process. */
+  /** A master has had time to open its file. It gets what waits for it if it is a new process. */
   settled(master: Peer): void {
     this.formerEnded();
     this.#hasSettled = true;
@@ -131,22 +130,22 @@ export class Succession {
   }
 
   /** Gives a master that has opened its file what it missed, then what waited for it [PROTOCOL-9.3]. */
-  release(master: Peer, mail: readonly Mail[]): void {
-    const { peers, delivery, news, desk, clock } = this.#settings;
+  release(master: Peer): void {
+    const { peers, delivery, news, requests, clock } = this.#settings;
     for (const id of this.#departed) delivery.sendOwed(master, disconnected(id));
     this.#departed.clear();
     for (const other of peers.values()) {
       if (other !== master) delivery.sendOwed(master, helloFrom(other.id));
     }
     news.bringUpToDate(master);
-    desk.release(master, mail);
+    requests.release(master);
     this.#cancelSecondReplay = clock.schedule(MASTER_SECOND_REPLAY_MS, () => news.repeatKeys(master));
   }
 
   /** Nobody is left. Calls `forget` when no master can come back any more that knows locks of those who are gone. */
   allHaveGone(forget: () => void): void {
-    const { desk, clock } = this.#settings;
-    if (!desk.isInDoubt) {
+    const { requests, clock } = this.#settings;
+    if (!requests.isInDoubt) {
       forget();
       return;
     }

@@ -118,13 +118,13 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'answers twice what a lost master had not answered',
     file: 'requests/coordinator.ts',
-    from: 'if (open.payload !== undefined) again.push(mailOf(open, open.payload));',
-    to: "if (open.payload !== undefined) { again.push(mailOf(open, open.payload)); this.#settings.delivery.send(open.asker, answerFor(open.request, 'twice')); }",
+    from: 'if (open.payload !== undefined) again.push(open);',
+    to: "if (open.payload !== undefined) { again.push(open); this.#settings.delivery.send(open.asker, answerFor(open.request, 'twice')); }",
   },
   {
     name: 'answers nothing that a lost master had not answered',
     file: 'requests/coordinator.ts',
-    from: "else this.#answer(open, 'IPC_REQUEST_MASTER_LOST');",
+    from: "else this.#fail(open, 'IPC_REQUEST_MASTER_LOST');",
     to: '',
   },
   {
@@ -190,8 +190,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'keeps what waits for a new master in the wrong order',
     file: 'requests/request-table.ts',
-    from: 'for (const item of mail) this.#remove(item);\n    return mail;',
-    to: 'for (const item of mail) this.#remove(item);\n    return mail.reverse();',
+    from: "item.place = where === 'last' ? this.#held.push(item)",
+    to: "item.place = where === 'last' ? this.#held.pushFirst(item)",
   },
   {
     name: 'sends one frame too few to a client that resumes its session',

@@ -11,7 +11,7 @@ import { VirtualClock } from './virtual-clock.js';
 export const WITHOUT_MASTER = 1;
 
 /** Limits that no test meets unless it sets its own. */
-const LIMITS: Limits = {
+export const LIMITS: Limits = {
   maxPayload: 10_000,
   largeMessages: 'websocket',
   maxBuffered: 100_000,

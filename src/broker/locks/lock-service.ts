@@ -12,6 +12,7 @@ import {
   type MasterRequest,
   parseMasterRequest,
 } from '../../protocol/messages.js';
+import { type RequestFailure, reasonFor } from '../failures.js';
 import type { FileNews } from '../file-metadata.js';
 import {
   DEAD_ROOT_MS,
@@ -25,7 +26,6 @@ import { keptCopy } from '../memory.js';
 import type { Delivery } from '../peers/delivery.js';
 import { isPresent, type Peer } from '../peers/peer.js';
 import type { Cancel, Clock } from '../ports.js';
-import { type RequestFailure, reasonFor } from '../requests/request-failures.js';
 import type { DatabaseCounters } from '../stats/counters.js';
 import type { Incidents } from '../stats/incidents.js';
 import { grant, moved, refusal, unlocked } from './lock-answers.js';

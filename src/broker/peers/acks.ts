@@ -1,32 +1,37 @@
 import { stable } from '../../protocol/session.js';
-import type { MasterSeat } from '../mastership.js';
 import type { Cancel, Clock } from '../ports.js';
 import type { Peer } from './peer.js';
 
 /** Milliseconds between two looks at what has arrived everywhere. */
 const SWEEP_MS = 100;
 
+/** What is held for a master. */
+export interface HeldMessages {
+  /** Up to how many frames of the database nothing of what came of them waits there, but for requests. */
+  readonly caughtUpTo: number;
+}
+
 /**
  * Tells clients which of their messages have arrived everywhere, so that they need not keep them any longer
  * [PROTOCOL-14.7]: a client sends the others again if this server dies.
  *
  * The frames of a database are counted as they come. Whatever holds messages on their way knows up to which count nothing of
- * them is left in it: the outbox of each peer that is there or away, with what is parked for it, and the mailbox of a master
+ * them is left in it: the outbox of each peer that is there or away, with what is parked for it, and what is held for a master
  * that has not opened its file. The least of these has arrived everywhere. Requests do not count: a client asks again for
  * what was not answered.
  */
 export class Stability {
   readonly #clock: Clock;
   readonly #peers: ReadonlyMap<string, Peer>;
-  readonly #seat: () => Pick<MasterSeat, 'caughtUpTo'>;
+  readonly #held: () => HeldMessages;
   #count = 0;
   #cancelSweep: Cancel | undefined;
 
-  /** @param seat what is kept for the master */
-  constructor(clock: Clock, peers: ReadonlyMap<string, Peer>, seat: () => Pick<MasterSeat, 'caughtUpTo'>) {
+  /** @param held what is held for the master */
+  constructor(clock: Clock, peers: ReadonlyMap<string, Peer>, held: () => HeldMessages) {
     this.#clock = clock;
     this.#peers = peers;
-    this.#seat = seat;
+    this.#held = held;
   }
 
   /** How many frames have come. */
@@ -50,7 +55,7 @@ export class Stability {
 
   #sweep(): void {
     this.#cancelSweep = undefined;
-    let least = Math.min(this.#count, this.#seat().caughtUpTo);
+    let least = Math.min(this.#count, this.#held().caughtUpTo);
     for (const peer of this.#peers.values()) least = Math.min(least, peer.outbox.caughtUpTo);
     let isMoreToCome = false;
     for (const peer of this.#peers.values()) {

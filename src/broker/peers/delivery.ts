@@ -1,12 +1,22 @@
 import type { Limits } from '../limits.js';
-import type { MasterSeat } from '../mastership.js';
 import type { ByteBudget } from '../memory.js';
 import type { Logger } from '../ports.js';
 import type { Incidents } from '../stats/incidents.js';
 import type { Peer } from './peer.js';
 
+/** What waits for a master that is not there, or has not opened its file. */
+export interface MasterQueue {
+  readonly heldBytes: number;
+  /** Keeps a message in order. @returns false if there is no room */
+  holdMessage(senderId: string, message: Uint8Array): boolean;
+}
+
 /** What a delivery works with. */
 export interface DeliverySettings {
+  readonly database: string;
+  /** Whether messages for the master must be kept. */
+  readonly seat: { readonly isHeld: boolean };
+  readonly table: MasterQueue;
   readonly limits: Limits;
   readonly incidents: Incidents;
   readonly logger: Logger;
@@ -20,16 +30,18 @@ export interface DeliverySettings {
  */
 export class Delivery {
   readonly #database: string;
-  readonly #seat: MasterSeat;
+  readonly #seat: DeliverySettings['seat'];
+  readonly #table: MasterQueue;
   readonly #limits: Limits;
   readonly #incidents: Incidents;
   readonly #logger: Logger;
   readonly #kept: ByteBudget;
   readonly #overdue = new Set<Peer>();
 
-  constructor(database: string, seat: MasterSeat, { limits, incidents, logger, kept }: DeliverySettings) {
+  constructor({ database, seat, table, limits, incidents, logger, kept }: DeliverySettings) {
     this.#database = database;
     this.#seat = seat;
+    this.#table = table;
     this.#limits = limits;
     this.#incidents = incidents;
     this.#logger = logger;
@@ -49,7 +61,7 @@ export class Delivery {
   /** Sends now, or, to a master that settles, behind all that waits for it already. */
   sendInOrder(receiver: Peer, senderId: string, payload: Uint8Array): void {
     if (!receiver.isMaster || !this.#seat.isHeld) this.send(receiver, payload);
-    else if (!this.#seat.keep({ senderId, payload, request: undefined })) this.reportFullMailbox(senderId);
+    else if (!this.#table.holdMessage(senderId, payload)) this.reportFullMailbox(senderId);
   }
 
   /** The peer owes so much that it must have stopped reading. */
@@ -114,7 +126,7 @@ export class Delivery {
       {
         database: this.#database,
         from: senderId,
-        mailBytes: this.#seat.mailBytes,
+        mailBytes: this.#table.heldBytes,
         maxMailPerPeer: this.#limits.maxMailPerPeer,
       },
       'no room to keep more messages for the master',

@@ -1,95 +1,86 @@
 /**
  * What workers ask the master, but for locks, and what it answers (docs/PROTOCOL.md, sections 6 and 9): every request gets
- * one answer.
+ * one answer. Where no master can answer, the server does: with an error where AceBase awaits one; where nobody does, an error would
+ * end the process that asked.
  */
 
+import { encode, MASTER_ID } from '../../protocol/frames.js';
 import {
   expiryOf,
   keyIndexOf,
   type MasterAnswerType,
+  type MasterRequest,
   parseMasterAnswer,
   parseMasterRequest,
 } from '../../protocol/messages.js';
-import { ClosingTime } from '../drain.js';
+import { type RequestFailure, reasonFor } from '../failures.js';
 import type { FileNews } from '../file-metadata.js';
-import { type Limits, MAX_FAILED_AT_ONCE } from '../limits.js';
+import { INDEX_CREATION_MS, INDEX_NEWS_MS, type Limits, MAX_FAILED_AT_ONCE } from '../limits.js';
 import type { LockService } from '../locks/lock-service.js';
 import type { MasterSeat } from '../mastership.js';
-import type { ByteBudget } from '../memory.js';
 import type { Delivery } from '../peers/delivery.js';
-import type { Peer } from '../peers/peer.js';
-import type { Cancel, Clock, Logger } from '../ports.js';
-import type { DatabaseCounters } from '../stats/counters.js';
+import { isPresent, type Peer } from '../peers/peer.js';
+import type { Cancel, Clock } from '../ports.js';
 import type { Incidents } from '../stats/incidents.js';
 import { isProofId, MasterProof } from '../succession.js';
-import { IndexCreations } from './index-creations.js';
-import { type RequestFailure, reasonFor } from './request-failures.js';
-import {
-  answerFor,
-  type Mail,
-  mailOf,
-  type OpenRequest,
-  OpenRequests,
-  type RequestCounts,
-  type RequestPlace,
-  RequestWindows,
-} from './request-table.js';
+import type { OpenRequest, RequestTable } from './request-table.js';
 
-/** The desk of one database. */
-export class MasterDesk {
-  /** What it does before its server stops. */
-  readonly closing: ClosingTime;
+/** What a request coordinator works with. */
+export interface RequestCoordinatorSettings {
+  readonly database: string;
+  readonly clock: Clock;
+  readonly limits: Limits;
+  readonly incidents: Incidents;
+  readonly table: RequestTable;
+  readonly seat: MasterSeat;
+  readonly delivery: Delivery;
+  readonly news: FileNews;
+  readonly locks: LockService;
+}
+
+/** When each request of one database goes to the master, and what its answer means. */
+export class RequestCoordinator {
   /** Whether a master is a new process. */
   readonly proof: MasterProof;
-  readonly #settings: MasterDeskSettings;
-  readonly #requests: OpenRequests;
-  readonly #windows: RequestWindows;
+  readonly #settings: RequestCoordinatorSettings;
+  readonly #table: RequestTable;
   readonly #indexCreations: IndexCreations;
   readonly #missingMaster: MissingMaster;
   #isInDoubt = false;
-  /** Places that became free while a new master is given what waited for it. */
-  #freedPlaces: RequestPlace[] | undefined;
+  /** Workers that have got a place for what they have queued. */
+  readonly #advancing = new Set<Peer>();
+  /** Whether something is under way that what is queued must come behind. */
+  #isBusy = false;
 
-  constructor(settings: MasterDeskSettings) {
+  constructor(settings: RequestCoordinatorSettings) {
     this.#settings = settings;
-    const { clock, limits, kept, locks, seat } = settings;
-    this.#requests = new OpenRequests(kept);
+    const { clock, limits, locks, seat, table } = settings;
+    this.#table = table;
     this.proof = new MasterProof(clock, settings.delivery);
-    const fail = (open: OpenRequest, failure: RequestFailure): void => this.#fail(open, failure);
     this.#missingMaster = new MissingMaster({
       clock,
       limits,
       hasMaster: () => seat.master !== undefined,
       oldest: () => this.#oldestWaiting(),
     });
-    this.#indexCreations = new IndexCreations(clock, limits, kept, {
-      send: ({ request, payload }) => request !== undefined && this.#give(request, payload),
+    this.#indexCreations = new IndexCreations(clock, {
+      next: () => {
+        const next = table.firstPostponed;
+        if (next !== undefined) this.#give(next);
+      },
       holdsWriters: (areHeld) => locks.keepWritersBack(areHeld),
-    });
-    this.#windows = new RequestWindows({
-      limits,
-      kept,
-      pass: (open, payload) => this.#forward(open, payload),
-    });
-    this.closing = new ClosingTime({
-      requests: this.#requests,
-      windows: this.#windows,
-      indexCreations: this.#indexCreations,
-      locks,
-      fail,
     });
   }
 
   /** A worker asks the master for something. @returns false if the message is malformed */
   ask(asker: Peer, message: Uint8Array): boolean {
     const request = parseMasterRequest('request', message);
-    if (request === undefined || this.#requests.has(asker, request.id)) return false;
-    const open = this.#requests.open(asker, request, this.#settings.clock.now(), message);
-    const turn = this.#windows.admit(open, message);
-    if (turn === 'now') this.#forward(open, message);
-    if (turn === 'full') {
-      this.#settings.delivery.reportTooManyRequests(open.asker.id);
-      this.#answer(open, 'IPC_REQUEST_TOO_MANY');
+    const open = request && this.#table.add(asker, request, this.#settings.clock.now(), message);
+    if (open === undefined) return false;
+    if (this.#table.hasTurn(open)) this.#forward(open);
+    else if (!this.#table.enqueue(open)) {
+      this.#settings.delivery.reportTooManyRequests(asker.id);
+      this.#fail(open, 'IPC_REQUEST_TOO_MANY');
     }
     return true;
   }
@@ -117,29 +108,36 @@ export class MasterDesk {
       if (!locks.answered(master, answer, expiryOf(message))) this.#reportUnasked();
       return false;
     }
-    const open = receiver === undefined ? undefined : this.#requests.answer(receiver, answer.id);
-    const asked = open ?? this.#requests.answerAbandoned(answer.id);
-    if (asked !== undefined) {
-      this.#indexCreations.answered(answer.id);
-      if (asked.request.key !== undefined) {
-        news.keyAnswered();
-        if (open !== undefined) news.keyHasIndex(asked.request.key, keyIndexOf(message));
-      }
-    } else if (!news.answered(answer.id, keyIndexOf(message))) this.#reportUnasked();
-    if (open === undefined) return false;
-    this.#isClosed(open);
-    return true;
+    const found = receiver && this.#table.find(receiver, answer.id);
+    const open = found?.state.kind === 'forwarded' ? found : undefined;
+    const asked = open ?? this.#table.findAbandoned(answer.id);
+    if (asked === undefined) {
+      if (!news.answered(answer.id, keyIndexOf(message))) this.#reportUnasked();
+      return false;
+    }
+    if (asked.request.key !== undefined) {
+      news.keyAnswered();
+      if (open !== undefined) news.keyHasIndex(asked.request.key, keyIndexOf(message));
+    }
+    this.#close(asked);
+    return open !== undefined;
   }
 
-  /** A worker is gone for good: what it asked has no meaning any more. */
+  /** A worker is gone for good: what it asked has no meaning any more. Of what waits, the master is told only what it gives back. */
   gone(worker: Peer): void {
-    const { seat, delivery } = this.#settings;
-    const count =
-      this.#dropWaitingOf(worker) +
-      seat.discardRequestsOf(worker.id) +
-      this.#indexCreations.discardRequestsOf(worker.id);
-    if (count > 0) delivery.reportOrphanedRequests(worker.id, count);
-    this.#requests.abandon(worker);
+    const { seat, delivery, news } = this.#settings;
+    let dropped = 0;
+    for (const open of this.#table.of(worker)) {
+      const { kind } = open.state;
+      if (kind === 'forwarded') continue;
+      if (kind === 'queued' && open.request.subject === 'fst.release' && !seat.isHeld) this.#give(open);
+      else {
+        this.#table.close(open);
+        dropped++;
+      }
+    }
+    if (dropped > 0) delivery.reportOrphanedRequests(worker.id, dropped);
+    for (const { request } of this.#table.abandon(worker)) news.keyInDoubt(request.key);
   }
 
   /** Whether the last master may have given, or kept, what is not known here. */
@@ -147,39 +145,44 @@ export class MasterDesk {
     return this.#isInDoubt;
   }
 
-  /** How much is asked, and was not answered. */
-  count(): RequestCounts {
-    return this.#requests.count();
+  /** Whether the master owes that worker an answer. */
+  isOwed(worker: Peer): boolean {
+    return this.#table.isOwed(worker);
   }
 
   /** The master is no longer part of the database; it may still answer what it was asked. */
   masterLeft(): void {
     this.proof.cancel();
     if (this.#settings.locks.masterLeft()) this.#isInDoubt = true;
-    for (const mail of this.#indexCreations.end()) this.#keep(mail);
+    this.#indexCreations.end();
+    this.#table.dropMessages();
+    for (const open of this.#table.postponed()) this.#hold(open);
     this.#missingMaster.lost();
   }
 
   /** A master has left that was not accepted, and so was given nothing. */
   masterNeverServed(): void {
+    this.#table.dropMessages();
     this.#missingMaster.lost();
   }
 
   /** The last master answers no more: what it left open is for the next one, or is answered by the server. */
   masterEnded(): void {
-    const { requests, abandoned } = this.#requests.lost();
-    this.#isInDoubt ||= requests.length + abandoned.length > 0;
+    const { forwarded, abandoned } = this.#table.masterEnded();
+    this.#isInDoubt ||= forwarded.length + abandoned.length > 0;
     // Who asks may be gone before the next one comes.
-    for (const { request } of [...abandoned, ...requests]) this.#settings.news.keyInDoubt(request.key);
-    const again: Mail[] = [];
-    for (const open of requests) {
-      open.isPassed = false;
-      if (open.payload !== undefined) again.push(mailOf(open, open.payload));
-      else this.#answer(open, 'IPC_REQUEST_MASTER_LOST');
-    }
-    for (const { request } of this.#settings.seat.keepFirst(again)) {
-      if (request !== undefined) this.#fail(request, 'IPC_REQUEST_MAILBOX_FULL');
-    }
+    for (const { request } of [...abandoned, ...forwarded]) this.#settings.news.keyInDoubt(request.key);
+    this.#inOneGo(() => {
+      const again: OpenRequest[] = [];
+      for (const open of forwarded) {
+        if (open.payload !== undefined) again.push(open);
+        else this.#fail(open, 'IPC_REQUEST_MASTER_LOST');
+      }
+      for (const { senderId, request } of this.#table.holdFirst(again)) {
+        if (request !== undefined) this.#failForWantOfRoom(request);
+        else this.#settings.delivery.reportFullMailbox(senderId);
+      }
+    });
     this.#missingMaster.watch();
   }
 
@@ -207,20 +210,28 @@ export class MasterDesk {
   }
 
   /** A new master has opened its file: it gets what waited, in order. */
-  release(master: Peer, mail: readonly Mail[]): void {
-    const { delivery } = this.#settings;
+  release(master: Peer): void {
     this.#isInDoubt = false;
     this.proof.masterStays();
-    // What waits behind this mail comes after all of it.
-    this.#freedPlaces = [];
-    for (const { request, payload } of mail) {
-      if (request !== undefined) this.#forward(request, payload, true);
-      else delivery.sendOwed(master, payload);
-    }
-    const freed = this.#freedPlaces;
-    this.#freedPlaces = undefined;
-    for (const place of freed) place.release();
+    this.#inOneGo(() => {
+      for (const { request, payload } of this.#table.held()) {
+        if (request !== undefined) this.#forward(request, true);
+        else this.#settings.delivery.sendOwed(master, payload);
+      }
+      this.#table.dropMessages();
+    });
     this.#settings.locks.masterIsReady();
+  }
+
+  /** The workers are about to be sent away: those that cannot ask the next server again get an answer to what no master has of them. */
+  failBeforeDraining(): void {
+    const waiting = [...this.#table.all()].filter(
+      ({ state, asker }) =>
+        state.kind !== 'forwarded' && isPresent(asker) && asker.session?.can('resume') !== true,
+    );
+    this.#inOneGo(() => {
+      for (const open of waiting) this.#fail(open, 'IPC_REQUEST_DRAINING');
+    });
   }
 
   /** The server stops. */
@@ -228,13 +239,12 @@ export class MasterDesk {
     this.masterCame();
     this.proof.cancel();
     this.#indexCreations.end();
-    this.#windows.clear();
-    this.#requests.clear();
+    this.#table.clear();
   }
 
-  #oldestWaiting(): { readonly since: number; fail(): void } | undefined {
-    const { seat, locks } = this.#settings;
-    const request = seat.oldestRequest;
+  #oldestWaiting(): WaitingForMaster | undefined {
+    const { locks } = this.#settings;
+    const request = this.#table.oldestHeld;
     const lock = locks.oldestRequest;
     if (lock !== undefined && (request === undefined || lock.since <= request.since)) {
       return { since: lock.since, fail: () => locks.fail(lock, 'IPC_REQUEST_NO_MASTER') };
@@ -248,53 +258,33 @@ export class MasterDesk {
     incidents.record('unasked-answer', { database }, 'dropped an answer that nobody waits for');
   }
 
-  /** A request has its answer, whoever gave it: its place is free. */
-  #isClosed(open: OpenRequest): void {
-    const { place } = open;
-    open.place = undefined;
-    if (place === undefined) return;
-    if (this.#freedPlaces === undefined) place.release();
-    else this.#freedPlaces.push(place);
-  }
-
-  /** A worker is gone: of what waits, the master is told only what it gives back. @returns how many requests are dropped */
-  #dropWaitingOf(worker: Peer): number {
-    let count = 0;
-    for (const { open, payload } of this.#windows.takeRequestsOf(worker)) {
-      if (open.request.subject === 'fst.release' && !this.#settings.seat.isHeld) this.#give(open, payload);
-      else count++;
-    }
-    return count;
-  }
-
   /** A request goes to the master, when there is one, and when its turn has come. */
-  #forward(open: OpenRequest, message: Uint8Array, isOwed = false): void {
-    if (this.#settings.seat.isHeld) {
-      this.#keep(mailOf(open, message));
-      return;
-    }
-    const turn = this.#indexCreations.admit(mailOf(open, message));
-    if (turn === 'now') this.#give(open, message, isOwed);
-    if (turn === 'full') this.#failForWantOfRoom(open);
+  #forward(open: OpenRequest, isOwed = false): void {
+    if (this.#settings.seat.isHeld) this.#hold(open);
+    else if (!isIndexCreation(open) || !this.#indexCreations.isUnderWay) this.#give(open, isOwed);
+    else if (!this.#table.postpone(open)) this.#failForWantOfRoom(open);
   }
 
-  #give(open: OpenRequest, message: Uint8Array, isOwed = false): void {
+  #give(open: OpenRequest, isOwed = false): void {
     const { seat, delivery, news } = this.#settings;
-    if (seat.master === undefined) return;
-    if (open.request.key !== undefined && !news.hasRoomForKey()) {
-      this.#answer(open, 'IPC_REQUEST_KEY_TABLE_FULL');
+    const { master } = seat;
+    if (master === undefined) {
+      this.#hold(open);
       return;
     }
-    open.isPassed = true;
-    if (isOwed) delivery.sendOwed(seat.master, message);
-    else delivery.send(seat.master, message);
+    if (open.request.key !== undefined && !news.hasRoomForKey()) {
+      this.#fail(open, 'IPC_REQUEST_KEY_TABLE_FULL');
+      return;
+    }
+    if (isIndexCreation(open)) this.#indexCreations.begin(open);
+    const message = this.#table.forward(open);
+    if (isOwed) delivery.sendOwed(master, message);
+    else delivery.send(master, message);
   }
 
-  #keep(mail: Mail): void {
-    const { request } = mail;
-    if (request === undefined) return;
-    if (!this.#settings.seat.keep(mail)) this.#failForWantOfRoom(request);
-    else this.#missingMaster.watch();
+  #hold(open: OpenRequest): void {
+    if (this.#table.hold(open)) this.#missingMaster.watch();
+    else this.#failForWantOfRoom(open);
   }
 
   #failForWantOfRoom(open: OpenRequest): void {
@@ -302,40 +292,129 @@ export class MasterDesk {
     this.#fail(open, 'IPC_REQUEST_MAILBOX_FULL');
   }
 
+  /** Answers in the master's name. */
   #fail(open: OpenRequest, failure: RequestFailure): void {
-    this.#settings.seat.discardRequest(open);
-    this.#answer(open, failure);
-  }
-
-  #answer(open: OpenRequest, failure: RequestFailure): void {
+    if (open.state.kind === 'closed') return;
     const { asker, request } = open;
     const { database, delivery, incidents } = this.#settings;
-    this.#requests.close(open);
     const fields = { database, to: asker.id, type: request.type, failure };
     incidents.record('answered-for-master', fields, 'the server answered for the master');
     delivery.send(asker, answerFor(request, reasonFor(failure, database)));
-    this.#isClosed(open);
+    this.#close(open);
+  }
+
+  /** A request has its answer, whoever gave it: there may be a place for another one of its worker. */
+  #close(open: OpenRequest): void {
+    this.#table.close(open);
+    this.#indexCreations.closed(open);
+    if (this.#table.nextQueued(open.asker) === undefined) return;
+    this.#inOneGo(() => this.#advancing.add(open.asker));
+  }
+
+  /** What is queued gets the places that became free when all is done: it comes behind what is under way, however that is answered. */
+  #inOneGo(act: () => void): void {
+    if (this.#isBusy) {
+      act();
+      return;
+    }
+    this.#isBusy = true;
+    act();
+    for (const asker of this.#advancing) {
+      this.#advancing.delete(asker);
+      for (let next = this.#table.nextQueued(asker); next; next = this.#table.nextQueued(asker)) {
+        this.#forward(next);
+      }
+    }
+    this.#isBusy = false;
   }
 }
 
-/** What the desk of a master works with. */
-export interface MasterDeskSettings {
-  readonly database: string;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly limits: Limits;
-  readonly kept: ByteBudget;
-  readonly incidents: Incidents;
-  readonly counters: DatabaseCounters;
-  readonly peers: ReadonlyMap<string, Peer>;
-  readonly seat: MasterSeat;
-  readonly delivery: Delivery;
-  readonly news: FileNews;
-  readonly locks: LockService;
+function isIndexCreation({ request }: OpenRequest): boolean {
+  return request.subject === 'index.create';
+}
+
+/** The answer to a request that the master will not give, with `reason` where the answer is an error. */
+function answerFor({ id, from, subject }: MasterRequest, reason: string): Uint8Array {
+  const head = { type: 'result', id, from: MASTER_ID, to: from };
+  return encode(JSON.stringify({ ...head, ...(resultOf(subject) ?? { ok: false, reason }) }));
+}
+
+function resultOf(subject: string | undefined): object | undefined {
+  // -1 says that the key is not in the table: the worker writes it out in full [PROTOCOL-6.3].
+  if (subject === 'kit.add') return { ok: true, data: { ok: true, index: -1 } };
+  // The records stay unused until AceBase is told of them again; the file stays sound [PROTOCOL-6.4].
+  if (subject === 'fst.release') return { ok: true, data: { ok: true } };
+  return undefined;
+}
+
+/** What index creations ask of their database. */
+interface IndexCreationsHost {
+  /** The next one may begin, if any is postponed. */
+  next(): void;
+  /** Whether nobody may begin to write, from now on. */
+  holdsWriters(areHeld: boolean): void;
+}
+
+/**
+ * New indexes, one at a time [PROTOCOL-9.6].
+ *
+ * A stock master that is asked twice for the same index answers the second request before the file of the first is
+ * there, and the worker that hears of it dies in trying to open it. Processes that start together ask together.
+ *
+ * A worker that has not heard of an index does not tell it what it writes. So nobody begins to write from the request
+ * until a moment after its answer: what the master did not find in the file, a worker tells the index [PROTOCOL-12.5].
+ */
+class IndexCreations {
+  readonly #clock: Clock;
+  readonly #host: IndexCreationsHost;
+  #underWay: { readonly open: OpenRequest; readonly cancelTimeout: Cancel } | undefined;
+  #cancelNews: Cancel | undefined;
+
+  constructor(clock: Clock, host: IndexCreationsHost) {
+    this.#clock = clock;
+    this.#host = host;
+  }
+
+  /** Whether another one has to wait. */
+  get isUnderWay(): boolean {
+    return this.#underWay !== undefined;
+  }
+
+  /** The master is asked for an index. */
+  begin(open: OpenRequest): void {
+    const cancelTimeout = this.#clock.schedule(INDEX_CREATION_MS, () => this.#next());
+    this.#underWay = { open, cancelTimeout };
+    this.#host.holdsWriters(true);
+  }
+
+  /** A request has its answer. */
+  closed(open: OpenRequest): void {
+    if (open === this.#underWay?.open) this.#next();
+  }
+
+  /** The master is gone, and what was under way with it. */
+  end(): void {
+    this.#underWay?.cancelTimeout();
+    this.#underWay = undefined;
+    this.#cancelNews?.();
+    this.#cancelNews = undefined;
+    this.#host.holdsWriters(false);
+  }
+
+  #next(): void {
+    this.#underWay?.cancelTimeout();
+    this.#underWay = undefined;
+    this.#cancelNews?.();
+    this.#cancelNews = this.#clock.schedule(INDEX_NEWS_MS, () => {
+      this.#cancelNews = undefined;
+      if (this.#underWay === undefined) this.#host.holdsWriters(false);
+    });
+    this.#host.next();
+  }
 }
 
 /** A request that waits for a master. */
-export interface WaitingForMaster {
+interface WaitingForMaster {
   /** When it came, by the broker's clock. */
   readonly since: number;
   /** It has waited for as long as it may; it does not wait any more when this returns. */
@@ -343,7 +422,7 @@ export interface WaitingForMaster {
 }
 
 /** What it works with. */
-export interface MissingMasterSettings {
+interface MissingMasterSettings {
   readonly clock: Clock;
   readonly limits: Limits;
   hasMaster(): boolean;
@@ -352,7 +431,7 @@ export interface MissingMasterSettings {
 }
 
 /** Sees to it that nobody waits for ever for a master that is not connected [PROTOCOL-6.1]. */
-export class MissingMaster {
+class MissingMaster {
   readonly #settings: MissingMasterSettings;
   #lostAt: number;
   #cancelTimeout: Cancel | undefined;

@@ -1,32 +1,60 @@
 /**
- * Questions to the master, locks aside, and their one answer (docs/PROTOCOL.md, section 6). Where no master can answer, the server
- * does: with an error where AceBase awaits one; where nobody does, an error would end the process that asked.
+ * Where each request of a worker to its master is, locks aside (docs/PROTOCOL.md, section 6): in one state at a time, which changes
+ * here and nowhere else. When it may change, the {@link RequestCoordinator} decides.
  */
 
-import { encode, MASTER_ID } from '../../protocol/frames.js';
 import type { MasterRequest } from '../../protocol/messages.js';
-import { type Limits, WAITING_REQUEST_BYTES } from '../limits.js';
+import { BrokenInvariant, invariant } from '../invariants.js';
+import {
+  type Limits,
+  MAX_ABANDONED_REQUESTS,
+  MAX_UNANSWERED_REQUESTS,
+  WAITING_REQUEST_BYTES,
+} from '../limits.js';
+import { LinkedQueue, type QueuePlace } from '../linked-queue.js';
 import { type ByteBudget, keptCopy } from '../memory.js';
 import type { Peer } from '../peers/peer.js';
 
-/** One of the places of a worker at its master. */
-export interface RequestPlace {
-  /** It is free again. */
-  release(): void;
-}
+/** Where a request is. */
+export type RequestState =
+  /** Its message is being handled, and has not been copied. */
+  | { readonly kind: 'arrived'; readonly message: Uint8Array }
+  /** Waits until fewer requests of its worker are open at the master. */
+  | { readonly kind: 'queued'; readonly place: QueuePlace<Entry> }
+  /** Waits for a master that has opened its file. */
+  | { readonly kind: 'held'; readonly item: HeldItem }
+  /** Waits for the answer to another request, which the master must not work on at the same time. */
+  | { readonly kind: 'postponed'; readonly place: QueuePlace<Entry> }
+  /** The master has it, and has not answered. */
+  | { readonly kind: 'forwarded'; readonly place: QueuePlace<Entry> }
+  /** The master has it, and its worker is gone: the answer goes nowhere. */
+  | { readonly kind: 'abandoned'; readonly place: QueuePlace<Entry> }
+  /** Answered, or dropped. */
+  | { readonly kind: 'closed' };
 
-/** A request that waits for its answer. */
-export interface OpenRequest {
+/** A request, as its table keeps it. */
+interface Entry {
   readonly asker: Peer;
   readonly request: MasterRequest;
   /** When it came, by the broker's clock. */
   readonly since: number;
-  /** Whether a master has it. */
-  isPassed: boolean;
-  /** The place that it takes until it is answered, if it takes one. */
-  place: RequestPlace | undefined;
-  /** The message, if it may be sent to the next master again, and as long as there is room to keep it. */
+  state: RequestState;
+  /** Its message: while it waits; and while the master has it, if the next one may be asked again and there is room. */
   payload: Uint8Array | undefined;
+}
+
+/** A request that has not been answered. */
+export type OpenRequest = Readonly<Entry>;
+
+/** What waits for a master that has opened its file: a request, or a message that nobody answers. */
+export interface HeldMessage {
+  readonly senderId: string;
+  readonly payload: Uint8Array;
+  readonly request: OpenRequest | undefined;
+}
+
+interface HeldItem extends HeldMessage {
+  place: QueuePlace<HeldItem> | undefined;
 }
 
 /** How much is asked, and was not answered. */
@@ -36,391 +64,411 @@ export interface RequestCounts {
   readonly workers: ReadonlySet<Peer>;
 }
 
+/** What one worker asks. */
+interface Asker {
+  /** All of its requests, by their ids, in the order in which they came. */
+  readonly open: Map<string, Entry>;
+  readonly queue: LinkedQueue<Entry>;
+  queuedBytes: number;
+  /** How many are forwarded, or about to be: those that a master answers by itself, and others. */
+  readonly places: { prompt: number; slow: number };
+  forwarded: number;
+}
+
+/** What a table works with. */
+export interface RequestTableSettings {
+  readonly limits: Limits;
+  /** What all who keep messages share. */
+  readonly kept: ByteBudget;
+  /** How many frames have come to the database so far. */
+  framesSoFar(): number;
+}
+
 /** What may be asked twice of two masters, or of one: the second time nothing else happens than the first. */
 const REPEATABLE = new Set(['kit.add', 'fst.allocate', 'index.create', 'index.update']);
 
-/** The unanswered requests of one database. */
-export class OpenRequests {
-  readonly #kept: ByteBudget;
-  readonly #byAsker = new Map<Peer, Map<string, OpenRequest>>();
-  /** Passed on to the master by workers that are gone; its answers go nowhere. */
-  readonly #abandoned = new Map<string, OpenRequest>();
+/** What a master answers by itself, whoever holds locks. */
+const PROMPT = new Set(['kit.add', 'fst.allocate', 'fst.release', 'index.update']);
 
-  /** @param kept the bytes that all may keep together */
-  constructor(kept: ByteBudget) {
-    this.#kept = kept;
+const CLOSED: RequestState = { kind: 'closed' };
+
+/** The requests of one database, and the messages that keep their place in order with them. Each step is O(1). */
+export class RequestTable {
+  readonly #settings: RequestTableSettings;
+  readonly #askers = new Map<Peer, Asker>();
+  readonly #held = new LinkedQueue<HeldItem>();
+  readonly #postponed = new LinkedQueue<Entry>();
+  readonly #forwarded = new LinkedQueue<Entry>();
+  readonly #abandoned = new LinkedQueue<Entry>();
+  readonly #abandonedById = new Map<string, Entry>();
+  #openCount = 0;
+  #heldRequests = 0;
+  #heldBytes = 0;
+  #postponedBytes = 0;
+  /** What all of it takes of the bytes that all who keep messages share. */
+  #keptBytes = 0;
+  /** How many frames had come when the first message was held that is no request: nobody sends it again if it is lost here. */
+  #messagesSince: number | undefined;
+
+  constructor(settings: RequestTableSettings) {
+    this.#settings = settings;
   }
 
-  /** Whether this worker has a request with that id open. */
-  has(asker: Peer, id: string): boolean {
-    return this.#byAsker.get(asker)?.has(id) ?? false;
+  /** How many messages are held for a master, requests included; how many of them are requests; and their bytes. */
+  get heldCount(): number {
+    return this.#held.size;
+  }
+  get heldRequests(): number {
+    return this.#heldRequests;
+  }
+  get heldBytes(): number {
+    return this.#heldBytes;
+  }
+
+  /** Up to how many frames of the database nothing of what came of them waits here, but for requests [PROTOCOL-14.7]. */
+  get caughtUpTo(): number {
+    return this.#messagesSince === undefined ? Number.POSITIVE_INFINITY : this.#messagesSince - 1;
+  }
+
+  /** The request that has been held for longest. */
+  get oldestHeld(): OpenRequest | undefined {
+    for (const { request } of this.#held) if (request !== undefined) return request;
+    return undefined;
+  }
+
+  /** The request that was postponed first. */
+  get firstPostponed(): OpenRequest | undefined {
+    return this.#postponed.first;
   }
 
   /** Whether the master owes this worker an answer. */
-  isPassedFor(asker: Peer): boolean {
-    for (const { isPassed } of this.#byAsker.get(asker)?.values() ?? []) if (isPassed) return true;
-    return false;
+  isOwed(asker: Peer): boolean {
+    return (this.#askers.get(asker)?.forwarded ?? 0) > 0;
   }
 
-  /** Notes a new request; what may be asked again is kept for the next master. */
-  open(asker: Peer, request: MasterRequest, since: number, message: Uint8Array): OpenRequest {
-    const isKept = isRepeatable(request) && this.#kept.take(message.length);
-    const payload = isKept ? keptCopy(message) : undefined;
-    const opened: OpenRequest = {
-      asker,
-      request,
-      since,
-      isPassed: false,
-      place: undefined,
-      payload,
-    };
-    let requests = this.#byAsker.get(asker);
-    if (requests === undefined) {
-      requests = new Map();
-      this.#byAsker.set(asker, requests);
-    }
-    requests.set(request.id, opened);
-    return opened;
+  /** The open request of that worker with that id. */
+  find(asker: Peer, id: string): OpenRequest | undefined {
+    return this.#askers.get(asker)?.open.get(id);
   }
 
-  /** The request of that worker that an answer belongs to; it is not open any more. */
-  answer(asker: Peer, id: string): OpenRequest | undefined {
-    const open = this.#byAsker.get(asker)?.get(id);
-    if (open !== undefined) this.close(open);
-    return open;
-  }
-
-  /** The request of a worker that is gone, and that an answer belongs to; it is not open any more. */
-  answerAbandoned(id: string): OpenRequest | undefined {
-    const open = this.#abandoned.get(id);
-    this.#abandoned.delete(id);
-    return open;
-  }
-
-  /** A request needs no answer any more. */
-  close(open: OpenRequest): void {
-    this.#forget(open);
-    const requests = this.#byAsker.get(open.asker);
-    requests?.delete(open.request.id);
-    if (requests?.size === 0) this.#byAsker.delete(open.asker);
-  }
-
-  /** A worker is gone: what a master has of it is only waited for to be undone. */
-  abandon(asker: Peer): void {
-    for (const open of this.#byAsker.get(asker)?.values() ?? []) {
-      this.#forget(open);
-      if (open.isPassed) this.#abandoned.set(open.request.id, open);
-    }
-    this.#byAsker.delete(asker);
-  }
-
-  /** The master is gone. @returns what it had not answered, and what nobody waits for any more */
-  lost(): { readonly requests: readonly OpenRequest[]; readonly abandoned: readonly OpenRequest[] } {
-    const requests = [...this.all()].filter(({ isPassed }) => isPassed);
-    const abandoned = [...this.#abandoned.values()];
-    this.#abandoned.clear();
-    return { requests, abandoned };
-  }
-
-  /** All that wait for an answer. */
-  *all(): Iterable<OpenRequest> {
-    for (const requests of this.#byAsker.values()) yield* requests.values();
+  /** A request with that id that the master has, of a worker that is gone. */
+  findAbandoned(id: string): OpenRequest | undefined {
+    return this.#abandonedById.get(id);
   }
 
   count(): RequestCounts {
-    let requests = 0;
-    for (const ofAsker of this.#byAsker.values()) requests += ofAsker.size;
-    return { requests, workers: new Set(this.#byAsker.keys()) };
+    const workers = new Set<Peer>();
+    for (const [worker, { open }] of this.#askers) if (open.size > 0) workers.add(worker);
+    return { requests: this.#openCount, workers };
+  }
+
+  /** The open requests of a worker, in the order in which they came. The one at hand may be closed meanwhile. */
+  of(asker: Peer): Iterable<OpenRequest> {
+    return this.#askers.get(asker)?.open.values() ?? [];
+  }
+
+  /** The open requests of all workers. */
+  *all(): Iterable<OpenRequest> {
+    for (const { open } of this.#askers.values()) yield* open.values();
+  }
+
+  /** What is held for a master, in order. What is at hand may be taken out meanwhile. */
+  held(): Iterable<HeldMessage> {
+    return this.#held;
+  }
+
+  /** What is postponed, in order. What is at hand may be taken out meanwhile. */
+  postponed(): Iterable<OpenRequest> {
+    return this.#postponed;
+  }
+
+  /** A request came. @returns `undefined` if the worker has one open with that id */
+  add(asker: Peer, request: MasterRequest, since: number, message: Uint8Array): OpenRequest | undefined {
+    let ofAsker = this.#askers.get(asker);
+    if (ofAsker === undefined) {
+      const places = { prompt: 0, slow: 0 };
+      ofAsker = { open: new Map(), queue: new LinkedQueue(), queuedBytes: 0, places, forwarded: 0 };
+      this.#askers.set(asker, ofAsker);
+    }
+    if (ofAsker.open.has(request.id)) return undefined;
+    const entry: Entry = { asker, request, since, state: { kind: 'arrived', message }, payload: undefined };
+    ofAsker.open.set(request.id, entry);
+    this.#openCount++;
+    return entry;
+  }
+
+  /** Whether a request that has just come may go: nothing of its worker is queued, and there is a place for it. */
+  hasTurn(entry: OpenRequest): boolean {
+    const asker = this.#askerOf(entry);
+    return asker.queue.size === 0 && this.#hasPlaceFor(entry, asker);
+  }
+
+  /** The queued request of that worker whose turn it is. It is to be moved on, or closed, before this is asked again. */
+  nextQueued(asker: Peer): OpenRequest | undefined {
+    const ofAsker = this.#askers.get(asker);
+    const first = ofAsker?.queue.first;
+    return ofAsker !== undefined && first !== undefined && this.#hasPlaceFor(first, ofAsker)
+      ? first
+      : undefined;
+  }
+
+  /** Queues a request that has just come. @returns false if there is no room; then nothing has changed */
+  enqueue(entry: Entry): boolean {
+    const asker = this.#askerOf(entry);
+    const size = messageOf(entry).length + WAITING_REQUEST_BYTES;
+    if (asker.queuedBytes + size > this.#settings.limits.maxMailPerPeer) return false;
+    if (!this.#keepPayload(entry, WAITING_REQUEST_BYTES)) return false;
+    this.#move(entry, { kind: 'queued', place: asker.queue.push(entry) });
+    asker.queuedBytes += size;
+    return true;
+  }
+
+  /** Holds a request for a master. @returns false if there is no room; then nothing has changed */
+  hold(entry: Entry): boolean {
+    if (entry.state.kind === 'held') return true;
+    const { length } = messageOf(entry);
+    if (this.#heldBytes + length > this.#settings.limits.maxMailPerPeer) return false;
+    if (!this.#keepPayload(entry)) return false;
+    this.#moveToHeld(entry, 'last');
+    return true;
+  }
+
+  /** Holds a message that nobody answers. @returns false if there is no room */
+  holdMessage(senderId: string, message: Uint8Array): boolean {
+    const { limits, framesSoFar } = this.#settings;
+    const { length } = message;
+    if (this.#heldBytes + length > limits.maxMailPerPeer || !this.#take(length)) return false;
+    const item: HeldItem = { senderId, payload: keptCopy(message), request: undefined, place: undefined };
+    item.place = this.#held.push(item);
+    this.#heldBytes += length;
+    this.#messagesSince ??= framesSoFar();
+    return true;
+  }
+
+  /**
+   * Holds requests that a master had, in front of all that is held. Their messages are kept already.
+   *
+   * @returns what there is no room for: messages were dropped, requests are to be closed
+   */
+  holdFirst(entries: readonly Entry[]): readonly HeldMessage[] {
+    for (const entry of [...entries].reverse()) this.#moveToHeld(entry, 'first');
+    const refused: HeldItem[] = [];
+    let excess = this.#heldBytes - this.#settings.limits.maxMailPerPeer;
+    for (const item of excess > 0 ? [...this.#held].reverse() : []) {
+      if (excess <= 0) break;
+      excess -= item.payload.length;
+      refused.push(item);
+    }
+    for (const item of refused) if (item.request === undefined) this.#dropMessage(item);
+    return refused.reverse();
+  }
+
+  /** Drops what is held that nobody answers: the next master is told anew, or it was for the last one alone. */
+  dropMessages(): void {
+    for (const item of this.#held) if (item.request === undefined) this.#dropMessage(item);
+    this.#messagesSince = undefined;
+  }
+
+  /** Postpones a request. @returns false if there is no room; then nothing has changed */
+  postpone(entry: Entry): boolean {
+    const { length } = messageOf(entry);
+    if (this.#postponedBytes + length > this.#settings.limits.maxMailPerPeer) return false;
+    if (!this.#keepPayload(entry)) return false;
+    this.#move(entry, { kind: 'postponed', place: this.#postponed.push(entry) });
+    this.#postponedBytes += length;
+    return true;
+  }
+
+  /** A request goes to the master. What may be asked again is kept for the next one, as long as there is room. @returns its message */
+  forward(entry: Entry): Uint8Array {
+    const message = messageOf(entry);
+    if (isRepeatable(entry.request)) this.#keepPayload(entry);
+    this.#move(entry, { kind: 'forwarded', place: this.#forwarded.push(entry) });
+    this.#askerOf(entry).forwarded++;
+    if (!isRepeatable(entry.request)) this.#dropPayload(entry);
+    return message;
+  }
+
+  /** A request has its answer, or needs none any more. Does nothing if that is known. */
+  close(entry: Entry): void {
+    if (entry.state.kind === 'closed') return;
+    const isOpen = entry.state.kind !== 'abandoned';
+    this.#move(entry, CLOSED);
+    this.#dropPayload(entry);
+    if (isOpen) this.#noLongerOpen(entry);
+    this.#checkEmpty();
+  }
+
+  /**
+   * A worker is gone, and all is closed that the master does not have of it.
+   *
+   * @returns requests of workers that are gone of which nothing is known any more, since there are too many
+   */
+  abandon(worker: Peer): readonly OpenRequest[] {
+    for (const entry of this.#askers.get(worker)?.open.values() ?? []) {
+      invariant(entry.state.kind === 'forwarded', 'request-table');
+      this.#dropPayload(entry);
+      this.#move(entry, { kind: 'abandoned', place: this.#abandoned.push(entry) });
+      this.#abandonedById.set(entry.request.id, entry);
+      this.#noLongerOpen(entry);
+    }
+    this.#askers.delete(worker);
+    const forgotten: Entry[] = [];
+    while (this.#abandoned.size > MAX_ABANDONED_REQUESTS && this.#abandoned.first !== undefined) {
+      forgotten.push(this.#abandoned.first);
+      this.close(this.#abandoned.first);
+    }
+    return forgotten;
+  }
+
+  /** The master answers no more. @returns what it had, in the order in which it was given it: to be held again, or closed */
+  masterEnded(): { readonly forwarded: readonly OpenRequest[]; readonly abandoned: readonly OpenRequest[] } {
+    const abandoned = [...this.#abandoned];
+    for (const entry of abandoned) this.close(entry);
+    return { forwarded: [...this.#forwarded], abandoned };
   }
 
   /** Nobody waits any more. */
   clear(): void {
-    for (const open of this.all()) this.#forget(open);
-    this.#byAsker.clear();
-    this.#abandoned.clear();
+    this.dropMessages();
+    for (const entry of [...this.all(), ...this.#abandoned]) this.close(entry);
+    this.#askers.clear();
   }
 
-  #forget(open: OpenRequest): void {
-    if (open.payload !== undefined) this.#kept.give(open.payload.length);
-    open.payload = undefined;
+  #moveToHeld(entry: Entry, where: 'first' | 'last'): void {
+    const payload = messageOf(entry);
+    const item: HeldItem = { senderId: entry.asker.id, payload, request: entry, place: undefined };
+    this.#move(entry, { kind: 'held', item });
+    item.place = where === 'last' ? this.#held.push(item) : this.#held.pushFirst(item);
+    this.#heldBytes += payload.length;
+    this.#heldRequests++;
   }
+
+  /** The only place in which a request changes its state: it leaves the one that it is in, and enters another. */
+  #move(entry: Entry, state: RequestState): void {
+    const { state: former } = entry;
+    switch (former.kind) {
+      case 'arrived':
+        break;
+      case 'queued': {
+        const asker = this.#askerOf(entry);
+        asker.queue.remove(former.place);
+        asker.queuedBytes -= messageOf(entry).length + WAITING_REQUEST_BYTES;
+        this.#give(WAITING_REQUEST_BYTES);
+        invariant(asker.queuedBytes >= 0, 'request-table');
+        break;
+      }
+      case 'held':
+        this.#unhold(former.item);
+        this.#heldRequests--;
+        break;
+      case 'postponed':
+        this.#postponed.remove(former.place);
+        this.#postponedBytes -= messageOf(entry).length;
+        break;
+      case 'forwarded':
+        this.#forwarded.remove(former.place);
+        this.#askerOf(entry).forwarded--;
+        break;
+      case 'abandoned':
+        this.#abandoned.remove(former.place);
+        this.#abandonedById.delete(entry.request.id);
+        break;
+      case 'closed':
+        invariant(false, 'request-table');
+    }
+    if (takesPlace(former) !== takesPlace(state)) {
+      const { places } = this.#askerOf(entry);
+      places[pace(entry)] += takesPlace(state) ? 1 : -1;
+      invariant(places[pace(entry)] >= 0, 'request-table');
+    }
+    entry.state = state;
+  }
+
+  #noLongerOpen({ asker, request }: Entry): void {
+    const ofAsker = this.#askers.get(asker);
+    ofAsker?.open.delete(request.id);
+    this.#openCount--;
+    if (ofAsker === undefined || ofAsker.open.size > 0) return;
+    const { queue, queuedBytes, places, forwarded } = ofAsker;
+    const rest = queue.size + queuedBytes + places.prompt + places.slow + forwarded;
+    invariant(rest === 0, 'request-table');
+  }
+
+  /** Nothing is open: nothing must be counted. */
+  #checkEmpty(): void {
+    const count = this.#openCount + this.#held.size;
+    invariant(count >= 0 && this.#keptBytes >= 0, 'request-table');
+    if (count > 0) return;
+    const bytes = this.#keptBytes + this.#heldBytes + this.#postponedBytes;
+    invariant(bytes === 0 && this.#heldRequests === 0, 'request-table');
+  }
+
+  #unhold(item: HeldItem): void {
+    if (item.place !== undefined) this.#held.remove(item.place);
+    this.#heldBytes -= item.payload.length;
+    invariant(this.#heldBytes >= 0, 'request-table');
+  }
+
+  #dropMessage(item: HeldItem): void {
+    this.#unhold(item);
+    this.#give(item.payload.length);
+  }
+
+  /** Keeps a copy of its message, if there is none; with `more` bytes beside it. @returns false if there is no room */
+  #keepPayload(entry: Entry, more = 0): boolean {
+    const message = messageOf(entry);
+    const isKept = entry.payload !== undefined;
+    if (!this.#take((isKept ? 0 : message.length) + more)) return false;
+    if (!isKept) entry.payload = keptCopy(message);
+    return true;
+  }
+
+  #dropPayload(entry: Entry): void {
+    if (entry.payload !== undefined) this.#give(entry.payload.length);
+    entry.payload = undefined;
+  }
+
+  #take(bytes: number): boolean {
+    if (!this.#settings.kept.take(bytes)) return false;
+    this.#keptBytes += bytes;
+    return true;
+  }
+
+  #give(bytes: number): void {
+    this.#keptBytes -= bytes;
+    this.#settings.kept.give(bytes);
+  }
+
+  #hasPlaceFor(entry: OpenRequest, { places }: Asker): boolean {
+    const { maxOutstandingRequests } = this.#settings.limits;
+    if (pace(entry) === 'prompt') return places.prompt < maxOutstandingRequests;
+    return places.slow < MAX_UNANSWERED_REQUESTS;
+  }
+
+  #askerOf({ asker }: OpenRequest): Asker {
+    const ofAsker = this.#askers.get(asker);
+    if (ofAsker === undefined) throw new BrokenInvariant('request-table');
+    return ofAsker;
+  }
+}
+
+/** The message of a request that has just come, or is kept. */
+function messageOf({ payload, state }: OpenRequest): Uint8Array {
+  if (payload !== undefined) return payload;
+  if (state.kind !== 'arrived') throw new BrokenInvariant('request-table');
+  return state.message;
+}
+
+/** Whether a request is at the master, or on its way there. */
+function takesPlace({ kind }: RequestState): boolean {
+  return kind === 'held' || kind === 'postponed' || kind === 'forwarded';
+}
+
+function pace({ request: { subject } }: OpenRequest): 'prompt' | 'slow' {
+  return PROMPT.has(subject ?? '') ? 'prompt' : 'slow';
 }
 
 function isRepeatable({ subject }: MasterRequest): boolean {
   return subject !== undefined && REPEATABLE.has(subject);
-}
-
-/** The answer to a request that the master will not give, with `reason` where the answer is an error. */
-export function answerFor({ id, from, subject }: MasterRequest, reason: string): Uint8Array {
-  const head = { type: 'result', id, from: MASTER_ID, to: from };
-  return encode(JSON.stringify({ ...head, ...(resultOf(subject) ?? { ok: false, reason }) }));
-}
-
-function resultOf(subject: string | undefined): object | undefined {
-  // -1 says that the key is not in the table: the worker writes it out in full [PROTOCOL-6.3].
-  if (subject === 'kit.add') return { ok: true, data: { ok: true, index: -1 } };
-  // The records stay unused until AceBase is told of them again; the file stays sound [PROTOCOL-6.4].
-  if (subject === 'fst.release') return { ok: true, data: { ok: true } };
-  return undefined;
-}
-
-/** A message that waits for a peer that cannot take it yet. */
-export interface Mail {
-  readonly senderId: string;
-  readonly payload: Uint8Array;
-  /** The request, if the sender waits for an answer: the mail has no meaning once it is gone. */
-  readonly request: OpenRequest | undefined;
-}
-
-/** Mail, and the bytes that it takes from what all share: none, if its request keeps the payload anyway. */
-interface KeptMail extends Mail {
-  readonly cost: number;
-}
-
-/** Mail kept in order, up to a number of bytes. */
-export class Mailbox {
-  readonly #maxBytes: number;
-  readonly #kept: ByteBudget;
-  readonly #mail = new Set<KeptMail>();
-  readonly #byRequest = new Map<OpenRequest, KeptMail>();
-  #bytes = 0;
-
-  /**
-   * @param maxBytes the bytes of payload that it keeps at most
-   * @param kept what all mailboxes share
-   */
-  constructor(maxBytes: number, kept: ByteBudget) {
-    this.#maxBytes = maxBytes;
-    this.#kept = kept;
-  }
-
-  /** The bytes of payload that it holds. */
-  get bytes(): number {
-    return this.#bytes;
-  }
-
-  /** How many messages it holds. */
-  get count(): number {
-    return this.#mail.size;
-  }
-
-  /** How many of them are requests. */
-  get requestCount(): number {
-    return this.#byRequest.size;
-  }
-
-  /** Keeps a message; its payload is copied, unless its request keeps it already. @returns false if there is no room: then it is not kept */
-  put(mail: Mail): boolean {
-    const { request } = mail;
-    const { length } = mail.payload;
-    const cost = request?.payload === undefined ? length : 0;
-    if (this.#bytes + length > this.#maxBytes || !this.#kept.take(cost)) return false;
-    const payload = request?.payload ?? new Uint8Array(mail.payload);
-    const keptMail = { ...mail, payload, cost };
-    this.#mail.add(keptMail);
-    if (request !== undefined) this.#byRequest.set(request, keptMail);
-    this.#bytes += length;
-    return true;
-  }
-
-  /** Keeps messages in front of all that are there. @returns those for which there was no room */
-  putFirst(mail: readonly Mail[]): readonly Mail[] {
-    const later = this.takeAll();
-    const refused = mail.filter((item) => !this.put(item));
-    return [...refused, ...later.filter((item) => !this.put(item))];
-  }
-
-  /** The oldest one for which `isWanted` is true; it stays. */
-  find(isWanted: (mail: Mail) => boolean): Mail | undefined {
-    for (const mail of this.#mail) if (isWanted(mail)) return mail;
-    return undefined;
-  }
-
-  /** Takes the oldest one out. */
-  takeFirst(): Mail | undefined {
-    const [first] = this.#mail;
-    if (first !== undefined) this.#remove(first);
-    return first;
-  }
-
-  /** Takes everything out, oldest first. */
-  takeAll(): readonly Mail[] {
-    const mail = [...this.#mail];
-    for (const item of mail) this.#remove(item);
-    return mail;
-  }
-
-  /** Throws away all mail for which `isUnwanted` is true. @returns how many there were */
-  discard(isUnwanted: (mail: Mail) => boolean): number {
-    const before = this.#mail.size;
-    for (const mail of this.#mail) if (isUnwanted(mail)) this.#remove(mail);
-    return before - this.#mail.size;
-  }
-
-  /** Throws away one request, if it is here. */
-  discardRequest(request: OpenRequest): void {
-    const mail = this.#byRequest.get(request);
-    if (mail !== undefined) this.#remove(mail);
-  }
-
-  #remove(mail: KeptMail): void {
-    this.#mail.delete(mail);
-    if (mail.request !== undefined) this.#byRequest.delete(mail.request);
-    this.#kept.give(mail.cost);
-    this.#bytes -= mail.payload.length;
-  }
-}
-
-/** The mail that a request is. */
-export function mailOf(open: OpenRequest, payload: Uint8Array): Mail {
-  return { senderId: open.asker.id, payload, request: open };
-}
-
-/*
- * How many requests of one worker the master has at one time (docs/PROTOCOL.md, section 6.7). A worker may ask for 100,000
- * things in one turn. A master that was given them all would keep everybody else waiting until it has worked through them,
- * and take memory for each; so it is given a few at a time, and the rest waits here, in order.
- */
-
-/** What the windows work with. */
-export interface RequestWindowsSettings {
-  readonly limits: Limits;
-  readonly kept: ByteBudget;
-  /** The turn of a request has come that waited here. It may be answered within this call. */
-  pass(open: OpenRequest, payload: Uint8Array): void;
-}
-
-/** A request that waited. */
-export interface WaitingRequest {
-  readonly open: OpenRequest;
-  readonly payload: Uint8Array;
-}
-
-/** A request in a window's queue, and the bytes that it takes from what all share. */
-interface Waiting extends WaitingRequest {
-  readonly cost: number;
-}
-
-/** What a master answers by itself, whoever holds locks. Other work waits for its turn, and takes no place afterwards. */
-const PROMPT = new Set(['kit.add', 'fst.allocate', 'fst.release', 'index.update']);
-
-/** How many entries that were passed on stand in a queue before they are taken out. */
-const MAX_PASSED = 1_024;
-
-/** The windows of all workers of one database. */
-export class RequestWindows {
-  readonly #settings: RequestWindowsSettings;
-  readonly #windows = new Map<Peer, Window>();
-
-  constructor(settings: RequestWindowsSettings) {
-    this.#settings = settings;
-  }
-
-  /** A request came. @returns whether it may be passed on now; else it waits here, or, if `full`, has no room */
-  admit(open: OpenRequest, message: Uint8Array): 'now' | 'later' | 'full' {
-    let window = this.#windows.get(open.asker);
-    if (window === undefined) {
-      window = new Window(this.#settings);
-      this.#windows.set(open.asker, window);
-    }
-    return window.admit(open, message);
-  }
-
-  /** Takes out what waits of that worker: it is gone, or its requests are answered otherwise. */
-  takeRequestsOf(asker: Peer): readonly WaitingRequest[] {
-    const window = this.#windows.get(asker);
-    this.#windows.delete(asker);
-    return window?.takeAll() ?? [];
-  }
-
-  /** Nobody waits any more. */
-  clear(): void {
-    for (const asker of [...this.#windows.keys()]) this.takeRequestsOf(asker);
-  }
-}
-
-/** What one worker asks: passed on in order, `maxOutstandingRequests` at a time. A place becomes free whatever locks are held. */
-class Window implements RequestPlace {
-  readonly #settings: RequestWindowsSettings;
-  readonly #waiting: (Waiting | undefined)[] = [];
-  /** How many of those that wait, from the first, do so no more. */
-  #head = 0;
-  /** Bytes that those take that wait. */
-  #bytes = 0;
-  /** How many the master has, or is about to get. */
-  #underWay = 0;
-  #isAdvancing = false;
-
-  constructor(settings: RequestWindowsSettings) {
-    this.#settings = settings;
-  }
-
-  admit(open: OpenRequest, message: Uint8Array): 'now' | 'later' | 'full' {
-    if (this.#head === this.#waiting.length && this.#hasPlaceFor(open)) {
-      this.#takePlace(open);
-      return 'now';
-    }
-    const { limits, kept } = this.#settings;
-    const size = message.length + WAITING_REQUEST_BYTES;
-    // What is kept for the next master is not kept twice.
-    const cost = size - (open.payload?.length ?? 0);
-    if (this.#bytes + size > limits.maxMailPerPeer || !kept.take(cost)) return 'full';
-    this.#bytes += size;
-    this.#waiting.push({ open, payload: open.payload ?? new Uint8Array(message), cost });
-    return 'later';
-  }
-
-  /** A request that had a place has its answer. */
-  release(): void {
-    this.#underWay--;
-    this.#advance();
-  }
-
-  takeAll(): readonly WaitingRequest[] {
-    const taken = this.#waiting.splice(0).filter((waiting) => waiting !== undefined);
-    for (const waiting of taken) this.#letOut(waiting);
-    this.#head = 0;
-    return taken;
-  }
-
-  /** Passes on what has a place. */
-  #advance(): void {
-    // Who is answered at once makes room for the next one: that is for the loop that is running, not for a further call.
-    if (this.#isAdvancing) return;
-    this.#isAdvancing = true;
-    while (this.#head < this.#waiting.length) {
-      const next = this.#waiting[this.#head];
-      if (next !== undefined && !this.#hasPlaceFor(next.open)) break;
-      this.#waiting[this.#head++] = undefined;
-      if (next === undefined) continue;
-      this.#letOut(next);
-      this.#takePlace(next.open);
-      this.#settings.pass(next.open, next.payload);
-    }
-    const isEmpty = this.#head === this.#waiting.length;
-    if (isEmpty || (this.#head > MAX_PASSED && this.#head * 2 > this.#waiting.length)) {
-      this.#waiting.splice(0, this.#head);
-      this.#head = 0;
-    }
-    this.#isAdvancing = false;
-  }
-
-  #letOut({ payload, cost }: Waiting): void {
-    this.#bytes -= payload.length + WAITING_REQUEST_BYTES;
-    this.#settings.kept.give(cost);
-  }
-
-  #hasPlaceFor(open: OpenRequest): boolean {
-    return !takesPlace(open) || this.#underWay < this.#settings.limits.maxOutstandingRequests;
-  }
-
-  #takePlace(open: OpenRequest): void {
-    if (!takesPlace(open)) return;
-    this.#underWay++;
-    open.place = this;
-  }
-}
-
-function takesPlace({ request: { subject } }: OpenRequest): boolean {
-  return PROMPT.has(subject ?? '');
 }

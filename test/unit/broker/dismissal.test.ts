@@ -1,8 +1,6 @@
 import { expect, test } from 'vitest';
-import { ClosingTime } from '../../../src/broker/drain.js';
-import { ByteBudget } from '../../../src/broker/memory.js';
+import { Dismissal } from '../../../src/broker/drain.js';
 import type { Peer } from '../../../src/broker/peers/peer.js';
-import { OpenRequests } from '../../../src/broker/requests/request-table.js';
 
 test('who holds a lock is looked up once for all peers', () => {
   const peers = Array.from({ length: 100 }, (_, n) => {
@@ -10,8 +8,10 @@ test('who holds a lock is looked up once for all peers', () => {
     return { id: `worker${n}`, state, isMaster } as unknown as Peer;
   });
   let looks = 0;
-  const closing = new ClosingTime({
-    requests: new OpenRequests(new ByteBudget(0)),
+  const dismissal = new Dismissal({
+    peers: new Map(peers.map((peer) => [peer.id, peer])),
+    // Those that are away ask the next server.
+    requests: { isOwed: (peer) => peers.indexOf(peer) >= 94, failBeforeDraining: () => undefined },
     locks: {
       get holders() {
         looks += 1;
@@ -21,10 +21,10 @@ test('who holds a lock is looked up once for all peers', () => {
       failBeforeDraining: () => undefined,
       giveRootBack: () => undefined,
     },
-    windows: { takeRequestsOf: () => [] },
-    indexCreations: undefined as never,
-    fail: () => undefined,
+    stability: { stop: () => undefined },
+    seat: { closeDoor: () => undefined },
+    remove: () => undefined,
   });
-  expect(closing.countBusy(peers)).toBe(7);
+  expect(dismissal.busyWorkers).toBe(10);
   expect(looks).toBe(1);
 });

@@ -1,0 +1,34 @@
+/**
+ * What must be true of a database whatever its peers send, as assertions where it must hold. A broken one is a fault of this program:
+ * nothing that the database would do next can be trusted. It is thrown up to the {@link Database}, which ends all of its
+ * connections and is forgotten; other databases go on.
+ */
+
+/** The invariants, by the names under which they are logged. */
+export type Invariant =
+  /** Each request is in one state of the request table; what it takes there is counted once, and given back. */
+  | 'request-table'
+  /** A lock is granted by AceBase's rule: one transaction writes alone, several may read together. */
+  | 'lock-conflict'
+  /** A lock is granted under a root lock that the master granted, of that kind. */
+  | 'lock-without-root'
+  /** Locks of a disconnected worker are given to others when `reconnectGrace` is over, or when its process has ended. */
+  | 'lock-given-away-early'
+  /** What an outbox has counted as unconfirmed is what it keeps. */
+  | 'outbox';
+
+/** An invariant does not hold. */
+export class BrokenInvariant extends Error {
+  readonly invariant: Invariant;
+
+  constructor(invariant: Invariant) {
+    super(`the invariant "${invariant}" is broken`);
+    this.name = 'BrokenInvariant';
+    this.invariant = invariant;
+  }
+}
+
+/** Throws unless it holds. To be called with what is known already: each is O(1), and allocates nothing. */
+export function invariant(holds: boolean, name: Invariant): asserts holds {
+  if (!holds) throw new BrokenInvariant(name);
+}
