@@ -21,16 +21,19 @@ const everyApp = {
   kill_timeout: 10_000,
 };
 
+// A reload starts the new process, and then ends the old one. There is never more than one at work: the new one waits.
+const oneAtATime = { ...everyApp, exec_mode: 'cluster', instances: 1 };
+
 module.exports = {
   apps: [
     {
-      ...everyApp,
+      ...oneAtATime,
       name: 'ipc-server',
       // The command acebase-ipc-server itself: its variables, reload and log are those of the documentation.
       script: join(dirname(require.resolve('acebase-ipc-server/package.json')), 'dist/cli/main.js'),
       args: '--config ipc.json',
     },
-    { ...everyApp, name: 'db-master', script: 'start-db-master.js' },
+    { ...oneAtATime, name: 'db-master', script: 'start-db-master.js' },
     {
       ...everyApp,
       name: 'db-server',

@@ -1,13 +1,16 @@
 require('./quiet.js');
+const { join } = require('node:path');
 const { endWithConnection } = require('./end-with-connection.js');
 const { ipcSettings } = require('./ipc-settings.js');
+const { takeTurns } = require('./take-turns.js');
 const { untilNoMaster } = require('./until-no-master.js');
-const { untilServerStays } = require('./until-server-stays.js');
 const { AceBase } = require('acebase');
 
 const ipc = ipcSettings('master');
 
 async function start() {
+  // It says `ready` before the file is open: a reload ends the master before this one only then.
+  await takeTurns(join(process.env.DB_PATH, `${process.env.DB_NAME}-master.pid`), ipc);
   await untilNoMaster(process.env.DB_NAME, ipc);
 
   const db = new AceBase(process.env.DB_NAME, {
@@ -16,13 +19,8 @@ async function start() {
   });
   endWithConnection(db);
 
-  db.ready(() => process.send('ready'));
-
   // pm2 stops a process with SIGINT.
-  process.once('SIGINT', async () => {
-    await untilServerStays(ipc);
-    db.close();
-  });
+  process.once('SIGINT', () => db.close());
 }
 
 start();

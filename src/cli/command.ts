@@ -1,5 +1,6 @@
 /** What the command `acebase-ipc-server` does. */
 
+import cluster from 'node:cluster';
 import packageJson from '../../package.json' with { type: 'json' };
 import { type ResolvedSources, resolveSources } from '../options.js';
 import { systemClock } from '../platform/clock.js';
@@ -121,6 +122,7 @@ async function run(resolve: () => ResolvedSources): Promise<void> {
     print: (line) => console.error(line),
     reload,
     isTerminalClosed: watchTerminal(),
+    takesTurns: cluster.isWorker,
   });
 }
 

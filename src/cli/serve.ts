@@ -42,6 +42,11 @@ export interface ServeOptions {
   readonly reload: (cause: string) => void;
   /** Whether the terminal that the command was started from is closed. */
   readonly isTerminalClosed: () => boolean;
+  /**
+   * Whether the supervisor starts this process before it ends the one whose place it takes, as pm2 does in cluster mode. Then a
+   * port that is in use is waited for, and `ready` is sent meanwhile, so that the other one is asked to stop.
+   */
+  readonly takesTurns: boolean;
   /** Default: the real time. */
   readonly clock?: Clock;
 }
@@ -60,6 +65,9 @@ const SAME_SIGNAL_MS = 500;
  * rounds of closing handshakes, of workers and of masters, lie between.
  */
 const STOP_MARGIN_MS = 7_000;
+
+/** How often a port that is in use is tried again, in milliseconds. */
+const PORT_RETRY_MS = 20;
 
 /**
  * Runs a server until a signal ends it. SIGINT, SIGTERM or pm2's message `shutdown` drain and stop it, with exit code 0; a
@@ -81,8 +89,9 @@ export async function serve(options: ServeOptions): Promise<void> {
     if (message === 'shutdown') ending.stop('shutdown');
   });
   server.on('error', (error) => logger.error({ reason: error.message }, 'the server reports an error'));
+  const ready = readiness(host);
   try {
-    await server.start();
+    await startInTurn(options, ending, ready);
   } catch (error) {
     // A signal during the start ends it, too, and that is no failure.
     if (!ending.begun) await ending.refuse(error);
@@ -94,7 +103,34 @@ export async function serve(options: ServeOptions): Promise<void> {
   logger.info({ port: server.address?.port, tls: settings.ssl !== undefined }, line);
   // Whoever wants no log but of faults still wants to know that it runs.
   if (settings.logLevel === 'warn' || settings.logLevel === 'error') options.print(line);
-  host.send?.('ready');
+  ready();
+}
+
+/** Tells the supervisor, the first time that it is called. */
+function readiness(host: HostProcess): () => void {
+  let isTold = false;
+  return () => {
+    if (!isTold) host.send?.('ready');
+    isTold = true;
+  };
+}
+
+/** Starts the server; where processes take turns, when the one before this has left the port, if that is as soon as it should. */
+async function startInTurn(options: ServeOptions, ending: Ending, ready: () => void): Promise<void> {
+  const { server, takesTurns, logger, clock = systemClock } = options;
+  const { drainTimeout, stopTimeout } = server.stopTimes;
+  const until = clock.now() + drainTimeout + stopTimeout + STOP_MARGIN_MS;
+  for (let isFirst = true; ; isFirst = false) {
+    try {
+      return await server.start();
+    } catch (error) {
+      const isTaken = error instanceof IPCError && error.code === 'IPC_LISTEN_PORT_IN_USE';
+      if (!isTaken || !takesTurns || ending.begun || clock.now() >= until) throw error;
+    }
+    if (isFirst) logger.info({}, 'the port is in use: waiting for the server before this one to stop');
+    ready();
+    await new Promise<void>((resolve) => clock.schedule(PORT_RETRY_MS, resolve));
+  }
 }
 
 /** The one line that says that, where and for whom the server listens. */

@@ -166,7 +166,8 @@ export class Listener {
 
   async #openOn(host: string, port: number): Promise<Server> {
     const server = this.#create();
-    server.listen({ host, port });
+    // In a worker of node:cluster, which pm2's cluster mode is, a port would be shared: two servers know nothing of each other.
+    server.listen({ host, port, exclusive: true });
     await once(server, 'listening');
     server.on('error', this.#settings.onError);
     this.#servers.push(server);

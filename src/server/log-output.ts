@@ -104,12 +104,20 @@ export class LogOutput {
   }
 }
 
+const writeToDescriptor: WriteBytes = (bytes, done) => write(1, bytes, done);
+
+/** In cluster mode, pm2 puts its own function in the place of `process.stdout.write`: the descriptor leads to the log of its daemon. */
+const writeToReplaced: WriteBytes = (bytes, done) => {
+  process.stdout.write(bytes.toString(), 'utf8', (error) => done(error ?? null, bytes.length));
+};
+
 let standardOutput: LogOutput | undefined;
 
 /** The one for standard output. All loggers of the process share it, so that their lines do not mix. */
 export function standardLogOutput(): LogOutput {
   if (standardOutput === undefined) {
-    const output = new LogOutput((bytes, done) => write(1, bytes, done));
+    const isReplaced = Object.hasOwn(process.stdout, 'write');
+    const output = new LogOutput(isReplaced ? writeToReplaced : writeToDescriptor);
     process.once('exit', () => writeLast(output.takeWaiting()));
     standardOutput = output;
   }

@@ -251,7 +251,7 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
   }
 
   /**
-   * Starts to listen. Calls that come while it starts, or later, share one promise.
+   * Starts to listen. Calls that come while it starts, or later, share one promise; after a failure it may be called again.
    *
    * @throws {IPCError} IPC_LISTEN_*, or IPC_SERVER_STOPPED after `stop`
    */
@@ -314,8 +314,13 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
   }
 
   async #start(): Promise<void> {
+    try {
+      await this.#listener.open();
+    } catch (error) {
+      this.#starting = undefined;
+      throw error;
+    }
     for (const warning of this.#live.current.warnings) this.#logger.warn({}, warning);
-    await this.#listener.open();
     const { host, ssl } = this.#live.current;
     const scheme = ssl === undefined ? 'http' : 'https';
     const addresses = this.#listener.addresses;

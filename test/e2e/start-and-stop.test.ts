@@ -56,6 +56,19 @@ describe('start()', () => {
     },
   );
 
+  it('may be called again when it has failed', async () => {
+    const other = createServer().listen(0, 'localhost');
+    await once(other, 'listening');
+    const { port } = other.address() as AddressInfo;
+    const server = new AceBaseIPCServer({ port }, { logger: new CollectedLog() });
+    onTestFinished(() => server.stop());
+    await expect(server.start()).rejects.toMatchObject({ code: 'IPC_LISTEN_PORT_IN_USE' });
+    other.close();
+    await once(other, 'close');
+    await server.start();
+    expect(server.address?.port).toBe(port);
+  });
+
   it.each([
     { what: 'an address of another machine', host: '192.0.2.1' },
     { what: 'a name that nobody has', host: 'nobody.invalid' },

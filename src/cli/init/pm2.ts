@@ -23,7 +23,7 @@ const PROGRAMS = [
   'start-db-server.js',
   'end-with-connection.js',
   'release-clients.js',
-  'until-server-stays.js',
+  'take-turns.js',
 ];
 
 /** What {@link authoritySteps} makes. */

@@ -8,6 +8,7 @@ import { resolveOptions, type ServerOptions } from '../../../src/options.js';
 function stage(
   options: ServerOptions = {},
   server: { start?: () => Promise<void>; drain?: () => Promise<void> } = {},
+  takesTurns = false,
 ) {
   const events: string[] = [];
   const log = (level: string) => (_fields: object, message: string) =>
@@ -50,6 +51,7 @@ function stage(
     clock,
     reload: (cause) => void events.push(`reload: ${cause}`),
     isTerminalClosed: () => terminal.isClosed,
+    takesTurns,
   });
   return { events, host, server: fake, serving, time, terminal };
 }
@@ -160,6 +162,71 @@ describe('the command', () => {
       'flush',
       'exit: 1',
     ]);
+  });
+});
+
+describe('where a process is started before the last one has ended', () => {
+  const taken = new IPCError('IPC_LISTEN_PORT_IN_USE', 'port 9163 is in use');
+  const WAITS = 'info: the port is in use: waiting for the server before this one to stop';
+
+  /** A server whose port is in use for so many attempts. */
+  function waiting(attempts: number, error: Error = taken) {
+    let left = attempts;
+    const start = async () => {
+      if (left-- > 0) throw error;
+    };
+    const it = stage({}, { start }, true);
+    const pass = async (milliseconds: number) => {
+      it.time.now += milliseconds;
+      for (const timer of [...it.time.timers]) {
+        it.time.timers.delete(timer);
+        timer();
+      }
+      await settled();
+    };
+    return { ...it, pass };
+  }
+
+  test('the port is waited for, and pm2 is told once, so that it ends the last one', async () => {
+    const { events, pass, serving } = waiting(2);
+    await settled();
+    expect(events).toEqual([WAITS, 'send: ready']);
+    await pass(20);
+    expect(events).toEqual([WAITS, 'send: ready']);
+    await pass(20);
+    await serving;
+    expect(events).toEqual([WAITS, 'send: ready', LISTENING]);
+  });
+
+  test('a port that does not become free in the time that a server has to stop is an error', async () => {
+    const { events, pass, serving } = waiting(9);
+    await settled();
+    await pass(12_999);
+    expect(events).toHaveLength(2);
+    await pass(1);
+    await serving;
+    expect(events.slice(2)).toEqual([
+      'acebase-ipc-server: port 9163 is in use',
+      expect.stringContaining('(IPC_LISTEN_PORT_IN_USE)'),
+      'flush',
+      'exit: 1',
+    ]);
+  });
+
+  test('any other error ends it at once', async () => {
+    const { events, serving } = waiting(1, new IPCError('IPC_LISTEN_NOT_PERMITTED', 'not permitted'));
+    await serving;
+    expect(events.at(-1)).toBe('exit: 1');
+  });
+
+  test('a signal ends it while it waits', async () => {
+    const { events, host, pass, serving } = waiting(9);
+    await settled();
+    host.emit('SIGINT');
+    await settled();
+    await pass(20);
+    await serving;
+    expect(events.slice(2)).toEqual(['info: stopping', 'drain', 'info: stopped', 'flush', 'exit: 0']);
   });
 });
 
