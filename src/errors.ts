@@ -357,6 +357,13 @@ export const ERRORS = {
       'Look for an overloaded or stopped process; raise `maxBuffered` if bursts of that size are normal.',
     closeCode: 1013,
   },
+  IPC_CLOSED_OVER_SHARE: {
+    summary:
+      '`maxTotalBuffered` was used up. Of all databases, that of the peer used most; and in it, the peer: for messages that it had not read, requests that waited, or locks.',
+    remedy:
+      'Look for an overloaded or stopped process, or one that asks for very much at one time; raise `maxTotalBuffered` if the server has the memory.',
+    closeCode: 1013,
+  },
   IPC_CLOSED_REPLACED: {
     summary: 'The same process connected again; its older connection was ended.',
     remedy: 'Nothing to do.',
@@ -447,9 +454,15 @@ export const ERRORS = {
   },
   IPC_REQUEST_TOO_MANY: {
     summary:
-      'The requests of the worker that wait for their turn take more than `maxMailPerPeer` bytes, or those of all workers half of `maxTotalBuffered`.',
+      'The requests of the worker that wait for their turn, or for locks, and the locks that it holds, take `maxMailPerPeer` bytes.',
     remedy:
       'Write in smaller parts, or raise `maxMailPerPeer` if the server has the memory. Check that the master is not stopped or overloaded.',
+  },
+  IPC_REQUEST_NO_MEMORY: {
+    summary:
+      'What the server keeps takes half of `maxTotalBuffered`, and no other database has more of it than this one.',
+    remedy:
+      'Try the operation again later. Look for processes of this database that are disconnected, do not read, or wait for a master; raise `maxTotalBuffered` if the server has the memory.',
   },
   IPC_REQUEST_LOCK_LOST: {
     summary: 'This lock is not held, or no longer: it has expired, or its holder was given up.',
@@ -460,8 +473,7 @@ export const ERRORS = {
     remedy: 'Nothing to do. Files with fewer different keys are smaller.',
   },
   IPC_REQUEST_MAILBOX_FULL: {
-    summary:
-      'There is no room to keep more requests for the master: `maxMailPerPeer`, or half of `maxTotalBuffered`.',
+    summary: 'The requests that wait for the master of the database take `maxMailPerPeer` bytes.',
     remedy: 'Start the master of this database, or find out why it does not answer.',
   },
 } as const satisfies Record<string, ErrorDefinition>;

@@ -3,9 +3,9 @@ import { Draining } from './drain.js';
 import { Histories } from './history.js';
 import type { Limits } from './limits.js';
 import type { LockList } from './locks/lock-report.js';
-import { ByteBudget } from './memory.js';
 import type { ArrivalRequest, BrokerObserver, Entrance, PeerInfo } from './peers/admission.js';
 import type { Cancel, Clock, Logger } from './ports.js';
+import { FairShares, type LargestUser } from './shares.js';
 import { type DatabaseReport, type DatabaseSummary, reportOfLeft } from './snapshot.js';
 import type { DatabaseCounters } from './stats/counters.js';
 import { Incidents } from './stats/incidents.js';
@@ -22,8 +22,8 @@ export interface BrokerSettings {
 const AUDITS_PER_TOTAL = 64;
 
 /**
- * The share of `maxTotalBuffered` that kept messages may take, mail and parked ones of all databases together: so those
- * who let others keep much for them cannot use up what everybody's queues need.
+ * The part of `maxTotalBuffered` that what is kept may take, in all databases together: messages for peers that are disconnected,
+ * or that are to be picked up; requests that wait, and locks. The rest is for what is under way.
  */
 const KEPT_SHARE = 1 / 2;
 
@@ -39,7 +39,7 @@ export class Broker {
   readonly #incidents: Incidents;
   readonly #databases = new Map<string, Database>();
   readonly #histories: Histories;
-  readonly #kept: ByteBudget;
+  readonly #kept: FairShares;
   #bytesSinceAudit = 0;
   #cancelAudit: Cancel | undefined;
   #draining: Draining | undefined;
@@ -55,7 +55,7 @@ export class Broker {
       const { database } = fields;
       if (typeof database === 'string') this.#histories.of(database)?.alarm(incident, fields, message);
     });
-    this.#kept = new ByteBudget(settings.limits.maxTotalBuffered * KEPT_SHARE);
+    this.#kept = new FairShares(settings.limits.maxTotalBuffered * KEPT_SHARE);
   }
 
   /** How often each thing went wrong since the start. */
@@ -128,9 +128,9 @@ export class Broker {
     this.#histories.of(database)?.note('refused', peerId ?? null, why);
   }
 
-  /** Bytes that wait in all queues together. */
+  /** Bytes that are kept, or wait for connections, in all databases together. */
   get bufferedBytes(): number {
-    let bytes = this.#kept.bytes;
+    let bytes = 0;
     for (const database of this.#databases.values()) bytes += database.bufferedBytes;
     return bytes;
   }
@@ -185,10 +185,10 @@ export class Broker {
   }
 
   #open(name: string): Database {
-    const database = new Database(name, {
+    const database: Database = new Database(name, {
       ...this.#settings,
       incidents: this.#incidents,
-      kept: this.#kept,
+      kept: this.#kept.open(() => this.#reclaimFrom(database)),
       startedAt: this.#startedAt,
       history: this.#histories.open(name),
       heard: (bytes) => this.#audit(bytes),
@@ -217,8 +217,8 @@ export class Broker {
   /**
    * Sees to it that all queues together hold no more than `maxTotalBuffered`.
    *
-   * A large message waits for all its receivers at once, for as long as it takes to send it: so the largest debtors
-   * are cut off if there is too much for a second, or at once if there is twice too much.
+   * A large message waits for all its receivers at once, for as long as it takes to send it: so somebody is cut off only if there
+   * is too much for a second, or at once if there is twice too much. The database that uses most pays.
    */
   #audit(newBytes: number): void {
     const { maxTotalBuffered } = this.#settings.limits;
@@ -239,25 +239,34 @@ export class Broker {
 
   #cutDownTo(bytes: number): void {
     for (let total = this.bufferedBytes; total > bytes; total = this.bufferedBytes) {
-      if (!this.#cutOffLargestDebtor(total)) return;
+      const database = largest(this.#databases.values());
+      const user = database?.survey.largestUser(({ outbox }) => outbox.bytes);
+      if (database === undefined || user === undefined) return;
+      this.#cutOff(database, user);
     }
   }
 
-  #cutOffLargestDebtor(total: number): boolean {
-    let largest: { database: Database; peer: NonNullable<Database['largestDebtor']> } | undefined;
-    for (const database of this.#databases.values()) {
-      const peer = database.largestDebtor;
-      if (peer !== undefined && peer.outbox.bytes > (largest?.peer.outbox.bytes ?? 0))
-        largest = { database, peer };
-    }
-    if (largest === undefined) return false;
-    const { database, peer } = largest;
+  /** Another database needs memory, and this one has most of what is kept. */
+  #reclaimFrom(database: Database): void {
+    const user = database.survey.largestUser(({ outbox }) => outbox.keptBytes);
+    if (user !== undefined) this.#cutOff(database, user);
+  }
+
+  #cutOff(database: Database, { peer, bytes }: LargestUser): void {
+    const { bufferedBytes: databaseBytes, name } = database;
     this.#incidents.record(
       'over-total',
-      { database: database.name, peer: peer.id, bufferedBytes: peer.outbox.bytes, total },
-      'all queues together hold more than maxTotalBuffered; the peer with the longest is cut off',
+      { database: name, peer: peer.id, peerBytes: bytes, databaseBytes, total: this.bufferedBytes },
+      'maxTotalBuffered is used up; the database that uses most of it gives back: its largest peer is cut off',
     );
     database.cutOff(peer);
-    return true;
   }
+}
+
+function largest(databases: Iterable<Database>): Database | undefined {
+  let largestOne: Database | undefined;
+  for (const database of databases) {
+    if (database.bufferedBytes > (largestOne?.bufferedBytes ?? 0)) largestOne = database;
+  }
+  return largestOne;
 }

@@ -9,7 +9,6 @@ import { FileIdentity } from './identity/file-identity.js';
 import type { Limits } from './limits.js';
 import { LockService } from './locks/lock-service.js';
 import { MasterAbsence, MasterSeat, secondMaster } from './mastership.js';
-import type { ByteBudget } from './memory.js';
 import { Stability } from './peers/acks.js';
 import type { ArrivalRequest, BrokerObserver, Entrance } from './peers/admission.js';
 import {
@@ -24,12 +23,13 @@ import {
 import { Delivery } from './peers/delivery.js';
 import { Absences, Farewells, GoneIds, Heartbeat, introduce } from './peers/membership.js';
 import { ParkingLot } from './peers/outbox.js';
-import { isPresent, isThere, largestDebtorOf, lineBytesOf, type Peer } from './peers/peer.js';
+import { isPresent, isThere, lineBytesOf, type Peer } from './peers/peer.js';
 import type { Cancel, Clock, Logger } from './ports.js';
 import { RequestCoordinator } from './requests/coordinator.js';
 import { RequestTable } from './requests/request-table.js';
 import { Router } from './router.js';
 import { settlingClock } from './settling-clock.js';
+import type { Account } from './shares.js';
 import { Survey } from './snapshot.js';
 import type { Incidents } from './stats/incidents.js';
 import { Succession } from './succession.js';
@@ -40,7 +40,7 @@ export interface DatabaseSettings {
   readonly logger: Logger;
   readonly limits: Limits;
   readonly incidents: Incidents;
-  readonly kept: ByteBudget;
+  readonly kept: Account;
   /** When the server was started, by the broker's clock. */
   readonly startedAt: number;
   readonly observer: BrokerObserver;
@@ -167,14 +167,9 @@ export class Database {
     return this.#peers.size === 0 && !this.#identity.isHolding;
   }
 
-  /** Bytes that wait for the lines of the peers that are connected. */
+  /** Bytes that are kept, or wait for connections. */
   get bufferedBytes(): number {
-    return lineBytesOf(this.#peers.values());
-  }
-
-  /** The peer for which most bytes wait. */
-  get largestDebtor(): Peer | undefined {
-    return largestDebtorOf(this.#peers.values());
+    return this.#settings.kept.bytes + lineBytesOf(this.#peers.values());
   }
 
   /** Whether a peer with that id is connected. */
@@ -263,10 +258,17 @@ export class Database {
     return this.#parkingLot.pickUp(peerId, messageId);
   }
 
-  /** Ends the connection of a peer that costs too much. */
+  /** Ends the connection of a peer that takes too much memory, and keeps nothing for it but the locks that it may be writing under. */
   cutOff(peer: Peer): void {
-    this.#lineBroke(peer, 'too many bytes waited for it', 'IPC_CLOSED_TOO_SLOW');
-    this.#cutOffOverdue();
+    peer.outbox.discard();
+    this.#lineBroke(peer, 'it took too much memory', 'IPC_CLOSED_OVER_SHARE');
+    if (peer.state === 'away') {
+      this.#absences.giveUp(peer);
+      this.#parkingLot.discardFor(peer.id);
+      this.#locks.dropRequestsOf(peer);
+      this.#requests.gone(peer);
+    }
+    this.#settle();
   }
 
   /** Ends all connections; nobody is told of the others. */
@@ -286,6 +288,7 @@ export class Database {
       this.#remove(peer, 'the server stops');
       peer.outbox.close('IPC_CLOSED_STOPPING');
     }
+    this.#settings.kept.close();
   }
 
   #admit(request: ArrivalRequest, entrance: Entrance): true {

@@ -7,6 +7,7 @@ export type RequestFailure =
   | 'IPC_REQUEST_LOCK_LOST'
   | 'IPC_REQUEST_MAILBOX_FULL'
   | 'IPC_REQUEST_MASTER_LOST'
+  | 'IPC_REQUEST_NO_MEMORY'
   | 'IPC_REQUEST_NO_MASTER'
   | 'IPC_REQUEST_TOO_MANY';
 
@@ -21,6 +22,8 @@ const REASONS: Readonly<Record<RequestFailure, (database: string) => string>> = 
     `no master is ready for database "${database}", and too many requests wait for it. Start the master.`,
   IPC_REQUEST_MASTER_LOST: (database) =>
     `the master of database "${database}" went away before it answered. Try again.`,
+  IPC_REQUEST_NO_MEMORY: (database) =>
+    `the IPC server has no memory left to keep requests, and database "${database}" has its share of it. Try again later, or raise maxTotalBuffered.`,
   IPC_REQUEST_NO_MASTER: (database) =>
     `no master is connected for database "${database}". Start the process with role "master".`,
   IPC_REQUEST_TOO_MANY: (database) =>

@@ -40,9 +40,14 @@ export class ByteBudget {
 
   /** Takes room. @returns false if there is not that much */
   take(bytes: number): boolean {
-    if (this.#bytes + bytes > this.#max) return false;
+    if (!this.hasRoom(bytes)) return false;
     this.#bytes += bytes;
     return true;
+  }
+
+  /** Whether there is that much room, as things are. */
+  hasRoom(bytes: number): boolean {
+    return this.#bytes + bytes <= this.#max;
   }
 
   /** Gives room back. */

@@ -3,10 +3,12 @@ import { MAX_LISTED_LOCKS, MAX_LISTED_PEERS } from './limits.js';
 import type { LockCounts, LockList } from './locks/lock-report.js';
 import type { LockService } from './locks/lock-service.js';
 import type { MasterSeat } from './mastership.js';
+import type { ByteBudget } from './memory.js';
 import { infoOf, type PeerInfo } from './peers/admission.js';
 import { isPresent, type Peer } from './peers/peer.js';
 import type { Clock } from './ports.js';
 import type { RequestTable } from './requests/request-table.js';
+import { type LargestUser, largestUser } from './shares.js';
 import type { DatabaseCounters } from './stats/counters.js';
 
 /** Messages that are kept. */
@@ -50,6 +52,11 @@ export interface DatabaseSummary {
   readonly mail: KeptMail;
   /** The part of that which is kept for a master that is absent or settling. */
   readonly masterMail: KeptMail;
+  /**
+   * What the database has of the part of `maxTotalBuffered` that all databases share for what is kept, in bytes: messages for peers that
+   * are disconnected, or that are to be picked up; requests that wait, and locks.
+   */
+  readonly keptBytes: number;
   /** Bytes that wait for the lines of peers. */
   readonly bufferedBytes: number;
   /** Since the server was started. */
@@ -90,8 +97,9 @@ export interface SurveySettings {
   readonly clock: Clock;
   readonly peers: ReadonlyMap<string, Peer>;
   readonly seat: MasterSeat;
-  readonly table: Pick<RequestTable, 'heldCount' | 'heldBytes' | 'count'>;
+  readonly table: Pick<RequestTable, 'heldCount' | 'heldBytes' | 'count' | 'addUsageTo'>;
   readonly locks: LockService;
+  readonly kept: Pick<ByteBudget, 'bytes'>;
   readonly book: GuestBook;
   readonly history: History;
 }
@@ -120,8 +128,14 @@ export class Survey {
     return this.#settings.locks.list();
   }
 
+  /** The peer that takes most memory. @param own what counts of its own, in bytes, beside its requests and locks */
+  largestUser(own: (peer: Peer) => number): LargestUser | undefined {
+    const { peers, locks, table } = this.#settings;
+    return largestUser(peers.values(), own, [locks, table]);
+  }
+
   summary(): DatabaseSummary {
-    const { database, clock, peers, seat, table, locks, book, history } = this.#settings;
+    const { database, clock, peers, seat, table, locks, kept, book, history } = this.#settings;
     const states = noPeers();
     const masterMail = { messages: table.heldCount, bytes: table.heldBytes };
     let { messages, bytes } = masterMail;
@@ -151,6 +165,7 @@ export class Survey {
       waitingWorkers: waitingWorkers.size,
       mail: { messages, bytes },
       masterMail,
+      keptBytes: kept.bytes,
       bufferedBytes,
       traffic: trafficOf(history, peers.values()),
     };
@@ -228,6 +243,7 @@ export function reportOfLeft(name: string, history: History): DatabaseReport {
     waitingWorkers: 0,
     mail: { messages: 0, bytes: 0 },
     masterMail: { messages: 0, bytes: 0 },
+    keptBytes: 0,
     bufferedBytes: 0,
     traffic: trafficOf(history, []),
     listedPeers: [],

@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { Visitor } from '../broker/peers/admission.js';
 import type { Clock, Link } from '../broker/ports.js';
 import { type ClosureCode, ERRORS } from '../errors.js';
+import { CLOSE_CODE } from '../websocket/close-codes.js';
 import {
   type ClosedEvent,
   type ConnectionHandlers,
@@ -84,7 +85,7 @@ export class PeerLink implements Link, ConnectionHandlers {
   }
 
   close(code: ClosureCode): void {
-    const unsent = code === 'IPC_CLOSED_TOO_SLOW' ? 'drop' : 'send';
+    const unsent = ERRORS[code].closeCode === CLOSE_CODE.tryAgainLater ? 'drop' : 'send';
     this.#connection.close(ERRORS[code].closeCode, code, unsent);
   }
 }

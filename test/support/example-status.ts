@@ -35,6 +35,7 @@ export function exampleDatabase(changes: Partial<DatabaseStatus> = {}): Database
     peerCount: 2,
     locks: { root: null, held: [], waiting: [], heldCount: 0, waitingCount: 0 },
     mail: { messages: 0, bytes: 0 },
+    keptBytes: 0,
     totals: { messagesIn: 1, messagesOut: 2, bytesIn: 3, bytesOut: 4, lockWaitCount: 4, lockWaitSum: 10 },
     problems: [],
     timeline: [],

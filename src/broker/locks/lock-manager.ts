@@ -145,6 +145,13 @@ export class LockManager {
     this.review();
   }
 
+  /** What a worker waits for is not to be served any more. @returns its requests */
+  withdrawAllOf(worker: Peer): readonly LockRequest[] {
+    const requests = this.#queue.takeAllOf(worker);
+    this.review();
+    return requests;
+  }
+
   /** A worker is gone for good. @returns the locks that it held, and how many requests it had */
   remove(worker: Peer): { readonly locks: readonly Lock[]; readonly requests: number } {
     const requests = this.#queue.takeAllOf(worker).length;

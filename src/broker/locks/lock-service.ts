@@ -21,11 +21,11 @@ import {
   ROOT_TURN_MS,
   WAITING_REQUEST_BYTES,
 } from '../limits.js';
-import type { ByteBudget } from '../memory.js';
-import { keptCopy } from '../memory.js';
+import { type ByteBudget, keptCopy } from '../memory.js';
 import type { Delivery } from '../peers/delivery.js';
 import { isPresent, type Peer } from '../peers/peer.js';
 import type { Cancel, Clock } from '../ports.js';
+import { PeerBytes, type Usage } from '../shares.js';
 import type { DatabaseCounters } from '../stats/counters.js';
 import type { Incidents } from '../stats/incidents.js';
 import { grant, moved, refusal, unlocked } from './lock-answers.js';
@@ -65,7 +65,7 @@ export class LockService {
   readonly #manager: LockManager;
   readonly #notices = new YieldNotices();
   /** Bytes that the requests and the locks of each worker take. */
-  readonly #bytes = new Map<Peer, number>();
+  readonly #bytes: PeerBytes;
   /** Tells the requests of this server from those of others, at a master that was asked by both. */
   readonly #name: string;
   #master: Peer | undefined;
@@ -80,7 +80,8 @@ export class LockService {
 
   constructor(settings: LockServiceSettings) {
     this.#settings = settings;
-    const { clock, limits } = settings;
+    const { clock, limits, kept } = settings;
+    this.#bytes = new PeerBytes(kept, limits.maxMailPerPeer);
     const firstId = Math.floor(clock.wallTime() * IDS_PER_MS);
     this.#name = `${SERVER_ID}${firstId.toString(36)}-`;
     this.#root = new RootLock({
@@ -151,14 +152,23 @@ export class LockService {
     // Who is granted a lock next must know before.
     if (hadWrites) this.#writeWasCutShort(worker);
     const { locks, requests } = this.#manager.remove(worker);
-    this.#settings.kept.give(this.#bytes.get(worker) ?? 0);
-    this.#bytes.delete(worker);
+    this.#bytes.giveAllOf(worker);
     if (requests > 0) delivery.reportOrphanedRequests(worker.id, requests);
     if (locks.length === 0) return;
     for (const { since } of locks) counters.lockHold.observe(clock.now() - since);
     counters.recoveredLocks += locks.length;
     const fields = { database, peer: worker.id, locks: locks.length };
     incidents.record('locks-recovered', fields, 'a worker went away with locks; they were given back');
+  }
+
+  /** A worker is disconnected, and must not come back: what it asked for has no meaning any more. What it holds it keeps. */
+  dropRequestsOf(worker: Peer): void {
+    for (const request of this.#manager.withdrawAllOf(worker)) this.#give(worker, request);
+  }
+
+  /** Adds what is kept for each worker. */
+  addUsageTo(usage: Usage): void {
+    this.#bytes.addUsageTo(usage);
   }
 
   /**
@@ -275,7 +285,6 @@ export class LockService {
     this.giveRootBack();
     this.claims.stop();
     this.#manager.stop();
-    for (const bytes of this.#bytes.values()) this.#settings.kept.give(bytes);
     this.#bytes.clear();
   }
 
@@ -335,9 +344,11 @@ export class LockService {
     if (data === undefined) return false;
     const { clock, delivery } = this.#settings;
     const to = { id, to: worker.id };
-    if (!this.#take(worker, data.length + WAITING_REQUEST_BYTES)) {
+    if (!this.#take(worker, data)) {
+      const hasRoom = this.#settings.kept.hasRoom(data.length + WAITING_REQUEST_BYTES);
       delivery.reportTooManyRequests(worker.id);
-      delivery.send(worker, refusal(to, this.#reasonFor('IPC_REQUEST_TOO_MANY')));
+      const failure = hasRoom ? 'IPC_REQUEST_TOO_MANY' : 'IPC_REQUEST_NO_MEMORY';
+      delivery.send(worker, refusal(to, this.#reasonFor(failure)));
       return true;
     }
     const request = { id, requester: worker, tid, isWrite, since: clock.now(), details: keptCopy(data) };
@@ -390,7 +401,7 @@ export class LockService {
   }
 
   #claim(worker: Peer, id: number, tid: string, isWrite: boolean, details: Uint8Array): boolean {
-    if (!this.#take(worker, details.length + WAITING_REQUEST_BYTES)) return false;
+    if (!this.#take(worker, details)) return false;
     const since = this.#settings.clock.now();
     if (this.#manager.claim({ id, holder: worker, tid, isWrite, since, details })) return true;
     this.#give(worker, { details });
@@ -471,20 +482,11 @@ export class LockService {
     return reasonFor(failure, this.#settings.database);
   }
 
-  #take(worker: Peer, cost: number): boolean {
-    const { limits, kept } = this.#settings;
-    const bytes = this.#bytes.get(worker) ?? 0;
-    if (bytes + cost > limits.maxMailPerPeer || !kept.take(cost)) return false;
-    this.#bytes.set(worker, bytes + cost);
-    return true;
+  #take(worker: Peer, details: Uint8Array): boolean {
+    return this.#bytes.take(worker, details.length + WAITING_REQUEST_BYTES);
   }
 
   #give(worker: Peer, { details }: { readonly details: Uint8Array }): void {
-    const cost = details.length + WAITING_REQUEST_BYTES;
-    const bytes = this.#bytes.get(worker);
-    if (bytes === undefined) return;
-    this.#settings.kept.give(cost);
-    if (bytes === cost) this.#bytes.delete(worker);
-    else this.#bytes.set(worker, bytes - cost);
+    this.#bytes.give(worker, details.length + WAITING_REQUEST_BYTES);
   }
 }

@@ -110,8 +110,13 @@ export class Absences {
       { database, peer: worker.id, maxMailPerPeer: limits.maxMailPerPeer },
       'no room to keep more messages for a worker that is away; it must be started afresh',
     );
-    worker.outbox.discard();
-    worker.returnProblem = NO_ROOM;
+    this.giveUp(worker);
+  }
+
+  /** Nothing more is kept for a peer that is away: it must not come back. */
+  giveUp(peer: Peer): void {
+    peer.outbox.discard();
+    peer.returnProblem = NO_ROOM;
   }
 
   /** Looks whether the process of a worker that is away has ended: then there is nothing to wait for. */

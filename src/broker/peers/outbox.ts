@@ -78,6 +78,12 @@ export class Outbox {
     return Math.max(this.lineBytes, this.#pendingBytes) + parked;
   }
 
+  /** Bytes that are kept for a peer that is away, or has to pick them up. */
+  get keptBytes(): number {
+    const { parkingLot, peerId } = this.#settings;
+    return this.mail.bytes + parkingLot.bytesFor(peerId);
+  }
+
   /** Whether it is pinged for what it has read. */
   get isTracked(): boolean {
     return this.#settings.isTracked;

@@ -89,12 +89,3 @@ export function lineBytesOf(peers: Iterable<Peer>): number {
   for (const peer of peers) bytes += peer.outbox.lineBytes;
   return bytes;
 }
-
-/** The one of these peers for which most bytes wait. */
-export function largestDebtorOf(peers: Iterable<Peer>): Peer | undefined {
-  let largest: Peer | undefined;
-  for (const peer of peers) {
-    if (largest === undefined || peer.outbox.bytes > largest.outbox.bytes) largest = peer;
-  }
-  return largest;
-}

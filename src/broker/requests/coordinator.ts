@@ -80,7 +80,7 @@ export class RequestCoordinator {
     if (this.#table.hasTurn(open)) this.#forward(open);
     else if (!this.#table.enqueue(open)) {
       this.#settings.delivery.reportTooManyRequests(asker.id);
-      this.#fail(open, 'IPC_REQUEST_TOO_MANY');
+      this.#fail(open, this.#table.hasMemoryFor(open) ? 'IPC_REQUEST_TOO_MANY' : 'IPC_REQUEST_NO_MEMORY');
     }
     return true;
   }
@@ -289,7 +289,7 @@ export class RequestCoordinator {
 
   #failForWantOfRoom(open: OpenRequest): void {
     this.#settings.delivery.reportFullMailbox(open.asker.id);
-    this.#fail(open, 'IPC_REQUEST_MAILBOX_FULL');
+    this.#fail(open, this.#table.hasMemoryFor(open) ? 'IPC_REQUEST_MAILBOX_FULL' : 'IPC_REQUEST_NO_MEMORY');
   }
 
   /** Answers in the master's name. */

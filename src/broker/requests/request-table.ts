@@ -14,6 +14,7 @@ import {
 import { LinkedQueue, type QueuePlace } from '../linked-queue.js';
 import { type ByteBudget, keptCopy } from '../memory.js';
 import type { Peer } from '../peers/peer.js';
+import { addUsage, type Usage } from '../shares.js';
 
 /** Where a request is. */
 export type RequestState =
@@ -326,6 +327,19 @@ export class RequestTable {
     const abandoned = [...this.#abandoned];
     for (const entry of abandoned) this.close(entry);
     return { forwarded: [...this.#forwarded], abandoned };
+  }
+
+  /** Whether a request could be kept, if its worker and its database might have more: whether memory is what is wanting. */
+  hasMemoryFor(entry: Entry): boolean {
+    return this.#settings.kept.hasRoom(messageOf(entry).length + WAITING_REQUEST_BYTES);
+  }
+
+  /** Adds what is kept of the requests of each worker. */
+  addUsageTo(usage: Usage): void {
+    for (const { asker, payload, state } of this.all()) {
+      const more = state.kind === 'queued' ? WAITING_REQUEST_BYTES : 0;
+      addUsage(usage, asker, (payload?.length ?? 0) + more);
+    }
   }
 
   /** Nobody waits any more. */

@@ -226,6 +226,13 @@ export const METRICS: readonly MetricDefinition[] = [
     read: perDatabase(({ bufferedBytes }) => bufferedBytes),
   },
   {
+    name: 'acebase_ipc_kept_bytes',
+    type: 'gauge',
+    help: 'Bytes of what is kept: messages for peers that are disconnected, or that are to be picked up; requests that wait, and locks.',
+    labels: ['database'],
+    read: perDatabase(({ keptBytes }) => keptBytes),
+  },
+  {
     name: 'acebase_ipc_mail_messages',
     type: 'gauge',
     help: 'Messages that are kept for a master that is absent or settling, and for peers that are away.',

@@ -195,8 +195,8 @@ const ALARMS: Readonly<Record<AlarmingIncident, readonly [text: string, remedy: 
     'Look at the event loop of that process: it was stopped, overloaded, or in a long synchronous task.',
   ],
   'over-total': [
-    'cut off the peer for which most waited: all queues together held more than maxTotalBuffered',
-    'Look at the processes that do not read; raise maxTotalBuffered if there is memory.',
+    'cut off the peer that took most memory: maxTotalBuffered was used up, and this database used most of it',
+    'Look for processes that do not read, are disconnected, or ask for very much at one time; raise maxTotalBuffered if there is memory.',
   ],
   'parking-expired': [
     'dropped a large message that was not picked up',

@@ -85,6 +85,8 @@ export interface DatabaseStatus {
   };
   /** All that is kept: for a master that is absent or settles, and for peers that are away. */
   readonly mail: KeptMail;
+  /** Its part of what all databases share for what is kept, in bytes: that mail, messages that are to be picked up, requests that wait, and locks. */
+  readonly keptBytes: number;
   /** Since the server was started. `lockWaitSum` in milliseconds. */
   readonly totals: {
     readonly messagesIn: number;
@@ -181,7 +183,7 @@ export class StatusBoard {
 
 function databaseStatus(report: DatabaseReport, problems: readonly Problem[]): DatabaseStatus {
   const { name, hasMaster, masterAbsentFor, listedPeers, peerCount, locks, heldLocks } = report;
-  const { mail, traffic, lockWait, timeline, waitingLocks } = report;
+  const { mail, keptBytes, traffic, lockWait, timeline, waitingLocks } = report;
   return {
     name,
     master: hasMaster ? (listedPeers.find(({ role }) => role === 'master')?.id ?? '[master]') : null,
@@ -196,6 +198,7 @@ function databaseStatus(report: DatabaseReport, problems: readonly Problem[]): D
       waitingCount: waitingLocks,
     },
     mail,
+    keptBytes,
     totals: { ...traffic, lockWaitCount: lockWait.count, lockWaitSum: Math.round(lockWait.sum) },
     problems,
     timeline: timeline.map((entry) => ({ ...entry, at: Math.round(entry.at) })),

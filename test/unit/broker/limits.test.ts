@@ -44,7 +44,7 @@ describe('limits', () => {
     b.tells(event(60_000));
     expect(large.closedWith).toBeUndefined();
     lab.clock.advance(1_000);
-    expect(large.closedWith).toBe('IPC_CLOSED_TOO_SLOW');
+    expect(large.closedWith).toBe('IPC_CLOSED_OVER_SHARE');
     expect(small.closedWith).toBeUndefined();
     expect(lab.count('over-total')).toBe(1);
   });
@@ -67,7 +67,7 @@ describe('limits', () => {
     const slow = lab.connect('slow1');
     slow.isReading = false;
     a.tells(event(140_000));
-    expect(slow.closedWith).toBe('IPC_CLOSED_TOO_SLOW');
+    expect(slow.closedWith).toBe('IPC_CLOSED_OVER_SHARE');
   });
 
   it.each([

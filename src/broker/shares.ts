@@ -1,0 +1,202 @@
+/** Fair shares of memory: what many use together, and who gives back when there is not enough of it. */
+
+import { ByteBudget } from './memory.js';
+import type { Peer } from './peers/peer.js';
+
+/**
+ * Memory that several users share, each with an account of its own. Whoever wants some gets it while there is any. When there is
+ * none left, the user that has most gives back, as long as it has more than the one that asks would then have; so each user can
+ * always get as much as an equal share, and may have more while nobody else needs it.
+ */
+export class FairShares {
+  readonly #total: ByteBudget;
+  readonly #accounts = new Set<Account>();
+  #isReclaiming = false;
+
+  /** @param max the bytes that may be taken at one time, on all accounts together */
+  constructor(max: number) {
+    this.#total = new ByteBudget(max);
+  }
+
+  /** The bytes that are taken, on all accounts. */
+  get bytes(): number {
+    return this.#total.bytes;
+  }
+
+  /**
+   * Opens an account.
+   *
+   * @param reclaim gives back what the largest debtor of this user takes, if it can; called within another account's `take`
+   */
+  open(reclaim: () => void): Account {
+    const account: Account = new Account({
+      total: this.#total,
+      reclaim,
+      makeRoom: (bytes) => this.#makeRoom(account, bytes),
+      closed: () => this.#accounts.delete(account),
+    });
+    this.#accounts.add(account);
+    return account;
+  }
+
+  #makeRoom(asker: Account, bytes: number): boolean {
+    // Whoever gives back may have to keep something meanwhile: not at the cost of a third one.
+    if (this.#isReclaiming) return false;
+    this.#isReclaiming = true;
+    const exempt = new Set([asker]);
+    try {
+      while (!this.#total.hasRoom(bytes)) {
+        const payer = this.#largestBut(exempt);
+        const before = payer?.bytes ?? 0;
+        if (payer === undefined || before <= asker.bytes + bytes) return false;
+        payer.reclaim();
+        if (payer.bytes >= before) exempt.add(payer);
+      }
+      return true;
+    } finally {
+      this.#isReclaiming = false;
+    }
+  }
+
+  #largestBut(exempt: ReadonlySet<Account>): Account | undefined {
+    let largest: Account | undefined;
+    for (const account of this.#accounts) {
+      if (!exempt.has(account) && account.bytes > (largest?.bytes ?? 0)) largest = account;
+    }
+    return largest;
+  }
+}
+
+/** What an account works with. */
+interface AccountSettings {
+  /** What all accounts take together. */
+  readonly total: ByteBudget;
+  /** Gives back what its largest debtor takes, if it can. */
+  reclaim(): void;
+  /** Has others give back, if they have to. @returns whether there is room now */
+  makeRoom(bytes: number): boolean;
+  closed(): void;
+}
+
+/** What one user has of shared memory. */
+export class Account extends ByteBudget {
+  readonly #settings: AccountSettings;
+
+  constructor(settings: AccountSettings) {
+    super(Number.POSITIVE_INFINITY);
+    this.#settings = settings;
+  }
+
+  override take(bytes: number): boolean {
+    const { total } = this.#settings;
+    if (!total.hasRoom(bytes) && !this.#settings.makeRoom(bytes)) return false;
+    return super.take(bytes) && total.take(bytes);
+  }
+
+  override hasRoom(bytes: number): boolean {
+    return this.#settings.total.hasRoom(bytes);
+  }
+
+  override give(bytes: number): void {
+    super.give(bytes);
+    this.#settings.total.give(bytes);
+  }
+
+  /** Gives back what its largest debtor takes, if it can. */
+  reclaim(): void {
+    this.#settings.reclaim();
+  }
+
+  /** Its user is gone; everything must have been given back. */
+  close(): void {
+    this.#settings.closed();
+  }
+}
+
+/** Bytes by the peer on whose account they are kept. */
+export type Usage = Map<Peer, number>;
+
+/** A part of a database that keeps something for its peers. */
+export interface Keeper {
+  /** Adds what it keeps to those peers that are in `usage`. */
+  addUsageTo(usage: Usage): void;
+}
+
+/** The peer that takes most memory, and how much. */
+export interface LargestUser {
+  readonly peer: Peer;
+  readonly bytes: number;
+}
+
+/**
+ * Who of these peers takes most memory.
+ *
+ * @param own what is kept for a peer itself, in bytes
+ * @param keepers where more is kept
+ */
+export function largestUser(
+  peers: Iterable<Peer>,
+  own: (peer: Peer) => number,
+  keepers: readonly Keeper[],
+): LargestUser | undefined {
+  const usage: Usage = new Map();
+  for (const peer of peers) usage.set(peer, own(peer));
+  for (const keeper of keepers) keeper.addUsageTo(usage);
+  let largest: LargestUser | undefined;
+  for (const [peer, bytes] of usage) if (bytes > (largest?.bytes ?? 0)) largest = { peer, bytes };
+  return largest;
+}
+
+/** Adds bytes to a peer that is looked at. */
+export function addUsage(usage: Usage, peer: Peer, bytes: number): void {
+  const before = usage.get(peer);
+  if (before !== undefined) usage.set(peer, before + bytes);
+}
+
+/** What is kept for each peer, up to a limit of its own. */
+export class PeerBytes implements Keeper {
+  readonly #kept: ByteBudget;
+  readonly #maxPerPeer: number;
+  readonly #bytes: Usage = new Map();
+
+  /**
+   * @param kept the account from which it is taken
+   * @param maxPerPeer in bytes
+   */
+  constructor(kept: ByteBudget, maxPerPeer: number) {
+    this.#kept = kept;
+    this.#maxPerPeer = maxPerPeer;
+  }
+
+  /** Takes room for a peer. @returns false if there is not that much */
+  take(peer: Peer, bytes: number): boolean {
+    const before = this.#bytes.get(peer) ?? 0;
+    if (before + bytes > this.#maxPerPeer || !this.#kept.take(bytes)) return false;
+    this.#bytes.set(peer, before + bytes);
+    return true;
+  }
+
+  /** Gives room back; nothing happens if that peer has none any more. */
+  give(peer: Peer, bytes: number): void {
+    const before = this.#bytes.get(peer);
+    if (before === undefined) return;
+    this.#kept.give(bytes);
+    if (before === bytes) this.#bytes.delete(peer);
+    else this.#bytes.set(peer, before - bytes);
+  }
+
+  /** That peer is gone. */
+  giveAllOf(peer: Peer): void {
+    this.#kept.give(this.#bytes.get(peer) ?? 0);
+    this.#bytes.delete(peer);
+  }
+
+  /** Gives everything back. */
+  clear(): void {
+    for (const peer of [...this.#bytes.keys()]) this.giveAllOf(peer);
+  }
+
+  addUsageTo(usage: Usage): void {
+    for (const [peer, bytes] of this.#bytes) addUsage(usage, peer, bytes);
+  }
+}
