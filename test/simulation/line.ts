@@ -109,6 +109,16 @@ export class Line implements Link {
     if (!this.#isBroken) this.#toServer(() => this.#left('the process hung up'));
   }
 
+  /** The process says that it closes the line, and hears on until the server has read that. @param closed it is over */
+  closeFromProcess(closed: () => void): void {
+    if (this.#isBroken) return;
+    const answer = (): void => {
+      this.#left('closed by the process');
+      this.#toProcess(closed);
+    };
+    this.#toServer(answer, () => void this.#world.clock.schedule(0, closed));
+  }
+
   /** Nothing arrives for a while, at neither end; then all of it. */
   stall(milliseconds: number): void {
     this.#stalledUntil = this.#world.clock.now() + milliseconds;

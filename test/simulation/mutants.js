@@ -1,5 +1,5 @@
 /**
- * `npm run simulate:mutants`: puts one fault after the other into a copy of the broker, and plays seeds until one of them
+ * `npm run simulate:mutants`: puts one fault after the other into a copy of the broker or of our client, and plays seeds until one of them
  * finds it. `-- --only NAME` plays those whose names contain it.
  */
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -9,7 +9,12 @@ import { fileURLToPath } from 'node:url';
 import '../support/register-typescript.js';
 
 const { commandLine, CommandLineError, text, wholeNumber } = await import('../support/command-line.ts');
-const { mutations } = await import('./mutations.ts');
+const { mutations: ofBroker } = await import('./mutations.ts');
+const { clientMutations } = await import('./client-mutations.ts');
+const mutations = [
+  ...ofBroker.map((it) => ({ ...it, file: `broker/${it.file}` })),
+  ...clientMutations.map((it) => ({ ...it, file: `client/core/${it.file}` })),
+];
 
 const USAGE = `npm run simulate:mutants -- [options]
 
@@ -57,7 +62,7 @@ async function mutate(folder, { name, file, from, to }) {
   await cp(source, folder, { recursive: true });
   // Files of the copy are modules, too.
   await writeFile(join(folder, 'package.json'), '{"type":"module"}');
-  const path = join(folder, 'broker', file);
+  const path = join(folder, file);
   const text = await readFile(path, 'utf8');
   if (text.split(from).length !== 2) throw new Error(`"${name}" does not fit ${file} any more`);
   await writeFile(

@@ -9,18 +9,25 @@ const { from, seeds, step, source } = JSON.parse(process.argv[2]);
 const options =
   source === undefined
     ? {}
-    : { broker: (await import(pathToFileURL(`${source}/broker/broker.ts`).href)).Broker };
+    : {
+        broker: (await load('broker/broker.ts')).Broker,
+        client: (await load('client/core/client.ts')).Client,
+      };
 
 let batch = [];
 for (let seed = from; seed < from + seeds; seed += step) {
   const plan = planOf(seed);
-  const { violations, writes, failures, torn } = play(plan, options);
+  const { violations, writes, failures, torn } = await play(plan, options);
   const [violation] = violations;
   batch.push({ seed, violation, writes, failed: failures, faults: plan.faults.length, torn });
   if (violation !== undefined || batch.length >= 20) await tell();
 }
 await tell();
 process.disconnect();
+
+function load(file) {
+  return import(pathToFileURL(`${source}/${file}`).href);
+}
 
 function tell() {
   const seedsPlayed = batch;

@@ -1,7 +1,6 @@
 import { describeFault, type Plan, planOf } from './plan.js';
-import { play, type Verdict } from './run.js';
+import { type Classes, play, type Verdict } from './run.js';
 import { shrink } from './shrink.js';
-import type { BrokerClass } from './world.js';
 
 /** Lines of the history before the violation that are shown whole. */
 const LAST_LINES = 60;
@@ -16,11 +15,11 @@ export function replayCommand(seed: number): string {
 }
 
 /** What is wrong with a seed, in lines for people: the smallest plan that shows it, and what happens in it. */
-export function story(seed: number, verdict: Verdict, broker?: BrokerClass): string[] {
+export async function story(seed: number, verdict: Verdict, classes: Classes = {}): Promise<string[]> {
   const [violation] = verdict.violations;
   if (violation === undefined) return [`Seed ${seed} breaks no rule.`];
-  const plan = shrink(planOf(seed), violation.rule, broker);
-  const shown = play(plan, { keepHistory: true, ...(broker === undefined ? {} : { broker }) });
+  const plan = await shrink(planOf(seed), violation.rule, classes);
+  const shown = await play(plan, { keepHistory: true, ...classes });
   const end = shown.history.findIndex((line) => line.includes(`VIOLATION: ${violation.rule}`));
   const until = shown.history.slice(0, end + 1);
   const landmarks = until.slice(0, -LAST_LINES).filter((line) => LANDMARK.test(line));

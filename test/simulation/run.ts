@@ -1,9 +1,11 @@
+import { setImmediate as eventLoop } from 'node:timers/promises';
 import { Broker } from '../../src/broker/broker.js';
+import { Client } from '../../src/client/core/client.js';
 import type { Violation } from './checks/verdicts.js';
 import type { StockPeer } from './model/stock-peer.js';
 import { Worker } from './model/worker.js';
 import { describeFault, type Fault, type Plan } from './plan.js';
-import { type BrokerClass, DATABASE, World } from './world.js';
+import { type BrokerClass, type ClientClass, DATABASE, World } from './world.js';
 
 /** How long everybody may take to work again after the last fault: a silent line is found by its heartbeat. */
 const RECOVERY_MS = 75_000;
@@ -13,6 +15,12 @@ const MOMENT_MS = 3_000;
 
 /** How long a worker holds its lock while the server drains slowly: longer than others wait for one that is away. */
 const DAWDLES_MS = 15_000;
+
+/** Another broker, or client, than this repository's. */
+export interface Classes {
+  readonly broker?: BrokerClass;
+  readonly client?: ClientClass;
+}
 
 /** What came of a run. */
 export interface Verdict {
@@ -27,17 +35,30 @@ export interface Verdict {
   readonly history: readonly string[];
 }
 
-/** Plays one plan to its end, with the real broker or with another one. */
-export function play(plan: Plan, { broker = Broker as BrokerClass, keepHistory = false } = {}): Verdict {
-  const world = new World(plan, broker, keepHistory);
+/** Plays one plan to its end, with the real broker and the real client, or with others. */
+export async function play(
+  plan: Plan,
+  { broker = Broker as BrokerClass, client = Client as ClientClass, keepHistory = false } = {},
+): Promise<Verdict> {
+  const world = new World(plan, { Broker: broker, Client: client }, keepHistory);
   const { clock, checks } = world;
   clock.schedule(plan.masterAt, () => world.startMaster());
   for (let index = 0; index < plan.workers; index++) world.startWorker();
-  clock.advance(plan.masterAt + plan.opensWithin + 2_500);
-  for (const fault of plan.faults) strike(world, fault);
-  recover(world);
-  rest(world);
-  end(world);
+  const rejected = (reason: unknown): void => {
+    checks.verdicts.violation('unhandled rejection', String(reason));
+  };
+  process.on('unhandledRejection', rejected);
+  try {
+    await pass(world, plan.masterAt + plan.opensWithin + 2_500);
+    for (const fault of plan.faults) await strike(world, fault);
+    await recover(world);
+    await rest(world);
+    await end(world);
+    // Node.js tells of them when it has nothing else to do.
+    await eventLoop();
+  } finally {
+    process.off('unhandledRejection', rejected);
+  }
   return {
     violations: checks.verdicts.violations,
     torn: [...checks.verdicts.torn],
@@ -47,9 +68,13 @@ export function play(plan: Plan, { broker = Broker as BrokerClass, keepHistory =
   };
 }
 
-function strike(world: World, fault: Fault): void {
-  const { clock } = world;
-  clock.advance(fault.moment.after);
+/** Lets time pass. */
+async function pass({ clock }: World, milliseconds: number): Promise<void> {
+  await clock.playUntil(milliseconds, () => false);
+}
+
+async function strike(world: World, fault: Fault): Promise<void> {
+  await pass(world, fault.moment.after);
   const { message } = fault.moment;
   if (message !== undefined) {
     let isMet = false;
@@ -58,7 +83,7 @@ function strike(world: World, fault: Fault): void {
       isMet = true;
       apply(world, fault, process);
     };
-    clock.advanceUntil(MOMENT_MS, () => isMet);
+    await world.clock.playUntil(MOMENT_MS, () => isMet);
     world.onMessage = () => undefined;
     if (isMet) return;
   }
@@ -113,7 +138,7 @@ function apply(world: World, fault: Fault, victim: StockPeer | undefined): void 
 }
 
 /** The faults are over: everybody must work again. */
-function recover(world: World): void {
+async function recover(world: World): Promise<void> {
   const { clock, checks, plan } = world;
   world.history.note(() => 'The faults are over');
   const since = clock.now();
@@ -124,18 +149,18 @@ function recover(world: World): void {
   const works = (worker: Worker): boolean => worker.workedAt > since || checks.isStranded(worker);
   const isDone = (): boolean =>
     world.master !== undefined && world.workers.length === plan.workers && world.workers.every(works);
-  if (clock.advanceUntil(bound, isDone)) return;
+  if (await clock.playUntil(bound, isDone)) return;
   for (const worker of world.workers) {
     if (!works(worker)) checks.verdicts.violation('does not work again', worker.name);
   }
 }
 
 /** Everybody ends his work: nothing may be left open. */
-function rest(world: World): void {
-  const { clock, checks } = world;
+async function rest(world: World): Promise<void> {
+  const { checks } = world;
   world.isWorking = false;
   // Those who were away, or whose line is silent without anybody having noticed, are gone by then.
-  clock.advance(RECOVERY_MS);
+  await pass(world, RECOVERY_MS);
   checks.conclude();
   const { held, waiting } = world.broker.locks(DATABASE);
   const isHelpless = world.workers.some((worker) => checks.isStranded(worker));
@@ -164,11 +189,11 @@ function checkPresence({ accepted, checks }: World): void {
 }
 
 /** All processes end: the broker must forget everything, and leave no timer behind. */
-function end(world: World): void {
+async function end(world: World): Promise<void> {
   const { clock, checks, broker } = world;
   world.isSupervised = false;
   for (const process of [...world.processes]) process.die('the run is over');
-  clock.advance(RECOVERY_MS + world.limits.lockTimeout * 3);
+  await pass(world, RECOVERY_MS + world.limits.lockTimeout * 3);
   if (broker.databases.length > 0) checks.verdicts.violation('database left', broker.databases.join());
   if (clock.pending > 0) checks.verdicts.violation('timers left', `${clock.pending}`);
 }

@@ -1,21 +1,25 @@
 import type { Plan } from './plan.js';
-import { play } from './run.js';
-import type { BrokerClass } from './world.js';
+import { type Classes, play } from './run.js';
 
 /**
  * Makes a plan that breaks a rule as small as it can be made: without the faults, processes and delays that it takes none
  * of. What remains breaks the same rule.
  */
-export function shrink(plan: Plan, rule: string, broker?: BrokerClass): Plan {
-  const breaks = (candidate: Plan): boolean =>
-    play(candidate, broker === undefined ? {} : { broker }).violations.some((it) => it.rule === rule);
+export async function shrink(plan: Plan, rule: string, classes: Classes = {}): Promise<Plan> {
+  const breaks = async (candidate: Plan): Promise<boolean> =>
+    (await play(candidate, classes)).violations.some((it) => it.rule === rule);
   let smallest = plan;
   for (let isSmaller = true; isSmaller; ) {
-    const next = simplerThan(smallest).find(breaks);
+    const next = await first(simplerThan(smallest), breaks);
     isSmaller = next !== undefined;
     smallest = next ?? smallest;
   }
   return smallest;
+}
+
+async function first<T>(items: readonly T[], isIt: (item: T) => Promise<boolean>): Promise<T | undefined> {
+  for (const item of items) if (await isIt(item)) return item;
+  return undefined;
 }
 
 function simplerThan(plan: Plan): Plan[] {

@@ -25,12 +25,12 @@ const { play } = await import('./run.ts');
 const { planOf } = await import('./plan.ts');
 const { replayCommand, story } = await import('./report.ts');
 
-if (values.seed !== undefined) replay(values.seed);
+if (values.seed !== undefined) await replay(values.seed);
 else await playAll(values.from, values.seeds);
 
-function replay(seed) {
-  const verdict = play(planOf(seed), { keepHistory: values.history });
-  for (const line of values.history ? verdict.history : story(seed, verdict)) console.log(line);
+async function replay(seed) {
+  const verdict = await play(planOf(seed), { keepHistory: values.history });
+  for (const line of values.history ? verdict.history : await story(seed, verdict)) console.log(line);
   if (verdict.violations.length > 0) process.exitCode = 1;
 }
 
@@ -56,7 +56,7 @@ async function playAll(from, seeds) {
   }
   const [first] = report.failures;
   if (first !== undefined) {
-    for (const line of story(first.seed, play(planOf(first.seed)))) console.log(line);
+    for (const line of await story(first.seed, await play(planOf(first.seed)))) console.log(line);
     process.exitCode = 1;
   }
 }

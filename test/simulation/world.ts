@@ -1,6 +1,7 @@
 import type { Broker } from '../../src/broker/broker.js';
 import type { Limits } from '../../src/broker/limits.js';
 import type { LogFields } from '../../src/broker/ports.js';
+import type { Client } from '../../src/client/core/client.js';
 import { resolveOptions } from '../../src/options.js';
 import { VirtualClock } from '../support/virtual-clock.js';
 import { Random } from '../torture/random.js';
@@ -23,8 +24,9 @@ const DRAIN_MS = { drained: DEFAULTS.drainTimeout, 'drained slowly': 2 * DEFAULT
 /** The name of the database in all runs. */
 export const DATABASE = 'mydb_data';
 
-/** What makes a broker: the real one, or one with a fault in it. */
+/** What makes a broker, and a client: the real ones, or others with a fault in them. */
 export type BrokerClass = typeof Broker;
+export type ClientClass = typeof Client;
 
 /** Everything that there is in one run: the broker, the processes, their lines, and the file that they share. */
 export class World {
@@ -68,7 +70,7 @@ export class World {
 
   constructor(
     readonly plan: Plan,
-    BrokerClass: BrokerClass,
+    readonly classes: { readonly Broker: BrokerClass; readonly Client: ClientClass },
     isHistoryKept: boolean,
   ) {
     // What comes up on the way is drawn from other numbers than the plan, so that a plan without one of its faults
@@ -91,7 +93,7 @@ export class World {
       new Server(
         this.clock,
         isSuccessor,
-        (clock) => new BrokerClass({ clock, limits, logger: this.#logger(), observer }),
+        (clock) => new classes.Broker({ clock, limits, logger: this.#logger(), observer }),
       );
     this.server = this.#startServer(false);
   }
@@ -329,7 +331,7 @@ export class World {
       this.checks.verdicts.tear(`${name} was replaced at one server, and is the master at the next one`);
     }
     if (server.hasReturned) return;
-    server.hasReturned = ours.announcement.received !== undefined;
+    server.hasReturned = ours.announcement?.received !== undefined;
     const { master } = this;
     const isMasterNew = master === undefined || (this.#firstServers.get(master) ?? server) === server;
     const mayUseLocks = !isMaster || this.plan.masterLoops > 0;

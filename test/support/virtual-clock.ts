@@ -21,7 +21,7 @@ export class VirtualClock implements Clock {
   }
 
   wallTime(): number {
-    return 1_700_000_000_000 + this.#now;
+    return 1_700_000_000_000 + Math.floor(this.#now);
   }
 
   schedule(milliseconds: number, callback: () => void): Cancel {
@@ -57,6 +57,25 @@ export class VirtualClock implements Clock {
   /** Lets time pass until `isDone`, which is asked after each call; at most this long. @returns whether it was done */
   advanceUntil(milliseconds: number, isDone: () => boolean): boolean {
     const end = this.#now + milliseconds;
+    while (this.#callNext(end)) if (isDone()) return true;
+    this.#now = end;
+    return isDone();
+  }
+
+  /** As `advanceUntil`, and lets all promises settle after each call, as a real event loop does. */
+  async playUntil(milliseconds: number, isDone: () => boolean): Promise<boolean> {
+    const end = this.#now + milliseconds;
+    await promisesSettle();
+    while (this.#callNext(end)) {
+      await promisesSettle();
+      if (isDone()) return true;
+    }
+    this.#now = end;
+    return isDone();
+  }
+
+  /** Calls what falls due next, if that is not later. @returns whether there was anything */
+  #callNext(end: number): boolean {
     for (let next = this.#heap[0]; next !== undefined && next.at <= end; next = this.#heap[0]) {
       this.#pop();
       const { callback } = next;
@@ -65,10 +84,9 @@ export class VirtualClock implements Clock {
       this.#pending -= 1;
       this.#now = next.at;
       callback();
-      if (isDone()) return true;
+      return true;
     }
-    this.#now = end;
-    return isDone();
+    return false;
   }
 
   #push(timer: Timer): void {
@@ -98,6 +116,11 @@ export class VirtualClock implements Clock {
     }
     heap[index] = last;
   }
+}
+
+/** Resolves behind everything that promises have to do now: Node.js calls ticks when there is nothing left of that. */
+function promisesSettle(): Promise<void> {
+  return new Promise((resolve) => process.nextTick(resolve));
 }
 
 function isBefore(a: Timer, b: Timer): boolean {

@@ -1,5 +1,6 @@
 import type { ArrivalRequest, Entrance, Visitor } from '../../../src/broker/peers/admission.js';
 import type { Link } from '../../../src/broker/ports.js';
+import { Client } from '../../../src/client/core/client.js';
 import type { Worker } from '../../simulation/model/worker.js';
 import { type Plan, planOf } from '../../simulation/plan.js';
 import { type BrokerClass, World } from '../../simulation/world.js';
@@ -100,7 +101,7 @@ export class ModelSubject implements Subject {
     const BrokerClass = function makeBroker() {
       return broker;
     } as unknown as BrokerClass;
-    this.world = new World(plan, BrokerClass, false);
+    this.world = new World(plan, { Broker: BrokerClass, Client }, false);
     // Its own work would come in between.
     this.world.isWorking = false;
     this.world.isSupervised = false;

@@ -169,7 +169,10 @@ function isRootUpdate(message: Message): boolean {
   return message.type === 'notification' && message.data.type === 'root.update';
 }
 
+/** What a message has its number behind. */
+const NUMBER = '"simulated":';
+
 function numberOf(text: string): number {
-  const start = text.lastIndexOf(':') + 1;
+  const start = text.lastIndexOf(NUMBER) + NUMBER.length;
   return Number.parseInt(text.slice(start), 10);
 }

@@ -1,8 +1,9 @@
 import { INDEX_NEWS_MS } from '../../../src/broker/limits.js';
-import { SERVER_ID } from '../../../src/protocol/frames.js';
+import type { IPCLock, LockInfo, LockDetails as LockRequest } from '../../../src/client/core/host.js';
 import type { World } from '../world.js';
-import type { Answer, LockDetails, Message, Range, RequestData } from './messages.js';
+import type { Answer, Message, Range, RequestData } from './messages.js';
 import { type NodeLock, NodeLocker } from './node-locker.js';
+import type { Host } from './patched-peer.js';
 import type { HeldLock } from './storage.js';
 import { begin, type Task, wait } from './task.js';
 import { WorkingProcess } from './working-process.js';
@@ -15,13 +16,19 @@ export class Master extends WorkingProcess {
   readonly #locker: NodeLocker;
   /** Indexes that are being made, with the repair `index-builds`, and who wants to write meanwhile. */
   #builds = 0;
-  #waitingForBuilds: (Message & { type: 'lock-request' })[] = [];
-  #formerRoots: NodeLock[] = [];
-  #rootAlias: { readonly from: string; readonly to: string } | undefined;
+  readonly #waitingForBuilds: (() => void)[] = [];
   #free: number[] = [];
   #size = 0;
-  /** Who asked for each lock. */
-  readonly #holders = new Map<LockDetails, string>();
+  protected override readonly host: Host = {
+    file: this.storageFile,
+    indexes: {
+      localized: (message) => message,
+      changed: () => undefined,
+      whenLockMayBeGranted: (request, grant) => this.#whenBuilt(request.data as LockRequest, grant),
+      announced: () => undefined,
+    },
+    masterLock: (details) => this.#masterLock(details),
+  };
 
   constructor(world: World, name: string, opensAfter: number, isOurs = false) {
     super(world, name, '[master]', isOurs);
@@ -38,50 +45,30 @@ export class Master extends WorkingProcess {
     super.ended();
   }
 
-  override lockHolders(): Iterable<string> {
-    return this.#locker.held().map(({ details }) => this.#holders.get(details) ?? '');
-  }
-
-  override lockRanOut(lockId: number): void {
-    const lock = this.#locker.find(lockId);
-    if (lock === undefined) return;
-    this.#locker.unlock(lock);
-    this.lockEnded();
-  }
-
-  override peerStayedAway(id: string): void {
-    super.peerStayedAway(id);
-    for (const lock of this.#locker.held()) {
-      if (this.#holders.get(lock.details) !== id) continue;
-      this.#locker.unlock(lock);
-      this.lockEnded();
-    }
-  }
-
   protected override *lock(path: string, tid: string, write: boolean): Task<HeldLock> {
+    if (this.ours !== undefined) return yield* this.lockOfOurs(path, tid, write);
     if (this.isExiting && this.locks === 0) throw new Error('the IPC peer is exiting');
     this.locks += 1;
-    const { ours } = this;
-    if (ours !== undefined) yield* wait<void>((resolve) => ours.whenRootIsAsked(resolve));
     const details = { path, tid, write, comment: 'model' };
-    let isAllowed = true;
     const granted = yield* wait<NodeLock>((resolve, reject) => {
-      isAllowed = this.#locker.lock(details, resolve);
-      if (!isAllowed) reject(new Error(`lock on tid ${tid} has expired, not allowed to continue`));
+      if (!this.#locker.lock(details, resolve)) reject(expired(tid));
     });
-    const held = this.#believe(granted, tid);
-    yield* this.underLock();
-    return held;
+    return this.#believe(granted, tid);
   }
 
-  protected override unlock({ lock, belief }: HeldLock): void {
+  protected override unlock({ lock, belief, ipcLock }: HeldLock): void {
     this.world.checks.beliefs.ends(belief);
+    if (ipcLock !== undefined) {
+      void ipcLock.release();
+      return;
+    }
     const granted = this.#locker.find(lock.id);
     if (granted !== undefined) this.#locker.unlock(granted);
     this.lockEnded();
   }
 
   protected override *moveToParent(held: HeldLock): Task<HeldLock> {
+    if (held.ipcLock !== undefined) return yield* this.moveOfOurs(held, held.ipcLock);
     const lock = this.#locker.find(held.lock.id);
     if (lock === undefined) throw new Error('no such lock');
     this.world.checks.beliefs.ends(held.belief);
@@ -89,6 +76,58 @@ export class Master extends WorkingProcess {
       if (!this.#locker.moveToParent(lock, resolve)) reject(new Error('has expired'));
     });
     return this.#believe(moved, held.tid);
+  }
+
+  /** AceBase's own way to a lock, that our client goes for the master and for the server (`ipc.js`). */
+  async #masterLock(request: LockRequest): Promise<IPCLock> {
+    const tid = String(request.tid);
+    if (this.isExiting && !this.#holdsAny(tid)) {
+      throw new Error('new transaction lock denied because the IPC peer is exiting');
+    }
+    const info: LockInfo = { tid, granted: false, request, lock: null };
+    this.lockInfos.push(info);
+    const details = { ...request, tid, comment: request.comment ?? '' };
+    const granted = await new Promise<NodeLock>((resolve, reject) => {
+      if (!this.#locker.lock(details, resolve)) reject(expired(tid));
+    });
+    info.granted = true;
+    info.lock = this.#ipcLockOf(granted, info);
+    return info.lock;
+  }
+
+  #ipcLockOf(lock: NodeLock, info: LockInfo): IPCLock {
+    const { id, details } = lock;
+    return {
+      id,
+      tid: details.tid,
+      path: details.path,
+      forWriting: details.write,
+      comment: details.comment,
+      get state() {
+        return lock.state;
+      },
+      get expires() {
+        return lock.expires;
+      },
+      release: async () => {
+        if (!this.isAlive) return;
+        this.#locker.unlock(lock);
+        const index = this.lockInfos.indexOf(info);
+        if (index >= 0) this.lockInfos.splice(index, 1);
+        if (this.lockInfos.length === 0) this.locksCleared();
+      },
+      moveToParent: async () => {
+        const moved = await new Promise<NodeLock>((resolve, reject) => {
+          if (!this.#locker.moveToParent(lock, resolve)) reject(expired(details.tid));
+        });
+        info.lock = this.#ipcLockOf(moved, info);
+        return info.lock;
+      },
+    };
+  }
+
+  #holdsAny(tid: string): boolean {
+    return this.lockInfos.some((info) => info.granted && info.tid === tid);
   }
 
   #believe({ id, details, expires }: NodeLock, tid: string): HeldLock {
@@ -122,59 +161,69 @@ export class Master extends WorkingProcess {
   /** A master subscribes to nothing. */
   protected override heardEvent(): void {}
 
-  protected override asked(message: Message & { id: string }): void {
+  protected override asked(message: Message & { id: string }): unknown {
     switch (message.type) {
       case 'lock-request':
-        this.#lock(message);
-        return;
+        return this.ours === undefined ? this.#lock(message) : this.#lockForOthers(message);
       case 'unlock-request':
-        this.#unlock(message);
-        return;
+        return this.ours === undefined ? this.#unlock(message) : this.#unlockForOthers(message);
       case 'move-lock-request':
-        this.#move(message);
-        return;
+        return this.ours === undefined ? this.#move(message) : this.#moveForOthers(message);
       case 'request':
         if (!this.isFileOpen) {
           this.world.checks.verdicts.violation('asked before the file is open', message.data.type);
         }
-        this.#serve(message, message.data);
-        return;
+        return this.#serve(message, message.data);
+      default:
+        return undefined;
     }
   }
 
-  /** The server is a new one: the lock of the last one stays until it has asked for its own (`src/client/root-handover.ts`). */
-  override beginsRootHandover(): void {
-    this.#rootAlias = undefined;
-    this.#formerRoots = this.#locker.held().filter(({ details }) => this.#holders.get(details) === SERVER_ID);
+  /** With our client, as `handleMessage` of `ipc.js`: a promise of having answered. */
+  async #lockForOthers(message: Message & { type: 'lock-request' }): Promise<void> {
+    await this.#answerWithLock(message, () => this.ours?.client.lock(message.data));
   }
 
-  override rootMayHaveBeenAsked(): void {
-    if (this.#rootAlias === undefined) this.#endRootHandover();
+  async #moveForOthers(message: Message & { type: 'move-lock-request' }): Promise<void> {
+    await this.#answerWithLock(message, () => this.#lockInfo(message.data.id)?.lock?.moveToParent());
   }
 
-  #endRootHandover(): void {
-    for (const lock of this.#formerRoots) {
-      if (this.#locker.find(lock.id) !== lock) continue;
-      this.#locker.unlock(lock);
-      this.lockEnded();
+  async #answerWithLock(
+    message: Message & { id: string },
+    get: () => Promise<IPCLock> | undefined,
+  ): Promise<void> {
+    const { id, from } = message;
+    const result = { type: 'lock-result', id, from: this.id, to: from } as const;
+    try {
+      const lock = await get();
+      if (lock === undefined) throw new TypeError("Cannot read properties of undefined (reading 'lock')");
+      const { id: lockId, path, tid, forWriting, expires, comment } = lock;
+      const data = { id: lockId, path, tid, write: forWriting, expires, comment };
+      this.send({ ...result, ok: true, data });
+    } catch (error) {
+      this.send({ ...result, ok: false, reason: (error as Error).message });
     }
-    this.#formerRoots = [];
   }
 
-  #lock(asked: Message & { type: 'lock-request' }): void {
-    const isRoot = asked.from === SERVER_ID;
-    let message = asked;
-    const [former] = this.#formerRoots;
-    if (isRoot && former !== undefined) this.#rootAlias ??= { from: asked.data.tid, to: former.details.tid };
-    if (isRoot && this.#rootAlias?.from === asked.data.tid) {
-      message = { ...asked, data: { ...asked.data, tid: this.#rootAlias.to } };
-    }
-    if (this.ours !== undefined) this.#holders.set(message.data, message.from);
-    const holdsAny = this.#locker.held().some(({ details }) => details.tid === message.data.tid);
-    if (this.#builds > 0 && message.data.write && !holdsAny) {
-      this.#waitingForBuilds.push(message);
+  async #unlockForOthers(message: Message & { type: 'unlock-request' }): Promise<void> {
+    const { id, from, data } = message;
+    const result = { type: 'unlock-result', id, from: this.id, to: from, data } as const;
+    const lock = this.#lockInfo(data.id)?.lock;
+    if (lock === undefined || lock === null) {
+      const reason = "TypeError: Cannot read properties of undefined (reading 'lock')";
+      this.send({ ...result, ok: false, reason });
       return;
     }
+    await lock.release();
+    this.send({ ...result, ok: true });
+  }
+
+  #lockInfo(lockId: number): LockInfo | undefined {
+    return this.lockInfos.find(({ lock }) => lock?.id === lockId);
+  }
+
+  #lock(message: Message & { type: 'lock-request' }): void {
+    const holdsAny = this.#locker.held().some(({ details }) => details.tid === message.data.tid);
     if (this.isExiting && !holdsAny) {
       const reason = 'new transaction lock denied because the IPC peer is exiting';
       this.#answer(message, { type: 'lock-result', ok: false, reason });
@@ -182,15 +231,10 @@ export class Master extends WorkingProcess {
     }
     // It exits when they have all ended, and waits for those who wait.
     this.locks += 1;
-    const isAllowed = this.#locker.lock(message.data, (lock) => {
-      this.#grant(message, lock);
-      if (isRoot) this.#endRootHandover();
-    });
-    if (isAllowed) return;
-    const reason = `lock on tid ${message.data.tid} has expired, not allowed to continue`;
-    this.#answer(message, { type: 'lock-result', ok: false, reason });
+    const isAllowed = this.#locker.lock(message.data, (lock) => this.#grant(message, lock));
     // AceBase leaves the entry.
-    if (this.ours !== undefined) this.lockEnded();
+    if (!isAllowed)
+      this.#answer(message, { type: 'lock-result', ok: false, reason: expired(message.data.tid).message });
   }
 
   #grant(message: Message & { id: string }, { id, details, expires }: NodeLock): void {
@@ -302,12 +346,14 @@ export class Master extends WorkingProcess {
     if (this.indexes.has(fileName)) return { ok: true, fileName };
     this.indexes.add(fileName);
     const details = { path: '', tid: `${this.name}.index`, write: false, comment: 'index' };
-    const lock = yield* wait<NodeLock>((resolve) => this.#locker.lock(details, resolve));
-    yield* this.underLock();
+    const isOurs = this.ours !== undefined;
+    const held = isOurs ? yield* this.lock('', details.tid, false) : undefined;
+    const lock = isOurs ? undefined : yield* wait<NodeLock>((resolve) => this.#locker.lock(details, resolve));
     yield* wait<void>((resolve) => this.disk(resolve));
     const found = file.readAll();
     indexFiles.set(fileName, new Map(typeof found === 'string' ? [] : found));
-    this.#locker.unlock(lock);
+    if (held !== undefined) this.unlock(held);
+    if (lock !== undefined) this.#locker.unlock(lock);
     yield* wait<void>((resolve) => this.after(random.fraction() * 100, resolve));
     this.notify({ type: 'index.created', fileName });
     return { ok: true, fileName };
@@ -321,9 +367,14 @@ export class Master extends WorkingProcess {
     } finally {
       this.after(INDEX_NEWS_MS, () => {
         this.#builds -= 1;
-        if (this.#builds === 0) for (const message of this.#waitingForBuilds.splice(0)) this.#lock(message);
+        if (this.#builds === 0) for (const grant of this.#waitingForBuilds.splice(0)) grant();
       });
     }
+  }
+
+  #whenBuilt({ write, tid }: LockRequest, grant: () => void): void {
+    if (this.#builds > 0 && write && !this.#holdsAny(String(tid))) this.#waitingForBuilds.push(grant);
+    else grant();
   }
 
   /** AceBase's master answers some turns of the event loop after it was asked. */
@@ -337,4 +388,8 @@ export class Master extends WorkingProcess {
       }
     });
   }
+}
+
+function expired(tid: string): Error {
+  return new Error(`lock on tid ${tid} has expired, not allowed to continue`);
 }

@@ -1,9 +1,10 @@
 import type { Cancel } from '../../../src/broker/ports.js';
+import type { LockInfo, OpenRequest } from '../../../src/client/core/host.js';
 import type { RefusalCode } from '../../../src/errors.js';
 import { ERRORS } from '../../../src/errors.js';
 import type { Line } from '../line.js';
 import { type Answer, describe, type Lock, type Message, type Question, textOf } from './messages.js';
-import { type Heard, OurPeer } from './our-peer.js';
+import { type Host, PatchedPeer } from './patched-peer.js';
 import { ModelProcess } from './process.js';
 import type { Wait } from './task.js';
 
@@ -16,28 +17,23 @@ const RETRY_MS = 1_000;
 /** Milliseconds that a supervisor gives a process that is to exit. */
 const KILL_TIMEOUT_MS = 8_000;
 
-/** A request that waits for its answer. */
-export interface OpenRequest {
-  readonly question: Question;
-  readonly resolve: (data: unknown) => void;
-  readonly reject: (error: Error) => void;
-}
-
 /**
  * The IPC peer of a stock AceBase process, as `ipc/ipc.js` and `ipc/remote.js` of the package have it, faults included:
  * what is sent while it connects again is lost or throws, an answer that it does not know and every unhandled rejection
  * end the process, and so does silence. A process with our client has `ours` in the place of all that has to do with
- * the line.
+ * the line, and with locks and space of workers.
  */
 export abstract class StockPeer extends ModelProcess {
   readonly requests = new Map<string, OpenRequest>();
+  /** With our client: locks that it holds or waits for, those of others at a master included. */
+  readonly lockInfos: LockInfo[] = [];
   /** Ids of the others that it knows. */
   readonly peers = new Set<string>();
   /** Its own subscriptions, as `event path`. */
   readonly subscriptions = new Set<string>();
   /** What others want to hear, by their ids. */
   readonly served = new Map<string, Set<string>>();
-  /** Locks that it holds or waits for. */
+  /** Without our client: how many locks it holds or waits for. */
   locks = 0;
   isExiting = false;
   /** What it says is kept until it is connected for the first time. */
@@ -52,7 +48,8 @@ export abstract class StockPeer extends ModelProcess {
   #lastRequest = 0;
   #attempts = 0;
   /** Our client, if it has that. */
-  readonly ours: OurPeer | undefined;
+  readonly ours: PatchedPeer | undefined;
+  #isToldToExit = false;
 
   constructor(
     world: StockPeer['world'],
@@ -62,8 +59,8 @@ export abstract class StockPeer extends ModelProcess {
     isOurs: boolean,
   ) {
     super(world, name);
-    this.ours = isOurs ? new OurPeer(this) : undefined;
-    this.after(0, () => (this.ours === undefined ? this.#connect() : this.ours.connection.connect()));
+    this.ours = isOurs ? new PatchedPeer(this, () => this.host) : undefined;
+    this.after(0, () => (this.ours === undefined ? this.#connect() : void this.ours.client.connect()));
   }
 
   get isMaster(): boolean {
@@ -75,8 +72,12 @@ export abstract class StockPeer extends ModelProcess {
     return this.ours === undefined ? this.#line : this.ours.line;
   }
 
+  /** What our client works with, beside the line. */
+  protected abstract readonly host: Host;
+
   /** Says something. Throws while it connects again; into a closed line it speaks in vain. */
   send(message: Message): void {
+    if (!this.isAlive) return;
     const number = this.world.checks.sends(this, message);
     this.note(() => `says ${describe(message)} #${number}`);
     if (this.ours !== undefined) this.ours.send(message, number);
@@ -97,32 +98,65 @@ export abstract class StockPeer extends ModelProcess {
   ask<T>(question: Question): Wait<T> {
     return (resolve, reject) => {
       const id = `${this.name}.${++this.#lastRequest}`;
-      const open = { question, resolve: resolve as (data: unknown) => void, reject };
-      this.requests.set(id, open);
-      try {
-        this.send({ ...question, id, from: this.id, to: '[master]' });
-      } catch (error) {
-        reject(error as Error);
-      }
+      const message = { ...question, id, from: this.id, to: '[master]' };
+      this.request(message, resolve as (data: unknown) => void, reject);
     };
+  }
+
+  /** Sends a request, and calls one of the two when it is answered. */
+  request(
+    message: Message & { id: string },
+    resolve: (data: unknown) => void,
+    reject: (error: Error) => void,
+  ): void {
+    const { id } = message;
+    const close = (): void => {
+      this.requests.delete(id);
+      this.world.checks.answered(this, id);
+    };
+    this.requests.set(id, {
+      request: message as OpenRequest['request'],
+      resolve: (data) => {
+        close();
+        resolve(data);
+      },
+      reject: (error) => {
+        close();
+        reject(error);
+      },
+    });
+    try {
+      this.send(message);
+    } catch (error) {
+      reject(error as Error);
+    }
   }
 
   /** Asks, and awaits no answer: an error ends the process. */
   askUnawaited(question: Question, answered: (data: unknown) => void = () => undefined): void {
-    const isAwaited = this.ours !== undefined && question.type === 'unlock-request';
-    const failed = (error: Error): void =>
-      isAwaited ? answered(undefined) : this.die(`unhandled rejection: ${error.message}`);
+    const failed = (error: Error): void => this.die(`unhandled rejection: ${error.message}`);
     this.ask<unknown>(question)(answered, (error) => this.act(() => failed(error)));
   }
 
   /** Closes the database: it waits for its locks, says goodbye, and ends when the server ends its line. */
   exit(): void {
-    if (this.isExiting) return;
+    if (this.#isToldToExit) return;
     this.note(() => 'is told to exit');
-    this.isExiting = true;
+    this.#isToldToExit = true;
     const kill = (): void => this.die('killed by its supervisor: it did not exit');
     this.world.clock.schedule(KILL_TIMEOUT_MS, kill);
-    if (this.locks === 0) this.#sayGoodbye();
+    const exit = (): void => {
+      this.isExiting = true;
+      if (this.locks === 0 && this.lockInfos.length === 0) this.#sayGoodbye();
+    };
+    const preparation = this.ours?.client.prepareToExit();
+    if (preparation === undefined) exit();
+    else this.ours?.whenSettled(preparation, exit);
+  }
+
+  /** With our client: the last lock has ended. */
+  locksCleared(): void {
+    if (this.isExiting) this.#sayGoodbye();
   }
 
   /** A lock is given back, or was not granted. */
@@ -134,7 +168,7 @@ export abstract class StockPeer extends ModelProcess {
   /** Its line is open, and the first time so, what it had to say goes out. */
   opened(line: Line): void {
     if (this.ours !== undefined) {
-      this.ours.connection.opened(line);
+      this.ours.opened(line);
       return;
     }
     this.#line = line;
@@ -147,17 +181,17 @@ export abstract class StockPeer extends ModelProcess {
 
   /** A ping came, which the system answers by itself. */
   feelsPing(line: Line): void {
-    if (line === this.line) this.ours?.connection.heard();
+    if (line === this.line) this.ours?.feelsPing();
   }
 
   /** There is no server to let it in. Stock processes are never in such runs. */
   dialFailed(): void {
-    this.ours?.connection.failed();
+    this.ours?.dialFailed();
   }
 
   refused(code: RefusalCode): void {
     if (this.ours !== undefined) {
-      this.ours.connection.refused(code);
+      this.ours.refused(code);
       return;
     }
     this.note(() => `is refused: ${code}`);
@@ -171,7 +205,7 @@ export abstract class StockPeer extends ModelProcess {
   /** Its line has closed: it connects again at once. */
   lineClosed(line: Line): void {
     if (this.ours !== undefined) {
-      this.ours.connection.closed(line);
+      this.ours.lineClosed(line);
       return;
     }
     if (line !== this.#line) return;
@@ -192,22 +226,27 @@ export abstract class StockPeer extends ModelProcess {
   /** A text came. */
   hear(text: string): void {
     this.#heardAt = this.world.clock.now();
-    if (this.ours?.hears(text) === true) return;
-    if (text.startsWith('disconnect:')) this.#disconnected(text.slice('disconnect:'.length));
-    else if (text.startsWith('{')) {
-      const message = JSON.parse(text) as Heard & { simulated?: number };
-      this.note(() => `hears from ${message.from}: ${describe(message)}`);
-      this.world.onMessage(this, `hears ${kindOf(message)}`);
+    let message: (Message & { simulated?: number }) | undefined;
+    if (text.startsWith('{')) {
+      message = JSON.parse(text) as Message & { simulated?: number };
+      this.#notes(message);
       if (!this.isAlive) return;
-      this.world.checks.hears(this, message, message.simulated);
-      if (this.ours?.takes(message) === false) return;
-      if (message.type === 'event') this.world.checks.events.heard(this, message.simulated);
+    }
+    if (this.ours !== undefined) this.ours.hears(text);
+    else if (text.startsWith('disconnect:')) this.#disconnected(text.slice('disconnect:'.length));
+    else if (message !== undefined) {
       try {
-        this.#handle(message);
+        this.handle(message);
       } catch (error) {
         this.die(`unhandled rejection: ${(error as Error).message}`);
       }
     }
+  }
+
+  #notes(message: Message & { simulated?: number }): void {
+    this.note(() => `hears from ${message.from}: ${describe(message)}`);
+    this.world.onMessage(this, `hears ${kindOf(message)}`);
+    if (this.isAlive) this.world.checks.hears(this, message, message.simulated);
   }
 
   /** Tells everybody who wants to hear of it. */
@@ -219,44 +258,11 @@ export abstract class StockPeer extends ModelProcess {
     }
   }
 
-  /** The server is a new one, and will not have this request asked again; it was perhaps done. */
-  givenUp(requestId: string): void {
-    this.#close(requestId)?.resolve({ ok: true });
-  }
-
-  /** This request will not be answered. */
-  failed(requestId: string, reason: string): void {
-    this.#close(requestId)?.reject(new Error(reason));
-  }
-
-  /** A peer has not come back to a new server. */
-  /** A lock that it granted ran out, and nobody ever knew of it. */
-  lockRanOut(_lockId: number): void {}
-
-  /** A master with our client has come to a new server. */
-  beginsRootHandover(): void {}
-
-  /** That server has had the time to ask it for a lock. */
-  rootMayHaveBeenAsked(): void {}
-
-  peerStayedAway(id: string): void {
-    this.ours?.forgets(id);
-    this.#removePeer(id);
-  }
-
-  /** Who holds locks of this master. */
-  lockHolders(): Iterable<string> {
-    return [];
-  }
-
-  /** A server knows nothing of this process, though another one did. */
-  abstract missedNews(): void;
-
   /** Its line is gone: it may have missed something. */
   protected abstract lostLine(): void;
   protected abstract notified(message: Message & { type: 'notification' }): void;
   /** A master is asked. */
-  protected abstract asked(message: Message & { id: string }): void;
+  protected abstract asked(message: Message & { id: string }): unknown;
   /** Its own subscription is served. */
   protected abstract heardEvent(message: Message & { type: 'event' }): void;
 
@@ -264,13 +270,6 @@ export abstract class StockPeer extends ModelProcess {
     this.leaveDoor();
     (this.line ?? this.dialed)?.processDied();
     this.#line = undefined;
-  }
-
-  #close(requestId: string): OpenRequest | undefined {
-    const open = this.requests.get(requestId);
-    this.requests.delete(requestId);
-    this.world.checks.answered(this, requestId);
-    return open;
   }
 
   #connect(): void {
@@ -284,8 +283,6 @@ export abstract class StockPeer extends ModelProcess {
 
   #sayGoodbye(): void {
     this.note(() => 'says goodbye');
-    // What our client has at hand goes back before.
-    this.ours?.space.clear();
     try {
       this.send({ type: 'bye', from: this.id });
     } catch {
@@ -310,51 +307,51 @@ export abstract class StockPeer extends ModelProcess {
   }
 
   #disconnected(id: string): void {
-    this.ours?.forgets(id);
     if (!this.peers.has(id) || this.isExiting) return;
-    this.#removePeer(id);
-    // Our client says goodbye in nobody's name but its own.
-    if (this.ours !== undefined) return;
+    this.removePeer(id);
     this.send({ type: 'bye', from: id });
   }
 
-  #removePeer(id: string): void {
+  /** A peer is gone. */
+  removePeer(id: string): void {
     if (this.isExiting) return;
     this.peers.delete(id);
     this.served.delete(id);
   }
 
-  #handle(message: Message & { simulated?: number }): void {
+  /** A message came, and is handled. */
+  handle(message: Message & { simulated?: number }): unknown {
+    if (!this.isAlive) return undefined;
     switch (message.type) {
       case 'hello':
         this.#greeted(message);
-        return;
+        return undefined;
       case 'bye':
-        this.#removePeer(message.from);
-        return;
+        this.removePeer(message.from);
+        return undefined;
       case 'subscribe':
         if (!this.isExiting) this.#serve(message.from).add(`${message.data.event} ${message.data.path}`);
-        return;
+        return undefined;
       case 'unsubscribe':
         // AceBase compares the path with the event, and so finds nothing.
-        return;
+        return undefined;
       case 'event':
+        this.world.checks.events.heard(this, message.simulated);
         this.heardEvent(message);
-        return;
+        return undefined;
       case 'notification':
         this.notified(message);
-        return;
+        return undefined;
       case 'lock-request':
       case 'unlock-request':
       case 'move-lock-request':
       case 'request':
-        this.asked(message);
-        return;
+        return this.asked(message);
       case 'lock-result':
       case 'unlock-result':
       case 'result':
         this.#answered(message);
-        return;
+        return undefined;
     }
   }
 
@@ -377,24 +374,25 @@ export abstract class StockPeer extends ModelProcess {
 
   #answered(answer: Answer): void {
     if (this.isMaster && answer.type !== 'result') throw new Error('masters get no results for locks');
-    const open = this.#close(answer.id);
+    const open = this.requests.get(answer.id);
     if (open === undefined) {
       this.world.checks.killed(this, `an answer that nobody awaits: ${answer.type} ${answer.id}`);
       throw new Error('the request must be known to us');
     }
     if (answer.ok) open.resolve(answer.data);
     else {
-      const { type } = open.question;
-      const isAwaited = (type !== 'unlock-request' || this.ours !== undefined) && !isUnawaited(open.question);
-      if (!isAwaited) this.world.checks.killed(this, `an error that nobody awaits: ${answer.reason ?? ''}`);
+      const question = open.request as Question;
+      if (!isAwaited(question, this.ours !== undefined))
+        this.world.checks.killed(this, `an error that nobody awaits: ${answer.reason ?? ''}`);
       open.reject(new Error(answer.reason ?? ''));
     }
   }
 }
 
-/** Requests whose errors AceBase handles nowhere. */
-function isUnawaited(question: Question): boolean {
-  return question.type === 'request' && ['kit.add', 'fst.release'].includes(question.data.type);
+/** Whether the error of a request is handled anywhere: our client gives back locks and space itself. */
+function isAwaited({ type, data }: Question, isOurs: boolean): boolean {
+  if (type === 'request' && data.type === 'kit.add') return false;
+  return isOurs || (type !== 'unlock-request' && !(type === 'request' && data.type === 'fst.release'));
 }
 
 /** What a message is: its type, and of a request or notification what it is about. */

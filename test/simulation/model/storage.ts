@@ -1,7 +1,7 @@
+import type { DatabaseFile, IPCLock } from '../../../src/client/core/host.js';
 import type { Belief } from '../checks/beliefs.js';
 import type { FileRecord } from './database-file.js';
 import type { Address, Lock, Message, NotificationData } from './messages.js';
-import type { Anchor } from './our-locks.js';
 import { StockPeer } from './stock-peer.js';
 import { type Task, wait } from './task.js';
 
@@ -11,8 +11,8 @@ export interface HeldLock {
   readonly belief: Belief;
   /** The transaction that it serves. */
   readonly tid: string;
-  /** What our client keeps of it. */
-  readonly anchor?: Anchor;
+  /** With our client: what it gives AceBase. */
+  readonly ipcLock?: IPCLock;
 }
 
 /**
@@ -25,9 +25,6 @@ export abstract class Storage extends StockPeer {
   readonly cache = new Map<string, number>();
   readonly indexes = new Set<string>();
   #root: number | string = 0;
-  /** Whether news may have been missed: all that is believed of the file is to be read again, under a lock. */
-  #isStale = false;
-  #isRootTold = false;
 
   /** The record that it believes to be the root. */
   get root(): number {
@@ -36,6 +33,15 @@ export abstract class Storage extends StockPeer {
 
   /** Opens the file some time after the process has started; the line may be there before. */
   openFile(milliseconds: number, opened: () => void): void {
+    // A master with our client opens it only when it is let in.
+    if (this.ours === undefined || !this.isMaster) this.#openFile(milliseconds, opened);
+    else
+      this.ours.whenSettled(this.ours.client.acceptance.accepted(), () =>
+        this.#openFile(milliseconds, opened),
+      );
+  }
+
+  #openFile(milliseconds: number, opened: () => void): void {
     this.after(milliseconds, () => {
       const { file, indexFiles } = this.world;
       this.note(() => `opens the file, root ${file.root}, ${file.keys.length} keys`);
@@ -43,7 +49,7 @@ export abstract class Storage extends StockPeer {
       this.#root = file.root;
       this.keys = [...file.keys];
       for (const name of indexFiles.keys()) this.indexes.add(name);
-      this.ours?.ready();
+      this.ours?.client.fileOpened();
       opened();
     });
   }
@@ -76,11 +82,12 @@ export abstract class Storage extends StockPeer {
         this.keys[data.index] = data.key;
         return;
       case 'root.update':
-        if (!this.isFileOpen && this.ours === undefined) {
+        // A stock process tells a root on, and writes it; with our client it does not come here.
+        if (!this.isFileOpen) {
           this.world.checks.killed(this, 'a root before the file is open');
           throw new Error('the "fd" argument must be of type number');
         }
-        this.#takeRoot(data.address);
+        this.updateRoot(data.address);
         return;
       case 'cache.update':
         this.cache.set(data.info.path, Number(data.info.address.recordNr));
@@ -98,41 +105,40 @@ export abstract class Storage extends StockPeer {
     this.cache.clear();
   }
 
-  override missedNews(): void {
-    this.#isStale = true;
-    this.#isRootTold = false;
-    this.ours?.locks.beginGap();
-    this.cache.clear();
-  }
+  /** What our client uses of the file, and reads again after a gap. */
+  protected readonly storageFile: Omit<DatabaseFile, 'close'> = this.#storageFile();
 
-  /** A lock was granted to a process with our client: reads again what it may have missed (`src/client/view.ts`). */
-  *underLock(): Task<void> {
-    if (!this.#isStale || this.ours?.locks.isHeldThroughGap === true) return;
-    const { file, indexFiles } = this.world;
-    this.cache.clear();
-    yield* wait<void>((resolve) => this.disk(resolve));
-    if (!this.#isRootTold) {
-      this.#root = file.root;
-      this.notify({ type: 'root.update', address: addressOf('', file.root) });
-    }
-    if (!this.isMaster) {
-      const announced = this.keys;
-      this.keys = [...file.keys];
-      announced.forEach((key, index) => {
-        this.keys[index] ??= key;
-      });
-    }
-    for (const name of indexFiles.keys()) this.indexes.add(name);
-    this.cache.clear();
-    this.#isStale = false;
-  }
-
-  /** A stock process tells a root on, and writes it; ours leaves that to who moved it, but for a number in quotes. */
-  #takeRoot(address: Address): void {
-    this.#isRootTold = true;
-    const isToBeWritten = this.ours === undefined || (this.isMaster && typeof address.recordNr === 'string');
-    if (isToBeWritten) this.updateRoot(address);
-    else this.#root = address.recordNr;
+  #storageFile(): Omit<DatabaseFile, 'close'> {
+    const storage = this;
+    const { file, indexFiles, limits } = this.world;
+    const disk = (): Promise<void> => new Promise((resolve) => void this.disk(resolve));
+    return {
+      lockTimeout: limits.lockTimeout,
+      get isOpen() {
+        return storage.isFileOpen;
+      },
+      invalidateCaches: () => this.cache.clear(),
+      readRoot: async () => {
+        await disk();
+        return addressOf('', file.root);
+      },
+      setRoot: async (address, isToBeWritten) => {
+        if (isToBeWritten) this.updateRoot(address);
+        else this.#root = address.recordNr;
+      },
+      readKeys: async () => {
+        await disk();
+        const announced = this.keys;
+        this.keys = [...file.keys];
+        announced.forEach((key, index) => {
+          this.keys[index] ??= key;
+        });
+      },
+      readIndexes: async () => {
+        await disk();
+        for (const name of indexFiles.keys()) this.indexes.add(name);
+      },
+    };
   }
 
   /** Reads a record from the disk. */

@@ -1,6 +1,6 @@
 import type { World } from '../world.js';
-import type { Lock, Message, Question, Range } from './messages.js';
-import type { Anchor, Asked } from './our-locks.js';
+import type { Lock, Message, Range, RequestData } from './messages.js';
+import type { Host } from './patched-peer.js';
 import { lockOf } from './stock-peer.js';
 import type { HeldLock } from './storage.js';
 import { type Task, wait } from './task.js';
@@ -15,6 +15,17 @@ export class Worker extends WorkingProcess {
       for (let loop = 0; loop < loops; loop++) this.loop();
     });
   }
+
+  protected override readonly host: Host = {
+    file: this.storageFile,
+    indexes: {
+      localized: (message) => message,
+      changed: () => undefined,
+      whenLockMayBeGranted: (_request, grant) => grant(),
+      announced: () => undefined,
+    },
+    masterLock: () => Promise.reject(new Error('a worker has no locks of its own')),
+  };
 
   /** Asks for an index. */
   createIndex(): void {
@@ -36,18 +47,25 @@ export class Worker extends WorkingProcess {
   }
 
   protected override *allocate(): Task<number> {
-    const [ready] = this.ours?.space.take(1) ?? [];
-    if (ready !== undefined) return ready.recordNr;
-    const question: Question = { type: 'request', data: { type: 'fst.allocate', records: 1 } };
-    const { allocation } = yield* wait(this.ask<{ allocation: readonly Range[] }>(question));
-    const record = allocation[0]?.recordNr ?? -1;
-    this.world.checks.space.allocated(this, record);
-    return record;
+    const data = { type: 'fst.allocate', records: 1 } as const;
+    const { allocation } = yield* this.#askForSpace<{ allocation: readonly Range[] }>(data);
+    return allocation[0]?.recordNr ?? -1;
+  }
+
+  *#askForSpace<T>(data: RequestData): Task<T> {
+    const { ours } = this;
+    const promise = ours?.client.ask(data);
+    if (ours !== undefined && promise !== undefined)
+      return (yield* wait<unknown>((resolve, reject) => ours.whenSettled(promise, resolve, reject))) as T;
+    const answer = yield* wait(this.ask<{ allocation?: readonly Range[] }>({ type: 'request', data }));
+    for (const { recordNr } of answer.allocation ?? []) this.world.checks.space.allocated(this, recordNr);
+    return answer as T;
   }
 
   protected override giveSpaceBack(record: number): void {
-    const ranges = [{ pageNr: 0, recordNr: record, length: 1 }];
-    this.askUnawaited({ type: 'request', data: { type: 'fst.release', ranges } });
+    const data = { type: 'fst.release', ranges: [{ pageNr: 0, recordNr: record, length: 1 }] } as const;
+    if (this.ours === undefined) this.askUnawaited({ type: 'request', data });
+    else void this.ours.client.ask(data);
   }
 
   protected override addKey(key: string): void {
@@ -63,60 +81,27 @@ export class Worker extends WorkingProcess {
   }
 
   protected override *lock(path: string, tid: string, write: boolean): Task<HeldLock> {
+    if (this.ours !== undefined) return yield* this.lockOfOurs(path, tid, write);
     if (this.isExiting && this.locks === 0) throw new Error('the IPC peer is exiting');
     this.locks += 1;
-    const asked = { tid, write };
     try {
-      for (;;) {
-        const shared = this.#share(asked);
-        if (shared !== undefined) return shared;
-        const joiners = this.ours?.locks.joinersFor(asked);
-        if (joiners === undefined) break;
-        yield* wait<void>((resolve) => joiners.push(resolve));
-      }
-      return yield* this.#askForLock(path, asked);
+      const data = { path, tid, write, comment: 'model' };
+      return this.#believe(lockOf(yield* wait(this.ask({ type: 'lock-request', data }))), tid);
     } catch (error) {
       this.lockEnded();
       throw error;
     }
   }
 
-  *#askForLock(path: string, asked: Asked): Task<HeldLock> {
-    const { tid, write } = asked;
-    const locks = this.ours?.locks;
-    const { name = tid, isCommon = false } = locks?.asks(asked) ?? {};
-    let anchor: Anchor | undefined;
-    try {
-      const data = { path, tid: name, write, comment: 'model' };
-      const lock = lockOf(yield* wait(this.ask({ type: 'lock-request', data })));
-      const held = this.#believe(lock, tid, isCommon);
-      if (held.anchor !== undefined) yield* this.underLock();
-      anchor = held.anchor;
-      return held;
-    } finally {
-      locks?.answered(asked, isCommon, anchor);
-    }
-  }
-
-  /** A lock of ours serves for further ones. */
-  #share(asked: Asked): HeldLock | undefined {
-    if (this.ours === undefined) return undefined;
-    const { tid } = asked;
-    this.mayGoOn(tid);
-    const { clock, limits } = this.world;
-    const anchor = this.ours.locks.share(asked, clock.wallTime() + limits.lockTimeout / 2, clock.now());
-    return anchor === undefined ? undefined : { lock: anchor.lock, belief: anchor.belief, tid, anchor };
-  }
-
   /** AceBase looks whether its lock has run out before it goes on; one that is lost has. */
   protected override mayGoOn(tid: string): void {
-    if (this.ours?.locks.isLost(tid) === true) {
-      throw new Error(`lock on tid ${tid} was lost with the connection, not allowed to continue`);
+    if (this.lockInfos.some((info) => info.tid === tid && info.lock?.expires === 0)) {
+      throw new Error(`lock on tid ${tid} has expired, not allowed to continue`);
     }
   }
 
   protected override *moveToParent(held: HeldLock): Task<HeldLock> {
-    if (held.anchor !== undefined) return held;
+    if (held.ipcLock !== undefined) return yield* this.moveOfOurs(held, held.ipcLock);
     const data = { id: held.lock.id, move_to: 'parent' } as const;
     try {
       const lock = lockOf(yield* wait(this.ask({ type: 'move-lock-request', data })));
@@ -128,39 +113,13 @@ export class Worker extends WorkingProcess {
     }
   }
 
-  #believe(lock: Lock, tid: string, isCommon = false): HeldLock {
-    const { checks, clock } = this.world;
-    const belief = checks.beliefs.begins(this, lock);
-    const anchor = this.ours?.locks.granted(lock, belief, tid, isCommon ? clock.now() : undefined);
-    return anchor === undefined ? { lock, belief, tid } : { lock, belief, tid, anchor };
+  #believe(lock: Lock, tid: string): HeldLock {
+    return { lock, belief: this.world.checks.beliefs.begins(this, lock), tid };
   }
 
-  protected override unlock({ lock, belief, tid, anchor }: HeldLock): void {
-    if (anchor !== undefined) {
-      this.#endShare(anchor, tid);
-      return;
-    }
+  protected override unlock({ lock, belief, ipcLock }: HeldLock): void {
     this.world.checks.beliefs.ends(belief);
-    this.askUnawaited({ type: 'unlock-request', data: { id: lock.id } }, () => this.lockEnded());
-  }
-
-  #endShare(anchor: Anchor, tid: string): void {
-    this.ours?.locks.ends(anchor, tid);
-    if (anchor.shares.size === 0) {
-      // Who has read may read something else in the same turn.
-      if (this.world.clock.now() < anchor.openUntil && !this.isExiting)
-        this.after(0, () => this.#leave(anchor));
-      else this.#leave(anchor);
-    }
-    this.lockEnded();
-  }
-
-  #leave(anchor: Anchor): void {
-    const { ours } = this;
-    if (anchor.shares.size > 0 || ours === undefined) return;
-    this.world.checks.beliefs.ends(anchor.belief);
-    if (!ours.locks.leaves(anchor)) return;
-    const question = { type: 'unlock-request', data: { id: anchor.lock.id } } as const;
-    this.askUnawaited(question, () => ours.locks.returned(anchor));
+    if (ipcLock !== undefined) void ipcLock.release();
+    else this.askUnawaited({ type: 'unlock-request', data: { id: lock.id } }, () => this.lockEnded());
   }
 }

@@ -1,3 +1,4 @@
+import type { IPCLock } from '../../../src/client/core/host.js';
 import { addressOf, type HeldLock, Storage } from './storage.js';
 import { begin, type Task, wait } from './task.js';
 
@@ -185,6 +186,35 @@ export abstract class WorkingProcess extends Storage {
     yield* wait<void>((resolve) => this.after(milliseconds, resolve));
     const { clock, checks } = this.world;
     if (clock.wallTime() >= lock.expires) checks.verdicts.tear(`${this.name} writes though its lock ran out`);
+  }
+
+  /** Gets a lock from our client. */
+  protected *lockOfOurs(path: string, tid: string, write: boolean): Task<HeldLock> {
+    const { ours } = this;
+    if (ours === undefined) throw new Error('it has no client of ours');
+    const asked = ours.client.lock({ path, tid, write, comment: 'model' });
+    const lock = yield* wait<IPCLock>((resolve, reject) => ours.whenSettled(asked, resolve, reject));
+    return this.#believes(lock, tid);
+  }
+
+  protected *moveOfOurs({ belief, tid }: HeldLock, ipcLock: IPCLock): Task<HeldLock> {
+    const moving = ipcLock.moveToParent();
+    try {
+      const moved = yield* wait<IPCLock>((resolve, reject) =>
+        this.ours?.whenSettled(moving, resolve, reject),
+      );
+      this.world.checks.beliefs.ends(belief);
+      return this.#believes(moved, tid);
+    } catch (error) {
+      this.world.checks.beliefs.ends(belief);
+      throw error;
+    }
+  }
+
+  #believes(ipcLock: IPCLock, tid: string): HeldLock {
+    const { id, path, expires, forWriting: write, comment } = ipcLock;
+    const lock = { id, path, tid, write, expires, comment };
+    return { lock, belief: this.world.checks.beliefs.begins(this, lock), tid, ipcLock };
   }
 
   protected abstract lock(path: string, tid: string, write: boolean): Task<HeldLock>;
