@@ -139,6 +139,12 @@ export const ERRORS = {
     remedy: 'Use an unmodified AceBase client; it makes its own id.',
     status: 500,
   },
+  IPC_REFUSED_INVARIANT: {
+    summary: 'The server ended this database while the process connected, since an invariant was broken.',
+    remedy:
+      'Nothing to do: clients connect again by themselves. Report the line `broken-invariant` of its log.',
+    status: 503,
+  },
   IPC_REFUSED_PEER_GONE: {
     summary: 'A process with this id said goodbye already; its id is not used again.',
     remedy: 'Nothing to do: the process is closing. A restarted process has a new id.',
@@ -387,6 +393,13 @@ export const ERRORS = {
     remedy:
       'Give all processes of a database the same folder. Give another database another name, or an IPC server of its own.',
     closeCode: 4503,
+  },
+  IPC_CLOSED_INVARIANT: {
+    summary:
+      'The server found that what must always be true of this database is not, and ended it rather than do something wrong.',
+    remedy:
+      'Nothing to do at once: clients connect again by themselves, as after a restart of the server. It is a fault of the server: report the line `broken-invariant` of its log.',
+    closeCode: 1011,
   },
   IPC_CLOSED_SILENT: {
     summary: 'The peer answered no ping for `heartbeatTimeout`.',

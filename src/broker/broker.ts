@@ -1,6 +1,7 @@
 import { Database } from './database.js';
 import { Draining } from './drain.js';
 import { Histories } from './history.js';
+import type { Invariant } from './invariants.js';
 import type { Limits } from './limits.js';
 import type { LockList } from './locks/lock-report.js';
 import type { ArrivalRequest, BrokerObserver, Entrance, PeerInfo } from './peers/admission.js';
@@ -45,7 +46,8 @@ export class Broker {
   #draining: Draining | undefined;
   /** Whether it drains, or was stopped: no database is opened any more. */
   #isClosing = false;
-  readonly #startedAt: number;
+  /** When it was started, by its clock; or when a database was last ended, whose peers come back as after a restart. */
+  #startedAt: number;
 
   constructor(settings: BrokerSettings) {
     this.#settings = settings;
@@ -137,7 +139,7 @@ export class Broker {
 
   /** Whether a peer with that id is connected to that database. */
   hasPeer(database: string, peerId: string): boolean {
-    return this.#databases.get(database)?.hasPeer(peerId) ?? false;
+    return this.lineOf(database, peerId) !== undefined;
   }
 
   /** The number of the line of a connected peer, which tells it from those before; `undefined` if it is not connected. */
@@ -193,6 +195,7 @@ export class Broker {
       history: this.#histories.open(name),
       heard: (bytes) => this.#audit(bytes),
       emptied: (emptied) => this.#closeIfEmpty(emptied),
+      broken: (broken, invariant) => this.#abandon(broken, invariant),
       beganAnew: (former, arrival) => {
         this.#close(former);
         arrival.enter((request, entrance) => this.arrive(request, entrance));
@@ -210,8 +213,25 @@ export class Broker {
   /** Nothing of it may be left: what is kept takes memory that all databases share. */
   #close(database: Database): void {
     database.stop();
-    this.#databases.delete(database.name);
-    this.#histories.leave(database.name);
+    this.#forget(database.name);
+  }
+
+  /** An invariant of a database is broken. Its peers come back as they do to a server that was restarted; others do not notice. */
+  #abandon(database: Database, invariant: Invariant): void {
+    const { name } = database;
+    this.#incidents.record(
+      'broken-invariant',
+      { database: name, invariant },
+      'a fault of this server: what must always be true of a database is not. Its connections are ended, and it begins anew',
+    );
+    database.abandon();
+    if (this.#databases.get(name) === database) this.#forget(name);
+    this.#startedAt = this.#settings.clock.now();
+  }
+
+  #forget(name: string): void {
+    this.#databases.delete(name);
+    this.#histories.leave(name);
   }
 
   /**

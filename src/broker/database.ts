@@ -1,11 +1,12 @@
 import type { ClosureCode } from '../errors.js';
 import { disconnected, MASTER_ID, welcome } from '../protocol/frames.js';
+import { Bulkhead } from './bulkhead.js';
 import { Dismissal } from './drain.js';
 import { FileNews } from './file-metadata.js';
-import type { History } from './history.js';
-import { GuestBook } from './history.js';
+import { GuestBook, type History } from './history.js';
 import type { PriorMember } from './identity/challenge.js';
 import { FileIdentity } from './identity/file-identity.js';
+import { BrokenInvariant, type Invariant } from './invariants.js';
 import type { Limits } from './limits.js';
 import { LockService } from './locks/lock-service.js';
 import { MasterAbsence, MasterSeat, secondMaster } from './mastership.js';
@@ -28,7 +29,6 @@ import type { Cancel, Clock, Logger } from './ports.js';
 import { RequestCoordinator } from './requests/coordinator.js';
 import { RequestTable } from './requests/request-table.js';
 import { Router } from './router.js';
-import { settlingClock } from './settling-clock.js';
 import type { Account } from './shares.js';
 import { Survey } from './snapshot.js';
 import type { Incidents } from './stats/incidents.js';
@@ -49,6 +49,8 @@ export interface DatabaseSettings {
   heard(bytes: number): void;
   /** The last peer is gone. */
   emptied(database: Database): void;
+  /** An invariant does not hold: it is to be forgotten, by {@link Database.abandon}. */
+  broken(database: Database, invariant: Invariant): void;
   /** This one is to be forgotten, whoever is in it; and then that client comes, to a new one. */
   beganAnew(database: Database, arrival: PriorMember): void;
 }
@@ -59,6 +61,7 @@ export class Database {
   /** How its peers are sent to the next server. */
   readonly dismissal: Dismissal;
   readonly #settings: DatabaseSettings;
+  readonly #bulkhead: Bulkhead;
   readonly #peers = new Map<string, Peer>();
   readonly #host: PeerHost;
   readonly #goneIds = new GoneIds();
@@ -83,13 +86,20 @@ export class Database {
 
   constructor(name: string, given: DatabaseSettings) {
     this.name = name;
-    const clock = settlingClock(given.clock, () => this.#cutOffOverdue());
+    this.#bulkhead = new Bulkhead({
+      settle: () => this.#cutOffOverdue(),
+      broken: (invariant) => given.broken(this, invariant),
+    });
+    const clock = this.#bulkhead.clock(given.clock);
     const settings = { ...given, clock };
     this.#settings = settings;
     const { limits, history } = settings;
     this.#book = new GuestBook({ ...settings, database: name });
     this.#host = {
-      receive: (sender, frame) => this.#hear(sender, frame),
+      receive: (sender, frame) => {
+        this.#receive(sender, frame);
+        settings.heard(frame.length);
+      },
       acknowledge: (sender, token) => this.#acknowledge(sender, token),
       left: (sender, cause) => this.#left(sender, cause),
     };
@@ -104,7 +114,7 @@ export class Database {
       },
       mayEnter: (client) => client.enter((request, entrance) => this.#admitHeld(request, entrance)),
       beginAnew: (client) => settings.beganAnew(this, client),
-      settled: () => this.#settle(),
+      settled: () => this.#forgetIfEmpty(),
     });
     this.#stability = new Stability(clock, this.#peers, () => this.#table);
     const counted = { ...settings, framesSoFar: this.#stability.now };
@@ -128,11 +138,9 @@ export class Database {
     this.#masterAbsence = new MasterAbsence(halls);
     const rooms = { ...halls, news: new FileNews(halls) };
     this.#news = rooms.news;
-    this.#locks = new LockService({
-      ...rooms,
-      masterIsStuck: (master) => this.#succession.sendAway(master),
-    });
-    const locks = this.#locks;
+    const masterIsStuck = (master: Peer): void => this.#succession.sendAway(master);
+    const locks = new LockService({ ...rooms, masterIsStuck });
+    this.#locks = locks;
     const requests = new RequestCoordinator({ ...rooms, locks });
     this.#requests = requests;
     const dismiss = this.#depart.bind(this);
@@ -140,22 +148,33 @@ export class Database {
     this.#absences = new Absences(
       { ...common, locks, goneIds: this.#goneIds },
       {
-        left: (worker, cause) => this.#isAway(worker, cause),
+        left: (worker, cause) => {
+          locks.isAway(worker);
+          this.#book.lostLine(worker, cause);
+          this.#identity.isAway(worker);
+          this.#news.forgetIfAlone();
+        },
         depart: (worker, cause) => this.#depart(worker, cause, undefined),
         stayedAway: (worker, cause) => {
           this.#depart(worker, cause, undefined);
-          this.#settle();
+          this.#forgetIfEmpty();
         },
       },
     );
     const remove = (peer: Peer, cause: string): void => this.#remove(peer, cause);
-    this.dismissal = new Dismissal({ ...halls, requests, locks, stability: this.#stability, remove });
+    this.dismissal = new Dismissal({
+      ...{ ...halls, requests, locks, stability: this.#stability, remove },
+      inside: (act, otherwise) => this.#bulkhead.run(act, otherwise),
+    });
     this.#heartbeat = new Heartbeat(clock, limits, this.#peers, {
       silent: (peer) => {
         this.#delivery.reportSilence(peer);
         this.#lineBroke(peer, 'answered no ping', 'IPC_CLOSED_SILENT');
       },
-      beaten: () => this.#identity.look(),
+      beaten: () => {
+        this.#identity.look();
+        this.#forgetIfEmpty();
+      },
     });
     const goodbye = (peer: Peer): void => this.#goodbye(peer);
     this.#router = new Router({ ...rooms, requests, locks, identity: this.#identity, goodbye });
@@ -172,18 +191,18 @@ export class Database {
     return this.#settings.kept.bytes + lineBytesOf(this.#peers.values());
   }
 
-  /** Whether a peer with that id is connected. */
-  hasPeer(peerId: string): boolean {
-    return this.#peers.get(peerId)?.state === 'present';
-  }
-
   /** The number of a peer's line; `undefined` if it is not connected. */
   lineOf(peerId: string): number | undefined {
-    return this.hasPeer(peerId) ? this.#peers.get(peerId)?.line : undefined;
+    const peer = this.#peers.get(peerId);
+    return peer?.state === 'present' ? peer.line : undefined;
   }
 
   /** Lets someone in, or not. @returns to be called if he goes away before `entrance` was used */
   arrive(request: ArrivalRequest, entrance: Entrance): Cancel {
+    return this.#bulkhead.arrive(entrance, (contained) => this.#arrive(request, contained));
+  }
+
+  #arrive(request: ArrivalRequest, entrance: Entrance): Cancel {
     const refusal = this.dismissal.refusal(request);
     const known = this.#peers.get(request.peerId);
     // While its old line seems to be there, it is not known whom it will not have been compared with.
@@ -219,7 +238,8 @@ export class Database {
   #enter(request: ArrivalRequest, entrance: Entrance): Cancel {
     let older = this.#peers.get(request.peerId);
     if (older?.isMaster === true && isSuperseded(older, request)) {
-      this.#evict(older, 'another master came');
+      this.#depart(older, 'another master came', isPresent(older) ? 'IPC_CLOSED_MASTER_REPLACED' : undefined);
+      this.#succession.formerEnded();
       older = undefined;
     }
     const isTooLate = older === undefined && this.#locks.claims.isTooLate(request);
@@ -250,7 +270,7 @@ export class Database {
   /** A frame came over HTTP, in the name of a peer that is connected. @returns false if it was refused */
   post(peerId: string, frame: Uint8Array): boolean {
     const peer = this.#peers.get(peerId);
-    return peer?.state === 'present' && this.#receive(peer, frame);
+    return peer?.state === 'present' && this.#bulkhead.run(() => this.#receive(peer, frame), false);
   }
 
   /** Hands out a message that was parked for that peer, once. */
@@ -260,49 +280,64 @@ export class Database {
 
   /** Ends the connection of a peer that takes too much memory, and keeps nothing for it but the locks that it may be writing under. */
   cutOff(peer: Peer): void {
-    peer.outbox.discard();
-    this.#lineBroke(peer, 'it took too much memory', 'IPC_CLOSED_OVER_SHARE');
-    if (peer.state === 'away') {
-      this.#absences.giveUp(peer);
-      this.#parkingLot.discardFor(peer.id);
-      this.#locks.dropRequestsOf(peer);
-      this.#requests.gone(peer);
-    }
-    this.#settle();
+    this.#bulkhead.run(() => {
+      peer.outbox.discard();
+      this.#lineBroke(peer, 'it took too much memory', 'IPC_CLOSED_OVER_SHARE');
+      if (peer.state === 'away') {
+        this.#absences.giveUp(peer);
+        this.#parkingLot.discardFor(peer.id);
+        this.#locks.dropRequestsOf(peer);
+        this.#requests.gone(peer);
+      }
+      this.#forgetIfEmpty();
+    }, undefined);
   }
 
   /** Ends all connections; nobody is told of the others. */
   stop(): void {
-    this.#seat.close();
-    this.#succession.stop();
-    this.#stability.stop();
-    this.#parkingLot.close();
-    this.#farewells.close();
-    this.#locks.stop();
-    this.#requests.stop();
-    this.#masterAbsence.stop();
-    this.#absences.close();
-    this.#heartbeat.stop();
-    this.#identity.stop();
-    for (const peer of [...this.#peers.values()]) {
-      this.#remove(peer, 'the server stops');
-      peer.outbox.close('IPC_CLOSED_STOPPING');
+    this.#bulkhead.run(() => {
+      for (const end of this.#ends('the server stops')) end();
+      this.#settings.kept.close();
+    }, undefined);
+  }
+
+  /** An invariant is broken: nothing is sent or kept any more. The connections are ended by the bulkhead. */
+  abandon(): void {
+    for (const { outbox } of this.#peers.values()) outbox.discard();
+    for (const end of this.#ends('an invariant was broken')) {
+      try {
+        end();
+      } catch (error) {
+        // That more is wrong is no news: what it has taken of what all share is given back below.
+        if (!(error instanceof BrokenInvariant)) throw error;
+      }
     }
-    this.#settings.kept.close();
+    const { kept } = this.#settings;
+    kept.give(kept.bytes);
+    kept.close();
+  }
+
+  /** What ends each of its parts, then each of its peers. */
+  *#ends(cause: string): Iterable<() => void> {
+    const parts: { stop(): void }[] = [this.#seat, this.#succession, this.#stability, this.#parkingLot];
+    parts.push(this.#farewells, this.#locks, this.#requests, this.#masterAbsence);
+    parts.push(this.#absences, this.#heartbeat, this.#identity);
+    for (const part of parts) yield () => part.stop();
+    for (const peer of [...this.#peers.values()]) {
+      yield () => {
+        this.#remove(peer, cause);
+        peer.outbox.close('IPC_CLOSED_STOPPING');
+        peer.end();
+      };
+    }
   }
 
   #admit(request: ArrivalRequest, entrance: Entrance): true {
-    const { clock, limits, kept } = this.#settings;
+    const { clock, limits } = this.#settings;
     const visitor = new LineVisitor(1, this.#host);
     const link = entrance.accept(visitor);
-    const peer = newcomer(request, {
-      link,
-      limits,
-      kept,
-      parkingLot: this.#parkingLot,
-      connectedAt: clock.wallTime(),
-      framesSoFar: this.#stability.now,
-    });
+    const given = { ...this.#settings, parkingLot: this.#parkingLot, framesSoFar: this.#stability.now };
+    const peer = newcomer(request, { ...given, link, connectedAt: clock.wallTime() });
     visitor.peer = peer;
     const isAccepted = this.#identity.enters(peer);
     const { folderSince } = this.#identity;
@@ -334,12 +369,7 @@ export class Database {
     const visitor = new LineVisitor(peer.line, this.#host);
     visitor.peer = peer;
     const link = entrance.accept(visitor);
-    peer.state = 'present';
-    peer.address = request.address;
-    peer.process = request.process;
-    peer.connectedAt = clock.wallTime();
-    peer.wasHeard = true;
-    peer.silentBeats = 0;
+    peer.cameBack({ address: request.address, connectedAt: clock.wallTime(), process: request.process });
     if (peer.session !== undefined && received !== undefined) {
       if (!isKnown) peer.session.beginAgain();
       const { isAccepted } = peer;
@@ -368,27 +398,17 @@ export class Database {
   #isBack(peer: Peer, how: Parameters<GuestBook['came']>[1]): void {
     this.#book.came(peer, how, this.#peers.size);
     this.#identity.came(peer);
-    this.#cutOffOverdue();
-  }
-
-  #hear(sender: Peer, frame: Uint8Array): void {
-    this.#receive(sender, frame);
-    this.#settings.heard(frame.length);
   }
 
   #receive(sender: Peer, frame: Uint8Array): boolean {
     if (sender.state === 'gone') return false;
-    sender.wasHeard = true;
-    sender.received++;
-    sender.receivedBytes += frame.length;
+    sender.frameCame(frame.length);
     this.#stability.frameCame(sender);
-    const isDone = this.#router.route(sender, frame);
-    this.#cutOffOverdue();
-    return isDone;
+    return this.#router.route(sender, frame);
   }
 
   #acknowledge(peer: Peer, token: number): void {
-    peer.wasHeard = true;
+    peer.answeredPing();
     peer.outbox.acknowledge(token);
     this.#news.acknowledge(peer, token);
     this.#farewells.acknowledge(peer, token);
@@ -399,67 +419,49 @@ export class Database {
 
   #goodbye(peer: Peer): void {
     if (peer.state !== 'present') return;
-    if (peer.isMaster) {
-      this.#farewells.begin(peer);
-      this.#depart(peer, 'said goodbye', undefined);
-    } else {
-      this.#goneIds.add(peer.id);
-      this.#depart(peer, 'said goodbye', 'IPC_CLOSED_GOODBYE');
-    }
-  }
-
-  #evict(master: Peer, cause: string): void {
-    this.#depart(master, cause, isPresent(master) ? 'IPC_CLOSED_MASTER_REPLACED' : undefined);
-    this.#succession.formerEnded();
-    this.#cutOffOverdue();
+    if (peer.isMaster) this.#farewells.begin(peer);
+    else this.#goneIds.add(peer.id);
+    this.#depart(peer, 'said goodbye', peer.isMaster ? undefined : 'IPC_CLOSED_GOODBYE');
   }
 
   /** Ends the connection of a peer that must not take part: nothing that it said, or says, is passed on any more. */
   #dismiss(peer: Peer, cause: string): void {
+    peer.foundOtherFile();
     this.#depart(peer, cause, isPresent(peer) ? 'IPC_CLOSED_OTHER_FILE' : undefined);
     if (peer.isMaster) this.#succession.formerEnded();
-    peer.state = 'gone';
-    this.#cutOffOverdue();
+    peer.end();
   }
 
   #left(peer: Peer, cause: string): void {
     this.#lineBroke(peer, cause, undefined);
     if (peer.state !== 'away') {
       this.#farewells.left(peer);
-      peer.state = 'gone';
+      peer.end();
       this.#succession.connectionEnded(peer);
     }
-    this.#settle();
+    this.#forgetIfEmpty();
   }
 
   /** The line of a peer is over. A worker that did not say goodbye may come back [PROTOCOL-13.1]. */
   #lineBroke(peer: Peer, cause: string, code: ClosureCode | undefined): void {
-    if (peer.state !== 'present') return;
-    this.#absences.begin(peer, cause, code);
+    if (peer.state === 'present') this.#absences.begin(peer, cause, code);
   }
 
-  #isAway(peer: Peer, cause: string): void {
-    peer.state = 'away';
-    this.#locks.isAway(peer);
-    this.#book.lostLine(peer, cause);
-    this.#identity.isAway(peer);
-    this.#news.forgetIfAlone();
-  }
-
-  #settle(): void {
-    this.#cutOffOverdue();
+  #forgetIfEmpty(): void {
     if (this.isEmpty) this.#succession.allHaveGone(() => this.#settings.emptied(this));
   }
 
+  /** Whoever does not read what was passed on to him just now is cut off. */
   #cutOffOverdue(): void {
     let overdue = this.#delivery.takeOverdue();
-    while (overdue.length > 0) {
+    if (overdue.length === 0) return;
+    for (; overdue.length > 0; overdue = this.#delivery.takeOverdue()) {
       for (const peer of overdue) {
         if (peer.state === 'away') this.#absences.dropMail(peer);
         else this.#lineBroke(peer, 'did not read its messages', 'IPC_CLOSED_TOO_SLOW');
       }
-      overdue = this.#delivery.takeOverdue();
     }
+    this.#forgetIfEmpty();
   }
 
   /** A peer is no longer part of the database; its connection is ended, with `code` if it has not ended by itself. */
@@ -489,8 +491,7 @@ export class Database {
   }
 
   #remove(peer: Peer, cause: string, wasPresent = peer.state === 'present'): void {
-    // It may have a connection yet, on which it gets nothing more; one that is away has none.
-    peer.state = wasPresent ? 'leaving' : 'gone';
+    peer.leave();
     if (!wasPresent) peer.outbox.discard();
     this.#peers.delete(peer.id);
     this.#identity.left(peer);

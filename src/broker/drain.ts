@@ -114,6 +114,8 @@ export interface DismissalSettings {
   readonly locks: Pick<LockService, 'holders' | 'drain' | 'failBeforeDraining' | 'giveRootBack'>;
   readonly stability: Pick<Stability, 'stop'>;
   readonly seat: Pick<MasterSeat, 'closeDoor'>;
+  /** Does something in the database; `otherwise`, if an invariant breaks. */
+  inside<T>(act: () => T, otherwise: T): T;
   /** Takes a peer out of the database; others are not told. */
   remove(peer: Peer, cause: string): void;
 }
@@ -134,9 +136,12 @@ export class Dismissal {
 
   /** From now on nobody is let in who waits at the door, and no transaction begins; those that hold a lock go on. */
   begin(): void {
+    const { seat, locks, inside } = this.#settings;
     this.#hasBegun = true;
-    this.#settings.seat.closeDoor();
-    this.#settings.locks.drain();
+    inside(() => {
+      seat.closeDoor();
+      locks.drain();
+    }, undefined);
   }
 
   /**
@@ -169,17 +174,23 @@ export class Dismissal {
 
   /** Tells all workers to come back. @returns those that were connected: each ends its connection in a moment */
   sendWorkers(): readonly Peer[] {
-    // What the master says from now on reaches no worker here. It must not be told that it arrived.
-    this.#settings.stability.stop();
-    this.#settings.requests.failBeforeDraining();
-    this.#settings.locks.failBeforeDraining();
-    return this.#send((peer) => !peer.isMaster);
+    const { stability, requests, locks, inside } = this.#settings;
+    return inside(() => {
+      // What the master says from now on reaches no worker here. It must not be told that it arrived.
+      stability.stop();
+      requests.failBeforeDraining();
+      locks.failBeforeDraining();
+      return this.#send((peer) => !peer.isMaster);
+    }, []);
   }
 
   /** Tells the master to come back: it is to have its file for itself. @returns it, if it was connected */
   sendMaster(): readonly Peer[] {
-    this.#settings.locks.giveRootBack();
-    return this.#send((peer) => peer.isMaster);
+    const { locks, inside } = this.#settings;
+    return inside(() => {
+      locks.giveRootBack();
+      return this.#send((peer) => peer.isMaster);
+    }, []);
   }
 
   #send(isMeant: (peer: Peer) => boolean): readonly Peer[] {

@@ -89,7 +89,7 @@ export class FileNews {
    */
   bringUpToDate(peer: Peer): void {
     if (!peer.hasFileOpen) {
-      peer.hasFileOpen = true;
+      peer.openedFile();
       if (peer.isMaster) this.#haveKeysWritten(peer);
       this.repeatKeys(peer);
       // One that takes a root over writes none: a former master may have ended before it wrote this one.

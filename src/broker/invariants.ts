@@ -5,17 +5,25 @@
  */
 
 /** The invariants, by the names under which they are logged. */
-export type Invariant =
+export const INVARIANTS = [
   /** Each request is in one state of the request table; what it takes there is counted once, and given back. */
-  | 'request-table'
+  'request-table',
   /** A lock is granted by AceBase's rule: one transaction writes alone, several may read together. */
-  | 'lock-conflict'
+  'lock-conflict',
   /** A lock is granted under a root lock that the master granted, of that kind. */
-  | 'lock-without-root'
+  'lock-without-root',
   /** Locks of a disconnected worker are given to others when `reconnectGrace` is over, or when its process has ended. */
-  | 'lock-given-away-early'
+  'lock-given-away-early',
+  /** A peer is disconnected only while it is connected, comes back only while it is away, and so on. */
+  'peer-state',
+  /** What a database has taken of the memory that all share is given back, once. */
+  'kept-bytes',
   /** What an outbox has counted as unconfirmed is what it keeps. */
-  | 'outbox';
+  'outbox',
+] as const;
+
+/** An invariant. */
+export type Invariant = (typeof INVARIANTS)[number];
 
 /** An invariant does not hold. */
 export class BrokenInvariant extends Error {

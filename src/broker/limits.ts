@@ -81,6 +81,9 @@ export const LAST_SAFE_KEY_INDEX = 4_000;
 export const FIRST_PROCESS_CHECK_MS = 20;
 export const PROCESS_CHECK_MS = 100;
 
+/** Milliseconds by which a timer may be early: Node rounds. */
+export const EARLY_TIMER_MS = 2;
+
 /** Milliseconds by which the time at which a lock runs out may differ from what is expected. */
 export const LOCK_EXPIRY_TOLERANCE_MS = 5_000;
 

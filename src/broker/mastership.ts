@@ -177,7 +177,7 @@ export class MasterSeat {
   }
 
   /** The server stops: nobody waits any more. */
-  close(): void {
+  stop(): void {
     this.#cancelSettling?.();
     this.closeDoor();
   }

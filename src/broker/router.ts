@@ -74,7 +74,7 @@ export class Router {
       case 'ready':
         if (sender.session === undefined) return this.#refuseFrame(sender, frame);
         this.#tallies.session.came(frame.length);
-        sender.isReady = true;
+        sender.saidReady();
         this.#settings.identity.ready(sender);
         if (sender.isAccepted) this.#settings.seat.ready(sender);
         return true;
@@ -143,8 +143,9 @@ export class Router {
 
   /** The receiver of a directed frame; it is tried first for the next one. */
   #receiverOf(sender: Peer, frame: Uint8Array, end: number): Peer | undefined {
-    sender.lastReceiver = this.#settings.peers.get(asciiText(frame, ADDRESS_START, end));
-    return sender.lastReceiver;
+    const receiver = this.#settings.peers.get(asciiText(frame, ADDRESS_START, end));
+    sender.writesTo(receiver);
+    return receiver;
   }
 
   /** @param frameBytes the bytes of the frame that it came in */

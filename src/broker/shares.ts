@@ -1,5 +1,6 @@
 /** Fair shares of memory: what many use together, and who gives back when there is not enough of it. */
 
+import { invariant } from './invariants.js';
 import { ByteBudget } from './memory.js';
 import type { Peer } from './peers/peer.js';
 
@@ -100,6 +101,7 @@ export class Account extends ByteBudget {
   override give(bytes: number): void {
     super.give(bytes);
     this.#settings.total.give(bytes);
+    invariant(this.bytes >= 0, 'kept-bytes');
   }
 
   /** Gives back what its largest debtor takes, if it can. */
@@ -110,6 +112,7 @@ export class Account extends ByteBudget {
   /** Its user is gone; everything must have been given back. */
   close(): void {
     this.#settings.closed();
+    invariant(this.bytes === 0, 'kept-bytes');
   }
 }
 

@@ -85,7 +85,7 @@ export class Succession {
   /** What the last master still says is of an old time: it must not grant locks beside its successor. */
   formerEnded(): void {
     if (this.#former === undefined) return;
-    this.#former.state = 'gone';
+    this.#former.end();
     this.#former = undefined;
     this.#settings.requests.masterEnded();
   }

@@ -142,8 +142,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'lets a worker back in that must not go on',
     file: 'peers/membership.ts',
-    from: "worker.returnProblem ??= 'it held a lock when its line broke';",
-    to: 'worker.returnProblem = undefined;',
+    from: "return 'it held a lock when its line broke';",
+    to: 'return undefined;',
   },
   {
     name: 'lets a challenger in when the master leaves',
@@ -184,14 +184,26 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'notices no line that is silent',
     file: 'peers/membership.ts',
-    from: 'if (peer.silentBeats * heartbeatInterval >= heartbeatTimeout) this.#host.silent(peer);',
-    to: 'if (peer.silentBeats * heartbeatInterval < 0) this.#host.silent(peer);',
+    from: 'if (silentBeats * heartbeatInterval >= heartbeatTimeout) this.#host.silent(peer);',
+    to: 'if (silentBeats * heartbeatInterval < 0) this.#host.silent(peer);',
   },
   {
     name: 'keeps what waits for a new master in the wrong order',
     file: 'requests/request-table.ts',
     from: "item.place = where === 'last' ? this.#held.push(item)",
     to: "item.place = where === 'last' ? this.#held.pushFirst(item)",
+  },
+  {
+    name: 'gives what a disconnected worker holds away while it may be writing',
+    file: 'peers/membership.ts',
+    from: 'const cancelGrace = clock.schedule(limits.reconnectGrace, () =>',
+    to: 'const cancelGrace = clock.schedule(limits.reconnectGrace / 4, () =>',
+  },
+  {
+    name: 'does not give back what a request took while it waited for its turn',
+    file: 'requests/request-table.ts',
+    from: 'this.#give(WAITING_REQUEST_BYTES);',
+    to: '',
   },
   {
     name: 'sends one frame too few to a client that resumes its session',

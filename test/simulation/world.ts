@@ -370,7 +370,12 @@ export class World {
       debug: line('debug'),
       info: line('info'),
       warn: line('warn'),
-      error: line('error'),
+      error: (fields: LogFields, message: string) => {
+        line('error')(fields, message);
+        const { incident, invariant } = fields;
+        if (incident === 'broken-invariant')
+          this.checks.verdicts.violation('broken invariant', String(invariant));
+      },
     };
   }
 }

@@ -3,6 +3,7 @@
  * the master, in the order in which they were asked for. Whoever holds a lock never waits for those who wait for it.
  */
 
+import { invariant } from '../invariants.js';
 import type { Peer } from '../peers/peer.js';
 import type { Cancel, Clock } from '../ports.js';
 import { type Lock, LockQueue, type LockRequest, LockTable } from './lock-table.js';
@@ -260,6 +261,7 @@ export class LockManager {
   #grant(request: LockRequest): void {
     this.#queue.remove(request);
     const { requester: holder, tid, isWrite, details } = request;
+    invariant(this.#settings.root.covers(isWrite), 'lock-without-root');
     this.#isStale = true;
     const { clock } = this.#settings;
     const lock = this.#table.grant({

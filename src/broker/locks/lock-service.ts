@@ -14,6 +14,7 @@ import {
 } from '../../protocol/messages.js';
 import { type RequestFailure, reasonFor } from '../failures.js';
 import type { FileNews } from '../file-metadata.js';
+import { invariant } from '../invariants.js';
 import {
   DEAD_ROOT_MS,
   type Limits,
@@ -145,12 +146,14 @@ export class LockService {
 
   /** A worker is gone for good: what it held is free, and what it asked for has no meaning any more. */
   isGone(worker: Peer): void {
-    const { database, incidents, counters, clock, delivery } = this.#settings;
+    const { database, incidents, counters, clock, delivery, limits } = this.#settings;
     this.#notices.gone(worker);
     this.claims.isGone(worker);
     const hadWrites = this.#manager.table.locksOf(worker).some(({ isWrite }) => isWrite);
     // Who is granted a lock next must know before.
     if (hadWrites) this.#writeWasCutShort(worker);
+    const mayLive = this.isHolder(worker) && !worker.hasStopped(clock.now(), limits.reconnectGrace);
+    invariant(!mayLive, 'lock-given-away-early');
     const { locks, requests } = this.#manager.remove(worker);
     this.#bytes.giveAllOf(worker);
     if (requests > 0) delivery.reportOrphanedRequests(worker.id, requests);

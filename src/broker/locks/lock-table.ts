@@ -3,6 +3,7 @@
  * transaction writes alone, several may read together.
  */
 
+import { invariant } from '../invariants.js';
 import { LinkedQueue, type QueuePlace } from '../linked-queue.js';
 import type { Peer } from '../peers/peer.js';
 
@@ -101,6 +102,7 @@ export class LockTable {
 
   /** Grants a lock, under a new number. Whether it may be granted was asked before. */
   grant(request: Omit<Lock, 'id' | 'state'>): Lock {
+    invariant(this.allows(request.tid, request.isWrite), 'lock-conflict');
     // Only a claim can have taken it.
     while (this.#entries.has(this.#nextId)) this.#nextId++;
     return this.#add({ ...request, id: this.#nextId++, state: 'held' });

@@ -90,10 +90,8 @@ export function newcomer(
   // What a stock master has read matters to nobody: it is never given its mail again.
   const isTracked = peerId !== MASTER_ID || client !== undefined;
   const outbox = new Outbox(link, { ...settings, peerId, isTracked, isCounted: client !== undefined });
-  const peer = new Peer(peerId, address, connectedAt, outbox);
-  peer.process = process;
-  if (client !== undefined) peer.session = new Session(client, connectedAt);
-  return peer;
+  const session = client && new Session(client, connectedAt);
+  return new Peer(peerId, { address, connectedAt, process }, outbox, session);
 }
 
 /** What a database does for its peers. */

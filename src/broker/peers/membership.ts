@@ -60,9 +60,9 @@ export class Absences {
 
   /** The line of a worker that is present broke; with `code`, it is ended here. */
   begin(worker: Peer, cause: string, code: ClosureCode | undefined): void {
-    const { clock, limits, locks } = this.#settings;
+    const { clock, limits } = this.#settings;
     // What still comes on the old line is not heard: its order against the new one is not known.
-    worker.line++;
+    worker.lostLine();
     if (code !== undefined) worker.outbox.closeLine(code);
     const isAllKept = worker.outbox.detach();
     if (limits.reconnectGrace === 0) {
@@ -70,14 +70,7 @@ export class Absences {
       this.#host.depart(worker, cause);
       return;
     }
-    if (!isAllKept) worker.returnProblem = NO_ROOM;
-    else if (worker.session?.can('resume') === true) worker.returnProblem = undefined;
-    else if (worker.isMaster)
-      worker.returnProblem ??= 'a stock master believes in locks that others may have by now';
-    else if (locks.isHolder(worker)) worker.returnProblem ??= 'it held a lock when its line broke';
-    else if (worker.outbox.hasAnswerInDoubt) {
-      worker.returnProblem ??= 'an answer to it was under way when its line broke';
-    }
+    worker.isAway(clock.now(), this.#returnProblemOf(worker, isAllKept));
     if (worker.returnProblem !== undefined) worker.outbox.discard();
     const cancelGrace = clock.schedule(limits.reconnectGrace, () =>
       this.#isGone(worker, 'did not come back'),
@@ -116,7 +109,16 @@ export class Absences {
   /** Nothing more is kept for a peer that is away: it must not come back. */
   giveUp(peer: Peer): void {
     peer.outbox.discard();
-    peer.returnProblem = NO_ROOM;
+    peer.forbidReturn(NO_ROOM);
+  }
+
+  /** Right after its line broke: why it must not come back as it is. */
+  #returnProblemOf(worker: Peer, isAllKept: boolean): string | undefined {
+    if (!isAllKept) return NO_ROOM;
+    if (worker.session?.can('resume') === true) return undefined;
+    if (worker.isMaster) return 'a stock master believes in locks that others may have by now';
+    if (this.#settings.locks.isHolder(worker)) return 'it held a lock when its line broke';
+    return worker.outbox.hasAnswerInDoubt ? 'an answer to it was under way when its line broke' : undefined;
   }
 
   /** Looks whether the process of a worker that is away has ended: then there is nothing to wait for. */
@@ -144,7 +146,7 @@ export class Absences {
   }
 
   /** Nobody is waited for any more. */
-  close(): void {
+  stop(): void {
     for (const cancel of this.#grace.values()) cancel();
     this.#grace.clear();
   }
@@ -215,11 +217,10 @@ export class Heartbeat {
     const { heartbeatInterval, heartbeatTimeout } = this.#limits;
     for (const peer of [...this.#peers.values()]) {
       if (peer.state !== 'present') continue;
-      peer.silentBeats = peer.wasHeard ? 0 : peer.silentBeats + 1;
-      peer.wasHeard = false;
-      if (peer.silentBeats * heartbeatInterval >= heartbeatTimeout) this.#host.silent(peer);
+      const silentBeats = peer.beat();
+      if (silentBeats * heartbeatInterval >= heartbeatTimeout) this.#host.silent(peer);
       // One that is not pinged for what it has read is so here: how long its way is, somebody may want to know.
-      else if (peer.silentBeats > 0 || !peer.outbox.isTracked) peer.outbox.ping(peer.nextToken());
+      else if (silentBeats > 0 || !peer.outbox.isTracked) peer.outbox.ping(peer.nextToken());
     }
     this.#host.beaten();
     if (this.#peers.size > 0) this.start();
@@ -248,7 +249,7 @@ export class Farewells {
     const cancelTimeout = this.#clock.schedule(FAREWELL_MS, () => {
       this.#end(master);
       // Whatever it says when it wakes up, it says to a cluster that may have another master.
-      master.state = 'gone';
+      master.end();
     });
     this.#open.set(master, { token, cancelTimeout });
     master.outbox.ping(token);
@@ -267,7 +268,7 @@ export class Farewells {
   }
 
   /** Ends them all now. */
-  close(): void {
+  stop(): void {
     for (const peer of [...this.#open.keys()]) this.#end(peer);
   }
 

@@ -1,6 +1,7 @@
 import type { ClosureCode } from '../../errors.js';
 import { pickUp, utf16Length } from '../../protocol/frames.js';
 import { isMasterAnswer, messageType } from '../../protocol/messages.js';
+import { invariant } from '../invariants.js';
 import { type Limits, PARKING_TIME_MS } from '../limits.js';
 import type { ByteBudget } from '../memory.js';
 import type { Cancel, Clock, Link } from '../ports.js';
@@ -162,6 +163,8 @@ export class Outbox {
     this.#confirmed += this.#pinged;
     this.#readUpTo = this.#pingedUpTo;
     this.#pingToken = 0;
+    const isCounted = this.#pending.length > 0 ? this.#pendingBytes >= 0 : this.#pendingBytes === 0;
+    invariant(isCounted, 'outbox');
     if (this.#pending.length > 0) this.#askWhatArrived(this.#link);
   }
 
@@ -236,6 +239,7 @@ export class Outbox {
     this.#pending = [];
     this.#pendingBytes = 0;
     this.#pinged = 0;
+    this.#pingedBytes = 0;
   }
 
   #keep(payload: Uint8Array): boolean {
@@ -381,7 +385,7 @@ export class ParkingLot {
   }
 
   /** Throws everything away. */
-  close(): void {
+  stop(): void {
     for (const messageId of this.#parked.keys()) this.#remove(messageId);
   }
 

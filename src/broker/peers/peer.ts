@@ -1,5 +1,7 @@
 import { MASTER_ID } from '../../protocol/frames.js';
 import type { Session } from '../../protocol/session.js';
+import { invariant } from '../invariants.js';
+import { EARLY_TIMER_MS } from '../limits.js';
 import type { PeerProcess } from '../ports.js';
 import type { Outbox } from './outbox.js';
 import { RootView } from './root-tracker.js';
@@ -11,55 +13,51 @@ import { RootView } from './root-tracker.js';
  */
 export type PeerState = 'present' | 'away' | 'leaving' | 'gone';
 
+/** How a peer is connected. */
+export interface PeerConnection {
+  /** Where it connects from, for people to read. */
+  readonly address: string;
+  /** When it connected: milliseconds since 1970, for people to read. */
+  readonly connectedAt: number;
+  /** The process that it connects from, if it may be known whether that has ended. */
+  readonly process?: PeerProcess | undefined;
+}
+
 /**
  * One AceBase process at one database. A worker that comes back on a new line is the same peer; a master that does is
- * a new one.
+ * a new one. What it is changes here, by methods that name what has happened.
  */
 export class Peer {
   readonly id: string;
   /** The id as it stands in messages. */
   readonly idBytes: Uint8Array;
   readonly outbox: Outbox;
-  /** Where it connected from, for people to read. */
-  address: string;
-  /** When it connected: milliseconds since 1970, for people to read. */
-  connectedAt: number;
   /** What it believes the root to be. */
   readonly root = new RootView();
   /** Its session, if it is a client of this package; stock clients have none. */
-  session: Session | undefined;
-  /** The process that it connected from, if it may be known whether that has ended. */
-  process: PeerProcess | undefined;
-  state: PeerState = 'present';
-  /** The number of its line, from 1: what comes from an older one is not heard. */
-  line = 1;
-  /** Why it must not come back as it is; `undefined` if it may. */
-  returnProblem: string | undefined;
-  /** Whether anything came from it since the last heartbeat, and how many heartbeats it has been silent. */
-  wasHeard = true;
-  silentBeats = 0;
-  /**
-   * Whether its database file is known to be open. Before that it must hear of no root (it would write it into a file
-   * that it has not opened, and die), and what it hears of keys is overwritten by the table it reads from the file.
-   */
-  hasFileOpen = false;
-  /** Whether it may take part: it has the file of the database, as far as is known [PROTOCOL-14.9]. */
-  isAccepted = true;
-  /** Whether its client has said that its file is open [PROTOCOL-14.5]. */
-  isReady = false;
-  /** Frames, and bytes, that came from it. */
-  received = 0;
-  receivedBytes = 0;
-  /** The peer that it wrote to last: most write to the same one again. */
-  lastReceiver: Peer | undefined;
+  readonly session: Session | undefined;
+  #connection: PeerConnection;
+  #state: PeerState = 'present';
+  #line = 1;
+  #awaySince: number | undefined;
+  #returnProblem: string | undefined;
+  #wasHeard = true;
+  #silentBeats = 0;
+  #hasFileOpen = false;
+  #isAccepted = true;
+  #hasOtherFile = false;
+  #isReady = false;
+  #received = 0;
+  #receivedBytes = 0;
+  #lastReceiver: Peer | undefined;
 
-  constructor(id: string, address: string, connectedAt: number, outbox: Outbox) {
+  constructor(id: string, connection: PeerConnection, outbox: Outbox, session?: Session) {
     this.id = id;
     // In the memory that short buffers share.
     this.idBytes = Buffer.from(id);
-    this.address = address;
-    this.connectedAt = connectedAt;
+    this.#connection = connection;
     this.outbox = outbox;
+    this.session = session;
   }
 
   /** Whether it is the one that grants locks. */
@@ -67,9 +65,166 @@ export class Peer {
     return this.id === MASTER_ID;
   }
 
+  get state(): PeerState {
+    return this.#state;
+  }
+
+  /** The number of its line, from 1: what comes from an older one is not heard. */
+  get line(): number {
+    return this.#line;
+  }
+
+  /** Where it connected from, for people to read. */
+  get address(): string {
+    return this.#connection.address;
+  }
+
+  /** When it connected: milliseconds since 1970, for people to read. */
+  get connectedAt(): number {
+    return this.#connection.connectedAt;
+  }
+
+  /** The process that it connected from, if it may be known whether that has ended. */
+  get process(): PeerProcess | undefined {
+    return this.#connection.process;
+  }
+
+  /** Why it must not come back as it is; `undefined` if it may. */
+  get returnProblem(): string | undefined {
+    return this.#returnProblem;
+  }
+
+  /**
+   * Whether its database file is known to be open. Before that it must hear of no root (it would write it into a file
+   * that it has not opened, and die), and what it hears of keys is overwritten by the table it reads from the file.
+   */
+  get hasFileOpen(): boolean {
+    return this.#hasFileOpen;
+  }
+
+  /** Whether it may take part: it has the file of the database, as far as is known [PROTOCOL-14.9]. */
+  get isAccepted(): boolean {
+    return this.#isAccepted;
+  }
+
+  /** Whether its client has said that its file is open [PROTOCOL-14.5]. */
+  get isReady(): boolean {
+    return this.#isReady;
+  }
+
+  /** Frames, and bytes, that came from it. */
+  get received(): number {
+    return this.#received;
+  }
+  get receivedBytes(): number {
+    return this.#receivedBytes;
+  }
+
+  /** The peer that it wrote to last: most write to the same one again. */
+  get lastReceiver(): Peer | undefined {
+    return this.#lastReceiver;
+  }
+
+  /**
+   * Whether one that is gone writes nothing under its locks any more: it has said that it ends, or the system says that it has; or
+   * its time is over, in which it must have noticed that its line is lost. What it writes to another file concerns nobody here.
+   *
+   * @param now by the broker's clock
+   * @param grace milliseconds: `reconnectGrace`
+   */
+  hasStopped(now: number, grace: number): boolean {
+    if (this.#awaySince === undefined || this.#hasOtherFile) return true;
+    return now - this.#awaySince >= grace - EARLY_TIMER_MS || this.process?.hasEnded() === true;
+  }
+
   /** A token for the next ping, higher than all before. */
   nextToken(): number {
     return this.outbox.nextToken();
+  }
+
+  /** A frame came from it. */
+  frameCame(bytes: number): void {
+    this.#wasHeard = true;
+    this.#received++;
+    this.#receivedBytes += bytes;
+  }
+
+  /** It writes to that peer. */
+  writesTo(receiver: Peer | undefined): void {
+    this.#lastReceiver = receiver;
+  }
+
+  /** A pong came from it. */
+  answeredPing(): void {
+    this.#wasHeard = true;
+  }
+
+  /** A heartbeat. @returns how many it has been silent for */
+  beat(): number {
+    this.#silentBeats = this.#wasHeard ? 0 : this.#silentBeats + 1;
+    this.#wasHeard = false;
+    return this.#silentBeats;
+  }
+
+  /** Its file is known to be open. */
+  openedFile(): void {
+    this.#hasFileOpen = true;
+  }
+
+  /** Its client says that its file is open. */
+  saidReady(): void {
+    this.#isReady = true;
+  }
+
+  /** It may take part, or not before it is known which file it has. */
+  accept(isAccepted: boolean): void {
+    this.#isAccepted = isAccepted;
+  }
+
+  /** It has another file than the others, and must go. */
+  foundOtherFile(): void {
+    this.#hasOtherFile = true;
+  }
+
+  /** What still comes on its line is not heard: its order against what comes on the next one would not be known. */
+  lostLine(): void {
+    invariant(this.#state === 'present', 'peer-state');
+    this.#line++;
+  }
+
+  /** Its line is lost, and it may come back. @param now by the broker's clock */
+  isAway(now: number, returnProblem: string | undefined): void {
+    invariant(this.#state === 'present', 'peer-state');
+    this.#state = 'away';
+    this.#awaySince = now;
+    this.#returnProblem = returnProblem;
+  }
+
+  /** It must not come back as it is. */
+  forbidReturn(returnProblem: string): void {
+    this.#returnProblem = returnProblem;
+  }
+
+  /** It is back, on a new line. */
+  cameBack(connection: PeerConnection): void {
+    invariant(this.#state === 'away', 'peer-state');
+    this.#connection = connection;
+    this.#state = 'present';
+    this.#awaySince = undefined;
+    this.#wasHeard = true;
+    this.#silentBeats = 0;
+  }
+
+  /** It is no longer part of its database. It may have a connection yet, on which it gets nothing more; one that is away has none. */
+  leave(): void {
+    invariant(isThere(this), 'peer-state');
+    this.#state = this.#state === 'present' ? 'leaving' : 'gone';
+  }
+
+  /** It is not heard any more. */
+  end(): void {
+    invariant(!isThere(this), 'peer-state');
+    this.#state = 'gone';
   }
 }
 

@@ -24,6 +24,7 @@ const LEVELS = {
   'lock-expiry': 'warn',
   'file-unknown': 'warn',
   'other-file': 'error',
+  'broken-invariant': 'error',
 } as const satisfies Record<string, 'trace' | 'debug' | 'warn' | 'error'>;
 
 /** A kind of incident. Every one is counted. */
@@ -39,6 +40,9 @@ export type AlarmListener = (incident: AlarmingIncident, fields: LogFields, mess
 
 /** All kinds of incidents. */
 export const INCIDENTS = Object.keys(LEVELS) as readonly Incident[];
+
+/** Kinds of which each one is logged: there are few, and each says something else. */
+const NEVER_LEFT_OUT: ReadonlySet<Incident> = new Set<Incident>(['broken-invariant']);
 
 /** How often one kind of incident may be warned about, in milliseconds. */
 const WARNING_INTERVAL_MS = 10_000;
@@ -80,7 +84,8 @@ export class Incidents {
     this.#alarm(incident, fields, message);
     const now = this.#clock.now();
     const last = this.#warnings.get(incident);
-    if (last !== undefined && now - last.at < WARNING_INTERVAL_MS) return;
+    const isRecent = last !== undefined && now - last.at < WARNING_INTERVAL_MS;
+    if (isRecent && !NEVER_LEFT_OUT.has(incident)) return;
     this.#warnings.set(incident, { at: now, total });
     this.#logger[LEVELS[incident]]({ incident, count: total - (last?.total ?? 0), ...fields }, message);
   }

@@ -234,6 +234,10 @@ const ALARMS: Readonly<Record<AlarmingIncident, readonly [text: string, remedy: 
     'refused a process that has another file under the same database name',
     'Give all processes of a database the same folder, and another database another name. The log names both folders.',
   ],
+  'broken-invariant': [
+    'was ended, since an invariant did not hold, and has begun anew',
+    'It is a fault of this server: report the line `broken-invariant` of its log.',
+  ],
 };
 
 function alarmsOf({ alarms }: DatabaseReport, { monotonic }: Moment): Finding[] {

@@ -36,3 +36,28 @@ it('ends a silent master, too', () => {
   expect(master.closedWith).toBe('IPC_CLOSED_SILENT');
   expect(lab.connect('[master]').isIn).toBe(true);
 });
+
+it.each([
+  [
+    'is silent',
+    (lab: BrokerLab) => {
+      lab.clock.advance(50_000);
+    },
+  ],
+  [
+    'does not read what the other one says as it goes',
+    (lab: BrokerLab) => {
+      const other = lab.connect('other1');
+      other.tells({ type: 'event', data: 'x'.repeat(200_000) });
+      other.leaves();
+    },
+  ],
+])('a database is forgotten whose last peer %s, though its connection never ends', (_, happen) => {
+  const lab = new BrokerLab({ ...limits, reconnectGrace: 0 });
+  const last = lab.connect('last1');
+  last.isReading = false;
+  happen(lab);
+  expect(last.closedWith).toBeDefined();
+  expect(lab.broker.databases).toEqual([]);
+  expect(lab.clock.pending).toBe(0);
+});

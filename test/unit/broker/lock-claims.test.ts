@@ -40,8 +40,8 @@ function lab(grace = GRACE) {
     },
   });
   const connect = (id: string, session?: Session): Peer => {
-    const peer = new Peer(id, '10.0.0.1:1000', 0, undefined as unknown as Outbox);
-    peer.session = session;
+    const connection = { address: '10.0.0.1:1000', connectedAt: 0 };
+    const peer = new Peer(id, connection, undefined as unknown as Outbox, session);
     claims.came(peer);
     return peer;
   };

@@ -1,0 +1,68 @@
+import { expect, it, vi } from 'vitest';
+import { LockManager } from '../../../src/broker/locks/lock-manager.js';
+import { LockTable } from '../../../src/broker/locks/lock-table.js';
+import { RootLock } from '../../../src/broker/locks/root-lock.js';
+import type { Outbox } from '../../../src/broker/peers/outbox.js';
+import { Peer } from '../../../src/broker/peers/peer.js';
+import { FairShares } from '../../../src/broker/shares.js';
+import { VirtualClock } from '../../support/virtual-clock.js';
+
+const connection = { address: '10.0.0.1:1000', connectedAt: 0 };
+const peer = () => new Peer('peerA', connection, undefined as unknown as Outbox);
+const details = new Uint8Array();
+
+it('no lock is granted beside one that it conflicts with', () => {
+  const table = new LockTable(1);
+  const lock = { holder: peer(), since: 0, expiresAt: 1, details };
+  table.grant({ ...lock, tid: 'reader', isWrite: false });
+  table.grant({ ...lock, tid: 'another reader', isWrite: false });
+  expect(() => table.grant({ ...lock, tid: 'reader', isWrite: true })).toThrow(/"lock-conflict" is broken/);
+  const alone = new LockTable(1);
+  alone.grant({ ...lock, tid: 'writer', isWrite: true });
+  alone.grant({ ...lock, tid: 'writer', isWrite: false });
+  for (const isWrite of [false, true]) {
+    expect(() => alone.grant({ ...lock, tid: 'other', isWrite })).toThrow(/"lock-conflict" is broken/);
+  }
+});
+
+it('no lock is granted without the root lock', () => {
+  const clock = new VirtualClock();
+  const quiet = () => undefined;
+  const root = new RootLock({ clock, masterTurn: 25, lockTimeout: 1_000, ask: quiet, release: quiet });
+  const settings = { clock, root, lockTimeout: 1_000, readerDelay: 0, firstId: 1 };
+  const granted = vi.fn();
+  const manager = new LockManager(settings, { granted, refused: quiet, expired: quiet });
+  // A root lock that is there when it is looked for, and not when it is needed.
+  vi.spyOn(root, 'covers').mockReturnValueOnce(true).mockReturnValue(false);
+  const request = { id: '1', requester: peer(), tid: 't', isWrite: false, since: 0, details };
+  expect(() => manager.request(request)).toThrow(/"lock-without-root" is broken/);
+  expect(granted).not.toHaveBeenCalled();
+});
+
+it('a peer is not disconnected, and does not come back, twice', () => {
+  const broken = /"peer-state" is broken/;
+  const worker = peer();
+  expect(() => worker.cameBack(connection)).toThrow(broken);
+  expect(() => worker.end()).toThrow(broken);
+  worker.lostLine();
+  worker.isAway(7, undefined);
+  expect([worker.state, worker.line]).toEqual(['away', 2]);
+  expect(() => worker.lostLine()).toThrow(broken);
+  expect(() => worker.isAway(8, undefined)).toThrow(broken);
+  worker.cameBack({ address: '10.0.0.2:1000', connectedAt: 5 });
+  expect([worker.state, worker.address]).toEqual(['present', '10.0.0.2:1000']);
+  worker.leave();
+  expect(worker.state).toBe('leaving');
+  expect(() => worker.leave()).toThrow(broken);
+  worker.end();
+  expect(worker.state).toBe('gone');
+});
+
+it('what is taken of shared memory is given back, once', () => {
+  const account = new FairShares(100).open(() => undefined);
+  account.take(10);
+  expect(() => account.close()).toThrow(/"kept-bytes" is broken/);
+  account.give(10);
+  account.close();
+  expect(() => account.give(1)).toThrow(/"kept-bytes" is broken/);
+});
