@@ -1,7 +1,8 @@
 import type { ClosureCode } from '../errors.js';
 import { disconnected, MASTER_ID, welcome } from '../protocol/frames.js';
+import type { MasterAnswer } from '../protocol/messages.js';
 import { Bulkhead } from './bulkhead.js';
-import { Dismissal } from './drain.js';
+import { Dismissal, type DismissalSettings } from './drain.js';
 import { FileNews } from './file-metadata.js';
 import { GuestBook, type History } from './history.js';
 import type { PriorMember } from './identity/challenge.js';
@@ -141,7 +142,8 @@ export class Database {
     const masterIsStuck = (master: Peer): void => this.#succession.sendAway(master);
     const locks = new LockService({ ...rooms, masterIsStuck });
     this.#locks = locks;
-    const requests = new RequestCoordinator({ ...rooms, locks });
+    const isProof = (answer: MasterAnswer): boolean => this.#succession.isProof(answer);
+    const requests = new RequestCoordinator({ ...rooms, locks, isProof });
     this.#requests = requests;
     const dismiss = this.#depart.bind(this);
     this.#succession = new Succession({ ...rooms, requests, locks, dismiss });
@@ -162,10 +164,8 @@ export class Database {
       },
     );
     const remove = (peer: Peer, cause: string): void => this.#remove(peer, cause);
-    this.dismissal = new Dismissal({
-      ...{ ...halls, requests, locks, stability: this.#stability, remove },
-      inside: (act, otherwise) => this.#bulkhead.run(act, otherwise),
-    });
+    const inside: DismissalSettings['inside'] = (act, otherwise) => this.#bulkhead.run(act, otherwise);
+    this.dismissal = new Dismissal({ ...halls, requests, locks, stability: this.#stability, remove, inside });
     this.#heartbeat = new Heartbeat(clock, limits, this.#peers, {
       silent: (peer) => {
         this.#delivery.reportSilence(peer);
@@ -413,7 +413,7 @@ export class Database {
     this.#news.acknowledge(peer, token);
     this.#farewells.acknowledge(peer, token);
     this.#seat.acknowledge(peer, token);
-    this.#requests.proof.acknowledge(peer, token);
+    this.#succession.acknowledge(peer, token);
     this.#locks.acknowledge(peer, token);
   }
 

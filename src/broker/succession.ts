@@ -28,7 +28,7 @@ export interface SuccessionSettings {
   readonly delivery: Delivery;
   readonly news: FileNews;
   readonly requests: RequestCoordinator;
-  readonly locks: Pick<LockService, 'masterCame'>;
+  readonly locks: Pick<LockService, 'masterCame' | 'masterLeft' | 'lastRoot'>;
   /** Ends the connection of a master. */
   dismiss(master: Peer, cause: string, code: ClosureCode): void;
 }
@@ -36,6 +36,10 @@ export interface SuccessionSettings {
 /** One master after another (docs/PROTOCOL.md, section 9): the last one is over before the next one begins. */
 export class Succession {
   readonly #settings: SuccessionSettings;
+  /** Whether a master is a new process. */
+  readonly #proof: MasterProof;
+  /** Whether the last master may have given, or kept, what is not known here. */
+  #isInDoubt = false;
   /** Has left, and may still answer what it was asked. */
   #former: Peer | undefined;
   #cancelSecondReplay: Cancel | undefined;
@@ -53,6 +57,19 @@ export class Succession {
 
   constructor(settings: SuccessionSettings) {
     this.#settings = settings;
+    this.#proof = new MasterProof(settings.clock, settings.delivery);
+  }
+
+  /** A master answers. @returns whether that was asked to find out whether it is a new process */
+  isProof(answer: MasterAnswer): boolean {
+    if (!isProofId(answer.id)) return false;
+    this.#proof.answered(answer);
+    return true;
+  }
+
+  /** That peer has read everything that was sent before its ping with that token. */
+  acknowledge(peer: Peer, token: number): void {
+    this.#proof.acknowledge(peer, token);
   }
 
   /** The master is no longer part of the database. */
@@ -68,6 +85,8 @@ export class Succession {
     this.formerEnded();
     this.#former = master;
     this.#settings.seat.vacate();
+    this.#proof.cancel();
+    if (this.#settings.locks.masterLeft()) this.#isInDoubt = true;
     this.#settings.requests.masterLeft();
   }
 
@@ -87,7 +106,7 @@ export class Succession {
     if (this.#former === undefined) return;
     this.#former.end();
     this.#former = undefined;
-    this.#settings.requests.masterEnded();
+    if (this.#settings.requests.masterEnded()) this.#isInDoubt = true;
   }
 
   /**
@@ -106,12 +125,12 @@ export class Succession {
    * workers may hold locks from before.
    */
   masterCame(master: Peer): void {
-    const { requests, locks } = this.#settings;
+    const { locks } = this.#settings;
     if (this.#master === master) return;
     this.#master = master;
     this.#proven = undefined;
     this.#hasSettled = false;
-    requests.prove(master, (verdict) => {
+    this.#prove(master, (verdict) => {
       if (verdict === 'old') {
         this.sendAway(master);
         return;
@@ -120,6 +139,20 @@ export class Succession {
       locks.masterCame(master);
       if (this.#hasSettled) this.#settings.seat.open(master);
     });
+  }
+
+  /** Is it a new process? @param conclude is called once, unless the master goes away before */
+  #prove(master: Peer, conclude: (verdict: ProofVerdict) => void): void {
+    // A client that has a session says itself who it is.
+    const isNew = master.session !== undefined || !(this.#isInDoubt || this.#proof.mayFormerReturn);
+    const { highestId, tid } = this.#settings.locks.lastRoot;
+    const concluded = (verdict: ProofVerdict): void => {
+      if (verdict === 'new' && this.#isInDoubt) this.#proof.replaced(highestId);
+      if (verdict === 'new') this.#isInDoubt = false;
+      conclude(verdict);
+    };
+    if (isNew || this.#proof.isDispensable) concluded('new');
+    else this.#proof.begin(master, { tid, highestId: this.#isInDoubt ? highestId : undefined }, concluded);
   }
 
   /** A master has had time to open its file. It gets what waits for it if it is a new process. */
@@ -138,14 +171,16 @@ export class Succession {
       if (other !== master) delivery.sendOwed(master, helloFrom(other.id));
     }
     news.bringUpToDate(master);
+    this.#isInDoubt = false;
+    this.#proof.masterStays();
     requests.release(master);
     this.#cancelSecondReplay = clock.schedule(MASTER_SECOND_REPLAY_MS, () => news.repeatKeys(master));
   }
 
   /** Nobody is left. Calls `forget` when no master can come back any more that knows locks of those who are gone. */
   allHaveGone(forget: () => void): void {
-    const { requests, clock } = this.#settings;
-    if (!requests.isInDoubt) {
+    const { clock } = this.#settings;
+    if (!this.#isInDoubt) {
       forget();
       return;
     }
@@ -157,6 +192,7 @@ export class Succession {
 
   /** The server stops. */
   stop(): void {
+    this.#proof.cancel();
     this.#cancelForgetting?.();
     this.#cancelSecondReplay?.();
     this.#forgetOldMaster();
@@ -208,7 +244,7 @@ export type Conclude = (verdict: ProofVerdict) => void;
 const PROOF_ID = `${SERVER_ID}proof`;
 
 /** Whether that is the id of such a question, or of what follows it. */
-export function isProofId(id: string): boolean {
+function isProofId(id: string): boolean {
   return id.startsWith(PROOF_ID);
 }
 

@@ -135,9 +135,9 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'takes a master that comes back for a new one',
-    file: 'requests/coordinator.ts',
-    from: "if (isNew || this.proof.isDispensable) concluded('new');",
-    to: "if (isNew || this.proof.isDispensable || true) concluded('new');",
+    file: 'succession.ts',
+    from: "if (isNew || this.#proof.isDispensable) concluded('new');",
+    to: "if (isNew || this.#proof.isDispensable || true) concluded('new');",
   },
   {
     name: 'lets a worker back in that must not go on',

@@ -8,6 +8,7 @@ import { encode, MASTER_ID } from '../../protocol/frames.js';
 import {
   expiryOf,
   keyIndexOf,
+  type MasterAnswer,
   type MasterAnswerType,
   type MasterRequest,
   parseMasterAnswer,
@@ -22,7 +23,6 @@ import type { Delivery } from '../peers/delivery.js';
 import { isPresent, type Peer } from '../peers/peer.js';
 import type { Cancel, Clock } from '../ports.js';
 import type { Incidents } from '../stats/incidents.js';
-import { isProofId, MasterProof } from '../succession.js';
 import type { OpenRequest, RequestTable } from './request-table.js';
 
 /** What a request coordinator works with. */
@@ -36,17 +36,16 @@ export interface RequestCoordinatorSettings {
   readonly delivery: Delivery;
   readonly news: FileNews;
   readonly locks: LockService;
+  /** A master answers. @returns whether that was asked to find out whether it is a new process */
+  isProof(answer: MasterAnswer): boolean;
 }
 
 /** When each request of one database goes to the master, and what its answer means. */
 export class RequestCoordinator {
-  /** Whether a master is a new process. */
-  readonly proof: MasterProof;
   readonly #settings: RequestCoordinatorSettings;
   readonly #table: RequestTable;
   readonly #indexCreations: IndexCreations;
   readonly #missingMaster: MissingMaster;
-  #isInDoubt = false;
   /** Workers that have got a place for what they have queued. */
   readonly #advancing = new Set<Peer>();
   /** Whether something is under way that what is queued must come behind. */
@@ -56,7 +55,6 @@ export class RequestCoordinator {
     this.#settings = settings;
     const { clock, limits, locks, seat, table } = settings;
     this.#table = table;
-    this.proof = new MasterProof(clock, settings.delivery);
     this.#missingMaster = new MissingMaster({
       clock,
       limits,
@@ -98,12 +96,8 @@ export class RequestCoordinator {
    */
   answer(master: Peer, receiver: Peer | undefined, type: MasterAnswerType, message: Uint8Array): boolean {
     const answer = parseMasterAnswer(type, message);
-    if (answer === undefined) return false;
-    if (isProofId(answer.id)) {
-      this.proof.answered(answer);
-      return false;
-    }
-    const { locks, news } = this.#settings;
+    const { locks, news, isProof } = this.#settings;
+    if (answer === undefined || isProof(answer)) return false;
     if (type !== 'result') {
       if (!locks.answered(master, answer, expiryOf(message))) this.#reportUnasked();
       return false;
@@ -140,11 +134,6 @@ export class RequestCoordinator {
     for (const { request } of this.#table.abandon(worker)) news.keyInDoubt(request.key);
   }
 
-  /** Whether the last master may have given, or kept, what is not known here. */
-  get isInDoubt(): boolean {
-    return this.#isInDoubt;
-  }
-
   /** Whether the master owes that worker an answer. */
   isOwed(worker: Peer): boolean {
     return this.#table.isOwed(worker);
@@ -152,8 +141,6 @@ export class RequestCoordinator {
 
   /** The master is no longer part of the database; it may still answer what it was asked. */
   masterLeft(): void {
-    this.proof.cancel();
-    if (this.#settings.locks.masterLeft()) this.#isInDoubt = true;
     this.#indexCreations.end();
     this.#table.dropMessages();
     for (const open of this.#table.postponed()) this.#hold(open);
@@ -166,10 +153,9 @@ export class RequestCoordinator {
     this.#missingMaster.lost();
   }
 
-  /** The last master answers no more: what it left open is for the next one, or is answered by the server. */
-  masterEnded(): void {
+  /** The last master answers no more: what it left open is for the next one, or is answered by the server. @returns whether it left anything open */
+  masterEnded(): boolean {
     const { forwarded, abandoned } = this.#table.masterEnded();
-    this.#isInDoubt ||= forwarded.length + abandoned.length > 0;
     // Who asks may be gone before the next one comes.
     for (const { request } of [...abandoned, ...forwarded]) this.#settings.news.keyInDoubt(request.key);
     this.#inOneGo(() => {
@@ -184,6 +170,7 @@ export class RequestCoordinator {
       }
     });
     this.#missingMaster.watch();
+    return forwarded.length + abandoned.length > 0;
   }
 
   /** A master came: requests wait for it, however long it takes to settle. */
@@ -191,28 +178,8 @@ export class RequestCoordinator {
     this.#missingMaster.end();
   }
 
-  /**
-   * A master takes part. Is it a new process?
-   *
-   * @param conclude is called once, unless the master goes away before
-   */
-  prove(master: Peer, conclude: (verdict: 'new' | 'old') => void): void {
-    // A client that has a session says itself who it is.
-    const isNew = master.session !== undefined || !(this.#isInDoubt || this.proof.mayFormerReturn);
-    const { highestId, tid } = this.#settings.locks.lastRoot;
-    const concluded = (verdict: 'new' | 'old'): void => {
-      if (verdict === 'new' && this.#isInDoubt) this.proof.replaced(highestId);
-      if (verdict === 'new') this.#isInDoubt = false;
-      conclude(verdict);
-    };
-    if (isNew || this.proof.isDispensable) concluded('new');
-    else this.proof.begin(master, { tid, highestId: this.#isInDoubt ? highestId : undefined }, concluded);
-  }
-
   /** A new master has opened its file: it gets what waited, in order. */
   release(master: Peer): void {
-    this.#isInDoubt = false;
-    this.proof.masterStays();
     this.#inOneGo(() => {
       for (const { request, payload } of this.#table.held()) {
         if (request !== undefined) this.#forward(request, true);
@@ -237,7 +204,6 @@ export class RequestCoordinator {
   /** The server stops. */
   stop(): void {
     this.masterCame();
-    this.proof.cancel();
     this.#indexCreations.end();
     this.#table.clear();
   }
