@@ -66,11 +66,14 @@ export class Bulkhead {
   caught(error: unknown): void {
     if (!(error instanceof BrokenInvariant) || this.#depth > 1) throw error;
     this.#isBroken = true;
-    this.#host.broken(error.invariant);
-    for (const link of this.#links) link.close(CODE);
-    for (const door of this.#doors) door.refuse('IPC_REFUSED_INVARIANT');
-    this.#links.clear();
-    this.#doors.clear();
+    try {
+      this.#host.broken(error.invariant);
+    } finally {
+      for (const link of this.#links) link.close(CODE);
+      for (const door of this.#doors) door.refuse('IPC_REFUSED_INVARIANT');
+      this.#links.clear();
+      this.#doors.clear();
+    }
   }
 
   /** A clock whose callbacks happen in the database. */
