@@ -47,6 +47,9 @@ export const MAX_FAILED_AT_ONCE = 1_000;
 /** Milliseconds after which a master that cannot say that it wants its turn gets it. */
 export const ROOT_TURN_MS = 25;
 
+/** Milliseconds for which the root lock stays here though no worker needs it, within its turn. */
+export const ROOT_LINGER_MS = 5;
+
 /** Milliseconds after which a master that answers pings, and not the first request for the root lock, is started afresh. */
 export const DEAD_ROOT_MS = 2_000;
 

@@ -57,8 +57,8 @@ export interface PeerProcess {
  * small payloads are better copied. Errors: none is thrown; a broken line ends in `Peer.left`.
  */
 export interface Link {
-  /** One text message. */
-  send(payload: Uint8Array): void;
+  /** One text message. @param canWait whether it may leave a little later, together with the next one */
+  send(payload: Uint8Array, canWait?: boolean): void;
   /**
    * A ping that the peer answers by itself; its pong arrives as `Peer.acknowledge(token)`.
    *

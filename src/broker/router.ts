@@ -162,7 +162,7 @@ export class Router {
     for (const receiver of peers.values()) {
       if (receiver === sender) continue;
       receivers++;
-      delivery.sendInOrder(receiver, sender.id, message);
+      delivery.sendInOrder(receiver, sender.id, message, type === 'notification');
     }
     tally.goes(message.length, receivers);
     if (type === 'bye') goodbye(sender);

@@ -51,8 +51,8 @@ export class PeerLink implements Link, ConnectionHandlers {
     return this.#roundTrip;
   }
 
-  send(payload: Uint8Array): void {
-    this.#connection.send(payload);
+  send(payload: Uint8Array, canWait?: boolean): void {
+    this.#connection.send(payload, canWait);
   }
 
   ping(token: number, isPatient = false): void {

@@ -67,6 +67,9 @@ const PONG_BACKLOG_BYTES = 64 * 1024;
 /** Frames leave at the end of a turn; when short ones that wait for one socket are as much, they leave before. */
 const FLUSH_BYTES = 1024 * 1024;
 
+/** When as much waits for one socket, it waits for no more: a process that is told so much is awake for a while. */
+const IMPATIENT_BYTES = 4 * 1024;
+
 /** Where a socket has its connection: one listener serves all sockets, and none has closures of its own. */
 const OWNER = Symbol('owner');
 
@@ -115,6 +118,8 @@ export class WebSocketConnection implements FrameHandler {
   readonly #parser: FrameParser;
   readonly #output: SocketOutput;
   #queued = false;
+  /** Whether all that waits can wait for more to go with it. */
+  #isPatient = false;
   /** A close frame was sent, or none can be sent any more. */
   #sealed = false;
   /** The socket is to be ended once everything is written. */
@@ -166,11 +171,18 @@ export class WebSocketConnection implements FrameHandler {
     socket.resume();
   }
 
-  /** Sends a text message. The payload must not change any more. After `close` or the end, nothing happens. */
-  send(payload: Uint8Array): void {
+  /**
+   * Sends a text message. The payload must not change any more. After `close` or the end, nothing happens.
+   *
+   * @param canWait whether it may wait for 2 ms, as long as nothing else is sent and little waits: each write wakes a process up
+   */
+  send(payload: Uint8Array, canWait = false): void {
     if (this.#sealed) return;
     this.#output.add(OPCODE.text, payload);
-    if (!this.#queued) this.#queue();
+    if (!this.#queued) {
+      if (canWait && this.#output.bytes < IMPATIENT_BYTES) this.#wait();
+      else this.#queue();
+    }
     if (payload.length >= FLUSH_BYTES || this.#output.bytes < FLUSH_BYTES) return;
     if (this.#output.bytes <= PORTION_BYTES && !this.#socket.writableNeedDrain) this.#write();
   }
@@ -216,9 +228,22 @@ export class WebSocketConnection implements FrameHandler {
   }
 
   /** For the flush queue. */
+  hurry(): void {
+    if (this.#isPatient && !this.#queued) this.#queue();
+  }
+
+  /** For the flush queue. */
   flush(): number {
     this.#queued = false;
+    this.#isPatient = false;
     return this.#write();
+  }
+
+  /** Waits for more to go with what waits. */
+  #wait(): void {
+    if (this.#isPatient) return;
+    this.#isPatient = true;
+    queue.addPatient(this, this.#options.schedule);
   }
 
   #queue(): void {

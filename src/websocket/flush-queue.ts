@@ -8,8 +8,17 @@ export interface Flushable {
   flush(): number;
 }
 
+/** What can be flushed, and may wait for more to go with it. */
+export interface PatientFlushable extends Flushable {
+  /** What waits has waited for long enough: it is to be queued now, if it was not flushed since. */
+  hurry(): void;
+}
+
 /** Input up to this length may be answered at once, in bytes: a message or a few. */
 const SHORT_INPUT = 4 * 1024;
+
+/** How long that waits for more to go with it which can wait, in milliseconds: short beside what a write of AceBase takes. */
+export const PATIENCE_MS = 2;
 
 /** When as much was written in one turn, in bytes, the rest is left to the next: others must be heard in between. */
 const TURN_BYTES = 8 * 1024 * 1024;
@@ -23,7 +32,11 @@ export class FlushQueue {
   readonly #later: (callback: () => void) => void;
   readonly #done: () => void;
   readonly #run = (): void => this.#endTurn();
+  readonly #hurry = (): void => {
+    for (const item of this.#patient.splice(0)) item.hurry();
+  };
   #waiting: Flushable[] = [];
+  readonly #patient: PatientFlushable[] = [];
   #isScheduled = false;
   #inputs = 0;
   #isCalm = true;
@@ -41,6 +54,14 @@ export class FlushQueue {
   add(item: Flushable): void {
     this.#waiting.push(item);
     if (!this.#isScheduled) this.#schedule();
+  }
+
+  /** Lets `item` wait for more to go with it; it is hurried when that has not come. @param schedule calls back once, after so many milliseconds */
+  addPatient(
+    item: PatientFlushable,
+    schedule: (milliseconds: number, callback: () => void) => unknown,
+  ): void {
+    if (this.#patient.push(item) === 1) schedule(PATIENCE_MS, this.#hurry);
   }
 
   /** Some input was worked off, and what it gave is queued. */

@@ -1,5 +1,5 @@
 import { Broker } from '../../src/broker/broker.js';
-import type { Limits } from '../../src/broker/limits.js';
+import { type Limits, ROOT_LINGER_MS } from '../../src/broker/limits.js';
 import type { ArrivalRequest, PeerInfo, Visitor } from '../../src/broker/peers/admission.js';
 import type { Cancel, Link, LogFields, Logger } from '../../src/broker/ports.js';
 import type { Incident } from '../../src/broker/stats/incidents.js';
@@ -233,6 +233,7 @@ export class BrokerLab {
     const worker = this.connect(id);
     this.askForLock(worker);
     this.giveBack(worker, this.lockOf(worker));
+    this.clock.advance(ROOT_LINGER_MS);
     return worker;
   }
 

@@ -1,11 +1,11 @@
 /** A WebSocketConnection on a line in memory, for unit tests. */
 
-import { expect } from 'vitest';
 import {
   type ClosedEvent,
   type ConnectionHandlers,
   WebSocketConnection,
 } from '../../src/websocket/connection.js';
+import { PATIENCE_MS } from '../../src/websocket/flush-queue.js';
 import { clientFrame } from './client-frames.js';
 import { MemorySocket } from './memory-line.js';
 
@@ -41,14 +41,15 @@ export function connect(
   const pongs: string[] = [];
   const closed: ClosedEvent[] = [];
   const timers = new Set<() => void>();
+  const delayed: (() => void)[] = [];
   const connection = new WebSocketConnection(
     socket,
     {
       maxMessageBytes: 1_000_000,
       closeTimeoutMs: 5_000,
       schedule(milliseconds, callback) {
-        expect(milliseconds).toBe(5_000);
-        timers.add(callback);
+        if (milliseconds === PATIENCE_MS) delayed.push(callback);
+        else timers.add(callback);
         return () => timers.delete(callback);
       },
     },
@@ -63,7 +64,11 @@ export function connect(
   const fire = (): void => {
     for (const timer of [...timers]) timer();
   };
-  return { connection, socket, messages, pongs, closed, timers, fire };
+  /** What can wait has waited long enough. */
+  const hurry = (): void => {
+    for (const callback of delayed.splice(0)) callback();
+  };
+  return { connection, socket, messages, pongs, closed, timers, fire, hurry };
 }
 
 /** A connection whose handshake is over and forgotten. */

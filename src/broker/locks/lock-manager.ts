@@ -337,7 +337,8 @@ export class LockManager {
     );
     return Math.min(
       oldest?.expiresAt ?? Number.POSITIVE_INFINITY,
-      (this.#queue.size > 0 ? root.changesAt : root.expiresAt) ?? Number.POSITIVE_INFINITY,
+      (this.#queue.size > 0 || this.#table.size === 0 ? root.changesAt : root.expiresAt) ??
+        Number.POSITIVE_INFINITY,
       ...kept.filter((time) => time > now),
     );
   }

@@ -19,6 +19,7 @@ import {
   DEAD_ROOT_MS,
   type Limits,
   LOCK_EXPIRY_TOLERANCE_MS,
+  ROOT_LINGER_MS,
   ROOT_TURN_MS,
   WAITING_REQUEST_BYTES,
 } from '../limits.js';
@@ -88,6 +89,7 @@ export class LockService {
     this.#root = new RootLock({
       clock,
       masterTurn: ROOT_TURN_MS,
+      linger: ROOT_LINGER_MS,
       lockTimeout: limits.lockTimeout,
       ask: (request) => this.#askForRoot(request),
       release: (lockId) => this.#releaseRoot(lockId),
@@ -363,7 +365,7 @@ export class LockService {
   #unlock(worker: Peer, { id, lockId }: MasterRequest): void {
     const lock = lockId === undefined ? undefined : this.#manager.find(worker, lockId);
     // Before the lock is somebody else's: his grant must not overtake anything that is told to this one.
-    this.#settings.delivery.send(worker, unlocked({ id, to: worker.id }, lockId));
+    this.#settings.delivery.send(worker, unlocked({ id, to: worker.id }, lockId), true);
     if (lock === undefined) return;
     const { clock, counters } = this.#settings;
     counters.lockHold.observe(clock.now() - lock.since);

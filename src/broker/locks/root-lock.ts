@@ -14,6 +14,8 @@ export interface RootLockSettings {
   readonly clock: Clock;
   /** Milliseconds after which the master, if it cannot say that it wants its turn, is given one. */
   readonly masterTurn: number;
+  /** Milliseconds for which such a master is not given it back though no worker needs it: the next lock is often asked for at once. */
+  readonly linger: number;
   /** Milliseconds after which the master lets a lock expire. */
   readonly lockTimeout: number;
   /** Asks the master for a lock on everything. {@link RootLock.answered} is called with the same id. */
@@ -65,6 +67,8 @@ export class RootLock {
   #master: { readonly canSay: boolean; wantsTurn: boolean; isExiting: boolean } | undefined;
   #granted: Granted | undefined;
   #asked: RootRequest | undefined;
+  /** Since when no worker has needed what is granted. */
+  #idleSince: number | undefined;
   #lastId = 0;
   /** How far the wall clock of the master is ahead of the broker's. */
   #masterOffset: number | undefined;
@@ -113,8 +117,8 @@ export class RootLock {
   }
 
   /**
-   * When one of {@link RootLock.isTurnOver}, {@link RootLock.isOld} or its expiry changes next by time alone, by the broker's
-   * clock; `undefined` if none does.
+   * When one of {@link RootLock.isTurnOver}, {@link RootLock.isOld}, its expiry, or whether it is given back for want of use
+   * changes next by time alone, by the broker's clock; `undefined` if none does.
    */
   get changesAt(): number | undefined {
     const granted = this.#granted;
@@ -123,8 +127,10 @@ export class RootLock {
     const ages = [this.#maxAge, this.#lifetime];
     if (this.#master?.canSay === false) ages.push(masterTurn);
     const now = this.#settings.clock.now();
-    const times = ages.map((age) => granted.since + age).filter((time) => time > now);
-    return times.length === 0 ? undefined : Math.min(...times);
+    const times = ages.map((age) => granted.since + age);
+    if (this.#idleSince !== undefined) times.push(this.#idleSince + this.#linger);
+    const later = times.filter((time) => time > now);
+    return later.length === 0 ? undefined : Math.min(...later);
   }
 
   /** When the root lock is given back, whoever has a lock under it, by the broker's clock; `undefined` if it is not held. */
@@ -148,6 +154,7 @@ export class RootLock {
     this.#master = undefined;
     this.#granted = undefined;
     this.#asked = undefined;
+    this.#idleSince = undefined;
   }
 
   /** The master wants its turn, or needs none any more. */
@@ -161,8 +168,8 @@ export class RootLock {
     if (granted !== undefined && this.#age(granted) >= this.#lifetime) this.#giveBack();
     else if (granted !== undefined && !isInUse && this.#asked === undefined) {
       const isWrongKind = kind === 'write' && granted.kind === 'read';
-      if (kind === 'none' || isWrongKind || this.isTurnOver || this.isOld) this.#giveBack();
-    }
+      if (this.#isIdleForLong(kind) || isWrongKind || this.isTurnOver || this.isOld) this.#giveBack();
+    } else this.#idleSince = undefined;
     if (kind === 'none' || this.#asked !== undefined || !this.isAvailable || this.#isClosed) return;
     if (this.#granted === undefined) this.#ask(`root${this.#lastId + 1}`, kind === 'write');
     else if (kind === 'write' && this.#granted.kind === 'read' && isUpgrade)
@@ -196,6 +203,17 @@ export class RootLock {
     return true;
   }
 
+  #isIdleForLong(kind: RootDemand['kind']): boolean {
+    const now = this.#settings.clock.now();
+    this.#idleSince = kind === 'none' ? (this.#idleSince ?? now) : undefined;
+    return this.#idleSince !== undefined && now - this.#idleSince >= this.#linger;
+  }
+
+  /** A master that says when it wants its turn need not be given it before. */
+  get #linger(): number {
+    return this.#master?.canSay === true ? Number.POSITIVE_INFINITY : this.#settings.linger;
+  }
+
   get #maxAge(): number {
     return Math.min(MAX_ROOT_AGE_MS, this.#settings.lockTimeout / 2);
   }
@@ -216,6 +234,7 @@ export class RootLock {
   #giveBack(): void {
     const lockIds = this.#granted?.lockIds ?? [];
     this.#granted = undefined;
+    this.#idleSince = undefined;
     for (const lockId of lockIds) this.#settings.release(lockId);
   }
 }

@@ -48,9 +48,9 @@ export class Delivery {
     this.#kept = kept;
   }
 
-  /** Sends now. */
-  send(receiver: Peer, payload: Uint8Array): void {
-    if (!receiver.outbox.send(payload)) this.#overdue.add(receiver);
+  /** Sends now. @param canWait whether it may leave a little later, together with the next one */
+  send(receiver: Peer, payload: Uint8Array, canWait = false): void {
+    if (!receiver.outbox.send(payload, canWait)) this.#overdue.add(receiver);
   }
 
   /** Sends what was kept for the peer, or is told to it again: bounded by itself, it does not count as slowness. */
@@ -59,8 +59,8 @@ export class Delivery {
   }
 
   /** Sends now, or, to a master that settles, behind all that waits for it already. */
-  sendInOrder(receiver: Peer, senderId: string, payload: Uint8Array): void {
-    if (!receiver.isMaster || !this.#seat.isHeld) this.send(receiver, payload);
+  sendInOrder(receiver: Peer, senderId: string, payload: Uint8Array, canWait = false): void {
+    if (!receiver.isMaster || !this.#seat.isHeld) this.send(receiver, payload, canWait);
     else if (!this.#table.holdMessage(senderId, payload)) this.reportFullMailbox(senderId);
   }
 

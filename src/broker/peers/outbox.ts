@@ -126,16 +126,17 @@ export class Outbox {
    *
    * The limit counts what waits *before* the message is added, so that one large message always passes.
    *
+   * @param canWait whether it may leave a little later, together with the next one
    * @returns false if the peer reads too slowly, or too much is kept for it: the message is not sent
    */
-  send(payload: Uint8Array): boolean {
+  send(payload: Uint8Array, canWait = false): boolean {
     if (this.#isClosed) return true;
     if (this.#link === undefined) return this.#keep(payload);
     const { bytes } = this;
     const { maxBuffered } = this.#settings.limits;
     if (bytes <= maxBuffered) this.#advance = 0;
     else if (bytes > maxBuffered + this.#advance) return false;
-    return this.#push(this.#link, payload);
+    return this.#push(this.#link, payload, canWait);
   }
 
   /**
@@ -254,9 +255,9 @@ export class Outbox {
     return true;
   }
 
-  #push(link: Link, payload: Uint8Array): boolean {
+  #push(link: Link, payload: Uint8Array, canWait = false): boolean {
     if (!this.#isTooLongToPush(payload)) {
-      this.#write(link, payload);
+      this.#write(link, payload, canWait);
       return true;
     }
     const { parkingLot, peerId } = this.#settings;
@@ -265,8 +266,8 @@ export class Outbox {
     return messageId !== undefined;
   }
 
-  #write(link: Link, payload: Uint8Array): void {
-    link.send(payload);
+  #write(link: Link, payload: Uint8Array, canWait = false): void {
+    link.send(payload, canWait);
     this.#count(payload);
     if (!this.#settings.isTracked) return;
     this.#pending.push(payload);

@@ -28,7 +28,14 @@ it('no lock is granted beside one that it conflicts with', () => {
 it('no lock is granted without the root lock', () => {
   const clock = new VirtualClock();
   const quiet = () => undefined;
-  const root = new RootLock({ clock, masterTurn: 25, lockTimeout: 1_000, ask: quiet, release: quiet });
+  const root = new RootLock({
+    clock,
+    masterTurn: 25,
+    linger: 0,
+    lockTimeout: 1_000,
+    ask: quiet,
+    release: quiet,
+  });
   const settings = { clock, root, lockTimeout: 1_000, readerDelay: 0, firstId: 1 };
   const granted = vi.fn();
   const manager = new LockManager(settings, { granted, refused: quiet, expired: quiet });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { WAITING_REQUEST_BYTES } from '../../../src/broker/limits.js';
+import { ROOT_LINGER_MS, WAITING_REQUEST_BYTES } from '../../../src/broker/limits.js';
 import type { ScriptedPeer } from '../../support/broker-lab.js';
 import { grantedTo, lockCluster, refusedTo } from '../../support/lock-cluster.js';
 
@@ -59,6 +59,7 @@ describe('what locks of a worker cost', () => {
         for (const peer of [worker, master]) peer.clear();
       }
     }
+    lab.clock.advance(ROOT_LINGER_MS);
     expect(locks()).toEqual({ root: undefined, held: [], waiting: [] });
     expect([lab.timers, lab.broker.bufferedBytes]).toEqual([0, 0]);
   });

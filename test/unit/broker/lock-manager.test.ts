@@ -8,6 +8,7 @@ import { VirtualClock } from '../../support/virtual-clock.js';
 
 const details = new Uint8Array();
 const TURN = 25;
+const LINGER = 5;
 const DELAY = 100;
 const TIMEOUT = 120_000;
 
@@ -31,6 +32,7 @@ class Lab {
     this.root = new RootLock({
       clock: this.clock,
       masterTurn: TURN,
+      linger: LINGER,
       lockTimeout: TIMEOUT,
       ask: (request) => {
         this.asked.push(request);
@@ -110,16 +112,37 @@ beforeEach(() => {
 });
 
 describe('the root lock', () => {
-  it('is asked for when a worker asks, for reading or for writing, and goes back when nobody needs it', () => {
-    const read = lab.ask(one, 'a', false);
-    expect([...lab.atMaster.values()].map(({ isWrite }) => isWrite)).toEqual([false]);
-    lab.release(read);
-    expect(lab.atMaster.size).toBe(0);
-    const write = lab.ask(one, 'b', true);
-    expect([...lab.atMaster.values()].map(({ isWrite }) => isWrite)).toEqual([true]);
-    lab.release(write);
-    expect(lab.atMaster.size).toBe(0);
+  it('is asked for when a worker asks, for reading or for writing, and goes back when nobody has needed it for a moment', () => {
+    for (const isWrite of [false, true]) {
+      const request = lab.ask(one, 'a', isWrite);
+      expect([...lab.atMaster.values()].map((root) => root.isWrite)).toEqual([isWrite]);
+      lab.release(request);
+      lab.pass(LINGER - 1);
+      expect(lab.atMaster.size).toBe(1);
+      lab.pass(1);
+      expect(lab.atMaster.size).toBe(0);
+    }
     expect(lab.clock.pending).toBe(0);
+  });
+
+  it('stays for the next lock that is asked for at once, and no longer than its turn', () => {
+    const begun = lab.clock.now();
+    while (lab.atMaster.size === 1 || lab.clock.now() === begun) {
+      lab.release(lab.ask(one, 'a', true));
+      lab.pass(LINGER - 1);
+    }
+    expect(lab.clock.now() - begun).toBeLessThanOrEqual(TURN + LINGER);
+    expect(lab.tids).toHaveLength(1);
+  });
+
+  it('stays where the master says when it wants it, until it does', () => {
+    lab = new Lab(true);
+    lab.release(lab.ask(one, 'a', true));
+    lab.pass(MAX_ROOT_AGE_MS - 1);
+    expect(lab.atMaster.size).toBe(1);
+    lab.root.masterWantsTurn(true);
+    lab.manager.review();
+    expect(lab.atMaster.size).toBe(0);
   });
 
   it('is there before anything is granted', () => {
@@ -131,7 +154,10 @@ describe('the root lock', () => {
   });
 
   it('has a new transaction each time, but for an upgrade', () => {
-    for (const tid of ['a', 'b']) lab.release(lab.ask(one, tid, true));
+    for (const tid of ['a', 'b']) {
+      lab.release(lab.ask(one, tid, true));
+      lab.pass(LINGER);
+    }
     const read = lab.ask(one, 'c', false);
     const write = lab.ask(one, 'c', true);
     expect(lab.isGranted(write)).toBe(true);
@@ -140,6 +166,7 @@ describe('the root lock', () => {
     expect(fourth).toBe(third);
     lab.release(write);
     lab.release(read);
+    lab.pass(LINGER);
     expect(lab.atMaster.size).toBe(0);
   });
 
@@ -388,6 +415,9 @@ it('keeps the rule, and serves everybody in the end, whatever comes in which ord
           !random.isGranted(request) && !random.refused.includes(request.id) && !gone.has(request.requester),
       );
       expect(unserved.map(({ id }) => id)).toEqual([]);
+      if (canSay) random.root.masterWantsTurn(true);
+      random.manager.review();
+      random.pass(LINGER);
       expect([random.manager.queue.size, random.manager.table.size, random.atMaster.size]).toEqual([0, 0, 0]);
       expect(random.clock.pending).toBe(0);
     }),

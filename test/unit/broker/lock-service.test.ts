@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { DEAD_ROOT_MS, ROOT_TURN_MS } from '../../../src/broker/limits.js';
+import { DEAD_ROOT_MS, ROOT_LINGER_MS, ROOT_TURN_MS } from '../../../src/broker/limits.js';
 import { BrokerLab, type ScriptedPeer } from '../../support/broker-lab.js';
 import { grantedTo, lockCluster, refusedTo } from '../../support/lock-cluster.js';
 
@@ -249,6 +249,7 @@ describe('the root lock at the master [PROTOCOL-12.1]', () => {
     const second = answer();
     expect(grantedTo(a)).toHaveLength(2);
     for (const { data } of a.messages('lock-result')) lab.giveBack(a, (data as { id: number }).id);
+    lab.clock.advance(ROOT_LINGER_MS);
     expect(rootOf(master)).toEqual(['read', 'write', `back ${first}`, `back ${second}`]);
     lab.askForLock(a, { tid: 'tA', write: true });
     const [one, two, three] = requests();
@@ -370,6 +371,7 @@ describe('the root lock at the master [PROTOCOL-12.1]', () => {
         lab.askForLock(a);
         answer(true, lasts);
         lab.giveBack(a, lab.lockOf(a));
+        lab.clock.advance(ROOT_LINGER_MS);
       }
       return lab.warnings().filter((it) => /lockTimeout/.test(it)).length;
     };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { FORMER_MASTER_MS } from '../../../src/broker/limits.js';
+import { FORMER_MASTER_MS, ROOT_LINGER_MS } from '../../../src/broker/limits.js';
 import { BrokerLab, type ScriptedPeer } from '../../support/broker-lab.js';
 
 /** What a master was asked to prove itself; what it is asked for beside that is the root lock. */
@@ -13,6 +13,7 @@ function takeLocks(lab: BrokerLab, worker: ScriptedPeer, count: number): void {
   for (let taken = 0; taken < count; taken++) {
     lab.askForLock(worker);
     lab.giveBack(worker, lab.lockOf(worker));
+    lab.clock.advance(ROOT_LINGER_MS);
   }
 }
 

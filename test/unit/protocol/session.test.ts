@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { MASTER_READY_MS } from '../../../src/broker/limits.js';
+import { MASTER_READY_MS, ROOT_LINGER_MS } from '../../../src/broker/limits.js';
 import { claimOf, MAX_CLAIMED_LOCKS, parseAnnouncement } from '../../../src/protocol/session.js';
 import { BrokerLab, type ScriptedPeer } from '../../support/broker-lab.js';
 
@@ -255,6 +255,7 @@ describe('a new server [PROTOCOL-14.6]', () => {
       lab.giveBack(worker, 7);
       expect(worker.messages('unlock-result')).toMatchObject([{ ok: true }, { ok: true, data: { id: 7 } }]);
       expect(lab.broker.locks('mydb_data').held).toEqual([]);
+      lab.clock.advance(ROOT_LINGER_MS);
       expect(master.messages('unlock-request')).toHaveLength(1);
     },
   );

@@ -39,6 +39,25 @@ describe('what a connection sends', () => {
     expect(socket.written.subarray(-7)).toEqual(frame(1, 'after'));
   });
 
+  it('waits for more to go with it if it can wait: for what cannot, for much, or for a moment', async () => {
+    const { connection, socket, hurry } = await connected();
+    const sent = async (act: () => void) => {
+      act();
+      await turn();
+      return socket.writes.splice(0).map((chunks) => Buffer.concat(chunks));
+    };
+    expect(await sent(() => connection.send(Buffer.from('one'), true))).toEqual([]);
+    const both = Buffer.concat([frame(1, 'one'), frame(1, 'two')]);
+    expect(await sent(() => connection.send(Buffer.from('two')))).toEqual([both]);
+    // The moment of the first one is over.
+    expect(await sent(hurry)).toEqual([]);
+    expect(await sent(() => connection.send(Buffer.from('three'), true))).toEqual([]);
+    expect(await sent(hurry)).toEqual([frame(1, 'three')]);
+    for (let count = 0; count < 33; count++) connection.send(Buffer.alloc(123, 'x'), true);
+    expect((await sent(() => undefined)).map(({ length }) => length)).toEqual([33 * 125]);
+    hurry();
+  });
+
   it('waits in order, and is counted, while the peer does not read', async () => {
     const { connection, socket } = await connected();
     socket.hold();

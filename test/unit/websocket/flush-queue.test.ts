@@ -52,6 +52,26 @@ describe('FlushQueue', () => {
   });
 });
 
+describe('FlushQueue, for what can wait', () => {
+  it('hurries all of it once, two milliseconds after the first, and once more for what comes later', () => {
+    const turns: (() => void)[] = [];
+    const delays: { milliseconds: number; callback: () => void }[] = [];
+    const hurried: string[] = [];
+    const queue = new FlushQueue((callback) => turns.push(callback));
+    const schedule = (milliseconds: number, callback: () => void) => delays.push({ milliseconds, callback });
+    const item = (name: string) => ({ flush: () => 1, hurry: () => void hurried.push(name) });
+    queue.addPatient(item('a'), schedule);
+    queue.addPatient(item('b'), schedule);
+    expect(delays.map(({ milliseconds }) => milliseconds)).toEqual([2]);
+    expect(turns).toEqual([]);
+    delays.shift()?.callback();
+    expect(hurried).toEqual(['a', 'b']);
+    queue.addPatient(item('c'), schedule);
+    delays.shift()?.callback();
+    expect(hurried).toEqual(['a', 'b', 'c']);
+  });
+});
+
 describe('FlushQueue, for input', () => {
   function lab() {
     const turns: (() => void)[] = [];
