@@ -7,8 +7,9 @@ import type { ByteBudget } from '../broker/memory.js';
 import type { Visitor } from '../broker/peers/admission.js';
 import type { Clock, PeerProcess } from '../broker/ports.js';
 import { ERRORS, type RefusalCode } from '../errors.js';
-import type { ConnectionOptions } from '../websocket/connection.js';
+import { type ConnectionOptions, eventLoop } from '../websocket/connection.js';
 import { acceptResponse } from '../websocket/handshake.js';
+import { Lane, type Loop } from '../websocket/lanes.js';
 import { Door } from './door.js';
 import type { Gatekeeper } from './gatekeeper.js';
 import { PeerLink, PingRounds } from './peer-link.js';
@@ -37,17 +38,29 @@ export interface UpgradeSettings {
   processBehind(request: IncomingMessage, database: string): PeerProcess | undefined;
 }
 
+/** The lane of a database, as long as it has connections. */
+interface SharedLane {
+  readonly lane: Lane;
+  /** A connection has ended. */
+  readonly leave: () => void;
+  users: number;
+}
+
 /** Answers upgrade requests: with a refusal, or by letting the peer in. */
 export class Upgrades {
   readonly #settings: UpgradeSettings;
   readonly #pings: PingRounds;
-  readonly #plain: ConnectionOptions;
-  readonly #encrypted: ConnectionOptions;
+  readonly #plain: Omit<ConnectionOptions, 'lane'>;
+  readonly #encrypted: Omit<ConnectionOptions, 'lane'>;
+  readonly #loop: Loop;
+  /** One lane for all connections of a database. */
+  readonly #lanes = new Map<string, SharedLane>();
 
   constructor(settings: UpgradeSettings) {
     this.#settings = settings;
     const { clock, maxPayload, inboundMemory } = settings;
     this.#pings = new PingRounds(clock);
+    this.#loop = eventLoop(clock.now);
     this.#encrypted = {
       maxMessageBytes: maxPayload * MAX_BYTES_PER_UNIT,
       memory: inboundMemory,
@@ -74,19 +87,37 @@ export class Upgrades {
     const door = new Door(socket, {
       admit: (visitor) => {
         socket.off('error', ignoreError);
-        return this.#connect(socket, visitor, accept, head);
+        return this.#connect(socket, database, visitor, accept, head);
       },
       turnAway: (code, detail) => this.#refuse(request, socket, code, detail, peerId),
     });
     door.leave = this.#settings.broker.arrive(arrival, door);
   }
 
-  #connect(socket: Duplex, visitor: Visitor, accept: string, head: Buffer): PeerLink {
+  #connect(socket: Duplex, database: string, visitor: Visitor, accept: string, head: Buffer): PeerLink {
     const writesAtOnce = socket instanceof Socket && !(socket instanceof TLSSocket);
     const options = writesAtOnce ? this.#plain : this.#encrypted;
-    const link = new PeerLink(socket, options, visitor, this.#pings);
+    const lane = this.#enterLane(database, socket);
+    const link = new PeerLink(socket, { ...options, lane }, visitor, this.#pings);
     link.begin(acceptResponse(accept), head);
     return link;
+  }
+
+  #enterLane(database: string, socket: Duplex): Lane {
+    const shared = this.#lanes.get(database) ?? this.#newLane(database);
+    shared.users++;
+    if (socket.closed) shared.leave();
+    else socket.once('close', shared.leave);
+    return shared.lane;
+  }
+
+  #newLane(database: string): SharedLane {
+    const leave = (): void => {
+      if (--shared.users === 0) this.#lanes.delete(database);
+    };
+    const shared: SharedLane = { lane: new Lane(this.#loop), leave, users: 0 };
+    this.#lanes.set(database, shared);
+    return shared;
   }
 
   /** @param peerId if it is known to be one */

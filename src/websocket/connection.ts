@@ -4,11 +4,11 @@
 
 import type { Duplex } from 'node:stream';
 import { CLOSE_CODE } from './close-codes.js';
-import { FlushQueue } from './flush-queue.js';
 import { type FrameHandler, FrameParser, type ParseFailure, type ParserLimits } from './frame-parser.js';
 import { closePayload, OPCODE } from './frame-writer.js';
+import { type InputHolder, type Lane, LONE_PORTION_BYTES, Loop, type PatientFlushable } from './lanes.js';
 import { OutputLog } from './output-log.js';
-import { PORTION_BYTES, SocketOutput } from './socket-output.js';
+import { SocketOutput } from './socket-output.js';
 
 /** What a connection is bounded by, and the time it is given. */
 export interface ConnectionOptions extends ParserLimits {
@@ -17,6 +17,8 @@ export interface ConnectionOptions extends ParserLimits {
    * not. The memory is then used again.
    */
   readonly writesAtOnce?: boolean;
+  /** With whom it shares its turns at the {@link eventLoop}. */
+  readonly lane: Lane;
   /** How long the peer may take for its part of the closing handshake, in milliseconds. */
   readonly closeTimeoutMs: number;
   /** Calls `callback` once, `milliseconds` from now, unless the returned function is called before. */
@@ -70,6 +72,9 @@ const FLUSH_BYTES = 1024 * 1024;
 /** When as much waits for one socket, it waits for no more: a process that is told so much is awake for a while. */
 const IMPATIENT_BYTES = 4 * 1024;
 
+/** So many bytes of a message are as much work as one unit of a {@link Lane}. */
+const BYTES_PER_UNIT = 1024;
+
 /** Where a socket has its connection: one listener serves all sockets, and none has closures of its own. */
 const OWNER = Symbol('owner');
 
@@ -83,17 +88,22 @@ function ownerOf({ [OWNER]: owner }: OwnedSocket): WebSocketConnection {
 }
 
 const log = new OutputLog();
-const queue = new FlushQueue(setImmediate, () => log.rest());
+
+/** The event loop, for the lanes of all connections of this process. @param now monotonic milliseconds */
+export function eventLoop(now: () => number): Loop {
+  return new Loop({ later: setImmediate, now, flushed: () => log.rest() });
+}
 
 /**
  * One connection after the opening handshake.
  *
  * Order: frames leave in the order of the calls, pongs among them. What is sent in one turn of the event loop leaves
  * in one write at its end, or behind a single short message that came in it; when the peer does not read, it waits here, without a limit: watch {@link bufferedBytes}.
+ * What the peer sends is worked off within the turns of its {@link Lane}; meanwhile, no more is read from it.
  * Errors: no method throws, whatever the state of the socket. What a handler throws is not caught; the connection is
  * destroyed then, because the rest of the chunk at hand is lost.
  */
-export class WebSocketConnection implements FrameHandler {
+export class WebSocketConnection implements FrameHandler, InputHolder, PatientFlushable {
   /** What all sockets call. */
   static readonly #listeners = {
     data(this: OwnedSocket, chunk: Uint8Array): void {
@@ -117,6 +127,9 @@ export class WebSocketConnection implements FrameHandler {
   readonly #handlers: ConnectionHandlers;
   readonly #parser: FrameParser;
   readonly #output: SocketOutput;
+  readonly #lane: Lane;
+  /** What was received, and is to be worked off in a later turn; no more is read until then. */
+  #rest: Uint8Array | undefined;
   #queued = false;
   /** Whether all that waits can wait for more to go with it. */
   #isPatient = false;
@@ -138,6 +151,7 @@ export class WebSocketConnection implements FrameHandler {
     this.#handlers = handlers;
     this.#output = new SocketOutput(socket, log, options.writesAtOnce === true);
     this.#parser = new FrameParser(options, this);
+    this.#lane = options.lane;
     const owned: OwnedSocket = socket;
     owned[OWNER] = this;
     socket.on('error', WebSocketConnection.#listeners.error);
@@ -179,12 +193,13 @@ export class WebSocketConnection implements FrameHandler {
   send(payload: Uint8Array, canWait = false): void {
     if (this.#sealed) return;
     this.#output.add(OPCODE.text, payload);
+    this.#lane.work(1);
     if (!this.#queued) {
       if (canWait && this.#output.bytes < IMPATIENT_BYTES) this.#wait();
       else this.#queue();
     }
     if (payload.length >= FLUSH_BYTES || this.#output.bytes < FLUSH_BYTES) return;
-    if (this.#output.bytes <= PORTION_BYTES && !this.#socket.writableNeedDrain) this.#write();
+    if (this.#output.bytes <= LONE_PORTION_BYTES && !this.#socket.writableNeedDrain) this.#write();
   }
 
   /** Sends a ping; of the payload, at most 125 bytes are allowed (section 5.5). After `close`, nothing happens. */
@@ -227,12 +242,12 @@ export class WebSocketConnection implements FrameHandler {
     this.#destroy();
   }
 
-  /** For the flush queue. */
+  /** For the lane. */
   hurry(): void {
     if (this.#isPatient && !this.#queued) this.#queue();
   }
 
-  /** For the flush queue. */
+  /** For the lane. */
   flush(): number {
     this.#queued = false;
     this.#isPatient = false;
@@ -243,17 +258,17 @@ export class WebSocketConnection implements FrameHandler {
   #wait(): void {
     if (this.#isPatient) return;
     this.#isPatient = true;
-    queue.addPatient(this, this.#options.schedule);
+    this.#lane.addPatient(this, this.#options.schedule);
   }
 
   #queue(): void {
     this.#queued = true;
-    queue.add(this);
+    this.#lane.add(this);
   }
 
   /** Hands over what waits. @returns how many bytes */
   #write(): number {
-    const bytes = this.#output.write();
+    const bytes = this.#output.write(this.#lane.portionBytes);
     if (this.#socket.destroyed || this.#socket.writableNeedDrain) return bytes;
     // Also what came behind a long message: no other event says that it is its turn.
     if (this.#output.bytes > 0) {
@@ -276,6 +291,35 @@ export class WebSocketConnection implements FrameHandler {
   }
 
   #onData(chunk: Uint8Array): void {
+    const lane = this.#lane;
+    if (lane.isBusy) {
+      this.#hold(chunk);
+      return;
+    }
+    lane.begin();
+    try {
+      this.#take(chunk);
+    } finally {
+      lane.end(chunk.length);
+    }
+  }
+
+  #hold(bytes: Uint8Array): void {
+    this.#rest = bytes;
+    this.#socket.pause();
+    this.#lane.hold(this);
+  }
+
+  /** For the lane. */
+  resume(): void {
+    const rest = this.#rest;
+    if (rest === undefined) return;
+    this.#rest = undefined;
+    this.#take(rest);
+    if (this.#rest === undefined && !this.#socket.destroyed) this.#socket.resume();
+  }
+
+  #take(chunk: Uint8Array): void {
     let failure: ParseFailure | undefined;
     let threw = true;
     try {
@@ -285,21 +329,39 @@ export class WebSocketConnection implements FrameHandler {
       if (threw) this.terminate();
     }
     if (failure !== undefined) this.#onFailure(failure);
-    queue.inputDone(chunk.length);
+    const rest = this.#parser.takeRest();
+    if (rest !== undefined) this.#hold(rest);
+  }
+
+  /** So much of the input at hand was worked off; the rest waits if that was as much as fits into a turn. */
+  #worked(units: number): void {
+    this.#lane.work(units);
+    if (this.#lane.isOver) this.#parser.pause();
+  }
+
+  /** The socket has ended, and nothing more comes of it than what was held. */
+  #takeHeld(): void {
+    for (let rest = this.#rest; rest !== undefined; rest = this.#rest) {
+      this.#rest = undefined;
+      this.#take(rest);
+    }
   }
 
   /** For the parser. */
   onMessage(payload: Uint8Array): void {
     this.#handlers.message(payload);
+    this.#worked(1 + payload.length / BYTES_PER_UNIT);
   }
 
   /** For the parser. */
   onPong(payload: Uint8Array): void {
     this.#handlers.pong(payload);
+    this.#worked(1);
   }
 
   /** For the parser. */
   onPing(payload: Uint8Array): void {
+    this.#worked(1);
     if (this.#sealed) return;
     if (this.#socket.writableNeedDrain || this.#output.bytes > PONG_BACKLOG_BYTES) {
       this.#unanswered = new Uint8Array(payload);
@@ -337,6 +399,7 @@ export class WebSocketConnection implements FrameHandler {
   }
 
   #onError(error: Error): void {
+    this.#takeHeld();
     this.#destroy();
     this.#finish({ ...(this.#outcome ?? lineBroke()), error: error.message });
   }
@@ -344,6 +407,7 @@ export class WebSocketConnection implements FrameHandler {
   #onSocketClose(): void {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
+    this.#takeHeld();
     this.#destroy();
     this.#finish(this.#outcome ?? lineBroke());
   }
@@ -374,6 +438,7 @@ export class WebSocketConnection implements FrameHandler {
   #destroy(): void {
     this.#sealed = true;
     this.#parser.stop();
+    this.#rest = undefined;
     this.#output.clear();
     this.#unanswered = undefined;
     this.#socket.destroy();

@@ -81,6 +81,9 @@ export class FrameParser {
   readonly #memory: SharedMemory | undefined;
   #failure: ParseFailure | undefined;
   #stopped = false;
+  /** Whether the chunk at hand is to be left for later, and what is left of it. */
+  #paused = false;
+  #rest: Uint8Array | undefined;
 
   /** The start of a header or of a control frame, when a chunk ended in the midst of it. */
   #held: Uint8Array = NO_BYTES;
@@ -123,6 +126,18 @@ export class FrameParser {
     this.#giveBack();
   }
 
+  /** Leaves the rest of the chunk at hand for later: {@link takeRest}. To be called by a handler. */
+  pause(): void {
+    this.#paused = true;
+  }
+
+  /** What {@link pause} has left of the last chunk, to be pushed before anything else. */
+  takeRest(): Uint8Array | undefined {
+    const rest = this.#rest;
+    this.#rest = undefined;
+    return rest;
+  }
+
   /**
    * Takes the next bytes, in chunks of any size, and unmasks them in place: the chunk is the parser's from now on.
    *
@@ -133,9 +148,10 @@ export class FrameParser {
     const words = wordsOf(chunk);
     const { buffer: memory, byteOffset: offset, length: end } = chunk;
     let at = 0;
+    this.#paused = false;
     if (this.#missing > 0) at = this.#takePiece(chunk, words, 0);
     else if (this.#held.length > 0) at = this.#resume(chunk, words);
-    while (at < end && !this.#stopped) {
+    while (at < end && !this.#stopped && !this.#paused) {
       const size = this.#readHeader(chunk, at, end);
       if (size === FAILED) break;
       const begin = at + size;
@@ -157,6 +173,7 @@ export class FrameParser {
         at = this.#beginData(chunk, words, begin);
       }
     }
+    if (this.#paused && at < end && !this.#stopped) this.#rest = chunk.subarray(at);
     return this.#failure;
   }
 

@@ -5,12 +5,6 @@ import { FrameBatch } from './frame-batch.js';
 import type { Opcode } from './frame-writer.js';
 import type { OutputLog } from './output-log.js';
 
-/**
- * The most that is handed to a socket at one time. The system takes as much as the other end reads meanwhile, and that may
- * be all of a long message.
- */
-export const PORTION_BYTES = 4 * 1024 * 1024;
-
 const NOTHING: readonly Uint8Array[] = [];
 
 /** Frames for a socket, in order. What is much is handed over in portions. */
@@ -59,9 +53,10 @@ export class SocketOutput {
   /**
    * Hands over what waits, or a portion of it; if the peer does not read, settles it until the socket has drained.
    *
+   * @param portion the most that is handed over, in bytes
    * @returns how many bytes were handed over
    */
-  write(): number {
+  write(portion: number): number {
     if (this.#socket.destroyed) {
       this.clear();
       return 0;
@@ -70,18 +65,18 @@ export class SocketOutput {
       this.#batch.settle();
       return 0;
     }
-    return this.#restBytes > 0 ? this.#writeRest() : this.#writeBatch();
+    return this.#restBytes > 0 ? this.#writeRest(portion) : this.#writeBatch(portion);
   }
 
-  #writeBatch(): number {
+  #writeBatch(portion: number): number {
     const { bytes } = this.#batch;
     if (bytes === 0) return 0;
     const chunks = this.#batch.take();
-    if (bytes > PORTION_BYTES) {
+    if (bytes > portion) {
       this.#batch.abandon();
       this.#rest = chunks;
       this.#restBytes = bytes;
-      return this.#writeRest();
+      return this.#writeRest(portion);
     }
     writeChunks(this.#socket, chunks);
     if (this.#socket.writableLength === 0 && this.#writesAtOnce) this.#batch.release();
@@ -89,12 +84,12 @@ export class SocketOutput {
     return bytes;
   }
 
-  #writeRest(): number {
-    const [portion, rest] = cutOff(this.#rest, PORTION_BYTES);
-    const bytes = Math.min(PORTION_BYTES, this.#restBytes);
+  #writeRest(portion: number): number {
+    const [first, rest] = cutOff(this.#rest, portion);
+    const bytes = Math.min(portion, this.#restBytes);
     this.#rest = rest;
     this.#restBytes -= bytes;
-    writeChunks(this.#socket, portion);
+    writeChunks(this.#socket, first);
     return bytes;
   }
 }

@@ -4,8 +4,9 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import { type ClosedEvent, WebSocketConnection } from '../../src/websocket/connection.js';
+import { type ClosedEvent, eventLoop, WebSocketConnection } from '../../src/websocket/connection.js';
 import { acceptResponse, checkHandshake } from '../../src/websocket/handshake.js';
+import { Lane } from '../../src/websocket/lanes.js';
 
 const servers: Server[] = [];
 
@@ -28,6 +29,7 @@ async function echo() {
       {
         maxMessageBytes: 8 * 1024 * 1024,
         closeTimeoutMs: 2_000,
+        lane: new Lane(eventLoop(() => performance.now())),
         schedule(milliseconds, callback) {
           const timer = setTimeout(callback, milliseconds);
           return () => clearTimeout(timer);

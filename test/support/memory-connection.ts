@@ -5,12 +5,15 @@ import {
   type ConnectionHandlers,
   WebSocketConnection,
 } from '../../src/websocket/connection.js';
-import { PATIENCE_MS } from '../../src/websocket/flush-queue.js';
+import { Lane, Loop, PATIENCE_MS } from '../../src/websocket/lanes.js';
 import { clientFrame } from './client-frames.js';
 import { MemorySocket } from './memory-line.js';
 
 export const PREAMBLE = Buffer.from('HTTP/1.1 101 Switching Protocols\r\n\r\n');
 const NOTHING = new Uint8Array(0);
+
+/** Its clock stands still: no turn is ever over, however slow the machine is. */
+export const patientLane = new Lane(new Loop({ later: setImmediate, now: () => 0 }));
 
 /** A frame from the server with a payload of less than 126 bytes. */
 export function frame(opcode: number, payload: Uint8Array | string): Buffer {
@@ -26,6 +29,12 @@ export function clientClose(code: number, reason = ''): Buffer {
   return clientFrame(8, closeFrame(code, reason).subarray(2));
 }
 
+/** A lane whose turn is over as soon as anybody asks. */
+export function hastyLane(): Lane {
+  let now = 0;
+  return new Lane(new Loop({ later: setImmediate, now: () => now++ * 1_000 }));
+}
+
 /** One turn of the event loop, its flush included. */
 export function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
@@ -36,6 +45,7 @@ export function connect(
   different: Partial<ConnectionHandlers> = {},
   socket = new MemorySocket(),
   head = NOTHING,
+  lane = patientLane,
 ) {
   const messages: string[] = [];
   const pongs: string[] = [];
@@ -47,6 +57,7 @@ export function connect(
     {
       maxMessageBytes: 1_000_000,
       closeTimeoutMs: 5_000,
+      lane,
       schedule(milliseconds, callback) {
         if (milliseconds === PATIENCE_MS) delayed.push(callback);
         else timers.add(callback);
@@ -72,8 +83,8 @@ export function connect(
 }
 
 /** A connection whose handshake is over and forgotten. */
-export async function connected(different: Partial<ConnectionHandlers> = {}) {
-  const line = connect(different);
+export async function connected(different: Partial<ConnectionHandlers> = {}, lane = patientLane) {
+  const line = connect(different, new MemorySocket(), NOTHING, lane);
   await turn();
   line.socket.writes.length = 0;
   return line;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { PeerLink, PingRounds, pongToken } from '../../../src/server/peer-link.js';
-import { frame, PREAMBLE, turn } from '../../support/memory-connection.js';
+import { frame, PREAMBLE, patientLane, turn } from '../../support/memory-connection.js';
 import { MemorySocket } from '../../support/memory-line.js';
 import { VirtualClock } from '../../support/virtual-clock.js';
 
@@ -15,7 +15,12 @@ async function linked(pings: PingRounds) {
     acknowledge: (token: number) => void told.push(`acknowledges ${token}`),
     left: (cause: string) => void told.push(`left: ${cause}`),
   };
-  const options = { maxMessageBytes: 1_000, closeTimeoutMs: 1_000, schedule: () => () => undefined };
+  const options = {
+    maxMessageBytes: 1_000,
+    closeTimeoutMs: 1_000,
+    lane: patientLane,
+    schedule: () => () => undefined,
+  };
   const link = new PeerLink(socket, options, visitor, pings);
   link.begin(PREAMBLE, NOTHING);
   await turn();

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { clientFrame } from '../../support/client-frames.js';
-import { connect, connected, frame, PREAMBLE, turn } from '../../support/memory-connection.js';
+import { connect, connected, frame, hastyLane, PREAMBLE, turn } from '../../support/memory-connection.js';
 import { MemorySocket } from '../../support/memory-line.js';
 
 describe('what a connection sends', () => {
@@ -142,5 +142,44 @@ describe('what a connection receives', () => {
     await turn();
     expect(socket.destroyed).toBe(true);
     expect(closed).toEqual([{ code: 1006, reason: '', initiator: 'server' }]);
+  });
+});
+
+describe('input for which there is no time in one turn', () => {
+  const texts = Array.from({ length: 200 }, (_, n) => `message ${n}`);
+  const bytes = () => Buffer.concat(texts.map((text) => clientFrame(1, text)));
+
+  it('is worked off in later ones, in order, and no more is read until then', async () => {
+    const { socket, messages } = await connected({}, hastyLane());
+    socket.receive(bytes());
+    socket.receive(clientFrame(1, 'next'));
+    expect([messages.length > 0, messages.length < 100, socket.isPaused()]).toEqual([true, true, true]);
+    while (messages.length < 201) await turn();
+    expect(messages).toEqual([...texts, 'next']);
+    expect(socket.isPaused()).toBe(false);
+  });
+
+  it('is heard before the end when the line breaks', async () => {
+    const heard: string[] = [];
+    const { socket } = await connected(
+      {
+        message: (payload) => heard.push(Buffer.from(payload).toString()),
+        closed: ({ error }) => heard.push(`closed: ${error}`),
+      },
+      hastyLane(),
+    );
+    socket.receive(bytes());
+    socket.destroy(new Error('reset'));
+    while (!heard.includes('closed: reset')) await turn();
+    expect(heard).toEqual([...texts, 'closed: reset']);
+  });
+
+  it('is dropped when the server ends the connection at once', async () => {
+    const { connection, socket, messages, closed } = await connected({}, hastyLane());
+    socket.receive(bytes());
+    const before = messages.length;
+    connection.terminate();
+    while (closed.length === 0) await turn();
+    expect(messages).toHaveLength(before);
   });
 });

@@ -178,3 +178,50 @@ describe('FrameParser', () => {
     expect(parser.push(Buffer.from(empty))).toBeUndefined();
   });
 });
+
+describe('a chunk whose rest is left for later', () => {
+  const bytes = Buffer.concat([
+    clientFrame(1, 'one'),
+    clientFrame(9, 'ping'),
+    clientFrame(1, 'begun, ', { final: false }),
+    clientFrame(9, 'between'),
+    clientFrame(0, 'and ended'),
+    clientFrame(1, 'a longer message, whose words are unmasked four bytes at a time'),
+    clientFrame(10, 'pong'),
+    clientFrame(8, Buffer.of(0x03, 0xe8)),
+    clientFrame(1, 'is not heard'),
+  ]);
+
+  /** What is heard when the parser is paused at everything that it finds. */
+  function heardInPortions(chunks: readonly Uint8Array[]): string[] {
+    const events: string[] = [];
+    const heard = (what: string) => (payload: Uint8Array) => {
+      events.push(`${what} ${Buffer.from(payload).toString()}`);
+      parser.pause();
+    };
+    const parser: FrameParser = new FrameParser(
+      { maxMessageBytes: 1_000 },
+      {
+        onMessage: heard('message'),
+        onPing: heard('ping'),
+        onPong: heard('pong'),
+        onClose: (code, reason) => void events.push(`close ${code} ${reason}`),
+      },
+    );
+    for (const chunk of chunks) {
+      for (let rest: Uint8Array | undefined = chunk; rest !== undefined; rest = parser.takeRest()) {
+        const before = events.length;
+        expect(parser.push(rest)).toBeUndefined();
+        expect(events.length - before).toBeLessThanOrEqual(1);
+      }
+    }
+    return events;
+  }
+
+  it.each([1, 2, 7, 30, 1_000])('gives the same, in the same order, in chunks of %i', (size) => {
+    const { parser, events } = listen();
+    expect(parser.push(Buffer.from(bytes))).toBeUndefined();
+    expect(events).toHaveLength(7);
+    expect(heardInPortions(chunksOf(Buffer.from(bytes), () => size))).toEqual(events);
+  });
+});

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { OutputLog } from '../../../src/websocket/output-log.js';
-import { PORTION_BYTES, SocketOutput } from '../../../src/websocket/socket-output.js';
+import { SocketOutput } from '../../../src/websocket/socket-output.js';
 import { connected, frame, turn } from '../../support/memory-connection.js';
 import { MemorySocket } from '../../support/memory-line.js';
 
+const PORTION_BYTES = 4 * 1024 * 1024;
 const LONG = Buffer.alloc(2 * PORTION_BYTES + 1_000, 'long');
 /** Of a frame that long. */
 const HEADER_BYTES = 10;
@@ -19,11 +20,11 @@ describe('SocketOutput', () => {
     const output = new SocketOutput(socket, new OutputLog(), true);
     output.add(1, LONG);
     expect([output.bytes, output.isMidway]).toEqual([total, false]);
-    expect([output.write(), output.isMidway]).toEqual([PORTION_BYTES, true]);
+    expect([output.write(PORTION_BYTES), output.isMidway]).toEqual([PORTION_BYTES, true]);
     output.add(1, Buffer.from('next'));
     for (let count = 0; count < 5; count++) {
       await turn();
-      output.write();
+      output.write(PORTION_BYTES);
     }
     expect(output.isMidway).toBe(false);
     expect(bytesOf(socket.writes)).toEqual([PORTION_BYTES, PORTION_BYTES, 1_000 + HEADER_BYTES, 6]);
@@ -35,7 +36,7 @@ describe('SocketOutput', () => {
     const socket = new MemorySocket();
     const output = new SocketOutput(socket, new OutputLog(), true);
     output.add(1, LONG.subarray(0, PORTION_BYTES - HEADER_BYTES));
-    expect([output.write(), output.bytes]).toEqual([PORTION_BYTES, 0]);
+    expect([output.write(PORTION_BYTES), output.bytes]).toEqual([PORTION_BYTES, 0]);
     expect(bytesOf(socket.writes)).toEqual([PORTION_BYTES]);
   });
 
@@ -44,8 +45,8 @@ describe('SocketOutput', () => {
     const output = new SocketOutput(socket, new OutputLog(), true);
     socket.hold();
     output.add(1, LONG);
-    expect(output.write()).toBe(PORTION_BYTES);
-    expect(output.write()).toBe(0);
+    expect(output.write(PORTION_BYTES)).toBe(PORTION_BYTES);
+    expect(output.write(PORTION_BYTES)).toBe(0);
     expect(output.bytes).toBe(total - PORTION_BYTES);
     output.clear();
     expect([output.bytes, output.isMidway]).toEqual([0, false]);
