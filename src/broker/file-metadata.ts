@@ -242,11 +242,6 @@ function takesRootsOver(peer: Peer | undefined): boolean {
  * Sent both ways on each arrival it brings every pair together, whatever the order of starting up.
  */
 
-/** A `hello` in the name of that peer [PROTOCOL-8.1]. */
-export function helloFrom(id: string): Uint8Array {
-  return encode(JSON.stringify({ type: 'hello', from: id }));
-}
-
 /** A key that the master announced, and its message. */
 export interface Announcement {
   readonly key: string;

@@ -1,8 +1,8 @@
 import type { ClosureCode } from '../errors.js';
-import { disconnected, encode, MASTER_ID, SERVER_ID } from '../protocol/frames.js';
+import { disconnected, encode, helloFrom, MASTER_ID, SERVER_ID } from '../protocol/frames.js';
 import type { MasterAnswer } from '../protocol/messages.js';
 import type { ClientAnnouncement } from '../protocol/session.js';
-import { type FileNews, helloFrom } from './file-metadata.js';
+import type { FileNews } from './file-metadata.js';
 import {
   FORMER_MASTER_MS,
   MASTER_PROOF_MS,

@@ -111,6 +111,11 @@ export function disconnected(id: string): Uint8Array {
   return encode(`disconnect:${id}`);
 }
 
+/** A `hello` in the name of that peer [PROTOCOL-8.1]. */
+export function helloFrom(id: string): Uint8Array {
+  return encode(JSON.stringify({ type: 'hello', from: id }));
+}
+
 /** `get:<message id>`: a message waits to be picked up over HTTP [PROTOCOL-4.3]. */
 export function pickUp(messageId: string): Uint8Array {
   return encode(`get:${messageId}`);

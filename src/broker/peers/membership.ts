@@ -1,6 +1,5 @@
 import type { ClosureCode } from '../../errors.js';
-import { connected } from '../../protocol/frames.js';
-import { helloFrom } from '../file-metadata.js';
+import { connected, helloFrom } from '../../protocol/frames.js';
 import {
   FAREWELL_MS,
   FIRST_PROCESS_CHECK_MS,
@@ -8,8 +7,6 @@ import {
   MAX_GONE_IDS,
   PROCESS_CHECK_MS,
 } from '../limits.js';
-import type { LockService } from '../locks/lock-service.js';
-import type { MasterSeat } from '../mastership.js';
 import type { Cancel, Clock } from '../ports.js';
 import type { Incidents } from '../stats/incidents.js';
 import type { Delivery } from './delivery.js';
@@ -34,7 +31,7 @@ export interface AbsencesSettings {
   readonly clock: Clock;
   readonly limits: Limits;
   readonly incidents: Incidents;
-  readonly locks: Pick<LockService, 'isHolder'>;
+  readonly locks: { isHolder(worker: Peer): boolean };
   readonly goneIds: GoneIds;
 }
 
@@ -281,7 +278,8 @@ export class Farewells {
 /** What it takes to introduce somebody. */
 export interface Circle {
   readonly peers: ReadonlyMap<string, Peer>;
-  readonly seat: MasterSeat;
+  /** The master, and whether it gets nothing yet. */
+  readonly seat: { readonly master: Peer | undefined; readonly isHeld: boolean };
   readonly delivery: Delivery;
 }
 

@@ -2,13 +2,13 @@
 
 import { encodeValue, isLossy, plainJson, type ValueClasses } from './codec.js';
 import type { Message } from './host.js';
-import type { EventNumbers } from './inbox.js';
 import type { AfterRestart, Frame } from './session.js';
 
 /** What messages are made with. */
 export interface OutgoingSettings {
   readonly classes: ValueClasses;
-  readonly eventNumbers: EventNumbers;
+  /** Numbers for what must not be heard twice. */
+  readonly eventNumbers: { next(): readonly [session: string, number: number] };
   /** Whether values are encoded at all. */
   hasValues(): boolean;
   /** Whether a message may leave with the next one. */

@@ -1,0 +1,105 @@
+/** Who may import whom (docs/ARCHITECTURE.md, "Arrows"): `npm run lint:imports`; `npm run imports` draws it. */
+
+/** The rooms of the broker, from the top: each imports what stands below it. */
+const BROKER = [
+  ['broker'],
+  ['bulkhead', 'database'],
+  ['router', 'drain', 'snapshot', 'succession'],
+  ['requests/'],
+  ['identity/', 'locks/'],
+  ['file-metadata'],
+  ['mastership', 'history'],
+  ['shares'],
+  ['peers/'],
+  ['stats/'],
+  ['failures', 'invariants', 'limits', 'linked-queue', 'memory', 'ports', 'settling-clock'],
+];
+
+const pathOf = (room) => (room.endsWith('/') ? `^src/broker/${room}` : `^src/broker/${room}\\.ts$`);
+
+const brokerRules = BROKER.slice(1).map((rooms, index) => ({
+  name: `broker-${rooms[0]?.replace('/', '')}-knows-nothing-above`,
+  severity: 'error',
+  from: { path: rooms.map(pathOf) },
+  to: {
+    path: BROKER.slice(0, index + 1)
+      .flat()
+      .map(pathOf),
+  },
+}));
+
+/** What a room of `src` imports beside itself. */
+const room = (name, { of, packages = [], coreModules = false }) => ({
+  name,
+  severity: 'error',
+  comment: `only ${[...of, ...packages].join(', ') || 'itself'}`,
+  from: { path: `^src/${name}/` },
+  to: {
+    pathNot: [
+      `^src/${name}/`,
+      ...of.map((it) => `^src/${it}`),
+      ...packages.map((it) => `node_modules/${it}/`),
+    ],
+    ...(coreModules ? { dependencyTypesNot: ['core'] } : {}),
+  },
+});
+
+module.exports = {
+  forbidden: [
+    { name: 'no-circles', severity: 'error', from: {}, to: { circular: true } },
+    {
+      name: 'broker-files-have-a-place',
+      severity: 'error',
+      comment: 'a new room of the broker belongs into the list above',
+      from: { path: '^src/broker/', pathNot: BROKER.flat().map(pathOf) },
+      to: {},
+    },
+    ...brokerRules,
+    room('protocol', { of: [] }),
+    room('broker', { of: ['protocol/', 'errors\\.ts$'] }),
+    room('client/core', { of: ['protocol/', 'errors\\.ts$'] }),
+    room('options', { of: ['errors\\.ts$'], packages: ['zod'], coreModules: true }),
+    {
+      name: 'broker-knows-types-of-errors-only',
+      severity: 'error',
+      from: { path: '^src/broker/' },
+      to: { path: '^src/errors\\.ts$', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'only-the-command-knows-the-command',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/cli/' },
+      to: { path: '^src/cli/' },
+    },
+    {
+      name: 'only-server-and-command-know-the-server',
+      severity: 'error',
+      from: { path: '^src/(?!server/|cli/|index\\.ts)' },
+      to: { path: '^src/server/' },
+    },
+    {
+      name: 'the-client-knows-nothing-of-the-server-but-types',
+      severity: 'error',
+      from: { path: '^src/client/' },
+      to: { path: '^src/(?:broker|server|websocket|options|cli)/', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'nobody-knows-the-client-but-its-entries',
+      severity: 'error',
+      from: { path: '^src/(?!client/|register\\.ts)' },
+      to: { path: '^src/client/' },
+    },
+    {
+      name: 'websocket-knows-nothing-of-ours',
+      severity: 'error',
+      from: { path: '^src/websocket/' },
+      to: { pathNot: '^src/websocket/', dependencyTypesNot: ['core'] },
+    },
+  ],
+  options: {
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    doNotFollow: { path: 'node_modules' },
+    reporterOptions: { archi: { collapsePattern: '^src/[^/]+(?:/[^/]+)?' } },
+  },
+};
