@@ -8,6 +8,8 @@ export interface Campaign {
   readonly seeds: number;
   /** The folder `src` of another broker than this repository's. */
   readonly source?: string;
+  /** Whether runs in which no process has our client are left out. */
+  readonly withClientOnly?: boolean;
   /** Whether it ends with the first seed that breaks a rule. */
   readonly stopsAtFirst?: boolean;
   onProgress?(played: number): void;
@@ -28,6 +30,9 @@ export interface CampaignReport {
   writes: number;
   failed: number;
   faults: number;
+  /** Writes and reads of processes with our client under locks that others had by then. */
+  lateWrites: number;
+  lateReads: number;
   /** Runs in which the contents of the file could not be held against anybody, by the reason. */
   readonly torn: Map<string, number>;
 }
@@ -39,6 +44,8 @@ export interface SeedReport {
   readonly writes: number;
   readonly failed: number;
   readonly faults: number;
+  readonly lateWrites: number;
+  readonly lateReads: number;
   readonly torn: readonly string[];
 }
 
@@ -52,6 +59,8 @@ export async function campaign(options: Campaign): Promise<CampaignReport> {
     writes: 0,
     failed: 0,
     faults: 0,
+    lateWrites: 0,
+    lateReads: 0,
     torn: new Map(),
   };
   const cores = Math.min(availableParallelism(), options.seeds);
@@ -81,7 +90,10 @@ function watch(child: ChildProcess, onSeed: (seed: SeedReport) => void): Promise
   });
 }
 
-function note(report: CampaignReport, { seed, violation, writes, failed, faults, torn }: SeedReport): void {
+function note(report: CampaignReport, seedReport: SeedReport): void {
+  const { seed, violation, writes, failed, faults, torn } = seedReport;
+  report.lateWrites += seedReport.lateWrites;
+  report.lateReads += seedReport.lateReads;
   report.played += 1;
   report.writes += writes;
   report.failed += failed;

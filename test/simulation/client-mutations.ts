@@ -3,40 +3,16 @@ import type { Mutation } from './mutations.js';
 /** As `mutations`, of our client: files are below `src/client/core/`. */
 export const clientMutations: readonly Mutation[] = [
   {
-    name: 'writes under a lock for reading',
-    file: 'locks.ts',
-    from: 'if ((anchor.granted.write || !write) && anchor.granted.expires > least) return anchor;',
-    to: 'if (anchor.granted.expires > least) return anchor;',
-  },
-  {
     name: 'gives a lock back while a transaction of the process uses it',
     file: 'locks.ts',
     from: 'if (anchor.isUsed || anchor.isLost) return;',
     to: 'if (anchor.isLost) return;',
   },
   {
-    name: 'writes while others of the process read under the same lock',
-    file: 'locks.ts',
-    from: 'if (anchor.isSharedBeside(tid)) await this.#becomeOnlyHolder(tid, anchor);',
-    to: 'void this.#becomeOnlyHolder;',
-  },
-  {
     name: 'tells a new server of none of its locks',
     file: 'client.ts',
     from: 'const held = this.#settings.ipc.isMaster ? [] : this.#locks.claims();',
     to: 'const held = this.#locks.claims().slice(0, 0);',
-  },
-  {
-    name: 'goes on with locks that others have by now',
-    file: 'locks.ts',
-    from: 'if (lock !== null && this.#lost.has(tid)) lock.expires = 0;',
-    to: 'void [lock, tid];',
-  },
-  {
-    name: 'comes back before what went on under lost locks has ended',
-    file: 'locks.ts',
-    from: 'if (this.#lost.size > 0) await new Promise<void>((resolve) => this.#waitingForEnd.push(resolve));',
-    to: 'void this.#waitingForEnd;',
   },
   {
     name: 'resumes its session one frame too late',
@@ -75,40 +51,16 @@ export const clientMutations: readonly Mutation[] = [
     to: 'void last;',
   },
   {
-    name: 'answers anew what it has answered',
-    file: 'answer-cache.ts',
-    from: 'if (answer !== undefined && !this.#hasRunOut(answer)) return answer;',
-    to: "if (answer !== undefined && !this.#hasRunOut(answer)) return 'new';",
-  },
-  {
     name: 'reads nothing again after a gap',
     file: 'resync.ts',
     from: 'this.#isStale = true;',
     to: 'this.#isStale = false;',
   },
   {
-    name: 'takes the root of the file though it was told a newer one',
-    file: 'resync.ts',
-    from: 'if (address === undefined || this.#isRootTold) return;',
-    to: 'if (address === undefined) return;',
-  },
-  {
-    name: 'has space at hand that others were given meanwhile',
-    file: 'allocator.ts',
-    from: 'const mayTake = !this.#isClosing && this.#settings.isInTouch();',
-    to: 'const mayTake = !this.#isClosing;',
-  },
-  {
-    name: 'keeps the space that it has at hand when it says goodbye',
-    file: 'allocator.ts',
-    from: 'if (ranges.length > 0) this.#settings.giveBack(ranges);',
-    to: 'void ranges;',
-  },
-  {
     name: 'begins transactions of a master before the server has asked for its root lock',
     file: 'client.ts',
-    from: 'if (!this.#incoming.isOfWorker(details)) await this.#firstWord.wait();',
-    to: '',
+    from: 'await this.#firstWord.wait();\n      const lock',
+    to: 'const lock',
   },
   {
     name: 'gives up the lock of the last server before the next one has asked',
@@ -121,12 +73,6 @@ export const clientMutations: readonly Mutation[] = [
     file: 'master-locks.ts',
     from: 'release(this.#former);\n    this.#former = [];',
     to: 'this.#former = [];',
-  },
-  {
-    name: 'goes on at a new server though others may have given it up',
-    file: 'client.ts',
-    from: 'if (session?.resumed === false && hadSession && this.#connection.mayBeGivenUp) {',
-    to: 'if (session?.resumed === false && hadSession && this.#connection.mayBeGivenUp && !hasSessions) {',
   },
   {
     name: 'forgets no peer that stays away',

@@ -44,6 +44,7 @@ for (const mutation of mutations.filter(({ name }) => name.includes(values.only)
       from: 1,
       seeds: values.seeds,
       source: folder,
+      withClientOnly: mutation.file.startsWith('client/'),
       stopsAtFirst: true,
     });
     const [found] = report.failures;

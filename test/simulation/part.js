@@ -5,7 +5,7 @@ import '../support/register-typescript.js';
 const { play } = await import('./run.ts');
 const { planOf } = await import('./plan.ts');
 
-const { from, seeds, step, source } = JSON.parse(process.argv[2]);
+const { from, seeds, step, source, withClientOnly } = JSON.parse(process.argv[2]);
 const options =
   source === undefined
     ? {}
@@ -17,9 +17,11 @@ const options =
 let batch = [];
 for (let seed = from; seed < from + seeds; seed += step) {
   const plan = planOf(seed);
-  const { violations, writes, failures, torn } = await play(plan, options);
+  if (withClientOnly && plan.clients === 'stock') continue;
+  const { violations, writes, failures, torn, lateWrites, lateReads } = await play(plan, options);
   const [violation] = violations;
-  batch.push({ seed, violation, writes, failed: failures, faults: plan.faults.length, torn });
+  const faults = plan.faults.length;
+  batch.push({ seed, violation, writes, failed: failures, faults, torn, lateWrites, lateReads });
   if (violation !== undefined || batch.length >= 20) await tell();
 }
 await tell();

@@ -20,7 +20,9 @@ export type ServerEnd = 'killed' | 'stopped' | 'drained' | 'drained slowly';
 export type Fault = { readonly moment: Moment; readonly victim: Victim } & (
   | { readonly kind: 'kill' | 'exit' | 'second master' | 'create index' }
   | ({ readonly kind: 'break' } & Breakage)
-  | { readonly kind: 'stall' | 'pause' | 'dawdle'; readonly milliseconds: number }
+  | { readonly kind: 'stall' | 'pause' | 'dawdle' | 'suspend' | 'cut off'; readonly milliseconds: number }
+  /** All but the victim end, and are started again after `milliseconds`; that one reaches no server for `survivorAfter`. */
+  | { readonly kind: 'everybody leaves'; readonly milliseconds: number; readonly survivorAfter: number }
   | { readonly kind: 'restart server'; readonly how: ServerEnd; readonly milliseconds: number }
 );
 
@@ -52,6 +54,8 @@ export interface Plan {
   readonly maxBuffered: number;
   /** Whether the server learns at once that a process has ended, as it does of those on its own machine. */
   readonly isLocal: boolean;
+  /** By how much clocks of processes with our client are faster or slower than that of the server, at most; 0.01 is 1 %. */
+  readonly clockDrift: number;
   readonly faults: readonly Fault[];
 }
 
@@ -89,6 +93,9 @@ const MIXED_SHARE = 0.15;
 
 const LOCAL_SHARE = 0.3;
 
+/** How many of those in which all have our client have faults that are harder to survive. */
+const HARSH_SHARE = 0.5;
+
 const LARGE_BUFFER = 1_000_000;
 
 /** How often the master reads and writes, too; only where all have our client: a stock one writes before it is let in. */
@@ -115,13 +122,31 @@ export function planOf(seed: number): Plan {
     lockTimeout: dawdles ? 30_000 : 120_000,
     maxBuffered: isSmall ? 3_000 : LARGE_BUFFER,
     isLocal: false,
+    clockDrift: 0,
     faults: Array.from({ length: 1 + random.below(6) }, () => fault(random, dawdles)),
   };
   // Last, so that a seed that had stock processes when there were no others has the same plan still.
   const settled = withClients(plan, random);
   const isLocal = random.chance(LOCAL_SHARE);
   const masterWorks = settled.clients === 'ours' && random.chance(WORKING_MASTER_SHARE);
-  return { ...settled, isLocal, masterLoops: masterWorks ? 1 : 0 };
+  return withHarsherFaults({ ...settled, isLocal, masterLoops: masterWorks ? 1 : 0 });
+}
+
+/** In part of the runs in which all have our client: what only that one survives. Drawn from numbers of its own. */
+function withHarsherFaults(plan: Plan): Plan {
+  const random = new Random(plan.seed ^ 0x2545f491);
+  if (plan.clients !== 'ours' || !random.chance(HARSH_SHARE)) return plan;
+  const masterLoops = plan.masterLoops === 0 ? 0 : 1 + random.below(3);
+  const clockDrift = random.pick([0, 0.001, 0.01]);
+  const faults = plan.faults.map((it) => (random.chance(0.5) ? harsherFault(random, it) : it));
+  return { ...plan, masterLoops, clockDrift, faults };
+}
+
+function harsherFault(random: Random, { moment, victim }: Fault): Fault {
+  const milliseconds = random.fraction() * random.pick([3_000, 15_000, 40_000]);
+  const kind = random.pick(['suspend', 'cut off', 'cut off', 'everybody leaves'] as const);
+  if (kind !== 'everybody leaves') return { kind, moment, victim, milliseconds };
+  return { kind, moment, victim, milliseconds, survivorAfter: milliseconds * random.fraction() * 1.5 };
 }
 
 function withClients(plan: Plan, random: Random): Plan {
@@ -189,6 +214,10 @@ export function describeFault(fault: Fault): string {
   }
   if (fault.kind === 'restart server') {
     return `${kind} (${fault.how}) for ${Math.round(fault.milliseconds)} ms${whom}${when},${after}`;
+  }
+  if (fault.kind === 'everybody leaves') {
+    const [away, cutOff] = [Math.round(fault.milliseconds), Math.round(fault.survivorAfter)];
+    return `everybody but${whom} leaves for ${away} ms${when},${after}; that one reaches no server for ${cutOff} ms`;
   }
   const duration = 'milliseconds' in fault ? ` for ${Math.round(fault.milliseconds)} ms` : '';
   return `${kind}${whom}${duration}${when},${after}`;

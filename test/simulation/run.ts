@@ -31,6 +31,9 @@ export interface Verdict {
   readonly failures: number;
   /** Writes that were acknowledged. */
   readonly writes: number;
+  /** Writes and reads of processes with our client under locks that others had by then. */
+  readonly lateWrites: number;
+  readonly lateReads: number;
   /** What happened, if it was to be kept. */
   readonly history: readonly string[];
 }
@@ -63,6 +66,8 @@ export async function play(
     violations: checks.verdicts.violations,
     torn: [...checks.verdicts.torn],
     failures: world.failures,
+    lateWrites: checks.verdicts.lateWrites,
+    lateReads: checks.verdicts.lateReads,
     writes: [...checks.values.acknowledged.values()].reduce((sum, value) => sum + value, 0),
     history: world.history.lines,
   };
@@ -111,6 +116,10 @@ function apply(world: World, fault: Fault, victim: StockPeer | undefined): void 
     world.restartServer(fault.how, fault.milliseconds);
     return;
   }
+  if (fault.kind === 'everybody leaves') {
+    world.everybodyLeaves(victim, fault.milliseconds, fault.survivorAfter);
+    return;
+  }
   if (victim === undefined) return;
   switch (fault.kind) {
     case 'kill':
@@ -130,6 +139,12 @@ function apply(world: World, fault: Fault, victim: StockPeer | undefined): void 
       break;
     case 'pause':
       victim.pause(fault.milliseconds);
+      break;
+    case 'suspend':
+      victim.suspend(fault.milliseconds);
+      break;
+    case 'cut off':
+      world.cutOff(victim, fault.milliseconds);
       break;
     case 'dawdle':
       if (victim instanceof Worker) victim.dawdles = fault.milliseconds;

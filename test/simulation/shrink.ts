@@ -39,6 +39,8 @@ function simplerThan(plan: Plan): Plan[] {
   if (plan.workers > 1) calmer.push({ ...plan, workers: plan.workers - 1 });
   if (plan.loops > 1) calmer.push({ ...plan, loops: 1 });
   if (plan.keys > 1) calmer.push({ ...plan, keys: 1 });
+  if (plan.clockDrift > 0) calmer.push({ ...plan, clockDrift: 0 });
+  if (plan.masterLoops > 1) calmer.push({ ...plan, masterLoops: 1 });
   if (plan.delayChance > 0) calmer.push({ ...plan, delayChance: 0 });
   if (plan.opensWithin > 30) calmer.push({ ...plan, opensWithin: 30 });
   if (plan.diskLatency > 2) calmer.push({ ...plan, diskLatency: 2 });

@@ -65,6 +65,7 @@ export class World {
   /** Masters in whose place there was another one when a server ended. */
   readonly #replaced = new Set<StockPeer>();
   #names = 0;
+  #nobodyStartsUntil = 0;
   readonly #extraMasters = new Set<Master>();
   readonly #startServer: (isSuccessor: boolean) => Server;
 
@@ -218,6 +219,11 @@ export class World {
   /** A process connects. */
   dial(process: StockPeer): void {
     const latency = () => 0.2 + this.random.fraction() * 3;
+    if (this.clock.now() < process.unreachableUntil) {
+      // Either its own system knows, or nobody answers.
+      if (this.random.chance(0.5)) process.after(latency(), () => process.dialFailed());
+      return;
+    }
     process.after(latency(), () => {
       const { server } = this;
       if (!server.isUp) {
@@ -280,11 +286,31 @@ export class World {
     this.checks.ends(process as StockPeer);
     if (process instanceof Master) this.lastMasterEnded = this.clock.now();
     if (!this.isSupervised) return;
-    const wait = this.random.chance(0.1) ? 6_000 : 100 + this.random.fraction() * 1_500;
+    const own = this.random.chance(0.1) ? 6_000 : 100 + this.random.fraction() * 1_500;
+    const wait = Math.max(own, this.#nobodyStartsUntil - this.clock.now());
     if (process instanceof Worker) this.clock.schedule(wait, () => this.isSupervised && this.startWorker());
     else if (!this.#extraMasters.delete(process as Master)) {
       this.clock.schedule(wait, () => this.isSupervised && this.startMaster());
     }
+  }
+
+  /** All but one end, and are started again only after a while; that one reaches no server meanwhile, and lives on. */
+  everybodyLeaves(survivor: StockPeer | undefined, milliseconds: number, unreachable: number): void {
+    this.#nobodyStartsUntil = this.clock.now() + milliseconds;
+    if (survivor !== undefined) this.cutOff(survivor, unreachable);
+    for (const process of [...this.processes]) {
+      if (process === survivor) continue;
+      if (this.random.chance(0.5)) process.die('everybody leaves');
+      else (process as StockPeer).exit();
+    }
+  }
+
+  /** A process loses its line, and reaches no server for a while. */
+  cutOff(process: StockPeer, milliseconds: number): void {
+    process.unreachableUntil = this.clock.now() + milliseconds;
+    const soon = this.random.fraction() * 50;
+    const isNoticed = this.random.chance(0.5);
+    process.dialed?.break({ serverAfter: isNoticed ? soon : undefined, processAfter: soon });
   }
 
   /** Since when the server has no connection of that process; `undefined` while it has one. */
@@ -294,12 +320,17 @@ export class World {
 
   /** A process writes to the file. One that the others have given up must not any more, and no server can stop it. */
   writesFile(process: StockPeer, write: () => void): void {
-    const since = this.absentSince(process);
-    const isGivenUp = since !== undefined && this.clock.now() - since >= this.limits.reconnectGrace;
-    const isReplaced = process instanceof Master && this.#seated.get(process.id) !== process;
-    const isCutOff = isGivenUp || (isReplaced && this.accepted.includes(process));
-    if (isCutOff) this.checks.verdicts.tear(`${process.name} writes, and others do not wait for it any more`);
+    if (this.isCutOff(process))
+      this.checks.verdicts.tear(`${process.name} writes, and others do not wait for it any more`);
     write();
+  }
+
+  /** Whether others have given a process up, or another one is in its place: what it holds is theirs by then. */
+  isCutOff(process: StockPeer): boolean {
+    const since = this.absentSince(process);
+    if (since !== undefined && this.clock.now() - since >= this.limits.reconnectGrace) return true;
+    const isReplaced = process instanceof Master && this.#seated.get(process.id) !== process;
+    return isReplaced && this.accepted.includes(process);
   }
 
   /** Milliseconds until a worker does the next thing. */

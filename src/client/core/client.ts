@@ -282,8 +282,15 @@ export class Client {
   async lock(details: LockDetails): Promise<IPCLock> {
     if (!this.acceptance.isAccepted) await this.acceptance.wait();
     if (!this.#settings.ipc.isMaster) return this.#locks.lock(details);
-    if (!this.#incoming.isOfWorker(details)) await this.#firstWord.wait();
-    return lockOfMaster(this.#masterLocks, details);
+    if (this.#incoming.isOfWorker(details)) return lockOfMaster(this.#masterLocks, details);
+    for (;;) {
+      await this.#firstWord.wait();
+      const lock = await lockOfMaster(this.#masterLocks, details);
+      // Granted since the server's lock ran out, on a line that is dead perhaps: first this master hears what workers did under it.
+      if (this.#incoming.hasRootRunOut()) this.#firstWord.listen(() => undefined);
+      if (!this.#firstWord.isAwaited) return lock;
+      await lock.release('workers may have written before');
+    }
   }
 
   /** The master has changed an index file. */
@@ -399,9 +406,11 @@ export class Client {
       if (!this.#settings.ipc.isMaster) this.#view.missedNews();
       return;
     }
+    // One that comes again as another peer was at no other server [PROTOCOL-14.6].
+    const isKnown = hasSessions && this.#position.received !== undefined;
     const held = this.#settings.ipc.isMaster ? [] : this.#locks.claims();
     const peers = this.#settings.ipc.peers.map(({ id }) => id);
-    const given = this.#outflow.takeForNewServer(hasSessions ? claimOf({ held, peers }) : undefined);
+    const given = this.#outflow.takeForNewServer(isKnown ? claimOf({ held, peers }) : undefined);
     for (const id of given) this.#settings.ipc._requests.get(id)?.resolve({ ok: true });
     this.#view.missedNews();
     this.#incoming.expectPeersAnew(grace);

@@ -44,6 +44,8 @@ export class Incoming {
   readonly #root = new RootHandover();
   /** Which worker asked a master for each lock. */
   readonly #holders = new WeakMap<LockDetails, string>();
+  /** Locks of the server that have run out, and were told of. */
+  readonly #runOut = new WeakSet<LockDetails>();
   #unseen: Set<string> | undefined;
   #cancelExpectation: Cancel | undefined;
 
@@ -64,6 +66,19 @@ export class Incoming {
   /** Whether a worker asked this master for that lock. */
   isOfWorker(request: object): boolean {
     return this.#holders.has(request as LockDetails);
+  }
+
+  /**
+   * Whether a lock that the server has at this master has run out since this was asked last: what workers did under it may not
+   * have been heard.
+   */
+  hasRootRunOut(): boolean {
+    const runOut = this.#settings.ipc._locks.filter(
+      ({ lock, request }) =>
+        lock?.state === 'expired' && this.#holders.get(request) === SERVER_ID && !this.#runOut.has(request),
+    );
+    for (const { request } of runOut) this.#runOut.add(request);
+    return runOut.length > 0;
   }
 
   /** A frame came, but for the words of the session. Never throws. */

@@ -101,6 +101,7 @@ function release(locks: readonly LockInfo[]): void {
 export class FirstWord {
   readonly #inStep: (callback: () => void) => void;
   #isHeard: Promise<void> | undefined;
+  #speeches = 0;
 
   /** @param inStep calls when everything was heard that the server had said by now */
   constructor(inStep: (callback: () => void) => void) {
@@ -109,12 +110,19 @@ export class FirstWord {
 
   /** The server speaks: those who come from now on wait until that was heard. @param heard is called then */
   listen(heard: () => void): void {
+    const speech = ++this.#speeches;
     this.#isHeard = new Promise((resolve) => {
       this.#inStep(() => {
+        if (speech === this.#speeches) this.#isHeard = undefined;
         heard();
         resolve();
       });
     });
+  }
+
+  /** Whether something is awaited. */
+  get isAwaited(): boolean {
+    return this.#isHeard !== undefined;
   }
 
   /** Resolves when everything was heard; at once if nothing is awaited. */

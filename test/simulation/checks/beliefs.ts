@@ -55,6 +55,16 @@ export class Beliefs {
     this.#beliefs.delete(belief);
   }
 
+  /** A process with our client writes, in a transaction: nobody else may hold a lock by then. */
+  writes(writer: StockPeer): void {
+    if (writer.ours === undefined) return;
+    for (const other of this.#beliefs) {
+      if (other.holder === writer || !this.#counts(other)) continue;
+      this.#verdicts.writesLate(`${writer.name} writes, while ${describe(other)}`);
+      return;
+    }
+  }
+
   /** Whether that worker holds a lock for writing, as far as it knows. */
   isWriting(holder: StockPeer): boolean {
     for (const belief of this.#beliefs) if (belief.holder === holder && belief.write) return true;

@@ -37,7 +37,7 @@ export class Checks {
     this.#world = world;
     this.verdicts = new Verdicts(world.history);
     this.beliefs = new Beliefs(world, this.verdicts);
-    this.values = new Values(this.verdicts);
+    this.values = new Values(this.verdicts, (reader) => reader.ours !== undefined && world.isCutOff(reader));
     this.space = new SpaceCheck(this.verdicts);
     this.events = new Events(this.verdicts);
     this.promises = new Promises(world, this.verdicts);
@@ -130,6 +130,14 @@ export class Checks {
     if (process.ours === undefined) return;
     for (const { author, isMove } of this.#said.values()) {
       if (author === process && isMove) this.values.losesMove(author);
+    }
+  }
+
+  /** A master has the root written that all others believe in, though somebody has moved it who lost his line before he could tell. */
+  writesRootOver(master: StockPeer): void {
+    for (const { author, isMove } of this.#said.values()) {
+      if (!isMove || author === master || !author.isAlive || author.line !== undefined) continue;
+      this.verdicts.tear(`${master.name} writes the root over one that a writer without a line has moved`);
     }
   }
 

@@ -11,7 +11,8 @@ const MASTER_ENDED = /^IPC_REQUEST_(MASTER_LOST|LOCK_LOST|NO_MASTER)/;
 const CORRUPT_RECORD = 'corrupt record';
 
 /** What follows from the process itself: it closes, or it held a lock for too long, or was away for too long. */
-const OWN_DOING = /IPC peer is exiting|has expired|was lost with the connection/;
+const OWN_DOING =
+  /IPC peer is exiting|has expired|was lost with the connection|does not let this process in|cannot go on with|The database was closed/;
 
 /**
  * What is promised where all processes have our client (docs/GUARANTEES.md, "With our client"): lines that break and servers
@@ -27,11 +28,12 @@ export class Promises {
   }
 
   /** An operation of a worker has failed. */
-  failed({ name }: StockPeer, { message }: Error): void {
+  failed(process: StockPeer, { message }: Error): void {
     if (this.#world.plan.clients !== 'ours' || OWN_DOING.test(message)) return;
     if (MASTER_ENDED.test(message) && this.#world.lastMasterEnded !== undefined) return;
-    const details = `${name}: ${message}`;
-    if (message === CORRUPT_RECORD) this.#verdicts.wrongFile('operation failed', details);
+    const details = `${process.name}: ${message}`;
+    if (message === CORRUPT_RECORD && this.#world.isCutOff(process)) this.#verdicts.readsInVain(details);
+    else if (message === CORRUPT_RECORD) this.#verdicts.wrongFile('operation failed', details);
     else this.#verdicts.violation('operation failed', details);
   }
 

@@ -8,6 +8,8 @@ interface Move {
   readonly key: string;
   readonly value: number;
   readonly formerRoots: readonly number[];
+  /** Whether its writer has written something else since. */
+  hasGoneOn: boolean;
 }
 
 /**
@@ -16,6 +18,7 @@ interface Move {
  */
 export class Values {
   readonly #verdicts: Verdicts;
+  readonly #isExcused: (reader: StockPeer) => boolean;
   readonly #acknowledged = new Map<string, number>();
   readonly #attempted = new Map<string, number>();
   /** Which key each number of the key table stands for in what was written. */
@@ -29,8 +32,10 @@ export class Values {
   /** Keys whose entry in the index may be old, since who wrote them did not get so far. */
   readonly #staleInIndex = new Set<string>();
 
-  constructor(verdicts: Verdicts) {
+  /** @param isExcused whether a process reads what is none of its business any more */
+  constructor(verdicts: Verdicts, isExcused: (reader: StockPeer) => boolean) {
     this.#verdicts = verdicts;
+    this.#isExcused = isExcused;
   }
 
   /** The keys that were ever written, with the last number that was acknowledged. */
@@ -49,6 +54,7 @@ export class Values {
   }
 
   acknowledges(writer: StockPeer, key: string, value: number): void {
+    if (this.#move?.writer === writer && this.#move.value !== value) this.#move.hasGoneOn = true;
     if (this.#lost.has(writer)) return;
     if (value <= this.acknowledgedOf(key)) {
       this.#verdicts.wrongFile('lost write', `${writer.name} wrote ${key}=${value}, which was there already`);
@@ -57,25 +63,26 @@ export class Values {
   }
 
   /** @param least what was acknowledged when the read began */
-  reads(reader: string, key: string, value: number, least: number): void {
+  reads(reader: StockPeer | string, key: string, value: number, least: number): void {
     if (value >= least && value <= (this.#attempted.get(key) ?? 0)) return;
-    this.#verdicts.wrongFile(
-      'wrong value',
-      `${reader} reads ${key}=${value}, at least ${least} was acknowledged`,
-    );
+    this.#isWrong(reader, 'wrong value', `reads ${key}=${value}, at least ${least} was acknowledged`);
   }
 
   /** A record holds something else than it should. */
   wrongRecord(reader: StockPeer, key: string, record: number): void {
-    this.#verdicts.wrongFile(
-      'wrong record',
-      `${reader.name} reads record ${record} for ${key || 'the root'}`,
-    );
+    this.#isWrong(reader, 'wrong record', `reads record ${record} for ${key || 'the root'}`);
+  }
+
+  #isWrong(reader: StockPeer | string, rule: string, details: string): void {
+    const name = typeof reader === 'string' ? reader : reader.name;
+    if (typeof reader !== 'string' && this.#isExcused(reader))
+      this.#verdicts.readsInVain(`${name} ${details}`);
+    else this.#verdicts.wrongFile(rule, `${name} ${details}`);
   }
 
   /** A writer has moved the root, and is about to tell. */
   movesRoot(writer: StockPeer, record: number, key: string, value: number): void {
-    this.#move = { writer, key, value, formerRoots: this.#roots };
+    this.#move = { writer, key, value, formerRoots: this.#roots, hasGoneOn: false };
     this.#roots = [record];
     this.#moves += 1;
   }
@@ -87,6 +94,9 @@ export class Values {
     // The server has the others' root written again, if it has ever heard of one.
     if (this.#moves === 1)
       this.#verdicts.tear('the first root that was ever moved was lost with the line of its writer');
+    // The others' root is written again, and with it what was there before.
+    if (move.hasGoneOn)
+      this.#verdicts.tear(`${writer.name} moved the root, told nobody, and went on writing`);
     this.#verdicts.history.note(() => `What ${writer.name} wrote last is lost with its line`);
     this.#roots = [...this.#roots, ...move.formerRoots];
     this.#lost.add(writer);
@@ -101,11 +111,7 @@ export class Values {
   /** Somebody who holds a lock uses the root that he believes in. */
   usesRoot(reader: StockPeer, record: number): void {
     if (this.#roots.includes(record)) this.#roots = [record];
-    else
-      this.#verdicts.wrongFile(
-        'wrong root',
-        `${reader.name} uses ${record}, the root is in ${this.#roots.join(' or ')}`,
-      );
+    else this.#isWrong(reader, 'wrong root', `uses ${record}, the root is in ${this.#roots.join(' or ')}`);
   }
 
   /** Somebody writes that number for that key, or reads it as that. */

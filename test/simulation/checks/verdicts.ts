@@ -28,6 +28,22 @@ export class Verdicts {
     this.history.note(() => `VIOLATION: ${rule}: ${details}`);
   }
 
+  /** Writes, and reads, of processes with our client under locks that others had by then. Once locks are leases, there are none. */
+  lateWrites = 0;
+  lateReads = 0;
+
+  /** A process with our client writes under a lock that somebody else has by then. */
+  writesLate(details: string): void {
+    this.lateWrites += 1;
+    this.history.note(() => `Late: ${details}`);
+  }
+
+  /** One that others have given up reads something that is wrong by then. */
+  readsInVain(details: string): void {
+    this.lateReads += 1;
+    this.history.note(() => `Late: ${details}`);
+  }
+
   /** A violation of what the file holds, which counts only as long as the file is whole. */
   wrongFile(rule: string, details: string): void {
     if (this.torn.size === 0) this.violation(rule, details);

@@ -284,9 +284,10 @@ class Attempt implements LineOfClient {
 /** Time, as a process has it that may be stopped, and ends. */
 function clockOf(process: StockPeer): Clock {
   const { clock } = process.world;
-  const after = (milliseconds: number, callback: () => void) => process.after(milliseconds, callback);
+  const after = (milliseconds: number, callback: () => void) =>
+    process.after(milliseconds / process.clockRate, callback);
   return {
-    now: () => clock.now(),
+    now: () => process.now(),
     wallTime: () => clock.wallTime(),
     schedule: after,
     scheduleIdle: after,

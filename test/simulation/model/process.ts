@@ -11,6 +11,12 @@ export abstract class ModelProcess {
   pausedAt: number | undefined;
   /** When it last went on after it had been stopped. */
   resumedAt: number | undefined;
+  /** Until when it reaches no server. */
+  unreachableUntil = 0;
+  /** How much faster its clock is than that of the run: 1 if it is as fast. */
+  readonly clockRate: number;
+  /** For how long its machine was suspended, in all: no clock of it has gone on, and no timer. */
+  #suspendedFor = 0;
   readonly #parked: (() => void)[] = [];
   #diskFreeAt = 0;
 
@@ -18,12 +24,29 @@ export abstract class ModelProcess {
     readonly world: World,
     readonly name: string,
   ) {
+    // From its number: what is drawn by others stays the same.
+    const steps = (Number(name.slice(1)) * 7) % 11;
+    this.clockRate = 1 + (world.plan.clockDrift * (steps - 5)) / 5;
     this.note(() => 'starts');
+  }
+
+  /** Monotonic milliseconds, by the clock of its machine. */
+  now(): number {
+    return (this.world.clock.now() - this.#suspendedFor) * this.clockRate;
   }
 
   /** Does something later, if it lives then. */
   after(milliseconds: number, act: () => void): Cancel {
-    return this.world.clock.schedule(milliseconds, () => this.act(act));
+    const { clock } = this.world;
+    let suspendedFor = this.#suspendedFor;
+    const due = (): void => {
+      const missed = this.#suspendedFor - suspendedFor;
+      suspendedFor = this.#suspendedFor;
+      if (missed === 0) this.act(act);
+      else cancel = clock.schedule(missed, due);
+    };
+    let cancel = clock.schedule(milliseconds, due);
+    return () => cancel();
   }
 
   /** Does something now; if it is stopped, when it goes on; if it is dead, never. */
@@ -46,6 +69,13 @@ export abstract class ModelProcess {
     this.note(() => `is stopped for ${Math.round(milliseconds)} ms`);
     this.pausedAt = this.world.clock.now();
     this.world.clock.schedule(milliseconds, () => this.#resume());
+  }
+
+  /** Its machine is suspended: as `pause`, and its clock stands still meanwhile. */
+  suspend(milliseconds: number): void {
+    if (!this.isAlive || this.pausedAt !== undefined) return;
+    this.pause(milliseconds);
+    this.#suspendedFor += milliseconds;
   }
 
   /** Ends it. @param cause why, for people */

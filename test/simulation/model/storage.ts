@@ -123,8 +123,10 @@ export abstract class Storage extends StockPeer {
         return addressOf('', file.root);
       },
       setRoot: async (address, isToBeWritten) => {
-        if (isToBeWritten) this.updateRoot(address);
-        else this.#root = address.recordNr;
+        if (isToBeWritten) {
+          this.world.checks.writesRootOver(this);
+          this.updateRoot(address);
+        } else this.#root = address.recordNr;
       },
       readKeys: async () => {
         await disk();
@@ -151,6 +153,7 @@ export abstract class Storage extends StockPeer {
   *writeRecord(record: number, content: FileRecord): Task<void> {
     yield* wait<void>((resolve) => {
       this.disk(() => {
+        this.world.checks.beliefs.writes(this);
         this.world.writesFile(this, () => this.world.file.records.set(record, content));
         resolve();
       });

@@ -54,7 +54,7 @@ export abstract class WorkingProcess extends Storage {
       const least = values.acknowledgedOf(key);
       const record = yield* this.#find(key, tid);
       if (record !== undefined) yield* this.#readValue(key, record, tid, least);
-      else if (least > 0) values.reads(this.name, key, 0, least);
+      else if (least > 0) values.reads(this, key, 0, least);
     } finally {
       this.unlock(held);
     }
@@ -124,7 +124,7 @@ export abstract class WorkingProcess extends Storage {
       values.wrongRecord(this, key, record);
       throw new Error('corrupt record');
     }
-    values.reads(this.name, key, content.value, least);
+    values.reads(this, key, content.value, least);
     return content.value;
   }
 

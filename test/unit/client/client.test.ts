@@ -1,0 +1,158 @@
+import { expect, it } from 'vitest';
+import { Client, type ClientEvent } from '../../../src/client/core/client.js';
+import type { IPCLock, IPCPeer, LockDetails, LockInfo, Message } from '../../../src/client/core/host.js';
+import type { LineEvents } from '../../../src/client/core/ports.js';
+import { VirtualClock } from '../../support/virtual-clock.js';
+
+/** A process of that role, whose server does what the test says. */
+function lab(isMaster = false) {
+  const clock = new VirtualClock();
+  const lines: {
+    events: LineEvents;
+    parameters: Readonly<Record<string, string>>;
+    sent: string[];
+    pings: string[];
+  }[] = [];
+  const told: ClientEvent[] = [];
+  const ipc = {
+    id: isMaster ? '[master]' : 'worker',
+    masterPeerId: '[master]',
+    isMaster,
+    peers: [{ id: '[master]' }],
+    ourSubscriptions: [],
+    _exiting: false,
+    _locks: [] as LockInfo[],
+    _requests: new Map(),
+    handleMessage: (message: Message): Promise<unknown> | undefined =>
+      message.type === 'lock-request' ? client.lock(message.data as LockDetails) : undefined,
+  };
+  /** What a master's own lock table was asked for. */
+  const asked: { info: LockInfo; grant: () => void }[] = [];
+  const masterLock = (request: LockDetails) =>
+    new Promise<IPCLock>((resolve) => {
+      const info: LockInfo = { tid: request.tid, granted: false, request, lock: null };
+      ipc._locks.push(info);
+      const lock = {
+        state: 'locked',
+        release: async () => void ipc._locks.splice(ipc._locks.indexOf(info), 1),
+      } as IPCLock;
+      const grant = (): void => {
+        Object.assign(info, { granted: true, lock });
+        resolve(lock);
+      };
+      asked.push({ info, grant });
+    });
+  let ids = 0;
+  const client: Client = new Client({
+    ipc: ipc as unknown as IPCPeer,
+    file: {
+      lockTimeout: 120_000,
+      isOpen: true,
+      invalidateCaches: () => undefined,
+      readRoot: async () => undefined,
+      setRoot: async () => undefined,
+      readKeys: async () => undefined,
+      readIndexes: async () => undefined,
+      close: () => undefined,
+    },
+    indexes: {
+      localized: (message) => message,
+      changed: () => undefined,
+      whenLockMayBeGranted: (_request, grant) => grant(),
+      announced: () => undefined,
+    },
+    log: { warn: () => undefined, error: () => undefined },
+    clock,
+    random: () => 0.5,
+    dial: (parameters, events) => {
+      const [sent, pings]: [string[], string[]] = [[], []];
+      lines.push({ events, parameters, sent, pings });
+      return {
+        send: (text) => void sent.push(text),
+        ping: (text) => void pings.push(text),
+        close: () => undefined,
+        terminate: () => undefined,
+      };
+    },
+    long: { send: async () => ({ kind: 'taken' }), fetch: async () => ({ reason: 'there is none' }) },
+    identify: undefined,
+    server: 'the test',
+    client: 'test/1',
+    version: '1.0.0',
+    classes: {
+      PathReference: class {
+        readonly path = '';
+      },
+    },
+    createId: () => `id-of-the-test-${++ids}`,
+    exitingError: (message) => new Error(message),
+    masterLock,
+    has: () => true,
+    tell: (event) => told.push(event),
+  });
+  void client.connect();
+  const last = () => lines.at(-1) as (typeof lines)[number];
+  const welcome = (resumed: boolean, since: number) => {
+    const session = { resumed, since, received: 0, grace: 11_000 };
+    last().events.opened();
+    last().events.text(`welcome:${JSON.stringify({ maxPayload: 1_000, session })}`);
+  };
+  const breaks = () => last().events.closed({ reason: 'the line broke', code: '' });
+  const answerPings = () => {
+    for (const text of last().pings.splice(0)) last().events.ponged(text);
+  };
+  const settle = () => clock.playUntil(100, () => false);
+  return { clock, client, ipc, last, told, asked, welcome, breaks, answerPings, settle };
+}
+
+it('tells a new server which locks it holds, and who was there', () => {
+  const { clock, last, welcome, breaks } = lab();
+  welcome(false, 1);
+  breaks();
+  clock.advance(100);
+  welcome(false, 2);
+  expect(last().sent).toEqual(['locks:{"held":[],"peers":["[master]"]}']);
+});
+
+it('tells a server nothing of the time before when it comes again as another peer [PROTOCOL-14.6]', async () => {
+  const { clock, ipc, last, welcome, breaks, told } = lab();
+  welcome(false, 1);
+  breaks();
+  clock.advance(100);
+  const refusal = { status: 409, code: 'IPC_REFUSED_PEER_GONE', message: 'gone', remedy: undefined };
+  last().events.refused(refusal);
+  await clock.playUntil(100, () => false);
+  expect([ipc.id, last().parameters]).toMatchObject(['id-of-the-test-2', { id: 'id-of-the-test-2' }]);
+  welcome(false, 1);
+  expect(last().sent).toEqual([]);
+  expect(told.map(({ kind }) => kind)).toEqual(['connected', 'lost', 'place lost', 'connected']);
+});
+
+it('as a master whose line is dead, begins no transaction when the lock of the server runs out, until it has heard what workers did', async () => {
+  const { client, last, asked, welcome, breaks, answerPings, settle } = lab(true);
+  welcome(false, 1);
+  answerPings();
+  const data = { path: '', tid: 'root1', write: true };
+  last().events.text(
+    JSON.stringify({ type: 'lock-request', id: '1', from: '[server]', to: '[master]', data }),
+  );
+  await settle();
+  const root = asked[0];
+  root?.grant();
+  const granted: IPCLock[] = [];
+  void client.lock({ path: 'a', tid: 't', write: true }).then((lock) => granted.push(lock));
+  await settle();
+  breaks();
+  Object.assign(root?.info.lock ?? {}, { state: 'expired' });
+  asked[1]?.grant();
+  await settle();
+  expect([granted, asked.length]).toEqual([[], 2]);
+  welcome(true, 1);
+  await settle();
+  expect(asked).toHaveLength(2);
+  answerPings();
+  await settle();
+  asked[2]?.grant();
+  await settle();
+  expect(granted).toHaveLength(1);
+});
