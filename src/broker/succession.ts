@@ -339,15 +339,15 @@ export class MasterProof {
   }
 
   /** The master answered one of these questions. */
-  answered({ id, lock }: MasterAnswer): void {
+  answered({ id, lockId }: MasterAnswer): void {
     if (this.#conclude === undefined || id !== `${PROOF_ID}${this.#questions}`) return;
     this.#isUnanswered = false;
-    if (lock === undefined) {
+    if (lockId === undefined) {
       this.#end('old');
       return;
     }
-    if (this.#master !== undefined) this.#giveBack(this.#master, lock.id);
-    this.#end(lock.id > this.#highestId ? 'old' : 'new');
+    if (this.#master !== undefined) this.#giveBack(this.#master, lockId);
+    this.#end(lockId > this.#highestId ? 'old' : 'new');
   }
 
   /** The master is gone: nothing is concluded. */

@@ -58,16 +58,8 @@ export interface MasterRequest {
 /** An answer of the master, as far as it takes to know what was granted [PROTOCOL-5.3]. */
 export interface MasterAnswer {
   readonly id: string;
-  readonly isOk: boolean;
-  /** The lock that is granted, or moved; `undefined` if none is. */
-  readonly lock: GrantedLock | undefined;
-}
-
-/** A lock in a `lock-result`. */
-export interface GrantedLock {
-  readonly id: number;
-  readonly tid: string;
-  readonly isWrite: boolean;
+  /** The number of the lock that a `lock-result` grants; `undefined` if it grants none. */
+  readonly lockId: number | undefined;
 }
 
 /** What a lock message says of a lock, for people to read. */
@@ -231,17 +223,8 @@ export function parseMasterAnswer(type: MasterAnswerType, message: Uint8Array): 
   const [idAt = -1, okAt = -1, data = -1] = places;
   const id = textAt(message, idAt);
   if (id === undefined) return undefined;
-  const isOk = isTrueAt(message, okAt);
-  if (!isOk || type !== 'lock-result' || data < 0) return { id, isOk, lock: undefined };
-  findMembers(message, data, LOCK_KEYS, places);
-  const [lockIdAt = -1, , tidAt = -1, writeAt = -1] = places;
-  const lockId = numberAt(message, lockIdAt);
-  const tid = textAt(message, tidAt, names);
-  const lock =
-    lockId === undefined || tid === undefined
-      ? undefined
-      : { id: lockId, tid, isWrite: isTrueAt(message, writeAt) };
-  return { id, isOk, lock };
+  const isGrant = type === 'lock-result' && data >= 0 && isTrueAt(message, okAt);
+  return { id, lockId: isGrant ? numberAt(message, findMember(message, data, KEY_ID)) : undefined };
 }
 
 /** The index that a `result` gives the key of `kit.add`; `undefined` if it gives none. */

@@ -113,13 +113,10 @@ export class LockManager {
     return this.#queue.includes(request);
   }
 
-  /** A worker gives a lock back. @returns false if it has none of that number */
-  release(holder: Peer, lockId: number): boolean {
-    const lock = this.#table.find(holder, lockId);
-    if (lock === undefined) return false;
+  /** A worker gives a lock back. */
+  release(lock: Lock): void {
     this.#table.release(lock);
     this.review();
-    return true;
   }
 
   /** The lock that a worker has under that number. To move it to the parent of its path changes nothing of it, since paths are ignored. */

@@ -30,13 +30,12 @@ import type { Cancel, Clock } from '../ports.js';
 import { PeerBytes, type Usage } from '../shares.js';
 import type { DatabaseCounters } from '../stats/counters.js';
 import type { Incidents } from '../stats/incidents.js';
-import { grant, moved, refusal, unlocked } from './lock-answers.js';
+import type { HeldLock, LockCounts, LockList, RootState, WaitingLock } from './lock-answers.js';
+import { grant, moved, refusal, unlocked, YieldNotices } from './lock-answers.js';
 import { LockClaims } from './lock-claims.js';
 import { LockManager } from './lock-manager.js';
-import type { HeldLock, LockCounts, LockList, RootState, WaitingLock } from './lock-report.js';
 import type { Lock, LockRequest } from './lock-table.js';
 import { RootLock, type RootRequest } from './root-lock.js';
-import { YieldNotices } from './yield-notices.js';
 
 /** What the locks of a database work with. */
 export interface LockServiceSettings {
@@ -212,25 +211,25 @@ export class LockService {
   }
 
   /** A master answered the server. @returns whether it was asked that here, by this server or by one that is gone */
-  answered(master: Peer, { id, lock }: MasterAnswer, expires: number | undefined): boolean {
+  answered(master: Peer, { id, lockId }: MasterAnswer, expires: number | undefined): boolean {
     if (!id.startsWith(SERVER_ID)) return false;
     if (master !== this.#master || this.#returning.delete(id)) return true;
     const number = id.startsWith(this.#name) ? Number(id.slice(this.#name.length)) : Number.NaN;
     const answer =
-      lock === undefined
+      lockId === undefined
         ? undefined
         : {
-            lockId: lock.id,
+            lockId,
             expires: expires ?? this.#settings.clock.wallTime() + this.#settings.limits.lockTimeout,
           };
     if (!this.#root.answered(number, answer)) {
       // Granted to a server that is gone, or too late.
-      if (lock !== undefined) this.#releaseRoot(lock.id);
+      if (lockId !== undefined) this.#releaseRoot(lockId);
       return true;
     }
     this.#endRootCheck();
-    if (lock !== undefined) {
-      this.#highestRootId = Math.max(this.#highestRootId, lock.id);
+    if (lockId !== undefined) {
+      this.#highestRootId = Math.max(this.#highestRootId, lockId);
       this.#compareClocks(expires);
     }
     this.#manager.rootChanged();
@@ -372,7 +371,7 @@ export class LockService {
     this.#give(worker, lock);
     // Its holder went on with its write after all others were told to forget what they had cached, until it was refused something.
     if (lock.state === 'expired' && lock.isWrite) this.#writeWasCutShort(worker);
-    this.#manager.release(worker, lock.id);
+    this.#manager.release(lock);
   }
 
   #move(worker: Peer, { id, lockId }: MasterRequest): void {
