@@ -20,12 +20,12 @@ export function messageIdOf(slot: number): string {
   return `c${String(slot).padStart(2, '0')}${'0'.repeat(MESSAGE_ID_LENGTH - 3)}`;
 }
 
-/** A request for a lock. */
-export function lockRequest(from: string, slot: number): string {
+/** A request for a lock, for writing or for reading. */
+export function lockRequest(from: string, slot: number, isWrite: boolean): string {
   const data = {
     path: 'users/ewout/posts/post1',
     tid: `ctransaction${String(slot).padStart(2, '0')}${from.slice(-11)}`,
-    write: true,
+    write: isWrite,
     comment: 'node.set "users/ewout/posts/post1"',
   };
   return directed(

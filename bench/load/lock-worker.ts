@@ -29,7 +29,10 @@ interface Slot {
   sentAt: number;
 }
 
-/** A worker that locks and unlocks, with a number of requests under way. */
+/**
+ * A worker that locks, and unlocks and locks again at once: AceBase does not wait for the answer to an unlock either. One that
+ * is timed asks for locks for writing. Others ask for locks for reading, of which a real master grants many at one time, too.
+ */
 export class LockWorker {
   readonly #line: Line;
   readonly #slots: readonly Slot[];
@@ -47,7 +50,7 @@ export class LockWorker {
   constructor(line: Line, id: string, inFlight: number, isTimed: boolean) {
     this.#line = line;
     this.#isTimed = isTimed;
-    this.#slots = Array.from({ length: inFlight }, (_, slot) => slotOf(id, slot));
+    this.#slots = Array.from({ length: inFlight }, (_, slot) => slotOf(id, slot, isTimed));
     line.onText = (bytes, start) => {
       if (bytes[start] === OPENING_BRACE) this.#receive(bytes, start);
     };
@@ -84,13 +87,14 @@ export class LockWorker {
     if (slot === undefined) throw new Error('an answer that belongs to no request');
     this.#underWay--;
     this.#answered++;
-    if (this.#isTimed) this.#roundTrips.push(performance.now() - slot.sentAt);
     if (letter === LETTER_L) {
+      if (this.#isTimed) this.#roundTrips.push(performance.now() - slot.sentAt);
       const lockId = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).indexOf(LOCK_ID, idAt);
       slot.unlock.write(slot.lockIdAt, bytes, lockId + LOCK_ID.length, LOCK_ID_LENGTH);
       this.#send(slot, slot.unlock, slot.unlockMessageIdAt);
-    } else if (this.#isOn) this.#send(slot, slot.lock, slot.lockMessageIdAt);
-    else if (this.#underWay === 0) this.#drained?.();
+      if (this.#isOn) this.#send(slot, slot.lock, slot.lockMessageIdAt);
+    }
+    if (!this.#isOn && this.#underWay === 0) this.#drained?.();
   }
 
   #send(slot: Slot, request: FrameTemplate, idAt: number): void {
@@ -107,8 +111,8 @@ export class LockWorker {
   }
 }
 
-function slotOf(from: string, slot: number): Slot {
-  const lock = new FrameTemplate(lockRequest(from, slot));
+function slotOf(from: string, slot: number, isWrite: boolean): Slot {
+  const lock = new FrameTemplate(lockRequest(from, slot, isWrite));
   const unlock = new FrameTemplate(unlockRequest(from, slot));
   return {
     lock,
