@@ -84,8 +84,8 @@ export class LockManager {
       return;
     }
     const { tid, isWrite } = request;
-    const isFurther = this.#table.isHolding(tid) && this.#settings.root.covers(isWrite);
-    if (isFurther && this.#table.allows(tid, isWrite)) this.#grant(request);
+    const mayHave = this.#settings.root.covers(isWrite) && this.#table.allows(tid, isWrite);
+    if (mayHave && (this.#table.isHolding(tid) || this.#isFirst(request))) this.#grant(request);
     else this.#queue.add(request);
     this.review();
   }
@@ -210,6 +210,12 @@ export class LockManager {
     this.#isServing = true;
   }
 
+  /** Whether a request of a transaction that holds nothing needs not wait, neither behind others nor for a turn. */
+  #isFirst(request: LockRequest): boolean {
+    if (this.#queue.size > 0 || this.#holds.size > 0 || this.#isKeptBack(request, false)) return false;
+    return !request.isWrite || (this.#table.size === 0 && !this.#areWritersKeptBack);
+  }
+
   #serve(): void {
     // Of several that hold locks, none can have become able to write; for reading they were served when they asked.
     const { onlyHolder } = this.#table;
@@ -329,14 +335,16 @@ export class LockManager {
     const { oldest } = this.#table;
     const { firstRead, firstWrite } = this.#queue;
     const now = clock.now();
-    const kept = [firstRead, firstWrite].map(
-      (request) => (request?.since ?? Number.NEGATIVE_INFINITY) + readerDelay,
-    );
+    const endOfDelay = (request: LockRequest | undefined): number => {
+      const at = (request?.since ?? Number.NEGATIVE_INFINITY) + readerDelay;
+      return at > now ? at : Number.POSITIVE_INFINITY;
+    };
     return Math.min(
+      endOfDelay(firstRead),
+      endOfDelay(firstWrite),
       oldest?.expiresAt ?? Number.POSITIVE_INFINITY,
       (this.#queue.size > 0 || this.#table.size === 0 ? root.changesAt : root.expiresAt) ??
         Number.POSITIVE_INFINITY,
-      ...kept.filter((time) => time > now),
     );
   }
 }

@@ -124,13 +124,16 @@ export class RootLock {
     const granted = this.#granted;
     if (granted === undefined) return undefined;
     const { masterTurn } = this.#settings;
-    const ages = [this.#maxAge, this.#lifetime];
-    if (this.#master?.canSay === false) ages.push(masterTurn);
     const now = this.#settings.clock.now();
-    const times = ages.map((age) => granted.since + age);
-    if (this.#idleSince !== undefined) times.push(this.#idleSince + this.#linger);
-    const later = times.filter((time) => time > now);
-    return later.length === 0 ? undefined : Math.min(...later);
+    const { since } = granted;
+    const ifLater = (at: number): number => (at > now ? at : Number.POSITIVE_INFINITY);
+    const next = Math.min(
+      ifLater(since + this.#maxAge),
+      ifLater(since + this.#lifetime),
+      this.#master?.canSay === false ? ifLater(since + masterTurn) : Number.POSITIVE_INFINITY,
+      this.#idleSince === undefined ? Number.POSITIVE_INFINITY : ifLater(this.#idleSince + this.#linger),
+    );
+    return next === Number.POSITIVE_INFINITY ? undefined : next;
   }
 
   /** When the root lock is given back, whoever has a lock under it, by the broker's clock; `undefined` if it is not held. */
