@@ -267,11 +267,8 @@ export class LockManager {
     invariant(this.#settings.root.covers(isWrite), 'lock-without-root');
     this.#isStale = true;
     const { clock } = this.#settings;
-    const lock = this.#table.grant({
-      ...{ holder, tid, isWrite, details },
-      since: clock.now(),
-      expiresAt: this.#expiry,
-    });
+    const since = clock.now();
+    const lock = this.#table.grant({ holder, tid, isWrite, details, since, expiresAt: this.#expiry });
     this.#host.granted(request, lock);
   }
 

@@ -105,7 +105,10 @@ export class LockTable {
     invariant(this.allows(request.tid, request.isWrite), 'lock-conflict');
     // Only a claim can have taken it.
     while (this.#entries.has(this.#nextId)) this.#nextId++;
-    return this.#add({ ...request, id: this.#nextId++, state: 'held' });
+    // No spreading here: it takes several times as long.
+    const { holder, tid, isWrite, since, expiresAt, details } = request;
+    const id = this.#nextId++;
+    return this.#add({ id, holder, tid, isWrite, since, expiresAt, details, state: 'held' });
   }
 
   /** Notes a lock that another server granted. @returns `undefined` if its number is taken */
