@@ -10,6 +10,7 @@ export class ScriptedConnection {
   isClosed = false;
   readonly #pings: Buffer[] = [];
   #answersPings = true;
+  #lastAnswered: string | undefined;
 
   constructor(socket: WebSocket) {
     this.#socket = socket;
@@ -19,6 +20,7 @@ export class ScriptedConnection {
     });
     socket.on('message', (data: Buffer) => {
       this.#frames.push(data.toString());
+      if (data.toString() === this.#lastAnswered) this.#answersPings = false;
       this.#awake();
     });
     socket.on('close', () => {
@@ -33,10 +35,15 @@ export class ScriptedConnection {
     this.#socket.send(frame);
   }
 
-  /** From now on pings are answered, those before included; or not. */
-  answerPings(answers: boolean): void {
-    this.#answersPings = answers;
-    for (const data of answers ? this.#pings.splice(0) : []) this.#socket.pong(data);
+  /** From that frame of the client on, no ping is answered. */
+  answerPingsUntil(frame: string): void {
+    this.#lastAnswered = frame;
+  }
+
+  /** Pings are answered again, those before included. */
+  answerPings(): void {
+    this.#answersPings = true;
+    for (const data of this.#pings.splice(0)) this.#socket.pong(data);
   }
 
   close(): void {
