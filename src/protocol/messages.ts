@@ -90,6 +90,9 @@ const ANSWER_KEYS = [KEY_ID, KEY_OK, KEY_DATA];
 const LOCK_KEYS = [KEY_ID, KEY_TYPE, KEY_TID, KEY_WRITE];
 const QUOTE = 0x22;
 const DIGIT_ZERO = 0x30;
+const DOT = 0x2e;
+const LETTER_E = 0x65;
+const CAPITAL_E = 0x45;
 const LETTER_T = 0x74;
 const SPACE = 0x20;
 const DELETE = 0x7f;
@@ -223,8 +226,9 @@ export function parseMasterAnswer(type: MasterAnswerType, message: Uint8Array): 
   const [idAt = -1, okAt = -1, data = -1] = places;
   const id = textAt(message, idAt);
   if (id === undefined) return undefined;
-  const isGrant = type === 'lock-result' && data >= 0 && isTrueAt(message, okAt);
-  return { id, lockId: isGrant ? numberAt(message, findMember(message, data, KEY_ID)) : undefined };
+  if (type !== 'lock-result' || !isTrueAt(message, okAt)) return { id, lockId: undefined };
+  const lockId = data < 0 ? undefined : numberAt(message, findMember(message, data, KEY_ID));
+  return lockId === undefined ? undefined : { id, lockId };
 }
 
 /** The index that a `result` gives the key of `kit.add`; `undefined` if it gives none. */
@@ -344,7 +348,12 @@ function numberAt(bytes: Uint8Array, value: number): number | undefined {
   let index = value;
   for (; index < bytes.length && index - value < MAX_DIGITS && isDigit(bytes[index]); index++)
     number = number * 10 + (bytes[index] as number) - DIGIT_ZERO;
-  return index === value ? undefined : number;
+  return index === value || isNumeric(bytes[index]) ? undefined : number;
+}
+
+/** Whether a number goes on: with a further digit, a fraction or an exponent. */
+function isNumeric(byte: number | undefined): boolean {
+  return isDigit(byte) || byte === DOT || byte === LETTER_E || byte === CAPITAL_E;
 }
 
 function isDigit(byte: number | undefined): boolean {

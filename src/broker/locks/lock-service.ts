@@ -223,8 +223,8 @@ export class LockService {
             expires: expires ?? this.#settings.clock.wallTime() + this.#settings.limits.lockTimeout,
           };
     if (!this.#root.answered(number, answer)) {
-      // Granted to a server that is gone, or too late.
-      if (lockId !== undefined) this.#releaseRoot(lockId);
+      // Granted to a server that is gone, or too late; or what is held already, told again.
+      if (lockId !== undefined && !this.#root.has(lockId)) this.#releaseRoot(lockId);
       return true;
     }
     this.#endRootCheck();

@@ -88,6 +88,11 @@ export class RootLock {
     return this.#granted?.kind;
   }
 
+  /** Whether the lock of that number is part of what is held. */
+  has(lockId: number): boolean {
+    return this.#granted?.lockIds.includes(lockId) === true;
+  }
+
   /** When a request for it was sent that is not answered yet. */
   get isAsked(): boolean {
     return this.#asked !== undefined;

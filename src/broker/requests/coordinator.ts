@@ -97,6 +97,7 @@ export class RequestCoordinator {
   answer(master: Peer, receiver: Peer | undefined, type: MasterAnswerType, message: Uint8Array): boolean {
     const answer = parseMasterAnswer(type, message);
     const { locks, news, isProof } = this.#settings;
+    if (answer === undefined) this.#reportUnasked();
     if (answer === undefined || isProof(answer)) return false;
     if (type !== 'result') {
       if (!locks.answered(master, answer, expiryOf(message))) this.#reportUnasked();

@@ -363,6 +363,29 @@ describe('the root lock at the master [PROTOCOL-12.1]', () => {
     expect(lab.count('unasked-answer')).toBe(1);
   });
 
+  it('stays where it is when it is granted once more, and is not taken for refused by an answer that makes no sense', () => {
+    const { lab, master, a, locks, answer } = slowCluster();
+    const wanted = lab.askForLock(a, { write: true });
+    const [{ id, data } = { id: '', data: {} }] = master.messages('lock-request').slice(-1) as {
+      id: string;
+      data: object;
+    }[];
+    for (const nonsense of ['x', -5, 1.5, 1e308, null]) {
+      master.tells({ type: 'lock-result', id, ok: true, data: { ...data, id: nonsense } }, '[server]');
+    }
+    master.tells({ type: 'lock-result', id, ok: true }, '[server]');
+    expect(locks()).toMatchObject({
+      root: { state: 'asked' },
+      waiting: [{ reason: 'the master has its turn' }],
+    });
+    expect(lab.count('unasked-answer')).toBe(6);
+    const root = answer();
+    expect(grantedTo(a)).toEqual([wanted]);
+    master.tells({ type: 'lock-result', id, ok: true, data: { ...data, id: root } }, '[server]');
+    expect(rootOf(master)).toEqual(['write']);
+    expect(locks().root).toMatchObject({ state: 'write' });
+  });
+
   it('tells when the master’s locks run out at another time than expected', () => {
     const warnings = (lasts: number) => {
       const { lab, a, answer } = slowCluster({ lockTimeout: 120_000 });
