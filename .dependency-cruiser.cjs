@@ -17,16 +17,20 @@ const BROKER = [
 
 const pathOf = (room) => (room.endsWith('/') ? `^src/broker/${room}` : `^src/broker/${room}\\.ts$`);
 
-const brokerRules = BROKER.slice(1).map((rooms, index) => ({
-  name: `broker-${rooms[0]?.replace('/', '')}-knows-nothing-above`,
-  severity: 'error',
-  from: { path: rooms.map(pathOf) },
-  to: {
-    path: BROKER.slice(0, index + 1)
-      .flat()
-      .map(pathOf),
-  },
-}));
+/** What must not be. */
+const rule = (name, from, to) => ({ name, severity: 'error', from, to });
+
+const brokerRules = BROKER.slice(1).map((rooms, index) =>
+  rule(
+    `broker-${rooms[0]?.replace('/', '')}-knows-nothing-above`,
+    { path: rooms.map(pathOf) },
+    {
+      path: BROKER.slice(0, index + 1)
+        .flat()
+        .map(pathOf),
+    },
+  ),
+);
 
 /** What a room of `src` imports beside itself. */
 const room = (name, { of, packages = [], coreModules = false }) => ({
@@ -46,7 +50,7 @@ const room = (name, { of, packages = [], coreModules = false }) => ({
 
 module.exports = {
   forbidden: [
-    { name: 'no-circles', severity: 'error', from: {}, to: { circular: true } },
+    rule('no-circles', {}, { circular: true }),
     {
       name: 'broker-files-have-a-place',
       severity: 'error',
@@ -59,42 +63,36 @@ module.exports = {
     room('broker', { of: ['protocol/', 'errors\\.ts$'] }),
     room('client/core', { of: ['protocol/', 'errors\\.ts$'] }),
     room('options', { of: ['errors\\.ts$'], packages: ['zod'], coreModules: true }),
-    {
-      name: 'broker-knows-types-of-errors-only',
-      severity: 'error',
-      from: { path: '^src/broker/' },
-      to: { path: '^src/errors\\.ts$', dependencyTypesNot: ['type-only'] },
-    },
-    {
-      name: 'only-the-command-knows-the-command',
-      severity: 'error',
-      from: { path: '^src/', pathNot: '^src/cli/' },
-      to: { path: '^src/cli/' },
-    },
-    {
-      name: 'only-server-and-command-know-the-server',
-      severity: 'error',
-      from: { path: '^src/(?!server/|cli/|index\\.ts)' },
-      to: { path: '^src/server/' },
-    },
-    {
-      name: 'the-client-knows-nothing-of-the-server-but-types',
-      severity: 'error',
-      from: { path: '^src/client/' },
-      to: { path: '^src/(?:broker|server|websocket|options|cli)/', dependencyTypesNot: ['type-only'] },
-    },
-    {
-      name: 'nobody-knows-the-client-but-its-entries',
-      severity: 'error',
-      from: { path: '^src/(?!client/|register\\.ts)' },
-      to: { path: '^src/client/' },
-    },
-    {
-      name: 'websocket-knows-nothing-of-ours',
-      severity: 'error',
-      from: { path: '^src/websocket/' },
-      to: { pathNot: '^src/websocket/', dependencyTypesNot: ['core'] },
-    },
+    rule(
+      'broker-knows-types-of-errors-only',
+      { path: '^src/broker/' },
+      { path: '^src/errors\\.ts$', dependencyTypesNot: ['type-only'] },
+    ),
+    rule(
+      'only-the-command-knows-the-command',
+      { path: '^src/', pathNot: '^src/cli/' },
+      { path: '^src/cli/' },
+    ),
+    rule(
+      'only-server-and-command-know-the-server',
+      { path: '^src/(?!server/|cli/|index\\.ts)' },
+      { path: '^src/server/' },
+    ),
+    rule(
+      'the-client-knows-nothing-of-the-server-but-types',
+      { path: '^src/client/' },
+      { path: '^src/(?:broker|server|websocket|options|cli)/', dependencyTypesNot: ['type-only'] },
+    ),
+    rule(
+      'nobody-knows-the-client-but-its-entries',
+      { path: '^src/(?!client/|register\\.ts)' },
+      { path: '^src/client/' },
+    ),
+    rule(
+      'websocket-knows-nothing-of-ours',
+      { path: '^src/websocket/' },
+      { pathNot: '^src/websocket/', dependencyTypesNot: ['core'] },
+    ),
   ],
   options: {
     tsPreCompilationDeps: true,

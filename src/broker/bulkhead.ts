@@ -138,15 +138,7 @@ class ContainedVisitor implements Visitor {
   }
 
   acknowledge(token: number): void {
-    if (!this.#bulkhead.enter()) return;
-    try {
-      this.#visitor.acknowledge(token);
-      this.#bulkhead.settle();
-    } catch (error) {
-      this.#bulkhead.caught(error);
-    } finally {
-      this.#bulkhead.leave();
-    }
+    this.#bulkhead.run(() => this.#visitor.acknowledge(token), undefined);
   }
 
   left(cause: string): void {

@@ -3,9 +3,7 @@ import { systemClock } from '../platform/clock.js';
 import { loggerOf, type RemoteIPCPeer } from './acebase.js';
 import { indexFilesOf, logOf, StorageFile } from './acebase-host.js';
 import { describe, overHttp, webSocketTarget } from './address.js';
-import { Client, type ClientEvent } from './core/client.js';
-import type { ValueClasses } from './core/codec.js';
-import type { IPCLock, LockDetails } from './core/host.js';
+import { Client, type ClientEvent, type ClientSettings } from './core/client.js';
 import type { Dial } from './core/ports.js';
 import type { Refusal } from './core/refusals.js';
 import { FailureNotices } from './failure.js';
@@ -21,19 +19,13 @@ import { WebSocketLine } from './web-socket-line.js';
 const LOOK_MS = 2_000;
 
 /** What an endpoint is made with. */
-export interface EndpointSettings {
-  readonly classes: ValueClasses;
+export interface EndpointSettings
+  extends Pick<
+    ClientSettings,
+    'client' | 'classes' | 'createId' | 'exitingError' | 'masterLock' | 'dataPeer'
+  > {
   readonly WebSocket: new (url: string, options: object) => WebSocket;
-  /** Name and version of this client. */
-  readonly client: string;
-  /** Makes a random id of AceBase's kind, of 25 characters. */
-  createId(): string;
-  exitingError(message: string): Error;
-  /** AceBase's own way to get a lock, for the master. */
-  masterLock(details: LockDetails): Promise<IPCLock>;
   has(repair: RepairName): boolean;
-  /** For a transaction log: the client of its data. */
-  readonly dataPeer?: Client | undefined;
   onStatus(status: ClientStatus): void;
 }
 
