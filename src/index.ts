@@ -3,7 +3,7 @@
 import './node-check.js';
 
 export type { TimelineEntry } from './broker/history.js';
-export type { HeldLock, LockList, RootState, WaitingLock } from './broker/locks/lock-answers.js';
+export type { HeldLock, LockList, RootState, WaitingLock } from './broker/locks/lock-list.js';
 export type { PeerInfo } from './broker/peers/admission.js';
 export type { LogFields, Logger } from './broker/ports.js';
 export type { KeptMail, ReportedState } from './broker/snapshot.js';

@@ -3,7 +3,7 @@ import { Draining } from './drain.js';
 import { Histories } from './history.js';
 import type { Invariant } from './invariants.js';
 import type { Limits } from './limits.js';
-import type { LockList } from './locks/lock-answers.js';
+import type { LockList } from './locks/lock-list.js';
 import type { ArrivalRequest, BrokerObserver, Entrance, PeerInfo } from './peers/admission.js';
 import type { Cancel, Clock, Logger } from './ports.js';
 import { FairShares, type LargestUser } from './shares.js';

@@ -36,6 +36,8 @@ export class FileNews {
    * from before: the file had his, and must get it again.
    */
   readonly #lastGrantedBefore = new Set<Peer>();
+  /** Whether a writer is gone that may have moved the root and told nobody, while who remembers where it was is away. */
+  #isInDoubt = false;
   #keys = new AnnouncedKeys();
   /** Keys that a former master was asked for, and had not answered for: no more than it may be asked for at one time. */
   readonly #keysInDoubt = new Set<string>();
@@ -94,9 +96,11 @@ export class FileNews {
       this.repeatKeys(peer);
       // One that takes a root over writes none: a former master may have ended before it wrote this one.
       if (peer.isMaster && takesRootsOver(peer)) this.haveRootWritten();
+      else if (peer.isMaster) this.#recallRoot();
     }
     this.#lastGrantedBefore.delete(peer);
-    this.#root.recall(peer.root);
+    // It would go on with an older one.
+    if (peer.root.believes !== peer.root.remembered?.address) this.#root.recall(peer.root);
     if (this.#root.current !== undefined && peer.root.believes !== this.#root.current.address)
       this.#sendRoot(peer);
   }
@@ -130,7 +134,31 @@ export class FileNews {
   haveRootWritten(): void {
     this.#lastGrantedBefore.clear();
     for (const peer of this.#peers.values()) if (!peer.isMaster) this.#lastGrantedBefore.add(peer);
+    this.#recallRoot();
     this.#writeRoot();
+  }
+
+  /**
+   * Whether nobody may write: it is not known whether the root of the file is the one in which those believe who were there
+   * when it was last moved. They are away, and decide it when they are back: at last when they are given up.
+   */
+  get isRootInDoubt(): boolean {
+    return this.#isInDoubt && this.#root.current === undefined;
+  }
+
+  /** Somebody is back, or gone. */
+  reviewDoubt(): void {
+    if (this.isRootInDoubt) this.haveRootWritten();
+  }
+
+  /** A root that was forgotten while nobody was connected is the root again if somebody has come back who believes in it. */
+  #recallRoot(): void {
+    this.#isInDoubt = false;
+    if (this.#root.current !== undefined) return;
+    for (const peer of this.#peers.values()) {
+      if (isPresent(peer)) this.#root.recall(peer.root);
+      else if (peer.root.remembered !== undefined) this.#isInDoubt = true;
+    }
   }
 
   #writeRoot(): void {

@@ -1,6 +1,6 @@
 import type { Alarm, GuestBook, History, TimelineEntry } from './history.js';
 import { MAX_LISTED_LOCKS, MAX_LISTED_PEERS } from './limits.js';
-import type { LockCounts, LockList } from './locks/lock-answers.js';
+import type { LockCounts, LockList } from './locks/lock-list.js';
 import type { LockService } from './locks/lock-service.js';
 import type { MasterSeat } from './mastership.js';
 import type { ByteBudget } from './memory.js';

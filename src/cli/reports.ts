@@ -1,6 +1,6 @@
 /** What `peers`, `locks` and `databases` print: tables for people, and rows for programs. */
 
-import type { HeldLock, WaitingLock } from '../broker/locks/lock-answers.js';
+import type { HeldLock, WaitingLock } from '../broker/locks/lock-list.js';
 import { isoTime } from '../platform/clock.js';
 import { describeSpan } from '../server/monitoring/spans.js';
 import type { DatabaseStatus, PeerStatus, Status } from '../server/monitoring/status.js';

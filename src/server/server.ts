@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import type { Duplex } from 'node:stream';
 import packageJson from '../../package.json' with { type: 'json' };
 import { Broker } from '../broker/broker.js';
-import type { LockList } from '../broker/locks/lock-answers.js';
+import type { LockList } from '../broker/locks/lock-list.js';
 import { ByteBudget } from '../broker/memory.js';
 import type { PeerInfo } from '../broker/peers/admission.js';
 import type { Logger } from '../broker/ports.js';

@@ -32,7 +32,11 @@ export interface LockManagerHost {
 }
 
 /** Why transactions that hold no lock are given none, whatever is free. */
-export type GrantHold = 'draining' | 'locks of before the restart' | 'the master opens its file';
+export type GrantHold =
+  | 'draining'
+  | 'locks of before the restart'
+  | 'the master opens its file'
+  | 'the root is in doubt';
 
 /** Why a request waits, for people to read. */
 export type WaitReason =
@@ -105,7 +109,12 @@ export class LockManager {
 
   /** Whether any worker holds a lock, or may hold one from before a restart. */
   get isInUse(): boolean {
-    return this.#table.size > 0 || this.#holds.has('locks of before the restart');
+    return this.#table.size > 0 || this.#isWholeFileHeld;
+  }
+
+  /** Whether nobody may write, the master included, though no lock is known that stands in the way. */
+  get #isWholeFileHeld(): boolean {
+    return this.#holds.has('locks of before the restart') || this.#holds.has('the root is in doubt');
   }
 
   /** Whether a request waits. */
@@ -282,8 +291,7 @@ export class LockManager {
   #demand(): RootDemand {
     const { onlyHolder, hasWriter, size } = this.#table;
     // Locks that are not known yet may be for writing.
-    if (this.#holds.has('locks of before the restart'))
-      return { kind: 'write', isInUse: true, isUpgrade: false };
+    if (this.#isWholeFileHeld) return { kind: 'write', isInUse: true, isUpgrade: false };
     const isUpgrade = onlyHolder !== undefined && this.#queue.has(onlyHolder, true);
     const isHeld = this.#holds.size > 0;
     const mayWrite = !isHeld && !this.#areWritersKeptBack && this.#queue.firstWrite !== undefined;

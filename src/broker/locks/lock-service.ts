@@ -6,7 +6,6 @@
 import { encode, MASTER_ID, SERVER_ID } from '../../protocol/frames.js';
 import {
   dataOf,
-  describeDetails,
   type LockRequestType,
   type MasterAnswer,
   type MasterRequest,
@@ -30,9 +29,10 @@ import type { Cancel, Clock } from '../ports.js';
 import { PeerBytes, type Usage } from '../shares.js';
 import type { DatabaseCounters } from '../stats/counters.js';
 import type { Incidents } from '../stats/incidents.js';
-import type { HeldLock, LockCounts, LockList, RootState, WaitingLock } from './lock-answers.js';
 import { grant, moved, refusal, unlocked, YieldNotices } from './lock-answers.js';
 import { LockClaims } from './lock-claims.js';
+import type { HeldLock, LockCounts, LockList, WaitingLock } from './lock-list.js';
+import { shownLock, shownRequest, shownRoot } from './lock-list.js';
 import { LockManager } from './lock-manager.js';
 import type { Lock, LockRequest } from './lock-table.js';
 import { RootLock, type RootRequest } from './root-lock.js';
@@ -142,6 +142,7 @@ export class LockService {
 
   /** A worker is back. */
   isBack(worker: Peer): void {
+    this.#reviewRootDoubt();
     this.#manager.resume(worker);
   }
 
@@ -153,6 +154,7 @@ export class LockService {
     const hadWrites = this.#manager.table.locksOf(worker).some(({ isWrite }) => isWrite);
     // Who is granted a lock next must know before.
     if (hadWrites) this.#writeWasCutShort(worker);
+    this.#reviewRootDoubt();
     const mayLive = this.isHolder(worker) && !worker.hasStopped(clock.now(), limits.reconnectGrace);
     invariant(!mayLive, 'lock-given-away-early');
     const { locks, requests } = this.#manager.remove(worker);
@@ -189,6 +191,7 @@ export class LockService {
 
   /** The master has opened its file, and was given what waited for it. */
   masterIsReady(): void {
+    this.#reviewRootDoubt();
     this.#manager.hold('the master opens its file', false);
   }
 
@@ -296,35 +299,16 @@ export class LockService {
   list(most = Number.POSITIVE_INFINITY): LockList {
     const now = this.#settings.clock.now();
     const held: HeldLock[] = [];
-    for (const { id, holder, tid, isWrite, since, details, state } of this.#manager.table.all()) {
-      if (held.length >= most || state === 'released') break;
-      const heldFor = Math.round(now - since);
-      held.push({
-        id,
-        holder: holder.id,
-        tid,
-        ...describeDetails(details),
-        write: isWrite,
-        heldFor,
-        state,
-      });
+    for (const lock of this.#manager.table.all()) {
+      if (held.length >= most) break;
+      held.push(shownLock(lock, now));
     }
     const waiting: WaitingLock[] = [];
     for (const request of this.#manager.queue.all()) {
       if (waiting.length >= most) break;
-      const { requester, tid, isWrite, since, details } = request;
-      const waitingFor = Math.round(now - since);
-      const reason = this.#manager.reasonFor(request);
-      waiting.push({
-        requester: requester.id,
-        tid,
-        ...describeDetails(details),
-        write: isWrite,
-        waitingFor,
-        reason,
-      });
+      waiting.push(shownRequest(request, this.#manager.reasonFor(request), now));
     }
-    return { root: this.#rootState(now), held, waiting };
+    return { root: shownRoot(this.#root, now), held, waiting };
   }
 
   /** How many locks are held. */
@@ -416,6 +400,12 @@ export class LockService {
   #writeWasCutShort({ id }: Peer): void {
     this.#invalidateCaches(id);
     this.#settings.news.haveRootWritten();
+    this.#reviewRootDoubt();
+  }
+
+  #reviewRootDoubt(): void {
+    this.#settings.news.reviewDoubt();
+    this.#manager.hold('the root is in doubt', this.#settings.news.isRootInDoubt);
   }
 
   #invalidateCaches(id: string): void {
@@ -474,12 +464,6 @@ export class LockService {
       { database, lasts, lockTimeout: limits.lockTimeout },
       'locks of the master run out at another time than expected: set lockTimeout to its storage.lockTimeout, or set the clocks',
     );
-  }
-
-  #rootState(now: number): RootState | undefined {
-    const { kind, since, isAsked } = this.#root;
-    if (kind === undefined) return isAsked ? { state: 'asked' } : undefined;
-    return { state: kind, heldFor: Math.round(now - (since ?? now)) };
   }
 
   #reasonFor(failure: RequestFailure): string {

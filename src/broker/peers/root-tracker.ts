@@ -25,8 +25,8 @@ export class RootView {
   believes: string | undefined;
   /** Echoes that the peer may still send, in the order in which it would send them. */
   expected: ExpectedEcho[] = [];
-  /** The root that was known, and forgotten, while the peer was away. */
-  missed: CurrentRoot | undefined;
+  /** The root that was known, and forgotten, while the peer was away: it believes in it, or missed it. */
+  remembered: CurrentRoot | undefined;
 }
 
 /** The root, and the update that told of it. */
@@ -41,17 +41,16 @@ export class RootRecord {
   /** The newest update as it was sent, for those who come later. `undefined` until there was one. */
   current: CurrentRoot | undefined;
 
-  /** It is forgotten; those who are away, and had not heard of it, may come back. */
+  /** It is forgotten; those who are away may come back. */
   forget(away: Iterable<RootView>): void {
-    for (const view of away)
-      if (view.believes !== this.current?.address) view.missed = this.current ?? view.missed;
+    for (const view of away) view.remembered = this.current ?? view.remembered;
     this.current = undefined;
   }
 
-  /** The peer with this view goes on. If nothing newer has come since, what it missed is the root. */
+  /** The peer with this view goes on. If nothing newer has come since, what was known before is the root. */
   recall(view: RootView): void {
-    this.current ??= view.missed;
-    view.missed = undefined;
+    this.current ??= view.remembered;
+    view.remembered = undefined;
   }
 
   /**

@@ -1,6 +1,6 @@
 import type { Broker } from '../../broker/broker.js';
 import type { TimelineEntry } from '../../broker/history.js';
-import type { HeldLock, RootState, WaitingLock } from '../../broker/locks/lock-answers.js';
+import type { HeldLock, RootState, WaitingLock } from '../../broker/locks/lock-list.js';
 import type { Clock } from '../../broker/ports.js';
 import type { DatabaseReport, KeptMail, PeerReport, ReportedState } from '../../broker/snapshot.js';
 import { type Problem, type ProblemLimits, problemsOf } from './problems.js';

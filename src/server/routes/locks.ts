@@ -1,5 +1,5 @@
 import type { Hono } from 'hono';
-import type { LockList } from '../../broker/locks/lock-answers.js';
+import type { LockList } from '../../broker/locks/lock-list.js';
 import type { RouteContext, RouteEnvironment } from './context.js';
 import { authorize } from './context.js';
 

@@ -55,8 +55,13 @@ export class Beliefs {
     this.#beliefs.delete(belief);
   }
 
-  /** A process with our client writes, in a transaction: nobody else may hold a lock by then. */
+  /** A process writes, in a transaction: its lock must not have run out, and with our client nobody else may hold one by then. */
   writes(writer: StockPeer): void {
+    const now = this.#world.clock.wallTime();
+    for (const { holder, write, expires } of this.#beliefs) {
+      if (holder === writer && write && now >= expires)
+        this.#verdicts.tear(`${writer.name} writes though its lock ran out`);
+    }
     if (writer.ours === undefined) return;
     for (const other of this.#beliefs) {
       if (other.holder === writer || !this.#counts(other)) continue;

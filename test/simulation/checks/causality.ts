@@ -10,7 +10,7 @@ const LONGEST_RETURN_MS = 10_000;
 type Past = number[];
 
 interface Said {
-  readonly author: number;
+  readonly author: View;
   readonly count: number;
   readonly past: Past;
   readonly at: number;
@@ -22,6 +22,8 @@ interface View {
   /** What it knows of by what it has heard and said. */
   past: Past;
   readonly heard: Set<number>;
+  /** What it said until then it may tell anew, in an order that it alone knows. */
+  unorderedUntil: number;
 }
 
 /**
@@ -48,12 +50,17 @@ export class Causality {
     this.#unorderedUntil = clock.now() + LONGEST_RETURN_MS + limits.reconnectGrace;
   }
 
+  /** A client has begun a new session: what it had said in vain it tells anew, as its first words. */
+  beginsSession(author: StockPeer): void {
+    this.#viewOf(author).unorderedUntil = this.#world.clock.now();
+  }
+
   says(author: StockPeer, number: number): void {
     const view = this.#viewOf(author);
     view.count += 1;
     view.past[view.index] = view.count;
     this.#said.set(number, {
-      author: view.index,
+      author: view,
       count: view.count,
       past: view.past.slice(),
       at: this.#world.clock.now(),
@@ -73,7 +80,9 @@ export class Causality {
       return;
     }
     view.heard.add(number);
-    const isLate = (view.past[said.author] ?? 0) >= said.count && said.at > this.#unorderedUntil;
+    const { author } = said;
+    const unorderedUntil = Math.max(this.#unorderedUntil, author.unorderedUntil);
+    const isLate = (view.past[author.index] ?? 0) >= said.count && said.at > unorderedUntil;
     if (isLate && !isToldAgain && !isKeptBack(message)) {
       this.#verdicts.violation('out of order', `${receiver.name} heard ${message.type} too late`);
     }
@@ -88,7 +97,13 @@ export class Causality {
   #viewOf(process: StockPeer): View {
     let view = this.#views.get(process);
     if (view === undefined) {
-      view = { index: this.#views.size, count: 0, past: [], heard: new Set() };
+      view = {
+        index: this.#views.size,
+        count: 0,
+        past: [],
+        heard: new Set(),
+        unorderedUntil: Number.NEGATIVE_INFINITY,
+      };
       this.#views.set(process, view);
     }
     return view;

@@ -113,6 +113,11 @@ export class Checks {
     return this.#stranded.has(process);
   }
 
+  /** A client has begun a new session. */
+  beginsSession(process: StockPeer): void {
+    this.#causality.beginsSession(process);
+  }
+
   /** It is of no interest any more what reaches this process. */
   releases(process: StockPeer): void {
     this.#deliveries.releases(process);

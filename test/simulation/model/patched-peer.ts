@@ -170,6 +170,7 @@ export class PatchedPeer {
     process.note(() => `client: ${JSON.stringify(event)}`);
     switch (event.kind) {
       case 'connected':
+        if (!event.resumed) world.checks.beginsSession(process);
         world.goesOn(process);
         return;
       case 'place lost':

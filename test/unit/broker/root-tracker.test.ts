@@ -61,9 +61,9 @@ describe('a worker that was away when the root was forgotten', () => {
     return { lab, next, back };
   };
 
-  it('is told it when it goes on', () => {
+  it('is told it when it goes on; and the master, who may have opened the file with another one, writes it', () => {
     const { lab, next, back } = scene();
-    expect(rootsOf(next)).toEqual([]);
+    expect(rootsOf(next)).toEqual(['5', 5]);
     lab.askForLock(back);
     expect(rootsOf(back)).toEqual([5]);
   });
@@ -73,6 +73,56 @@ describe('a worker that was away when the root was forgotten', () => {
     next.tells(root(6));
     lab.askForLock(back);
     expect(rootsOf(back)).toEqual([6]);
+  });
+});
+
+describe('a root that was forgotten, and that a writer may have moved before he was gone [PROTOCOL-8.4]', () => {
+  const GRACE_MS = 10_000;
+  /** All lose their lines; the one that may have moved the root is gone before the other one, who knows where it was. */
+  const scene = () => {
+    const lab = new BrokerLab({ reconnectGrace: GRACE_MS });
+    const master = lab.connectMaster();
+    const [writer, other] = [lab.connectWorker('writer'), lab.connectWorker('other')];
+    other.tells(root(5));
+    lab.askForLock(writer, { write: true });
+    writer.leaves();
+    lab.clock.advance(GRACE_MS / 2);
+    master.tells({ type: 'bye' });
+    for (const peer of [other, master]) peer.leaves();
+    lab.clock.advance(GRACE_MS / 2 - 1);
+    const newcomer = lab.connect('newcomer');
+    lab.askForLock(newcomer, { write: true });
+    return { lab, newcomer };
+  };
+  /** What it was told of roots; to forget what it has cached it was told, too. */
+  const movesOf = (peer: ScriptedPeer) => rootsOf(peer).filter((it) => it !== undefined);
+  const grantsOf = (peer: ScriptedPeer) =>
+    peer.messages('lock-result').filter(({ ok }) => ok === true).length;
+
+  it('is where those believe it to be who come back', () => {
+    const { lab, newcomer } = scene();
+    lab.connect('other');
+    const master = lab.connectMaster();
+    expect(grantsOf(newcomer)).toBe(1);
+    expect([movesOf(master), movesOf(newcomer)]).toEqual([[5], [5]]);
+  });
+
+  it('keeps all others from writing until they are back', () => {
+    const { lab, newcomer } = scene();
+    const master = lab.connect('[master]');
+    lab.letGrant(master);
+    lab.clock.advance(GRACE_MS / 2 - 1);
+    expect(grantsOf(newcomer)).toBe(0);
+    expect(lab.broker.locks('mydb_data').waiting[0]?.reason).toBe('the root is in doubt');
+    lab.connect('other');
+    expect([grantsOf(newcomer), movesOf(newcomer)]).toEqual([1, [5]]);
+    expect(movesOf(master)).toEqual(['5', 5]);
+  });
+
+  it('is where it is in the file if they do not come back', () => {
+    const { lab, newcomer } = scene();
+    const master = lab.connectMaster();
+    expect([grantsOf(newcomer), movesOf(newcomer), movesOf(master)]).toEqual([1, [], []]);
   });
 });
 

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Hono } from 'hono';
 import { expect, test } from 'vitest';
-import type { HeldLock, LockList, WaitingLock } from '../../../src/broker/locks/lock-answers.js';
+import type { HeldLock, LockList, WaitingLock } from '../../../src/broker/locks/lock-list.js';
 import { ERRORS } from '../../../src/errors.js';
 import { resolveOptions } from '../../../src/options.js';
 import { Authentication } from '../../../src/server/authentication.js';
