@@ -40,6 +40,8 @@ export interface PeerProcess {
   readonly pid: number | undefined;
   /** Whether the system has not been asked for it yet. */
   readonly isSought: boolean;
+  /** Milliseconds since it was started; `undefined` as long as it is not known. Cheap; never throws. */
+  readonly age: number | undefined;
   /** What it has open under the name of the database that the connection is for, once that is known. */
   readonly databaseFiles: readonly DatabaseFile[];
   /**

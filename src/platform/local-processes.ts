@@ -5,6 +5,7 @@
 
 import { readFileSync, readlinkSync } from 'node:fs';
 import { readdir, readlink } from 'node:fs/promises';
+import { uptime } from 'node:os';
 import { basename, dirname } from 'node:path';
 import { type FileMark, fileMarkOf } from './file-marks.js';
 import { portPair, socketsByPorts } from './socket-table.js';
@@ -44,6 +45,9 @@ const DATABASE_FILE = /\.acebase\/[^/]+\.db$/;
 /** What Linux writes behind the path of an open file that has been removed, or replaced, since. */
 const REMOVED = / \(deleted\)$/;
 
+/** Milliseconds of the unit in which Linux tells when a process started: `sysconf(_SC_CLK_TCK)` is 100 wherever Node runs. */
+const TICK_MS = 10;
+
 /** Milliseconds after which it is looked whether a process that was found has opened its database by now. */
 const OPENING_CHECKS_MS = [1_000, 5_000, 30_000];
 
@@ -67,6 +71,8 @@ export interface LocalProcess {
   readonly pid: number | undefined;
   /** Whether the system has not been asked for it yet. */
   readonly isSought: boolean;
+  /** Milliseconds since it was started, to a hundredth of a second; `undefined` as long as it is not known. */
+  readonly age: number | undefined;
   /** What it has open under the name that was asked for, once that is known. */
   readonly databaseFiles: readonly OpenDatabaseFile[];
   /** Whether it has certainly ended. False as long as it runs, and where nothing is known. */
@@ -80,7 +86,7 @@ interface Wanted {
 
 interface Identity {
   readonly pid: number;
-  /** When it started, by the kernel's clock: another process may get the number later. */
+  /** When it started, in {@link TICK_MS} since the machine did: another process may get the number later. */
   readonly startTime: string;
 }
 
@@ -108,6 +114,11 @@ class FoundProcess implements LocalProcess {
 
   get pid(): number | undefined {
     return this.identity?.pid;
+  }
+
+  get age(): number | undefined {
+    const startedAt = Number(this.identity?.startTime) * TICK_MS;
+    return Number.isFinite(startedAt) ? uptime() * 1000 - startedAt : undefined;
   }
 
   hasEnded(): boolean {

@@ -236,7 +236,13 @@ export class World {
         address: process.name,
         client: process.ours?.announcement,
         process: this.plan.isLocal
-          ? { pid: undefined, isSought: false, databaseFiles: [], hasEnded: () => !process.isAlive }
+          ? {
+              pid: undefined,
+              isSought: false,
+              age: undefined,
+              databaseFiles: [],
+              hasEnded: () => !process.isAlive,
+            }
           : undefined,
       };
       const served = (): void => void server.atDoor.delete(diesMeanwhile);

@@ -243,9 +243,12 @@ export class LockService {
   acknowledge(peer: Peer, token: number): void {
     if (peer !== this.#master || this.#rootPing === undefined || token < this.#rootPing) return;
     this.#rootPing = undefined;
-    this.#cancelRootCheck = this.#settings.clock.schedule(DEAD_ROOT_MS, () => {
+    const { clock, startedAt, masterIsStuck } = this.#settings;
+    this.#cancelRootCheck = clock.schedule(DEAD_ROOT_MS, () => {
       this.#cancelRootCheck = undefined;
-      this.#settings.masterIsStuck(peer);
+      // One that was started after the server has a long transaction of its own.
+      const isYounger = (peer.process?.age ?? Number.POSITIVE_INFINITY) < clock.now() - startedAt;
+      if (!isYounger) masterIsStuck(peer);
     });
   }
 

@@ -153,7 +153,7 @@ describe('a worker whose line broke [PROTOCOL-13]', () => {
     const { lab, a } = cluster();
     let hasEnded = false;
     const worker = lab.connect('peerC', 'mydb_data', {
-      process: { pid: 1, isSought: false, databaseFiles: [], hasEnded: () => hasEnded },
+      process: { pid: 1, isSought: false, age: undefined, databaseFiles: [], hasEnded: () => hasEnded },
     });
     lab.askForLock(worker, { write: true });
     worker.leaves();
@@ -172,12 +172,12 @@ describe('a worker whose line broke [PROTOCOL-13]', () => {
 
   it('is not looked at any more when it is back; what counts then is the process that came', () => {
     const { lab } = cluster();
-    const ended = { pid: 1, isSought: false, databaseFiles: [], hasEnded: () => true };
+    const ended = { pid: 1, isSought: false, age: undefined, databaseFiles: [], hasEnded: () => true };
     const worker = lab.connect('peerC', 'mydb_data', { process: ended });
     worker.leaves();
     lab
       .connect('peerC', 'mydb_data', {
-        process: { pid: 2, isSought: false, databaseFiles: [], hasEnded: () => false },
+        process: { pid: 2, isSought: false, age: undefined, databaseFiles: [], hasEnded: () => false },
       })
       .leaves();
     lab.clock.advance(9_999);

@@ -777,6 +777,7 @@ describe('answers that make no sense', () => {
 
 /** A process of this machine that has that file open. */
 class Local implements PeerProcess {
+  readonly age = undefined;
   isSought = true;
   databaseFiles: readonly DatabaseFile[] = [];
   readonly pid: number;

@@ -440,35 +440,40 @@ describe('the root lock at the master [PROTOCOL-12.1]', () => {
 });
 
 describe('a stock master that was there before the server', () => {
-  const scene = ({ elapsed = 0, isReading = true } = {}) => {
+  const scene = ({ elapsed = 0, isReading = true, age = undefined as number | undefined } = {}) => {
     const lab = new BrokerLab({ reconnectGrace: 10_000 });
     lab.clock.advance(elapsed);
-    const master = lab.connect('[master]');
+    const process = { pid: 1, isSought: false, databaseFiles: [], hasEnded: () => false, age };
+    const master = lab.connect('[master]', 'mydb_data', { process });
     lab.clock.advance(1_000);
     master.isReading = isReading;
     const worker = lab.connect('peerA');
     return { lab, master, worker, wanted: lab.askForLock(worker) };
   };
 
-  it('and keeps the root lock of another one is closed once, and refused once', () => {
-    const { lab, master, worker, wanted } = scene();
-    lab.clock.advance(DEAD_ROOT_MS - 1);
-    expect(master.closedWith).toBeUndefined();
-    lab.clock.advance(1);
-    expect(master.closedWith).toBe('IPC_CLOSED_OLD_MASTER');
-    master.leaves();
-    expect(lab.connect('[master]').refusedWith).toBe('IPC_REFUSED_OLD_MASTER');
-    const fresh = lab.connectMaster();
-    lab.clock.advance(60_000);
-    expect(grantedTo(worker)).toEqual([wanted]);
-    expect(fresh.closedWith).toBeUndefined();
-  });
+  it.each([{ age: undefined }, { age: 60_000 }])(
+    'and keeps the root lock of another one is closed once, and refused once: %j',
+    ({ age }) => {
+      const { lab, master, worker, wanted } = scene({ age });
+      lab.clock.advance(DEAD_ROOT_MS - 1);
+      expect(master.closedWith).toBeUndefined();
+      lab.clock.advance(1);
+      expect(master.closedWith).toBe('IPC_CLOSED_OLD_MASTER');
+      master.leaves();
+      expect(lab.connect('[master]').refusedWith).toBe('IPC_REFUSED_OLD_MASTER');
+      const fresh = lab.connectMaster();
+      lab.clock.advance(60_000);
+      expect(grantedTo(worker)).toEqual([wanted]);
+      expect(fresh.closedWith).toBeUndefined();
+    },
+  );
 
-  it('stays if it grants the root lock, if it does not answer pings, or if the server is not that new', () => {
+  it('stays if it grants the root lock, if it does not answer pings, if the server is not that new, or if it is newer', () => {
     const granting = scene();
+    const later = [scene({ isReading: false }), scene({ elapsed: 10_000 }), scene({ age: 1_000 })];
     const { id, data } = granting.master.messages('lock-request')[0] as { id: string; data: object };
     granting.master.tells({ type: 'lock-result', id, ok: true, data: { ...data, id: 1 } }, '[server]');
-    for (const { lab, master } of [granting, scene({ isReading: false }), scene({ elapsed: 10_000 })]) {
+    for (const { lab, master } of [granting, ...later]) {
       lab.clock.advance(60_000);
       expect(master.closedWith).toBeUndefined();
     }

@@ -252,7 +252,7 @@ describe('a second master', () => {
   it('is let in as soon as the process of the first one has ended', () => {
     const lab = new BrokerLab({ reconnectGrace: 10_000 });
     let hasEnded = false;
-    const process = { pid: 1, isSought: false, databaseFiles: [], hasEnded: () => hasEnded };
+    const process = { pid: 1, isSought: false, age: undefined, databaseFiles: [], hasEnded: () => hasEnded };
     const first = lab.connect('[master]', 'mydb_data', { process });
     lab.clock.advance(5_000);
     first.leaves();

@@ -1,4 +1,5 @@
 import { mkdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { uptime } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { LocalProcesses, MAX_CONNECTIONS_PER_LOOK } from '../../../src/platform/local-processes.js';
@@ -89,6 +90,10 @@ describe('the process behind a connection', () => {
       await opens(1_000_001, 20, 7);
       const found = await lookedFor(40_000);
       expect([found.pid, found.hasEnded()]).toEqual([1_000_001, false]);
+      // It was started one second after the machine.
+      const [earliest, age = Number.NaN, latest] = [uptime(), found.age, uptime()];
+      expect(age).toBeGreaterThanOrEqual(earliest * 1000 - 1_000);
+      expect(age).toBeLessThanOrEqual(latest * 1000 - 1_000);
       await rm(join(proc, '1000001'), { recursive: true });
       expect(found.hasEnded()).toBe(true);
     },
