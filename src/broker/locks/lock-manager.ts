@@ -89,7 +89,8 @@ export class LockManager {
     }
     const { tid, isWrite } = request;
     const mayHave = this.#settings.root.covers(isWrite) && this.#table.allows(tid, isWrite);
-    if (mayHave && (this.#table.isHolding(tid) || this.#isFirst(request))) this.#grant(request);
+    const hasTurn = this.#table.isHolding(tid) || this.#isFirst(request) || this.#overtakes(request);
+    if (mayHave && hasTurn) this.#grant(request);
     else this.#queue.add(request);
     this.review();
   }
@@ -208,7 +209,8 @@ export class LockManager {
     if (hold !== undefined && !isHolding) return hold;
     if (!this.#table.allows(tid, isWrite)) return 'locks of others';
     if (isWrite && !isHolding && this.#areWritersKeptBack) return 'an index is made';
-    if (!root.covers(isWrite) || root.isTurnOver || root.isOld) return 'the master has its turn';
+    if (!root.covers(isWrite) || root.turnOverSince !== undefined || root.isOld)
+      return 'the master has its turn';
     return 'a writer goes first';
   }
 
@@ -248,8 +250,7 @@ export class LockManager {
     const { root } = this.#settings;
     while (!this.#table.hasWriter && root.covers(false)) {
       const request = this.#queue.firstRead;
-      const doesWriterWait = this.#queue.writeCount > 0 && !this.#areWritersKeptBack;
-      if (request === undefined || this.#isKeptBack(request, doesWriterWait)) return;
+      if (request === undefined || this.#isKeptBack(request, this.#doesWriterWait)) return;
       this.#grant(request);
     }
   }
@@ -261,13 +262,30 @@ export class LockManager {
   }
 
   /** Whether a request of a transaction that holds nothing is to wait: for a writer, or for the master's turn. */
-  #isKeptBack({ since, isWrite }: LockRequest, isForWriter: boolean): boolean {
+  #isKeptBack(request: LockRequest, isForWriter: boolean): boolean {
     const { root, clock, readerDelay } = this.#settings;
     if (root.isOld) return true;
-    // A scan that reads holds one lock, and its parts ask under other transactions: they must not wait for its end.
-    const isPartOfReading = !isWrite && this.#table.size > 0 && !this.#table.hasWriter;
-    const isForMaster = root.isTurnOver && !isPartOfReading;
-    return (isForWriter || isForMaster) && clock.now() < since + readerDelay;
+    const isForMaster = root.turnOverSince !== undefined && !this.#mayBePart(request, root.turnOverSince);
+    return (isForWriter || isForMaster) && clock.now() < request.since + readerDelay;
+  }
+
+  /**
+   * Whether a request may be part of what was being read at that time. A scan holds one lock, and its parts ask under other
+   * transactions: they must not wait for its end. What its process reads besides comes to an end with what it held then.
+   */
+  #mayBePart({ requester, isWrite }: LockRequest, at: number): boolean {
+    return !isWrite && (this.#table.holdsSince(requester) ?? Number.POSITIVE_INFINITY) < at;
+  }
+
+  /** Whether a request for reading overtakes those that are kept back for the master's turn. */
+  #overtakes(request: LockRequest): boolean {
+    const { turnOverSince } = this.#settings.root;
+    if (turnOverSince === undefined || this.#holds.size > 0) return false;
+    return this.#mayBePart(request, turnOverSince) && !this.#isKeptBack(request, this.#doesWriterWait);
+  }
+
+  get #doesWriterWait(): boolean {
+    return this.#queue.writeCount > 0 && !this.#areWritersKeptBack;
   }
 
   #grant(request: LockRequest): void {

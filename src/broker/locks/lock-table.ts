@@ -128,6 +128,12 @@ export class LockTable {
     return [...(this.#byHolder.get(holder) ?? [])];
   }
 
+  /** Since when that peer holds a lock without a break, by the broker's clock; `undefined` if it holds none. */
+  holdsSince(holder: Peer): number | undefined {
+    for (const { since } of this.#byHolder.get(holder) ?? []) return since;
+    return undefined;
+  }
+
   /** Whether that peer holds a lock, be it an expired one. */
   isHolder(peer: Peer): boolean {
     return this.#byHolder.has(peer);

@@ -64,7 +64,7 @@ interface Granted {
 export class RootLock {
   readonly #settings: RootLockSettings;
   /** `canSay`: whether it says when it wants its turn. */
-  #master: { readonly canSay: boolean; wantsTurn: boolean; isExiting: boolean } | undefined;
+  #master: { readonly canSay: boolean; wantsTurnSince: number | undefined; isExiting: boolean } | undefined;
   #granted: Granted | undefined;
   #asked: RootRequest | undefined;
   /** Since when no worker has needed what is granted. */
@@ -109,11 +109,16 @@ export class RootLock {
     return kind === 'write' || (kind === 'read' && !isWrite);
   }
 
-  /** Whether the master is to get its turn as soon as no worker holds a lock. */
-  get isTurnOver(): boolean {
-    if (this.#granted === undefined || this.#master === undefined) return false;
-    if (this.#master.canSay) return this.#master.wantsTurn;
-    return this.#settings.clock.now() - this.#granted.since >= this.#settings.masterTurn;
+  /**
+   * Since when the master is to get its turn as soon as no worker holds a lock, by the broker's clock; `undefined` if it is not
+   * its turn.
+   */
+  get turnOverSince(): number | undefined {
+    if (this.#granted === undefined || this.#master === undefined) return undefined;
+    const { canSay, wantsTurnSince } = this.#master;
+    if (canSay) return wantsTurnSince;
+    const end = this.#granted.since + this.#settings.masterTurn;
+    return end <= this.#settings.clock.now() ? end : undefined;
   }
 
   /** Whether it is so old that only transactions that hold a lock get further ones. */
@@ -122,7 +127,7 @@ export class RootLock {
   }
 
   /**
-   * When one of {@link RootLock.isTurnOver}, {@link RootLock.isOld}, its expiry, or whether it is given back for want of use
+   * When one of {@link RootLock.turnOverSince}, {@link RootLock.isOld}, its expiry, or whether it is given back for want of use
    * changes next by time alone, by the broker's clock; `undefined` if none does.
    */
   get changesAt(): number | undefined {
@@ -154,7 +159,7 @@ export class RootLock {
   /** A master is connected. @param canSay whether it says when it wants its turn */
   masterConnected(canSay: boolean): void {
     this.masterLeft();
-    this.#master = { canSay, wantsTurn: false, isExiting: false };
+    this.#master = { canSay, wantsTurnSince: undefined, isExiting: false };
   }
 
   /** The master is gone, and with it what it granted. */
@@ -167,7 +172,9 @@ export class RootLock {
 
   /** The master wants its turn, or needs none any more. */
   masterWantsTurn(wantsTurn: boolean): void {
-    if (this.#master !== undefined) this.#master.wantsTurn = wantsTurn;
+    if (this.#master === undefined) return;
+    const since = this.#master.wantsTurnSince ?? this.#settings.clock.now();
+    this.#master.wantsTurnSince = wantsTurn ? since : undefined;
   }
 
   /** Does what the demand asks for, if it can be done now: asks for the root lock, upgrades it, or gives it back. */
@@ -176,7 +183,8 @@ export class RootLock {
     if (granted !== undefined && this.#age(granted) >= this.#lifetime) this.#giveBack();
     else if (granted !== undefined && !isInUse && this.#asked === undefined) {
       const isWrongKind = kind === 'write' && granted.kind === 'read';
-      if (this.#isIdleForLong(kind) || isWrongKind || this.isTurnOver || this.isOld) this.#giveBack();
+      if (this.#isIdleForLong(kind) || isWrongKind || this.turnOverSince !== undefined || this.isOld)
+        this.#giveBack();
     } else this.#idleSince = undefined;
     if (kind === 'none' || this.#asked !== undefined || !this.isAvailable || this.#isClosed) return;
     if (this.#granted === undefined) this.#ask(`root${this.#lastId + 1}`, kind === 'write');

@@ -249,6 +249,25 @@ describe('the turn of the master', () => {
     }
   });
 
+  it('comes between those who read without a pause, each before the other has ended; parts of what was read before go on', () => {
+    const scan = lab.ask(one, 'scan', false);
+    const read = lab.ask(two, 'read0', false);
+    lab.pass(TURN);
+    // Those of the other worker are kept back, and do not stand in the way of the parts.
+    const next = lab.ask(lab.peer('three'), 'read1', false);
+    const part = lab.ask(one, 'part', false);
+    const overlapping = lab.ask(two, 'read2', false);
+    expect([next, part, overlapping].map((it) => lab.isGranted(it))).toEqual([false, true, true]);
+    lab.release(read);
+    const late = lab.ask(two, 'read3', false);
+    lab.answersAtOnce = false;
+    for (const it of [overlapping, part, scan]) lab.release(it);
+    expect([next, late].map((it) => lab.isGranted(it))).toEqual([false, false]);
+    expect(lab.atMaster.size).toBe(0);
+    lab.answer();
+    expect([next, late].map((it) => lab.isGranted(it))).toEqual([true, true]);
+  });
+
   it('keeps a read back for a while only, which the holder may be waiting for', () => {
     lab = new Lab();
     const held = lab.ask(one, 'a', false);
