@@ -44,11 +44,14 @@ export const MAX_ABANDONED_REQUESTS = 10_000;
 /** Requests that are failed in one turn when no master has come for them in time; the rest follows in the next one. */
 export const MAX_FAILED_AT_ONCE = 1_000;
 
-/** Milliseconds after which a master that cannot say that it wants its turn gets it. */
+/** Milliseconds for which the root lock serves workers before the master gets its turn, if it wants it or cannot say so. */
 export const ROOT_TURN_MS = 25;
 
 /** Milliseconds for which the root lock stays here though no worker needs it, within its turn. */
 export const ROOT_LINGER_MS = 5;
+
+/** The same, at a master that says when it wants its turn: for so long its transactions may wait if the server is gone. */
+export const ROOT_LINGER_IF_TOLD_MS = 1_000;
 
 /** Milliseconds after which a master that answers pings, and not the first request for the root lock, is started afresh. */
 export const DEAD_ROOT_MS = 2_000;

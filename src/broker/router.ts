@@ -86,6 +86,10 @@ export class Router {
         if (!this.#settings.identity.answer(sender, frame)) return this.#refuseFrame(sender, frame);
         this.#tallies.session.came(frame.length);
         return true;
+      case 'turn':
+        if (!this.#settings.locks.hearTurn(sender, frame)) return this.#refuseFrame(sender, frame);
+        this.#tallies.session.came(frame.length);
+        return true;
       case 'malformed':
         return this.#refuseFrame(sender, frame);
     }

@@ -12,6 +12,9 @@ const READY = ascii('ready');
 /** What a claim of locks begins with [PROTOCOL-14.6]. */
 export const CLAIM = ascii('locks:');
 
+/** What a master says when its transactions begin to wait for the lock of the workers, or do not any more [PROTOCOL-14.10]. */
+export const TURN = ascii('turn:');
+
 /** What an answer about the folder of a client begins with [PROTOCOL-14.9]. */
 export const IDENTITY = ascii('identity:');
 
@@ -20,10 +23,18 @@ const MAX_ADDRESS_BYTES = 128;
 
 /**
  * What an inbound text frame is, by its first bytes: `broadcast`, `{…}` for every other peer of the database
- * [PROTOCOL-3.4]; `directed`, `to:<id>;{…}` [PROTOCOL-3.3]; `ping` [PROTOCOL-3.6]; `ready`, `claim` and
- * `identity`, words of clients that have a session [PROTOCOL-14.5, 14.6, 14.9]; or nothing of the grammar.
+ * [PROTOCOL-3.4]; `directed`, `to:<id>;{…}` [PROTOCOL-3.3]; `ping` [PROTOCOL-3.6]; `ready`, `claim`, `identity` and
+ * `turn`, words of clients that have a session [PROTOCOL-14.5, 14.6, 14.9, 14.10]; or nothing of the grammar.
  */
-export type Envelope = 'broadcast' | 'directed' | 'ping' | 'ready' | 'claim' | 'identity' | 'malformed';
+export type Envelope =
+  | 'broadcast'
+  | 'directed'
+  | 'ping'
+  | 'ready'
+  | 'claim'
+  | 'identity'
+  | 'turn'
+  | 'malformed';
 
 /** Tells what a frame is, without allocating. */
 export function envelopeOf(frame: Uint8Array): Envelope {
@@ -33,6 +44,7 @@ export function envelopeOf(frame: Uint8Array): Envelope {
   if (frame.length === READY.length && startsWith(frame, READY)) return 'ready';
   if (startsWith(frame, CLAIM)) return 'claim';
   if (startsWith(frame, IDENTITY)) return 'identity';
+  if (startsWith(frame, TURN)) return 'turn';
   return 'malformed';
 }
 

@@ -5,10 +5,10 @@
  * the other how many it has, and sends the rest again.
  */
 
-import { CLAIM, decode, encode } from './frames.js';
+import { CLAIM, decode, encode, TURN } from './frames.js';
 
 /** What a client may be able to do; words that are not known are ignored [PROTOCOL-14.1]. */
-export const CLIENT_ABILITIES = ['resume', 'ready', 'no-echo', 'yield', 'waits', 'identify'] as const;
+export const CLIENT_ABILITIES = ['resume', 'ready', 'no-echo', 'yield', 'waits', 'identify', 'turn'] as const;
 
 /** One ability of a client. */
 export type ClientAbility = (typeof CLIENT_ABILITIES)[number];
@@ -41,6 +41,8 @@ export interface SessionWelcome {
   readonly received: number;
   /** Milliseconds for which the server waits for a peer whose line broke: `reconnectGrace`. */
   readonly grace: number;
+  /** Whether the server wants to know when a master wants its turn [PROTOCOL-14.10]. */
+  readonly turns?: true;
   /** False if the client is not to take part before it is sent `accepted` [PROTOCOL-14.9]. */
   readonly accepted?: false;
   /** Since when the folder of those who take part has been that of the database: milliseconds since 1970. */
@@ -68,6 +70,9 @@ export const MAX_CLAIMED_LOCKS = 10_000;
 
 /** The bytes of the longest claim. */
 const MAX_CLAIM_BYTES = 4 * 1024 * 1024;
+
+/** The bytes of the longest word behind `turn:`. */
+const MAX_TURN_WORD = 'wanted'.length;
 
 /** One session, as the broker keeps it. */
 export class Session {
@@ -152,6 +157,18 @@ function claimedLock(value: unknown): ClaimedLock | undefined {
 /** Numbers of locks have 15 digits at most. */
 function isLockId(id: unknown): id is number {
   return typeof id === 'number' && Number.isSafeInteger(id) && id >= 0 && id < 1e15;
+}
+
+/** `turn:wanted`, or `turn:over`: whether transactions of the master wait for the lock of the workers [PROTOCOL-14.10]. */
+export function turnWord(isWanted: boolean): string {
+  return isWanted ? 'turn:wanted' : 'turn:over';
+}
+
+/** Reads such a word. @returns `undefined` if it is malformed */
+export function parseTurn(frame: Uint8Array): boolean | undefined {
+  const word = decode(frame.subarray(TURN.length, TURN.length + MAX_TURN_WORD));
+  if (frame.length > TURN.length + MAX_TURN_WORD) return undefined;
+  return word === 'wanted' ? true : word === 'over' ? false : undefined;
 }
 
 /** `stable:<n>`: the first n frames of this client have reached everybody they were for [PROTOCOL-14.7]. */

@@ -119,7 +119,7 @@ export class VirtualClock implements Clock {
 }
 
 /** Resolves behind everything that promises have to do now: Node.js calls ticks when there is nothing left of that. */
-function promisesSettle(): Promise<void> {
+export function promisesSettle(): Promise<void> {
   return new Promise((resolve) => process.nextTick(resolve));
 }
 

@@ -11,6 +11,7 @@ import {
   type MasterRequest,
   parseMasterRequest,
 } from '../../protocol/messages.js';
+import { parseTurn } from '../../protocol/session.js';
 import { type RequestFailure, reasonFor } from '../failures.js';
 import type { FileNews } from '../file-metadata.js';
 import { invariant } from '../invariants.js';
@@ -18,6 +19,7 @@ import {
   DEAD_ROOT_MS,
   type Limits,
   LOCK_EXPIRY_TOLERANCE_MS,
+  ROOT_LINGER_IF_TOLD_MS,
   ROOT_LINGER_MS,
   ROOT_TURN_MS,
   WAITING_REQUEST_BYTES,
@@ -89,6 +91,7 @@ export class LockService {
       clock,
       masterTurn: ROOT_TURN_MS,
       linger: ROOT_LINGER_MS,
+      lingerIfTold: ROOT_LINGER_IF_TOLD_MS,
       lockTimeout: limits.lockTimeout,
       ask: (request) => this.#askForRoot(request),
       release: (lockId) => this.#releaseRoot(lockId),
@@ -185,8 +188,20 @@ export class LockService {
     this.#manager.hold('the master opens its file', true);
     this.#master = master;
     this.#highestRootId = 0;
-    this.#root.masterConnected(false);
+    this.#root.masterConnected(master.session?.can('turn') === true);
+    this.#root.masterWantsTurn(master.wantsTurn);
     this.#manager.rootChanged();
+  }
+
+  /** A master says whether its transactions wait for the root lock. @returns false if it is no master, or the word is malformed */
+  hearTurn(sender: Peer, frame: Uint8Array): boolean {
+    const isWanted = sender.isMaster && sender.session?.can('turn') === true ? parseTurn(frame) : undefined;
+    if (isWanted === undefined) return false;
+    sender.saysTurn(isWanted);
+    if (sender !== this.#master) return true;
+    this.#root.masterWantsTurn(isWanted);
+    this.#manager.review();
+    return true;
   }
 
   /** The master has opened its file, and was given what waited for it. */

@@ -12,10 +12,14 @@ export type LockKind = 'read' | 'write';
 /** What the root lock works with. */
 export interface RootLockSettings {
   readonly clock: Clock;
-  /** Milliseconds after which the master, if it cannot say that it wants its turn, is given one. */
+  /** Milliseconds after which the master, if it wants its turn or cannot say that it does, is given one. */
   readonly masterTurn: number;
-  /** Milliseconds for which such a master is not given it back though no worker needs it: the next lock is often asked for at once. */
+  /**
+   * Milliseconds for which it stays here though no worker needs it, since the next lock is often asked for at once: if the
+   * master cannot say that it wants its turn, and if it can.
+   */
   readonly linger: number;
+  readonly lingerIfTold: number;
   /** Milliseconds after which the master lets a lock expire. */
   readonly lockTimeout: number;
   /** Asks the master for a lock on everything. {@link RootLock.answered} is called with the same id. */
@@ -115,9 +119,10 @@ export class RootLock {
    */
   get turnOverSince(): number | undefined {
     if (this.#granted === undefined || this.#master === undefined) return undefined;
-    const { canSay, wantsTurnSince } = this.#master;
-    if (canSay) return wantsTurnSince;
-    const end = this.#granted.since + this.#settings.masterTurn;
+    const wantedSince = this.#master.canSay ? this.#master.wantsTurnSince : Number.NEGATIVE_INFINITY;
+    if (wantedSince === undefined) return undefined;
+    // One that wants it all the time has it between those of the workers.
+    const end = Math.max(wantedSince, this.#granted.since + this.#settings.masterTurn);
     return end <= this.#settings.clock.now() ? end : undefined;
   }
 
@@ -140,7 +145,7 @@ export class RootLock {
     const next = Math.min(
       ifLater(since + this.#maxAge),
       ifLater(since + this.#lifetime),
-      this.#master?.canSay === false ? ifLater(since + masterTurn) : Number.POSITIVE_INFINITY,
+      this.#mayWantTurn ? ifLater(since + masterTurn) : Number.POSITIVE_INFINITY,
       this.#idleSince === undefined ? Number.POSITIVE_INFINITY : ifLater(this.#idleSince + this.#linger),
     );
     return next === Number.POSITIVE_INFINITY ? undefined : next;
@@ -225,9 +230,15 @@ export class RootLock {
     return this.#idleSince !== undefined && now - this.#idleSince >= this.#linger;
   }
 
-  /** A master that says when it wants its turn need not be given it before. */
+  /** A master that wants its turn gets it as soon as no worker needs the lock; one that cannot say so, soon. */
   get #linger(): number {
-    return this.#master?.canSay === true ? Number.POSITIVE_INFINITY : this.#settings.linger;
+    const { linger, lingerIfTold } = this.#settings;
+    if (this.#master?.canSay !== true) return linger;
+    return this.#mayWantTurn ? 0 : lingerIfTold;
+  }
+
+  get #mayWantTurn(): boolean {
+    return this.#master?.canSay === false || this.#master?.wantsTurnSince !== undefined;
   }
 
   get #maxAge(): number {

@@ -1,6 +1,11 @@
 import type { RefusalCode } from '../../errors.js';
 import { MASTER_ID } from '../../protocol/frames.js';
-import { type ClientAnnouncement, Session, sessionWelcome } from '../../protocol/session.js';
+import {
+  type ClientAnnouncement,
+  Session,
+  type SessionWelcome,
+  sessionWelcome,
+} from '../../protocol/session.js';
 import type { Limits } from '../limits.js';
 import type { ByteBudget } from '../memory.js';
 import type { Link, PeerProcess } from '../ports.js';
@@ -140,7 +145,8 @@ export function greetingOf(
   const { maxPayload, reconnectGrace } = limits;
   const { since, received } = session;
   const common = { resumed, since, received, grace: reconnectGrace };
-  const greeting = session.can('identify') ? { ...common, folderSince } : common;
+  const withFolder = session.can('identify') ? { ...common, folderSince } : common;
+  const greeting: SessionWelcome = session.can('turn') ? { ...withFolder, turns: true } : withFolder;
   return sessionWelcome(maxPayload, isAccepted ? greeting : { ...greeting, accepted: false });
 }
 

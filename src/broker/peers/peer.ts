@@ -47,6 +47,7 @@ export class Peer {
   #isAccepted = true;
   #hasOtherFile = false;
   #isReady = false;
+  #wantsTurn = false;
   #received = 0;
   #receivedBytes = 0;
   #lastReceiver: Peer | undefined;
@@ -112,6 +113,11 @@ export class Peer {
     return this.#isReady;
   }
 
+  /** Whether it has said, as a master, that its transactions wait for the lock of the workers [PROTOCOL-14.10]. */
+  get wantsTurn(): boolean {
+    return this.#wantsTurn;
+  }
+
   /** Frames, and bytes, that came from it. */
   get received(): number {
     return this.#received;
@@ -174,6 +180,11 @@ export class Peer {
   /** Its client says that its file is open. */
   saidReady(): void {
     this.#isReady = true;
+  }
+
+  /** A master says whether it wants its turn. */
+  saysTurn(isWanted: boolean): void {
+    this.#wantsTurn = isWanted;
   }
 
   /** It may take part, or not before it is known which file it has. */

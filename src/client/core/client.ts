@@ -9,6 +9,7 @@ import type { DatabaseFile, IndexFiles, IPCLock, IPCPeer, LockDetails, Log, Mess
 import { EventNumbers, Incoming } from './inbox.js';
 import { WorkerLocks } from './locks.js';
 import { FirstWord, isForSuccessor, lockOfMaster, type MasterLockSettings } from './master-locks.js';
+import { MasterTurn } from './master-turn.js';
 import { frameOf, isRequest, type OutgoingSettings } from './outgoing.js';
 import type { Clock, Dial, Failure, LongWay } from './ports.js';
 import {
@@ -104,6 +105,7 @@ export class Client {
   readonly #view: View;
   readonly #locks: WorkerLocks;
   readonly #masterLocks: MasterLockSettings;
+  readonly #turn: MasterTurn;
   readonly #space: Space;
   /** Messages that may leave with the next one. */
   readonly #patient = new WeakSet<Message>();
@@ -113,6 +115,8 @@ export class Client {
   readonly #position: SessionPosition;
   /** Whether the server that it was at last knows sessions. */
   #hasSessions = false;
+  /** Whether it wants to know when this master wants its turn. */
+  #hasTurns = false;
   #isClosing = false;
   #hasBeenConnected = false;
   readonly #reconnection: Reconnection;
@@ -152,6 +156,12 @@ export class Client {
       areShared: settings.has('locks'),
     });
     this.#masterLocks = { ...settings, granted: () => this.#view.underLock() };
+    this.#turn = new MasterTurn({
+      ...settings,
+      isOfWorker: (request) => this.isOfWorker(request),
+      isAskedFor: () => this.#hasTurns,
+      say: (word) => this.#outflow.say(word),
+    });
     this.#space = new Space({
       ...settings,
       isInTouch: () => this.#connection.isInTouch,
@@ -282,10 +292,11 @@ export class Client {
   async lock(details: LockDetails): Promise<IPCLock> {
     if (!this.acceptance.isAccepted) await this.acceptance.wait();
     if (!this.#settings.ipc.isMaster) return this.#locks.lock(details);
-    if (this.#incoming.isOfWorker(details)) return lockOfMaster(this.#masterLocks, details);
+    const get = (): Promise<IPCLock> => lockOfMaster(this.#masterLocks, details);
+    if (this.#incoming.isOfWorker(details)) return this.#turn.ofWorkers(get);
     for (;;) {
       await this.#firstWord.wait();
-      const lock = await lockOfMaster(this.#masterLocks, details);
+      const lock = await this.#turn.own(details, get);
       // Granted since the server's lock ran out, on a line that is dead perhaps: first this master hears what workers did under it.
       if (this.#incoming.hasRootRunOut()) this.#firstWord.listen(() => undefined);
       if (!this.#firstWord.isAwaited) return lock;
@@ -335,7 +346,7 @@ export class Client {
       client,
       ...this.#position.parameters,
       ...this.acceptance.parameters,
-      can: `resume,ready,no-echo,yield,waits${identify === undefined ? '' : ',identify'}`,
+      can: `resume,ready,no-echo,yield,waits,turn${identify === undefined ? '' : ',identify'}`,
     };
   }
 
@@ -377,7 +388,9 @@ export class Client {
     if (!isResumed) this.#beginAnew(hasSessions, session?.grace);
     this.#position.welcomed(isResumed, session?.since ?? 0);
     this.#hasSessions = hasSessions;
+    this.#hasTurns = session?.turns === true;
     if (!isResumed) this.#sayReady();
+    if (!isResumed) this.#turn.serverIsNew();
     this.#outflow.begin({ maxPayload, hasSessions });
     this.#hasBeenConnected = true;
     this.#settings.tell({ kind: 'connected', resumed: isResumed });

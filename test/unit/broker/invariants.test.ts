@@ -32,6 +32,7 @@ it('no lock is granted without the root lock', () => {
     clock,
     masterTurn: 25,
     linger: 0,
+    lingerIfTold: 1_000,
     lockTimeout: 1_000,
     ask: quiet,
     release: quiet,

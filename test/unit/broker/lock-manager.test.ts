@@ -9,6 +9,7 @@ import { VirtualClock } from '../../support/virtual-clock.js';
 const details = new Uint8Array();
 const TURN = 25;
 const LINGER = 5;
+const LINGER_IF_TOLD = 1_000;
 const DELAY = 100;
 const TIMEOUT = 120_000;
 
@@ -33,6 +34,7 @@ class Lab {
       clock: this.clock,
       masterTurn: TURN,
       linger: LINGER,
+      lingerIfTold: LINGER_IF_TOLD,
       lockTimeout: TIMEOUT,
       ask: (request) => {
         this.asked.push(request);
@@ -52,6 +54,12 @@ class Lab {
       },
     );
     this.root.masterConnected(canSay);
+  }
+
+  /** The master says whether it wants its turn. */
+  wantsTurn(isWanted: boolean): void {
+    this.root.masterWantsTurn(isWanted);
+    this.manager.review();
   }
 
   peer(id: string): Peer {
@@ -144,10 +152,16 @@ describe('the root lock', () => {
   it('stays where the master says when it wants it, until it does', () => {
     lab = new Lab(true);
     lab.release(lab.ask(one, 'a', true));
-    lab.pass(MAX_ROOT_AGE_MS - 1);
+    lab.pass(LINGER_IF_TOLD - 1);
     expect(lab.atMaster.size).toBe(1);
-    lab.root.masterWantsTurn(true);
-    lab.manager.review();
+    lab.wantsTurn(true);
+    expect(lab.atMaster.size).toBe(0);
+  });
+
+  it('goes back some time after the last worker has needed it: a server that is gone keeps the master from its own transactions', () => {
+    lab = new Lab(true);
+    lab.release(lab.ask(one, 'a', true));
+    lab.pass(LINGER_IF_TOLD);
     expect(lab.atMaster.size).toBe(0);
   });
 
@@ -234,9 +248,32 @@ describe('the turn of the master', () => {
     const held = lab.ask(one, 'a', false);
     lab.pass(10 * TURN);
     expect(lab.isGranted(lab.ask(two, 'b', false))).toBe(true);
-    lab.root.masterWantsTurn(true);
-    lab.manager.review();
-    expect(lab.isGranted(held)).toBe(true);
+    lab.wantsTurn(true);
+    const next = lab.ask(two, 'c', false);
+    expect([held, next].map((it) => lab.isGranted(it))).toEqual([true, false]);
+  });
+
+  it('lets workers have theirs between those of one that wants it all the time', () => {
+    lab = new Lab(true);
+    lab.wantsTurn(true);
+    const first = lab.ask(one, 'a', true);
+    lab.pass(TURN - 1);
+    lab.release(first);
+    // Nobody else needed it, and so it went back at once; the next ones have a turn of their own.
+    expect(lab.atMaster.size).toBe(0);
+    const second = lab.ask(one, 'b', true);
+    const waiting = lab.ask(two, 'c', true);
+    lab.pass(TURN - 1);
+    lab.release(second);
+    expect(lab.isGranted(waiting)).toBe(true);
+    lab.pass(1);
+    const kept = lab.ask(one, 'd', true);
+    lab.answersAtOnce = false;
+    lab.release(waiting);
+    expect([lab.atMaster.size, lab.isGranted(kept)]).toEqual([0, false]);
+    lab.wantsTurn(false);
+    lab.answer();
+    expect(lab.isGranted(kept)).toBe(true);
   });
 
   it('keeps nobody back from reading beside others that read: a scan asks so for its parts', () => {
@@ -382,6 +419,7 @@ it('keeps the rule, and serves everybody in the end, whatever comes in which ord
       'leave' as const,
       'master' as const,
       'index' as const,
+      'turn' as const,
     ),
     who: fc.nat(2),
     tid: fc.nat(4),
@@ -410,7 +448,8 @@ it('keeps the rule, and serves everybody in the end, whatever comes in which ord
         else if (kind === 'leave' && which === 0) {
           gone.add(peer);
           random.manager.remove(peer);
-        } else if (kind === 'master') {
+        } else if (kind === 'turn') random.wantsTurn(isWrite);
+        else if (kind === 'master') {
           random.asked = [];
           random.atMaster.clear();
           random.root.masterLeft();
@@ -440,9 +479,7 @@ it('keeps the rule, and serves everybody in the end, whatever comes in which ord
           !random.isGranted(request) && !random.refused.includes(request.id) && !gone.has(request.requester),
       );
       expect(unserved.map(({ id }) => id)).toEqual([]);
-      if (canSay) random.root.masterWantsTurn(true);
-      random.manager.review();
-      random.pass(LINGER);
+      random.pass(LINGER_IF_TOLD);
       expect([random.manager.queue.size, random.manager.table.size, random.atMaster.size]).toEqual([0, 0, 0]);
       expect(random.clock.pending).toBe(0);
     }),

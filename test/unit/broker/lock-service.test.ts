@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { DEAD_ROOT_MS, ROOT_LINGER_MS, ROOT_TURN_MS } from '../../../src/broker/limits.js';
+import {
+  DEAD_ROOT_MS,
+  ROOT_LINGER_IF_TOLD_MS,
+  ROOT_LINGER_MS,
+  ROOT_TURN_MS,
+} from '../../../src/broker/limits.js';
 import { BrokerLab, type ScriptedPeer } from '../../support/broker-lab.js';
 import { grantedTo, lockCluster, refusedTo } from '../../support/lock-cluster.js';
 
@@ -275,6 +280,41 @@ describe('the root lock at the master [PROTOCOL-12.1]', () => {
     expect(grantedTo(b)).toEqual([]);
     answer();
     expect(grantedTo(b)).toEqual([wanted]);
+  });
+
+  it('stays at a master that says when it wants its turn until it does [PROTOCOL-14.10]', () => {
+    const lab = new BrokerLab();
+    const master = lab.connectClient('[master]', 'session-of-master');
+    lab.letGrant(master);
+    master.says('ready');
+    const worker = lab.connectWorker('peerA');
+    lab.askForLock(worker);
+    lab.clock.advance(10 * ROOT_TURN_MS);
+    lab.giveBack(worker, lab.lockOf(worker));
+    expect(rootOf(master)).toEqual(['read']);
+    master.says('turn:wanted');
+    expect(rootOf(master)).toEqual(['read', 'back 1']);
+    master.says('turn:over');
+    lab.askForLock(worker, { write: true });
+    lab.giveBack(worker, lab.lockOf(worker));
+    lab.clock.advance(ROOT_LINGER_IF_TOLD_MS - 1);
+    expect(rootOf(master)).toEqual(['read', 'back 1', 'write']);
+    lab.clock.advance(1);
+    expect(rootOf(master)).toEqual(['read', 'back 1', 'write', 'back 2']);
+    expect(lab.count('malformed-frame')).toBe(0);
+  });
+
+  it.each(['turn:wanted!', 'turn:', 'turn:wante'])('stays whatever else is said: %s', (word) => {
+    const lab = new BrokerLab();
+    const master = lab.connectClient('[master]', 'session-of-master');
+    master.says(word);
+    expect(lab.count('malformed-frame')).toBe(1);
+  });
+
+  it('is none of the business of a worker', () => {
+    const lab = new BrokerLab();
+    lab.connectClient('peerA', 'session-of-worker').says('turn:wanted');
+    expect(lab.count('malformed-frame')).toBe(1);
   });
 
   it('is waited for until masterTimeout if no master is connected', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { MASTER_READY_MS, ROOT_LINGER_MS } from '../../../src/broker/limits.js';
+import { MASTER_READY_MS, ROOT_LINGER_IF_TOLD_MS } from '../../../src/broker/limits.js';
 import { claimOf, MAX_CLAIMED_LOCKS, parseAnnouncement } from '../../../src/protocol/session.js';
 import { BrokerLab, type ScriptedPeer } from '../../support/broker-lab.js';
 
@@ -65,7 +65,13 @@ describe('a session [PROTOCOL-14.4]', () => {
 
   it('is welcomed; a stock client hears nothing of it', () => {
     const { lab, a } = cluster();
-    expect(welcomeOf(a)).toEqual({ resumed: false, since: expect.any(Number), received: 0, grace: 10_000 });
+    expect(welcomeOf(a)).toEqual({
+      resumed: false,
+      since: expect.any(Number),
+      received: 0,
+      grace: 10_000,
+      turns: true,
+    });
     expect(lab.connect('stock').received[0]).toBe('welcome:{"maxPayload":10000}');
     expect(lab.broker.peers('mydb_data').map(({ client }) => client)).toEqual([
       'test/1',
@@ -91,6 +97,7 @@ describe('a session [PROTOCOL-14.4]', () => {
       since: expect.any(Number),
       received: 1,
       grace: 10_000,
+      turns: true,
     });
     expect(numbers(again)).toEqual([2, 3]);
     expect(again.messages('hello')).toEqual([]);
@@ -255,7 +262,7 @@ describe('a new server [PROTOCOL-14.6]', () => {
       lab.giveBack(worker, 7);
       expect(worker.messages('unlock-result')).toMatchObject([{ ok: true }, { ok: true, data: { id: 7 } }]);
       expect(lab.broker.locks('mydb_data').held).toEqual([]);
-      lab.clock.advance(ROOT_LINGER_MS);
+      lab.clock.advance(ROOT_LINGER_IF_TOLD_MS);
       expect(master.messages('unlock-request')).toHaveLength(1);
     },
   );
