@@ -4,7 +4,7 @@ import { LAST_SAFE_KEY_INDEX, MAX_ANNOUNCEMENT_BYTES, MAX_REPLAYED_KEYS } from '
 import type { MasterSeat } from './mastership.js';
 import type { Delivery } from './peers/delivery.js';
 import { isPresent, type Peer } from './peers/peer.js';
-import { RootRecord } from './peers/root-tracker.js';
+import { type CurrentRoot, RootRecord } from './peers/root-tracker.js';
 import type { Incidents } from './stats/incidents.js';
 
 /** What file news work with. */
@@ -36,8 +36,8 @@ export class FileNews {
    * from before: the file had his, and must get it again.
    */
   readonly #lastGrantedBefore = new Set<Peer>();
-  /** Whether a writer is gone that may have moved the root and told nobody, while who remembers where it was is away. */
-  #isInDoubt = false;
+  /** What was known when nobody was connected any more, while some of those who were there may come back. */
+  #aside: SetAside | undefined;
   #keys = new AnnouncedKeys();
   /** Keys that a former master was asked for, and had not answered for: no more than it may be asked for at one time. */
   readonly #keysInDoubt = new Set<string>();
@@ -96,11 +96,8 @@ export class FileNews {
       this.repeatKeys(peer);
       // One that takes a root over writes none: a former master may have ended before it wrote this one.
       if (peer.isMaster && takesRootsOver(peer)) this.haveRootWritten();
-      else if (peer.isMaster) this.#recallRoot();
     }
     this.#lastGrantedBefore.delete(peer);
-    // It would go on with an older one.
-    if (peer.root.believes !== peer.root.remembered?.address) this.#root.recall(peer.root);
     if (this.#root.current !== undefined && peer.root.believes !== this.#root.current.address)
       this.#sendRoot(peer);
   }
@@ -134,31 +131,33 @@ export class FileNews {
   haveRootWritten(): void {
     this.#lastGrantedBefore.clear();
     for (const peer of this.#peers.values()) if (!peer.isMaster) this.#lastGrantedBefore.add(peer);
-    this.#recallRoot();
     this.#writeRoot();
   }
 
   /**
-   * Whether nobody may write: it is not known whether the root of the file is the one in which those believe who were there
-   * when it was last moved. They are away, and decide it when they are back: at last when they are given up.
+   * Whether nobody may use the file: those are away who know where its root is, and which keys it may lack, and it may say
+   * something else. They decide it when they are back; when they are given up, the file does.
    */
-  get isRootInDoubt(): boolean {
-    return this.#isInDoubt && this.#root.current === undefined;
+  get isInDoubt(): boolean {
+    if (!this.#isAsideAwaited()) return false;
+    return this.#asked.size > 0 || (this.#aside?.root !== undefined && this.#root.current === undefined);
   }
 
-  /** Somebody is back, or gone. */
-  reviewDoubt(): void {
-    if (this.isRootInDoubt) this.haveRootWritten();
-  }
-
-  /** A root that was forgotten while nobody was connected is the root again if somebody has come back who believes in it. */
-  #recallRoot(): void {
-    this.#isInDoubt = false;
+  /** The peer is back. What was known when it was there last is known again, but for what is newer. */
+  isBack(peer: Peer): void {
+    const aside = this.#aside;
+    if (aside?.members.has(peer) !== true) return;
+    this.#aside = undefined;
+    this.#keys.addAll(aside.keys);
     if (this.#root.current !== undefined) return;
-    for (const peer of this.#peers.values()) {
-      if (isPresent(peer)) this.#root.recall(peer.root);
-      else if (peer.root.remembered !== undefined) this.#isInDoubt = true;
-    }
+    this.#root.current = aside.root;
+    // A writer may have moved it, and told nobody; and a new master has opened the file since.
+    this.haveRootWritten();
+  }
+
+  #isAsideAwaited(): boolean {
+    for (const member of this.#aside?.members ?? []) if (member.state === 'away') return true;
+    return false;
   }
 
   #writeRoot(): void {
@@ -212,7 +211,8 @@ export class FileNews {
    * not write it either; one that is asked to add it does [PROTOCOL-8.5].
    */
   #haveKeysWritten(master: Peer): void {
-    const announced = [...this.#keys.all()].map(({ key }) => key);
+    const known = this.#isAsideAwaited() ? [...(this.#aside?.keys.all() ?? [])] : [];
+    const announced = [...known, ...this.#keys.all()].map(({ key }) => key);
     this.#asked.clear();
     this.#askedInDoubt = this.#keysInDoubt.size;
     for (const key of new Set([...announced, ...this.#keysInDoubt])) {
@@ -225,10 +225,15 @@ export class FileNews {
     this.#keysInDoubt.clear();
   }
 
-  /** With nobody connected, the file may be repaired or replaced: nothing of the old one must be told. */
+  /** With nobody connected, the file may be repaired or replaced: nothing of the old one must be told, unless somebody comes back. */
   forgetIfAlone(): void {
     for (const peer of this.#peers.values()) if (isPresent(peer)) return;
-    this.#root.forget([...this.#peers.values()].map(({ root }) => root));
+    const members = new Set(this.#peers.values());
+    const former = this.#aside;
+    if (former !== undefined) this.#keys.addAll(former.keys);
+    const root = this.#root.current ?? former?.root;
+    this.#aside = members.size === 0 ? undefined : { members, root, keys: this.#keys };
+    this.#root.current = undefined;
     this.#lastGrantedBefore.clear();
     this.#keys = new AnnouncedKeys();
     this.#keysInDoubt.clear();
@@ -257,6 +262,14 @@ export class FileNews {
     this.#delivery.send(receiver, current.message);
     if (verdict === 'send-and-ping') receiver.outbox.ping(token);
   }
+}
+
+/** What was known of the file when the last of its processes lost its connection. */
+interface SetAside {
+  /** Those who were away then: they have heard of all of it, or will when they are back. */
+  readonly members: ReadonlySet<Peer>;
+  readonly root: CurrentRoot | undefined;
+  readonly keys: AnnouncedKeys;
 }
 
 /** Whether it believes a root that it is told, and neither writes nor echoes it. */
@@ -288,6 +301,14 @@ export class AnnouncedKeys {
     if (announcement.length > MAX_ANNOUNCEMENT_BYTES) return;
     if (this.#announcements.size >= MAX_REPLAYED_KEYS && !this.#announcements.has(index)) return;
     this.#announcements.set(index, { key, message: new Uint8Array(announcement) });
+  }
+
+  /** Adds what others announced for indexes that nothing was announced for here. */
+  addAll(others: AnnouncedKeys): void {
+    for (const [index, announcement] of others.#announcements) {
+      if (!this.#announcements.has(index)) this.remember(index, announcement.key, announcement.message);
+    }
+    this.highestIndex = Math.max(this.highestIndex, others.highestIndex);
   }
 
   /** Whether it was announced that this index stands for that key. */

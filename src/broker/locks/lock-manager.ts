@@ -36,7 +36,7 @@ export type GrantHold =
   | 'draining'
   | 'locks of before the restart'
   | 'the master opens its file'
-  | 'the root is in doubt';
+  | 'the file is in doubt';
 
 /** Why a request waits, for people to read. */
 export type WaitReason =
@@ -115,7 +115,7 @@ export class LockManager {
 
   /** Whether nobody may write, the master included, though no lock is known that stands in the way. */
   get #isWholeFileHeld(): boolean {
-    return this.#holds.has('locks of before the restart') || this.#holds.has('the root is in doubt');
+    return this.#holds.has('locks of before the restart') || this.#holds.has('the file is in doubt');
   }
 
   /** Whether a request waits. */

@@ -145,7 +145,8 @@ export class LockService {
 
   /** A worker is back. */
   isBack(worker: Peer): void {
-    this.#reviewRootDoubt();
+    this.#settings.news.isBack(worker);
+    this.reviewFile();
     this.#manager.resume(worker);
   }
 
@@ -157,7 +158,7 @@ export class LockService {
     const hadWrites = this.#manager.table.locksOf(worker).some(({ isWrite }) => isWrite);
     // Who is granted a lock next must know before.
     if (hadWrites) this.#writeWasCutShort(worker);
-    this.#reviewRootDoubt();
+    this.reviewFile();
     const mayLive = this.isHolder(worker) && !worker.hasStopped(clock.now(), limits.reconnectGrace);
     invariant(!mayLive, 'lock-given-away-early');
     const { locks, requests } = this.#manager.remove(worker);
@@ -206,7 +207,7 @@ export class LockService {
 
   /** The master has opened its file, and was given what waited for it. */
   masterIsReady(): void {
-    this.#reviewRootDoubt();
+    this.reviewFile();
     this.#manager.hold('the master opens its file', false);
   }
 
@@ -220,6 +221,7 @@ export class LockService {
     this.#invalidateCaches(MASTER_ID);
     this.#root.masterLeft();
     this.#manager.rootChanged();
+    this.reviewFile();
     return mayHold;
   }
 
@@ -418,12 +420,12 @@ export class LockService {
   #writeWasCutShort({ id }: Peer): void {
     this.#invalidateCaches(id);
     this.#settings.news.haveRootWritten();
-    this.#reviewRootDoubt();
+    this.reviewFile();
   }
 
-  #reviewRootDoubt(): void {
-    this.#settings.news.reviewDoubt();
-    this.#manager.hold('the root is in doubt', this.#settings.news.isRootInDoubt);
+  /** Who knows of the file what others do not is back, or gone; or the master has written what was in doubt. */
+  reviewFile(): void {
+    this.#manager.hold('the file is in doubt', this.#settings.news.isInDoubt);
   }
 
   #invalidateCaches(id: string): void {

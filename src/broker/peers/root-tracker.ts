@@ -25,8 +25,6 @@ export class RootView {
   believes: string | undefined;
   /** Echoes that the peer may still send, in the order in which it would send them. */
   expected: ExpectedEcho[] = [];
-  /** The root that was known, and forgotten, while the peer was away: it believes in it, or missed it. */
-  remembered: CurrentRoot | undefined;
 }
 
 /** The root, and the update that told of it. */
@@ -40,18 +38,6 @@ export interface CurrentRoot {
 export class RootRecord {
   /** The newest update as it was sent, for those who come later. `undefined` until there was one. */
   current: CurrentRoot | undefined;
-
-  /** It is forgotten; those who are away may come back. */
-  forget(away: Iterable<RootView>): void {
-    for (const view of away) view.remembered = this.current ?? view.remembered;
-    this.current = undefined;
-  }
-
-  /** The peer with this view goes on. If nothing newer has come since, what was known before is the root. */
-  recall(view: RootView): void {
-    this.current ??= view.remembered;
-    view.remembered = undefined;
-  }
 
   /**
    * A `root.update` came from the peer with this view.

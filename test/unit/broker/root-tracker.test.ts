@@ -76,7 +76,7 @@ describe('a worker that was away when the root was forgotten', () => {
   });
 });
 
-describe('a root that was forgotten, and that a writer may have moved before he was gone [PROTOCOL-8.4]', () => {
+describe('what was forgotten, and may not be as the file has it, [PROTOCOL-8.4]', () => {
   const GRACE_MS = 10_000;
   /** All lose their lines; the one that may have moved the root is gone before the other one, who knows where it was. */
   const scene = () => {
@@ -99,7 +99,7 @@ describe('a root that was forgotten, and that a writer may have moved before he 
   const grantsOf = (peer: ScriptedPeer) =>
     peer.messages('lock-result').filter(({ ok }) => ok === true).length;
 
-  it('is where those believe it to be who come back', () => {
+  it('is true of the root if somebody comes back who was there', () => {
     const { lab, newcomer } = scene();
     lab.connect('other');
     const master = lab.connectMaster();
@@ -107,19 +107,39 @@ describe('a root that was forgotten, and that a writer may have moved before he 
     expect([movesOf(master), movesOf(newcomer)]).toEqual([[5], [5]]);
   });
 
-  it('keeps all others from writing until they are back', () => {
+  it('keeps all others from the file until somebody is back', () => {
     const { lab, newcomer } = scene();
     const master = lab.connect('[master]');
     lab.letGrant(master);
     lab.clock.advance(GRACE_MS / 2 - 1);
     expect(grantsOf(newcomer)).toBe(0);
-    expect(lab.broker.locks('mydb_data').waiting[0]?.reason).toBe('the root is in doubt');
+    expect(lab.broker.locks('mydb_data').waiting[0]?.reason).toBe('the file is in doubt');
     lab.connect('other');
     expect([grantsOf(newcomer), movesOf(newcomer)]).toEqual([1, [5]]);
     expect(movesOf(master)).toEqual(['5', 5]);
   });
 
-  it('is where it is in the file if they do not come back', () => {
+  it('keeps all others from the file until the master has the keys', () => {
+    const lab = new BrokerLab({ reconnectGrace: GRACE_MS });
+    const first = lab.connectMaster();
+    const other = lab.connectWorker('other');
+    const news = { type: 'notification', data: { type: 'kit.new_key', key: 'name', index: 0 } };
+    first.tells(news);
+    first.tells({ type: 'bye' });
+    for (const peer of [first, other]) peer.leaves();
+    const newcomer = lab.connect('newcomer');
+    lab.askForLock(newcomer, { write: true });
+    const master = lab.connect('[master]');
+    lab.letGrant(master);
+    lab.clock.advance(GRACE_MS - 1);
+    const asked = master.messages('request')[0] as { id: string; data: object };
+    expect([asked.data, grantsOf(newcomer)]).toEqual([{ type: 'kit.add', key: 'name' }, 0]);
+    master.tells({ type: 'result', id: asked.id, ok: true, data: { ok: true, index: 0 } }, '[server]');
+    expect(grantsOf(newcomer)).toBe(1);
+    expect(newcomer.messages('notification')).toContainEqual({ ...news, from: '[master]' });
+  });
+
+  it('means nothing any more when nobody comes back', () => {
     const { lab, newcomer } = scene();
     const master = lab.connectMaster();
     expect([grantsOf(newcomer), movesOf(newcomer), movesOf(master)]).toEqual([1, [], []]);

@@ -1,0 +1,65 @@
+import type { LockList, WaitingLock } from '../../../src/broker/locks/lock-list.js';
+import type { World } from '../world.js';
+import type { Verdicts } from './verdicts.js';
+
+/** Milliseconds from one look to the next. */
+const LOOK_EVERY_MS = 1_000;
+
+/** No request for a lock waits for what is not there: looked at each second, and wrong if it still is at the next look. */
+export class Waits {
+  readonly #world: World;
+  readonly #verdicts: Verdicts;
+  readonly #database: string;
+  #suspects: ReadonlySet<string> = new Set();
+
+  constructor(world: World, verdicts: Verdicts, database: string) {
+    this.#world = world;
+    this.#verdicts = verdicts;
+    this.#database = database;
+    this.#look();
+  }
+
+  #look(): void {
+    this.#world.clock.schedule(LOOK_EVERY_MS, () => {
+      const locks = this.#world.broker.locks(this.#database);
+      const inVain = new Map(
+        locks.waiting
+          .filter((request) => !this.#isJustified(request, locks))
+          .map((request) => [`${request.requester} ${request.tid} ${request.write}`, request]),
+      );
+      for (const [name, { reason, waitingFor }] of inVain) {
+        if (!this.#suspects.has(name)) continue;
+        this.#verdicts.violation('waits in vain', `${name} for ${waitingFor} ms: ${reason}`);
+      }
+      this.#suspects = new Set(inVain.keys());
+      if (this.#world.isSupervised) this.#look();
+    });
+  }
+
+  /** Whether what the request is said to wait for is there, as far as the server alone can see to that. */
+  #isJustified(
+    { requester, tid, write, reason, waitingFor }: WaitingLock,
+    { root, held }: LockList,
+  ): boolean {
+    const { broker, limits } = this.#world;
+    const others = held.filter((lock) => lock.state === 'held' && lock.tid !== tid);
+    switch (reason) {
+      case 'locks of others':
+        return others.some((lock) => write || lock.write);
+      case 'a writer goes first':
+        return waitingFor <= limits.readerDelay;
+      case 'the master has its turn':
+        return root?.state === 'asked' || (root !== undefined && others.length > 0);
+      case 'its process is disconnected':
+        return !broker.hasPeer(this.#database, requester);
+      case 'an index is made':
+        return write;
+      case 'no master':
+      case 'locks of before the restart':
+      case 'the master opens its file':
+      case 'the file is in doubt':
+      case 'draining':
+        return true;
+    }
+  }
+}
