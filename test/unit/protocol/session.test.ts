@@ -344,6 +344,7 @@ describe('a new server [PROTOCOL-14.6]', () => {
     ['a lock without a number', 'locks:{"held":[{"tid":"x"}],"peers":[]}'],
     ['a lock with a number that is too long', 'locks:{"held":[{"id":1e15,"tid":"x"}],"peers":[]}'],
     ['a lock without a transaction', 'locks:{"held":[{"id":1}],"peers":[]}'],
+    ['a peer whose id is too long', claimOf({ held: [], peers: ['x'.repeat(65)] })],
     ['a peer that is no text', 'locks:{"held":[],"peers":[1]}'],
     [
       'too many locks',
