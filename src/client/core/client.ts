@@ -1,4 +1,5 @@
 import { type ErrorCode, IPCError } from '../../errors.js';
+import { SERVER_ID } from '../../protocol/frames.js';
 import { claimOf, type SessionWelcome } from '../../protocol/session.js';
 import { Acceptance } from './acceptance.js';
 import { Space } from './allocator.js';
@@ -121,6 +122,8 @@ export class Client {
   #hasBeenConnected = false;
   readonly #reconnection: Reconnection;
   #isReady = false;
+  /** Whether the server that it was at last has told this master who was there. */
+  #knowsPeers = false;
   #open: () => void = () => undefined;
   /** Resolves when the file is open. */
   readonly #opened = new Promise<void>((resolve) => {
@@ -409,7 +412,11 @@ export class Client {
 
   /** Of locks that workers hold; and, once its file is open, of the root and the keys that others know. */
   #letServerSpeakFirst(): void {
-    this.#firstWord.listen(() => this.#incoming.rootMayHaveBeenAsked());
+    const isIntroduced = this.#isReady;
+    this.#firstWord.listen(() => {
+      this.#knowsPeers = isIntroduced;
+      this.#incoming.rootMayHaveBeenAsked();
+    });
   }
 
   /** This server has never heard of this process. If another one had, much may have got lost with it. */
@@ -423,6 +430,8 @@ export class Client {
     const isKnown = hasSessions && this.#position.received !== undefined;
     const held = this.#settings.ipc.isMaster ? [] : this.#locks.claims();
     const peers = this.#settings.ipc.peers.map(({ id }) => id);
+    if (this.#settings.ipc.isMaster && !this.#knowsPeers) peers.push(SERVER_ID);
+    this.#knowsPeers = false;
     const given = this.#outflow.takeForNewServer(isKnown ? claimOf({ held, peers }) : undefined);
     for (const id of given) this.#settings.ipc._requests.get(id)?.resolve({ ok: true });
     this.#view.missedNews();

@@ -243,10 +243,12 @@ export class Incoming {
   #lockAsked(message: Message): void {
     const isRoot = message.from === SERVER_ID;
     const own = isRoot ? this.#root.asked(message) : message;
+    const { server } = this.#root;
     this.#holders.set(own.data as LockDetails, own.from);
     this.#settings.indexes.whenLockMayBeGranted(own, () => {
       void this.#pass(own).then(() => {
-        if (isRoot) this.#root.end();
+        // What the last server asked for says nothing of what this one does.
+        if (isRoot && server === this.#root.server) this.#root.end();
       });
     });
   }

@@ -56,6 +56,8 @@ export function isForSuccessor({ type, ok, reason }: Message, { _exiting }: IPCP
  * is put in the name of the transaction that holds the old lock, and the old one is released when the new one is granted.
  */
 export class RootHandover {
+  /** How many servers have followed the first one. */
+  server = 0;
   #former: readonly LockInfo[] = [];
   /** The transaction of the new server that stands for one of the old one. */
   #alias: { readonly from: LockDetails['tid']; readonly to: LockInfo['tid'] } | undefined;
@@ -66,6 +68,7 @@ export class RootHandover {
    * @param locks those of the server that is gone
    */
   begin(locks: readonly LockInfo[]): void {
+    this.server += 1;
     this.#alias = undefined;
     const hasEnded = ({ lock }: LockInfo): boolean => lock?.state === 'expired';
     release(locks.filter(hasEnded));
@@ -108,13 +111,19 @@ export class FirstWord {
     this.#inStep = inStep;
   }
 
-  /** The server speaks: those who come from now on wait until that was heard. @param heard is called then */
+  /**
+   * The server speaks: those who come from now on wait until that was heard.
+   *
+   * @param heard is called then, unless the server has begun to speak again: it may be another one, that knows nothing yet
+   */
   listen(heard: () => void): void {
     const speech = ++this.#speeches;
     this.#isHeard = new Promise((resolve) => {
       this.#inStep(() => {
-        if (speech === this.#speeches) this.#isHeard = undefined;
-        heard();
+        if (speech === this.#speeches) {
+          this.#isHeard = undefined;
+          heard();
+        }
         resolve();
       });
     });
@@ -127,6 +136,6 @@ export class FirstWord {
 
   /** Resolves when everything was heard; at once if nothing is awaited. */
   async wait(): Promise<void> {
-    await this.#isHeard;
+    while (this.#isHeard !== undefined) await this.#isHeard;
   }
 }

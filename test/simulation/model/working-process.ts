@@ -4,7 +4,7 @@ import { begin, type Task, wait } from './task.js';
 
 /** A process that reads and writes as AceBase does: a worker through locks, space and keys of the master, a master through its own. */
 export abstract class WorkingProcess extends Storage {
-  /** When it last completed something. */
+  /** When it last completed something; or, if the file is torn, tried to. */
   workedAt = 0;
   /** For how long the next operation holds its lock, beyond what it takes. */
   dawdles = 0;
@@ -37,6 +37,7 @@ export abstract class WorkingProcess extends Storage {
     };
     begin(task, done, (error) => {
       this.operationFailed(error);
+      if (this.world.checks.verdicts.torn.size > 0) this.workedAt = this.world.clock.now();
       again();
     });
   }

@@ -156,3 +156,37 @@ it('as a master whose line is dead, begins no transaction when the lock of the s
   await settle();
   expect(granted).toHaveLength(1);
 });
+
+it('as a master that was not told yet who is there, says so to the next server, and keeps the lock of the last one until that has asked', async () => {
+  const { clock, client, ipc, last, asked, welcome, breaks, answerPings, settle } = lab(true);
+  const asksForRoot = (id: string) => {
+    const data = { path: '', tid: `root${id}`, write: true };
+    const request = { type: 'lock-request', id, from: '[server]', to: '[master]', data };
+    last().events.text(JSON.stringify(request));
+  };
+  welcome(false, 1);
+  asksForRoot('1');
+  await settle();
+  asked[0]?.grant();
+  breaks();
+  client.fileOpened();
+  clock.advance(100);
+  welcome(false, 2);
+  expect(last().sent).toContain('locks:{"held":[],"peers":["[master]","[server]"]}');
+  // The answer to what was asked before the claim says nothing of what the server does about it.
+  last().events.ponged(last().pings[0] ?? '');
+  await settle();
+  expect(ipc._locks).toHaveLength(1);
+  asksForRoot('2');
+  await settle();
+  expect(asked[1]?.info.tid).toBe('root1');
+  asked[1]?.grant();
+  await settle();
+  expect(ipc._locks).toEqual([asked[1]?.info]);
+  answerPings();
+  await settle();
+  breaks();
+  clock.advance(100);
+  welcome(false, 3);
+  expect(last().sent).toContain('locks:{"held":[],"peers":["[master]"]}');
+});

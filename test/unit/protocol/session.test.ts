@@ -267,6 +267,20 @@ describe('a new server [PROTOCOL-14.6]', () => {
     },
   );
 
+  it('grants nothing until all may have come back, if a master says that it was not told who was there', () => {
+    const { lab, worker } = returned();
+    const master = lab.connectClient('[master]', A, 5);
+    lab.letGrant(master);
+    master.says(claimOf({ held: [], peers: ['peerA', '[server]'] }));
+    master.says('ready');
+    worker.says(claimOf({ held: [], peers: ['[master]'] }));
+    lab.askForLock(worker);
+    lab.clock.advance(9_000);
+    expect(granted(worker)).toEqual([]);
+    lab.clock.advance(1_000);
+    expect(granted(worker)).toHaveLength(1);
+  });
+
   it('counts a claim like any other frame', () => {
     const { lab, worker } = returned();
     worker.says(claimOf({ held: [lock(7)], peers: [] }));
