@@ -21,9 +21,11 @@ export class Waits {
 
   #look(): void {
     this.#world.clock.schedule(LOOK_EVERY_MS, () => {
-      const locks = this.#world.broker.locks(this.#database);
+      const { broker, server } = this.#world;
+      const locks = broker.locks(this.#database);
       const inVain = new Map(
-        locks.waiting
+        // A server that is gone does nothing.
+        (server.isUp ? locks.waiting : [])
           .filter((request) => !this.#isJustified(request, locks))
           .map((request) => [`${request.requester} ${request.tid} ${request.write}`, request]),
       );
