@@ -439,6 +439,12 @@ export const ERRORS = {
     summary: 'The IPC server does not let this process take part, and will not; the database is closed.',
     remedy: 'The message says why. End the process, and let a supervisor start it again.',
   },
+  IPC_CLIENT_LEASE_LOST: {
+    summary:
+      'The IPC server did not hear this process for so long that others may use what it had locked: the operation was not done, or in part.',
+    remedy:
+      'Try it again when `onStatus` says `connected`. Look for a process that was stopped or busy for seconds, or a network that breaks.',
+  },
   IPC_CLIENT_CLOSED: {
     summary: 'The database was closed before the IPC server had let this process in; nothing was done.',
     remedy: 'Nothing to do, if it was meant to be closed. Else start the IPC server first, or wait longer.',

@@ -27,6 +27,8 @@ export interface EndpointSettings
   readonly WebSocket: new (url: string, options: object) => WebSocket;
   has(repair: RepairName): boolean;
   onStatus(status: ClientStatus): void;
+  /** The database is closed: nothing of it is used any more. */
+  left(): void;
 }
 
 /** Joins a client with what is around it here: AceBase, sockets, HTTP, the clock, the log. */
@@ -65,6 +67,7 @@ export function clientOf(ipc: RemoteIPCPeer, settings: EndpointSettings): Client
     tell(event) {
       if (event.kind === 'gave up' || event.kind === 'left') waiting.stop();
       if (event.kind === 'gave up') void fileIdentity.close();
+      if (event.kind === 'left') settings.left();
       tell(event);
     },
   });
@@ -136,7 +139,23 @@ function teller(
       case 'gave up':
         onStatus({ kind: 'gave-up', database, reason: event.reason });
         return;
+      case 'lease lapsed':
+        loggerOf(storage).error(
+          `The IPC server at ${server} does not answer. Others may soon get what ${database} holds here: reading and writing wait`,
+        );
+        onStatus({ kind: 'waiting', database });
+        return;
+      case 'lease regained': {
+        const seconds = (event.milliseconds / 1000).toFixed(1);
+        loggerOf(storage).error(`${database} goes on after ${seconds} s: nobody else has got what it held`);
+        onStatus({ kind: 'going-on', database, milliseconds: event.milliseconds });
+        return;
+      }
       case 'place lost':
+        loggerOf(storage).error(
+          `The IPC server at ${server} did not hear this process for too long: what ${database} was doing fails, and it comes again as a new peer`,
+        );
+        return;
       case 'session lost':
       case 'left':
         return;

@@ -10,6 +10,7 @@ import { closeDataBeforeLog } from './closing.js';
 import type { Client } from './core/client.js';
 import { failEarlyOperations } from './early-operations.js';
 import { clientOf } from './endpoint.js';
+import { type FencedFiles, FileFence } from './file-fence.js';
 import { closeAfterWrites } from './file-writes.js';
 import {
   buildOf,
@@ -47,6 +48,8 @@ interface Installation {
   readonly undo: (() => void)[];
   /** Classes of remote peers that are patched, and what modules were handed over. */
   readonly known: Set<object>;
+  /** Around the files of all databases. */
+  readonly fence: FileFence;
   options: InstallOptions;
 }
 
@@ -80,7 +83,10 @@ export function install(options: InstallOptions = {}): readonly InstalledBuild[]
 
 function begin(options: InstallOptions, isHanded: boolean): Installation {
   const builds = isHanded ? buildsIn(options.packages ?? []) : findBuilds(options.packages);
-  const installation: Installation = { builds: [...builds], undo: [], known: new Set(), options };
+  const fence = new FileFence();
+  const installation: Installation = { builds: [...builds], undo: [], known: new Set(), fence, options };
+  // Below all that is put on top: what waits there is not under way.
+  installation.undo.push(fence.patch());
   for (const build of builds) installation.undo.push(patch(build, installation));
   installation.undo.push(watchForUnpatchedCopies((database) => sayUnpatched(database, installation)));
   place[KEY] = installation;
@@ -156,6 +162,8 @@ function patch(build: Build, installation: Installation): () => void {
     complete();
     const { type = 'data' } = this.storage.settings;
     if (type === 'data') data = this.storage;
+    const dataPeer = type === 'transaction' && data !== undefined ? peers.get(data.ipc) : undefined;
+    let leave = (): void => undefined;
     const peer = clientOf(this, {
       classes: build.classes,
       WebSocket,
@@ -164,10 +172,12 @@ function patch(build: Build, installation: Installation): () => void {
       exitingError: (message) => new build.ExitingError(message),
       masterLock: (details) => original.lock.call(this, details),
       has,
-      dataPeer: type === 'transaction' && data !== undefined ? peers.get(data.ipc) : undefined,
+      dataPeer,
       onStatus: (status) => installation.options.onStatus?.(status),
+      left: () => leave(),
     });
     peers.set(this, peer);
+    leave = installation.fence.add(fencedFilesOf(this.storage, peer, dataPeer));
     if (this.isMaster) peer.heldFile = heldFiles.hold(this.storage, peer.acceptance.accepted());
     if (has('closing')) closeDataBeforeLog(this.storage);
     if (build.indexClass === undefined) whenIndexIsThere(this.storage, repairIndexes);
@@ -210,6 +220,16 @@ function patch(build: Build, installation: Installation): () => void {
   repairIndexes(build.indexClass);
   return () => {
     for (const each of undo.reverse()) each();
+  };
+}
+
+/** The files of a storage, which its peer may use; those of a transaction log only together with the data. */
+function fencedFilesOf(storage: Storage, peer: Client, dataPeer: Client | undefined): FencedFiles {
+  const { name, settings } = storage;
+  return {
+    folder: `${settings.path}/${name}.acebase`,
+    descriptor: () => storage.file,
+    leases: dataPeer === undefined ? [peer.lease] : [peer.lease, dataPeer.lease],
   };
 }
 

@@ -8,6 +8,15 @@ export type ClientStatus =
       readonly resumed: boolean;
     }
   | { readonly kind: 'reconnecting'; readonly database: string; readonly reason: string }
+  /** The server has not answered for so long that others may soon get what this process holds: reading and writing wait. */
+  | { readonly kind: 'waiting'; readonly database: string }
+  /** What waited goes on where it was. */
+  | {
+      readonly kind: 'going-on';
+      readonly database: string;
+      /** For how long it waited at most. */
+      readonly milliseconds: number;
+    }
   /** The server does not let this process in, and will not. The database is closed. */
   | { readonly kind: 'gave-up'; readonly database: string; readonly reason: string }
   /** A copy of AceBase without this client has opened it: the process has a stock client there. */

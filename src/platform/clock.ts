@@ -1,9 +1,12 @@
+import { uptime } from 'node:os';
 import type { Cancel } from '../broker/ports.js';
 
 /** The real time. The only place in the package that reads a clock or sets a timer. */
 export const systemClock = {
   now: (): number => performance.now(),
   wallTime: (): number => Date.now(),
+  /** Milliseconds since the machine was started, those in which it slept included. */
+  uptime: (): number => uptime() * 1000,
   schedule(milliseconds: number, callback: () => void): Cancel {
     const timer = setTimeout(callback, milliseconds);
     return () => clearTimeout(timer);

@@ -41,6 +41,11 @@ export interface SessionWelcome {
   readonly received: number;
   /** Milliseconds for which the server waits for a peer whose line broke: `reconnectGrace`. */
   readonly grace: number;
+  /**
+   * Milliseconds for which the client may use what it holds without an answer to a ping of its own [PROTOCOL-14.11]; left out if
+   * the server waits for nobody.
+   */
+  readonly lease?: number;
   /** Whether the server wants to know when a master wants its turn [PROTOCOL-14.10]. */
   readonly turns?: true;
   /** False if the client is not to take part before it is sent `accepted` [PROTOCOL-14.9]. */

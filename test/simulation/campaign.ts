@@ -31,7 +31,6 @@ export interface CampaignReport {
   failed: number;
   faults: number;
   /** Writes and reads of processes with our client under locks that others had by then. */
-  lateWrites: number;
   lateReads: number;
   /** Runs in which the contents of the file could not be held against anybody, by the reason. */
   readonly torn: Map<string, number>;
@@ -44,7 +43,6 @@ export interface SeedReport {
   readonly writes: number;
   readonly failed: number;
   readonly faults: number;
-  readonly lateWrites: number;
   readonly lateReads: number;
   readonly torn: readonly string[];
 }
@@ -59,7 +57,6 @@ export async function campaign(options: Campaign): Promise<CampaignReport> {
     writes: 0,
     failed: 0,
     faults: 0,
-    lateWrites: 0,
     lateReads: 0,
     torn: new Map(),
   };
@@ -92,7 +89,6 @@ function watch(child: ChildProcess, onSeed: (seed: SeedReport) => void): Promise
 
 function note(report: CampaignReport, seedReport: SeedReport): void {
   const { seed, violation, writes, failed, faults, torn } = seedReport;
-  report.lateWrites += seedReport.lateWrites;
   report.lateReads += seedReport.lateReads;
   report.played += 1;
   report.writes += writes;

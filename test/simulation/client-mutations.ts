@@ -92,4 +92,16 @@ export const clientMutations: readonly Mutation[] = [
     from: "if (this.#handlers.refused(refusal) === 'later') this.#later();",
     to: 'this.#handlers.refused(refusal);',
   },
+  {
+    name: 'goes on without a lease',
+    file: 'lease.ts',
+    from: 'if (elapsed >= length) return false;',
+    to: 'return true;',
+  },
+  {
+    name: 'takes any pong for a new lease',
+    file: 'connection.ts',
+    from: 'this.answered = answered.moment;',
+    to: 'this.answered = { at: Number.POSITIVE_INFINITY, wall: Number.POSITIVE_INFINITY, uptime: 0 };',
+  },
 ];

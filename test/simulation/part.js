@@ -18,10 +18,10 @@ let batch = [];
 for (let seed = from; seed < from + seeds; seed += step) {
   const plan = planOf(seed);
   if (withClientOnly && plan.clients === 'stock') continue;
-  const { violations, writes, failures, torn, lateWrites, lateReads } = await play(plan, options);
+  const { violations, writes, failures, torn, lateReads } = await play(plan, options);
   const [violation] = violations;
   const faults = plan.faults.length;
-  batch.push({ seed, violation, writes, failed: failures, faults, torn, lateWrites, lateReads });
+  batch.push({ seed, violation, writes, failed: failures, faults, torn, lateReads });
   if (violation !== undefined || batch.length >= 20) await tell();
 }
 await tell();

@@ -32,7 +32,6 @@ export interface Verdict {
   /** Writes that were acknowledged. */
   readonly writes: number;
   /** Writes and reads of processes with our client under locks that others had by then. */
-  readonly lateWrites: number;
   readonly lateReads: number;
   /** What happened, if it was to be kept. */
   readonly history: readonly string[];
@@ -66,7 +65,6 @@ export async function play(
     violations: checks.verdicts.violations,
     torn: [...checks.verdicts.torn],
     failures: world.failures,
-    lateWrites: checks.verdicts.lateWrites,
     lateReads: checks.verdicts.lateReads,
     writes: [...checks.values.acknowledged.values()].reduce((sum, value) => sum + value, 0),
     history: world.history.lines,

@@ -326,10 +326,12 @@ export class World {
     return this.#absentSince.get(process);
   }
 
-  /** A process writes to the file. One that the others have given up must not any more, and no server can stop it. */
+  /** A process writes to the file. One that the others have given up must not any more; our client keeps it from that, a stock one does not. */
   writesFile(process: StockPeer, write: () => void): void {
-    if (this.isCutOff(process))
-      this.checks.verdicts.tear(`${process.name} writes, and others do not wait for it any more`);
+    const { verdicts } = this.checks;
+    const what = `${process.name} writes, and others do not wait for it any more`;
+    if (this.isCutOff(process) && process.ours !== undefined) verdicts.wrongFile('late write', what);
+    else if (this.isCutOff(process)) verdicts.tear(what);
     write();
   }
 

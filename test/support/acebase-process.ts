@@ -182,6 +182,11 @@ export class AceBaseProcess {
     return this.command('hold', { path });
   }
 
+  /** Ends the transaction of {@link AceBaseProcess.hold}: it writes that value. */
+  letGo(value: unknown): Promise<void> {
+    return this.command('letGo', { value });
+  }
+
   createIndex(path: string, key: string, options: Readonly<Record<string, unknown>> = {}): Promise<void> {
     return this.command('createIndex', { path, key, options });
   }

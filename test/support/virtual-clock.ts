@@ -24,6 +24,10 @@ export class VirtualClock implements Clock {
     return 1_700_000_000_000 + Math.floor(this.#now);
   }
 
+  uptime(): number {
+    return this.#now;
+  }
+
   schedule(milliseconds: number, callback: () => void): Cancel {
     const timer: Timer = { at: this.#now + Math.max(milliseconds, 0), order: this.#order++, callback };
     this.#push(timer);

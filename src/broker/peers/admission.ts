@@ -6,7 +6,7 @@ import {
   type SessionWelcome,
   sessionWelcome,
 } from '../../protocol/session.js';
-import type { Limits } from '../limits.js';
+import { type Limits, leaseWithin } from '../limits.js';
 import type { ByteBudget } from '../memory.js';
 import type { Link, PeerProcess } from '../ports.js';
 import { Outbox, type ParkingLot } from './outbox.js';
@@ -144,7 +144,8 @@ export function greetingOf(
 ): Uint8Array {
   const { maxPayload, reconnectGrace } = limits;
   const { since, received } = session;
-  const common = { resumed, since, received, grace: reconnectGrace };
+  const lease = reconnectGrace > 0 ? { lease: leaseWithin(reconnectGrace) } : undefined;
+  const common = { resumed, since, received, grace: reconnectGrace, ...lease };
   const withFolder = session.can('identify') ? { ...common, folderSince } : common;
   const greeting: SessionWelcome = session.can('turn') ? { ...withFolder, turns: true } : withFolder;
   return sessionWelcome(maxPayload, isAccepted ? greeting : { ...greeting, accepted: false });

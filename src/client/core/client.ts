@@ -8,6 +8,7 @@ import type { ValueClasses } from './codec.js';
 import { Connection, type ConnectionHandlers, Reconnection } from './connection.js';
 import type { DatabaseFile, IndexFiles, IPCLock, IPCPeer, LockDetails, Log, Message } from './host.js';
 import { EventNumbers, Incoming } from './inbox.js';
+import { Lease } from './lease.js';
 import { WorkerLocks } from './locks.js';
 import { FirstWord, isForSuccessor, lockOfMaster, type MasterLockSettings } from './master-locks.js';
 import { MasterTurn } from './master-turn.js';
@@ -92,6 +93,10 @@ export type ClientEvent =
   | { readonly kind: 'session lost' }
   /** The server does not let this process in, and will not: the database is about to be closed. */
   | { readonly kind: 'gave up'; readonly reason: string }
+  /** The server was not heard for so long that locks, and the file, are not used until it is; something waits for that. */
+  | { readonly kind: 'lease lapsed' }
+  /** What waited goes on: the server has kept the place of this process. @see Lease */
+  | { readonly kind: 'lease regained'; readonly milliseconds: number }
   /** This process has said goodbye. */
   | { readonly kind: 'left' };
 
@@ -132,6 +137,8 @@ export class Client {
   /** Whether this process may take part. The server says so in its first welcome, or later [PROTOCOL-14.9]. */
   readonly acceptance = new Acceptance();
   readonly #firstWord: FirstWord;
+  /** For how long this process may use its locks, and the file, without a word of the server. */
+  readonly lease: Lease;
   /** A master's file, which is not opened before. */
   heldFile: { readonly hasAppeared: boolean } | undefined;
 
@@ -141,6 +148,14 @@ export class Client {
     this.#position = new SessionPosition(createId);
     this.#answers = new Answers(clock.wallTime, (lockId) => this.#ranOut(lockId));
     this.#reconnection = new Reconnection(clock);
+    this.lease = new Lease({
+      clock,
+      proof: () => this.#connection.proof,
+      patience: () => settings.file.lockTimeout,
+      impatience: () => this.#leaseLost(),
+      lapsed: () => settings.tell({ kind: 'lease lapsed' }),
+      regained: (milliseconds) => settings.tell({ kind: 'lease regained', milliseconds }),
+    });
     this.#connection = new Connection(this.#handlers(), { dial, clock, random });
     this.#firstWord = new FirstWord((callback) => this.#connection.inStep(callback));
     this.#outflow = new Outflow({
@@ -206,11 +221,6 @@ export class Client {
     return this.#hasSessions;
   }
 
-  /** When the last ping was sent that the server has answered, by `clock.now()`: it had this process then, for certain. */
-  get provedAt(): number {
-    return this.#connection.provedAt;
-  }
-
   /** Whether that peer is not back yet after the server was restarted. */
   isAwaited(peerId: string): boolean {
     return this.#incoming.isAwaited(peerId);
@@ -251,6 +261,7 @@ export class Client {
       lost: (reason) => this.#lost(reason),
       failed: (failure) => this.#failed(failure),
       refused: (refusal) => this.#refused(refusal),
+      proved: () => this.lease.proved(),
       exiting: () => this.#locks.giveBackIdle(),
     };
   }
@@ -294,7 +305,7 @@ export class Client {
   /** Gets a lock, when this process may take part. @throws {IPCError} if it may not */
   async lock(details: LockDetails): Promise<IPCLock> {
     if (!this.acceptance.isAccepted) await this.acceptance.wait();
-    if (!this.#settings.ipc.isMaster) return this.#locks.lock(details);
+    if (!this.#settings.ipc.isMaster) return this.#underLease(await this.#locks.lock(details));
     const get = (): Promise<IPCLock> => lockOfMaster(this.#masterLocks, details);
     if (this.#incoming.isOfWorker(details)) return this.#turn.ofWorkers(get);
     for (;;) {
@@ -302,9 +313,26 @@ export class Client {
       const lock = await this.#turn.own(details, get);
       // Granted since the server's lock ran out, on a line that is dead perhaps: first this master hears what workers did under it.
       if (this.#incoming.hasRootRunOut()) this.#firstWord.listen(() => undefined);
-      if (!this.#firstWord.isAwaited) return lock;
+      if (!this.#firstWord.isAwaited) return this.#underLease(lock);
       await lock.release('workers may have written before');
     }
+  }
+
+  /** A lock that was granted is of use only while the lease is held. */
+  async #underLease(lock: IPCLock): Promise<IPCLock> {
+    try {
+      await this.lease.wait();
+    } catch (error) {
+      await lock.release('the lease is lost');
+      throw error;
+    }
+    return lock;
+  }
+
+  #leaseLost(): IPCError {
+    const { server } = this.#settings;
+    const what = `the IPC server at ${server} did not hear this process for too long, and others may use what it had locked`;
+    return new IPCError('IPC_CLIENT_LEASE_LOST', `IPC_CLIENT_LEASE_LOST: ${what}`);
   }
 
   /** The master has changed an index file. */
@@ -390,6 +418,7 @@ export class Client {
     }
     if (!isResumed) this.#beginAnew(hasSessions, session?.grace);
     this.#position.welcomed(isResumed, session?.since ?? 0);
+    this.lease.begin(session?.lease);
     this.#hasSessions = hasSessions;
     this.#hasTurns = session?.turns === true;
     if (!isResumed) this.#sayReady();
@@ -487,6 +516,7 @@ export class Client {
       this.#giveUp('IPC_CLIENT_GAVE_UP', OUT_OF_TOUCH, 'cannot go on with this process');
       return;
     }
+    this.lease.lose(this.#leaseLost());
     this.#settings.tell({ kind: 'place lost' });
     if (this.#connection.isOpen) this.#connection.end();
     void this.#locks.lose().then(() => {
@@ -512,6 +542,7 @@ export class Client {
     const isOpening = !this.#isReady && !(ipc.isMaster && this.acceptance.isWaiting);
     this.#isClosing = true;
     this.acceptance.refuse(error);
+    this.lease.lose(error);
     this.#outflow.clear();
     this.#incoming.releaseLocksOfOthers();
     for (const { reject } of [...ipc._requests.values()]) reject(error);
@@ -525,6 +556,7 @@ export class Client {
   #leave(): void {
     this.#isClosing = true;
     if (this.acceptance.isWaiting) this.acceptance.refuse(new IPCError('IPC_CLIENT_CLOSED'));
+    this.lease.end();
     this.#settings.tell({ kind: 'left' });
     // A server of this package ends the line when everything was read; others leave it open.
     if (!this.#connection.isOpen || !this.#hasSessions) this.#connection.end();

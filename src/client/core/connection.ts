@@ -1,3 +1,4 @@
+import { type Moment, momentOf } from './lease.js';
 import type { Cancel, Clock, Dial, Failure, Line } from './ports.js';
 import type { Refusal } from './refusals.js';
 
@@ -13,9 +14,9 @@ export const GROWTH = 1.5;
 /** Each wait is this much shorter or longer, at random, so that processes do not come all at once. */
 export const JITTER = 0.25;
 
-/** How often the line is looked at, and how often in a row nothing may have been heard. */
-export const BEAT_MS = 2_500;
-export const SILENT_BEATS = 3;
+/** How often the server is pinged, and how often in a row nothing may have been heard. */
+export const BEAT_MS = 1_000;
+export const SILENT_BEATS = 9;
 
 /** A process that has not heard the server for so many milliseconds may have been stopped, and given up meanwhile. */
 export const IN_TOUCH_MS = 500;
@@ -38,6 +39,8 @@ export interface ConnectionHandlers {
   failed(failure: Failure): void;
   /** The server, or what answers in its place, does not let this client in. @returns whether to try again */
   refused(refusal: Refusal): 'later' | 'never';
+  /** The server has answered a ping. */
+  proved(): void;
   /** The process exits, while there is a line: the last moment to say something. */
   exiting(): void;
 }
@@ -89,8 +92,8 @@ export class Connection {
   }
 
   /** When the last ping was sent that the server has answered, by `clock.now()`: it had this process then, for certain. */
-  get provedAt(): number {
-    return this.#pings.answeredSentAt;
+  get proof(): Moment | undefined {
+    return this.#pings.answered;
   }
 
   /**
@@ -117,7 +120,7 @@ export class Connection {
     this.#isWelcome = true;
     this.#mayBeGivenUp = false;
     this.#waitMs = FIRST_WAIT_MS;
-    if (this.#pings.isAwaited) this.#ping();
+    this.#ping();
   }
 
   /** Calls once, when everything was heard that the server had said by now, be it on this line or on one after it. */
@@ -158,7 +161,7 @@ export class Connection {
       heard: ifThis(() => this.#heard()),
       ponged: ifThis((text: string) => {
         this.#heard();
-        this.#pings.ponged(text);
+        if (this.#pings.ponged(text)) this.#handlers.proved();
       }),
       refused: ifThis((refusal: Refusal) => this.#refused(refusal)),
       closed: ifThis((failure: Failure) => this.#closed(failure)),
@@ -179,7 +182,7 @@ export class Connection {
   }
 
   #ping(): void {
-    if (this.#isOpen && this.#isWelcome) this.#line?.ping(this.#pings.next(this.#tools.clock.now()));
+    if (this.#isOpen && this.#isWelcome) this.#line?.ping(this.#pings.next(momentOf(this.#tools.clock)));
   }
 
   #heard(): void {
@@ -222,9 +225,9 @@ export class Connection {
       // Beats, not milliseconds: a process that was stopped for a while has not heard because it did not listen.
       if (this.#silentBeats > SILENT_BEATS) this.#drop('the IPC server answers no ping');
       else {
+        if (this.#isWelcome) this.#ping();
         // At the door it tells that the line is alive, and nothing else.
-        if (this.#silentBeats > 1)
-          this.#line?.ping(this.#isWelcome ? this.#pings.next(this.#tools.clock.now()) : '');
+        else this.#line?.ping('');
         this.#watch();
       }
     });
@@ -273,16 +276,11 @@ export class Connection {
 export class Pings {
   #sent = 0;
   /** Those of this line that were not answered, oldest first. */
-  #unanswered: { readonly number: number; readonly at: number }[] = [];
+  #unanswered: { readonly number: number; readonly moment: Moment }[] = [];
   /** Each with the first ping that was sent since it waits. */
   #waiting: { readonly from: number; readonly callback: () => void }[] = [];
   /** When the last one was sent that was answered. */
-  answeredSentAt = Number.NEGATIVE_INFINITY;
-
-  /** Whether anybody waits. */
-  get isAwaited(): boolean {
-    return this.#waiting.length > 0;
-  }
+  answered: Moment | undefined;
 
   /** Calls once. A ping is to be sent now, or on the next line. */
   wait(callback: () => void): void {
@@ -290,8 +288,8 @@ export class Pings {
   }
 
   /** A ping is sent. @returns what it is to hold */
-  next(now: number): string {
-    this.#unanswered.push({ number: ++this.#sent, at: now });
+  next(moment: Moment): string {
+    this.#unanswered.push({ number: ++this.#sent, moment });
     return String(this.#sent);
   }
 
@@ -300,16 +298,17 @@ export class Pings {
     this.#unanswered = [];
   }
 
-  /** A pong came. */
-  ponged(text: string): void {
+  /** A pong came. @returns whether it answers a ping of this line */
+  ponged(text: string): boolean {
     const index = this.#unanswered.findIndex(({ number }) => String(number) === text);
     const answered = this.#unanswered[index];
-    if (answered === undefined) return;
+    if (answered === undefined) return false;
     this.#unanswered.splice(0, index + 1);
-    this.answeredSentAt = answered.at;
+    this.answered = answered.moment;
     const heard = this.#waiting.filter(({ from }) => from <= answered.number);
     this.#waiting = this.#waiting.filter(({ from }) => from > answered.number);
     for (const { callback } of heard) callback();
+    return true;
   }
 
   /** Nobody waits any more. */

@@ -11,6 +11,8 @@ export interface Clock {
   now(): number;
   /** Milliseconds since 1970, as AceBase measures when locks expire. */
   wallTime(): number;
+  /** Milliseconds since the machine was started, those in which it slept included. */
+  uptime(): number;
   /** Calls `callback` once, `milliseconds` from now. */
   schedule(milliseconds: number, callback: () => void): Cancel;
   /** As `schedule`, but a process that has nothing else to do ends without it. */

@@ -65,7 +65,7 @@ export class Beliefs {
     if (writer.ours === undefined) return;
     for (const other of this.#beliefs) {
       if (other.holder === writer || !this.#counts(other)) continue;
-      this.#verdicts.writesLate(`${writer.name} writes, while ${describe(other)}`);
+      this.#verdicts.wrongFile('late write', `${writer.name} writes, while ${describe(other)}`);
       return;
     }
   }

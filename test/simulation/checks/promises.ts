@@ -12,7 +12,7 @@ const CORRUPT_RECORD = 'corrupt record';
 
 /** What follows from the process itself: it closes, or it held a lock for too long, or was away for too long. */
 const OWN_DOING =
-  /IPC peer is exiting|has expired|was lost with the connection|does not let this process in|cannot go on with|The database was closed/;
+  /IPC peer is exiting|has expired|was lost with the connection|does not let this process in|cannot go on with|The database was closed|IPC_CLIENT_LEASE_LOST/;
 
 /**
  * What is promised where all processes have our client (docs/GUARANTEES.md, "With our client"): lines that break and servers

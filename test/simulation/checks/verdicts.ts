@@ -28,15 +28,8 @@ export class Verdicts {
     this.history.note(() => `VIOLATION: ${rule}: ${details}`);
   }
 
-  /** Writes, and reads, of processes with our client under locks that others had by then. Once locks are leases, there are none. */
-  lateWrites = 0;
+  /** Wrong reads of processes with our client that others have given up. */
   lateReads = 0;
-
-  /** A process with our client writes under a lock that somebody else has by then. */
-  writesLate(details: string): void {
-    this.lateWrites += 1;
-    this.history.note(() => `Late: ${details}`);
-  }
 
   /** One that others have given up reads something that is wrong by then. */
   readsInVain(details: string): void {

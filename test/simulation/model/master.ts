@@ -139,7 +139,7 @@ export class Master extends WorkingProcess {
 
   protected override *allocate(): Task<number> {
     const record = this.#allocate(1)[0]?.recordNr ?? -1;
-    yield* wait<void>((resolve) => this.#saveSpace(resolve));
+    yield* wait<void>((resolve, reject) => this.#saveSpace(resolve, reject));
     this.world.checks.space.allocated(this, record);
     return record;
   }
@@ -154,7 +154,7 @@ export class Master extends WorkingProcess {
   }
 
   protected override *updateIndex(fileName: string, path: string, newValue: number): Task<void> {
-    yield* wait<void>((resolve) => this.disk(resolve));
+    yield* wait<void>((resolve, reject) => this.disk(resolve, reject));
     this.world.indexFiles.get(fileName)?.set(path, newValue);
   }
 
@@ -313,14 +313,14 @@ export class Master extends WorkingProcess {
     this.#free.sort((a, b) => a - b);
   }
 
-  #saveSpace(saved: () => void): void {
+  #saveSpace(saved: () => void, failed: (error: Error) => void = () => undefined): void {
     const space = { free: [...this.#free], size: this.#size };
     this.disk(() => {
       this.world.writesFile(this, () => {
         this.world.file.space = space;
       });
       saved();
-    });
+    }, failed);
   }
 
   #indexOf(key: string): number {
@@ -349,7 +349,7 @@ export class Master extends WorkingProcess {
     const isOurs = this.ours !== undefined;
     const held = isOurs ? yield* this.lock('', details.tid, false) : undefined;
     const lock = isOurs ? undefined : yield* wait<NodeLock>((resolve) => this.#locker.lock(details, resolve));
-    yield* wait<void>((resolve) => this.disk(resolve));
+    yield* wait<void>((resolve, reject) => this.disk(resolve, reject));
     const found = file.readAll();
     indexFiles.set(fileName, new Map(typeof found === 'string' ? [] : found));
     if (held !== undefined) this.unlock(held);

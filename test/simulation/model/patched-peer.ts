@@ -183,6 +183,8 @@ export class PatchedPeer {
         process.note(() => 'lost its line');
         return;
       case 'failed':
+      case 'lease lapsed':
+      case 'lease regained':
       case 'gave up':
       case 'left':
         return;
@@ -290,6 +292,7 @@ function clockOf(process: StockPeer): Clock {
   return {
     now: () => process.now(),
     wallTime: () => clock.wallTime(),
+    uptime: () => clock.now(),
     schedule: after,
     scheduleIdle: after,
     atEndOfTurn: (callback) => void after(0, callback),

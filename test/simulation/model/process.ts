@@ -56,8 +56,8 @@ export abstract class ModelProcess {
     else this.#parked.push(act);
   }
 
-  /** Reads or writes the file: what it does to the disk, it does in order. */
-  disk(act: () => void): void {
+  /** Reads or writes the file: what it does to the disk, it does in order. @param _fail is called if it may not */
+  disk(act: () => void, _fail?: (error: Error) => void): void {
     const { clock, random, plan } = this.world;
     const latency = random.fraction() * plan.diskLatency;
     this.#diskFreeAt = Math.max(this.#diskFreeAt, clock.now() + latency);

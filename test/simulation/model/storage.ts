@@ -54,12 +54,29 @@ export abstract class Storage extends StockPeer {
     });
   }
 
+  /** With our client: only while the lease is held. What was given to the disk before is not under way any more when it lapses. */
+  override disk(act: () => void, fail: (error: Error) => void = () => undefined): void {
+    const { ours } = this;
+    if (ours === undefined) super.disk(act);
+    else
+      super.disk(() =>
+        ours.client.lease.whenHeld(
+          () => this.act(act),
+          (error) => this.act(() => fail(error)),
+        ),
+      );
+  }
+
   notify(data: NotificationData): void {
     this.send({ type: 'notification', from: this.id, data });
   }
 
   /** The root is elsewhere now: everybody is told, and so is the file. */
-  updateRoot(address: Address, written: () => void = () => undefined): void {
+  updateRoot(
+    address: Address,
+    written: () => void = () => undefined,
+    failed: (error: Error) => void = () => undefined,
+  ): void {
     const { recordNr } = address;
     // Compared strictly, as AceBase does: the same number as a text is news.
     if (recordNr === this.#root) {
@@ -73,7 +90,7 @@ export abstract class Storage extends StockPeer {
         this.world.file.root = Number(recordNr);
       });
       written();
-    });
+    }, failed);
   }
 
   protected override notified({ data }: Message & { type: 'notification' }): void {
@@ -111,7 +128,7 @@ export abstract class Storage extends StockPeer {
   #storageFile(): Omit<DatabaseFile, 'close'> {
     const storage = this;
     const { file, indexFiles, limits } = this.world;
-    const disk = (): Promise<void> => new Promise((resolve) => void this.disk(resolve));
+    const disk = (): Promise<void> => new Promise((resolve, reject) => void this.disk(resolve, reject));
     return {
       lockTimeout: limits.lockTimeout,
       get isOpen() {
@@ -145,18 +162,18 @@ export abstract class Storage extends StockPeer {
 
   /** Reads a record from the disk. */
   *readRecord(record: number): Task<FileRecord | undefined> {
-    return yield* wait<FileRecord | undefined>((resolve) => {
-      this.disk(() => resolve(this.world.file.records.get(record)));
+    return yield* wait<FileRecord | undefined>((resolve, reject) => {
+      this.disk(() => resolve(this.world.file.records.get(record)), reject);
     });
   }
 
   *writeRecord(record: number, content: FileRecord): Task<void> {
-    yield* wait<void>((resolve) => {
+    yield* wait<void>((resolve, reject) => {
       this.disk(() => {
         this.world.checks.beliefs.writes(this);
         this.world.writesFile(this, () => this.world.file.records.set(record, content));
         resolve();
-      });
+      }, reject);
     });
   }
 

@@ -150,7 +150,7 @@ export abstract class WorkingProcess extends Storage {
       yield* this.writeRecord(root, { kind: 'root', entries: named });
       if (!isMoved) return;
       this.world.checks.values.movesRoot(this, root, key, value);
-      yield* wait<void>((resolve) => this.updateRoot(addressOf('', root), resolve));
+      yield* wait<void>((resolve, reject) => this.updateRoot(addressOf('', root), resolve, reject));
       this.release(former);
     } finally {
       this.unlock(held);

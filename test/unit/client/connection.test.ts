@@ -49,6 +49,7 @@ function lab(verdict: (refusal: Refusal) => 'later' | 'never' = () => 'later') {
       lost: (reason) => told.push(`lost: ${reason}`),
       failed: ({ reason }) => told.push(`failed: ${reason}`),
       refused: verdict,
+      proved: () => undefined,
       exiting: () => undefined,
     },
     {
@@ -92,16 +93,16 @@ describe('a connection', () => {
     expect(lines).toHaveLength(3);
   });
 
-  it('asks for a pong when it hears nothing, and connects anew before others give it up', () => {
+  it('asks for a pong each second, and connects anew when it has heard nothing for ten', () => {
     const { clock, told, last } = lab();
     const line = last();
     line.events.opened();
     clock.advance(5_000);
-    expect(line.pings).toHaveLength(1);
+    expect(line.pings).toHaveLength(5);
     line.events.ponged('');
-    clock.advance(7_499);
+    clock.advance(9_999);
     expect(line.isTerminated).toBe(false);
-    clock.advance(2_501);
+    clock.advance(1);
     expect(line.isTerminated).toBe(true);
     expect(told.at(-1)).toBe('lost: the IPC server answers no ping');
   });
@@ -130,23 +131,24 @@ describe('a connection', () => {
     connection.proved();
     connection.inStep(() => told.push('first'));
     connection.inStep(() => told.push('second'));
-    last().events.ponged(last().pings[0] ?? '');
+    const [, first = '', second = ''] = last().pings;
+    last().events.ponged(first);
     expect(told).toEqual(['first']);
-    last().events.ponged(last().pings[1] ?? '');
+    last().events.ponged(second);
     expect(told).toEqual(['first', 'second']);
   });
 
   it('knows when the last ping was sent that was answered, and takes no pong of another line for one', () => {
     const { clock, connection, last } = lab();
-    expect(connection.provedAt).toBe(Number.NEGATIVE_INFINITY);
+    expect(connection.proof).toBeUndefined();
     last().events.opened();
     connection.proved();
     clock.advance(100);
     connection.inStep(() => undefined);
     clock.advance(700);
-    const [first = ''] = last().pings;
+    const [, first = ''] = last().pings;
     last().events.ponged(first);
-    expect(connection.provedAt).toBe(100);
+    expect(connection.proof?.at).toBe(100);
     connection.inStep(() => undefined);
     const second = last().pings.at(-1) ?? '';
     last().breaks();
@@ -154,7 +156,7 @@ describe('a connection', () => {
     last().events.opened();
     connection.proved();
     last().events.ponged(second);
-    expect(connection.provedAt).toBe(100);
+    expect(connection.proof?.at).toBe(100);
   });
 
   it('hears nothing of a line that is over, and leaves no timer behind when it ends', () => {
@@ -296,6 +298,7 @@ describe('a connection is in touch', () => {
       clock.advance(600);
       answerPing();
     }
-    expect(last().pings).toHaveLength(1);
+    // One for its beginning, one for the frame, and one in each second.
+    expect(last().pings).toHaveLength(2 + 3);
   });
 });

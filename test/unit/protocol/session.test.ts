@@ -70,6 +70,7 @@ describe('a session [PROTOCOL-14.4]', () => {
       since: expect.any(Number),
       received: 0,
       grace: 10_000,
+      lease: 7_272,
       turns: true,
     });
     expect(lab.connect('stock').received[0]).toBe('welcome:{"maxPayload":10000}');
@@ -97,6 +98,7 @@ describe('a session [PROTOCOL-14.4]', () => {
       since: expect.any(Number),
       received: 1,
       grace: 10_000,
+      lease: 7_272,
       turns: true,
     });
     expect(numbers(again)).toEqual([2, 3]);

@@ -1,0 +1,174 @@
+/**
+ * Keeps AceBase from its files while the lease of its process is not held (docs/PROTOCOL.md, section 14.11). All ways by which it
+ * reads and changes files go through functions of Node.js, which it looks up at each call; so do its write streams. Other
+ * files of the process are not touched.
+ */
+
+import fs from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
+
+type Callback = (error: Error | null, ...results: unknown[]) => void;
+type Method = (...details: unknown[]) => void;
+
+/** Whether files may be used. */
+export interface FileLease {
+  readonly isHeld: boolean;
+  /** Whether they may not, and waiting is in vain. */
+  readonly isLost: boolean;
+  /** Calls `goOn` now, or when they may be used again; or `fail`, once, if that will not be. In the order of the calls. */
+  whenHeld(goOn: () => void, fail: (error: Error) => void): void;
+}
+
+/** The files of one database, or of its transaction log, as one peer of this process has them open. */
+export interface FencedFiles {
+  /** The folder that they are in, as AceBase spells it. */
+  readonly folder: string;
+  /** The descriptor of the database file; `undefined` while it is not open. */
+  descriptor(): number | undefined;
+  /** All of these must be held. */
+  readonly leases: readonly FileLease[];
+}
+
+/** A file that is open. */
+interface OpenFile {
+  readonly path: string;
+  /** How much of what is to be done with it waits for a lease; and what is to be done then. */
+  waiting: number;
+  readonly closings: (() => void)[];
+}
+
+/** What is done with a file that is open, by its descriptor. */
+const BY_DESCRIPTOR = ['read', 'write', 'writev', 'ftruncate'] as const;
+
+/** What is done with files by their names. */
+const BY_PATH = ['open', 'writeFile', 'truncate', 'rename', 'rm', 'unlink'] as const;
+
+/** The fence around the files of all databases of this process. */
+export class FileFence {
+  #fenced: readonly FencedFiles[] = [];
+  readonly #open = new Map<number, OpenFile>();
+  #undo: (() => void)[] = [];
+
+  /** These files are used under a lease from now on. @returns ends that */
+  add(files: FencedFiles): () => void {
+    this.#fenced = [...this.#fenced, files];
+    return () => {
+      this.#fenced = this.#fenced.filter((other) => other !== files);
+    };
+  }
+
+  /** Puts itself between Node.js and whoever calls its functions for files. @returns what undoes it */
+  patch(): () => void {
+    for (const name of BY_DESCRIPTOR) {
+      this.#replace(name, (original, [descriptor, ...rest]) => this.#use(original, descriptor, rest));
+    }
+    for (const name of BY_PATH)
+      this.#replace(name, (original, details) => this.#change(name, original, details));
+    this.#replace('close', (original, [descriptor, ...rest]) => this.#close(original, descriptor, rest));
+    syncBuiltinESMExports();
+    return () => {
+      for (const undo of this.#undo.reverse()) undo();
+      this.#undo = [];
+      syncBuiltinESMExports();
+    };
+  }
+
+  #use(original: Method, descriptor: unknown, rest: unknown[]): void {
+    const file = this.#open.get(descriptor as number);
+    const callback = rest.at(-1);
+    if (file === undefined || typeof callback !== 'function') {
+      original(descriptor, ...rest);
+      return;
+    }
+    const leases = this.#leasesOf(file.path, descriptor as number);
+    let hasWaited = false;
+    const ended = (): void => {
+      if (!hasWaited || --file.waiting > 0) return;
+      for (const close of file.closings.splice(0)) close();
+    };
+    const isNow = underAll(
+      leases,
+      () => {
+        original(descriptor, ...rest);
+        ended();
+      },
+      (error) => {
+        ended();
+        (callback as Callback)(error);
+      },
+    );
+    if (isNow) return;
+    hasWaited = true;
+    file.waiting += 1;
+  }
+
+  #change(name: (typeof BY_PATH)[number], original: Method, details: unknown[]): void {
+    const [path] = details;
+    const callback = details.at(-1);
+    const isFenced = typeof path === 'string' && typeof callback === 'function' && this.#isFenced(path);
+    if (!isFenced) {
+      original(...details);
+      return;
+    }
+    const act = name === 'open' ? this.#opening(original, path, details, callback as Callback) : undefined;
+    underAll(this.#leasesOf(path), act ?? (() => original(...details)), callback as Callback);
+  }
+
+  #opening(original: Method, path: string, details: unknown[], callback: Callback): () => void {
+    const opened: Callback = (error, descriptor, ...rest) => {
+      if (error === null) this.#open.set(descriptor as number, { path, waiting: 0, closings: [] });
+      callback(error, descriptor, ...rest);
+    };
+    return () => original(...details.slice(0, -1), opened);
+  }
+
+  #close(original: Method, descriptor: unknown, rest: unknown[]): void {
+    const file = this.#open.get(descriptor as number);
+    const close = (): void => {
+      this.#open.delete(descriptor as number);
+      original(descriptor, ...rest);
+    };
+    // What waits would go to the file that gets the number next.
+    if (file !== undefined && file.waiting > 0) file.closings.push(close);
+    else close();
+  }
+
+  #isFenced(path: string): boolean {
+    return this.#fenced.some(({ folder }) => path.startsWith(`${folder}/`));
+  }
+
+  /** A database file is known by its descriptor: several peers of this process may have files in one folder. */
+  #leasesOf(path: string, descriptor?: number): readonly FileLease[] {
+    const [owner] = this.#fenced.filter(
+      (files) => descriptor !== undefined && files.descriptor() === descriptor,
+    );
+    if (owner !== undefined) return owner.leases;
+    const all = this.#fenced.filter(({ folder }) => path.startsWith(`${folder}/`));
+    // One that has given up is no reason to keep the next one out.
+    const live = all.filter(({ leases }) => !leases.some(({ isLost }) => isLost));
+    return (live.length > 0 ? live : all).flatMap(({ leases }) => leases);
+  }
+
+  #replace(name: string, by: (original: Method, details: unknown[]) => void): void {
+    const original = Reflect.get(fs, name) as Method;
+    const replacement: Method = (...details) => by(original, details);
+    // With what util.promisify() looks for.
+    Object.defineProperties(replacement, Object.getOwnPropertyDescriptors(original));
+    Object.assign(fs, { [name]: replacement });
+    this.#undo.push(() => Object.assign(fs, { [name]: original }));
+  }
+}
+
+/** Does it when all leases are held at one time; `fail` is not called at once. @returns whether that is now */
+function underAll(leases: readonly FileLease[], act: () => void, fail: (error: Error) => void): boolean {
+  const lapsed = leases.find(({ isHeld }) => !isHeld);
+  if (lapsed === undefined) {
+    act();
+    return true;
+  }
+  lapsed.whenHeld(
+    () => void underAll(leases, act, fail),
+    (error) => process.nextTick(fail, error),
+  );
+  return false;
+}

@@ -1,0 +1,106 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { AceBaseProcess } from '../../support/acebase-process.js';
+import { Cluster } from '../../support/cluster.js';
+import { itInFull } from '../../support/in-full.js';
+import { LineProxy } from '../../support/line-proxy.js';
+
+/** The server notices a dead line soon, and waits for its peer for so long; the lease is shorter. */
+const GRACE_MS = 3_000;
+const server = (reconnectGrace: number) => ({
+  reconnectGrace,
+  heartbeatInterval: 200,
+  heartbeatTimeout: 400,
+});
+const leaseWithin = (reconnectGrace: number) => Math.floor((reconnectGrace * 8) / 11);
+
+const watchWrites = fileURLToPath(new URL('../../support/watch-writes.cjs', import.meta.url));
+const watched = { env: { NODE_OPTIONS: `--require ${watchWrites}` } };
+
+let cluster: Cluster | undefined;
+let line: LineProxy | undefined;
+
+afterEach(async () => {
+  await cluster?.end();
+  await line?.close();
+  [cluster, line] = [undefined, undefined];
+});
+
+/** What it changed in the files of the database, and when: milliseconds since 1970. */
+const changes = (database: AceBaseProcess): number[] =>
+  [...database.complaints.matchAll(/^changes a file by \w+ at (\d+)$/gm)].map(([, at]) => Number(at));
+
+const failureOf = (operation: Promise<unknown>): Promise<string> =>
+  operation.then(
+    () => 'it did not fail',
+    (error: Error) => error.message,
+  );
+
+/** A master, a worker, and one of them, or another worker, behind a line that can be broken. */
+async function begin(reconnectGrace: number, isMasterBehind: boolean) {
+  cluster = await Cluster.start(server(reconnectGrace));
+  line = await LineProxy.start(cluster.server.port);
+  const behind = { port: line.port, client: true, ...watched };
+  const master = cluster.master(isMasterBehind ? behind : { client: true });
+  await master.ready();
+  await master.set('accounts', { ann: 1, bob: 1 });
+  const worker = cluster.worker({ client: true });
+  await worker.ready();
+  const other = isMasterBehind ? master : cluster.worker(behind);
+  await other.ready();
+  return { cluster, line, master, worker, other };
+}
+
+describe('a process that cannot reach the server, and does not know [PROTOCOL-14.11]', () => {
+  it('as a worker, changes nothing in the file after its lease, and comes back by itself', async () => {
+    const { line, master, worker, other } = await begin(GRACE_MS, false);
+    await other.set('accounts/ann', 1);
+    await other.hold('accounts/ann');
+    const cutAt = Date.now();
+    line.stall();
+    // Its lock is somebody else's when it goes on with its transaction.
+    await worker.set('accounts/bob', 2);
+    const failure = failureOf(other.letGo(99));
+    await worker.set('accounts/bob', 3);
+    line.resume();
+    expect(await failure).toMatch(/IPC_CLIENT_LEASE_LOST|was lost with the connection/);
+    const late = changes(other).filter((at) => at >= cutAt + leaseWithin(GRACE_MS));
+    expect([changes(other).length > 0, late]).toEqual([true, []]);
+    await other.set('accounts/cid', 4);
+    expect(await master.get('accounts')).toEqual({ ann: 1, bob: 3, cid: 4 });
+    expect(await other.get('accounts')).toEqual({ ann: 1, bob: 3, cid: 4 });
+  });
+
+  it('as a master, changes nothing in the files after its lease, and the next one finds them whole', async () => {
+    const { cluster, line, master, worker } = await begin(GRACE_MS, true);
+    await master.hold('accounts/ann');
+    const cutAt = Date.now();
+    line.stall();
+    const next = cluster.master({ client: true, name: 'next master' });
+    await next.ready();
+    await worker.set('accounts/bob', 2);
+    const failure = failureOf(master.letGo(99));
+    await worker.set('accounts/bob', 3);
+    line.resume();
+    expect(await failure).toMatch(/does not let this process in/);
+    const late = changes(master).filter((at) => at >= cutAt + leaseWithin(GRACE_MS));
+    expect([changes(master).length > 0, late]).toEqual([true, []]);
+    await next.set('accounts/cid', 4);
+    for (const each of [next, worker]) expect(await each.get('accounts')).toEqual({ ann: 1, bob: 3, cid: 4 });
+  });
+
+  itInFull('goes on where it was when the line is back before others have got its place', async () => {
+    const grace = 2 * GRACE_MS;
+    const { line, master, other } = await begin(grace, false);
+    await other.hold('accounts/ann');
+    line.stall();
+    await delay(leaseWithin(grace));
+    const done = other.letGo(99);
+    await other.untilComplains(/reading and writing wait/);
+    line.resume();
+    await done;
+    await other.untilComplains(/goes on after \d+\.\d s: nobody else has got what it held/);
+    expect(await master.get('accounts')).toEqual({ ann: 99, bob: 1 });
+  });
+});

@@ -1,0 +1,206 @@
+import fs from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { FileFence, type FileLease } from '../../../src/client/file-fence.js';
+import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
+
+/** A lease that lapses, and is regained or lost, when a test says so. */
+class TestLease implements FileLease {
+  isHeld = true;
+  isLost = false;
+  #waiting: { goOn: () => void; fail: (error: Error) => void }[] = [];
+
+  whenHeld(goOn: () => void, fail: (error: Error) => void): void {
+    this.#waiting.push({ goOn, fail });
+  }
+
+  regain(): void {
+    this.isHeld = true;
+    for (const { goOn } of this.#waiting.splice(0)) goOn();
+  }
+
+  lose(): void {
+    this.isLost = true;
+    for (const { fail } of this.#waiting.splice(0)) fail(new Error('the lease is lost'));
+  }
+
+  get waits(): number {
+    return this.#waiting.length;
+  }
+}
+
+let folder: string;
+let fence: FileFence;
+let unpatch: () => void;
+let lease: TestLease;
+let descriptor: number | undefined;
+
+beforeEach(async () => {
+  folder = await temporaryDirectory('fence');
+  fence = new FileFence();
+  unpatch = fence.patch();
+  lease = new TestLease();
+  descriptor = undefined;
+  fence.add({ folder, descriptor: () => descriptor, leases: [lease] });
+});
+
+afterEach(async () => {
+  unpatch();
+  await removeDirectory(folder);
+});
+
+const open = (name: string, flags = 'w+') => promisify(fs.open)(join(folder, name), flags);
+/** As AceBase writes, and with it all that promises have to do. */
+const write = (file: number, text: string, position = 0) =>
+  new Promise<number>((resolve, reject) => {
+    fs.write(file, Buffer.from(text), 0, text.length, position, (error, bytes) => {
+      if (error === null) resolve(bytes);
+      else reject(error);
+    });
+  });
+const contentOf = async (name: string) => (await readFile(join(folder, name))).toString();
+
+describe('while the lease is held', () => {
+  it('files are used as ever', async () => {
+    const file = await open('data.db');
+    expect(await write(file, 'one')).toBe(3);
+    await promisify(fs.close)(file);
+    expect(await contentOf('data.db')).toBe('one');
+  });
+});
+
+describe('while the lease has lapsed', () => {
+  it('what is written waits, and is written in order', async () => {
+    const file = await open('data.db');
+    lease.isHeld = false;
+    const writes = [write(file, 'one'), write(file, 'two', 3), write(file, 'ONE')];
+    expect([lease.waits, await contentOf('data.db')]).toEqual([3, '']);
+    lease.regain();
+    await Promise.all(writes);
+    expect(await contentOf('data.db')).toBe('ONEtwo');
+    await promisify(fs.close)(file);
+  });
+
+  it('reading waits, and so does the closing of a file that something waits for', async () => {
+    const file = await open('data.db');
+    await write(file, 'one');
+    lease.isHeld = false;
+    const buffer = Buffer.alloc(3);
+    const read = new Promise((resolve) => fs.read(file, buffer, 0, 3, 0, resolve));
+    const closed = promisify(fs.close)(file);
+    const other = await promisify(fs.open)(join(folder, '..', 'other'), 'w').catch(() => undefined);
+    if (other !== undefined) await promisify(fs.close)(other);
+    expect(other).not.toBe(file);
+    lease.regain();
+    expect(await read).toBeNull();
+    await closed;
+    expect(buffer.toString()).toBe('one');
+  });
+
+  it.each([
+    ['opening', (path: string, done: (error: Error | null) => void) => fs.open(path, 'r', done)],
+    ['creating', (path: string, done: (error: Error | null) => void) => fs.writeFile(path, 'x', done)],
+    ['cutting', (path: string, done: (error: Error | null) => void) => fs.truncate(path, 1, done)],
+    ['renaming', (path: string, done: (error: Error | null) => void) => fs.rename(path, `${path}2`, done)],
+    ['removing', (path: string, done: (error: Error | null) => void) => fs.unlink(path, done)],
+    ['removing in another way', (path: string, done: (error: Error | null) => void) => fs.rm(path, done)],
+  ])('%s waits', async (_what, act) => {
+    await writeFile(join(folder, 'file'), 'content');
+    lease.isHeld = false;
+    const done = new Promise<Error | null>((resolve) => act(join(folder, 'file'), (error) => resolve(error)));
+    expect([lease.waits, await contentOf('file')]).toEqual([1, 'content']);
+    lease.regain();
+    expect(await done).toBeNull();
+  });
+
+  it('a stream waits', async () => {
+    const stream = fs.createWriteStream(join(folder, 'index.build'), { flags: 'w' });
+    await new Promise((resolve) => stream.once('open', resolve));
+    lease.isHeld = false;
+    const written = new Promise((resolve) => stream.end('entries', () => resolve(undefined)));
+    expect(lease.waits).toBe(1);
+    lease.regain();
+    await written;
+    expect(await contentOf('index.build')).toBe('entries');
+  });
+
+  it('other files are used as ever', async () => {
+    lease.isHeld = false;
+    const other = await temporaryDirectory('others');
+    await promisify(fs.writeFile)(join(other, 'file'), 'x');
+    expect((await readFile(join(other, 'file'))).toString()).toBe('x');
+    await removeDirectory(other);
+  });
+});
+
+describe('when the lease is lost', () => {
+  it('what waits fails, nothing of it is done, and the file can be closed', async () => {
+    const file = await open('data.db');
+    await write(file, 'one');
+    lease.isHeld = false;
+    const writing = write(file, 'two');
+    const closed = promisify(fs.close)(file);
+    lease.lose();
+    await expect(writing).rejects.toThrow('the lease is lost');
+    await closed;
+    expect(await contentOf('data.db')).toBe('one');
+  });
+
+  it('the next one that has the files is not kept out', async () => {
+    lease.isHeld = false;
+    lease.lose();
+    fence.add({ folder, descriptor: () => undefined, leases: [new TestLease()] });
+    const file = await open('data.db');
+    expect(await write(file, 'one')).toBe(3);
+    await promisify(fs.close)(file);
+  });
+});
+
+it('goes by the descriptor of a database file, where several have files in one folder', async () => {
+  const other = new TestLease();
+  const file = await open('data.db');
+  descriptor = file;
+  fence.add({ folder, descriptor: () => undefined, leases: [other] });
+  other.isHeld = false;
+  expect(await write(file, 'one')).toBe(3);
+  other.isHeld = true;
+  await promisify(fs.close)(file);
+});
+
+it('waits for both of two leases, and for the first one again if it has lapsed meanwhile', async () => {
+  const log = new TestLease();
+  fence.add({ folder, descriptor: () => descriptor, leases: [lease, log] });
+  const file = await open('transaction.db');
+  [lease.isHeld, log.isHeld] = [false, false];
+  const writing = write(file, 'one');
+  lease.regain();
+  lease.isHeld = false;
+  log.regain();
+  expect(lease.waits).toBe(1);
+  lease.regain();
+  expect(await writing).toBe(3);
+  await promisify(fs.close)(file);
+});
+
+it('leaves nothing behind when it is undone', () => {
+  const patched = { ...fs };
+  unpatch();
+  for (const name of [
+    'read',
+    'write',
+    'writev',
+    'ftruncate',
+    'open',
+    'writeFile',
+    'truncate',
+    'rename',
+    'rm',
+    'unlink',
+    'close',
+  ] as const) {
+    expect(fs[name]).not.toBe(patched[name]);
+  }
+  unpatch = fence.patch();
+});
