@@ -133,9 +133,9 @@ export class Checks {
     this.releases(process);
     this.events.releases(process);
     if (process.ours === undefined) return;
-    for (const { author, isMove } of this.#said.values()) {
-      if (author === process && isMove) this.values.losesMove(author);
-    }
+    const untold = [...this.#said.values()].filter(({ author, isMove }) => author === process && isMove);
+    if (untold.length > 1) this.values.losesMoves(process);
+    else if (untold.length === 1) this.values.losesMove(process);
   }
 
   /** A master has the root written that all others believe in, though somebody has moved it who lost his line before he could tell. */

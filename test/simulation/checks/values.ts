@@ -87,6 +87,11 @@ export class Values {
     this.#moves += 1;
   }
 
+  /** What a writer said of several roots was lost with its line: the others' root is written again, and with it what was there before. */
+  losesMoves(writer: StockPeer): void {
+    this.#verdicts.tear(`${writer.name} moved the root, told nobody, and went on writing`);
+  }
+
   /** What a writer said of the root that it moved was lost with its line: its write counts for nothing. */
   losesMove(writer: StockPeer): void {
     const move = this.#move;
@@ -94,9 +99,7 @@ export class Values {
     // The server has the others' root written again, if it has ever heard of one.
     if (this.#moves === 1)
       this.#verdicts.tear('the first root that was ever moved was lost with the line of its writer');
-    // The others' root is written again, and with it what was there before.
-    if (move.hasGoneOn)
-      this.#verdicts.tear(`${writer.name} moved the root, told nobody, and went on writing`);
+    if (move.hasGoneOn) this.losesMoves(writer);
     this.#verdicts.history.note(() => `What ${writer.name} wrote last is lost with its line`);
     this.#roots = [...this.#roots, ...move.formerRoots];
     this.#lost.add(writer);
