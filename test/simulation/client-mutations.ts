@@ -58,9 +58,9 @@ export const clientMutations: readonly Mutation[] = [
   },
   {
     name: 'begins transactions of a master before the server has asked for its root lock',
-    file: 'client.ts',
-    from: 'await this.#firstWord.wait();\n      const lock',
-    to: 'const lock',
+    file: 'master-locks.ts',
+    from: 'this.#isHeard = new Promise(',
+    to: 'void new Promise(',
   },
   {
     name: 'gives up the lock of the last server before the next one has asked',

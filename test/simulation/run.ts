@@ -2,6 +2,7 @@ import { setImmediate as eventLoop } from 'node:timers/promises';
 import { Broker } from '../../src/broker/broker.js';
 import { Client } from '../../src/client/core/client.js';
 import type { Violation } from './checks/verdicts.js';
+import { Waits } from './checks/waits.js';
 import type { StockPeer } from './model/stock-peer.js';
 import { Worker } from './model/worker.js';
 import { describeFault, type Fault, type Plan } from './plan.js';
@@ -31,7 +32,7 @@ export interface Verdict {
   readonly failures: number;
   /** Writes that were acknowledged. */
   readonly writes: number;
-  /** Writes and reads of processes with our client under locks that others had by then. */
+  /** Wrong reads of processes with our client that others have given up. */
   readonly lateReads: number;
   /** What happened, if it was to be kept. */
   readonly history: readonly string[];
@@ -44,6 +45,7 @@ export async function play(
 ): Promise<Verdict> {
   const world = new World(plan, { Broker: broker, Client: client }, keepHistory);
   const { clock, checks } = world;
+  new Waits(world, checks.verdicts, DATABASE);
   clock.schedule(plan.masterAt, () => world.startMaster());
   for (let index = 0; index < plan.workers; index++) world.startWorker();
   const rejected = (reason: unknown): void => {

@@ -6,7 +6,6 @@ import { resolveOptions } from '../../src/options.js';
 import { VirtualClock } from '../support/virtual-clock.js';
 import { Random } from '../torture/random.js';
 import { Checks } from './checks/checks.js';
-import { Waits } from './checks/waits.js';
 import { History } from './history.js';
 import { Line } from './line.js';
 import { DatabaseFile } from './model/database-file.js';
@@ -98,7 +97,6 @@ export class World {
         (clock) => new classes.Broker({ clock, limits, logger: this.#logger(), observer }),
       );
     this.server = this.#startServer(false);
-    new Waits(this, this.checks.verdicts, DATABASE);
   }
 
   /** The broker of the server that is there, or was last. */
