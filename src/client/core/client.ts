@@ -407,7 +407,7 @@ export class Client {
       this.#losePlace();
       return;
     }
-    this.#connection.proved();
+    this.#connection.proved(session?.lease);
     const isResumed = session?.resumed === true && this.#outflow.resume(session.received);
     if (session?.resumed === true && !isResumed) {
       this.#settings.tell({ kind: 'session lost' });

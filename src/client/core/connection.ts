@@ -14,9 +14,13 @@ export const GROWTH = 1.5;
 /** Each wait is this much shorter or longer, at random, so that processes do not come all at once. */
 export const JITTER = 0.25;
 
-/** How often the server is pinged, and how often in a row nothing may have been heard. */
+/** How often the server is pinged: for a short lease, several times within it, but not more often than the last. */
 export const BEAT_MS = 1_000;
-export const SILENT_BEATS = 9;
+const BEATS_IN_LEASE = 4;
+const SHORTEST_BEAT_MS = 50;
+
+/** Milliseconds without a word of the server after which, at the next beat, the line is given up. */
+export const SILENCE_MS = 9_000;
 
 /** A process that has not heard the server for so many milliseconds may have been stopped, and given up meanwhile. */
 export const IN_TOUCH_MS = 500;
@@ -68,7 +72,8 @@ export class Connection {
   #waitMs = FIRST_WAIT_MS;
   #cancelWait: Cancel | undefined;
   #cancelBeat: Cancel | undefined;
-  #silentBeats = 0;
+  #beat = BEAT_MS;
+  #silentFor = 0;
   readonly #pings = new Pings();
   #heardAt = Number.NEGATIVE_INFINITY;
   /** Whether a ping that was sent after the last silence was answered; and what is under way for that. */
@@ -115,9 +120,15 @@ export class Connection {
     this.#line?.send(text, canWait);
   }
 
-  /** The server goes on with this process: pongs count from now on, and the next failure is the first one again. */
-  proved(): void {
+  /**
+   * The server goes on with this process: pongs count from now on, and the next failure is the first one again.
+   *
+   * @param lease milliseconds for which a pong to a ping is of use
+   */
+  proved(lease = Number.POSITIVE_INFINITY): void {
     this.#isWelcome = true;
+    this.#beat = Math.max(SHORTEST_BEAT_MS, Math.min(BEAT_MS, lease / BEATS_IN_LEASE));
+    this.#watch();
     this.#mayBeGivenUp = false;
     this.#waitMs = FIRST_WAIT_MS;
     this.#ping();
@@ -173,7 +184,8 @@ export class Connection {
   #opened(): void {
     this.#isOpen = true;
     this.#isWelcome = false;
-    this.#silentBeats = 0;
+    this.#beat = BEAT_MS;
+    this.#silentFor = 0;
     this.#heardAt = this.#tools.clock.now();
     this.#isProved = false;
     this.#proof = undefined;
@@ -186,7 +198,7 @@ export class Connection {
   }
 
   #heard(): void {
-    this.#silentBeats = 0;
+    this.#silentFor = 0;
     this.#measureSilence();
   }
 
@@ -220,10 +232,11 @@ export class Connection {
 
   #watch(): void {
     // A line that is there keeps the process alive by itself; looking at it need not.
-    this.#cancelBeat = this.#tools.clock.scheduleIdle(BEAT_MS, () => {
-      this.#silentBeats++;
-      // Beats, not milliseconds: a process that was stopped for a while has not heard because it did not listen.
-      if (this.#silentBeats > SILENT_BEATS) this.#drop('the IPC server answers no ping');
+    this.#cancelBeat?.();
+    this.#cancelBeat = this.#tools.clock.scheduleIdle(this.#beat, () => {
+      // What beats come to, not the time: a process that was stopped for a while has not heard because it did not listen.
+      this.#silentFor += this.#beat;
+      if (this.#silentFor > SILENCE_MS) this.#drop('the IPC server answers no ping');
       else {
         if (this.#isWelcome) this.#ping();
         // At the door it tells that the line is alive, and nothing else.

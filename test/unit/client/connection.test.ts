@@ -107,6 +107,14 @@ describe('a connection', () => {
     expect(told.at(-1)).toBe('lost: the IPC server answers no ping');
   });
 
+  it('asks more often where an answer is of use for less than some seconds', () => {
+    const { clock, connection, last } = lab();
+    last().events.opened();
+    connection.proved(400);
+    clock.advance(1_000);
+    expect(last().pings).toHaveLength(1 + 10);
+  });
+
   it('knows by a pong that it has heard all that was said before, on the next line if this one breaks', () => {
     const { clock, told, connection, last } = lab();
     last().events.opened();
