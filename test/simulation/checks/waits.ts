@@ -1,11 +1,14 @@
-import type { LockList, WaitingLock } from '../../../src/broker/locks/lock-list.js';
+import type { HeldLock, LockList, WaitingLock } from '../../../src/broker/locks/lock-list.js';
 import type { World } from '../world.js';
 import type { Verdicts } from './verdicts.js';
 
 /** Milliseconds from one look to the next. */
 const LOOK_EVERY_MS = 1_000;
 
-/** No request for a lock waits for what is not there: looked at each second, and wrong if it still is at the next look. */
+/**
+ * No request for a lock waits for what is not there: looked at each second, and wrong if it still is at the next look. And no lock is
+ * granted to who is away: others would wait for somebody who waits for nothing.
+ */
 export class Waits {
   readonly #world: World;
   readonly #verdicts: Verdicts;
@@ -34,8 +37,19 @@ export class Waits {
         this.#verdicts.violation('waits in vain', `${name} for ${waitingFor} ms: ${reason}`);
       }
       this.#suspects = new Set(inVain.keys());
+      for (const lock of server.isUp ? locks.held : []) this.#lookAtHolder(lock);
       if (this.#world.isSupervised) this.#look();
     });
+  }
+
+  #lookAtHolder({ holder, tid, heldFor }: HeldLock): void {
+    const { clock, workers } = this.#world;
+    const worker = workers.find(({ id }) => id === holder);
+    if (worker === undefined || this.#world.isPresent(worker)) return;
+    const since = this.#world.absentSince(worker) ?? Number.POSITIVE_INFINITY;
+    // Times are told in whole milliseconds.
+    if (clock.now() - heldFor > since + 1)
+      this.#verdicts.violation('granted to who is away', `${holder}, ${tid}`);
   }
 
   /** Whether what the request is said to wait for is there, as far as the server alone can see to that. */
