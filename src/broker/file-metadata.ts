@@ -151,8 +151,9 @@ export class FileNews {
     this.#keys.addAll(aside.keys);
     if (this.#root.current !== undefined) return;
     this.#root.current = aside.root;
-    // A writer may have moved it, and told nobody; and a new master has opened the file since.
-    this.haveRootWritten();
+    // A writer may have moved it, and told nobody, and a new master has opened the file since. If it is the master that is back,
+    // nobody else was in its place; and what it has moved itself meanwhile it is about to tell.
+    if (!peer.isMaster) this.haveRootWritten();
   }
 
   #isAsideAwaited(): boolean {

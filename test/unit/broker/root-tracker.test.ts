@@ -139,6 +139,26 @@ describe('what was forgotten, and may not be as the file has it, [PROTOCOL-8.4]'
     expect(newcomer.messages('notification')).toContainEqual({ ...news, from: '[master]' });
   });
 
+  it('is not written by a master that comes back: what it has moved itself, it tells then', () => {
+    const lab = new BrokerLab({ reconnectGrace: GRACE_MS });
+    const since = lab.clock.wallTime();
+    const master = lab.connectClient('[master]', 'session-of-master');
+    lab.letGrant(master);
+    master.says('ready');
+    const other = lab.connectWorker('other');
+    other.tells(root(5));
+    for (const peer of [other, master]) peer.leaves();
+    const words = /^(welcome|stable|yield)/;
+    const received = master.received.filter((text) => !words.test(text)).length;
+    const back = lab.connectClient('[master]', 'session-of-master', received, since);
+    expect(back.received[0]).toContain('"resumed":true');
+    expect(movesOf(back)).toEqual([]);
+    back.tells(root(6));
+    const again = lab.connect('other');
+    lab.askForLock(again);
+    expect(movesOf(again)).toEqual([6]);
+  });
+
   it('means nothing any more when nobody comes back', () => {
     const { lab, newcomer } = scene();
     const master = lab.connectMaster();
