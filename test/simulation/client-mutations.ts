@@ -95,7 +95,7 @@ export const clientMutations: readonly Mutation[] = [
   {
     name: 'goes on without a lease',
     file: 'lease.ts',
-    from: 'if (elapsed >= length) return false;',
+    from: 'return proved !== undefined && elapsedSince(clock, proved) < length;',
     to: 'return true;',
   },
   {

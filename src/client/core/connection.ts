@@ -1,4 +1,4 @@
-import { type Moment, momentOf } from './lease.js';
+import { elapsedSince, type Moment, momentOf } from './lease.js';
 import type { Cancel, Clock, Dial, Failure, Line } from './ports.js';
 import type { Refusal } from './refusals.js';
 
@@ -75,7 +75,7 @@ export class Connection {
   #beat = BEAT_MS;
   #silentFor = 0;
   readonly #pings = new Pings();
-  #heardAt = Number.NEGATIVE_INFINITY;
+  #heardAt: Moment | undefined;
   /** Whether a ping that was sent after the last silence was answered; and what is under way for that. */
   #isProved = false;
   #proof: object | undefined;
@@ -93,7 +93,7 @@ export class Connection {
 
   /** Whether the server was heard a moment ago: it has hardly given this process up since. What the system kept does not count. */
   get isInTouch(): boolean {
-    return this.#isOpen && this.#isProved && this.#tools.clock.now() - this.#heardAt < IN_TOUCH_MS;
+    return this.#isOpen && this.#isProved && this.#silence < IN_TOUCH_MS;
   }
 
   /** When the last ping was sent that the server has answered, by `clock.now()`: it had this process then, for certain. */
@@ -186,7 +186,7 @@ export class Connection {
     this.#isWelcome = false;
     this.#beat = BEAT_MS;
     this.#silentFor = 0;
-    this.#heardAt = this.#tools.clock.now();
+    this.#heardAt = momentOf(this.#tools.clock);
     this.#isProved = false;
     this.#proof = undefined;
     this.#pings.lineBegins();
@@ -202,10 +202,23 @@ export class Connection {
     this.#measureSilence();
   }
 
+  /** Milliseconds for which the server was not heard on this line, those in which the machine slept included. */
+  get #silence(): number {
+    return this.#heardAt === undefined
+      ? Number.POSITIVE_INFINITY
+      : elapsedSince(this.#tools.clock, this.#heardAt);
+  }
+
+  /** Now. The uptime is reckoned from what it was: it is asked for seldom, and this is for each frame. */
+  #soon(elapsed: number): Moment {
+    const { clock } = this.#tools;
+    const uptime = (this.#heardAt?.uptime ?? clock.uptime()) + elapsed;
+    return { at: clock.now(), wall: clock.wallTime(), uptime };
+  }
+
   #measureSilence(): void {
-    const now = this.#tools.clock.now();
-    const silence = now - this.#heardAt;
-    this.#heardAt = now;
+    const silence = this.#silence;
+    this.#heardAt = this.#soon(silence);
     if (silence < IN_TOUCH_MS) return;
     this.#isProved = false;
     this.#proof = undefined;

@@ -20,6 +20,19 @@ export function momentOf(clock: Pick<Clock, 'now' | 'wallTime' | 'uptime'>): Mom
   return { at: clock.now(), wall: clock.wallTime(), uptime: clock.uptime() };
 }
 
+/**
+ * Milliseconds since that moment, those in which the machine slept included: the monotonic clock stands still then, and the wall clock
+ * is set now and then. The uptime tells which of the two it was; to ask for it takes some microseconds.
+ */
+export function elapsedSince(
+  clock: Pick<Clock, 'now' | 'wallTime' | 'uptime'>,
+  { at, wall, uptime }: Moment,
+): number {
+  const elapsed = clock.now() - at;
+  const drift = clock.wallTime() - wall - elapsed;
+  return Math.abs(drift) < CLOCK_TOLERANCE_MS ? elapsed : Math.max(elapsed, clock.uptime() - uptime);
+}
+
 /** What a lease works with. */
 export interface LeaseSettings {
   readonly clock: Pick<Clock, 'now' | 'wallTime' | 'uptime' | 'schedule'>;
@@ -124,12 +137,7 @@ export class Lease {
   #lasts(length: number): boolean {
     const { clock, proof } = this.#settings;
     const proved = proof();
-    if (proved === undefined) return false;
-    const elapsed = clock.now() - proved.at;
-    if (elapsed >= length) return false;
-    // The monotonic clock stands still while the machine sleeps. Asking for the uptime takes some microseconds.
-    const drift = clock.wallTime() - proved.wall - elapsed;
-    return Math.abs(drift) < CLOCK_TOLERANCE_MS || clock.uptime() - proved.uptime < length;
+    return proved !== undefined && elapsedSince(clock, proved) < length;
   }
 
   #waits(): void {

@@ -27,6 +27,16 @@ class ScriptedLine implements Line {
 
 class Clock extends VirtualClock {
   #stopped = 0;
+  /** For how long its machine slept: the monotonic clock stood still. */
+  slept = 0;
+
+  override wallTime(): number {
+    return super.wallTime() + this.#stopped + this.slept;
+  }
+
+  override uptime(): number {
+    return this.now() + this.slept;
+  }
 
   override now(): number {
     return super.now() + this.#stopped;
@@ -198,6 +208,15 @@ describe('a connection of a process that was stopped', () => {
   it('may have been given up, if the line is over', () => {
     const { connection, last } = stopped();
     expect(connection.mayBeGivenUp).toBe(false);
+    last().breaks();
+    expect(connection.mayBeGivenUp).toBe(true);
+  });
+
+  it('may have been given up, if its machine slept', () => {
+    const { connection, last, clock } = lab();
+    last().events.opened();
+    connection.proved();
+    clock.slept = 13_000;
     last().breaks();
     expect(connection.mayBeGivenUp).toBe(true);
   });
