@@ -48,10 +48,13 @@ export class Broker {
   #isClosing = false;
   /** When it was started, by its clock; or when a database was last ended, whose peers come back as after a restart. */
   #startedAt: number;
+  /** The same in milliseconds since 1970: sessions that began here since are known here, or were given up here. */
+  #servedSince: number;
 
   constructor(settings: BrokerSettings) {
     this.#settings = settings;
     this.#startedAt = settings.clock.now();
+    this.#servedSince = settings.clock.wallTime();
     this.#histories = new Histories(settings.clock);
     this.#incidents = new Incidents(settings.clock, settings.logger, (incident, fields, message) => {
       const { database } = fields;
@@ -192,12 +195,14 @@ export class Broker {
       incidents: this.#incidents,
       kept: this.#kept.open(() => this.#reclaimFrom(database)),
       startedAt: this.#startedAt,
+      servedSince: this.#servedSince,
       history: this.#histories.open(name),
       heard: (bytes) => this.#audit(bytes),
       emptied: (emptied) => this.#closeIfEmpty(emptied),
       broken: (broken, invariant) => this.#abandon(broken, invariant),
       beganAnew: (former, arrival) => {
         this.#close(former);
+        this.#peersMayComeBack();
         arrival.enter((request, entrance) => this.arrive(request, entrance));
       },
     });
@@ -227,6 +232,12 @@ export class Broker {
     database.abandon();
     if (this.#databases.get(name) === database) this.#forget(name);
     this.#startedAt = this.#settings.clock.now();
+    this.#peersMayComeBack();
+  }
+
+  /** A database ended though its peers were not given up: of sessions that began before, it is not known here what became of them. */
+  #peersMayComeBack(): void {
+    this.#servedSince = this.#settings.clock.wallTime() + 1;
   }
 
   #forget(name: string): void {

@@ -44,6 +44,8 @@ export interface DatabaseSettings {
   readonly kept: Account;
   /** When the server was started, by the broker's clock. */
   readonly startedAt: number;
+  /** Since when a session that began here and is not known was given up: milliseconds since 1970. */
+  readonly servedSince: number;
   readonly observer: BrokerObserver;
   readonly history: History;
   /** A frame came, and was passed on. */

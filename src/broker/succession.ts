@@ -5,6 +5,7 @@ import type { ClientAnnouncement } from '../protocol/session.js';
 import type { FileNews } from './file-metadata.js';
 import {
   FORMER_MASTER_MS,
+  type Limits,
   MASTER_PROOF_MS,
   MASTER_SECOND_REPLAY_MS,
   MAX_GONE_IDS,
@@ -22,6 +23,8 @@ import type { Incidents } from './stats/incidents.js';
 export interface SuccessionSettings {
   readonly database: string;
   readonly clock: Clock;
+  readonly limits: Pick<Limits, 'reconnectGrace'>;
+  readonly servedSince: number;
   readonly incidents: Incidents;
   readonly peers: ReadonlyMap<string, Peer>;
   readonly seat: MasterSeat;
@@ -111,10 +114,12 @@ export class Succession {
 
   /**
    * Whether the master at the door is of an old time: it was told to end (this is asked once), or it says that it was
-   * here before, and others have followed it [PROTOCOL-14.5].
+   * here before, and others have followed it, or all have left [PROTOCOL-14.5].
    */
   refuses(client: ClientAnnouncement | undefined): boolean {
-    if (client?.received !== undefined && this.#hasBegun) return true;
+    const { limits, servedSince } = this.#settings;
+    const wasGivenUp = limits.reconnectGrace > 0 && (client?.since ?? 0) >= servedSince;
+    if (client?.received !== undefined && (this.#hasBegun || wasGivenUp)) return true;
     if (this.#cancelOldMaster === undefined) return false;
     this.#forgetOldMaster();
     return true;

@@ -149,6 +149,9 @@ export class BrokerLab {
   readonly broker: Broker;
   #connections = 0;
   #locks = 0;
+  /** When each session began. */
+  readonly #sessions = new Map<string, number>();
+  readonly #startedAt: number;
 
   constructor(limits: Partial<Limits> = {}) {
     const line = (level: LogLine['level']) => (fields: LogFields, message: string) => {
@@ -161,6 +164,7 @@ export class BrokerLab {
       warn: line('warn'),
       error: line('error'),
     };
+    this.#startedAt = this.clock.wallTime();
     this.broker = new Broker({
       clock: this.clock,
       logger,
@@ -197,11 +201,21 @@ export class BrokerLab {
     return peer;
   }
 
-  /** Connects a client that has a session, and cannot say which file it has; with `received`, one that comes back. */
-  connectClient(id: string, session: string, received?: number, since = this.clock.wallTime()): ScriptedPeer {
+  /**
+   * Connects a client that has a session, and cannot say which file it has; with `received`, one that comes back, from another server
+   * if its session did not begin here.
+   */
+  connectClient(id: string, session: string, received?: number, since = this.sinceOf(session)): ScriptedPeer {
     const abilities = new Set(CLIENT_ABILITIES.filter((ability) => ability !== 'identify'));
     const client = { name: 'test/1', session, received, since, abilities };
     return this.connect(id, 'mydb_data', { client });
+  }
+
+  /** What the client of that session says at the door of when it began: here, when it connects first; before, some time earlier. */
+  sinceOf(session: string): number {
+    const since = this.#sessions.get(session) ?? this.#startedAt - 1;
+    if (!this.#sessions.has(session)) this.#sessions.set(session, this.clock.wallTime());
+    return since;
   }
 
   /** Connects a master, and lets it settle. As a new process it numbers the locks that it grants from 1. */

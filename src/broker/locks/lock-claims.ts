@@ -9,6 +9,8 @@ export interface LockClaimsSettings {
   readonly clock: Clock;
   /** Milliseconds: `reconnectGrace`. */
   readonly grace: number;
+  /** Since when a session that began here and is not known was given up: milliseconds since 1970. */
+  readonly servedSince: number;
   /** While held, no lock is granted to a transaction that has none. */
   hold(isHeld: boolean): void;
   /** Notes a lock. @returns false if there is no room for what this worker holds */
@@ -40,11 +42,14 @@ export class LockClaims {
     this.#returnUntil = settings.clock.now() + settings.grace;
   }
 
-  /** Whether a worker comes from before this server, and so late that the others do not wait for it any more. */
+  /**
+   * Whether a worker that is not known comes from before this server, and so late that the others do not wait for it any more; or from
+   * this one, which has given it up, and may have forgotten it with all others.
+   */
   isTooLate({ peerId, client }: ArrivalRequest): boolean {
-    const { clock, grace } = this.#settings;
+    const { clock, grace, servedSince } = this.#settings;
     if (client?.received === undefined || peerId === MASTER_ID || grace === 0) return false;
-    return clock.now() >= this.#returnUntil;
+    return (client.since ?? 0) >= servedSince || clock.now() >= this.#returnUntil;
   }
 
   /** A peer that was there before is at the door, and is not let in yet. */

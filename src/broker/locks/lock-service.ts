@@ -47,6 +47,7 @@ export interface LockServiceSettings {
   readonly kept: ByteBudget;
   /** When the server was started, by the broker's clock. */
   readonly startedAt: number;
+  readonly servedSince: number;
   readonly incidents: Incidents;
   readonly counters: DatabaseCounters;
   readonly peers: ReadonlyMap<string, Peer>;
@@ -113,6 +114,7 @@ export class LockService {
     this.claims = new LockClaims({
       clock,
       grace: limits.reconnectGrace,
+      servedSince: settings.servedSince,
       hold: (isHeld) => this.#manager.hold('locks of before the restart', isHeld),
       claim: (worker, id, tid, isWrite, details) => this.#claim(worker, id, tid, isWrite, details),
     });

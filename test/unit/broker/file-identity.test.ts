@@ -41,6 +41,8 @@ interface Ways {
   readonly finds?: Folder;
   readonly session?: string;
   readonly received?: number | undefined;
+  /** When its session began; default: here, if it was here before. */
+  readonly since?: number;
   /** Since when its folder has been that of the database, as an earlier server has said. */
   readonly folderSince?: number;
   /** Why it cannot write. */
@@ -58,7 +60,7 @@ function client(id: string, folder: Folder, ways: Ways = {}): ScriptedPeer {
     session,
     received,
     folderSince,
-    since: lab.clock.wallTime(),
+    since: ways.since ?? lab.sinceOf(session),
     abilities: new Set(CLIENT_ABILITIES),
   };
   const peer = lab.connect(id, 'mydb_data', {
@@ -293,7 +295,7 @@ const LATELY = 2_000;
 /** A client that was a member of the database at an earlier server, and comes back. */
 function prior(id: string, folder: Folder, ways: Ways = {}): ScriptedPeer {
   const session = `session-of-prior-${id}`;
-  return client(id, folder, { session, received: 7, folderSince: LONG_AGO, ...ways });
+  return client(id, folder, { session, received: 7, since: LONG_AGO, folderSince: LONG_AGO, ...ways });
 }
 
 const ids = () => lab.broker.peers('mydb_data').map(({ id }) => id);

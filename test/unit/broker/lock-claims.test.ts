@@ -17,8 +17,8 @@ const lock = (id: number, write = true): ClaimedLock => ({
   comment: 'x',
 });
 
-function clientOf(id: string, received: number | undefined) {
-  return { name: 'test/1', session: `session-of-${id}`, received, abilities: new Set<never>() };
+function clientOf(id: string, received: number | undefined, since?: number) {
+  return { name: 'test/1', session: `session-of-${id}`, received, since, abilities: new Set<never>() };
 }
 
 /** The claims of one database, whether something is held back for them, and the locks that were taken for held. */
@@ -29,6 +29,7 @@ function lab(grace = GRACE) {
   const claims = new LockClaims({
     clock,
     grace,
+    servedSince: clock.wallTime(),
     hold: (isHeld) => {
       state.isHeld = isHeld;
       state.changes++;
@@ -176,6 +177,13 @@ describe('a worker from before the restart that is late', () => {
     expect(claims.isTooLate(arrival('a', undefined))).toBe(false);
     expect(claims.isTooLate(arrival('[master]', 3))).toBe(false);
     expect(claims.isTooLate({ ...arrival('stock', 3), client: undefined })).toBe(false);
+  });
+
+  it('comes too late if its session began here: it was given up, and forgotten with all others', () => {
+    const { claims, clock } = lab();
+    const of = (since: number) => ({ ...arrival('a', 3), client: clientOf('a', 3, since) });
+    expect(claims.isTooLate(of(clock.wallTime() - 1))).toBe(false);
+    expect(claims.isTooLate(of(clock.wallTime()))).toBe(true);
   });
 
   it('never does so where nobody is waited for at all', () => {

@@ -269,9 +269,23 @@ describe('a new server [PROTOCOL-14.6]', () => {
     },
   );
 
+  it('lets nobody in as what it was whom it has given up, though all have left since, and it has forgotten them', () => {
+    const { lab, master, a, b } = cluster();
+    for (const peer of [a, b, master]) peer.leaves();
+    lab.clock.advance(60_000);
+    expect(lab.broker.databases).toEqual([]);
+    expect(lab.connectClient('peerA', A, counted(a)).refusedWith).toBe('IPC_REFUSED_PEER_GONE');
+    expect(lab.connectClient('[master]', M, counted(master)).refusedWith).toBe('IPC_REFUSED_OLD_MASTER');
+    // A new process, and one that lost its place, have been nowhere.
+    expect([lab.connectClient('[master]', `${M}2`).isIn, lab.connectClient('peerC', `${A}2`).isIn]).toEqual([
+      true,
+      true,
+    ]);
+  });
+
   it('grants nothing until all may have come back, if a master says that it was not told who was there', () => {
     const { lab, worker } = returned();
-    const master = lab.connectClient('[master]', A, 5);
+    const master = lab.connectClient('[master]', M, 5);
     lab.letGrant(master);
     master.says(claimOf({ held: [], peers: ['peerA', '[server]'] }));
     master.says('ready');
