@@ -46,9 +46,8 @@ export class Broker {
   #draining: Draining | undefined;
   /** Whether it drains, or was stopped: no database is opened any more. */
   #isClosing = false;
-  /** When it was started, by its clock; or when a database was last ended, whose peers come back as after a restart. */
+  /** @see Service */
   #startedAt: number;
-  /** The same in milliseconds since 1970: sessions that began here since are known here, or were given up here. */
   #servedSince: number;
 
   constructor(settings: BrokerSettings) {

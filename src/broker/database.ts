@@ -12,7 +12,7 @@ import type { Limits } from './limits.js';
 import { LockService } from './locks/lock-service.js';
 import { MasterAbsence, MasterSeat, secondMaster } from './mastership.js';
 import { Stability } from './peers/acks.js';
-import type { ArrivalRequest, BrokerObserver, Entrance } from './peers/admission.js';
+import type { ArrivalRequest, BrokerObserver, Entrance, Service } from './peers/admission.js';
 import {
   greetingOf,
   isSameSession,
@@ -36,16 +36,12 @@ import type { Incidents } from './stats/incidents.js';
 import { Succession } from './succession.js';
 
 /** What a database works with; shared by all of a broker. */
-export interface DatabaseSettings {
+export interface DatabaseSettings extends Service {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly limits: Limits;
   readonly incidents: Incidents;
   readonly kept: Account;
-  /** When the server was started, by the broker's clock. */
-  readonly startedAt: number;
-  /** Since when a session that began here and is not known was given up: milliseconds since 1970. */
-  readonly servedSince: number;
   readonly observer: BrokerObserver;
   readonly history: History;
   /** A frame came, and was passed on. */

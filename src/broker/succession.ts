@@ -13,6 +13,7 @@ import {
 } from './limits.js';
 import type { LockService } from './locks/lock-service.js';
 import type { MasterSeat } from './mastership.js';
+import { type Service, wasGivenUp } from './peers/admission.js';
 import type { Delivery } from './peers/delivery.js';
 import type { Peer } from './peers/peer.js';
 import type { Cancel, Clock } from './ports.js';
@@ -20,11 +21,10 @@ import type { RequestCoordinator } from './requests/coordinator.js';
 import type { Incidents } from './stats/incidents.js';
 
 /** What the succession works with. */
-export interface SuccessionSettings {
+export interface SuccessionSettings extends Pick<Service, 'servedSince'> {
   readonly database: string;
   readonly clock: Clock;
   readonly limits: Pick<Limits, 'reconnectGrace'>;
-  readonly servedSince: number;
   readonly incidents: Incidents;
   readonly peers: ReadonlyMap<string, Peer>;
   readonly seat: MasterSeat;
@@ -118,8 +118,8 @@ export class Succession {
    */
   refuses(client: ClientAnnouncement | undefined): boolean {
     const { limits, servedSince } = this.#settings;
-    const wasGivenUp = limits.reconnectGrace > 0 && (client?.since ?? 0) >= servedSince;
-    if (client?.received !== undefined && (this.#hasBegun || wasGivenUp)) return true;
+    if (client?.received !== undefined && this.#hasBegun) return true;
+    if (wasGivenUp(client, servedSince, limits.reconnectGrace)) return true;
     if (this.#cancelOldMaster === undefined) return false;
     this.#forgetOldMaster();
     return true;

@@ -139,9 +139,8 @@ export class FileFence {
 
   /** A database file is known by its descriptor: several peers of this process may have files in one folder. */
   #leasesOf(path: string, descriptor?: number): readonly FileLease[] {
-    const [owner] = this.#fenced.filter(
-      (files) => descriptor !== undefined && files.descriptor() === descriptor,
-    );
+    const isOwner = (files: FencedFiles): boolean => files.descriptor() === descriptor;
+    const owner = descriptor === undefined ? undefined : this.#fenced.find(isOwner);
     if (owner !== undefined) return owner.leases;
     const all = this.#fenced.filter(({ folder }) => path.startsWith(`${folder}/`));
     // One that has given up is no reason to keep the next one out.

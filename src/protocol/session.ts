@@ -73,7 +73,7 @@ export interface Claim {
 /** The most locks that one client may claim. */
 export const MAX_CLAIMED_LOCKS = 10_000;
 
-/** The characters of the longest id of a peer (docs/PROTOCOL.md, section 2.2). */
+/** The characters of the longest id of a peer (docs/PROTOCOL.md, section 2.3). */
 const MAX_PEER_ID_LENGTH = 64;
 
 /** The bytes of the longest claim. */
@@ -150,11 +150,11 @@ export function parseClaim(frame: Uint8Array): Claim | undefined {
   const { held, peers } = parsed as Readonly<Record<string, unknown>>;
   if (!Array.isArray(held) || !Array.isArray(peers) || held.length > MAX_CLAIMED_LOCKS) return undefined;
   const locks = held.map(claimedLock);
-  const areSound = locks.every((lock) => lock !== undefined) && peers.every(isPeerId);
+  const areSound = locks.every((lock) => lock !== undefined) && peers.every(hasLengthOfId);
   return areSound ? { held: locks, peers } : undefined;
 }
 
-function isPeerId(id: unknown): id is string {
+function hasLengthOfId(id: unknown): id is string {
   return typeof id === 'string' && id.length <= MAX_PEER_ID_LENGTH;
 }
 

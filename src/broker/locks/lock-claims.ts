@@ -1,6 +1,6 @@
 import { encode, MASTER_ID } from '../../protocol/frames.js';
 import { parseClaim } from '../../protocol/session.js';
-import type { ArrivalRequest } from '../peers/admission.js';
+import { type ArrivalRequest, wasGivenUp } from '../peers/admission.js';
 import type { Peer } from '../peers/peer.js';
 import type { Cancel, Clock } from '../ports.js';
 
@@ -9,7 +9,7 @@ export interface LockClaimsSettings {
   readonly clock: Clock;
   /** Milliseconds: `reconnectGrace`. */
   readonly grace: number;
-  /** Since when a session that began here and is not known was given up: milliseconds since 1970. */
+  /** @see Service */
   readonly servedSince: number;
   /** While held, no lock is granted to a transaction that has none. */
   hold(isHeld: boolean): void;
@@ -49,7 +49,7 @@ export class LockClaims {
   isTooLate({ peerId, client }: ArrivalRequest): boolean {
     const { clock, grace, servedSince } = this.#settings;
     if (client?.received === undefined || peerId === MASTER_ID || grace === 0) return false;
-    return (client.since ?? 0) >= servedSince || clock.now() >= this.#returnUntil;
+    return wasGivenUp(client, servedSince, grace) || clock.now() >= this.#returnUntil;
   }
 
   /** A peer that was there before is at the door, and is not let in yet. */

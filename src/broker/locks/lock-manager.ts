@@ -89,8 +89,9 @@ export class LockManager {
     }
     const { tid, isWrite } = request;
     const mayHave = this.#settings.root.covers(isWrite) && this.#table.allows(tid, isWrite);
-    const hasTurn = this.#table.isHolding(tid) || this.#isFirst(request) || this.#overtakes(request);
-    if (mayHave && hasTurn) this.#grant(request);
+    const hasTurn = (): boolean =>
+      this.#table.isHolding(tid) || this.#isFirst(request) || this.#overtakes(request);
+    if (mayHave && hasTurn()) this.#grant(request);
     else this.#queue.add(request);
     this.review();
   }

@@ -25,6 +25,7 @@ import {
   WAITING_REQUEST_BYTES,
 } from '../limits.js';
 import { type ByteBudget, keptCopy } from '../memory.js';
+import type { Service } from '../peers/admission.js';
 import type { Delivery } from '../peers/delivery.js';
 import { isPresent, type Peer } from '../peers/peer.js';
 import type { Cancel, Clock } from '../ports.js';
@@ -40,14 +41,11 @@ import type { Lock, LockRequest } from './lock-table.js';
 import { RootLock, type RootRequest } from './root-lock.js';
 
 /** What the locks of a database work with. */
-export interface LockServiceSettings {
+export interface LockServiceSettings extends Service {
   readonly database: string;
   readonly clock: Clock;
   readonly limits: Limits;
   readonly kept: ByteBudget;
-  /** When the server was started, by the broker's clock. */
-  readonly startedAt: number;
-  readonly servedSince: number;
   readonly incidents: Incidents;
   readonly counters: DatabaseCounters;
   readonly peers: ReadonlyMap<string, Peer>;
@@ -422,7 +420,6 @@ export class LockService {
   #writeWasCutShort({ id }: Peer): void {
     this.#invalidateCaches(id);
     this.#settings.news.haveRootWritten();
-    this.reviewFile();
   }
 
   /** Who knows of the file what others do not is back, or gone; or the master has written what was in doubt. */

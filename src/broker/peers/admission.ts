@@ -151,6 +151,26 @@ export function greetingOf(
   return sessionWelcome(maxPayload, isAccepted ? greeting : { ...greeting, accepted: false });
 }
 
+/** Since when a server serves. */
+export interface Service {
+  /** When it was started, or last ended a database whose peers come back as after a restart; by the broker's clock. */
+  readonly startedAt: number;
+  /** The same in milliseconds since 1970: a session that began here since and is not known was given up. */
+  readonly servedSince: number;
+}
+
+/**
+ * Whether a client that is not known here had a session that began here: it was given up, and perhaps forgotten with all others. Where
+ * nobody is waited for, that says nothing.
+ */
+export function wasGivenUp(
+  client: ClientAnnouncement | undefined,
+  servedSince: number,
+  reconnectGrace: number,
+): boolean {
+  return client?.received !== undefined && reconnectGrace > 0 && (client.since ?? 0) >= servedSince;
+}
+
 /** Whether that peer is at the door again, in the session that it has here. */
 export function isSameSession({ session }: Peer, { client }: ArrivalRequest): boolean {
   return session !== undefined && client?.session === session.id;

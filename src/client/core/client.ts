@@ -421,8 +421,10 @@ export class Client {
     this.lease.begin(session?.lease);
     this.#hasSessions = hasSessions;
     this.#hasTurns = session?.turns === true;
-    if (!isResumed) this.#sayReady();
-    if (!isResumed) this.#turn.serverIsNew();
+    if (!isResumed) {
+      this.#sayReady();
+      this.#turn.serverIsNew();
+    }
     this.#outflow.begin({ maxPayload, hasSessions });
     this.#hasBeenConnected = true;
     this.#settings.tell({ kind: 'connected', resumed: isResumed });

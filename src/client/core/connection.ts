@@ -75,7 +75,7 @@ export class Connection {
   #beat = BEAT_MS;
   #silentFor = 0;
   readonly #pings = new Pings();
-  #heardAt: Moment | undefined;
+  #lastHeard: Moment | undefined;
   /** Whether a ping that was sent after the last silence was answered; and what is under way for that. */
   #isProved = false;
   #proof: object | undefined;
@@ -96,7 +96,7 @@ export class Connection {
     return this.#isOpen && this.#isProved && this.#silence < IN_TOUCH_MS;
   }
 
-  /** When the last ping was sent that the server has answered, by `clock.now()`: it had this process then, for certain. */
+  /** When the last ping was sent that the server has answered: it had this process then, for certain. */
   get proof(): Moment | undefined {
     return this.#pings.answered;
   }
@@ -186,7 +186,7 @@ export class Connection {
     this.#isWelcome = false;
     this.#beat = BEAT_MS;
     this.#silentFor = 0;
-    this.#heardAt = momentOf(this.#tools.clock);
+    this.#lastHeard = momentOf(this.#tools.clock);
     this.#isProved = false;
     this.#proof = undefined;
     this.#pings.lineBegins();
@@ -204,21 +204,21 @@ export class Connection {
 
   /** Milliseconds for which the server was not heard on this line, those in which the machine slept included. */
   get #silence(): number {
-    return this.#heardAt === undefined
+    return this.#lastHeard === undefined
       ? Number.POSITIVE_INFINITY
-      : elapsedSince(this.#tools.clock, this.#heardAt);
+      : elapsedSince(this.#tools.clock, this.#lastHeard);
   }
 
   /** Now. The uptime is reckoned from what it was: it is asked for seldom, and this is for each frame. */
   #soon(elapsed: number): Moment {
     const { clock } = this.#tools;
-    const uptime = (this.#heardAt?.uptime ?? clock.uptime()) + elapsed;
+    const uptime = (this.#lastHeard?.uptime ?? clock.uptime()) + elapsed;
     return { at: clock.now(), wall: clock.wallTime(), uptime };
   }
 
   #measureSilence(): void {
     const silence = this.#silence;
-    this.#heardAt = this.#soon(silence);
+    this.#lastHeard = this.#soon(silence);
     if (silence < IN_TOUCH_MS) return;
     this.#isProved = false;
     this.#proof = undefined;
