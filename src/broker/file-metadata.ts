@@ -102,6 +102,18 @@ export class FileNews {
       this.#sendRoot(peer);
   }
 
+  /**
+   * A master has opened its file, and nobody has written since before: what it found there is the root, whatever was said of it
+   * [PROTOCOL-7.6]. A master that is gone may have moved it and told nobody; or may have told, and not written it.
+   */
+  masterOpened({ openedRoot, root }: Peer): void {
+    const known = this.#root.current ?? this.#aside?.root;
+    if (openedRoot === undefined || known === undefined) return;
+    const data = { type: 'root.update', address: { path: '', ...openedRoot } };
+    const message = encode(JSON.stringify({ type: 'notification', from: MASTER_ID, data }));
+    this.#root.receive(root, openedRoot, message);
+  }
+
   /** Tells a peer all keys that were announced. Hearing of a key twice is harmless. */
   repeatKeys(peer: Peer): void {
     for (const { message } of this.#keys.all()) this.#delivery.sendOwed(peer, message);

@@ -22,6 +22,7 @@ import {
   type MessageType,
   messageTypeFrom,
 } from '../protocol/messages.js';
+import { parseReady } from '../protocol/session.js';
 import type { FileNews } from './file-metadata.js';
 import type { FileIdentity } from './identity/file-identity.js';
 import type { LockService } from './locks/lock-service.js';
@@ -72,11 +73,8 @@ export class Router {
         this.#settings.delivery.send(sender, PONG);
         return true;
       case 'ready':
-        if (sender.session === undefined) return this.#refuseFrame(sender, frame);
+        if (!this.#hearReady(sender, frame)) return this.#refuseFrame(sender, frame);
         this.#tallies.session.came(frame.length);
-        sender.saidReady();
-        this.#settings.identity.ready(sender);
-        if (sender.isAccepted) this.#settings.seat.ready(sender);
         return true;
       case 'claim':
         if (!this.#settings.locks.claims.claim(sender, frame)) return this.#refuseFrame(sender, frame);
@@ -93,6 +91,15 @@ export class Router {
       case 'malformed':
         return this.#refuseFrame(sender, frame);
     }
+  }
+
+  #hearReady(sender: Peer, frame: Uint8Array): boolean {
+    const word = sender.session === undefined ? undefined : parseReady(frame);
+    if (word === undefined) return false;
+    sender.saidReady(word.root);
+    this.#settings.identity.ready(sender);
+    if (sender.isAccepted) this.#settings.seat.ready(sender);
+    return true;
   }
 
   #direct(sender: Peer, frame: Uint8Array): boolean {

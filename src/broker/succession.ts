@@ -31,7 +31,7 @@ export interface SuccessionSettings extends Pick<Service, 'servedSince'> {
   readonly delivery: Delivery;
   readonly news: FileNews;
   readonly requests: RequestCoordinator;
-  readonly locks: Pick<LockService, 'masterCame' | 'masterLeft' | 'lastRoot'>;
+  readonly locks: Pick<LockService, 'masterCame' | 'masterLeft' | 'lastRoot' | 'isFileAsOpened'>;
   /** Ends the connection of a master. */
   dismiss(master: Peer, cause: string, code: ClosureCode): void;
 }
@@ -169,12 +169,13 @@ export class Succession {
 
   /** Gives a master that has opened its file what it missed, then what waited for it [PROTOCOL-9.3]. */
   release(master: Peer): void {
-    const { peers, delivery, news, requests, clock } = this.#settings;
+    const { peers, delivery, news, requests, clock, locks } = this.#settings;
     for (const id of this.#departed) delivery.sendOwed(master, disconnected(id));
     this.#departed.clear();
     for (const other of peers.values()) {
       if (other !== master) delivery.sendOwed(master, helloFrom(other.id));
     }
+    if (locks.isFileAsOpened) news.masterOpened(master);
     news.bringUpToDate(master);
     this.#isInDoubt = false;
     this.#proof.masterStays();

@@ -48,6 +48,12 @@ export class StorageFile implements DatabaseFile {
     this.#storage.invalidateCache?.(true, '', true, 'ipc_news_missed');
   }
 
+  get root(): RootAddress | undefined {
+    const { rootRecord } = this.#storage;
+    if (rootRecord?.exists !== true) return undefined;
+    return { path: '', pageNr: rootRecord.pageNr, recordNr: rootRecord.recordNr };
+  }
+
   async readRoot(): Promise<RootAddress | undefined> {
     const { readData, rootRecord } = this.#storage;
     if (readData === undefined || rootRecord === undefined) return undefined;

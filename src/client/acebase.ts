@@ -41,6 +41,10 @@ export interface Storage {
   readonly ipc: RemoteIPCPeer;
   readonly KIT?: { readonly keys: (string | undefined)[]; load(): Promise<unknown> };
   readonly rootRecord?: {
+    readonly pageNr: number;
+    readonly recordNr: number;
+    /** Whether there is one: a new file has none yet. */
+    readonly exists: boolean;
     update(address: RootAddress, fromIPC: boolean): Promise<void>;
   };
   readonly subscriptions: {

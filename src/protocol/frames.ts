@@ -4,10 +4,13 @@
  */
 
 const OPENING_BRACE = 0x7b;
+const COLON = 0x3a;
 const SEMICOLON = 0x3b;
 const PREFIX_TO = ascii('to:');
 const PING = ascii('ping');
-const READY = ascii('ready');
+
+/** What a client says when its file is open: alone, or with a colon and where the root is behind it [PROTOCOL-14.5]. */
+export const READY = ascii('ready');
 
 /** What a claim of locks begins with [PROTOCOL-14.6]. */
 export const CLAIM = ascii('locks:');
@@ -41,7 +44,7 @@ export function envelopeOf(frame: Uint8Array): Envelope {
   if (frame[0] === OPENING_BRACE) return 'broadcast';
   if (startsWith(frame, PREFIX_TO)) return 'directed';
   if (frame.length === PING.length && startsWith(frame, PING)) return 'ping';
-  if (frame.length === READY.length && startsWith(frame, READY)) return 'ready';
+  if (startsWith(frame, READY) && (frame.length === READY.length || frame[READY.length] === COLON)) return 'ready';
   if (startsWith(frame, CLAIM)) return 'claim';
   if (startsWith(frame, IDENTITY)) return 'identity';
   if (startsWith(frame, TURN)) return 'turn';

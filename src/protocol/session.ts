@@ -5,7 +5,8 @@
  * the other how many it has, and sends the rest again.
  */
 
-import { CLAIM, decode, encode, TURN } from './frames.js';
+import { CLAIM, decode, encode, READY, TURN } from './frames.js';
+import type { RecordAddress } from './messages.js';
 
 /** What a client may be able to do; words that are not known are ignored [PROTOCOL-14.1]. */
 export const CLIENT_ABILITIES = ['resume', 'ready', 'no-echo', 'yield', 'waits', 'identify', 'turn'] as const;
@@ -79,6 +80,9 @@ const MAX_PEER_ID_LENGTH = 64;
 /** The bytes of the longest claim. */
 const MAX_CLAIM_BYTES = 4 * 1024 * 1024;
 
+/** The bytes of the longest address behind `ready:`. */
+const MAX_ADDRESS_BYTES = 64;
+
 /** The bytes of the longest word behind `turn:`. */
 const MAX_TURN_WORD = 'wanted'.length;
 
@@ -139,19 +143,23 @@ export function claimOf(claim: Claim): string {
 /** Reads a claim. @returns `undefined` if it is malformed, or too long */
 export function parseClaim(frame: Uint8Array): Claim | undefined {
   if (frame.length > MAX_CLAIM_BYTES) return undefined;
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(decode(frame.subarray(CLAIM.length)));
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
+  const parsed = jsonOf(frame.subarray(CLAIM.length));
   if (typeof parsed !== 'object' || parsed === null) return undefined;
   const { held, peers } = parsed as Readonly<Record<string, unknown>>;
   if (!Array.isArray(held) || !Array.isArray(peers) || held.length > MAX_CLAIMED_LOCKS) return undefined;
   const locks = held.map(claimedLock);
   const areSound = locks.every((lock) => lock !== undefined) && peers.every(hasLengthOfId);
   return areSound ? { held: locks, peers } : undefined;
+}
+
+/** What a text says in JSON. @returns `undefined` if it is none */
+function jsonOf(text: Uint8Array): unknown {
+  try {
+    return JSON.parse(decode(text));
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
 }
 
 function hasLengthOfId(id: unknown): id is string {
@@ -169,6 +177,27 @@ function claimedLock(value: unknown): ClaimedLock | undefined {
 /** Numbers of locks have 15 digits at most. */
 function isLockId(id: unknown): id is number {
   return typeof id === 'number' && Number.isSafeInteger(id) && id >= 0 && id < 1e15;
+}
+
+/** `ready`, or `ready:{…}`: the file is open, and, of a master that has just opened it, where it found the root [PROTOCOL-14.5]. */
+export function readyWord(root: { readonly pageNr: number; readonly recordNr: number | string } | undefined): string {
+  if (root === undefined) return 'ready';
+  return `ready:${JSON.stringify({ pageNr: root.pageNr, recordNr: Number(root.recordNr) })}`;
+}
+
+/** Reads such a word. @returns `undefined` if it is malformed; else where the root was, if it says so */
+export function parseReady(frame: Uint8Array): { readonly root: RecordAddress | undefined } | undefined {
+  if (frame.length === READY.length) return { root: undefined };
+  if (frame.length > READY.length + 1 + MAX_ADDRESS_BYTES) return undefined;
+  const address = jsonOf(frame.subarray(READY.length + 1));
+  const { pageNr, recordNr } = (address ?? {}) as Readonly<Record<string, unknown>>;
+  if (!isRecordNumber(pageNr) || !isRecordNumber(recordNr)) return undefined;
+  return { root: { pageNr, recordNr } };
+}
+
+/** AceBase writes the number of a page in 4 bytes, that of a record in 2. */
+function isRecordNumber(number: unknown): number is number {
+  return typeof number === 'number' && Number.isInteger(number) && number >= 0 && number <= 0xffff_ffff;
 }
 
 /** `turn:wanted`, or `turn:over`: whether transactions of the master wait for the lock of the workers [PROTOCOL-14.10]. */

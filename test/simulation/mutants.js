@@ -19,7 +19,7 @@ const mutations = [
 const USAGE = `npm run simulate:mutants -- [options]
 
   --only <text>  only those whose names contain it
-  --seeds <n>    how many are played until a fault counts as not found: 2000, unless given
+  --seeds <n>    how many are played until a fault counts as not found: 10000, unless given
 `;
 
 const { values } = commandLine(USAGE, {
@@ -30,7 +30,7 @@ const { values } = commandLine(USAGE, {
       throw new CommandLineError(`is in no name: ${mutations.map(({ name }) => name).join('; ')}`);
     },
   },
-  seeds: wholeNumber(2000),
+  seeds: wholeNumber(10_000),
 });
 const { campaign } = await import('./campaign.ts');
 const source = fileURLToPath(new URL('../../src', import.meta.url));

@@ -42,6 +42,8 @@ export class World {
   accepted: StockPeer[] = [];
   readonly processes = new Set<ModelProcess>();
   failures = 0;
+  /** When a master was last let in. */
+  masterCame = 0;
   /** When a master last ended. */
   lastMasterEnded: number | undefined;
   /** Told of each message as it is said or heard. */
@@ -256,7 +258,10 @@ export class World {
           this.#seated.set(process.id, process);
           this.#absentSince.delete(process);
           if (!this.accepted.includes(process)) this.accepted.push(process);
-          if (process instanceof Master) this.#takesOver(process);
+          if (process instanceof Master) {
+            this.masterCame = this.clock.now();
+            this.#takesOver(process);
+          }
           // A master that comes again is a new one to the server: it is told anew who is there.
           if (process.isMaster && process.ours === undefined) this.checks.releases(process);
           const line = new Line(this, process, visitor);
@@ -279,6 +284,11 @@ export class World {
     const isAwaited = (worker: Worker): boolean =>
       clock.now() - (this.absentSince(worker) ?? Number.POSITIVE_INFINITY) < limits.reconnectGrace;
     return this.workers.find((worker) => worker.id === id && isAwaited(worker));
+  }
+
+  /** Milliseconds for which the lock with that number has been held, as the server says; `undefined` if it knows of none. */
+  heldFor(lockId: number): number | undefined {
+    return this.broker.locks(DATABASE).held.find(({ id }) => id === lockId)?.heldFor;
   }
 
   /** Whether the server has a connection of that very process. */
@@ -351,12 +361,8 @@ export class World {
     this.checks.promises.failed(worker, error);
   }
 
-  /**
-   * A server that is new waits for locks from before it when somebody comes that was there before. If its master is gone,
-   * too, and a new worker comes first of all, it cannot know that there was another server.
-   */
   #comes(process: StockPeer, server: Server): void {
-    const { ours, isMaster, name } = process;
+    const { ours, name } = process;
     if (!this.#firstServers.has(process)) this.#firstServers.set(process, server);
     const absent = this.clock.now() - (this.absentSince(process) ?? Number.POSITIVE_INFINITY);
     const isAnother = (this.#lastServers.get(process) ?? server) !== server;
@@ -369,13 +375,12 @@ export class World {
       // Another one had taken its place at a server that is gone, and it has not noticed.
       this.checks.verdicts.tear(`${name} was replaced at one server, and is the master at the next one`);
     }
-    if (server.hasReturned) return;
-    server.hasReturned = ours.announcement?.received !== undefined;
-    const { master } = this;
-    const isMasterNew = master === undefined || (this.#firstServers.get(master) ?? server) === server;
-    const mayUseLocks = !isMaster || this.plan.masterLoops > 0;
-    if (server.hasReturned || !mayUseLocks || !isMasterNew || !this.checks.beliefs.isAnyHeld) return;
-    this.checks.verdicts.tear(`${name} is the first to come to a new server, and so is its master`);
+    if (ours.announcement?.received !== undefined) server.hasReturned = true;
+  }
+
+  /** Whether the server cannot know that there was another one before: nobody has come to it who was there. */
+  get hasMetOnlyNewProcesses(): boolean {
+    return this.server.isSuccessor && !this.server.hasReturned;
   }
 
   /** A process with our client goes on at the server that it has come to. */

@@ -71,7 +71,7 @@ export class LockManager {
   /** What is held, for who asks. */
   get table(): Pick<
     LockTable,
-    'size' | 'expiredCount' | 'all' | 'locksOf' | 'isHolder' | 'holders' | 'isHolding'
+    'size' | 'expiredCount' | 'all' | 'isAnyForWriting' | 'locksOf' | 'isHolder' | 'holders' | 'isHolding'
   > {
     return this.#table;
   }

@@ -76,6 +76,8 @@ export class LockService {
   #rootTid: string | undefined;
   /** Root locks that were given back to the master, which has not said that it knows. */
   readonly #returning = new Set<string>();
+  /** Whether no worker has written since before the master came. */
+  #isFileAsOpened = false;
   #cancelRootCheck: Cancel | undefined;
   /** A ping behind the first request for the root lock. */
   #rootPing: number | undefined;
@@ -188,6 +190,8 @@ export class LockService {
   masterCame(master: Peer): void {
     this.#manager.hold('the master opens its file', true);
     this.#master = master;
+    // One whose lock has expired may be writing all the same.
+    this.#isFileAsOpened = !this.#manager.table.isAnyForWriting;
     this.#highestRootId = 0;
     this.#root.masterConnected(master.session?.can('turn') === true);
     this.#root.masterWantsTurn(master.wantsTurn);
@@ -203,6 +207,11 @@ export class LockService {
     this.#root.masterWantsTurn(isWanted);
     this.#manager.review();
     return true;
+  }
+
+  /** Whether the file is as the master found it when it opened it, or as a worker without a lock left it. */
+  get isFileAsOpened(): boolean {
+    return this.#isFileAsOpened;
   }
 
   /** The master has opened its file, and was given what waited for it. */
@@ -390,7 +399,8 @@ export class LockService {
     const { counters, clock, news, delivery } = this.#settings;
     const { holder, isWrite, details, expiresAt } = lock;
     counters.lockWait.observe(clock.now() - since);
-    if (!isWrite) this.#notices.readerCame(holder);
+    if (isWrite) this.#isFileAsOpened = false;
+    else this.#notices.readerCame(holder);
     news.bringUpToDate(holder);
     delivery.send(holder, grant({ id, to: holder.id }, lock, details, this.#root.masterTime(expiresAt)));
   }
@@ -410,6 +420,7 @@ export class LockService {
 
   #claim(worker: Peer, id: number, tid: string, isWrite: boolean, details: Uint8Array): boolean {
     if (!this.#take(worker, details)) return false;
+    if (isWrite) this.#isFileAsOpened = false;
     const since = this.#settings.clock.now();
     if (this.#manager.claim({ id, holder: worker, tid, isWrite, since, details })) return true;
     this.#give(worker, { details });

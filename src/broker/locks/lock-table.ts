@@ -175,6 +175,12 @@ export class LockTable {
     for (const { lock } of this.#entries.values()) yield lock;
   }
 
+  /** Whether any lock is for writing, be it an expired one. Looks at all of them. */
+  get isAnyForWriting(): boolean {
+    for (const { isWrite } of this.all()) if (isWrite) return true;
+    return false;
+  }
+
   /** The transactions that hold any lock, be it an expired one. */
   get tids(): Iterable<string> {
     return this.#byTid.keys();

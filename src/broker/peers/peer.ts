@@ -1,4 +1,5 @@
 import { MASTER_ID } from '../../protocol/frames.js';
+import type { RecordAddress } from '../../protocol/messages.js';
 import type { Session } from '../../protocol/session.js';
 import { invariant } from '../invariants.js';
 import { EARLY_TIMER_MS } from '../limits.js';
@@ -47,6 +48,7 @@ export class Peer {
   #isAccepted = true;
   #hasOtherFile = false;
   #isReady = false;
+  #openedRoot: RecordAddress | undefined;
   #wantsTurn = false;
   #received = 0;
   #receivedBytes = 0;
@@ -113,6 +115,11 @@ export class Peer {
     return this.#isReady;
   }
 
+  /** Where it found the root when it opened its file, if it said so [PROTOCOL-14.5]. */
+  get openedRoot(): RecordAddress | undefined {
+    return this.#openedRoot;
+  }
+
   /** Whether it has said, as a master, that its transactions wait for the lock of the workers [PROTOCOL-14.10]. */
   get wantsTurn(): boolean {
     return this.#wantsTurn;
@@ -177,9 +184,10 @@ export class Peer {
     this.#hasFileOpen = true;
   }
 
-  /** Its client says that its file is open. */
-  saidReady(): void {
+  /** Its client says that its file is open, and perhaps where it found the root. */
+  saidReady(root: RecordAddress | undefined): void {
     this.#isReady = true;
+    this.#openedRoot = root;
   }
 
   /** A master says whether it wants its turn. */

@@ -1,12 +1,21 @@
 import { type ErrorCode, IPCError } from '../../errors.js';
 import { SERVER_ID } from '../../protocol/frames.js';
-import { claimOf, type SessionWelcome } from '../../protocol/session.js';
+import { claimOf, readyWord, type SessionWelcome } from '../../protocol/session.js';
 import { Acceptance } from './acceptance.js';
 import { Space } from './allocator.js';
 import { Answers } from './answer-cache.js';
 import type { ValueClasses } from './codec.js';
 import { Connection, type ConnectionHandlers, Reconnection } from './connection.js';
-import type { DatabaseFile, IndexFiles, IPCLock, IPCPeer, LockDetails, Log, Message } from './host.js';
+import type {
+  DatabaseFile,
+  IndexFiles,
+  IPCLock,
+  IPCPeer,
+  LockDetails,
+  Log,
+  Message,
+  RootAddress,
+} from './host.js';
 import { EventNumbers, Incoming } from './inbox.js';
 import { Lease } from './lease.js';
 import { WorkerLocks } from './locks.js';
@@ -234,7 +243,7 @@ export class Client {
   /** The database file is open. */
   fileOpened(): void {
     this.#isReady = true;
-    this.#sayReady();
+    this.#sayReady(this.#settings.ipc.isMaster ? this.#settings.file.root : undefined);
     if (this.#settings.ipc.isMaster) this.#letServerSpeakFirst();
     this.#open();
   }
@@ -470,8 +479,9 @@ export class Client {
     this.#outflow.holdBackEarly();
   }
 
-  #sayReady(): void {
-    if (this.#isReady && this.#hasSessions) this.#outflow.say('ready');
+  /** @param root where a master has just found it */
+  #sayReady(root?: RootAddress): void {
+    if (this.#isReady && this.#hasSessions) this.#outflow.say(readyWord(root));
   }
 
   #tooLong(requestId: string | undefined, reason: string): void {

@@ -90,6 +90,24 @@ describe('a process that cannot reach the server, and does not know [PROTOCOL-14
     for (const each of [next, worker]) expect(await each.get('accounts')).toEqual({ ann: 1, bob: 3, cid: 4 });
   });
 
+  it('as a master that is killed then, leaves a file in which the others find what it wrote', async () => {
+    const { cluster, line, master, worker } = await begin(GRACE_MS, true);
+    const written = Object.fromEntries(Array.from({ length: 20 }, (_, n) => [`account${n}`, 'x'.repeat(50)]));
+    for (const [n, [key, value]] of Object.entries(written).entries()) {
+      // The root has moved already, and the others know; it moves again, and what it leaves is given to something else.
+      if (n === 10) line.stall();
+      await master.set(key, value);
+    }
+    await master.kill();
+    const next = cluster.master({ client: true, name: 'next master' });
+    await next.ready();
+    for (let n = 0; n < 12; n++) await worker.set(`accounts/of-worker${n}`, 'y'.repeat(200));
+    const { accounts, ...others } = (await worker.get('')) as Record<string, object>;
+    expect(others).toEqual(written);
+    expect(Object.keys(accounts ?? {})).toHaveLength(14);
+    expect(await next.get('')).toEqual({ accounts, ...written });
+  });
+
   itInFull('goes on where it was when the line is back before others have got its place', async () => {
     const grace = 2 * GRACE_MS;
     const { line, master, other } = await begin(grace, false);

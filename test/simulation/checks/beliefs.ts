@@ -23,11 +23,6 @@ export class Beliefs {
     this.#verdicts = verdicts;
   }
 
-  /** Whether any lock is held that has not run out. */
-  get isAnyHeld(): boolean {
-    return [...this.#beliefs].some((belief) => this.#counts(belief));
-  }
-
   /** Whether somebody who is away since before that time holds a lock that has not run out. */
   isHeldAbsentSince(time: number): boolean {
     return [...this.#beliefs].some(
@@ -37,18 +32,31 @@ export class Beliefs {
   }
 
   /** A worker has got a lock. */
-  begins(holder: StockPeer, { tid, write, expires }: Lock): Belief {
+  begins(holder: StockPeer, { id, tid, write, expires }: Lock): Belief {
+    if (![...this.#beliefs].some((other) => other.tid === tid)) this.#beginsTransaction(holder, id, tid);
     const belief = { holder, tid, write, expires };
     // Who was given up may find a grant that was under way to him, and no server can take it back.
     const others = this.#counts(belief) ? this.#beliefs : [];
     for (const other of others) {
       if (other.tid === tid || !(write || other.write) || !this.#counts(other)) continue;
       const [mine, its] = [describe(belief), describe(other)];
+      if (this.#world.hasMetOnlyNewProcesses)
+        this.#verdicts.tear('a new server met only new processes, and granted what one of before holds');
       // Who writes with a lock that ran out may give back another one by its number.
       this.#verdicts.wrongFile('conflicting locks', `${mine} while ${its}`);
     }
     this.#beliefs.add(belief);
     return belief;
+  }
+
+  /** The first lock of a transaction of a worker. The server gives none while a master opens its file [PROTOCOL-12.3]. */
+  #beginsTransaction(holder: StockPeer, lockId: number, tid: string): void {
+    const { master, masterCame, clock } = this.#world;
+    if (holder.isMaster || master === undefined || master.isFileOpen || !this.#world.isPresent(master)) return;
+    const heldFor = this.#world.heldFor(lockId);
+    // Times are told in whole milliseconds.
+    if (heldFor === undefined || clock.now() - heldFor <= masterCame + 1) return;
+    this.#verdicts.violation('begins too early', `${holder.name} (${tid}): ${master.name} opens its file yet`);
   }
 
   ends(belief: Belief): void {

@@ -365,6 +365,9 @@ function fileOf(process: StockPeer, file: () => Host['file']): DatabaseFile {
     get isOpen() {
       return file().isOpen;
     },
+    get root() {
+      return file().root;
+    },
     invalidateCaches: () => file().invalidateCaches(),
     readRoot: () => file().readRoot(),
     setRoot: (address, isToBeWritten) => file().setRoot(address, isToBeWritten),

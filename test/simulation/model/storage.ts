@@ -134,6 +134,9 @@ export abstract class Storage extends StockPeer {
       get isOpen() {
         return storage.isFileOpen;
       },
+      get root() {
+        return addressOf('', storage.root);
+      },
       invalidateCaches: () => this.cache.clear(),
       readRoot: async () => {
         await disk();

@@ -207,6 +207,60 @@ describe('a writer that is gone [PROTOCOL-7.6]', () => {
     expect(rootsOf(second)).toEqual([6, '6', 6, 7]);
   });
 
+  describe('and a new master, which says where it found the root [PROTOCOL-14.5]', () => {
+    /** The last master has gone, and moved the root to 7 while it reached nobody: the others believe in 5. */
+    const opened = (prepare: (lab: BrokerLab, worker: StockProcess) => void = () => undefined) => {
+      const lab = new BrokerLab({ reconnectGrace: 10_000 });
+      const first = lab.connectMaster();
+      const worker = new StockProcess(lab.connectWorker('peerA'), 0);
+      worker.moveRoot(5);
+      prepare(lab, worker);
+      first.tells({ type: 'bye' });
+      const second = lab.connectClient('[master]', 'session-of-master');
+      lab.letGrant(second);
+      second.says('ready:{"pageNr":0,"recordNr":7}');
+      return { lab, second, worker };
+    };
+
+    it('are told of that one: what the others believe may be given to something else by now', () => {
+      const { lab, second, worker } = opened();
+      lab.askForLock(worker.peer);
+      expect(rootsOf(worker.peer)).toEqual([undefined, 7]);
+      expect(rootsOf(second).at(-1)).toBe(7);
+      expect(rootsOf(second)).not.toContain(5);
+    });
+
+    it('is not heard if a worker has a lock for writing: it may have moved the root since', () => {
+      const { second } = opened((lab, { peer }) => lab.askForLock(peer, { write: true }));
+      expect(rootsOf(second)).toEqual(['5', 5]);
+    });
+
+    it('is not heard if a worker that only read has got one since', () => {
+      const lab = new BrokerLab({ reconnectGrace: 10_000 });
+      const first = lab.connectMaster();
+      const worker = lab.connectWorker('peerA');
+      worker.tells(root(5));
+      lab.askForLock(worker, { tid: 'T' });
+      first.tells({ type: 'bye' });
+      const second = lab.connectClient('[master]', 'session-of-master');
+      lab.letGrant(second);
+      lab.askForLock(worker, { tid: 'T', write: true });
+      expect(worker.messages('lock-result').at(-1)).toMatchObject({ ok: true, data: { write: true } });
+      second.says('ready:{"pageNr":0,"recordNr":7}');
+      expect(rootsOf(second)).toEqual(['5', 5]);
+    });
+
+    it('is nothing new to a server that knows of no root', () => {
+      const lab = new BrokerLab();
+      const master = lab.connectClient('[master]', 'session-of-master');
+      lab.letGrant(master);
+      master.says('ready:{"pageNr":0,"recordNr":7}');
+      const worker = lab.connectWorker('peerA');
+      lab.askForLock(worker);
+      expect([rootsOf(master), rootsOf(worker)]).toEqual([[], []]);
+    });
+  });
+
   it('has nothing written if no root is known, or if it only read', () => {
     expect(rootsOf(gone(false, true).master.peer)).toEqual([undefined]);
     expect(rootsOf(gone(true, false).master.peer)).toEqual([]);

@@ -48,6 +48,7 @@ function lab(isMaster = false) {
     file: {
       lockTimeout: 120_000,
       isOpen: true,
+      root: { path: '', pageNr: 0, recordNr: 7 },
       invalidateCaches: () => undefined,
       readRoot: async () => undefined,
       setRoot: async () => undefined,
@@ -112,6 +113,24 @@ it('tells a new server which locks it holds, and who was there', () => {
   clock.advance(100);
   welcome(false, 2);
   expect(last().sent).toEqual(['locks:{"held":[],"peers":["[master]"]}']);
+});
+
+it('says as a master where it found the root when it opened its file, and to the next server only that it is open', () => {
+  const { clock, client, last, welcome, breaks } = lab(true);
+  welcome(false, 1);
+  client.fileOpened();
+  expect(last().sent).toEqual(['ready:{"pageNr":0,"recordNr":7}']);
+  breaks();
+  clock.advance(100);
+  welcome(false, 2);
+  expect(last().sent).toContain('ready');
+});
+
+it('says as a worker nothing of the root: others may have moved it since it read the file', () => {
+  const { client, last, welcome } = lab();
+  welcome(false, 1);
+  client.fileOpened();
+  expect(last().sent).toEqual(['ready']);
 });
 
 it('tells a server nothing of the time before when it comes again as another peer [PROTOCOL-14.6]', async () => {

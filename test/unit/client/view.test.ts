@@ -8,6 +8,9 @@ function lab() {
   const file: DatabaseFile = {
     lockTimeout: 120_000,
     isOpen: true,
+    get root() {
+      return { path: '', pageNr: 0, recordNr: believed.recordNr };
+    },
     invalidateCaches: () => undefined,
     readRoot: async () => ({ path: '', pageNr: 0, recordNr: 8 }),
     setRoot: async ({ recordNr }) => {

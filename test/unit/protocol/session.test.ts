@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { MASTER_READY_MS, ROOT_LINGER_IF_TOLD_MS } from '../../../src/broker/limits.js';
-import { claimOf, MAX_CLAIMED_LOCKS, parseAnnouncement } from '../../../src/protocol/session.js';
+import { claimOf, MAX_CLAIMED_LOCKS, parseAnnouncement, parseReady, readyWord } from '../../../src/protocol/session.js';
 import { BrokerLab, type ScriptedPeer } from '../../support/broker-lab.js';
 
 const A = 'session-of-peer-a';
@@ -45,6 +45,35 @@ describe('the announcement [PROTOCOL-14.1]', () => {
     { client: 'x 1', session: A },
     { client: 'x/1', session: 'short' },
   ])('is none if it is malformed: %j', (query) => expect(of(query)).toBeUndefined());
+});
+
+describe('the word that the file is open [PROTOCOL-14.5]', () => {
+  const read = (word: string) => parseReady(new TextEncoder().encode(word));
+  const root = { pageNr: 65_536, recordNr: 7 };
+
+  it('says where the root is, or nothing of it', () => {
+    expect([read(readyWord(root)), read(readyWord(undefined))]).toEqual([{ root }, { root: undefined }]);
+  });
+
+  it.each([
+    'ready:',
+    'ready:7',
+    'ready:null',
+    'ready:{"pageNr":0}',
+    'ready:{"pageNr":-1,"recordNr":7}',
+    'ready:{"pageNr":0,"recordNr":"7"}',
+    'ready:{"pageNr":0,"recordNr":1.5}',
+    `ready:{"pageNr":0,"recordNr":7${' '.repeat(64)}}`,
+  ])('is nothing if it is malformed: %s', (word) => expect(read(word)).toBeUndefined());
+
+  it('is refused if it is malformed, or from a client without a session', () => {
+    const lab = new BrokerLab();
+    const client = lab.connectClient('peerA', A);
+    client.says('ready:{}');
+    const stock = lab.connect('peerB');
+    stock.says('ready');
+    expect(lab.count('malformed-frame')).toBe(2);
+  });
 });
 
 describe('a session [PROTOCOL-14.4]', () => {
