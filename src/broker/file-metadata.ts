@@ -36,10 +36,16 @@ export class FileNews {
    * from before: the file had his, and must get it again.
    */
   readonly #lastGrantedBefore = new Set<Peer>();
+  /**
+   * Whether the file may have another root than the others believe in, since a writer is gone; and the ping behind the words by which the
+   * master was made to write theirs.
+   */
+  #isRootUnwritten = false;
+  #rootWritten: { readonly master: Peer; readonly token: number } | undefined;
   /** What was known when nobody was connected any more, while some of those who were there may come back. */
   #aside: SetAside | undefined;
   #keys = new AnnouncedKeys();
-  /** Keys that a former master was asked for, and had not answered for: no more than it may be asked for at one time. */
+  /** Keys that workers asked a former master for, and that it had not answered for: no more than it may be asked for at one time. */
   readonly #keysInDoubt = new Set<string>();
   /** How many keys the master was asked for, and has not answered for. */
   #keysUnderWay = 0;
@@ -73,6 +79,7 @@ export class FileNews {
             'an echo stops here',
           );
         } else {
+          this.#isRootUnwritten = false;
           // Workers hear of it when they are next granted a lock: nobody needs it before, and a worker that is late
           // must not write an old root into the file behind a newer one.
           const { master } = this.#seat;
@@ -104,11 +111,12 @@ export class FileNews {
 
   /**
    * A master has opened its file, and nobody has written since before: what it found there is the root, whatever was said of it
-   * [PROTOCOL-7.6]. A master that is gone may have moved it and told nobody; or may have told, and not written it.
+   * [PROTOCOL-7.6]. A master that is gone may have moved it and told nobody; or may have told, and not written it. If a worker
+   * may have told and not written it, others have used it since.
    */
   masterOpened({ openedRoot, root }: Peer): void {
     const known = this.#root.current ?? this.#aside?.root;
-    if (openedRoot === undefined || known === undefined) return;
+    if (openedRoot === undefined || known === undefined || this.#isRootUnwritten) return;
     const data = { type: 'root.update', address: { path: '', ...openedRoot } };
     const message = encode(JSON.stringify({ type: 'notification', from: MASTER_ID, data }));
     this.#root.receive(root, openedRoot, message);
@@ -143,6 +151,7 @@ export class FileNews {
   haveRootWritten(): void {
     this.#lastGrantedBefore.clear();
     for (const peer of this.#peers.values()) if (!peer.isMaster) this.#lastGrantedBefore.add(peer);
+    this.#isRootUnwritten = true;
     this.#writeRoot();
   }
 
@@ -161,6 +170,7 @@ export class FileNews {
     if (aside?.members.has(peer) !== true) return;
     this.#aside = undefined;
     this.#keys.addAll(aside.keys);
+    for (const key of aside.keysInDoubt) this.#keysInDoubt.add(key);
     if (this.#root.current !== undefined) return;
     this.#root.current = aside.root;
     // A writer may have moved it, and told nobody, and a new master has opened the file since. If it is the master that is back,
@@ -187,6 +197,7 @@ export class FileNews {
     this.#delivery.send(master, current.message);
     if (takesRootsOver(master)) master.root.believes = current.address;
     master.outbox.ping(token);
+    this.#rootWritten = { master, token };
   }
 
   /**
@@ -224,11 +235,14 @@ export class FileNews {
    * not write it either; one that is asked to add it does [PROTOCOL-8.5].
    */
   #haveKeysWritten(master: Peer): void {
-    const known = this.#isAsideAwaited() ? [...(this.#aside?.keys.all() ?? [])] : [];
-    const announced = [...known, ...this.#keys.all()].map(({ key }) => key);
+    const aside = this.#isAsideAwaited() ? this.#aside : undefined;
+    const known = [...(aside?.keys.all() ?? []), ...this.#keys.all()];
+    const announced = new Set(known.map(({ key }) => key));
+    const inDoubt = new Set([...this.#unansweredKeys(), ...(aside?.keysInDoubt ?? [])]);
+    for (const key of announced) inDoubt.delete(key);
     this.#asked.clear();
-    this.#askedInDoubt = this.#keysInDoubt.size;
-    for (const key of new Set([...announced, ...this.#keysInDoubt])) {
+    this.#askedInDoubt = inDoubt.size;
+    for (const key of [...announced, ...inDoubt]) {
       const id = `${SERVER_ID}key${++this.#lastRequest}`;
       const data = { type: 'kit.add', key };
       this.#asked.set(id, key);
@@ -238,6 +252,12 @@ export class FileNews {
     this.#keysInDoubt.clear();
   }
 
+  /** Keys that masters were asked for, by workers or by the server, and that none has answered for. */
+  *#unansweredKeys(): Iterable<string> {
+    yield* this.#keysInDoubt;
+    yield* this.#asked.values();
+  }
+
   /** With nobody connected, the file may be repaired or replaced: nothing of the old one must be told, unless somebody comes back. */
   forgetIfAlone(): void {
     for (const peer of this.#peers.values()) if (isPresent(peer)) return;
@@ -245,7 +265,8 @@ export class FileNews {
     const former = this.#aside;
     if (former !== undefined) this.#keys.addAll(former.keys);
     const root = this.#root.current ?? former?.root;
-    this.#aside = members.size === 0 ? undefined : { members, root, keys: this.#keys };
+    const keysInDoubt = new Set([...this.#unansweredKeys(), ...(former?.keysInDoubt ?? [])]);
+    this.#aside = members.size === 0 ? undefined : { members, root, keys: this.#keys, keysInDoubt };
     this.#root.current = undefined;
     this.#lastGrantedBefore.clear();
     this.#keys = new AnnouncedKeys();
@@ -256,6 +277,9 @@ export class FileNews {
   /** The peer has read everything that was sent before its ping with that token. */
   acknowledge(peer: Peer, token: number): void {
     this.#root.confirm(peer.root, token);
+    if (this.#rootWritten?.master !== peer || token < this.#rootWritten.token) return;
+    this.#rootWritten = undefined;
+    this.#isRootUnwritten = false;
   }
 
   #sendRoot(receiver: Peer): void {
@@ -283,6 +307,8 @@ interface SetAside {
   readonly members: ReadonlySet<Peer>;
   readonly root: CurrentRoot | undefined;
   readonly keys: AnnouncedKeys;
+  /** Keys that masters were asked for, and had not answered for. */
+  readonly keysInDoubt: ReadonlySet<string>;
 }
 
 /** Whether it believes a root that it is told, and neither writes nor echoes it. */

@@ -27,9 +27,12 @@ export function logOf(storage: Storage): Log {
 /** The file of a storage. */
 export class StorageFile implements DatabaseFile {
   readonly #ipc: RemoteIPCPeer;
+  readonly written: () => Promise<void> | undefined;
 
-  constructor(ipc: RemoteIPCPeer) {
+  /** @param written resolves when nothing is being written into the files; returns `undefined` if nothing is */
+  constructor(ipc: RemoteIPCPeer, written: () => Promise<void> | undefined) {
     this.#ipc = ipc;
+    this.written = written;
   }
 
   get #storage(): Storage {

@@ -27,6 +27,8 @@ export interface EndpointSettings
   readonly WebSocket: new (url: string, options: object) => WebSocket;
   has(repair: RepairName): boolean;
   onStatus(status: ClientStatus): void;
+  /** Resolves when nothing is being written into the files of the database; returns `undefined` if nothing is. */
+  written(): Promise<void> | undefined;
   /** The database is closed: nothing of it is used any more. */
   left(): void;
 }
@@ -48,7 +50,7 @@ export function clientOf(ipc: RemoteIPCPeer, settings: EndpointSettings): Client
   const client: Client = new Client({
     ...settings,
     ipc,
-    file: new StorageFile(ipc),
+    file: new StorageFile(ipc, settings.written),
     indexes: indexFilesOf(ipc, settings.has),
     log: logOf(storage),
     clock: systemClock,

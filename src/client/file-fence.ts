@@ -6,6 +6,7 @@
 
 import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
+import { setImmediate } from 'node:timers/promises';
 
 type Callback = (error: Error | null, ...results: unknown[]) => void;
 type Method = (...details: unknown[]) => void;
@@ -37,6 +38,35 @@ interface OpenFile {
   readonly closings: (() => void)[];
 }
 
+/** What is being changed in the files of one database. */
+class Changes {
+  #count = 0;
+  readonly #waiting: (() => void)[] = [];
+
+  /** Something is being changed. @returns the callback for it, which says that it is done */
+  begin(callback: Callback): Callback {
+    this.#count += 1;
+    return (...results) => {
+      this.#count -= 1;
+      callback(...results);
+      if (this.#count === 0) for (const done of this.#waiting.splice(0)) done();
+    };
+  }
+
+  /** Resolves when nothing is being changed; `undefined` if nothing is. */
+  ended(): Promise<void> | undefined {
+    return this.#count === 0 ? undefined : this.#end();
+  }
+
+  async #end(): Promise<void> {
+    while (this.#count > 0) {
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+      // Whoever waited for that may go on writing.
+      await setImmediate();
+    }
+  }
+}
+
 /** What is done with a file that is open, by its descriptor. */
 const BY_DESCRIPTOR = ['read', 'write', 'writev', 'ftruncate'] as const;
 
@@ -46,21 +76,28 @@ const BY_PATH = ['open', 'writeFile', 'truncate', 'rename', 'rm', 'unlink'] as c
 /** The fence around the files of all databases of this process. */
 export class FileFence {
   #fenced: readonly FencedFiles[] = [];
+  readonly #changes = new WeakMap<FencedFiles, Changes>();
   readonly #open = new Map<number, OpenFile>();
   #undo: (() => void)[] = [];
 
   /** These files are used under a lease from now on. @returns ends that */
   add(files: FencedFiles): () => void {
     this.#fenced = [...this.#fenced, files];
+    this.#changes.set(files, new Changes());
     return () => {
       this.#fenced = this.#fenced.filter((other) => other !== files);
     };
   }
 
+  /** Resolves when nothing is being changed in these files; `undefined` if nothing is. What waits for a lease is not. */
+  written(files: FencedFiles): Promise<void> | undefined {
+    return this.#changes.get(files)?.ended();
+  }
+
   /** Puts itself between Node.js and whoever calls its functions for files. @returns what undoes it */
   patch(): () => void {
     for (const name of BY_DESCRIPTOR) {
-      this.#replace(name, (original, [descriptor, ...rest]) => this.#use(original, descriptor, rest));
+      this.#replace(name, (original, [descriptor, ...rest]) => this.#use(name, original, descriptor, rest));
     }
     for (const name of BY_PATH)
       this.#replace(name, (original, details) => this.#change(name, original, details));
@@ -73,23 +110,24 @@ export class FileFence {
     };
   }
 
-  #use(original: Method, descriptor: unknown, rest: unknown[]): void {
+  #use(name: (typeof BY_DESCRIPTOR)[number], original: Method, descriptor: unknown, rest: unknown[]): void {
     const file = this.#open.get(descriptor as number);
     const callback = rest.at(-1);
     if (file === undefined || typeof callback !== 'function') {
       original(descriptor, ...rest);
       return;
     }
-    const leases = this.#leasesOf(file.path, descriptor as number);
+    const owners = this.#ownersOf(file.path, descriptor as number);
     let hasWaited = false;
     const ended = (): void => {
       if (!hasWaited || --file.waiting > 0) return;
       for (const close of file.closings.splice(0)) close();
     };
     const isNow = underAll(
-      leases,
+      owners,
       () => {
-        original(descriptor, ...rest);
+        if (name === 'read') original(descriptor, ...rest);
+        else original(descriptor, ...rest.slice(0, -1), this.#changing(owners, callback as Callback));
         ended();
       },
       (error) => {
@@ -110,16 +148,25 @@ export class FileFence {
       original(...details);
       return;
     }
-    const act = name === 'open' ? this.#opening(original, path, details, callback as Callback) : undefined;
-    underAll(this.#leasesOf(path), act ?? (() => original(...details)), callback as Callback);
+    const owners = this.#ownersOf(path);
+    const act = (): void => {
+      if (name === 'open') this.#openFile(original, path, details, callback as Callback);
+      else original(...details.slice(0, -1), this.#changing(owners, callback as Callback));
+    };
+    underAll(owners, act, callback as Callback);
   }
 
-  #opening(original: Method, path: string, details: unknown[], callback: Callback): () => void {
+  /** Something is being changed in files of these. @returns what is to be called when it is done */
+  #changing(owners: readonly FencedFiles[], callback: Callback): Callback {
+    return owners.reduce((done, owner) => this.#changes.get(owner)?.begin(done) ?? done, callback);
+  }
+
+  #openFile(original: Method, path: string, details: unknown[], callback: Callback): void {
     const opened: Callback = (error, descriptor, ...rest) => {
       if (error === null) this.#open.set(descriptor as number, { path, waiting: 0, closings: [] });
       callback(error, descriptor, ...rest);
     };
-    return () => original(...details.slice(0, -1), opened);
+    original(...details.slice(0, -1), opened);
   }
 
   #close(original: Method, descriptor: unknown, rest: unknown[]): void {
@@ -138,14 +185,14 @@ export class FileFence {
   }
 
   /** A database file is known by its descriptor: several peers of this process may have files in one folder. */
-  #leasesOf(path: string, descriptor?: number): readonly FileLease[] {
+  #ownersOf(path: string, descriptor?: number): readonly FencedFiles[] {
     const isOwner = (files: FencedFiles): boolean => files.descriptor() === descriptor;
     const owner = descriptor === undefined ? undefined : this.#fenced.find(isOwner);
-    if (owner !== undefined) return owner.leases;
+    if (owner !== undefined) return [owner];
     const all = this.#fenced.filter(({ folder }) => path.startsWith(`${folder}/`));
     // One that has given up is no reason to keep the next one out.
     const live = all.filter(({ leases }) => !leases.some(({ isLost }) => isLost));
-    return (live.length > 0 ? live : all).flatMap(({ leases }) => leases);
+    return live.length > 0 ? live : all;
   }
 
   #replace(name: string, by: (original: Method, details: unknown[]) => void): void {
@@ -159,15 +206,20 @@ export class FileFence {
 }
 
 /** Does it when all leases are held at one time; `fail` is not called at once. @returns whether that is now */
-function underAll(leases: readonly FileLease[], act: () => void, fail: (error: Error) => void): boolean {
-  const lapsed = leases.find(({ isHeld }) => !isHeld);
+function underAll(owners: readonly FencedFiles[], act: () => void, fail: (error: Error) => void): boolean {
+  const lapsed = lapsedOf(owners);
   if (lapsed === undefined) {
     act();
     return true;
   }
   lapsed.whenHeld(
-    () => void underAll(leases, act, fail),
+    () => void underAll(owners, act, fail),
     (error) => process.nextTick(fail, error),
   );
   return false;
+}
+
+function lapsedOf(owners: readonly FencedFiles[]): FileLease | undefined {
+  for (const { leases } of owners) for (const lease of leases) if (!lease.isHeld) return lease;
+  return undefined;
 }

@@ -174,10 +174,12 @@ function patch(build: Build, installation: Installation): () => void {
       has,
       dataPeer,
       onStatus: (status) => installation.options.onStatus?.(status),
+      written: () => installation.fence.written(files),
       left: () => leave(),
     });
     peers.set(this, peer);
-    leave = installation.fence.add(fencedFilesOf(this.storage, peer, dataPeer));
+    const files = fencedFilesOf(this.storage, peer, dataPeer);
+    leave = installation.fence.add(files);
     if (this.isMaster) peer.heldFile = heldFiles.hold(this.storage, peer.acceptance.accepted());
     if (has('closing')) closeDataBeforeLog(this.storage);
     if (build.indexClass === undefined) whenIndexIsThere(this.storage, repairIndexes);
@@ -196,9 +198,11 @@ function patch(build: Build, installation: Installation): () => void {
     return peers.get(this)?.lock(details) ?? original.lock.call(this, details);
   };
   remotePeer.exit = function (this: RemoteIPCPeer, code) {
-    const preparation = this._exiting ? undefined : peers.get(this)?.prepareToExit();
+    const peer = peers.get(this);
+    const preparation = this._exiting ? undefined : peer?.prepareToExit();
+    const leave = (): Promise<void> => exit.call(this, code).then(() => peer?.goodbye);
     // At once where it can be: the process may end before the next turn.
-    return preparation?.then(() => exit.call(this, code)) ?? exit.call(this, code);
+    return preparation?.then(leave) ?? leave();
   };
   remotePeer.cancelRemoteSubscription = function (this: RemoteIPCPeer, peerId, details) {
     if (!peers.has(this)) return cancelRemoteSubscription.call(this, peerId, details);

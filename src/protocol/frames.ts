@@ -44,7 +44,8 @@ export function envelopeOf(frame: Uint8Array): Envelope {
   if (frame[0] === OPENING_BRACE) return 'broadcast';
   if (startsWith(frame, PREFIX_TO)) return 'directed';
   if (frame.length === PING.length && startsWith(frame, PING)) return 'ping';
-  if (startsWith(frame, READY) && (frame.length === READY.length || frame[READY.length] === COLON)) return 'ready';
+  if (startsWith(frame, READY) && (frame.length === READY.length || frame[READY.length] === COLON))
+    return 'ready';
   if (startsWith(frame, CLAIM)) return 'claim';
   if (startsWith(frame, IDENTITY)) return 'identity';
   if (startsWith(frame, TURN)) return 'turn';

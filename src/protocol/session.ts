@@ -180,7 +180,9 @@ function isLockId(id: unknown): id is number {
 }
 
 /** `ready`, or `ready:{…}`: the file is open, and, of a master that has just opened it, where it found the root [PROTOCOL-14.5]. */
-export function readyWord(root: { readonly pageNr: number; readonly recordNr: number | string } | undefined): string {
+export function readyWord(
+  root: { readonly pageNr: number; readonly recordNr: number | string } | undefined,
+): string {
   if (root === undefined) return 'ready';
   return `ready:${JSON.stringify({ pageNr: root.pageNr, recordNr: Number(root.recordNr) })}`;
 }

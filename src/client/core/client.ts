@@ -133,6 +133,8 @@ export class Client {
   /** Whether it wants to know when this master wants its turn. */
   #hasTurns = false;
   #isClosing = false;
+  /** Says goodbye when it has written what it is writing. */
+  #goodbye: Promise<void> | undefined;
   #hasBeenConnected = false;
   readonly #reconnection: Reconnection;
   #isReady = false;
@@ -277,6 +279,22 @@ export class Client {
 
   /** Sends a message, now or when there is a line. */
   send(message: Message): void {
+    // The next master opens the file at once.
+    const writing = this.#isGoodbye(message) ? this.#settings.file.written() : undefined;
+    if (writing === undefined) this.#send(message);
+    else this.#goodbye = writing.then(() => this.#send(message));
+  }
+
+  /** Resolves when this process has said goodbye; `undefined` if it has, or was not about to. */
+  get goodbye(): Promise<void> | undefined {
+    return this.#isClosing ? undefined : this.#goodbye;
+  }
+
+  #isGoodbye({ type, from }: Message): boolean {
+    return type === 'bye' && from === this.#settings.ipc.id;
+  }
+
+  #send(message: Message): void {
     // Who asked for that lock will not hear of it.
     if (this.#isClosing && message.type === 'lock-result') this.#incoming.releaseLocksOfOthers();
     if (
@@ -364,7 +382,7 @@ export class Client {
   }
 
   #isToBeSent(message: Message): boolean {
-    if (message.type === 'bye') return message.from === this.#settings.ipc.id;
+    if (message.type === 'bye') return this.#isGoodbye(message);
     if (message.type !== 'unsubscribe' || !this.#settings.has('unsubscribe')) return true;
     const { path, event } = message.data as { path: string; event: string };
     return !this.#settings.ipc.ourSubscriptions.some((other) => other.path === path && other.event === event);
@@ -399,6 +417,8 @@ export class Client {
     else if (text.startsWith('refused:')) this.#refused(lateRefusal(text.slice('refused:'.length)));
     else {
       this.#position.count();
+      // The next master has the file soon: nothing is written on anybody's word any more.
+      if (this.#isClosing || this.#goodbye !== undefined) return;
       if (text.startsWith('get:')) void this.#pickUp(text.slice('get:'.length));
       else this.#incoming.receive(text);
     }
@@ -524,7 +544,7 @@ export class Client {
   /** Others may have gone on without this process. A worker comes again as another peer. */
   #losePlace(): void {
     if (this.#settings.ipc.isMaster) {
-      this.send({ type: 'bye', from: this.#settings.ipc.id });
+      this.#send({ type: 'bye', from: this.#settings.ipc.id });
       this.#giveUp('IPC_CLIENT_GAVE_UP', OUT_OF_TOUCH, 'cannot go on with this process');
       return;
     }

@@ -113,6 +113,8 @@ export interface DatabaseFile {
   readKeys(): Promise<void>;
   /** Reads again which indexes there are. */
   readIndexes(): Promise<void>;
+  /** Resolves when nothing is being written into it; `undefined` if nothing is. */
+  written(): Promise<void> | undefined;
   /** Ends the database: this process takes part no more. */
   close(): void;
 }

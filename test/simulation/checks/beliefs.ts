@@ -52,11 +52,15 @@ export class Beliefs {
   /** The first lock of a transaction of a worker. The server gives none while a master opens its file [PROTOCOL-12.3]. */
   #beginsTransaction(holder: StockPeer, lockId: number, tid: string): void {
     const { master, masterCame, clock } = this.#world;
-    if (holder.isMaster || master === undefined || master.isFileOpen || !this.#world.isPresent(master)) return;
+    if (holder.isMaster || master === undefined || master.isFileOpen || !this.#world.isPresent(master))
+      return;
     const heldFor = this.#world.heldFor(lockId);
     // Times are told in whole milliseconds.
     if (heldFor === undefined || clock.now() - heldFor <= masterCame + 1) return;
-    this.#verdicts.violation('begins too early', `${holder.name} (${tid}): ${master.name} opens its file yet`);
+    this.#verdicts.violation(
+      'begins too early',
+      `${holder.name} (${tid}): ${master.name} opens its file yet`,
+    );
   }
 
   ends(belief: Belief): void {

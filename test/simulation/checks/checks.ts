@@ -55,6 +55,11 @@ export class Checks {
     return number;
   }
 
+  /** A message that was said before has left its process. */
+  leavesOnlyNow(author: StockPeer, number: number): void {
+    this.#causality.says(author, number);
+  }
+
   neverSent(number: number): void {
     this.#said.delete(number);
     this.events.neverSaid(number);

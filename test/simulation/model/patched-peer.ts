@@ -97,6 +97,14 @@ export class PatchedPeer {
     Object.assign(message, { simulated: number });
     this.client.send(message as WireMessage);
     if (message.type !== 'bye') return;
+    const { goodbye } = this.client;
+    if (goodbye === undefined) this.#saidGoodbye();
+    else this.whenSettled(goodbye, () => this.#saidGoodbye(number));
+  }
+
+  /** @param number of the message, if it left only now */
+  #saidGoodbye(number?: number): void {
+    if (number !== undefined) this.#process.world.checks.leavesOnlyNow(this.#process, number);
     this.#hasSaidGoodbye = true;
     this.#endIfOffline();
   }
@@ -368,6 +376,7 @@ function fileOf(process: StockPeer, file: () => Host['file']): DatabaseFile {
     get root() {
       return file().root;
     },
+    written: () => file().written(),
     invalidateCaches: () => file().invalidateCaches(),
     readRoot: () => file().readRoot(),
     setRoot: (address, isToBeWritten) => file().setRoot(address, isToBeWritten),

@@ -25,6 +25,9 @@ export abstract class Storage extends StockPeer {
   readonly cache = new Map<string, number>();
   readonly indexes = new Set<string>();
   #root: number | string = 0;
+  /** What the disk is doing, and who waits for the end of that. */
+  #underWay = 0;
+  readonly #awaitingDisk: (() => void)[] = [];
 
   /** The record that it believes to be the root. */
   get root(): number {
@@ -57,14 +60,19 @@ export abstract class Storage extends StockPeer {
   /** With our client: only while the lease is held. What was given to the disk before is not under way any more when it lapses. */
   override disk(act: () => void, fail: (error: Error) => void = () => undefined): void {
     const { ours } = this;
-    if (ours === undefined) super.disk(act);
-    else
-      super.disk(() =>
-        ours.client.lease.whenHeld(
-          () => this.act(act),
-          (error) => this.act(() => fail(error)),
-        ),
+    if (ours === undefined) {
+      super.disk(act);
+      return;
+    }
+    this.#underWay += 1;
+    super.disk(() => {
+      ours.client.lease.whenHeld(
+        () => this.act(act),
+        (error) => this.act(() => fail(error)),
       );
+      this.#underWay -= 1;
+      if (this.#underWay === 0) for (const written of this.#awaitingDisk.splice(0)) written();
+    });
   }
 
   notify(data: NotificationData): void {
@@ -137,6 +145,8 @@ export abstract class Storage extends StockPeer {
       get root() {
         return addressOf('', storage.root);
       },
+      written: () =>
+        this.#underWay === 0 ? undefined : new Promise((resolve) => void this.#awaitingDisk.push(resolve)),
       invalidateCaches: () => this.cache.clear(),
       readRoot: async () => {
         await disk();

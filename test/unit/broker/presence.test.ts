@@ -208,6 +208,33 @@ describe('the key table', () => {
     ]);
   });
 
+  it('is completed by one that two masters were asked for, of which neither has answered', () => {
+    const lab = new BrokerLab();
+    const master = lab.connectMaster();
+    const [a] = [lab.connectWorker('peerA'), lab.connectWorker('peerB')];
+    a.tells({ type: 'request', id: 'k', data: { type: 'kit.add', key: 'told' } }, '[master]');
+    a.leaves();
+    master.leaves();
+    lab.connectMaster().leaves();
+    expect(lab.connectMaster().messages('request')).toMatchObject([
+      { from: '[server]', data: { type: 'kit.add', key: 'told' } },
+    ]);
+  });
+
+  it('is completed by one that was asked for when all lost their lines, if one who was there comes back', () => {
+    const lab = new BrokerLab({ reconnectGrace: 10_000 });
+    const master = lab.connectMaster();
+    const [a, b] = [lab.connectWorker('peerA'), lab.connectWorker('peerB')];
+    a.tells({ type: 'request', id: 'k', data: { type: 'kit.add', key: 'told' } }, '[master]');
+    a.tells({ type: 'bye' });
+    master.tells({ type: 'bye' });
+    for (const peer of [master, b]) peer.leaves();
+    lab.connect('peerB');
+    expect(lab.connectMaster().messages('request')).toMatchObject([
+      { from: '[server]', data: { type: 'kit.add', key: 'told' } },
+    ]);
+  });
+
   it('takes no more keys when it may be full: one too many kills the master', () => {
     const lab = new BrokerLab();
     const master = lab.connectMaster();

@@ -250,6 +250,24 @@ describe('a writer that is gone [PROTOCOL-7.6]', () => {
       expect(rootsOf(second)).toEqual(['5', 5]);
     });
 
+    it('is not heard if a writer is gone that others have heard of the root: it may not be in the file, and they have used it', () => {
+      const lab = new BrokerLab({ reconnectGrace: 10_000 });
+      const first = lab.connectMaster();
+      const [writer, other] = [lab.connectWorker('writer'), lab.connectWorker('other')];
+      lab.askForLock(writer, { write: true });
+      writer.tells(root(5));
+      // The master cannot write it any more, and the server has its lock yet.
+      first.leaves();
+      writer.tells({ type: 'bye' });
+      lab.askForLock(other);
+      expect(rootsOf(other)).toContain(5);
+      lab.clock.advance(10_000);
+      const second = lab.connectClient('[master]', 'session-of-master');
+      lab.letGrant(second);
+      second.says('ready:{"pageNr":0,"recordNr":7}');
+      expect(rootsOf(second)).toEqual(['5', 5]);
+    });
+
     it('is nothing new to a server that knows of no root', () => {
       const lab = new BrokerLab();
       const master = lab.connectClient('[master]', 'session-of-master');

@@ -5,7 +5,7 @@ import type { LineEvents } from '../../../src/client/core/ports.js';
 import { VirtualClock } from '../../support/virtual-clock.js';
 
 /** A process of that role, whose server does what the test says. */
-function lab(isMaster = false) {
+function lab(isMaster = false, written?: Promise<void>) {
   const clock = new VirtualClock();
   const lines: {
     events: LineEvents;
@@ -49,6 +49,7 @@ function lab(isMaster = false) {
       lockTimeout: 120_000,
       isOpen: true,
       root: { path: '', pageNr: 0, recordNr: 7 },
+      written: () => written,
       invalidateCaches: () => undefined,
       readRoot: async () => undefined,
       setRoot: async () => undefined,
@@ -131,6 +132,26 @@ it('says as a worker nothing of the root: others may have moved it since it read
   welcome(false, 1);
   client.fileOpened();
   expect(last().sent).toEqual(['ready']);
+});
+
+it('says goodbye when it has written what it is writing, and serves nobody meanwhile', async () => {
+  let end: () => void = () => undefined;
+  const written = new Promise<void>((resolve) => {
+    end = resolve;
+  });
+  const { client, last, asked, welcome, settle } = lab(true, written);
+  welcome(false, 1);
+  client.send({ type: 'bye', from: '[master]' });
+  const data = { path: '', tid: 'T', write: true };
+  last().events.text(
+    JSON.stringify({ type: 'lock-request', id: '1', from: '[server]', to: '[master]', data }),
+  );
+  await settle();
+  expect([last().sent, asked]).toEqual([[], []]);
+  end();
+  await client.goodbye;
+  expect(last().sent).toEqual(['{"type":"bye","from":"[master]"}']);
+  expect(client.goodbye).toBeUndefined();
 });
 
 it('tells a server nothing of the time before when it comes again as another peer [PROTOCOL-14.6]', async () => {

@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { FileFence, type FileLease } from '../../../src/client/file-fence.js';
+import { type FencedFiles, FileFence, type FileLease } from '../../../src/client/file-fence.js';
 import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
 
 /** A lease that lapses, and is regained or lost, when a test says so. */
@@ -35,6 +35,7 @@ let folder: string;
 let fence: FileFence;
 let unpatch: () => void;
 let lease: TestLease;
+let files: FencedFiles;
 let descriptor: number | undefined;
 
 beforeEach(async () => {
@@ -43,7 +44,8 @@ beforeEach(async () => {
   unpatch = fence.patch();
   lease = new TestLease();
   descriptor = undefined;
-  fence.add({ folder, descriptor: () => descriptor, leases: [lease] });
+  files = { folder, descriptor: () => descriptor, leases: [lease] };
+  fence.add(files);
 });
 
 afterEach(async () => {
@@ -68,6 +70,34 @@ describe('while the lease is held', () => {
     expect(await write(file, 'one')).toBe(3);
     await promisify(fs.close)(file);
     expect(await contentOf('data.db')).toBe('one');
+  });
+});
+
+describe('what is being written', () => {
+  it('has ended when nothing more follows; what is only read, or done elsewhere, does not count', async () => {
+    const file = await open('data.db');
+    descriptor = file;
+    expect(fence.written(files)).toBeUndefined();
+    const order: string[] = [];
+    const first = write(file, 'one').then(() => {
+      order.push('one');
+      return write(file, 'two', 3).then(() => order.push('two'));
+    });
+    const written = fence.written(files)?.then(() => order.push('written'));
+    await Promise.all([first, written]);
+    expect(order).toEqual(['one', 'two', 'written']);
+    expect(fence.written(files)).toBeUndefined();
+  });
+
+  it('does not count while it waits for the lease', async () => {
+    const file = await open('data.db');
+    descriptor = file;
+    lease.isHeld = false;
+    const writing = write(file, 'one');
+    expect(fence.written(files)).toBeUndefined();
+    lease.regain();
+    expect(fence.written(files)).toBeDefined();
+    await writing;
   });
 });
 

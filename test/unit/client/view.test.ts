@@ -11,6 +11,7 @@ function lab() {
     get root() {
       return { path: '', pageNr: 0, recordNr: believed.recordNr };
     },
+    written: () => undefined,
     invalidateCaches: () => undefined,
     readRoot: async () => ({ path: '', pageNr: 0, recordNr: 8 }),
     setRoot: async ({ recordNr }) => {

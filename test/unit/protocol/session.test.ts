@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { MASTER_READY_MS, ROOT_LINGER_IF_TOLD_MS } from '../../../src/broker/limits.js';
-import { claimOf, MAX_CLAIMED_LOCKS, parseAnnouncement, parseReady, readyWord } from '../../../src/protocol/session.js';
+import {
+  claimOf,
+  MAX_CLAIMED_LOCKS,
+  parseAnnouncement,
+  parseReady,
+  readyWord,
+} from '../../../src/protocol/session.js';
 import { BrokerLab, type ScriptedPeer } from '../../support/broker-lab.js';
 
 const A = 'session-of-peer-a';
