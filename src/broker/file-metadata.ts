@@ -1,10 +1,10 @@
 import { encode, MASTER_ID, SERVER_ID } from '../protocol/frames.js';
-import { parseNotification } from '../protocol/messages.js';
+import { parseNotification, type RecordAddress } from '../protocol/messages.js';
 import { LAST_SAFE_KEY_INDEX, MAX_ANNOUNCEMENT_BYTES, MAX_REPLAYED_KEYS } from './limits.js';
 import type { MasterSeat } from './mastership.js';
 import type { Delivery } from './peers/delivery.js';
 import { isPresent, type Peer } from './peers/peer.js';
-import { type CurrentRoot, RootRecord } from './peers/root-tracker.js';
+import { type CurrentRoot, RootRecord, RootView } from './peers/root-tracker.js';
 import type { Incidents } from './stats/incidents.js';
 
 /** What file news work with. */
@@ -101,8 +101,10 @@ export class FileNews {
       peer.openedFile();
       if (peer.isMaster) this.#haveKeysWritten(peer);
       this.repeatKeys(peer);
-      // One that takes a root over writes none: a former master may have ended before it wrote this one.
-      if (peer.isMaster && takesRootsOver(peer)) this.haveRootWritten();
+      // One that takes a root over writes none: a former master may have ended before it wrote this one. Not so one that was the master
+      // before a restart of the server; and it may just have moved the root.
+      const isNew = peer.session?.isReturning === false;
+      if (peer.isMaster && takesRootsOver(peer) && isNew) this.haveRootWritten();
     }
     this.#lastGrantedBefore.delete(peer);
     if (this.#root.current !== undefined && peer.root.believes !== this.#root.current.address)
@@ -117,9 +119,17 @@ export class FileNews {
   masterOpened({ openedRoot, root }: Peer): void {
     const known = this.#root.current ?? this.#aside?.root;
     if (openedRoot === undefined || known === undefined || this.#isRootUnwritten) return;
-    const data = { type: 'root.update', address: { path: '', ...openedRoot } };
-    const message = encode(JSON.stringify({ type: 'notification', from: MASTER_ID, data }));
-    this.#root.receive(root, openedRoot, message);
+    this.#root.receive(root, openedRoot, rootUpdate(MASTER_ID, openedRoot));
+  }
+
+  /**
+   * A worker that holds a lock of a server that is gone says where the root is: as long as it holds that nobody else has moved it, but
+   * another master may have opened the file meanwhile, with one that only a writer knew who is gone.
+   */
+  rootIsClaimed(address: RecordAddress): void {
+    // The worker itself is told again with its next lock: it would read the file otherwise, before the master has written it.
+    this.#root.receive(new RootView(), address, rootUpdate(MASTER_ID, address));
+    this.haveRootWritten();
   }
 
   /** Tells a peer all keys that were announced. Hearing of a key twice is harmless. */
@@ -188,9 +198,7 @@ export class FileNews {
     const { current } = this.#root;
     if (master === undefined || current === undefined || !master.hasFileOpen) return;
     const { pageNr, recordNr } = current.place;
-    const address = { path: '', pageNr, recordNr: `${recordNr}` };
-    const data = { type: 'root.update', address };
-    const inQuotes = encode(JSON.stringify({ type: 'notification', from: SERVER_ID, data }));
+    const inQuotes = rootUpdate(SERVER_ID, { pageNr, recordNr: `${recordNr}` });
     const token = master.nextToken();
     this.#root.expectEchoes(master.root, 2, token);
     this.#delivery.send(master, inQuotes);
@@ -309,6 +317,14 @@ interface SetAside {
   readonly keys: AnnouncedKeys;
   /** Keys that masters were asked for, and had not answered for. */
   readonly keysInDoubt: ReadonlySet<string>;
+}
+
+function rootUpdate(
+  from: string,
+  { pageNr, recordNr }: { readonly pageNr: number; readonly recordNr: number | string },
+): Uint8Array {
+  const data = { type: 'root.update', address: { path: '', pageNr, recordNr } };
+  return encode(JSON.stringify({ type: 'notification', from, data }));
 }
 
 /** Whether it believes a root that it is told, and neither writes nor echoes it. */

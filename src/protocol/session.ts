@@ -69,6 +69,8 @@ export interface Claim {
   readonly held: readonly ClaimedLock[];
   /** The ids of the others that were there. */
   readonly peers: readonly string[];
+  /** Where the root is: nobody else has moved it while those locks are held. Left out if none is. */
+  readonly root?: RecordAddress | undefined;
 }
 
 /** The most locks that one client may claim. */
@@ -145,11 +147,16 @@ export function parseClaim(frame: Uint8Array): Claim | undefined {
   if (frame.length > MAX_CLAIM_BYTES) return undefined;
   const parsed = jsonOf(frame.subarray(CLAIM.length));
   if (typeof parsed !== 'object' || parsed === null) return undefined;
-  const { held, peers } = parsed as Readonly<Record<string, unknown>>;
+  const { held, peers, root } = parsed as Readonly<Record<string, unknown>>;
   if (!Array.isArray(held) || !Array.isArray(peers) || held.length > MAX_CLAIMED_LOCKS) return undefined;
   const locks = held.map(claimedLock);
   const areSound = locks.every((lock) => lock !== undefined) && peers.every(hasLengthOfId);
-  return areSound ? { held: locks, peers } : undefined;
+  return areSound ? { held: locks, peers, root: recordAddress(root) } : undefined;
+}
+
+function recordAddress(value: unknown): RecordAddress | undefined {
+  const { pageNr, recordNr } = (value ?? {}) as Readonly<Record<string, unknown>>;
+  return isRecordNumber(pageNr) && isRecordNumber(recordNr) ? { pageNr, recordNr } : undefined;
 }
 
 /** What a text says in JSON. @returns `undefined` if it is none */
@@ -180,21 +187,16 @@ function isLockId(id: unknown): id is number {
 }
 
 /** `ready`, or `ready:{…}`: the file is open, and, of a master that has just opened it, where it found the root [PROTOCOL-14.5]. */
-export function readyWord(
-  root: { readonly pageNr: number; readonly recordNr: number | string } | undefined,
-): string {
-  if (root === undefined) return 'ready';
-  return `ready:${JSON.stringify({ pageNr: root.pageNr, recordNr: Number(root.recordNr) })}`;
+export function readyWord(root: RecordAddress | undefined): string {
+  return root === undefined ? 'ready' : `ready:${JSON.stringify(root)}`;
 }
 
 /** Reads such a word. @returns `undefined` if it is malformed; else where the root was, if it says so */
 export function parseReady(frame: Uint8Array): { readonly root: RecordAddress | undefined } | undefined {
   if (frame.length === READY.length) return { root: undefined };
   if (frame.length > READY.length + 1 + MAX_ADDRESS_BYTES) return undefined;
-  const address = jsonOf(frame.subarray(READY.length + 1));
-  const { pageNr, recordNr } = (address ?? {}) as Readonly<Record<string, unknown>>;
-  if (!isRecordNumber(pageNr) || !isRecordNumber(recordNr)) return undefined;
-  return { root: { pageNr, recordNr } };
+  const root = recordAddress(jsonOf(frame.subarray(READY.length + 1)));
+  return root === undefined ? undefined : { root };
 }
 
 /** AceBase writes the number of a page in 4 bytes, that of a record in 2. */

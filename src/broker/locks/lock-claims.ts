@@ -1,4 +1,5 @@
 import { encode, MASTER_ID } from '../../protocol/frames.js';
+import type { RecordAddress } from '../../protocol/messages.js';
 import { parseClaim } from '../../protocol/session.js';
 import { type ArrivalRequest, wasGivenUp } from '../peers/admission.js';
 import type { Peer } from '../peers/peer.js';
@@ -13,6 +14,8 @@ export interface LockClaimsSettings {
   readonly servedSince: number;
   /** While held, no lock is granted to a transaction that has none. */
   hold(isHeld: boolean): void;
+  /** A worker that holds locks says where the root is. */
+  rootIsClaimed(root: RecordAddress): void;
   /** Notes a lock. @returns false if there is no room for what this worker holds */
   claim(worker: Peer, id: number, tid: string, isWrite: boolean, details: Uint8Array): boolean;
 }
@@ -75,6 +78,7 @@ export class LockClaims {
       const details = encode(JSON.stringify({ path, tid, write, comment }));
       if (!this.#settings.claim(peer, id, tid, write, details)) return false;
     }
+    if (claim.held.length > 0 && claim.root !== undefined) this.#settings.rootIsClaimed(claim.root);
     for (const id of claim.peers) this.#await(id);
     this.#hasTold(peer.id);
     return true;

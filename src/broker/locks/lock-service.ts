@@ -116,6 +116,7 @@ export class LockService {
       grace: limits.reconnectGrace,
       servedSince: settings.servedSince,
       hold: (isHeld) => this.#manager.hold('locks of before the restart', isHeld),
+      rootIsClaimed: (root) => settings.news.rootIsClaimed(root),
       claim: (worker, id, tid, isWrite, details) => this.#claim(worker, id, tid, isWrite, details),
     });
   }

@@ -60,8 +60,10 @@ interface Granted {
   readonly tid: string;
   readonly lockIds: readonly number[];
   readonly kind: LockKind;
-  /** When the first of its locks was granted, by the broker's clock. */
+  /** When the first of its locks was granted, as far as is known here, by the broker's clock. */
   readonly since: number;
+  /** When that was asked for: the master may have granted it at once, and the answer may have been on its way for long. */
+  readonly askedAt: number;
 }
 
 /** The root lock of one database. */
@@ -70,7 +72,7 @@ export class RootLock {
   /** `canSay`: whether it says when it wants its turn. */
   #master: { readonly canSay: boolean; wantsTurnSince: number | undefined; isExiting: boolean } | undefined;
   #granted: Granted | undefined;
-  #asked: RootRequest | undefined;
+  #asked: (RootRequest & { readonly at: number }) | undefined;
   /** Since when no worker has needed what is granted. */
   #idleSince: number | undefined;
   #lastId = 0;
@@ -109,6 +111,8 @@ export class RootLock {
 
   /** Whether a lock may be granted to a worker under it, as far as the master is concerned. */
   covers(isWrite: boolean): boolean {
+    const { expiresAt = 0 } = this;
+    if (this.#settings.clock.now() >= expiresAt) return false;
     const kind = this.#granted?.kind;
     return kind === 'write' || (kind === 'read' && !isWrite);
   }
@@ -144,7 +148,7 @@ export class RootLock {
     const ifLater = (at: number): number => (at > now ? at : Number.POSITIVE_INFINITY);
     const next = Math.min(
       ifLater(since + this.#maxAge),
-      ifLater(since + this.#lifetime),
+      ifLater(granted.askedAt + this.#lifetime),
       this.#mayWantTurn ? ifLater(since + masterTurn) : Number.POSITIVE_INFINITY,
       this.#idleSince === undefined ? Number.POSITIVE_INFINITY : ifLater(this.#idleSince + this.#linger),
     );
@@ -153,7 +157,7 @@ export class RootLock {
 
   /** When the root lock is given back, whoever has a lock under it, by the broker's clock; `undefined` if it is not held. */
   get expiresAt(): number | undefined {
-    return this.#granted === undefined ? undefined : this.#granted.since + this.#lifetime;
+    return this.#granted === undefined ? undefined : this.#granted.askedAt + this.#lifetime;
   }
 
   /** A time by the broker's clock, by that of the last master that granted the lock: milliseconds since 1970. */
@@ -185,7 +189,8 @@ export class RootLock {
   /** Does what the demand asks for, if it can be done now: asks for the root lock, upgrades it, or gives it back. */
   meet({ kind, isInUse, isUpgrade }: RootDemand): void {
     const granted = this.#granted;
-    if (granted !== undefined && this.#age(granted) >= this.#lifetime) this.#giveBack();
+    if (granted !== undefined && this.#settings.clock.now() >= granted.askedAt + this.#lifetime)
+      this.#giveBack();
     else if (granted !== undefined && !isInUse && this.#asked === undefined) {
       const isWrongKind = kind === 'write' && granted.kind === 'read';
       if (this.#isIdleForLong(kind) || isWrongKind || this.turnOverSince !== undefined || this.isOld)
@@ -220,6 +225,7 @@ export class RootLock {
       lockIds: [...(former?.lockIds ?? []), answer.lockId],
       kind,
       since: former?.since ?? this.#settings.clock.now(),
+      askedAt: former?.askedAt ?? asked.at,
     };
     return true;
   }
@@ -254,7 +260,7 @@ export class RootLock {
   }
 
   #ask(tid: string, isWrite: boolean): void {
-    this.#asked = { id: ++this.#lastId, tid, isWrite };
+    this.#asked = { id: ++this.#lastId, tid, isWrite, at: this.#settings.clock.now() };
     this.#settings.ask(this.#asked);
   }
 

@@ -1,21 +1,13 @@
 import { type ErrorCode, IPCError } from '../../errors.js';
 import { SERVER_ID } from '../../protocol/frames.js';
-import { claimOf, readyWord, type SessionWelcome } from '../../protocol/session.js';
+import type { RecordAddress } from '../../protocol/messages.js';
+import { type Claim, claimOf, readyWord, type SessionWelcome } from '../../protocol/session.js';
 import { Acceptance } from './acceptance.js';
 import { Space } from './allocator.js';
 import { Answers } from './answer-cache.js';
 import type { ValueClasses } from './codec.js';
 import { Connection, type ConnectionHandlers, Reconnection } from './connection.js';
-import type {
-  DatabaseFile,
-  IndexFiles,
-  IPCLock,
-  IPCPeer,
-  LockDetails,
-  Log,
-  Message,
-  RootAddress,
-} from './host.js';
+import type { DatabaseFile, IndexFiles, IPCLock, IPCPeer, LockDetails, Log, Message } from './host.js';
 import { EventNumbers, Incoming } from './inbox.js';
 import { Lease } from './lease.js';
 import { WorkerLocks } from './locks.js';
@@ -245,7 +237,7 @@ export class Client {
   /** The database file is open. */
   fileOpened(): void {
     this.#isReady = true;
-    this.#sayReady(this.#settings.ipc.isMaster ? this.#settings.file.root : undefined);
+    this.#sayReady(this.#settings.ipc.isMaster ? rootOf(this.#settings.file) : undefined);
     if (this.#settings.ipc.isMaster) this.#letServerSpeakFirst();
     this.#open();
   }
@@ -488,19 +480,27 @@ export class Client {
     }
     // One that comes again as another peer was at no other server [PROTOCOL-14.6].
     const isKnown = hasSessions && this.#position.received !== undefined;
-    const held = this.#settings.ipc.isMaster ? [] : this.#locks.claims();
-    const peers = this.#settings.ipc.peers.map(({ id }) => id);
-    if (this.#settings.ipc.isMaster && !this.#knowsPeers) peers.push(SERVER_ID);
+    const given = this.#outflow.takeForNewServer(isKnown ? claimOf(this.#claim()) : undefined);
     this.#knowsPeers = false;
-    const given = this.#outflow.takeForNewServer(isKnown ? claimOf({ held, peers }) : undefined);
     for (const id of given) this.#settings.ipc._requests.get(id)?.resolve({ ok: true });
     this.#view.missedNews();
     this.#incoming.expectPeersAnew(grace);
     this.#outflow.holdBackEarly();
   }
 
+  /** What a new server is to know of the time before. */
+  #claim(): Claim {
+    const { ipc, file } = this.#settings;
+    const peers = ipc.peers.map(({ id }) => id);
+    if (!ipc.isMaster) {
+      return { held: this.#locks.claims(), peers, root: this.#locks.isHolding ? rootOf(file) : undefined };
+    }
+    if (!this.#knowsPeers) peers.push(SERVER_ID);
+    return { held: [], peers };
+  }
+
   /** @param root where a master has just found it */
-  #sayReady(root?: RootAddress): void {
+  #sayReady(root?: RecordAddress): void {
     if (this.#isReady && this.#hasSessions) this.#outflow.say(readyWord(root));
   }
 
@@ -594,4 +594,8 @@ export class Client {
     if (!this.#connection.isOpen || !this.#hasSessions) this.#connection.end();
     else this.#settings.clock.scheduleIdle(FAREWELL_MS, () => this.#connection.end());
   }
+}
+
+function rootOf({ root }: Pick<DatabaseFile, 'root'>): RecordAddress | undefined {
+  return root && { pageNr: root.pageNr, recordNr: Number(root.recordNr) };
 }

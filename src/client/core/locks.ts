@@ -119,6 +119,11 @@ export class WorkerLocks {
     }));
   }
 
+  /** Whether a lock is held that is not about to be given back. */
+  get isHolding(): boolean {
+    return this.#anchors.size > 0;
+  }
+
   /** The locks are given back by others: what goes on under them must end. @returns when it has */
   async lose(): Promise<void> {
     for (const [tid, { anchors }] of this.#transactions) if (anchors.size > 0) this.#lost.add(tid);

@@ -4,6 +4,7 @@ import type { ArrivalRequest } from '../../../src/broker/peers/admission.js';
 import type { Outbox } from '../../../src/broker/peers/outbox.js';
 import { Peer } from '../../../src/broker/peers/peer.js';
 import { decode, encode } from '../../../src/protocol/frames.js';
+import type { RecordAddress } from '../../../src/protocol/messages.js';
 import { type ClaimedLock, claimOf, Session } from '../../../src/protocol/session.js';
 import { BrokerLab, type ScriptedPeer } from '../../support/broker-lab.js';
 import { VirtualClock } from '../../support/virtual-clock.js';
@@ -26,6 +27,7 @@ function lab(grace = GRACE) {
   const clock = new VirtualClock();
   const state = { isHeld: false, changes: 0, hasRoom: true };
   const taken: { worker: string; id: number; tid: string; isWrite: boolean; details: unknown }[] = [];
+  const roots: RecordAddress[] = [];
   const claims = new LockClaims({
     clock,
     grace,
@@ -34,6 +36,7 @@ function lab(grace = GRACE) {
       state.isHeld = isHeld;
       state.changes++;
     },
+    rootIsClaimed: (root) => roots.push(root),
     claim: (worker, id, tid, isWrite, details) => {
       if (!state.hasRoom) return false;
       taken.push({ worker: worker.id, id, tid, isWrite, details: JSON.parse(decode(details)) });
@@ -51,13 +54,18 @@ function lab(grace = GRACE) {
     claims,
     state,
     taken,
+    roots,
     /** A client connects that was at another server before. */
     returns: (id: string) => connect(id, new Session(clientOf(id, 3), 0)),
     /** A client connects that is a new process. */
     starts: (id: string) => connect(id, new Session(clientOf(id, undefined), 0)),
     stock: (id: string) => connect(id),
-    tells: (peer: Peer, peers: readonly string[] = [], held: readonly ClaimedLock[] = []) =>
-      claims.claim(peer, encode(claimOf({ held, peers }))),
+    tells: (
+      peer: Peer,
+      peers: readonly string[] = [],
+      held: readonly ClaimedLock[] = [],
+      root?: RecordAddress,
+    ) => claims.claim(peer, encode(claimOf({ held, peers, root }))),
   };
 }
 
@@ -204,6 +212,16 @@ describe('a claim [PROTOCOL-14.6]', () => {
       { worker: 'a', id: 7, tid: 'tid7', isWrite: true, details },
       { worker: 'a', id: 8, tid: 'tid8', isWrite: false, details: { ...details, tid: 'tid8', write: false } },
     ]);
+  });
+
+  it('says where the root is, if a lock is held: nobody else has moved it since', () => {
+    const { returns, tells, roots } = lab();
+    const root = { pageNr: 0, recordNr: 7 };
+    tells(returns('a'), [], [], root);
+    expect(roots).toEqual([]);
+    tells(returns('b'), [], [lock(7)], root);
+    tells(returns('c'), [], [lock(8)]);
+    expect(roots).toEqual([root]);
   });
 
   it('may be made once, by a client that was at another server', () => {

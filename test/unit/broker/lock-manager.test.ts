@@ -217,6 +217,16 @@ describe('the root lock', () => {
     expect(lab.isGranted(other)).toBe(true);
   });
 
+  it('is not used if the master may have let it expire while the answer was on its way', () => {
+    lab.answersAtOnce = false;
+    const request = lab.ask(one, 'a', true);
+    lab.clock.advance(TIMEOUT);
+    const [asked] = lab.asked;
+    lab.answer();
+    expect(lab.isGranted(request)).toBe(true);
+    expect([asked?.tid, [...lab.atMaster.values()].map(({ tid }) => tid)]).toEqual(['root1', ['root2']]);
+  });
+
   it('is not asked for again at a master that refuses it, since it exits', () => {
     lab.answersAtOnce = false;
     const read = lab.ask(one, 'a', false);

@@ -268,6 +268,29 @@ describe('a writer that is gone [PROTOCOL-7.6]', () => {
       expect(rootsOf(second)).toEqual(['5', 5]);
     });
 
+    it('is not written again by one that was the master before a restart of the server: it may just have moved it itself', () => {
+      const lab = new BrokerLab();
+      const master = lab.connectClient('[master]', 'session-of-master', 3, 1);
+      lab.letGrant(master);
+      master.tells(root(5));
+      master.says('ready');
+      expect(rootsOf(master)).toEqual([]);
+    });
+
+    it('goes behind what a worker says that has brought a lock from before a restart of the server', () => {
+      const lab = new BrokerLab({ reconnectGrace: 10_000 });
+      const master = lab.connectClient('[master]', 'session-of-master');
+      lab.letGrant(master);
+      master.says('ready:{"pageNr":0,"recordNr":7}');
+      const worker = lab.connectClient('peerA', 'session-of-peer-a', 3, 1);
+      const held = [{ id: 1, tid: 'T', path: '', write: true, comment: '' }];
+      worker.says(`locks:${JSON.stringify({ held, peers: [], root: { pageNr: 0, recordNr: 5 } })}`);
+      expect(rootsOf(master)).toEqual(['5', 5]);
+      // It would read the file with its next lock, in which the other one may be yet.
+      lab.askForLock(worker, { tid: 'T', write: true });
+      expect(rootsOf(worker)).toEqual([5]);
+    });
+
     it('is nothing new to a server that knows of no root', () => {
       const lab = new BrokerLab();
       const master = lab.connectClient('[master]', 'session-of-master');
