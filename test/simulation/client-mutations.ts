@@ -11,8 +11,8 @@ export const clientMutations: readonly Mutation[] = [
   {
     name: 'tells a new server of none of its locks',
     file: 'client.ts',
-    from: 'const held = this.#settings.ipc.isMaster ? [] : this.#locks.claims();',
-    to: 'const held = this.#locks.claims().slice(0, 0);',
+    from: 'held: this.#locks.claims(),',
+    to: 'held: [],',
   },
   {
     name: 'resumes its session one frame too late',

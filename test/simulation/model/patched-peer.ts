@@ -1,4 +1,5 @@
-import type { Client, ClientEvent } from '../../../src/client/core/client.js';
+import type { Client } from '../../../src/client/core/client.js';
+import type { ClientEvent } from '../../../src/client/core/client-settings.js';
 import type {
   DatabaseFile,
   IndexFiles,

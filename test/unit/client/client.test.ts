@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { Client, type ClientEvent } from '../../../src/client/core/client.js';
+import { Client } from '../../../src/client/core/client.js';
+import type { ClientEvent } from '../../../src/client/core/client-settings.js';
 import type { IPCLock, IPCPeer, LockDetails, LockInfo, Message } from '../../../src/client/core/host.js';
 import type { LineEvents } from '../../../src/client/core/ports.js';
 import { VirtualClock } from '../../support/virtual-clock.js';
