@@ -408,7 +408,7 @@ export class Database {
   #acknowledge(peer: Peer, token: number): void {
     peer.answeredPing();
     peer.outbox.acknowledge(token);
-    this.#news.acknowledge(peer, token);
+    if (this.#news.acknowledge(peer, token)) this.#locks.reviewFile();
     this.#farewells.acknowledge(peer, token);
     this.#seat.acknowledge(peer, token);
     this.#succession.acknowledge(peer, token);

@@ -79,12 +79,14 @@ export class FileNews {
             'an echo stops here',
           );
         } else {
-          this.#isRootUnwritten = false;
           // Workers hear of it when they are next granted a lock: nobody needs it before, and a worker that is late
           // must not write an old root into the file behind a newer one.
           const { master } = this.#seat;
           if (master !== undefined && master !== sender && master.hasFileOpen) this.#sendRoot(master);
-          if (this.#lastGrantedBefore.has(sender) && takesRootsOver(master)) this.#writeRoot();
+          if (this.#lastGrantedBefore.has(sender) && !writesRoots(master)) {
+            this.#isRootUnwritten = true;
+            this.#writeRoot();
+          }
         }
         return true;
       case 'unknown':
@@ -103,8 +105,9 @@ export class FileNews {
       this.repeatKeys(peer);
       // One that takes a root over writes none: a former master may have ended before it wrote this one. Not so one that was the master
       // before a restart of the server; and it may just have moved the root.
-      const isNew = peer.session?.isReturning === false;
-      if (peer.isMaster && takesRootsOver(peer) && isNew) this.haveRootWritten();
+      const isNew = peer.session?.isReturning !== true;
+      if (peer.isMaster && (this.#isRootUnwritten || (takesRootsOver(peer) && isNew))) this.haveRootWritten();
+      else if (peer.isMaster) this.#rootIsWrittenAnew();
     }
     this.#lastGrantedBefore.delete(peer);
     if (this.#root.current !== undefined && peer.root.believes !== this.#root.current.address)
@@ -117,8 +120,10 @@ export class FileNews {
    * may have told and not written it, others have used it since.
    */
   masterOpened({ openedRoot, root }: Peer): void {
-    const known = this.#root.current ?? this.#aside?.root;
-    if (openedRoot === undefined || known === undefined || this.#isRootUnwritten) return;
+    const aside = this.#isAsideAwaited() ? this.#aside : undefined;
+    const known = this.#root.current ?? aside?.root;
+    if (openedRoot === undefined || known === undefined) return;
+    if (this.#isRootUnwritten || aside?.isRootUnwritten === true) return;
     this.#root.receive(root, openedRoot, rootUpdate(MASTER_ID, openedRoot));
   }
 
@@ -159,17 +164,23 @@ export class FileNews {
    * quotes is news to AceBase, and means the same.
    */
   haveRootWritten(): void {
-    this.#lastGrantedBefore.clear();
-    for (const peer of this.#peers.values()) if (!peer.isMaster) this.#lastGrantedBefore.add(peer);
-    this.#isRootUnwritten = true;
+    this.#rootIsWrittenAnew();
+    this.#isRootUnwritten = this.#root.current !== undefined;
     this.#writeRoot();
   }
 
+  #rootIsWrittenAnew(): void {
+    this.#lastGrantedBefore.clear();
+    for (const peer of this.#peers.values()) if (!peer.isMaster) this.#lastGrantedBefore.add(peer);
+  }
+
   /**
-   * Whether nobody may use the file: those are away who know where its root is, and which keys it may lack, and it may say
-   * something else. They decide it when they are back; when they are given up, the file does.
+   * Whether nobody may use the file: the master has not written the root yet in which the others believe; or those are away who know where
+   * it is, and which keys the file may lack, and it may say something else. They decide it when they are back; when they are given
+   * up, the file does.
    */
   get isInDoubt(): boolean {
+    if (this.#isRootUnwritten) return true;
     if (!this.#isAsideAwaited()) return false;
     return this.#asked.size > 0 || (this.#aside?.root !== undefined && this.#root.current === undefined);
   }
@@ -204,8 +215,8 @@ export class FileNews {
     this.#delivery.send(master, inQuotes);
     this.#delivery.send(master, current.message);
     if (takesRootsOver(master)) master.root.believes = current.address;
-    master.outbox.ping(token);
     this.#rootWritten = { master, token };
+    master.outbox.ping(token);
   }
 
   /**
@@ -274,20 +285,24 @@ export class FileNews {
     if (former !== undefined) this.#keys.addAll(former.keys);
     const root = this.#root.current ?? former?.root;
     const keysInDoubt = new Set([...this.#unansweredKeys(), ...(former?.keysInDoubt ?? [])]);
-    this.#aside = members.size === 0 ? undefined : { members, root, keys: this.#keys, keysInDoubt };
+    const isRootUnwritten = this.#isRootUnwritten || former?.isRootUnwritten === true;
+    this.#aside =
+      members.size === 0 ? undefined : { members, root, keys: this.#keys, keysInDoubt, isRootUnwritten };
     this.#root.current = undefined;
+    this.#isRootUnwritten = false;
     this.#lastGrantedBefore.clear();
     this.#keys = new AnnouncedKeys();
     this.#keysInDoubt.clear();
     this.#asked.clear();
   }
 
-  /** The peer has read everything that was sent before its ping with that token. */
-  acknowledge(peer: Peer, token: number): void {
+  /** The peer has read everything that was sent before its ping with that token. @returns whether the file is less in doubt since */
+  acknowledge(peer: Peer, token: number): boolean {
     this.#root.confirm(peer.root, token);
-    if (this.#rootWritten?.master !== peer || token < this.#rootWritten.token) return;
+    if (this.#rootWritten?.master !== peer || token < this.#rootWritten.token) return false;
     this.#rootWritten = undefined;
     this.#isRootUnwritten = false;
+    return true;
   }
 
   #sendRoot(receiver: Peer): void {
@@ -314,6 +329,8 @@ interface SetAside {
   /** Those who were away then: they have heard of all of it, or will when they are back. */
   readonly members: ReadonlySet<Peer>;
   readonly root: CurrentRoot | undefined;
+  /** Whether the file may have another one. */
+  readonly isRootUnwritten: boolean;
   readonly keys: AnnouncedKeys;
   /** Keys that masters were asked for, and had not answered for. */
   readonly keysInDoubt: ReadonlySet<string>;
@@ -325,6 +342,11 @@ function rootUpdate(
 ): Uint8Array {
   const data = { type: 'root.update', address: { path: '', pageNr, recordNr } };
   return encode(JSON.stringify({ type: 'notification', from, data }));
+}
+
+/** Whether it is there, and writes each root that it is told. */
+function writesRoots(master: Peer | undefined): boolean {
+  return master?.hasFileOpen === true && isPresent(master) && !takesRootsOver(master);
 }
 
 /** Whether it believes a root that it is told, and neither writes nor echoes it. */

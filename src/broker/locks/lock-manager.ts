@@ -172,6 +172,7 @@ export class LockManager {
 
   /** While held back, transactions that hold no lock are given none. */
   hold(why: GrantHold, isHeld: boolean): void {
+    if (this.#holds.has(why) === isHeld) return;
     if (isHeld) this.#holds.add(why);
     else this.#holds.delete(why);
     this.review();

@@ -373,8 +373,12 @@ export class SentFrames {
     return taken;
   }
 
-  /** This client has another id from now on. */
+  /**
+   * This client has another id from now on. If that is a new one, others have gone on without it: what it has to say of the file, and has not
+   * said, is wrong by now.
+   */
   rename(from: string, to: string): void {
+    if (from !== to) this.takeUnsent(({ afterRestart }) => afterRestart === 'outdated');
     const [before, after] = [`"from":"${from}"`, `"from":"${to}"`];
     const all = new Set([...this.#frames, ...this.#open.values()]);
     for (const frame of all) frame.text = frame.text.replace(before, after);

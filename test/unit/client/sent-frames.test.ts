@@ -83,6 +83,21 @@ describe('what was sent', () => {
     expect(sent(frames)).toEqual(['to:[master];{"type":"lock-request","from":"new-id"}']);
   });
 
+  it('is not said of the file any more under another name: others have gone on without it', () => {
+    const frames = new SentFrames(1_000);
+    const add = (text: string, afterRestart: AfterRestart): boolean =>
+      frames.add(frame(text, { afterRestart }));
+    add('root', 'outdated');
+    sent(frames);
+    add('cache', 'outdated');
+    add('event', 'again');
+    frames.rename('[master]', '[master]');
+    expect(frames.waiting).toBe(2);
+    frames.rename('old-id', 'new-id');
+    frames.takeForNewServer();
+    expect(sent(frames)).toEqual(['event']);
+  });
+
   it('is bounded: requests and events have no room, what others rely on has', () => {
     const frames = new SentFrames(10);
     expect(frames.add(frame('123456789'))).toBe(true);
