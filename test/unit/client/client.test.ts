@@ -169,6 +169,28 @@ it('tells a server nothing of the time before when it comes again as another pee
   expect(told.map(({ kind }) => kind)).toEqual(['connected', 'lost', 'place lost', 'connected']);
 });
 
+// Others have gone on meanwhile, and heard of what this one did, be it by reading the file. So an event that comes only then is out of the
+// order in which things happened, and is told all the same: the simulation held that against it once (seed 32162).
+it('tells under its new name the events that it could not tell before it was given up, and nothing of the file', async () => {
+  const { clock, client, last, welcome, breaks } = lab();
+  welcome(false, 1);
+  breaks();
+  client.send({ type: 'notification', from: 'worker', data: { type: 'cache.update' } });
+  client.send({ type: 'event', from: 'worker', to: 'other', event: 'value', path: 'a', data: 1 });
+  clock.advance(100);
+  const refusal = { status: 409, code: 'IPC_REFUSED_PEER_GONE', message: 'gone', remedy: undefined };
+  last().events.refused(refusal);
+  await clock.playUntil(100, () => false);
+  welcome(false, 1);
+  const [event, ...rest] = last().sent;
+  expect(rest).toEqual([]);
+  expect(JSON.parse(event?.slice('to:other;'.length) ?? '')).toMatchObject({
+    type: 'event',
+    from: 'id-of-the-test-2',
+    to: 'other',
+  });
+});
+
 it('as a master whose line is dead, begins no transaction when the lock of the server runs out, until it has heard what workers did', async () => {
   const { client, last, asked, welcome, breaks, answerPings, settle } = lab(true);
   welcome(false, 1);
