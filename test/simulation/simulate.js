@@ -49,7 +49,7 @@ async function playAll(from, seeds) {
   const seconds = (performance.now() - startedAt) / 1000;
   console.log(`${report.played} seeds in ${seconds.toFixed(0)} s: ${report.faults} faults,`);
   console.log(`  ${report.writes} writes acknowledged, ${report.failed} operations that failed.`);
-  console.log(`  ${report.lateReads} wrong reads of our client under locks that others had by then.`);
+  console.log(`  ${report.lateReads} wrong reads under locks that others had by then.`);
   for (const [reason, runs] of report.torn) console.log(`  In ${runs} runs, the file: ${reason}.`);
   console.log(`  ${report.failures.length} seeds that break a rule.`);
   for (const { seed, rule, details } of report.failures.slice(0, 20)) {

@@ -82,6 +82,12 @@ export class Beliefs {
     }
   }
 
+  /** Whether a lock of that process has run out, that it goes on with: what it reads under it may be old. */
+  hasRunOut(holder: StockPeer): boolean {
+    const now = this.#world.clock.wallTime();
+    return [...this.#beliefs].some((belief) => belief.holder === holder && now >= belief.expires);
+  }
+
   /** Whether that worker holds a lock for writing, as far as it knows. */
   isWriting(holder: StockPeer): boolean {
     for (const belief of this.#beliefs) if (belief.holder === holder && belief.write) return true;

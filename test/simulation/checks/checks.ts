@@ -37,7 +37,10 @@ export class Checks {
     this.#world = world;
     this.verdicts = new Verdicts(world.history);
     this.beliefs = new Beliefs(world, this.verdicts);
-    this.values = new Values(this.verdicts, (reader) => reader.ours !== undefined && world.isCutOff(reader));
+    this.values = new Values(
+      this.verdicts,
+      (reader) => (reader.ours !== undefined && world.isCutOff(reader)) || this.beliefs.hasRunOut(reader),
+    );
     this.space = new SpaceCheck(this.verdicts);
     this.events = new Events(this.verdicts);
     this.promises = new Promises(world, this.verdicts);

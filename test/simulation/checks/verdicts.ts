@@ -28,10 +28,10 @@ export class Verdicts {
     this.history.note(() => `VIOLATION: ${rule}: ${details}`);
   }
 
-  /** Wrong reads of processes with our client that others have given up. */
+  /** Wrong reads of processes with our client that others have given up, and of those whose lock ran out. */
   lateReads = 0;
 
-  /** One that others have given up reads something that is wrong by then. */
+  /** Such a process reads something that is wrong by then. */
   readsInVain(details: string): void {
     this.lateReads += 1;
     this.history.note(() => `Late: ${details}`);
