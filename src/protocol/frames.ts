@@ -4,6 +4,7 @@
  */
 
 const OPENING_BRACE = 0x7b;
+const LAST_ASCII = 0x7f;
 const COLON = 0x3a;
 const SEMICOLON = 0x3b;
 const PREFIX_TO = ascii('to:');
@@ -99,9 +100,27 @@ export function asciiText(bytes: Uint8Array, start: number, end: number): string
   return text;
 }
 
-/** The bytes of a text. */
-export function encode(text: string): Uint8Array {
-  return encoder.encode(text);
+/** Longer texts are encoded faster than they are copied, one character after the other (measured on Node 20). */
+const COPIED_MAX = 512;
+
+/** The bytes of a text. @param room how many are to be free behind them */
+export function encode(text: string, room = 0): Uint8Array {
+  const { length } = text;
+  if (length <= COPIED_MAX) {
+    const bytes = new Uint8Array(length + room);
+    let index = 0;
+    for (let code = 0; index < length; index++) {
+      code = text.charCodeAt(index);
+      if (code > LAST_ASCII) break;
+      bytes[index] = code;
+    }
+    if (index === length) return bytes;
+  }
+  const encoded = encoder.encode(text);
+  if (room === 0) return encoded;
+  const bytes = new Uint8Array(encoded.length + room);
+  bytes.set(encoded);
+  return bytes;
 }
 
 /** The text of UTF-8 bytes. */

@@ -25,13 +25,10 @@ export function grant(
   details: Uint8Array,
   expires: number,
 ): Uint8Array {
-  const head = encode(
-    `${headOf('lock-result', request)},"ok":true,"data":{"id":${lock.id},"expires":${Math.round(expires)},"write":true,`,
-  );
+  const head = `${headOf('lock-result', request)},"ok":true,"data":{"id":${lock.id},"expires":${Math.round(expires)},"write":true,`;
   // The brace that opens the details is that of the head; where they say what the lock is for, that is what counts.
-  const answer = new Uint8Array(head.length + details.length);
-  answer.set(head);
-  answer.set(details.subarray(1), head.length);
+  const answer = encode(head, details.length);
+  answer.set(details.subarray(1), answer.length - details.length);
   answer[answer.length - 1] = CLOSING_BRACE;
   return answer;
 }

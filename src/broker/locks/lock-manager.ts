@@ -91,9 +91,20 @@ export class LockManager {
     const mayHave = this.#settings.root.covers(isWrite) && this.#table.allows(tid, isWrite);
     const hasTurn = (): boolean =>
       this.#table.isHolding(tid) || this.#isFirst(request) || this.#overtakes(request);
-    if (mayHave && hasTurn()) this.#grant(request);
-    else this.#queue.add(request);
+    if (mayHave && hasTurn()) {
+      const isQuiet = this.#isQuiet;
+      this.#grant(request);
+      if (isQuiet) return;
+    } else this.#queue.add(request);
     this.review();
+  }
+
+  /**
+   * Whether some locks are held and nobody waits: then one more or less of them lets nobody be served, the root lock stays, and it is known
+   * when the oldest one expires.
+   */
+  get #isQuiet(): boolean {
+    return this.#queue.size === 0 && this.#table.size > 0;
   }
 
   /** The master has granted the root lock, or is gone. Who holds a lock may have waited for it, too. */
@@ -127,7 +138,7 @@ export class LockManager {
   /** A worker gives a lock back. */
   release(lock: Lock): void {
     this.#table.release(lock);
-    this.review();
+    if (!this.#isQuiet) this.review();
   }
 
   /** The lock that a worker has under that number. To move it to the parent of its path changes nothing of it, since paths are ignored. */
