@@ -18,6 +18,11 @@ export interface Limits {
   readonly masterSettle: number;
   /** Milliseconds in which a worker whose line broke may come back; 0: it is gone at once. */
   readonly reconnectGrace: number;
+  /**
+   * Milliseconds for which a client may use what it holds without an answer to a ping of its own; 0 if nobody is waited for. Less than
+   * `reconnectGrace`: the rest is for the way of what it has just written, and for clocks of different rates.
+   */
+  readonly lease: number;
   /** Milliseconds that a request waits for a master while none is connected. */
   readonly masterTimeout: number;
   /** Milliseconds between two looks at who is silent. */
@@ -43,18 +48,6 @@ export const MAX_ABANDONED_REQUESTS = 10_000;
 
 /** Requests that are failed in one turn when no master has come for them in time; the rest follows in the next one. */
 export const MAX_FAILED_AT_ONCE = 1_000;
-
-/** The longest lease of a client, and which share of `reconnectGrace` it is at most. */
-const MAX_LEASE_MS = 8_000;
-const LEASE_SHARE = 8 / 11;
-
-/**
- * Milliseconds for which a client may use what it holds without an answer to a ping of its own. The rest of the grace is for the way
- * of what it has just written, and for clocks of different rates.
- */
-export function leaseWithin(reconnectGrace: number): number {
-  return Math.floor(Math.min(MAX_LEASE_MS, reconnectGrace * LEASE_SHARE));
-}
 
 /** Milliseconds for which the root lock serves workers before the master gets its turn, if it wants it or cannot say so. */
 export const ROOT_TURN_MS = 25;

@@ -98,17 +98,23 @@ function number<Given extends number | string>(
   range: Range,
   read: (value: number | string) => number | undefined,
 ) {
-  const between = (value: number | undefined): value is number =>
+  return between<Given>(range, read).default(range.default);
+}
+
+function between<Given extends number | string>(
+  range: Omit<Range, 'default'>,
+  read: (value: number | string) => number | undefined,
+) {
+  const isWithin = (value: number | undefined): value is number =>
     value !== undefined && value >= range.min && value <= range.max;
   return z
     .custom<Given>((given) => typeof given === 'number' || typeof given === 'string')
     .transform((given, context) => {
       const value = read(given);
-      if (between(value)) return value;
+      if (isWithin(value)) return value;
       context.addIssue('not allowed');
       return z.NEVER;
-    })
-    .default(range.default);
+    });
 }
 
 function parseDigits(value: number | string): number | undefined {
@@ -148,11 +154,22 @@ export function size(range: Range, facts: Described) {
 /** A time in milliseconds, or in text. */
 export function time(range: Range, facts: Described) {
   return described(number<Duration>(range, parseTime), {
-    unit: 'milliseconds',
-    allowed: `milliseconds, or text such as 500ms or 2s, from ${formatTime(range.min)} to ${formatTime(range.max)}`,
+    ...timeFacts(range),
     defaultText: formatTime(range.default),
     ...facts,
   });
+}
+
+/** A time whose default depends on other options. */
+export function dependentTime(range: Omit<Range, 'default'>, facts: Described & { defaultText: string }) {
+  return described(between<Duration>(range, parseTime).optional(), { ...timeFacts(range), ...facts });
+}
+
+function timeFacts({ min, max }: Omit<Range, 'default'>): Pick<OptionFacts, 'unit' | 'allowed'> {
+  return {
+    unit: 'milliseconds',
+    allowed: `milliseconds, or text such as 500ms or 2s, from ${formatTime(min)} to ${formatTime(max)}`,
+  };
 }
 
 /** One of several words. */

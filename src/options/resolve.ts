@@ -79,6 +79,7 @@ function resolve(
     ...(parsed.success ? [] : parsed.error.issues.map((issue) => describeIssue(issue, given))),
     ...inconsistencies(given),
     ...heartbeatProblem(given),
+    ...leaseProblem(given),
   ];
   const lines = [...new Set([...unknown, ...invalid])];
   if (lines.length > 0 || !parsed.success) {
@@ -95,6 +96,7 @@ function resolve(
     tokens,
     tokenFile,
     adminToken: adminToken ?? singleToken(tokens),
+    lease: rest.lease ?? Math.min(LEASE_MS, longestLease(rest.reconnectGrace)),
   };
   assertSecure(bare, given.get('host')?.place ?? 'host');
   const settings: Settings = { ...bare, warnings: warningsAbout(bare) };
@@ -203,6 +205,28 @@ function heartbeatProblem(given: ReadonlyMap<string, Given>): string[] {
   // The defaults fit each other, so one of the two was given.
   return [
     `${ownInterval?.place}: ${show(ownInterval?.written)} is not allowed, since heartbeatTimeout is ${formatTime(timeout.data)}. Allowed: less than that, or a longer heartbeatTimeout`,
+  ];
+}
+
+/** The longest lease by default, and which share of `reconnectGrace` any lease may be. */
+const LEASE_MS = 8_000;
+const LEASE_SHARE = 8 / 11;
+
+/** Milliseconds; the rest of the grace is for the way of what was just written, and for clocks of different rates. */
+function longestLease(reconnectGrace: number): number {
+  return Math.floor(reconnectGrace * LEASE_SHARE);
+}
+
+/** Others would get what a process has locked while it may go on using it. */
+function leaseProblem(given: ReadonlyMap<string, Given>): string[] {
+  const own = given.get('lease');
+  const lease = optionsSchema.shape.lease.safeParse(own?.value);
+  const grace = optionsSchema.shape.reconnectGrace.safeParse(given.get('reconnectGrace')?.value);
+  if (own === undefined || lease.data === undefined || !grace.success) return [];
+  const longest = longestLease(grace.data);
+  if (lease.data <= longest) return [];
+  return [
+    `${own.place}: ${show(own.written)} is not allowed, since reconnectGrace is ${formatTime(grace.data)}. Allowed: 8/11 of that, ${formatTime(longest)}, at most, or a longer reconnectGrace`,
   ];
 }
 

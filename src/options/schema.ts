@@ -2,7 +2,18 @@
 
 import { isIP } from 'node:net';
 import { z } from 'zod';
-import { choice, contents, count, described, path, size, text, time, units } from './fields.js';
+import {
+  choice,
+  contents,
+  count,
+  dependentTime,
+  described,
+  path,
+  size,
+  text,
+  time,
+  units,
+} from './fields.js';
 import { DATABASE_NAME_RULE, isDatabaseName, parseHost, withoutBrackets } from './names.js';
 import { readTokens, TOKEN_ALLOWED, type TokenInput, tokenProblem } from './tokens.js';
 
@@ -229,6 +240,14 @@ export const optionsSchema = z.strictObject({
     {
       ...times,
       description: 'time in which a worker may come back, before it is gone and its locks are given back',
+    },
+  ),
+  lease: dependentTime(
+    { min: 100, max: 600_000 },
+    {
+      ...times,
+      defaultText: '8 s',
+      description: 'time for which the client may use its locks without a word of the server',
     },
   ),
   heartbeatInterval: time(

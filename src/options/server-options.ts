@@ -74,6 +74,11 @@ export interface ServerOptions {
    * begins to. Default: 11 s.
    */
   readonly reconnectGrace?: Duration | undefined;
+  /**
+   * Time for which a process with our client may use its locks, and the file, without a word of the server: then it waits for one. At most
+   * 8/11 of `reconnectGrace`, after which the server gives the locks to others. Default: 8 s, or 8/11 of `reconnectGrace` if that is less.
+   */
+  readonly lease?: Duration | undefined;
   /** Time between the pings to a silent peer. Must be less than `heartbeatTimeout`. Default: 10 s. */
   readonly heartbeatInterval?: Duration | undefined;
   /** Time after which a peer that answers no ping is cut off. Must be more than `heartbeatInterval`. Default: 30 s. */

@@ -11,7 +11,7 @@ export type SslSettings = Readonly<NonNullable<Parsed['ssl']>>;
 
 /** The resolved options: every time in milliseconds, every size in bytes, every default filled in. */
 export interface Settings
-  extends Readonly<Omit<Parsed, 'ssl' | 'token' | 'tokenFile' | 'adminToken' | 'databases'>> {
+  extends Readonly<Omit<Parsed, 'ssl' | 'token' | 'tokenFile' | 'adminToken' | 'databases' | 'lease'>> {
   /** Undefined: connections are not encrypted. */
   readonly ssl: SslSettings | undefined;
   /** Which tokens open which databases: `token`, or what `tokenFile` holds. */
@@ -22,6 +22,8 @@ export interface Settings
   readonly adminToken: string | undefined;
   /** The databases that are served; undefined: all. */
   readonly databases: readonly string[] | undefined;
+  /** Milliseconds for which a process with the client may use its locks without a word of the server; 0 if nobody is waited for. */
+  readonly lease: number;
   /** What a user should know about these settings, one line each. Nothing in them is secret. */
   readonly warnings: readonly string[];
 }

@@ -21,6 +21,7 @@ export const LIMITS: Limits = {
   maxDatabases: 10,
   masterSettle: 1_000,
   reconnectGrace: 0,
+  lease: 0,
   masterTimeout: 60_000,
   heartbeatInterval: 1_000_000_000,
   heartbeatTimeout: 3_000_000_000,

@@ -6,7 +6,7 @@ import {
   type SessionWelcome,
   sessionWelcome,
 } from '../../protocol/session.js';
-import { type Limits, leaseWithin } from '../limits.js';
+import type { Limits } from '../limits.js';
 import type { ByteBudget } from '../memory.js';
 import type { Link, PeerProcess } from '../ports.js';
 import { Outbox, type ParkingLot } from './outbox.js';
@@ -142,10 +142,9 @@ export function greetingOf(
   }: { readonly resumed: boolean; readonly isAccepted: boolean; readonly folderSince: number },
   limits: Limits,
 ): Uint8Array {
-  const { maxPayload, reconnectGrace } = limits;
+  const { maxPayload, reconnectGrace, lease } = limits;
   const { since, received } = session;
-  const lease = reconnectGrace > 0 ? { lease: leaseWithin(reconnectGrace) } : undefined;
-  const common = { resumed, since, received, grace: reconnectGrace, ...lease };
+  const common = { resumed, since, received, grace: reconnectGrace, ...(lease > 0 ? { lease } : undefined) };
   const withFolder = session.can('identify') ? { ...common, folderSince } : common;
   const greeting: SessionWelcome = session.can('turn') ? { ...withFolder, turns: true } : withFolder;
   return sessionWelcome(maxPayload, isAccepted ? greeting : { ...greeting, accepted: false });

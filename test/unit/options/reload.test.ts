@@ -23,6 +23,7 @@ const OTHER: Readonly<Record<string, ServerOptions>> = {
   largeMessages: { largeMessages: 'http' },
   watchProcesses: { watchProcesses: false },
   handshakeTimeout: { handshakeTimeout: 4_999 },
+  lease: { lease: 7_999 },
   logLevel: { logLevel: 'warn' },
   logFormat: { logFormat: 'json' },
 };

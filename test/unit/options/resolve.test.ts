@@ -62,6 +62,7 @@ describe('defaults', () => {
       masterSettle: 2_000,
       masterTimeout: 60_000,
       reconnectGrace: 11_000,
+      lease: 8_000,
       heartbeatInterval: 10_000,
       heartbeatTimeout: 30_000,
       lockTimeout: 120_000,
@@ -410,6 +411,27 @@ describe('tokens', () => {
     expect(resolveOptions({ token: 'one', allowAnonymous: true }).warnings).toEqual([
       'allowAnonymous has no effect, because a token is set',
     ]));
+});
+
+describe('the lease', () => {
+  test('is less than reconnectGrace, by three elevenths at least, and 8 s unless a longer one is asked for', () => {
+    const leaseOf = (options: object) => resolveOptions(options).lease;
+    expect(leaseOf({ reconnectGrace: '1m' })).toBe(8_000);
+    expect(leaseOf({ reconnectGrace: 1_100 })).toBe(800);
+    expect(leaseOf({ reconnectGrace: 0 })).toBe(0);
+    expect(leaseOf({ reconnectGrace: '1m', lease: '43s' })).toBe(43_000);
+    expect(leaseOf({ lease: '2s' })).toBe(2_000);
+  });
+
+  test('that others would not wait for is refused, with both options', () => {
+    expect(untyped({ lease: '10s' })).toEqual({
+      code: 'IPC_OPTION_INVALID',
+      lines: [
+        'options.lease: "10s" is not allowed, since reconnectGrace is 11 s. Allowed: 8/11 of that, 8 s, at most, or a longer reconnectGrace',
+      ],
+    });
+    expect(untyped({ lease: 1_000, reconnectGrace: 0 }).lines).toHaveLength(1);
+  });
 });
 
 describe('a heartbeatTimeout that is not above heartbeatInterval', () => {
