@@ -18,14 +18,17 @@ export interface Answered {
  *
  * @param details the `data` of the request: `{"path":…,"tid":…,"write":…,"comment":…}`
  * @param expires when it expires by the clock of the master, in milliseconds since 1970
+ * @param lasts milliseconds until then, for a client that goes by its own clock [PROTOCOL-14.12]
  */
 export function grant(
   request: Answered,
   lock: Pick<Lock, 'id'>,
   details: Uint8Array,
   expires: number,
+  lasts?: number,
 ): Uint8Array {
-  const head = `${headOf('lock-result', request)},"ok":true,"data":{"id":${lock.id},"expires":${Math.round(expires)},"write":true,`;
+  const ownTime = lasts === undefined ? '' : `"lasts":${Math.floor(lasts)},`;
+  const head = `${headOf('lock-result', request)},"ok":true,"data":{"id":${lock.id},"expires":${Math.round(expires)},${ownTime}"write":true,`;
   // The brace that opens the details is that of the head; where they say what the lock is for, that is what counts.
   const answer = encode(head, details.length);
   answer.set(details.subarray(1), answer.length - details.length);

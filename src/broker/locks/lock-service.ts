@@ -403,7 +403,9 @@ export class LockService {
     if (isWrite) this.#isFileAsOpened = false;
     else this.#notices.readerCame(holder);
     news.bringUpToDate(holder);
-    delivery.send(holder, grant({ id, to: holder.id }, lock, details, this.#root.masterTime(expiresAt)));
+    const lasts = holder.session === undefined ? undefined : expiresAt - clock.now();
+    const expires = this.#root.masterTime(expiresAt);
+    delivery.send(holder, grant({ id, to: holder.id }, lock, details, expires, lasts));
   }
 
   #refuse(request: LockRequest, failure: RequestFailure): void {

@@ -112,6 +112,7 @@ export class Client {
     this.#locks = new WorkerLocks({
       ...settings,
       granted: () => this.#lockGranted(),
+      heardAt: () => this.#connection.proof?.wall,
       forget: (id) => this.#outflow.answered(id),
       areShared: settings.has('locks'),
     });

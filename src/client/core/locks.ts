@@ -2,7 +2,7 @@ import type { ClaimedLock } from '../../protocol/session.js';
 import type { DatabaseFile, IPCLock, IPCPeer, LockDetails, LockInfo, Log } from './host.js';
 import { subjectOf } from './outgoing.js';
 import type { Clock } from './ports.js';
-import { Anchor, type GrantedLock, lockUnder, type TransactionId } from './shared-lock.js';
+import { Anchor, byOwnClock, type GrantedLock, lockUnder, type TransactionId } from './shared-lock.js';
 
 /** The share of the lock timeout that a lock must have left for others to be granted under it. */
 const LEAST_TIME_LEFT = 1 / 2;
@@ -46,6 +46,8 @@ export interface WorkerLocksSettings {
   exitingError(message: string): Error;
   /** To be awaited before a lock that the master granted is used. */
   granted(): Promise<void>;
+  /** When something was said that the server had heard before what it says now, by the wall clock; `undefined` if it has heard nothing. */
+  heardAt(): number | undefined;
   /** A request is not to be asked any more. */
   forget(requestId: string): void;
   /** Whether locks are granted here, without asking the master. */
@@ -251,13 +253,16 @@ export class WorkerLocks {
       anchor.close();
       if (anchor.isSharedBeside(tid)) await this.#becomeOnlyHolder(tid, anchor);
     }
-    const granted = (await ipc.request({
+    const askedAt = clock.wallTime();
+    const answer = (await ipc.request({
       type: 'lock-request',
       id: createId(),
       from: ipc.id,
       to: ipc.masterPeerId,
       data: { ...details, tid: name },
     })) as GrantedLock;
+    // It may have waited long for its turn, and its answer may have been on its way for a while.
+    const granted = byOwnClock(answer, Math.max(askedAt, this.#settings.heardAt() ?? askedAt));
     const anchor = new Anchor(granted, isCommon ? clock.now() + OPEN_MS : Number.NEGATIVE_INFINITY);
     this.#anchors.add(anchor);
     this.#take(anchor, tid);

@@ -13,8 +13,21 @@ export interface GrantedLock {
   readonly tid: TransactionId;
   readonly path: string;
   readonly write: boolean;
+  /** Milliseconds since 1970, by the clock of the master. */
   readonly expires: number;
+  /** Milliseconds for which it lasted when it was granted; servers that know no sessions do not say it [PROTOCOL-14.12]. */
+  readonly lasts?: number;
   readonly comment: string;
+}
+
+/**
+ * A lock with the time at which it expires by the clock of this process: AceBase compares that with its own, which may be hours from that of the
+ * master.
+ *
+ * @param since a time at which it was not granted yet, by that clock
+ */
+export function byOwnClock(granted: GrantedLock, since: number): GrantedLock {
+  return granted.lasts === undefined ? granted : { ...granted, expires: since + granted.lasts };
 }
 
 /** A lock that the master granted, and those that were granted in this process under it. It goes back when the last one ends. */
