@@ -1,5 +1,6 @@
 import type { WebSocket } from 'ws';
 import { systemClock } from '../platform/clock.js';
+import { ownWords } from '../platform/local-processes.js';
 import { loggerOf, type RemoteIPCPeer } from './acebase.js';
 import { indexFilesOf, logOf, StorageFile } from './acebase-host.js';
 import { describe, overHttp, webSocketTarget } from './address.js';
@@ -67,6 +68,7 @@ export function clientOf(ipc: RemoteIPCPeer, settings: EndpointSettings): Client
       : undefined,
     server: describe(config),
     version: ipc.version,
+    ownProcess: ownWords(),
     tell(event) {
       if (event.kind === 'gave up' || event.kind === 'left') waiting.stop();
       if (event.kind === 'gave up') void fileIdentity.close();

@@ -168,12 +168,25 @@ export class LocalProcesses {
   }
 
   /**
+   * The process that says which one it is, if it is on this machine, where processes have the numbers that they have here. Never throws.
+   *
+   * @param words what {@link ownWords} gave it
+   */
+  told(words: string | undefined): LocalProcess {
+    const found = new FoundProcess(this.#procPath, undefined);
+    found.identity = believed(this.#procPath, words);
+    return found;
+  }
+
+  /**
    * The process at the other end. It is looked for in the background; never throws.
    *
    * @param file how the path of the database file ends that is to be looked for: `mydb.acebase/data.db`
+   * @param words what it says of itself: then it is known at once
    */
-  behind(ends: ConnectionEnds, file?: string): LocalProcess {
+  behind(ends: ConnectionEnds, file?: string, words?: string): LocalProcess {
     const found = new FoundProcess(this.#procPath, file);
+    found.identity = believed(this.#procPath, words);
     if (
       process.platform === 'linux' &&
       isWithinMachine(ends) &&
@@ -263,7 +276,9 @@ export class LocalProcesses {
       );
       // What was read until now may be of another process that has got the number since.
       if (open.length === 0 || !runs(this.#procPath, identity)) continue;
-      found.identity = identity;
+      found.identity ??= identity;
+      // A proxy may be at the other end of the connection of a process that has said which one it is.
+      if (found.identity.pid !== identity.pid) continue;
       found.databaseFiles = files;
     }
     const rest = all.filter(({ found }) => isIncomplete(found));
@@ -293,6 +308,42 @@ export class LocalProcesses {
   async #target(name: string): Promise<string> {
     return readlink(`${this.#procPath}/${name}`).catch(() => '');
   }
+}
+
+/** `<number>.<start>.<boot>.<namespace>` */
+const WORDS = /^(\d{1,10})\.(\d{1,20})\.([0-9a-f-]{36})\.(\d{1,20})$/;
+
+/**
+ * Which process this is, for a server that is told of it [PROTOCOL-14.1]: its number and when it started, of which boot of which machine, and
+ * the namespace that has numbered it. `undefined` where the system does not say.
+ */
+export function ownWords(procPath = '/proc'): string | undefined {
+  const stat = process.platform === 'linux' ? statOf(procPath, process.pid) : 'none';
+  const place = placeOf(procPath);
+  return typeof stat === 'object' && place !== undefined
+    ? `${process.pid}.${stat.startTime}.${place}`
+    : undefined;
+}
+
+/** Which boot of which machine this is, and in which namespace processes are numbered; `undefined` if that is not known. */
+function placeOf(procPath: string): string | undefined {
+  try {
+    const boot = readFileSync(`${procPath}/sys/kernel/random/boot_id`, 'latin1').trim();
+    const [namespace] = /\d+/.exec(readlinkSync(`${procPath}/self/ns/pid`)) ?? [];
+    return namespace === undefined ? undefined : `${boot}.${namespace}`;
+  } catch {
+    return undefined;
+  }
+}
+
+/** What a process says of itself is taken as known only where the system says the same. */
+function believed(procPath: string, words: string | undefined): Identity | undefined {
+  const [, pid, startTime = '', boot, namespace] = WORDS.exec(words ?? '') ?? [];
+  if (pid === undefined || process.platform !== 'linux' || `${boot}.${namespace}` !== placeOf(procPath))
+    return undefined;
+  const identity = { pid: Number(pid), startTime };
+  const stat = statOf(procPath, identity.pid);
+  return typeof stat === 'object' && stat.startTime === startTime ? identity : undefined;
 }
 
 /** Whether it, or what it has open, is not known yet. */

@@ -3,12 +3,16 @@ import type { AceBaseProcess } from '../support/acebase-process.js';
 import { Cluster } from '../support/cluster.js';
 import { isInFull } from '../support/in-full.js';
 import { knownOptions } from '../support/known-options.js';
+import { LineProxy } from '../support/line-proxy.js';
 import { eventually } from '../support/waiting.js';
 
 let cluster: Cluster | undefined;
+let line: LineProxy | undefined;
 
 afterEach(async () => {
   await cluster?.end();
+  await line?.close();
+  [cluster, line] = [undefined, undefined];
 });
 
 /** With `watchProcesses`, as it is by default, the server knows at once that a process has ended. */
@@ -68,4 +72,19 @@ it('workers that are killed while one holds a lock, and another one waits for it
   expect(await other.get('accounts')).toEqual({ ann: { balance: 100 }, bob: { balance: 80 } });
   await other.closeAndEnd();
   await master.closeAndEnd();
+});
+
+it('a worker with our client that is killed right after its start, behind a proxy, freezes nobody', async () => {
+  cluster = await Cluster.start(await knownOptions(known.options));
+  line = await LineProxy.start(cluster.server.port);
+  const master = cluster.master({ client: true });
+  await master.ready();
+  const other = cluster.worker({ client: true });
+  await other.ready();
+  const victim = cluster.worker({ client: true, port: line.port });
+  await victim.ready();
+  await victim.hold('accounts/ann');
+  await victim.kill();
+  await other.set('accounts/bob', 2);
+  expect(await master.get('accounts')).toEqual({ bob: 2 });
 });

@@ -329,13 +329,14 @@ export class Client {
   }
 
   #parameters(): Readonly<Record<string, string>> {
-    const { ipc, version, client, identify } = this.#settings;
+    const { ipc, version, client, identify, ownProcess } = this.#settings;
     return {
       v: version,
       id: ipc.id,
       client,
       ...this.#position.parameters,
       ...this.acceptance.parameters,
+      ...(ownProcess === undefined ? undefined : { process: ownProcess }),
       can: `resume,ready,no-echo,yield,waits,turn${identify === undefined ? '' : ',identify'}`,
     };
   }

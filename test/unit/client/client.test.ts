@@ -81,6 +81,7 @@ function lab(isMaster = false, written?: Promise<void>) {
     identify: undefined,
     server: 'the test',
     client: 'test/1',
+    ownProcess: undefined,
     version: '1.0.0',
     classes: {
       PathReference: class {

@@ -2,7 +2,7 @@ import { mkdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { uptime } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { LocalProcesses, MAX_CONNECTIONS_PER_LOOK } from '../../../src/platform/local-processes.js';
+import { LocalProcesses, MAX_CONNECTIONS_PER_LOOK, ownWords } from '../../../src/platform/local-processes.js';
 import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
 import { VirtualClock } from '../../support/virtual-clock.js';
 
@@ -294,5 +294,38 @@ describe('the process behind a connection', () => {
     await lookIsOver(clock);
     await rm(join(proc, '1000001'), { recursive: true });
     expect(found.filter((each) => each.hasEnded())).toHaveLength(MAX_CONNECTIONS_PER_LOOK);
+  });
+});
+
+describe('a process that says which one it is [PROTOCOL-14.1]', () => {
+  const BOOT = '01234567-89ab-cdef-0123-456789abcdef';
+  const told = (words: string | undefined) => new LocalProcesses(new VirtualClock(), proc).told(words);
+
+  beforeEach(async () => {
+    await mkdir(join(proc, 'sys', 'kernel', 'random'), { recursive: true });
+    await writeFile(join(proc, 'sys', 'kernel', 'random', 'boot_id'), `${BOOT}\n`);
+    await rm(join(proc, 'self'));
+    await mkdir(join(proc, 'self', 'ns'), { recursive: true });
+    await symlink('pid:[4026531836]', join(proc, 'self', 'ns', 'pid'));
+    await runs(4_000_001, { startTime: 777 });
+  });
+
+  it('is known at once', () => {
+    const process = new LocalProcesses(new VirtualClock()).told(ownWords());
+    expect([process.pid, process.hasEnded()]).toEqual([globalThis.process.pid, false]);
+    const found = told(`4000001.777.${BOOT}.4026531836`);
+    expect([found.pid, found.hasEnded()]).toEqual([4_000_001, false]);
+  });
+
+  it.each([
+    ['says nothing', undefined],
+    ['says something else', '4000001'],
+    ['is of another boot, or machine', '4000001.777.11111111-89ab-cdef-0123-456789abcdef.4026531836'],
+    ['is numbered in another namespace', `4000001.777.${BOOT}.4026531999`],
+    ['has another start than the one of that number', `4000001.778.${BOOT}.4026531836`],
+    ['is not there', `4000002.777.${BOOT}.4026531836`],
+  ])('is not believed if it %s', (_, words) => {
+    const process = told(words);
+    expect([process.pid, process.hasEnded()]).toEqual([undefined, false]);
   });
 });
