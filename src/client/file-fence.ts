@@ -44,11 +44,13 @@ class Changes {
   readonly #waiting: (() => void)[] = [];
 
   /** Something is being changed. @returns the callback for it, which says that it is done */
-  begin(callback: Callback): Callback {
+  begin(): () => void {
     this.#count += 1;
-    return (...results) => {
+    let isOver = false;
+    return () => {
+      if (isOver) return;
+      isOver = true;
       this.#count -= 1;
-      callback(...results);
       if (this.#count === 0) for (const done of this.#waiting.splice(0)) done();
     };
   }
@@ -127,7 +129,10 @@ export class FileFence {
       owners,
       () => {
         if (name === 'read') original(descriptor, ...rest);
-        else original(descriptor, ...rest.slice(0, -1), this.#changing(owners, callback as Callback));
+        else
+          this.#changing(owners, callback as Callback, (done) =>
+            original(descriptor, ...rest.slice(0, -1), done),
+          );
         ended();
       },
       (error) => {
@@ -151,14 +156,30 @@ export class FileFence {
     const owners = this.#ownersOf(path);
     const act = (): void => {
       if (name === 'open') this.#openFile(original, path, details, callback as Callback);
-      else original(...details.slice(0, -1), this.#changing(owners, callback as Callback));
+      else this.#changing(owners, callback as Callback, (done) => original(...details.slice(0, -1), done));
     };
     underAll(owners, act, callback as Callback);
   }
 
-  /** Something is being changed in files of these. @returns what is to be called when it is done */
-  #changing(owners: readonly FencedFiles[], callback: Callback): Callback {
-    return owners.reduce((done, owner) => this.#changes.get(owner)?.begin(done) ?? done, callback);
+  /** Something is changed in files of these. What Node.js refuses by throwing is not under way. */
+  #changing(owners: readonly FencedFiles[], callback: Callback, act: (done: Callback) => void): void {
+    const ends = owners.map((owner) => this.#changes.get(owner)?.begin());
+    const end = (): void => {
+      for (const each of ends) each?.();
+    };
+    try {
+      act((...results) => {
+        // What goes on at once counts before this has ended.
+        try {
+          callback(...results);
+        } finally {
+          end();
+        }
+      });
+    } catch (error) {
+      end();
+      throw error;
+    }
   }
 
   #openFile(original: Method, path: string, details: unknown[], callback: Callback): void {
@@ -186,7 +207,8 @@ export class FileFence {
 
   /** A database file is known by its descriptor: several peers of this process may have files in one folder. */
   #ownersOf(path: string, descriptor?: number): readonly FencedFiles[] {
-    const isOwner = (files: FencedFiles): boolean => files.descriptor() === descriptor;
+    const isOwner = ({ folder, descriptor: its }: FencedFiles): boolean =>
+      its() === descriptor && path.startsWith(`${folder}/`);
     const owner = descriptor === undefined ? undefined : this.#fenced.find(isOwner);
     if (owner !== undefined) return [owner];
     const all = this.#fenced.filter(({ folder }) => path.startsWith(`${folder}/`));

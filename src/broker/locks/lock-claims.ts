@@ -1,6 +1,6 @@
 import { encode, MASTER_ID } from '../../protocol/frames.js';
 import type { RecordAddress } from '../../protocol/messages.js';
-import { parseClaim } from '../../protocol/session.js';
+import { type Claim, parseClaim } from '../../protocol/session.js';
 import { type ArrivalRequest, wasGivenUp } from '../peers/admission.js';
 import type { Peer } from '../peers/peer.js';
 import type { Cancel, Clock } from '../ports.js';
@@ -39,6 +39,8 @@ export class LockClaims {
   /** Whether more are awaited than is noted: then nothing is granted before the time is over. */
   #areMore = false;
   #cancelHold: Cancel | undefined;
+  /** The number of the lock whose holder has said where the root is. */
+  #rootKnownBy = Number.NEGATIVE_INFINITY;
 
   constructor(settings: LockClaimsSettings) {
     this.#settings = settings;
@@ -78,10 +80,18 @@ export class LockClaims {
       const details = encode(JSON.stringify({ path, tid, write, comment }));
       if (!this.#settings.claim(peer, id, tid, write, details)) return false;
     }
-    if (claim.held.length > 0 && claim.root !== undefined) this.#settings.rootIsClaimed(claim.root);
+    this.#hearRoot(claim);
     for (const id of claim.peers) this.#await(id);
     this.#hasTold(peer.id);
     return true;
+  }
+
+  /** Where the root is knows who was granted a lock last: the lock of another one may have run out before that moved it. */
+  #hearRoot({ held, root }: Claim): void {
+    const lockId = Math.max(...held.map(({ id }) => id));
+    if (root === undefined || lockId <= this.#rootKnownBy) return;
+    this.#rootKnownBy = lockId;
+    this.#settings.rootIsClaimed(root);
   }
 
   /** That peer is gone for good. */

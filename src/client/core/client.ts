@@ -64,6 +64,8 @@ export class Client {
   /** Whether it wants to know when this master wants its turn. */
   #hasTurns = false;
   #isClosing = false;
+  /** Whether workers may go on under a lock that this master, which is closed, has given up. */
+  #hasParted = false;
   /** Says goodbye when it has written what it is writing. */
   #goodbye: Promise<void> | undefined;
   #hasBeenConnected = false;
@@ -112,7 +114,6 @@ export class Client {
     this.#locks = new WorkerLocks({
       ...settings,
       granted: () => this.#lockGranted(),
-      heardAt: () => this.#connection.proof?.wall,
       forget: (id) => this.#outflow.answered(id),
       areShared: settings.has('locks'),
     });
@@ -138,6 +139,7 @@ export class Client {
       rootTold: () => this.#view.rootTold(),
       isGone: (peerId) => this.#outflow.isGone(peerId),
       hasSessions: () => this.#hasSessions,
+      heardAt: () => this.#connection.proof?.wall,
       inStep: (callback) => this.#connection.inStep(callback),
     });
     this.#outgoing = {
@@ -214,7 +216,7 @@ export class Client {
     // The next master opens the file at once.
     const writing = this.#isGoodbye(message) ? this.#settings.file.written() : undefined;
     if (writing === undefined) this.#send(message);
-    else this.#goodbye = writing.then(() => this.#send(message));
+    else this.#goodbye = writing.then(() => this.#send({ ...message, from: this.#settings.ipc.id }));
   }
 
   /** Resolves when this process has said goodbye; `undefined` if it has, or was not about to. */
@@ -256,9 +258,17 @@ export class Client {
     // A master that said goodbye would go on making its file, beside the next one.
     if (this.acceptance.isAccepted && !this.#isReady) return this.#opened;
     // One that goes without a word is waited for: a server that was restarted knows it by its session alone.
-    if (this.#hasSessions && !this.#connection.isOpen) return this.#reconnection.within(GOODBYE_MS);
+    if (this.#hasSessions && !this.#connection.isOpen)
+      return this.#reconnection.within(GOODBYE_MS).then(() => this.#partWithWorkers());
     // What was asked for before is granted yet.
     return this.#firstWord.wait();
+  }
+
+  /** A master that is closed gives up the lock that the server has here, which is not there to give it back. */
+  #partWithWorkers(): void {
+    if (this.#connection.isOpen) return;
+    this.#hasParted = true;
+    this.#incoming.releaseLocksOfOthers();
   }
 
   /** Gets a lock, when this process may take part. @throws {IPCError} if it may not */
@@ -270,6 +280,10 @@ export class Client {
     for (;;) {
       await this.#firstWord.wait();
       const lock = await this.#turn.own(details, get);
+      if (this.#hasParted) {
+        await lock.release('workers may be writing');
+        throw this.#settings.exitingError('new transaction lock denied because the IPC peer is exiting');
+      }
       // Granted since the server's lock ran out, on a line that is dead perhaps: first this master hears what workers did under it.
       if (this.#incoming.hasRootRunOut()) this.#firstWord.listen(() => undefined);
       if (!this.#firstWord.isAwaited) return this.#underLease(lock);
@@ -369,7 +383,7 @@ export class Client {
       this.#losePlace();
       return;
     }
-    this.#connection.proved(session?.lease);
+    this.#connection.proved(session?.lease, session?.grace);
     const isResumed = session?.resumed === true && this.#outflow.resume(session.received);
     if (session?.resumed === true && !isResumed) {
       this.#settings.tell({ kind: 'session lost' });
@@ -434,7 +448,11 @@ export class Client {
     const { ipc, file } = this.#settings;
     const peers = ipc.peers.map(({ id }) => id);
     if (!ipc.isMaster) {
-      return { held: this.#locks.claims(), peers, root: this.#locks.isHolding ? rootOf(file) : undefined };
+      return {
+        held: this.#locks.claims(),
+        peers,
+        root: this.#locks.isHolding && this.#view.isSound ? rootOf(file) : undefined,
+      };
     }
     if (!this.#knowsPeers) peers.push(SERVER_ID);
     return { held: [], peers };
@@ -484,12 +502,17 @@ export class Client {
 
   /** Others may have gone on without this process. A worker comes again as another peer. */
   #losePlace(): void {
+    this.lease.lose(this.#leaseLost());
     if (this.#settings.ipc.isMaster) {
-      this.#send({ type: 'bye', from: this.#settings.ipc.id });
-      this.#giveUp('IPC_CLIENT_GAVE_UP', OUT_OF_TOUCH, 'cannot go on with this process');
+      const leave = (): void => {
+        this.#send({ type: 'bye', from: this.#settings.ipc.id });
+        this.#giveUp('IPC_CLIENT_GAVE_UP', OUT_OF_TOUCH, 'cannot go on with this process');
+      };
+      // It lets the next master in.
+      this.#goodbye = this.#settings.file.written()?.then(leave);
+      if (this.#goodbye === undefined) leave();
       return;
     }
-    this.lease.lose(this.#leaseLost());
     this.#settings.tell({ kind: 'place lost' });
     if (this.#connection.isOpen) this.#connection.end();
     void this.#locks.lose().then(() => {

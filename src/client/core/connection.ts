@@ -26,10 +26,13 @@ export const SILENCE_MS = 9_000;
 export const IN_TOUCH_MS = 500;
 
 /**
- * A process that has heard nothing for so many milliseconds may have been given up: `reconnectGrace` is 11 s, and somewhat
- * longer here, for timers that are late. One that listens notices sooner that its line is dead, so it was stopped, or busy.
+ * Milliseconds by which a process may have heard nothing for longer than the server waits for it, before it takes itself for given up: timers
+ * are late. One that listens notices sooner that its line is dead, so it was stopped, or busy.
  */
-export const OUT_OF_TOUCH_MS = 12_500;
+export const OUT_OF_TOUCH_MARGIN_MS = 1_500;
+
+/** Milliseconds for which a server waits that has not said for how long: `reconnectGrace`. */
+const USUAL_GRACE_MS = 11_000;
 
 /** What a connection tells its owner. */
 export interface ConnectionHandlers {
@@ -73,6 +76,7 @@ export class Connection {
   #cancelWait: Cancel | undefined;
   #cancelBeat: Cancel | undefined;
   #beat = BEAT_MS;
+  #grace = USUAL_GRACE_MS;
   #silentFor = 0;
   readonly #pings = new Pings();
   #lastHeard: Moment | undefined;
@@ -124,9 +128,11 @@ export class Connection {
    * The server goes on with this process: pongs count from now on, and the next failure is the first one again.
    *
    * @param lease milliseconds for which a pong to a ping is of use
+   * @param grace milliseconds for which the server waits for a process whose line broke
    */
-  proved(lease = Number.POSITIVE_INFINITY): void {
+  proved(lease = Number.POSITIVE_INFINITY, grace = USUAL_GRACE_MS): void {
     this.#isWelcome = true;
+    this.#grace = grace;
     this.#beat = Math.max(SHORTEST_BEAT_MS, Math.min(BEAT_MS, lease / BEATS_IN_LEASE));
     this.#watch();
     this.#mayBeGivenUp = false;
@@ -222,7 +228,7 @@ export class Connection {
     if (silence < IN_TOUCH_MS) return;
     this.#isProved = false;
     this.#proof = undefined;
-    if (silence < OUT_OF_TOUCH_MS) return;
+    if (silence < this.#grace + OUT_OF_TOUCH_MARGIN_MS) return;
     this.#mayBeGivenUp = true;
     // What comes first may have been said, and kept by the system, before: the pong to a new ping tells how it is now.
     this.inStep(() => {

@@ -32,6 +32,8 @@ export interface IncomingSettings {
   isGone(peerId: string): void;
   /** Whether the server has sessions. */
   hasSessions(): boolean;
+  /** When something was said that the server has answered before what comes now, by the wall clock; `undefined` if it has answered nothing. */
+  heardAt(): number | undefined;
   /** Calls when everything was heard that the server had said by now. */
   inStep(callback: () => void): void;
 }
@@ -224,7 +226,14 @@ export class Incoming {
     const { id } = message;
     if (id === undefined || !ipc._requests.has(id)) return;
     answered(id);
-    void this.#pass(indexes.localized(message));
+    void this.#pass(indexes.localized(message.type === 'lock-result' ? this.#stamped(message) : message));
+  }
+
+  /** A lock was not granted yet when that was said. To be noted at once: who waits for it looks only when all was read that came with it. */
+  #stamped(message: Message): Message {
+    const heardAt = this.#settings.heardAt();
+    const { data } = message;
+    return typeof data === 'object' && data !== null ? { ...message, data: { ...data, heardAt } } : message;
   }
 
   #asked(message: Message): void {

@@ -113,9 +113,10 @@ export class Lease {
     this.#failAll(error);
   }
 
-  /** This process uses nothing any more that others could have. */
+  /** This process has said goodbye. Of what others could have by now it uses nothing any more: what waits for the lease fails. */
   end(): void {
-    this.begin(undefined);
+    if (this.isHeld) this.begin(undefined);
+    else this.lose(this.#lost ?? this.#settings.impatience());
   }
 
   /** Calls `goOn` now, or when it is held again; or `fail`, once, if that will not be. In the order of the calls. */

@@ -46,8 +46,6 @@ export interface WorkerLocksSettings {
   exitingError(message: string): Error;
   /** To be awaited before a lock that the master granted is used. */
   granted(): Promise<void>;
-  /** When something was said that the server had heard before what it says now, by the wall clock; `undefined` if it has heard nothing. */
-  heardAt(): number | undefined;
   /** A request is not to be asked any more. */
   forget(requestId: string): void;
   /** Whether locks are granted here, without asking the master. */
@@ -121,9 +119,10 @@ export class WorkerLocks {
     }));
   }
 
-  /** Whether a lock is held that is not about to be given back. */
+  /** Whether a lock is held that is not about to be given back, and has not run out. */
   get isHolding(): boolean {
-    return this.#anchors.size > 0;
+    const now = this.#settings.clock.wallTime();
+    return [...this.#anchors].some(({ granted }) => granted.expires > now);
   }
 
   /** The locks are given back by others: what goes on under them must end. @returns when it has */
@@ -261,8 +260,7 @@ export class WorkerLocks {
       to: ipc.masterPeerId,
       data: { ...details, tid: name },
     })) as GrantedLock;
-    // It may have waited long for its turn, and its answer may have been on its way for a while.
-    const granted = byOwnClock(answer, Math.max(askedAt, this.#settings.heardAt() ?? askedAt));
+    const granted = byOwnClock(answer, askedAt, clock);
     const anchor = new Anchor(granted, isCommon ? clock.now() + OPEN_MS : Number.NEGATIVE_INFINITY);
     this.#anchors.add(anchor);
     this.#take(anchor, tid);

@@ -35,6 +35,11 @@ export class View {
     this.#isRootTold = true;
   }
 
+  /** Whether it is as the file is, for who holds a lock. */
+  get isSound(): boolean {
+    return !this.#isStale || this.#isHeldThroughGap();
+  }
+
   /** A lock was granted: makes the view sound, if it is not. To be awaited before the lock is used. */
   async underLock(): Promise<void> {
     if (!this.#isStale || this.#isHeldThroughGap()) return;

@@ -147,6 +147,7 @@ export class Outflow {
   /** This client has another id from now on. */
   rename(from: string, to: string): void {
     this.#frames.rename(from, to);
+    this.#waitingEvents.rename(from, to);
   }
 
   /** Nothing is to be sent any more. */
@@ -379,9 +380,8 @@ export class SentFrames {
    */
   rename(from: string, to: string): void {
     if (from !== to) this.takeUnsent(({ afterRestart }) => afterRestart === 'outdated');
-    const [before, after] = [`"from":"${from}"`, `"from":"${to}"`];
     const all = new Set([...this.#frames, ...this.#open.values()]);
-    for (const frame of all) frame.text = frame.text.replace(before, after);
+    for (const frame of all) renameAuthor(frame, from, to);
   }
 
   /** Nothing is to be sent any more. */
@@ -473,6 +473,11 @@ export class WaitingEvents {
     return true;
   }
 
+  /** This client has another id from now on. */
+  rename(from: string, to: string): void {
+    for (const frames of this.#byReceiver.values()) for (const frame of frames) renameAuthor(frame, from, to);
+  }
+
   /** What waits for that peer, in order; nothing does any more. */
   take(receiver: string): readonly Frame[] {
     const frames = this.#byReceiver.get(receiver) ?? [];
@@ -480,4 +485,8 @@ export class WaitingEvents {
     this.#units -= frames.reduce((sum, { text }) => sum + text.length, 0);
     return frames;
   }
+}
+
+function renameAuthor(frame: Frame, from: string, to: string): void {
+  frame.text = frame.text.replace(`"from":"${from}"`, `"from":"${to}"`);
 }

@@ -17,17 +17,32 @@ export interface GrantedLock {
   readonly expires: number;
   /** Milliseconds for which it lasted when it was granted; servers that know no sessions do not say it [PROTOCOL-14.12]. */
   readonly lasts?: number;
+  /** When something was said that the server had answered before it granted it, by the clock of this process: noted here. */
+  readonly heardAt?: number | undefined;
   readonly comment: string;
 }
 
 /**
  * A lock with the time at which it expires by the clock of this process: AceBase compares that with its own, which may be hours from that of the
- * master.
+ * master. A clock that is set back does not prolong it.
  *
- * @param since a time at which it was not granted yet, by that clock
+ * @param askedAt when it was asked for, by that clock
  */
-export function byOwnClock(granted: GrantedLock, since: number): GrantedLock {
-  return granted.lasts === undefined ? granted : { ...granted, expires: since + granted.lasts };
+export function byOwnClock(
+  granted: GrantedLock,
+  askedAt: number,
+  clock: Pick<Clock, 'now' | 'wallTime'>,
+): GrantedLock {
+  if (granted.lasts === undefined) return granted;
+  // It may have waited long for its turn, and its answer may have been on its way for a while.
+  const expires = Math.max(askedAt, granted.heardAt ?? askedAt) + granted.lasts;
+  const endsAt = clock.now() + expires - clock.wallTime();
+  return {
+    ...granted,
+    get expires() {
+      return Math.min(expires, clock.wallTime() + endsAt - clock.now());
+    },
+  };
 }
 
 /** A lock that the master granted, and those that were granted in this process under it. It goes back when the last one ends. */
@@ -125,15 +140,21 @@ export function lockUnder(
   { path, tid, write, comment = '' }: LockDetails,
   ended: () => void,
 ): IPCLock {
-  const { id, expires } = granted;
   let isHeld = true;
+  /** Set from outside, where the lock is lost. */
+  let expires: number | undefined;
   const lock: IPCLock = {
-    id,
+    id: granted.id,
     tid,
     path,
     forWriting: write,
     state: LOCKED,
-    expires,
+    get expires() {
+      return expires ?? granted.expires;
+    },
+    set expires(at) {
+      expires = at;
+    },
     comment,
     release: async () => {
       if (!isHeld) return;

@@ -224,6 +224,18 @@ describe('a claim [PROTOCOL-14.6]', () => {
     expect(roots).toEqual([root]);
   });
 
+  it('says so only if its lock is younger than that of who has said it: that of the other one may have run out before', () => {
+    const { returns, tells, roots } = lab();
+    const [older, newer] = [
+      { pageNr: 0, recordNr: 7 },
+      { pageNr: 0, recordNr: 9 },
+    ];
+    tells(returns('a'), [], [lock(3)], older);
+    tells(returns('b'), [], [lock(7), lock(8)], newer);
+    tells(returns('c'), [], [lock(7)], older);
+    expect(roots).toEqual([older, newer]);
+  });
+
   it('may be made once, by a client that was at another server', () => {
     const { returns, starts, stock, tells, taken } = lab();
     expect(tells(stock('s'), [], [lock(1)])).toBe(false);

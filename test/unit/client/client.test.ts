@@ -1,116 +1,9 @@
 import { expect, it } from 'vitest';
-import { Client } from '../../../src/client/core/client.js';
-import type { ClientEvent } from '../../../src/client/core/client-settings.js';
-import type { IPCLock, IPCPeer, LockDetails, LockInfo, Message } from '../../../src/client/core/host.js';
-import type { LineEvents } from '../../../src/client/core/ports.js';
-import { VirtualClock } from '../../support/virtual-clock.js';
-
-/** A process of that role, whose server does what the test says. */
-function lab(isMaster = false, written?: Promise<void>) {
-  const clock = new VirtualClock();
-  const lines: {
-    events: LineEvents;
-    parameters: Readonly<Record<string, string>>;
-    sent: string[];
-    pings: string[];
-  }[] = [];
-  const told: ClientEvent[] = [];
-  const ipc = {
-    id: isMaster ? '[master]' : 'worker',
-    masterPeerId: '[master]',
-    isMaster,
-    peers: [{ id: '[master]' }],
-    ourSubscriptions: [],
-    _exiting: false,
-    _locks: [] as LockInfo[],
-    _requests: new Map(),
-    handleMessage: (message: Message): Promise<unknown> | undefined =>
-      message.type === 'lock-request' ? client.lock(message.data as LockDetails) : undefined,
-  };
-  /** What a master's own lock table was asked for. */
-  const asked: { info: LockInfo; grant: () => void }[] = [];
-  const masterLock = (request: LockDetails) =>
-    new Promise<IPCLock>((resolve) => {
-      const info: LockInfo = { tid: request.tid, granted: false, request, lock: null };
-      ipc._locks.push(info);
-      const lock = {
-        state: 'locked',
-        release: async () => void ipc._locks.splice(ipc._locks.indexOf(info), 1),
-      } as IPCLock;
-      const grant = (): void => {
-        Object.assign(info, { granted: true, lock });
-        resolve(lock);
-      };
-      asked.push({ info, grant });
-    });
-  let ids = 0;
-  const client: Client = new Client({
-    ipc: ipc as unknown as IPCPeer,
-    file: {
-      lockTimeout: 120_000,
-      isOpen: true,
-      root: { path: '', pageNr: 0, recordNr: 7 },
-      written: () => written,
-      invalidateCaches: () => undefined,
-      readRoot: async () => undefined,
-      setRoot: async () => undefined,
-      readKeys: async () => undefined,
-      readIndexes: async () => undefined,
-      close: () => undefined,
-    },
-    indexes: {
-      localized: (message) => message,
-      changed: () => undefined,
-      whenLockMayBeGranted: (_request, grant) => grant(),
-      announced: () => undefined,
-    },
-    log: { warn: () => undefined, error: () => undefined },
-    clock,
-    random: () => 0.5,
-    dial: (parameters, events) => {
-      const [sent, pings]: [string[], string[]] = [[], []];
-      lines.push({ events, parameters, sent, pings });
-      return {
-        send: (text) => void sent.push(text),
-        ping: (text) => void pings.push(text),
-        close: () => undefined,
-        terminate: () => undefined,
-      };
-    },
-    long: { send: async () => ({ kind: 'taken' }), fetch: async () => ({ reason: 'there is none' }) },
-    identify: undefined,
-    server: 'the test',
-    client: 'test/1',
-    ownProcess: undefined,
-    version: '1.0.0',
-    classes: {
-      PathReference: class {
-        readonly path = '';
-      },
-    },
-    createId: () => `id-of-the-test-${++ids}`,
-    exitingError: (message) => new Error(message),
-    masterLock,
-    has: () => true,
-    tell: (event) => told.push(event),
-  });
-  void client.connect();
-  const last = () => lines.at(-1) as (typeof lines)[number];
-  const welcome = (resumed: boolean, since: number) => {
-    const session = { resumed, since, received: 0, grace: 11_000 };
-    last().events.opened();
-    last().events.text(`welcome:${JSON.stringify({ maxPayload: 1_000, session })}`);
-  };
-  const breaks = () => last().events.closed({ reason: 'the line broke', code: '' });
-  const answerPings = () => {
-    for (const text of last().pings.splice(0)) last().events.ponged(text);
-  };
-  const settle = () => clock.playUntil(100, () => false);
-  return { clock, client, ipc, last, told, asked, welcome, breaks, answerPings, settle };
-}
+import type { IPCLock } from '../../../src/client/core/host.js';
+import { clientLab } from '../../support/client-lab.js';
 
 it('tells a new server which locks it holds, and who was there', () => {
-  const { clock, last, welcome, breaks } = lab();
+  const { clock, last, welcome, breaks } = clientLab();
   welcome(false, 1);
   breaks();
   clock.advance(100);
@@ -119,7 +12,7 @@ it('tells a new server which locks it holds, and who was there', () => {
 });
 
 it('says as a master where it found the root when it opened its file, and to the next server only that it is open', () => {
-  const { clock, client, last, welcome, breaks } = lab(true);
+  const { clock, client, last, welcome, breaks } = clientLab({ isMaster: true });
   welcome(false, 1);
   client.fileOpened();
   expect(last().sent).toEqual(['ready:{"pageNr":0,"recordNr":7}']);
@@ -130,7 +23,7 @@ it('says as a master where it found the root when it opened its file, and to the
 });
 
 it('says as a worker nothing of the root: others may have moved it since it read the file', () => {
-  const { client, last, welcome } = lab();
+  const { client, last, welcome } = clientLab();
   welcome(false, 1);
   client.fileOpened();
   expect(last().sent).toEqual(['ready']);
@@ -141,7 +34,7 @@ it('says goodbye when it has written what it is writing, and serves nobody meanw
   const written = new Promise<void>((resolve) => {
     end = resolve;
   });
-  const { client, last, asked, welcome, settle } = lab(true, written);
+  const { client, last, asked, welcome, settle } = clientLab({ isMaster: true, written });
   welcome(false, 1);
   client.send({ type: 'bye', from: '[master]' });
   const data = { path: '', tid: 'T', write: true };
@@ -157,12 +50,11 @@ it('says goodbye when it has written what it is writing, and serves nobody meanw
 });
 
 it('tells a server nothing of the time before when it comes again as another peer [PROTOCOL-14.6]', async () => {
-  const { clock, ipc, last, welcome, breaks, told } = lab();
+  const { clock, ipc, last, welcome, breaks, refuses, told } = clientLab();
   welcome(false, 1);
   breaks();
   clock.advance(100);
-  const refusal = { status: 409, code: 'IPC_REFUSED_PEER_GONE', message: 'gone', remedy: undefined };
-  last().events.refused(refusal);
+  refuses();
   await clock.playUntil(100, () => false);
   expect([ipc.id, last().parameters]).toMatchObject(['id-of-the-test-2', { id: 'id-of-the-test-2' }]);
   welcome(false, 1);
@@ -173,14 +65,13 @@ it('tells a server nothing of the time before when it comes again as another pee
 // Others have gone on meanwhile, and heard of what this one did, be it by reading the file. So an event that comes only then is out of the
 // order in which things happened, and is told all the same: the simulation held that against it once (seed 32162).
 it('tells under its new name the events that it could not tell before it was given up, and nothing of the file', async () => {
-  const { clock, client, last, welcome, breaks } = lab();
+  const { clock, client, last, welcome, breaks, refuses } = clientLab();
   welcome(false, 1);
   breaks();
   client.send({ type: 'notification', from: 'worker', data: { type: 'cache.update' } });
   client.send({ type: 'event', from: 'worker', to: 'other', event: 'value', path: 'a', data: 1 });
   clock.advance(100);
-  const refusal = { status: 409, code: 'IPC_REFUSED_PEER_GONE', message: 'gone', remedy: undefined };
-  last().events.refused(refusal);
+  refuses();
   await clock.playUntil(100, () => false);
   welcome(false, 1);
   const [event, ...rest] = last().sent;
@@ -193,7 +84,7 @@ it('tells under its new name the events that it could not tell before it was giv
 });
 
 it('as a master whose line is dead, begins no transaction when the lock of the server runs out, until it has heard what workers did', async () => {
-  const { client, last, asked, welcome, breaks, answerPings, settle } = lab(true);
+  const { client, last, asked, welcome, breaks, answerPings, settle } = clientLab({ isMaster: true });
   welcome(false, 1);
   answerPings();
   const data = { path: '', tid: 'root1', write: true };
@@ -222,7 +113,9 @@ it('as a master whose line is dead, begins no transaction when the lock of the s
 });
 
 it('as a master that was not told yet who is there, says so to the next server, and keeps the lock of the last one until that has asked', async () => {
-  const { clock, client, ipc, last, asked, welcome, breaks, answerPings, settle } = lab(true);
+  const { clock, client, ipc, last, asked, welcome, breaks, answerPings, settle } = clientLab({
+    isMaster: true,
+  });
   const asksForRoot = (id: string) => {
     const data = { path: '', tid: `root${id}`, write: true };
     const request = { type: 'lock-request', id, from: '[server]', to: '[master]', data };

@@ -89,6 +89,25 @@ describe('what is being written', () => {
     expect(fence.written(files)).toBeUndefined();
   });
 
+  it('does not count if Node.js refuses it by throwing, or its callback throws', async () => {
+    const file = await open('data.db');
+    descriptor = file;
+    const beyond = (): void => fs.write(file, Buffer.alloc(4), 0, 5, 0, () => undefined);
+    expect(beyond).toThrow();
+    expect(fence.written(files)).toBeUndefined();
+    const thrown = new Promise((resolve) => process.once('uncaughtException', resolve));
+    const others = process.listeners('uncaughtException').slice(0, -1);
+    for (const other of others) process.off('uncaughtException', other);
+    fs.write(file, Buffer.from('one'), 0, 3, 0, () => {
+      throw new Error('of the program');
+    });
+    const written = fence.written(files);
+    await thrown;
+    for (const other of others) process.on('uncaughtException', other);
+    await written;
+    await promisify(fs.close)(file);
+  });
+
   it('does not count while it waits for the lease', async () => {
     const file = await open('data.db');
     descriptor = file;
@@ -233,4 +252,19 @@ it('leaves nothing behind when it is undone', () => {
     expect(fs[name]).not.toBe(patched[name]);
   }
   unpatch = fence.patch();
+});
+
+it('a database that was given up keeps no other one from a file that gets the number of its own', async () => {
+  const first = await open('data.db');
+  descriptor = first;
+  lease.isHeld = false;
+  lease.lose();
+  await promisify(fs.close)(first);
+  const other = await temporaryDirectory('fence');
+  fence.add({ folder: other, descriptor: () => undefined, leases: [new TestLease()] });
+  const second = await promisify(fs.open)(join(other, 'mydb-name.idx'), 'w+');
+  expect(second).toBe(first);
+  expect(await write(second, 'x')).toBe(1);
+  await promisify(fs.close)(second);
+  await removeDirectory(other);
 });

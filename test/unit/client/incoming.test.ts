@@ -59,6 +59,7 @@ function lab(isMaster: boolean, hasSessions = true) {
     rootTold: () => undefined,
     isGone: () => undefined,
     hasSessions: () => hasSessions,
+    heardAt: () => undefined,
     inStep: (callback) => {
       inStep = callback;
     },

@@ -45,13 +45,23 @@ function lab() {
 
 describe('a lease [PROTOCOL-14.11]', () => {
   it('is none before a server has told one, and after the end', () => {
-    const { lease, clock } = lab();
+    const { lease, clock, prove } = lab();
     expect(lease.isHeld).toBe(true);
     lease.begin(LENGTH);
     expect(lease.isHeld).toBe(false);
+    prove();
     lease.end();
     clock.advance(10 * LENGTH);
     expect([lease.isHeld, lease.wait()]).toEqual([true, undefined]);
+  });
+
+  it('is lost with the end, if it has lapsed: others may have the place of this process', () => {
+    const { lease, clock, prove } = lab();
+    lease.begin(LENGTH);
+    prove();
+    clock.advance(LENGTH);
+    lease.end();
+    expect(lease.isLost).toBe(true);
   });
 
   it('lasts from when the ping was sent that the server has answered', () => {

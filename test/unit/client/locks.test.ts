@@ -26,7 +26,6 @@ function lab(areShared = true) {
   } as unknown as IPCPeer;
   let ids = 0;
   let makeReady: () => unknown = () => undefined;
-  const heard: { at: number | undefined } = { at: undefined };
   const locks = new WorkerLocks({
     ipc,
     file: { lockTimeout: 120_000 },
@@ -35,7 +34,6 @@ function lab(areShared = true) {
     createId: () => `id${++ids}`,
     exitingError: (text) => new Error(`Exiting: ${text}`),
     granted: async () => void (await makeReady()),
-    heardAt: () => heard.at,
     forget: (id) => forgotten.push(id),
     areShared,
   });
@@ -49,7 +47,6 @@ function lab(areShared = true) {
       makeReady = act;
     },
     locks,
-    heard,
     asked,
     grant,
     open,
@@ -188,38 +185,6 @@ describe('the locks of a worker', () => {
     await lock.release();
     await over;
   });
-});
-
-it('expires by the clock of this process, which may be hours from that of the master', async () => {
-  const { locks, clock, heard, open } = lab();
-  const HOUR_MS = 3_600_000;
-  const grant = (index: number, lasts?: number) =>
-    open[index]?.resolve({
-      id: index,
-      tid: `t${index}`,
-      path: '',
-      write: true,
-      comment: '',
-      lasts,
-      expires: clock.wallTime() - HOUR_MS,
-    });
-  const lock = (index: number) => locks.lock({ path: '', tid: `t${index}`, write: true });
-  const askedAt = clock.wallTime();
-  const first = lock(0);
-  clock.advance(5_000);
-  grant(0, 119_000);
-  expect((await first).expires).toBe(askedAt + 119_000);
-  // It waited for its turn; and the server has answered something that was said when it had waited for 40 s.
-  const second = lock(1);
-  clock.advance(40_000);
-  heard.at = clock.wallTime();
-  clock.advance(1_000);
-  grant(1, 119_000);
-  expect((await second).expires).toBe(heard.at + 119_000);
-  // A server that does not say how long it lasts.
-  const third = lock(2);
-  grant(2);
-  expect((await third).expires).toBe(clock.wallTime() - HOUR_MS);
 });
 
 describe('transactions of a worker that read', () => {

@@ -1,0 +1,196 @@
+/** The core of our client, with a process and a server that do what a test says. */
+
+import { Client } from '../../src/client/core/client.js';
+import type { ClientEvent } from '../../src/client/core/client-settings.js';
+import type { IPCLock, IPCPeer, LockDetails, LockInfo, Message } from '../../src/client/core/host.js';
+import type { LineEvents } from '../../src/client/core/ports.js';
+import type { SessionWelcome } from '../../src/protocol/session.js';
+import { VirtualClock } from './virtual-clock.js';
+
+/** Time may pass in which no timer is called, as in a process that is stopped; and the wall clock may be set. */
+class UnsteadyClock extends VirtualClock {
+  stopped = 0;
+  setBy = 0;
+
+  override now(): number {
+    return super.now() + this.stopped;
+  }
+
+  override uptime(): number {
+    return super.uptime() + this.stopped;
+  }
+
+  override wallTime(): number {
+    return super.wallTime() + this.stopped + this.setBy;
+  }
+}
+
+interface Line {
+  readonly events: LineEvents;
+  readonly parameters: Readonly<Record<string, string>>;
+  readonly sent: string[];
+  readonly pings: string[];
+}
+
+/** What the process of a test is. */
+export interface ClientLabSettings {
+  readonly isMaster?: boolean;
+  /** What its file says of what is being written. */
+  readonly written?: Promise<void>;
+  /** What each welcome says beside what the test says. */
+  readonly session?: Partial<SessionWelcome>;
+}
+
+/** A process of that role, whose server does what the test says. */
+export function clientLab({ isMaster = false, written, session }: ClientLabSettings = {}) {
+  const clock = new UnsteadyClock();
+  const lines: Line[] = [];
+  const told: ClientEvent[] = [];
+  /** What reading the root waits for. */
+  const reading: { until: Promise<unknown> | undefined } = { until: undefined };
+  const ipc = {
+    id: isMaster ? '[master]' : 'worker',
+    masterPeerId: '[master]',
+    isMaster,
+    peers: [{ id: '[master]' }],
+    ourSubscriptions: [],
+    _exiting: false,
+    _locks: [] as LockInfo[],
+    _requests: new Map<string, { request: Message; resolve: (data: unknown) => void }>(),
+    emit: () => undefined,
+    request: (request: Message) =>
+      new Promise<unknown>((resolve) => {
+        ipc._requests.set(request.id ?? '', { request, resolve });
+        client.send(request);
+      }),
+    handleMessage(message: Message): Promise<unknown> | undefined {
+      if (message.type === 'lock-request') return client.lock(message.data as LockDetails);
+      const open = message.type.endsWith('result') ? ipc._requests.get(message.id ?? '') : undefined;
+      ipc._requests.delete(message.id ?? '');
+      open?.resolve(message.data);
+      return undefined;
+    },
+  };
+  /** What a master's own lock table was asked for. */
+  const asked: { info: LockInfo; grant: () => void }[] = [];
+  const masterLock = (request: LockDetails) =>
+    new Promise<IPCLock>((resolve) => {
+      const info: LockInfo = { tid: request.tid, granted: false, request, lock: null };
+      ipc._locks.push(info);
+      const lock = {
+        state: 'locked',
+        release: async () => void ipc._locks.splice(ipc._locks.indexOf(info), 1),
+      } as IPCLock;
+      const grant = (): void => {
+        Object.assign(info, { granted: true, lock });
+        resolve(lock);
+      };
+      asked.push({ info, grant });
+    });
+  let ids = 0;
+  const client: Client = new Client({
+    ipc: ipc as unknown as IPCPeer,
+    file: {
+      lockTimeout: 120_000,
+      isOpen: true,
+      root: { path: '', pageNr: 0, recordNr: 7 },
+      written: () => written,
+      invalidateCaches: () => undefined,
+      readRoot: async () => {
+        await reading.until;
+        return undefined;
+      },
+      setRoot: async () => undefined,
+      readKeys: async () => undefined,
+      readIndexes: async () => undefined,
+      close: () => undefined,
+    },
+    indexes: {
+      localized: (message) => message,
+      changed: () => undefined,
+      whenLockMayBeGranted: (_request, grant) => grant(),
+      announced: () => undefined,
+    },
+    log: { warn: () => undefined, error: () => undefined },
+    clock,
+    random: () => 0.5,
+    dial: (parameters, events) => {
+      const [sent, pings]: [string[], string[]] = [[], []];
+      lines.push({ events, parameters, sent, pings });
+      return {
+        send: (text) => void sent.push(text),
+        ping: (text) => void pings.push(text),
+        close: () => undefined,
+        terminate: () => undefined,
+      };
+    },
+    long: { send: async () => ({ kind: 'taken' }), fetch: async () => ({ reason: 'there is none' }) },
+    identify: undefined,
+    server: 'the test',
+    client: 'test/1',
+    ownProcess: undefined,
+    version: '1.0.0',
+    classes: {
+      PathReference: class {
+        readonly path = '';
+      },
+    },
+    createId: () => `id-of-the-test-${++ids}`,
+    exitingError: (message) => new Error(message),
+    masterLock,
+    has: () => true,
+    tell: (event) => told.push(event),
+  });
+  void client.connect();
+  const last = () => lines.at(-1) as Line;
+  const settle = () => clock.playUntil(100, () => false);
+  const answerPings = (): void => {
+    for (const text of last().pings.splice(0)) last().events.ponged(text);
+  };
+  return {
+    reading,
+    clock,
+    client,
+    ipc,
+    last,
+    told,
+    asked,
+    settle,
+    answerPings,
+    welcome(resumed: boolean, since: number): void {
+      const welcomed = { resumed, since, received: 0, grace: 11_000, ...session };
+      last().events.opened();
+      last().events.text(`welcome:${JSON.stringify({ maxPayload: 1_000, session: welcomed })}`);
+    },
+    breaks: () => last().events.closed({ reason: 'the line broke', code: '' }),
+    /** The server does not know a worker any more. */
+    refuses: () =>
+      last().events.refused({
+        status: 409,
+        code: 'IPC_REFUSED_PEER_GONE',
+        message: 'gone',
+        remedy: undefined,
+      }),
+    /** The frame by which the server grants what was asked for last, for so many milliseconds. */
+    grantOf(lasts: number): string {
+      const frame = last().sent.findLast((text) => text.includes('"lock-request"')) ?? '';
+      const { id, data } = JSON.parse(frame.slice(frame.indexOf(';') + 1)) as { id: string; data: object };
+      const granted = { ...data, id: 7, expires: clock.wallTime() + lasts, lasts };
+      return JSON.stringify({
+        type: 'lock-result',
+        id,
+        from: '[master]',
+        to: ipc.id,
+        ok: true,
+        data: granted,
+      });
+    },
+    /** Time passes, and the server answers each ping within a second. */
+    async pass(milliseconds: number): Promise<void> {
+      for (let rest = milliseconds; rest > 0; rest -= 1_000) {
+        await clock.playUntil(Math.min(rest, 1_000), () => false);
+        answerPings();
+      }
+    },
+  };
+}

@@ -1,0 +1,132 @@
+import { describe, expect, it } from 'vitest';
+import { clientLab } from '../../support/client-lab.js';
+
+const LEASE_MS = 8_000;
+const master = { isMaster: true, session: { lease: LEASE_MS } };
+const saidBye = (sent: readonly string[]): boolean => sent.some((text) => text.includes('"type":"bye"'));
+
+/** A promise that ends when the test says so. */
+function open(): { ended: Promise<void>; end: () => void } {
+  let end: () => void = () => undefined;
+  const ended = new Promise<void>((resolve) => {
+    end = resolve;
+  });
+  return { ended, end };
+}
+
+describe('what waits for the lease', () => {
+  const scene = async () => {
+    const lab = clientLab(master);
+    lab.welcome(false, 1);
+    lab.answerPings();
+    lab.client.fileOpened();
+    lab.answerPings();
+    const order: string[] = [];
+    const waits = (): void =>
+      lab.client.lease.whenHeld(
+        () => order.push('went on'),
+        () => order.push('failed'),
+      );
+    await lab.settle();
+    return { ...lab, order, waits };
+  };
+
+  it('does not go on when the process says goodbye: another master may have its place', async () => {
+    const { clock, client, last, order, waits, settle } = await scene();
+    await clock.playUntil(LEASE_MS + 500, () => false);
+    waits();
+    client.send({ type: 'bye', from: '[master]' });
+    await settle();
+    expect([saidBye(last().sent), order]).toEqual([true, ['failed']]);
+    waits();
+    expect(order).toEqual(['failed', 'failed']);
+  });
+
+  it('does not go on when the process is closed while its line is away', async () => {
+    const { clock, client, breaks, order, waits, settle } = await scene();
+    breaks();
+    await clock.playUntil(LEASE_MS + 500, () => false);
+    waits();
+    const preparation = client.prepareToExit();
+    await clock.playUntil(3_100, () => false);
+    await preparation;
+    client.send({ type: 'bye', from: '[master]' });
+    await settle();
+    expect(order).toEqual(['failed']);
+  });
+
+  it('goes on as ever if the lease is held', async () => {
+    const { client, order, waits } = await scene();
+    client.send({ type: 'bye', from: '[master]' });
+    waits();
+    expect(order).toEqual(['went on']);
+  });
+});
+
+describe('a goodbye that waits until all is written', () => {
+  it('is said in the name that the process has by then', async () => {
+    const { ended, end } = open();
+    const { clock, client, ipc, last, told, welcome, breaks, refuses, settle } = clientLab({
+      written: ended,
+    });
+    welcome(false, 1);
+    client.send({ type: 'bye', from: ipc.id });
+    breaks();
+    clock.advance(100);
+    refuses();
+    await settle();
+    welcome(false, 1);
+    end();
+    await client.goodbye;
+    await settle();
+    expect([told.at(-1)?.kind, saidBye(last().sent)]).toEqual(['left', true]);
+  });
+
+  it('is that of a master, too, that others may have replaced while it was stopped', async () => {
+    const { ended, end } = open();
+    const { clock, client, last, told, welcome, breaks, answerPings, settle } = clientLab({
+      ...master,
+      written: ended,
+    });
+    welcome(false, 1);
+    answerPings();
+    client.fileOpened();
+    await settle();
+    clock.stopped = 13_000;
+    breaks();
+    clock.advance(100);
+    welcome(false, 2);
+    await settle();
+    expect([client.lease.isLost, saidBye(last().sent)]).toEqual([true, false]);
+    end();
+    await settle();
+    expect([told.at(-1)?.kind, saidBye(last().sent)]).toEqual(['gave up', true]);
+  });
+});
+
+it('a master that is closed while its server is gone waits for no worker, and begins no transaction beside one', async () => {
+  const { clock, client, ipc, last, asked, welcome, breaks, answerPings, settle } = clientLab(master);
+  welcome(false, 1);
+  answerPings();
+  client.fileOpened();
+  answerPings();
+  const data = { path: '', tid: 'root1', write: true };
+  last().events.text(
+    JSON.stringify({ type: 'lock-request', id: '1', from: '[server]', to: '[master]', data }),
+  );
+  await settle();
+  asked[0]?.grant();
+  const own = client.lock({ path: '', tid: 'own', write: true }).then(
+    () => 'granted',
+    (error: Error) => error.message,
+  );
+  await settle();
+  breaks();
+  const preparation = client.prepareToExit();
+  await clock.playUntil(3_100, () => false);
+  await preparation;
+  expect(ipc._locks.map(({ tid }) => tid)).toEqual(['own']);
+  asked[1]?.grant();
+  expect(await own).toMatch(/exiting/);
+  expect(ipc._locks).toEqual([]);
+});
