@@ -153,6 +153,7 @@ export class Database {
           this.#book.lostLine(worker, cause);
           this.#identity.isAway(worker);
           this.#news.forgetIfAlone();
+          this.#locks.reviewFile();
         },
         depart: (worker, cause) => this.#depart(worker, cause, undefined),
         stayedAway: (worker, cause) => {
@@ -486,6 +487,7 @@ export class Database {
     }
     this.#masterAbsence.review();
     this.#news.forgetIfAlone();
+    this.#locks.reviewFile();
   }
 
   #remove(peer: Peer, cause: string, wasPresent = peer.state === 'present'): void {

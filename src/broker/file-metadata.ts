@@ -83,7 +83,9 @@ export class FileNews {
           // must not write an old root into the file behind a newer one.
           const { master } = this.#seat;
           if (master !== undefined && master !== sender && master.hasFileOpen) this.#sendRoot(master);
-          if (this.#lastGrantedBefore.has(sender) && !writesRoots(master)) {
+          // A master that moves it has not read yet what it was told to write: that would go back behind its own.
+          const crosses = this.#rootWritten?.master === sender;
+          if (crosses || (this.#lastGrantedBefore.has(sender) && !writesRoots(master))) {
             this.#isRootUnwritten = true;
             this.#writeRoot();
           }
@@ -109,7 +111,8 @@ export class FileNews {
       if (peer.isMaster && (this.#isRootUnwritten || (takesRootsOver(peer) && isNew))) this.haveRootWritten();
       else if (peer.isMaster) this.#rootIsWrittenAnew();
     }
-    this.#lastGrantedBefore.delete(peer);
+    // What one says that was granted a lock before the root was written may come behind that.
+    if (!this.#isRootUnwritten) this.#lastGrantedBefore.delete(peer);
     if (this.#root.current !== undefined && peer.root.believes !== this.#root.current.address)
       this.#sendRoot(peer);
   }
@@ -165,6 +168,7 @@ export class FileNews {
    */
   haveRootWritten(): void {
     this.#rootIsWrittenAnew();
+    if (this.#root.current === undefined && this.#aside !== undefined) this.#aside.isRootUnwritten = true;
     this.#isRootUnwritten = this.#root.current !== undefined;
     this.#writeRoot();
   }
@@ -187,6 +191,12 @@ export class FileNews {
 
   /** The peer is back. What was known when it was there last is known again, but for what is newer. */
   isBack(peer: Peer): void {
+    // The pong may have been lost with the line.
+    if (this.#rootWritten?.master === peer) {
+      const token = peer.nextToken();
+      this.#rootWritten = { master: peer, token };
+      peer.outbox.ping(token);
+    }
     const aside = this.#aside;
     if (aside?.members.has(peer) !== true) return;
     this.#aside = undefined;
@@ -196,7 +206,7 @@ export class FileNews {
     this.#root.current = aside.root;
     // A writer may have moved it, and told nobody, and a new master has opened the file since. If it is the master that is back,
     // nobody else was in its place; and what it has moved itself meanwhile it is about to tell.
-    if (!peer.isMaster) this.haveRootWritten();
+    if (!peer.isMaster || aside.isRootUnwritten) this.haveRootWritten();
   }
 
   #isAsideAwaited(): boolean {
@@ -207,6 +217,7 @@ export class FileNews {
   #writeRoot(): void {
     const { master } = this.#seat;
     const { current } = this.#root;
+    this.#rootWritten = undefined;
     if (master === undefined || current === undefined || !master.hasFileOpen) return;
     const { pageNr, recordNr } = current.place;
     const inQuotes = rootUpdate(SERVER_ID, { pageNr, recordNr: `${recordNr}` });
@@ -293,7 +304,8 @@ export class FileNews {
     this.#lastGrantedBefore.clear();
     this.#keys = new AnnouncedKeys();
     this.#keysInDoubt.clear();
-    this.#asked.clear();
+    // The master that was asked may be back, and answer.
+    if (members.size === 0) this.#asked.clear();
   }
 
   /** The peer has read everything that was sent before its ping with that token. @returns whether the file is less in doubt since */
@@ -330,7 +342,7 @@ interface SetAside {
   readonly members: ReadonlySet<Peer>;
   readonly root: CurrentRoot | undefined;
   /** Whether the file may have another one. */
-  readonly isRootUnwritten: boolean;
+  isRootUnwritten: boolean;
   readonly keys: AnnouncedKeys;
   /** Keys that masters were asked for, and had not answered for. */
   readonly keysInDoubt: ReadonlySet<string>;

@@ -49,6 +49,9 @@ export const MAX_ABANDONED_REQUESTS = 10_000;
 /** Requests that are failed in one turn when no master has come for them in time; the rest follows in the next one. */
 export const MAX_FAILED_AT_ONCE = 1_000;
 
+/** Milliseconds from one ping to the next while a master has not granted the root lock that it was asked for. */
+export const ASK_PING_MS = 1_000;
+
 /** Milliseconds for which the root lock serves workers before the master gets its turn, if it wants it or cannot say so. */
 export const ROOT_TURN_MS = 25;
 

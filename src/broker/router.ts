@@ -168,7 +168,10 @@ export class Router {
     const { peers, delivery, news, goodbye } = this.#settings;
     // Its process may be back already: who is there, the server tells.
     if (type === 'bye' && sender.state !== 'present') return true;
-    if (type === 'notification' && news.handle(sender, message)) return true;
+    if (type === 'notification' && news.handle(sender, message)) {
+      this.#settings.locks.reviewFile();
+      return true;
+    }
     let receivers = 0;
     for (const receiver of peers.values()) {
       if (receiver === sender) continue;

@@ -30,6 +30,10 @@ interface Line {
   readonly parameters: Readonly<Record<string, string>>;
   readonly sent: string[];
   readonly pings: string[];
+  /** Frames and pings, in order. */
+  readonly said: string[];
+  /** Whether the client has ended it. */
+  isClosed: boolean;
 }
 
 /** What the process of a test is. */
@@ -115,13 +119,22 @@ export function clientLab({ isMaster = false, written, session }: ClientLabSetti
     clock,
     random: () => 0.5,
     dial: (parameters, events) => {
-      const [sent, pings]: [string[], string[]] = [[], []];
-      lines.push({ events, parameters, sent, pings });
+      const line: Line = { events, parameters, sent: [], pings: [], said: [], isClosed: false };
+      const close = (): void => {
+        line.isClosed = true;
+      };
+      lines.push(line);
       return {
-        send: (text) => void sent.push(text),
-        ping: (text) => void pings.push(text),
-        close: () => undefined,
-        terminate: () => undefined,
+        send(text) {
+          line.sent.push(text);
+          line.said.push(text);
+        },
+        ping(text) {
+          line.pings.push(text);
+          line.said.push('a ping');
+        },
+        close,
+        terminate: close,
       };
     },
     long: { send: async () => ({ kind: 'taken' }), fetch: async () => ({ reason: 'there is none' }) },

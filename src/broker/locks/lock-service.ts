@@ -16,6 +16,7 @@ import { type RequestFailure, reasonFor } from '../failures.js';
 import type { FileNews } from '../file-metadata.js';
 import { invariant } from '../invariants.js';
 import {
+  ASK_PING_MS,
   DEAD_ROOT_MS,
   type Limits,
   LOCK_EXPIRY_TOLERANCE_MS,
@@ -81,6 +82,9 @@ export class LockService {
   #cancelRootCheck: Cancel | undefined;
   /** A ping behind the first request for the root lock. */
   #rootPing: number | undefined;
+  /** A ping while a request for the root lock is not answered, and when it was sent. */
+  #askPing: { readonly token: number; readonly at: number } | undefined;
+  #cancelAskPing: Cancel | undefined;
 
   constructor(settings: LockServiceSettings) {
     this.#settings = settings;
@@ -116,7 +120,10 @@ export class LockService {
       grace: limits.reconnectGrace,
       servedSince: settings.servedSince,
       hold: (isHeld) => this.#manager.hold('locks of before the restart', isHeld),
-      rootIsClaimed: (root) => settings.news.rootIsClaimed(root),
+      rootIsClaimed: (root) => {
+        settings.news.rootIsClaimed(root);
+        this.reviewFile();
+      },
       claim: (worker, id, tid, isWrite, details) => this.#claim(worker, id, tid, isWrite, details),
     });
   }
@@ -226,6 +233,7 @@ export class LockService {
     const mayHold = this.#root.kind !== undefined || this.#root.isAsked || this.#returning.size > 0;
     this.#returning.clear();
     this.#endRootCheck();
+    this.#endAskPings();
     this.#master = undefined;
     // What it wrote last, and was to tell of, may have ended with it.
     this.#invalidateCaches(MASTER_ID);
@@ -258,6 +266,7 @@ export class LockService {
       return true;
     }
     this.#endRootCheck();
+    this.#endAskPings();
     if (lockId !== undefined) {
       this.#highestRootId = Math.max(this.#highestRootId, lockId);
       this.#compareClocks(expires);
@@ -268,6 +277,11 @@ export class LockService {
 
   /** That peer has read everything that was sent before its ping with that token. */
   acknowledge(peer: Peer, token: number): void {
+    if (peer === this.#master && this.#askPing !== undefined && token >= this.#askPing.token) {
+      // What it had granted before, it would have said before.
+      this.#root.notGrantedBefore(this.#askPing.at);
+      this.#askPing = undefined;
+    }
     if (peer !== this.#master || this.#rootPing === undefined || token < this.#rootPing) return;
     this.#rootPing = undefined;
     const { clock, startedAt, masterIsStuck } = this.#settings;
@@ -319,6 +333,7 @@ export class LockService {
   /** The server stops. */
   stop(): void {
     this.#endRootCheck();
+    this.#endAskPings();
     this.giveRootBack();
     this.claims.stop();
     this.#manager.stop();
@@ -434,6 +449,7 @@ export class LockService {
   #writeWasCutShort({ id }: Peer): void {
     this.#invalidateCaches(id);
     this.#settings.news.haveRootWritten();
+    this.reviewFile();
   }
 
   /** Who knows of the file what others do not is back, or gone; or the master has written what was in doubt. */
@@ -457,6 +473,25 @@ export class LockService {
     const head = { type: 'lock-request', id: `${this.#name}${id}`, from: SERVER_ID, to: MASTER_ID };
     this.#settings.delivery.send(master, encode(JSON.stringify({ ...head, data })));
     this.#watchFirstRoot(master, id);
+    this.#pingWhileAsked(master);
+  }
+
+  /** So it is known, within a second or two, when the master has granted it: its time counts from then. */
+  #pingWhileAsked(master: Peer): void {
+    if (!this.#root.isAsked) return;
+    const { clock } = this.#settings;
+    this.#cancelAskPing?.();
+    this.#cancelAskPing = clock.schedule(ASK_PING_MS, () => {
+      this.#askPing = { token: master.nextToken(), at: clock.now() };
+      master.outbox.ping(this.#askPing.token);
+      this.#pingWhileAsked(master);
+    });
+  }
+
+  #endAskPings(): void {
+    this.#cancelAskPing?.();
+    this.#cancelAskPing = undefined;
+    this.#askPing = undefined;
   }
 
   /**

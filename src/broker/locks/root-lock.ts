@@ -36,6 +36,14 @@ export interface RootRequest {
   readonly isWrite: boolean;
 }
 
+/** A request for it that is not answered yet. */
+interface AskedRoot extends RootRequest {
+  /** A time at which it was not granted yet, by the broker's clock. */
+  at: number;
+  /** Whether it is for a transaction that has it for reading. */
+  readonly isUpgrade: boolean;
+}
+
 /** What the master answered: `undefined` if it refuses, since it is about to exit. */
 export type RootAnswer = { readonly lockId: number; readonly expires: number } | undefined;
 
@@ -62,8 +70,8 @@ interface Granted {
   readonly kind: LockKind;
   /** When the first of its locks was granted, as far as is known here, by the broker's clock. */
   readonly since: number;
-  /** When that was asked for: the master may have granted it at once, and the answer may have been on its way for long. */
-  readonly askedAt: number;
+  /** A time at which it was not granted yet: the answer may have been on its way for long. */
+  readonly notBefore: number;
 }
 
 /** The root lock of one database. */
@@ -72,7 +80,7 @@ export class RootLock {
   /** `canSay`: whether it says when it wants its turn. */
   #master: { readonly canSay: boolean; wantsTurnSince: number | undefined; isExiting: boolean } | undefined;
   #granted: Granted | undefined;
-  #asked: (RootRequest & { readonly at: number }) | undefined;
+  #asked: AskedRoot | undefined;
   /** Since when no worker has needed what is granted. */
   #idleSince: number | undefined;
   #lastId = 0;
@@ -130,9 +138,19 @@ export class RootLock {
     return end <= this.#settings.clock.now() ? end : undefined;
   }
 
-  /** Whether it is so old that only transactions that hold a lock get further ones. */
+  /** Whether it is so old that only transactions that hold a lock get further ones: others would have too little time. */
   get isOld(): boolean {
-    return this.#granted !== undefined && this.#age(this.#granted) >= this.#maxAge;
+    const granted = this.#granted;
+    return granted !== undefined && this.#settings.clock.now() >= this.#oldAt(granted);
+  }
+
+  #oldAt({ since, notBefore }: Granted): number {
+    return Math.min(since + this.#maxAge, notBefore + this.#settings.lockTimeout / 2);
+  }
+
+  /** The master has not granted yet what it was asked for. @param time by the broker's clock */
+  notGrantedBefore(time: number): void {
+    if (this.#asked !== undefined) this.#asked.at = Math.max(this.#asked.at, time);
   }
 
   /**
@@ -147,8 +165,8 @@ export class RootLock {
     const { since } = granted;
     const ifLater = (at: number): number => (at > now ? at : Number.POSITIVE_INFINITY);
     const next = Math.min(
-      ifLater(since + this.#maxAge),
-      ifLater(granted.askedAt + this.#lifetime),
+      ifLater(this.#oldAt(granted)),
+      ifLater(granted.notBefore + this.#lifetime),
       this.#mayWantTurn ? ifLater(since + masterTurn) : Number.POSITIVE_INFINITY,
       this.#idleSince === undefined ? Number.POSITIVE_INFINITY : ifLater(this.#idleSince + this.#linger),
     );
@@ -157,7 +175,7 @@ export class RootLock {
 
   /** When the root lock is given back, whoever has a lock under it, by the broker's clock; `undefined` if it is not held. */
   get expiresAt(): number | undefined {
-    return this.#granted === undefined ? undefined : this.#granted.askedAt + this.#lifetime;
+    return this.#granted === undefined ? undefined : this.#granted.notBefore + this.#lifetime;
   }
 
   /** A time by the broker's clock, by that of the last master that granted the lock: milliseconds since 1970. */
@@ -189,7 +207,7 @@ export class RootLock {
   /** Does what the demand asks for, if it can be done now: asks for the root lock, upgrades it, or gives it back. */
   meet({ kind, isInUse, isUpgrade }: RootDemand): void {
     const granted = this.#granted;
-    if (granted !== undefined && this.#settings.clock.now() >= granted.askedAt + this.#lifetime)
+    if (granted !== undefined && this.#settings.clock.now() >= granted.notBefore + this.#lifetime)
       this.#giveBack();
     else if (granted !== undefined && !isInUse && this.#asked === undefined) {
       const isWrongKind = kind === 'write' && granted.kind === 'read';
@@ -199,7 +217,7 @@ export class RootLock {
     if (kind === 'none' || this.#asked !== undefined || !this.isAvailable || this.#isClosed) return;
     if (this.#granted === undefined) this.#ask(`root${this.#lastId + 1}`, kind === 'write');
     else if (kind === 'write' && this.#granted.kind === 'read' && isUpgrade)
-      this.#ask(this.#granted.tid, true);
+      this.#ask(this.#granted.tid, true, true);
   }
 
   /** The server stops: it is not asked for again. While a worker holds a lock, which it takes along to the next server, it is not given back. */
@@ -214,7 +232,9 @@ export class RootLock {
     if (asked === undefined || asked.id !== id) return false;
     this.#asked = undefined;
     if (answer === undefined) {
-      if (this.#master !== undefined) this.#master.isExiting = true;
+      // Of a transaction that held a lock it refuses a further one also if that has expired there.
+      if (asked.isUpgrade) this.#giveBack();
+      else if (this.#master !== undefined) this.#master.isExiting = true;
       return true;
     }
     this.#masterOffset = answer.expires - this.#settings.lockTimeout - this.#settings.clock.now();
@@ -225,7 +245,7 @@ export class RootLock {
       lockIds: [...(former?.lockIds ?? []), answer.lockId],
       kind,
       since: former?.since ?? this.#settings.clock.now(),
-      askedAt: former?.askedAt ?? asked.at,
+      notBefore: former?.notBefore ?? asked.at,
     };
     return true;
   }
@@ -255,12 +275,8 @@ export class RootLock {
     return this.#settings.lockTimeout - EXPIRY_MARGIN_MS;
   }
 
-  #age({ since }: Granted): number {
-    return this.#settings.clock.now() - since;
-  }
-
-  #ask(tid: string, isWrite: boolean): void {
-    this.#asked = { id: ++this.#lastId, tid, isWrite, at: this.#settings.clock.now() };
+  #ask(tid: string, isWrite: boolean, isUpgrade = false): void {
+    this.#asked = { id: ++this.#lastId, tid, isWrite, isUpgrade, at: this.#settings.clock.now() };
     this.#settings.ask(this.#asked);
   }
 

@@ -137,6 +137,7 @@ export class Client {
       repeat: (message) => this.send(message),
       isBack: (peerId) => this.#outflow.isBack(peerId),
       rootTold: () => this.#view.rootTold(),
+      masterCame: () => this.#view.masterCame(),
       isGone: (peerId) => this.#outflow.isGone(peerId),
       hasSessions: () => this.#hasSessions,
       heardAt: () => this.#connection.proof?.wall,
@@ -383,7 +384,6 @@ export class Client {
       this.#losePlace();
       return;
     }
-    this.#connection.proved(session?.lease, session?.grace);
     const isResumed = session?.resumed === true && this.#outflow.resume(session.received);
     if (session?.resumed === true && !isResumed) {
       this.#settings.tell({ kind: 'session lost' });
@@ -402,6 +402,8 @@ export class Client {
       this.#turn.serverIsNew();
     }
     this.#outflow.begin({ maxPayload, hasSessions });
+    // What is said first is heard before the ping.
+    this.#connection.proved(session?.lease, session?.grace);
     this.#hasBeenConnected = true;
     this.#settings.tell({ kind: 'connected', resumed: isResumed });
     this.acceptance.folderIs(session?.folderSince);
@@ -540,6 +542,8 @@ export class Client {
     this.acceptance.refuse(error);
     this.lease.lose(error);
     this.#outflow.clear();
+    // Else the server takes it for one that works, and is only busy.
+    this.#connection.end();
     this.#incoming.releaseLocksOfOthers();
     for (const { reject } of [...ipc._requests.values()]) reject(error);
     log.error(text);

@@ -26,6 +26,8 @@ export interface IncomingSettings {
   repeat(message: Message): void;
   /** A peer that was awaited is there. */
   isBack(peerId: string): void;
+  /** A master introduces itself. */
+  masterCame(): void;
   /** Somebody told where the root is. */
   rootTold(): void;
   /** A peer is gone. */
@@ -179,6 +181,7 @@ export class Incoming {
       this.#settings.isBack(message.from);
     switch (message.type) {
       case 'hello':
+        if (message.from === ipc.masterPeerId) this.#settings.masterCame();
         if (message.can !== undefined) this.#abilities.set(message.from, new Set(message.can));
         void this.#pass(message);
         return;

@@ -110,7 +110,8 @@ export class WorkerLocks {
 
   /** What the master is told of by a new server: everything that it may still count as held. */
   claims(): ClaimedLock[] {
-    return [...this.#anchors, ...this.#returning].map(({ granted }) => ({
+    const held = [...this.#anchors, ...this.#returning].filter((anchor) => !this.#hasRunOut(anchor));
+    return held.map(({ granted }) => ({
       id: granted.id,
       tid: String(granted.tid),
       path: granted.path,
@@ -121,8 +122,11 @@ export class WorkerLocks {
 
   /** Whether a lock is held that is not about to be given back, and has not run out. */
   get isHolding(): boolean {
-    const now = this.#settings.clock.wallTime();
-    return [...this.#anchors].some(({ granted }) => granted.expires > now);
+    return [...this.#anchors].some((anchor) => !this.#hasRunOut(anchor));
+  }
+
+  #hasRunOut({ granted }: Anchor): boolean {
+    return granted.expires <= this.#settings.clock.wallTime();
   }
 
   /** The locks are given back by others: what goes on under them must end. @returns when it has */

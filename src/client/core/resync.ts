@@ -9,6 +9,8 @@ export class View {
   readonly #ipc: IPCPeer;
   readonly #file: DatabaseFile;
   #isStale = false;
+  /** Whether another master has come: the last one may have added keys that nobody heard of, on a line that was dead. */
+  #areKeysOld = false;
   /** Whether the root was told since: that one is newer than the one in the file, which a master may just be writing. */
   #isRootTold = false;
   #refreshing: Promise<void> | undefined;
@@ -30,6 +32,11 @@ export class View {
     this.#file.invalidateCaches();
   }
 
+  /** Another master has come, or the same one again. */
+  masterCame(): void {
+    this.#areKeysOld = !this.#ipc.isMaster;
+  }
+
   /** The root was told by who moved it, or by the server. */
   rootTold(): void {
     this.#isRootTold = true;
@@ -42,11 +49,12 @@ export class View {
 
   /** A lock was granted: makes the view sound, if it is not. To be awaited before the lock is used. */
   async underLock(): Promise<void> {
-    if (!this.#isStale || this.#isHeldThroughGap()) return;
-    this.#refreshing ??= this.#refresh().finally(() => {
-      this.#refreshing = undefined;
-    });
-    await this.#refreshing;
+    while (this.#file.isOpen && (this.#areKeysOld || !this.isSound)) {
+      this.#refreshing ??= (this.isSound ? this.#readKeys() : this.#refresh()).finally(() => {
+        this.#refreshing = undefined;
+      });
+      await this.#refreshing;
+    }
   }
 
   #isHeldThroughGap(): boolean {
@@ -56,13 +64,22 @@ export class View {
     return held;
   }
 
+  /** A master makes the key table. */
+  async #readKeys(): Promise<void> {
+    this.#areKeysOld = false;
+    if (this.#ipc.isMaster) return;
+    try {
+      await this.#file.readKeys();
+    } catch (error) {
+      this.#areKeysOld = true;
+      throw error;
+    }
+  }
+
   async #refresh(): Promise<void> {
-    const { isMaster } = this.#ipc;
-    if (!this.#file.isOpen) return;
     this.#file.invalidateCaches();
     await this.#readRoot();
-    // The master makes the key table.
-    if (!isMaster) await this.#file.readKeys();
+    await this.#readKeys();
     await this.#file.readIndexes();
     this.#file.invalidateCaches();
     this.#isStale = false;

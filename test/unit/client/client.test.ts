@@ -147,3 +147,29 @@ it('as a master that was not told yet who is there, says so to the next server, 
   welcome(false, 3);
   expect(last().sent).toContain('locks:{"held":[],"peers":["[master]"]}');
 });
+
+it('ends its line when it gives up: the server would take it for a master that works', async () => {
+  const { client, last, welcome, settle } = clientLab({ isMaster: true });
+  client.heldFile = { hasAppeared: true };
+  welcome(false, 1);
+  await settle();
+  expect([client.acceptance.isAccepted, last().isClosed]).toEqual([false, true]);
+});
+
+it('says as a master on its next line that its file is open before it asks what the server has to say first', async () => {
+  const { clock, client, last, welcome, breaks, answerPings, settle } = clientLab({ isMaster: true });
+  welcome(false, 1);
+  answerPings();
+  await settle();
+  breaks();
+  client.fileOpened();
+  clock.advance(100);
+  welcome(true, 1);
+  expect(last().said[0]).toBe('ready:{"pageNr":0,"recordNr":7}');
+  expect(last().said).toContain('a ping');
+});
+  await settle();
+  answerPings();
+  await settle();
+  expect(asked).toHaveLength(1);
+});

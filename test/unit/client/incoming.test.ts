@@ -60,6 +60,7 @@ function lab(isMaster: boolean, hasSessions = true) {
     isGone: () => undefined,
     hasSessions: () => hasSessions,
     heardAt: () => undefined,
+    masterCame: () => undefined,
     inStep: (callback) => {
       inStep = callback;
     },

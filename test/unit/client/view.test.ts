@@ -5,6 +5,7 @@ import { View } from '../../../src/client/core/resync.js';
 /** A process whose file has its root in record 8, and that believes in record 3. */
 function lab() {
   const believed = { recordNr: 3 };
+  let keys = 0;
   const file: DatabaseFile = {
     lockTimeout: 120_000,
     isOpen: true,
@@ -17,14 +18,16 @@ function lab() {
     setRoot: async ({ recordNr }) => {
       believed.recordNr = Number(recordNr);
     },
-    readKeys: async () => undefined,
+    readKeys: async () => {
+      keys += 1;
+    },
     readIndexes: async () => undefined,
     close: () => undefined,
   };
   const said: Message[] = [];
   const sendMessage = (message: Message) => said.push(message);
   const ipc = { id: 'worker', isMaster: false, _locks: [], sendMessage };
-  return { view: new View(ipc as unknown as IPCPeer, file), believed, said };
+  return { view: new View(ipc as unknown as IPCPeer, file), believed, said, keysRead: () => keys };
 }
 
 it('reads the root again, under a lock, when news may have been missed, and tells a server that did not know it', async () => {
@@ -47,4 +50,14 @@ it('keeps a root that it was told since: the master may not have written it yet'
   view.missedNews();
   await view.underLock();
   expect(believed.recordNr).toBe(8);
+});
+
+it('reads the keys again, once, when another master has come: the last one may have added some that nobody heard of', async () => {
+  const { view, keysRead } = lab();
+  await view.underLock();
+  expect(keysRead()).toBe(0);
+  view.masterCame();
+  await Promise.all([view.underLock(), view.underLock()]);
+  await view.underLock();
+  expect(keysRead()).toBe(1);
 });
