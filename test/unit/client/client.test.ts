@@ -168,8 +168,3 @@ it('says as a master on its next line that its file is open before it asks what 
   expect(last().said[0]).toBe('ready:{"pageNr":0,"recordNr":7}');
   expect(last().said).toContain('a ping');
 });
-  await settle();
-  answerPings();
-  await settle();
-  expect(asked).toHaveLength(1);
-});
