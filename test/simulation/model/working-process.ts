@@ -157,15 +157,13 @@ export abstract class WorkingProcess extends Storage {
     }
   }
 
-  /** How a key is written: by its number if it has one; if not, one is asked for, for the next time. */
+  /** How a key is written: by its number if it has one; if not, a master gives it one at once, and a worker asks for one, for the next time. */
   #nameOf(key: string): number | string {
+    if (!this.keys.includes(key)) this.addKey(key);
     const index = this.keys.indexOf(key);
-    if (index >= 0) {
-      this.world.checks.values.usesKey(this, index, key);
-      return index;
-    }
-    this.addKey(key);
-    return key;
+    if (index < 0) return key;
+    this.world.checks.values.usesKey(this, index, key);
+    return index;
   }
 
   #updateCache(path: string, record: number): void {
