@@ -68,7 +68,7 @@ export function clientOf(ipc: RemoteIPCPeer, settings: EndpointSettings): Client
       : undefined,
     server: describe(config),
     version: ipc.version,
-    ownProcess: ownWords(),
+    parameters: ownParameters(),
     tell(event) {
       if (event.kind === 'gave up' || event.kind === 'left') waiting.stop();
       if (event.kind === 'gave up') void fileIdentity.close();
@@ -166,4 +166,10 @@ function teller(
         return;
     }
   };
+}
+
+/** A server on the same machine sees this process end. */
+function ownParameters(): Readonly<Record<string, string>> {
+  const words = ownWords();
+  return words === undefined ? {} : { process: words };
 }

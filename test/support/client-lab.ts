@@ -141,7 +141,7 @@ export function clientLab({ isMaster = false, written, session }: ClientLabSetti
     identify: undefined,
     server: 'the test',
     client: 'test/1',
-    ownProcess: undefined,
+    parameters: {},
     version: '1.0.0',
     classes: {
       PathReference: class {

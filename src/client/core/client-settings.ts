@@ -24,8 +24,8 @@ export interface ClientSettings {
   readonly server: string;
   /** Name and version of this client. */
   readonly client: string;
-  /** Which process this is, if the system says so: a server on the same machine sees it end [PROTOCOL-14.1]. */
-  readonly ownProcess: string | undefined;
+  /** Further parameters of the URL, such as which process this is [PROTOCOL-14.1]. */
+  readonly parameters: Readonly<Record<string, string>>;
   /** The version of AceBase's IPC. */
   readonly version: string;
   readonly classes: ValueClasses;

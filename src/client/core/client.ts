@@ -344,14 +344,14 @@ export class Client {
   }
 
   #parameters(): Readonly<Record<string, string>> {
-    const { ipc, version, client, identify, ownProcess } = this.#settings;
+    const { ipc, version, client, identify, parameters } = this.#settings;
     return {
       v: version,
       id: ipc.id,
       client,
       ...this.#position.parameters,
       ...this.acceptance.parameters,
-      ...(ownProcess === undefined ? undefined : { process: ownProcess }),
+      ...parameters,
       can: `resume,ready,no-echo,yield,waits,turn${identify === undefined ? '' : ',identify'}`,
     };
   }

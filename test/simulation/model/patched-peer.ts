@@ -72,7 +72,7 @@ export class PatchedPeer {
       identify: undefined,
       server: 'the simulation',
       client: 'model',
-      ownProcess: undefined,
+      parameters: {},
       version: '1.0.0',
       classes: NO_CLASSES,
       createId: () => `${process.name}-${String(++this.#ids).padStart(16, '0')}`,
