@@ -482,8 +482,11 @@ export class LockService {
     const { clock } = this.#settings;
     this.#cancelAskPing?.();
     this.#cancelAskPing = clock.schedule(ASK_PING_MS, () => {
-      this.#askPing = { token: master.nextToken(), at: clock.now() };
-      master.outbox.ping(this.#askPing.token);
+      // One at a time: the pong may take longer than until the next.
+      if (this.#askPing === undefined) {
+        this.#askPing = { token: master.nextToken(), at: clock.now() };
+        master.outbox.ping(this.#askPing.token);
+      }
       this.#pingWhileAsked(master);
     });
   }
