@@ -378,9 +378,16 @@ export class World {
     if (ours.announcement?.received !== undefined) server.hasReturned = true;
   }
 
-  /** Whether the server cannot know that there was another one before: nobody has come to it who was there. */
-  get hasMetOnlyNewProcesses(): boolean {
-    return this.server.isSuccessor && !this.server.hasReturned;
+  /**
+   * Whether the server cannot know of locks from before it that stand in the way of this one: nobody has come to it who was there; or it
+   * is one of a new master, whose own transactions do not wait for those who come after it.
+   */
+  mayNotKnowFor(holder: StockPeer): boolean {
+    const { server, clock, limits } = this;
+    if (!server.isSuccessor) return false;
+    const isEarly = clock.now() - server.startedAt < limits.reconnectGrace;
+    const isNewMaster = holder.isMaster && this.#firstServers.get(holder) === server;
+    return !server.hasReturned || (isNewMaster && isEarly);
   }
 
   /** A process with our client goes on at the server that it has come to. */

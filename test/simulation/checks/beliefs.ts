@@ -40,8 +40,8 @@ export class Beliefs {
     for (const other of others) {
       if (other.tid === tid || !(write || other.write) || !this.#counts(other)) continue;
       const [mine, its] = [describe(belief), describe(other)];
-      if (this.#world.hasMetOnlyNewProcesses)
-        this.#verdicts.tear('a new server met only new processes, and granted what one of before holds');
+      if (this.#world.mayNotKnowFor(holder))
+        this.#verdicts.tear('a new server met new processes first, and one of before held a lock');
       // Who writes with a lock that ran out may give back another one by its number.
       this.#verdicts.wrongFile('conflicting locks', `${mine} while ${its}`);
     }

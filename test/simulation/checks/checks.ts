@@ -15,7 +15,11 @@ interface Said {
   readonly message: Message;
   /** Whether it tells of the root that its author has just moved, and has not reached the server. */
   isMove: boolean;
+  /** Whether a master has been made to write another root since. */
+  isOverwritten?: boolean;
 }
+
+const WRITTEN_OVER = 'a master wrote the root over one that a writer had moved who could not tell the server';
 
 /** Looks at every step of a run, and finds what must not be. The model tells it what it does; it changes nothing. */
 export class Checks {
@@ -148,14 +152,20 @@ export class Checks {
 
   /** A master has the root written that all others believe in, though somebody has moved it who lost his line before he could tell. */
   writesRootOver(master: StockPeer): void {
-    for (const { author, isMove } of this.#said.values()) {
-      if (!isMove || author === master || !author.isAlive || author.line !== undefined) continue;
-      this.verdicts.tear(`${master.name} writes the root over one that a writer without a line has moved`);
+    for (const said of this.#said.values()) {
+      const { author, isMove } = said;
+      if (!isMove || author === master || !author.isAlive) continue;
+      // One whose line is only slow tells the server yet, which has it written again.
+      if (author.line === undefined) this.verdicts.tear(WRITTEN_OVER);
+      else said.isOverwritten = true;
     }
   }
 
   /** The server has ended. Who gets what again is up to the clients: see {@link Events} for what they owe each other. */
   serverEnded(): void {
+    for (const { isMove, isOverwritten, author } of this.#said.values()) {
+      if (isMove && isOverwritten === true && author.isAlive) this.verdicts.tear(WRITTEN_OVER);
+    }
     this.#deliveries.serverEnded();
     this.#causality.serverEnded();
   }
