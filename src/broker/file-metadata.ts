@@ -36,12 +36,12 @@ export class FileNews {
    * from before: the file had his, and must get it again.
    */
   readonly #lastGrantedBefore = new Set<Peer>();
-  /**
-   * Whether the file may have another root than the others believe in, since a writer is gone; and the ping behind the words by which the
-   * master was made to write theirs.
-   */
+  /** Whether the file may have another root than the others believe in, since a writer is gone. */
   #isRootUnwritten = false;
-  #rootWritten: { readonly master: Peer; readonly token: number } | undefined;
+  /** The master that was made to write it, with the ping behind those words; and how often it has not said yet that it has. */
+  #rootWritten: { readonly master: Peer; readonly token: number; writesDue: number } | undefined;
+  /** The root that a worker has brought from before a restart, unless one was told since. */
+  #claimedRoot: CurrentRoot | undefined;
   /** What was known when nobody was connected any more, while some of those who were there may come back. */
   #aside: SetAside | undefined;
   #keys = new AnnouncedKeys();
@@ -135,8 +135,11 @@ export class FileNews {
    * another master may have opened the file meanwhile, with one that only a writer knew who is gone.
    */
   rootIsClaimed(address: RecordAddress): void {
+    // Somebody has told of one here: it is too late, if that one was moved meanwhile.
+    if (this.#root.current !== undefined && this.#root.current !== this.#claimedRoot) return;
     // The worker itself is told again with its next lock: it would read the file otherwise, before the master has written it.
     this.#root.receive(new RootView(), address, rootUpdate(MASTER_ID, address));
+    this.#claimedRoot = this.#root.current;
     this.haveRootWritten();
   }
 
@@ -191,12 +194,6 @@ export class FileNews {
 
   /** The peer is back. What was known when it was there last is known again, but for what is newer. */
   isBack(peer: Peer): void {
-    // The pong may have been lost with the line.
-    if (this.#rootWritten?.master === peer) {
-      const token = peer.nextToken();
-      this.#rootWritten = { master: peer, token };
-      peer.outbox.ping(token);
-    }
     const aside = this.#aside;
     if (aside?.members.has(peer) !== true) return;
     this.#aside = undefined;
@@ -217,16 +214,18 @@ export class FileNews {
   #writeRoot(): void {
     const { master } = this.#seat;
     const { current } = this.#root;
+    const former = this.#rootWritten;
     this.#rootWritten = undefined;
     if (master === undefined || current === undefined || !master.hasFileOpen) return;
     const { pageNr, recordNr } = current.place;
     const inQuotes = rootUpdate(SERVER_ID, { pageNr, recordNr: `${recordNr}` });
     const token = master.nextToken();
+    const writesDue = (former?.master === master ? former.writesDue : 0) + 1;
+    this.#rootWritten = { master, token, writesDue };
     this.#root.expectEchoes(master.root, 2, token);
+    if (takesRootsOver(master)) master.root.believes = current.address;
     this.#delivery.send(master, inQuotes);
     this.#delivery.send(master, current.message);
-    if (takesRootsOver(master)) master.root.believes = current.address;
-    this.#rootWritten = { master, token };
     master.outbox.ping(token);
   }
 
@@ -311,10 +310,24 @@ export class FileNews {
   /** The peer has read everything that was sent before its ping with that token. @returns whether the file is less in doubt since */
   acknowledge(peer: Peer, token: number): boolean {
     this.#root.confirm(peer.root, token);
-    if (this.#rootWritten?.master !== peer || token < this.#rootWritten.token) return false;
+    const written = this.#rootWritten;
+    // One that takes roots over says by itself when it has written one: it may take long, on a disk that is slow.
+    if (written?.master !== peer || token < written.token || takesRootsOver(peer)) return false;
+    this.#rootIsWritten();
+    return true;
+  }
+
+  /** A master says that it has written a root that it was made to write. @returns whether the file is less in doubt since */
+  rootIsWritten(master: Peer): boolean {
+    const written = this.#rootWritten;
+    if (written?.master !== master || --written.writesDue > 0) return false;
+    this.#rootIsWritten();
+    return true;
+  }
+
+  #rootIsWritten(): void {
     this.#rootWritten = undefined;
     this.#isRootUnwritten = false;
-    return true;
   }
 
   #sendRoot(receiver: Peer): void {

@@ -88,6 +88,11 @@ export class Router {
         if (!this.#settings.locks.hearTurn(sender, frame)) return this.#refuseFrame(sender, frame);
         this.#tallies.session.came(frame.length);
         return true;
+      case 'written':
+        if (!sender.isMaster || sender.session === undefined) return this.#refuseFrame(sender, frame);
+        this.#tallies.session.came(frame.length);
+        if (this.#settings.news.rootIsWritten(sender)) this.#settings.locks.reviewFile();
+        return true;
       case 'malformed':
         return this.#refuseFrame(sender, frame);
     }

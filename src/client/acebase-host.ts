@@ -115,6 +115,7 @@ export function indexFilesOf(ipc: RemoteIPCPeer, has: (repair: RepairName) => bo
       if (has('query-caches')) forgetQueries(storage, filesOf(message));
     },
     whenLockMayBeGranted: (request, grant) => builds.whenLockMayBeGranted(request, grant),
+    built: () => builds.built(),
     announced() {
       const { _annoucedIndexes: announced } = storage;
       return announced !== undefined && announced.size > 0

@@ -13,6 +13,8 @@ export const LONGEST_BUILD_MS = 60_000;
 export interface IndexBuilds {
   /** Calls `grant` now, or when no index is being made. */
   whenLockMayBeGranted(request: Message, grant: () => void): void;
+  /** Resolves when none is being made; `undefined` if none is. */
+  built(): Promise<void> | undefined;
 }
 
 /**
@@ -21,7 +23,9 @@ export interface IndexBuilds {
  * already goes on; making the index waits for it, by its own locks.
  */
 export function indexBuildsOf(ipc: RemoteIPCPeer, isOn: boolean): IndexBuilds {
-  if (!isOn || !ipc.isMaster) return { whenLockMayBeGranted: (_request, grant) => grant() };
+  if (!isOn || !ipc.isMaster)
+    return { whenLockMayBeGranted: (_request, grant) => grant(), built: () => undefined };
+  const underWay = new Set<Promise<unknown>>();
   const waiting: (() => void)[] = [];
   let builds = 0;
   const end = (): void => {
@@ -39,9 +43,12 @@ export function indexBuildsOf(ipc: RemoteIPCPeer, isOn: boolean): IndexBuilds {
       builds++;
       const endOnce = once(end);
       const cancel: Cancel = systemClock.scheduleIdle(LONGEST_BUILD_MS, endOnce);
+      const building = original.call(indexes, path, key, options);
+      underWay.add(building);
       try {
-        return await original.call(indexes, path, key, options);
+        return await building;
       } finally {
+        underWay.delete(building);
         cancel();
         systemClock.schedule(NEWS_MS, endOnce);
       }
@@ -54,6 +61,7 @@ export function indexBuildsOf(ipc: RemoteIPCPeer, isOn: boolean): IndexBuilds {
       if (builds > 0 && write && !holds) waiting.push(grant);
       else grant();
     },
+    built: () => (underWay.size === 0 ? undefined : Promise.allSettled(underWay).then(() => undefined)),
   };
 }
 

@@ -19,6 +19,9 @@ export const CLAIM = ascii('locks:');
 /** What a master says when its transactions begin to wait for the lock of the workers, or do not any more [PROTOCOL-14.10]. */
 export const TURN = ascii('turn:');
 
+/** What a master says when it has written a root that it was made to write [PROTOCOL-7.6]. */
+export const WRITTEN = ascii('written');
+
 /** What an answer about the folder of a client begins with [PROTOCOL-14.9]. */
 export const IDENTITY = ascii('identity:');
 
@@ -38,6 +41,7 @@ export type Envelope =
   | 'claim'
   | 'identity'
   | 'turn'
+  | 'written'
   | 'malformed';
 
 /** Tells what a frame is, without allocating. */
@@ -50,6 +54,7 @@ export function envelopeOf(frame: Uint8Array): Envelope {
   if (startsWith(frame, CLAIM)) return 'claim';
   if (startsWith(frame, IDENTITY)) return 'identity';
   if (startsWith(frame, TURN)) return 'turn';
+  if (frame.length === WRITTEN.length && startsWith(frame, WRITTEN)) return 'written';
   return 'malformed';
 }
 

@@ -45,6 +45,8 @@ export class ScriptedPeer implements Link {
   isReading = true;
   /** How it was asked what has arrived. */
   readonly pings: ('patient' | 'prompt')[] = [];
+  /** Whether it says, as a master with a session, that it has written each root that it is made to write [PROTOCOL-7.6]. */
+  writesRoots = false;
   /** Called with each message as it is read, before the ping behind it is answered. */
   onMessage: (text: string) => void = () => undefined;
   #visitor: Visitor | undefined;
@@ -92,6 +94,7 @@ export class ScriptedPeer implements Link {
         const text = new TextDecoder().decode(item);
         this.received.push(text);
         this.onMessage(text);
+        if (this.writesRoots && /"root\.update".*"recordNr":"/.test(text)) this.says('written');
       }
     }
   }
@@ -189,6 +192,7 @@ export class BrokerLab {
   ): ScriptedPeer {
     const peer = new ScriptedPeer(id);
     peer.isReading = isReading;
+    peer.writesRoots = client !== undefined && id === '[master]';
     peer.cancel = this.broker.arrive(
       { database, peerId: id, address: `10.0.0.${++this.#connections}:1000`, client, process },
       {

@@ -41,12 +41,14 @@ export interface ClientLabSettings {
   readonly isMaster?: boolean;
   /** What its file says of what is being written. */
   readonly written?: Promise<void>;
+  /** What its indexes say of what is being made. */
+  readonly built?: Promise<void>;
   /** What each welcome says beside what the test says. */
   readonly session?: Partial<SessionWelcome>;
 }
 
 /** A process of that role, whose server does what the test says. */
-export function clientLab({ isMaster = false, written, session }: ClientLabSettings = {}) {
+export function clientLab({ isMaster = false, written, built, session }: ClientLabSettings = {}) {
   const clock = new UnsteadyClock();
   const lines: Line[] = [];
   const told: ClientEvent[] = [];
@@ -113,6 +115,7 @@ export function clientLab({ isMaster = false, written, session }: ClientLabSetti
       localized: (message) => message,
       changed: () => undefined,
       whenLockMayBeGranted: (_request, grant) => grant(),
+      built: () => built,
       announced: () => undefined,
     },
     log: { warn: () => undefined, error: () => undefined },

@@ -1,5 +1,5 @@
 import { type ErrorCode, IPCError } from '../../errors.js';
-import { SERVER_ID } from '../../protocol/frames.js';
+import { decode, SERVER_ID, WRITTEN } from '../../protocol/frames.js';
 import type { RecordAddress } from '../../protocol/messages.js';
 import { type Claim, claimOf, readyWord, type SessionWelcome } from '../../protocol/session.js';
 import { Acceptance } from './acceptance.js';
@@ -64,6 +64,8 @@ export class Client {
   /** Whether it wants to know when this master wants its turn. */
   #hasTurns = false;
   #isClosing = false;
+  /** Whether this master is closed, and waits for its server no longer than for a moment. */
+  #isToPart = false;
   /** Whether workers may go on under a lock that this master, which is closed, has given up. */
   #hasParted = false;
   /** Says goodbye when it has written what it is writing. */
@@ -138,6 +140,7 @@ export class Client {
       isBack: (peerId) => this.#outflow.isBack(peerId),
       rootTold: () => this.#view.rootTold(),
       masterCame: () => this.#view.masterCame(),
+      rootWritten: () => this.#outflow.say(decode(WRITTEN)),
       isGone: (peerId) => this.#outflow.isGone(peerId),
       hasSessions: () => this.#hasSessions,
       heardAt: () => this.#connection.proof?.wall,
@@ -258,11 +261,21 @@ export class Client {
     if (!this.#settings.ipc.isMaster) return this.#space.close();
     // A master that said goodbye would go on making its file, beside the next one.
     if (this.acceptance.isAccepted && !this.#isReady) return this.#opened;
+    this.#turn.leave();
+    const building = this.#settings.indexes.built();
+    return building === undefined ? this.#awaitServer() : building.then(() => this.#awaitServer());
+  }
+
+  #awaitServer(): Promise<void> {
+    this.#isToPart = true;
     // One that goes without a word is waited for: a server that was restarted knows it by its session alone.
-    if (this.#hasSessions && !this.#connection.isOpen)
-      return this.#reconnection.within(GOODBYE_MS).then(() => this.#partWithWorkers());
+    if (this.#hasSessions && !this.#connection.isOpen) return this.#partUnlessBack();
     // What was asked for before is granted yet.
     return this.#firstWord.wait();
+  }
+
+  #partUnlessBack(): Promise<void> {
+    return this.#reconnection.within(GOODBYE_MS).then(() => this.#partWithWorkers());
   }
 
   /** A master that is closed gives up the lock that the server has here, which is not there to give it back. */
@@ -480,6 +493,7 @@ export class Client {
 
   #lost(reason: string): void {
     this.#outflow.lineLost();
+    if (this.#isToPart) void this.#partUnlessBack();
     this.#isReconnecting({ kind: 'lost', reason });
   }
 

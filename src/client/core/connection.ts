@@ -6,7 +6,7 @@ import type { Refusal } from './refusals.js';
 export const FIRST_WAIT_MS = 50;
 
 /** The longest one. */
-export const LONGEST_WAIT_MS = 5_000;
+export const LONGEST_WAIT_MS = 2_000;
 
 /** By how much a wait is longer than the one before. */
 export const GROWTH = 1.5;

@@ -127,6 +127,8 @@ export interface IndexFiles {
   changed(message: Message): void;
   /** Calls `grant` now, or when no index is being made. */
   whenLockMayBeGranted(request: Message, grant: () => void): void;
+  /** Resolves when no index is being made by this process; `undefined` if none is. */
+  built(): Promise<void> | undefined;
   /** Resolves when every index was read that was announced. */
   announced(): Promise<unknown> | undefined;
 }

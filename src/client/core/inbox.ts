@@ -26,6 +26,8 @@ export interface IncomingSettings {
   repeat(message: Message): void;
   /** A peer that was awaited is there. */
   isBack(peerId: string): void;
+  /** A root is in the file that this master was made to write. */
+  rootWritten(): void;
   /** A master introduces itself. */
   masterCame(): void;
   /** Somebody told where the root is. */
@@ -218,7 +220,8 @@ export class Incoming {
       // Neither told again nor written to the file: who changed it did both. But a master is to write one whose number
       // comes in quotes [PROTOCOL-7.6], and echoes it.
       const isToBeWritten = ipc.isMaster && typeof recordNr === 'string';
-      void file.setRoot({ path: '', pageNr, recordNr }, isToBeWritten);
+      const set = file.setRoot({ path: '', pageNr, recordNr }, isToBeWritten);
+      if (isToBeWritten) void set.then(() => this.#settings.rootWritten(), this.#settings.log.error);
       return;
     }
     void this.#pass(indexes.localized(message));

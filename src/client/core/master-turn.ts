@@ -27,6 +27,7 @@ export class MasterTurn {
   /** How many transactions of this master wait for a lock. */
   #waiting = 0;
   #isWanted = false;
+  #isLeaving = false;
   #keptBack: (() => void)[] = [];
 
   constructor(settings: MasterTurnSettings) {
@@ -56,6 +57,12 @@ export class MasterTurn {
     }
   }
 
+  /** This master is closed, and waits for nothing but the lock of the workers: it wants its turn, and begins no other. */
+  leave(): void {
+    this.#isLeaving = true;
+    this.#review();
+  }
+
   /** There is a server that has not been told. */
   serverIsNew(): void {
     this.#isWanted = false;
@@ -66,7 +73,8 @@ export class MasterTurn {
     const { ipc, isOfWorker, isAskedFor, say } = this.#settings;
     const isHeld = (): boolean => ipc._locks.some(({ granted, request }) => granted && isOfWorker(request));
     // Who waits for another one here gets what it wants without the server.
-    const isWanted = this.#waiting > 0 && (this.#isWanted || (isAskedFor() && isHeld()));
+    const needsIt = this.#isLeaving || this.#waiting > 0;
+    const isWanted = needsIt && (this.#isWanted || (isAskedFor() && (this.#isLeaving || isHeld())));
     if (isWanted === this.#isWanted) return;
     this.#isWanted = isWanted;
     say(turnWord(isWanted));

@@ -25,6 +25,8 @@ export class Master extends WorkingProcess {
       localized: (message) => message,
       changed: () => undefined,
       whenLockMayBeGranted: (request, grant) => this.#whenBuilt(request.data as LockRequest, grant),
+      built: () =>
+        this.#builds === 0 ? undefined : new Promise((resolve) => void this.#waitingForBuilds.push(resolve)),
       announced: () => undefined,
     },
     masterLock: (details) => this.#masterLock(details),

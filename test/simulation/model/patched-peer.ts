@@ -56,6 +56,7 @@ export class PatchedPeer {
         localized: (message) => message,
         changed: (message) => host().indexes.changed(message),
         whenLockMayBeGranted: (request, grant) => host().indexes.whenLockMayBeGranted(request, grant),
+        built: () => host().indexes.built(),
         announced: () => host().indexes.announced(),
       },
       log: {

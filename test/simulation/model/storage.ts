@@ -155,7 +155,7 @@ export abstract class Storage extends StockPeer {
       setRoot: async (address, isToBeWritten) => {
         if (isToBeWritten) {
           this.world.checks.writesRootOver(this);
-          this.updateRoot(address);
+          await new Promise<void>((resolve, reject) => this.updateRoot(address, resolve, reject));
         } else this.#root = address.recordNr;
       },
       readKeys: async () => {

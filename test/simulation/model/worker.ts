@@ -22,6 +22,7 @@ export class Worker extends WorkingProcess {
       localized: (message) => message,
       changed: () => undefined,
       whenLockMayBeGranted: (_request, grant) => grant(),
+      built: () => undefined,
       announced: () => undefined,
     },
     masterLock: () => Promise.reject(new Error('a worker has no locks of its own')),

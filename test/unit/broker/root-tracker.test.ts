@@ -295,6 +295,20 @@ describe('a writer that is gone [PROTOCOL-7.6]', () => {
       expect(rootsOf(worker)).toEqual([5]);
     });
 
+    it('is not turned back by who brings a lock from before a restart when the master has moved it already', () => {
+      const lab = new BrokerLab({ reconnectGrace: 10_000 });
+      const master = lab.connectClient('[master]', 'session-of-master');
+      lab.letGrant(master);
+      master.says('ready:{"pageNr":0,"recordNr":7}');
+      master.tells(root(8));
+      const worker = lab.connectClient('peerA', 'session-of-peer-a', 3, 1);
+      const held = [{ id: 1, tid: 'T', path: '', write: true, comment: '' }];
+      worker.says(`locks:${JSON.stringify({ held, peers: [], root: { pageNr: 0, recordNr: 5 } })}`);
+      expect(rootsOf(master)).toEqual([]);
+      lab.askForLock(worker, { tid: 'T', write: true });
+      expect(rootsOf(worker)).toEqual([8]);
+    });
+
     it('is nothing new to a server that knows of no root', () => {
       const lab = new BrokerLab();
       const master = lab.connectClient('[master]', 'session-of-master');

@@ -130,3 +130,53 @@ it('a master that is closed while its server is gone waits for no worker, and be
   expect(await own).toMatch(/exiting/);
   expect(ipc._locks).toEqual([]);
 });
+
+it('a master that is closed wants its turn at once: the server would keep the lock of the workers while they use it', () => {
+  const { client, last, welcome, answerPings } = clientLab({ ...master, session: { turns: true } });
+  welcome(false, 1);
+  answerPings();
+  client.fileOpened();
+  answerPings();
+  void client.prepareToExit();
+  expect(last().sent.at(-1)).toBe('turn:wanted');
+});
+
+it('a master that is closed, and finds its line dead only then, waits for its server no longer than for a moment', async () => {
+  const { clock, client, ipc, last, asked, welcome, breaks, answerPings, settle } = clientLab(master);
+  welcome(false, 1);
+  answerPings();
+  client.fileOpened();
+  answerPings();
+  const data = { path: '', tid: 'root1', write: true };
+  last().events.text(
+    JSON.stringify({ type: 'lock-request', id: '1', from: '[server]', to: '[master]', data }),
+  );
+  await settle();
+  asked[0]?.grant();
+  await client.prepareToExit();
+  await settle();
+  expect(ipc._locks).toHaveLength(1);
+  breaks();
+  await clock.playUntil(3_100, () => false);
+  expect(ipc._locks).toEqual([]);
+});
+
+it('a master that is closed makes the index first that it is making', async () => {
+  const { ended, end } = open();
+  const { client, welcome, answerPings, settle } = clientLab({ ...master, built: ended });
+  welcome(false, 1);
+  answerPings();
+  client.fileOpened();
+  answerPings();
+  let isReady = false;
+  void client.prepareToExit()?.then(() => {
+    isReady = true;
+  });
+  await settle();
+  answerPings();
+  await settle();
+  expect(isReady).toBe(false);
+  end();
+  await settle();
+  expect(isReady).toBe(true);
+});

@@ -42,6 +42,7 @@ function lab(isMaster: boolean, hasSessions = true) {
       localized: (message) => message,
       changed: () => undefined,
       whenLockMayBeGranted: (_request, grant) => grant(),
+      built: () => undefined,
       announced: () => undefined,
     },
     log: { error: (...words) => expect(words).toEqual([]) },
@@ -61,6 +62,7 @@ function lab(isMaster: boolean, hasSessions = true) {
     hasSessions: () => hasSessions,
     heardAt: () => undefined,
     masterCame: () => undefined,
+    rootWritten: () => undefined,
     inStep: (callback) => {
       inStep = callback;
     },

@@ -31,7 +31,7 @@ function lab(isOn = true) {
     const request = { type: 'lock-request', from: 'worker', data: { path: 'a', tid, write } } as Message;
     builds.whenLockMayBeGranted(request, () => granted.push(tid));
   };
-  return { ipc, granted, ask, end: () => done() };
+  return { ipc, builds, granted, ask, end: () => done() };
 }
 
 it('nobody begins to write from the making of an index until all have heard of it', async () => {
@@ -47,6 +47,16 @@ it('nobody begins to write from the making of an index until all have heard of i
   expect(granted).not.toContain('writer');
   vi.advanceTimersByTime(1);
   expect(granted).toContain('writer');
+});
+
+it('who closes the database is told when the index is made', async () => {
+  const { ipc, builds, end } = lab();
+  expect(builds.built()).toBeUndefined();
+  const made = ipc.storage.indexes.create('people', 'age');
+  const built = builds.built();
+  end();
+  await Promise.all([made, built]);
+  expect(builds.built()).toBeUndefined();
 });
 
 it('writers begin after a minute, though the index is not made', () => {
