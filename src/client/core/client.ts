@@ -493,7 +493,7 @@ export class Client {
 
   #lost(reason: string): void {
     this.#outflow.lineLost();
-    if (this.#isToPart) void this.#partUnlessBack();
+    if (this.#isToPart && !this.#isClosing) void this.#partUnlessBack();
     this.#isReconnecting({ kind: 'lost', reason });
   }
 

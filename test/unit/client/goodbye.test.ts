@@ -180,3 +180,17 @@ it('a master that is closed makes the index first that it is making', async () =
   await settle();
   expect(isReady).toBe(true);
 });
+
+it('leaves no timer behind that keeps a process from ending when its line is ended after the goodbye', async () => {
+  const { clock, client, welcome, breaks, answerPings, settle } = clientLab(master);
+  welcome(false, 1);
+  answerPings();
+  client.fileOpened();
+  answerPings();
+  await client.prepareToExit();
+  client.send({ type: 'bye', from: '[master]' });
+  await settle();
+  const { pending } = clock;
+  breaks();
+  expect(clock.pending).toBeLessThanOrEqual(pending);
+});
