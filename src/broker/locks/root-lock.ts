@@ -60,6 +60,12 @@ export interface RootDemand {
 /** Milliseconds after which nobody who holds nothing is served under the same root lock: the master warns of it 10 s later. */
 export const MAX_ROOT_AGE_MS = 20_000;
 
+/**
+ * Milliseconds after which a master that has refused it is asked again: it exits, and then it does not matter; or the transaction in whose
+ * name it was asked had expired there.
+ */
+export const REFUSAL_MS = 2_000;
+
 /** Milliseconds before the master lets the root lock expire at which it is given back. */
 const EXPIRY_MARGIN_MS = 1_000;
 
@@ -78,7 +84,9 @@ interface Granted {
 export class RootLock {
   readonly #settings: RootLockSettings;
   /** `canSay`: whether it says when it wants its turn. */
-  #master: { readonly canSay: boolean; wantsTurnSince: number | undefined; isExiting: boolean } | undefined;
+  #master:
+    | { readonly canSay: boolean; wantsTurnSince: number | undefined; refusedAt: number | undefined }
+    | undefined;
   #granted: Granted | undefined;
   #asked: AskedRoot | undefined;
   /** Since when no worker has needed what is granted. */
@@ -94,7 +102,9 @@ export class RootLock {
 
   /** Whether it may be asked for: a master is connected, and does not exit. */
   get isAvailable(): boolean {
-    return this.#master !== undefined && !this.#master.isExiting;
+    if (this.#master === undefined) return false;
+    const { refusedAt } = this.#master;
+    return refusedAt === undefined || this.#settings.clock.now() >= refusedAt + REFUSAL_MS;
   }
 
   /** What is held of it; `undefined` if nothing is. */
@@ -154,14 +164,17 @@ export class RootLock {
   }
 
   /**
-   * When one of {@link RootLock.turnOverSince}, {@link RootLock.isOld}, its expiry, or whether it is given back for want of use
+   * When one of {@link RootLock.isAvailable}, {@link RootLock.turnOverSince}, {@link RootLock.isOld}, its expiry, or whether it is given back for want of use
    * changes next by time alone, by the broker's clock; `undefined` if none does.
    */
   get changesAt(): number | undefined {
     const granted = this.#granted;
-    if (granted === undefined) return undefined;
-    const { masterTurn } = this.#settings;
     const now = this.#settings.clock.now();
+    if (granted === undefined) {
+      const again = (this.#master?.refusedAt ?? Number.NEGATIVE_INFINITY) + REFUSAL_MS;
+      return again > now ? again : undefined;
+    }
+    const { masterTurn } = this.#settings;
     const { since } = granted;
     const ifLater = (at: number): number => (at > now ? at : Number.POSITIVE_INFINITY);
     const next = Math.min(
@@ -186,7 +199,7 @@ export class RootLock {
   /** A master is connected. @param canSay whether it says when it wants its turn */
   masterConnected(canSay: boolean): void {
     this.masterLeft();
-    this.#master = { canSay, wantsTurnSince: undefined, isExiting: false };
+    this.#master = { canSay, wantsTurnSince: undefined, refusedAt: undefined };
   }
 
   /** The master is gone, and with it what it granted. */
@@ -234,7 +247,7 @@ export class RootLock {
     if (answer === undefined) {
       // Of a transaction that held a lock it refuses a further one also if that has expired there.
       if (asked.isUpgrade) this.#giveBack();
-      else if (this.#master !== undefined) this.#master.isExiting = true;
+      else if (this.#master !== undefined) this.#master.refusedAt = this.#settings.clock.now();
       return true;
     }
     this.#masterOffset = answer.expires - this.#settings.lockTimeout - this.#settings.clock.now();

@@ -78,7 +78,8 @@ export class RootHandover {
   /** The server asks for its lock. @returns the request as it is to be granted */
   asked(message: Message): Message {
     const details = message.data as LockDetails;
-    const [first] = this.#former;
+    // One that has run out meanwhile would have the request refused.
+    const first = this.#former.find(({ lock }) => lock?.state !== 'expired');
     if (first !== undefined) this.#alias ??= { from: details.tid, to: first.tid };
     if (this.#alias?.from !== details.tid) return message;
     return { ...message, data: { ...details, tid: this.#alias.to } };

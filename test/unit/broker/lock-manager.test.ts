@@ -2,7 +2,12 @@ import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { LockManager } from '../../../src/broker/locks/lock-manager.js';
 import type { Lock, LockRequest } from '../../../src/broker/locks/lock-table.js';
-import { MAX_ROOT_AGE_MS, RootLock, type RootRequest } from '../../../src/broker/locks/root-lock.js';
+import {
+  MAX_ROOT_AGE_MS,
+  REFUSAL_MS,
+  RootLock,
+  type RootRequest,
+} from '../../../src/broker/locks/root-lock.js';
 import type { Peer } from '../../../src/broker/peers/peer.js';
 import { VirtualClock } from '../../support/virtual-clock.js';
 
@@ -235,6 +240,20 @@ describe('the root lock', () => {
     lab.manager.rootChanged();
     expect(lab.asked).toEqual([]);
     expect(lab.manager.reasonFor(read)).toBe('no master');
+  });
+
+  it('is asked for again some time after it was refused: that may have been for the transaction in whose name it was asked', () => {
+    lab.answersAtOnce = false;
+    const read = lab.ask(one, 'a', false);
+    const [asked] = lab.asked.splice(0);
+    lab.root.answered(asked?.id ?? 0, undefined);
+    lab.manager.rootChanged();
+    lab.clock.advance(REFUSAL_MS - 1);
+    expect(lab.asked).toEqual([]);
+    lab.clock.advance(1);
+    expect(lab.asked).toHaveLength(1);
+    lab.answer();
+    expect(lab.isGranted(read)).toBe(true);
   });
 });
 
