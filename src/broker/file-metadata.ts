@@ -123,7 +123,7 @@ export class FileNews {
    * may have told and not written it, others have used it since.
    */
   masterOpened({ openedRoot, root }: Peer): void {
-    const aside = this.#isAsideAwaited() ? this.#aside : undefined;
+    const aside = this.#awaited;
     const known = this.#root.current ?? aside?.root;
     if (openedRoot === undefined || known === undefined) return;
     if (this.#isRootUnwritten || aside?.isRootUnwritten === true) return;
@@ -188,8 +188,9 @@ export class FileNews {
    */
   get isInDoubt(): boolean {
     if (this.#isRootUnwritten) return true;
-    if (!this.#isAsideAwaited()) return false;
-    return this.#asked.size > 0 || (this.#aside?.root !== undefined && this.#root.current === undefined);
+    const aside = this.#awaited;
+    if (aside === undefined) return false;
+    return this.#asked.size > 0 || (aside.root !== undefined && this.#root.current === undefined);
   }
 
   /** The peer is back. What was known when it was there last is known again, but for what is newer. */
@@ -206,9 +207,10 @@ export class FileNews {
     if (!peer.isMaster || aside.isRootUnwritten) this.haveRootWritten();
   }
 
-  #isAsideAwaited(): boolean {
-    for (const member of this.#aside?.members ?? []) if (member.state === 'away') return true;
-    return false;
+  /** What is set aside, as long as somebody may come back who knows it. */
+  get #awaited(): SetAside | undefined {
+    for (const member of this.#aside?.members ?? []) if (member.state === 'away') return this.#aside;
+    return undefined;
   }
 
   #writeRoot(): void {
@@ -264,7 +266,7 @@ export class FileNews {
    * not write it either; one that is asked to add it does [PROTOCOL-8.5].
    */
   #haveKeysWritten(master: Peer): void {
-    const aside = this.#isAsideAwaited() ? this.#aside : undefined;
+    const aside = this.#awaited;
     const known = [...(aside?.keys.all() ?? []), ...this.#keys.all()];
     const announced = new Set(known.map(({ key }) => key));
     const inDoubt = new Set([...this.#unansweredKeys(), ...(aside?.keysInDoubt ?? [])]);

@@ -14,6 +14,16 @@ function open(): { ended: Promise<void>; end: () => void } {
   return { ended, end };
 }
 
+/** The server asks a master for the lock of all workers, and is granted it. */
+async function givesRoot({ last, settle, asked }: ReturnType<typeof clientLab>): Promise<void> {
+  const data = { path: '', tid: 'root1', write: true };
+  last().events.text(
+    JSON.stringify({ type: 'lock-request', id: '1', from: '[server]', to: '[master]', data }),
+  );
+  await settle();
+  asked[0]?.grant();
+}
+
 describe('what waits for the lease', () => {
   const scene = async () => {
     const lab = clientLab(master);
@@ -105,17 +115,13 @@ describe('a goodbye that waits until all is written', () => {
 });
 
 it('a master that is closed while its server is gone waits for no worker, and begins no transaction beside one', async () => {
-  const { clock, client, ipc, last, asked, welcome, breaks, answerPings, settle } = clientLab(master);
+  const lab = clientLab(master);
+  const { clock, client, ipc, asked, welcome, breaks, answerPings, settle } = lab;
   welcome(false, 1);
   answerPings();
   client.fileOpened();
   answerPings();
-  const data = { path: '', tid: 'root1', write: true };
-  last().events.text(
-    JSON.stringify({ type: 'lock-request', id: '1', from: '[server]', to: '[master]', data }),
-  );
-  await settle();
-  asked[0]?.grant();
+  await givesRoot(lab);
   const own = client.lock({ path: '', tid: 'own', write: true }).then(
     () => 'granted',
     (error: Error) => error.message,
@@ -142,17 +148,13 @@ it('a master that is closed wants its turn at once: the server would keep the lo
 });
 
 it('a master that is closed, and finds its line dead only then, waits for its server no longer than for a moment', async () => {
-  const { clock, client, ipc, last, asked, welcome, breaks, answerPings, settle } = clientLab(master);
+  const lab = clientLab(master);
+  const { clock, client, ipc, welcome, breaks, answerPings, settle } = lab;
   welcome(false, 1);
   answerPings();
   client.fileOpened();
   answerPings();
-  const data = { path: '', tid: 'root1', write: true };
-  last().events.text(
-    JSON.stringify({ type: 'lock-request', id: '1', from: '[server]', to: '[master]', data }),
-  );
-  await settle();
-  asked[0]?.grant();
+  await givesRoot(lab);
   await client.prepareToExit();
   await settle();
   expect(ipc._locks).toHaveLength(1);
