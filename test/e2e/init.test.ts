@@ -6,7 +6,7 @@ import { parseEnv, promisify } from 'node:util';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { WatchedProcess } from '../support/child-process.js';
 import { commandHere, runCommand } from '../support/command.js';
-import { freePorts } from '../support/example.js';
+import { freePorts } from '../support/free-port.js';
 import { DatabaseClient } from '../support/http-load.js';
 import { isInFull, itInFull } from '../support/in-full.js';
 import { Pm2 } from '../support/pm2.js';

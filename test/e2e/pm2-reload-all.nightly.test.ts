@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { runCommand } from '../support/command.js';
-import { freePorts } from '../support/example.js';
+import { freePorts } from '../support/free-port.js';
 import { DatabaseClient, HttpLoad } from '../support/http-load.js';
 import { Pm2 } from '../support/pm2.js';
 import { userProject } from '../support/user-project.js';

@@ -1,6 +1,7 @@
 import { expect } from 'vitest';
 import { AceBaseProcess } from './acebase-process.js';
-import { exampleFile, freePorts } from './example.js';
+import { exampleFile } from './example.js';
+import { freePorts } from './free-port.js';
 import { DatabaseClient, HttpLoad } from './http-load.js';
 import { Pm2, type Pm2Exit } from './pm2.js';
 import { expectStored } from './shared-database.js';

@@ -4,7 +4,8 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import { WatchedProcess } from '../../support/child-process.js';
 import { join } from '../../support/conversation.js';
 import { EmbeddedServer } from '../../support/embedded-server.js';
-import { exampleEnvironment, exampleFile, freePorts, startExample } from '../../support/example.js';
+import { exampleEnvironment, exampleFile, startExample } from '../../support/example.js';
+import { freePorts } from '../../support/free-port.js';
 import { type PrivateAuthority, privateAuthority } from '../../support/private-authority.js';
 import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
 
