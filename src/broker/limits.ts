@@ -61,6 +61,12 @@ export const ROOT_LINGER_MS = 5;
 /** The same, at a master that says when it wants its turn: for so long its transactions may wait if the server is gone. */
 export const ROOT_LINGER_IF_TOLD_MS = 1_000;
 
+/** Milliseconds after its grant for which a lock for writing may serve one transaction of its holder after the other. */
+export const SLICE_MS = 20;
+
+/** Milliseconds for which a request waits until the holder of such a lock is told to start no further one. */
+export const SLICE_WAIT_MS = 10;
+
 /** Milliseconds after which a master that answers pings, and not the first request for the root lock, is started afresh. */
 export const DEAD_ROOT_MS = 2_000;
 

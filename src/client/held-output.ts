@@ -50,6 +50,11 @@ export class HeldOutput {
     }
   }
 
+  /** What is to leave in this turn leaves now: what runs in it may take long. */
+  flush(): void {
+    if (this.#isHeld === 'for this turn') this.release();
+  }
+
   /** The process exits. */
   sayLastWords(): void {
     this.#exiting();

@@ -66,6 +66,10 @@ export class WebSocketLine implements Line {
     this.#socket.send(text);
   }
 
+  flush(): void {
+    this.#output?.flush();
+  }
+
   ping(text: string): void {
     this.#socket.ping(text);
   }

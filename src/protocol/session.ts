@@ -9,7 +9,7 @@ import { CLAIM, decode, encode, READY, TURN } from './frames.js';
 import type { RecordAddress } from './messages.js';
 
 /** What a client may be able to do; words that are not known are ignored [PROTOCOL-14.1]. */
-export const CLIENT_ABILITIES = ['resume', 'ready', 'no-echo', 'yield', 'waits', 'identify', 'turn'] as const;
+export const CLIENT_ABILITIES = ['resume', 'ready', 'no-echo', 'yield', 'waits', 'identify', 'turn', 'slice'] as const;
 
 /** One ability of a client. */
 export type ClientAbility = (typeof CLIENT_ABILITIES)[number];
@@ -49,6 +49,8 @@ export interface SessionWelcome {
   readonly lease?: number;
   /** Whether the server wants to know when a master wants its turn [PROTOCOL-14.10]. */
   readonly turns?: true;
+  /** Milliseconds after its grant for which a lock for writing may serve one transaction after the other [PROTOCOL-14.8]. */
+  readonly slice?: number;
   /** False if the client is not to take part before it is sent `accepted` [PROTOCOL-14.9]. */
   readonly accepted?: false;
   /** Since when the folder of those who take part has been that of the database: milliseconds since 1970. */
@@ -223,6 +225,11 @@ export function stable(count: number): Uint8Array {
 
 /** `yield`: somebody wants to write; no further transactions are to read under locks that are held [PROTOCOL-14.8]. */
 export const YIELD = encode('yield');
+
+/** `yield:<number>`: others wait for the end of that lock for writing; no further transaction is to begin under it [PROTOCOL-14.8]. */
+export function yieldWord(lockId: number): Uint8Array {
+  return encode(`yield:${lockId}`);
+}
 
 /** The welcome of a client that has a session [PROTOCOL-14.2]. */
 export function sessionWelcome(maxPayload: number, session: SessionWelcome): Uint8Array {

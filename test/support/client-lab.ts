@@ -136,6 +136,7 @@ export function clientLab({ isMaster = false, written, built, session }: ClientL
           line.pings.push(text);
           line.said.push('a ping');
         },
+        flush: () => void line.said.push('flushed'),
         close,
         terminate: close,
       };

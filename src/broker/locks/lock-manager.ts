@@ -17,6 +17,8 @@ export interface LockManagerSettings {
   readonly lockTimeout: number;
   /** Milliseconds for which a request of a transaction that holds nothing is kept back at most, for a writer or for the master's turn. */
   readonly readerDelay: number;
+  /** Milliseconds for which a request waits before the holder of the lock for writing is told to start no further transaction under it. */
+  readonly sliceWait: number;
   /** The number of the first lock; higher than any that another server gave a lock of this database. */
   readonly firstId: number;
 }
@@ -29,6 +31,8 @@ export interface LockManagerHost {
   refused(request: LockRequest): void;
   /** A lock has expired; if it is for writing, its holder may be in the midst of a write. */
   expired(lock: Lock): void;
+  /** A lock for writing is wanted by others: its holder is to start no further transaction under it. */
+  sliceIsOver(lock: Lock): void;
 }
 
 /** Why transactions that hold no lock are given none, whatever is free. */
@@ -56,6 +60,8 @@ export class LockManager {
   readonly #queue = new LockQueue();
   readonly #holds = new Set<GrantHold>();
   #areWritersKeptBack = false;
+  /** The lock for writing that is held, until its holder is told that others want it. */
+  #slice: Lock | undefined;
   #isServing = false;
   /** Whether something changed since the round began that is running. */
   #isStale = false;
@@ -207,6 +213,7 @@ export class LockManager {
       this.#settings.root.meet(this.#demand());
       this.#serve();
     }
+    this.#endSlice();
     this.#isServing = false;
     this.#schedule();
   }
@@ -309,7 +316,25 @@ export class LockManager {
     const { clock } = this.#settings;
     const since = clock.now();
     const lock = this.#table.grant({ holder, tid, isWrite, details, since, expiresAt: this.#expiry });
+    if (isWrite) this.#slice = lock;
     this.#host.granted(request, lock);
+  }
+
+  /** Who writes may go on with its next transaction, unless somebody has waited for a while, or something else is to have its turn. */
+  #endSlice(): void {
+    const slice = this.#slice;
+    if (slice === undefined || this.#settings.clock.now() < this.#sliceEndsAt) return;
+    this.#slice = undefined;
+    if (slice.state === 'held') this.#host.sliceIsOver(slice);
+  }
+
+  get #sliceEndsAt(): number {
+    const { root, sliceWait } = this.#settings;
+    const isDue = this.#holds.size > 0 || this.#areWritersKeptBack || root.isOld;
+    if (isDue || root.turnOverSince !== undefined) return Number.NEGATIVE_INFINITY;
+    const { firstRead, firstWrite } = this.#queue;
+    const never = Number.POSITIVE_INFINITY;
+    return Math.min(firstRead?.since ?? never, firstWrite?.since ?? never) + sliceWait;
   }
 
   /** When a lock expires that is granted now: never later than the root lock, or the master would write beside its holder. */
@@ -378,6 +403,7 @@ export class LockManager {
     return Math.min(
       endOfDelay(firstRead),
       endOfDelay(firstWrite),
+      this.#slice === undefined ? Number.POSITIVE_INFINITY : this.#sliceEndsAt,
       oldest?.expiresAt ?? Number.POSITIVE_INFINITY,
       (this.#queue.size > 0 || this.#table.size === 0 ? root.changesAt : root.expiresAt) ??
         Number.POSITIVE_INFINITY,

@@ -11,7 +11,7 @@ import {
   type MasterRequest,
   parseMasterRequest,
 } from '../../protocol/messages.js';
-import { parseTurn } from '../../protocol/session.js';
+import { parseTurn, yieldWord } from '../../protocol/session.js';
 import { type RequestFailure, reasonFor } from '../failures.js';
 import type { FileNews } from '../file-metadata.js';
 import { invariant } from '../invariants.js';
@@ -23,6 +23,7 @@ import {
   ROOT_LINGER_IF_TOLD_MS,
   ROOT_LINGER_MS,
   ROOT_TURN_MS,
+  SLICE_WAIT_MS,
   WAITING_REQUEST_BYTES,
 } from '../limits.js';
 import { type ByteBudget, keptCopy } from '../memory.js';
@@ -107,12 +108,16 @@ export class LockService {
         root: this.#root,
         lockTimeout: limits.lockTimeout,
         readerDelay: limits.readerDelay,
+        sliceWait: SLICE_WAIT_MS,
         firstId,
       },
       {
         granted: (request, lock) => this.#granted(request, lock),
         refused: (request) => this.#refuse(request, 'IPC_REQUEST_LOCK_LOST'),
         expired: (lock) => this.#expired(lock),
+        sliceIsOver: ({ holder, id }) => {
+          if (holder.session?.can('slice') === true) holder.outbox.say(yieldWord(id));
+        },
       },
     );
     this.claims = new LockClaims({

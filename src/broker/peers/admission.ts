@@ -6,7 +6,7 @@ import {
   type SessionWelcome,
   sessionWelcome,
 } from '../../protocol/session.js';
-import type { Limits } from '../limits.js';
+import { type Limits, SLICE_MS } from '../limits.js';
 import type { ByteBudget } from '../memory.js';
 import type { Link, PeerProcess } from '../ports.js';
 import { Outbox, type ParkingLot } from './outbox.js';
@@ -146,7 +146,11 @@ export function greetingOf(
   const { since, received } = session;
   const common = { resumed, since, received, grace: reconnectGrace, ...(lease > 0 ? { lease } : undefined) };
   const withFolder = session.can('identify') ? { ...common, folderSince } : common;
-  const greeting: SessionWelcome = session.can('turn') ? { ...withFolder, turns: true } : withFolder;
+  const greeting: SessionWelcome = {
+    ...withFolder,
+    ...(session.can('turn') ? { turns: true } : undefined),
+    ...(session.can('slice') ? { slice: SLICE_MS } : undefined),
+  };
   return sessionWelcome(maxPayload, isAccepted ? greeting : { ...greeting, accepted: false });
 }
 

@@ -63,6 +63,8 @@ export class Client {
   #hasSessions = false;
   /** Whether it wants to know when this master wants its turn. */
   #hasTurns = false;
+  /** Milliseconds for which it lets one lock for writing serve several transactions. */
+  #slice: number | undefined;
   #isClosing = false;
   /** Whether this master is closed, and waits for its server no longer than for a moment. */
   #isToPart = false;
@@ -118,6 +120,8 @@ export class Client {
       granted: () => this.#lockGranted(),
       forget: (id) => this.#outflow.answered(id),
       areShared: settings.has('locks'),
+      slice: () => this.#slice,
+      flush: () => this.#connection.flush(),
     });
     this.#masterLocks = { ...settings, granted: () => this.#view.underLock() };
     this.#turn = new MasterTurn({
@@ -365,7 +369,7 @@ export class Client {
       ...this.#position.parameters,
       ...this.acceptance.parameters,
       ...parameters,
-      can: `resume,ready,no-echo,yield,waits,turn${identify === undefined ? '' : ',identify'}`,
+      can: `resume,ready,no-echo,yield,waits,turn,slice${identify === undefined ? '' : ',identify'}`,
     };
   }
 
@@ -373,6 +377,7 @@ export class Client {
     if (text.startsWith('welcome:')) this.#welcome(text.slice('welcome:'.length));
     else if (text.startsWith('stable:')) this.#outflow.arrived(Number(text.slice('stable:'.length)));
     else if (text === 'yield') this.#locks.yield();
+    else if (text.startsWith('yield:')) this.#locks.yieldWrite(Number(text.slice('yield:'.length)));
     else if (text.startsWith('identify:')) this.#settings.identify?.(text, this.#outflow.answerer());
     else if (text === 'accepted') this.#accept();
     else if (text.startsWith('refused:')) this.#refused(lateRefusal(text.slice('refused:'.length)));
@@ -410,6 +415,7 @@ export class Client {
     this.lease.begin(session?.lease);
     this.#hasSessions = hasSessions;
     this.#hasTurns = session?.turns === true;
+    this.#slice = session?.slice;
     if (!isResumed) {
       this.#sayReady();
       this.#turn.serverIsNew();
@@ -555,6 +561,7 @@ export class Client {
     this.#isClosing = true;
     this.acceptance.refuse(error);
     this.lease.lose(error);
+    this.#locks.end(error);
     this.#outflow.clear();
     // Else the server takes it for one that works, and is only busy.
     this.#connection.end();

@@ -124,6 +124,11 @@ export class Connection {
     this.#line?.send(text, canWait);
   }
 
+  /** What was sent, and may not wait, leaves now. */
+  flush(): void {
+    if (this.#isOpen) this.#line?.flush();
+  }
+
   /**
    * The server goes on with this process: pongs count from now on, and the next failure is the first one again.
    *

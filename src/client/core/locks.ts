@@ -3,6 +3,7 @@ import type { DatabaseFile, IPCLock, IPCPeer, LockDetails, LockInfo, Log } from 
 import { subjectOf } from './outgoing.js';
 import type { Clock } from './ports.js';
 import { Anchor, byOwnClock, type GrantedLock, lockUnder, type TransactionId } from './shared-lock.js';
+import { Slices } from './slices.js';
 
 /** The share of the lock timeout that a lock must have left for others to be granted under it. */
 const LEAST_TIME_LEFT = 1 / 2;
@@ -18,7 +19,7 @@ const UNDER_LOCK = new Set(['fst.allocate', 'index.update']);
 
 /** A lock that the master is asked for. */
 interface PendingAnchor {
-  readonly anchor: Promise<Anchor>;
+  readonly anchor: Promise<unknown>;
   readonly write: boolean;
   /** Whether it may serve other transactions, too: those that wait for it, or for a while. */
   readonly isCommon: boolean;
@@ -50,6 +51,13 @@ export interface WorkerLocksSettings {
   forget(requestId: string): void;
   /** Whether locks are granted here, without asking the master. */
   readonly areShared: boolean;
+  /**
+   * Milliseconds after its grant for which a lock for writing serves further transactions, one after the other; `undefined` if the server
+   * does not say when others want it.
+   */
+  slice(): number | undefined;
+  /** What was said is to leave now. */
+  flush(): void;
 }
 
 /**
@@ -59,6 +67,8 @@ export interface WorkerLocksSettings {
  *
  * So transactions that read at one time, or one right after the other, do so under one lock. The master knows it by a number
  * of its own, not by the transaction that happened to ask first: that one may write next, while others still read.
+ *
+ * Those that write do so one after the other, for a while, under one lock for writing: a slice. Who reads has its turn between them.
  */
 export class WorkerLocks {
   readonly #settings: WorkerLocksSettings;
@@ -79,9 +89,24 @@ export class WorkerLocks {
   readonly #idle = new Set<Anchor>();
   /** How many locks for writing are asked for. */
   #writesAsked = 0;
+  readonly #slices: Slices;
 
   constructor(settings: WorkerLocksSettings) {
     this.#settings = settings;
+    this.#slices = new Slices({
+      clock: settings.clock,
+      milliseconds: () => (settings.areShared ? settings.slice() : undefined),
+      take: (slice, details) => this.#take(slice, details),
+      giveBack: (slice) => this.#giveBack(slice),
+      ask: async (details, milliseconds) => {
+        this.#writesAsked++;
+        try {
+          return await this.#request(details, settings.createId(), milliseconds);
+        } finally {
+          this.#writesAsked--;
+        }
+      },
+    });
   }
 
   /**
@@ -95,10 +120,15 @@ export class WorkerLocks {
     const info: LockInfo = { tid: details.tid, granted: false, request: details, lock: null };
     ipc._locks.push(info);
     try {
+      if (details.write && !this.#transactions.has(details.tid)) this.#slices.writerComes();
       const anchor = await this.#anchorFor(details);
+      if (anchor.isLost) {
+        this.#release(anchor, details);
+        throw lostError(details.tid);
+      }
       info.granted = true;
       info.lock = lockUnder(anchor, details, () => {
-        this.#release(anchor, details.tid);
+        this.#release(anchor, details);
         this.#remove(info);
       });
       return info.lock;
@@ -125,6 +155,11 @@ export class WorkerLocks {
     return [...this.#anchors].some((anchor) => !this.#hasRunOut(anchor));
   }
 
+  /** This process may not take part any more: nothing is asked for. */
+  end(error: Error): void {
+    this.#slices.end(error);
+  }
+
   #hasRunOut({ granted }: Anchor): boolean {
     return granted.expires <= this.#settings.clock.wallTime();
   }
@@ -140,6 +175,7 @@ export class WorkerLocks {
     this.#anchors.clear();
     this.#returning.clear();
     this.#common = undefined;
+    this.#slices.isOver();
     for (const { tid, lock } of this.#settings.ipc._locks) {
       // AceBase looks at this before it goes on reading or writing.
       if (lock !== null && this.#lost.has(tid)) lock.expires = 0;
@@ -170,7 +206,7 @@ export class WorkerLocks {
     if (!this.#settings.areShared) return this.#ask(details, transaction);
     const anchor = this.#usable(transaction, details);
     if (anchor !== undefined) {
-      this.#take(anchor, details.tid);
+      this.#take(anchor, details);
       return anchor;
     }
     const own = this.#coming(transaction, details);
@@ -181,9 +217,27 @@ export class WorkerLocks {
       if (own.isJoined) await own.anchor;
       else await own.anchor.catch(() => undefined);
     } else if (common !== undefined) await this.#join(common, details.tid, transaction);
-    else return this.#ask(details, transaction);
+    else if (transaction.anchors.size === 0 && this.#slices.areFor(details)) {
+      const turn = await this.#turn(details, transaction);
+      if (turn !== undefined) return turn;
+    } else return this.#ask(details, transaction);
     this.#throwIfOver(details.tid);
     return this.#anchorFor(details, hasJoined || common !== undefined);
+  }
+
+  /** Waits for its turn in a slice. @returns `undefined` if it is to ask for itself */
+  async #turn(details: LockDetails, transaction: TransactionLocks): Promise<Anchor | undefined> {
+    const { tid, write } = details;
+    if (write) this.giveBackIdle();
+    const anchor = this.#slices.turn(details);
+    const pending: PendingAnchor = { anchor, write, isCommon: !write, isJoined: false };
+    transaction.pending.add(pending);
+    try {
+      return await anchor;
+    } finally {
+      transaction.pending.delete(pending);
+      this.#forgetIfUnused(tid, transaction);
+    }
   }
 
   /** Waits for what another transaction asks for. The entry is gone before anybody goes on: nobody waits for it twice. */
@@ -201,14 +255,18 @@ export class WorkerLocks {
   }
 
   /** A lock under which this one is certain to be granted. */
-  #usable(transaction: TransactionLocks, { write }: LockDetails): Anchor | undefined {
+  #usable(transaction: TransactionLocks, details: LockDetails): Anchor | undefined {
     const { file, clock } = this.#settings;
     const least = clock.wallTime() + file.lockTimeout * LEAST_TIME_LEFT;
-    for (const anchor of transaction.anchors) {
-      if ((anchor.granted.write || !write) && anchor.granted.expires > least) return anchor;
-    }
-    const common = this.#mayJoin(transaction, write) ? this.#common : undefined;
-    return common?.isOpen(clock.now()) === true && common.granted.expires > least ? common : undefined;
+    const now = clock.now();
+    const isUsable = (anchor: Anchor): boolean =>
+      anchor.granted.expires > least && anchor.admits(details, now);
+    const own = [...transaction.anchors].find(isUsable);
+    if (own !== undefined) return own;
+    const slice = transaction.anchors.size === 0 ? this.#slices.free : undefined;
+    if (slice !== undefined && isUsable(slice)) return slice;
+    const common = this.#mayJoin(transaction, details.write) ? this.#common : undefined;
+    return common !== undefined && isUsable(common) ? common : undefined;
   }
 
   /** Such a lock that it waits for; or one that the master knows by another number: to write, it must hold that first. */
@@ -232,7 +290,7 @@ export class WorkerLocks {
       this.#writesAsked++;
       this.giveBackIdle();
     }
-    const asked = this.#request(details, transaction, isCommon);
+    const asked = this.#askFor(details, transaction, isCommon);
     const pending = { write, anchor: asked, isCommon, isJoined: false };
     transaction.pending.add(pending);
     if (isCommon) this.#comingCommon = pending;
@@ -246,16 +304,33 @@ export class WorkerLocks {
     }
   }
 
-  async #request(details: LockDetails, transaction: TransactionLocks, isCommon: boolean): Promise<Anchor> {
-    const { ipc, createId, granted: makeReady, clock } = this.#settings;
+  async #askFor(details: LockDetails, transaction: TransactionLocks, isCommon: boolean): Promise<Anchor> {
     const { tid, write } = details;
     const held = [...transaction.anchors].at(-1);
-    const name = isCommon ? createId() : (held?.granted.tid ?? tid);
+    const name = isCommon ? this.#settings.createId() : (held?.granted.tid ?? tid);
     for (const anchor of write ? this.#anchors : []) {
       if (anchor.granted.tid !== name) continue;
       anchor.close();
       if (anchor.isSharedBeside(tid)) await this.#becomeOnlyHolder(tid, anchor);
     }
+    const anchor = await this.#request(details, name, isCommon ? OPEN_MS : 0, true);
+    if (isCommon) {
+      this.#common = anchor;
+      if (this.#isToYield) this.#settings.clock.atEndOfTurn(() => this.yield());
+      this.#isToYield = false;
+    }
+    return anchor;
+  }
+
+  /**
+   * Asks the master.
+   *
+   * @param name by which it knows the lock
+   * @param openFor milliseconds for which transactions that hold nothing may use it
+   * @param isTaken whether it is for the transaction of these details, and not for whoever is next
+   */
+  async #request(details: LockDetails, name: TransactionId, openFor: number, isTaken = false): Promise<Anchor> {
+    const { ipc, createId, granted: makeReady, clock } = this.#settings;
     const askedAt = clock.wallTime();
     const answer = (await ipc.request({
       type: 'lock-request',
@@ -264,26 +339,18 @@ export class WorkerLocks {
       to: ipc.masterPeerId,
       data: { ...details, tid: name },
     })) as GrantedLock;
-    const granted = byOwnClock(answer, askedAt, clock);
-    const anchor = new Anchor(granted, isCommon ? clock.now() + OPEN_MS : Number.NEGATIVE_INFINITY);
+    const anchor = new Anchor(byOwnClock(answer, askedAt, clock), clock.now() + openFor);
     this.#anchors.add(anchor);
-    this.#take(anchor, tid);
+    if (isTaken) this.#take(anchor, details);
     try {
       await makeReady();
+      if (anchor.isLost) throw lostError(details.tid);
+      return anchor;
     } catch (error) {
-      this.#release(anchor, tid);
+      if (isTaken) this.#release(anchor, details);
+      else if (!anchor.isLost) this.#giveBack(anchor);
       throw error;
     }
-    if (anchor.isLost) {
-      this.#release(anchor, tid);
-      throw lostError(tid);
-    }
-    if (isCommon) {
-      this.#common = anchor;
-      if (this.#isToYield) clock.atEndOfTurn(() => this.yield());
-      this.#isToYield = false;
-    }
-    return anchor;
   }
 
   /** Who reads under a lock with others, and wants to write, has to wait for them, as it would if each had its own. */
@@ -294,41 +361,58 @@ export class WorkerLocks {
     this.#throwIfLost(tid);
   }
 
-  #take(anchor: Anchor, tid: TransactionId): void {
-    anchor.take(tid);
-    this.#transactionOf(tid).anchors.add(anchor);
+  #take(anchor: Anchor, details: LockDetails): void {
+    anchor.take(details);
+    this.#transactionOf(details.tid).anchors.add(anchor);
   }
 
   /** One lock less under it; the last one gives it back, and waits for no answer. */
-  #release(anchor: Anchor, tid: TransactionId): void {
-    if (anchor.drop(tid)) {
+  #release(anchor: Anchor, details: LockDetails): void {
+    const { tid, write } = details;
+    const now = this.#settings.clock.now();
+    if (anchor.drop(details)) {
       const transaction = this.#transactionOf(tid);
       transaction.anchors.delete(anchor);
       this.#forgetIfUnused(tid, transaction);
       if (transaction.anchors.size === 0 && this.#lost.has(tid)) this.#ended(tid);
     }
-    const { ipc, clock } = this.#settings;
+    this.#slices.released(anchor, write);
     if (anchor.isUsed || anchor.isLost) return;
-    if (!anchor.isOpen(clock.now()) || ipc._exiting || this.#writesAsked > 0) {
-      this.#giveBack(anchor);
-      return;
-    }
-    // Behind all promises that are due: who has read mostly reads something else.
-    if (this.#idle.size === 0) clock.atEndOfTurn(() => this.giveBackIdle());
+    if (anchor.isOpen(now) && !this.#settings.ipc._exiting && this.#isKept(anchor)) this.#keepIdle(anchor);
+    else this.#giveBack(anchor);
+    // Code of the user goes on in this turn, perhaps for seconds. Others must not wait for its end.
+    if (write) this.#settings.flush();
+  }
+
+  /** Whether a lock that nobody uses is kept, to see if there is somebody in a moment. */
+  #isKept({ granted }: Anchor): boolean {
+    return granted.write ? this.#slices.isHabit : this.#writesAsked === 0;
+  }
+
+  #keepIdle(anchor: Anchor): void {
+    // Behind all promises that are due: who has read mostly reads something else, who has written without a pause writes.
+    if (this.#idle.size === 0) this.#settings.clock.atEndOfTurn(() => this.giveBackIdle());
     this.#idle.add(anchor);
   }
 
-  /** Somebody wants to write: transactions that come later are to wait for him. */
+  /** Somebody wants to write: transactions that come later and want to read are to wait for him. */
   yield(): void {
     this.#common?.close();
     this.giveBackIdle();
     if (this.#comingCommon !== undefined) this.#isToYield = true;
   }
 
+  /** Somebody wants what the lock for writing of that number keeps him from: transactions that come later are to wait for him. */
+  yieldWrite(lockId: number): void {
+    this.#slices.yield(lockId);
+    this.giveBackIdle();
+  }
+
   /** What nobody uses goes back now. */
   giveBackIdle(): void {
-    for (const anchor of this.#idle) if (!anchor.isUsed && this.#anchors.has(anchor)) this.#giveBack(anchor);
+    const idle = [...this.#idle].filter((anchor) => !anchor.isUsed && this.#anchors.has(anchor));
     this.#idle.clear();
+    for (const anchor of idle) this.#giveBack(anchor);
   }
 
   #giveBack(anchor: Anchor): void {
@@ -348,6 +432,7 @@ export class WorkerLocks {
       .request(message)
       .catch((error: unknown) => log.warn(`Lock ${id} could not be given back:`, error))
       .finally(() => this.#returning.delete(anchor));
+    this.#slices.isOver(anchor);
   }
 
   #throwIfLost(tid: TransactionId): void {

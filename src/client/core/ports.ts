@@ -36,6 +36,8 @@ export interface Failure {
 export interface Line {
   /** Sends a text frame. @param canWait whether it may leave with the next one */
   send(text: string, canWait: boolean): void;
+  /** What was sent and must not wait leaves now, and not at the end of this turn of the event loop. */
+  flush(): void;
   /** Sends a ping, whose pong brings the same text. */
   ping(text: string): void;
   /** What was sent still goes out, then a closing handshake. */

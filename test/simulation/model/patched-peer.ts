@@ -274,6 +274,9 @@ class Attempt implements LineOfClient {
     this.#process.after(CLOSING_HANDSHAKE_MS, closed);
   }
 
+  /** Nothing is held back here. */
+  flush(): void {}
+
   terminate(): void {
     if (this.isDialing) this.#leave();
     this.isDialing = false;

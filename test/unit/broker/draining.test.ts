@@ -15,7 +15,7 @@ const answered = (worker: ScriptedPeer, ok: boolean) =>
 
 /** How many frames a client has received that count. */
 const counted = (peer: ScriptedPeer) =>
-  peer.received.filter((text) => !/^(welcome|stable):/.test(text)).length;
+  peer.received.filter((text) => !/^(welcome|stable|yield):/.test(text)).length;
 
 /** A cluster of a master and two workers; and when it was drained. */
 function cluster() {

@@ -37,9 +37,9 @@ it('no lock is granted without the root lock', () => {
     ask: quiet,
     release: quiet,
   });
-  const settings = { clock, root, lockTimeout: 1_000, readerDelay: 0, firstId: 1 };
+  const settings = { clock, root, lockTimeout: 1_000, readerDelay: 0, sliceWait: 10, firstId: 1 };
   const granted = vi.fn();
-  const manager = new LockManager(settings, { granted, refused: quiet, expired: quiet });
+  const manager = new LockManager(settings, { granted, refused: quiet, expired: quiet, sliceIsOver: quiet });
   // A root lock that is there when it is looked for, and not when it is needed.
   vi.spyOn(root, 'covers').mockReturnValueOnce(true).mockReturnValue(false);
   const request = { id: '1', requester: peer(), tid: 't', isWrite: false, since: 0, details };

@@ -16,6 +16,7 @@ const TURN = 25;
 const LINGER = 5;
 const LINGER_IF_TOLD = 1_000;
 const DELAY = 100;
+const SLICE_WAIT = 10;
 const TIMEOUT = 120_000;
 
 /** A lock manager whose master answers when it is told to, or at once. */
@@ -29,6 +30,8 @@ class Lab {
   readonly expired: Lock[] = [];
   answersAtOnce = true;
   readonly tids: string[] = [];
+  /** Locks of which the holder is told that others want them. */
+  readonly slicesOver: Lock[] = [];
   readonly root: RootLock;
   readonly manager: LockManager;
   #lastLockId = 0;
@@ -48,7 +51,14 @@ class Lab {
       release: (lockId) => expect(this.atMaster.delete(lockId)).toBe(true),
     });
     this.manager = new LockManager(
-      { clock: this.clock, root: this.root, lockTimeout: TIMEOUT, readerDelay: DELAY, firstId: 1 },
+      {
+        clock: this.clock,
+        root: this.root,
+        lockTimeout: TIMEOUT,
+        readerDelay: DELAY,
+        sliceWait: SLICE_WAIT,
+        firstId: 1,
+      },
       {
         granted: (request, lock) => {
           expect(this.root.covers(request.isWrite)).toBe(true);
@@ -56,6 +66,7 @@ class Lab {
         },
         refused: ({ id }) => this.refused.push(id),
         expired: (lock) => this.expired.push(lock),
+        sliceIsOver: (lock) => this.slicesOver.push(lock),
       },
     );
     this.root.masterConnected(canSay);
@@ -359,6 +370,63 @@ describe('the turn of the master', () => {
     lab.release(lab.granted.at(-1)?.request as LockRequest);
     lab.release(held);
     expect(lab.isGranted(other)).toBe(true);
+  });
+});
+
+describe('a slice: a lock for writing that serves several transactions', () => {
+  const over = () => lab.slicesOver.map(({ id }) => id);
+
+  it('is over when somebody has waited for a while, to write or to read, and its holder is told once', () => {
+    for (const isWrite of [true, false]) {
+      lab = new Lab(true);
+      const held = lab.ask(one, 'a', true);
+      lab.pass(500);
+      const next = lab.ask(two, 'b', isWrite);
+      lab.pass(SLICE_WAIT - 1);
+      expect(over()).toEqual([]);
+      lab.pass(1);
+      expect(over()).toEqual([lab.lockOf(held).id]);
+      lab.pass(1_000);
+      lab.ask(two, 'c', true);
+      expect(over()).toHaveLength(1);
+      lab.release(held);
+      expect(lab.isGranted(next)).toBe(true);
+    }
+  });
+
+  it('is over at once if it is granted while somebody has waited for long already', () => {
+    lab = new Lab(true);
+    const first = lab.ask(one, 'a', true);
+    const second = lab.ask(two, 'b', true);
+    lab.ask(one, 'c', true);
+    lab.pass(SLICE_WAIT);
+    lab.release(first);
+    expect(over()).toEqual([lab.lockOf(first).id, lab.lockOf(second).id]);
+  });
+
+  it('is over when the master is to have its turn, an index is made, or nothing more is to be granted', () => {
+    const reasons = [
+      () => lab.wantsTurn(true),
+      () => lab.manager.keepWritersBack(true),
+      () => lab.manager.hold('draining', true),
+    ];
+    for (const reason of reasons) {
+      lab = new Lab(true);
+      lab.ask(one, 'a', true);
+      lab.pass(TURN);
+      expect(over()).toEqual([]);
+      reason();
+      expect(over()).toHaveLength(1);
+    }
+  });
+
+  it('is not spoken of when it was given back, nor where nothing waits', () => {
+    lab = new Lab(true);
+    lab.release(lab.ask(one, 'a', true));
+    lab.ask(one, 'b', false);
+    lab.ask(two, 'c', false);
+    lab.pass(1_000);
+    expect(over()).toEqual([]);
   });
 });
 

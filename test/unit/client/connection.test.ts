@@ -11,6 +11,7 @@ class ScriptedLine implements Line {
   isClosed = false;
   constructor(readonly events: LineEvents) {}
   send(): void {}
+  flush(): void {}
   ping(text: string): void {
     this.pings.push(text);
   }

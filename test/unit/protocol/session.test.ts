@@ -107,6 +107,7 @@ describe('a session [PROTOCOL-14.4]', () => {
       grace: 10_000,
       lease: 7_000,
       turns: true,
+      slice: 20,
     });
     expect(lab.connect('stock').received[0]).toBe('welcome:{"maxPayload":10000}');
     expect(lab.broker.peers('mydb_data').map(({ client }) => client)).toEqual([
@@ -135,6 +136,7 @@ describe('a session [PROTOCOL-14.4]', () => {
       grace: 10_000,
       lease: 7_000,
       turns: true,
+      slice: 20,
     });
     expect(numbers(again)).toEqual([2, 3]);
     expect(again.messages('hello')).toEqual([]);
@@ -461,6 +463,25 @@ describe('the word yield [PROTOCOL-14.8]', () => {
     master.tells({ type: 'bye' });
     ask(b, 'w1', true);
     expect(words(a)).toBe(1);
+  });
+
+  it('comes with the number of a lock for writing to a client that lets it serve several transactions [PROTOCOL-14.2]', () => {
+    const { lab, a, b } = cluster();
+    expect(JSON.parse((a.received[0] ?? '').slice('welcome:'.length))).toMatchObject({
+      session: { slice: 20 },
+    });
+    const stock = lab.connect('stock');
+    ask(a, 'w1', true);
+    const lockId = lab.lockOf(a);
+    ask(b, 'w2', true);
+    lab.clock.advance(10);
+    expect(a.received.filter((text) => text.startsWith('yield:'))).toEqual([`yield:${lockId}`]);
+    lab.giveBack(a, lockId);
+    ask(stock, 'w3', true);
+    lab.giveBack(b, lab.lockOf(b));
+    ask(a, 'w4', true);
+    lab.clock.advance(100);
+    expect(stock.received.filter((text) => text.startsWith('yield:'))).toEqual([]);
   });
 
   it('is not said to those who are gone', () => {
