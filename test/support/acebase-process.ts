@@ -156,6 +156,11 @@ export class AceBaseProcess {
     return this.command('set', { path, value });
   }
 
+  /** Writes a value, and then keeps its thread busy until that file is there. Rejects if it does not come in time. */
+  setAndStandStill(path: string, value: unknown, until: string, milliseconds: number): Promise<void> {
+    return this.command('setAndStandStill', { path, value, until, milliseconds });
+  }
+
   update(path: string, value: unknown): Promise<void> {
     return this.command('update', { path, value });
   }

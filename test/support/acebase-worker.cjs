@@ -6,6 +6,8 @@
  */
 'use strict';
 
+const { existsSync } = require('node:fs');
+
 const options = JSON.parse(process.argv[2]);
 
 // Stock clients print every message they receive. Counting them here instead keeps stdout quiet, costs next to
@@ -36,6 +38,12 @@ process.on('disconnect', () => process.exit(0));
 const commands = {
   set: async ({ path, value }) => void (await database.ref(path).set(value)),
   update: async ({ path, value }) => void (await database.ref(path).update(value)),
+  // What runs behind a write of the user: nothing else happens in this process until that file is there.
+  setAndStandStill: async ({ path, value, until, milliseconds }) => {
+    await database.ref(path).set(value);
+    const endsAt = Date.now() + milliseconds;
+    while (!existsSync(until)) if (Date.now() > endsAt) throw new Error(`${until} did not come`);
+  },
   get: async ({ path }) => (await database.ref(path).get()).val(),
   // In one turn of the event loop.
   getAndExit: async ({ path }) => {

@@ -47,7 +47,7 @@ describe('a slice: a lock for writing of a worker [PROTOCOL-14.8]', () => {
     const { locks, asked, grant } = lab(true, SLICE);
     const all = ['t', 'u', 'v'].map((tid) => locks.lock(want(tid, true)));
     expect(asked).toMatchObject([{ type: 'lock-request', data: { write: true } }]);
-    expect(['t', 'u', 'v']).not.toContain((asked[0]?.data as { tid: string }).tid);
+    expect(asked[0]).not.toMatchObject({ data: { tid: expect.stringMatching(/^[tuv]$/) } });
     grant(0, 1);
     for (const lock of all) await (await lock).release();
     expect(asked.filter(({ type }) => type === 'lock-request')).toHaveLength(1);
