@@ -43,12 +43,20 @@ export interface ClientLabSettings {
   readonly written?: Promise<void>;
   /** What its indexes say of what is being made. */
   readonly built?: Promise<void>;
+  /** The characters of the longest frame. */
+  readonly maxPayload?: number;
   /** What each welcome says beside what the test says. */
   readonly session?: Partial<SessionWelcome>;
 }
 
 /** A process of that role, whose server does what the test says. */
-export function clientLab({ isMaster = false, written, built, session }: ClientLabSettings = {}) {
+export function clientLab({
+  isMaster = false,
+  written,
+  built,
+  maxPayload = 1_000,
+  session,
+}: ClientLabSettings = {}) {
   const clock = new UnsteadyClock();
   const lines: Line[] = [];
   const told: ClientEvent[] = [];
@@ -177,7 +185,7 @@ export function clientLab({ isMaster = false, written, built, session }: ClientL
     welcome(resumed: boolean, since: number): void {
       const welcomed = { resumed, since, received: 0, grace: 11_000, ...session };
       last().events.opened();
-      last().events.text(`welcome:${JSON.stringify({ maxPayload: 1_000, session: welcomed })}`);
+      last().events.text(`welcome:${JSON.stringify({ maxPayload, session: welcomed })}`);
     },
     breaks: () => last().events.closed({ reason: 'the line broke', code: '' }),
     /** The server does not know a worker any more. */

@@ -5,6 +5,7 @@ import { type Claim, claimOf, readyWord, type SessionWelcome } from '../../proto
 import { Acceptance } from './acceptance.js';
 import { Space } from './allocator.js';
 import { Answers } from './answer-cache.js';
+import { CacheNews } from './cache-news.js';
 import type { ClientEvent, ClientSettings } from './client-settings.js';
 import { Connection, type ConnectionHandlers, Reconnection } from './connection.js';
 import type { DatabaseFile, IPCLock, LockDetails, Message } from './host.js';
@@ -13,7 +14,7 @@ import { Lease } from './lease.js';
 import { WorkerLocks } from './locks.js';
 import { FirstWord, isForSuccessor, lockOfMaster, type MasterLockSettings } from './master-locks.js';
 import { MasterTurn } from './master-turn.js';
-import { frameOf, isRequest, type OutgoingSettings } from './outgoing.js';
+import { cacheNewsFrame, frameOf, isCacheNews, isRequest, type OutgoingSettings } from './outgoing.js';
 import type { Failure } from './ports.js';
 import {
   codeOfRefusal,
@@ -58,6 +59,7 @@ export class Client {
   readonly #answers: Answers;
   readonly #incoming: Incoming;
   readonly #outgoing: OutgoingSettings;
+  readonly #cacheNews: CacheNews;
   readonly #position: SessionPosition;
   /** Whether the server that it was at last knows sessions. */
   #hasSessions = false;
@@ -150,6 +152,11 @@ export class Client {
       heardAt: () => this.#connection.proof?.wall,
       inStep: (callback) => this.#connection.inStep(callback),
     });
+    this.#cacheNews = new CacheNews({
+      clock,
+      isUnderstood: () => this.#hasSessions && this.#incoming.understandCacheNews,
+      send: (news, canWait) => void this.#outflow.add(cacheNewsFrame(ipc.id, news, canWait)),
+    });
     this.#outgoing = {
       classes: settings.classes,
       eventNumbers,
@@ -215,7 +222,10 @@ export class Client {
       failed: (failure) => this.#failed(failure),
       refused: (refusal) => this.#refused(refusal),
       proved: () => this.lease.proved(),
-      exiting: () => this.#locks.giveBackIdle(),
+      exiting: () => {
+        this.#locks.giveBackIdle();
+        this.#cacheNews.flush();
+      },
     };
   }
 
@@ -247,6 +257,8 @@ export class Client {
       return;
     if (message.type === 'bye') this.#locks.giveBackIdle();
     const frame = frameOf(message, this.#outgoing);
+    if (isCacheNews(message) && this.#cacheNews.take(frame.text)) return;
+    this.#cacheNews.flush(true);
     if (message.type.endsWith('result')) this.#answers.answer(message);
     if (!this.#outflow.add(frame)) this.#noRoom(message);
     if (message.type === 'bye') this.#leave();
@@ -456,6 +468,7 @@ export class Client {
     }
     // One that comes again as another peer was at no other server [PROTOCOL-14.6].
     const isKnown = hasSessions && this.#position.received !== undefined;
+    this.#cacheNews.flush();
     const given = this.#outflow.takeForNewServer(isKnown ? claimOf(this.#claim()) : undefined);
     this.#knowsPeers = false;
     for (const id of given) this.#settings.ipc._requests.get(id)?.resolve({ ok: true });
@@ -525,6 +538,7 @@ export class Client {
   /** Others may have gone on without this process. A worker comes again as another peer. */
   #losePlace(): void {
     this.lease.lose(this.#leaseLost());
+    this.#cacheNews.clear();
     if (this.#settings.ipc.isMaster) {
       const leave = (): void => {
         this.#send({ type: 'bye', from: this.#settings.ipc.id });
@@ -548,6 +562,7 @@ export class Client {
     const former = this.#settings.ipc.id;
     this.#settings.ipc.id = this.#settings.ipc.isMaster ? former : this.#settings.createId();
     this.#position.beginAnew();
+    this.#cacheNews.flush();
     this.#outflow.rename(former, this.#settings.ipc.id);
   }
 
@@ -562,6 +577,7 @@ export class Client {
     this.acceptance.refuse(error);
     this.lease.lose(error);
     this.#locks.end(error);
+    this.#cacheNews.clear();
     this.#outflow.clear();
     // Else the server takes it for one that works, and is only busy.
     this.#connection.end();

@@ -64,6 +64,11 @@ export class Incoming {
     return this.#abilities.get(peerId)?.has('values') === true;
   }
 
+  /** Whether all others that are there understand what is said of caches at one time. */
+  get understandCacheNews(): boolean {
+    return this.#settings.ipc.peers.every(({ id }) => this.#abilities.get(id)?.has('cache-news') === true);
+  }
+
   /** Whether that peer is not back yet after the server was restarted. */
   isAwaited(peerId: string): boolean {
     return this.#unseen?.has(peerId) === true;
@@ -205,6 +210,10 @@ export class Incoming {
         return;
       case 'index-updated':
         indexes.changed(message);
+        return;
+      case 'cache-news':
+        for (const each of (message.data as { news: readonly Message[] }).news)
+          void this.#pass(this.#decoded(each));
         return;
       default:
         if (isRequest(message)) this.#asked(message);

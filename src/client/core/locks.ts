@@ -329,7 +329,12 @@ export class WorkerLocks {
    * @param openFor milliseconds for which transactions that hold nothing may use it
    * @param isTaken whether it is for the transaction of these details, and not for whoever is next
    */
-  async #request(details: LockDetails, name: TransactionId, openFor: number, isTaken = false): Promise<Anchor> {
+  async #request(
+    details: LockDetails,
+    name: TransactionId,
+    openFor: number,
+    isTaken = false,
+  ): Promise<Anchor> {
     const { ipc, createId, granted: makeReady, clock } = this.#settings;
     const askedAt = clock.wallTime();
     const answer = (await ipc.request({

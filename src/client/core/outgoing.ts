@@ -23,6 +23,9 @@ const VALUE_TYPES = new Set(['event', 'request', 'result', 'notification']);
 /** Notifications of which the file tells more after a restart of the server. */
 const OUTDATED = new Set(['cache.update', 'cache.invalidate', 'root.update']);
 
+/** What a client understands of others, whatever it repairs. */
+const ABILITIES = ['counted', 'cache-news'];
+
 /** Notifications that nobody needs before he is granted a lock on what they are about: that comes behind them. */
 const CACHE = new Set(['cache.update', 'cache.invalidate']);
 
@@ -35,8 +38,19 @@ export function frameOf(message: Message, settings: OutgoingSettings): Frame {
     afterRestart: afterRestart(message),
     requestId: isRequest(message) ? message.id : undefined,
     isDispensable: message.type === 'event',
-    canWait: isOfCache(message) || settings.canWait(message),
+    canWait: isCacheNews(message) || settings.canWait(message),
     to: message.to,
+  };
+}
+
+/** The frame that tells of all these notifications at one time. @param news each as JSON */
+export function cacheNewsFrame(from: string, news: readonly string[], canWait: boolean): Frame {
+  return {
+    text: `{"type":"cache-news","from":${JSON.stringify(from)},"data":{"news":[${news.join()}]}}`,
+    afterRestart: 'outdated',
+    requestId: undefined,
+    isDispensable: false,
+    canWait,
   };
 }
 
@@ -51,7 +65,8 @@ export function subjectOf({ data }: Message): string | undefined {
   return typeof type === 'string' ? type : undefined;
 }
 
-function isOfCache(message: Message): boolean {
+/** Whether a message says what others are to forget of a record, or to know. */
+export function isCacheNews(message: Message): boolean {
   return message.type === 'notification' && CACHE.has(subjectOf(message) ?? '');
 }
 
@@ -77,7 +92,7 @@ function afterRestart(message: Message): AfterRestart {
 function withMarks(message: Message, { eventNumbers, hasValues }: OutgoingSettings): Message {
   switch (message.type) {
     case 'hello':
-      return { ...message, can: hasValues() ? ['values', 'counted'] : ['counted'] };
+      return { ...message, can: hasValues() ? ['values', ...ABILITIES] : ABILITIES };
     case 'unsubscribe':
       return { ...message, counted: true };
     case 'event':

@@ -85,12 +85,16 @@ export class Checks {
   }
 
   lostOnTheWay(text: string): void {
-    this.lost(numberOf(text));
+    for (const number of numbersOf(text)) this.lost(number);
   }
 
   /** A message is about to be given to the broker. */
   reaches(text: string): void {
-    const said = this.#said.get(numberOf(text));
+    for (const number of numbersOf(text)) this.#reaches(number);
+  }
+
+  #reaches(number: number): void {
+    const said = this.#said.get(number);
     if (said === undefined) return;
     const { author, message } = said;
     if (!this.#world.isPresent(author) || message.from !== author.id) return;
@@ -100,7 +104,7 @@ export class Checks {
       return;
     }
     if ('id' in message || isRootUpdate(message)) return;
-    this.#deliveries.expects(message, numberOf(text), this.#receiversOf(author, message));
+    this.#deliveries.expects(message, number, this.#receiversOf(author, message));
   }
 
   hears(receiver: StockPeer, message: Message, number: number | undefined): void {
@@ -200,10 +204,10 @@ function isRootUpdate(message: Message): boolean {
   return message.type === 'notification' && message.data.type === 'root.update';
 }
 
-/** What a message has its number behind. */
-const NUMBER = '"simulated":';
+/** What a message has its number behind; the values that are written are numbers. */
+const NUMBER = /"simulated":(\d+)/g;
 
-function numberOf(text: string): number {
-  const start = text.lastIndexOf(NUMBER) + NUMBER.length;
-  return Number.parseInt(text.slice(start), 10);
+/** The numbers of the messages that a frame holds: one, or several that are said at one time. */
+function numbersOf(text: string): number[] {
+  return [...text.matchAll(NUMBER)].map(([, number]) => Number(number));
 }

@@ -226,11 +226,13 @@ export abstract class StockPeer extends ModelProcess {
   /** A text came. */
   hear(text: string): void {
     this.#heardAt = this.world.clock.now();
-    let message: (Message & { simulated?: number }) | undefined;
+    let message: Numbered | undefined;
     if (text.startsWith('{')) {
-      message = JSON.parse(text) as Message & { simulated?: number };
-      this.#notes(message);
-      if (!this.isAlive) return;
+      message = JSON.parse(text) as Numbered;
+      for (const each of saidTogether(message)) {
+        this.#notes(each);
+        if (!this.isAlive) return;
+      }
     }
     if (this.ours !== undefined) this.ours.hears(text);
     else if (text.startsWith('disconnect:')) this.#disconnected(text.slice('disconnect:'.length));
@@ -243,7 +245,7 @@ export abstract class StockPeer extends ModelProcess {
     }
   }
 
-  #notes(message: Message & { simulated?: number }): void {
+  #notes(message: Numbered): void {
     this.note(() => `hears from ${message.from}: ${describe(message)}`);
     this.world.onMessage(this, `hears ${kindOf(message)}`);
     if (this.isAlive) this.world.checks.hears(this, message, message.simulated);
@@ -405,4 +407,15 @@ function kindOf(message: Message): string {
 /** The lock of an answer. */
 export function lockOf(data: unknown): Lock {
   return data as Lock;
+}
+
+/** A message, with its number in the run. */
+type Numbered = Message & { readonly simulated?: number };
+
+/** The messages of a frame: what our client says of caches comes in one [PROTOCOL-15.7]. */
+function saidTogether(
+  message: Numbered | { readonly type: 'cache-news'; readonly data: unknown },
+): readonly Numbered[] {
+  if (message.type !== 'cache-news') return [message];
+  return (message.data as { readonly news: readonly Numbered[] }).news;
 }
