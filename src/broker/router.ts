@@ -177,11 +177,12 @@ export class Router {
       this.#settings.locks.reviewFile();
       return true;
     }
+    const canWait = type === 'notification' || type === 'cache-news';
     let receivers = 0;
     for (const receiver of peers.values()) {
       if (receiver === sender) continue;
       receivers++;
-      delivery.sendInOrder(receiver, sender.id, message, type === 'notification');
+      delivery.sendInOrder(receiver, sender.id, message, canWait);
     }
     tally.goes(message.length, receivers);
     if (type === 'bye') goodbye(sender);

@@ -14,6 +14,7 @@ export const MESSAGE_TYPES = [
   'unsubscribe',
   'event',
   'notification',
+  'cache-news',
   'lock-request',
   'lock-result',
   'unlock-request',

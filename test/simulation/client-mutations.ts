@@ -5,14 +5,26 @@ export const clientMutations: readonly Mutation[] = [
   {
     name: 'gives a lock back while a transaction of the process uses it',
     file: 'locks.ts',
-    from: 'if (anchor.isUsed || anchor.isLost) return;',
-    to: 'if (anchor.isLost) return;',
+    from: 'if (!anchor.isUsed && !anchor.isLost) this.#giveBackOrKeep(anchor);',
+    to: 'if (!anchor.isLost) this.#giveBackOrKeep(anchor);',
   },
   {
     name: 'tells a new server of none of its locks',
     file: 'client.ts',
     from: 'held: this.#locks.claims(),',
     to: 'held: [],',
+  },
+  {
+    name: 'writes over what was the root, before others know of the next one',
+    file: 'allocator.ts',
+    from: 'if (this.#mayUseReserve && this.#knownRootMoves === this.#rootMoves) this.#reserve.release(ranges);',
+    to: 'if (this.#mayUseReserve) this.#reserve.release(ranges);',
+  },
+  {
+    name: 'lets two transactions write at one time under its lock',
+    file: 'slices.ts',
+    from: 'const isFree = slice?.isUsed === false && slice',
+    to: 'const isFree = slice !== undefined && slice',
   },
   {
     name: 'resumes its session one frame too late',

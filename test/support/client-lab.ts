@@ -72,6 +72,7 @@ export function clientLab({
     _locks: [] as LockInfo[],
     _requests: new Map<string, { request: Message; resolve: (data: unknown) => void }>(),
     emit: () => undefined,
+    removePeer: () => undefined,
     request: (request: Message) =>
       new Promise<unknown>((resolve) => {
         ipc._requests.set(request.id ?? '', { request, resolve });

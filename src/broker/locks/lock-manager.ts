@@ -329,12 +329,14 @@ export class LockManager {
   }
 
   get #sliceEndsAt(): number {
-    const { root, sliceWait } = this.#settings;
+    const { root, sliceWait, readerDelay } = this.#settings;
     const isDue = this.#holds.size > 0 || this.#areWritersKeptBack || root.isOld;
     if (isDue || root.turnOverSince !== undefined) return Number.NEGATIVE_INFINITY;
     const { firstRead, firstWrite } = this.#queue;
     const never = Number.POSITIVE_INFINITY;
-    return Math.min(firstRead?.since ?? never, firstWrite?.since ?? never) + sliceWait;
+    // Who is kept back for writers would not be served yet.
+    const readWait = this.#doesWriterWait ? Math.max(sliceWait, readerDelay) : sliceWait;
+    return Math.min((firstRead?.since ?? never) + readWait, (firstWrite?.since ?? never) + sliceWait);
   }
 
   /** When a lock expires that is granted now: never later than the root lock, or the master would write beside its holder. */

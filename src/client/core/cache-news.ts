@@ -3,14 +3,19 @@ import type { Cancel, Clock } from './ports.js';
 /** Milliseconds for which it waits for what comes next, at most. */
 export const CACHE_NEWS_MS = 10;
 
-/** The most that is said at one time. */
-const MOST = 200;
+/** UTF-16 units of what is said at one time, at most. */
+export const MAX_CACHE_NEWS_UNITS = 32_768;
+
+/** What stands around them. */
+const FRAME_UNITS = 128;
 
 /** What it works with. */
 export interface CacheNewsSettings {
   readonly clock: Pick<Clock, 'schedule'>;
   /** Whether all others that are there understand it. */
   isUnderstood(): boolean;
+  /** The units of a message that need not go another way, at most. */
+  longest(): number;
   /** Sends what was gathered: notifications, each as JSON. @param canWait whether another message follows at once */
   send(news: readonly string[], canWait: boolean): void;
 }
@@ -22,6 +27,7 @@ export interface CacheNewsSettings {
 export class CacheNews {
   readonly #settings: CacheNewsSettings;
   #news: string[] = [];
+  #units = 0;
   #cancelWait: Cancel | undefined;
 
   constructor(settings: CacheNewsSettings) {
@@ -30,10 +36,13 @@ export class CacheNews {
 
   /** Takes a notification of this kind, as JSON. @returns false if it is to be sent by itself */
   take(notification: string): boolean {
-    if (!this.#settings.isUnderstood()) return false;
+    // What is long goes by itself, and behind a long message others may overtake it.
+    const most = Math.min(this.#settings.longest(), MAX_CACHE_NEWS_UNITS) - FRAME_UNITS;
+    if (!this.#settings.isUnderstood() || notification.length > most) return false;
+    if (this.#units + notification.length > most) this.flush();
     this.#news.push(notification);
-    if (this.#news.length >= MOST) this.flush();
-    else this.#cancelWait ??= this.#settings.clock.schedule(CACHE_NEWS_MS, () => this.flush());
+    this.#units += notification.length + 1;
+    this.#cancelWait ??= this.#settings.clock.schedule(CACHE_NEWS_MS, () => this.flush());
     return true;
   }
 
@@ -49,5 +58,6 @@ export class CacheNews {
     this.#cancelWait?.();
     this.#cancelWait = undefined;
     this.#news = [];
+    this.#units = 0;
   }
 }

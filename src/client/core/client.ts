@@ -14,7 +14,14 @@ import { Lease } from './lease.js';
 import { WorkerLocks } from './locks.js';
 import { FirstWord, isForSuccessor, lockOfMaster, type MasterLockSettings } from './master-locks.js';
 import { MasterTurn } from './master-turn.js';
-import { cacheNewsFrame, frameOf, isCacheNews, isRequest, type OutgoingSettings } from './outgoing.js';
+import {
+  cacheNewsFrame,
+  frameOf,
+  isCacheNews,
+  isRequest,
+  isRootUpdate,
+  type OutgoingSettings,
+} from './outgoing.js';
 import type { Failure } from './ports.js';
 import {
   codeOfRefusal,
@@ -63,6 +70,8 @@ export class Client {
   readonly #position: SessionPosition;
   /** Whether the server that it was at last knows sessions. */
   #hasSessions = false;
+  /** The units of the longest frame that it takes. */
+  #maxPayload = 0;
   /** Whether it wants to know when this master wants its turn. */
   #hasTurns = false;
   /** Milliseconds for which it lets one lock for writing serve several transactions. */
@@ -123,7 +132,10 @@ export class Client {
       forget: (id) => this.#outflow.answered(id),
       areShared: settings.has('locks'),
       slice: () => this.#slice,
-      flush: () => this.#connection.flush(),
+      flush: () => {
+        this.#cacheNews.flush();
+        this.#connection.flush();
+      },
     });
     this.#masterLocks = { ...settings, granted: () => this.#view.underLock() };
     this.#turn = new MasterTurn({
@@ -154,7 +166,9 @@ export class Client {
     });
     this.#cacheNews = new CacheNews({
       clock,
-      isUnderstood: () => this.#hasSessions && this.#incoming.understandCacheNews,
+      // A master may write before it is told who is there.
+      isUnderstood: () => this.#hasSessions && !ipc.isMaster && this.#incoming.understandCacheNews,
+      longest: () => this.#maxPayload,
       send: (news, canWait) => void this.#outflow.add(cacheNewsFrame(ipc.id, news, canWait)),
     });
     this.#outgoing = {
@@ -256,6 +270,7 @@ export class Client {
     )
       return;
     if (message.type === 'bye') this.#locks.giveBackIdle();
+    if (isRootUpdate(message)) this.#space.rootMoved();
     const frame = frameOf(message, this.#outgoing);
     if (isCacheNews(message) && this.#cacheNews.take(frame.text)) return;
     this.#cacheNews.flush(true);
@@ -405,6 +420,7 @@ export class Client {
   #welcome(json: string): void {
     const { maxPayload, session } = JSON.parse(json) as { maxPayload: number; session?: SessionWelcome };
     const hasSessions = session !== undefined;
+    this.#maxPayload = maxPayload;
     const hadSession = this.#position.received !== undefined;
     if (session?.resumed === false && hadSession && this.#connection.mayBeGivenUp) {
       if (this.#settings.ipc.isMaster) {
@@ -471,7 +487,7 @@ export class Client {
     this.#cacheNews.flush();
     const given = this.#outflow.takeForNewServer(isKnown ? claimOf(this.#claim()) : undefined);
     this.#knowsPeers = false;
-    for (const id of given) this.#settings.ipc._requests.get(id)?.resolve({ ok: true });
+    for (const id of given) this.#settings.ipc._requests.get(id)?.resolve({ ok: true, isAssumed: true });
     this.#view.missedNews();
     this.#incoming.expectPeersAnew(grace);
     this.#outflow.holdBackEarly();

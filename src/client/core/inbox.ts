@@ -47,6 +47,8 @@ export class Incoming {
   readonly #settings: IncomingSettings;
   /** What others say they understand. */
   readonly #abilities = new Map<string, ReadonlySet<string>>();
+  /** Those who were introduced, and have not said that they understand what is said of caches at one time. */
+  readonly #withoutCacheNews = new Set<string>();
   readonly #root = new RootHandover();
   /** Which worker asked a master for each lock. */
   readonly #holders = new WeakMap<LockDetails, string>();
@@ -66,7 +68,7 @@ export class Incoming {
 
   /** Whether all others that are there understand what is said of caches at one time. */
   get understandCacheNews(): boolean {
-    return this.#settings.ipc.peers.every(({ id }) => this.#abilities.get(id)?.has('cache-news') === true);
+    return this.#withoutCacheNews.size === 0;
   }
 
   /** Whether that peer is not back yet after the server was restarted. */
@@ -94,12 +96,25 @@ export class Incoming {
 
   /** A frame came, but for the words of the session. Never throws. */
   receive(text: string): void {
+    if (text.startsWith('disconnect:')) this.#disconnected(text.slice('disconnect:'.length));
+    else if (text.startsWith('{')) this.#attempt(() => JSON.parse(text) as Message);
+  }
+
+  #attempt(read: () => Message): void {
     try {
-      if (text.startsWith('disconnect:')) this.#disconnected(text.slice('disconnect:'.length));
-      else if (text.startsWith('{')) this.#handle(this.#decoded(JSON.parse(text) as Message));
+      this.#handle(this.#decoded(read()));
     } catch (error) {
       this.#settings.log.error('A message of the IPC server could not be handled:', error);
     }
+  }
+
+  /** A peer is there: the server says so, and then the peer itself, which says what it understands if it is one of ours. */
+  #introduced({ from, can }: Message): void {
+    // Another process may be the master since, under the same id.
+    if (can !== undefined || from === this.#settings.ipc.masterPeerId)
+      this.#abilities.set(from, new Set(can));
+    if (this.#abilities.get(from)?.has('cache-news') === true) this.#withoutCacheNews.delete(from);
+    else this.#withoutCacheNews.add(from);
   }
 
   /**
@@ -174,6 +189,7 @@ export class Incoming {
     isGone(id);
     ipc.removePeer(id, true);
     this.#abilities.delete(id);
+    this.#withoutCacheNews.delete(id);
   }
 
   #decoded(message: Message): Message {
@@ -189,7 +205,7 @@ export class Incoming {
     switch (message.type) {
       case 'hello':
         if (message.from === ipc.masterPeerId) this.#settings.masterCame();
-        if (message.can !== undefined) this.#abilities.set(message.from, new Set(message.can));
+        this.#introduced(message);
         void this.#pass(message);
         return;
       case 'event':
@@ -212,8 +228,7 @@ export class Incoming {
         indexes.changed(message);
         return;
       case 'cache-news':
-        for (const each of (message.data as { news: readonly Message[] }).news)
-          void this.#pass(this.#decoded(each));
+        for (const each of (message.data as { news: readonly Message[] }).news) this.#attempt(() => each);
         return;
       default:
         if (isRequest(message)) this.#asked(message);

@@ -68,7 +68,7 @@ export interface WorkerLocksSettings {
  * So transactions that read at one time, or one right after the other, do so under one lock. The master knows it by a number
  * of its own, not by the transaction that happened to ask first: that one may write next, while others still read.
  *
- * Those that write do so one after the other, for a while, under one lock for writing: a slice. Who reads has its turn between them.
+ * Those that write do so one after the other, for a while, under one lock for writing: a slice.
  */
 export class WorkerLocks {
   readonly #settings: WorkerLocksSettings;
@@ -83,29 +83,22 @@ export class WorkerLocks {
   /** The lock for reading that was granted last, for transactions that hold none; and the one that is asked for. */
   #common: Anchor | undefined;
   #comingCommon: PendingAnchor | undefined;
-  /** Whether the one that is asked for is for those only who wait for it already. */
-  #isToYield = false;
   /** Open, and not used: given back at the end of this turn of the event loop. */
   readonly #idle = new Set<Anchor>();
   /** How many locks for writing are asked for. */
   #writesAsked = 0;
   readonly #slices: Slices;
+  #ended: Error | undefined;
 
   constructor(settings: WorkerLocksSettings) {
     this.#settings = settings;
     this.#slices = new Slices({
       clock: settings.clock,
       milliseconds: () => (settings.areShared ? settings.slice() : undefined),
-      take: (slice, details) => this.#take(slice, details),
-      giveBack: (slice) => this.#giveBack(slice),
-      ask: async (details, milliseconds) => {
-        this.#writesAsked++;
-        try {
-          return await this.#request(details, settings.createId(), milliseconds);
-        } finally {
-          this.#writesAsked--;
-        }
-      },
+      hasTimeLeft: (slice) => this.#hasTimeLeft(slice),
+      take: (slice, { tid }) => this.#take(slice, tid),
+      ask: (details, milliseconds) =>
+        this.#asWriter(() => this.#request(details, settings.createId(), milliseconds)),
     });
   }
 
@@ -123,12 +116,12 @@ export class WorkerLocks {
       if (details.write && !this.#transactions.has(details.tid)) this.#slices.writerComes();
       const anchor = await this.#anchorFor(details);
       if (anchor.isLost) {
-        this.#release(anchor, details);
+        this.#release(anchor, details.tid);
         throw lostError(details.tid);
       }
       info.granted = true;
       info.lock = lockUnder(anchor, details, () => {
-        this.#release(anchor, details);
+        this.#release(anchor, details.tid);
         this.#remove(info);
       });
       return info.lock;
@@ -157,6 +150,7 @@ export class WorkerLocks {
 
   /** This process may not take part any more: nothing is asked for. */
   end(error: Error): void {
+    this.#ended = error;
     this.#slices.end(error);
   }
 
@@ -206,7 +200,7 @@ export class WorkerLocks {
     if (!this.#settings.areShared) return this.#ask(details, transaction);
     const anchor = this.#usable(transaction, details);
     if (anchor !== undefined) {
-      this.#take(anchor, details);
+      this.#take(anchor, details.tid);
       return anchor;
     }
     const own = this.#coming(transaction, details);
@@ -217,26 +211,23 @@ export class WorkerLocks {
       if (own.isJoined) await own.anchor;
       else await own.anchor.catch(() => undefined);
     } else if (common !== undefined) await this.#join(common, details.tid, transaction);
-    else if (transaction.anchors.size === 0 && this.#slices.areFor(details)) {
-      const turn = await this.#turn(details, transaction);
-      if (turn !== undefined) return turn;
+    else if (details.write && transaction.anchors.size === 0 && this.#slices.areThere) {
+      return this.#turn(details, transaction);
     } else return this.#ask(details, transaction);
     this.#throwIfOver(details.tid);
     return this.#anchorFor(details, hasJoined || common !== undefined);
   }
 
-  /** Waits for its turn in a slice. @returns `undefined` if it is to ask for itself */
-  async #turn(details: LockDetails, transaction: TransactionLocks): Promise<Anchor | undefined> {
-    const { tid, write } = details;
-    if (write) this.giveBackIdle();
+  /** Waits for its turn in a slice. */
+  async #turn(details: LockDetails, transaction: TransactionLocks): Promise<Anchor> {
     const anchor = this.#slices.turn(details);
-    const pending: PendingAnchor = { anchor, write, isCommon: !write, isJoined: false };
+    const pending: PendingAnchor = { anchor, write: true, isCommon: false, isJoined: false };
     transaction.pending.add(pending);
     try {
       return await anchor;
     } finally {
       transaction.pending.delete(pending);
-      this.#forgetIfUnused(tid, transaction);
+      this.#forgetIfUnused(details.tid, transaction);
     }
   }
 
@@ -255,18 +246,18 @@ export class WorkerLocks {
   }
 
   /** A lock under which this one is certain to be granted. */
-  #usable(transaction: TransactionLocks, details: LockDetails): Anchor | undefined {
+  #usable(transaction: TransactionLocks, { write }: LockDetails): Anchor | undefined {
+    for (const anchor of transaction.anchors) {
+      if ((anchor.granted.write || !write) && this.#hasTimeLeft(anchor)) return anchor;
+    }
+    const common = this.#mayJoin(transaction, write) ? this.#common : undefined;
+    const isOpen = common?.isOpen(this.#settings.clock.now()) === true;
+    return isOpen && this.#hasTimeLeft(common) ? common : undefined;
+  }
+
+  #hasTimeLeft({ granted }: Anchor): boolean {
     const { file, clock } = this.#settings;
-    const least = clock.wallTime() + file.lockTimeout * LEAST_TIME_LEFT;
-    const now = clock.now();
-    const isUsable = (anchor: Anchor): boolean =>
-      anchor.granted.expires > least && anchor.admits(details, now);
-    const own = [...transaction.anchors].find(isUsable);
-    if (own !== undefined) return own;
-    const slice = transaction.anchors.size === 0 ? this.#slices.free : undefined;
-    if (slice !== undefined && isUsable(slice)) return slice;
-    const common = this.#mayJoin(transaction, details.write) ? this.#common : undefined;
-    return common !== undefined && isUsable(common) ? common : undefined;
+    return granted.expires > clock.wallTime() + file.lockTimeout * LEAST_TIME_LEFT;
   }
 
   /** Such a lock that it waits for; or one that the master knows by another number: to write, it must hold that first. */
@@ -277,34 +268,59 @@ export class WorkerLocks {
 
   /**
    * Whether a transaction may read under a lock that another one asked for. Not if it holds any: a question of its own is
-   * never kept waiting for those who wait for it. And not while a writer waits here: its turn has come.
+   * never kept waiting for those who wait for it.
    */
   #mayJoin({ anchors }: TransactionLocks, write: boolean): boolean {
-    return !write && anchors.size === 0 && this.#writesAsked === 0;
+    return !write && anchors.size === 0;
   }
 
   async #ask(details: LockDetails, transaction: TransactionLocks): Promise<Anchor> {
     const { tid, write } = details;
     const isCommon = this.#settings.areShared && !write && transaction.anchors.size === 0;
-    if (write) {
-      this.#writesAsked++;
-      this.giveBackIdle();
-    }
-    const asked = this.#askFor(details, transaction, isCommon);
-    const pending = { write, anchor: asked, isCommon, isJoined: false };
+    if (isCommon) this.#slices.readerComes();
+    // What is kept of a slice goes back: who reads must not wait for it.
+    if (isCommon) this.giveBackIdle();
+    const asked = write
+      ? this.#asWriter(() => this.#askFor(details, transaction))
+      : this.#askFor(details, transaction, isCommon);
+    const anchor = asked.then((granted) => {
+      if (isCommon) this.#open(granted, this.#comingCommon !== pending || this.#writesAsked > 0);
+      return granted;
+    });
+    const pending: PendingAnchor = { write, anchor, isCommon, isJoined: false };
     transaction.pending.add(pending);
     if (isCommon) this.#comingCommon = pending;
     try {
-      return await asked;
+      return await anchor;
     } finally {
-      if (write) this.#writesAsked--;
       if (this.#comingCommon === pending) this.#comingCommon = undefined;
       transaction.pending.delete(pending);
       this.#forgetIfUnused(tid, transaction);
     }
   }
 
-  async #askFor(details: LockDetails, transaction: TransactionLocks, isCommon: boolean): Promise<Anchor> {
+  /** Lets others read under a lock. @param isForThose whether only those who waited for it already, since somebody wants to write */
+  #open(anchor: Anchor, isForThose: boolean): void {
+    this.#common = anchor;
+    if (!isForThose) return;
+    this.#settings.clock.atEndOfTurn(() => {
+      anchor.close();
+      this.giveBackIdle();
+    });
+  }
+
+  /** Asks for a lock for writing: who comes later and wants to read waits behind it. */
+  async #asWriter(ask: () => Promise<Anchor>): Promise<Anchor> {
+    this.yield();
+    this.#writesAsked++;
+    try {
+      return await ask();
+    } finally {
+      this.#writesAsked--;
+    }
+  }
+
+  async #askFor(details: LockDetails, transaction: TransactionLocks, isCommon = false): Promise<Anchor> {
     const { tid, write } = details;
     const held = [...transaction.anchors].at(-1);
     const name = isCommon ? this.#settings.createId() : (held?.granted.tid ?? tid);
@@ -313,13 +329,7 @@ export class WorkerLocks {
       anchor.close();
       if (anchor.isSharedBeside(tid)) await this.#becomeOnlyHolder(tid, anchor);
     }
-    const anchor = await this.#request(details, name, isCommon ? OPEN_MS : 0, true);
-    if (isCommon) {
-      this.#common = anchor;
-      if (this.#isToYield) this.#settings.clock.atEndOfTurn(() => this.yield());
-      this.#isToYield = false;
-    }
-    return anchor;
+    return this.#request(details, name, isCommon ? OPEN_MS : 0, true);
   }
 
   /**
@@ -346,16 +356,16 @@ export class WorkerLocks {
     })) as GrantedLock;
     const anchor = new Anchor(byOwnClock(answer, askedAt, clock), clock.now() + openFor);
     this.#anchors.add(anchor);
-    if (isTaken) this.#take(anchor, details);
+    if (isTaken) this.#take(anchor, details.tid);
     try {
       await makeReady();
-      if (anchor.isLost) throw lostError(details.tid);
-      return anchor;
+      if (isTaken && anchor.isLost) throw lostError(details.tid);
     } catch (error) {
-      if (isTaken) this.#release(anchor, details);
+      if (isTaken) this.#release(anchor, details.tid);
       else if (!anchor.isLost) this.#giveBack(anchor);
-      throw error;
+      if (isTaken || !anchor.isLost) throw error;
     }
+    return anchor;
   }
 
   /** Who reads under a lock with others, and wants to write, has to wait for them, as it would if each had its own. */
@@ -366,48 +376,45 @@ export class WorkerLocks {
     this.#throwIfLost(tid);
   }
 
-  #take(anchor: Anchor, details: LockDetails): void {
-    anchor.take(details);
-    this.#transactionOf(details.tid).anchors.add(anchor);
+  #take(anchor: Anchor, tid: TransactionId): void {
+    anchor.take(tid);
+    this.#transactionOf(tid).anchors.add(anchor);
   }
 
   /** One lock less under it; the last one gives it back, and waits for no answer. */
-  #release(anchor: Anchor, details: LockDetails): void {
-    const { tid, write } = details;
-    const now = this.#settings.clock.now();
-    if (anchor.drop(details)) {
-      const transaction = this.#transactionOf(tid);
-      transaction.anchors.delete(anchor);
-      this.#forgetIfUnused(tid, transaction);
-      if (transaction.anchors.size === 0 && this.#lost.has(tid)) this.#ended(tid);
-    }
-    this.#slices.released(anchor, write);
-    if (anchor.isUsed || anchor.isLost) return;
-    if (anchor.isOpen(now) && !this.#settings.ipc._exiting && this.#isKept(anchor)) this.#keepIdle(anchor);
-    else this.#giveBack(anchor);
+  #release(anchor: Anchor, tid: TransactionId): void {
+    if (!anchor.drop(tid)) return;
+    const transaction = this.#transactionOf(tid);
+    transaction.anchors.delete(anchor);
+    this.#forgetIfUnused(tid, transaction);
+    if (transaction.anchors.size === 0 && this.#lost.has(tid)) this.#endedLost(tid);
+    const isForWriting = anchor.granted.write;
+    if (isForWriting) this.#slices.released(anchor);
+    if (!anchor.isUsed && !anchor.isLost) this.#giveBackOrKeep(anchor);
     // Code of the user goes on in this turn, perhaps for seconds. Others must not wait for its end.
-    if (write) this.#settings.flush();
+    if (isForWriting && !anchor.isLost) this.#settings.flush();
   }
 
-  /** Whether a lock that nobody uses is kept, to see if there is somebody in a moment. */
-  #isKept({ granted }: Anchor): boolean {
-    return granted.write ? this.#slices.isHabit : this.#writesAsked === 0;
-  }
-
-  #keepIdle(anchor: Anchor): void {
+  #giveBackOrKeep(anchor: Anchor): void {
+    const { ipc, clock } = this.#settings;
+    const isWanted = anchor.granted.write ? this.#slices.isKept(anchor) : this.#writesAsked === 0;
+    if (!isWanted || !anchor.isOpen(clock.now()) || ipc._exiting) {
+      this.#giveBack(anchor);
+      return;
+    }
     // Behind all promises that are due: who has read mostly reads something else, who has written without a pause writes.
-    if (this.#idle.size === 0) this.#settings.clock.atEndOfTurn(() => this.giveBackIdle());
+    if (this.#idle.size === 0) clock.atEndOfTurn(() => this.giveBackIdle());
     this.#idle.add(anchor);
   }
 
   /** Somebody wants to write: transactions that come later and want to read are to wait for him. */
   yield(): void {
     this.#common?.close();
+    this.#comingCommon = undefined;
     this.giveBackIdle();
-    if (this.#comingCommon !== undefined) this.#isToYield = true;
   }
 
-  /** Somebody wants what the lock for writing of that number keeps him from: transactions that come later are to wait for him. */
+  /** Somebody waits for that lock for writing: transactions that come later are to wait for him. */
   yieldWrite(lockId: number): void {
     this.#slices.yield(lockId);
     this.giveBackIdle();
@@ -445,6 +452,7 @@ export class WorkerLocks {
   }
 
   #throwIfOver(tid: TransactionId): void {
+    if (this.#ended !== undefined) throw this.#ended;
     const { ipc, exitingError } = this.#settings;
     if (ipc._exiting && !ipc._locks.some((lock) => lock.tid === tid && lock.granted)) {
       throw exitingError('new transaction lock denied because the IPC peer is exiting');
@@ -452,7 +460,7 @@ export class WorkerLocks {
     this.#throwIfLost(tid);
   }
 
-  #ended(tid: TransactionId): void {
+  #endedLost(tid: TransactionId): void {
     this.#lost.delete(tid);
     if (this.#lost.size > 0) return;
     for (const resolve of this.#waitingForEnd.splice(0)) resolve();

@@ -70,6 +70,11 @@ export function isCacheNews(message: Message): boolean {
   return message.type === 'notification' && CACHE.has(subjectOf(message) ?? '');
 }
 
+/** Whether a message says where the root is. */
+export function isRootUpdate(message: Message): boolean {
+  return message.type === 'notification' && subjectOf(message) === 'root.update';
+}
+
 function afterRestart(message: Message): AfterRestart {
   switch (message.type) {
     case 'hello':

@@ -45,21 +45,10 @@ export function byOwnClock(
   };
 }
 
-/** What one transaction holds under a lock of the master. */
-interface Share {
-  reads: number;
-  writes: number;
-}
-
-/**
- * A lock that the master granted, and those that were granted in this process under it, by AceBase's own rule: one transaction writes alone,
- * several read together. It goes back when the last one ends.
- */
+/** A lock that the master granted, and those that were granted in this process under it. It goes back when the last one ends. */
 export class Anchor {
   readonly granted: GrantedLock;
-  readonly #shares = new Map<TransactionId, Share>();
-  /** How many of them write. */
-  #writers = 0;
+  readonly #shares = new Map<TransactionId, number>();
   #openUntil: number;
   #waiting: (() => void)[] = [];
   #isLost = false;
@@ -75,11 +64,6 @@ export class Anchor {
     return this.#shares.size > 0;
   }
 
-  /** Whether those that hold locks under it only read. */
-  get isReadOnly(): boolean {
-    return this.#writers === 0;
-  }
-
   /** Whether the master gave it to others, with the place in the cluster. */
   get isLost(): boolean {
     return this.#isLost;
@@ -88,11 +72,10 @@ export class Anchor {
   /** The master gave it to others. */
   lose(): void {
     this.#isLost = true;
-    this.close();
     this.#wake();
   }
 
-  /** Whether a transaction that holds no lock may use it, now or when its turn has come. */
+  /** Whether a transaction that holds no lock may use it. */
   isOpen(now: number): boolean {
     return now < this.#openUntil;
   }
@@ -102,33 +85,21 @@ export class Anchor {
     this.#openUntil = Number.NEGATIVE_INFINITY;
   }
 
-  /** Whether that transaction may be granted that lock under it now, by AceBase's rule. */
-  admits({ tid, write }: LockDetails, now: number): boolean {
-    if (write && !this.granted.write) return false;
-    const own = this.#shares.get(tid);
-    if (own !== undefined) return !write || own.writes > 0 || this.#shares.size === 1;
-    if (!this.isOpen(now)) return false;
-    return write ? this.#shares.size === 0 : this.#writers === 0;
-  }
-
   /** A transaction is granted a lock under it. */
-  take({ tid, write }: LockDetails): void {
-    const share = this.#shares.get(tid) ?? { reads: 0, writes: 0 };
-    if (!write) share.reads++;
-    else if (share.writes++ === 0) this.#writers++;
-    this.#shares.set(tid, share);
+  take(tid: TransactionId): void {
+    this.#shares.set(tid, (this.#shares.get(tid) ?? 0) + 1);
   }
 
   /** A lock that was granted under it has ended. @returns whether it was the last one of that transaction */
-  drop({ tid, write }: LockDetails): boolean {
-    const share = this.#shares.get(tid);
-    if (share === undefined) return true;
-    if (!write) share.reads--;
-    else if (--share.writes === 0) this.#writers--;
-    const isLast = share.reads + share.writes === 0;
-    if (isLast) this.#shares.delete(tid);
+  drop(tid: TransactionId): boolean {
+    const left = (this.#shares.get(tid) ?? 0) - 1;
+    if (left > 0) {
+      this.#shares.set(tid, left);
+      return false;
+    }
+    this.#shares.delete(tid);
     this.#wake();
-    return isLast;
+    return true;
   }
 
   /** Whether others use it than that transaction. */

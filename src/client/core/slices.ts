@@ -1,13 +1,6 @@
 import type { LockDetails } from './host.js';
 import type { Cancel, Clock } from './ports.js';
 import type { Anchor } from './shared-lock.js';
-import { Turns } from './turns.js';
-
-/**
- * Milliseconds for which one that wants to read is kept back for those that came before it, at most, while others read: it may be part of what
- * one of them does, and that one must not wait for its end. As long as servers do, `readerDelay`.
- */
-export const READER_DELAY_MS = 100;
 
 /** Milliseconds from the end of one write to the next without which that came without a pause; and how many such in a row are a habit. */
 const PAUSE_MS = 1;
@@ -15,31 +8,40 @@ const HABIT = 2;
 
 /** What slices work with. */
 export interface SlicesSettings {
-  readonly clock: Pick<Clock, 'now' | 'schedule'>;
+  readonly clock: Clock;
   /** How long one lasts; `undefined` if there are none. */
   milliseconds(): number | undefined;
   /** Asks for a lock for writing. @param milliseconds after its grant for which transactions may begin under it */
   ask(details: LockDetails, milliseconds: number): Promise<Anchor>;
+  /** Whether that lock has enough time left for another transaction. */
+  hasTimeLeft(slice: Anchor): boolean;
   /** Grants a transaction a lock under it. */
   take(slice: Anchor, details: LockDetails): void;
-  /** Gives it back. */
-  giveBack(slice: Anchor): void;
+}
+
+/** A transaction that waits for its turn. */
+interface Writer {
+  readonly details: LockDetails;
+  granted(slice: Anchor): void;
+  refused(error: unknown): void;
 }
 
 /**
- * A slice: a lock for writing that serves the transactions of this process one after the other, until others have waited for a while
- * (docs/PROTOCOL.md, section 14.8). Those that read have their turn between those that write.
+ * A slice: a lock for writing that serves the transactions of this process one after the other, until somebody else wants to read or has
+ * waited for a while (docs/PROTOCOL.md, section 14.8). Nobody reads under it but the one that writes: what reads may wait for parts of itself that
+ * ask for locks of their own.
  */
 export class Slices {
   readonly #settings: SlicesSettings;
-  readonly #turns = new Turns<Anchor>();
-  /** The lock, until it is given back. */
+  /** Those that wait, in the order in which they came, from the head on. */
+  #writers: Writer[] = [];
+  #head = 0;
+  /** The lock, until it is given back, lost, or has run out. */
   #slice: Anchor | undefined;
   #isAsked = false;
-  #ended: Error | undefined;
   /** The number of the lock that others were said to wait for. */
   #yielded: number | undefined;
-  #cancelReaderDelay: Cancel | undefined;
+  #cancelExpiry: Cancel | undefined;
   /** When the last write ended, and how many have come right after the one before. */
   #wroteAt = Number.NEGATIVE_INFINITY;
   #inARow = 0;
@@ -48,39 +50,14 @@ export class Slices {
     this.#settings = settings;
   }
 
-  /** The lock, if nobody waits for a turn under it. */
-  get free(): Anchor | undefined {
-    return this.#turns.first === undefined ? this.#slice : undefined;
+  /** Whether there are any, at the server that it is at. */
+  get areThere(): boolean {
+    return this.#settings.milliseconds() !== undefined;
   }
 
-  /** Whether writes come one after the other without a pause. */
-  get isHabit(): boolean {
-    return this.#inARow >= HABIT;
-  }
-
-  /** Whether a transaction that holds nothing is to have a turn: one that wants to write, and, while there is a slice, one that wants to read. */
-  areFor({ write }: LockDetails): boolean {
-    return this.#settings.milliseconds() !== undefined && (write || this.#slice !== undefined);
-  }
-
-  /** Waits for its turn. @returns the lock, which it has taken; `undefined` if it is to ask for itself. @throws what the server refused it with */
-  turn(details: LockDetails): Promise<Anchor | undefined> {
-    const now = this.#settings.clock.now();
-    if (this.#ended !== undefined) return Promise.reject(this.#ended);
-    return new Promise((resolve, reject) => {
-      const waiting = {
-        details,
-        granted: (slice: Anchor): void => {
-          // At once: the slice may be lost before the transaction goes on.
-          this.#settings.take(slice, details);
-          resolve(slice);
-        },
-        alone: () => resolve(undefined),
-        refused: reject,
-      };
-      this.#turns.add(waiting, now);
-      this.#serve();
-    });
+  /** Whether to keep a slice that nobody uses, to see if there is somebody in a moment: if writes come without a pause, and nobody else wants it. */
+  isKept(slice: Anchor): boolean {
+    return this.#inARow >= HABIT && this.#yielded !== slice.granted.id;
   }
 
   /** A transaction comes that is to write. */
@@ -89,19 +66,22 @@ export class Slices {
     this.#inARow = hasPaused ? 0 : this.#inARow + 1;
   }
 
-  /** This process may not take part any more. */
-  end(error: Error): void {
-    this.#ended = error;
-    for (let { first } = this.#turns; first !== undefined; { first } = this.#turns) {
-      this.#turns.shift();
-      first.refused(error);
-    }
+  /** A transaction that holds nothing waits for its turn to write. @returns the lock, which it has taken. @throws what the server refused it with */
+  turn(details: LockDetails): Promise<Anchor> {
+    return new Promise((resolve, refused) => {
+      const granted = (slice: Anchor): void => {
+        // At once: the slice may be lost before the transaction goes on.
+        this.#settings.take(slice, details);
+        resolve(slice);
+      };
+      this.#writers.push({ details, granted, refused });
+      this.#serve();
+    });
   }
 
-  /** A lock that was granted under an anchor has ended. */
-  released(anchor: Anchor, write: boolean): void {
-    if (write) this.#wroteAt = this.#settings.clock.now();
-    if (anchor === this.#slice) this.#serve();
+  /** A transaction of this process wants to read: it waits for the one that writes, and for no further one. */
+  readerComes(): void {
+    this.#slice?.close();
   }
 
   /** Somebody else waits for that lock: no further transaction begins under it. */
@@ -110,58 +90,63 @@ export class Slices {
     if (this.#slice?.granted.id === lockId) this.#slice.close();
   }
 
+  /** A lock for writing that was granted under an anchor has ended. The next one has its turn under a slice. */
+  released(anchor: Anchor): void {
+    this.#wroteAt = this.#settings.clock.now();
+    if (anchor === this.#slice) this.#serve();
+  }
+
   /** That lock, or whichever it is, is given back or lost. */
   isOver(anchor = this.#slice): void {
     if (anchor === undefined || anchor !== this.#slice) return;
+    this.#cancelExpiry?.();
     this.#slice = undefined;
-    for (const { alone } of this.#turns.takeReaders()) alone();
     this.#serve();
   }
 
-  /** Who is next has its turn, as far as AceBase's rule allows. If there is no slice, one is asked for. */
-  #serve(): void {
-    const slice = this.#slice;
-    if (slice === undefined) {
-      void this.#ask();
-      return;
-    }
-    const now = this.#settings.clock.now();
-    for (let { first } = this.#turns; first !== undefined; { first } = this.#turns) {
-      if (!slice.admits(first.details, now)) break;
-      this.#turns.shift();
-      first.granted(slice);
-    }
-    this.#watchReaders(slice, now);
+  /** This process may not take part any more: who waits is told why. */
+  end(error: Error): void {
+    for (let writer = this.#takeFirst(); writer !== undefined; writer = this.#takeFirst())
+      writer.refused(error);
   }
 
-  /** While others read, one that wants to read waits for nobody else for long. */
-  #watchReaders(slice: Anchor, now: number): void {
-    this.#cancelReaderDelay?.();
-    this.#cancelReaderDelay = undefined;
-    const { readsSince } = this.#turns;
-    if (readsSince === undefined || !slice.isUsed || !slice.isReadOnly) return;
-    const left = readsSince + READER_DELAY_MS - now;
-    if (left <= 0) for (const reader of this.#turns.takeReaders()) reader.granted(slice);
-    else this.#cancelReaderDelay = this.#settings.clock.schedule(left, () => this.#serve());
+  #serve(): void {
+    const slice = this.#slice;
+    const isFree = slice?.isUsed === false && slice.isOpen(this.#settings.clock.now());
+    if (slice === undefined) void this.#ask();
+    else if (isFree && this.#settings.hasTimeLeft(slice)) this.#takeFirst()?.granted(slice);
   }
 
   async #ask(): Promise<void> {
-    const { firstWriter } = this.#turns;
-    if (firstWriter === undefined || this.#isAsked) return;
+    const first = this.#writers[this.#head];
+    if (first === undefined || this.#isAsked) return;
     this.#isAsked = true;
     try {
-      this.#begin(await this.#settings.ask(firstWriter.details, this.#settings.milliseconds() ?? 0));
+      const slice = await this.#settings.ask(first.details, this.#settings.milliseconds() ?? 0);
+      if (!slice.isLost) this.#begin(slice);
     } catch (error) {
-      this.#turns.takeWriter()?.refused(error);
+      this.#takeFirst()?.refused(error);
     }
     this.#isAsked = false;
     this.#serve();
   }
 
   #begin(slice: Anchor): void {
+    const { clock } = this.#settings;
     this.#slice = slice;
     if (this.#yielded === slice.granted.id) slice.close();
+    this.#cancelExpiry = clock.schedule(slice.granted.expires - clock.wallTime(), () => this.isOver(slice));
     // Whatever time has passed since: it was asked for it.
-    this.#turns.takeWriter()?.granted(slice);
+    this.#takeFirst()?.granted(slice);
+  }
+
+  #takeFirst(): Writer | undefined {
+    const first = this.#writers[this.#head];
+    if (first !== undefined) this.#head++;
+    if (this.#head * 2 >= this.#writers.length) {
+      this.#writers = this.#writers.slice(this.#head);
+      this.#head = 0;
+    }
+    return first;
   }
 }

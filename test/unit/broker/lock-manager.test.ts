@@ -404,6 +404,24 @@ describe('a slice: a lock for writing that serves several transactions', () => {
     expect(over()).toEqual([lab.lockOf(first).id, lab.lockOf(second).id]);
   });
 
+  it('is not over for a read that is kept back for writers: it would not be served yet', () => {
+    lab = new Lab(true);
+    const first = lab.ask(one, 'a', true);
+    const read = lab.ask(two, 'r', false);
+    const second = lab.ask(one, 'b', true);
+    lab.pass(SLICE_WAIT - 1);
+    lab.release(first);
+    const third = lab.ask(one, 'c', true);
+    expect([lab.isGranted(read), over()]).toEqual([false, []]);
+    lab.pass(SLICE_WAIT - 1);
+    expect(over()).toEqual([]);
+    lab.pass(1);
+    expect(over()).toEqual([lab.lockOf(second).id]);
+    lab.pass(DELAY);
+    lab.release(second);
+    expect([lab.isGranted(read), lab.isGranted(third)]).toEqual([true, false]);
+  });
+
   it('is over when the master is to have its turn, an index is made, or nothing more is to be granted', () => {
     const reasons = [
       () => lab.wantsTurn(true),

@@ -1,11 +1,11 @@
 import { expect, it } from 'vitest';
-import type { RecordRange } from '../../../src/client/core/allocator.js';
 import {
   type AllocationAnswer,
   BulkSpace,
   MAX_BULK_RECORDS,
   MAX_SINGLE,
-} from '../../../src/client/core/allocator.js';
+} from '../../../src/client/core/bulk-space.js';
+import type { RecordRange } from '../../../src/client/core/space-reserve.js';
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { CACHE_NEWS_MS } from '../../../src/client/core/cache-news.js';
+import { CACHE_NEWS_MS, MAX_CACHE_NEWS_UNITS } from '../../../src/client/core/cache-news.js';
 import type { Message } from '../../../src/client/core/host.js';
 import { clientLab } from '../../support/client-lab.js';
 
@@ -7,8 +7,8 @@ const hello = (from: string, can: readonly string[]) =>
   JSON.stringify({ type: 'hello', from, can, data: { protocolVersion: 1 } });
 
 /** A worker whose master understands it. */
-function worker(can: readonly string[] = ['cache-news']) {
-  const lab = clientLab({ maxPayload: 100_000 });
+function worker(can: readonly string[] = ['cache-news'], maxPayload = 100_000) {
+  const lab = clientLab({ maxPayload });
   lab.welcome(false, 1);
   lab.last().events.text(hello('[master]', can));
   const said = (data: object): Message => ({ type: 'notification', from: lab.ipc.id, data });
@@ -43,23 +43,44 @@ it('waits for the next message for a moment only', () => {
   expect(sent()).toEqual([together(update('a'), update('b'))]);
 });
 
-it('is not gathered without bound', () => {
-  const { client, update, sent } = worker();
-  for (let number = 0; number < 450; number++) client.send(update(`n${number}`));
-  expect(sent().map((text) => (JSON.parse(text) as { data: { news: object[] } }).data.news.length)).toEqual([
-    200, 200,
-  ]);
+it('is not gathered without bound, nor into a message that is too long for the server: others would overtake it', () => {
+  for (const maxPayload of [100_000, 2_000]) {
+    const { client, update, sent, clock } = worker(['cache-news'], maxPayload);
+    for (let number = 0; number < 450; number++) client.send(update(`n${number}`));
+    clock.advance(CACHE_NEWS_MS);
+    const most = Math.min(maxPayload, MAX_CACHE_NEWS_UNITS);
+    expect(sent().every(({ length }) => length <= most)).toBe(true);
+    const counts = sent().map((text) => (JSON.parse(text) as { data: { news: object[] } }).data.news.length);
+    expect(counts.reduce((sum, count) => sum + count, 0)).toBe(450);
+    expect(counts.length).toBeLessThan(70);
+  }
+});
+
+it('that is long by itself goes by itself', () => {
+  const { client, update, sent } = worker(['cache-news'], 100_000);
+  client.send(update('a'));
+  const long = update('x'.repeat(MAX_CACHE_NEWS_UNITS));
+  client.send(long);
+  expect(sent()).toEqual([together(update('a')), JSON.stringify(long)]);
 });
 
 it('is said message by message as soon as somebody is there who does not understand it', () => {
-  const { client, update, sent, last, ipc } = worker();
+  const { client, update, sent, last, clock } = worker();
   client.send(update('a'));
-  ipc.peers.push({ id: 'stock' });
+  last().events.text(JSON.stringify({ type: 'hello', from: 'stock' }));
   client.send(update('b'));
   expect(sent()).toEqual([together(update('a')), JSON.stringify(update('b'))]);
   last().events.text(hello('stock', ['values', 'cache-news']));
   client.send(update('c'));
   expect(sent()).toHaveLength(2);
+  clock.advance(CACHE_NEWS_MS);
+  // Another one is the master, under the same id.
+  last().events.text(JSON.stringify({ type: 'hello', from: '[master]' }));
+  client.send(update('d'));
+  expect(sent().at(-1)).toBe(JSON.stringify(update('d')));
+  last().events.text('disconnect:[master]');
+  client.send(update('e'));
+  expect(sent().at(-1)).toBe(JSON.stringify(update('d')));
   const stock = worker(['counted']);
   stock.client.send(stock.update('a'));
   expect(stock.sent()).toEqual([JSON.stringify(stock.update('a'))]);
@@ -110,4 +131,28 @@ it('is heard as if each had been said by itself', () => {
   ];
   last().events.text(together(...news));
   expect(heard).toEqual(news);
+});
+
+it('is gathered by no master: it may write before it is told who is there', () => {
+  const lab = clientLab({ isMaster: true, maxPayload: 100_000 });
+  lab.welcome(false, 1);
+  const update = {
+    type: 'notification',
+    from: '[master]',
+    data: { type: 'cache.update', info: { path: 'a' } },
+  };
+  lab.client.send(update);
+  expect(lab.last().sent).toEqual([JSON.stringify(update)]);
+});
+
+it('is heard as far as it can be: what cannot be handled keeps nothing else from being', () => {
+  const { last, ipc, update } = worker();
+  const heard: Message[] = [];
+  ipc.handleMessage = (message: Message) => {
+    heard.push(message);
+    return undefined;
+  };
+  const broken = { ...update('a'), encoded: { '.type': 'of tomorrow', '.val': 1 } };
+  last().events.text(together(broken, update('b')));
+  expect(heard).toEqual([update('b')]);
 });

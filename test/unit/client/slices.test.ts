@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { IPCLock, Message } from '../../../src/client/core/host.js';
-import { READER_DELAY_MS } from '../../../src/client/core/slices.js';
 import { lab, want } from '../../support/locks-lab.js';
 
 const SLICE = 20;
@@ -37,8 +36,10 @@ describe('a slice: a lock for writing of a worker [PROTOCOL-14.8]', () => {
     // Its further locks are granted at once, though somebody waits.
     await (await locks.lock(want('u', false))).release();
     expect(await isGranted(third)).toBe(false);
+    const before = types().length;
     await held.release();
-    expect(types().filter((type) => type !== 'flush')).toEqual(['lock-request']);
+    // What it says of its write leaves, and the next one goes on.
+    expect(types().slice(before)).toEqual(['flush']);
     await (await third).release();
     expect(types().filter((type) => type !== 'flush')).toEqual(['lock-request', 'unlock-request']);
   });
@@ -103,50 +104,64 @@ describe('a slice: a lock for writing of a worker [PROTOCOL-14.8]', () => {
     expect(await isGranted(second)).toBe(true);
   });
 
-  it('serves those that read between those that write, in the order in which they came, together', async () => {
-    const { locks, first } = await writer();
-    const [read, write, late] = [
-      locks.lock(want('r', false)),
-      locks.lock(want('u', true)),
-      locks.lock(want('s', false)),
-    ];
+  it('ends behind the one that writes when somebody of its process wants to read, who asks for himself', async () => {
+    const { locks, first, types, asked, grant } = await writer();
+    const write = locks.lock(want('u', true));
+    const reads = ['r', 's'].map((tid) => locks.lock(want(tid, false)));
+    expect(asked.at(-1)).toMatchObject({ type: 'lock-request', data: { write: false } });
     await first.release();
-    const reading = await read;
-    expect([await isGranted(write), await isGranted(late)]).toEqual([false, false]);
-    await reading.release();
-    expect([await isGranted(write), await isGranted(late)]).toEqual([true, false]);
-    await (await write).release();
-    expect(await isGranted(late)).toBe(true);
+    expect(types()).toEqual(['lock-request', 'lock-request', 'unlock-request', 'lock-request', 'flush']);
+    grant(1, 8);
+    expect(await Promise.all(reads)).toMatchObject([{ id: 8 }, { id: 8 }]);
+    grant(2, 9);
+    expect(await write).toMatchObject({ id: 9, tid: 'u' });
   });
 
-  it('lets no reading wait for long for what waits for it: it may be part of it', async () => {
-    const { locks, clock, first } = await writer();
-    const scan = locks.lock(want('r', false));
-    const write = locks.lock(want('u', true));
+  it('that nobody uses goes back at once when somebody of its process wants to read', async () => {
+    const { locks, types, grant } = lab(true, SLICE);
+    for (const [index, tid] of ['t', 'u', 'v'].entries()) {
+      const lock = locks.lock(want(tid, true));
+      grant(index, index + 7);
+      await (await lock).release();
+    }
+    expect(types().at(-1)).toBe('flush');
+    void locks.lock(want('r', false));
+    expect(types().slice(-2)).toEqual(['unlock-request', 'lock-request']);
+  });
+
+  it('is over when it has run out, though the one that writes goes on: it may wait for another one', async () => {
+    const { locks, clock, first, types, grant } = await writer();
+    const inner = locks.lock(want('u', true));
+    clock.advance(120_000);
+    expect(types()).toEqual(['lock-request', 'lock-request']);
+    grant(1, 8);
+    expect(await inner).toMatchObject({ id: 8, tid: 'u' });
     await first.release();
-    const scanning = await scan;
-    // Others wait, too: nothing new begins.
-    locks.yieldWrite(7);
-    const part = locks.lock(want('part', false));
-    clock.advance(READER_DELAY_MS - 1);
-    expect(await isGranted(part)).toBe(false);
-    clock.advance(1);
-    expect([await isGranted(part), await isGranted(write)]).toEqual([true, false]);
-    await (await part).release();
-    await scanning.release();
+    await (await inner).release();
+    expect(types().filter((type) => type === 'unlock-request')).toHaveLength(2);
     expect(clock.pending).toBe(0);
   });
 
-  it('lets those that read ask for themselves when it goes back', async () => {
-    const { locks, first, types, asked, grant } = await writer();
-    const read = locks.lock(want('r', false));
-    locks.yieldWrite(7);
-    await first.release();
-    await turnOfTheLoop();
-    expect(types()).toEqual(['lock-request', 'unlock-request', 'flush', 'lock-request']);
-    expect(asked.at(-1)).toMatchObject({ data: { write: false } });
-    grant(1, 8);
-    expect(await read).toMatchObject({ id: 8, forWriting: false });
+  it('does not serve another one shortly before it runs out, by whatever clock', async () => {
+    const worker = lab(true, SLICE);
+    const first = worker.locks.lock(want('t', true));
+    worker.grant(0, 7, 50_000);
+    const second = worker.locks.lock(want('u', true));
+    await (await first).release();
+    expect(worker.types()).toEqual(['lock-request', 'unlock-request', 'lock-request', 'flush']);
+    worker.grant(1, 8);
+    expect(await second).toMatchObject({ id: 8 });
+  });
+
+  it('is not kept where others have waited for it: they may come back', async () => {
+    const { locks, types, grant } = lab(true, SLICE);
+    for (const [index, tid] of ['t', 'u', 'v', 'w'].entries()) {
+      const lock = locks.lock(want(tid, true));
+      grant(index, index + 7);
+      locks.yieldWrite(index + 7);
+      await (await lock).release();
+    }
+    expect(types().slice(-2)).toEqual(['unlock-request', 'flush']);
   });
 
   it('is kept for the next one if writes come without a pause, until the end of the turn', async () => {
@@ -181,24 +196,6 @@ describe('a slice: a lock for writing of a worker [PROTOCOL-14.8]', () => {
     }
   });
 
-  it('is not given to who reads under it and wants to write, before all others have ended', async () => {
-    const { locks, first, types, grant } = await writer();
-    const reads = ['r', 's'].map((tid) => locks.lock(want(tid, false)));
-    await first.release();
-    const [one, other] = await Promise.all(reads);
-    const write = locks.lock(want('r', true));
-    await turnOfTheLoop();
-    expect(types().filter((type) => type === 'lock-request')).toHaveLength(1);
-    await other?.release();
-    await turnOfTheLoop();
-    // By the name under which the server knows what it holds.
-    expect(types().filter((type) => type === 'lock-request')).toHaveLength(2);
-    grant(1, 8);
-    await (await write).release();
-    await one?.release();
-    expect(types().filter((type) => type === 'unlock-request')).toHaveLength(2);
-  });
-
   it('that is refused is refused to the one that it was asked for, and asked for again', async () => {
     const { locks, open, grant } = lab(true, SLICE);
     const [first, second] = [locks.lock(want('t', true)), locks.lock(want('u', true))];
@@ -220,13 +217,35 @@ describe('a slice: a lock for writing of a worker [PROTOCOL-14.8]', () => {
     expect(await second).toMatchObject({ id: 8, tid: 'u' });
   });
 
+  it('that was granted to what the process was before it lost its place is asked for again', async () => {
+    for (const ticks of [0, 1, 2, 3, 4, 5]) {
+      const worker = lab(true, SLICE);
+      const waiting = ['t', 'u'].map((tid) => worker.locks.lock(want(tid, true)));
+      worker.grant(0, 7);
+      for (let tick = 0; tick < ticks; tick++) await Promise.resolve();
+      const lost = worker.locks.lose();
+      const outcomes = Promise.allSettled(
+        waiting.map(async (lock) => {
+          await (await lock).release();
+        }),
+      );
+      for (let id = 8; id < 12; id++) {
+        await turnOfTheLoop();
+        if (worker.open.length > id - 7) worker.grant(id - 7, id);
+      }
+      await lost;
+      // The first one had begun, perhaps; the second one had not.
+      expect((await outcomes)[1]).toMatchObject({ status: 'fulfilled' });
+    }
+  });
+
   it('is refused to all who wait in a process that may not take part any more', async () => {
     const { locks } = await writer();
-    const waiting = [locks.lock(want('u', true)), locks.lock(want('r', false))];
+    const waiting = [locks.lock(want('u', true)), locks.lock(want('v', true))];
     const refused = Promise.allSettled(waiting);
     locks.end(new Error('given up'));
     expect((await refused).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
-    await expect(locks.lock(want('v', true))).rejects.toThrow('given up');
+    for (const write of [true, false]) await expect(locks.lock(want('w', write))).rejects.toThrow('given up');
   });
 
   it('does without, where the server does not say when others want it', async () => {
@@ -239,7 +258,7 @@ describe('a slice: a lock for writing of a worker [PROTOCOL-14.8]', () => {
   it('keeps the rule of AceBase, and lets everybody have a turn, whatever comes in which order', async () => {
     const step = fc.record({
       tid: fc.integer({ min: 0, max: 5 }),
-      act: fc.constantFrom('read', 'write', 'release', 'release', 'grant', 'yield', 'wait'),
+      act: fc.constantFrom('read', 'write', 'scan', 'release', 'release', 'grant', 'yield', 'wait'),
     });
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
@@ -308,8 +327,19 @@ async function playOut(steps: readonly { readonly tid: number; readonly act: str
     if (list.length === 0) held.delete(tid);
     void last?.lock.release();
   };
+  // What reads holds its lock while it waits for a part of itself, which asks for another one.
+  const scan = async (tid: string): Promise<void> => {
+    waiting++;
+    const lock = await locks.lock(want(`${tid} scans`, false));
+    await turnOfTheLoop();
+    const part = await locks.lock(want(`${tid}, a part`, false));
+    await part.release();
+    await lock.release();
+    waiting--;
+  };
   for (const { tid, act } of steps) {
     if (act === 'read' || act === 'write') ask(`t${tid}`, act === 'write');
+    else if (act === 'scan') void scan(`t${tid}`);
     else if (act === 'release') release(`t${tid}`);
     else if (act === 'grant') grantNext();
     else if (act === 'yield') locks.yieldWrite(lastId);
@@ -322,6 +352,5 @@ async function playOut(steps: readonly { readonly tid: number; readonly act: str
     await turnOfTheLoop();
   }
   expect([waiting, held.size, problems]).toEqual([0, 0, []]);
-  clock.advance(READER_DELAY_MS);
   expect(clock.pending).toBe(0);
 }
