@@ -12,7 +12,7 @@ const BROKER = [
   ['shares'],
   ['peers/'],
   ['stats/'],
-  ['failures', 'invariants', 'limits', 'linked-queue', 'memory', 'ports', 'settling-clock'],
+  ['failures', 'invariants', 'limits', 'memory', 'ports', 'settling-clock'],
 ];
 
 const pathOf = (room) => (room.endsWith('/') ? `^src/broker/${room}` : `^src/broker/${room}\\.ts$`);
@@ -60,7 +60,7 @@ module.exports = {
     },
     ...brokerRules,
     room('protocol', { of: [] }),
-    room('broker', { of: ['protocol/', 'errors\\.ts$'] }),
+    room('broker', { of: ['protocol/', 'errors\\.ts$', 'linked-queue\\.ts$'] }),
     room('client/core', { of: ['protocol/', 'errors\\.ts$'] }),
     room('options', { of: ['errors\\.ts$'], packages: ['zod'], coreModules: true }),
     rule(

@@ -110,8 +110,13 @@ export function whenRemotePeerIsMade(
   });
 }
 
-/** Calls when an object of a class assigns a property of that name, for the first time. @returns undoes it */
-function whenAssigned(
+/**
+ * Calls when an object assigns a property of that name, for the first time.
+ *
+ * @param prototype of its class, or the object itself
+ * @returns undoes it
+ */
+export function whenAssigned(
   prototype: object,
   name: string,
   assigned: (object: object, value: unknown) => void,

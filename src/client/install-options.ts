@@ -9,6 +9,11 @@ import type { ClientStatus } from './status.js';
 export interface InstallOptions {
   /** Repairs that are switched off, by `false`. Default: all are on. */
   readonly repairs?: Readonly<Partial<Record<RepairName, boolean>>>;
+  /**
+   * How many bytes each database file may take to remember where its nodes are: from 65,536 on, an estimate. Beyond it, those are
+   * forgotten that were not used for longest. Default: 67,108,864 (64 MiB).
+   */
+  readonly cacheSize?: number;
   /** Is told when a connection is there, is lost, or is given up. Called again for each database file. */
   readonly onStatus?: (status: ClientStatus) => void;
   /**
@@ -20,14 +25,22 @@ export interface InstallOptions {
   readonly packages?: readonly string[];
 }
 
-const NAMES: readonly (keyof InstallOptions)[] = ['repairs', 'onStatus', 'acebase', 'packages'];
+const NAMES: readonly (keyof InstallOptions)[] = ['repairs', 'cacheSize', 'onStatus', 'acebase', 'packages'];
+
+/** What `cacheSize` is if nothing else is said. */
+export const DEFAULT_CACHE_SIZE = 67_108_864;
+
+/** About a hundred nodes: AceBase looks for those again that it has just found. */
+const LEAST_CACHE_SIZE = 65_536;
 
 /** @throws {IPCError} IPC_CLIENT_BAD_OPTION, which names the option, and what is allowed */
 export function checkInstallOptions(options: unknown): void {
   if (!isObject(options)) throw bad('the options are not an object');
   checkNames('option', options, NAMES);
-  const { repairs, onStatus, packages } = options;
+  const { repairs, cacheSize, onStatus, packages } = options;
   if (repairs !== undefined) checkRepairs(repairs);
+  if (cacheSize !== undefined && !(Number.isSafeInteger(cacheSize) && Number(cacheSize) >= LEAST_CACHE_SIZE))
+    throw bad(`cacheSize is not a whole number of bytes, ${LEAST_CACHE_SIZE} or more`);
   if (onStatus !== undefined && typeof onStatus !== 'function') throw bad('onStatus is not a function');
   if (packages !== undefined) checkPackages(packages);
 }

@@ -3,6 +3,7 @@
 import { WebSocket } from 'ws';
 import packageJson from '../../package.json' with { type: 'json' };
 import { ERRORS, IPCError } from '../errors.js';
+import { systemClock } from '../platform/clock.js';
 import { type IPCConfig, loggerOf, type RemoteIPCPeer, type Storage } from './acebase.js';
 import type { Build, IndexClass } from './build.js';
 import { buildsIn, findBuilds, missingIn } from './builds.js';
@@ -20,8 +21,9 @@ import {
   whenRemotePeerIsMade,
 } from './handed-module.js';
 import { repairIndexFiles } from './index-files.js';
-import { checkInstallOptions, type InstallOptions } from './install-options.js';
+import { checkInstallOptions, DEFAULT_CACHE_SIZE, type InstallOptions } from './install-options.js';
 import { checkRole, portOf, soundConfig } from './ipc-settings.js';
+import { replaceNodeCache } from './node-cache.js';
 import { closeAllAfterWrites, holdAllFiles, writeAllInOrder } from './node-files.js';
 import { HeldFiles } from './opening.js';
 import { repairQueryCaches } from './query-caches.js';
@@ -182,6 +184,10 @@ function patch(build: Build, installation: Installation): () => void {
     leave = installation.fence.add(files);
     if (this.isMaster) peer.heldFile = heldFiles.hold(this.storage, peer.acceptance.accepted());
     if (has('closing')) closeDataBeforeLog(this.storage);
+    if (has('node-cache')) {
+      const maxBytes = (): number => installation.options.cacheSize ?? DEFAULT_CACHE_SIZE;
+      replaceNodeCache(this.storage, { clock: systemClock, maxBytes });
+    }
     if (build.indexClass === undefined) whenIndexIsThere(this.storage, repairIndexes);
     return peer.connect();
   };

@@ -8,6 +8,7 @@ export const REPAIRS = [
   'query-caches',
   'index-builds',
   'index-names',
+  'node-cache',
   'file-writes',
   'closing',
 ] as const;

@@ -4,7 +4,7 @@
  */
 
 import { invariant } from '../invariants.js';
-import { LinkedQueue, type QueuePlace } from '../linked-queue.js';
+import { LinkedQueue, type QueuePlace } from '../../linked-queue.js';
 import type { Peer } from '../peers/peer.js';
 
 /** A lock that a worker holds. */

@@ -11,7 +11,7 @@ import {
   MAX_UNANSWERED_REQUESTS,
   WAITING_REQUEST_BYTES,
 } from '../limits.js';
-import { LinkedQueue, type QueuePlace } from '../linked-queue.js';
+import { LinkedQueue, type QueuePlace } from '../../linked-queue.js';
 import { type ByteBudget, keptCopy } from '../memory.js';
 import type { Peer } from '../peers/peer.js';
 import { addUsage, type Usage } from '../shares.js';

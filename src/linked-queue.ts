@@ -27,11 +27,8 @@ export class LinkedQueue<T> {
 
   /** Adds an item behind all others. @returns its place, for {@link LinkedQueue.remove} */
   push(item: T): QueuePlace<T> {
-    const place: QueuePlace<T> = { item, previous: this.#last, next: undefined, queue: this };
-    if (this.#last === undefined) this.#first = place;
-    else this.#last.next = place;
-    this.#last = place;
-    this.#size++;
+    const place: QueuePlace<T> = { item, previous: undefined, next: undefined, queue: undefined };
+    this.#append(place);
     return place;
   }
 
@@ -43,6 +40,13 @@ export class LinkedQueue<T> {
     this.#first = place;
     this.#size++;
     return place;
+  }
+
+  /** Puts an item that is here behind all others, as if it had just been added. */
+  moveToEnd(place: QueuePlace<T>): void {
+    if (place.queue !== this || place === this.#last) return;
+    this.remove(place);
+    this.#append(place);
   }
 
   /** Takes an item out; does nothing if it is not here any more. */
@@ -67,5 +71,14 @@ export class LinkedQueue<T> {
       yield item;
       place = next;
     }
+  }
+
+  #append(place: QueuePlace<T>): void {
+    place.queue = this;
+    place.previous = this.#last;
+    if (this.#last === undefined) this.#first = place;
+    else this.#last.next = place;
+    this.#last = place;
+    this.#size++;
   }
 }
