@@ -14,7 +14,7 @@ const USAGE = `npm run bench -- [growth | storm | acebase] [options]
   (nothing)       P1 to P7: ours and the yardstick alternately, each in a process of its own; fairness
   growth          messages/s against length, peers and databases
   storm           ten thousand peers come at once, go at once, and come back
-  acebase         A1 to A3: real AceBase processes that write, read, and do both
+  acebase         A1 to A5: real AceBase processes that write, read, and do both
   --only <P1,P3>  of the first table, only measures whose numbers begin so; fairness: only that
   --quick         fewer and shorter runs
   --smoke         so short that the figures mean nothing: shows that everything runs

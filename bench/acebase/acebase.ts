@@ -1,4 +1,4 @@
-/** `npm run bench -- acebase`: A1 to A4, real AceBase processes that write, read, and do both. */
+/** `npm run bench -- acebase`: A1 to A5, real AceBase processes that write, read, and do both. */
 
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -7,6 +7,7 @@ import { startServer } from '../servers/started-server.js';
 import { type Figure, figureOf, percentile } from '../statistics.js';
 import { markdownTable, shown } from '../table.js';
 import type { TargetsOrder } from '../targets.js';
+import { type CachePoint, cacheGrowthText, measureCacheGrowth } from './cache-growth.js';
 import { Cluster, type ClusterSettings, type Work } from './cluster.js';
 
 /** Ways for AceBase processes to share a database. */
@@ -40,6 +41,7 @@ export interface WayResult {
 /** All ways. */
 export interface AceBaseReport {
   readonly results: readonly WayResult[];
+  readonly cachePoints: readonly CachePoint[];
   /** Whether our client was there to be measured. */
   readonly hasClient: boolean;
 }
@@ -56,7 +58,15 @@ export async function measureAceBase({ scale, say }: TargetsOrder): Promise<AceB
   if (!hasClient) say('acebase-ipc-server/client is not in dist: its column is left out');
   const ways = WAYS.filter((way) => way !== 'our client' || hasClient);
   const samples = new Map(ways.map((way) => [way, new Map<Row, number[]>()]));
+  const cachePoints: CachePoint[] = [];
   for (let round = 0; round < ROUNDS[scale]; round++) {
+    for (const way of ways.filter((it) => it.endsWith('client'))) {
+      const measure = (cluster: Cluster) => measureCacheGrowth(way, cluster, RUN_MS[scale]);
+      const points = await withCluster(way, measure);
+      cachePoints.push(...points);
+      const last = points.at(-1);
+      say(`${way}, ${shown(last?.nodes)} nodes cached: ${shown(last?.cpu)} ms CPU for a write of another`);
+    }
     for (const [way, ofWay] of samples) {
       const sample = {
         ...(await fewAtATime(way, RUN_MS[scale])),
@@ -74,7 +84,7 @@ export async function measureAceBase({ scale, say }: TargetsOrder): Promise<AceB
     way,
     figures: Object.fromEntries([...ofWay].map(([row, values]) => [row, figureOf(values)])),
   }));
-  return { results, hasClient };
+  return { results, cachePoints, hasClient };
 }
 
 type Sample = Partial<Record<Row, number>>;
@@ -148,7 +158,7 @@ async function withCluster<T>(way: Way, measure: (cluster: Cluster) => Promise<T
 }
 
 /** As text. */
-export function aceBaseText({ results, hasClient }: AceBaseReport): string {
+export function aceBaseText({ results, cachePoints, hasClient }: AceBaseReport): string {
   const rows = (Object.keys(ROWS) as Row[]).map((row) => [
     ROWS[row],
     ...results.map(({ figures }) => {
@@ -157,6 +167,9 @@ export function aceBaseText({ results, hasClient }: AceBaseReport): string {
       return `${shown(figure.median)} (${shown(figure.lowest)}–${shown(figure.highest)})`;
     }),
   ]);
-  const table = markdownTable(['three workers, separate master', ...results.map(({ way }) => way)], rows);
+  const table = [
+    markdownTable(['three workers, separate master', ...results.map(({ way }) => way)], rows),
+    cacheGrowthText(cachePoints),
+  ].join('\n\n');
   return hasClient ? table : `${table}\n\nacebase-ipc-server/client is not in dist: its column is left out.`;
 }

@@ -21,11 +21,13 @@ export interface MemberOptions {
 
 /** What a member is to do: for how long, and how much of it at one time. */
 export interface Order {
-  /** `fill` makes the records of one writer, and those that all read. */
-  readonly what: 'fill' | 'write' | 'read';
-  /** Not for `fill`. */
+  /** `fill` makes the records of one writer, and those that all read; `remember` has so many nodes cached, and no others. */
+  readonly what: 'fill' | 'remember' | 'write' | 'read';
+  /** Not for `fill` and `remember`. */
   readonly milliseconds: number;
   readonly streams: number;
+  /** For `remember`. */
+  readonly nodes?: number;
 }
 
 /** From a member to who started it. */
@@ -106,6 +108,22 @@ export class Cluster {
       this.#work(this.#workers.slice(1), { what: 'read', ...order }),
     ]);
     return { writes, reads };
+  }
+
+  /**
+   * Lets the first worker write.
+   *
+   * @param nodes that the second one, which does nothing else, has cached
+   * @returns milliseconds of its processor time for each write
+   */
+  async bystanderCpu(milliseconds: number, nodes: number): Promise<number> {
+    const [writer, bystander] = this.#workers;
+    if (writer === undefined || bystander === undefined) throw new Error('two workers are needed');
+    await ask(bystander, { what: 'remember', milliseconds: 0, streams: 0, nodes });
+    await this.#work([writer], { what: 'write', milliseconds: milliseconds / 4, streams: 1 });
+    const before = cpuTimeOf(bystander.pid);
+    const { durations } = await this.#work([writer], { what: 'write', milliseconds, streams: 1 });
+    return (cpuTimeOf(bystander.pid) - before) / durations.length;
   }
 
   /** Ends all processes, and removes the database. */

@@ -23,7 +23,7 @@ process.on('message', (/** @type {import('./cluster.ts').Order} */ order) => voi
 database.ready(() => process.send?.({ kind: 'ready' }));
 
 /** @param {import('./cluster.ts').Order} order */
-async function obey({ what, milliseconds, streams }) {
+async function obey({ what, milliseconds, streams, nodes = 0 }) {
   const begin = performance.now();
   /** @type {number[]} */
   const durations = [];
@@ -37,6 +37,7 @@ async function obey({ what, milliseconds, streams }) {
     }
   };
   if (what === 'fill') await fill(streams);
+  else if (what === 'remember') remember(nodes);
   else await Promise.all(Array.from({ length: streams }, (_, number) => stream(number)));
   process.send?.({ kind: 'done', durations, seconds: (performance.now() - begin) / 1000 });
 }
@@ -51,6 +52,21 @@ async function fill(streams) {
       records[nameOf(stream, index)] = { ...record(index), changed: 0 };
   }
   await database.ref('records').update(records);
+}
+
+/** Has so many nodes cached, as if they had just been read. @param {number} nodes */
+function remember(nodes) {
+  const { nodeCache } = database.api.storage;
+  nodeCache.clear();
+  // The class of what is cached has no other name here.
+  nodeCache.delete('remembered');
+  const { constructor: NodeInfo } = nodeCache.find('remembered');
+  for (let index = 1; index < nodes; index++) {
+    const path = `remembered/r${index >> 5}/child${index}`;
+    nodeCache.update(
+      new NodeInfo({ path, type: 1, exists: true, address: { path, pageNr: 1e6, recordNr: index } }),
+    );
+  }
 }
 
 /**

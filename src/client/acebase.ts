@@ -38,6 +38,8 @@ export interface Storage {
   readonly fileName?: string;
   readonly isReady?: boolean;
   readonly txStorage?: Storage;
+  /** Where nodes are stored, as far as that is known; other storages than files have none. */
+  nodeCache?: object;
   readonly ipc: RemoteIPCPeer;
   readonly KIT?: { readonly keys: (string | undefined)[]; load(): Promise<unknown> };
   readonly rootRecord?: {

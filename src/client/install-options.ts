@@ -10,8 +10,8 @@ export interface InstallOptions {
   /** Repairs that are switched off, by `false`. Default: all are on. */
   readonly repairs?: Readonly<Partial<Record<RepairName, boolean>>>;
   /**
-   * How many bytes each database file may take to remember where its nodes are: from 65,536 on, an estimate. Beyond it, those are
-   * forgotten that were not used for longest. Default: 67,108,864 (64 MiB).
+   * Bytes that the cache of each database file may take in which AceBase finds where its nodes are: an estimate, at least 65,536.
+   * Beyond it, the least recently used nodes are evicted. Default: 67,108,864 (64 MiB).
    */
   readonly cacheSize?: number;
   /** Is told when a connection is there, is lost, or is given up. Called again for each database file. */

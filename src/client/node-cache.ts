@@ -1,7 +1,7 @@
 /**
- * AceBase remembers for a minute where nodes are stored. To forget those below a path, which each write makes every process
- * do, it looks at all that it remembers. This cache stands in its place: the same to whoever uses it, but to forget
- * costs what is forgotten, and what it remembers is bounded.
+ * AceBase caches where nodes are stored. To invalidate what is below a path it walks over all entries, and each write makes
+ * every process do so. This cache takes its place: it behaves the same, but invalidation costs what it removes, and its size
+ * is bounded.
  */
 
 import { LinkedQueue, type QueuePlace } from '../linked-queue.js';
@@ -187,12 +187,12 @@ export class NodeCache {
   }
 }
 
-/** Puts one into a storage that is being made, in the place of AceBase's own. */
+/** Gives a storage that is being made a cache of ours in the place of AceBase's own. */
 export function replaceNodeCache(storage: Storage, settings: Omit<NodeCacheSettings, 'NodeInfo'>): void {
-  whenAssigned(storage, 'nodeCache', (_storage, original) => {
+  const name = 'nodeCache' satisfies keyof Storage;
+  whenAssigned(storage, name, (_storage, original) => {
     const NodeInfo = nodeInfoClassOf(original as NodeCache);
-    if (NodeInfo === undefined) return;
-    Reflect.set(storage, 'nodeCache', new NodeCache({ ...settings, NodeInfo }));
+    if (NodeInfo !== undefined) storage[name] = new NodeCache({ ...settings, NodeInfo });
   });
 }
 
@@ -235,8 +235,8 @@ class Lists {
     entry.bytes = estimatedBytesOf(info);
     this.#entryBytes += entry.bytes;
     this.renew(entry, now);
-    if (typeof info.address?.pageNr !== 'number') return;
-    entry.record = numberOf(info.address);
+    entry.record = typeof info.address?.pageNr === 'number' ? numberOf(info.address) : undefined;
+    if (entry.record === undefined) return;
     this.#byRecord.set(entry.record, this.#byRecord.get(entry.record)?.concat(entry) ?? [entry]);
   }
 
@@ -261,10 +261,9 @@ class Lists {
     const others = this.#byRecord.get(entry.record)?.filter((other) => other !== entry) ?? [];
     if (others.length === 0) this.#byRecord.delete(entry.record);
     else this.#byRecord.set(entry.record, others);
-    entry.record = undefined;
   }
 
-  /** Removes the least recently used entries until it has that size. One stays: AceBase looks for what it has just put in. */
+  /** Evicts the least recently used entries. The last one stays: AceBase asserts that it finds what it has just put in. */
   shrink(maxBytes: number): void {
     let oldest = this.byUse.first;
     while (oldest !== undefined && this.bytes > maxBytes && this.byUse.size > 1) {

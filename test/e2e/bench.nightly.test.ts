@@ -52,7 +52,9 @@ describe('npm run bench', () => {
   });
 
   it('lets real AceBase processes write and read', async () => {
-    const { results } = await smoke<AceBaseReport>('acebase');
+    const { results, cachePoints } = await smoke<AceBaseReport>('acebase');
+    expect(cachePoints.map(({ nodes }) => nodes)).toEqual(expect.arrayContaining([500, 5_000, 50_000]));
+    for (const { cpu } of cachePoints) expect(cpu).toBeGreaterThanOrEqual(0);
     expect(results.map(({ way }) => way)).toEqual(expect.arrayContaining(['stock client', 'no IPC']));
     for (const { way, figures } of results) {
       const { mixedWrites, mixedReads, ...others } = figures;

@@ -3,8 +3,8 @@
  * transaction writes alone, several may read together.
  */
 
-import { invariant } from '../invariants.js';
 import { LinkedQueue, type QueuePlace } from '../../linked-queue.js';
+import { invariant } from '../invariants.js';
 import type { Peer } from '../peers/peer.js';
 
 /** A lock that a worker holds. */

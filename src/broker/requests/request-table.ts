@@ -3,6 +3,7 @@
  * here and nowhere else. When it may change, the {@link RequestCoordinator} decides.
  */
 
+import { LinkedQueue, type QueuePlace } from '../../linked-queue.js';
 import type { MasterRequest } from '../../protocol/messages.js';
 import { BrokenInvariant, invariant } from '../invariants.js';
 import {
@@ -11,7 +12,6 @@ import {
   MAX_UNANSWERED_REQUESTS,
   WAITING_REQUEST_BYTES,
 } from '../limits.js';
-import { LinkedQueue, type QueuePlace } from '../../linked-queue.js';
 import { type ByteBudget, keptCopy } from '../memory.js';
 import type { Peer } from '../peers/peer.js';
 import { addUsage, type Usage } from '../shares.js';
