@@ -62,6 +62,18 @@ export interface MessageCounts {
   readonly sent: Readonly<Record<string, number>>;
 }
 
+/** What came of a command, and when its process began it and had done it: by {@link machineTime}. */
+export interface Timed<T> {
+  readonly result: T;
+  readonly invokedAt: number;
+  readonly returnedAt: number;
+}
+
+/** Milliseconds, with fractions, by the clock that all processes of this machine share. It never goes back. */
+export function machineTime(nanoseconds: bigint = process.hrtime.bigint()): number {
+  return Number(nanoseconds) / 1e6;
+}
+
 type FromWorker =
   | { kind: 'ready'; id: string }
   | { kind: 'answer'; number: number; result?: unknown; error?: string }
@@ -278,6 +290,21 @@ export class AceBaseProcess {
   /** Sends a signal, `SIGKILL` by default, and resolves when the process has ended. */
   kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<Exit> {
     return this.#process.end(signal);
+  }
+
+  /** A command, and when it was carried out, by the process itself. */
+  async timed<T>(
+    command: string,
+    parameters: Readonly<Record<string, unknown>>,
+    timeoutMs = commandTimeoutMs,
+  ): Promise<Timed<T>> {
+    const timed = await this.command<{ result: T; invokedAt: bigint; returnedAt: bigint }>(
+      'timed',
+      { command, parameters },
+      timeoutMs,
+    );
+    const { result, invokedAt, returnedAt } = timed;
+    return { result, invokedAt: machineTime(invokedAt), returnedAt: machineTime(returnedAt) };
   }
 
   /** Any command of `acebase-worker.cjs`. */

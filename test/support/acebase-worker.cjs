@@ -96,6 +96,12 @@ const commands = {
     until(
       () => ipc.remoteSubscriptions.filter((it) => it.path === path && it.event === event).length >= count,
     ),
+  // With the times at which it was begun and was done, by the clock that all processes of a machine share.
+  timed: async ({ command, parameters }) => {
+    const invokedAt = process.hrtime.bigint();
+    const result = await commands[command](parameters);
+    return { result, invokedAt, returnedAt: process.hrtime.bigint() };
+  },
   close: async () => {
     clearTimeout(blocker);
     // Stops listening for HTTP, and leaves the database open.

@@ -10,6 +10,12 @@ interface Line {
 /** What the line does with bytes: pass them on, keep them back, or lose them. */
 type Conduct = 'forward' | 'stall' | 'discard';
 
+/** Which ends of a connection learn at once that it is over, when there is no way between them. */
+export interface Noticed {
+  readonly byClient: boolean;
+  readonly byServer: boolean;
+}
+
 /**
  * A TCP line that can be broken, between the clients that connect to it and one server. Give each client a proxy of
  * its own to choose whose line fails.
@@ -21,6 +27,7 @@ export class LineProxy {
   readonly #host: string;
   readonly #lines = new Set<Line>();
   #conduct: Conduct = 'forward';
+  #isParted = false;
   #accepted = 0;
 
   private constructor(listener: Server, target: number, host: string) {
@@ -54,7 +61,7 @@ export class LineProxy {
 
   /** Breaks every connection, at both ends. The next one is let through. */
   cut(): void {
-    for (const line of this.#lines) close(line);
+    for (const line of this.#lines) this.#end(line);
     this.#behave('forward');
   }
 
@@ -73,11 +80,31 @@ export class LineProxy {
     this.#behave('discard');
   }
 
+  /**
+   * From now on there is no way between client and server, until {@link heal}. An end that does not notice keeps its connection, and
+   * what it sends is kept, as TCP does. New connections are accepted, as it takes a while to find out that nobody answers.
+   */
+  part({ byClient, byServer }: Noticed): void {
+    this.#isParted = true;
+    this.#behave('stall');
+    for (const { client, server } of this.#lines) {
+      if (byClient) client.destroy();
+      if (byServer) server.destroy();
+    }
+  }
+
+  /** There is a way again: connections of which neither end has heard that they are over go on, and the others end. */
+  heal(): void {
+    this.#isParted = false;
+    for (const line of this.#lines) if (line.client.destroyed || line.server.destroyed) this.#end(line);
+    this.#behave('forward');
+  }
+
   /** Breaks every connection and accepts no more. */
   async close(): Promise<void> {
     const closed = once(this.#listener, 'close');
     this.#listener.close();
-    for (const line of this.#lines) close(line);
+    for (const line of this.#lines) this.#end(line);
     await closed;
   }
 
@@ -91,12 +118,20 @@ export class LineProxy {
       // Whatever ends one side ends the other: `close` follows.
       socket.on('error', () => undefined);
       socket.once('close', () => {
+        // The other end cannot hear of it now.
+        if (this.#isParted) return;
         this.#lines.delete(line);
         // What the peer has sent before its end still arrives; `end` has been passed on by the pipe.
-        if (socket.errored !== null || !socket.readableEnded) close(line);
+        if (socket.errored !== null || !socket.readableEnded) this.#end(line);
       });
     }
     this.#apply(line);
+  }
+
+  #end(line: Line): void {
+    this.#lines.delete(line);
+    line.client.destroy();
+    line.server.destroy();
   }
 
   #behave(conduct: Conduct): void {
@@ -115,9 +150,4 @@ export class LineProxy {
       else from.resume();
     }
   }
-}
-
-function close({ client, server }: Line): void {
-  client.destroy();
-  server.destroy();
 }

@@ -1,14 +1,18 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { AceBaseProcess } from '../../support/acebase-process.js';
 import { knownOptions } from '../../support/known-options.js';
 import { ServerProcess } from '../../support/server-process.js';
 import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
 import { eventually, within } from '../../support/waiting.js';
 import { Random } from '../../torture/random.js';
-import { type Fault, type FaultKind, faults } from './faults.js';
+import { type FaultKind, faults, type Longest, longest, longestForStock, longFaults } from './faults.js';
 import { judgeFreshOpen } from './fresh-open.js';
+import { Histories, type Violation } from './history/histories.js';
 import { type Finding, Ledger } from './ledger.js';
 import { Member, type Restart } from './member.js';
+import { flagsOf, type Mutant } from './mutants.js';
 import { Progress, type Recovery } from './progress.js';
+import { Striker } from './striking.js';
 import { Workload } from './workload.js';
 
 /** How a campaign goes. */
@@ -27,6 +31,12 @@ export interface ChaosOptions {
   readonly patienceMs: number;
   /** Whether all processes have the client of this package. */
   readonly client?: boolean;
+  /** How long partitions last, and how long processes are stopped, unless it is the usual. */
+  readonly longest?: Longest;
+  /** What all processes are without, on purpose. */
+  readonly mutant?: Mutant | undefined;
+  /** Milliseconds within which everyone must write again when the faults are over. */
+  readonly settlingMs?: number;
   /** Options of the server; those that it does not know yet are left out. */
   readonly server?: Readonly<Record<string, unknown>>;
   /** Is told what happens, as it happens. */
@@ -47,6 +57,11 @@ export interface ChaosReport {
   /** Errors that commands ended with while their process lived on. */
   readonly errors: ReadonlyMap<string, number>;
   readonly longestStallMs: number;
+  readonly longestWaitMs: number;
+  /** Operations whose order was looked for. */
+  readonly operations: number;
+  /** Keys for which there is none. */
+  readonly violations: readonly Violation[];
   /** Reads during the campaign that did not see what was acknowledged. */
   readonly misread: readonly Finding[];
   /** What is wrong at the end: with the file, with the server, with how it all ended. */
@@ -57,7 +72,7 @@ export interface ChaosReport {
 /**
  * A master and some workers write to one database over a real server, each over a line of its own, while faults strike
  * them. At the end the faults stop, everyone must write again and close, and the file is opened fresh and compared with
- * what was acknowledged.
+ * what was acknowledged. What everyone has read of each key must fit one order of the writes.
  */
 export async function chaos(options: ChaosOptions): Promise<ChaosReport> {
   const run = await Run.start(options);
@@ -74,6 +89,7 @@ class Run {
   #server: ServerProcess;
   readonly #random: Random;
   readonly #ledger = new Ledger();
+  readonly #histories = new Histories();
   readonly #progress: Progress;
   readonly #names: readonly string[];
   readonly #members: Member[] = [];
@@ -81,7 +97,9 @@ class Run {
   readonly #hangs: string[] = [];
   readonly #errors = new Map<string, number>();
   readonly #findings: Finding[] = [];
-  readonly #paused = new Set<number>();
+  readonly #striker: Striker;
+  #master: Member | undefined;
+  #workers: readonly Member[] = [];
   #isWriting = true;
 
   private constructor(options: ChaosOptions, folder: string, server: ServerProcess) {
@@ -91,6 +109,7 @@ class Run {
     this.#random = new Random(options.seed);
     this.#names = Array.from({ length: options.workers }, (_, index) => `w${index}`);
     this.#progress = new Progress(this.#names);
+    this.#striker = new Striker(this.#victims());
   }
 
   static async start(options: ChaosOptions): Promise<Run> {
@@ -99,19 +118,28 @@ class Run {
   }
 
   async report(): Promise<ChaosReport> {
-    const [master, ...workers] = await this.#form();
-    const workloads = this.#names.map((name, index) => {
-      return new Workload(name, this.#ledger, new Random(this.#options.seed + (index + 1) * 0x9e3779b1));
+    await this.#form();
+    const workloads = this.#names.map((name, index) => this.#workload(name, index));
+    const loops = this.#workers.flatMap((worker, index) => {
+      const workload = workloads[index] as Workload;
+      const reading = this.#workload(worker.name, this.#names.length + index);
+      workloads.push(reading);
+      return [this.#write(worker, workload), this.#read(() => worker, reading)];
     });
-    const writers = workers.map((worker, index) => this.#write(worker, workloads[index] as Workload));
-    const counts = await this.#strike(master, workers);
+    // A stock master that starts reads beside others.
+    if (this.#options.client === true) {
+      const reading = this.#workload('master', workloads.length);
+      workloads.push(reading);
+      loops.push(this.#read(() => this.#currentMaster, reading));
+    }
+    const counts = await this.#strike();
     await this.#untilEveryoneWrites();
     await this.#untilEnoughWrites();
     this.#progress.stop();
     this.#isWriting = false;
-    await Promise.all(writers);
-    const unclosed = await this.#close(master, workers);
-    const inFile = await judgeFreshOpen(this.#folder, this.#ledger);
+    await Promise.all(loops);
+    const unclosed = await this.#close();
+    const inFile = await judgeFreshOpen(this.#folder, this.#ledger, this.#histories);
     return {
       acknowledged: this.#progress.acknowledged,
       increments: this.#ledger.increments,
@@ -122,6 +150,9 @@ class Run {
       hangs: this.#hangs,
       errors: this.#errors,
       longestStallMs: this.#progress.longestStallMs,
+      longestWaitMs: this.#progress.longestWaitMs,
+      operations: this.#histories.size,
+      violations: this.#histories.judge(),
       misread: workloads.flatMap(({ misread }) => misread),
       findings: [...this.#findings, ...inFile],
       unclosed,
@@ -130,28 +161,67 @@ class Run {
 
   async end(): Promise<void> {
     this.#isWriting = false;
-    for (const pid of this.#paused) signal(pid, 'SIGCONT');
+    this.#striker.end();
     await Promise.all(this.#members.map((member) => member.end()));
     await this.#server.kill();
     await removeDirectory(this.#folder);
   }
 
-  async #form(): Promise<[Member, ...Member[]]> {
-    const master = await this.#join('master', 'master');
-    await master.ready();
-    const workers = await Promise.all(this.#names.map((name) => this.#join(name, 'worker')));
-    await Promise.all(workers.map((worker) => worker.ready()));
-    return [master, ...workers];
+  #workload(name: string, index: number): Workload {
+    const random = new Random(this.#options.seed + (index + 1) * 0x9e3779b1);
+    return new Workload(name, this.#ledger, this.#histories, random);
   }
 
-  async #join(name: string, role: 'master' | 'worker'): Promise<Member> {
+  #victims() {
+    const run = this;
+    return {
+      get master() {
+        return run.#currentMaster;
+      },
+      set master(member: Member) {
+        run.#master = member;
+      },
+      get workers() {
+        return run.#workers;
+      },
+      startStandIn: () => (run.#options.client === true ? run.#join('master', 'master', true) : undefined),
+      async killServer(milliseconds: number) {
+        await run.#server.kill();
+        await delay(milliseconds);
+        run.#server = await startServer(run.#options, run.#server.port);
+      },
+      complain: (reason: string) => run.#found(reason),
+    };
+  }
+
+  get #currentMaster(): Member {
+    if (this.#master === undefined) throw new Error('There is no master yet');
+    return this.#master;
+  }
+
+  #found(reason: string): void {
+    this.#tell(reason);
+    this.#findings.push({ kind: 'wrong', path: '', reason: reason.slice(0, 2000) });
+  }
+
+  async #form(): Promise<void> {
+    this.#master = await this.#join('master', 'master');
+    await this.#master.ready();
+    this.#workers = await Promise.all(this.#names.map((name) => this.#join(name, 'worker')));
+    await Promise.all(this.#workers.map((worker) => worker.ready()));
+  }
+
+  async #join(name: string, role: 'master' | 'worker', isStandIn = false): Promise<Member> {
+    const { kinds, client = false, mutant } = this.#options;
     const member = await Member.start({
       name,
       role,
       path: this.#folder,
       serverPort: this.#server.port,
-      isBreakable: this.#options.kinds.some((kind) => /^(cut|drop|stall)-/.test(kind)),
-      client: this.#options.client ?? false,
+      isBreakable: kinds.some((kind) => /^(cut|drop|stall|partition)-/.test(kind)),
+      client,
+      execArgv: flagsOf(mutant),
+      isStandIn,
       random: new Random(this.#random.below(2 ** 32)),
       onRestart: (restart) => {
         this.#restarts.push(restart);
@@ -164,20 +234,47 @@ class Run {
 
   async #write(worker: Member, workload: Workload): Promise<void> {
     while (this.#isWriting && !worker.isHopeless) {
+      let begunAt = 0;
+      const isWrite = await this.#attempt(worker, (process) => {
+        begunAt = performance.now();
+        return workload.step(process);
+      });
+      if (isWrite) this.#progress.acknowledge(worker.name, begunAt);
+    }
+  }
+
+  /** Now and then, so that what is read is mostly what others write. */
+  async #read(member: () => Member, workload: Workload): Promise<void> {
+    while (this.#isWriting && !member().isHopeless) {
+      await this.#attempt(member(), (process) => workload.read(process));
+      await delay(workload.random.below(60));
+    }
+  }
+
+  async #attempt(member: Member, act: (process: AceBaseProcess) => Promise<boolean>): Promise<boolean> {
+    try {
+      return await this.#patiently(member, act(await member.ready()));
+    } catch (error) {
+      await this.#failed(member, String(error));
+      return false;
+    }
+  }
+
+  /** Whom a fault has struck may take longer. */
+  async #patiently<T>(member: Member, promise: Promise<T>): Promise<T> {
+    const { patienceMs } = this.#options;
+    for (;;) {
+      const since = performance.now();
       try {
-        const process = await worker.ready();
-        const begunAt = performance.now();
-        const describe = () => `${worker.name} hangs`;
-        const isWrite = await within(this.#options.patienceMs, describe, workload.step(process));
-        if (isWrite) this.#progress.acknowledge(worker.name, begunAt);
+        return await within(patienceMs, () => `${member.name} hangs`, promise);
       } catch (error) {
-        await this.#failed(worker, String(error));
+        if (!isHang(String(error)) || !this.#progress.wasStruck(member.name, since)) throw error;
       }
     }
   }
 
   async #failed(worker: Member, error: string): Promise<void> {
-    if (error.includes('hangs (waited')) {
+    if (isHang(error)) {
       this.#hangs.push(error);
       this.#tell(error);
       await worker.kill('a command hung');
@@ -189,67 +286,39 @@ class Run {
     await delay(50);
   }
 
-  async #strike(master: Member, workers: readonly Member[]) {
-    const { kinds, leastWaitMs, mostWaitMs, milliseconds, atLeast } = this.#options;
-    const plan = { kinds, leastWaitMs, mostWaitMs, workers: workers.length };
+  async #strike() {
+    const { kinds, leastWaitMs, mostWaitMs, milliseconds, atLeast, client } = this.#options;
+    const bearable = this.#options.longest ?? (client === true ? longest : longestForStock);
+    const plan = { kinds, leastWaitMs, mostWaitMs, workers: this.#workers.length, longest: bearable };
     const counts: Partial<Record<FaultKind, number>> = {};
     const endAt = performance.now() + milliseconds;
     let count = 0;
     for (const fault of faults(this.#random, plan)) {
       if (count >= (atLeast?.faults ?? 0) && performance.now() + fault.waitMs > endAt) break;
       await delay(fault.waitMs);
-      const member = fault.kind.endsWith('master') ? master : (workers[fault.worker] as Member);
-      if (member.isHopeless) break;
+      const { kind } = fault;
+      const member = this.#striker.memberOf(fault);
+      if (member?.isHopeless === true) break;
       count += 1;
-      counts[fault.kind] = (counts[fault.kind] ?? 0) + 1;
-      this.#tell(`${fault.kind}${fault.kind.endsWith('worker') ? ` (${member.name})` : ''}`);
-      this.#progress.fault(fault.kind);
-      await this.#apply(fault, member);
+      counts[kind] = (counts[kind] ?? 0) + 1;
+      const seconds = longFaults.includes(kind) ? ` for ${(fault.durationMs / 1000).toFixed(1)} s` : '';
+      this.#tell(`${kind}${kind.endsWith('worker') ? ` (${member?.name})` : ''}${seconds}`);
+      this.#progress.fault(kind);
+      if (member) this.#progress.strike(member.name);
+      await this.#striker.apply(fault);
+      if (member) this.#progress.release(member.name);
     }
     return counts;
   }
 
-  async #apply({ kind, durationMs }: Fault, member: Member): Promise<void> {
-    switch (kind) {
-      case 'kill-worker':
-      case 'kill-master':
-        return member.kill();
-      case 'cut-worker':
-      case 'cut-master':
-        return member.line.cut();
-      case 'drop-worker':
-        member.line.drop();
-        await delay(100);
-        return member.line.cut();
-      case 'stall-worker':
-        member.line.stall();
-        await delay(durationMs);
-        return member.line.resume();
-      case 'pause-worker':
-      case 'pause-master': {
-        const { pid } = member.process;
-        this.#paused.add(pid);
-        signal(pid, 'SIGSTOP');
-        await delay(durationMs);
-        signal(pid, 'SIGCONT');
-        this.#paused.delete(pid);
-        return;
-      }
-      case 'kill-server':
-        await this.#server.kill();
-        await delay(durationMs / 3);
-        this.#server = await startServer(this.#options, this.#server.port);
-        return;
-    }
-  }
-
   async #untilEveryoneWrites(): Promise<void> {
+    const { settlingMs = 150_000 } = this.#options;
     this.#tell('The faults are over');
     const describe = () => `Not everyone writes again: ${this.#members.map((it) => it.process.describe())}`;
     try {
-      await within(150_000, describe, this.#progress.untilEveryoneWrites());
+      await within(settlingMs, describe, this.#progress.untilEveryoneWrites());
     } catch (error) {
-      this.#findings.push({ kind: 'wrong', path: '', reason: String(error).slice(0, 2000) });
+      this.#found(String(error));
     }
   }
 
@@ -258,12 +327,11 @@ class Run {
     await eventually(() => this.#progress.acknowledged > writes, { timeout: 300_000 });
   }
 
-  async #close(master: Member, workers: readonly Member[]): Promise<string[]> {
+  async #close(): Promise<string[]> {
     const exit = await Promise.race([this.#server.exited, delay(0)]);
-    if (exit)
-      this.#findings.push({ kind: 'wrong', path: '', reason: this.#server.describe().slice(0, 2000) });
-    const unclosed = await Promise.all(workers.map((worker) => worker.close()));
-    unclosed.push(await master.close());
+    if (exit) this.#found(this.#server.describe());
+    const unclosed = await Promise.all(this.#workers.map((worker) => worker.close()));
+    unclosed.push(await this.#currentMaster.close());
     return unclosed.filter((it) => it !== undefined);
   }
 
@@ -276,9 +344,6 @@ async function startServer({ server = {} }: ChaosOptions, port = 0): Promise<Ser
   return ServerProcess.start({ options: { logLevel: 'info', port, ...(await knownOptions(server)) } });
 }
 
-/** A process that has ended meanwhile needs no signal any more. */
-function signal(pid: number, name: NodeJS.Signals): void {
-  try {
-    process.kill(pid, name);
-  } catch {}
+function isHang(error: string): boolean {
+  return error.includes('hangs (waited');
 }

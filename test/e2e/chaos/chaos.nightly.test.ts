@@ -25,6 +25,7 @@ it(`loses nothing, and leaves nobody waiting, while processes and lines fail (se
   const story = summary(report).join('\n');
   expect(report.findings, story).toEqual([]);
   expect(report.misread, story).toEqual([]);
+  expect(report.violations, story).toEqual([]);
   expect(report.hangs, story).toEqual([]);
   expect(report.unclosed, story).toEqual([]);
   expect(report.acknowledged, story).toBeGreaterThan(WRITES);

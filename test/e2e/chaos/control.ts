@@ -3,6 +3,7 @@ import { AceBaseProcess } from '../../support/acebase-process.js';
 import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
 import { Random } from '../../torture/random.js';
 import { judgeFreshOpen } from './fresh-open.js';
+import { Histories } from './history/histories.js';
 import { type Finding, Ledger } from './ledger.js';
 import { Workload } from './workload.js';
 
@@ -36,6 +37,8 @@ export async function control({ seed, kills, writers, onKill }: ControlOptions):
   let [damaged, acknowledged] = [0, 0];
   let folder = await temporaryDirectory('control');
   let ledger = new Ledger();
+  // A process that is killed in the midst of a write is judged by the ledger.
+  const histories = new Histories();
   try {
     for (let kill = 1; kill <= kills; kill++) {
       const process = new AceBaseProcess({ name: 'alone', database: 'mydb', path: folder });
@@ -45,7 +48,7 @@ export async function control({ seed, kills, writers, onKill }: ControlOptions):
         for (;;) if (await workload.step(process)) acknowledged += 1;
       };
       const works = Array.from({ length: writers }, (_, index) => {
-        const workload = new Workload(`w${index}`, ledger, new Random(seed + kill * 1000 + index));
+        const workload = new Workload(`w${index}`, ledger, histories, new Random(seed + kill * 1000 + index));
         return work(workload).catch(() => findings.push(...workload.misread));
       });
       await delay(300 + random.below(700));

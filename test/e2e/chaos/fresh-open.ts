@@ -1,18 +1,33 @@
-import { AceBaseProcess } from '../../support/acebase-process.js';
+import { AceBaseProcess, machineTime } from '../../support/acebase-process.js';
 import { within } from '../../support/waiting.js';
-import { counterPath, type Finding, type Ledger } from './ledger.js';
+import { Histories } from './history/histories.js';
+import { at, counterPath, type Finding, type Ledger, numberOf } from './ledger.js';
 
 /** A file that cannot be opened or read at all is no reason to wait for long. */
 const patienceMs = 20_000;
 
 /**
  * Opens the database of a folder in a new process that knows of no IPC server, reads all of it, and says what is wrong
- * with it. Nothing of what it reads comes from a cache.
+ * with it. Nothing of what it reads comes from a cache. It is the last to read each key.
  */
-export async function judgeFreshOpen(path: string, ledger: Ledger): Promise<Finding[]> {
+export async function judgeFreshOpen(
+  path: string,
+  ledger: Ledger,
+  histories = new Histories(),
+): Promise<Finding[]> {
   const file = new AceBaseProcess({ name: 'fresh open', database: 'mydb', path });
+  const invokedAt = machineTime();
   try {
     const tree = await within(patienceMs, () => 'The file was not read', readAll(file));
+    const times = { client: 'fresh open', invokedAt, returnedAt: machineTime() };
+    for (const path of ledger.paths) {
+      const value = numberOf(at(tree, path));
+      if (value !== undefined) histories.addToRegister(path, { ...times, action: { kind: 'read', value } });
+    }
+    const count = at(tree, counterPath) ?? 0;
+    if (typeof count === 'number') {
+      histories.addToCounter(counterPath, { ...times, action: { kind: 'read', value: count } });
+    }
     return ledger.judgeFile(tree);
   } catch (error) {
     const reason = `the file cannot be read: ${String(error).slice(0, 600)}`;

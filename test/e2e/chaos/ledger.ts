@@ -3,6 +3,16 @@ import { isDeepStrictEqual } from 'node:util';
 /** The path that transactions of all workers count up. */
 export const counterPath = 'counter';
 
+/**
+ * Paths that all workers write to: in one record, and in that of the root. Which of the writes may be read, their histories tell; here they are
+ * never acknowledged.
+ */
+export const sharedPaths: readonly string[] = [
+  ...Array.from({ length: 6 }, (_, index) => `shared/k${index}`),
+  'shared-r0',
+  'shared-r1',
+];
+
 /** Something in the file, or in an answer, that must not be. */
 export interface Finding {
   /** `lost`: an acknowledged write is not there. `wrong`: there is what nobody wrote. */
@@ -11,9 +21,10 @@ export interface Finding {
   readonly reason: string;
 }
 
-/** Writes to one path: it has one writer, which begins the next write when the last one was settled. */
+/** Writes to one path. */
 interface Entry {
   attempted: number;
+  /** The last one that was acknowledged, where a path has one writer, which begins the next write when the last one was settled. */
   acknowledged: number;
 }
 
@@ -122,12 +133,15 @@ export class Ledger {
   }
 }
 
-function numberOf(value: unknown): number | undefined {
+/** By which write a path was given that value; 0 if nothing is there. */
+export function numberOf(value: unknown): number | undefined {
+  if (value === undefined || value === null) return 0;
   if (typeof value === 'string') return Number(/ #(\d+) /.exec(value)?.[1]);
   return isObject(value) && typeof value['n'] === 'number' ? value['n'] : undefined;
 }
 
-function at(tree: unknown, path: string): unknown {
+/** What a tree has at a path. */
+export function at(tree: unknown, path: string): unknown {
   return path.split('/').reduce<unknown>((node, key) => (isObject(node) ? node[key] : undefined), tree);
 }
 

@@ -19,14 +19,20 @@ export interface MemberOptions {
   /** Whether its line can be broken. Else it connects to the server itself, which can see when its process has ended. */
   readonly isBreakable: boolean;
   readonly client: boolean;
+  /** Flags for Node. */
+  readonly execArgv: readonly string[];
+  /** Whether it may have to wait for its place for long. */
+  readonly isStandIn?: boolean;
   readonly random: Random;
   /** Is told of each process that ended, but for those that were killed on purpose. */
   readonly onRestart: (restart: Restart) => void;
 }
 
 /** After so many processes in a row that never became ready, it is the file that is broken. */
-const hopelessAfter = 8;
+const hopelessAfter = 20;
 const readyWithinMs = 30_000;
+/** One that stands in waits until the server has given the other one up. */
+const standInWithinMs = 180_000;
 
 /**
  * A place in the cluster, and the process that holds it. When the process ends, for whatever reason, another one is
@@ -44,6 +50,8 @@ export class Member {
   /** The process that was found refused at the last round. */
   #refused: AceBaseProcess | undefined;
   #isStopping = false;
+  /** Nobody follows. */
+  #isRetired = false;
   #failures = 0;
   readonly #supervision: Promise<void>;
 
@@ -74,7 +82,12 @@ export class Member {
 
   /** True when no process of this place can open the file any more. */
   get isHopeless(): boolean {
-    return this.#failures >= hopelessAfter;
+    return this.#failures >= hopelessAfter && this.#options.isStandIn !== true;
+  }
+
+  /** Whether it is refused, and is about to end or to be ended. */
+  get isRefused(): boolean {
+    return refusalIn(this.#process) !== undefined;
   }
 
   /** Resolves with a process that is ready; rejects if the present one ends before it is. */
@@ -90,6 +103,19 @@ export class Member {
     }
     this.#killed.add(process);
     await process.kill();
+  }
+
+  /** Somebody else has its place: resolves when its process has ended, or had to be. Gives what was wrong, if anything was. */
+  async retire(patienceMs: number): Promise<string | undefined> {
+    this.#isRetired = true;
+    try {
+      await within(patienceMs, () => `${this.name} was replaced and lives on`, this.#process.exited);
+      return undefined;
+    } catch (error) {
+      return `${String(error)}: ${this.#process.describe().slice(0, 600)}`;
+    } finally {
+      await this.end();
+    }
   }
 
   /** Closes the database and waits until the process has ended. Gives what went wrong, if anything did. */
@@ -127,8 +153,9 @@ export class Member {
         const reason = reasonOf(process.complaints) ?? `ended with ${exit.code ?? exit.signal}`;
         this.#options.onRestart({ member: this.name, reason });
       }
+      if (this.#isRetired) return;
       await delay(200 + this.#options.random.below(800));
-      if (this.#isStopping) return;
+      if (this.#isStopping || this.#isRetired) return;
       this.#process = this.#spawn();
       this.#ready = this.#untilReady(this.#process);
     }
@@ -138,23 +165,22 @@ export class Member {
   #endUndead(): void {
     const process = this.#process;
     if (this.#isStopping || this.#killed.has(process)) return;
-    const refusal = /Cannot connect to IPC server: [\w ]+|does not let this process in\. [\w ]+/.exec(
-      process.complaints,
-    );
-    if (!refusal) return;
+    const refusal = refusalIn(process);
+    if (refusal === undefined) return;
     // Refused at a later attempt it is about to end by itself.
-    if (this.#refused === process) void this.kill(`lived on after: ${refusal[0]}`);
+    if (this.#refused === process) void this.kill(`lived on after: ${refusal}`);
     this.#refused = process;
   }
 
   #spawn(): AceBaseProcess {
-    const { name, role, path, client, serverPort, isBreakable } = this.#options;
+    const { name, role, path, client, serverPort, isBreakable, execArgv } = this.#options;
     const ipc = { host: 'localhost', port: isBreakable ? this.#proxy.port : serverPort, role };
-    return new AceBaseProcess({ name, database: 'mydb', path, ipc, client });
+    return new AceBaseProcess({ name, database: 'mydb', path, ipc, client, execArgv });
   }
 
   #untilReady(process: AceBaseProcess): Promise<AceBaseProcess> {
-    const ready = within(readyWithinMs, () => `${this.name} is not ready`, process.ready()).then(() => {
+    const patienceMs = this.#options.isStandIn === true ? standInWithinMs : readyWithinMs;
+    const ready = within(patienceMs, () => `${this.name} is not ready`, process.ready()).then(() => {
       this.#failures = 0;
       return process;
     });
@@ -164,6 +190,11 @@ export class Member {
     });
     return ready;
   }
+}
+
+/** What the server has refused a process with. */
+function refusalIn({ complaints }: AceBaseProcess): string | undefined {
+  return /Cannot connect to IPC server: [\w ]+|does not let this process in\. [\w ]+/.exec(complaints)?.[0];
 }
 
 /** The error that a process died of, without what differs from one time to the next. */

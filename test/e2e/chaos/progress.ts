@@ -24,6 +24,9 @@ export class Progress {
   #acknowledged = 0;
   #lastAt: number | undefined;
   #longestStallMs = 0;
+  #longestWaitMs = 0;
+  /** Until when a fault had struck a worker. */
+  readonly #struckUntil = new Map<string, number>();
 
   constructor(workers: readonly string[]) {
     this.#workers = workers;
@@ -39,6 +42,26 @@ export class Progress {
     return Math.max(this.#longestStallMs, current);
   }
 
+  /** The longest time that a write took in a worker that no fault had struck meanwhile. */
+  get longestWaitMs(): number {
+    return this.#longestWaitMs;
+  }
+
+  /** A fault strikes that process from now on, until {@link release}. */
+  strike(name: string): void {
+    this.#struckUntil.set(name, Number.POSITIVE_INFINITY);
+  }
+
+  /** The fault that struck that process is over. */
+  release(name: string): void {
+    this.#struckUntil.set(name, performance.now());
+  }
+
+  /** Whether a fault has struck that process since then. */
+  wasStruck(name: string, since: number): boolean {
+    return (this.#struckUntil.get(name) ?? Number.NEGATIVE_INFINITY) >= since;
+  }
+
   /** A fault happens now. */
   fault(kind: FaultKind): void {
     const recovery: Recovery = { kind };
@@ -51,6 +74,7 @@ export class Progress {
     const now = performance.now();
     this.#longestStallMs = Math.max(this.#longestStallMs, now - (this.#lastAt ?? now));
     this.#lastAt = now;
+    if (!this.wasStruck(worker, begunAt)) this.#longestWaitMs = Math.max(this.#longestWaitMs, now - begunAt);
     this.#acknowledged += 1;
     for (const fault of this.#open) {
       if (begunAt < fault.at) continue;

@@ -1,13 +1,15 @@
 import type { ChaosReport } from './campaign.js';
 import type { FaultKind } from './faults.js';
+import type { Violation } from './history/histories.js';
 import type { Recovery } from './progress.js';
 
 /** Lines for people about what came of a campaign. */
 export function summary(report: ChaosReport): string[] {
-  const seconds = (report.longestStallMs / 1000).toFixed(1);
+  const seconds = (milliseconds: number) => (milliseconds / 1000).toFixed(1);
   return [
     `${report.acknowledged} writes acknowledged (${report.increments} increments), ${report.reads} reads.`,
-    `Longest time without an acknowledged write: ${seconds} s.`,
+    `Longest time without an acknowledged write: ${seconds(report.longestStallMs)} s.`,
+    `Longest write of a worker that no fault had struck: ${seconds(report.longestWaitMs)} s.`,
     'Until the next acknowledged write, begun after the fault, of anyone (of everyone); median, longest:',
     ...Object.entries(report.faults).map(([kind, count]) => recoveryLine(kind as FaultKind, count, report)),
     ...tally(report.restarts.map(({ member, reason }) => `${member.replace(/\d+/, '')} ended: ${reason}`)),
@@ -16,9 +18,15 @@ export function summary(report: ChaosReport): string[] {
     ...report.unclosed.map((it) => `Did not close: ${it}`),
     ...tally(report.misread.map(({ kind }) => `read that was ${kind}`)),
     ...report.misread.slice(0, 5).map(({ path, reason }) => `  /${path}: ${reason}`),
+    `${report.violations.length} keys whose history fits no order of the writes, in ${report.operations} operations.`,
+    ...report.violations.slice(0, 10).flatMap(storyLines),
     `${count(report, 'lost')} lost, ${count(report, 'wrong')} wrong on a fresh open.`,
     ...report.findings.slice(0, 20).map(({ kind, path, reason }) => `  ${kind}: /${path}: ${reason}`),
   ];
+}
+
+function storyLines({ key, kind, story }: Violation): string[] {
+  return [`  /${key}${kind === 'undecided' ? ' (undecided)' : ''}:`, ...story.map((line) => `    ${line}`)];
 }
 
 function count({ findings }: ChaosReport, kind: 'lost' | 'wrong'): number {

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { isInFull } from '../../support/in-full.js';
 import { chaos } from '../chaos/campaign.js';
-import { faultKinds } from '../chaos/faults.js';
+import { usualFaults } from '../chaos/faults.js';
 import { summary } from '../chaos/summary.js';
 
 /** The short one begins with the server, the master and a worker, each of which is killed once. */
@@ -18,7 +18,7 @@ it(`loses nothing with our client, though the IPC server is among the victims (s
     atLeast: { faults: isInFull ? 8 : 3, writes: WRITES },
     workers: isInFull ? 3 : 2,
     // The server is struck about as often as everybody else together.
-    kinds: [...faultKinds, ...Array.from({ length: 12 }, () => 'kill-server' as const)],
+    kinds: [...usualFaults, ...Array.from({ length: 13 }, () => 'kill-server' as const)],
     leastWaitMs: 500,
     mostWaitMs: 1500,
     patienceMs: 50_000,
@@ -28,6 +28,7 @@ it(`loses nothing with our client, though the IPC server is among the victims (s
   const story = summary(report).join('\n');
   expect(report.findings, story).toEqual([]);
   expect(report.misread, story).toEqual([]);
+  expect(report.violations, story).toEqual([]);
   expect(report.hangs, story).toEqual([]);
   expect(report.unclosed, story).toEqual([]);
   expect(report.faults['kill-server'] ?? 0, story).toBeGreaterThan(0);
