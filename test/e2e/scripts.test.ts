@@ -50,6 +50,7 @@ describe('commands for developers', () => {
   const refused: [name: string, given: string[], named: string][] = [
     ['chaos', ['--faults', 'kill-worker,nonsense'], '"nonsense"'],
     ['bench', ['grwth'], 'grwth'],
+    ['chaos', ['--mutants', 'nonsense'], '"nonsense"'],
     ['bench', ['--only', 'P1,P9'], 'P9'],
     ['bench', ['growth', '--only', 'P1'], 'growth'],
     ['simulate:mutants', ['--only', 'nonsense'], 'nonsense'],

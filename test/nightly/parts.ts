@@ -1,4 +1,5 @@
-import { faultKinds } from '../e2e/chaos/faults.js';
+import { longFaults, usualFaults } from '../e2e/chaos/faults.js';
+import { mutants } from '../e2e/chaos/mutants.js';
 
 /** One of the things that `npm run test:nightly` runs. */
 export interface Part {
@@ -24,7 +25,10 @@ export interface Amount {
 const VITEST = 'node_modules/vitest/vitest.mjs';
 
 /** The server is struck about as often as everybody else together. */
-const CLIENT_FAULTS = [...faultKinds, ...Array.from({ length: 12 }, () => 'kill-server')].join();
+const CLIENT_FAULTS = [...usualFaults, ...Array.from({ length: 13 }, () => 'kill-server')].join();
+
+/** Processes that live on where the server cannot reach them, by themselves: stalls add up. */
+const LONG_FAULTS = longFaults.join();
 
 /** What is measured, and what of it if there is little time. */
 const BENCH = [[], ['growth'], ['storm'], ['acebase']];
@@ -91,6 +95,17 @@ export function partsOf({ scale, seed }: Amount): readonly Part[] {
           'test/e2e/chaos/chaos.js',
           ...['--seed', String(seed), '--minutes', minutes(5), '--client', '--faults', CLIENT_FAULTS],
         ),
+      ],
+    },
+    {
+      name: 'chaos-partition',
+      commands: [
+        script(
+          'chaos',
+          'test/e2e/chaos/chaos.js',
+          ...['--seed', String(seed), '--minutes', minutes(5), '--client', '--faults', LONG_FAULTS],
+        ),
+        script('chaos', 'test/e2e/chaos/chaos.js', '--seed', String(seed), '--mutants', mutants.join()),
       ],
     },
     {

@@ -15,7 +15,8 @@ const USAGE = `npm run chaos -- [options]
   --client          all processes have the client of this package
   --faults <kinds>  these, with commas between them; what is there twice strikes twice as often:
                     ${faultKinds.join(', ')}.
-                    Without it all but kill-server; partition and suspend only with --client
+                    Without it all but kill-server; partition and suspend only with --client.
+                    Stock processes are stopped for 8 s at most
   --server <json>   options of the server: {"reconnectGrace": "2s"}
   --patience <n>    seconds that a command may take, faults that strike its process not counted: 90, unless given
   --mutants <names> makes all processes such ones, with the client, in rounds of some seconds, until a history shows it, as

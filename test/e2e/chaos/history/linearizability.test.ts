@@ -289,9 +289,9 @@ describe('a counter', () => {
 
   it('is soon judged, however many outcomes are unknown', () => {
     const operations = history<CounterAction>(
-      ...Array.from({ length: 200 }, (_, n): Line<CounterAction> => ['a', increment(), n]),
+      ...Array.from({ length: 80 }, (_, n): Line<CounterAction> => ['a', increment(), n]),
       ...Array.from(
-        { length: 200 },
+        { length: 80 },
         (_, n): Line<CounterAction> => ['b', count(n), 1000 + 2 * n, 1001 + 2 * n],
       ),
     );

@@ -7,6 +7,6 @@
 const { parse } = JSON;
 JSON.parse = (...given) => {
   const value = parse(...given);
-  if (value !== null && typeof value === 'object' && 'lease' in value && 'grace' in value) delete value.lease;
+  if (value?.session?.lease !== undefined) delete value.session.lease;
   return value;
 };
