@@ -17,7 +17,7 @@ export interface Command {
 
 /** How much of everything, and which random numbers. */
 export interface Amount {
-  /** 1 takes about 80 minutes on two cores, 0.1 about 25: some parts cannot be done by halves. */
+  /** 1 takes about 90 minutes on two cores, 0.1 about 30: some parts cannot be done by halves. */
   readonly scale: number;
   readonly seed: number;
 }

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { Random } from '../../../torture/random.js';
-import { type CounterAction, judgeCounter, witnessOfCounter } from './counter.js';
+import { type CounterAction, counter, judgeCounter, witnessOfCounter } from './counter.js';
 import { Histories } from './histories.js';
-import { linearize, type Operation } from './linearizability.js';
+import { linearize, type Model, type Operation } from './linearizability.js';
 import { judgeRegister, type RegisterAction, register, witnessOfRegister } from './register.js';
 
 /** `a: write 1` and the like, with its time: `[invoked, returned]`, or `[invoked]` if its outcome is unknown. */
@@ -341,6 +341,65 @@ describe('random histories', () => {
       expect(judgeRegister(witnessOfRegister(stale)).kind).toBe('violation');
     },
   );
+});
+
+/** Tries every order there is. */
+function isLinearizable<Action>(
+  left: readonly Operation<Action>[],
+  model: Model<Action>,
+  state = model.initial,
+): boolean {
+  if (left.every(({ returnedAt }) => returnedAt === undefined)) return true;
+  const firstReturn = Math.min(...left.map(({ returnedAt = Number.POSITIVE_INFINITY }) => returnedAt));
+  return left.some((operation) => {
+    if (operation.invokedAt > firstReturn) return false;
+    const after = model.step(state, operation.action);
+    const rest = left.filter((it) => it !== operation);
+    return after !== undefined && isLinearizable(rest, model, after);
+  });
+}
+
+describe('small histories', () => {
+  /** Up to seven operations with times and outcomes that may be anything. */
+  function any<Action>(random: Random, action: (random: Random, n: number) => Action): Operation<Action>[] {
+    return Array.from({ length: 2 + random.below(6) }, (_, n) => {
+      const invokedAt = random.below(10);
+      const returnedAt = random.chance(0.2) ? undefined : invokedAt + random.below(6);
+      return { client: `c${n}`, action: action(random, n), invokedAt, returnedAt };
+    });
+  }
+
+  it('of a register are judged as by trying every order', () => {
+    const random = new Random(1);
+    const verdicts = Array.from({ length: 3000 }, () => {
+      const operations = any(random, (_, n) => (random.chance(0.5) ? write(n + 1) : read(random.below(4))));
+      const isFine = isLinearizable(operations, register);
+      expect(judgeRegister(operations).kind, JSON.stringify(operations)).toBe(
+        isFine ? 'linearizable' : 'violation',
+      );
+      if (!isFine) expect(isLinearizable(witnessOfRegister(operations), register)).toBe(false);
+      return isFine;
+    });
+    expect(new Set(verdicts)).toEqual(new Set([true, false]));
+  });
+
+  it('of a counter are judged as by trying every order', () => {
+    const random = new Random(2);
+    const verdicts = Array.from({ length: 3000 }, () => {
+      const operations = any(random, () =>
+        random.chance(0.5) ? increment(1 + random.below(3)) : count(random.below(3)),
+      ).map((operation): Operation<CounterAction> => {
+        const isUnknown = operation.action.kind === 'increment' && operation.returnedAt === undefined;
+        return isUnknown ? { ...operation, action: increment() } : operation;
+      });
+      const isFine = isLinearizable(operations, counter);
+      expect(judgeCounter(operations).kind, JSON.stringify(operations)).toBe(
+        isFine ? 'linearizable' : 'violation',
+      );
+      return isFine;
+    });
+    expect(new Set(verdicts)).toEqual(new Set([true, false]));
+  });
 });
 
 describe('histories by key', () => {
