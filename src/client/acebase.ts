@@ -52,6 +52,7 @@ export interface Storage {
   };
   invalidateCache?(fromIPC: boolean, path: string, recursive: boolean, reason: string): void;
   readData?(fileIndex: number, buffer: Buffer): Promise<number>;
+  transactNode?(path: string, callback: (value: unknown) => unknown, ...rest: unknown[]): Promise<unknown>;
   close(): Promise<void>;
   once(event: 'ready', callback: () => void): unknown;
 }

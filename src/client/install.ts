@@ -26,6 +26,7 @@ import { closeAllAfterWrites, holdAllFiles, writeAllInOrder } from './node-files
 import { HeldFiles } from './opening.js';
 import { repairQueryCaches } from './query-caches.js';
 import type { RepairName } from './repairs.js';
+import { Transactions } from './transactions.js';
 import { watchForUnpatchedCopies } from './unpatched-copies.js';
 import { writeInOrder } from './write-order.js';
 
@@ -123,6 +124,9 @@ export function uninstall(): void {
 /** The peers that have this client. */
 const peers = new WeakMap<RemoteIPCPeer, Client>();
 
+/** Transactions of their storages. */
+const transactions = new WeakMap<RemoteIPCPeer, Transactions>();
+
 /** Whether a repair is on. */
 type Switches = (repair: RepairName) => boolean;
 
@@ -178,6 +182,7 @@ function patch(build: Build, installation: Installation): () => void {
       left: () => leave(),
     });
     peers.set(this, peer);
+    transactions.set(this, new Transactions(this.storage, peer.userCode));
     const files = fencedFilesOf(this.storage, peer, dataPeer);
     leave = installation.fence.add(files);
     if (this.isMaster) peer.heldFile = heldFiles.hold(this.storage, peer.acceptance.accepted());
@@ -195,6 +200,7 @@ function patch(build: Build, installation: Installation): () => void {
     return peers.get(this)?.ask(data) ?? sendRequest.call(this, data);
   };
   remotePeer.lock = function (this: RemoteIPCPeer, details) {
+    transactions.get(this)?.asksForLock(details);
     return peers.get(this)?.lock(details) ?? original.lock.call(this, details);
   };
   remotePeer.exit = function (this: RemoteIPCPeer, code) {

@@ -27,6 +27,7 @@ import {
 } from './refusals.js';
 import { View } from './resync.js';
 import { Outflow, SessionPosition } from './session.js';
+import { UserCode } from './user-code.js';
 
 /** UTF-16 units that are kept for a server that is not there, or that may die. */
 export const MAX_KEPT_UNITS = 64 * 1024 * 1024;
@@ -85,6 +86,8 @@ export class Client {
   readonly #firstWord: FirstWord;
   /** For how long this process may use its locks, and the file, without a word of the server. */
   readonly lease: Lease;
+  /** Transactions that are in code of the user. */
+  readonly userCode = new UserCode(() => this.#locks.reviewLost());
   /** A master's file, which is not opened before. */
   heldFile: { readonly hasAppeared: boolean } | undefined;
 
@@ -111,12 +114,13 @@ export class Client {
       sendLong: (text, isWanted) => long.send(text, isWanted),
       tooLong: (requestId, reason) => this.#tooLong(requestId, reason),
     });
-    this.#view = new View(ipc, settings.file);
+    this.#view = new View(ipc, settings.file, clock);
     const eventNumbers = new EventNumbers(() => this.#position.id);
     this.#locks = new WorkerLocks({
       ...settings,
       granted: () => this.#lockGranted(),
       forget: (id) => this.#outflow.answered(id),
+      userCode: this.userCode,
       areShared: settings.has('locks'),
     });
     this.#masterLocks = { ...settings, granted: () => this.#view.underLock() };

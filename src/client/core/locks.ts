@@ -1,8 +1,10 @@
+import { IPCError } from '../../errors.js';
 import type { ClaimedLock } from '../../protocol/session.js';
 import type { DatabaseFile, IPCLock, IPCPeer, LockDetails, LockInfo, Log } from './host.js';
 import { subjectOf } from './outgoing.js';
 import type { Clock } from './ports.js';
 import { Anchor, byOwnClock, type GrantedLock, lockUnder, type TransactionId } from './shared-lock.js';
+import type { UserCode } from './user-code.js';
 
 /** The share of the lock timeout that a lock must have left for others to be granted under it. */
 const LEAST_TIME_LEFT = 1 / 2;
@@ -48,6 +50,8 @@ export interface WorkerLocksSettings {
   granted(): Promise<void>;
   /** A request is not to be asked any more. */
   forget(requestId: string): void;
+  /** Transactions that are in code of the user. */
+  readonly userCode: Pick<UserCode, 'has'>;
   /** Whether locks are granted here, without asking the master. */
   readonly areShared: boolean;
 }
@@ -129,7 +133,11 @@ export class WorkerLocks {
     return granted.expires <= this.#settings.clock.wallTime();
   }
 
-  /** The locks are given back by others: what goes on under them must end. @returns when it has */
+  /**
+   * The locks are given back by others: what goes on under them must end.
+   *
+   * @returns when it has, but for code of the user: a transaction that comes back from that is refused
+   */
   async lose(): Promise<void> {
     for (const [tid, { anchors }] of this.#transactions) if (anchors.size > 0) this.#lost.add(tid);
     const names = new Set(this.#lost);
@@ -145,7 +153,17 @@ export class WorkerLocks {
       if (lock !== null && this.#lost.has(tid)) lock.expires = 0;
     }
     this.#endRequestsOf(names);
-    if (this.#lost.size > 0) await new Promise<void>((resolve) => this.#waitingForEnd.push(resolve));
+    if (this.#mustEnd) await new Promise<void>((resolve) => this.#waitingForEnd.push(resolve));
+  }
+
+  /** A transaction has entered code of the user, which is not waited for. */
+  reviewLost(): void {
+    if (!this.#mustEnd) for (const resolve of this.#waitingForEnd.splice(0)) resolve();
+  }
+
+  /** Whether a transaction whose lock was lost may be reading or writing. */
+  get #mustEnd(): boolean {
+    return [...this.#lost].some((tid) => !this.#settings.userCode.has(tid));
   }
 
   /**
@@ -160,7 +178,7 @@ export class WorkerLocks {
       const isLock = type === 'lock-request' && tid !== undefined && names.has(tid);
       if (!isLock && !(type === 'request' && UNDER_LOCK.has(subjectOf(request) ?? ''))) continue;
       forget(id);
-      reject(new Error('the lock was lost with the connection, not allowed to continue'));
+      reject(lostError('the lock'));
     }
   }
 
@@ -276,7 +294,7 @@ export class WorkerLocks {
     }
     if (anchor.isLost) {
       this.#release(anchor, tid);
-      throw lostError(tid);
+      throw lostError(`lock on tid ${tid}`);
     }
     if (isCommon) {
       this.#common = anchor;
@@ -351,7 +369,7 @@ export class WorkerLocks {
   }
 
   #throwIfLost(tid: TransactionId): void {
-    if (this.#lost.has(tid)) throw lostError(tid);
+    if (this.#lost.has(tid)) throw lostError(`lock on tid ${tid}`);
   }
 
   #throwIfOver(tid: TransactionId): void {
@@ -364,8 +382,7 @@ export class WorkerLocks {
 
   #ended(tid: TransactionId): void {
     this.#lost.delete(tid);
-    if (this.#lost.size > 0) return;
-    for (const resolve of this.#waitingForEnd.splice(0)) resolve();
+    this.reviewLost();
   }
 
   #transactionOf(tid: TransactionId): TransactionLocks {
@@ -389,6 +406,8 @@ export class WorkerLocks {
   }
 }
 
-function lostError(tid: TransactionId): Error {
-  return new Error(`lock on tid ${tid} was lost with the connection, not allowed to continue`);
+/** @param what was lost */
+function lostError(what: string): IPCError {
+  const text = `IPC_CLIENT_LEASE_LOST: ${what} was lost with the connection, not allowed to continue`;
+  return new IPCError('IPC_CLIENT_LEASE_LOST', text);
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { IPCPeer, Message } from '../../../src/client/core/host.js';
 import { WorkerLocks } from '../../../src/client/core/locks.js';
+import { UserCode } from '../../../src/client/core/user-code.js';
 import { VirtualClock } from '../../support/virtual-clock.js';
 
 /** A worker whose master answers when it is told to. */
@@ -26,7 +27,8 @@ function lab(areShared = true) {
   } as unknown as IPCPeer;
   let ids = 0;
   let makeReady: () => unknown = () => undefined;
-  const locks = new WorkerLocks({
+  const userCode: UserCode = new UserCode(() => locks.reviewLost());
+  const locks: WorkerLocks = new WorkerLocks({
     ipc,
     file: { lockTimeout: 120_000 },
     log: { warn: () => undefined },
@@ -35,6 +37,7 @@ function lab(areShared = true) {
     exitingError: (text) => new Error(`Exiting: ${text}`),
     granted: async () => void (await makeReady()),
     forget: (id) => forgotten.push(id),
+    userCode,
     areShared,
   });
   const grant = (index: number, id: number, expiresIn = 120_000) => {
@@ -47,6 +50,7 @@ function lab(areShared = true) {
       makeReady = act;
     },
     locks,
+    userCode,
     asked,
     grant,
     open,
@@ -147,6 +151,39 @@ describe('the locks of a worker', () => {
     await lock.release();
     await over;
     expect(types()).toEqual(['lock-request']);
+  });
+
+  it('that are lost are not waited for while their transactions are in code of the user, which may never end', async () => {
+    const { locks, grant, userCode } = lab();
+    const first = locks.lock(want('t', true));
+    grant(0, 7);
+    const lock = await first;
+    userCode.enter('t');
+    await locks.lose();
+    userCode.leave('t');
+    await expect(locks.lock(want('t', true))).rejects.toMatchObject({ code: 'IPC_CLIENT_LEASE_LOST' });
+    await lock.release();
+    // It has ended: nothing of it is remembered.
+    void locks.lock(want('t', true));
+    grant(1, 8);
+  });
+
+  it('that are lost are waited for no longer when their transactions enter code of the user', async () => {
+    const { locks, grant, userCode } = lab();
+    for (const [index, tid] of ['t', 'u'].entries()) {
+      void locks.lock(want(tid, false));
+      grant(index, index + 1);
+    }
+    await new Promise(setImmediate);
+    let isOver = false;
+    const over = locks.lose().then(() => {
+      isOver = true;
+    });
+    userCode.enter('t');
+    await new Promise(setImmediate);
+    expect(isOver).toBe(false);
+    userCode.enter('u');
+    await over;
   });
 
   it('that are lost, though none is, end requests for space: another peer would ask for it again', async () => {
