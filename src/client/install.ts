@@ -182,7 +182,7 @@ function patch(build: Build, installation: Installation): () => void {
       left: () => leave(),
     });
     peers.set(this, peer);
-    transactions.set(this, new Transactions(this.storage, peer.userCode));
+    transactions.set(this, new Transactions(this.storage, peer.lost));
     const files = fencedFilesOf(this.storage, peer, dataPeer);
     leave = installation.fence.add(files);
     if (this.isMaster) peer.heldFile = heldFiles.hold(this.storage, peer.acceptance.accepted());

@@ -1,21 +1,23 @@
 import type { Storage } from './acebase.js';
 import type { LockDetails } from './core/host.js';
-import type { UserCode } from './core/user-code.js';
+import type { LostTransactions } from './core/lost-transactions.js';
 
 type Callback = (value: unknown) => unknown;
+
+/** Who is told. */
+type Told = Pick<LostTransactions, 'entersUserCode' | 'leavesUserCode'>;
 
 /**
  * Tells when a transaction of a storage is in the callback that the user gave. AceBase gets its lock right when it begins, in the same
  * turn; so the first lock that is asked for within the call is that of the transaction.
  */
 export class Transactions {
-  readonly #userCode: Pick<UserCode, 'enter' | 'leave'>;
+  readonly #told: Told;
   /** The transaction that begins just now. */
   #beginning: { tid: LockDetails['tid'] | undefined } | undefined;
 
-  /** @param userCode is told */
-  constructor(storage: Storage, userCode: Pick<UserCode, 'enter' | 'leave'>) {
-    this.#userCode = userCode;
+  constructor(storage: Storage, told: Told) {
+    this.#told = told;
     const { transactNode } = storage;
     if (transactNode === undefined) return;
     storage.transactNode = (path, callback, ...rest) =>
@@ -40,15 +42,15 @@ export class Transactions {
   /** One without a lock has nothing to lose. */
   #call(tid: LockDetails['tid'] | undefined, callback: Callback, value: unknown): unknown {
     if (tid === undefined) return callback(value);
-    this.#userCode.enter(tid);
+    this.#told.entersUserCode(tid);
     let isOver = true;
     try {
       const result = callback(value);
       if (!(result instanceof Promise)) return result;
       isOver = false;
-      return result.finally(() => this.#userCode.leave(tid));
+      return result.finally(() => this.#told.leavesUserCode(tid));
     } finally {
-      if (isOver) this.#userCode.leave(tid);
+      if (isOver) this.#told.leavesUserCode(tid);
     }
   }
 }

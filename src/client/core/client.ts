@@ -11,6 +11,7 @@ import type { DatabaseFile, IPCLock, LockDetails, Message } from './host.js';
 import { EventNumbers, Incoming } from './inbox.js';
 import { Lease } from './lease.js';
 import { WorkerLocks } from './locks.js';
+import { LostTransactions } from './lost-transactions.js';
 import { FirstWord, isForSuccessor, lockOfMaster, type MasterLockSettings } from './master-locks.js';
 import { MasterTurn } from './master-turn.js';
 import { frameOf, isRequest, type OutgoingSettings } from './outgoing.js';
@@ -27,7 +28,6 @@ import {
 } from './refusals.js';
 import { View } from './resync.js';
 import { Outflow, SessionPosition } from './session.js';
-import { UserCode } from './user-code.js';
 
 /** UTF-16 units that are kept for a server that is not there, or that may die. */
 export const MAX_KEPT_UNITS = 64 * 1024 * 1024;
@@ -86,8 +86,8 @@ export class Client {
   readonly #firstWord: FirstWord;
   /** For how long this process may use its locks, and the file, without a word of the server. */
   readonly lease: Lease;
-  /** Transactions that are in code of the user. */
-  readonly userCode = new UserCode(() => this.#locks.reviewLost());
+  /** Transactions whose locks were lost with the place of this process. */
+  readonly lost = new LostTransactions();
   /** A master's file, which is not opened before. */
   heldFile: { readonly hasAppeared: boolean } | undefined;
 
@@ -120,7 +120,7 @@ export class Client {
       ...settings,
       granted: () => this.#lockGranted(),
       forget: (id) => this.#outflow.answered(id),
-      userCode: this.userCode,
+      lost: this.lost,
       areShared: settings.has('locks'),
     });
     this.#masterLocks = { ...settings, granted: () => this.#view.underLock() };

@@ -1,10 +1,9 @@
-import { IPCError } from '../../errors.js';
 import type { ClaimedLock } from '../../protocol/session.js';
 import type { DatabaseFile, IPCLock, IPCPeer, LockDetails, LockInfo, Log } from './host.js';
+import { type LostTransactions, lostError } from './lost-transactions.js';
 import { subjectOf } from './outgoing.js';
 import type { Clock } from './ports.js';
 import { Anchor, byOwnClock, type GrantedLock, lockUnder, type TransactionId } from './shared-lock.js';
-import type { UserCode } from './user-code.js';
 
 /** The share of the lock timeout that a lock must have left for others to be granted under it. */
 const LEAST_TIME_LEFT = 1 / 2;
@@ -50,8 +49,8 @@ export interface WorkerLocksSettings {
   granted(): Promise<void>;
   /** A request is not to be asked any more. */
   forget(requestId: string): void;
-  /** Transactions that are in code of the user. */
-  readonly userCode: Pick<UserCode, 'has'>;
+  /** Transactions whose locks were lost with the place in the cluster. */
+  readonly lost: LostTransactions;
   /** Whether locks are granted here, without asking the master. */
   readonly areShared: boolean;
 }
@@ -71,9 +70,6 @@ export class WorkerLocks {
   readonly #anchors = new Set<Anchor>();
   /** Given back, and the master has not said so yet. */
   readonly #returning = new Set<Anchor>();
-  /** Transactions whose locks were lost with the place in the cluster. */
-  readonly #lost = new Set<TransactionId>();
-  #waitingForEnd: (() => void)[] = [];
   /** The lock for reading that was granted last, for transactions that hold none; and the one that is asked for. */
   #common: Anchor | undefined;
   #comingCommon: PendingAnchor | undefined;
@@ -133,14 +129,11 @@ export class WorkerLocks {
     return granted.expires <= this.#settings.clock.wallTime();
   }
 
-  /**
-   * The locks are given back by others: what goes on under them must end.
-   *
-   * @returns when it has, but for code of the user: a transaction that comes back from that is refused
-   */
+  /** The locks are given back by others: what goes on under them must end. @returns when it has */
   async lose(): Promise<void> {
-    for (const [tid, { anchors }] of this.#transactions) if (anchors.size > 0) this.#lost.add(tid);
-    const names = new Set(this.#lost);
+    const { lost } = this.#settings;
+    for (const [tid, { anchors }] of this.#transactions) if (anchors.size > 0) lost.add(tid);
+    const names = new Set(lost.ids);
     for (const anchor of this.#anchors) {
       anchor.lose();
       names.add(anchor.granted.tid);
@@ -150,20 +143,10 @@ export class WorkerLocks {
     this.#common = undefined;
     for (const { tid, lock } of this.#settings.ipc._locks) {
       // AceBase looks at this before it goes on reading or writing.
-      if (lock !== null && this.#lost.has(tid)) lock.expires = 0;
+      if (lock !== null && lost.has(tid)) lock.expires = 0;
     }
     this.#endRequestsOf(names);
-    if (this.#mustEnd) await new Promise<void>((resolve) => this.#waitingForEnd.push(resolve));
-  }
-
-  /** A transaction has entered code of the user, which is not waited for. */
-  reviewLost(): void {
-    if (!this.#mustEnd) for (const resolve of this.#waitingForEnd.splice(0)) resolve();
-  }
-
-  /** Whether a transaction whose lock was lost may be reading or writing. */
-  get #mustEnd(): boolean {
-    return [...this.#lost].some((tid) => !this.#settings.userCode.has(tid));
+    await lost.over();
   }
 
   /**
@@ -309,7 +292,7 @@ export class WorkerLocks {
     if (!(await anchor.becomesOnlyOf(tid, this.#settings.clock))) {
       throw new Error(`lock on tid ${tid} has expired, not allowed to continue`);
     }
-    this.#throwIfLost(tid);
+    this.#settings.lost.refuse(tid);
   }
 
   #take(anchor: Anchor, tid: TransactionId): void {
@@ -323,7 +306,7 @@ export class WorkerLocks {
       const transaction = this.#transactionOf(tid);
       transaction.anchors.delete(anchor);
       this.#forgetIfUnused(tid, transaction);
-      if (transaction.anchors.size === 0 && this.#lost.has(tid)) this.#ended(tid);
+      if (transaction.anchors.size === 0) this.#settings.lost.ended(tid);
     }
     const { ipc, clock } = this.#settings;
     if (anchor.isUsed || anchor.isLost) return;
@@ -368,21 +351,12 @@ export class WorkerLocks {
       .finally(() => this.#returning.delete(anchor));
   }
 
-  #throwIfLost(tid: TransactionId): void {
-    if (this.#lost.has(tid)) throw lostError(`lock on tid ${tid}`);
-  }
-
   #throwIfOver(tid: TransactionId): void {
     const { ipc, exitingError } = this.#settings;
     if (ipc._exiting && !ipc._locks.some((lock) => lock.tid === tid && lock.granted)) {
       throw exitingError('new transaction lock denied because the IPC peer is exiting');
     }
-    this.#throwIfLost(tid);
-  }
-
-  #ended(tid: TransactionId): void {
-    this.#lost.delete(tid);
-    this.reviewLost();
+    this.#settings.lost.refuse(tid);
   }
 
   #transactionOf(tid: TransactionId): TransactionLocks {
@@ -404,10 +378,4 @@ export class WorkerLocks {
     if (index >= 0) locks.splice(index, 1);
     if (locks.length === 0) this.#settings.ipc.emit('locks-cleared');
   }
-}
-
-/** @param what was lost */
-function lostError(what: string): IPCError {
-  const text = `IPC_CLIENT_LEASE_LOST: ${what} was lost with the connection, not allowed to continue`;
-  return new IPCError('IPC_CLIENT_LEASE_LOST', text);
 }

@@ -183,9 +183,9 @@ export abstract class WorkingProcess extends Storage {
     const milliseconds = this.dawdles;
     this.dawdles = 0;
     this.note(() => `holds its lock for ${Math.round(milliseconds)} ms`);
-    this.ours?.client.userCode.enter(tid);
+    this.ours?.client.lost.entersUserCode(tid);
     yield* wait<void>((resolve) => this.after(milliseconds, resolve));
-    this.ours?.client.userCode.leave(tid);
+    this.ours?.client.lost.leavesUserCode(tid);
   }
 
   /** Gets a lock from our client. */

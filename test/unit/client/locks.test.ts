@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { IPCPeer, Message } from '../../../src/client/core/host.js';
 import { WorkerLocks } from '../../../src/client/core/locks.js';
-import { UserCode } from '../../../src/client/core/user-code.js';
+import { LostTransactions } from '../../../src/client/core/lost-transactions.js';
 import { VirtualClock } from '../../support/virtual-clock.js';
 
 /** A worker whose master answers when it is told to. */
@@ -27,8 +27,8 @@ function lab(areShared = true) {
   } as unknown as IPCPeer;
   let ids = 0;
   let makeReady: () => unknown = () => undefined;
-  const userCode: UserCode = new UserCode(() => locks.reviewLost());
-  const locks: WorkerLocks = new WorkerLocks({
+  const lost = new LostTransactions();
+  const locks = new WorkerLocks({
     ipc,
     file: { lockTimeout: 120_000 },
     log: { warn: () => undefined },
@@ -37,7 +37,7 @@ function lab(areShared = true) {
     exitingError: (text) => new Error(`Exiting: ${text}`),
     granted: async () => void (await makeReady()),
     forget: (id) => forgotten.push(id),
-    userCode,
+    lost,
     areShared,
   });
   const grant = (index: number, id: number, expiresIn = 120_000) => {
@@ -50,7 +50,7 @@ function lab(areShared = true) {
       makeReady = act;
     },
     locks,
-    userCode,
+    lost,
     asked,
     grant,
     open,
@@ -154,13 +154,13 @@ describe('the locks of a worker', () => {
   });
 
   it('that are lost are not waited for while their transactions are in code of the user, which may never end', async () => {
-    const { locks, grant, userCode } = lab();
+    const { locks, grant, lost } = lab();
     const first = locks.lock(want('t', true));
     grant(0, 7);
     const lock = await first;
-    userCode.enter('t');
+    lost.entersUserCode('t');
     await locks.lose();
-    userCode.leave('t');
+    lost.leavesUserCode('t');
     await expect(locks.lock(want('t', true))).rejects.toMatchObject({ code: 'IPC_CLIENT_LEASE_LOST' });
     await lock.release();
     // It has ended: nothing of it is remembered.
@@ -169,7 +169,7 @@ describe('the locks of a worker', () => {
   });
 
   it('that are lost are waited for no longer when their transactions enter code of the user', async () => {
-    const { locks, grant, userCode } = lab();
+    const { locks, grant, lost } = lab();
     for (const [index, tid] of ['t', 'u'].entries()) {
       void locks.lock(want(tid, false));
       grant(index, index + 1);
@@ -179,10 +179,10 @@ describe('the locks of a worker', () => {
     const over = locks.lose().then(() => {
       isOver = true;
     });
-    userCode.enter('t');
+    lost.entersUserCode('t');
     await new Promise(setImmediate);
     expect(isOver).toBe(false);
-    userCode.enter('u');
+    lost.entersUserCode('u');
     await over;
   });
 

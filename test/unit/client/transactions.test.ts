@@ -14,8 +14,8 @@ function lab(tid: string | undefined) {
     },
   };
   const transactions: Transactions = new Transactions(storage as unknown as Storage, {
-    enter: (id) => told.push(`enter ${id}`),
-    leave: (id) => told.push(`leave ${id}`),
+    entersUserCode: (id) => told.push(`enter ${id}`),
+    leavesUserCode: (id) => told.push(`leave ${id}`),
   });
   return { told, transact: (callback: (value: unknown) => unknown) => storage.transactNode('a', callback) };
 }
