@@ -2,6 +2,20 @@
 
 import type { IPCLock, IPCPeer, LockDetails, RootAddress, Subscription } from './core/host.js';
 
+/** A lock of AceBase's own, in its lock table. */
+interface NodeLock {
+  readonly id: number;
+  readonly tid: string | number;
+  state: string;
+}
+
+/** The lock table of AceBase's masters. */
+export interface NodeLocker {
+  list(): readonly NodeLock[];
+  _rejectLock(lock: NodeLock, error: Error): void;
+  _processLockQueue(): void;
+}
+
 /** What AceBase logs with. */
 export interface AceBaseLogger {
   trace?(...words: unknown[]): void;
@@ -15,11 +29,13 @@ export interface Index {
   readonly fileName: string;
   readonly path: string;
   clearCache?(path: string): void;
+  close?(): Promise<void>;
 }
 
 /** The list of indexes of a database. */
 export interface Indexes {
   list(): Index[];
+  load(): Promise<void>;
   add(fileName: string): Promise<Index | null>;
   remove(fileName: string): Promise<Index>;
   create(path: string, key: string, options?: object): Promise<Index>;
@@ -39,7 +55,12 @@ export interface Storage {
   readonly isReady?: boolean;
   readonly txStorage?: Storage;
   readonly ipc: RemoteIPCPeer;
-  readonly KIT?: { readonly keys: (string | undefined)[]; load(): Promise<unknown> };
+  readonly KIT?: {
+    readonly keys: (string | undefined)[];
+    load(): Promise<unknown>;
+    write?(): Promise<void>;
+  };
+  readonly FST?: { load(): Promise<unknown> };
   readonly rootRecord?: {
     readonly pageNr: number;
     readonly recordNr: number;
@@ -84,6 +105,7 @@ export interface RemoteIPCPeer extends IPCPeer {
   readonly dbname: string;
   config: IPCConfig;
   readonly storage: Storage;
+  readonly _nodeLocker: NodeLocker;
   readonly version: string;
   readonly ourSubscriptions: Subscription[];
   readonly remoteSubscriptions: Subscription[];

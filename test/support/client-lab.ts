@@ -43,12 +43,14 @@ export interface ClientLabSettings {
   readonly written?: Promise<void>;
   /** What its indexes say of what is being made. */
   readonly built?: Promise<void>;
+  /** What reading everything again waits for. */
+  readonly reopened?: () => Promise<void>;
   /** What each welcome says beside what the test says. */
   readonly session?: Partial<SessionWelcome>;
 }
 
 /** A process of that role, whose server does what the test says. */
-export function clientLab({ isMaster = false, written, built, session }: ClientLabSettings = {}) {
+export function clientLab({ isMaster = false, written, built, reopened, session }: ClientLabSettings = {}) {
   const clock = new UnsteadyClock();
   const lines: Line[] = [];
   const told: ClientEvent[] = [];
@@ -84,6 +86,7 @@ export function clientLab({ isMaster = false, written, built, session }: ClientL
       const info: LockInfo = { tid: request.tid, granted: false, request, lock: null };
       ipc._locks.push(info);
       const lock = {
+        tid: request.tid,
         state: 'locked',
         release: async () => void ipc._locks.splice(ipc._locks.indexOf(info), 1),
       } as IPCLock;
@@ -93,6 +96,8 @@ export function clientLab({ isMaster = false, written, built, session }: ClientL
       };
       asked.push({ info, grant });
     });
+  /** What was done to the file, and to locks. */
+  const events: string[] = [];
   let ids = 0;
   const client: Client = new Client({
     ipc: ipc as unknown as IPCPeer,
@@ -109,7 +114,11 @@ export function clientLab({ isMaster = false, written, built, session }: ClientL
       setRoot: async () => undefined,
       readKeys: async () => undefined,
       readIndexes: async () => undefined,
-      close: () => undefined,
+      reopen: async () => {
+        await reopened?.();
+        events.push('reopened');
+      },
+      close: () => void events.push('closed'),
     },
     indexes: {
       localized: (message) => message,
@@ -154,6 +163,10 @@ export function clientLab({ isMaster = false, written, built, session }: ClientL
     createId: () => `id-of-the-test-${++ids}`,
     exitingError: (message) => new Error(message),
     masterLock,
+    revoke: ({ lock, request }) => {
+      if (lock !== null) Object.assign(lock, { state: 'expired' });
+      events.push(`revokes ${request.tid}`);
+    },
     has: () => true,
     tell: (event) => told.push(event),
   });
@@ -170,6 +183,7 @@ export function clientLab({ isMaster = false, written, built, session }: ClientL
     ipc,
     last,
     told,
+    events,
     asked,
     settle,
     answerPings,

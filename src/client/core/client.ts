@@ -5,7 +5,8 @@ import { type Claim, claimOf, readyWord, type SessionWelcome } from '../../proto
 import { Acceptance } from './acceptance.js';
 import { Space } from './allocator.js';
 import { Answers } from './answer-cache.js';
-import type { ClientEvent, ClientSettings } from './client-settings.js';
+import type { ClientEvent, ClientSettings, DataPeer } from './client-settings.js';
+import { Comeback, watched } from './comeback.js';
 import { Connection, type ConnectionHandlers, Reconnection } from './connection.js';
 import type { DatabaseFile, IPCLock, LockDetails, Message } from './host.js';
 import { EventNumbers, Incoming } from './inbox.js';
@@ -18,6 +19,7 @@ import { frameOf, isRequest, type OutgoingSettings } from './outgoing.js';
 import type { Failure } from './ports.js';
 import {
   codeOfRefusal,
+  describeNoReturn,
   describeRefusal,
   FILE_APPEARED,
   FOREIGN_ANSWER,
@@ -38,6 +40,9 @@ const RETURN_MS = 10_000;
 /** Milliseconds that a master which is closed waits for a server that is not there, to say goodbye to it. */
 const GOODBYE_MS = 3_000;
 
+/** How it is said that a server let this process in, and it cannot stay. */
+const CANNOT_GO_ON = 'cannot go on with this process';
+
 /** Milliseconds that a server has to end the line of a peer that said goodbye. */
 const FAREWELL_MS = 3_000;
 
@@ -45,7 +50,7 @@ const FAREWELL_MS = 3_000;
  * What this client puts in the place of AceBase's way to the IPC server: one for each file that is open. Pure: it is given
  * the time, randomness and lines, and AceBase as {@link IPCPeer} and {@link DatabaseFile}.
  */
-export class Client {
+export class Client implements DataPeer {
   readonly #settings: ClientSettings;
   readonly #connection: Connection;
   readonly #outflow: Outflow;
@@ -69,6 +74,10 @@ export class Client {
   #isToPart = false;
   /** Whether workers may go on under a lock that this master, which is closed, has given up. */
   #hasParted = false;
+  readonly #comeback: Comeback;
+  /** Whether it was given up, and what it was doing is not at rest yet. */
+  #isLosing = false;
+  readonly #placeLost: (() => void)[] = [];
   /** Says goodbye when it has written what it is writing. */
   #goodbye: Promise<void> | undefined;
   #hasBeenConnected = false;
@@ -150,6 +159,14 @@ export class Client {
       heardAt: () => this.#connection.proof?.wall,
       inStep: (callback) => this.#connection.inStep(callback),
     });
+    this.#comeback = new Comeback({
+      ...settings,
+      lost: this.lost,
+      loseWorkerLocks: () => this.#locks.lose(),
+      isOfWorker: (request) => this.isOfWorker(request),
+      releaseLocksOfOthers: () => this.#incoming.lostPlace(),
+    });
+    if (ipc.isMaster) settings.dataPeer?.onPlaceLost(() => this.#losePlace());
     this.#outgoing = {
       classes: settings.classes,
       eventNumbers,
@@ -162,6 +179,21 @@ export class Client {
   /** Whether the file is open. */
   get isReady(): boolean {
     return this.#isReady;
+  }
+
+  /** Whether it was given up by the server, and is not back. */
+  get isAway(): boolean {
+    return this.#comeback.isUnderWay;
+  }
+
+  /** Calls each time that it is given up. */
+  onPlaceLost(callback: () => void): void {
+    this.#placeLost.push(callback);
+  }
+
+  /** The peer of the transaction log was given up: a master comes back with both. */
+  logLostPlace(): void {
+    if (!this.isAway) this.#losePlace();
   }
 
   /** Whether there is a connection. */
@@ -187,6 +219,8 @@ export class Client {
   /** The database file is open. */
   fileOpened(): void {
     this.#isReady = true;
+    // From now on there is one.
+    this.heldFile = undefined;
     this.#sayReady(this.#settings.ipc.isMaster ? rootOf(this.#settings.file) : undefined);
     if (this.#settings.ipc.isMaster) this.#letServerSpeakFirst();
     this.#open();
@@ -237,6 +271,8 @@ export class Client {
   }
 
   #send(message: Message): void {
+    // Whoever asked, or is told, has another master by then.
+    if (this.#isSaidInVain(message)) return;
     // Who asked for that lock will not hear of it.
     if (this.#isClosing && message.type === 'lock-result') this.#incoming.releaseLocksOfOthers();
     if (
@@ -252,6 +288,16 @@ export class Client {
     if (message.type === 'bye') this.#leave();
   }
 
+  #isSaidInVain({ type }: Message): boolean {
+    const { isMaster } = this.#settings.ipc;
+    return (
+      isMaster &&
+      this.isAway &&
+      !this.acceptance.isAccepted &&
+      (type.endsWith('result') || type === 'notification')
+    );
+  }
+
   /** Asks the master for something. @returns `undefined` if it is to be asked as AceBase does */
   ask(data: unknown): Promise<unknown> | undefined {
     return this.#settings.has('space') && !this.#settings.ipc.isMaster
@@ -264,7 +310,7 @@ export class Client {
     if (this.#isClosing) return undefined;
     if (!this.#settings.ipc.isMaster) return this.#space.close();
     // A master that said goodbye would go on making its file, beside the next one.
-    if (this.acceptance.isAccepted && !this.#isReady) return this.#opened;
+    if (this.acceptance.isAccepted && !this.#isReady) return this.#comeback.wait() ?? this.#opened;
     this.#turn.leave();
     const building = this.#settings.indexes.built();
     return building === undefined ? this.#awaitServer() : building.then(() => this.#awaitServer());
@@ -291,21 +337,39 @@ export class Client {
 
   /** Gets a lock, when this process may take part. @throws {IPCError} if it may not */
   async lock(details: LockDetails): Promise<IPCLock> {
-    if (!this.acceptance.isAccepted) await this.acceptance.wait();
+    if (!this.acceptance.isAccepted && !this.isAway) await this.acceptance.wait();
     if (!this.#settings.ipc.isMaster) return this.#underLease(await this.#locks.lock(details));
     const get = (): Promise<IPCLock> => lockOfMaster(this.#masterLocks, details);
     if (this.#incoming.isOfWorker(details)) return this.#turn.ofWorkers(get);
     for (;;) {
+      await this.#untilBack(details);
       await this.#firstWord.wait();
-      const lock = await this.#turn.own(details, get);
+      const { times } = this.#comeback;
+      const lock = watched(await this.#turn.own(details, get), this.#settings.ipc, this.lost);
       if (this.#hasParted) {
         await lock.release('workers may be writing');
         throw this.#settings.exitingError('new transaction lock denied because the IPC peer is exiting');
       }
       // Granted since the server's lock ran out, on a line that is dead perhaps: first this master hears what workers did under it.
       if (this.#incoming.hasRootRunOut()) this.#firstWord.listen(() => undefined);
-      if (!this.#firstWord.isAwaited) return this.#underLease(lock);
+      const isOfNow = !this.isAway && times === this.#comeback.times;
+      if (isOfNow && !this.#firstWord.isAwaited) return this.#underLease(lock);
       await lock.release('workers may have written before');
+    }
+  }
+
+  /**
+   * A transaction of a master that was given up waits if it holds nothing.
+   *
+   * @throws {IPCError} if it holds something, or is part of what must end first: of an index that is being made, or of a write to the data
+   */
+  async #untilBack({ tid }: LockDetails): Promise<void> {
+    const { indexes, dataPeer } = this.#settings;
+    this.lost.refuse(tid);
+    while (this.isAway) {
+      if (indexes.built() !== undefined || dataPeer?.isAway === true) throw this.#leaseLost();
+      await this.#comeback.wait();
+      if (this.acceptance.refusal !== undefined) throw this.acceptance.refusal;
     }
   }
 
@@ -374,6 +438,7 @@ export class Client {
   }
 
   #frame(text: string): void {
+    if (this.#isLosing) return;
     if (text.startsWith('welcome:')) this.#welcome(text.slice('welcome:'.length));
     else if (text.startsWith('stable:')) this.#outflow.arrived(Number(text.slice('stable:'.length)));
     else if (text === 'yield') this.#locks.yield();
@@ -394,10 +459,6 @@ export class Client {
     const hasSessions = session !== undefined;
     const hadSession = this.#position.received !== undefined;
     if (session?.resumed === false && hadSession && this.#connection.mayBeGivenUp) {
-      if (this.#settings.ipc.isMaster) {
-        this.#outflow.clear();
-        this.#outflow.begin({ maxPayload, hasSessions });
-      }
       this.#losePlace();
       return;
     }
@@ -405,8 +466,7 @@ export class Client {
     if (session?.resumed === true && !isResumed) {
       this.#settings.tell({ kind: 'session lost' });
       // What it lacks is not here any more: only a new session can go on.
-      this.#comeAnew();
-      this.#connection.renew('the session cannot be resumed');
+      this.#losePlace();
       return;
     }
     if (!isResumed) this.#beginAnew(hasSessions, session?.grace);
@@ -431,9 +491,29 @@ export class Client {
   /** The server lets this process take part. */
   #accept(isResumed = false): void {
     if (this.acceptance.isWaiting && this.heldFile?.hasAppeared === true) {
-      this.#giveUp('IPC_CLIENT_GAVE_UP', FILE_APPEARED, 'cannot go on with this process');
+      this.#giveUp('IPC_CLIENT_GAVE_UP', FILE_APPEARED, CANNOT_GO_ON);
     } else this.acceptance.accept();
     if (this.#settings.ipc.isMaster && !isResumed) this.#letServerSpeakFirst();
+    if (this.isAway) void this.#comeBack();
+  }
+
+  /** The server has let it in again: a master reads first what one reads that opens the file. */
+  async #comeBack(): Promise<void> {
+    const { ipc, file, tell } = this.#settings;
+    const { times } = this.#comeback;
+    const isOutOfDate = (): boolean => this.#isClosing || times !== this.#comeback.times;
+    if (ipc.isMaster) {
+      try {
+        await file.reopen();
+      } catch (error) {
+        if (!isOutOfDate()) this.#giveUp('IPC_CLIENT_GAVE_UP', describeNoReturn(error), CANNOT_GO_ON);
+        return;
+      }
+      if (isOutOfDate()) return;
+    }
+    const milliseconds = this.#comeback.end();
+    if (ipc.isMaster) this.fileOpened();
+    tell({ kind: 'came back', milliseconds });
   }
 
   /** Of locks that workers hold; and, once its file is open, of the root and the keys that others know. */
@@ -512,7 +592,8 @@ export class Client {
 
   #refused(refusal: Refusal): 'later' | 'never' {
     const { code = FOREIGN_ANSWER, message: reason } = refusal;
-    const hasPlace = this.#position.received !== undefined && !this.#settings.ipc.isMaster;
+    if (this.#isLosing) return 'never';
+    const hasPlace = this.#position.received !== undefined;
     const verdict = judgeRefusal(refusal, hasPlace);
     if (verdict === 'place is lost') this.#losePlace();
     else if (verdict === 'later') this.#failed({ reason, code });
@@ -520,33 +601,66 @@ export class Client {
     return verdict === 'later' ? 'later' : 'never';
   }
 
-  /** Others may have gone on without this process. A worker comes again as another peer. */
+  /** Others may have gone on without this process: it comes again as a new peer. */
   #losePlace(): void {
+    const { ipc, dataPeer, tell } = this.#settings;
+    if (this.#isLosing || this.#isClosing) return;
     this.lease.lose(this.#leaseLost());
-    if (this.#settings.ipc.isMaster) {
-      const leave = (): void => {
-        this.#send({ type: 'bye', from: this.#settings.ipc.id });
-        this.#giveUp('IPC_CLIENT_GAVE_UP', OUT_OF_TOUCH, 'cannot go on with this process');
-      };
-      // It lets the next master in.
-      this.#goodbye = this.#settings.file.written()?.then(leave);
-      if (this.#goodbye === undefined) leave();
+    const isOpening = !this.#isReady && this.acceptance.isAccepted && !this.isAway;
+    if (ipc.isMaster && (isOpening || this.#isToPart || ipc._exiting)) {
+      this.#leaveForGood();
       return;
     }
-    this.#settings.tell({ kind: 'place lost' });
-    if (this.#connection.isOpen) this.#connection.end();
-    void this.#locks.lose().then(() => {
+    this.#isLosing = true;
+    // A master lets the next one in when nothing is being written.
+    if (!ipc.isMaster) this.#endLine();
+    const hasOpened = !this.acceptance.isWaiting || this.isAway;
+    if (hasOpened) tell({ kind: 'place lost' });
+    const isAtRest = hasOpened ? this.#comeback.begin(this.#connection.proof) : Promise.resolve();
+    if (ipc.isMaster) {
+      this.#isReady = false;
+      this.#answers.clear();
+      this.acceptance.beginAnew();
+    }
+    for (const lost of this.#placeLost) lost();
+    if (ipc.isMaster) dataPeer?.logLostPlace();
+    void isAtRest.then(() => {
+      if (this.#isClosing) return;
+      if (ipc.isMaster) this.#endLine();
       this.#comeAnew();
-      this.#connection.start();
+      void this.connect();
     });
+  }
+
+  /** The server would wait for a master that says nothing. */
+  #endLine(): void {
+    const { ipc } = this.#settings;
+    if (ipc.isMaster && this.#connection.isOpen) {
+      this.#connection.send(frameOf({ type: 'bye', from: ipc.id }, this.#outgoing).text);
+    }
+    if (ipc.isMaster || this.#connection.isOpen) this.#connection.end();
+    this.#outflow.lineLost();
+  }
+
+  /** As a master that is just opening its file, or is being closed. */
+  #leaveForGood(): void {
+    const leave = (): void => {
+      if (this.#isClosing) return;
+      this.#endLine();
+      this.#giveUp('IPC_CLIENT_GAVE_UP', OUT_OF_TOUCH, CANNOT_GO_ON);
+    };
+    // It lets the next master in.
+    this.#goodbye = this.#settings.file.written()?.then(leave);
+    if (this.#goodbye === undefined) leave();
   }
 
   /** The session is over: this process begins another one, a worker as another peer. */
   #comeAnew(): void {
     const former = this.#settings.ipc.id;
+    this.#isLosing = false;
     this.#settings.ipc.id = this.#settings.ipc.isMaster ? former : this.#settings.createId();
     this.#position.beginAnew();
-    this.#outflow.rename(former, this.#settings.ipc.id);
+    this.#outflow.comeAnew(former, this.#settings.ipc.id);
   }
 
   #giveUp(code: ErrorCode, reason: string, what = 'does not let this process in'): void {
@@ -555,10 +669,11 @@ export class Client {
     const error = new IPCError(code, text);
     tell({ kind: 'gave up', reason });
     // A file that is just being opened cannot be closed.
-    const isOpening = !this.#isReady && !(ipc.isMaster && this.acceptance.isWaiting);
+    const isOpening = !this.#isReady && !this.isAway && !(ipc.isMaster && this.acceptance.isWaiting);
     this.#isClosing = true;
     this.acceptance.refuse(error);
     this.lease.lose(error);
+    this.#comeback.end();
     this.#outflow.clear();
     // Else the server takes it for one that works, and is only busy.
     this.#connection.end();

@@ -113,6 +113,12 @@ export interface DatabaseFile {
   readKeys(): Promise<void>;
   /** Reads again which indexes there are. */
   readIndexes(): Promise<void>;
+  /**
+   * Reads everything again that a master reads when it opens the file: root, keys, free space, indexes. Before anybody uses them.
+   *
+   * @throws if this process cannot go on with the file
+   */
+  reopen(): Promise<void>;
   /** Resolves when nothing is being written into it; `undefined` if nothing is. */
   written(): Promise<void> | undefined;
   /** Ends the database: this process takes part no more. */

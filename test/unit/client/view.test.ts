@@ -22,6 +22,7 @@ function lab() {
       keys += 1;
     },
     readIndexes: async () => undefined,
+    reopen: async () => undefined,
     close: () => undefined,
   };
   const said: Message[] = [];
