@@ -96,6 +96,9 @@ const LOCAL_SHARE = 0.3;
 /** How many of those in which all have our client have faults that are harder to survive. */
 const HARSH_SHARE = 0.5;
 
+/** How many of those strike the master with what keeps it away. */
+const MASTER_GIVEN_UP_SHARE = 0.3;
+
 const LARGE_BUFFER = 1_000_000;
 
 /** How often the master reads and writes, too; only where all have our client: a stock one writes before it is let in. */
@@ -129,7 +132,18 @@ export function planOf(seed: number): Plan {
   const settled = withClients(plan, random);
   const isLocal = random.chance(LOCAL_SHARE);
   const masterWorks = settled.clients === 'ours' && random.chance(WORKING_MASTER_SHARE);
-  return withHarsherFaults({ ...settled, isLocal, masterLoops: masterWorks ? 1 : 0 });
+  return withMastersGivenUp(withHarsherFaults({ ...settled, isLocal, masterLoops: masterWorks ? 1 : 0 }));
+}
+
+/** In part of the runs it is the master that is out of reach, for so long that it is given up. Drawn from numbers of its own. */
+function withMastersGivenUp(plan: Plan): Plan {
+  const random = new Random(plan.seed ^ 0x1b873593);
+  if (!random.chance(MASTER_GIVEN_UP_SHARE)) return plan;
+  const faults = plan.faults.map((fault): Fault => {
+    if (fault.kind !== 'suspend' && fault.kind !== 'cut off') return fault;
+    return { ...fault, victim: 'master', milliseconds: 9_000 + random.fraction() * 20_000 };
+  });
+  return { ...plan, faults };
 }
 
 /** In part of the runs in which all have our client: what only that one survives. Drawn from numbers of its own. */

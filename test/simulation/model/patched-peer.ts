@@ -200,6 +200,8 @@ export class PatchedPeer {
       case 'lease lapsed':
       case 'lease regained':
       case 'came back':
+        world.checks.values.comesBack(process);
+        return;
       case 'gave up':
       case 'left':
         return;
