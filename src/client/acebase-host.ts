@@ -53,6 +53,10 @@ export class StorageFile implements DatabaseFile {
     this.#storage.invalidateCache?.(true, '', true, 'ipc_news_missed');
   }
 
+  invalidateAllCaches(): void {
+    this.#storage.invalidateCache?.(false, '', true, 'ipc_write_failed');
+  }
+
   get root(): RootAddress | undefined {
     const { rootRecord } = this.#storage;
     if (rootRecord?.exists !== true) return undefined;

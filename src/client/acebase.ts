@@ -41,6 +41,15 @@ export interface Indexes {
   create(path: string, key: string, options?: object): Promise<Index>;
 }
 
+/** How a node is written. */
+export interface UpdateOptions {
+  readonly tid?: string | number;
+  readonly _internal?: boolean;
+}
+
+/** A method that writes a node. */
+export type NodeUpdate = (path: string, value: unknown, options?: UpdateOptions) => Promise<unknown>;
+
 /** The storage of one file: data, or the transaction log. */
 export interface Storage {
   readonly name: string;
@@ -73,6 +82,13 @@ export interface Storage {
   };
   invalidateCache?(fromIPC: boolean, path: string, recursive: boolean, reason: string): void;
   readData?(fileIndex: number, buffer: Buffer): Promise<number>;
+  writeData?(fileIndex: number, buffer: Uint8Array, offset?: number, length?: number): Promise<number>;
+  createTid(): string | number;
+  readonly nodeLocker: {
+    lock(path: string, tid: string, write: boolean, comment: string): Promise<IPCLock>;
+  };
+  _updateNode?: NodeUpdate;
+  _writeNodeWithTracking?: NodeUpdate;
   transactNode?(path: string, callback: (value: unknown) => unknown, ...rest: unknown[]): Promise<unknown>;
   close(): Promise<void>;
   once(event: 'ready', callback: () => void): unknown;

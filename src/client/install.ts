@@ -10,6 +10,7 @@ import { closeDataBeforeLog } from './closing.js';
 import type { Client } from './core/client.js';
 import { failEarlyOperations } from './early-operations.js';
 import { clientOf } from './endpoint.js';
+import { noteFailedWrites } from './failed-writes.js';
 import { type FencedFiles, FileFence } from './file-fence.js';
 import { closeAfterWrites } from './file-writes.js';
 import {
@@ -183,6 +184,7 @@ function patch(build: Build, installation: Installation): () => void {
     });
     peers.set(this, peer);
     transactions.set(this, new Transactions(this.storage, peer.lost));
+    noteFailedWrites(this.storage, (tid) => peer.writeFailed(tid));
     const files = fencedFilesOf(this.storage, peer, dataPeer);
     leave = installation.fence.add(files);
     if (this.isMaster) peer.heldFile = heldFiles.hold(this.storage, peer.acceptance.accepted());

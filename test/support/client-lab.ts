@@ -107,6 +107,10 @@ export function clientLab({ isMaster = false, written, built, reopened, session 
       root: { path: '', pageNr: 0, recordNr: 7 },
       written: () => written,
       invalidateCaches: () => undefined,
+      invalidateAllCaches: () => {
+        events.push(`all caches, ${ipc._locks.length} locks held`);
+        client.send({ type: 'notification', from: ipc.id, data: { type: 'cache.invalidate', path: '' } });
+      },
       readRoot: async () => {
         await reading.until;
         return undefined;

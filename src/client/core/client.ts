@@ -8,6 +8,7 @@ import { Answers } from './answer-cache.js';
 import type { ClientEvent, ClientSettings, DataPeer } from './client-settings.js';
 import { Comeback, watched } from './comeback.js';
 import { Connection, type ConnectionHandlers, Reconnection } from './connection.js';
+import { FailedWrites } from './failed-writes.js';
 import type { DatabaseFile, IPCLock, LockDetails, Message } from './host.js';
 import { EventNumbers, Incoming } from './inbox.js';
 import { Lease } from './lease.js';
@@ -95,6 +96,7 @@ export class Client implements DataPeer {
   readonly #firstWord: FirstWord;
   /** For how long this process may use its locks, and the file, without a word of the server. */
   readonly lease: Lease;
+  readonly #failedWrites: FailedWrites;
   /** Transactions whose locks were lost with the place of this process. */
   readonly lost = new LostTransactions();
   /** A master's file, which is not opened before. */
@@ -123,6 +125,7 @@ export class Client implements DataPeer {
       sendLong: (text, isWanted) => long.send(text, isWanted),
       tooLong: (requestId, reason) => this.#tooLong(requestId, reason),
     });
+    this.#failedWrites = new FailedWrites(() => settings.file.invalidateAllCaches());
     this.#view = new View(ipc, settings.file, clock);
     const eventNumbers = new EventNumbers(() => this.#position.id);
     this.#locks = new WorkerLocks({
@@ -130,6 +133,7 @@ export class Client implements DataPeer {
       granted: () => this.#lockGranted(),
       forget: (id) => this.#outflow.answered(id),
       lost: this.lost,
+      ends: (tid) => this.#failedWrites.ends(tid),
       areShared: settings.has('locks'),
     });
     this.#masterLocks = { ...settings, granted: () => this.#view.underLock() };
@@ -179,6 +183,15 @@ export class Client implements DataPeer {
   /** Whether the file is open. */
   get isReady(): boolean {
     return this.#isReady;
+  }
+
+  /** A transaction has failed in the midst of a write. */
+  writeFailed(tid: LockDetails['tid']): void {
+    const { _locks } = this.#settings.ipc;
+    this.#failedWrites.add(
+      tid,
+      _locks.some((info) => info.granted && info.tid === tid),
+    );
   }
 
   /** Whether it was given up by the server, and is not back. */
@@ -345,7 +358,9 @@ export class Client implements DataPeer {
       await this.#untilBack(details);
       await this.#firstWord.wait();
       const { times } = this.#comeback;
-      const lock = watched(await this.#turn.own(details, get), this.#settings.ipc, this.lost);
+      const lock = watched(await this.#turn.own(details, get), this.#settings.ipc, this.lost, (tid) =>
+        this.#failedWrites.ends(tid),
+      );
       if (this.#hasParted) {
         await lock.release('workers may be writing');
         throw this.#settings.exitingError('new transaction lock denied because the IPC peer is exiting');

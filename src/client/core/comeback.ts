@@ -90,21 +90,32 @@ export class Comeback {
   }
 }
 
-/** A lock of a transaction of a master, which is refused whatever it wants next if its locks were lost. */
-export function watched(lock: IPCLock, { _locks }: Pick<IPCPeer, '_locks'>, lost: LostTransactions): IPCLock {
+/**
+ * A lock of a transaction of a master, which is refused whatever it wants next if its locks were lost.
+ *
+ * @param ends called right before its last lock goes
+ */
+export function watched(
+  lock: IPCLock,
+  ipc: Pick<IPCPeer, '_locks'>,
+  lost: LostTransactions,
+  ends: (tid: IPCLock['tid']) => void,
+): IPCLock {
   const { tid, release, moveToParent } = lock;
+  const isOfIt = (info: LockInfo): boolean => info.granted && info.tid === tid;
   lock.release = async (comment) => {
+    if (ipc._locks.filter(isOfIt).length <= 1) ends(tid);
     try {
       await release.call(lock, comment);
     } catch (error) {
       // It may have been on its way to the parent when it was lost.
       if (!lost.has(tid)) throw error;
     }
-    if (!_locks.some((other) => other.granted && other.tid === tid)) lost.ended(tid);
+    if (!ipc._locks.some(isOfIt)) lost.ended(tid);
   };
   lock.moveToParent = async () => {
     lost.refuse(tid);
-    const moved = watched(await moveToParent.call(lock), { _locks }, lost);
+    const moved = watched(await moveToParent.call(lock), ipc, lost, ends);
     if (!lost.has(tid)) return moved;
     await moved.release('it was lost');
     lost.refuse(tid);

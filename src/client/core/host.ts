@@ -103,6 +103,8 @@ export interface DatabaseFile {
   readonly isOpen: boolean;
   /** Forgets what was read of it. */
   invalidateCaches(): void;
+  /** Has everybody forget what was read of it, this process included. */
+  invalidateAllCaches(): void;
   /** Where this process believes the root to be; `undefined` if there is none. */
   readonly root: RootAddress | undefined;
   /** Reads in its header where the root is; `undefined` if it has none. */

@@ -51,6 +51,8 @@ export interface WorkerLocksSettings {
   forget(requestId: string): void;
   /** Transactions whose locks were lost with the place in the cluster. */
   readonly lost: LostTransactions;
+  /** The last lock of a transaction is about to go. */
+  ends(tid: TransactionId): void;
   /** Whether locks are granted here, without asking the master. */
   readonly areShared: boolean;
 }
@@ -306,7 +308,7 @@ export class WorkerLocks {
       const transaction = this.#transactionOf(tid);
       transaction.anchors.delete(anchor);
       this.#forgetIfUnused(tid, transaction);
-      if (transaction.anchors.size === 0) this.#settings.lost.ended(tid);
+      if (transaction.anchors.size === 0) this.#ended(tid);
     }
     const { ipc, clock } = this.#settings;
     if (anchor.isUsed || anchor.isLost) return;
@@ -317,6 +319,12 @@ export class WorkerLocks {
     // Behind all promises that are due: who has read mostly reads something else.
     if (this.#idle.size === 0) clock.atEndOfTurn(() => this.giveBackIdle());
     this.#idle.add(anchor);
+  }
+
+  #ended(tid: TransactionId): void {
+    const { lost, ends } = this.#settings;
+    ends(tid);
+    lost.ended(tid);
   }
 
   /** Somebody wants to write: transactions that come later are to wait for him. */

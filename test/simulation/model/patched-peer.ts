@@ -387,6 +387,7 @@ function fileOf(process: StockPeer, file: () => Host['file']): DatabaseFile {
     },
     written: () => file().written(),
     invalidateCaches: () => file().invalidateCaches(),
+    invalidateAllCaches: () => file().invalidateAllCaches(),
     readRoot: () => file().readRoot(),
     setRoot: (address, isToBeWritten) => file().setRoot(address, isToBeWritten),
     readKeys: () => file().readKeys(),

@@ -144,6 +144,7 @@ export abstract class Storage extends StockPeer {
       written: () =>
         this.#underWay === 0 ? undefined : new Promise((resolve) => void this.#awaitingDisk.push(resolve)),
       invalidateCaches: () => this.cache.clear(),
+      invalidateAllCaches: () => undefined,
       readRoot: async () => {
         await disk();
         return addressOf('', file.root);

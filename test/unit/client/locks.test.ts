@@ -28,6 +28,7 @@ function lab(areShared = true) {
   let ids = 0;
   let makeReady: () => unknown = () => undefined;
   const lost = new LostTransactions();
+  const ended: unknown[] = [];
   const locks = new WorkerLocks({
     ipc,
     file: { lockTimeout: 120_000 },
@@ -38,6 +39,7 @@ function lab(areShared = true) {
     granted: async () => void (await makeReady()),
     forget: (id) => forgotten.push(id),
     lost,
+    ends: (tid) => ended.push(tid),
     areShared,
   });
   const grant = (index: number, id: number, expiresIn = 120_000) => {
@@ -51,6 +53,7 @@ function lab(areShared = true) {
     },
     locks,
     lost,
+    ended,
     asked,
     grant,
     open,

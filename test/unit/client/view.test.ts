@@ -14,6 +14,7 @@ function lab() {
     },
     written: () => undefined,
     invalidateCaches: () => undefined,
+    invalidateAllCaches: () => undefined,
     readRoot: async () => ({ path: '', pageNr: 0, recordNr: 8 }),
     setRoot: async ({ recordNr }) => {
       believed.recordNr = Number(recordNr);
