@@ -6,7 +6,7 @@ import { Acceptance } from './acceptance.js';
 import { Space } from './allocator.js';
 import { Answers } from './answer-cache.js';
 import type { ClientEvent, ClientSettings, DataPeer } from './client-settings.js';
-import { Comeback, watched } from './comeback.js';
+import { Comeback } from './comeback.js';
 import { Connection, type ConnectionHandlers, Reconnection } from './connection.js';
 import { FailedWrites } from './failed-writes.js';
 import type { DatabaseFile, IPCLock, LockDetails, Message } from './host.js';
@@ -15,6 +15,7 @@ import { Lease } from './lease.js';
 import { WorkerLocks } from './locks.js';
 import { LostTransactions } from './lost-transactions.js';
 import { FirstWord, isForSuccessor, lockOfMaster, type MasterLockSettings } from './master-locks.js';
+import { MasterTransactions } from './master-transactions.js';
 import { MasterTurn } from './master-turn.js';
 import { frameOf, isRequest, type OutgoingSettings } from './outgoing.js';
 import type { Failure } from './ports.js';
@@ -59,6 +60,7 @@ export class Client implements DataPeer {
   readonly #locks: WorkerLocks;
   readonly #masterLocks: MasterLockSettings;
   readonly #turn: MasterTurn;
+  readonly #transactions: MasterTransactions;
   readonly #space: Space;
   /** Messages that may leave with the next one. */
   readonly #patient = new WeakSet<Message>();
@@ -73,11 +75,11 @@ export class Client implements DataPeer {
   #isClosing = false;
   /** Whether this master is closed, and waits for its server no longer than for a moment. */
   #isToPart = false;
-  /** Whether workers may go on under a lock that this master, which is closed, has given up. */
-  #hasParted = false;
   readonly #comeback: Comeback;
   /** Whether it was given up, and what it was doing is not at rest yet. */
   #isLosing = false;
+  /** Which time that it was given up it is about to come back from. */
+  #returning = 0;
   readonly #placeLost: (() => void)[] = [];
   /** Says goodbye when it has written what it is writing. */
   #goodbye: Promise<void> | undefined;
@@ -169,6 +171,18 @@ export class Client implements DataPeer {
       loseWorkerLocks: () => this.#locks.lose(),
       isOfWorker: (request) => this.isOfWorker(request),
       releaseLocksOfOthers: () => this.#incoming.lostPlace(),
+    });
+    this.#transactions = new MasterTransactions({
+      ...settings,
+      acceptance: this.acceptance,
+      lost: this.lost,
+      failedWrites: this.#failedWrites,
+      comeback: this.#comeback,
+      turn: this.#turn,
+      firstWord: this.#firstWord,
+      hasRootRunOut: () => this.#incoming.hasRootRunOut(),
+      get: (details) => this.#lockOfMaster(details),
+      leaseLost: () => this.#leaseLost(),
     });
     if (ipc.isMaster) settings.dataPeer?.onPlaceLost(() => this.#losePlace());
     this.#outgoing = {
@@ -344,7 +358,7 @@ export class Client implements DataPeer {
   /** A master that is closed gives up the lock that the server has here, which is not there to give it back. */
   #partWithWorkers(): void {
     if (this.#connection.isOpen) return;
-    this.#hasParted = true;
+    this.#transactions.part();
     this.#incoming.releaseLocksOfOthers();
   }
 
@@ -352,40 +366,12 @@ export class Client implements DataPeer {
   async lock(details: LockDetails): Promise<IPCLock> {
     if (!this.acceptance.isAccepted && !this.isAway) await this.acceptance.wait();
     if (!this.#settings.ipc.isMaster) return this.#underLease(await this.#locks.lock(details));
-    const get = (): Promise<IPCLock> => lockOfMaster(this.#masterLocks, details);
-    if (this.#incoming.isOfWorker(details)) return this.#turn.ofWorkers(get);
-    for (;;) {
-      await this.#untilBack(details);
-      await this.#firstWord.wait();
-      const { times } = this.#comeback;
-      const lock = watched(await this.#turn.own(details, get), this.#settings.ipc, this.lost, (tid) =>
-        this.#failedWrites.ends(tid),
-      );
-      if (this.#hasParted) {
-        await lock.release('workers may be writing');
-        throw this.#settings.exitingError('new transaction lock denied because the IPC peer is exiting');
-      }
-      // Granted since the server's lock ran out, on a line that is dead perhaps: first this master hears what workers did under it.
-      if (this.#incoming.hasRootRunOut()) this.#firstWord.listen(() => undefined);
-      const isOfNow = !this.isAway && times === this.#comeback.times;
-      if (isOfNow && !this.#firstWord.isAwaited) return this.#underLease(lock);
-      await lock.release('workers may have written before');
-    }
+    if (this.#incoming.isOfWorker(details)) return this.#turn.ofWorkers(() => this.#lockOfMaster(details));
+    return this.#underLease(await this.#transactions.lock(details));
   }
 
-  /**
-   * A transaction of a master that was given up waits if it holds nothing.
-   *
-   * @throws {IPCError} if it holds something, or is part of what must end first: of an index that is being made, or of a write to the data
-   */
-  async #untilBack({ tid }: LockDetails): Promise<void> {
-    const { indexes, dataPeer } = this.#settings;
-    this.lost.refuse(tid);
-    while (this.isAway) {
-      if (indexes.built() !== undefined || dataPeer?.isAway === true) throw this.#leaseLost();
-      await this.#comeback.wait();
-      if (this.acceptance.refusal !== undefined) throw this.acceptance.refusal;
-    }
+  #lockOfMaster(details: LockDetails): Promise<IPCLock> {
+    return lockOfMaster(this.#masterLocks, details);
   }
 
   /** A lock that was granted is of use only while the lease is held. */
@@ -509,13 +495,14 @@ export class Client implements DataPeer {
       this.#giveUp('IPC_CLIENT_GAVE_UP', FILE_APPEARED, CANNOT_GO_ON);
     } else this.acceptance.accept();
     if (this.#settings.ipc.isMaster && !isResumed) this.#letServerSpeakFirst();
-    if (this.isAway) void this.#comeBack();
+    if (this.isAway && this.#returning !== this.#comeback.times) void this.#comeBack();
   }
 
   /** The server has let it in again: a master reads first what one reads that opens the file. */
   async #comeBack(): Promise<void> {
     const { ipc, file, tell } = this.#settings;
     const { times } = this.#comeback;
+    this.#returning = times;
     const isOutOfDate = (): boolean => this.#isClosing || times !== this.#comeback.times;
     if (ipc.isMaster) {
       try {
@@ -629,9 +616,9 @@ export class Client implements DataPeer {
     this.#isLosing = true;
     // A master lets the next one in when nothing is being written.
     if (!ipc.isMaster) this.#endLine();
-    const hasOpened = !this.acceptance.isWaiting || this.isAway;
-    if (hasOpened) tell({ kind: 'place lost' });
-    const isAtRest = hasOpened ? this.#comeback.begin(this.#connection.proof) : Promise.resolve();
+    const hasBegun = !ipc.isMaster || !this.acceptance.isWaiting || this.isAway;
+    if (hasBegun) tell({ kind: 'place lost' });
+    const isAtRest = hasBegun ? this.#comeback.begin(this.#connection.proof) : Promise.resolve();
     if (ipc.isMaster) {
       this.#isReady = false;
       this.#answers.clear();

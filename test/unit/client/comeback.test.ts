@@ -265,6 +265,23 @@ describe('a master that was given up [PROTOCOL-14.13]', () => {
     expect(last().sent).toEqual(['ready:{"pageNr":0,"recordNr":7}']);
   });
 
+  it('reads everything once, though its line breaks meanwhile and its new session is resumed', async () => {
+    const reads: (() => void)[] = [];
+    const reopened = () => new Promise<void>((resolve) => void reads.push(resolve));
+    const { clock, kinds, isRefused, welcome, breaks, settle } = await begin({ isMaster: true, reopened });
+    await isRefused('IPC_REFUSED_OLD_MASTER');
+    welcome(false, 2);
+    await settle();
+    breaks();
+    await clock.playUntil(100, () => false);
+    welcome(true, 2);
+    await settle();
+    expect(reads).toHaveLength(1);
+    reads[0]?.();
+    await settle();
+    expect(kinds().filter((kind) => kind === 'came back')).toHaveLength(1);
+  });
+
   it('gives up if it was opening its file just then: AceBase cannot begin that again', async () => {
     const lab = clientLab({ isMaster: true, session: { lease: LEASE_MS } });
     lab.welcome(false, 1);
