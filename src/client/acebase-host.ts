@@ -151,7 +151,7 @@ export function tolerateLostKeys({ KIT, ipc }: Storage, isLost: () => boolean): 
   const { write } = KIT;
   KIT.write = async () => {
     try {
-      await write();
+      await write.call(KIT);
     } catch (error) {
       if (!isLost()) throw error;
     }
