@@ -36,12 +36,12 @@ export function noteFailedWrites(storage: Storage, failed: (tid: string) => void
 
 /** So that it is noted before its lock goes. */
 async function underLock(
-  { createTid, nodeLocker }: Storage,
+  storage: Storage,
   path: string,
   act: (tid: NonNullable<UpdateOptions['tid']>) => Promise<unknown>,
 ): Promise<unknown> {
-  const tid = String(createTid());
-  const lock = await nodeLocker.lock(path, tid, true, 'write');
+  const tid = String(storage.createTid());
+  const lock = await storage.nodeLocker.lock(path, tid, true, 'write');
   try {
     return await act(tid);
   } finally {
