@@ -159,7 +159,8 @@ export const ERRORS = {
   IPC_REFUSED_OLD_MASTER: {
     summary:
       'The line of this master broke while locks were held; what it remembers of them is not true any more.',
-    remedy: 'Let a supervisor start it again: a fresh master is let in at once.',
+    remedy:
+      'Nothing to do with the client, which comes again by itself as a new master. Else let a supervisor start it again: a fresh master is let in at once.',
     status: 500,
   },
   IPC_REFUSED_SECOND_MASTER: {
@@ -443,7 +444,7 @@ export const ERRORS = {
     summary:
       'The IPC server did not hear this process for so long that others may use what it had locked: the operation was not done, or in part.',
     remedy:
-      'Try it again when `onStatus` says `connected`. Look for a process that was stopped or busy for seconds, or a network that breaks.',
+      'Try it again when `onStatus` says `came-back`. Look for a process that was stopped or busy for seconds, or a network that breaks.',
   },
   IPC_CLIENT_CLOSED: {
     summary: 'The database was closed before the IPC server had let this process in; nothing was done.',

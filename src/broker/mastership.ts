@@ -133,6 +133,8 @@ export class MasterSeat {
   acknowledge(master: Peer, token: number): void {
     const challenge = this.#challenge;
     if (challenge?.master !== master || token < challenge.pingToken) return;
+    // It answers others, too, and often: the time of who waits counts from the first.
+    if (challenge.hasAnswered) return;
     challenge.hasAnswered = true;
     if (!challenge.challenger.waits) {
       this.#refuseChallenger();

@@ -1,7 +1,7 @@
 import type { ClosureCode } from '../errors.js';
 import { disconnected, encode, helloFrom, MASTER_ID, SERVER_ID } from '../protocol/frames.js';
 import type { MasterAnswer } from '../protocol/messages.js';
-import type { ClientAnnouncement } from '../protocol/session.js';
+import { type ClientAnnouncement, hasNotOpened } from '../protocol/session.js';
 import type { FileNews } from './file-metadata.js';
 import {
   FORMER_MASTER_MS,
@@ -120,7 +120,8 @@ export class Succession {
     const { limits, servedSince } = this.#settings;
     if (client?.received !== undefined && this.#hasBegun) return true;
     if (wasGivenUp(client, servedSince, limits.reconnectGrace)) return true;
-    if (this.#cancelOldMaster === undefined) return false;
+    // One of ours says itself that it is a new one.
+    if (this.#cancelOldMaster === undefined || hasNotOpened(client)) return false;
     this.#forgetOldMaster();
     return true;
   }

@@ -1,9 +1,11 @@
 /** AceBase's storage, as the core of the client works with it. */
 
-import { readdir } from 'node:fs/promises';
+import { fstat } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
+import { promisify } from 'node:util';
 import { loggerOf, type RemoteIPCPeer, type Storage } from './acebase.js';
-import type { DatabaseFile, IndexFiles, Log, Message, RootAddress } from './core/host.js';
+import type { DatabaseFile, IndexFiles, LockInfo, Log, Message, RootAddress } from './core/host.js';
 import { indexBuildsOf } from './index-builds.js';
 import { withOwnFileName } from './index-names.js';
 import { forgetQueries } from './query-caches.js';
@@ -49,6 +51,10 @@ export class StorageFile implements DatabaseFile {
 
   invalidateCaches(): void {
     this.#storage.invalidateCache?.(true, '', true, 'ipc_news_missed');
+  }
+
+  invalidateAllCaches(): void {
+    this.#storage.invalidateCache?.(false, '', true, 'ipc_write_failed');
   }
 
   get root(): RootAddress | undefined {
@@ -100,9 +106,56 @@ export class StorageFile implements DatabaseFile {
     }
   }
 
+  async reopen(): Promise<void> {
+    await this.#assertIsNamed();
+    const { KIT, FST, indexes } = this.#storage;
+    this.invalidateCaches();
+    const root = await this.readRoot();
+    if (root !== undefined) await this.setRoot(root, false);
+    await KIT?.load();
+    await FST?.load();
+    // They may have been made anew, beside what is open.
+    for (const index of indexes.list()) index.close?.().catch(() => undefined);
+    await indexes.load();
+  }
+
+  /** Whoever starts anew opens the file that has the name now. */
+  async #assertIsNamed(): Promise<void> {
+    const { file, fileName } = this.#storage;
+    if (file === undefined || fileName === undefined) return;
+    const [open, named] = await Promise.all([promisify(fstat)(file), stat(fileName)]);
+    if (open.ino !== named.ino || open.dev !== named.dev) throw new Error('another file has its name by now');
+  }
+
   close(): void {
     void this.#storage.close();
   }
+}
+
+/** Ends a lock of a master as AceBase ends one that has expired; one that is waited for is refused. */
+export function revoke({ _nodeLocker: locker }: RemoteIPCPeer, { lock, request }: LockInfo): void {
+  for (const its of [...locker.list()]) {
+    if (lock !== null && its.id === lock.id) its.state = 'expired';
+    if (lock !== null || its.state !== 'pending' || its.tid !== request.tid) continue;
+    locker._rejectLock(its, new Error('who asked for it has no place any more'));
+  }
+  locker._processLockQueue();
+}
+
+/**
+ * AceBase's master writes a new key into its table and waits for nothing; if that fails, it ends the process. One that has lost its place
+ * reads the table again.
+ */
+export function tolerateLostKeys({ KIT, ipc }: Storage, isLost: () => boolean): void {
+  if (KIT?.write === undefined || !ipc.isMaster) return;
+  const { write } = KIT;
+  KIT.write = async () => {
+    try {
+      await write.call(KIT);
+    } catch (error) {
+      if (!isLost()) throw error;
+    }
+  };
 }
 
 /** The indexes of a storage, with the repairs that are on. */

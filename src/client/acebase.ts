@@ -2,6 +2,20 @@
 
 import type { IPCLock, IPCPeer, LockDetails, RootAddress, Subscription } from './core/host.js';
 
+/** A lock of AceBase's own, in its lock table. */
+interface NodeLock {
+  readonly id: number;
+  readonly tid: string | number;
+  state: string;
+}
+
+/** The lock table of AceBase's masters. */
+export interface NodeLocker {
+  list(): readonly NodeLock[];
+  _rejectLock(lock: NodeLock, error: Error): void;
+  _processLockQueue(): void;
+}
+
 /** What AceBase logs with. */
 export interface AceBaseLogger {
   trace?(...words: unknown[]): void;
@@ -15,15 +29,26 @@ export interface Index {
   readonly fileName: string;
   readonly path: string;
   clearCache?(path: string): void;
+  close?(): Promise<void>;
 }
 
 /** The list of indexes of a database. */
 export interface Indexes {
   list(): Index[];
+  load(): Promise<void>;
   add(fileName: string): Promise<Index | null>;
   remove(fileName: string): Promise<Index>;
   create(path: string, key: string, options?: object): Promise<Index>;
 }
+
+/** How a node is written. */
+export interface UpdateOptions {
+  readonly tid?: string | number;
+  readonly _internal?: boolean;
+}
+
+/** A method that writes a node. */
+export type NodeUpdate = (path: string, value: unknown, options?: UpdateOptions) => Promise<unknown>;
 
 /** The storage of one file: data, or the transaction log. */
 export interface Storage {
@@ -41,7 +66,12 @@ export interface Storage {
   /** Where nodes are stored, as far as that is known; other storages than files have none. */
   nodeCache?: object;
   readonly ipc: RemoteIPCPeer;
-  readonly KIT?: { readonly keys: (string | undefined)[]; load(): Promise<unknown> };
+  readonly KIT?: {
+    readonly keys: (string | undefined)[];
+    load(): Promise<unknown>;
+    write?(): Promise<void>;
+  };
+  readonly FST?: { load(): Promise<unknown> };
   readonly rootRecord?: {
     readonly pageNr: number;
     readonly recordNr: number;
@@ -54,6 +84,14 @@ export interface Storage {
   };
   invalidateCache?(fromIPC: boolean, path: string, recursive: boolean, reason: string): void;
   readData?(fileIndex: number, buffer: Buffer): Promise<number>;
+  writeData?(fileIndex: number, buffer: Uint8Array, offset?: number, length?: number): Promise<number>;
+  createTid(): string | number;
+  readonly nodeLocker: {
+    lock(path: string, tid: string, write: boolean, comment: string): Promise<IPCLock>;
+  };
+  _updateNode?: NodeUpdate;
+  _writeNodeWithTracking?: NodeUpdate;
+  transactNode?(path: string, callback: (value: unknown) => unknown, ...rest: unknown[]): Promise<unknown>;
   close(): Promise<void>;
   once(event: 'ready', callback: () => void): unknown;
 }
@@ -85,6 +123,7 @@ export interface RemoteIPCPeer extends IPCPeer {
   readonly dbname: string;
   config: IPCConfig;
   readonly storage: Storage;
+  readonly _nodeLocker: NodeLocker;
   readonly version: string;
   readonly ourSubscriptions: Subscription[];
   readonly remoteSubscriptions: Subscription[];

@@ -2,7 +2,7 @@ import type { WebSocket } from 'ws';
 import { systemClock } from '../platform/clock.js';
 import { ownWords } from '../platform/local-processes.js';
 import { loggerOf, type RemoteIPCPeer } from './acebase.js';
-import { indexFilesOf, logOf, StorageFile } from './acebase-host.js';
+import { indexFilesOf, logOf, revoke, StorageFile, tolerateLostKeys } from './acebase-host.js';
 import { describe, overHttp, webSocketTarget } from './address.js';
 import { Client } from './core/client.js';
 import type { ClientEvent, ClientSettings } from './core/client-settings.js';
@@ -55,6 +55,7 @@ export function clientOf(ipc: RemoteIPCPeer, settings: EndpointSettings): Client
     file: new StorageFile(ipc, settings.written),
     indexes: indexFilesOf(ipc, settings.has),
     log: logOf(storage),
+    revoke: (info) => revoke(ipc, info),
     clock: systemClock,
     random: Math.random,
     dial: dialTo(ipc, tokenPlacement, settings.WebSocket),
@@ -87,7 +88,10 @@ export function clientOf(ipc: RemoteIPCPeer, settings: EndpointSettings): Client
     fetchLocks: () => overHttp(config, ask('locks', {}), undefined, LOOK_MS),
   });
   const tell = teller(ipc, (status) => settings.onStatus(status));
-  storage.once('ready', () => client.fileOpened());
+  storage.once('ready', () => {
+    tolerateLostKeys(storage, () => client.lease.isLost);
+    client.fileOpened();
+  });
   return client;
 }
 
@@ -160,7 +164,16 @@ function teller(
         loggerOf(storage).error(
           `The IPC server at ${server} did not hear this process for too long: what ${database} was doing fails, and it comes again as a new peer`,
         );
+        onStatus({ kind: 'place-lost', database });
         return;
+      case 'came back': {
+        const seconds = (event.milliseconds / 1000).toFixed(1);
+        loggerOf(storage).error(
+          `${database} is back as a new peer. The IPC server had not heard this process for ${seconds} s: others may have used what it held, and what it was doing then has failed`,
+        );
+        onStatus({ kind: 'came-back', database, milliseconds: event.milliseconds });
+        return;
+      }
       case 'session lost':
       case 'left':
         return;

@@ -23,8 +23,7 @@ export interface IndexBuilds {
  * already goes on; making the index waits for it, by its own locks.
  */
 export function indexBuildsOf(ipc: RemoteIPCPeer, isOn: boolean): IndexBuilds {
-  if (!isOn || !ipc.isMaster)
-    return { whenLockMayBeGranted: (_request, grant) => grant(), built: () => undefined };
+  if (!ipc.isMaster) return { whenLockMayBeGranted: (_request, grant) => grant(), built: () => undefined };
   const underWay = new Set<Promise<unknown>>();
   const waiting: (() => void)[] = [];
   let builds = 0;
@@ -58,7 +57,7 @@ export function indexBuildsOf(ipc: RemoteIPCPeer, isOn: boolean): IndexBuilds {
     whenLockMayBeGranted(request, grant) {
       const { write, tid } = request.data as LockDetails;
       const holds = ipc._locks.some((lock) => lock.granted && lock.tid === tid);
-      if (builds > 0 && write && !holds) waiting.push(grant);
+      if (isOn && builds > 0 && write && !holds) waiting.push(grant);
       else grant();
     },
     built: () => (underWay.size === 0 ? undefined : Promise.allSettled(underWay).then(() => undefined)),

@@ -11,6 +11,7 @@ import { closeDataBeforeLog } from './closing.js';
 import type { Client } from './core/client.js';
 import { failEarlyOperations } from './early-operations.js';
 import { clientOf } from './endpoint.js';
+import { noteFailedWrites } from './failed-writes.js';
 import { type FencedFiles, FileFence } from './file-fence.js';
 import { closeAfterWrites } from './file-writes.js';
 import {
@@ -28,6 +29,7 @@ import { closeAllAfterWrites, holdAllFiles, writeAllInOrder } from './node-files
 import { HeldFiles } from './opening.js';
 import { repairQueryCaches } from './query-caches.js';
 import type { RepairName } from './repairs.js';
+import { Transactions } from './transactions.js';
 import { watchForUnpatchedCopies } from './unpatched-copies.js';
 import { writeInOrder } from './write-order.js';
 
@@ -125,6 +127,9 @@ export function uninstall(): void {
 /** The peers that have this client. */
 const peers = new WeakMap<RemoteIPCPeer, Client>();
 
+/** Transactions of their storages. */
+const transactions = new WeakMap<RemoteIPCPeer, Transactions>();
+
 /** Whether a repair is on. */
 type Switches = (repair: RepairName) => boolean;
 
@@ -180,6 +185,8 @@ function patch(build: Build, installation: Installation): () => void {
       left: () => leave(),
     });
     peers.set(this, peer);
+    transactions.set(this, new Transactions(this.storage, peer.lost));
+    noteFailedWrites(this.storage, (tid) => peer.writeFailed(tid));
     const files = fencedFilesOf(this.storage, peer, dataPeer);
     leave = installation.fence.add(files);
     if (this.isMaster) peer.heldFile = heldFiles.hold(this.storage, peer.acceptance.accepted());
@@ -201,6 +208,7 @@ function patch(build: Build, installation: Installation): () => void {
     return peers.get(this)?.ask(data) ?? sendRequest.call(this, data);
   };
   remotePeer.lock = function (this: RemoteIPCPeer, details) {
+    transactions.get(this)?.asksForLock(details);
     return peers.get(this)?.lock(details) ?? original.lock.call(this, details);
   };
   remotePeer.exit = function (this: RemoteIPCPeer, code) {

@@ -17,6 +17,15 @@ export type ClientStatus =
       /** For how long it waited at most. */
       readonly milliseconds: number;
     }
+  /** The server did not hear this process for too long, and others may have got what it held: what it was doing fails. */
+  | { readonly kind: 'place-lost'; readonly database: string }
+  /** It takes part again, as a new peer, and reads again what it knew of the file. */
+  | {
+      readonly kind: 'came-back';
+      readonly database: string;
+      /** For how long the server had not heard it. */
+      readonly milliseconds: number;
+    }
   /** The server does not let this process in, and will not. The database is closed. */
   | { readonly kind: 'gave-up'; readonly database: string; readonly reason: string }
   /** A copy of AceBase without this client has opened it: the process has a stock client there. */

@@ -116,4 +116,10 @@ export const clientMutations: readonly Mutation[] = [
     from: 'this.answered = answered.moment;',
     to: 'this.answered = { at: Number.POSITIVE_INFINITY, wall: Number.POSITIVE_INFINITY, uptime: 0 };',
   },
+  {
+    name: 'comes back as a master with its old tables',
+    file: 'client.ts',
+    from: 'await file.reopen();',
+    to: 'void file;',
+  },
 ];

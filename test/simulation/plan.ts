@@ -96,6 +96,9 @@ const LOCAL_SHARE = 0.3;
 /** How many of those in which all have our client have faults that are harder to survive. */
 const HARSH_SHARE = 0.5;
 
+/** How many of those strike the master with what keeps it away. */
+const MASTER_GIVEN_UP_SHARE = 0.5;
+
 const LARGE_BUFFER = 1_000_000;
 
 /** How often the master reads and writes, too; only where all have our client: a stock one writes before it is let in. */
@@ -129,7 +132,32 @@ export function planOf(seed: number): Plan {
   const settled = withClients(plan, random);
   const isLocal = random.chance(LOCAL_SHARE);
   const masterWorks = settled.clients === 'ours' && random.chance(WORKING_MASTER_SHARE);
-  return withHarsherFaults({ ...settled, isLocal, masterLoops: masterWorks ? 1 : 0 });
+  return withMastersGivenUp(withHarsherFaults({ ...settled, isLocal, masterLoops: masterWorks ? 1 : 0 }));
+}
+
+/**
+ * In part of the runs it is the master that is out of reach, for so long that it is given up; and in part of those another one takes its
+ * place, and leaves when it comes back. Drawn from numbers of its own.
+ */
+function withMastersGivenUp(plan: Plan): Plan {
+  const random = new Random(plan.seed ^ 0x1b873593);
+  if (!random.chance(MASTER_GIVEN_UP_SHARE)) return plan;
+  const faults = plan.faults.flatMap((fault): Fault[] => {
+    if (fault.kind !== 'suspend' && fault.kind !== 'cut off') return [fault];
+    const milliseconds = 9_000 + random.fraction() * 20_000;
+    const at = (after: number) => ({ moment: { after, message: undefined }, victim: 'master' }) as const;
+    const away = { ...fault, victim: 'master', milliseconds } as const;
+    // In code of the user, when it is given up and when it is back.
+    const dawdles = {
+      kind: 'dawdle',
+      ...at(0),
+      milliseconds: 1.5 * milliseconds * random.fraction(),
+    } as const;
+    if (random.chance(0.5)) return plan.masterLoops > 0 ? [dawdles, away] : [away];
+    const leaves = { kind: 'exit', ...at(milliseconds - 1_000 + random.fraction() * 5_000) } as const;
+    return [away, { kind: 'second master', ...at(1_000) }, leaves];
+  });
+  return { ...plan, faults };
 }
 
 /** In part of the runs in which all have our client: what only that one survives. Drawn from numbers of its own. */

@@ -5,6 +5,7 @@ import type { Violation } from './checks/verdicts.js';
 import { Waits } from './checks/waits.js';
 import type { StockPeer } from './model/stock-peer.js';
 import { Worker } from './model/worker.js';
+import { WorkingProcess } from './model/working-process.js';
 import { describeFault, type Fault, type Plan } from './plan.js';
 import { type BrokerClass, type ClientClass, DATABASE, World } from './world.js';
 
@@ -147,7 +148,7 @@ function apply(world: World, fault: Fault, victim: StockPeer | undefined): void 
       world.cutOff(victim, fault.milliseconds);
       break;
     case 'dawdle':
-      if (victim instanceof Worker) victim.dawdles = fault.milliseconds;
+      if (victim instanceof WorkingProcess) victim.dawdles = fault.milliseconds;
       break;
   }
 }
@@ -161,12 +162,14 @@ async function recover(world: World): Promise<void> {
   world.calm = 1_000;
   // In some runs nobody moves the root any more: so what is wrong with it in the file remains.
   if (plan.seed % 2 === 0) world.rootMoves = 0;
-  const works = (worker: Worker): boolean => worker.workedAt > since || checks.isStranded(worker);
+  const works = (process: WorkingProcess): boolean => process.workedAt > since || checks.isStranded(process);
+  const all = (): readonly WorkingProcess[] =>
+    plan.masterLoops > 0 && world.master !== undefined ? [...world.workers, world.master] : world.workers;
   const isDone = (): boolean =>
-    world.master !== undefined && world.workers.length === plan.workers && world.workers.every(works);
+    world.master !== undefined && world.workers.length === plan.workers && all().every(works);
   if (await clock.playUntil(bound, isDone)) return;
-  for (const worker of world.workers) {
-    if (!works(worker)) checks.verdicts.violation('does not work again', worker.name);
+  for (const process of all()) {
+    if (!works(process)) checks.verdicts.violation('does not work again', process.name);
   }
 }
 

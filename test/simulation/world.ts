@@ -306,7 +306,9 @@ export class World {
     const wait = Math.max(own, this.#nobodyStartsUntil - this.clock.now());
     if (process instanceof Worker) this.clock.schedule(wait, () => this.isSupervised && this.startWorker());
     else if (!this.#extraMasters.delete(process as Master)) {
-      this.clock.schedule(wait, () => this.isSupervised && this.startMaster());
+      // One that was given up, and in whose place it was, may have come back.
+      const isMissing = (): boolean => this.isSupervised && this.master === undefined;
+      this.clock.schedule(wait, () => isMissing() && this.startMaster());
     }
   }
 
@@ -400,6 +402,7 @@ export class World {
   /** Whoever is the master is supervised, and nobody else. */
   #takesOver(master: Master): void {
     const { master: former } = this;
+    this.#extraMasters.delete(master);
     if (former === undefined || former === master) return;
     if (this.plan.masterLoops > 0) {
       // A new server cannot know that there is another one, which has lost its line and goes on with its own transactions.
@@ -408,7 +411,6 @@ export class World {
       );
     }
     this.#extraMasters.add(former);
-    this.#extraMasters.delete(master);
   }
 
   #logger() {

@@ -45,6 +45,8 @@ export interface ClientLabSettings {
   readonly built?: Promise<void>;
   /** The characters of the longest frame. */
   readonly maxPayload?: number;
+  /** What reading everything again waits for. */
+  readonly reopened?: () => Promise<void>;
   /** What each welcome says beside what the test says. */
   readonly session?: Partial<SessionWelcome>;
 }
@@ -54,6 +56,7 @@ export function clientLab({
   isMaster = false,
   written,
   built,
+  reopened,
   maxPayload = 1_000,
   session,
 }: ClientLabSettings = {}) {
@@ -93,6 +96,7 @@ export function clientLab({
       const info: LockInfo = { tid: request.tid, granted: false, request, lock: null };
       ipc._locks.push(info);
       const lock = {
+        tid: request.tid,
         state: 'locked',
         release: async () => void ipc._locks.splice(ipc._locks.indexOf(info), 1),
       } as IPCLock;
@@ -102,6 +106,8 @@ export function clientLab({
       };
       asked.push({ info, grant });
     });
+  /** What was done to the file, and to locks. */
+  const events: string[] = [];
   let ids = 0;
   const client: Client = new Client({
     ipc: ipc as unknown as IPCPeer,
@@ -111,6 +117,10 @@ export function clientLab({
       root: { path: '', pageNr: 0, recordNr: 7 },
       written: () => written,
       invalidateCaches: () => undefined,
+      invalidateAllCaches: () => {
+        events.push(`all caches, ${ipc._locks.length} locks held`);
+        client.send({ type: 'notification', from: ipc.id, data: { type: 'cache.invalidate', path: '' } });
+      },
       readRoot: async () => {
         await reading.until;
         return undefined;
@@ -118,7 +128,11 @@ export function clientLab({
       setRoot: async () => undefined,
       readKeys: async () => undefined,
       readIndexes: async () => undefined,
-      close: () => undefined,
+      reopen: async () => {
+        await reopened?.();
+        events.push('reopened');
+      },
+      close: () => void events.push('closed'),
     },
     indexes: {
       localized: (message) => message,
@@ -164,6 +178,10 @@ export function clientLab({
     createId: () => `id-of-the-test-${++ids}`,
     exitingError: (message) => new Error(message),
     masterLock,
+    revoke: ({ lock, request }) => {
+      if (lock !== null) Object.assign(lock, { state: 'expired' });
+      events.push(`revokes ${request.tid}`);
+    },
     has: () => true,
     tell: (event) => told.push(event),
   });
@@ -180,6 +198,7 @@ export function clientLab({
     ipc,
     last,
     told,
+    events,
     asked,
     settle,
     answerPings,

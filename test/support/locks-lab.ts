@@ -1,5 +1,6 @@
 import type { IPCPeer, Message } from '../../src/client/core/host.js';
 import { WorkerLocks } from '../../src/client/core/locks.js';
+import { LostTransactions } from '../../src/client/core/lost-transactions.js';
 import { VirtualClock } from './virtual-clock.js';
 
 /**
@@ -30,6 +31,8 @@ export function lab(areShared = true, slice?: number) {
   } as unknown as IPCPeer;
   let ids = 0;
   let makeReady: () => unknown = () => undefined;
+  const lost = new LostTransactions();
+  const ended: unknown[] = [];
   const locks = new WorkerLocks({
     ipc,
     file: { lockTimeout: 120_000 },
@@ -39,6 +42,8 @@ export function lab(areShared = true, slice?: number) {
     exitingError: (text) => new Error(`Exiting: ${text}`),
     granted: async () => void (await makeReady()),
     forget: (id) => forgotten.push(id),
+    lost,
+    ends: (tid) => ended.push(tid),
     areShared,
     slice: () => slice,
     flush: () => void asked.push({ type: 'flush', from: 'worker' }),
@@ -53,6 +58,8 @@ export function lab(areShared = true, slice?: number) {
       makeReady = act;
     },
     locks,
+    lost,
+    ended,
     asked,
     grant,
     open,

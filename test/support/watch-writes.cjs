@@ -17,7 +17,7 @@ fs.open = (path, ...rest) => {
     callback(error, file);
   });
 };
-for (const name of ['write', 'writev', 'ftruncate']) {
+for (const name of ['write', 'writeSync', 'writev', 'ftruncate', 'ftruncateSync']) {
   const original = fs[name];
   fs[name] = (file, ...rest) => {
     if (files.has(file)) say(name);

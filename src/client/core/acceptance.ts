@@ -3,7 +3,7 @@ import type { IPCError } from '../../errors.js';
 /**
  * Whether this process may take part in its database. Until the server has accepted it, a master does not open the file, and
  * no operation gets a lock (docs/PROTOCOL.md, section 14.5). A lost connection changes nothing; a refusal, also a later one,
- * is final.
+ * is final; a master that was given up begins anew (14.13).
  */
 export class Acceptance {
   #state: 'waiting' | 'accepted' | IPCError = 'waiting';
@@ -12,15 +12,17 @@ export class Acceptance {
   #folderSince: number | undefined;
   #decide: () => void = () => undefined;
   #fail: (reason: IPCError) => void = () => undefined;
-  /** Resolves when the server has accepted this process, or refused it. */
-  readonly decided = new Promise<void>((resolve) => {
-    this.#decide = resolve;
-  });
+  #decided = this.#undecided();
 
   /** Resolves with the reason when this process is refused, be it at once or later. */
   readonly refused = new Promise<IPCError>((resolve) => {
     this.#fail = resolve;
   });
+
+  /** Resolves when the server has accepted this process, or refused it. */
+  get decided(): Promise<void> {
+    return this.#decided;
+  }
 
   /** Whether operations may go on. */
   get isAccepted(): boolean {
@@ -49,7 +51,7 @@ export class Acceptance {
 
   /** Resolves when operations may go on. @throws {IPCError} the refusal */
   async wait(): Promise<void> {
-    await this.decided;
+    while (this.isWaiting) await this.#decided;
     if (this.refusal !== undefined) throw this.refusal;
   }
 
@@ -70,10 +72,24 @@ export class Acceptance {
     this.#decide();
   }
 
+  /** The server has given this process up: it comes to it like one that has just been started. */
+  beginAnew(): void {
+    if (this.#state !== 'accepted') return;
+    this.#state = 'waiting';
+    this.#folderSince = undefined;
+    this.#decided = this.#undecided();
+  }
+
   /** It takes part no more, or never will. The first reason stands. */
   refuse(reason: IPCError): void {
     if (this.refusal === undefined) this.#state = reason;
     this.#fail(reason);
     this.#decide();
+  }
+
+  #undecided(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#decide = resolve;
+    });
   }
 }

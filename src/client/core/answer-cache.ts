@@ -57,6 +57,12 @@ export class Answers {
     if (lockId !== undefined) this.#grants.set(lockId, key);
   }
 
+  /** This master has lost its place: what it answered, another one may have been asked. */
+  clear(): void {
+    this.#byQuestion.clear();
+    this.#grants.clear();
+  }
+
   /** How many are remembered. */
   get size(): number {
     return this.#byQuestion.size;

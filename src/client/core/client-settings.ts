@@ -3,7 +3,7 @@
 import type { ErrorCode } from '../../errors.js';
 import type { Acceptance } from './acceptance.js';
 import type { ValueClasses } from './codec.js';
-import type { DatabaseFile, IndexFiles, IPCLock, IPCPeer, LockDetails, Log } from './host.js';
+import type { DatabaseFile, IndexFiles, IPCLock, IPCPeer, LockDetails, LockInfo, Log } from './host.js';
 import type { Clock, Dial, Failure, LongWay } from './ports.js';
 
 /** What a client works with. */
@@ -34,6 +34,8 @@ export interface ClientSettings {
   exitingError(message: string): Error;
   /** AceBase's own way to get a lock, for the master. */
   masterLock(details: LockDetails): Promise<IPCLock>;
+  /** Ends such a lock, as if it had expired: others get theirs. One that is waited for is not granted any more. */
+  revoke(info: LockInfo): void;
   has(repair: CoreRepair): boolean;
   /**
    * For a transaction log: the peer of its data. It connects when that one is accepted, so that of two masters one is refused
@@ -48,6 +50,12 @@ export interface ClientSettings {
 /** The peer of the data, as that of its transaction log knows it. */
 export interface DataPeer {
   readonly acceptance: Acceptance;
+  /** Whether it was given up by the server, and is not back. */
+  readonly isAway: boolean;
+  /** Calls each time that it is given up. */
+  onPlaceLost(callback: () => void): void;
+  /** The peer of the transaction log was given up: a master comes back with both. */
+  logLostPlace(): void;
   /** The transaction log is not to be written by this process. */
   logWasRefused(code: ErrorCode, reason: string): void;
 }
@@ -65,6 +73,8 @@ export type ClientEvent =
   | { readonly kind: 'failed'; readonly failure: Failure }
   /** Others may have gone on without this process: it ends what it does, and comes again as another peer. */
   | { readonly kind: 'place lost' }
+  /** It is back as a new peer, and has read again what it believes of the file. @see Comeback */
+  | { readonly kind: 'came back'; readonly milliseconds: number }
   /** The server lacks frames of the session that are not kept any more: another session begins. */
   | { readonly kind: 'session lost' }
   /** The server does not let this process in, and will not: the database is about to be closed. */

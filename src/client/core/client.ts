@@ -6,13 +6,17 @@ import { Acceptance } from './acceptance.js';
 import { Space } from './allocator.js';
 import { Answers } from './answer-cache.js';
 import { CacheNews } from './cache-news.js';
-import type { ClientEvent, ClientSettings } from './client-settings.js';
+import type { ClientEvent, ClientSettings, DataPeer } from './client-settings.js';
+import { Comeback } from './comeback.js';
 import { Connection, type ConnectionHandlers, Reconnection } from './connection.js';
+import { FailedWrites } from './failed-writes.js';
 import type { DatabaseFile, IPCLock, LockDetails, Message } from './host.js';
 import { EventNumbers, Incoming } from './inbox.js';
 import { Lease } from './lease.js';
 import { WorkerLocks } from './locks.js';
+import { LostTransactions } from './lost-transactions.js';
 import { FirstWord, isForSuccessor, lockOfMaster, type MasterLockSettings } from './master-locks.js';
+import { MasterTransactions } from './master-transactions.js';
 import { MasterTurn } from './master-turn.js';
 import {
   cacheNewsFrame,
@@ -25,6 +29,7 @@ import {
 import type { Failure } from './ports.js';
 import {
   codeOfRefusal,
+  describeNoReturn,
   describeRefusal,
   FILE_APPEARED,
   FOREIGN_ANSWER,
@@ -45,6 +50,9 @@ const RETURN_MS = 10_000;
 /** Milliseconds that a master which is closed waits for a server that is not there, to say goodbye to it. */
 const GOODBYE_MS = 3_000;
 
+/** How it is said that a server let this process in, and it cannot stay. */
+const CANNOT_GO_ON = 'cannot go on with this process';
+
 /** Milliseconds that a server has to end the line of a peer that said goodbye. */
 const FAREWELL_MS = 3_000;
 
@@ -52,7 +60,7 @@ const FAREWELL_MS = 3_000;
  * What this client puts in the place of AceBase's way to the IPC server: one for each file that is open. Pure: it is given
  * the time, randomness and lines, and AceBase as {@link IPCPeer} and {@link DatabaseFile}.
  */
-export class Client {
+export class Client implements DataPeer {
   readonly #settings: ClientSettings;
   readonly #connection: Connection;
   readonly #outflow: Outflow;
@@ -60,6 +68,7 @@ export class Client {
   readonly #locks: WorkerLocks;
   readonly #masterLocks: MasterLockSettings;
   readonly #turn: MasterTurn;
+  readonly #transactions: MasterTransactions;
   readonly #space: Space;
   /** Messages that may leave with the next one. */
   readonly #patient = new WeakSet<Message>();
@@ -79,8 +88,12 @@ export class Client {
   #isClosing = false;
   /** Whether this master is closed, and waits for its server no longer than for a moment. */
   #isToPart = false;
-  /** Whether workers may go on under a lock that this master, which is closed, has given up. */
-  #hasParted = false;
+  readonly #comeback: Comeback;
+  /** Whether it was given up, and what it was doing is not at rest yet. */
+  #isLosing = false;
+  /** Which time that it was given up it is about to come back from. */
+  #returning = 0;
+  readonly #placeLost: (() => void)[] = [];
   /** Says goodbye when it has written what it is writing. */
   #goodbye: Promise<void> | undefined;
   #hasBeenConnected = false;
@@ -98,6 +111,9 @@ export class Client {
   readonly #firstWord: FirstWord;
   /** For how long this process may use its locks, and the file, without a word of the server. */
   readonly lease: Lease;
+  readonly #failedWrites: FailedWrites;
+  /** Transactions whose locks were lost with the place of this process. */
+  readonly lost = new LostTransactions();
   /** A master's file, which is not opened before. */
   heldFile: { readonly hasAppeared: boolean } | undefined;
 
@@ -124,12 +140,15 @@ export class Client {
       sendLong: (text, isWanted) => long.send(text, isWanted),
       tooLong: (requestId, reason) => this.#tooLong(requestId, reason),
     });
-    this.#view = new View(ipc, settings.file);
+    this.#failedWrites = new FailedWrites(() => settings.file.invalidateAllCaches());
+    this.#view = new View(ipc, settings.file, clock);
     const eventNumbers = new EventNumbers(() => this.#position.id);
     this.#locks = new WorkerLocks({
       ...settings,
       granted: () => this.#lockGranted(),
       forget: (id) => this.#outflow.answered(id),
+      lost: this.lost,
+      ends: (tid) => this.#failedWrites.ends(tid),
       areShared: settings.has('locks'),
       slice: () => this.#slice,
       flush: () => {
@@ -171,6 +190,26 @@ export class Client {
       longest: () => this.#maxPayload,
       send: (news, canWait) => void this.#outflow.add(cacheNewsFrame(ipc.id, news, canWait)),
     });
+    this.#comeback = new Comeback({
+      ...settings,
+      lost: this.lost,
+      loseWorkerLocks: () => this.#locks.lose(),
+      isOfWorker: (request) => this.isOfWorker(request),
+      releaseLocksOfOthers: () => this.#incoming.lostPlace(),
+    });
+    this.#transactions = new MasterTransactions({
+      ...settings,
+      acceptance: this.acceptance,
+      lost: this.lost,
+      failedWrites: this.#failedWrites,
+      comeback: this.#comeback,
+      turn: this.#turn,
+      firstWord: this.#firstWord,
+      hasRootRunOut: () => this.#incoming.hasRootRunOut(),
+      get: (details) => this.#lockOfMaster(details),
+      leaseLost: () => this.#leaseLost(),
+    });
+    if (ipc.isMaster) settings.dataPeer?.onPlaceLost(() => this.#losePlace());
     this.#outgoing = {
       classes: settings.classes,
       eventNumbers,
@@ -183,6 +222,30 @@ export class Client {
   /** Whether the file is open. */
   get isReady(): boolean {
     return this.#isReady;
+  }
+
+  /** A transaction has failed in the midst of a write. */
+  writeFailed(tid: LockDetails['tid']): void {
+    const { _locks } = this.#settings.ipc;
+    this.#failedWrites.add(
+      tid,
+      _locks.some((info) => info.granted && info.tid === tid),
+    );
+  }
+
+  /** Whether it was given up by the server, and is not back. */
+  get isAway(): boolean {
+    return this.#comeback.isUnderWay;
+  }
+
+  /** Calls each time that it is given up. */
+  onPlaceLost(callback: () => void): void {
+    this.#placeLost.push(callback);
+  }
+
+  /** The peer of the transaction log was given up: a master comes back with both. */
+  logLostPlace(): void {
+    if (!this.isAway) this.#losePlace();
   }
 
   /** Whether there is a connection. */
@@ -208,6 +271,8 @@ export class Client {
   /** The database file is open. */
   fileOpened(): void {
     this.#isReady = true;
+    // From now on there is one.
+    this.heldFile = undefined;
     this.#sayReady(this.#settings.ipc.isMaster ? rootOf(this.#settings.file) : undefined);
     if (this.#settings.ipc.isMaster) this.#letServerSpeakFirst();
     this.#open();
@@ -261,6 +326,8 @@ export class Client {
   }
 
   #send(message: Message): void {
+    // Whoever asked, or is told, has another master by then.
+    if (this.#isSaidInVain(message)) return;
     // Who asked for that lock will not hear of it.
     if (this.#isClosing && message.type === 'lock-result') this.#incoming.releaseLocksOfOthers();
     if (
@@ -279,6 +346,16 @@ export class Client {
     if (message.type === 'bye') this.#leave();
   }
 
+  #isSaidInVain({ type }: Message): boolean {
+    const { isMaster } = this.#settings.ipc;
+    return (
+      isMaster &&
+      this.isAway &&
+      !this.acceptance.isAccepted &&
+      (type.endsWith('result') || type === 'notification')
+    );
+  }
+
   /** Asks the master for something. @returns `undefined` if it is to be asked as AceBase does */
   ask(data: unknown): Promise<unknown> | undefined {
     return this.#settings.has('space') && !this.#settings.ipc.isMaster
@@ -291,7 +368,7 @@ export class Client {
     if (this.#isClosing) return undefined;
     if (!this.#settings.ipc.isMaster) return this.#space.close();
     // A master that said goodbye would go on making its file, beside the next one.
-    if (this.acceptance.isAccepted && !this.#isReady) return this.#opened;
+    if (this.acceptance.isAccepted && !this.#isReady) return this.#comeback.wait() ?? this.#opened;
     this.#turn.leave();
     const building = this.#settings.indexes.built();
     return building === undefined ? this.#awaitServer() : building.then(() => this.#awaitServer());
@@ -312,28 +389,20 @@ export class Client {
   /** A master that is closed gives up the lock that the server has here, which is not there to give it back. */
   #partWithWorkers(): void {
     if (this.#connection.isOpen) return;
-    this.#hasParted = true;
+    this.#transactions.part();
     this.#incoming.releaseLocksOfOthers();
   }
 
   /** Gets a lock, when this process may take part. @throws {IPCError} if it may not */
   async lock(details: LockDetails): Promise<IPCLock> {
-    if (!this.acceptance.isAccepted) await this.acceptance.wait();
+    if (!this.acceptance.isAccepted && !this.isAway) await this.acceptance.wait();
     if (!this.#settings.ipc.isMaster) return this.#underLease(await this.#locks.lock(details));
-    const get = (): Promise<IPCLock> => lockOfMaster(this.#masterLocks, details);
-    if (this.#incoming.isOfWorker(details)) return this.#turn.ofWorkers(get);
-    for (;;) {
-      await this.#firstWord.wait();
-      const lock = await this.#turn.own(details, get);
-      if (this.#hasParted) {
-        await lock.release('workers may be writing');
-        throw this.#settings.exitingError('new transaction lock denied because the IPC peer is exiting');
-      }
-      // Granted since the server's lock ran out, on a line that is dead perhaps: first this master hears what workers did under it.
-      if (this.#incoming.hasRootRunOut()) this.#firstWord.listen(() => undefined);
-      if (!this.#firstWord.isAwaited) return this.#underLease(lock);
-      await lock.release('workers may have written before');
-    }
+    if (this.#incoming.isOfWorker(details)) return this.#turn.ofWorkers(() => this.#lockOfMaster(details));
+    return this.#underLease(await this.#transactions.lock(details));
+  }
+
+  #lockOfMaster(details: LockDetails): Promise<IPCLock> {
+    return lockOfMaster(this.#masterLocks, details);
   }
 
   /** A lock that was granted is of use only while the lease is held. */
@@ -401,6 +470,7 @@ export class Client {
   }
 
   #frame(text: string): void {
+    if (this.#isLosing) return;
     if (text.startsWith('welcome:')) this.#welcome(text.slice('welcome:'.length));
     else if (text.startsWith('stable:')) this.#outflow.arrived(Number(text.slice('stable:'.length)));
     else if (text === 'yield') this.#locks.yield();
@@ -423,10 +493,6 @@ export class Client {
     this.#maxPayload = maxPayload;
     const hadSession = this.#position.received !== undefined;
     if (session?.resumed === false && hadSession && this.#connection.mayBeGivenUp) {
-      if (this.#settings.ipc.isMaster) {
-        this.#outflow.clear();
-        this.#outflow.begin({ maxPayload, hasSessions });
-      }
       this.#losePlace();
       return;
     }
@@ -434,8 +500,7 @@ export class Client {
     if (session?.resumed === true && !isResumed) {
       this.#settings.tell({ kind: 'session lost' });
       // What it lacks is not here any more: only a new session can go on.
-      this.#comeAnew();
-      this.#connection.renew('the session cannot be resumed');
+      this.#losePlace();
       return;
     }
     if (!isResumed) this.#beginAnew(hasSessions, session?.grace);
@@ -461,9 +526,30 @@ export class Client {
   /** The server lets this process take part. */
   #accept(isResumed = false): void {
     if (this.acceptance.isWaiting && this.heldFile?.hasAppeared === true) {
-      this.#giveUp('IPC_CLIENT_GAVE_UP', FILE_APPEARED, 'cannot go on with this process');
+      this.#giveUp('IPC_CLIENT_GAVE_UP', FILE_APPEARED, CANNOT_GO_ON);
     } else this.acceptance.accept();
     if (this.#settings.ipc.isMaster && !isResumed) this.#letServerSpeakFirst();
+    if (this.isAway && this.#returning !== this.#comeback.times) void this.#comeBack();
+  }
+
+  /** The server has let it in again: a master reads first what one reads that opens the file. */
+  async #comeBack(): Promise<void> {
+    const { ipc, file, tell } = this.#settings;
+    const { times } = this.#comeback;
+    this.#returning = times;
+    const isOutOfDate = (): boolean => this.#isClosing || times !== this.#comeback.times;
+    if (ipc.isMaster) {
+      try {
+        await file.reopen();
+      } catch (error) {
+        if (!isOutOfDate()) this.#giveUp('IPC_CLIENT_GAVE_UP', describeNoReturn(error), CANNOT_GO_ON);
+        return;
+      }
+      if (isOutOfDate()) return;
+    }
+    const milliseconds = this.#comeback.end();
+    if (ipc.isMaster) this.fileOpened();
+    tell({ kind: 'came back', milliseconds });
   }
 
   /** Of locks that workers hold; and, once its file is open, of the root and the keys that others know. */
@@ -543,7 +629,8 @@ export class Client {
 
   #refused(refusal: Refusal): 'later' | 'never' {
     const { code = FOREIGN_ANSWER, message: reason } = refusal;
-    const hasPlace = this.#position.received !== undefined && !this.#settings.ipc.isMaster;
+    if (this.#isLosing) return 'never';
+    const hasPlace = this.#position.received !== undefined;
     const verdict = judgeRefusal(refusal, hasPlace);
     if (verdict === 'place is lost') this.#losePlace();
     else if (verdict === 'later') this.#failed({ reason, code });
@@ -551,35 +638,68 @@ export class Client {
     return verdict === 'later' ? 'later' : 'never';
   }
 
-  /** Others may have gone on without this process. A worker comes again as another peer. */
+  /** Others may have gone on without this process: it comes again as a new peer. */
   #losePlace(): void {
+    const { ipc, dataPeer, tell } = this.#settings;
+    if (this.#isLosing || this.#isClosing) return;
     this.lease.lose(this.#leaseLost());
     this.#cacheNews.clear();
-    if (this.#settings.ipc.isMaster) {
-      const leave = (): void => {
-        this.#send({ type: 'bye', from: this.#settings.ipc.id });
-        this.#giveUp('IPC_CLIENT_GAVE_UP', OUT_OF_TOUCH, 'cannot go on with this process');
-      };
-      // It lets the next master in.
-      this.#goodbye = this.#settings.file.written()?.then(leave);
-      if (this.#goodbye === undefined) leave();
+    const isOpening = !this.#isReady && this.acceptance.isAccepted && !this.isAway;
+    if (ipc.isMaster && (isOpening || this.#isToPart || ipc._exiting)) {
+      this.#leaveForGood();
       return;
     }
-    this.#settings.tell({ kind: 'place lost' });
-    if (this.#connection.isOpen) this.#connection.end();
-    void this.#locks.lose().then(() => {
+    this.#isLosing = true;
+    // A master lets the next one in when nothing is being written.
+    if (!ipc.isMaster) this.#endLine();
+    const hasBegun = !ipc.isMaster || !this.acceptance.isWaiting || this.isAway;
+    if (hasBegun) tell({ kind: 'place lost' });
+    const isAtRest = hasBegun ? this.#comeback.begin(this.#connection.proof) : Promise.resolve();
+    if (ipc.isMaster) {
+      this.#isReady = false;
+      this.#answers.clear();
+      this.acceptance.beginAnew();
+    }
+    for (const lost of this.#placeLost) lost();
+    if (ipc.isMaster) dataPeer?.logLostPlace();
+    void isAtRest.then(() => {
+      if (this.#isClosing) return;
+      if (ipc.isMaster) this.#endLine();
       this.#comeAnew();
-      this.#connection.start();
+      void this.connect();
     });
+  }
+
+  /** The server would wait for a master that says nothing. */
+  #endLine(): void {
+    const { ipc } = this.#settings;
+    if (ipc.isMaster && this.#connection.isOpen) {
+      this.#connection.send(frameOf({ type: 'bye', from: ipc.id }, this.#outgoing).text);
+    }
+    if (ipc.isMaster || this.#connection.isOpen) this.#connection.end();
+    this.#outflow.lineLost();
+  }
+
+  /** As a master that is just opening its file, or is being closed. */
+  #leaveForGood(): void {
+    const leave = (): void => {
+      if (this.#isClosing) return;
+      this.#endLine();
+      this.#giveUp('IPC_CLIENT_GAVE_UP', OUT_OF_TOUCH, CANNOT_GO_ON);
+    };
+    // It lets the next master in.
+    this.#goodbye = this.#settings.file.written()?.then(leave);
+    if (this.#goodbye === undefined) leave();
   }
 
   /** The session is over: this process begins another one, a worker as another peer. */
   #comeAnew(): void {
     const former = this.#settings.ipc.id;
+    this.#isLosing = false;
     this.#settings.ipc.id = this.#settings.ipc.isMaster ? former : this.#settings.createId();
     this.#position.beginAnew();
     this.#cacheNews.flush();
-    this.#outflow.rename(former, this.#settings.ipc.id);
+    this.#outflow.comeAnew(former, this.#settings.ipc.id);
   }
 
   #giveUp(code: ErrorCode, reason: string, what = 'does not let this process in'): void {
@@ -588,12 +708,13 @@ export class Client {
     const error = new IPCError(code, text);
     tell({ kind: 'gave up', reason });
     // A file that is just being opened cannot be closed.
-    const isOpening = !this.#isReady && !(ipc.isMaster && this.acceptance.isWaiting);
+    const isOpening = !this.#isReady && !this.isAway && !(ipc.isMaster && this.acceptance.isWaiting);
     this.#isClosing = true;
     this.acceptance.refuse(error);
     this.lease.lose(error);
     this.#locks.end(error);
     this.#cacheNews.clear();
+    this.#comeback.end();
     this.#outflow.clear();
     // Else the server takes it for one that works, and is only busy.
     this.#connection.end();

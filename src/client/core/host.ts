@@ -103,6 +103,8 @@ export interface DatabaseFile {
   readonly isOpen: boolean;
   /** Forgets what was read of it. */
   invalidateCaches(): void;
+  /** Has everybody forget what was read of it, this process included. */
+  invalidateAllCaches(): void;
   /** Where this process believes the root to be; `undefined` if there is none. */
   readonly root: RootAddress | undefined;
   /** Reads in its header where the root is; `undefined` if it has none. */
@@ -113,6 +115,12 @@ export interface DatabaseFile {
   readKeys(): Promise<void>;
   /** Reads again which indexes there are. */
   readIndexes(): Promise<void>;
+  /**
+   * Reads everything again that a master reads when it opens the file: root, keys, free space, indexes. Before anybody uses them.
+   *
+   * @throws if this process cannot go on with the file
+   */
+  reopen(): Promise<void>;
   /** Resolves when nothing is being written into it; `undefined` if nothing is. */
   written(): Promise<void> | undefined;
   /** Ends the database: this process takes part no more. */

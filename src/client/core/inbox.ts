@@ -56,6 +56,8 @@ export class Incoming {
   readonly #runOut = new WeakSet<LockDetails>();
   #unseen: Set<string> | undefined;
   #cancelExpectation: Cancel | undefined;
+  /** How often this process has lost its place. */
+  #places = 0;
 
   constructor(settings: IncomingSettings) {
     this.#settings = settings;
@@ -167,6 +169,12 @@ export class Incoming {
     if (ipc._locks.some(({ request }) => this.#holders.get(request) === id)) {
       inStep(() => this.#releaseLocksOf(id));
     }
+  }
+
+  /** This master was given up: what others hold has no meaning any more, and who still waits for it is granted nothing. */
+  lostPlace(): void {
+    this.#places += 1;
+    this.releaseLocksOfOthers();
   }
 
   /** This master goes, and what others hold has no meaning any more: it must not keep it from closing. */
@@ -283,8 +291,10 @@ export class Incoming {
     const isRoot = message.from === SERVER_ID;
     const own = isRoot ? this.#root.asked(message) : message;
     const { server } = this.#root;
+    const places = this.#places;
     this.#holders.set(own.data as LockDetails, own.from);
     this.#settings.indexes.whenLockMayBeGranted(own, () => {
+      if (places !== this.#places) return;
       void this.#pass(own).then(() => {
         // What the last server asked for says nothing of what this one does.
         if (isRoot && server === this.#root.server) this.#root.end();

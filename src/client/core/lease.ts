@@ -67,6 +67,8 @@ export class Lease {
   #length: number | undefined;
   /** Others have got what this process held: why nothing of that may be used. */
   #lost: Error | undefined;
+  /** How often that was so. */
+  losses = 0;
   #waiting: Waiting[] = [];
   /** Since when something waits. */
   #waitsSince: number | undefined;
@@ -108,6 +110,7 @@ export class Lease {
 
   /** Others have got what this process held, until the next {@link Lease.begin}. */
   lose(error: Error): void {
+    this.losses += 1;
     this.#lost = error;
     this.#isTold = false;
     this.#failAll(error);

@@ -1,5 +1,6 @@
 import type { ClaimedLock } from '../../protocol/session.js';
 import type { DatabaseFile, IPCLock, IPCPeer, LockDetails, LockInfo, Log } from './host.js';
+import { type LostTransactions, lostError } from './lost-transactions.js';
 import { subjectOf } from './outgoing.js';
 import type { Clock } from './ports.js';
 import { Anchor, byOwnClock, type GrantedLock, lockUnder, type TransactionId } from './shared-lock.js';
@@ -49,6 +50,10 @@ export interface WorkerLocksSettings {
   granted(): Promise<void>;
   /** A request is not to be asked any more. */
   forget(requestId: string): void;
+  /** Transactions whose locks were lost with the place in the cluster. */
+  readonly lost: LostTransactions;
+  /** The last lock of a transaction is about to go. */
+  ends(tid: TransactionId): void;
   /** Whether locks are granted here, without asking the master. */
   readonly areShared: boolean;
   /**
@@ -77,9 +82,6 @@ export class WorkerLocks {
   readonly #anchors = new Set<Anchor>();
   /** Given back, and the master has not said so yet. */
   readonly #returning = new Set<Anchor>();
-  /** Transactions whose locks were lost with the place in the cluster. */
-  readonly #lost = new Set<TransactionId>();
-  #waitingForEnd: (() => void)[] = [];
   /** The lock for reading that was granted last, for transactions that hold none; and the one that is asked for. */
   #common: Anchor | undefined;
   #comingCommon: PendingAnchor | undefined;
@@ -117,7 +119,7 @@ export class WorkerLocks {
       const anchor = await this.#anchorFor(details);
       if (anchor.isLost) {
         this.#release(anchor, details.tid);
-        throw lostError(details.tid);
+        throw lostError(`lock on tid ${details.tid}`);
       }
       info.granted = true;
       info.lock = lockUnder(anchor, details, () => {
@@ -160,8 +162,9 @@ export class WorkerLocks {
 
   /** The locks are given back by others: what goes on under them must end. @returns when it has */
   async lose(): Promise<void> {
-    for (const [tid, { anchors }] of this.#transactions) if (anchors.size > 0) this.#lost.add(tid);
-    const names = new Set(this.#lost);
+    const { lost } = this.#settings;
+    for (const [tid, { anchors }] of this.#transactions) if (anchors.size > 0) lost.add(tid);
+    const names = new Set(lost.ids);
     for (const anchor of this.#anchors) {
       anchor.lose();
       names.add(anchor.granted.tid);
@@ -172,25 +175,27 @@ export class WorkerLocks {
     this.#slices.isOver();
     for (const { tid, lock } of this.#settings.ipc._locks) {
       // AceBase looks at this before it goes on reading or writing.
-      if (lock !== null && this.#lost.has(tid)) lock.expires = 0;
+      if (lock !== null && lost.has(tid)) lock.expires = 0;
     }
     this.#endRequestsOf(names);
-    if (this.#lost.size > 0) await new Promise<void>((resolve) => this.#waitingForEnd.push(resolve));
+    await lost.over();
   }
 
   /**
-   * What is asked under a lost lock must not be answered any more; and who waits for it would never end. Nor is space that is
+   * What is asked under a lost lock must not be answered any more; and who waits for it would never end. Nor must what wants to read be, if any was
+   * lost: it may be part of what that one reads, which would wait for it, and the way back for both. Nor is space that is
    * asked for without a lock, to have some at hand: asked for again by another peer, as this one comes back, it is given twice.
    */
   #endRequestsOf(names: ReadonlySet<TransactionId>): void {
     const { ipc, forget } = this.#settings;
     for (const [id, { request, reject }] of [...ipc._requests]) {
       const { type, data } = request;
-      const { tid } = data as { tid?: TransactionId };
-      const isLock = type === 'lock-request' && tid !== undefined && names.has(tid);
+      const { tid, write } = data as { tid?: TransactionId; write?: boolean };
+      const isEnded = tid !== undefined && (names.has(tid) || (write === false && names.size > 0));
+      const isLock = type === 'lock-request' && isEnded;
       if (!isLock && !(type === 'request' && UNDER_LOCK.has(subjectOf(request) ?? ''))) continue;
       forget(id);
-      reject(new Error('the lock was lost with the connection, not allowed to continue'));
+      reject(lostError('the lock'));
     }
   }
 
@@ -359,7 +364,7 @@ export class WorkerLocks {
     if (isTaken) this.#take(anchor, details.tid);
     try {
       await makeReady();
-      if (isTaken && anchor.isLost) throw lostError(details.tid);
+      if (isTaken && anchor.isLost) throw lostError(`lock on tid ${details.tid}`);
     } catch (error) {
       if (isTaken) this.#release(anchor, details.tid);
       else if (!anchor.isLost) this.#giveBack(anchor);
@@ -373,7 +378,7 @@ export class WorkerLocks {
     if (!(await anchor.becomesOnlyOf(tid, this.#settings.clock))) {
       throw new Error(`lock on tid ${tid} has expired, not allowed to continue`);
     }
-    this.#throwIfLost(tid);
+    this.#settings.lost.refuse(tid);
   }
 
   #take(anchor: Anchor, tid: TransactionId): void {
@@ -387,7 +392,7 @@ export class WorkerLocks {
     const transaction = this.#transactionOf(tid);
     transaction.anchors.delete(anchor);
     this.#forgetIfUnused(tid, transaction);
-    if (transaction.anchors.size === 0 && this.#lost.has(tid)) this.#endedLost(tid);
+    if (transaction.anchors.size === 0) this.#transactionEnded(tid);
     const isForWriting = anchor.granted.write;
     if (isForWriting) this.#slices.released(anchor);
     if (!anchor.isUsed && !anchor.isLost) this.#giveBackOrKeep(anchor);
@@ -405,6 +410,12 @@ export class WorkerLocks {
     // Behind all promises that are due: who has read mostly reads something else, who has written without a pause writes.
     if (this.#idle.size === 0) clock.atEndOfTurn(() => this.giveBackIdle());
     this.#idle.add(anchor);
+  }
+
+  #transactionEnded(tid: TransactionId): void {
+    const { lost, ends } = this.#settings;
+    ends(tid);
+    lost.ended(tid);
   }
 
   /** Somebody wants to write: transactions that come later and want to read are to wait for him. */
@@ -447,23 +458,13 @@ export class WorkerLocks {
     this.#slices.isOver(anchor);
   }
 
-  #throwIfLost(tid: TransactionId): void {
-    if (this.#lost.has(tid)) throw lostError(tid);
-  }
-
   #throwIfOver(tid: TransactionId): void {
     if (this.#ended !== undefined) throw this.#ended;
     const { ipc, exitingError } = this.#settings;
     if (ipc._exiting && !ipc._locks.some((lock) => lock.tid === tid && lock.granted)) {
       throw exitingError('new transaction lock denied because the IPC peer is exiting');
     }
-    this.#throwIfLost(tid);
-  }
-
-  #endedLost(tid: TransactionId): void {
-    this.#lost.delete(tid);
-    if (this.#lost.size > 0) return;
-    for (const resolve of this.#waitingForEnd.splice(0)) resolve();
+    this.#settings.lost.refuse(tid);
   }
 
   #transactionOf(tid: TransactionId): TransactionLocks {
@@ -485,8 +486,4 @@ export class WorkerLocks {
     if (index >= 0) locks.splice(index, 1);
     if (locks.length === 0) this.#settings.ipc.emit('locks-cleared');
   }
-}
-
-function lostError(tid: TransactionId): Error {
-  return new Error(`lock on tid ${tid} was lost with the connection, not allowed to continue`);
 }

@@ -105,6 +105,7 @@ function release(locks: readonly LockInfo[]): void {
 export class FirstWord {
   readonly #inStep: (callback: () => void) => void;
   #isHeard: Promise<void> | undefined;
+  #wake: () => void = () => undefined;
   #speeches = 0;
 
   /** @param inStep calls when everything was heard that the server had said by now */
@@ -119,7 +120,10 @@ export class FirstWord {
    */
   listen(heard: () => void): void {
     const speech = ++this.#speeches;
+    // The last speech may end with its line, and nobody hears that.
+    this.#wake();
     this.#isHeard = new Promise((resolve) => {
+      this.#wake = resolve;
       this.#inStep(() => {
         if (speech === this.#speeches) {
           this.#isHeard = undefined;

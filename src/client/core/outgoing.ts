@@ -80,7 +80,9 @@ function afterRestart(message: Message): AfterRestart {
     case 'hello':
       return 'outdated';
     case 'notification':
-      return OUTDATED.has(subjectOf(message) ?? '') ? 'outdated' : 'again';
+      return OUTDATED.has(subjectOf(message) ?? '') ? 'outdated' : 'by the same master';
+    case 'index-updated':
+      return 'by the same master';
     case 'request':
       // Given back twice, the same space would be given to two writers.
       return subjectOf(message) === 'fst.release' ? 'once' : 'again';

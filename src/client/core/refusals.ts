@@ -16,28 +16,37 @@ export interface Refusal {
 /** The code of a failure that is an answer, but not one of an IPC server of this package. */
 export const FOREIGN_ANSWER = 'FOREIGN_ANSWER';
 
-/** Codes of refusals after which a peer may come again as another one: its place is lost, it is not unwanted. */
+/** Codes of refusals after which a peer may come again as a new one: its place is lost, it is not unwanted. */
 const PLACE_LOST: ReadonlySet<string | undefined> = new Set([
   'IPC_REFUSED_PEER_GONE',
   'IPC_REFUSED_UNSAFE_RETURN',
+  'IPC_REFUSED_OLD_MASTER',
+  // Another one is in its place; it is asked whether that one stays.
+  'IPC_REFUSED_SECOND_MASTER',
 ]);
 
 /** Statuses of our server after which trying again changes nothing [PROTOCOL-2.6]. */
 const FINAL: ReadonlySet<number> = new Set([403, 409, 500]);
 
-/** Why a master must not go on at a server that does not know it [PROTOCOL-14.6]. */
+/** Why a master must not go on that was given up while it opened its file, or while it was closed. */
 export const OUT_OF_TOUCH =
-  'It heard nothing for so long that the last server may have given it up, and its locks may be others’ now. Let a supervisor start it again.';
+  'It was not heard for so long that the server may have given it up, while it opened its file or was being closed. Let a supervisor start it again.';
+
+/** Why a master cannot come back by itself. */
+export function describeNoReturn(error: unknown): string {
+  const reason = error instanceof Error ? error.message : String(error);
+  return `It had given this process up, which cannot read its file again: ${reason}. Let a supervisor start it again.`;
+}
 
 /** Why a master must not go on that waited for the server, and found no file when it began to. */
 export const FILE_APPEARED =
   'The database file was made while it waited, and it would overwrite it. Let a supervisor start it again.';
 
 /**
- * What a refusal means: it may come again `later`; its `place is lost`, and it may come as another peer; or never. An answer
+ * What a refusal means: it may come again `later`; its `place is lost`, and it may come as a new peer; or never. An answer
  * without a code of ours is not the server's: a proxy or another program gave it, and the server may be back in a moment.
  *
- * @param hasPlace whether it is a worker that was in before
+ * @param hasPlace whether it comes as one that was in before
  */
 export function judgeRefusal(
   { status, code }: Pick<Refusal, 'status' | 'code'>,

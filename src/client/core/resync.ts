@@ -1,4 +1,5 @@
 import type { DatabaseFile, IPCPeer, LockInfo } from './host.js';
+import type { Clock } from './ports.js';
 
 /**
  * What this process believes of the database file: caches, key table, root, list of indexes. After a gap in which news
@@ -8,6 +9,7 @@ import type { DatabaseFile, IPCPeer, LockInfo } from './host.js';
 export class View {
   readonly #ipc: IPCPeer;
   readonly #file: DatabaseFile;
+  readonly #clock: Pick<Clock, 'wallTime'>;
   #isStale = false;
   /** Whether another master has come: the last one may have added keys that nobody heard of, on a line that was dead. */
   #areKeysOld = false;
@@ -17,9 +19,10 @@ export class View {
   /** Locks from before the gap. While one for writing is held, nobody else wrote: there is nothing to read again. */
   #heldThroughGap = new Set<LockInfo>();
 
-  constructor(ipc: IPCPeer, file: DatabaseFile) {
+  constructor(ipc: IPCPeer, file: DatabaseFile, clock: Pick<Clock, 'wallTime'>) {
     this.#ipc = ipc;
     this.#file = file;
+    this.#clock = clock;
   }
 
   /** News may have been missed. */
@@ -59,9 +62,14 @@ export class View {
 
   #isHeldThroughGap(): boolean {
     if (this.#heldThroughGap.size === 0) return false;
-    const held = this.#ipc._locks.some((lock) => this.#heldThroughGap.has(lock));
+    const held = this.#ipc._locks.some((info) => this.#heldThroughGap.has(info) && !this.#isOver(info));
     if (!held) this.#heldThroughGap.clear();
     return held;
+  }
+
+  /** Whether others may have got it: it has run out, or was lost. */
+  #isOver({ lock }: LockInfo): boolean {
+    return lock !== null && (lock.state === 'expired' || lock.expires <= this.#clock.wallTime());
   }
 
   /** A master makes the key table. */

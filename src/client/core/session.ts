@@ -144,9 +144,9 @@ export class Outflow {
     this.#changes++;
   }
 
-  /** This client has another id from now on. */
-  rename(from: string, to: string): void {
-    this.#frames.rename(from, to);
+  /** This client was given up, and comes again, under another id perhaps. */
+  comeAnew(from: string, to: string): void {
+    this.#frames.comeAnew(from, to);
     this.#waitingEvents.rename(from, to);
   }
 
@@ -213,6 +213,8 @@ export type AfterRestart =
   | 'again'
   /** It is out of date by then: each process reads that from the file. */
   | 'outdated'
+  /** It is sent again by a master that is in its place still: of the tables, which another one may have made anew. */
+  | 'by the same master'
   /** Whoever waits for it asks again: it is not sent any more, even if it never was. */
   | 'asked-for'
   /** It must not be done twice, and perhaps was: {@link SentFrames.takeForNewServer} gives its request back. */
@@ -233,7 +235,8 @@ export interface Frame {
 }
 
 interface KeptFrame extends Frame {
-  isAnswered: boolean;
+  /** Whether it is of no use to a new server: it was answered, or is not true any more. */
+  isOver: boolean;
 }
 
 /** The frames of one session. */
@@ -273,7 +276,7 @@ export class SentFrames {
         return false;
       }
     }
-    const kept = { ...frame, isAnswered: false };
+    const kept = { ...frame, isOver: false };
     this.#frames.push(kept);
     this.#units += frame.text.length;
     if (frame.requestId !== undefined) this.#open.set(frame.requestId, kept);
@@ -303,7 +306,7 @@ export class SentFrames {
   answered(requestId: string): void {
     const frame = this.#open.get(requestId);
     if (frame === undefined) return;
-    frame.isAnswered = true;
+    frame.isOver = true;
     this.#open.delete(requestId);
   }
 
@@ -342,14 +345,14 @@ export class SentFrames {
     const unanswered = [...this.#open.values()].filter((frame) => !kept.has(frame));
     const given: string[] = [];
     this.#frames = [...unanswered, ...old].filter((frame) => {
-      if (frame.isAnswered) return false;
+      if (frame.isOver) return false;
       const wasSent = inFlight.has(frame) || !kept.has(frame);
       if (!wasSent) return frame.afterRestart !== 'asked-for';
       if (frame.afterRestart === 'once' && frame.requestId !== undefined) {
         this.#open.delete(frame.requestId);
         given.push(frame.requestId);
       }
-      return frame.afterRestart === 'again';
+      return frame.afterRestart === 'again' || frame.afterRestart === 'by the same master';
     });
     this.#head = 0;
     this.#stable = 0;
@@ -360,7 +363,7 @@ export class SentFrames {
 
   /** Puts a frame before all others, right after {@link SentFrames.takeForNewServer}. */
   addFirst(frame: Frame): void {
-    this.#frames.unshift({ ...frame, isAnswered: false });
+    this.#frames.unshift({ ...frame, isOver: false });
     this.#units += frame.text.length;
   }
 
@@ -374,12 +377,10 @@ export class SentFrames {
     return taken;
   }
 
-  /**
-   * This client has another id from now on. If that is a new one, others have gone on without it: what it has to say of the file, and has not
-   * said, is wrong by now.
-   */
-  rename(from: string, to: string): void {
-    if (from !== to) this.takeUnsent(({ afterRestart }) => afterRestart === 'outdated');
+  /** This client was given up: others have gone on without it, and what it has to say of the file, and has not said, is wrong by now. */
+  comeAnew(from: string, to: string): void {
+    this.takeUnsent(({ afterRestart }) => afterRestart === 'outdated');
+    for (const frame of this.#frames) if (frame.afterRestart === 'by the same master') frame.isOver = true;
     const all = new Set([...this.#frames, ...this.#open.values()]);
     for (const frame of all) renameAuthor(frame, from, to);
   }

@@ -37,6 +37,10 @@ const failureOf = (operation: Promise<unknown>): Promise<string> =>
     (error: Error) => error.message,
   );
 
+/** Resolves when the server has given the master up. */
+const givenUp = ({ server }: Cluster): Promise<unknown> =>
+  server.line(({ msg, peer }) => msg === 'peer disconnected' && peer === '[master]');
+
 /** A master, a worker, and one of them, or another worker, behind a line that can be broken. */
 async function begin(reconnectGrace: number, isMasterBehind: boolean) {
   cluster = await Cluster.start(server(reconnectGrace));
@@ -83,11 +87,104 @@ describe('a process that cannot reach the server, and does not know [PROTOCOL-14
     const failure = failureOf(master.letGo(99));
     await worker.set('accounts/bob', 3);
     line.resume();
-    expect(await failure).toMatch(/does not let this process in/);
+    expect(await failure).toContain('IPC_CLIENT_LEASE_LOST');
+    await master.untilComplains(/does not let this process in\. IPC_REFUSED_SECOND_MASTER/);
     const late = changes(master).filter((at) => at >= cutAt + leaseWithin(GRACE_MS));
     expect([changes(master).length > 0, late]).toEqual([true, []]);
     await next.set('accounts/cid', 4);
     for (const each of [next, worker]) expect(await each.get('accounts')).toEqual({ ann: 1, bob: 3, cid: 4 });
+  });
+
+  it('as a worker, comes back though a transaction of it never ends, which has lost its lock', async () => {
+    const { line, worker, other } = await begin(GRACE_MS, false);
+    await other.hold('accounts/ann');
+    line.stall();
+    await worker.set('accounts/bob', 2);
+    line.resume();
+    await other.untilComplains(/is back as a new peer/);
+    await other.set('accounts/cid', 4);
+    expect(await failureOf(other.letGo(99))).toContain('IPC_CLIENT_LEASE_LOST');
+    for (const each of [other, worker]) {
+      expect(await each.get('accounts')).toEqual({ ann: 1, bob: 2, cid: 4 });
+    }
+  });
+
+  it('as a master, comes back as a new one, though a transaction of it never ends', async () => {
+    const { cluster, line, master, worker } = await begin(GRACE_MS, true);
+    await master.hold('accounts/ann');
+    line.stall();
+    await givenUp(cluster);
+    // No master is there: it waits.
+    const waiting = worker.set('accounts/bob', 2);
+    line.resume();
+    await master.untilComplains(
+      /is back as a new peer\. The IPC server had not heard this process for \d+\.\d s/,
+    );
+    await waiting;
+    await master.set('accounts/cid', 4);
+    expect(await failureOf(master.letGo(99))).toContain('IPC_CLIENT_LEASE_LOST');
+    for (const each of [master, worker]) {
+      expect(await each.get('accounts')).toEqual({ ann: 1, bob: 2, cid: 4 });
+    }
+    await worker.set('accounts/dan', 5);
+    expect(await master.get('accounts/dan')).toBe(5);
+  });
+
+  itInFull(
+    'as a master in whose place another one was, comes back with the tables that that one has left',
+    async () => {
+      const { cluster, line, master, worker } = await begin(GRACE_MS, true);
+      await master.createIndex('accounts', 'balance');
+      line.stall();
+      const next = cluster.master({ client: true, name: 'next master' });
+      await next.ready();
+      const balances = (who: string, count: number): Record<string, object> =>
+        Object.fromEntries(
+          Array.from({ length: count }, (_, n) => [
+            `of-${who}${n}`,
+            { balance: n, [`key-${who}${n}`]: 'x'.repeat(200) },
+          ]),
+        );
+      for (const [key, value] of Object.entries(balances('next', 30)))
+        await next.set(`accounts/${key}`, value);
+      await worker.update('accounts', balances('worker', 30));
+      await next.closeAndEnd();
+      line.resume();
+      await master.untilComplains(/is back as a new peer/);
+      for (const [key, value] of Object.entries(balances('first', 30)))
+        await master.set(`accounts/${key}`, value);
+      await worker.update('accounts', balances('last', 30));
+      const all = { ann: 1, bob: 1 };
+      for (const who of ['next', 'worker', 'first', 'last']) Object.assign(all, balances(who, 30));
+      for (const each of [master, worker]) {
+        expect(await each.get('accounts')).toEqual(all);
+        expect(await each.query('accounts', [['balance', '>=', 28]])).toHaveLength(8);
+      }
+      for (const each of [worker, master]) await each.closeAndEnd();
+      await cluster.reopened(async (database) => expect(await database.get('accounts')).toEqual(all));
+    },
+  );
+
+  itInFull('as a master with a transaction log, comes back with both files', async () => {
+    cluster = await Cluster.start(server(GRACE_MS));
+    line = await LineProxy.start(cluster.server.port);
+    const logged = { client: true, transactions: { log: true } };
+    const master = cluster.master({ ...logged, port: line.port });
+    await master.ready();
+    const worker = cluster.worker(logged);
+    await worker.ready();
+    await master.set('accounts', { ann: 1 });
+    await master.hold('accounts/ann');
+    line.stall();
+    await givenUp(cluster);
+    line.resume();
+    await master.untilComplains(/mydb_data is back as a new peer/);
+    await master.untilComplains(/mydb_transaction is back as a new peer/);
+    await master.set('accounts/bob', 2);
+    await worker.set('accounts/cid', 3);
+    expect(await failureOf(master.letGo(99))).toContain('IPC_CLIENT_LEASE_LOST');
+    expect(await worker.get('accounts')).toEqual({ ann: 1, bob: 2, cid: 3 });
+    expect(await master.mutations()).toEqual(await worker.mutations());
   });
 
   it('as a master that is killed then, leaves a file in which the others find what it wrote', async () => {

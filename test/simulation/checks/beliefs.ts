@@ -98,9 +98,11 @@ export class Beliefs {
    * Nobody waits for the dead, nor for longer than the grace for who is stopped; nor for who has lost his line and does
    * not notice, since he was stopped meanwhile, or is exiting: a stock client does not watch its line then.
    */
-  #counts({ holder, expires }: Belief): boolean {
+  #counts({ holder, tid, expires }: Belief): boolean {
     const { clock, limits } = this.#world;
     if (!holder.isAlive || clock.wallTime() >= expires) return false;
+    // It is told so as soon as it goes on; what it writes all the same is a late write.
+    if (holder.ours?.client.lost.has(tid) === true) return false;
     const absentSince = this.#world.absentSince(holder) ?? Number.POSITIVE_INFINITY;
     // Our client does not end itself; what it writes by then tears the file.
     if (holder.ours !== undefined && clock.now() - absentSince >= limits.reconnectGrace) return false;

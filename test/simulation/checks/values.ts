@@ -106,6 +106,11 @@ export class Values {
     if (this.acknowledgedOf(move.key) === move.value) this.#acknowledged.set(move.key, move.value - 1);
   }
 
+  /** A process that was given up is back, and believes nothing of before: what it writes counts again. */
+  comesBack(writer: StockPeer): void {
+    this.#lost.delete(writer);
+  }
+
   /** The one who moved it last has died, or was stopped until he is given up: perhaps before it was in the file. */
   rootWriterGone(writer: StockPeer, former: number): void {
     if (this.#move?.writer === writer) this.#roots = [...this.#roots, former];

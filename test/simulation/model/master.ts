@@ -30,16 +30,22 @@ export class Master extends WorkingProcess {
       announced: () => undefined,
     },
     masterLock: (details) => this.#masterLock(details),
+    revoke: (info) => this.#locker.revoke(String(info.request.tid), info.lock?.id),
   };
 
   constructor(world: World, name: string, opensAfter: number, isOurs = false) {
     super(world, name, '[master]', isOurs);
     this.#locker = new NodeLocker(world.clock, world.limits.lockTimeout);
     this.openFile(opensAfter, () => {
-      this.#free = [...world.file.space.free];
-      this.#size = world.file.space.size;
       for (let loop = 0; loop < world.plan.masterLoops; loop++) this.loop();
     });
+  }
+
+  protected override readTables(): void {
+    super.readTables();
+    const { space } = this.world.file;
+    this.#free = [...space.free];
+    this.#size = space.size;
   }
 
   protected override ended(): void {
@@ -90,7 +96,8 @@ export class Master extends WorkingProcess {
     this.lockInfos.push(info);
     const details = { ...request, tid, comment: request.comment ?? '' };
     const granted = await new Promise<NodeLock>((resolve, reject) => {
-      if (!this.#locker.lock(details, resolve)) reject(expired(tid));
+      const refuse = (): void => reject(expired(tid));
+      if (!this.#locker.lock(details, resolve, false, refuse)) refuse();
     });
     info.granted = true;
     info.lock = this.#ipcLockOf(granted, info);
@@ -137,7 +144,10 @@ export class Master extends WorkingProcess {
     return { lock, belief: this.world.checks.beliefs.begins(this, lock), tid };
   }
 
-  protected override mayGoOn(): void {}
+  /** AceBase looks whether its lock has expired before it goes on reading; one that was lost has. */
+  protected override mayGoOn(tid: string): void {
+    if (this.ours?.client.lost.has(tid) === true) throw expired(tid);
+  }
 
   protected override *allocate(): Task<number> {
     const record = this.#allocate(1)[0]?.recordNr ?? -1;

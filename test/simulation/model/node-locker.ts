@@ -9,6 +9,8 @@ export class NodeLock {
   expires = 0;
   cancelExpiry: Cancel = () => undefined;
   granted: ((lock: NodeLock) => void) | undefined;
+  /** Called if it is not granted any more. */
+  refused: () => void = () => undefined;
 
   constructor(
     readonly id: number,
@@ -44,11 +46,17 @@ export class NodeLocker {
   }
 
   /** Calls `granted`, at once or later. @returns false if the transaction has let a lock expire */
-  lock(details: LockDetails, granted: (lock: NodeLock) => void, hasPriority = false): boolean {
+  lock(
+    details: LockDetails,
+    granted: (lock: NodeLock) => void,
+    hasPriority = false,
+    refused: () => void = () => undefined,
+  ): boolean {
     if (this.#locks.some((lock) => lock.details.tid === details.tid && lock.state === 'expired'))
       return false;
     const lock = new NodeLock(++this.#lastId, details, hasPriority, this.clock.now());
     lock.granted = granted;
+    lock.refused = refused;
     this.#locks.push(lock);
     if (this.#isAllowed(details)) this.#grant(lock);
     return true;
@@ -59,6 +67,20 @@ export class NodeLocker {
     lock.cancelExpiry();
     this.#locks = this.#locks.filter((other) => other !== lock);
     if (processesQueue) this.#processQueue();
+  }
+
+  /** As if it had expired; one that is waited for is not granted any more. @param id its number, if it was granted */
+  revoke(tid: string, id: number | undefined): void {
+    for (const lock of [...this.#locks]) {
+      if (id === undefined && lock.state === 'pending' && lock.details.tid === tid) {
+        this.#locks = this.#locks.filter((other) => other !== lock);
+        lock.refused();
+      } else if (lock.id === id) {
+        lock.cancelExpiry();
+        lock.state = 'expired';
+      }
+    }
+    this.#processQueue();
   }
 
   /** Calls `moved` with the lock of the parent, which may have another number. */

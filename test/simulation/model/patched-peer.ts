@@ -6,6 +6,7 @@ import type {
   IPCLock,
   IPCPeer,
   LockDetails,
+  LockInfo,
   Message as WireMessage,
 } from '../../../src/client/core/host.js';
 import {
@@ -35,6 +36,7 @@ export interface Host {
   readonly file: Omit<DatabaseFile, 'close'>;
   readonly indexes: IndexFiles;
   masterLock(details: LockDetails): Promise<IPCLock>;
+  revoke(info: LockInfo): void;
 }
 
 /** A process with our client: the one that ships, `src/client/core`, between the modelled IPC peer and the simulated lines. */
@@ -79,6 +81,7 @@ export class PatchedPeer {
       createId: () => `${process.name}-${String(++this.#ids).padStart(16, '0')}`,
       exitingError: (message) => new Error(message),
       masterLock: (details) => host().masterLock(details),
+      revoke: (info) => host().revoke(info),
       has: () => true,
       tell: (event) => this.#happens(event),
     });
@@ -196,6 +199,9 @@ export class PatchedPeer {
       case 'failed':
       case 'lease lapsed':
       case 'lease regained':
+      case 'came back':
+        world.checks.values.comesBack(process);
+        return;
       case 'gave up':
       case 'left':
         return;
@@ -384,10 +390,12 @@ function fileOf(process: StockPeer, file: () => Host['file']): DatabaseFile {
     },
     written: () => file().written(),
     invalidateCaches: () => file().invalidateCaches(),
+    invalidateAllCaches: () => file().invalidateAllCaches(),
     readRoot: () => file().readRoot(),
     setRoot: (address, isToBeWritten) => file().setRoot(address, isToBeWritten),
     readKeys: () => file().readKeys(),
     readIndexes: () => file().readIndexes(),
+    reopen: () => file().reopen(),
     // Who closes the database ends, and a supervisor starts it again.
     close: () => void process.after(0, () => process.die('closed the database')),
   };

@@ -46,12 +46,8 @@ export abstract class Storage extends StockPeer {
 
   #openFile(milliseconds: number, opened: () => void): void {
     this.after(milliseconds, () => {
-      const { file, indexFiles } = this.world;
-      this.note(() => `opens the file, root ${file.root}, ${file.keys.length} keys`);
       this.isFileOpen = true;
-      this.#root = file.root;
-      this.keys = [...file.keys];
-      for (const name of indexFiles.keys()) this.indexes.add(name);
+      this.readTables();
       this.ours?.client.fileOpened();
       opened();
     });
@@ -148,6 +144,7 @@ export abstract class Storage extends StockPeer {
       written: () =>
         this.#underWay === 0 ? undefined : new Promise((resolve) => void this.#awaitingDisk.push(resolve)),
       invalidateCaches: () => this.cache.clear(),
+      invalidateAllCaches: () => undefined,
       readRoot: async () => {
         await disk();
         return addressOf('', file.root);
@@ -170,7 +167,21 @@ export abstract class Storage extends StockPeer {
         await disk();
         for (const name of indexFiles.keys()) this.indexes.add(name);
       },
+      reopen: async () => {
+        await disk();
+        this.readTables();
+      },
     };
+  }
+
+  /** Reads what a process reads that opens the file. */
+  protected readTables(): void {
+    const { file, indexFiles } = this.world;
+    this.note(() => `opens the file, root ${file.root}, ${file.keys.length} keys`);
+    this.#root = file.root;
+    this.keys = [...file.keys];
+    this.indexes.clear();
+    for (const name of indexFiles.keys()) this.indexes.add(name);
   }
 
   /** Reads a record from the disk. */

@@ -26,6 +26,7 @@ export class Worker extends WorkingProcess {
       announced: () => undefined,
     },
     masterLock: () => Promise.reject(new Error('a worker has no locks of its own')),
+    revoke: () => undefined,
   };
 
   /** Asks for an index. */

@@ -68,7 +68,7 @@ export abstract class WorkingProcess extends Storage {
     let held = yield* this.lock(key, tid, true);
     let value = 1;
     try {
-      if (this.dawdles > 0) yield* this.#dawdle();
+      if (this.dawdles > 0) yield* this.#dawdle(tid);
       const record = yield* this.#find(key, tid);
       if (record !== undefined) {
         value = 1 + (yield* this.#readValue(key, record, tid, values.acknowledgedOf(key)));
@@ -178,11 +178,14 @@ export abstract class WorkingProcess extends Storage {
     }
   }
 
-  *#dawdle(): Task<void> {
+  /** The callback of a transaction takes its time. */
+  *#dawdle(tid: string): Task<void> {
     const milliseconds = this.dawdles;
     this.dawdles = 0;
     this.note(() => `holds its lock for ${Math.round(milliseconds)} ms`);
+    this.ours?.client.lost.entersUserCode(tid);
     yield* wait<void>((resolve) => this.after(milliseconds, resolve));
+    this.ours?.client.lost.leavesUserCode(tid);
   }
 
   /** Gets a lock from our client. */

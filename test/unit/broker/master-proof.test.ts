@@ -43,6 +43,13 @@ const expectSentAway = ({ lab, master }: ReturnType<typeof succession>) => {
 };
 
 describe('a master that comes while locks of another are open [PROTOCOL-9.7]', () => {
+  it('is not the one that was sent away, if it says that it has been nowhere', () => {
+    const { lab, master, question } = succession();
+    grants(master, question, 21);
+    expect(master.closedWith).toBe('IPC_CLOSED_OLD_MASTER');
+    expect(lab.connectClient('[master]', 'a-new-session-of-it').isIn).toBe(true);
+  });
+
   it('is asked for a lock of the transaction that has the root lock at the last one', () => {
     const { question, rootTid } = succession();
     expect(question).toMatchObject({ from: '[server]', data: { tid: rootTid, write: false } });

@@ -364,6 +364,18 @@ describe('a second master that has not opened the file [PROTOCOL-14.5]', () => {
     expect([first.closedWith, lab.timers]).toEqual([undefined, 0]);
   });
 
+  it('is refused then though the first one is at work, and answers one ping after the other', () => {
+    const lab = new BrokerLab();
+    waiting(lab, 'session-of-first').says('ready');
+    const worker = lab.connect('peerA');
+    const second = waiting(lab);
+    for (let step = 0; step < 8; step++) {
+      worker.tells(request(String(step)), '[master]');
+      lab.clock.advance(MASTER_TURN_MS / 8);
+    }
+    expect([second.refusedWith, second.isIn]).toEqual(['IPC_REFUSED_SECOND_MASTER', false]);
+  });
+
   it('is to come again when the first one answers, and then loses its connection', () => {
     const lab = new BrokerLab({ reconnectGrace: 10_000 });
     const first = lab.connectMaster();

@@ -32,3 +32,19 @@ it('a client that is refused before it was accepted says nothing', async () => {
   await expect(acceptance.wait()).rejects.toThrow(IPCError);
   expect(acceptance.parameters).toEqual({});
 });
+
+it('a client that was given up is accepted anew, and says nothing of the folder until then', async () => {
+  const acceptance = new Acceptance();
+  acceptance.folderIs(1_000);
+  acceptance.accept();
+  acceptance.beginAnew();
+  expect([acceptance.isWaiting, acceptance.parameters]).toEqual([true, {}]);
+  const waiting = acceptance.wait();
+  acceptance.folderIs(2_000);
+  acceptance.accept();
+  await waiting;
+  expect(acceptance.parameters).toEqual({ folderSince: '2000' });
+  acceptance.refuse(new IPCError('IPC_CLIENT_GAVE_UP'));
+  acceptance.beginAnew();
+  await expect(acceptance.wait()).rejects.toThrow(IPCError);
+});

@@ -59,7 +59,7 @@ it('tells a server nothing of the time before when it comes again as another pee
   expect([ipc.id, last().parameters]).toMatchObject(['id-of-the-test-2', { id: 'id-of-the-test-2' }]);
   welcome(false, 1);
   expect(last().sent).toEqual([]);
-  expect(told.map(({ kind }) => kind)).toEqual(['connected', 'lost', 'place lost', 'connected']);
+  expect(told.map(({ kind }) => kind)).toEqual(['connected', 'lost', 'place lost', 'connected', 'came back']);
 });
 
 // Others have gone on meanwhile, and heard of what this one did, be it by reading the file. So an event that comes only then is out of the

@@ -10,6 +10,7 @@ import { removeDirectory, temporaryDirectory } from '../../support/temporary-dir
 class TestLease implements FileLease {
   isHeld = true;
   isLost = false;
+  losses = 0;
   #waiting: { goOn: () => void; fail: (error: Error) => void }[] = [];
 
   whenHeld(goOn: () => void, fail: (error: Error) => void): void {
@@ -23,6 +24,7 @@ class TestLease implements FileLease {
 
   lose(): void {
     this.isLost = true;
+    this.losses += 1;
     for (const { fail } of this.#waiting.splice(0)) fail(new Error('the lease is lost'));
   }
 
@@ -70,6 +72,112 @@ describe('while the lease is held', () => {
     expect(await write(file, 'one')).toBe(3);
     await promisify(fs.close)(file);
     expect(await contentOf('data.db')).toBe('one');
+  });
+});
+
+describe('what all processes share', () => {
+  /** How often Node.js is asked to write by a thread, in the midst of what `act` does. */
+  const byThread = async (act: () => Promise<unknown>): Promise<number> => {
+    unpatch();
+    const { write: original } = fs;
+    let count = 0;
+    Object.assign(fs, {
+      write: (...details: Parameters<typeof original>) => {
+        count += 1;
+        original(...details);
+      },
+    });
+    unpatch = fence.patch();
+    await act();
+    unpatch();
+    Object.assign(fs, { write: original });
+    unpatch = fence.patch();
+    return count;
+  };
+
+  it('is in the file when the check is done: tables, root, and length; records are left to a thread', async () => {
+    const asked = await byThread(async () => {
+      const file = await open('data.db');
+      descriptor = file;
+      const order: string[] = [];
+      const writes = [
+        write(file, 'root', 12).then((bytes) => order.push(`root ${bytes}`)),
+        write(file, 'free', 65_536).then((bytes) => order.push(`free ${bytes}`)),
+        promisify(fs.ftruncate)(file, 200_000).then(() => order.push('length')),
+      ];
+      const content = fs.readFileSync(join(folder, 'data.db'), 'latin1');
+      expect([content.slice(12, 16), content.slice(65_536, 65_540), content.length, order]).toEqual([
+        'root',
+        'free',
+        200_000,
+        [],
+      ]);
+      await Promise.all(writes);
+      expect(order).toEqual(['root 4', 'free 4', 'length']);
+      await write(file, 'record', 131_072);
+      await promisify(fs.close)(file);
+    });
+    expect(asked).toBe(1);
+  });
+
+  it('waits for the lease like everything else, and tells of an error as ever', async () => {
+    const file = await open('data.db');
+    descriptor = file;
+    lease.isHeld = false;
+    const writing = write(file, 'root', 12);
+    expect(fs.readFileSync(join(folder, 'data.db'), 'latin1')).toBe('');
+    lease.regain();
+    await writing;
+    await promisify(fs.close)(file);
+    const readOnly = await open('data.db', 'r');
+    descriptor = readOnly;
+    await expect(write(readOnly, 'root', 12)).rejects.toMatchObject({ code: 'EBADF' });
+    await promisify(fs.close)(readOnly);
+  });
+
+  it('is known by the descriptor of the database: other files are none of its business', async () => {
+    const asked = await byThread(async () => {
+      const file = await open('an-index.idx');
+      await write(file, 'x', 12);
+      await promisify(fs.close)(file);
+    });
+    expect(asked).toBe(1);
+  });
+});
+
+describe('what was read', () => {
+  const begin = async () => {
+    const file = await open('data.db');
+    await write(file, 'one');
+    const buffer = Buffer.alloc(3);
+    const read = new Promise<string>((resolve, reject) => {
+      fs.read(file, buffer, 0, 3, 0, (error) =>
+        error === null ? resolve(buffer.toString()) : reject(error),
+      );
+    });
+    return { file, read };
+  };
+
+  it('counts only when the lease is held again: others may have written', async () => {
+    const { file, read } = await begin();
+    lease.isHeld = false;
+    let isRead = false;
+    void read.then(() => {
+      isRead = true;
+    });
+    while (lease.waits === 0) await new Promise(setImmediate);
+    expect(isRead).toBe(false);
+    lease.regain();
+    expect(await read).toBe('one');
+    await promisify(fs.close)(file);
+  });
+
+  it('does not count if the place was lost meanwhile, be the process back by then', async () => {
+    const { file, read } = await begin();
+    lease.lose();
+    lease.isLost = false;
+    await expect(read).rejects.toMatchObject({ code: 'IPC_CLIENT_LEASE_LOST' });
+    await promisify(fs.close)(file);
   });
 });
 

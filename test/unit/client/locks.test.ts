@@ -91,6 +91,65 @@ describe('the locks of a worker', () => {
     expect(types()).toEqual(['lock-request']);
   });
 
+  it('that are lost are not waited for while their transactions are in code of the user, which may never end', async () => {
+    const { locks, grant, lost } = lab();
+    const first = locks.lock(want('t', true));
+    grant(0, 7);
+    const lock = await first;
+    lost.entersUserCode('t');
+    await locks.lose();
+    lost.leavesUserCode('t');
+    await expect(locks.lock(want('t', true))).rejects.toMatchObject({ code: 'IPC_CLIENT_LEASE_LOST' });
+    await lock.release();
+    // It has ended: nothing of it is remembered.
+    void locks.lock(want('t', true));
+    grant(1, 8);
+  });
+
+  it('that are lost are waited for no longer when their transactions enter code of the user', async () => {
+    const { locks, grant, lost } = lab();
+    for (const [index, tid] of ['t', 'u'].entries()) {
+      void locks.lock(want(tid, false));
+      grant(index, index + 1);
+    }
+    await new Promise(setImmediate);
+    let isOver = false;
+    const over = locks.lose().then(() => {
+      isOver = true;
+    });
+    lost.entersUserCode('t');
+    await new Promise(setImmediate);
+    expect(isOver).toBe(false);
+    lost.entersUserCode('u');
+    await over;
+  });
+
+  it('that are lost are not waited for by what waits for a part of itself: that is refused, too', async () => {
+    const { locks, grant, ipc, requests } = lab();
+    const refused: string[] = [];
+    const ask = ipc.request.bind(ipc);
+    ipc.request = (request) => {
+      const answer = ask(request);
+      return new Promise((resolve, reject) => {
+        requests.set(request.id ?? '', { request, reject });
+        answer.then(resolve, reject);
+      });
+    };
+    const scan = locks.lock(want('scan', false));
+    grant(0, 1);
+    const scanning = await scan;
+    // Another one wants to write: the part asks for itself.
+    const write = locks.lock(want('w', true));
+    const part = locks.lock(want('part', false)).catch((error: Error) => refused.push(error.message));
+    const over = locks.lose();
+    await part;
+    expect(refused).toMatchObject([expect.stringContaining('IPC_CLIENT_LEASE_LOST')]);
+    await scanning.release();
+    await over;
+    grant(1, 2);
+    expect(await write).toMatchObject({ id: 2 });
+  });
+
   it('that are lost, though none is, end requests for space: another peer would ask for it again', async () => {
     const { locks, requests, forgotten } = lab();
     const failed: string[] = [];

@@ -78,12 +78,12 @@ describe('what was sent', () => {
     sent(frames);
     // It has arrived, and is not answered.
     frames.arrived(1);
-    frames.rename('old-id', 'new-id');
+    frames.comeAnew('old-id', 'new-id');
     frames.takeForNewServer();
     expect(sent(frames)).toEqual(['to:[master];{"type":"lock-request","from":"new-id"}']);
   });
 
-  it('is not said of the file any more under another name: others have gone on without it', () => {
+  it('is not said of the file any more after this client was given up: others have gone on without it', () => {
     const frames = new SentFrames(1_000);
     const add = (text: string, afterRestart: AfterRestart): boolean =>
       frames.add(frame(text, { afterRestart }));
@@ -91,11 +91,27 @@ describe('what was sent', () => {
     sent(frames);
     add('cache', 'outdated');
     add('event', 'again');
-    frames.rename('[master]', '[master]');
-    expect(frames.waiting).toBe(2);
-    frames.rename('old-id', 'new-id');
+    frames.comeAnew('old-id', 'new-id');
     frames.takeForNewServer();
     expect(sent(frames)).toEqual(['event']);
+  });
+
+  it('is said of the tables again by a master that is in its place still, and not by one that was given up', () => {
+    for (const [isGivenUp, said] of [
+      [false, ['key', 'event', 'index']],
+      [true, ['event']],
+    ] as const) {
+      const frames = new SentFrames(1_000);
+      const add = (text: string, afterRestart: AfterRestart): boolean =>
+        frames.add(frame(text, { afterRestart }));
+      add('key', 'by the same master');
+      add('event', 'again');
+      sent(frames);
+      add('index', 'by the same master');
+      if (isGivenUp) frames.comeAnew('[master]', '[master]');
+      frames.takeForNewServer();
+      expect(sent(frames)).toEqual(said);
+    }
   });
 
   it('is bounded: requests and events have no room, what others rely on has', () => {

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import type { DatabaseFile, IPCPeer, Message } from '../../../src/client/core/host.js';
+import type { DatabaseFile, IPCLock, IPCPeer, LockInfo, Message } from '../../../src/client/core/host.js';
 import { View } from '../../../src/client/core/resync.js';
 
 /** A process whose file has its root in record 8, and that believes in record 3. */
@@ -14,6 +14,7 @@ function lab() {
     },
     written: () => undefined,
     invalidateCaches: () => undefined,
+    invalidateAllCaches: () => undefined,
     readRoot: async () => ({ path: '', pageNr: 0, recordNr: 8 }),
     setRoot: async ({ recordNr }) => {
       believed.recordNr = Number(recordNr);
@@ -22,12 +23,14 @@ function lab() {
       keys += 1;
     },
     readIndexes: async () => undefined,
+    reopen: async () => undefined,
     close: () => undefined,
   };
   const said: Message[] = [];
   const sendMessage = (message: Message) => said.push(message);
-  const ipc = { id: 'worker', isMaster: false, _locks: [], sendMessage };
-  return { view: new View(ipc as unknown as IPCPeer, file), believed, said, keysRead: () => keys };
+  const ipc = { id: 'worker', isMaster: false, _locks: [] as LockInfo[], sendMessage };
+  const view = new View(ipc as unknown as IPCPeer, file, { wallTime: () => 1_000 });
+  return { view, ipc, believed, said, keysRead: () => keys };
 }
 
 it('reads the root again, under a lock, when news may have been missed, and tells a server that did not know it', async () => {
@@ -60,4 +63,19 @@ it('reads the keys again, once, when another master has come: the last one may h
   await Promise.all([view.underLock(), view.underLock()]);
   await view.underLock();
   expect(keysRead()).toBe(1);
+});
+
+it('reads again though a lock for writing is held since before, if others may have got that', async () => {
+  for (const [state, expires, root] of [
+    ['locked', 2_000, 3],
+    ['locked', 0, 8],
+    ['expired', 2_000, 8],
+  ] as const) {
+    const { view, ipc, believed } = lab();
+    const request = { path: '', tid: 't', write: true };
+    ipc._locks.push({ tid: 't', granted: true, request, lock: { state, expires } as IPCLock });
+    view.missedNews();
+    await view.underLock();
+    expect(believed.recordNr).toBe(root);
+  }
 });

@@ -1,0 +1,50 @@
+import type { NodeUpdate, Storage, UpdateOptions } from './acebase.js';
+
+/**
+ * AceBase tells others where a node is as soon as that is written, and takes nothing back when the write then fails, on a full disk for one:
+ * others would find under its path what was never reached. Here it is noted which transactions have failed in the midst of a write.
+ *
+ * @param failed is told while the transaction holds a lock yet
+ */
+export function noteFailedWrites(storage: Storage, failed: (tid: string) => void): void {
+  const { _updateNode: update, _writeNodeWithTracking: write, writeData } = storage;
+  if (update === undefined || write === undefined || writeData === undefined) return;
+  let attempts = 0;
+  storage.writeData = (...details) => {
+    attempts += 1;
+    return writeData.apply(storage, details);
+  };
+  const noting =
+    (method: NodeUpdate): NodeUpdate =>
+    async (path, value, options) => {
+      const before = attempts;
+      try {
+        return await method.call(storage, path, value, options);
+      } catch (error) {
+        // Others may have written it; then caches are cleared in vain.
+        if (attempts !== before && options?.tid !== undefined) failed(String(options.tid));
+        throw error;
+      }
+    };
+  const noted = noting(update);
+  storage._updateNode = (path, value, options) =>
+    options?._internal === true && options.tid === undefined
+      ? underLock(storage, path, (tid) => noted(path, value, { ...options, tid }))
+      : noted(path, value, options);
+  storage._writeNodeWithTracking = noting(write);
+}
+
+/** So that it is noted before its lock goes. */
+async function underLock(
+  storage: Storage,
+  path: string,
+  act: (tid: NonNullable<UpdateOptions['tid']>) => Promise<unknown>,
+): Promise<unknown> {
+  const tid = String(storage.createTid());
+  const lock = await storage.nodeLocker.lock(path, tid, true, 'write');
+  try {
+    return await act(tid);
+  } finally {
+    await lock.release();
+  }
+}

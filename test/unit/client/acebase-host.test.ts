@@ -1,0 +1,86 @@
+import fs from 'node:fs';
+import { rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import type { RemoteIPCPeer, Storage } from '../../../src/client/acebase.js';
+import { revoke, StorageFile, tolerateLostKeys } from '../../../src/client/acebase-host.js';
+import type { IPCLock } from '../../../src/client/core/host.js';
+import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
+
+describe('a key that cannot be written', () => {
+  const storage = (isMaster: boolean) => {
+    const KIT = {
+      text: 'the table cannot be written',
+      // As acebase 1.18 has it: it looks at itself.
+      async write() {
+        throw new Error(this.text);
+      },
+    };
+    return { KIT, ipc: { isMaster } } as unknown as Storage;
+  };
+
+  it('ends no master that has lost its place, and reads its table again', async () => {
+    const it = storage(true);
+    let isLost = false;
+    tolerateLostKeys(it, () => isLost);
+    await expect(it.KIT?.write?.()).rejects.toThrow('the table cannot be written');
+    isLost = true;
+    await it.KIT?.write?.();
+  });
+});
+
+describe("a lock of AceBase's own that is revoked", () => {
+  it('counts as expired if it was granted, and is refused if it is waited for', () => {
+    const locks = [
+      { id: 1, tid: 'a', state: 'locked' },
+      { id: 2, tid: 'b', state: 'pending' },
+      { id: 3, tid: 'c', state: 'pending' },
+    ];
+    const done: string[] = [];
+    const ipc = {
+      _nodeLocker: {
+        list: () => locks,
+        _rejectLock: ({ tid }: { tid: string }) => done.push(`refused ${tid}`),
+        _processLockQueue: () => done.push('queue'),
+      },
+    } as unknown as RemoteIPCPeer;
+    const info = (tid: string, lock: IPCLock | null) => ({
+      tid,
+      granted: lock !== null,
+      request: { path: '', tid, write: true },
+      lock,
+    });
+    revoke(ipc, info('a', { id: 1 } as IPCLock));
+    revoke(ipc, info('b', null));
+    expect([locks[0]?.state, done]).toEqual(['expired', ['queue', 'refused b', 'queue']]);
+  });
+});
+
+describe('a master that comes back', () => {
+  it('does not go on with a file that has lost its name to another one', async () => {
+    const folder = await temporaryDirectory('reopened');
+    try {
+      const fileName = join(folder, 'data.db');
+      await writeFile(fileName, 'the one');
+      const file = await promisify(fs.open)(fileName, 'r+');
+      const loaded: string[] = [];
+      const storage = {
+        file,
+        fileName,
+        KIT: { keys: [], load: async () => loaded.push('keys') },
+        FST: { load: async () => loaded.push('free space') },
+        indexes: { list: () => [], load: async () => loaded.push('indexes') },
+      };
+      const it = new StorageFile({ storage } as unknown as RemoteIPCPeer, () => undefined);
+      await it.reopen();
+      expect(loaded).toEqual(['keys', 'free space', 'indexes']);
+      await writeFile(`${fileName}.new`, 'another one');
+      await rename(`${fileName}.new`, fileName);
+      await expect(it.reopen()).rejects.toThrow('another file has its name by now');
+      await promisify(fs.close)(file);
+    } finally {
+      await removeDirectory(folder);
+    }
+  });
+});

@@ -1,0 +1,323 @@
+import { describe, expect, it } from 'vitest';
+import type { IPCLock } from '../../../src/client/core/host.js';
+import { type ClientLabSettings, clientLab } from '../../support/client-lab.js';
+
+const LEASE_MS = 8_000;
+
+/** A process that takes part, and has its file open. */
+async function begin(settings: ClientLabSettings) {
+  const lab = clientLab({ ...settings, session: { lease: LEASE_MS, ...settings.session } });
+  lab.welcome(false, 1);
+  lab.answerPings();
+  lab.client.fileOpened();
+  lab.answerPings();
+  await lab.settle();
+  const { client, told, clock, last, asked, settle } = lab;
+  return {
+    ...lab,
+    kinds: () => told.map(({ kind }) => kind),
+    /** What becomes of a lock that a transaction asks for. */
+    outcome(tid: string): { lock?: IPCLock; error?: { code?: string } } {
+      const outcome: { lock?: IPCLock; error?: { code?: string } } = {};
+      client.lock({ path: 'a', tid, write: true }).then(
+        (lock) => Object.assign(outcome, { lock }),
+        (error: Error) => Object.assign(outcome, { error }),
+      );
+      return outcome;
+    },
+    /** The server asks the master for the lock of all workers. */
+    async asksForRoot(id: string) {
+      const data = { path: '', tid: `root${id}`, write: true };
+      const request = { type: 'lock-request', id, from: '[server]', to: '[master]', data };
+      last().events.text(JSON.stringify(request));
+      await settle();
+    },
+    grant: (tid: string) => asked.findLast(({ info }) => info.tid === tid)?.grant(),
+    /** Its line breaks, and the server refuses it when it comes again. */
+    async isRefused(code: string, away = 12_000) {
+      lab.breaks();
+      await clock.playUntil(away, () => false);
+      last().events.refused({ status: 500, code, message: 'the test', remedy: undefined });
+      await settle();
+    },
+  };
+}
+
+describe('a master that was given up [PROTOCOL-14.13]', () => {
+  it('comes again as one that has just been started, reads everything again, and says so', async () => {
+    const { client, last, events, kinds, told, isRefused, welcome, settle } = await begin({ isMaster: true });
+    await isRefused('IPC_REFUSED_OLD_MASTER');
+    expect([kinds().at(-1), client.isReady, client.acceptance.isAccepted]).toEqual([
+      'place lost',
+      false,
+      false,
+    ]);
+    expect(last().parameters).not.toHaveProperty('received');
+    expect(last().parameters).toMatchObject({ id: '[master]' });
+    welcome(false, 2);
+    await settle();
+    expect(events).toEqual(['reopened']);
+    expect(last().sent).toEqual(['ready:{"pageNr":0,"recordNr":7}']);
+    expect(kinds().slice(-2)).toEqual(['connected', 'came back']);
+    const { milliseconds } = told.at(-1) as { milliseconds: number };
+    expect(milliseconds).toBeGreaterThanOrEqual(12_000);
+  });
+
+  it('reads nothing, and begins nothing, before the server has accepted it', async () => {
+    const { client, events, asked, outcome, isRefused, welcome, answerPings, last, settle } = await begin({
+      isMaster: true,
+    });
+    await isRefused('IPC_REFUSED_OLD_MASTER');
+    last().events.opened();
+    const session = {
+      resumed: false,
+      since: 2,
+      received: 0,
+      grace: 11_000,
+      lease: LEASE_MS,
+      accepted: false,
+    };
+    last().events.text(`welcome:${JSON.stringify({ maxPayload: 1_000, session })}`);
+    const own = outcome('own');
+    await settle();
+    answerPings();
+    await settle();
+    expect([events, asked, client.isAway]).toEqual([[], [], true]);
+    last().events.text('accepted');
+    await settle();
+    answerPings();
+    await settle();
+    asked[0]?.grant();
+    await settle();
+    expect([events, own.lock === undefined, client.isAway]).toEqual([['reopened'], false, false]);
+    void welcome;
+  });
+
+  it('gives the root lock before it has read its tables again: workers may hold locks', async () => {
+    let reopen: () => void = () => undefined;
+    const reopened = () =>
+      new Promise<void>((resolve) => {
+        reopen = resolve;
+      });
+    const lab = await begin({ isMaster: true, reopened });
+    const { client, last, outcome, asked, isRefused, welcome, answerPings, settle, asksForRoot, grant } = lab;
+    const answer = (id: string): void =>
+      client.send({ type: 'lock-result', id, from: '[master]', to: '[server]', ok: true, data: { id: 1 } });
+    await isRefused('IPC_REFUSED_OLD_MASTER');
+    answer('old');
+    const own = outcome('own');
+    welcome(false, 2);
+    await asksForRoot('1');
+    grant('root1');
+    answer('1');
+    await settle();
+    const results = last().sent.filter((text) => text.includes('"lock-result"'));
+    expect([results.length, results[0]?.includes('"id":"1"')]).toEqual([1, true]);
+    answerPings();
+    await settle();
+    expect([asked.map(({ info }) => info.tid), own]).toEqual([['root1'], {}]);
+    reopen();
+    await settle();
+    answerPings();
+    await settle();
+    expect(asked.map(({ info }) => info.tid)).toEqual(['root1', 'own']);
+  });
+
+  it('fails what held a lock, with a code, and lets wait what held none', async () => {
+    const lab = await begin({ isMaster: true });
+    const { outcome, grant, events, ipc, isRefused, welcome, answerPings, settle } = lab;
+    const holding = outcome('holding');
+    await settle();
+    grant('holding');
+    await settle();
+    const waiting = outcome('waiting');
+    await settle();
+    const lost = isRefused('IPC_REFUSED_OLD_MASTER');
+    await lost;
+    expect(events).toContain('revokes holding');
+    expect(holding.lock?.state).toBe('expired');
+    const more = outcome('holding');
+    await settle();
+    expect(more.error?.code).toBe('IPC_CLIENT_LEASE_LOST');
+    await expect(holding.lock?.moveToParent()).rejects.toMatchObject({ code: 'IPC_CLIENT_LEASE_LOST' });
+    // What waits is granted AceBase's lock meanwhile, and must not use it.
+    grant('waiting');
+    await settle();
+    expect(waiting).toEqual({});
+    await holding.lock?.release();
+    await settle();
+    welcome(false, 2);
+    await settle();
+    answerPings();
+    await settle();
+    grant('waiting');
+    await settle();
+    expect(waiting.lock).toBeDefined();
+    expect(ipc._locks.map(({ tid }) => tid)).toEqual(['waiting']);
+    // That one is over: its id is free.
+    const again = outcome('holding');
+    await settle();
+    grant('holding');
+    await settle();
+    expect(again.lock).toBeDefined();
+  });
+
+  it('waits for what goes on under a lost lock, but not for code of the user, which may never end', async () => {
+    const lab = await begin({ isMaster: true });
+    const { outcome, grant, client, kinds, last, isRefused, welcome, settle } = lab;
+    outcome('holding');
+    await settle();
+    grant('holding');
+    await settle();
+    const { parameters } = last();
+    await isRefused('IPC_REFUSED_OLD_MASTER');
+    expect(last().parameters).not.toBe(parameters);
+    expect(last().parameters).toHaveProperty('received');
+    client.lost.entersUserCode('holding');
+    await settle();
+    expect(last().parameters).not.toHaveProperty('received');
+    welcome(false, 2);
+    await settle();
+    expect(kinds().at(-1)).toBe('came back');
+    client.lost.leavesUserCode('holding');
+    const more = outcome('holding');
+    await settle();
+    expect(more.error?.code).toBe('IPC_CLIENT_LEASE_LOST');
+  });
+
+  it('gives back what the server holds, and answers nothing that it was asked before', async () => {
+    const lab = await begin({ isMaster: true });
+    const { ipc, grant, last, events, asksForRoot, isRefused, welcome, settle } = lab;
+    await asksForRoot('1');
+    grant('root1');
+    await settle();
+    await asksForRoot('2');
+    await isRefused('IPC_REFUSED_OLD_MASTER');
+    expect([ipc._locks.filter(({ granted }) => granted), events]).toEqual([[], ['revokes root2']]);
+    welcome(false, 2);
+    await settle();
+    expect(last().sent).toEqual(['ready:{"pageNr":0,"recordNr":7}']);
+  });
+
+  it('says again what it did, and nothing of its tables: another one may have made them anew', async () => {
+    const { client, last, isRefused, welcome, settle } = await begin({ isMaster: true });
+    const say = (data: object): void => client.send({ type: 'notification', from: '[master]', data });
+    say({ type: 'kit.new_key', key: 'k', index: 0 });
+    client.send({ type: 'event', from: '[master]', to: 'worker', event: 'value', path: 'a', data: 1 });
+    say({ type: 'root.update' });
+    client.indexUpdated('a.idx');
+    await isRefused('IPC_REFUSED_OLD_MASTER');
+    welcome(false, 2);
+    await settle();
+    const types = last().sent.map((text) => /"type":"([a-z-]+)"/.exec(text)?.[1]);
+    expect(types).toEqual(['event', undefined]);
+  });
+
+  it('gives up with the code of the server if another one has its place, and stays there', async () => {
+    const { client, kinds, last, outcome, isRefused, settle } = await begin({ isMaster: true });
+    await isRefused('IPC_REFUSED_SECOND_MASTER');
+    expect(kinds().at(-1)).toBe('place lost');
+    const waiting = outcome('waiting');
+    last().events.refused({
+      status: 500,
+      code: 'IPC_REFUSED_SECOND_MASTER',
+      message: 'the test',
+      remedy: undefined,
+    });
+    await settle();
+    expect([kinds().at(-1), waiting.error?.code, client.acceptance.refusal?.code]).toEqual([
+      'gave up',
+      'IPC_REFUSED_SECOND_MASTER',
+      'IPC_REFUSED_SECOND_MASTER',
+    ]);
+  });
+
+  it('gives up, and says why, if it cannot read its file again', async () => {
+    const reopened = () => Promise.reject(new Error('another file has its name by now'));
+    const { told, events, isRefused, welcome, settle } = await begin({ isMaster: true, reopened });
+    await isRefused('IPC_REFUSED_OLD_MASTER');
+    welcome(false, 2);
+    await settle();
+    const { reason } = told.at(-1) as { reason: string };
+    expect([told.at(-1)?.kind, reason, events]).toEqual([
+      'gave up',
+      expect.stringContaining('another file has its name by now'),
+      ['closed'],
+    ]);
+  });
+
+  it('is given up again while it comes back, and comes back all the same', async () => {
+    const reads: (() => void)[] = [];
+    const reopened = () => new Promise<void>((resolve) => void reads.push(resolve));
+    const { last, kinds, isRefused, welcome, settle } = await begin({ isMaster: true, reopened });
+    await isRefused('IPC_REFUSED_OLD_MASTER');
+    welcome(false, 2);
+    await settle();
+    await isRefused('IPC_REFUSED_OLD_MASTER');
+    reads[0]?.();
+    await settle();
+    expect(kinds()).not.toContain('came back');
+    welcome(false, 3);
+    await settle();
+    reads[1]?.();
+    await settle();
+    expect(kinds().filter((kind) => kind === 'came back')).toHaveLength(1);
+    expect(last().sent).toEqual(['ready:{"pageNr":0,"recordNr":7}']);
+  });
+
+  it('reads everything once, though its line breaks meanwhile and its new session is resumed', async () => {
+    const reads: (() => void)[] = [];
+    const reopened = () => new Promise<void>((resolve) => void reads.push(resolve));
+    const { clock, kinds, isRefused, welcome, breaks, settle } = await begin({ isMaster: true, reopened });
+    await isRefused('IPC_REFUSED_OLD_MASTER');
+    welcome(false, 2);
+    await settle();
+    breaks();
+    await clock.playUntil(100, () => false);
+    welcome(true, 2);
+    await settle();
+    expect(reads).toHaveLength(1);
+    reads[0]?.();
+    await settle();
+    expect(kinds().filter((kind) => kind === 'came back')).toHaveLength(1);
+  });
+
+  it('gives up if it was opening its file just then: AceBase cannot begin that again', async () => {
+    const lab = clientLab({ isMaster: true, session: { lease: LEASE_MS } });
+    lab.welcome(false, 1);
+    lab.breaks();
+    await lab.clock.playUntil(12_000, () => false);
+    lab.last().events.refused({
+      status: 500,
+      code: 'IPC_REFUSED_OLD_MASTER',
+      message: 'the test',
+      remedy: undefined,
+    });
+    await lab.settle();
+    expect(lab.told.at(-1)?.kind).toBe('gave up');
+  });
+
+  it('ends the index first that it is making: what is written meanwhile would be missing in it', async () => {
+    let end: () => void = () => undefined;
+    const built = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    const { outcome, last, isRefused, settle } = await begin({ isMaster: true, built });
+    await isRefused('IPC_REFUSED_OLD_MASTER');
+    const scan = outcome('scan');
+    await settle();
+    expect([scan.error?.code, 'received' in last().parameters]).toEqual(['IPC_CLIENT_LEASE_LOST', true]);
+    end();
+    await settle();
+    expect(last().parameters).not.toHaveProperty('received');
+  });
+});
+
+it('a worker that was given up says when it is back, and for how long it was not heard', async () => {
+  const { told, isRefused, welcome, settle } = await begin({});
+  await isRefused('IPC_REFUSED_PEER_GONE', 20_000);
+  welcome(false, 1);
+  await settle();
+  const { kind, milliseconds } = told.at(-1) as { kind: string; milliseconds: number };
+  expect([kind, milliseconds >= 20_000]).toEqual(['came back', true]);
+});

@@ -1,0 +1,103 @@
+import { describe, expect, it } from 'vitest';
+import type { Storage } from '../../../src/client/acebase.js';
+import { noteFailedWrites } from '../../../src/client/failed-writes.js';
+import { clientLab } from '../../support/client-lab.js';
+
+/** A storage that writes `writes` times, and then fails if it is to. */
+function storage(writes: number, fails: boolean) {
+  const order: string[] = [];
+  const it = {
+    createTid: () => 'made',
+    nodeLocker: {
+      lock: async (_path: string, tid: string) => {
+        order.push(`lock ${tid}`);
+        return { release: async () => void order.push(`release ${tid}`) };
+      },
+    },
+    writeData: async () => 1,
+    async _updateNode(path: string, value: unknown, options: object) {
+      return await it._writeNodeWithTracking(path, value, options);
+    },
+    async _writeNodeWithTracking(_path: string, _value: unknown, _options: object) {
+      for (let n = 0; n < writes; n++) await it.writeData();
+      if (fails) throw new Error('the disk is full');
+      return 'written';
+    },
+  };
+  noteFailedWrites(it as unknown as Storage, (tid) => order.push(`failed ${tid}`));
+  return { order, it };
+}
+
+describe('a write that fails', () => {
+  it('in its midst is noted, under its transaction', async () => {
+    const { order, it } = storage(1, true);
+    await expect(it._updateNode('a', 1, { tid: 't' })).rejects.toThrow('the disk is full');
+    expect(new Set(order)).toEqual(new Set(['failed t']));
+  });
+
+  it('before it has written anything is none', async () => {
+    const { order, it } = storage(0, true);
+    await expect(it._updateNode('a', 1, { tid: 't' })).rejects.toThrow('the disk is full');
+    expect(order).toEqual([]);
+  });
+
+  it('is noted before its lock goes, also where AceBase makes the transaction itself', async () => {
+    const { order, it } = storage(1, true);
+    await expect(it._updateNode('a', 1, { _internal: true })).rejects.toThrow('the disk is full');
+    expect([order[0], order.at(-1), order.includes('failed made')]).toEqual([
+      'lock made',
+      'release made',
+      true,
+    ]);
+  });
+
+  it('is not noted if it does not', async () => {
+    const { order, it } = storage(1, false);
+    expect(await it._updateNode('a', 1, { tid: 't' })).toBe('written');
+    expect(order).toEqual([]);
+  });
+});
+
+describe('all caches are cleared, everywhere, after a failed write', () => {
+  const isClearing = (text: string): boolean => text.includes('cache.invalidate');
+
+  it('before a worker gives its last lock back', async () => {
+    const { client, last, welcome, answerPings, grantOf, settle } = clientLab();
+    welcome(false, 1);
+    answerPings();
+    const locking = client.lock({ path: 'a', tid: 'T', write: true });
+    await settle();
+    last().events.text(grantOf(119_000));
+    const first = await locking;
+    const second = await client.lock({ path: 'a/b', tid: 'T', write: true });
+    client.writeFailed('T');
+    await first.release();
+    expect(last().sent.some(isClearing)).toBe(false);
+    await second.release();
+    const { sent } = last();
+    const cleared = sent.findIndex(isClearing);
+    expect([cleared > 0, sent[cleared + 1]?.includes('unlock-request')]).toEqual([true, true]);
+    expect(sent.filter(isClearing)).toHaveLength(1);
+  });
+
+  it('before a master gives its last lock back', async () => {
+    const { client, asked, events, welcome, answerPings, settle } = clientLab({ isMaster: true });
+    welcome(false, 1);
+    answerPings();
+    client.fileOpened();
+    answerPings();
+    const locking = client.lock({ path: 'a', tid: 'T', write: true });
+    await settle();
+    asked[0]?.grant();
+    client.writeFailed('T');
+    await (await locking).release();
+    expect(events).toEqual(['all caches, 1 locks held']);
+  });
+
+  it('at once if it holds none any more', () => {
+    const { client, events, welcome } = clientLab();
+    welcome(false, 1);
+    client.writeFailed('T');
+    expect(events).toEqual(['all caches, 0 locks held']);
+  });
+});

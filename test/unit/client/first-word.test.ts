@@ -1,0 +1,17 @@
+import { expect, it } from 'vitest';
+import { FirstWord } from '../../../src/client/core/master-locks.js';
+
+it('who waits for the first word of a server waits for that of the next one, if the line of the first dies', async () => {
+  const heard: (() => void)[] = [];
+  const word = new FirstWord((callback) => heard.push(callback));
+  const order: string[] = [];
+  word.listen(() => order.push('the first'));
+  const waiting = word.wait().then(() => order.push('goes on'));
+  // Nobody ever hears the first one.
+  word.listen(() => order.push('the second'));
+  await new Promise(setImmediate);
+  expect(order).toEqual([]);
+  heard[1]?.();
+  await waiting;
+  expect([order, word.isAwaited]).toEqual([['the second', 'goes on'], false]);
+});
