@@ -20,7 +20,7 @@ const USAGE = `npm run chaos -- [options]
   --server <json>   options of the server: {"reconnectGrace": "2s"}
   --patience <n>    seconds that a command may take, faults that strike its process not counted: 90, unless given
   --mutants <names> makes all processes such ones, with the client, in rounds of some seconds, until a history shows it, as
-                    it must within ten: ${mutants.join(', ')}
+                    it must within twenty: ${mutants.join(', ')}
   --quiet           says nothing until the end
 `;
 
@@ -76,7 +76,7 @@ async function findMutants() {
   const { hunt } = await import('./hunt.ts');
   for (const mutant of values.mutants) {
     console.log(`Seed ${values.seed}: ${mutant}`);
-    const { rounds, report, isFound } = await hunt(mutant, { seed: values.seed, most: 10 }, onNews);
+    const { rounds, report, isFound } = await hunt(mutant, { seed: values.seed, most: 20 }, onNews);
     for (const line of summary(report)) console.log(line);
     console.log(
       isFound ? `Found ${mutant} in round ${rounds}.` : `Did not find ${mutant} in ${rounds} rounds.`,

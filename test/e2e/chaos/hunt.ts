@@ -41,7 +41,7 @@ export async function hunt(
       patienceMs: 20_000,
       client: true,
       server: shortGrace,
-      longest: { partition: 4_000, suspend: 4_000 },
+      longest: { partition: 6_000, suspend: 6_000 },
       settlingMs: 10_000,
       ...(onNews && { onNews }),
     });

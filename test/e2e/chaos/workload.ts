@@ -29,9 +29,9 @@ export class Workload {
   /** One write or one read, at random. Resolves with true if it was a write, which is acknowledged then. */
   async step(process: AceBaseProcess): Promise<boolean> {
     const dice = this.random.fraction();
-    if (dice < 0.4) await this.#set(process, `${this.name}/k${this.random.below(recordsPerWorker)}`);
-    else if (dice < 0.45) await this.#set(process, `${this.name}-r${this.random.below(rootKeysPerWorker)}`);
-    else if (dice < 0.65) await this.#set(process, this.#shared());
+    if (dice < 0.25) await this.#set(process, `${this.name}/k${this.random.below(recordsPerWorker)}`);
+    else if (dice < 0.3) await this.#set(process, `${this.name}-r${this.random.below(rootKeysPerWorker)}`);
+    else if (dice < 0.6) await this.#set(process, this.#shared());
     else if (dice < 0.8) await this.#increment(process);
     else return this.read(process);
     return true;
