@@ -30,6 +30,9 @@ const CLIENT_FAULTS = [...usualFaults, ...Array.from({ length: 13 }, () => 'kill
 /** Processes that live on where the server cannot reach them, by themselves: stalls add up. */
 const LONG_FAULTS = longFaults.join();
 
+/** A server that soon finds out that nobody answers, so that others go on meanwhile. */
+const WATCHFUL = JSON.stringify({ heartbeatInterval: '1s', heartbeatTimeout: '2s', reconnectGrace: '8s' });
+
 /** What is measured, and what of it if there is little time. */
 const BENCH = [[], ['growth'], ['storm'], ['acebase']];
 const SHORT_BENCH = [['--only', 'P1,P3,P4'], ['storm']];
@@ -104,6 +107,7 @@ export function partsOf({ scale, seed }: Amount): readonly Part[] {
           'chaos',
           'test/e2e/chaos/chaos.js',
           ...['--seed', String(seed), '--minutes', minutes(5), '--client', '--faults', LONG_FAULTS],
+          ...['--server', WATCHFUL],
         ),
         script('chaos', 'test/e2e/chaos/chaos.js', '--seed', String(seed), '--mutants', mutants.join()),
       ],
@@ -125,7 +129,12 @@ export function partsOf({ scale, seed }: Amount): readonly Part[] {
 
 function script(name: string, file: string, ...given: readonly string[]): Command {
   return {
-    replay: ['npm run', name, ...(given.length > 0 ? ['--', ...given] : [])].join(' '),
+    replay: ['npm run', name, ...(given.length > 0 ? ['--', ...given.map(quoted)] : [])].join(' '),
     arguments: [file, ...given],
   };
+}
+
+/** As a shell wants it. */
+function quoted(argument: string): string {
+  return /^[\w.,-]+$/.test(argument) ? argument : `'${argument}'`;
 }

@@ -188,7 +188,7 @@ describe('a register', () => {
 
   it('is undecided where there are too many orders to try', () => {
     const many = history<RegisterAction>(
-      ...Array.from({ length: 12 }, (_, n): Line<RegisterAction> => ['a', write(n + 1), 0, 99]),
+      ...Array.from({ length: 10 }, (_, n): Line<RegisterAction> => ['a', write(n + 1), 0, 99]),
       ['b', read(99), 1, 2],
     );
     expect(judgeRegister(many, 100).kind).toBe('undecided');
@@ -304,7 +304,7 @@ function play(random: Random, { isStale }: { readonly isStale: boolean }): Opera
   const operations: Operation<RegisterAction>[] = [];
   let [value, written, staleValue] = [0, 0, 0];
   let now = 0;
-  for (let step = 0; step < 300; step++) {
+  for (let step = 0; step < 200; step++) {
     now += 1;
     const client = `c${random.below(4)}`;
     // Effects are in the order of the steps; each within an interval that may reach over some others.
@@ -315,7 +315,7 @@ function play(random: Random, { isStale }: { readonly isStale: boolean }): Opera
       const isUnknown = random.chance(0.1);
       if (!isUnknown || random.chance(0.5)) value = written;
       // Long overwritten in the end.
-      if (!isUnknown && step < 200) staleValue = written;
+      if (!isUnknown && step < 120) staleValue = written;
       operations.push({
         client,
         action: write(written),
@@ -332,7 +332,7 @@ function play(random: Random, { isStale }: { readonly isStale: boolean }): Opera
 }
 
 describe('random histories', () => {
-  it.each(Array.from({ length: 20 }, (_, seed) => seed))(
+  it.each(Array.from({ length: 12 }, (_, seed) => seed))(
     'of an atomic register are linearizable, and with a stale read they are not (seed %i)',
     (seed) => {
       expect(judgeRegister(play(new Random(seed), { isStale: false })).kind).toBe('linearizable');
@@ -371,7 +371,7 @@ describe('small histories', () => {
 
   it('of a register are judged as by trying every order', () => {
     const random = new Random(1);
-    const verdicts = Array.from({ length: 3000 }, () => {
+    const verdicts = Array.from({ length: 1500 }, () => {
       const operations = any(random, (_, n) => (random.chance(0.5) ? write(n + 1) : read(random.below(4))));
       const isFine = isLinearizable(operations, register);
       expect(judgeRegister(operations).kind, JSON.stringify(operations)).toBe(
@@ -385,7 +385,7 @@ describe('small histories', () => {
 
   it('of a counter are judged as by trying every order', () => {
     const random = new Random(2);
-    const verdicts = Array.from({ length: 3000 }, () => {
+    const verdicts = Array.from({ length: 1500 }, () => {
       const operations = any(random, () =>
         random.chance(0.5) ? increment(1 + random.below(3)) : count(random.below(3)),
       ).map((operation): Operation<CounterAction> => {
