@@ -5,7 +5,6 @@ import { type Claim, claimOf, readyWord, type SessionWelcome } from '../../proto
 import { Acceptance } from './acceptance.js';
 import { Space } from './allocator.js';
 import { Answers } from './answer-cache.js';
-import { CacheNews } from './cache-news.js';
 import type { ClientEvent, ClientSettings, DataPeer } from './client-settings.js';
 import { Comeback } from './comeback.js';
 import { Connection, type ConnectionHandlers, Reconnection } from './connection.js';
@@ -18,14 +17,6 @@ import { LostTransactions } from './lost-transactions.js';
 import { FirstWord, isForSuccessor, lockOfMaster, type MasterLockSettings } from './master-locks.js';
 import { MasterTransactions } from './master-transactions.js';
 import { MasterTurn } from './master-turn.js';
-import {
-  cacheNewsFrame,
-  frameOf,
-  isCacheNews,
-  isRequest,
-  isRootUpdate,
-  type OutgoingSettings,
-} from './outgoing.js';
 import type { Failure } from './ports.js';
 import {
   codeOfRefusal,
@@ -39,6 +30,7 @@ import {
   type Refusal,
 } from './refusals.js';
 import { View } from './resync.js';
+import { Sender } from './sender.js';
 import { Outflow, SessionPosition } from './session.js';
 
 /** UTF-16 units that are kept for a server that is not there, or that may die. */
@@ -70,12 +62,9 @@ export class Client implements DataPeer {
   readonly #turn: MasterTurn;
   readonly #transactions: MasterTransactions;
   readonly #space: Space;
-  /** Messages that may leave with the next one. */
-  readonly #patient = new WeakSet<Message>();
   readonly #answers: Answers;
   readonly #incoming: Incoming;
-  readonly #outgoing: OutgoingSettings;
-  readonly #cacheNews: CacheNews;
+  readonly #sender: Sender;
   readonly #position: SessionPosition;
   /** Whether the server that it was at last knows sessions. */
   #hasSessions = false;
@@ -138,7 +127,7 @@ export class Client implements DataPeer {
       maxKeptUnits: settings.maxKeptUnits ?? MAX_KEPT_UNITS,
       isAwaited: (peerId) => this.#incoming.isAwaited(peerId),
       sendLong: (text, isWanted) => long.send(text, isWanted),
-      tooLong: (requestId, reason) => this.#tooLong(requestId, reason),
+      tooLong: (requestId, reason) => this.#sender.tooLong(requestId, reason),
     });
     this.#failedWrites = new FailedWrites(() => settings.file.invalidateAllCaches());
     this.#view = new View(ipc, settings.file, clock);
@@ -152,7 +141,7 @@ export class Client implements DataPeer {
       areShared: settings.has('locks'),
       slice: () => this.#slice,
       flush: () => {
-        this.#cacheNews.flush();
+        this.#sender.flush();
         this.#connection.flush();
       },
     });
@@ -166,7 +155,7 @@ export class Client implements DataPeer {
     this.#space = new Space({
       ...settings,
       isInTouch: () => this.#connection.isInTouch,
-      letWait: (message) => this.#patient.add(message),
+      letWait: (message) => this.#sender.letWait(message),
     });
     this.#incoming = new Incoming({
       ...settings,
@@ -183,12 +172,15 @@ export class Client implements DataPeer {
       heardAt: () => this.#connection.proof?.wall,
       inStep: (callback) => this.#connection.inStep(callback),
     });
-    this.#cacheNews = new CacheNews({
-      clock,
-      // A master may write before it is told who is there.
-      isUnderstood: () => this.#hasSessions && !ipc.isMaster && this.#incoming.understandCacheNews,
+    this.#sender = new Sender({
+      ...settings,
+      outflow: this.#outflow,
+      answers: this.#answers,
+      eventNumbers,
+      understandsValues: (peerId) => this.#incoming.understandsValues(peerId),
+      understandCacheNews: () => this.#hasSessions && this.#incoming.understandCacheNews,
       longest: () => this.#maxPayload,
-      send: (news, canWait) => void this.#outflow.add(cacheNewsFrame(ipc.id, news, canWait)),
+      rootMoved: () => this.#space.rootMoved(),
     });
     this.#comeback = new Comeback({
       ...settings,
@@ -210,13 +202,6 @@ export class Client implements DataPeer {
       leaseLost: () => this.#leaseLost(),
     });
     if (ipc.isMaster) settings.dataPeer?.onPlaceLost(() => this.#losePlace());
-    this.#outgoing = {
-      classes: settings.classes,
-      eventNumbers,
-      hasValues: () => settings.has('values'),
-      canWait: (message) => this.#patient.has(message),
-      understands: (peerId) => this.#incoming.understandsValues(peerId),
-    };
   }
 
   /** Whether the file is open. */
@@ -303,7 +288,7 @@ export class Client implements DataPeer {
       proved: () => this.lease.proved(),
       exiting: () => {
         this.#locks.giveBackIdle();
-        this.#cacheNews.flush();
+        this.#sender.flush();
       },
     };
   }
@@ -337,12 +322,7 @@ export class Client implements DataPeer {
     )
       return;
     if (message.type === 'bye') this.#locks.giveBackIdle();
-    if (isRootUpdate(message)) this.#space.rootMoved();
-    const frame = frameOf(message, this.#outgoing);
-    if (isCacheNews(message) && this.#cacheNews.take(frame.text)) return;
-    this.#cacheNews.flush(true);
-    if (message.type.endsWith('result')) this.#answers.answer(message);
-    if (!this.#outflow.add(frame)) this.#noRoom(message);
+    this.#sender.send(message);
     if (message.type === 'bye') this.#leave();
   }
 
@@ -446,14 +426,6 @@ export class Client implements DataPeer {
     if (message.type !== 'unsubscribe' || !this.#settings.has('unsubscribe')) return true;
     const { path, event } = message.data as { path: string; event: string };
     return !this.#settings.ipc.ourSubscriptions.some((other) => other.path === path && other.event === event);
-  }
-
-  #noRoom(message: Message): void {
-    const { id } = message;
-    const reason = `IPC_CLIENT_QUEUE_FULL: too much waits for the IPC server at ${this.#settings.server}, which is not there`;
-    if (isRequest(message) && id !== undefined)
-      this.#settings.ipc._requests.get(id)?.reject(new Error(reason));
-    else if (this.#outflow.dropped === 1) this.#settings.log.error(reason);
   }
 
   #parameters(): Readonly<Record<string, string>> {
@@ -570,7 +542,7 @@ export class Client implements DataPeer {
     }
     // One that comes again as another peer was at no other server [PROTOCOL-14.6].
     const isKnown = hasSessions && this.#position.received !== undefined;
-    this.#cacheNews.flush();
+    this.#sender.flush();
     const given = this.#outflow.takeForNewServer(isKnown ? claimOf(this.#claim()) : undefined);
     this.#knowsPeers = false;
     for (const id of given) this.#settings.ipc._requests.get(id)?.resolve({ ok: true, isAssumed: true });
@@ -597,13 +569,6 @@ export class Client implements DataPeer {
   /** @param root where a master has just found it */
   #sayReady(root?: RecordAddress): void {
     if (this.#isReady && this.#hasSessions) this.#outflow.say(readyWord(root));
-  }
-
-  #tooLong(requestId: string | undefined, reason: string): void {
-    const { server, log } = this.#settings;
-    const message = `IPC_CLIENT_MESSAGE_TOO_LONG: the IPC server at ${server} does not take so long a message: ${reason}`;
-    log.error(message);
-    if (requestId !== undefined) this.#settings.ipc._requests.get(requestId)?.reject(new Error(message));
   }
 
   async #pickUp(messageId: string): Promise<void> {
@@ -643,7 +608,7 @@ export class Client implements DataPeer {
     const { ipc, dataPeer, tell } = this.#settings;
     if (this.#isLosing || this.#isClosing) return;
     this.lease.lose(this.#leaseLost());
-    this.#cacheNews.clear();
+    this.#sender.clear();
     const isOpening = !this.#isReady && this.acceptance.isAccepted && !this.isAway;
     if (ipc.isMaster && (isOpening || this.#isToPart || ipc._exiting)) {
       this.#leaveForGood();
@@ -674,7 +639,7 @@ export class Client implements DataPeer {
   #endLine(): void {
     const { ipc } = this.#settings;
     if (ipc.isMaster && this.#connection.isOpen) {
-      this.#connection.send(frameOf({ type: 'bye', from: ipc.id }, this.#outgoing).text);
+      this.#connection.send(this.#sender.textOf({ type: 'bye', from: ipc.id }));
     }
     if (ipc.isMaster || this.#connection.isOpen) this.#connection.end();
     this.#outflow.lineLost();
@@ -698,7 +663,7 @@ export class Client implements DataPeer {
     this.#isLosing = false;
     this.#settings.ipc.id = this.#settings.ipc.isMaster ? former : this.#settings.createId();
     this.#position.beginAnew();
-    this.#cacheNews.flush();
+    this.#sender.flush();
     this.#outflow.comeAnew(former, this.#settings.ipc.id);
   }
 
@@ -713,7 +678,7 @@ export class Client implements DataPeer {
     this.acceptance.refuse(error);
     this.lease.lose(error);
     this.#locks.end(error);
-    this.#cacheNews.clear();
+    this.#sender.clear();
     this.#comeback.end();
     this.#outflow.clear();
     // Else the server takes it for one that works, and is only busy.
