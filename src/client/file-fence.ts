@@ -5,13 +5,14 @@
  *
  * What all processes share, which is the header with the address of the root, the tables of keys and of free space, and the length of the
  * file, is written at once, in the turn of the check: a thread would do it some time later, and the process may have been stopped meanwhile.
- * It is also cheaper: some microseconds, for 64 KiB, too. Records are written by threads, as ever.
+ * It is also cheaper: some microseconds, for 64 KiB, too. So are short reads and writes of records, as long as the disk is quick.
  */
 
 import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { setImmediate } from 'node:timers/promises';
 import { IPCError } from '../errors.js';
+import { MAX_BYTES_AT_ONCE, type QuickDisk } from './quick-disk.js';
 
 type Callback = (error: Error | null, ...results: unknown[]) => void;
 type Method = (...details: unknown[]) => void;
@@ -47,6 +48,8 @@ interface OpenFile {
 
 /** What is being changed in the files of one database. */
 class Changes {
+  /** How many of them threads are at work on. */
+  byThreads = 0;
   #count = 0;
   readonly #waiting: (() => void)[] = [];
 
@@ -90,7 +93,12 @@ export class FileFence {
   #fenced: readonly FencedFiles[] = [];
   readonly #changes = new WeakMap<FencedFiles, Changes>();
   readonly #open = new Map<number, OpenFile>();
+  readonly #disk: Pick<QuickDisk, 'isQuick' | 'measure'>;
   #undo: (() => void)[] = [];
+
+  constructor(disk: Pick<QuickDisk, 'isQuick' | 'measure'>) {
+    this.#disk = disk;
+  }
 
   /** These files are used under a lease from now on. @returns ends that */
   add(files: FencedFiles): () => void {
@@ -139,14 +147,16 @@ export class FileFence {
       owners,
       () => {
         const details = [descriptor, ...rest.slice(0, -1)];
-        if (name === 'read') original(...details, throughout(owners, callback as Callback));
-        else {
-          const isOfAll = owners.some((owner) => owner.descriptor() === descriptor) && isShared(name, rest);
-          this.#changing(owners, callback as Callback, (done) => {
-            if (isOfAll) atOnce(name, details, done);
-            else original(...details, done);
-          });
-        }
+        const isDatabase = owners.some((owner) => owner.descriptor() === descriptor);
+        const isAtOnce = isDatabase && (isShared(name, rest) || this.#isQuick(name, owners, rest));
+        const act = (by: Method, done: Callback): void => {
+          if (isAtOnce) this.#disk.measure(() => atOnce(name, details, done));
+          else by(...details, done);
+        };
+        if (name === 'read')
+          act(original, isAtOnce ? (callback as Callback) : throughout(owners, callback as Callback));
+        else
+          this.#changing(owners, callback as Callback, (done) => act(this.#byThread(original, owners), done));
         ended();
       },
       (error) => {
@@ -157,6 +167,27 @@ export class FileFence {
     if (isNow) return;
     hasWaited = true;
     file.waiting += 1;
+  }
+
+  /** Whether it is short, and would not overtake what a thread writes. */
+  #isQuick(name: (typeof BY_DESCRIPTOR)[number], owners: readonly FencedFiles[], rest: unknown[]): boolean {
+    const isShort = isPlaced(rest) && (rest[2] as number) <= MAX_BYTES_AT_ONCE;
+    if ((name !== 'read' && name !== 'write') || !isShort || !this.#disk.isQuick) return false;
+    return name === 'read' || owners.every((owner) => this.#changes.get(owner)?.byThreads === 0);
+  }
+
+  /** Something is changed in files of these by a thread. */
+  #byThread(original: Method, owners: readonly FencedFiles[]): Method {
+    return (...details) => {
+      const all = owners.map((owner) => this.#changes.get(owner)).filter((changes) => changes !== undefined);
+      const callback = details.at(-1) as Callback;
+      const done: Callback = (...results) => {
+        for (const changes of all) changes.byThreads -= 1;
+        callback(...results);
+      };
+      original(...details.slice(0, -1), done);
+      for (const changes of all) changes.byThreads += 1;
+    };
   }
 
   #change(name: (typeof BY_PATH)[number], original: Method, details: unknown[]): void {
@@ -261,10 +292,14 @@ function lapsedOf(owners: readonly FencedFiles[]): FileLease | undefined {
 }
 
 /** Whether that is a change of what all processes share. */
-function isShared(name: (typeof BY_DESCRIPTOR)[number], [, offset, length, position]: unknown[]): boolean {
+function isShared(name: (typeof BY_DESCRIPTOR)[number], rest: unknown[]): boolean {
   if (name === 'ftruncate') return true;
-  const isPlaced = [offset, length, position].every((detail) => typeof detail === 'number');
-  return name === 'write' && isPlaced && (position as number) < RECORDS_AT;
+  return name === 'write' && isPlaced(rest) && (rest[3] as number) < RECORDS_AT;
+}
+
+/** Whether it says what, how much and where as AceBase does: with numbers. */
+function isPlaced([, offset, length, position]: unknown[]): boolean {
+  return [offset, length, position].every((detail) => typeof detail === 'number');
 }
 
 /** Does it now, and tells of it as Node.js does, in a moment. What that refuses by throwing, it refuses in the same way. */
@@ -272,8 +307,12 @@ function atOnce(name: (typeof BY_DESCRIPTOR)[number], details: unknown[], done: 
   const [file, ...rest] = details as [file: number, ...rest: [Buffer, number, number, number]];
   let results: Parameters<Callback>;
   try {
-    results = name === 'write' ? [null, fs.writeSync(file, ...rest), rest[0]] : [null];
-    if (name === 'ftruncate') fs.ftruncateSync(file, ...(rest as unknown as [number]));
+    if (name === 'write') results = [null, fs.writeSync(file, ...rest), rest[0]];
+    else if (name === 'read') results = [null, fs.readSync(file, ...rest), rest[0]];
+    else {
+      fs.ftruncateSync(file, ...(rest as unknown as [number]));
+      results = [null];
+    }
   } catch (error) {
     if (!(error instanceof Error && 'syscall' in error)) throw error;
     results = [error];

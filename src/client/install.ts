@@ -28,6 +28,7 @@ import { replaceNodeCache } from './node-cache.js';
 import { closeAllAfterWrites, holdAllFiles, writeAllInOrder } from './node-files.js';
 import { HeldFiles } from './opening.js';
 import { repairQueryCaches } from './query-caches.js';
+import { QuickDisk } from './quick-disk.js';
 import type { RepairName } from './repairs.js';
 import { Transactions } from './transactions.js';
 import { watchForUnpatchedCopies } from './unpatched-copies.js';
@@ -87,7 +88,7 @@ export function install(options: InstallOptions = {}): readonly InstalledBuild[]
 
 function begin(options: InstallOptions, isHanded: boolean): Installation {
   const builds = isHanded ? buildsIn(options.packages ?? []) : findBuilds(options.packages);
-  const fence = new FileFence();
+  const fence = new FileFence(new QuickDisk(systemClock));
   const installation: Installation = { builds: [...builds], undo: [], known: new Set(), fence, options };
   // Below all that is put on top: what waits there is not under way.
   installation.undo.push(fence.patch());

@@ -39,10 +39,18 @@ let unpatch: () => void;
 let lease: TestLease;
 let files: FencedFiles;
 let descriptor: number | undefined;
+/** Whether the disk is quick. */
+let isQuick: boolean;
 
 beforeEach(async () => {
   folder = await temporaryDirectory('fence');
-  fence = new FileFence();
+  isQuick = false;
+  fence = new FileFence({
+    get isQuick() {
+      return isQuick;
+    },
+    measure: (act) => act(),
+  });
   unpatch = fence.patch();
   lease = new TestLease();
   descriptor = undefined;
@@ -118,6 +126,37 @@ describe('what all processes share', () => {
       await promisify(fs.close)(file);
     });
     expect(asked).toBe(1);
+  });
+
+  it('is not all that is: short reads and writes of records are done at once, too, while the disk is quick', async () => {
+    const asked = await byThread(async () => {
+      const file = await open('data.db');
+      descriptor = file;
+      isQuick = true;
+      const order: string[] = [];
+      const writing = write(file, 'record', 131_072).then(() => order.push('written'));
+      const buffer = Buffer.alloc(6);
+      const reading = new Promise<void>((resolve, reject) => {
+        fs.read(file, buffer, 0, 6, 131_072, (error, bytes, same) => {
+          order.push(`read ${bytes} ${same === buffer}`);
+          if (error === null) resolve();
+          else reject(error);
+        });
+      });
+      expect([buffer.toString(), order]).toEqual(['record', []]);
+      await Promise.all([writing, reading]);
+      expect(order.sort()).toEqual(['read 6 true', 'written']);
+      // What is long goes to a thread; and nothing overtakes it.
+      const long = write(file, 'x'.repeat(70_000), 131_072);
+      const short = write(file, 'y', 131_072);
+      await Promise.all([long, short]);
+      await write(file, 'z', 131_073);
+      const closed = promisify(fs.close)(file);
+      await closed;
+    });
+    expect(asked).toBe(2);
+    const content = await readFile(join(folder, 'data.db'), 'latin1');
+    expect(content[131_073]).toBe('z');
   });
 
   it('waits for the lease like everything else, and tells of an error as ever', async () => {
