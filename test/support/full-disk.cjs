@@ -13,15 +13,27 @@ const text = process.env.FULL_DISK_AFTER;
 let isFull = false;
 let wasFull = false;
 
-const { write } = fs;
-fs.write = (file, buffer, offset, length, position, callback) => {
+/** Whether there is no room for that, now; notes when the text was written. */
+function isRefused(buffer, offset, length, position) {
   const isRecord = Buffer.isBuffer(buffer) && typeof position === 'number' && position >= RECORDS_AT;
-  if (!isRecord || wasFull) return write.call(fs, file, buffer, offset, length, position, callback);
+  if (!isRecord || wasFull) return false;
   if (isFull) {
     wasFull = true;
-    const error = Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
-    return process.nextTick(callback, error);
+    return true;
   }
   isFull = buffer.subarray(offset, offset + length).includes(text);
+  return false;
+}
+
+const noSpace = () =>
+  Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC', syscall: 'write' });
+
+const { write, writeSync } = fs;
+fs.write = (file, buffer, offset, length, position, callback) => {
+  if (isRefused(buffer, offset, length, position)) return process.nextTick(callback, noSpace());
   return write.call(fs, file, buffer, offset, length, position, callback);
+};
+fs.writeSync = (file, buffer, offset, length, position) => {
+  if (isRefused(buffer, offset, length, position)) throw noSpace();
+  return writeSync.call(fs, file, buffer, offset, length, position);
 };

@@ -11,6 +11,8 @@ const fs = require('node:fs');
 const latency = Number(process.env.SLOW_FS_MILLISECONDS ?? 150);
 const slowCalls = (process.env.SLOW_FS_CALLS ?? 'open,read,write').split(',');
 const slowPaths = new RegExp(process.env.SLOW_FS_FILES ?? '\\.acebase');
+/** Where records begin in a database file of AceBase. */
+const RECORDS_AT = 131_072;
 /** By descriptor: what is open under it now. */
 const slowFiles = new Map();
 
@@ -44,5 +46,16 @@ for (const name of ['read', 'write'].filter((call) => slowCalls.includes(call)))
       else callback(Object.assign(new Error(`EBADF: bad file descriptor, ${name}`), { code: 'EBADF' }));
     };
     return setTimeout(act, latency);
+  };
+}
+
+// What is read or written at once holds up the whole process; whoever does so is to notice, and to leave it to threads.
+const standStill = new Int32Array(new SharedArrayBuffer(4));
+for (const name of ['read', 'write'].filter((call) => slowCalls.includes(call))) {
+  const original = fs[`${name}Sync`];
+  fs[`${name}Sync`] = (file, ...rest) => {
+    const isRecord = typeof rest[3] === 'number' && rest[3] >= RECORDS_AT;
+    if (isRecord && slowFiles.has(file)) Atomics.wait(standStill, 0, 0, latency);
+    return original.call(fs, file, ...rest);
   };
 }
