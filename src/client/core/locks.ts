@@ -282,9 +282,11 @@ export class WorkerLocks {
   async #ask(details: LockDetails, transaction: TransactionLocks): Promise<Anchor> {
     const { tid, write } = details;
     const isCommon = this.#settings.areShared && !write && transaction.anchors.size === 0;
-    if (isCommon) this.#slices.readerComes();
-    // What is kept of a slice goes back: who reads must not wait for it.
-    if (isCommon) this.giveBackIdle();
+    if (isCommon) {
+      this.#slices.readerComes();
+      // What is kept of a slice goes back: who reads must not wait for it.
+      this.giveBackIdle();
+    }
     const asked = write
       ? this.#asWriter(() => this.#askFor(details, transaction))
       : this.#askFor(details, transaction, isCommon);
