@@ -1,14 +1,12 @@
 import type { RefusalCode } from '../../../src/errors.js';
 import { Master } from '../model/master.js';
 import type { StockPeer } from '../model/stock-peer.js';
+import { CORRUPT_RECORD } from '../model/working-process.js';
 import type { World } from '../world.js';
 import type { Verdicts } from './verdicts.js';
 
 /** What may be answered where a master has ended: it takes its locks along. */
 const MASTER_ENDED = /^IPC_REQUEST_(MASTER_LOST|LOCK_LOST|NO_MASTER)/;
-
-/** What the model says of a file that has something else where a record should be. */
-const CORRUPT_RECORD = 'corrupt record';
 
 /** What follows from the process itself: it closes, or it held a lock for too long, or was away for too long. */
 const OWN_DOING =
@@ -31,10 +29,9 @@ export class Promises {
   failed(process: StockPeer, { message }: Error): void {
     if (this.#world.plan.clients !== 'ours' || OWN_DOING.test(message)) return;
     if (MASTER_ENDED.test(message) && this.#world.lastMasterEnded !== undefined) return;
-    const details = `${process.name}: ${message}`;
-    if (message === CORRUPT_RECORD && this.#world.isCutOff(process)) this.#verdicts.readsInVain(details);
-    else if (message === CORRUPT_RECORD) this.#verdicts.wrongFile('operation failed', details);
-    else this.#verdicts.violation('operation failed', details);
+    // Whether it was to be found there was judged when it was read, under the locks of that moment.
+    if (message === CORRUPT_RECORD) return;
+    this.#verdicts.violation('operation failed', `${process.name}: ${message}`);
   }
 
   /** The server did not let somebody in. */

@@ -2,6 +2,9 @@ import type { IPCLock } from '../../../src/client/core/host.js';
 import { addressOf, type HeldLock, Storage } from './storage.js';
 import { begin, type Task, wait } from './task.js';
 
+/** What an operation fails with where the file has something else than the record that it looks for. */
+export const CORRUPT_RECORD = 'corrupt record';
+
 /** A process that reads and writes as AceBase does: a worker through locks, space and keys of the master, a master through its own. */
 export abstract class WorkingProcess extends Storage {
   /** When it last completed something; or, if the file is torn, tried to. */
@@ -123,7 +126,7 @@ export abstract class WorkingProcess extends Storage {
     const content = yield* this.readRecord(record);
     if (content?.kind !== 'value' || content.key !== key) {
       values.wrongRecord(this, key, record);
-      throw new Error('corrupt record');
+      throw new Error(CORRUPT_RECORD);
     }
     values.reads(this, key, content.value, least);
     return content.value;
