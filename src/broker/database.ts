@@ -23,7 +23,8 @@ import {
   positionOf,
 } from './peers/admission.js';
 import { Delivery } from './peers/delivery.js';
-import { Absences, Farewells, GoneIds, Heartbeat, introduce } from './peers/membership.js';
+import { Heartbeat, holderPulse } from './peers/heartbeat.js';
+import { Absences, Farewells, GoneIds, introduce } from './peers/membership.js';
 import { ParkingLot } from './peers/outbox.js';
 import { isPresent, isThere, lineBytesOf, type Peer } from './peers/peer.js';
 import type { Cancel, Clock, Logger } from './ports.js';
@@ -74,7 +75,7 @@ export class Database {
   readonly #requests: RequestCoordinator;
   readonly #masterAbsence: MasterAbsence;
   readonly #absences: Absences;
-  readonly #heartbeat: Heartbeat;
+  readonly #heartbeats: readonly Heartbeat[];
   readonly #router: Router;
   readonly #succession: Succession;
   readonly #stability: Stability;
@@ -92,7 +93,7 @@ export class Database {
     const clock = this.#bulkhead.clock(given.clock);
     const settings = { ...given, clock };
     this.#settings = settings;
-    const { limits, history } = settings;
+    const { history } = settings;
     this.#book = new GuestBook({ ...settings, database: name });
     this.#host = {
       receive: (sender, frame) => {
@@ -165,16 +166,7 @@ export class Database {
     const remove = (peer: Peer, cause: string): void => this.#remove(peer, cause);
     const inside: DismissalSettings['inside'] = (act, otherwise) => this.#bulkhead.run(act, otherwise);
     this.dismissal = new Dismissal({ ...halls, requests, locks, stability: this.#stability, remove, inside });
-    this.#heartbeat = new Heartbeat(clock, limits, this.#peers, {
-      silent: (peer) => {
-        this.#delivery.reportSilence(peer);
-        this.#lineBroke(peer, 'answered no ping', 'IPC_CLOSED_SILENT');
-      },
-      beaten: () => {
-        this.#identity.look();
-        this.#forgetIfEmpty();
-      },
-    });
+    this.#heartbeats = this.#makeHeartbeats(clock);
     const goodbye = (peer: Peer): void => this.#goodbye(peer);
     this.#router = new Router({ ...rooms, requests, locks, identity: this.#identity, goodbye });
     this.survey = new Survey({ ...halls, locks, history, book: this.#book });
@@ -320,7 +312,7 @@ export class Database {
   *#ends(cause: string): Iterable<() => void> {
     const parts: { stop(): void }[] = [this.#seat, this.#succession, this.#stability, this.#parkingLot];
     parts.push(this.#farewells, this.#locks, this.#requests, this.#masterAbsence);
-    parts.push(this.#absences, this.#heartbeat, this.#identity);
+    parts.push(this.#absences, ...this.#heartbeats, this.#identity);
     for (const part of parts) yield () => part.stop();
     for (const peer of [...this.#peers.values()]) {
       yield () => {
@@ -344,7 +336,7 @@ export class Database {
     else peer.outbox.say(greetingOf(peer.session, { resumed: false, isAccepted, folderSince }, limits));
     this.#peers.set(peer.id, peer);
     this.#locks.claims.came(peer);
-    this.#heartbeat.start();
+    for (const heartbeat of this.#heartbeats) heartbeat.start();
     this.#hasCome(peer, 'connected');
     return true;
   }
@@ -407,7 +399,6 @@ export class Database {
   }
 
   #acknowledge(peer: Peer, token: number): void {
-    peer.answeredPing();
     peer.outbox.acknowledge(token);
     if (this.#news.acknowledge(peer, token)) this.#locks.reviewFile();
     this.#farewells.acknowledge(peer, token);
@@ -442,8 +433,45 @@ export class Database {
   }
 
   /** The line of a peer is over. A worker that did not say goodbye may come back [PROTOCOL-13.1]. */
-  #lineBroke(peer: Peer, cause: string, code: ClosureCode | undefined): void {
-    if (peer.state === 'present') this.#absences.begin(peer, cause, code);
+  #lineBroke(peer: Peer, cause: string, code: ClosureCode | undefined, silence?: number): void {
+    if (peer.state === 'present') this.#absences.begin(peer, cause, code, silence);
+  }
+
+  /** One for everybody; and, since a client that has a lease knows when to stop, a faster one for those others wait for. */
+  #makeHeartbeats(clock: Clock): readonly Heartbeat[] {
+    const { limits } = this.#settings;
+    const pulse = holderPulse(limits);
+    const hasLease = ({ session }: Peer): boolean => session !== undefined && limits.lease > 0;
+    const endsLine = (message: string) => (peer: Peer, silence: number) => {
+      this.#delivery.reportSilence(peer, silence, message);
+      const counted = hasLease(peer) ? Math.min(silence, pulse.timeout) : 0;
+      this.#lineBroke(peer, 'answered no ping', 'IPC_CLOSED_SILENT', counted);
+    };
+    const common = { clock, peers: this.#peers };
+    const everybody = new Heartbeat({
+      ...common,
+      interval: limits.heartbeatInterval,
+      timeout: limits.heartbeatTimeout,
+      concerns: () => true,
+      silent: endsLine('a peer answers no ping; its connection is ended'),
+      beaten: () => {
+        this.#identity.look();
+        this.#forgetIfEmpty();
+      },
+    });
+    if (limits.lease === 0) return [everybody];
+    const awaited = new Heartbeat({
+      ...common,
+      ...pulse,
+      concerns: (peer) => hasLease(peer) && this.#isWaitedFor(peer),
+      silent: endsLine('others wait for a peer that answers no ping; its connection is ended'),
+      beaten: () => this.#forgetIfEmpty(),
+    });
+    return [everybody, awaited];
+  }
+
+  #isWaitedFor(peer: Peer): boolean {
+    return this.#locks.isWaitedFor(peer) || (peer === this.#seat.master && this.#table.isMasterAsked);
   }
 
   #forgetIfEmpty(): void {

@@ -67,6 +67,8 @@ export interface Link {
    * @param isPatient whether nothing waits for the pong: the ping may go with others, a little later
    */
   ping(token: number, isPatient?: boolean): void;
+  /** Bytes that came, whatever they mean. */
+  readonly bytesReceived: number;
   /** Bytes that were sent but not yet handed to the operating system. */
   readonly bufferedBytes: number;
   /** Milliseconds between the last ping that was answered and its pong; `undefined` before the first one. For people to read. */

@@ -43,6 +43,10 @@ export class PeerLink implements Link, ConnectionHandlers {
     this.#connection.begin(preamble, head);
   }
 
+  get bytesReceived(): number {
+    return this.#connection.bytesReceived;
+  }
+
   get bufferedBytes(): number {
     return this.#connection.bufferedBytes;
   }

@@ -138,6 +138,7 @@ export class WebSocketConnection implements FrameHandler, InputHolder, PatientFl
   /** The socket is to be ended once everything is written. */
   #ending = false;
   #closed = false;
+  #bytesReceived = 0;
   /** What `closed` will say, once that is decided before it is time to say it. */
   #outcome: ClosedEvent | undefined;
   /** The last ping that came while too much output was waiting. */
@@ -200,6 +201,11 @@ export class WebSocketConnection implements FrameHandler, InputHolder, PatientFl
     }
     if (payload.length >= FLUSH_BYTES || this.#output.bytes < FLUSH_BYTES) return;
     if (this.#output.bytes <= LONE_PORTION_BYTES && !this.#socket.writableNeedDrain) this.#write();
+  }
+
+  /** Bytes that came behind the handshake, those of a frame that is not complete included. */
+  get bytesReceived(): number {
+    return this.#bytesReceived;
   }
 
   /** Sends a ping; of the payload, at most 125 bytes are allowed (section 5.5). After `close`, nothing happens. */
@@ -291,6 +297,7 @@ export class WebSocketConnection implements FrameHandler, InputHolder, PatientFl
   }
 
   #onData(chunk: Uint8Array): void {
+    this.#bytesReceived += chunk.length;
     const lane = this.#lane;
     if (lane.isBusy) {
       this.#hold(chunk);

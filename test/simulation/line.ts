@@ -44,6 +44,9 @@ export class Line implements Link {
     this.#toProcess(() => process.opened(this));
   }
 
+  /** Counts what arrives at the server. */
+  bytesReceived = 0;
+
   /** What waits at the server because the other end does not read. */
   get bufferedBytes(): number {
     return Math.max(this.#undelivered - SOCKET_BUFFER_BYTES, 0);
@@ -168,6 +171,7 @@ export class Line implements Link {
     this.#underWay.add(lost);
     this.#world.clock.schedule(this.#lastUp - this.#world.clock.now(), () => {
       if (!this.#underWay.delete(lost)) return;
+      this.bytesReceived += 1;
       if (this.#hasLeft || !this.#server.isUp) lost();
       else deliver();
     });

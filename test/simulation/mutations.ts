@@ -177,9 +177,9 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'notices no line that is silent',
-    file: 'peers/membership.ts',
-    from: 'if (silentBeats * heartbeatInterval >= heartbeatTimeout) this.#host.silent(peer);',
-    to: 'if (silentBeats * heartbeatInterval < 0) this.#host.silent(peer);',
+    file: 'peers/heartbeat.ts',
+    from: 'if (silence >= timeout) {',
+    to: 'if (silence < 0) {',
   },
   {
     name: 'keeps what waits for a new master in the wrong order',
@@ -190,8 +190,14 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'gives what a disconnected worker holds away while it may be writing',
     file: 'peers/membership.ts',
-    from: 'const cancelGrace = clock.schedule(limits.reconnectGrace, () =>',
+    from: 'const cancelGrace = clock.schedule(Math.max(0, limits.reconnectGrace - silence), () =>',
     to: 'const cancelGrace = clock.schedule(limits.reconnectGrace / 4, () =>',
+  },
+  {
+    name: 'takes a client that is silent for one that has been silent for longer',
+    file: 'database.ts',
+    from: 'hasLease(peer) ? Math.min(silence, pulse.timeout) : 0;',
+    to: 'hasLease(peer) ? silence + 6_000 : 0;',
   },
   {
     name: 'does not give back what a request took while it waited for its turn',

@@ -1,5 +1,6 @@
 import type { Broker } from '../../src/broker/broker.js';
 import type { Limits } from '../../src/broker/limits.js';
+import { holderPulse } from '../../src/broker/peers/heartbeat.js';
 import type { LogFields } from '../../src/broker/ports.js';
 import type { Client } from '../../src/client/core/client.js';
 import { resolveOptions } from '../../src/options.js';
@@ -86,10 +87,10 @@ export class World {
     const { limits } = this;
     const observer = {
       peerConnected: () => undefined,
-      peerDisconnected: ({ id }: { id: string }) => {
+      peerDisconnected: ({ id }: { id: string }, cause: string) => {
         const process = this.#seated.get(id);
         // It may be there as another peer.
-        if (process?.id === id) this.#isAbsent(process);
+        if (process?.id === id) this.#isAbsent(process, cause);
       },
     };
     this.#startServer = (isSuccessor) =>
@@ -169,12 +170,16 @@ export class World {
   }
 
   /** The server has no line of that process any more: others wait for it for a while. */
-  #isAbsent(process: StockPeer): void {
-    const { clock, server } = this;
-    const since = clock.now();
+  /** @param cause as the server says */
+  #isAbsent(process: StockPeer, cause = ''): void {
+    const { clock, limits, server } = this;
+    // The time of a client that has a lease begins when it fell silent.
+    const isSilent = process.ours !== undefined && cause === 'answered no ping';
+    const silence = isSilent ? Math.min(limits.heartbeatTimeout, holderPulse(limits).timeout) : 0;
+    const since = clock.now() - silence;
     this.#absentSince.set(process, since);
     if (process.ours === undefined) return;
-    clock.schedule(this.limits.reconnectGrace, () => {
+    clock.schedule(limits.reconnectGrace - silence, () => {
       if (this.#absentSince.get(process) !== since) return;
       if (server === this.server && server.isUp) this.lostPlace(process);
       else this.checks.events.releases(process);

@@ -62,6 +62,8 @@ export class ScriptedPeer implements Link {
     return this.#visitor !== undefined;
   }
 
+  bytesReceived = 0;
+
   get bufferedBytes(): number {
     return this.#waiting.reduce<number>((sum, item) => sum + (typeof item === 'number' ? 0 : item.length), 0);
   }
@@ -89,8 +91,10 @@ export class ScriptedPeer implements Link {
   /** Reads everything that waits; pongs go out. */
   read(): void {
     for (const item of this.#waiting.splice(0)) {
-      if (typeof item === 'number') this.#visitor?.acknowledge(item);
-      else {
+      if (typeof item === 'number') {
+        this.bytesReceived += 1;
+        this.#visitor?.acknowledge(item);
+      } else {
         const text = new TextDecoder().decode(item);
         this.received.push(text);
         this.onMessage(text);
@@ -101,6 +105,7 @@ export class ScriptedPeer implements Link {
 
   /** Sends a frame as text. */
   says(frame: string): void {
+    this.bytesReceived += frame.length;
     this.#visitor?.receive(new TextEncoder().encode(frame));
   }
 
@@ -282,7 +287,7 @@ export class BrokerLab {
     worker.tells({ type: 'unlock-request', id: `unlock${lockId}`, data: { id: lockId } }, '[master]');
   }
 
-  /** How many timers are set beside the heartbeats, of which each database has one. */
+  /** How many timers are set beside the heartbeats, of which each database has one where clients have no lease. */
   get timers(): number {
     return this.clock.pending - this.broker.databases.length;
   }

@@ -153,6 +153,13 @@ export class LockService {
     return this.#manager.table.holders;
   }
 
+  /** Whether anybody may be waiting for that peer: for locks that it holds as a worker, or, as the master, for the root lock. */
+  isWaitedFor(peer: Peer): boolean {
+    if (peer === this.#master) return this.#root.isAsked;
+    const doesAnybodyWait = this.#manager.queue.size > 0 || this.#root.turnOverSince !== undefined;
+    return doesAnybodyWait && this.isHolder(peer);
+  }
+
   /** A worker is disconnected, and may come back. */
   isAway(worker: Peer): void {
     this.#manager.suspend(worker);

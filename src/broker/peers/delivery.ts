@@ -110,13 +110,9 @@ export class Delivery {
     );
   }
 
-  /** Warns of a peer whose line seems to be dead. */
-  reportSilence({ id, address }: Peer): void {
-    const { heartbeatTimeout } = this.#limits;
-    this.#logger.warn(
-      { database: this.#database, peer: id, address, heartbeatTimeout },
-      'a peer answers no ping; its connection is ended',
-    );
+  /** Warns of a peer whose line seems to be dead. @param silence milliseconds */
+  reportSilence({ id, address }: Peer, silence: number, message: string): void {
+    this.#logger.warn({ database: this.#database, peer: id, address, silence }, message);
   }
 
   /** Warns that there is no room for more mail. */

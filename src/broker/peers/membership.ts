@@ -55,8 +55,12 @@ export class Absences {
     this.#host = host;
   }
 
-  /** The line of a worker that is present broke; with `code`, it is ended here. */
-  begin(worker: Peer, cause: string, code: ClosureCode | undefined): void {
+  /**
+   * The line of a worker that is present broke; with `code`, it is ended here.
+   *
+   * @param silence milliseconds for which nothing was heard of it before, and which are part of its time
+   */
+  begin(worker: Peer, cause: string, code: ClosureCode | undefined, silence = 0): void {
     const { clock, limits } = this.#settings;
     // What still comes on the old line is not heard: its order against the new one is not known.
     worker.lostLine();
@@ -67,9 +71,9 @@ export class Absences {
       this.#host.depart(worker, cause);
       return;
     }
-    worker.isAway(clock.now(), this.#returnProblemOf(worker, isAllKept));
+    worker.isAway(clock.now() - silence, this.#returnProblemOf(worker, isAllKept));
     if (worker.returnProblem !== undefined) worker.outbox.discard();
-    const cancelGrace = clock.schedule(limits.reconnectGrace, () =>
+    const cancelGrace = clock.schedule(Math.max(0, limits.reconnectGrace - silence), () =>
       this.#isGone(worker, 'did not come back'),
     );
     const cancelWatch = this.#watch(worker);
@@ -165,62 +169,6 @@ export class GoneIds {
 
   has(id: string): boolean {
     return this.#ids.has(id);
-  }
-}
-
-/** What a heartbeat asks of its database. */
-export interface HeartbeatHost {
-  /** A peer answered nothing for `heartbeatTimeout`. */
-  silent(peer: Peer): void;
-  /** A beat is over. */
-  beaten(): void;
-}
-
-/**
- * Finds peers whose line is dead though nobody said so (docs/PROTOCOL.md, section 13): who was silent since the last
- * beat is asked for a pong, which every WebSocket client gives by itself.
- *
- * Beats are counted, not milliseconds: a server that was itself stopped for a while must not blame its peers.
- */
-export class Heartbeat {
-  readonly #clock: Clock;
-  readonly #limits: Limits;
-  readonly #peers: ReadonlyMap<string, Peer>;
-  readonly #host: HeartbeatHost;
-  #cancelNext: Cancel | undefined;
-
-  constructor(clock: Clock, limits: Limits, peers: ReadonlyMap<string, Peer>, host: HeartbeatHost) {
-    this.#clock = clock;
-    this.#limits = limits;
-    this.#peers = peers;
-    this.#host = host;
-  }
-
-  /** Beats from now on. */
-  start(): void {
-    this.#cancelNext ??= this.#clock.schedule(this.#limits.heartbeatInterval, () => {
-      this.#cancelNext = undefined;
-      this.#beat();
-    });
-  }
-
-  /** Beats no more. */
-  stop(): void {
-    this.#cancelNext?.();
-    this.#cancelNext = undefined;
-  }
-
-  #beat(): void {
-    const { heartbeatInterval, heartbeatTimeout } = this.#limits;
-    for (const peer of [...this.#peers.values()]) {
-      if (peer.state !== 'present') continue;
-      const silentBeats = peer.beat();
-      if (silentBeats * heartbeatInterval >= heartbeatTimeout) this.#host.silent(peer);
-      // One that is not pinged for what it has read is so here: how long its way is, somebody may want to know.
-      else if (silentBeats > 0 || !peer.outbox.isTracked) peer.outbox.ping(peer.nextToken());
-    }
-    this.#host.beaten();
-    if (this.#peers.size > 0) this.start();
   }
 }
 

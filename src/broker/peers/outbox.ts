@@ -66,6 +66,11 @@ export class Outbox {
     this.#settings = settings;
   }
 
+  /** Bytes that came on its line: they show that its other end is there. */
+  get bytesReceived(): number {
+    return this.#link?.bytesReceived ?? 0;
+  }
+
   /** Bytes that wait to be taken by the line. */
   get lineBytes(): number {
     return this.#link?.bufferedBytes ?? 0;

@@ -42,8 +42,6 @@ export class Peer {
   #line = 1;
   #awaySince: number | undefined;
   #returnProblem: string | undefined;
-  #wasHeard = true;
-  #silentBeats = 0;
   #hasFileOpen = false;
   #isAccepted = true;
   #hasOtherFile = false;
@@ -157,7 +155,6 @@ export class Peer {
 
   /** A frame came from it. */
   frameCame(bytes: number): void {
-    this.#wasHeard = true;
     this.#received++;
     this.#receivedBytes += bytes;
   }
@@ -165,18 +162,6 @@ export class Peer {
   /** It writes to that peer. */
   writesTo(receiver: Peer | undefined): void {
     this.#lastReceiver = receiver;
-  }
-
-  /** A pong came from it. */
-  answeredPing(): void {
-    this.#wasHeard = true;
-  }
-
-  /** A heartbeat. @returns how many it has been silent for */
-  beat(): number {
-    this.#silentBeats = this.#wasHeard ? 0 : this.#silentBeats + 1;
-    this.#wasHeard = false;
-    return this.#silentBeats;
   }
 
   /** Its file is known to be open. */
@@ -211,11 +196,11 @@ export class Peer {
     this.#line++;
   }
 
-  /** Its line is lost, and it may come back. @param now by the broker's clock */
-  isAway(now: number, returnProblem: string | undefined): void {
+  /** Its line is lost, and it may come back. @param since by the broker's clock: nothing has been heard of it from then on */
+  isAway(since: number, returnProblem: string | undefined): void {
     invariant(this.#state === 'present', 'peer-state');
     this.#state = 'away';
-    this.#awaySince = now;
+    this.#awaySince = since;
     this.#returnProblem = returnProblem;
   }
 
@@ -230,8 +215,6 @@ export class Peer {
     this.#connection = connection;
     this.#state = 'present';
     this.#awaySince = undefined;
-    this.#wasHeard = true;
-    this.#silentBeats = 0;
   }
 
   /** It is no longer part of its database. It may have a connection yet, on which it gets nothing more; one that is away has none. */

@@ -147,6 +147,11 @@ export class RequestTable {
     return (this.#askers.get(asker)?.forwarded ?? 0) > 0;
   }
 
+  /** Whether the master owes an answer to anybody who is not gone. */
+  get isMasterAsked(): boolean {
+    return this.#forwarded.size > 0;
+  }
+
   /** The open request of that worker with that id. */
   find(asker: Peer, id: string): OpenRequest | undefined {
     return this.#askers.get(asker)?.open.get(id);

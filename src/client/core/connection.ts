@@ -19,8 +19,13 @@ export const BEAT_MS = 1_000;
 const BEATS_IN_LEASE = 4;
 const SHORTEST_BEAT_MS = 50;
 
-/** Milliseconds without a word of the server after which, at the next beat, the line is given up. */
-export const SILENCE_MS = 9_000;
+/**
+ * Milliseconds without a word of the server after which, at the next beat, the line is given up: 9/11 of `reconnectGrace`, within these
+ * bounds, so that there is time to come back.
+ */
+const SILENCE_MS = 9_000;
+const SHORTEST_SILENCE_MS = 1_500;
+const SILENCE_SHARE = 9 / 11;
 
 /** A process that has not heard the server for so many milliseconds may have been stopped, and given up meanwhile. */
 export const IN_TOUCH_MS = 500;
@@ -260,7 +265,7 @@ export class Connection {
     this.#cancelBeat = this.#tools.clock.scheduleIdle(this.#beat, () => {
       // What beats come to, not the time: a process that was stopped for a while has not heard because it did not listen.
       this.#silentFor += this.#beat;
-      if (this.#silentFor > SILENCE_MS) this.#drop('the IPC server answers no ping');
+      if (this.#silentFor > this.#patience) this.#drop('the IPC server answers no ping');
       else {
         if (this.#isWelcome) this.#ping();
         // At the door it tells that the line is alive, and nothing else.
@@ -268,6 +273,12 @@ export class Connection {
         this.#watch();
       }
     });
+  }
+
+  /** Who is waited for for no time at all need not hurry. */
+  get #patience(): number {
+    if (this.#grace === 0) return SILENCE_MS;
+    return Math.max(SHORTEST_SILENCE_MS, Math.min(SILENCE_MS, this.#grace * SILENCE_SHARE));
   }
 
   #drop(reason: string): void {

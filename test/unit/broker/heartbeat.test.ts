@@ -1,5 +1,5 @@
-import { expect, it } from 'vitest';
-import { BrokerLab } from '../../support/broker-lab.js';
+import { describe, expect, it } from 'vitest';
+import { BrokerLab, type ScriptedPeer } from '../../support/broker-lab.js';
 
 const limits = { heartbeatInterval: 10_000, heartbeatTimeout: 30_000, reconnectGrace: 10_000 };
 
@@ -60,4 +60,133 @@ it.each([
   expect(last.closedWith).toBeDefined();
   expect(lab.broker.databases).toEqual([]);
   expect(lab.clock.pending).toBe(0);
+});
+
+describe('a client that has a lease, and is silent while others wait for it [PROTOCOL-13.5]', () => {
+  const GRACE_MS = 11_000;
+  const lost = 'others wait for a peer that answers no ping; its connection is ended';
+
+  /** A master that says when it wants its turn, a holder of a lock for writing, and somebody else; the two are called as a client is. */
+  const cluster = () => {
+    const lab = new BrokerLab({ ...limits, reconnectGrace: GRACE_MS, lease: 8_000 });
+    const master = lab.connectClient('[master]', 'session-of-master');
+    lab.letGrant(master);
+    master.says('ready');
+    master.writesRoots = true;
+    lab.clock.advance(5_000);
+    const [holder, other] = ['holder', 'other'].map((id) => lab.connectClient(id, `session-of-the-${id}`));
+    if (holder === undefined || other === undefined) throw new Error('nobody came');
+    lab.askForLock(holder, { write: true });
+    lab.lockOf(holder);
+    return { lab, master, holder, other };
+  };
+  const isGranted = (peer: ScriptedPeer) => peer.messages('lock-result').length > 0;
+  const silence = (peer: ScriptedPeer) => {
+    peer.isReading = false;
+  };
+
+  it('lets them wait for reconnectGrace altogether, and no less, whenever it fell silent', () => {
+    for (let offset = 0; offset < 600; offset += 100) {
+      const { lab, holder, other } = cluster();
+      lab.askForLock(other, { write: true });
+      lab.clock.advance(offset);
+      holder.says('ping');
+      silence(holder);
+      lab.clock.advance(GRACE_MS - 3);
+      expect([holder.closedWith, isGranted(other)]).toEqual(['IPC_CLOSED_SILENT', false]);
+      lab.clock.advance(1_000);
+      expect([offset, isGranted(other)]).toEqual([offset, true]);
+      expect(lab.warnings()).toContain(lost);
+    }
+  });
+
+  it('comes back in that time as it went, and keeps its lock', () => {
+    const { lab, holder, other } = cluster();
+    lab.askForLock(other, { write: true });
+    silence(holder);
+    lab.clock.advance(GRACE_MS - 500);
+    const again = lab.connectClient('holder', 'session-of-the-holder', holder.received.length - 1);
+    expect(again.received[0]).toContain('"resumed":true');
+    lab.clock.advance(60_000);
+    expect(isGranted(other)).toBe(false);
+    lab.giveBack(again, lab.lockOf(holder));
+    expect(isGranted(other)).toBe(true);
+  });
+
+  it('has half of that time left if it was silent for long before somebody waits', () => {
+    const { lab, holder, other } = cluster();
+    silence(holder);
+    lab.clock.advance(25_000);
+    expect(holder.closedWith).toBeUndefined();
+    lab.askForLock(other, { write: true });
+    lab.clock.advance(GRACE_MS - 1_000);
+    expect([holder.closedWith, isGranted(other)]).toEqual(['IPC_CLOSED_SILENT', false]);
+    lab.clock.advance(1_500);
+    expect(isGranted(other)).toBe(true);
+  });
+
+  it('keeps its line if a frame of it is under way', () => {
+    const { lab, holder, other } = cluster();
+    lab.askForLock(other, { write: true });
+    silence(holder);
+    for (let n = 0; n < 100; n++) {
+      holder.bytesReceived += 1_000;
+      lab.clock.advance(250);
+    }
+    expect(holder.closedWith).toBeUndefined();
+  });
+
+  it('keeps its line if it has given its lock back, or nobody waits', () => {
+    const { lab, holder, other } = cluster();
+    silence(other);
+    lab.clock.advance(20_000);
+    expect([holder.closedWith, other.closedWith]).toEqual([undefined, undefined]);
+    lab.askForLock(other, { write: true });
+    lab.giveBack(holder, lab.lockOf(holder));
+    silence(holder);
+    lab.clock.advance(10_000);
+    expect(holder.closedWith).toBeUndefined();
+  });
+
+  it('as a worker whose lock the master waits for', () => {
+    const { lab, master, holder } = cluster();
+    silence(holder);
+    master.says('turn:wanted');
+    lab.clock.advance(6_000);
+    expect(holder.closedWith).toBe('IPC_CLOSED_SILENT');
+  });
+
+  it.each<[string, (lab: BrokerLab, worker: ScriptedPeer) => void]>([
+    [
+      'that is asked for something',
+      (_, worker) => worker.tells({ type: 'request', id: 'q', data: { type: 'fst.allocate' } }, '[master]'),
+    ],
+    [
+      'that is asked for the root lock',
+      (lab, worker) => {
+        lab.giveBack(worker, lab.lockOf(worker));
+        lab.clock.advance(30_000 - 21_000);
+        lab.askForLock(worker, { write: true });
+      },
+    ],
+  ])('as a master %s', (_, ask) => {
+    const { lab, master, holder } = cluster();
+    silence(master);
+    ask(lab, holder);
+    lab.clock.advance(5_000);
+    expect(master.closedWith).toBeUndefined();
+    lab.clock.advance(1_000);
+    expect(master.closedWith).toBe('IPC_CLOSED_SILENT');
+  });
+
+  it('is no stock client: that does not know when to stop', () => {
+    const { lab, holder, other } = cluster();
+    lab.giveBack(holder, lab.lockOf(holder));
+    const stock = lab.connect('stock');
+    lab.askForLock(stock, { write: true });
+    lab.askForLock(other, { write: true });
+    silence(stock);
+    lab.clock.advance(25_000);
+    expect([stock.closedWith, isGranted(other)]).toEqual([undefined, false]);
+  });
 });

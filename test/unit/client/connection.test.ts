@@ -118,6 +118,21 @@ describe('a connection', () => {
     expect(told.at(-1)).toBe('lost: the IPC server answers no ping');
   });
 
+  it.each([
+    [3_000, 2_500],
+    [500, 1_550],
+    [0, 9_050],
+  ])('connects anew while there is time, if the server waits for %d ms', (grace, after) => {
+    const { clock, connection, last } = lab();
+    const line = last();
+    line.events.opened();
+    connection.proved(200, grace);
+    clock.advance(after - 100);
+    expect(line.isTerminated).toBe(false);
+    clock.advance(100);
+    expect(line.isTerminated).toBe(true);
+  });
+
   it('asks more often where an answer is of use for less than some seconds', () => {
     const { clock, connection, last } = lab();
     last().events.opened();

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { PeerLink, PingRounds, pongToken } from '../../../src/server/peer-link.js';
+import { clientFrame } from '../../support/client-frames.js';
 import { frame, PREAMBLE, patientLane, turn } from '../../support/memory-connection.js';
 import { MemorySocket } from '../../support/memory-line.js';
 import { VirtualClock } from '../../support/virtual-clock.js';
@@ -101,6 +102,19 @@ describe('PeerLink', () => {
     socket.destroy(new Error('gone'));
     await turn();
     expect(told.slice(2)).toEqual(['left: the line broke: gone']);
+  });
+
+  it('counts the bytes that come, those of a frame included that is not complete', async () => {
+    const { link, socket, told } = await linked(new PingRounds(new VirtualClock()));
+    const bytes = clientFrame(1, 'hello');
+    for (const part of [bytes.subarray(0, 4), bytes.subarray(4)]) {
+      const before = link.bytesReceived;
+      expect(told).toEqual([]);
+      socket.receive(part);
+      await turn();
+      expect(link.bytesReceived).toBe(before + part.length);
+    }
+    expect(told).toEqual(['receives hello']);
   });
 
   it('sends no ping on a line that was closed meanwhile', async () => {
