@@ -471,7 +471,8 @@ export class Database {
   }
 
   #isWaitedFor(peer: Peer): boolean {
-    return this.#locks.isWaitedFor(peer) || (peer === this.#seat.master && this.#table.isMasterAsked);
+    if (peer === this.#seat.master && this.#table.isMasterAsked) return true;
+    return this.#locks.isWaitedFor(peer) || this.#identity.isWaitedFor(peer);
   }
 
   #forgetIfEmpty(): void {

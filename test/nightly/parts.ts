@@ -30,9 +30,6 @@ const CLIENT_FAULTS = [...usualFaults, ...Array.from({ length: 13 }, () => 'kill
 /** Processes that live on where the server cannot reach them, by themselves: stalls add up. */
 const LONG_FAULTS = longFaults.join();
 
-/** A server that soon finds out that nobody answers, so that others go on meanwhile. */
-const WATCHFUL = JSON.stringify({ heartbeatInterval: '1s', heartbeatTimeout: '2s', reconnectGrace: '8s' });
-
 /** What is measured, and what of it if there is little time. */
 const BENCH = [[], ['growth'], ['storm'], ['acebase']];
 const SHORT_BENCH = [['--only', 'P1,P3,P4'], ['storm']];
@@ -107,7 +104,6 @@ export function partsOf({ scale, seed }: Amount): readonly Part[] {
           'chaos',
           'test/e2e/chaos/chaos.js',
           ...['--seed', String(seed), '--minutes', minutes(5), '--client', '--faults', LONG_FAULTS],
-          ...['--server', WATCHFUL],
         ),
         script('chaos', 'test/e2e/chaos/chaos.js', '--seed', String(seed), '--mutants', mutants.join()),
       ],

@@ -90,8 +90,8 @@ export class CheckedPeer extends CheckedClient {
 export const WRITER_PATIENCE_MS = 2_000;
 
 /**
- * Milliseconds after which newcomers are let in though nobody has written. Who stands still altogether is cut off by the heartbeat
- * before that, as a rule, and compared when he is back.
+ * Milliseconds after which newcomers are let in though nobody has written. Who stands still altogether is cut off by a heartbeat
+ * before that, and compared when he is back.
  */
 export const WRITING_MS = 60_000;
 
@@ -151,6 +151,11 @@ export class Challenge {
   /** Whether that newcomer may join. */
   isOpenTo(isAtDoor: boolean): boolean {
     return this.isOpen && isAtDoor === this.#host.isAtDoor;
+  }
+
+  /** Whether newcomers wait for that client to write. */
+  waitsFor(client: CheckedClient): boolean {
+    return this.isOpen && this.#asked.has(client) && !this.#failed.has(client);
   }
 
   /** A newcomer takes part. */

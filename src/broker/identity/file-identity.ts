@@ -142,6 +142,11 @@ export class FileIdentity {
     return true;
   }
 
+  /** Whether newcomers wait for that peer: it is to show them which folder it has. */
+  isWaitedFor(peer: Peer): boolean {
+    return this.#checks.isWaitedFor(peer);
+  }
+
   /** The line of a peer is broken. */
   isAway(peer: Peer): void {
     this.#checks.isAway(peer);

@@ -189,6 +189,14 @@ export class FolderChecks {
     this.#answered(client, answer);
   }
 
+  /** Whether newcomers wait for that peer. */
+  isWaitedFor(peer: Peer): boolean {
+    const client = this.#clients.get(peer);
+    if (client === undefined) return false;
+    for (const challenge of this.#challenges) if (challenge.waitsFor(client)) return true;
+    return false;
+  }
+
   /** A peer has no line any more; what it was asked, it may not have heard. */
   isAway(peer: Peer): void {
     const client = this.#clients.get(peer);

@@ -676,6 +676,20 @@ describe('somebody who cannot challenge', () => {
     expect([isAccepted(first), newcomer.closedWith]).toEqual([true, 'IPC_CLOSED_OTHER_FILE']);
   });
 
+  it('has its line ended soon, where clients have a lease, and is compared with the newcomer when it is back', () => {
+    lab = new BrokerLab({ reconnectGrace: 11_000, lease: 8_000 });
+    const [session, folderSince] = ['session-of-the-master', lab.clock.wallTime()];
+    const first = client('[master]', A(), { session });
+    first.isReading = false;
+    const newcomer = client('worker1', B());
+    lab.clock.advance(5_000);
+    expect([isAccepted(newcomer), first.closedWith]).toEqual([false, undefined]);
+    lab.clock.advance(1_000);
+    expect([isAccepted(newcomer), first.closedWith]).toEqual([true, 'IPC_CLOSED_SILENT']);
+    const back = client('[master]', A(), { session, received: 0, folderSince });
+    expect([isAccepted(back), newcomer.closedWith]).toEqual([true, 'IPC_CLOSED_OTHER_FILE']);
+  });
+
   it('keeps nobody waiting for ever, if nobody else is there', () => {
     client('[master]', A()).isReading = false;
     const newcomer = client('worker1', A());
