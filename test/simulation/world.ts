@@ -255,10 +255,12 @@ export class World {
       const served = (): void => void server.atDoor.delete(diesMeanwhile);
       const diesMeanwhile = (): void => void process.after(latency(), () => process.dialFailed());
       server.atDoor.add(diesMeanwhile);
+      const isMasterThere = process.isMaster && server.broker.hasPeer(DATABASE, process.id);
       process.leaveDoor = server.broker.arrive(request, {
         accept: (visitor) => {
           served();
           this.#comes(process, server);
+          this.checks.promises.letIn(process, isMasterThere);
           this.history.note(() => `server lets ${process.name} in`);
           this.#seated.set(process.id, process);
           this.#absentSince.delete(process);

@@ -34,6 +34,8 @@ export class Checks {
   readonly #deliveries: Deliveries;
   readonly #said = new Map<number, Said>();
   #lastNumber = 0;
+  /** Which record was the root before each move that the server has not heard of, and so has a new master write again. */
+  readonly #formerRoots = new Map<number, { readonly mover: StockPeer; readonly record: number }>();
   /** Processes that wait for an answer to something that was lost with their line: nobody can help them. */
   readonly #stranded = new Set<StockPeer>();
 
@@ -57,6 +59,7 @@ export class Checks {
     const number = ++this.#lastNumber;
     const isMove = isRootUpdate(message) && this.beliefs.isWriting(author);
     this.#said.set(number, { author, message, isMove });
+    if (isMove) this.#formerRoots.set(number, { mover: author, record: this.#world.file.root });
     this.#causality.says(author, number);
     if (message.type === 'event') this.events.said(number);
     return number;
@@ -69,6 +72,7 @@ export class Checks {
 
   neverSent(number: number): void {
     this.#said.delete(number);
+    this.#formerRoots.delete(number);
     this.events.neverSaid(number);
   }
 
@@ -99,6 +103,7 @@ export class Checks {
     const { author, message } = said;
     if (!this.#world.isPresent(author) || message.from !== author.id) return;
     said.isMove = false;
+    this.#formerRoots.delete(number);
     if (isRequest(message)) {
       if ('id' in message) this.#deliveries.asks(author, message.id, message.type);
       return;
@@ -152,6 +157,18 @@ export class Checks {
     const untold = [...this.#said.values()].filter(({ author, isMove }) => author === process && isMove);
     if (untold.length > 1) this.values.losesMoves(process);
     else if (untold.length === 1) this.values.losesMove(process);
+  }
+
+  /**
+   * A process writes a value to a record. A worker with our client must not to what was the root, as long as the server believes in that:
+   * if it is killed, a master writes that root again.
+   */
+  writesValue(writer: StockPeer, record: number): void {
+    if (writer.ours === undefined || writer.isMaster) return;
+    for (const former of this.#formerRoots.values()) {
+      if (former.mover !== writer || former.record !== record) continue;
+      this.verdicts.wrongFile('root written over', `${writer.name} writes to record ${record}`);
+    }
   }
 
   /** A master has the root written that all others believe in, though somebody has moved it who lost his line before he could tell. */

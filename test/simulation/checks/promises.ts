@@ -46,6 +46,13 @@ export class Promises {
     this.#verdicts.violation('sent away', `${process.name}, ${code}`);
   }
 
+  /** The server lets somebody in. @param wasAnotherThere whether a master was there when he came to the door */
+  letIn(process: StockPeer, wasAnotherThere: boolean): void {
+    // It may have opened the file long before, and has old tables then; one with our client opens it now.
+    if (!process.isMaster || process.ours !== undefined || !wasAnotherThere) return;
+    this.#verdicts.violation('takes the place of one that was there', process.name);
+  }
+
   /** A server that drains did not let somebody in for whom it waits. */
   turnedAway({ name }: StockPeer): void {
     this.#verdicts.violation('turned away', name);

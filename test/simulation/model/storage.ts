@@ -195,6 +195,7 @@ export abstract class Storage extends StockPeer {
     yield* wait<void>((resolve, reject) => {
       this.disk(() => {
         this.world.checks.beliefs.writes(this);
+        if (content.kind === 'value') this.world.checks.writesValue(this, record);
         this.world.writesFile(this, () => this.world.file.records.set(record, content));
         resolve();
       }, reject);
