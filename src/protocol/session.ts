@@ -13,7 +13,6 @@ export const CLIENT_ABILITIES = [
   'resume',
   'ready',
   'no-echo',
-  'yield',
   'waits',
   'identify',
   'turn',
@@ -231,9 +230,6 @@ export function parseTurn(frame: Uint8Array): boolean | undefined {
 export function stable(count: number): Uint8Array {
   return encode(`stable:${count}`);
 }
-
-/** `yield`: somebody wants to write; no further transactions are to read under locks that are held [PROTOCOL-14.8]. */
-export const YIELD = encode('yield');
 
 /** `yield:<number>`: others wait for the end of that lock for writing; no further transaction is to begin under it [PROTOCOL-14.8]. */
 export function yieldWord(lockId: number): Uint8Array {
