@@ -545,10 +545,15 @@ export class Client implements DataPeer {
     this.#sender.flush();
     const given = this.#outflow.takeForNewServer(isKnown ? claimOf(this.#claim()) : undefined);
     this.#knowsPeers = false;
-    for (const id of given) this.#settings.ipc._requests.get(id)?.resolve({ ok: true, isAssumed: true });
+    this.#assumeDone(given);
     this.#view.missedNews();
     this.#incoming.expectPeersAnew(grace);
     this.#outflow.holdBackEarly();
+  }
+
+  /** Nobody will answer these requests, and what they were for need not be done. */
+  #assumeDone(requestIds: readonly string[]): void {
+    for (const id of requestIds) this.#settings.ipc._requests.get(id)?.resolve({ ok: true, isAssumed: true });
   }
 
   /** What a new server is to know of the time before. */
@@ -664,7 +669,7 @@ export class Client implements DataPeer {
     this.#settings.ipc.id = this.#settings.ipc.isMaster ? former : this.#settings.createId();
     this.#position.beginAnew();
     this.#sender.flush();
-    this.#outflow.comeAnew(former, this.#settings.ipc.id);
+    this.#assumeDone(this.#outflow.comeAnew(former, this.#settings.ipc.id));
   }
 
   #giveUp(code: ErrorCode, reason: string, what = 'does not let this process in'): void {
