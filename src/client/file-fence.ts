@@ -153,10 +153,10 @@ export class FileFence {
           if (isAtOnce) this.#disk.measure(() => atOnce(name, details, done));
           else by(...details, done);
         };
-        if (name === 'read')
-          act(original, isAtOnce ? (callback as Callback) : throughout(owners, callback as Callback));
+        const counted = throughout(owners, callback as Callback);
+        if (name === 'read') act(original, counted);
         else
-          this.#changing(owners, callback as Callback, (done) =>
+          this.#changing(owners, counted, (done) =>
             act(
               this.#byThread(name === 'write' && isPlaced(rest) ? inFull(original) : original, owners),
               done,
@@ -359,7 +359,10 @@ function inFull(write: Method): Method {
   };
 }
 
-/** What was read counts only if the leases were held all the time, or are held again by the same peers. */
+/**
+ * What was read or written counts only if the leases were held all the time, or are held again by the same peers: a process may be stopped
+ * between the check and what it does at once.
+ */
 function throughout(owners: readonly FencedFiles[], callback: Callback): Callback {
   const before = lossesOf(owners);
   return (...results) => {
@@ -369,5 +372,7 @@ function throughout(owners: readonly FencedFiles[], callback: Callback): Callbac
 }
 
 function lossesOf(owners: readonly FencedFiles[]): number {
-  return owners.flatMap(({ leases }) => leases).reduce((sum, { losses }) => sum + losses, 0);
+  let sum = 0;
+  for (const { leases } of owners) for (const { losses } of leases) sum += losses;
+  return sum;
 }

@@ -263,6 +263,42 @@ describe('what was read', () => {
     await promisify(fs.close)(file);
   });
 
+  it.each([
+    ['read', true],
+    ['written', false],
+  ])(
+    'or written at once counts only then, too: the process may have been stopped right before it was %s',
+    async (_what, isRead) => {
+      const { writeSync, readSync } = fs;
+      const stopped =
+        <T extends unknown[]>(act: (...details: T) => number) =>
+        (...details: T): number => {
+          lease.isHeld = false;
+          return act(...details);
+        };
+      Object.assign(fs, { writeSync: stopped(writeSync), readSync: stopped(readSync) });
+      try {
+        isQuick = true;
+        const file = await open('data.db');
+        descriptor = file;
+        const done = isRead
+          ? new Promise<void>((resolve, reject) => {
+              fs.read(file, Buffer.alloc(3), 0, 3, 131_072, (error) =>
+                error === null ? resolve() : reject(error),
+              );
+            })
+          : write(file, 'one', 131_072);
+        while (lease.waits === 0) await new Promise(setImmediate);
+        expect(fence.written(files)).toBeUndefined();
+        lease.lose();
+        await expect(done).rejects.toThrow('the lease is lost');
+        await promisify(fs.close)(file);
+      } finally {
+        Object.assign(fs, { writeSync, readSync });
+      }
+    },
+  );
+
   it('does not count if the place was lost meanwhile, be the process back by then', async () => {
     const { file, read } = await begin();
     lease.lose();
