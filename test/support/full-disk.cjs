@@ -1,6 +1,6 @@
 /**
  * Preload, before all others (`NODE_OPTIONS=--require …`): when a record with the text `FULL_DISK_AFTER` has been written, the disk is full for
- * the next record, once.
+ * the next record, once. For records with the text `FULL_DISK_FOR` it always is.
  */
 'use strict';
 
@@ -10,13 +10,16 @@ const fs = require('node:fs');
 const RECORDS_AT = 131072;
 
 const text = process.env.FULL_DISK_AFTER;
+const refused = process.env.FULL_DISK_FOR;
 let isFull = false;
 let wasFull = false;
 
 /** Whether there is no room for that, now; notes when the text was written. */
 function isRefused(buffer, offset, length, position) {
   const isRecord = Buffer.isBuffer(buffer) && typeof position === 'number' && position >= RECORDS_AT;
-  if (!isRecord || wasFull) return false;
+  if (!isRecord) return false;
+  if (refused !== undefined && buffer.subarray(offset, offset + length).includes(refused)) return true;
+  if (text === undefined || wasFull) return false;
   if (isFull) {
     wasFull = true;
     return true;

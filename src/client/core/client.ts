@@ -218,6 +218,15 @@ export class Client implements DataPeer {
     );
   }
 
+  /** Space is set free when this is called. */
+  setsFree(give: () => void): void {
+    const { _locks } = this.#settings.ipc;
+    this.#failedWrites.setsFree(
+      give,
+      _locks.some(({ granted, request }) => granted && request.write && !this.isOfWorker(request)),
+    );
+  }
+
   /** Whether it was given up by the server, and is not back. */
   get isAway(): boolean {
     return this.#comeback.isUnderWay;
