@@ -72,7 +72,11 @@ export interface Storage {
     load(): Promise<unknown>;
     write?(): Promise<void>;
   };
-  readonly FST?: { load(): Promise<unknown>; release?(ranges: readonly RecordRange[]): Promise<void> };
+  readonly FST?: {
+    load(): Promise<unknown>;
+    allocate?(records: number): Promise<readonly RecordRange[]>;
+    release?(ranges: readonly RecordRange[]): Promise<void>;
+  };
   readonly rootRecord?: {
     readonly pageNr: number;
     readonly recordNr: number;

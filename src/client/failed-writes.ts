@@ -1,4 +1,5 @@
 import type { NodeUpdate, Storage, UpdateOptions } from './acebase.js';
+import { failWithTables } from './failed-tables.js';
 
 /** Who is told of what is written. */
 export interface WritesTold {
@@ -21,6 +22,7 @@ export function noteFailedWrites(storage: Storage, told: WritesTold): void {
     return writeData.apply(storage, details);
   };
   storage.once('ready', () => {
+    failWithTables(storage);
     const { FST } = storage;
     if (FST?.release === undefined) return;
     const { release } = FST;

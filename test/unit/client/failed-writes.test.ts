@@ -8,6 +8,7 @@ function storage(writes: number, fails: boolean, setsFree = false) {
   const order: string[] = [];
   const it = {
     createTid: () => 'made',
+    ipc: {},
     nodeLocker: {
       lock: async (_path: string, tid: string) => {
         order.push(`lock ${tid}`);
