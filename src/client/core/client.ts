@@ -218,6 +218,15 @@ export class Client implements DataPeer {
     );
   }
 
+  /** Space is set free when this is called. */
+  setsFree(give: () => void): void {
+    const { _locks } = this.#settings.ipc;
+    this.#failedWrites.setsFree(
+      give,
+      _locks.some(({ granted, request }) => granted && request.write && !this.isOfWorker(request)),
+    );
+  }
+
   /** Whether it was given up by the server, and is not back. */
   get isAway(): boolean {
     return this.#comeback.isUnderWay;
@@ -545,10 +554,15 @@ export class Client implements DataPeer {
     this.#sender.flush();
     const given = this.#outflow.takeForNewServer(isKnown ? claimOf(this.#claim()) : undefined);
     this.#knowsPeers = false;
-    for (const id of given) this.#settings.ipc._requests.get(id)?.resolve({ ok: true, isAssumed: true });
+    this.#assumeDone(given);
     this.#view.missedNews();
     this.#incoming.expectPeersAnew(grace);
     this.#outflow.holdBackEarly();
+  }
+
+  /** Nobody will answer these requests, and what they were for need not be done. */
+  #assumeDone(requestIds: readonly string[]): void {
+    for (const id of requestIds) this.#settings.ipc._requests.get(id)?.resolve({ ok: true, isAssumed: true });
   }
 
   /** What a new server is to know of the time before. */
@@ -664,7 +678,7 @@ export class Client implements DataPeer {
     this.#settings.ipc.id = this.#settings.ipc.isMaster ? former : this.#settings.createId();
     this.#position.beginAnew();
     this.#sender.flush();
-    this.#outflow.comeAnew(former, this.#settings.ipc.id);
+    this.#assumeDone(this.#outflow.comeAnew(former, this.#settings.ipc.id));
   }
 
   #giveUp(code: ErrorCode, reason: string, what = 'does not let this process in'): void {
