@@ -195,9 +195,9 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'takes a client that is silent for one that has been silent for longer',
-    file: 'database.ts',
-    from: 'hasLease(peer) ? Math.min(silence, pulse.timeout) : 0;',
-    to: 'hasLease(peer) ? silence + 6_000 : 0;',
+    file: 'peers/heartbeat.ts',
+    from: 'return Math.min(silence, this.#longest);',
+    to: 'return silence === 0 ? 0 : silence + 6_000;',
   },
   {
     name: 'does not give back what a request took while it waited for its turn',

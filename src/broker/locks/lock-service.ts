@@ -153,11 +153,11 @@ export class LockService {
     return this.#manager.table.holders;
   }
 
-  /** Whether anybody may be waiting for that peer: for locks that it holds as a worker, or, as the master, for the root lock. */
+  /** Whether others may be waiting for that peer: for locks that it holds as a worker, or, as the master, for the root lock. */
   isWaitedFor(peer: Peer): boolean {
     if (peer === this.#master) return this.#root.isAsked;
-    const doesAnybodyWait = this.#manager.queue.size > 0 || this.#root.turnOverSince !== undefined;
-    return doesAnybodyWait && this.isHolder(peer);
+    if (!this.isHolder(peer)) return false;
+    return this.#manager.queue.hasOthersThan(peer) || this.#root.turnOverSince !== undefined;
   }
 
   /** A worker is disconnected, and may come back. */

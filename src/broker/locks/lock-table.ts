@@ -335,6 +335,11 @@ export class LockQueue {
     return requests;
   }
 
+  /** Whether anybody else than that peer waits. */
+  hasOthersThan(peer: Peer): boolean {
+    return this.#byPeer.size > (this.#byPeer.has(peer) ? 1 : 0);
+  }
+
   /** All requests, in the order in which they came. */
   all(): Iterable<LockRequest> {
     return this.#entries.keys();

@@ -17,7 +17,7 @@ export interface HeartbeatSettings {
   readonly timeout: number;
   /** Whether the silence of that peer, which is present, is looked at. When it is looked at again, its silence begins anew. */
   concerns(peer: Peer): boolean;
-  /** Nothing came from a peer for `timeout`. @param silence the milliseconds that were counted: never more than have passed */
+  /** Nothing came from a peer for `timeout`. @param silence {@link Heartbeat.silenceOf} */
   silent(peer: Peer, silence: number): void;
   /** A beat is over. */
   beaten(): void;
@@ -62,6 +62,12 @@ export class Heartbeat {
     this.#observations.clear();
   }
 
+  /** Milliseconds for which nothing has come from that peer, by the beats that were counted: never more than have passed. */
+  silenceOf(peer: Peer): number {
+    const seen = this.#observations.get(peer);
+    return seen === undefined || hasSpoken(peer, seen) ? 0 : seen.silentBeats * this.#settings.interval;
+  }
+
   #beat(): void {
     const { peers, interval, timeout, concerns, silent, beaten } = this.#settings;
     const before = this.#observations;
@@ -69,12 +75,12 @@ export class Heartbeat {
     for (const peer of [...peers.values()]) {
       if (peer.state !== 'present' || !concerns(peer)) continue;
       const observation = observe(peer, before.get(peer));
+      this.#observations.set(peer, observation);
       const silence = observation.silentBeats * interval;
       if (silence >= timeout) {
         silent(peer, silence);
         continue;
       }
-      this.#observations.set(peer, observation);
       // One that is not pinged for what it has read is so here: how long its way is, somebody may want to know.
       if (silence > 0 || !peer.outbox.isTracked) peer.outbox.ping(peer.nextToken());
     }
@@ -83,10 +89,93 @@ export class Heartbeat {
   }
 }
 
-function observe({ line, outbox }: Peer, before: Observation | undefined): Observation {
-  const bytes = outbox.bytesReceived;
-  const isSilent = before?.line === line && before.bytes === bytes;
-  return { line, bytes, silentBeats: isSilent ? before.silentBeats + 1 : 0 };
+function observe(peer: Peer, before: Observation | undefined): Observation {
+  const silentBeats = before === undefined || hasSpoken(peer, before) ? 0 : before.silentBeats + 1;
+  return { line: peer.line, bytes: peer.outbox.bytesReceived, silentBeats };
+}
+
+/** Whether anything has come since, or on another line. */
+function hasSpoken({ line, outbox }: Peer, before: Observation): boolean {
+  return before.line !== line || before.bytes !== outbox.bytesReceived;
+}
+
+/** What the heartbeats of a database work with. */
+export interface HeartbeatsSettings {
+  readonly clock: Pick<Clock, 'schedule'>;
+  readonly limits: Limits;
+  readonly peers: ReadonlyMap<string, Peer>;
+  /** Whether others wait for that peer. */
+  isWaitedFor(peer: Peer): boolean;
+  /** The line of a peer seems to be dead. @param silence milliseconds @param message for the log */
+  silent(peer: Peer, silence: number, message: string): void;
+  /** All were looked at; and those that others wait for. */
+  beatenForAll(): void;
+  beatenForHolders(): void;
+}
+
+/** A heartbeat for everybody; and, since a client that has a lease knows when to stop, a faster one for those others wait for. */
+export class Heartbeats {
+  readonly #all: Heartbeat;
+  readonly #holders: Heartbeat | undefined;
+  readonly #longest: number;
+
+  constructor({
+    clock,
+    limits,
+    peers,
+    isWaitedFor,
+    silent,
+    beatenForAll,
+    beatenForHolders,
+  }: HeartbeatsSettings) {
+    this.#all = new Heartbeat({
+      clock,
+      peers,
+      interval: limits.heartbeatInterval,
+      timeout: limits.heartbeatTimeout,
+      concerns: () => true,
+      silent: (peer, silence) => silent(peer, silence, 'a peer answers no ping; its connection is ended'),
+      beaten: beatenForAll,
+    });
+    const pulse = holderPulse(limits);
+    this.#longest = pulse.timeout;
+    if (limits.lease === 0) return;
+    this.#holders = new Heartbeat({
+      clock,
+      peers,
+      ...pulse,
+      concerns: (peer) => hasLease(peer) && isWaitedFor(peer),
+      silent: (peer, silence) =>
+        silent(peer, silence, 'others wait for a peer that answers no ping; its connection is ended'),
+      beaten: beatenForHolders,
+    });
+  }
+
+  /** Begin to beat. */
+  start(): void {
+    this.#all.start();
+    this.#holders?.start();
+  }
+
+  /** Beat no more. */
+  stop(): void {
+    this.#all.stop();
+    this.#holders?.stop();
+  }
+
+  /**
+   * A peer may have lost its line. @returns milliseconds for which it was silent before, and which are part of its `reconnectGrace`: a client that has no
+   * lease cannot know when that began
+   */
+  silenceOf(peer: Peer): number {
+    if (this.#holders === undefined || !hasLease(peer)) return 0;
+    const silence = Math.max(this.#all.silenceOf(peer), this.#holders.silenceOf(peer));
+    return Math.min(silence, this.#longest);
+  }
+}
+
+function hasLease({ session }: Peer): boolean {
+  return session !== undefined;
 }
 
 /**
@@ -95,7 +184,7 @@ function observe({ line, outbox }: Peer, before: Observation | undefined): Obser
  *
  * @returns milliseconds: from beat to beat, and altogether
  */
-export function holderPulse({ reconnectGrace }: Pick<Limits, 'reconnectGrace'>): {
+function holderPulse({ reconnectGrace }: Pick<Limits, 'reconnectGrace'>): {
   readonly interval: number;
   readonly timeout: number;
 } {

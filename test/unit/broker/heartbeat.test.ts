@@ -100,6 +100,34 @@ describe('a client that has a lease, and is silent while others wait for it [PRO
     }
   });
 
+  it.each([100, 2_400, 4_900])(
+    'lets them wait no longer if its line breaks by itself after %d ms',
+    (silent) => {
+      const { lab, holder, other } = cluster();
+      lab.askForLock(other, { write: true });
+      silence(holder);
+      lab.clock.advance(silent);
+      holder.leaves();
+      lab.clock.advance(GRACE_MS - silent - 1);
+      expect(isGranted(other)).toBe(false);
+      lab.clock.advance(1_001);
+      expect(isGranted(other)).toBe(true);
+    },
+  );
+
+  it('has all of its time from when its line broke, if that was just heard', () => {
+    const { lab, holder, other } = cluster();
+    lab.askForLock(other, { write: true });
+    silence(holder);
+    lab.clock.advance(4_900);
+    holder.says('ping');
+    holder.leaves();
+    lab.clock.advance(GRACE_MS - 1);
+    expect(isGranted(other)).toBe(false);
+    lab.clock.advance(1);
+    expect(isGranted(other)).toBe(true);
+  });
+
   it('comes back in that time as it went, and keeps its lock', () => {
     const { lab, holder, other } = cluster();
     lab.askForLock(other, { write: true });
@@ -148,6 +176,14 @@ describe('a client that has a lease, and is silent while others wait for it [PRO
     expect(holder.closedWith).toBeUndefined();
   });
 
+  it('keeps its line if nobody waits but itself', () => {
+    const { lab, holder } = cluster();
+    lab.askForLock(holder, { write: true });
+    silence(holder);
+    lab.clock.advance(20_000);
+    expect(holder.closedWith).toBeUndefined();
+  });
+
   it('as a worker whose lock the master waits for', () => {
     const { lab, master, holder } = cluster();
     silence(holder);
@@ -177,6 +213,53 @@ describe('a client that has a lease, and is silent while others wait for it [PRO
     expect(master.closedWith).toBeUndefined();
     lab.clock.advance(1_000);
     expect(master.closedWith).toBe('IPC_CLOSED_SILENT');
+  });
+
+  it('as a master that is to write the root, since a writer is gone', () => {
+    const { lab, master, holder, other } = cluster();
+    const data = { type: 'root.update', address: { path: '', pageNr: 1, recordNr: 2 } };
+    holder.tells({ type: 'notification', data });
+    silence(master);
+    holder.tells({ type: 'bye' });
+    lab.askForLock(other, { write: true });
+    lab.clock.advance(6_000);
+    expect([master.closedWith, isGranted(other)]).toEqual(['IPC_CLOSED_SILENT', false]);
+  });
+
+  it.each<[string, (lab: BrokerLab, worker: ScriptedPeer) => void]>([
+    ['a lock', (lab, worker) => void lab.askForLock(worker, { write: true })],
+    [
+      'something else',
+      (_, worker) => worker.tells({ type: 'request', id: 'q', data: { type: 'fst.allocate' } }, '[master]'),
+    ],
+  ])('as a master that opens its file, while somebody wants %s', (_, ask) => {
+    const lab = new BrokerLab({ ...limits, reconnectGrace: GRACE_MS, lease: 8_000 });
+    const master = lab.connectClient('[master]', 'session-of-master');
+    const worker = lab.connectClient('worker', 'session-of-worker');
+    silence(master);
+    lab.clock.advance(6_000);
+    expect(master.closedWith).toBeUndefined();
+    ask(lab, worker);
+    lab.clock.advance(6_000);
+    expect(master.closedWith).toBe('IPC_CLOSED_SILENT');
+  });
+
+  it('as a master, while another one wants its place', () => {
+    const { lab, master, holder } = cluster();
+    lab.giveBack(holder, lab.lockOf(holder));
+    lab.clock.advance(5_000);
+    silence(master);
+    const began = lab.clock.now();
+    let next = lab.connectClient('[master]', 'session-of-the-next');
+    while (!next.isIn) {
+      lab.clock.advance(500);
+      if (next.refusedWith === undefined) continue;
+      expect(next.refusedWith).toBe('IPC_REFUSED_MASTER_AWAY');
+      // The longest that our client waits until it comes again.
+      lab.clock.advance(2_500);
+      next = lab.connectClient('[master]', 'session-of-the-next');
+    }
+    expect(lab.clock.now() - began).toBeLessThanOrEqual(GRACE_MS + 500 + 2_500);
   });
 
   it('is no stock client: that does not know when to stop', () => {
