@@ -242,8 +242,31 @@ describe('a slice: a lock for writing of a worker [PROTOCOL-14.8]', () => {
         if (worker.open.length > id - 7) worker.grant(id - 7, id);
       }
       await lost;
-      // The first one had begun, perhaps; the second one had not.
-      expect((await outcomes)[1]).toMatchObject({ status: 'fulfilled' });
+      // Neither had done anything under it.
+      expect((await outcomes).map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled']);
+    }
+  });
+
+  it('that is lost while its process gets ready for it is asked for again', async () => {
+    for (const outcome of ['ready', 'not ready']) {
+      const worker = lab(true, SLICE);
+      let settle: () => void = () => undefined;
+      worker.makeReady(
+        () =>
+          new Promise<void>((resolve, reject) => {
+            settle = () => (outcome === 'ready' ? resolve() : reject(new Error('it was given up')));
+          }),
+      );
+      const waiting = worker.locks.lock(want('t', true));
+      worker.grant(0, 7);
+      await turnOfTheLoop();
+      const lost = worker.locks.lose();
+      settle();
+      await turnOfTheLoop();
+      await lost;
+      worker.makeReady(() => undefined);
+      worker.grant(1, 8);
+      expect(await waiting).toMatchObject({ id: 8, tid: 't' });
     }
   });
 
