@@ -455,13 +455,11 @@ export class Database {
     if (peer.state === 'present') this.#absences.begin(peer, cause, code, silence);
   }
 
-  /** Whether anybody may be waiting for that peer, so that its line must not be dead for long. */
+  /** Whether others may be waiting for that peer: whoever is to be served needs the master, sooner or later. */
   #isWaitedFor(peer: Peer): boolean {
-    if (this.#locks.isWaitedFor(peer)) return true;
-    const { master, isHeld, isAwaited } = this.#seat;
-    if (peer !== master) return false;
-    const doesAnybodyWait = this.#table.heldRequests > 0 || this.#locks.waitingCount > 0;
-    return isAwaited || this.#table.isMasterAsked || (doesAnybodyWait && (isHeld || this.#news.isInDoubt));
+    if (peer !== this.#seat.master) return this.#locks.isWaitedFor(peer);
+    const { isMasterAsked, heldRequests } = this.#table;
+    return isMasterAsked || heldRequests > 0 || this.#locks.isAnybodyWaiting || this.#seat.isAwaited;
   }
 
   #forgetIfEmpty(): void {

@@ -60,6 +60,8 @@ export class World {
   /** Those who were given up at the last server, and have come to another. */
   readonly #wereGivenUp = new Set<StockPeer>();
   readonly #absentSince = new Map<StockPeer, number>();
+  /** When the server has noticed. */
+  readonly #absenceNoticed = new WeakMap<StockPeer, number>();
   /** For how long the server had not heard the one whose line is over. */
   #silence = 0;
   /** To which server each process came first. */
@@ -177,6 +179,7 @@ export class World {
     const { clock, limits, server } = this;
     const since = clock.now() - silence;
     this.#absentSince.set(process, since);
+    this.#absenceNoticed.set(process, clock.now());
     if (process.ours === undefined) return;
     clock.schedule(limits.reconnectGrace - silence, () => {
       if (this.#absentSince.get(process) !== since) return;
@@ -338,6 +341,11 @@ export class World {
   /** Since when the server has no connection of that process; `undefined` while it has one. */
   absentSince(process: StockPeer): number | undefined {
     return this.#absentSince.get(process);
+  }
+
+  /** When the server has noticed that it has no line of that process, if it has none. */
+  absenceNoticed(process: StockPeer): number | undefined {
+    return this.#absentSince.has(process) ? this.#absenceNoticed.get(process) : undefined;
   }
 
   /** A process writes to the file. One that the others have given up must not any more; our client keeps it from that, a stock one does not. */

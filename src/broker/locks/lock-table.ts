@@ -335,7 +335,10 @@ export class LockQueue {
     return requests;
   }
 
-  /** Whether anybody else than that peer waits. */
+  /** Whether that peer waits; and whether anybody else does. */
+  hasAnyOf(peer: Peer): boolean {
+    return this.#byPeer.has(peer);
+  }
   hasOthersThan(peer: Peer): boolean {
     return this.#byPeer.size > (this.#byPeer.has(peer) ? 1 : 0);
   }

@@ -128,6 +128,15 @@ describe('a client that has a lease, and is silent while others wait for it [PRO
     expect(isGranted(other)).toBe(true);
   });
 
+  it('lets them wait no longer if others are silent, too, who are to be served before: a machine is cut off', () => {
+    const { lab, holder, other } = cluster();
+    const next = [1, 2, 3].map((n) => lab.connectClient(`next${n}`, `session-of-the-next-${n}`));
+    for (const worker of [...next, other]) lab.askForLock(worker, { write: true });
+    for (const worker of [holder, ...next]) silence(worker);
+    lab.clock.advance(GRACE_MS + 1_000);
+    expect(isGranted(other)).toBe(true);
+  });
+
   it('comes back in that time as it went, and keeps its lock', () => {
     const { lab, holder, other } = cluster();
     lab.askForLock(other, { write: true });
@@ -224,6 +233,14 @@ describe('a client that has a lease, and is silent while others wait for it [PRO
     lab.askForLock(other, { write: true });
     lab.clock.advance(6_000);
     expect([master.closedWith, isGranted(other)]).toEqual(['IPC_CLOSED_SILENT', false]);
+  });
+
+  it('as a master that is silent together with the one who holds a lock: a machine is cut off', () => {
+    const { lab, master, holder, other } = cluster();
+    lab.askForLock(other, { write: true });
+    for (const peer of [holder, master]) silence(peer);
+    lab.clock.advance(GRACE_MS + 1_000);
+    expect(lab.connectClient('[master]', 'session-of-the-next').isIn).toBe(true);
   });
 
   it.each<[string, (lab: BrokerLab, worker: ScriptedPeer) => void]>([
