@@ -196,8 +196,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'takes a client that is silent for one that has been silent for longer',
     file: 'peers/heartbeat.ts',
-    from: 'return Math.min(silence, this.#longest);',
-    to: 'return silence === 0 ? 0 : silence + 6_000;',
+    from: 'return this.#holders?.silenceOf(peer) ?? 0;',
+    to: 'return (this.#holders?.silenceOf(peer) ?? 0) * 2;',
   },
   {
     name: 'does not give back what a request took while it waited for its turn',

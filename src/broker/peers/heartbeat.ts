@@ -1,9 +1,4 @@
-import {
-  HOLDER_BEATS,
-  type Limits,
-  LONGEST_HOLDER_SILENCE_MS,
-  SHORTEST_HOLDER_SILENCE_MS,
-} from '../limits.js';
+import { HOLDER_LOOK_MS, HOLDER_LOOKS, type Limits, SHORTEST_HOLDER_SILENCE_MS } from '../limits.js';
 import type { Cancel, Clock } from '../ports.js';
 import type { Peer } from './peer.js';
 
@@ -117,7 +112,6 @@ export interface HeartbeatsSettings {
 export class Heartbeats {
   readonly #all: Heartbeat;
   readonly #holders: Heartbeat | undefined;
-  readonly #longest: number;
 
   constructor({
     clock,
@@ -137,16 +131,14 @@ export class Heartbeats {
       silent: (peer, silence) => silent(peer, silence, 'a peer answers no ping; its connection is ended'),
       beaten: beatenForAll,
     });
-    const pulse = holderPulse(limits);
-    this.#longest = pulse.timeout;
     if (limits.lease === 0) return;
     this.#holders = new Heartbeat({
       clock,
       peers,
-      ...pulse,
+      ...holderPulse(limits),
       concerns: (peer) => hasLease(peer) && isWaitedFor(peer),
       silent: (peer, silence) =>
-        silent(peer, silence, 'others wait for a peer that answers no ping; its connection is ended'),
+        silent(peer, silence, 'others wait for a peer that answers no ping; it is given up'),
       beaten: beatenForHolders,
     });
   }
@@ -163,14 +155,9 @@ export class Heartbeats {
     this.#holders?.stop();
   }
 
-  /**
-   * A peer may have lost its line. @returns milliseconds for which it was silent before, and which are part of its `reconnectGrace`: a client that has no
-   * lease cannot know when that began
-   */
+  /** Milliseconds for which a peer was silent that others wait for, and that has a lease: they are part of its `reconnectGrace` if its line is over. */
   silenceOf(peer: Peer): number {
-    if (this.#holders === undefined || !hasLease(peer)) return 0;
-    const silence = Math.max(this.#all.silenceOf(peer), this.#holders.silenceOf(peer));
-    return Math.min(silence, this.#longest);
+    return this.#holders?.silenceOf(peer) ?? 0;
   }
 }
 
@@ -179,16 +166,15 @@ function hasLease({ session }: Peer): boolean {
 }
 
 /**
- * How long others wait for a client that has a lease before its line is ended: with its time, which begins when it fell silent, that makes
- * `reconnectGrace` for all of it. Its lease ends before, since it counts from the last ping that was answered.
+ * When a client that has a lease, and that others wait for, is given up: its time begins when it falls silent. Its line is not ended before. It may be
+ * stopped, or busy, and go on; if the line is dead, it comes on another one. Its lease ends before, since that counts from the last ping that was answered.
  *
- * @returns milliseconds: from beat to beat, and altogether
+ * @returns milliseconds: from look to look, and altogether
  */
 function holderPulse({ reconnectGrace }: Pick<Limits, 'reconnectGrace'>): {
   readonly interval: number;
   readonly timeout: number;
 } {
-  const share = Math.min(LONGEST_HOLDER_SILENCE_MS, (reconnectGrace * 5) / 11);
-  const timeout = Math.max(SHORTEST_HOLDER_SILENCE_MS, share);
-  return { interval: timeout / HOLDER_BEATS, timeout };
+  const timeout = Math.max(SHORTEST_HOLDER_SILENCE_MS, reconnectGrace);
+  return { interval: Math.min(HOLDER_LOOK_MS, timeout / HOLDER_LOOKS), timeout };
 }
