@@ -56,8 +56,9 @@ async function begin(reconnectGrace: number, isMasterBehind: boolean) {
   return { cluster, line, master, worker, other };
 }
 
-describe('a process that is busy, while others wait for its lock [PROTOCOL-13.5]', () => {
-  itInFull('keeps it as long as its event loop turns now and then', async () => {
+itInFull(
+  'a process that is busy, while others wait for its lock, keeps it as long as its event loop turns now and then [PROTOCOL-13.5]',
+  async () => {
     cluster = await Cluster.start({ reconnectGrace: GRACE_MS });
     const [, busy, other] = await cluster.form(2, { client: true });
     await busy.set('accounts', { ann: 1, bob: 1 });
@@ -70,8 +71,8 @@ describe('a process that is busy, while others wait for its lock [PROTOCOL-13.5]
     await waiting;
     expect(await other.get('accounts')).toEqual({ ann: 2, bob: 2 });
     expect(busy.complaints).not.toContain('new peer');
-  });
-});
+  },
+);
 
 describe('a process that cannot reach the server, and does not know [PROTOCOL-14.11]', () => {
   it('as a worker, changes nothing in the file after its lease, and comes back by itself', async () => {
