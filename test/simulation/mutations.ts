@@ -194,10 +194,10 @@ export const mutations: readonly Mutation[] = [
     to: 'const cancelGrace = clock.schedule(limits.reconnectGrace / 4, () =>',
   },
   {
-    name: 'takes a client that is silent for one that has been silent for longer',
-    file: 'peers/heartbeat.ts',
-    from: 'return this.#holders?.silenceOf(peer) ?? 0;',
-    to: 'return (this.#holders?.silenceOf(peer) ?? 0) * 2;',
+    name: 'takes whoever loses its line for one that has been silent for long',
+    file: 'database.ts',
+    from: 'silence = this.#heartbeats.silenceOf(peer),',
+    to: 'silence = 11_000,',
   },
   {
     name: 'does not give back what a request took while it waited for its turn',
