@@ -139,7 +139,8 @@ export class Database {
     const rooms = { ...halls, news: new FileNews(halls) };
     this.#news = rooms.news;
     const masterIsStuck = (master: Peer): void => this.#succession.sendAway(master);
-    const locks = new LockService({ ...rooms, masterIsStuck });
+    const allAreBack = (): void => this.#forgetIfEmpty();
+    const locks = new LockService({ ...rooms, masterIsStuck, allAreBack });
     this.#locks = locks;
     const isProof = (answer: MasterAnswer): boolean => this.#succession.isProof(answer);
     const requests = new RequestCoordinator({ ...rooms, locks, isProof });
@@ -185,9 +186,9 @@ export class Database {
     this.survey = new Survey({ ...halls, locks, history, book: this.#book });
   }
 
-  /** Whether nobody is connected, or at the door. What was remembered must then be forgotten: the file may be replaced. */
+  /** Whether nobody is connected, at the door, or waited for. What was remembered must then be forgotten: the file may be replaced. */
   get isEmpty(): boolean {
-    return this.#peers.size === 0 && !this.#identity.isHolding;
+    return this.#peers.size === 0 && !this.#identity.isHolding && !this.#locks.claims.isHolding;
   }
 
   /** Bytes that are kept, or wait for connections. */
@@ -492,6 +493,7 @@ export class Database {
     for (const other of this.#peers.values()) {
       this.#delivery.sendInOrder(other, peer.id, departure);
     }
+    if (peer.isMaster) this.#locks.claims.isGone(peer);
     if (peer === this.#seat.master) {
       const successor = this.#seat.takeSuccessorOf(peer);
       this.#succession.masterLeft(peer);

@@ -198,7 +198,7 @@ export class Client implements DataPeer {
       turn: this.#turn,
       firstWord: this.#firstWord,
       hasRootRunOut: () => this.#incoming.hasRootRunOut(),
-      get: (details) => this.#lockOfMaster(details),
+      get: (details, watch) => lockOfMaster(this.#masterLocks, details, watch),
       leaseLost: () => this.#leaseLost(),
     });
     if (ipc.isMaster) settings.dataPeer?.onPlaceLost(() => this.#losePlace());
@@ -386,12 +386,9 @@ export class Client implements DataPeer {
   async lock(details: LockDetails): Promise<IPCLock> {
     if (!this.acceptance.isAccepted && !this.isAway) await this.acceptance.wait();
     if (!this.#settings.ipc.isMaster) return this.#underLease(await this.#locks.lock(details));
-    if (this.#incoming.isOfWorker(details)) return this.#turn.ofWorkers(() => this.#lockOfMaster(details));
+    if (this.#incoming.isOfWorker(details))
+      return this.#turn.ofWorkers(() => lockOfMaster(this.#masterLocks, details));
     return this.#underLease(await this.#transactions.lock(details));
-  }
-
-  #lockOfMaster(details: LockDetails): Promise<IPCLock> {
-    return lockOfMaster(this.#masterLocks, details);
   }
 
   /** A lock that was granted is of use only while the lease is held. */
