@@ -403,7 +403,8 @@ export const ERRORS = {
     closeCode: 1011,
   },
   IPC_CLOSED_SILENT: {
-    summary: 'The peer answered no ping for `heartbeatTimeout`, or for 5 s while others waited for it.',
+    summary:
+      'The peer answered no ping for `heartbeatTimeout`, or for `reconnectGrace` while others waited for it.',
     remedy: 'Look for a stopped process, long synchronous work in it, or a broken line.',
     closeCode: 4000,
   },

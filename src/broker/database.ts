@@ -23,7 +23,7 @@ import {
   positionOf,
 } from './peers/admission.js';
 import { Delivery } from './peers/delivery.js';
-import { Heartbeat, holderPulse } from './peers/heartbeat.js';
+import { Heartbeats } from './peers/heartbeat.js';
 import { Absences, Farewells, GoneIds, introduce } from './peers/membership.js';
 import { ParkingLot } from './peers/outbox.js';
 import { isPresent, isThere, lineBytesOf, type Peer } from './peers/peer.js';
@@ -75,7 +75,7 @@ export class Database {
   readonly #requests: RequestCoordinator;
   readonly #masterAbsence: MasterAbsence;
   readonly #absences: Absences;
-  readonly #heartbeats: readonly Heartbeat[];
+  readonly #heartbeats: Heartbeats;
   readonly #router: Router;
   readonly #succession: Succession;
   readonly #stability: Stability;
@@ -139,7 +139,8 @@ export class Database {
     const rooms = { ...halls, news: new FileNews(halls) };
     this.#news = rooms.news;
     const masterIsStuck = (master: Peer): void => this.#succession.sendAway(master);
-    const locks = new LockService({ ...rooms, masterIsStuck });
+    const allAreBack = (): void => this.#forgetIfEmpty();
+    const locks = new LockService({ ...rooms, masterIsStuck, allAreBack });
     this.#locks = locks;
     const isProof = (answer: MasterAnswer): boolean => this.#succession.isProof(answer);
     const requests = new RequestCoordinator({ ...rooms, locks, isProof });
@@ -149,9 +150,9 @@ export class Database {
     this.#absences = new Absences(
       { ...common, locks, goneIds: this.#goneIds },
       {
-        left: (worker, cause) => {
+        left: (worker, cause, silence) => {
           locks.isAway(worker);
-          this.#book.lostLine(worker, cause);
+          this.#book.lostLine(worker, cause, silence);
           this.#identity.isAway(worker);
           this.#news.forgetIfAlone();
           this.#locks.reviewFile();
@@ -166,15 +167,28 @@ export class Database {
     const remove = (peer: Peer, cause: string): void => this.#remove(peer, cause);
     const inside: DismissalSettings['inside'] = (act, otherwise) => this.#bulkhead.run(act, otherwise);
     this.dismissal = new Dismissal({ ...halls, requests, locks, stability: this.#stability, remove, inside });
-    this.#heartbeats = this.#makeHeartbeats(clock);
+    this.#heartbeats = new Heartbeats({
+      ...settings,
+      peers: this.#peers,
+      isWaitedFor: (peer) => this.#isWaitedFor(peer),
+      silent: (peer, silence, message) => {
+        this.#delivery.reportSilence(peer, silence, message);
+        this.#lineBroke(peer, 'answered no ping', 'IPC_CLOSED_SILENT');
+      },
+      beatenForAll: () => {
+        this.#identity.look();
+        this.#forgetIfEmpty();
+      },
+      beatenForHolders: () => this.#forgetIfEmpty(),
+    });
     const goodbye = (peer: Peer): void => this.#goodbye(peer);
     this.#router = new Router({ ...rooms, requests, locks, identity: this.#identity, goodbye });
     this.survey = new Survey({ ...halls, locks, history, book: this.#book });
   }
 
-  /** Whether nobody is connected, or at the door. What was remembered must then be forgotten: the file may be replaced. */
+  /** Whether nobody is connected, at the door, or waited for. What was remembered must then be forgotten: the file may be replaced. */
   get isEmpty(): boolean {
-    return this.#peers.size === 0 && !this.#identity.isHolding;
+    return this.#peers.size === 0 && !this.#identity.isHolding && !this.#locks.claims.isHolding;
   }
 
   /** Bytes that are kept, or wait for connections. */
@@ -198,7 +212,7 @@ export class Database {
     const known = this.#peers.get(request.peerId);
     // While its old line seems to be there, it is not known whom it will not have been compared with.
     if (known !== undefined && refusal === undefined && isSameSession(known, request))
-      this.#lineBroke(known, 'connected again', 'IPC_CLOSED_REPLACED');
+      this.#lineBroke(known, 'connected again', 'IPC_CLOSED_REPLACED', 0);
     if (refusal !== undefined) entrance.refuse(refusal);
     else if (this.#identity.refuses(request)) entrance.refuse('IPC_REFUSED_OTHER_FILE');
     else if (this.#identity.isToBeChecked(request)) {
@@ -312,7 +326,7 @@ export class Database {
   *#ends(cause: string): Iterable<() => void> {
     const parts: { stop(): void }[] = [this.#seat, this.#succession, this.#stability, this.#parkingLot];
     parts.push(this.#farewells, this.#locks, this.#requests, this.#masterAbsence);
-    parts.push(this.#absences, ...this.#heartbeats, this.#identity);
+    parts.push(this.#absences, this.#heartbeats, this.#identity);
     for (const part of parts) yield () => part.stop();
     for (const peer of [...this.#peers.values()]) {
       yield () => {
@@ -336,7 +350,7 @@ export class Database {
     else peer.outbox.say(greetingOf(peer.session, { resumed: false, isAccepted, folderSince }, limits));
     this.#peers.set(peer.id, peer);
     this.#locks.claims.came(peer);
-    for (const heartbeat of this.#heartbeats) heartbeat.start();
+    this.#heartbeats.start();
     this.#hasCome(peer, 'connected');
     return true;
   }
@@ -433,46 +447,21 @@ export class Database {
   }
 
   /** The line of a peer is over. A worker that did not say goodbye may come back [PROTOCOL-13.1]. */
-  #lineBroke(peer: Peer, cause: string, code: ClosureCode | undefined, silence?: number): void {
+  #lineBroke(
+    peer: Peer,
+    cause: string,
+    code: ClosureCode | undefined,
+    silence = this.#heartbeats.silenceOf(peer),
+  ): void {
     if (peer.state === 'present') this.#absences.begin(peer, cause, code, silence);
   }
 
-  /** One for everybody; and, since a client that has a lease knows when to stop, a faster one for those others wait for. */
-  #makeHeartbeats(clock: Clock): readonly Heartbeat[] {
-    const { limits } = this.#settings;
-    const pulse = holderPulse(limits);
-    const hasLease = ({ session }: Peer): boolean => session !== undefined && limits.lease > 0;
-    const endsLine = (message: string) => (peer: Peer, silence: number) => {
-      this.#delivery.reportSilence(peer, silence, message);
-      const counted = hasLease(peer) ? Math.min(silence, pulse.timeout) : 0;
-      this.#lineBroke(peer, 'answered no ping', 'IPC_CLOSED_SILENT', counted);
-    };
-    const common = { clock, peers: this.#peers };
-    const everybody = new Heartbeat({
-      ...common,
-      interval: limits.heartbeatInterval,
-      timeout: limits.heartbeatTimeout,
-      concerns: () => true,
-      silent: endsLine('a peer answers no ping; its connection is ended'),
-      beaten: () => {
-        this.#identity.look();
-        this.#forgetIfEmpty();
-      },
-    });
-    if (limits.lease === 0) return [everybody];
-    const awaited = new Heartbeat({
-      ...common,
-      ...pulse,
-      concerns: (peer) => hasLease(peer) && this.#isWaitedFor(peer),
-      silent: endsLine('others wait for a peer that answers no ping; its connection is ended'),
-      beaten: () => this.#forgetIfEmpty(),
-    });
-    return [everybody, awaited];
-  }
-
+  /** Whether others may be waiting for that peer: whoever is to be served needs the master, sooner or later. */
   #isWaitedFor(peer: Peer): boolean {
-    if (peer === this.#seat.master && this.#table.isMasterAsked) return true;
-    return this.#locks.isWaitedFor(peer) || this.#identity.isWaitedFor(peer);
+    if (this.#identity.isWaitedFor(peer)) return true;
+    if (peer !== this.#seat.master) return this.#locks.isWaitedFor(peer);
+    const { isMasterAsked, heldRequests } = this.#table;
+    return isMasterAsked || heldRequests > 0 || this.#locks.isAnybodyWaiting || this.#seat.isAwaited;
   }
 
   #forgetIfEmpty(): void {
@@ -504,6 +493,7 @@ export class Database {
     for (const other of this.#peers.values()) {
       this.#delivery.sendInOrder(other, peer.id, departure);
     }
+    if (peer.isMaster) this.#locks.claims.isGone(peer);
     if (peer === this.#seat.master) {
       const successor = this.#seat.takeSuccessorOf(peer);
       this.#succession.masterLeft(peer);

@@ -251,10 +251,10 @@ export class GuestBook {
   }
 
   /** A peer has no line any more, and is waited for. */
-  lostLine(peer: Peer, cause: string): void {
+  lostLine(peer: Peer, cause: string, silence: number): void {
     const { database, logger, observer, history } = this.#settings;
     const { id, address } = peer;
-    logger.info({ database, peer: id, address, cause }, 'peer lost its line');
+    logger.info({ database, peer: id, address, cause, silence }, 'peer lost its line');
     history.note('away', id, `lost its line: ${cause}`);
     this.#isAbsent(peer);
     observer.peerDisconnected(infoOf(database, peer), cause);

@@ -68,12 +68,12 @@ export const SLICE_MS = 20;
 export const SLICE_WAIT_MS = 10;
 
 /**
- * Milliseconds of silence after which the line of a client that has a lease is ended, if others wait for it: the share 5/11 of
- * `reconnectGrace`, within these bounds. It is looked so many times within them.
+ * Milliseconds from one look to the next at a client that has a lease, while others wait for it; so many within `reconnectGrace`, if that is short. And
+ * the shortest silence after which it is given up.
  */
-export const LONGEST_HOLDER_SILENCE_MS = 5_000;
+export const HOLDER_LOOK_MS = 500;
+export const HOLDER_LOOKS = 10;
 export const SHORTEST_HOLDER_SILENCE_MS = 1_000;
-export const HOLDER_BEATS = 10;
 
 /** Milliseconds after which a master that answers pings, and not the first request for the root lock, is started afresh. */
 export const DEAD_ROOT_MS = 2_000;

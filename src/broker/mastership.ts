@@ -61,6 +61,8 @@ export class MasterSeat {
   #isSettling = false;
   #cancelSettling: Cancel | undefined;
   #challenge: Challenge | undefined;
+  /** Until when somebody is expected to come again who could not be let in, since the master did not answer. */
+  #expectedUntil = Number.NEGATIVE_INFINITY;
 
   constructor(settings: MasterSeatSettings, host: MasterSeatHost) {
     this.#settings = settings;
@@ -75,6 +77,11 @@ export class MasterSeat {
   /** Whether messages for the master must be kept: it is not there, or has not opened its file. */
   get isHeld(): boolean {
     return this.#master === undefined || this.#isSettling;
+  }
+
+  /** Whether somebody wants to take over, and waits for the master to answer, or to be gone. */
+  get isAwaited(): boolean {
+    return this.#challenge !== undefined || this.#settings.clock.now() < this.#expectedUntil;
   }
 
   /** A master was let in. It gets what waits for it once it has had time to open its file [PROTOCOL-9.3]. */
@@ -195,6 +202,7 @@ export class MasterSeat {
   #refuse(challenger: Challenger, master: Peer): void {
     const isReachable = isPresent(master) && this.#challenge?.hasAnswered === true;
     if (!isReachable && challenger.waits) {
+      this.#expectedUntil = this.#settings.clock.now() + MASTER_TURN_MS;
       challenger.refuse('IPC_REFUSED_MASTER_AWAY');
       return;
     }

@@ -71,6 +71,13 @@ export class StorageFile implements DatabaseFile {
     return { path: '', pageNr: header.readUInt32BE(0), recordNr: header.readUInt16BE(4) };
   }
 
+  async writeRoot({ pageNr, recordNr }: RootAddress): Promise<void> {
+    const header = Buffer.alloc(ROOT_ADDRESS_BYTES);
+    header.writeUInt32BE(pageNr, 0);
+    header.writeUInt16BE(Number(recordNr), 4);
+    await this.#storage.writeData?.(ROOT_ADDRESS_AT, header);
+  }
+
   async setRoot(address: RootAddress, isToBeWritten: boolean): Promise<void> {
     await this.#storage.rootRecord?.update(address, !isToBeWritten);
   }

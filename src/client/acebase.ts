@@ -1,6 +1,7 @@
 /** What this client sees of AceBase's insides: the members that it uses, as they are from acebase 1.18.0 on. */
 
 import type { IPCLock, IPCPeer, LockDetails, RootAddress, Subscription } from './core/host.js';
+import type { RecordRange } from './core/space-reserve.js';
 
 /** A lock of AceBase's own, in its lock table. */
 interface NodeLock {
@@ -71,7 +72,11 @@ export interface Storage {
     load(): Promise<unknown>;
     write?(): Promise<void>;
   };
-  readonly FST?: { load(): Promise<unknown> };
+  readonly FST?: {
+    load(): Promise<unknown>;
+    allocate?(records: number): Promise<readonly RecordRange[]>;
+    release?(ranges: readonly RecordRange[]): Promise<void>;
+  };
   readonly rootRecord?: {
     readonly pageNr: number;
     readonly recordNr: number;

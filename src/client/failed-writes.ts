@@ -1,12 +1,19 @@
 import type { NodeUpdate, Storage, UpdateOptions } from './acebase.js';
+import { failWithTables } from './failed-tables.js';
+
+/** Who is told of what is written. */
+export interface WritesTold {
+  /** A transaction has failed in the midst of a write; told while it holds a lock yet. */
+  writeFailed(tid: string): void;
+  /** Space is set free when this is called. */
+  setsFree(give: () => void): void;
+}
 
 /**
  * AceBase tells others where a node is as soon as that is written, and takes nothing back when the write then fails, on a full disk for one:
- * others would find under its path what was never reached. Here it is noted which transactions have failed in the midst of a write.
- *
- * @param failed is told while the transaction holds a lock yet
+ * others would find under its path what was never reached. Here it is noted which transactions have failed in the midst of a write, and what they set free.
  */
-export function noteFailedWrites(storage: Storage, failed: (tid: string) => void): void {
+export function noteFailedWrites(storage: Storage, told: WritesTold): void {
   const { _updateNode: update, _writeNodeWithTracking: write, writeData } = storage;
   if (update === undefined || write === undefined || writeData === undefined) return;
   let attempts = 0;
@@ -14,6 +21,16 @@ export function noteFailedWrites(storage: Storage, failed: (tid: string) => void
     attempts += 1;
     return writeData.apply(storage, details);
   };
+  storage.once('ready', () => {
+    failWithTables(storage);
+    const { FST } = storage;
+    if (FST?.release === undefined) return;
+    const { release } = FST;
+    FST.release = async (ranges) => {
+      attempts += 1;
+      told.setsFree(() => void release.call(FST, ranges));
+    };
+  });
   const noting =
     (method: NodeUpdate): NodeUpdate =>
     async (path, value, options) => {
@@ -22,7 +39,7 @@ export function noteFailedWrites(storage: Storage, failed: (tid: string) => void
         return await method.call(storage, path, value, options);
       } catch (error) {
         // Others may have written it; then caches are cleared in vain.
-        if (attempts !== before && options?.tid !== undefined) failed(String(options.tid));
+        if (attempts !== before && options?.tid !== undefined) told.writeFailed(String(options.tid));
         throw error;
       }
     };

@@ -153,10 +153,15 @@ export class FileFence {
           if (isAtOnce) this.#disk.measure(() => atOnce(name, details, done));
           else by(...details, done);
         };
-        if (name === 'read')
-          act(original, isAtOnce ? (callback as Callback) : throughout(owners, callback as Callback));
+        const counted = throughout(owners, callback as Callback);
+        if (name === 'read') act(original, counted);
         else
-          this.#changing(owners, callback as Callback, (done) => act(this.#byThread(original, owners), done));
+          this.#changing(owners, counted, (done) =>
+            act(
+              this.#byThread(name === 'write' && isPlaced(rest) ? inFull(original) : original, owners),
+              done,
+            ),
+          );
         ended();
       },
       (error) => {
@@ -307,7 +312,7 @@ function atOnce(name: (typeof BY_DESCRIPTOR)[number], details: unknown[], done: 
   const [file, ...rest] = details as [file: number, ...rest: [Buffer, number, number, number]];
   let results: Parameters<Callback>;
   try {
-    if (name === 'write') results = [null, fs.writeSync(file, ...rest), rest[0]];
+    if (name === 'write') results = [null, writeAtOnce(file, ...rest), rest[0]];
     else if (name === 'read') results = [null, fs.readSync(file, ...rest), rest[0]];
     else {
       fs.ftruncateSync(file, ...(rest as unknown as [number]));
@@ -320,7 +325,44 @@ function atOnce(name: (typeof BY_DESCRIPTOR)[number], details: unknown[], done: 
   process.nextTick(done, ...results);
 }
 
-/** What was read counts only if the leases were held all the time, or are held again by the same peers. */
+/**
+ * A disk that becomes full takes a part, and says how much, which is no error; nor does AceBase look. What is left is written, too, or
+ * that fails.
+ */
+function writeAtOnce(file: number, buffer: Buffer, offset: number, length: number, position: number): number {
+  let written = 0;
+  for (let bytes = length; written < length && bytes > 0; written += bytes) {
+    bytes = fs.writeSync(file, buffer, offset + written, length - written, position + written);
+  }
+  return written;
+}
+
+/** The same by a thread. */
+function inFull(write: Method): Method {
+  return (file, buffer, ...rest) => {
+    const [offset, length, position, done] = rest as [number, number, number, Callback];
+    const goOn = (before: number): void => {
+      write(
+        file,
+        buffer,
+        offset + before,
+        length - before,
+        position + before,
+        (error: Error | null, bytes: number) => {
+          const written = before + bytes;
+          if (error === null && bytes > 0 && written < length) goOn(written);
+          else done(error, written, buffer);
+        },
+      );
+    };
+    goOn(0);
+  };
+}
+
+/**
+ * What was read or written counts only if the leases were held all the time, or are held again by the same peers: a process may be stopped
+ * between the check and what it does at once.
+ */
 function throughout(owners: readonly FencedFiles[], callback: Callback): Callback {
   const before = lossesOf(owners);
   return (...results) => {
@@ -330,5 +372,7 @@ function throughout(owners: readonly FencedFiles[], callback: Callback): Callbac
 }
 
 function lossesOf(owners: readonly FencedFiles[]): number {
-  return owners.flatMap(({ leases }) => leases).reduce((sum, { losses }) => sum + losses, 0);
+  let sum = 0;
+  for (const { leases } of owners) for (const { losses } of leases) sum += losses;
+  return sum;
 }

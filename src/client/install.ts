@@ -187,7 +187,7 @@ function patch(build: Build, installation: Installation): () => void {
     });
     peers.set(this, peer);
     transactions.set(this, new Transactions(this.storage, peer.lost));
-    noteFailedWrites(this.storage, (tid) => peer.writeFailed(tid));
+    noteFailedWrites(this.storage, peer);
     const files = fencedFilesOf(this.storage, peer, dataPeer);
     leave = installation.fence.add(files);
     if (this.isMaster) peer.heldFile = heldFiles.hold(this.storage, peer.acceptance.accepted());

@@ -95,7 +95,7 @@ export const clientMutations: readonly Mutation[] = [
   {
     name: 'looks at no line that is silent',
     file: 'connection.ts',
-    from: "if (this.#silentFor > SILENCE_MS) this.#drop('the IPC server answers no ping');",
+    from: "if (this.#silentFor > this.#patience) this.#drop('the IPC server answers no ping');",
     to: "if (this.#silentFor < 0) this.#drop('the IPC server answers no ping');",
   },
   {

@@ -194,10 +194,10 @@ export const mutations: readonly Mutation[] = [
     to: 'const cancelGrace = clock.schedule(limits.reconnectGrace / 4, () =>',
   },
   {
-    name: 'takes a client that is silent for one that has been silent for longer',
+    name: 'takes whoever loses its line for one that has been silent for long',
     file: 'database.ts',
-    from: 'hasLease(peer) ? Math.min(silence, pulse.timeout) : 0;',
-    to: 'hasLease(peer) ? silence + 6_000 : 0;',
+    from: 'silence = this.#heartbeats.silenceOf(peer),',
+    to: 'silence = 11_000,',
   },
   {
     name: 'does not give back what a request took while it waited for its turn',

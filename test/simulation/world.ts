@@ -1,6 +1,5 @@
 import type { Broker } from '../../src/broker/broker.js';
 import type { Limits } from '../../src/broker/limits.js';
-import { holderPulse } from '../../src/broker/peers/heartbeat.js';
 import type { LogFields } from '../../src/broker/ports.js';
 import type { Client } from '../../src/client/core/client.js';
 import { resolveOptions } from '../../src/options.js';
@@ -61,6 +60,10 @@ export class World {
   /** Those who were given up at the last server, and have come to another. */
   readonly #wereGivenUp = new Set<StockPeer>();
   readonly #absentSince = new Map<StockPeer, number>();
+  /** When the server has noticed. */
+  readonly #absenceNoticed = new WeakMap<StockPeer, number>();
+  /** For how long the server had not heard the one whose line is over. */
+  #silence = 0;
   /** To which server each process came first. */
   readonly #firstServers = new Map<StockPeer, Server>();
   /** To which it came last. */
@@ -87,10 +90,11 @@ export class World {
     const { limits } = this;
     const observer = {
       peerConnected: () => undefined,
-      peerDisconnected: ({ id }: { id: string }, cause: string) => {
+      peerDisconnected: ({ id }: { id: string }) => {
         const process = this.#seated.get(id);
         // It may be there as another peer.
-        if (process?.id === id) this.#isAbsent(process, cause);
+        if (process?.id === id) this.#isAbsent(process, this.#silence);
+        this.#silence = 0;
       },
     };
     this.#startServer = (isSuccessor) =>
@@ -169,15 +173,16 @@ export class World {
     return peers.some((peer) => peer.id === id && peer.state === 'away');
   }
 
-  /** The server has no line of that process any more: others wait for it for a while. */
-  /** @param cause as the server says */
-  #isAbsent(process: StockPeer, cause = ''): void {
+  /**
+   * The server has no line of that process any more: others wait for it for a while.
+   *
+   * @param silence milliseconds for which nothing was heard of it before, as the server says
+   */
+  #isAbsent(process: StockPeer, silence = 0): void {
     const { clock, limits, server } = this;
-    // The time of a client that has a lease begins when it fell silent.
-    const isSilent = process.ours !== undefined && cause === 'answered no ping';
-    const silence = isSilent ? Math.min(limits.heartbeatTimeout, holderPulse(limits).timeout) : 0;
     const since = clock.now() - silence;
     this.#absentSince.set(process, since);
+    this.#absenceNoticed.set(process, clock.now());
     if (process.ours === undefined) return;
     clock.schedule(limits.reconnectGrace - silence, () => {
       if (this.#absentSince.get(process) !== since) return;
@@ -343,6 +348,11 @@ export class World {
     return this.#absentSince.get(process);
   }
 
+  /** When the server has noticed that it has no line of that process, if it has none. */
+  absenceNoticed(process: StockPeer): number | undefined {
+    return this.#absentSince.has(process) ? this.#absenceNoticed.get(process) : undefined;
+  }
+
   /** A process writes to the file. One that the others have given up must not any more; our client keeps it from that, a stock one does not. */
   writesFile(process: StockPeer, write: () => void): void {
     const { verdicts } = this.checks;
@@ -423,6 +433,7 @@ export class World {
   #logger() {
     const line = (level: string) => (fields: LogFields, message: string) => {
       this.history.note(() => `server ${level}: ${message} ${JSON.stringify(fields)}`);
+      if (message === 'peer lost its line') this.#silence = Number(fields['silence']);
     };
     const quiet = (): void => undefined;
     return {

@@ -161,8 +161,10 @@ export class BrokerLab {
   /** When each session began. */
   readonly #sessions = new Map<string, number>();
   readonly #startedAt: number;
+  readonly #heartbeats: number;
 
   constructor(limits: Partial<Limits> = {}) {
+    this.#heartbeats = (limits.lease ?? LIMITS.lease) > 0 ? 2 : 1;
     const line = (level: LogLine['level']) => (fields: LogFields, message: string) => {
       this.log.push({ level, fields, message });
     };
@@ -287,9 +289,9 @@ export class BrokerLab {
     worker.tells({ type: 'unlock-request', id: `unlock${lockId}`, data: { id: lockId } }, '[master]');
   }
 
-  /** How many timers are set beside the heartbeats, of which each database has one where clients have no lease. */
+  /** How many timers are set beside the heartbeats: each database has one, and another one where clients have a lease. */
   get timers(): number {
-    return this.clock.pending - this.broker.databases.length;
+    return this.clock.pending - this.broker.databases.length * this.#heartbeats;
   }
 
   /** How often something went wrong. */

@@ -125,6 +125,7 @@ export function clientLab({
         await reading.until;
         return undefined;
       },
+      writeRoot: async () => undefined,
       setRoot: async () => undefined,
       readKeys: async () => undefined,
       readIndexes: async () => undefined,

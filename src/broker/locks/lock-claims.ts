@@ -38,6 +38,9 @@ export class LockClaims {
   readonly #told = new Set<string>();
   /** Whether more are awaited than is noted: then nothing is granted before the time is over. */
   #areMore = false;
+  /** Whether somebody has told who else was there; and whether somebody who was has gone before anybody did. */
+  #isAnythingClaimed = false;
+  #isAnyoneUnknown = false;
   #cancelHold: Cancel | undefined;
   /** The number of the lock whose holder has said where the root is. */
   #rootKnownBy = Number.NEGATIVE_INFINITY;
@@ -52,9 +55,14 @@ export class LockClaims {
    * this one, which has given it up, and may have forgotten it with all others.
    */
   isTooLate({ peerId, client }: ArrivalRequest): boolean {
-    const { clock, grace, servedSince } = this.#settings;
+    const { grace, servedSince } = this.#settings;
     if (client?.received === undefined || peerId === MASTER_ID || grace === 0) return false;
-    return wasGivenUp(client, servedSince, grace) || clock.now() >= this.#returnUntil;
+    return wasGivenUp(client, servedSince, grace) || this.#isOver;
+  }
+
+  /** Whether locks are held back for those who may come back. */
+  get isHolding(): boolean {
+    return this.#cancelHold !== undefined;
   }
 
   /** A peer that was there before is at the door, and is not let in yet. */
@@ -81,6 +89,8 @@ export class LockClaims {
       if (!this.#settings.claim(peer, id, tid, write, details)) return false;
     }
     this.#hearRoot(claim);
+    this.#isAnythingClaimed = true;
+    this.#isAnyoneUnknown = false;
     for (const id of claim.peers) this.#await(id);
     this.#hasTold(peer.id);
     return true;
@@ -94,8 +104,12 @@ export class LockClaims {
     this.#settings.rootIsClaimed(root);
   }
 
-  /** That peer is gone for good. */
-  isGone({ id }: Pick<Peer, 'id'>): void {
+  /** That peer is gone for good. If it was there before, and could have told who else was, nobody knows that: whoever it was is waited for. */
+  isGone({ id, session }: Pick<Peer, 'id' | 'session'>): void {
+    if (session?.isReturning === true && !this.#isAnythingClaimed) {
+      this.#isAnyoneUnknown = true;
+      this.#begin();
+    }
     this.#hasTold(id);
   }
 
@@ -105,30 +119,42 @@ export class LockClaims {
   }
 
   #await(id: string): void {
-    const { clock, hold } = this.#settings;
-    const left = this.#returnUntil - clock.now();
     // The master holds no locks of this server.
-    if (left <= 0 || id === MASTER_ID || this.#told.has(id)) return;
+    if (this.#isOver || id === MASTER_ID || this.#told.has(id)) return;
     if (this.#awaited.size < MAX_MEMBERS) this.#awaited.add(id);
     else this.#areMore = true;
-    if (this.#cancelHold !== undefined) return;
-    this.#cancelHold = clock.schedule(left, () => this.#end());
+    this.#begin();
+  }
+
+  get #isOver(): boolean {
+    return this.#settings.clock.now() >= this.#returnUntil;
+  }
+
+  #begin(): void {
+    if (this.#isOver || this.#cancelHold !== undefined) return;
+    const { clock, hold } = this.#settings;
+    this.#cancelHold = clock.schedule(this.#returnUntil - clock.now(), () => this.#end());
     hold(true);
   }
 
   #hasTold(id: string): void {
-    if (this.#settings.clock.now() >= this.#returnUntil) return;
+    if (this.#isOver) return;
     this.#awaited.delete(id);
     if (this.#told.size < MAX_MEMBERS) this.#told.add(id);
-    if (this.#cancelHold === undefined || this.#awaited.size > 0 || this.#areMore) return;
-    this.#cancelHold();
-    this.#cancelHold = undefined;
-    this.#settings.hold(false);
+    if (this.#awaited.size > 0 || this.#areMore || this.#isAnyoneUnknown) return;
+    this.#release();
   }
 
   #end(): void {
     this.#awaited.clear();
     this.#told.clear();
+    this.#release();
+  }
+
+  #release(): void {
+    if (this.#cancelHold === undefined) return;
+    this.#cancelHold();
+    this.#cancelHold = undefined;
     this.#settings.hold(false);
   }
 }

@@ -83,7 +83,7 @@ export class LockManager {
   }
 
   /** What waits, for who asks. */
-  get queue(): Pick<LockQueue, 'size' | 'all'> {
+  get queue(): Pick<LockQueue, 'size' | 'all' | 'hasAnyOf' | 'hasOthersThan'> {
     return this.#queue;
   }
 

@@ -55,6 +55,8 @@ export interface LockServiceSettings extends Service {
   readonly news: FileNews;
   /** A master answers pings, and does not grant the root lock: a server that is gone holds it there. */
   masterIsStuck(master: Peer): void;
+  /** Nobody is waited for any more who held locks of an earlier server. */
+  allAreBack(): void;
 }
 
 /** Lock numbers begin at the time at which the database was first connected to, in hundredths of a millisecond: no other server gave them. */
@@ -123,7 +125,10 @@ export class LockService {
       clock,
       grace: limits.reconnectGrace,
       servedSince: settings.servedSince,
-      hold: (isHeld) => this.#manager.hold('locks of before the restart', isHeld),
+      hold: (isHeld) => {
+        this.#manager.hold('locks of before the restart', isHeld);
+        if (!isHeld) settings.allAreBack();
+      },
       rootIsClaimed: (root) => {
         settings.news.rootIsClaimed(root);
         this.reviewFile();
@@ -152,11 +157,16 @@ export class LockService {
     return this.#manager.table.holders;
   }
 
-  /** Whether anybody may be waiting for that peer: for locks that it holds as a worker, or, as the master, for the root lock. */
-  isWaitedFor(peer: Peer): boolean {
-    if (peer === this.#master) return this.#root.isAsked;
-    const doesAnybodyWait = this.#manager.queue.size > 0 || this.#root.turnOverSince !== undefined;
-    return doesAnybodyWait && this.isHolder(peer);
+  /** Whether others may be waiting for that worker: it holds a lock, or is to be served before them. */
+  isWaitedFor(worker: Peer): boolean {
+    const { queue } = this.#manager;
+    const isInTheWay = this.isHolder(worker) || queue.hasAnyOf(worker);
+    return isInTheWay && (queue.hasOthersThan(worker) || this.#root.turnOverSince !== undefined);
+  }
+
+  /** Whether anybody waits for a lock, or for the root lock that takes those that are held. */
+  get isAnybodyWaiting(): boolean {
+    return this.#manager.queue.size > 0 || this.#root.isAsked;
   }
 
   /** A worker is disconnected, and may come back. */

@@ -335,6 +335,14 @@ export class LockQueue {
     return requests;
   }
 
+  /** Whether that peer waits; and whether anybody else does. */
+  hasAnyOf(peer: Peer): boolean {
+    return this.#byPeer.has(peer);
+  }
+  hasOthersThan(peer: Peer): boolean {
+    return this.#byPeer.size > (this.#byPeer.has(peer) ? 1 : 0);
+  }
+
   /** All requests, in the order in which they came. */
   all(): Iterable<LockRequest> {
     return this.#entries.keys();

@@ -1,9 +1,4 @@
-import {
-  HOLDER_BEATS,
-  type Limits,
-  LONGEST_HOLDER_SILENCE_MS,
-  SHORTEST_HOLDER_SILENCE_MS,
-} from '../limits.js';
+import { HOLDER_LOOK_MS, HOLDER_LOOKS, type Limits, SHORTEST_HOLDER_SILENCE_MS } from '../limits.js';
 import type { Cancel, Clock } from '../ports.js';
 import type { Peer } from './peer.js';
 
@@ -17,7 +12,7 @@ export interface HeartbeatSettings {
   readonly timeout: number;
   /** Whether the silence of that peer, which is present, is looked at. When it is looked at again, its silence begins anew. */
   concerns(peer: Peer): boolean;
-  /** Nothing came from a peer for `timeout`. @param silence the milliseconds that were counted: never more than have passed */
+  /** Nothing came from a peer for `timeout`. @param silence {@link Heartbeat.silenceOf} */
   silent(peer: Peer, silence: number): void;
   /** A beat is over. */
   beaten(): void;
@@ -62,6 +57,12 @@ export class Heartbeat {
     this.#observations.clear();
   }
 
+  /** Milliseconds for which nothing has come from that peer, by the beats that were counted: never more than have passed. */
+  silenceOf(peer: Peer): number {
+    const seen = this.#observations.get(peer);
+    return seen === undefined || hasSpoken(peer, seen) ? 0 : seen.silentBeats * this.#settings.interval;
+  }
+
   #beat(): void {
     const { peers, interval, timeout, concerns, silent, beaten } = this.#settings;
     const before = this.#observations;
@@ -69,12 +70,12 @@ export class Heartbeat {
     for (const peer of [...peers.values()]) {
       if (peer.state !== 'present' || !concerns(peer)) continue;
       const observation = observe(peer, before.get(peer));
+      this.#observations.set(peer, observation);
       const silence = observation.silentBeats * interval;
       if (silence >= timeout) {
         silent(peer, silence);
         continue;
       }
-      this.#observations.set(peer, observation);
       // One that is not pinged for what it has read is so here: how long its way is, somebody may want to know.
       if (silence > 0 || !peer.outbox.isTracked) peer.outbox.ping(peer.nextToken());
     }
@@ -83,23 +84,97 @@ export class Heartbeat {
   }
 }
 
-function observe({ line, outbox }: Peer, before: Observation | undefined): Observation {
-  const bytes = outbox.bytesReceived;
-  const isSilent = before?.line === line && before.bytes === bytes;
-  return { line, bytes, silentBeats: isSilent ? before.silentBeats + 1 : 0 };
+function observe(peer: Peer, before: Observation | undefined): Observation {
+  const silentBeats = before === undefined || hasSpoken(peer, before) ? 0 : before.silentBeats + 1;
+  return { line: peer.line, bytes: peer.outbox.bytesReceived, silentBeats };
+}
+
+/** Whether anything has come since, or on another line. */
+function hasSpoken({ line, outbox }: Peer, before: Observation): boolean {
+  return before.line !== line || before.bytes !== outbox.bytesReceived;
+}
+
+/** What the heartbeats of a database work with. */
+export interface HeartbeatsSettings {
+  readonly clock: Pick<Clock, 'schedule'>;
+  readonly limits: Limits;
+  readonly peers: ReadonlyMap<string, Peer>;
+  /** Whether others wait for that peer. */
+  isWaitedFor(peer: Peer): boolean;
+  /** The line of a peer seems to be dead. @param silence milliseconds @param message for the log */
+  silent(peer: Peer, silence: number, message: string): void;
+  /** All were looked at; and those that others wait for. */
+  beatenForAll(): void;
+  beatenForHolders(): void;
+}
+
+/** A heartbeat for everybody; and, since a client that has a lease knows when to stop, a faster one for those others wait for. */
+export class Heartbeats {
+  readonly #all: Heartbeat;
+  readonly #holders: Heartbeat | undefined;
+
+  constructor({
+    clock,
+    limits,
+    peers,
+    isWaitedFor,
+    silent,
+    beatenForAll,
+    beatenForHolders,
+  }: HeartbeatsSettings) {
+    this.#all = new Heartbeat({
+      clock,
+      peers,
+      interval: limits.heartbeatInterval,
+      timeout: limits.heartbeatTimeout,
+      concerns: () => true,
+      silent: (peer, silence) => silent(peer, silence, 'a peer answers no ping; its connection is ended'),
+      beaten: beatenForAll,
+    });
+    if (limits.lease === 0) return;
+    this.#holders = new Heartbeat({
+      clock,
+      peers,
+      ...holderPulse(limits),
+      concerns: (peer) => hasLease(peer) && isWaitedFor(peer),
+      silent: (peer, silence) =>
+        silent(peer, silence, 'others wait for a peer that answers no ping; it is given up'),
+      beaten: beatenForHolders,
+    });
+  }
+
+  /** Begin to beat. */
+  start(): void {
+    this.#all.start();
+    this.#holders?.start();
+  }
+
+  /** Beat no more. */
+  stop(): void {
+    this.#all.stop();
+    this.#holders?.stop();
+  }
+
+  /** Milliseconds for which a peer was silent that others wait for, and that has a lease: they are part of its `reconnectGrace` if its line is over. */
+  silenceOf(peer: Peer): number {
+    return this.#holders?.silenceOf(peer) ?? 0;
+  }
+}
+
+function hasLease({ session }: Peer): boolean {
+  return session !== undefined;
 }
 
 /**
- * How long others wait for a client that has a lease before its line is ended: with its time, which begins when it fell silent, that makes
- * `reconnectGrace` for all of it. Its lease ends before, since it counts from the last ping that was answered.
+ * When a client that has a lease, and that others wait for, is given up: its time begins when it falls silent. Its line is not ended before. It may be
+ * stopped, or busy, and go on; if the line is dead, it comes on another one. Its lease ends before, since that counts from the last ping that was answered.
  *
- * @returns milliseconds: from beat to beat, and altogether
+ * @returns milliseconds: from look to look, and altogether
  */
-export function holderPulse({ reconnectGrace }: Pick<Limits, 'reconnectGrace'>): {
+function holderPulse({ reconnectGrace }: Pick<Limits, 'reconnectGrace'>): {
   readonly interval: number;
   readonly timeout: number;
 } {
-  const share = Math.min(LONGEST_HOLDER_SILENCE_MS, (reconnectGrace * 5) / 11);
-  const timeout = Math.max(SHORTEST_HOLDER_SILENCE_MS, share);
-  return { interval: timeout / HOLDER_BEATS, timeout };
+  const timeout = Math.max(SHORTEST_HOLDER_SILENCE_MS, reconnectGrace);
+  return { interval: Math.min(HOLDER_LOOK_MS, timeout / HOLDER_LOOKS), timeout };
 }

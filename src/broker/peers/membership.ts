@@ -17,8 +17,8 @@ const NO_ROOM = 'there was no room to keep all that was said to it';
 
 /** What absences ask of their database. */
 export interface AbsencesHost {
-  /** A worker has no line any more, and is waited for. */
-  left(worker: Peer, cause: string): void;
+  /** A worker has no line any more, and is waited for. @param silence milliseconds for which nothing was heard of it before */
+  left(worker: Peer, cause: string, silence: number): void;
   /** A worker is gone for good. */
   depart(worker: Peer, cause: string): void;
   /** A worker is gone for good, outside of a call of a visitor. */
@@ -60,7 +60,7 @@ export class Absences {
    *
    * @param silence milliseconds for which nothing was heard of it before, and which are part of its time
    */
-  begin(worker: Peer, cause: string, code: ClosureCode | undefined, silence = 0): void {
+  begin(worker: Peer, cause: string, code: ClosureCode | undefined, silence: number): void {
     const { clock, limits } = this.#settings;
     // What still comes on the old line is not heard: its order against the new one is not known.
     worker.lostLine();
@@ -81,7 +81,7 @@ export class Absences {
       cancelGrace();
       cancelWatch();
     });
-    this.#host.left(worker, cause);
+    this.#host.left(worker, cause, silence);
   }
 
   /** A worker that is away is at the door. @returns whether it may come in as it is */

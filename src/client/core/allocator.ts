@@ -134,7 +134,12 @@ export class Space {
   async #allocate(records: number): Promise<AllocationAnswer> {
     const { ipc, log } = this.#settings;
     try {
-      return (await ipc.request(this.#messageOf({ type: 'fst.allocate', records }))) as AllocationAnswer;
+      const answer = (await ipc.request(
+        this.#messageOf({ type: 'fst.allocate', records }),
+      )) as AllocationAnswer;
+      // Its disk may be full. AceBase does not look.
+      if (!answer.ok) throw new Error(`the master allots no space: ${answer.reason}`);
+      return answer;
     } catch (error) {
       // As AceBase does where it asks itself.
       log.error(error);

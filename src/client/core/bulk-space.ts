@@ -4,6 +4,7 @@ import type { RecordRange } from './space-reserve.js';
 export interface AllocationAnswer {
   readonly ok: boolean;
   readonly allocation?: readonly RecordRange[];
+  readonly reason?: string;
 }
 
 /** What it works with. */

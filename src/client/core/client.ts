@@ -198,7 +198,7 @@ export class Client implements DataPeer {
       turn: this.#turn,
       firstWord: this.#firstWord,
       hasRootRunOut: () => this.#incoming.hasRootRunOut(),
-      get: (details) => this.#lockOfMaster(details),
+      get: (details, watch) => lockOfMaster(this.#masterLocks, details, watch),
       leaseLost: () => this.#leaseLost(),
     });
     if (ipc.isMaster) settings.dataPeer?.onPlaceLost(() => this.#losePlace());
@@ -215,6 +215,15 @@ export class Client implements DataPeer {
     this.#failedWrites.add(
       tid,
       _locks.some((info) => info.granted && info.tid === tid),
+    );
+  }
+
+  /** Space is set free when this is called. */
+  setsFree(give: () => void): void {
+    const { _locks } = this.#settings.ipc;
+    this.#failedWrites.setsFree(
+      give,
+      _locks.some(({ granted, request }) => granted && request.write && !this.isOfWorker(request)),
     );
   }
 
@@ -377,12 +386,9 @@ export class Client implements DataPeer {
   async lock(details: LockDetails): Promise<IPCLock> {
     if (!this.acceptance.isAccepted && !this.isAway) await this.acceptance.wait();
     if (!this.#settings.ipc.isMaster) return this.#underLease(await this.#locks.lock(details));
-    if (this.#incoming.isOfWorker(details)) return this.#turn.ofWorkers(() => this.#lockOfMaster(details));
+    if (this.#incoming.isOfWorker(details))
+      return this.#turn.ofWorkers(() => lockOfMaster(this.#masterLocks, details));
     return this.#underLease(await this.#transactions.lock(details));
-  }
-
-  #lockOfMaster(details: LockDetails): Promise<IPCLock> {
-    return lockOfMaster(this.#masterLocks, details);
   }
 
   /** A lock that was granted is of use only while the lease is held. */
@@ -544,10 +550,15 @@ export class Client implements DataPeer {
     this.#sender.flush();
     const given = this.#outflow.takeForNewServer(isKnown ? claimOf(this.#claim()) : undefined);
     this.#knowsPeers = false;
-    for (const id of given) this.#settings.ipc._requests.get(id)?.resolve({ ok: true, isAssumed: true });
+    this.#assumeDone(given);
     this.#view.missedNews();
     this.#incoming.expectPeersAnew(grace);
     this.#outflow.holdBackEarly();
+  }
+
+  /** Nobody will answer these requests, and what they were for need not be done. */
+  #assumeDone(requestIds: readonly string[]): void {
+    for (const id of requestIds) this.#settings.ipc._requests.get(id)?.resolve({ ok: true, isAssumed: true });
   }
 
   /** What a new server is to know of the time before. */
@@ -663,7 +674,7 @@ export class Client implements DataPeer {
     this.#settings.ipc.id = this.#settings.ipc.isMaster ? former : this.#settings.createId();
     this.#position.beginAnew();
     this.#sender.flush();
-    this.#outflow.comeAnew(former, this.#settings.ipc.id);
+    this.#assumeDone(this.#outflow.comeAnew(former, this.#settings.ipc.id));
   }
 
   #giveUp(code: ErrorCode, reason: string, what = 'does not let this process in'): void {

@@ -3,10 +3,15 @@ import type { TransactionId } from './shared-lock.js';
 /**
  * Transactions that have failed when they had written something: what they have told others of it may be wrong. All caches are cleared right
  * before their last lock goes: of what they began together, some may write, and tell, until then.
+ *
+ * AceBase sets space free before it has written what no longer needs it. If that fails, what is in the file leads there still: so it is set free
+ * when the transaction ends, and not at all if it has failed.
  */
 export class FailedWrites {
   readonly #failed = new Set<TransactionId>();
   readonly #invalidateAll: () => void;
+  /** What sets free what the transaction that writes now needs no longer. */
+  #freed: (() => void)[] = [];
 
   /** @param invalidateAll clears all caches, in all processes */
   constructor(invalidateAll: () => void) {
@@ -19,8 +24,17 @@ export class FailedWrites {
     else this.#invalidateAll();
   }
 
+  /** Space is set free. @param isWriting whether a transaction of this process writes, which is the only one then */
+  setsFree(give: () => void, isWriting: boolean): void {
+    if (isWriting) this.#freed.push(give);
+    else give();
+  }
+
   /** The last lock of that transaction is about to go. */
   ends(tid: TransactionId): void {
+    const freed = this.#freed;
+    this.#freed = [];
     if (this.#failed.delete(tid)) this.#invalidateAll();
+    else for (const give of freed) give();
   }
 }

@@ -109,6 +109,8 @@ export interface DatabaseFile {
   readonly root: RootAddress | undefined;
   /** Reads in its header where the root is; `undefined` if it has none. */
   readRoot(): Promise<RootAddress | undefined>;
+  /** Writes in its header where the root is, and tells nobody. */
+  writeRoot(address: RootAddress): Promise<void>;
   /** The root is there. @param isToBeWritten whether this process writes that into the file, and tells it again */
   setRoot(address: RootAddress, isToBeWritten: boolean): Promise<void>;
   /** Reads the key table again; keys that were announced and are not in it yet stay. */

@@ -116,10 +116,13 @@ export class WorkerLocks {
     ipc._locks.push(info);
     try {
       if (details.write && !this.#transactions.has(details.tid)) this.#slices.writerComes();
-      const anchor = await this.#anchorFor(details);
-      if (anchor.isLost) {
+      let anchor = await this.#anchorFor(details);
+      while (anchor.isLost) {
         this.#release(anchor, details.tid);
-        throw lostError(`lock on tid ${details.tid}`);
+        // Nothing was done under it. But what wants to read may be part of what was lost, which would wait for it.
+        if (!details.write) throw lostError(`lock on tid ${details.tid}`);
+        this.#throwIfOver(details.tid);
+        anchor = await this.#anchorFor(details);
       }
       info.granted = true;
       info.lock = lockUnder(anchor, details, () => {

@@ -13,11 +13,15 @@ export interface MasterLockSettings {
  * Gets a lock of a master. One that fails leaves nothing behind: neither the lock, which nobody would give back, nor the entry
  * for it, which would keep the database from closing.
  */
-export async function lockOfMaster(settings: MasterLockSettings, details: LockDetails): Promise<IPCLock> {
+export async function lockOfMaster(
+  settings: MasterLockSettings,
+  details: LockDetails,
+  watch: (lock: IPCLock) => IPCLock = (lock) => lock,
+): Promise<IPCLock> {
   const { ipc, masterLock, granted } = settings;
   let lock: IPCLock;
   try {
-    lock = await masterLock(details);
+    lock = watch(await masterLock(details));
   } catch (error) {
     forget(ipc, details);
     throw error;

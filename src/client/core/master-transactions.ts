@@ -21,8 +21,8 @@ export interface MasterTransactionsSettings {
   readonly firstWord: Pick<FirstWord, 'isAwaited' | 'listen' | 'wait'>;
   /** Whether a lock that the server has at this master has run out since this was asked last. */
   hasRootRunOut(): boolean;
-  /** Asks AceBase for a lock. */
-  get(details: LockDetails): Promise<IPCLock>;
+  /** Asks AceBase for a lock. @param watch is given it before anything is done under it, and returns what to go on with */
+  get(details: LockDetails, watch: (lock: IPCLock) => IPCLock): Promise<IPCLock>;
   exitingError(message: string): Error;
   leaseLost(): IPCError;
 }
@@ -43,14 +43,13 @@ export class MasterTransactions {
 
   /** Gets a lock, when nobody can hold one that this master does not know of. */
   async lock(details: LockDetails): Promise<IPCLock> {
-    const { ipc, lost, failedWrites, comeback, turn, firstWord, hasRootRunOut, get, exitingError } =
-      this.#settings;
+    const { comeback, turn, firstWord, hasRootRunOut, get, exitingError } = this.#settings;
+    const watch = (granted: IPCLock): IPCLock => this.#watch(granted);
     for (;;) {
       await this.#untilBack(details);
       await firstWord.wait();
       const { times } = comeback;
-      const granted = await turn.own(details, () => get(details));
-      const lock = watched(granted, ipc, lost, (tid) => failedWrites.ends(tid));
+      const lock = await turn.own(details, () => get(details, watch));
       if (this.#hasParted) {
         await lock.release('workers may be writing');
         throw exitingError('new transaction lock denied because the IPC peer is exiting');
@@ -61,6 +60,12 @@ export class MasterTransactions {
       if (isOfNow && !firstWord.isAwaited) return lock;
       await lock.release('workers may have written before');
     }
+  }
+
+  /** Before it is used: it may be lost while this master reads under it what it has missed. */
+  #watch(lock: IPCLock): IPCLock {
+    const { ipc, lost, failedWrites } = this.#settings;
+    return watched(lock, ipc, lost, (tid) => failedWrites.ends(tid));
   }
 
   /**

@@ -70,6 +70,13 @@ export function isCacheNews(message: Message): boolean {
   return message.type === 'notification' && CACHE.has(subjectOf(message) ?? '');
 }
 
+/** What says less than one that names many children, and as much as is needed: that all below its path is to be forgotten. */
+export function invalidationOf(message: Message): Message {
+  const { path, info, reason } = message.data as { path?: string; info?: { path: string }; reason?: string };
+  const data = { type: 'cache.invalidate', path: path ?? info?.path ?? '', recursive: true, reason };
+  return { ...message, data };
+}
+
 /** Whether a message says where the root is. */
 export function isRootUpdate(message: Message): boolean {
   return message.type === 'notification' && subjectOf(message) === 'root.update';

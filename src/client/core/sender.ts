@@ -7,12 +7,13 @@ import type { Message } from './host.js';
 import {
   cacheNewsFrame,
   frameOf,
+  invalidationOf,
   isCacheNews,
   isRequest,
   isRootUpdate,
   type OutgoingSettings,
 } from './outgoing.js';
-import type { Outflow } from './session.js';
+import type { Frame, Outflow } from './session.js';
 
 /** What it works with. */
 export interface SenderSettings
@@ -65,11 +66,18 @@ export class Sender {
   send(message: Message): void {
     const { outflow, answers, rootMoved } = this.#settings;
     if (isRootUpdate(message)) rootMoved();
-    const frame = frameOf(message, this.#outgoing);
+    const frame = this.#frameOf(message);
     if (isCacheNews(message) && this.#cacheNews.take(frame.text)) return;
     this.#cacheNews.flush(true);
     if (message.type.endsWith('result')) answers.answer(message);
     if (!outflow.add(frame)) this.#noRoom(message);
+  }
+
+  /** What is long takes another way, on which the lock may overtake it, and may be refused: so others forget more than they need to. */
+  #frameOf(message: Message): Frame {
+    const frame = frameOf(message, this.#outgoing);
+    const isLong = isCacheNews(message) && frame.text.length > this.#settings.longest();
+    return isLong ? frameOf(invalidationOf(message), this.#outgoing) : frame;
   }
 
   /** The text of a message that goes by another way than all others. */

@@ -144,10 +144,10 @@ export class Outflow {
     this.#changes++;
   }
 
-  /** This client was given up, and comes again, under another id perhaps. */
-  comeAnew(from: string, to: string): void {
-    this.#frames.comeAnew(from, to);
+  /** This client was given up, and comes again, under another id perhaps. @returns the ids of requests that will not be asked */
+  comeAnew(from: string, to: string): string[] {
     this.#waitingEvents.rename(from, to);
+    return this.#frames.comeAnew(from, to);
   }
 
   /** Nothing is to be sent any more. */
@@ -377,12 +377,22 @@ export class SentFrames {
     return taken;
   }
 
-  /** This client was given up: others have gone on without it, and what it has to say of the file, and has not said, is wrong by now. */
-  comeAnew(from: string, to: string): void {
-    this.takeUnsent(({ afterRestart }) => afterRestart === 'outdated');
+  /**
+   * This client was given up: others have gone on without it, and what it has to say of the file, and has not said, is wrong by now. So is what it
+   * gives back: they may have gone on from a root that it had left, and use that.
+   *
+   * @returns the ids of requests that will not be asked: nobody will answer them
+   */
+  comeAnew(from: string, to: string): string[] {
+    const wrong: readonly AfterRestart[] = ['outdated', 'once'];
+    const given = this.takeUnsent(({ afterRestart }) => wrong.includes(afterRestart)).flatMap(
+      ({ requestId }) => requestId ?? [],
+    );
+    for (const id of given) this.#open.delete(id);
     for (const frame of this.#frames) if (frame.afterRestart === 'by the same master') frame.isOver = true;
     const all = new Set([...this.#frames, ...this.#open.values()]);
     for (const frame of all) renameAuthor(frame, from, to);
+    return given;
   }
 
   /** Nothing is to be sent any more. */

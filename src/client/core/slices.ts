@@ -106,8 +106,7 @@ export class Slices {
 
   /** This process may not take part any more: who waits is told why. */
   end(error: Error): void {
-    for (let writer = this.#takeFirst(); writer !== undefined; writer = this.#takeFirst())
-      writer.refused(error);
+    this.#refuse(this.#writers.length - this.#head, error);
   }
 
   #serve(): void {
@@ -121,11 +120,13 @@ export class Slices {
     const first = this.#writers[this.#head];
     if (first === undefined || this.#isAsked) return;
     this.#isAsked = true;
+    const waiting = this.#writers.length - this.#head;
     try {
       const slice = await this.#settings.ask(first.details, this.#settings.milliseconds() ?? 0);
       if (!slice.isLost) this.#begin(slice);
     } catch (error) {
-      this.#takeFirst()?.refused(error);
+      // It was asked for all of them: if each asked anew, the last one would wait for as long as all together.
+      this.#refuse(waiting, error);
     }
     this.#isAsked = false;
     this.#serve();
@@ -138,6 +139,11 @@ export class Slices {
     this.#cancelExpiry = clock.schedule(slice.granted.expires - clock.wallTime(), () => this.isOver(slice));
     // Whatever time has passed since: it was asked for it.
     this.#takeFirst()?.granted(slice);
+  }
+
+  /** So many, from the head on. */
+  #refuse(count: number, error: unknown): void {
+    for (let n = 0; n < count; n++) this.#takeFirst()?.refused(error);
   }
 
   #takeFirst(): Writer | undefined {

@@ -1,4 +1,5 @@
 import { afterEach, expect, it } from 'vitest';
+import type { ServerOptions } from '../../../src/index.js';
 import { AceBaseProcess } from '../../support/acebase-process.js';
 import { EmbeddedServer } from '../../support/embedded-server.js';
 import { LineProxy } from '../../support/line-proxy.js';
@@ -11,10 +12,10 @@ afterEach(async () => {
   for (const each of started.splice(0).reverse()) await each.kill();
 });
 
-async function cluster() {
+async function cluster(options: ServerOptions = {}) {
   const path = await temporaryDirectory('long-messages');
   started.push({ kill: () => removeDirectory(path) });
-  const server = await EmbeddedServer.start({ maxPayload: 4_096, maxHttpMessage: 16_384 });
+  const server = await EmbeddedServer.start({ maxPayload: 4_096, maxHttpMessage: 16_384, ...options });
   started.push(server);
   const proxy = await LineProxy.start(server.port);
   started.push({ kill: () => proxy.close() });
@@ -46,3 +47,25 @@ it('messages that are too long for the WebSocket arrive in order; those that nob
   expect(seen.events.map(({ path }) => path)).toEqual(['notes/a', 'notes/b', 'notes/c', 'notes/e']);
   expect(await master.get('notes/d')).toBe('y'.repeat(20_000));
 });
+
+it.each([
+  ['is too long for the server', 2_000, {}],
+  ['takes another way than the lock', 500, { largeMessages: 'http' } as const],
+])(
+  'what a worker changed of very many children is seen by the others, though the news of it %s',
+  async (_what, count, options) => {
+    const { master, worker } = await cluster(options);
+    const values = (value: string): object =>
+      Object.fromEntries(Array.from({ length: count }, (_, n) => [`a-child-of-many-${n}`, value]));
+    const path = 'items/a-child-of-many-0';
+    await master.set('items', values('old'));
+    for (const each of [master, worker]) expect(await each.get(path)).toBe('old');
+    const { sent } = await worker.counts();
+    const writing = worker.update('items', values('new'));
+    await worker.untilSent('cache.invalidate', (sent['cache.invalidate'] ?? 0) + 1);
+    // Begun after the write, so it waits for the lock.
+    expect(await master.get(path)).toBe('new');
+    await writing;
+    expect(await master.get(path)).toBe('new');
+  },
+);

@@ -103,13 +103,19 @@ export class Checks {
     const { author, message } = said;
     if (!this.#world.isPresent(author) || message.from !== author.id) return;
     said.isMove = false;
-    this.#formerRoots.delete(number);
+    if (isRootUpdate(message)) this.#rootReaches(number);
     if (isRequest(message)) {
       if ('id' in message) this.#deliveries.asks(author, message.id, message.type);
       return;
     }
     if ('id' in message || isRootUpdate(message)) return;
     this.#deliveries.expects(message, number, this.#receiversOf(author, message));
+  }
+
+  /** The server believes in the root that was told with that number; of those before it, it wants to know nothing any more. */
+  #rootReaches(number: number): void {
+    for (const earlier of [...this.#formerRoots.keys()])
+      if (earlier <= number) this.#formerRoots.delete(earlier);
   }
 
   hears(receiver: StockPeer, message: Message, number: number | undefined): void {
@@ -187,6 +193,8 @@ export class Checks {
     for (const { isMove, isOverwritten, author } of this.#said.values()) {
       if (isMove && isOverwritten === true && author.isAlive) this.verdicts.tear(WRITTEN_OVER);
     }
+    // The next one is told of the root in other ways.
+    this.#formerRoots.clear();
     this.#deliveries.serverEnded();
     this.#causality.serverEnded();
   }

@@ -46,7 +46,7 @@ export class Waits {
     const { clock, workers } = this.#world;
     const worker = workers.find(({ id }) => id === holder);
     if (worker === undefined || this.#world.isPresent(worker)) return;
-    const since = this.#world.absentSince(worker) ?? Number.POSITIVE_INFINITY;
+    const since = this.#world.absenceNoticed(worker) ?? Number.POSITIVE_INFINITY;
     // Times are told in whole milliseconds.
     if (clock.now() - heldFor > since + 1)
       this.#verdicts.violation('granted to who is away', `${holder}, ${tid}`);

@@ -392,6 +392,7 @@ function fileOf(process: StockPeer, file: () => Host['file']): DatabaseFile {
     invalidateCaches: () => file().invalidateCaches(),
     invalidateAllCaches: () => file().invalidateAllCaches(),
     readRoot: () => file().readRoot(),
+    writeRoot: (address) => file().writeRoot(address),
     setRoot: (address, isToBeWritten) => file().setRoot(address, isToBeWritten),
     readKeys: () => file().readKeys(),
     readIndexes: () => file().readIndexes(),

@@ -149,6 +149,13 @@ export abstract class Storage extends StockPeer {
         await disk();
         return addressOf('', file.root);
       },
+      writeRoot: async ({ recordNr }) => {
+        this.world.checks.writesRootOver(this);
+        await disk();
+        this.world.writesFile(this, () => {
+          file.root = Number(recordNr);
+        });
+      },
       setRoot: async (address, isToBeWritten) => {
         if (isToBeWritten) {
           this.world.checks.writesRootOver(this);

@@ -77,6 +77,18 @@ describe('while clients come back to a new server [PROTOCOL-14.6]', () => {
     expect([state.changes, clock.pending]).toEqual([0, 0]);
   });
 
+  it('if one of them goes before anybody has told who else was there, all are waited for, until somebody tells', () => {
+    const { state, claims, returns, starts, tells, clock } = lab();
+    claims.isGone(returns('[master]'));
+    starts('[master]');
+    expect([state.isHeld, claims.isHolding]).toEqual([true, true]);
+    const [a, b] = [returns('a'), returns('b')];
+    tells(a, ['b']);
+    expect(state.isHeld).toBe(true);
+    tells(b, ['a']);
+    expect([state.isHeld, claims.isHolding, clock.pending]).toEqual([false, false, 0]);
+  });
+
   it('locks are held back until all who were there have told, and those whom they name', () => {
     const { state, returns, tells, clock } = lab();
     const a = returns('a');

@@ -64,6 +64,25 @@ it('that is long by itself goes by itself', () => {
   expect(sent()).toEqual([together(update('a')), JSON.stringify(long)]);
 });
 
+it('is said in few words if it would be too long for the server: by another way the lock would overtake it', () => {
+  const { client, ipc, sent, update } = worker(['cache-news'], 1_000);
+  const children = Object.fromEntries(Array.from({ length: 100 }, (_, n) => [`child${n}`, 'invalidate']));
+  const data = { type: 'cache.invalidate', path: 'a/b', recursive: children, reason: 'why' };
+  client.send({ type: 'notification', from: ipc.id, data });
+  client.send(update('a/b/c'));
+  client.send({
+    ...update(''),
+    data: { type: 'cache.update', info: { path: 'd', more: 'x'.repeat(1_000) } },
+  });
+  const few = (path: string, reason?: string): Message => ({
+    type: 'notification',
+    from: ipc.id,
+    data: { type: 'cache.invalidate', path, recursive: true, reason },
+  });
+  client.send({ type: 'unlock-request', id: '1', from: ipc.id, to: '[master]', data: { id: 7 } });
+  expect(sent()[0]).toBe(together(few('a/b', 'why'), update('a/b/c'), few('d')));
+});
+
 it('is said message by message as soon as somebody is there who does not understand it', () => {
   const { client, update, sent, last, clock } = worker();
   client.send(update('a'));

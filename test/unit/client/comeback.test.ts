@@ -63,6 +63,35 @@ describe('a master that was given up [PROTOCOL-14.13]', () => {
     expect(milliseconds).toBeGreaterThanOrEqual(12_000);
   });
 
+  // Nobody ended that transaction, and it was waited for: nothing worked any more (seed 950009).
+  it('comes again though a transaction had just been granted its lock, and it read under that what it had missed', async () => {
+    const it = await begin({ isMaster: true });
+    const { reading, breaks, clock, answerPings, kinds, outcome, grant, isRefused, welcome, settle } = it;
+    breaks();
+    await clock.playUntil(100, () => false);
+    welcome(false, 2);
+    answerPings();
+    await settle();
+    let fail: (error: Error) => void = () => undefined;
+    reading.until = new Promise((_, reject) => {
+      fail = reject;
+    });
+    const own = outcome('own');
+    await settle();
+    answerPings();
+    await settle();
+    grant('own');
+    await settle();
+    expect(own).toEqual({});
+    await isRefused('IPC_REFUSED_OLD_MASTER');
+    fail(new Error('the lease is lost'));
+    await settle();
+    expect(own.error).toMatchObject({ message: 'the lease is lost' });
+    welcome(false, 3);
+    await settle();
+    expect(kinds().slice(-2)).toEqual(['connected', 'came back']);
+  });
+
   it('reads nothing, and begins nothing, before the server has accepted it', async () => {
     const { client, events, asked, outcome, isRefused, welcome, answerPings, last, settle } = await begin({
       isMaster: true,

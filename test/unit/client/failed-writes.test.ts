@@ -4,10 +4,11 @@ import { noteFailedWrites } from '../../../src/client/failed-writes.js';
 import { clientLab } from '../../support/client-lab.js';
 
 /** A storage that writes `writes` times, and then fails if it is to. */
-function storage(writes: number, fails: boolean) {
+function storage(writes: number, fails: boolean, setsFree = false) {
   const order: string[] = [];
   const it = {
     createTid: () => 'made',
+    ipc: {},
     nodeLocker: {
       lock: async (_path: string, tid: string) => {
         order.push(`lock ${tid}`);
@@ -15,16 +16,22 @@ function storage(writes: number, fails: boolean) {
       },
     },
     writeData: async () => 1,
+    once: (_event: string, callback: () => void) => callback(),
+    FST: { release: async () => void order.push('set free') },
     async _updateNode(path: string, value: unknown, options: object) {
       return await it._writeNodeWithTracking(path, value, options);
     },
     async _writeNodeWithTracking(_path: string, _value: unknown, _options: object) {
+      if (setsFree) await it.FST.release();
       for (let n = 0; n < writes; n++) await it.writeData();
       if (fails) throw new Error('the disk is full');
       return 'written';
     },
   };
-  noteFailedWrites(it as unknown as Storage, (tid) => order.push(`failed ${tid}`));
+  noteFailedWrites(it as unknown as Storage, {
+    writeFailed: (tid) => order.push(`failed ${tid}`),
+    setsFree: (give) => give(),
+  });
   return { order, it };
 }
 
@@ -33,6 +40,12 @@ describe('a write that fails', () => {
     const { order, it } = storage(1, true);
     await expect(it._updateNode('a', 1, { tid: 't' })).rejects.toThrow('the disk is full');
     expect(new Set(order)).toEqual(new Set(['failed t']));
+  });
+
+  it('before it has written anything, but when it has set something free, is one, too', async () => {
+    const { order, it } = storage(0, true, true);
+    await expect(it._updateNode('a', 1, { tid: 't' })).rejects.toThrow('the disk is full');
+    expect(order).toEqual(['set free', 'failed t', 'failed t']);
   });
 
   it('before it has written anything is none', async () => {
@@ -99,5 +112,45 @@ describe('all caches are cleared, everywhere, after a failed write', () => {
     welcome(false, 1);
     client.writeFailed('T');
     expect(events).toEqual(['all caches, 0 locks held']);
+  });
+});
+
+describe('what a transaction sets free', () => {
+  it('is free when its last lock is about to go, and not at all if it has failed', async () => {
+    const { client, last, welcome, answerPings, grantOf, settle } = clientLab();
+    welcome(false, 1);
+    answerPings();
+    const order: string[] = [];
+    for (const fails of [false, true]) {
+      const locking = client.lock({ path: 'a', tid: `fails: ${fails}`, write: true });
+      await settle();
+      last().events.text(grantOf(119_000));
+      const lock = await locking;
+      client.setsFree(() => order.push(`of the one that fails: ${fails}`));
+      if (fails) client.writeFailed(`fails: ${fails}`);
+      expect(order).toHaveLength(fails ? 1 : 0);
+      await lock.release();
+    }
+    expect(order).toEqual(['of the one that fails: false']);
+    client.setsFree(() => order.push('of no transaction'));
+    expect(order).toHaveLength(2);
+  });
+
+  it('is free at once at a master where a worker writes', async () => {
+    const { client, ipc, asked, welcome, answerPings, settle } = clientLab({ isMaster: true });
+    welcome(false, 1);
+    answerPings();
+    client.fileOpened();
+    answerPings();
+    const locking = client.lock({ path: 'a', tid: 'T', write: true });
+    await settle();
+    asked[0]?.grant();
+    const order: string[] = [];
+    client.setsFree(() => order.push('own'));
+    expect(order).toEqual([]);
+    await (await locking).release();
+    expect([order, ipc._locks]).toEqual([['own'], []]);
+    client.setsFree(() => order.push('of a worker'));
+    expect(order).toEqual(['own', 'of a worker']);
   });
 });

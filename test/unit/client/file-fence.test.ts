@@ -184,6 +184,58 @@ describe('what all processes share', () => {
   });
 });
 
+describe('what a disk that becomes full takes a part of', () => {
+  /** The next write takes three bytes at most, and the one behind it fails if the disk is full. */
+  const begin = async (isAtOnce: boolean, isFull: boolean) => {
+    isQuick = isAtOnce;
+    const { write: byThread, writeSync } = fs;
+    let count = 0;
+    const taken = (length: number): number => {
+      count += 1;
+      if (count === 1) return Math.min(length, 3);
+      if (isFull) throw Object.assign(new Error('ENOSPC'), { code: 'ENOSPC', syscall: 'write' });
+      return length;
+    };
+    unpatch();
+    Object.assign(fs, {
+      write(file: number, buffer: Buffer, from: number, length: number, at: number, done: () => void) {
+        try {
+          byThread(file, buffer, from, taken(length), at, done);
+        } catch (error) {
+          process.nextTick(done as (error: unknown) => void, error);
+        }
+      },
+      writeSync: (file: number, buffer: Buffer, from: number, length: number, at: number) =>
+        writeSync(file, buffer, from, taken(length), at),
+    });
+    unpatch = fence.patch();
+    const file = await open('data.db');
+    descriptor = file;
+    return {
+      file,
+      async end(): Promise<string> {
+        await promisify(fs.close)(file);
+        unpatch();
+        Object.assign(fs, { write: byThread, writeSync });
+        unpatch = fence.patch();
+        return (await contentOf('data.db')).slice(131_072);
+      },
+    };
+  };
+
+  it.each([
+    ['at once', true],
+    ['by a thread', false],
+  ])('is written in full, or fails: %s', async (_how, isAtOnce) => {
+    const roomy = await begin(isAtOnce, false);
+    expect(await write(roomy.file, 'a record', 131_072)).toBe(8);
+    expect(await roomy.end()).toBe('a record');
+    const full = await begin(isAtOnce, true);
+    await expect(write(full.file, 'a record', 131_072)).rejects.toMatchObject({ code: 'ENOSPC' });
+    expect(await full.end()).toBe('a r');
+  });
+});
+
 describe('what was read', () => {
   const begin = async () => {
     const file = await open('data.db');
@@ -210,6 +262,42 @@ describe('what was read', () => {
     expect(await read).toBe('one');
     await promisify(fs.close)(file);
   });
+
+  it.each([
+    ['read', true],
+    ['written', false],
+  ])(
+    'or written at once counts only then, too: the process may have been stopped right before it was %s',
+    async (_what, isRead) => {
+      const { writeSync, readSync } = fs;
+      const stopped =
+        <T extends unknown[]>(act: (...details: T) => number) =>
+        (...details: T): number => {
+          lease.isHeld = false;
+          return act(...details);
+        };
+      Object.assign(fs, { writeSync: stopped(writeSync), readSync: stopped(readSync) });
+      try {
+        isQuick = true;
+        const file = await open('data.db');
+        descriptor = file;
+        const done = isRead
+          ? new Promise<void>((resolve, reject) => {
+              fs.read(file, Buffer.alloc(3), 0, 3, 131_072, (error) =>
+                error === null ? resolve() : reject(error),
+              );
+            })
+          : write(file, 'one', 131_072);
+        while (lease.waits === 0) await new Promise(setImmediate);
+        expect(fence.written(files)).toBeUndefined();
+        lease.lose();
+        await expect(done).rejects.toThrow('the lease is lost');
+        await promisify(fs.close)(file);
+      } finally {
+        Object.assign(fs, { writeSync, readSync });
+      }
+    },
+  );
 
   it('does not count if the place was lost meanwhile, be the process back by then', async () => {
     const { file, read } = await begin();

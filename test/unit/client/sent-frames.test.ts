@@ -90,9 +90,10 @@ describe('what was sent', () => {
     add('root', 'outdated');
     sent(frames);
     add('cache', 'outdated');
+    frames.add(frame('space', { afterRestart: 'once', requestId: '1' }));
     add('event', 'again');
-    frames.comeAnew('old-id', 'new-id');
-    frames.takeForNewServer();
+    expect(frames.comeAnew('old-id', 'new-id')).toEqual(['1']);
+    expect(frames.takeForNewServer()).toEqual([]);
     expect(sent(frames)).toEqual(['event']);
   });
 

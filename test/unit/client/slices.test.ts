@@ -196,13 +196,21 @@ describe('a slice: a lock for writing of a worker [PROTOCOL-14.8]', () => {
     }
   });
 
-  it('that is refused is refused to the one that it was asked for, and asked for again', async () => {
-    const { locks, open, grant } = lab(true, SLICE);
-    const [first, second] = [locks.lock(want('t', true)), locks.lock(want('u', true))];
-    open[0]?.reject(new Error('too many'));
-    await expect(first).rejects.toThrow('too many');
-    grant(1, 2);
-    expect(await second).toMatchObject({ tid: 'u' });
+  it('that is refused is refused to all who waited when it was asked for, and asked for again by those who came later', async () => {
+    const { locks, asked, open, grant } = lab(true, SLICE);
+    const states = async (all: readonly Promise<IPCLock>[]) =>
+      (await Promise.allSettled(all)).map(({ status }) => status);
+    const [first, ...others] = ['t', 'u', 'v', 'w'].map((tid) => locks.lock(want(tid, true)));
+    const refused = Promise.all([states([first as Promise<IPCLock>]), states(others)]);
+    open[0]?.reject(new Error('no master'));
+    await turnOfTheLoop();
+    const late = locks.lock(want('x', true));
+    open[1]?.reject(new Error('no master'));
+    await turnOfTheLoop();
+    expect(asked.filter(({ type }) => type === 'lock-request')).toHaveLength(3);
+    expect(await refused).toEqual([['rejected'], ['rejected', 'rejected', 'rejected']]);
+    grant(2, 2);
+    expect(await late).toMatchObject({ tid: 'x' });
   });
 
   it('is lost with the place: the one that writes may not go on, and who waits asks anew', async () => {
@@ -234,8 +242,31 @@ describe('a slice: a lock for writing of a worker [PROTOCOL-14.8]', () => {
         if (worker.open.length > id - 7) worker.grant(id - 7, id);
       }
       await lost;
-      // The first one had begun, perhaps; the second one had not.
-      expect((await outcomes)[1]).toMatchObject({ status: 'fulfilled' });
+      // Neither had done anything under it.
+      expect((await outcomes).map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled']);
+    }
+  });
+
+  it('that is lost while its process gets ready for it is asked for again', async () => {
+    for (const outcome of ['ready', 'not ready']) {
+      const worker = lab(true, SLICE);
+      let settle: () => void = () => undefined;
+      worker.makeReady(
+        () =>
+          new Promise<void>((resolve, reject) => {
+            settle = () => (outcome === 'ready' ? resolve() : reject(new Error('it was given up')));
+          }),
+      );
+      const waiting = worker.locks.lock(want('t', true));
+      worker.grant(0, 7);
+      await turnOfTheLoop();
+      const lost = worker.locks.lose();
+      settle();
+      await turnOfTheLoop();
+      await lost;
+      worker.makeReady(() => undefined);
+      worker.grant(1, 8);
+      expect(await waiting).toMatchObject({ id: 8, tid: 't' });
     }
   });
 
