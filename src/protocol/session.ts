@@ -9,15 +9,7 @@ import { CLAIM, decode, encode, READY, TURN } from './frames.js';
 import type { RecordAddress } from './messages.js';
 
 /** What a client may be able to do; words that are not known are ignored [PROTOCOL-14.1]. */
-export const CLIENT_ABILITIES = [
-  'resume',
-  'ready',
-  'no-echo',
-  'waits',
-  'identify',
-  'turn',
-  'slice',
-] as const;
+export const CLIENT_ABILITIES = ['resume', 'ready', 'no-echo', 'waits', 'identify', 'turn', 'slice'] as const;
 
 /** One ability of a client. */
 export type ClientAbility = (typeof CLIENT_ABILITIES)[number];
