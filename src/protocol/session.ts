@@ -9,16 +9,7 @@ import { CLAIM, decode, encode, READY, TURN } from './frames.js';
 import type { RecordAddress } from './messages.js';
 
 /** What a client may be able to do; words that are not known are ignored [PROTOCOL-14.1]. */
-export const CLIENT_ABILITIES = [
-  'resume',
-  'ready',
-  'no-echo',
-  'yield',
-  'waits',
-  'identify',
-  'turn',
-  'slice',
-] as const;
+export const CLIENT_ABILITIES = ['resume', 'ready', 'no-echo', 'waits', 'identify', 'turn', 'slice'] as const;
 
 /** One ability of a client. */
 export type ClientAbility = (typeof CLIENT_ABILITIES)[number];
@@ -231,9 +222,6 @@ export function parseTurn(frame: Uint8Array): boolean | undefined {
 export function stable(count: number): Uint8Array {
   return encode(`stable:${count}`);
 }
-
-/** `yield`: somebody wants to write; no further transactions are to read under locks that are held [PROTOCOL-14.8]. */
-export const YIELD = encode('yield');
 
 /** `yield:<number>`: others wait for the end of that lock for writing; no further transaction is to begin under it [PROTOCOL-14.8]. */
 export function yieldWord(lockId: number): Uint8Array {

@@ -136,11 +136,6 @@ export class LockManager {
     return this.#holds.has('locks of before the restart') || this.#holds.has('the file is in doubt');
   }
 
-  /** Whether a request waits. */
-  isWaiting(request: LockRequest): boolean {
-    return this.#queue.includes(request);
-  }
-
   /** A worker gives a lock back. */
   release(lock: Lock): void {
     this.#table.release(lock);

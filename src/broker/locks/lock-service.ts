@@ -34,7 +34,7 @@ import type { Cancel, Clock } from '../ports.js';
 import { PeerBytes, type Usage } from '../shares.js';
 import type { DatabaseCounters } from '../stats/counters.js';
 import type { Incidents } from '../stats/incidents.js';
-import { grant, moved, refusal, unlocked, YieldNotices } from './lock-answers.js';
+import { grant, moved, refusal, unlocked } from './lock-answers.js';
 import { LockClaims } from './lock-claims.js';
 import type { HeldLock, LockCounts, LockList, WaitingLock } from './lock-list.js';
 import { shownLock, shownRequest, shownRoot } from './lock-list.js';
@@ -69,7 +69,6 @@ export class LockService {
   readonly #settings: LockServiceSettings;
   readonly #root: RootLock;
   readonly #manager: LockManager;
-  readonly #notices = new YieldNotices();
   /** Bytes that the requests and the locks of each worker take. */
   readonly #bytes: PeerBytes;
   /** Tells the requests of this server from those of others, at a master that was asked by both. */
@@ -185,7 +184,6 @@ export class LockService {
   /** A worker is gone for good: what it held is free, and what it asked for has no meaning any more. */
   isGone(worker: Peer): void {
     const { database, incidents, counters, clock, delivery, limits } = this.#settings;
-    this.#notices.gone(worker);
     this.claims.isGone(worker);
     const hadWrites = this.#manager.table.locksOf(worker).some(({ isWrite }) => isWrite);
     // Who is granted a lock next must know before.
@@ -408,7 +406,6 @@ export class LockService {
     }
     const request = { id, requester: worker, tid, isWrite, since: clock.now(), details: keptCopy(data) };
     this.#manager.request(request);
-    if (isWrite && this.#manager.isWaiting(request)) this.#notices.writerCame();
     return true;
   }
 
@@ -438,7 +435,6 @@ export class LockService {
     const { holder, isWrite, details, expiresAt } = lock;
     counters.lockWait.observe(clock.now() - since);
     if (isWrite) this.#isFileAsOpened = false;
-    else this.#notices.readerCame(holder);
     news.bringUpToDate(holder);
     const lasts = holder.session === undefined ? undefined : expiresAt - clock.now();
     const expires = this.#root.masterTime(expiresAt);

@@ -302,11 +302,6 @@ export class LockQueue {
     return this.#indexFor(isWrite).has(tid);
   }
 
-  /** Whether a request waits. */
-  includes(request: LockRequest): boolean {
-    return this.#entries.has(request);
-  }
-
   /** Whether a request has a turn: it waits, and its peer is connected. */
   hasTurn(request: LockRequest): boolean {
     return this.#entries.get(request)?.place !== undefined;

@@ -443,7 +443,7 @@ export class Client implements DataPeer {
       ...this.#position.parameters,
       ...this.acceptance.parameters,
       ...parameters,
-      can: `resume,ready,no-echo,yield,waits,turn,slice${identify === undefined ? '' : ',identify'}`,
+      can: `resume,ready,no-echo,waits,turn,slice${identify === undefined ? '' : ',identify'}`,
     };
   }
 
@@ -451,7 +451,6 @@ export class Client implements DataPeer {
     if (this.#isLosing) return;
     if (text.startsWith('welcome:')) this.#welcome(text.slice('welcome:'.length));
     else if (text.startsWith('stable:')) this.#outflow.arrived(Number(text.slice('stable:'.length)));
-    else if (text === 'yield') this.#locks.yield();
     else if (text.startsWith('yield:')) this.#locks.yieldWrite(Number(text.slice('yield:'.length)));
     else if (text.startsWith('identify:')) this.#settings.identify?.(text, this.#outflow.answerer());
     else if (text === 'accepted') this.#accept();

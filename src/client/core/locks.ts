@@ -321,7 +321,9 @@ export class WorkerLocks {
 
   /** Asks for a lock for writing: who comes later and wants to read waits behind it. */
   async #asWriter(ask: () => Promise<Anchor>): Promise<Anchor> {
-    this.yield();
+    this.#common?.close();
+    this.#comingCommon = undefined;
+    this.giveBackIdle();
     this.#writesAsked++;
     try {
       return await ask();
@@ -421,13 +423,6 @@ export class WorkerLocks {
     const { lost, ends } = this.#settings;
     ends(tid);
     lost.ended(tid);
-  }
-
-  /** Somebody wants to write: transactions that come later and want to read are to wait for him. */
-  yield(): void {
-    this.#common?.close();
-    this.#comingCommon = undefined;
-    this.giveBackIdle();
   }
 
   /** Somebody waits for that lock for writing: transactions that come later are to wait for him. */

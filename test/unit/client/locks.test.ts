@@ -318,22 +318,6 @@ describe('transactions of a worker that read', () => {
     expect(types().slice(3)).toEqual(['lock-request']);
   });
 
-  it('let a writer of another process go first when the server says so', async () => {
-    const { locks, first, types, grant } = await reader();
-    locks.yield();
-    const second = locks.lock(want('u', false));
-    await first.release();
-    expect(types()).toEqual(['lock-request', 'lock-request', 'unlock-request']);
-    // Those who wait for one that is asked for already may use it, but nobody who comes later.
-    const third = locks.lock(want('v', false));
-    locks.yield();
-    grant(1, 2);
-    expect([await second, await third]).toMatchObject([{ id: 2 }, { id: 2 }]);
-    await turnOfTheLoop();
-    void locks.lock(want('x', false));
-    expect(types().slice(3)).toEqual(['lock-request']);
-  });
-
   it('may write next: the master knows the lock that others read under by a number of its own', async () => {
     const it = await reader();
     const others = await it.locks.lock(want('u', false));
