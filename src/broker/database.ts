@@ -139,8 +139,8 @@ export class Database {
     const rooms = { ...halls, news: new FileNews(halls) };
     this.#news = rooms.news;
     const masterIsStuck = (master: Peer): void => this.#succession.sendAway(master);
-    const allAreBack = (): void => this.#forgetIfEmpty();
-    const locks = new LockService({ ...rooms, masterIsStuck, allAreBack });
+    const returnIsOver = (): void => this.#forgetIfEmpty();
+    const locks = new LockService({ ...rooms, masterIsStuck, returnIsOver });
     this.#locks = locks;
     const isProof = (answer: MasterAnswer): boolean => this.#succession.isProof(answer);
     const requests = new RequestCoordinator({ ...rooms, locks, isProof });

@@ -90,8 +90,8 @@ export class CheckedPeer extends CheckedClient {
 export const WRITER_PATIENCE_MS = 2_000;
 
 /**
- * Milliseconds after which newcomers are let in though nobody has written. Who stands still altogether is cut off by a heartbeat
- * before that, and compared when he is back.
+ * Milliseconds after which newcomers are let in though nobody has written. Who stands still altogether is given up
+ * before that, or cut off by the heartbeat and compared when he is back.
  */
 export const WRITING_MS = 60_000;
 

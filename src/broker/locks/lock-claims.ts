@@ -14,6 +14,8 @@ export interface LockClaimsSettings {
   readonly servedSince: number;
   /** While held, no lock is granted to a transaction that has none. */
   hold(isHeld: boolean): void;
+  /** Those who have not come back are waited for no longer. Nothing else happens in this moment. */
+  timeIsOver(): void;
   /** A worker that holds locks says where the root is. */
   rootIsClaimed(root: RecordAddress): void;
   /** Notes a lock. @returns false if there is no room for what this worker holds */
@@ -149,6 +151,7 @@ export class LockClaims {
     this.#awaited.clear();
     this.#told.clear();
     this.#release();
+    this.#settings.timeIsOver();
   }
 
   #release(): void {

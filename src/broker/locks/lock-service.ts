@@ -55,8 +55,8 @@ export interface LockServiceSettings extends Service {
   readonly news: FileNews;
   /** A master answers pings, and does not grant the root lock: a server that is gone holds it there. */
   masterIsStuck(master: Peer): void;
-  /** Nobody is waited for any more who held locks of an earlier server. */
-  allAreBack(): void;
+  /** Nobody is waited for any more who may have held locks of an earlier server, and has not come back. */
+  returnIsOver(): void;
 }
 
 /** Lock numbers begin at the time at which the database was first connected to, in hundredths of a millisecond: no other server gave them. */
@@ -125,10 +125,8 @@ export class LockService {
       clock,
       grace: limits.reconnectGrace,
       servedSince: settings.servedSince,
-      hold: (isHeld) => {
-        this.#manager.hold('locks of before the restart', isHeld);
-        if (!isHeld) settings.allAreBack();
-      },
+      hold: (isHeld) => this.#manager.hold('locks of before the restart', isHeld),
+      timeIsOver: () => settings.returnIsOver(),
       rootIsClaimed: (root) => {
         settings.news.rootIsClaimed(root);
         this.reviewFile();

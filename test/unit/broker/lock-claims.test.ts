@@ -36,6 +36,7 @@ function lab(grace = GRACE) {
       state.isHeld = isHeld;
       state.changes++;
     },
+    timeIsOver: () => undefined,
     rootIsClaimed: (root) => roots.push(root),
     claim: (worker, id, tid, isWrite, details) => {
       if (!state.hasRoom) return false;
