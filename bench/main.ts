@@ -3,16 +3,18 @@
 import { cpus, release } from 'node:os';
 import { CommandLineError, commandLine, flag, type Option, text } from '../test/support/command-line.js';
 import { aceBaseText, measureAceBase } from './acebase/acebase.js';
+import { costsText, measureCosts } from './costs/costs.js';
 import { fairnessText, measureFairness } from './fairness.js';
 import { growthText, measureGrowth } from './growth.js';
 import { measuresOf, type Scale } from './measures.js';
 import { measureStorm, stormText } from './storm.js';
 import { measureTargets, targetsText } from './targets.js';
 
-const USAGE = `npm run bench -- [growth | storm | acebase] [options]
+const USAGE = `npm run bench -- [growth | costs | storm | acebase] [options]
 
   (nothing)       P1 to P7: ours and the yardstick alternately, each in a process of its own; fairness
   growth          messages/s against length, peers and databases
+  costs           P8: what an operation costs the broker as there is more of something
   storm           ten thousand peers come at once, go at once, and come back
   acebase         A1 to A5: real AceBase processes that write, read, and do both
   --only <P1,P3>  of the first table, only measures whose numbers begin so; fairness: only that
@@ -33,7 +35,7 @@ export async function main(): Promise<void> {
       json: flag(),
       node: { ...text(''), multiple: true },
     },
-    ['growth', 'storm', 'acebase'],
+    ['growth', 'costs', 'storm', 'acebase'],
     ({ only }, word) => {
       if (only !== undefined && word !== undefined) throw new CommandLineError(`--only is not for ${word}`);
     },
@@ -94,6 +96,10 @@ const SUBJECTS = {
   async growth(order: BenchOrder): Promise<Outcome> {
     const points = await measureGrowth(order);
     return { report: { points }, text: growthText(points) };
+  },
+  async costs(order: BenchOrder): Promise<Outcome> {
+    const rows = measureCosts(order);
+    return { report: { rows }, text: costsText(rows) };
   },
   async storm(order: BenchOrder): Promise<Outcome> {
     const report = await measureStorm(order);

@@ -5,6 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import type { AceBaseReport } from '../../bench/acebase/acebase.js';
+import type { CostRow } from '../../bench/costs/costs.js';
+import { SUBJECTS } from '../../bench/costs/subjects.js';
 import type { FairnessReport } from '../../bench/fairness.js';
 import type { GrowthPoint } from '../../bench/growth.js';
 import { measuresOf } from '../../bench/measures.js';
@@ -43,6 +45,14 @@ describe('npm run bench', () => {
     const { points } = await smoke<{ points: GrowthPoint[] }>('growth');
     expect(new Set(points.map((point) => point.of))).toEqual(new Set(['bytes', 'peers', 'databases']));
     for (const { messagesPerSecond } of points) expect(messagesPerSecond).toBeGreaterThan(0);
+  });
+
+  it('takes what operations cost the broker', async () => {
+    const { rows } = await smoke<{ rows: CostRow[] }>('costs');
+    expect(rows.map(({ what }) => what)).toEqual(SUBJECTS.map(({ what }) => what));
+    for (const { what, microseconds } of rows) {
+      for (const cost of Object.values(microseconds)) expect(cost, what).toBeGreaterThan(0);
+    }
   });
 
   it('raises a storm, and loses nobody', async () => {

@@ -31,7 +31,7 @@ const CLIENT_FAULTS = [...usualFaults, ...Array.from({ length: 13 }, () => 'kill
 const LONG_FAULTS = longFaults.join();
 
 /** What is measured, and what of it if there is little time. */
-const BENCH = [[], ['growth'], ['storm'], ['acebase']];
+const BENCH = [[], ['growth'], ['costs'], ['storm'], ['acebase']];
 const SHORT_BENCH = [['--only', 'P1,P3,P4'], ['storm']];
 
 /** All parts, the short ones first. */

@@ -83,7 +83,7 @@ export class LockManager {
   }
 
   /** What waits, for who asks. */
-  get queue(): Pick<LockQueue, 'size' | 'all' | 'hasAnyOf' | 'hasOthersThan'> {
+  get queue(): Pick<LockQueue, 'size' | 'first' | 'all' | 'hasAnyOf' | 'hasOthersThan'> {
     return this.#queue;
   }
 

@@ -328,8 +328,7 @@ export class LockService {
 
   /** The request that has waited for longest, for as long as there is no master; `undefined` if none waits. */
   get oldestRequest(): LockRequest | undefined {
-    for (const request of this.#manager.queue.all()) return request;
-    return undefined;
+    return this.#manager.queue.first;
   }
 
   /** Answers a request with an error, and forgets it. */

@@ -31,15 +31,17 @@ interface Holding {
   expired: number;
 }
 
+/** Where a lock stands: among all that have not expired, and among those of its holder. */
 interface Entry {
   readonly lock: Lock;
   readonly place: QueuePlace<Lock>;
+  readonly placeAtHolder: QueuePlace<Lock>;
 }
 
 /** The locks of one database. Each operation is O(1), whatever is held. */
 export class LockTable {
   readonly #entries = new Map<number, Entry>();
-  readonly #byHolder = new Map<Peer, Set<Lock>>();
+  readonly #byHolder = new Map<Peer, LinkedQueue<Lock>>();
   readonly #byTid = new Map<string, Holding>();
   /** Those that have not expired, in the order in which they were granted, which is that in which they expire. */
   readonly #held = new LinkedQueue<Lock>();
@@ -130,8 +132,7 @@ export class LockTable {
 
   /** Since when that peer holds a lock without a break, by the broker's clock; `undefined` if it holds none. */
   holdsSince(holder: Peer): number | undefined {
-    for (const { since } of this.#byHolder.get(holder) ?? []) return since;
-    return undefined;
+    return this.#byHolder.get(holder)?.first?.since;
   }
 
   /** Whether that peer holds a lock, be it an expired one. */
@@ -148,9 +149,10 @@ export class LockTable {
       this.#expired--;
     } else this.#uncount(lock, holding);
     if (holding.reads + holding.writes + holding.expired === 0) this.#byTid.delete(lock.tid);
-    this.#entries.delete(lock.id);
     const siblings = this.#byHolder.get(lock.holder);
-    siblings?.delete(lock);
+    const entry = this.#entries.get(lock.id);
+    if (entry !== undefined) siblings?.remove(entry.placeAtHolder);
+    this.#entries.delete(lock.id);
     if (siblings?.size === 0) this.#byHolder.delete(lock.holder);
     lock.state = 'released';
   }
@@ -192,10 +194,12 @@ export class LockTable {
   }
 
   #add(lock: Lock): Lock {
-    this.#entries.set(lock.id, { lock, place: this.#held.push(lock) });
-    const siblings = this.#byHolder.get(lock.holder);
-    if (siblings === undefined) this.#byHolder.set(lock.holder, new Set([lock]));
-    else siblings.add(lock);
+    let siblings = this.#byHolder.get(lock.holder);
+    if (siblings === undefined) {
+      siblings = new LinkedQueue();
+      this.#byHolder.set(lock.holder, siblings);
+    }
+    this.#entries.set(lock.id, { lock, place: this.#held.push(lock), placeAtHolder: siblings.push(lock) });
     const holding = this.#holdingOf(lock.tid);
     if (holding.reads + holding.writes === 0) this.#holders++;
     if (!lock.isWrite) holding.reads++;
@@ -236,9 +240,10 @@ export interface LockRequest {
   readonly details: Uint8Array;
 }
 
-/** Where a request waits. */
+/** Where a request waits: among all, and among those that have a turn. */
 interface QueueEntry {
   readonly request: LockRequest;
+  readonly listed: QueuePlace<LockRequest>;
   place: QueuePlace<LockRequest> | undefined;
 }
 
@@ -248,6 +253,7 @@ interface QueueEntry {
  * until it is back.
  */
 export class LockQueue {
+  readonly #all = new LinkedQueue<LockRequest>();
   readonly #reads = new LinkedQueue<LockRequest>();
   readonly #writes = new LinkedQueue<LockRequest>();
   readonly #entries = new Map<LockRequest, QueueEntry>();
@@ -276,7 +282,7 @@ export class LockQueue {
 
   /** Adds a request behind all others. */
   add(request: LockRequest): void {
-    const entry: QueueEntry = { request, place: undefined };
+    const entry: QueueEntry = { request, listed: this.#all.push(request), place: undefined };
     this.#entries.set(request, entry);
     this.#enqueue(entry);
     addTo(this.#byPeer, request.requester, request);
@@ -287,6 +293,7 @@ export class LockQueue {
     const entry = this.#entries.get(request);
     if (entry === undefined) return false;
     this.#entries.delete(request);
+    this.#all.remove(entry.listed);
     this.#dequeue(entry);
     removeFrom(this.#byPeer, request.requester, request);
     return true;
@@ -338,9 +345,14 @@ export class LockQueue {
     return this.#byPeer.size > (this.#byPeer.has(peer) ? 1 : 0);
   }
 
+  /** The request that has waited for longest, be it of a peer that is disconnected. */
+  get first(): LockRequest | undefined {
+    return this.#all.first;
+  }
+
   /** All requests, in the order in which they came. */
   all(): Iterable<LockRequest> {
-    return this.#entries.keys();
+    return this.#all;
   }
 
   #enqueue(entry: QueueEntry): void {
