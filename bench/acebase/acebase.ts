@@ -29,6 +29,8 @@ const ROWS = {
   mixedReads: 'A3 two read meanwhile, reads/s',
   loneWrites: 'A4 one worker, one at a time, writes/s',
   loneManyWrites: 'A4 one worker, eight at a time, writes/s',
+  idleMasterWait: 'Two workers, the master idle: wait for a lock, p99, ms',
+  busyMasterWait: '… the master writes as well',
 } as const satisfies Record<string, string>;
 type Row = keyof typeof ROWS;
 
@@ -102,6 +104,7 @@ function fewAtATime(way: Way, milliseconds: number): Promise<Sample & Record<'wr
     await cluster.work({ what: 'read', milliseconds: milliseconds / 4, streams });
     const reads = await cluster.work({ what: 'read', milliseconds, streams });
     const mixed = isAlone ? undefined : await cluster.mixedWork(milliseconds);
+    const besideMaster = isAlone ? undefined : await besideMasters(cluster, milliseconds);
     return {
       writes: writes.rate,
       ...percentilesOf(writes),
@@ -110,8 +113,23 @@ function fewAtATime(way: Way, milliseconds: number): Promise<Sample & Record<'wr
       reads: reads.rate,
       loneWrites: lone.rate,
       ...(mixed === undefined ? {} : { mixedWrites: mixed.writes.rate, mixedReads: mixed.reads.rate }),
+      ...besideMaster,
     };
   });
+}
+
+/** How long workers wait for locks beside a master that does nothing else, and beside one that works as they do. */
+async function besideMasters(
+  cluster: Cluster,
+  milliseconds: number,
+): Promise<Record<'idleMasterWait' | 'busyMasterWait', number>> {
+  const order = { what: 'write', milliseconds, streams: 1 } as const;
+  const idle = await cluster.workBesideMaster(order, false);
+  const busy = await cluster.workBesideMaster(order, true);
+  return {
+    idleMasterWait: percentile(idle.lockWaits, 99),
+    busyMasterWait: percentile(busy.lockWaits, 99),
+  };
 }
 
 /** A cluster with 4,800 records to write. */

@@ -38,14 +38,17 @@ export type FromMember =
       readonly seconds: number;
       /** How long each operation took, in milliseconds. */
       readonly durations: readonly number[];
+      /** How long it waited for each lock, in milliseconds. */
+      readonly lockWaits: readonly number[];
     };
 
 /** What several members did. */
 export interface Work {
   /** Operations each second, all together. */
   readonly rate: number;
-  /** How long each took, in milliseconds. */
+  /** How long each took, and how long each lock was waited for, in milliseconds. */
   readonly durations: readonly number[];
+  readonly lockWaits: readonly number[];
   /** Milliseconds of processor time for each operation: of those who did it, and of all processes. */
   readonly ownCpu: number;
   readonly allCpu: number;
@@ -100,6 +103,22 @@ export class Cluster {
     return this.#work(this.#workers.slice(0, workers), order);
   }
 
+  /**
+   * Lets the first two workers write, while the master, which is as an elected one then, does so or does nothing.
+   *
+   * @returns what the workers did
+   */
+  async workBesideMaster(order: Order, isMasterBusy: boolean): Promise<Work> {
+    const [master] = this.#members;
+    if (master === undefined) throw new Error('there is no master');
+    await ask(master, { what: 'fill', milliseconds: 0, streams: order.streams });
+    const [ofWorkers] = await Promise.all([
+      this.work(order, 2),
+      isMasterBusy ? ask(master, order) : Promise.resolve(),
+    ]);
+    return ofWorkers;
+  }
+
   /** Lets the first worker write while all others read. */
   async mixedWork(milliseconds: number): Promise<{ readonly writes: Work; readonly reads: Work }> {
     const order = { milliseconds, streams: 1 };
@@ -141,6 +160,7 @@ export class Cluster {
     return {
       rate: results.reduce((total, result) => total + result.durations.length / result.seconds, 0),
       durations,
+      lockWaits: results.flatMap((result) => result.lockWaits),
       ownCpu: (ownAfter - ownBefore) / durations.length,
       allCpu: (allAfter - allBefore) / durations.length,
     };

@@ -17,6 +17,17 @@ const database = new AceBase(options.database, {
   storage: { path: options.path, ...(options.ipc === undefined ? {} : { ipc: options.ipc }) },
 });
 
+/** How long this process has waited for each lock since it was last asked to do something, in milliseconds. @type {number[]} */
+let lockWaits = [];
+const { ipc } = database.api.storage;
+const { lock } = ipc;
+ipc.lock = async (/** @type {unknown[]} */ ...details) => {
+  const began = performance.now();
+  const granted = await lock.apply(ipc, details);
+  lockWaits.push(performance.now() - began);
+  return granted;
+};
+
 // Without its parent nobody would ever end this process.
 process.on('disconnect', () => process.exit(0));
 process.on('message', (/** @type {import('./cluster.ts').Order} */ order) => void obey(order));
@@ -27,6 +38,7 @@ async function obey({ what, milliseconds, streams, nodes = 0 }) {
   const begin = performance.now();
   /** @type {number[]} */
   const durations = [];
+  lockWaits = [];
   const stream = async (/** @type {number} */ number) => {
     let last = performance.now();
     for (let index = 0; last - begin < milliseconds; index++) {
@@ -39,7 +51,7 @@ async function obey({ what, milliseconds, streams, nodes = 0 }) {
   if (what === 'fill') await fill(streams);
   else if (what === 'remember') remember(nodes);
   else await Promise.all(Array.from({ length: streams }, (_, number) => stream(number)));
-  process.send?.({ kind: 'done', durations, seconds: (performance.now() - begin) / 1000 });
+  process.send?.({ kind: 'done', durations, lockWaits, seconds: (performance.now() - begin) / 1000 });
 }
 
 /** Makes the records that are read later, and those that this member will write. @param {number} streams */
