@@ -43,6 +43,8 @@ export class ScriptedPeer implements Link {
   cancel: Cancel = () => undefined;
   /** While false, nothing is read, and what is sent to it waits. */
   isReading = true;
+  /** Those of them that may wait a little for others to go with them. */
+  readonly patient: string[] = [];
   /** How it was asked what has arrived. */
   readonly pings: ('patient' | 'prompt')[] = [];
   /** Whether it says, as a master with a session, that it has written each root that it is made to write [PROTOCOL-7.6]. */
@@ -73,7 +75,8 @@ export class ScriptedPeer implements Link {
     return this;
   }
 
-  send(payload: Uint8Array): void {
+  send(payload: Uint8Array, canWait = false): void {
+    if (canWait) this.patient.push(new TextDecoder().decode(payload));
     this.#waiting.push(payload);
     if (this.isReading) this.read();
   }

@@ -77,7 +77,15 @@ export class LockManager {
   /** What is held, for who asks. */
   get table(): Pick<
     LockTable,
-    'size' | 'expiredCount' | 'all' | 'isAnyForWriting' | 'locksOf' | 'isHolder' | 'holders' | 'isHolding'
+    | 'size'
+    | 'expiredCount'
+    | 'all'
+    | 'isAnyForWriting'
+    | 'locksOf'
+    | 'isHolder'
+    | 'holders'
+    | 'isHolding'
+    | 'isTheOnlyOne'
   > {
     return this.#table;
   }

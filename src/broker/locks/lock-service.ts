@@ -408,8 +408,10 @@ export class LockService {
 
   #unlock(worker: Peer, { id, lockId }: MasterRequest): void {
     const lock = lockId === undefined ? undefined : this.#manager.find(worker, lockId);
+    // A transaction that holds others may wait for the answer: AceBase does, where a write looks for the space of each child.
+    const canWait = lock === undefined || this.#manager.table.isTheOnlyOne(lock);
     // Before the lock is somebody else's: his grant must not overtake anything that is told to this one.
-    this.#settings.delivery.send(worker, unlocked({ id, to: worker.id }, lockId), true);
+    this.#settings.delivery.send(worker, unlocked({ id, to: worker.id }, lockId), canWait);
     if (lock === undefined) return;
     const { clock, counters } = this.#settings;
     counters.lockHold.observe(clock.now() - lock.since);

@@ -140,6 +140,12 @@ export class LockTable {
     return this.#byHolder.has(peer);
   }
 
+  /** Whether the transaction of a lock holds no other one. */
+  isTheOnlyOne({ tid }: Lock): boolean {
+    const { reads, writes, expired } = this.#holdingOf(tid);
+    return reads + writes + expired === 1;
+  }
+
   /** A lock is given back, by whomever. Does nothing if it was before. */
   release(lock: Lock): void {
     if (lock.state === 'released') return;

@@ -138,6 +138,19 @@ describe('a lock of a worker [PROTOCOL-12.2]', () => {
     expect(grantedTo(b)).toEqual([wanted]);
   });
 
+  it('has the answer to its unlock at once while its transaction holds others: a write waits for that [PROTOCOL-5.3]', () => {
+    const { lab, a } = lockCluster();
+    const locks = [true, false].map((write) => {
+      lab.askForLock(a, { tid: 'tA', write });
+      return lab.lockOf(a);
+    });
+    const mayWait = locks.reverse().map((lockId) => {
+      lab.giveBack(a, lockId);
+      return a.patient.includes(a.received.at(-1) ?? '');
+    });
+    expect(mayWait).toEqual([false, true]);
+  });
+
   it('is moved under the same number to the parent of its path, if it is held', () => {
     const { lab, a, b, locks } = lockCluster();
     const move = (worker: ScriptedPeer, id: number) => {
