@@ -73,6 +73,8 @@ export interface Claim {
   readonly peers: readonly string[];
   /** Where the root is: nobody else has moved it while those locks are held. Left out if none is. */
   readonly root?: RecordAddress | undefined;
+  /** Milliseconds for which that server waited for those whose line broke: they may use what they hold for nearly as long. */
+  readonly grace?: number | undefined;
 }
 
 /** The most locks that one client may claim. */
@@ -80,6 +82,9 @@ export const MAX_CLAIMED_LOCKS = 10_000;
 
 /** The characters of the longest id of a peer (docs/PROTOCOL.md, section 2.3). */
 const MAX_PEER_ID_LENGTH = 64;
+
+/** The longest `grace` that counts, in milliseconds: no server has a longer one. */
+export const LONGEST_GRACE_MS = 600_000;
 
 /** The bytes of the longest claim. */
 const MAX_CLAIM_BYTES = 4 * 1024 * 1024;
@@ -149,11 +154,17 @@ export function parseClaim(frame: Uint8Array): Claim | undefined {
   if (frame.length > MAX_CLAIM_BYTES) return undefined;
   const parsed = jsonOf(frame.subarray(CLAIM.length));
   if (typeof parsed !== 'object' || parsed === null) return undefined;
-  const { held, peers, root } = parsed as Readonly<Record<string, unknown>>;
+  const { held, peers, root, grace } = parsed as Readonly<Record<string, unknown>>;
   if (!Array.isArray(held) || !Array.isArray(peers) || held.length > MAX_CLAIMED_LOCKS) return undefined;
   const locks = held.map(claimedLock);
   const areSound = locks.every((lock) => lock !== undefined) && peers.every(hasLengthOfId);
-  return areSound ? { held: locks, peers, root: recordAddress(root) } : undefined;
+  if (!areSound) return undefined;
+  return {
+    held: locks,
+    peers,
+    root: recordAddress(root),
+    grace: typeof grace === 'number' ? grace : undefined,
+  };
 }
 
 function recordAddress(value: unknown): RecordAddress | undefined {

@@ -1,6 +1,6 @@
 import { encode, MASTER_ID } from '../../protocol/frames.js';
 import type { RecordAddress } from '../../protocol/messages.js';
-import { type Claim, parseClaim } from '../../protocol/session.js';
+import { type Claim, LONGEST_GRACE_MS, parseClaim } from '../../protocol/session.js';
 import { type ArrivalRequest, wasGivenUp } from '../peers/admission.js';
 import type { Peer } from '../peers/peer.js';
 import type { Cancel, Clock } from '../ports.js';
@@ -34,7 +34,8 @@ const MAX_MEMBERS = 10_000;
 export class LockClaims {
   readonly #settings: LockClaimsSettings;
   /** When those who were there before have had the time to come back. */
-  readonly #returnUntil: number;
+  #returnUntil: number;
+  readonly #firstCameAt: number;
   /** Peers that were there before and have not told what they hold, and those that have, by their ids. */
   readonly #awaited = new Set<string>();
   readonly #told = new Set<string>();
@@ -49,7 +50,8 @@ export class LockClaims {
 
   constructor(settings: LockClaimsSettings) {
     this.#settings = settings;
-    this.#returnUntil = settings.clock.now() + settings.grace;
+    this.#firstCameAt = settings.clock.now();
+    this.#returnUntil = this.#firstCameAt + settings.grace;
   }
 
   /**
@@ -93,6 +95,7 @@ export class LockClaims {
     this.#hearRoot(claim);
     this.#isAnythingClaimed = true;
     this.#isAnyoneUnknown = false;
+    this.#waitFor(claim.grace ?? 0);
     for (const id of claim.peers) this.#await(id);
     this.#hasTold(peer.id);
     return true;
@@ -128,15 +131,29 @@ export class LockClaims {
     this.#begin();
   }
 
+  /** The last server may have waited longer than this one: so long may those who cannot reach any use what it gave them. */
+  #waitFor(grace: number): void {
+    const until = this.#firstCameAt + Math.min(grace, LONGEST_GRACE_MS);
+    if (this.#isOver || until <= this.#returnUntil) return;
+    this.#returnUntil = until;
+    if (this.#cancelHold === undefined) return;
+    this.#cancelHold();
+    this.#cancelHold = this.#scheduleEnd();
+  }
+
+  #scheduleEnd(): Cancel {
+    const { clock } = this.#settings;
+    return clock.schedule(this.#returnUntil - clock.now(), () => this.#end());
+  }
+
   get #isOver(): boolean {
     return this.#settings.clock.now() >= this.#returnUntil;
   }
 
   #begin(): void {
     if (this.#isOver || this.#cancelHold !== undefined) return;
-    const { clock, hold } = this.#settings;
-    this.#cancelHold = clock.schedule(this.#returnUntil - clock.now(), () => this.#end());
-    hold(true);
+    this.#cancelHold = this.#scheduleEnd();
+    this.#settings.hold(true);
   }
 
   #hasTold(id: string): void {

@@ -565,15 +565,17 @@ export class Client implements DataPeer {
   #claim(): Claim {
     const { ipc, file } = this.#settings;
     const peers = ipc.peers.map(({ id }) => id);
+    const { grace } = this.#connection;
     if (!ipc.isMaster) {
       return {
         held: this.#locks.claims(),
         peers,
+        grace,
         root: this.#locks.isHolding && this.#view.isSound ? rootOf(file) : undefined,
       };
     }
     if (!this.#knowsPeers) peers.push(SERVER_ID);
-    return { held: [], peers };
+    return { held: [], peers, grace };
   }
 
   /** @param root where a master has just found it */

@@ -129,6 +129,11 @@ export class Connection {
     this.#line?.send(text, canWait);
   }
 
+  /** Milliseconds for which the last server waits for a process whose line broke. */
+  get grace(): number {
+    return this.#grace;
+  }
+
   /** What was sent, and may not wait, leaves now. */
   flush(): void {
     if (this.#isOpen) this.#line?.flush();

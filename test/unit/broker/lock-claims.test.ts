@@ -66,7 +66,8 @@ function lab(grace = GRACE) {
       peers: readonly string[] = [],
       held: readonly ClaimedLock[] = [],
       root?: RecordAddress,
-    ) => claims.claim(peer, encode(claimOf({ held, peers, root }))),
+      lastGrace?: number,
+    ) => claims.claim(peer, encode(claimOf({ held, peers, root, grace: lastGrace }))),
   };
 }
 
@@ -101,6 +102,24 @@ describe('while clients come back to a new server [PROTOCOL-14.6]', () => {
     expect(state.isHeld).toBe(true);
     expect(tells(returns('d'))).toBe(true);
     expect([state.isHeld, state.changes, clock.pending]).toEqual([false, 2, 0]);
+  });
+
+  it('those who are missing are waited for as long as the last server would have, if that is longer, and 10 minutes at most', () => {
+    for (const [lastGrace, waits] of [
+      [GRACE / 2, GRACE],
+      [GRACE * 3, GRACE * 3],
+      [1e12, 600_000],
+    ] as const) {
+      const { state, returns, tells, clock, claims } = lab();
+      tells(returns('a'), ['b'], [], undefined, lastGrace);
+      clock.advance(waits - 1);
+      expect([state.isHeld, claims.isHolding]).toEqual([true, true]);
+      clock.advance(1);
+      expect([state.isHeld, claims.isHolding, clock.pending]).toEqual([false, false, 0]);
+      // Who comes later is too late: others are served by now.
+      tells(returns('c'), ['d'], [], undefined, lastGrace * 2);
+      expect(state.isHeld).toBe(false);
+    }
   });
 
   it('they are so again when a later one names somebody else, or is one whom nobody named', () => {

@@ -2,13 +2,15 @@ import { expect, it } from 'vitest';
 import type { IPCLock } from '../../../src/client/core/host.js';
 import { clientLab } from '../../support/client-lab.js';
 
-it('tells a new server which locks it holds, and who was there', () => {
-  const { clock, last, welcome, breaks } = clientLab();
+it('tells a new server which locks it holds, who was there, and how long the last one would have waited', () => {
+  const session = { grace: 30_000 };
+  const { clock, last, welcome, breaks } = clientLab({ session });
   welcome(false, 1);
   breaks();
   clock.advance(100);
+  session.grace = 5_000;
   welcome(false, 2);
-  expect(last().sent).toEqual(['locks:{"held":[],"peers":["[master]"]}']);
+  expect(last().sent).toEqual(['locks:{"held":[],"peers":["[master]"],"grace":30000}']);
 });
 
 it('says as a master where it found the root when it opened its file, and to the next server only that it is open', () => {
@@ -129,7 +131,7 @@ it('as a master that was not told yet who is there, says so to the next server, 
   client.fileOpened();
   clock.advance(100);
   welcome(false, 2);
-  expect(last().sent).toContain('locks:{"held":[],"peers":["[master]","[server]"]}');
+  expect(last().sent).toContain('locks:{"held":[],"peers":["[master]","[server]"],"grace":11000}');
   // The answer to what was asked before the claim says nothing of what the server does about it.
   last().events.ponged(last().pings[0] ?? '');
   await settle();
@@ -145,7 +147,7 @@ it('as a master that was not told yet who is there, says so to the next server, 
   breaks();
   clock.advance(100);
   welcome(false, 3);
-  expect(last().sent).toContain('locks:{"held":[],"peers":["[master]"]}');
+  expect(last().sent).toContain('locks:{"held":[],"peers":["[master]"],"grace":11000}');
 });
 
 it('ends its line when it gives up: the server would take it for a master that works', async () => {
