@@ -2,7 +2,6 @@
 
 import { isIP } from 'node:net';
 import { z } from 'zod';
-import { LONGEST_GRACE_MS } from '../protocol/session.js';
 import {
   choice,
   contents,
@@ -237,7 +236,7 @@ export const optionsSchema = z.strictObject({
     { ...times, description: 'time that a request waits while no master is connected, before it fails' },
   ),
   reconnectGrace: time(
-    { min: 0, max: LONGEST_GRACE_MS, default: 11_000 },
+    { min: 0, max: 600_000, default: 11_000 },
     {
       ...times,
       description: 'time in which a worker may come back, before it is gone and its locks are given back',

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { IPCError } from '../../../src/errors.js';
 import { optionTable, resolveOptions, resolveSources, type ServerOptions } from '../../../src/options.js';
+import { LONGEST_GRACE_MS } from '../../../src/protocol/session.js';
 
 /** What was thrown, as its code and its lines. */
 function problems(action: () => unknown): { code: string; lines: string[] } {
@@ -414,6 +415,11 @@ describe('tokens', () => {
 });
 
 describe('the lease', () => {
+  test('has a reconnectGrace that clients can tell the next server, whatever it is [PROTOCOL-14.6]', () => {
+    expect(resolveOptions({ reconnectGrace: LONGEST_GRACE_MS }).reconnectGrace).toBe(LONGEST_GRACE_MS);
+    expect(problems(() => resolveOptions({ reconnectGrace: LONGEST_GRACE_MS + 1 })).lines).toHaveLength(1);
+  });
+
   test('is less than reconnectGrace, by three elevenths at least, and 8 s unless a longer one is asked for', () => {
     const leaseOf = (options: object) => resolveOptions(options).lease;
     expect(leaseOf({ reconnectGrace: '1m' })).toBe(8_000);
