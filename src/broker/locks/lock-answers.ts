@@ -1,6 +1,6 @@
 /** What workers are told of locks, in the form in which a master of AceBase does (docs/PROTOCOL.md, section 5.3). */
 
-import { decode, encode, MASTER_ID } from '../../protocol/frames.js';
+import { decode, encodeToSend, MASTER_ID } from '../../protocol/frames.js';
 import type { Lock } from './lock-table.js';
 
 /** The request that is answered. */
@@ -28,7 +28,7 @@ export function grant(
   const ownTime = lasts === undefined ? '' : `"lasts":${Math.floor(lasts)},`;
   const head = `${headOf('lock-result', request)},"ok":true,"data":{"id":${lock.id},"expires":${Math.round(expires)},${ownTime}"write":true,`;
   // The brace that opens the details is that of the head; where they say what the lock is for, that is what counts.
-  const answer = encode(head, details.length);
+  const answer = encodeToSend(head, details.length);
   answer.set(details.subarray(1), answer.length - details.length);
   answer[answer.length - 1] = CLOSING_BRACE;
   return answer;
@@ -47,17 +47,17 @@ export function moved(
 ): Uint8Array {
   const { path, ...rest } = JSON.parse(decode(details)) as { readonly path?: unknown };
   const data = { id: lock.id, path: parentOf(path), write: true, ...rest, expires: Math.round(expires) };
-  return encode(`${headOf('lock-result', request)},"ok":true,"data":${JSON.stringify(data)}}`);
+  return encodeToSend(`${headOf('lock-result', request)},"ok":true,"data":${JSON.stringify(data)}}`);
 }
 
 /** No lock is granted, or moved. @param reason for who reads the log of the worker */
 export function refusal(request: Answered, reason: string): Uint8Array {
-  return encode(`${headOf('lock-result', request)},"ok":false,"reason":${JSON.stringify(reason)}}`);
+  return encodeToSend(`${headOf('lock-result', request)},"ok":false,"reason":${JSON.stringify(reason)}}`);
 }
 
 /** A lock is given back; also if nobody knows it: nobody waits for the answer, and an error would end the process [PROTOCOL-6.2]. */
 export function unlocked(request: Answered, lockId: number | undefined): Uint8Array {
-  return encode(`${headOf('unlock-result', request)},"ok":true,"data":{"id":${lockId ?? null}}}`);
+  return encodeToSend(`${headOf('unlock-result', request)},"ok":true,"data":{"id":${lockId ?? null}}}`);
 }
 
 const CLOSING_BRACE = 0x7d;
