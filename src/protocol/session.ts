@@ -47,6 +47,8 @@ export interface SessionWelcome {
    * the server waits for nobody.
    */
   readonly lease?: number;
+  /** Milliseconds for which the operations of the client may wait for the server before they fail: `masterTimeout`. */
+  readonly patience?: number;
   /** Whether the server wants to know when a master wants its turn [PROTOCOL-14.10]. */
   readonly turns?: true;
   /** Milliseconds after its grant for which a lock for writing may serve one transaction after the other [PROTOCOL-14.8]. */

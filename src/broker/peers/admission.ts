@@ -142,9 +142,9 @@ export function greetingOf(
   }: { readonly resumed: boolean; readonly isAccepted: boolean; readonly folderSince: number },
   limits: Limits,
 ): Uint8Array {
-  const { maxPayload, reconnectGrace, lease } = limits;
+  const { maxPayload, reconnectGrace: grace, lease, masterTimeout: patience } = limits;
   const { since, received } = session;
-  const common = { resumed, since, received, grace: reconnectGrace, ...(lease > 0 ? { lease } : undefined) };
+  const common = { resumed, since, received, grace, ...(lease > 0 ? { lease, patience } : undefined) };
   const withFolder = session.can('identify') ? { ...common, folderSince } : common;
   const greeting: SessionWelcome = {
     ...withFolder,

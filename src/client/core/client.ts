@@ -74,6 +74,7 @@ export class Client implements DataPeer {
   #hasTurns = false;
   /** Milliseconds for which it lets one lock for writing serve several transactions. */
   #slice: number | undefined;
+  #patience = Number.POSITIVE_INFINITY;
   #isClosing = false;
   /** Whether this master is closed, and waits for its server no longer than for a moment. */
   #isToPart = false;
@@ -115,7 +116,8 @@ export class Client implements DataPeer {
     this.lease = new Lease({
       clock,
       proof: () => this.#connection.proof,
-      patience: () => settings.file.lockTimeout,
+      // What is locked has run out by then.
+      patience: () => Math.min(this.#patience, settings.file.lockTimeout),
       impatience: () => this.#leaseLost(),
       lapsed: () => settings.tell({ kind: 'lease lapsed' }),
       regained: (milliseconds) => settings.tell({ kind: 'lease regained', milliseconds }),
@@ -486,6 +488,7 @@ export class Client implements DataPeer {
     this.#hasSessions = hasSessions;
     this.#hasTurns = session?.turns === true;
     this.#slice = session?.slice;
+    this.#patience = session?.patience ?? Number.POSITIVE_INFINITY;
     if (!isResumed) {
       this.#sayReady();
       this.#turn.serverIsNew();

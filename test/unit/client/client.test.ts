@@ -13,6 +13,29 @@ it('tells a new server which locks it holds, who was there, and how long the las
   expect(last().sent).toEqual(['locks:{"held":[],"peers":["[master]"],"grace":30000}']);
 });
 
+it('lets operations wait for its lease for as long as the server says, and no longer than a lock lasts', async () => {
+  for (const [patience, waits] of [
+    [20_000, 20_000],
+    [1_000_000, 120_000],
+  ] as const) {
+    const { client, clock, welcome, breaks, answerPings, settle } = clientLab({
+      session: { lease: 8_000, patience },
+    });
+    welcome(false, 1);
+    answerPings();
+    breaks();
+    clock.advance(8_001);
+    const failed: string[] = [];
+    client.lease.wait()?.catch((error: Error) => failed.push(error.message));
+    // To settle takes 100 ms.
+    clock.advance(waits - 101);
+    await settle();
+    expect(failed).toEqual([]);
+    await settle();
+    expect(failed).toEqual([expect.stringMatching(/^IPC_CLIENT_LEASE_LOST: /)]);
+  }
+});
+
 it('says as a master where it found the root when it opened its file, and to the next server only that it is open', () => {
   const { clock, client, last, welcome, breaks } = clientLab({ isMaster: true });
   welcome(false, 1);

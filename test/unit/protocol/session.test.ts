@@ -106,6 +106,7 @@ describe('a session [PROTOCOL-14.4]', () => {
       received: 0,
       grace: 10_000,
       lease: 7_000,
+      patience: 60_000,
       turns: true,
       slice: 20,
     });
@@ -135,6 +136,7 @@ describe('a session [PROTOCOL-14.4]', () => {
       received: 1,
       grace: 10_000,
       lease: 7_000,
+      patience: 60_000,
       turns: true,
       slice: 20,
     });
