@@ -328,7 +328,8 @@ export const ERRORS = {
     closeCode: 4001,
   },
   IPC_CLOSED_CONNECT_AGAIN: {
-    summary: 'The folder of this client was checked before it was let in, and it is not let in yet.',
+    summary:
+      'This client is to connect again: its folder was checked before it was let in; or it did not say in time which locks it holds from before a restart.',
     remedy: 'Nothing to do: clients connect again by themselves, and are told why if they are refused then.',
     closeCode: 4002,
   },

@@ -140,7 +140,9 @@ export class Database {
     this.#news = rooms.news;
     const masterIsStuck = (master: Peer): void => this.#succession.sendAway(master);
     const returnIsOver = (): void => this.#forgetIfEmpty();
-    const locks = new LockService({ ...rooms, masterIsStuck, returnIsOver });
+    const placeIsLost = (worker: Peer, cause: string): void =>
+      this.#giveUp(worker, cause, 'IPC_CLOSED_CONNECT_AGAIN');
+    const locks = new LockService({ ...rooms, masterIsStuck, returnIsOver, placeIsLost });
     this.#locks = locks;
     const isProof = (answer: MasterAnswer): boolean => this.#succession.isProof(answer);
     const requests = new RequestCoordinator({ ...rooms, locks, isProof });
@@ -286,14 +288,7 @@ export class Database {
   /** Ends the connection of a peer that takes too much memory, and keeps nothing for it but the locks that it may be writing under. */
   cutOff(peer: Peer): void {
     this.#bulkhead.run(() => {
-      peer.outbox.discard();
-      this.#lineBroke(peer, 'it took too much memory', 'IPC_CLOSED_OVER_SHARE');
-      if (peer.state === 'away') {
-        this.#absences.giveUp(peer);
-        this.#parkingLot.discardFor(peer.id);
-        this.#locks.dropRequestsOf(peer);
-        this.#requests.gone(peer);
-      }
+      this.#giveUp(peer, 'it took too much memory', 'IPC_CLOSED_OVER_SHARE');
       this.#forgetIfEmpty();
     }, undefined);
   }
@@ -454,6 +449,17 @@ export class Database {
     silence = this.#heartbeats.silenceOf(peer),
   ): void {
     if (peer.state === 'present') this.#absences.begin(peer, cause, code, silence);
+  }
+
+  /** Ends the line of a peer, which must not come back. Nothing is kept for it but the locks that it may be writing under. */
+  #giveUp(peer: Peer, cause: string, code: ClosureCode): void {
+    peer.outbox.discard();
+    this.#lineBroke(peer, cause, code);
+    if (peer.state !== 'away') return;
+    this.#absences.giveUp(peer, cause);
+    this.#parkingLot.discardFor(peer.id);
+    this.#locks.dropRequestsOf(peer);
+    this.#requests.gone(peer);
   }
 
   /** Whether others may be waiting for that peer: whoever is to be served needs the master, sooner or later. */

@@ -1,9 +1,12 @@
 import type { NodeUpdate, Storage, UpdateOptions } from './acebase.js';
 import { failWithTables } from './failed-tables.js';
 
+/** What the errors of AceBase begin with that says that a value does not fit its schema: before anything is written. */
+const DOES_NOT_FIT = 'Schema validation failed: ';
+
 /** Who is told of what is written. */
 export interface WritesTold {
-  /** A transaction has failed in the midst of a write; told while it holds a lock yet. */
+  /** A transaction has failed that may have written something; told while it holds a lock yet. */
   writeFailed(tid: string): void;
   /** Space is set free when this is called. */
   setsFree(give: () => void): void;
@@ -11,35 +14,27 @@ export interface WritesTold {
 
 /**
  * AceBase tells others where a node is as soon as that is written, and takes nothing back when the write then fails, on a full disk for one:
- * others would find under its path what was never reached. Here it is noted which transactions have failed in the midst of a write, and what they set free.
+ * others would find under its path what was never reached. Here it is noted which transactions have failed, and what they set free. What fails
+ * before it has written anything counts, too: it may be a part of something that has, or has parts that go on and write.
  */
 export function noteFailedWrites(storage: Storage, told: WritesTold): void {
-  const { _updateNode: update, _writeNodeWithTracking: write, writeData } = storage;
-  if (update === undefined || write === undefined || writeData === undefined) return;
-  let attempts = 0;
-  storage.writeData = (...details) => {
-    attempts += 1;
-    return writeData.apply(storage, details);
-  };
+  const { _updateNode: update, _writeNodeWithTracking: write } = storage;
+  if (update === undefined || write === undefined) return;
   storage.once('ready', () => {
     failWithTables(storage);
     const { FST } = storage;
     if (FST?.release === undefined) return;
     const { release } = FST;
-    FST.release = async (ranges) => {
-      attempts += 1;
-      told.setsFree(() => void release.call(FST, ranges));
-    };
+    FST.release = async (ranges) => told.setsFree(() => void release.call(FST, ranges));
   });
   const noting =
     (method: NodeUpdate): NodeUpdate =>
     async (path, value, options) => {
-      const before = attempts;
       try {
         return await method.call(storage, path, value, options);
       } catch (error) {
-        // Others may have written it; then caches are cleared in vain.
-        if (attempts !== before && options?.tid !== undefined) told.writeFailed(String(options.tid));
+        const hasBegun = !(error instanceof Error && error.message.startsWith(DOES_NOT_FIT));
+        if (hasBegun && options?.tid !== undefined) told.writeFailed(String(options.tid));
         throw error;
       }
     };

@@ -75,7 +75,7 @@ export interface Claim {
   readonly peers: readonly string[];
   /** Where the root is: nobody else has moved it while those locks are held. Left out if none is. */
   readonly root?: RecordAddress | undefined;
-  /** Milliseconds for which that server waited for those whose line broke: they may use what they hold for nearly as long. */
+  /** Milliseconds for which those who reach no server may use what they hold: eleven eighths of their lease. */
   readonly grace?: number | undefined;
 }
 

@@ -20,6 +20,8 @@ export interface LockClaimsSettings {
   rootIsClaimed(root: RecordAddress): void;
   /** Notes a lock. @returns false if there is no room for what this worker holds */
   claim(worker: Peer, id: number, tid: string, isWrite: boolean, details: Uint8Array): boolean;
+  /** A worker holds what others may be given, or have been: it must not go on as what it was. */
+  placeIsLost(worker: Peer, cause: string): void;
 }
 
 /** How many peers are noted at most. */
@@ -81,21 +83,35 @@ export class LockClaims {
     else this.#hasTold(id);
   }
 
-  /** A client tells which locks it holds, and who else was there. @returns false if it may not, or what it says is malformed */
+  /**
+   * A client tells which locks it holds, and who else was there. If they cannot be noted, all of them and in time, it must not go on under them:
+   * the pong to the ping behind its claim would be a new lease.
+   *
+   * @returns false if it may not, or what it says is malformed
+   */
   claim(peer: Peer, frame: Uint8Array): boolean {
     const { session } = peer;
     if (session?.isReturning !== true || session.hasClaimed) return false;
-    const claim = parseClaim(frame);
-    if (claim === undefined || (peer.isMaster && claim.held.length > 0)) return false;
     session.hasClaimed = true;
+    const claim = parseClaim(frame);
+    if (claim === undefined || (peer.isMaster && claim.held.length > 0)) {
+      if (!peer.isMaster) this.#settings.placeIsLost(peer, 'it did not say properly which locks it holds');
+      return false;
+    }
+    if (claim.held.length > 0 && this.#isClosed) {
+      this.#settings.placeIsLost(peer, 'it said too late which locks it holds');
+      return true;
+    }
+    this.#waitFor(claim.grace ?? 0);
     for (const { id, tid, path, write, comment } of claim.held) {
       const details = encode(JSON.stringify({ path, tid, write, comment }));
-      if (!this.#settings.claim(peer, id, tid, write, details)) return false;
+      if (this.#settings.claim(peer, id, tid, write, details)) continue;
+      this.#settings.placeIsLost(peer, 'there is no room for the locks that it holds');
+      return true;
     }
     this.#hearRoot(claim);
     this.#isAnythingClaimed = true;
     this.#isAnyoneUnknown = false;
-    this.#waitFor(claim.grace ?? 0);
     for (const id of claim.peers) this.#await(id);
     this.#hasTold(peer.id);
     return true;
@@ -134,7 +150,7 @@ export class LockClaims {
   /** The last server may have waited longer than this one: so long may those who cannot reach any use what it gave them. */
   #waitFor(grace: number): void {
     const until = this.#firstCameAt + Math.min(grace, LONGEST_GRACE_MS);
-    if (this.#isOver || until <= this.#returnUntil) return;
+    if (this.#isClosed || until <= this.#returnUntil) return;
     this.#returnUntil = until;
     if (this.#cancelHold === undefined) return;
     this.#cancelHold();
@@ -144,6 +160,11 @@ export class LockClaims {
   #scheduleEnd(): Cancel {
     const { clock } = this.#settings;
     return clock.schedule(this.#returnUntil - clock.now(), () => this.#end());
+  }
+
+  /** Whether others have been given what was not claimed. Where nobody is waited for, that is so from the beginning, and hurts nobody. */
+  get #isClosed(): boolean {
+    return this.#isOver && this.#returnUntil > this.#firstCameAt;
   }
 
   get #isOver(): boolean {

@@ -55,6 +55,8 @@ export interface LockServiceSettings extends Service {
   readonly news: FileNews;
   /** A master answers pings, and does not grant the root lock: a server that is gone holds it there. */
   masterIsStuck(master: Peer): void;
+  /** A worker holds what others may be given, or have been: it must not go on as what it was. */
+  placeIsLost(worker: Peer, cause: string): void;
   /** Nobody is waited for any more who may have held locks of an earlier server, and has not come back. */
   returnIsOver(): void;
 }
@@ -132,6 +134,7 @@ export class LockService {
         this.reviewFile();
       },
       claim: (worker, id, tid, isWrite, details) => this.#claim(worker, id, tid, isWrite, details),
+      placeIsLost: (worker, cause) => settings.placeIsLost(worker, cause),
     });
   }
 

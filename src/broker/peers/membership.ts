@@ -108,9 +108,9 @@ export class Absences {
   }
 
   /** Nothing more is kept for a peer that is away: it must not come back. */
-  giveUp(peer: Peer): void {
+  giveUp(peer: Peer, why = NO_ROOM): void {
     peer.outbox.discard();
-    peer.forbidReturn(NO_ROOM);
+    peer.forbidReturn(why);
   }
 
   /** Right after its line broke: why it must not come back as it is. */

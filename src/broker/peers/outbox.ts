@@ -3,12 +3,15 @@ import { pickUp, utf16Length } from '../../protocol/frames.js';
 import { isMasterAnswer, messageType } from '../../protocol/messages.js';
 import { invariant } from '../invariants.js';
 import { type Limits, PARKING_TIME_MS } from '../limits.js';
-import type { ByteBudget } from '../memory.js';
+import { type ByteBudget, keptCopy } from '../memory.js';
 import type { Cancel, Clock, Link } from '../ports.js';
 import type { Incidents } from '../stats/incidents.js';
 
 /** As much on its way, as a part of `maxBuffered`, and a client that counts is asked at once what has arrived, too. */
 const PROMPT_PART = 1 / 8;
+
+/** When so many frames are not confirmed, copies of further ones are kept, and not the memory that they came in: up to 64 KiB each. */
+const MANY_FRAMES = 4_096;
 
 /** What an outbox works with. */
 export interface OutboxSettings {
@@ -275,7 +278,8 @@ export class Outbox {
     link.send(payload, canWait);
     this.#count(payload);
     if (!this.#settings.isTracked) return;
-    this.#pending.push(payload);
+    // A short one keeps the memory alive that it came in.
+    this.#pending.push(this.#pending.length < MANY_FRAMES ? payload : keptCopy(payload));
     this.#pendingBytes += payload.length;
     if (this.#pingToken === 0 || (this.#isPingPatient && this.#isMuchOnItsWay)) this.#askWhatArrived(link);
   }

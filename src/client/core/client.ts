@@ -555,7 +555,7 @@ export class Client implements DataPeer {
     this.#knowsPeers = false;
     this.#assumeDone(given);
     this.#view.missedNews();
-    this.#incoming.expectPeersAnew(grace);
+    this.#incoming.expectPeersAnew(Math.max(grace, this.#connection.usableFor));
     this.#outflow.holdBackEarly();
   }
 
@@ -568,7 +568,7 @@ export class Client implements DataPeer {
   #claim(): Claim {
     const { ipc, file } = this.#settings;
     const peers = ipc.peers.map(({ id }) => id);
-    const { grace } = this.#connection;
+    const { usableFor: grace } = this.#connection;
     if (!ipc.isMaster) {
       return {
         held: this.#locks.claims(),

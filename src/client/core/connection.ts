@@ -36,6 +36,9 @@ export const IN_TOUCH_MS = 500;
  */
 export const OUT_OF_TOUCH_MARGIN_MS = 1_500;
 
+/** The shortest `reconnectGrace` as a part of the lease: the server keeps to it. */
+const GRACE_PER_LEASE = 11 / 8;
+
 /** Milliseconds for which a server waits that has not said for how long: `reconnectGrace`. */
 const USUAL_GRACE_MS = 11_000;
 
@@ -82,6 +85,10 @@ export class Connection {
   #cancelBeat: Cancel | undefined;
   #beat = BEAT_MS;
   #grace = USUAL_GRACE_MS;
+  /** What {@link usableFor} is by the present server; and by a former one for which it was longer, until that time. */
+  #usableFor = 0;
+  #formerUsableFor = 0;
+  #formerUntil = Number.NEGATIVE_INFINITY;
   #silentFor = 0;
   readonly #pings = new Pings();
   #lastHeard: Moment | undefined;
@@ -129,9 +136,10 @@ export class Connection {
     this.#line?.send(text, canWait);
   }
 
-  /** Milliseconds for which the last server waits for a process whose line broke. */
-  get grace(): number {
-    return this.#grace;
+  /** Milliseconds for which those who can reach no server may use what the last ones gave them, with room for clocks of different rates. */
+  get usableFor(): number {
+    const isFormerOver = this.#tools.clock.now() >= this.#formerUntil;
+    return isFormerOver ? this.#usableFor : Math.max(this.#usableFor, this.#formerUsableFor);
   }
 
   /** What was sent, and may not wait, leaves now. */
@@ -148,11 +156,20 @@ export class Connection {
   proved(lease = Number.POSITIVE_INFINITY, grace = USUAL_GRACE_MS): void {
     this.#isWelcome = true;
     this.#grace = grace;
+    this.#canUseFor(Math.min(grace, lease * GRACE_PER_LEASE));
     this.#beat = Math.max(SHORTEST_BEAT_MS, Math.min(BEAT_MS, lease / BEATS_IN_LEASE));
     this.#watch();
     this.#mayBeGivenUp = false;
     this.#waitMs = FIRST_WAIT_MS;
     this.#ping();
+  }
+
+  #canUseFor(milliseconds: number): void {
+    if (milliseconds < this.#usableFor) {
+      this.#formerUsableFor = this.usableFor;
+      this.#formerUntil = this.#tools.clock.now() + this.#formerUsableFor;
+    }
+    this.#usableFor = milliseconds;
   }
 
   /** Calls once, when everything was heard that the server had said by now, be it on this line or on one after it. */

@@ -28,6 +28,7 @@ function lab(grace = GRACE) {
   const state = { isHeld: false, changes: 0, hasRoom: true };
   const taken: { worker: string; id: number; tid: string; isWrite: boolean; details: unknown }[] = [];
   const roots: RecordAddress[] = [];
+  const lost: string[] = [];
   const claims = new LockClaims({
     clock,
     grace,
@@ -43,6 +44,7 @@ function lab(grace = GRACE) {
       taken.push({ worker: worker.id, id, tid, isWrite, details: JSON.parse(decode(details)) });
       return true;
     },
+    placeIsLost: ({ id }, cause) => lost.push(`${id}: ${cause}`),
   });
   const connect = (id: string, session?: Session): Peer => {
     const connection = { address: '10.0.0.1:1000', connectedAt: 0 };
@@ -56,6 +58,7 @@ function lab(grace = GRACE) {
     state,
     taken,
     roots,
+    lost,
     /** A client connects that was at another server before. */
     returns: (id: string) => connect(id, new Session(clientOf(id, 3), 0)),
     /** A client connects that is a new process. */
@@ -288,22 +291,44 @@ describe('a claim [PROTOCOL-14.6]', () => {
     expect(state.isHeld).toBe(false);
   });
 
-  it('that is malformed tells nothing, and may be made again', () => {
-    const { claims, returns, tells, state } = lab();
-    const a = returns('a');
-    expect(claims.claim(a, encode('locks:[{'))).toBe(false);
-    expect(state.isHeld).toBe(true);
-    expect(tells(a)).toBe(true);
+  it('that is malformed tells nothing: who sent it must not go on with what it holds', () => {
+    const { claims, returns, state, lost } = lab();
+    expect(claims.claim(returns('a'), encode('locks:[{'))).toBe(false);
+    expect([state.isHeld, lost]).toEqual([true, ['a: it did not say properly which locks it holds']]);
+    expect(claims.claim(returns('[master]'), encode('locks:[{'))).toBe(false);
+    expect(lost).toHaveLength(1);
+  });
+
+  it('for which there is no room tells not all: its worker must not go on, and others are not served before the grace is over', () => {
+    const { returns, tells, state, clock, lost } = lab();
+    state.hasRoom = false;
+    tells(returns('a'), [], [lock(1)]);
+    expect([state.isHeld, lost]).toEqual([true, ['a: there is no room for the locks that it holds']]);
+    clock.advance(GRACE);
     expect(state.isHeld).toBe(false);
   });
 
-  it('for which there is no room tells not all: others are not served before the grace is over', () => {
-    const { returns, tells, state, clock } = lab();
-    state.hasRoom = false;
-    expect(tells(returns('a'), [], [lock(1)])).toBe(false);
-    expect(state.isHeld).toBe(true);
+  it('that names a lock when others may have been given it is too late; one that names none, or where nobody is waited for, is not', () => {
+    const { returns, tells, clock, lost, taken } = lab();
+    const [a, b] = [returns('a'), returns('b')];
     clock.advance(GRACE);
-    expect(state.isHeld).toBe(false);
+    expect([tells(a, [], [lock(1)]), tells(b)]).toEqual([true, true]);
+    expect([lost, taken]).toEqual([['a: it said too late which locks it holds'], []]);
+    const impatient = lab(0);
+    impatient.clock.advance(GRACE);
+    impatient.tells(impatient.returns('a'), [], [lock(1)]);
+    expect([impatient.lost, impatient.taken]).toMatchObject([[], [{ id: 1 }]]);
+  });
+
+  it('of a client whose last server waited is waited for by one that does not', () => {
+    const { returns, tells, state, clock, lost } = lab(0);
+    tells(returns('a'), ['b', 'c'], [], undefined, GRACE);
+    expect(state.isHeld).toBe(true);
+    tells(returns('b'), [], [lock(1)]);
+    clock.advance(GRACE);
+    expect([state.isHeld, lost]).toEqual([false, []]);
+    tells(returns('c'), [], [lock(2)]);
+    expect(lost).toHaveLength(1);
   });
 });
 
@@ -368,22 +393,36 @@ describe('the locks that are claimed', () => {
     }
   });
 
-  it('beyond maxMailPerPeer are not noted, and the claim is refused', () => {
+  it('beyond maxMailPerPeer are not noted: their holder is closed, must come as a new one, and keeps those that are noted for the grace', () => {
     const { lab: it, worker } = cluster({ maxMailPerPeer: 1_000 });
     const held = Array.from({ length: 20 }, (_, n) => lock(n));
     worker.says(claimOf({ held, peers: [] }));
-    expect(it.count('malformed-frame')).toBe(1);
+    expect(worker.closedWith).toBe('IPC_CLOSED_CONNECT_AGAIN');
     const noted = it.broker.locks('mydb_data').held.length;
     expect(noted).toBeGreaterThan(0);
     expect(noted).toBeLessThan(20);
     expect(it.broker.bufferedBytes).toBeLessThanOrEqual(1_000);
-    // It said more than this: until the grace is over, nobody is granted what may conflict.
+    expect(it.connectClient('peerA', 'session-of-peer-a', 3).refusedWith).toBe('IPC_REFUSED_UNSAFE_RETURN');
     const other = it.connectClient('peerB', 'session-of-peer-b');
     it.askForLock(other, { requestId: 'read' });
-    for (let id = 0; id < 20; id++) it.giveBack(worker, id);
-    expect([it.broker.bufferedBytes > 0, granted(other)]).toEqual([true, []]);
-    it.clock.advance(GRACE);
+    it.clock.advance(GRACE - 1);
+    expect(granted(other)).toEqual([]);
+    it.clock.advance(1);
     expect(granted(other)).toEqual(['read']);
+    expect(it.broker.locks('mydb_data').held).toMatchObject([{ holder: 'peerB' }]);
+  });
+
+  it('are not claimed when others may have been given them: who comes so late is closed, and must come as a new one', () => {
+    const { lab: it, worker } = cluster();
+    const other = it.connectClient('peerB', 'session-of-peer-b');
+    it.askForLock(other, { write: true });
+    it.clock.advance(GRACE);
+    expect(granted(other)).toHaveLength(1);
+    worker.says(claimOf({ held: [lock(1)], peers: [] }));
+    expect(worker.closedWith).toBe('IPC_CLOSED_CONNECT_AGAIN');
+    expect(it.broker.locks('mydb_data').held).toMatchObject([{ holder: 'peerB' }]);
+    expect(it.connectClient('peerA', 'session-of-peer-a', 3).refusedWith).toBe('IPC_REFUSED_UNSAFE_RETURN');
+    expect(it.connectClient('peerA2', 'session-of-another').isIn).toBe(true);
   });
 
   it('of a number that somebody else has are left to that one', () => {

@@ -13,6 +13,23 @@ it('tells a new server which locks it holds, who was there, and how long the las
   expect(last().sent).toEqual(['locks:{"held":[],"peers":["[master]"],"grace":30000}']);
 });
 
+it('tells it for how long what was given by the last servers may be used: eleven eighths of the lease, and the longest of late', () => {
+  const session = { grace: 600_000, lease: 8_000 };
+  const { clock, last, welcome, breaks } = clientLab({ session });
+  const claims = (since: number): string | undefined => {
+    breaks();
+    clock.advance(100);
+    welcome(false, since);
+    return last().sent.find((frame) => frame.startsWith('locks:'));
+  };
+  welcome(false, 1);
+  Object.assign(session, { grace: 1_100, lease: 800 });
+  expect(claims(2)).toContain('"grace":11000');
+  expect(claims(3)).toContain('"grace":11000');
+  clock.advance(11_000);
+  expect(claims(4)).toContain('"grace":1100');
+});
+
 it('lets operations wait for its lease for as long as the server says, and no longer than a lock lasts', async () => {
   for (const [patience, waits] of [
     [20_000, 20_000],

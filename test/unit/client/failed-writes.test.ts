@@ -3,8 +3,8 @@ import type { Storage } from '../../../src/client/acebase.js';
 import { noteFailedWrites } from '../../../src/client/failed-writes.js';
 import { clientLab } from '../../support/client-lab.js';
 
-/** A storage that writes `writes` times, and then fails if it is to. */
-function storage(writes: number, fails: boolean, setsFree = false) {
+/** A storage that writes `writes` times, and then fails, if it is to, with that error. */
+function storage(writes: number, fails?: string, setsFree = false) {
   const order: string[] = [];
   const it = {
     createTid: () => 'made',
@@ -24,7 +24,7 @@ function storage(writes: number, fails: boolean, setsFree = false) {
     async _writeNodeWithTracking(_path: string, _value: unknown, _options: object) {
       if (setsFree) await it.FST.release();
       for (let n = 0; n < writes; n++) await it.writeData();
-      if (fails) throw new Error('the disk is full');
+      if (fails !== undefined) throw new Error(fails);
       return 'written';
     },
   };
@@ -37,25 +37,25 @@ function storage(writes: number, fails: boolean, setsFree = false) {
 
 describe('a write that fails', () => {
   it('in its midst is noted, under its transaction', async () => {
-    const { order, it } = storage(1, true);
+    const { order, it } = storage(1, 'the disk is full');
     await expect(it._updateNode('a', 1, { tid: 't' })).rejects.toThrow('the disk is full');
     expect(new Set(order)).toEqual(new Set(['failed t']));
   });
 
-  it('before it has written anything, but when it has set something free, is one, too', async () => {
-    const { order, it } = storage(0, true, true);
+  it('before it has written anything is noted, too: it may be a part of one that has, or have parts that go on', async () => {
+    const { order, it } = storage(0, 'the disk is full', true);
     await expect(it._updateNode('a', 1, { tid: 't' })).rejects.toThrow('the disk is full');
     expect(order).toEqual(['set free', 'failed t', 'failed t']);
   });
 
-  it('before it has written anything is none', async () => {
-    const { order, it } = storage(0, true);
-    await expect(it._updateNode('a', 1, { tid: 't' })).rejects.toThrow('the disk is full');
+  it('since its value does not fit a schema has not begun', async () => {
+    const { order, it } = storage(0, 'Schema validation failed: a is no number');
+    await expect(it._updateNode('a', 1, { tid: 't' })).rejects.toThrow('a is no number');
     expect(order).toEqual([]);
   });
 
   it('is noted before its lock goes, also where AceBase makes the transaction itself', async () => {
-    const { order, it } = storage(1, true);
+    const { order, it } = storage(1, 'the disk is full');
     await expect(it._updateNode('a', 1, { _internal: true })).rejects.toThrow('the disk is full');
     expect([order[0], order.at(-1), order.includes('failed made')]).toEqual([
       'lock made',
@@ -65,7 +65,7 @@ describe('a write that fails', () => {
   });
 
   it('is not noted if it does not', async () => {
-    const { order, it } = storage(1, false);
+    const { order, it } = storage(1);
     expect(await it._updateNode('a', 1, { tid: 't' })).toBe('written');
     expect(order).toEqual([]);
   });
