@@ -17,6 +17,7 @@ import { LostTransactions } from './lost-transactions.js';
 import { FirstWord, isForSuccessor, lockOfMaster, type MasterLockSettings } from './master-locks.js';
 import { MasterTransactions } from './master-transactions.js';
 import { MasterTurn } from './master-turn.js';
+import { failRequest } from './outgoing.js';
 import type { Failure } from './ports.js';
 import {
   codeOfRefusal,
@@ -699,7 +700,7 @@ export class Client implements DataPeer {
     // Else the server takes it for one that works, and is only busy.
     this.#connection.end();
     this.#incoming.releaseLocksOfOthers();
-    for (const { reject } of [...ipc._requests.values()]) reject(error);
+    for (const open of [...ipc._requests.values()]) failRequest(open, error);
     log.error(text);
     dataPeer?.logWasRefused(code, reason);
     if (isOpening) void this.#opened.then(() => file.close());

@@ -1,7 +1,7 @@
 /** What a message becomes on its way out: its members of ours, its text, and what happens to it if its server dies. */
 
 import { encodeValue, isLossy, plainJson, type ValueClasses } from './codec.js';
-import type { Message } from './host.js';
+import type { Message, OpenRequest } from './host.js';
 import type { AfterRestart, Frame } from './session.js';
 
 /** What messages are made with. */
@@ -28,6 +28,12 @@ const ABILITIES = ['counted', 'cache-news'];
 
 /** Notifications that nobody needs before he is granted a lock on what they are about: that comes behind them. */
 const CACHE = new Set(['cache.update', 'cache.invalidate']);
+
+/** What AceBase asks for without looking whether it fails, which would end the process, and the answer that does no harm [PROTOCOL-5.3, 6.3, 6.4]. */
+const UNAWAITED = new Map<string, object>([
+  ['kit.add', { ok: true, index: -1 }],
+  ['fst.release', { ok: true }],
+]);
 
 /** The frame of a message. */
 export function frameOf(message: Message, settings: OutgoingSettings): Frame {
@@ -57,6 +63,13 @@ export function cacheNewsFrame(from: string, news: readonly string[], canWait: b
 /** Whether a message waits for an answer of the master. */
 export function isRequest({ type, id }: Message): boolean {
   return id !== undefined && (type === 'request' || type.endsWith('-request'));
+}
+
+/** A request fails, or has an answer that does no harm where nobody awaits that. */
+export function failRequest({ request, resolve, reject }: OpenRequest, error: Error): void {
+  const harmless = UNAWAITED.get(subjectOf(request) ?? '');
+  if (harmless === undefined) reject(error);
+  else resolve(harmless);
 }
 
 /** What `data.type` is. */

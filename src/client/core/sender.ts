@@ -6,6 +6,7 @@ import type { ClientSettings } from './client-settings.js';
 import type { Message } from './host.js';
 import {
   cacheNewsFrame,
+  failRequest,
   frameOf,
   invalidationOf,
   isCacheNews,
@@ -100,14 +101,16 @@ export class Sender {
     const { server, log, ipc } = this.#settings;
     const message = `IPC_CLIENT_MESSAGE_TOO_LONG: the IPC server at ${server} does not take so long a message: ${reason}`;
     log.error(message);
-    if (requestId !== undefined) ipc._requests.get(requestId)?.reject(new Error(message));
+    const open = requestId === undefined ? undefined : ipc._requests.get(requestId);
+    if (open !== undefined) failRequest(open, new Error(message));
   }
 
   #noRoom(message: Message): void {
     const { server, log, ipc, outflow } = this.#settings;
     const { id } = message;
     const reason = `IPC_CLIENT_QUEUE_FULL: too much waits for the IPC server at ${server}, which is not there`;
-    if (isRequest(message) && id !== undefined) ipc._requests.get(id)?.reject(new Error(reason));
+    const open = isRequest(message) && id !== undefined ? ipc._requests.get(id) : undefined;
+    if (open !== undefined) failRequest(open, new Error(reason));
     else if (outflow.dropped === 1) log.error(reason);
   }
 }
