@@ -4,6 +4,7 @@ import { fstat } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { promisify } from 'node:util';
+import { IPCError } from '../errors.js';
 import { loggerOf, type RemoteIPCPeer, type Storage } from './acebase.js';
 import type { DatabaseFile, IndexFiles, LockInfo, Log, Message, RootAddress } from './core/host.js';
 import { indexBuildsOf } from './index-builds.js';
@@ -151,18 +152,24 @@ export function revoke({ _nodeLocker: locker }: RemoteIPCPeer, { lock, request }
 
 /**
  * AceBase's master writes a new key into its table and waits for nothing; if that fails, it ends the process. One that has lost its place
- * reads the table again.
+ * reads the table again. One that has waited for its lease in vain waits again: the key is in use, and is to be in the file.
  */
 export function tolerateLostKeys({ KIT, ipc }: Storage, isLost: () => boolean): void {
   if (KIT?.write === undefined || !ipc.isMaster) return;
   const { write } = KIT;
-  KIT.write = async () => {
+  KIT.write = async (): Promise<void> => {
     try {
       await write.call(KIT);
     } catch (error) {
-      if (!isLost()) throw error;
+      if (isLost()) return;
+      if (!isForWantOfLease(error)) throw error;
+      await KIT.write?.();
     }
   };
+}
+
+function isForWantOfLease(error: unknown): boolean {
+  return error instanceof IPCError && error.code === 'IPC_CLIENT_LEASE_LOST';
 }
 
 /** The indexes of a storage, with the repairs that are on. */

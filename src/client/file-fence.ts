@@ -259,7 +259,8 @@ export class FileFence {
   #ownersOf(path: string, descriptor?: number): readonly FencedFiles[] {
     const isOwner = ({ folder, descriptor: its }: FencedFiles): boolean =>
       its() === descriptor && path.startsWith(`${folder}/`);
-    const owner = descriptor === undefined ? undefined : this.#fenced.find(isOwner);
+    // A number is given again when its file is closed; the storage that had it knows it still, if its peer has given up.
+    const owner = descriptor === undefined ? undefined : this.#fenced.findLast(isOwner);
     if (owner !== undefined) return [owner];
     const all = this.#fenced.filter(({ folder }) => path.startsWith(`${folder}/`));
     // One that has given up is no reason to keep the next one out.

@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import type { RemoteIPCPeer, Storage } from '../../../src/client/acebase.js';
 import { revoke, StorageFile, tolerateLostKeys } from '../../../src/client/acebase-host.js';
 import type { IPCLock } from '../../../src/client/core/host.js';
+import { IPCError } from '../../../src/errors.js';
 import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
 
 describe('a key that cannot be written', () => {
@@ -27,6 +28,20 @@ describe('a key that cannot be written', () => {
     await expect(it.KIT?.write?.()).rejects.toThrow('the table cannot be written');
     isLost = true;
     await it.KIT?.write?.();
+  });
+
+  it('for want of a lease that is not lost is written again: it is in use', async () => {
+    let refusals = 2;
+    const written: string[] = [];
+    const KIT = {
+      async write() {
+        if (refusals-- > 0) throw new IPCError('IPC_CLIENT_LEASE_LOST', 'no server is there');
+        written.push('table');
+      },
+    };
+    tolerateLostKeys({ KIT, ipc: { isMaster: true } } as unknown as Storage, () => false);
+    await KIT.write();
+    expect([refusals, written]).toEqual([-1, ['table']]);
   });
 });
 

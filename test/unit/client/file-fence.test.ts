@@ -503,3 +503,16 @@ it('a database that was given up keeps no other one from a file that gets the nu
   await promisify(fs.close)(second);
   await removeDirectory(other);
 });
+
+it('a database that was given up keeps its successor, which has the same file under the same number, from nothing', async () => {
+  const first = await open('data.db');
+  descriptor = first;
+  lease.isHeld = false;
+  lease.lose();
+  await promisify(fs.close)(first);
+  let its: number | undefined;
+  fence.add({ folder, descriptor: () => its, leases: [new TestLease()] });
+  its = await open('data.db');
+  expect(its).toBe(first);
+  expect(await write(its, 'x')).toBe(1);
+});
