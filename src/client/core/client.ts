@@ -223,11 +223,11 @@ export class Client implements DataPeer {
 
   /** Space is set free when this is called. */
   setsFree(give: () => void): void {
-    const { _locks } = this.#settings.ipc;
-    this.#failedWrites.setsFree(
-      give,
-      _locks.some(({ granted, request }) => granted && request.write && !this.isOfWorker(request)),
+    // One before it may be of a transaction whose lock has run out.
+    const writer = this.#settings.ipc._locks.findLast(
+      ({ granted, request }) => granted && request.write && !this.isOfWorker(request),
     );
+    this.#failedWrites.setsFree(give, writer?.tid);
   }
 
   /** Whether it was given up by the server, and is not back. */

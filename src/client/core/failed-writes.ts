@@ -10,8 +10,8 @@ import type { TransactionId } from './shared-lock.js';
 export class FailedWrites {
   readonly #failed = new Set<TransactionId>();
   readonly #invalidateAll: () => void;
-  /** What sets free what the transaction that writes now needs no longer. */
-  #freed: (() => void)[] = [];
+  /** What sets free what transactions that write need no longer. */
+  readonly #freed = new Map<TransactionId, (() => void)[]>();
 
   /** @param invalidateAll clears all caches, in all processes */
   constructor(invalidateAll: () => void) {
@@ -24,16 +24,21 @@ export class FailedWrites {
     else this.#invalidateAll();
   }
 
-  /** Space is set free. @param isWriting whether a transaction of this process writes, which is the only one then */
-  setsFree(give: () => void, isWriting: boolean): void {
-    if (isWriting) this.#freed.push(give);
-    else give();
+  /** Space is set free. @param writer the transaction of this process that writes, if one does */
+  setsFree(give: () => void, writer: TransactionId | undefined): void {
+    if (writer === undefined) {
+      give();
+      return;
+    }
+    const freed = this.#freed.get(writer);
+    if (freed === undefined) this.#freed.set(writer, [give]);
+    else freed.push(give);
   }
 
   /** The last lock of that transaction is about to go. */
   ends(tid: TransactionId): void {
-    const freed = this.#freed;
-    this.#freed = [];
+    const freed = this.#freed.get(tid) ?? [];
+    this.#freed.delete(tid);
     if (this.#failed.delete(tid)) this.#invalidateAll();
     else for (const give of freed) give();
   }

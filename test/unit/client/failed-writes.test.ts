@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Storage } from '../../../src/client/acebase.js';
+import { FailedWrites } from '../../../src/client/core/failed-writes.js';
 import { noteFailedWrites } from '../../../src/client/failed-writes.js';
 import { clientLab } from '../../support/client-lab.js';
 
@@ -152,5 +153,17 @@ describe('what a transaction sets free', () => {
     expect([order, ipc._locks]).toEqual([['own'], []]);
     client.setsFree(() => order.push('of a worker'));
     expect(order).toEqual(['own', 'of a worker']);
+  });
+
+  it('is not free before it ends itself: another one, whose lock has run out, may end before', () => {
+    const order: string[] = [];
+    const writes = new FailedWrites(() => order.push('all caches'));
+    writes.setsFree(() => order.push('of a'), 'a');
+    writes.setsFree(() => order.push('of b'), 'b');
+    writes.ends('a');
+    expect(order).toEqual(['of a']);
+    writes.add('b', true);
+    writes.ends('b');
+    expect(order).toEqual(['of a', 'all caches']);
   });
 });
