@@ -70,14 +70,14 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'takes no notice of the locks that a client tells a new server of',
     file: 'locks/lock-claims.ts',
-    from: 'if (!this.#settings.claim(peer, id, tid, write, details)) return false;',
-    to: 'void [details, id, tid, write];',
+    from: 'if (this.#settings.claim(peer, id, tid, write, details)) continue;',
+    to: 'if (details.length > 0) continue;',
   },
   {
     name: 'waits for nobody who was at the last server',
     file: 'locks/lock-claims.ts',
-    from: 'hold(true);',
-    to: 'hold(false);',
+    from: 'this.#settings.hold(true);',
+    to: 'this.#settings.hold(false);',
   },
   {
     name: 'keeps the locks of a worker that is gone',
