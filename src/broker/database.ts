@@ -1,4 +1,5 @@
 import type { ClosureCode } from '../errors.js';
+import { refused } from '../protocol/file-identity.js';
 import { disconnected, MASTER_ID, welcome } from '../protocol/frames.js';
 import type { MasterAnswer } from '../protocol/messages.js';
 import { Bulkhead } from './bulkhead.js';
@@ -140,8 +141,12 @@ export class Database {
     this.#news = rooms.news;
     const masterIsStuck = (master: Peer): void => this.#succession.sendAway(master);
     const returnIsOver = (): void => this.#forgetIfEmpty();
-    const placeIsLost = (worker: Peer, cause: string): void =>
+    const placeIsLost = (worker: Peer, cause: string): void => {
+      // At once: it must not claim the same at another server before it has been refused here.
+      if (worker.session?.can('identify') === true)
+        worker.outbox.say(refused('IPC_REFUSED_UNSAFE_RETURN', cause));
       this.#giveUp(worker, cause, 'IPC_CLOSED_CONNECT_AGAIN');
+    };
     const locks = new LockService({ ...rooms, masterIsStuck, returnIsOver, placeIsLost });
     this.#locks = locks;
     const isProof = (answer: MasterAnswer): boolean => this.#succession.isProof(answer);

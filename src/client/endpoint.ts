@@ -89,7 +89,7 @@ export function clientOf(ipc: RemoteIPCPeer, settings: EndpointSettings): Client
   });
   const tell = teller(ipc, (status) => settings.onStatus(status));
   storage.once('ready', () => {
-    tolerateLostKeys(storage, () => client.lease.isLost);
+    tolerateLostKeys(storage, () => client.lease.isLost || settings.dataPeer?.lease.isLost === true);
     client.fileOpened();
   });
   return client;

@@ -1,12 +1,13 @@
 import type { NodeUpdate, Storage, UpdateOptions } from './acebase.js';
 import { failWithTables } from './failed-tables.js';
 
-/** What the errors of AceBase begin with that says that a value does not fit its schema: before anything is written. */
-const DOES_NOT_FIT = 'Schema validation failed: ';
-
 /** Who is told of what is written. */
 export interface WritesTold {
-  /** A transaction has failed that may have written something; told while it holds a lock yet. */
+  /** A part of a transaction is about to write. */
+  writeBegins(tid: string): void;
+  /** Something is written. */
+  writes(): void;
+  /** A part of a transaction has failed, which holds a lock yet. */
   writeFailed(tid: string): void;
   /** Space is set free when this is called. */
   setsFree(give: () => void): void;
@@ -14,12 +15,16 @@ export interface WritesTold {
 
 /**
  * AceBase tells others where a node is as soon as that is written, and takes nothing back when the write then fails, on a full disk for one:
- * others would find under its path what was never reached. Here it is noted which transactions have failed, and what they set free. What fails
- * before it has written anything counts, too: it may be a part of something that has, or has parts that go on and write.
+ * others would find under its path what was never reached. Here it is noted which transactions have failed, what they write, and what they set free.
+ * What fails before it has written anything is noted, too: it may be a part of something that has, or has parts that go on and write.
  */
 export function noteFailedWrites(storage: Storage, told: WritesTold): void {
-  const { _updateNode: update, _writeNodeWithTracking: write } = storage;
-  if (update === undefined || write === undefined) return;
+  const { _updateNode: update, _writeNodeWithTracking: write, writeData } = storage;
+  if (update === undefined || write === undefined || writeData === undefined) return;
+  storage.writeData = (...details) => {
+    told.writes();
+    return writeData.apply(storage, details);
+  };
   storage.once('ready', () => {
     failWithTables(storage);
     const { FST } = storage;
@@ -30,11 +35,12 @@ export function noteFailedWrites(storage: Storage, told: WritesTold): void {
   const noting =
     (method: NodeUpdate): NodeUpdate =>
     async (path, value, options) => {
+      const tid = options?.tid === undefined ? undefined : String(options.tid);
+      if (tid !== undefined) told.writeBegins(tid);
       try {
         return await method.call(storage, path, value, options);
       } catch (error) {
-        const hasBegun = !(error instanceof Error && error.message.startsWith(DOES_NOT_FIT));
-        if (hasBegun && options?.tid !== undefined) told.writeFailed(String(options.tid));
+        if (tid !== undefined) told.writeFailed(tid);
         throw error;
       }
     };

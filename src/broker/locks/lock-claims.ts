@@ -131,7 +131,10 @@ export class LockClaims {
       this.#isAnyoneUnknown = true;
       this.#begin();
     }
-    this.#hasTold(id);
+    // For longer than this server waits for it, it may use what the last one gave it.
+    const isExtended = this.#returnUntil > this.#firstCameAt + this.#settings.grace;
+    const hasNotSaid = session?.isReturning === true && !session.hasClaimed;
+    if (!(isExtended && hasNotSaid)) this.#hasTold(id);
   }
 
   /** The server stops. */
@@ -150,7 +153,7 @@ export class LockClaims {
   /** The last server may have waited longer than this one: so long may those who cannot reach any use what it gave them. */
   #waitFor(grace: number): void {
     const until = this.#firstCameAt + Math.min(grace, LONGEST_GRACE_MS);
-    if (this.#isClosed || until <= this.#returnUntil) return;
+    if (this.#isClosed || until <= Math.max(this.#returnUntil, this.#settings.clock.now())) return;
     this.#returnUntil = until;
     if (this.#cancelHold === undefined) return;
     this.#cancelHold();

@@ -4,6 +4,7 @@ import type { ErrorCode } from '../../errors.js';
 import type { Acceptance } from './acceptance.js';
 import type { ValueClasses } from './codec.js';
 import type { DatabaseFile, IndexFiles, IPCLock, IPCPeer, LockDetails, LockInfo, Log } from './host.js';
+import type { Lease } from './lease.js';
 import type { Clock, Dial, Failure, LongWay } from './ports.js';
 
 /** What a client works with. */
@@ -50,6 +51,7 @@ export interface ClientSettings {
 /** The peer of the data, as that of its transaction log knows it. */
 export interface DataPeer {
   readonly acceptance: Acceptance;
+  readonly lease: Pick<Lease, 'isLost'>;
   /** Whether it was given up by the server, and is not back. */
   readonly isAway: boolean;
   /** Calls each time that it is given up. */

@@ -212,7 +212,17 @@ export class Client implements DataPeer {
     return this.#isReady;
   }
 
-  /** A transaction has failed in the midst of a write. */
+  /** A part of that transaction is about to write. */
+  writeBegins(tid: LockDetails['tid']): void {
+    this.#failedWrites.begins(tid);
+  }
+
+  /** Something is written. */
+  writes(): void {
+    this.#failedWrites.writes();
+  }
+
+  /** A part of that transaction has failed. */
   writeFailed(tid: LockDetails['tid']): void {
     const { _locks } = this.#settings.ipc;
     this.#failedWrites.add(

@@ -32,7 +32,8 @@ const CACHE = new Set(['cache.update', 'cache.invalidate']);
 /** What AceBase asks for without looking whether it fails, which would end the process, and the answer that does no harm [PROTOCOL-5.3, 6.3, 6.4]. */
 const UNAWAITED = new Map<string, object>([
   ['kit.add', { ok: true, index: -1 }],
-  ['fst.release', { ok: true }],
+  // The master has not said it: a root that was moved before may not have reached it.
+  ['fst.release', { ok: true, isAssumed: true }],
 ]);
 
 /** The frame of a message. */

@@ -308,6 +308,23 @@ describe('a claim [PROTOCOL-14.6]', () => {
     expect(state.isHeld).toBe(false);
   });
 
+  it('of one that waited for longer has those waited for that are gone and have not said what they hold', () => {
+    const { returns, tells, clock, state, claims } = lab();
+    tells(returns('a'), ['b'], [], undefined, GRACE * 3);
+    claims.isGone(returns('b'));
+    expect(state.isHeld).toBe(true);
+    clock.advance(GRACE * 3);
+    expect([state.isHeld, clock.pending]).toEqual([false, 0]);
+  });
+
+  it('whose time would be over is waited for no longer, and closes nothing', () => {
+    const { returns, tells, clock, lost } = lab(0);
+    clock.advance(GRACE);
+    tells(returns('a'), ['b'], [lock(1)], undefined, GRACE);
+    tells(returns('c'), [], [lock(2)]);
+    expect([lost, clock.pending]).toEqual([[], 0]);
+  });
+
   it('that names a lock when others may have been given it is too late; one that names none, or where nobody is waited for, is not', () => {
     const { returns, tells, clock, lost, taken } = lab();
     const [a, b] = [returns('a'), returns('b')];

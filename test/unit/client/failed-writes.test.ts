@@ -30,6 +30,8 @@ function storage(writes: number, fails?: string, setsFree = false) {
     },
   };
   noteFailedWrites(it as unknown as Storage, {
+    writeBegins: () => undefined,
+    writes: () => undefined,
     writeFailed: (tid) => order.push(`failed ${tid}`),
     setsFree: (give) => give(),
   });
@@ -47,12 +49,6 @@ describe('a write that fails', () => {
     const { order, it } = storage(0, 'the disk is full', true);
     await expect(it._updateNode('a', 1, { tid: 't' })).rejects.toThrow('the disk is full');
     expect(order).toEqual(['set free', 'failed t', 'failed t']);
-  });
-
-  it('since its value does not fit a schema has not begun', async () => {
-    const { order, it } = storage(0, 'Schema validation failed: a is no number');
-    await expect(it._updateNode('a', 1, { tid: 't' })).rejects.toThrow('a is no number');
-    expect(order).toEqual([]);
   });
 
   it('is noted before its lock goes, also where AceBase makes the transaction itself', async () => {
@@ -113,6 +109,41 @@ describe('all caches are cleared, everywhere, after a failed write', () => {
     welcome(false, 1);
     client.writeFailed('T');
     expect(events).toEqual(['all caches, 0 locks held']);
+  });
+});
+
+describe('a transaction of which a part has failed', () => {
+  const scene = () => {
+    const order: string[] = [];
+    return { order, writes: new FailedWrites(() => order.push('all caches')) };
+  };
+
+  it('is of no consequence if nothing was written: so it is with values that AceBase does not take', () => {
+    const { order, writes } = scene();
+    writes.writes();
+    writes.begins('t');
+    writes.add('t', true);
+    writes.ends('t');
+    writes.begins('u');
+    writes.add('u', false);
+    expect(order).toEqual([]);
+  });
+
+  it('has all caches cleared if another part had written before, or writes until its last lock goes', () => {
+    for (const writesWhen of ['before', 'after']) {
+      const { order, writes } = scene();
+      writes.begins('t');
+      if (writesWhen === 'before') writes.writes();
+      writes.begins('t');
+      writes.add('t', true);
+      if (writesWhen === 'after') writes.writes();
+      expect(order).toEqual([]);
+      writes.ends('t');
+      expect(order, writesWhen).toEqual(['all caches']);
+      // It counts once.
+      writes.ends('t');
+      expect(order).toHaveLength(1);
+    }
   });
 });
 
