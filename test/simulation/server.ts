@@ -33,8 +33,8 @@ export class Server {
   isDraining = false;
   /** Whether it was stopped, in the midst of draining perhaps: it does not end once more then. */
   #isStopping = false;
-  /** Whether somebody has come that was there before it. */
-  hasReturned = false;
+  /** When somebody first came that was there before it. */
+  returnedAt = Number.POSITIVE_INFINITY;
   /** By the clock of the run. */
   readonly startedAt: number;
   readonly broker: Broker;

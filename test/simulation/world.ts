@@ -394,19 +394,21 @@ export class World {
       // Another one had taken its place at a server that is gone, and it has not noticed.
       this.checks.verdicts.tear(`${name} was replaced at one server, and is the master at the next one`);
     }
-    if (ours.announcement?.received !== undefined) server.hasReturned = true;
+    if (ours.announcement?.received !== undefined)
+      server.returnedAt = Math.min(server.returnedAt, this.clock.now());
   }
 
   /**
-   * Whether the server cannot know of locks from before it that stand in the way of this one: nobody has come to it who was there; or it
+   * Whether the server could not know of locks from before it that stand in the way of this one: nobody had come to it who was there; or it
    * is one of a new master, whose own transactions do not wait for those who come after it.
    */
-  mayNotKnowFor(holder: StockPeer): boolean {
+  mayNotKnowFor(holder: StockPeer, lockId: number): boolean {
     const { server, clock, limits } = this;
     if (!server.isSuccessor) return false;
     const isEarly = clock.now() - server.startedAt < limits.reconnectGrace;
     const isNewMaster = holder.isMaster && this.#firstServers.get(holder) === server;
-    return !server.hasReturned || (isNewMaster && isEarly);
+    const grantedAt = clock.now() - (this.heldFor(lockId) ?? 0);
+    return grantedAt <= server.returnedAt || (isNewMaster && isEarly);
   }
 
   /** A process with our client goes on at the server that it has come to. */

@@ -40,7 +40,7 @@ export class Beliefs {
     for (const other of others) {
       if (other.tid === tid || !(write || other.write) || !this.#counts(other)) continue;
       const [mine, its] = [describe(belief), describe(other)];
-      if (this.#world.mayNotKnowFor(holder))
+      if (this.#world.mayNotKnowFor(holder, id))
         this.#verdicts.tear('a new server met new processes first, and one of before held a lock');
       // Who writes with a lock that ran out may give back another one by its number.
       this.#verdicts.wrongFile('conflicting locks', `${mine} while ${its}`);

@@ -21,6 +21,9 @@ export class Values {
   readonly #isExcused: (reader: StockPeer) => boolean;
   readonly #acknowledged = new Map<string, number>();
   readonly #attempted = new Map<string, number>();
+  /** Who first wrote what; and what others wrote, too. */
+  readonly #writers = new Map<string, StockPeer>();
+  readonly #writtenTwice = new Set<string>();
   /** Which key each number of the key table stands for in what was written. */
   readonly #keys = new Map<number, string>();
   /** Where the root is; or, after its writer died in the midst of it, where it may be. */
@@ -48,7 +51,11 @@ export class Values {
   }
 
   /** From now on the value may be seen. */
-  writes(key: string, value: number): void {
+  writes(writer: StockPeer, key: string, value: number): void {
+    const what = `${key}=${value}`;
+    const first = this.#writers.get(what);
+    if (first === undefined) this.#writers.set(what, writer);
+    else if (first !== writer) this.#writtenTwice.add(what);
     this.#attempted.set(key, Math.max(value, this.#attempted.get(key) ?? 0));
     this.#staleInIndex.add(key);
   }
@@ -56,8 +63,10 @@ export class Values {
   acknowledges(writer: StockPeer, key: string, value: number): void {
     if (this.#move?.writer === writer && this.#move.value !== value) this.#move.hasGoneOn = true;
     if (this.#lost.has(writer)) return;
-    if (value <= this.acknowledgedOf(key)) {
-      this.#verdicts.wrongFile('lost write', `${writer.name} wrote ${key}=${value}, which was there already`);
+    const what = `${key}=${value}`;
+    // One that was stopped when it had written may say so when others have gone on from what it wrote.
+    if (value <= this.acknowledgedOf(key) && this.#writtenTwice.has(what)) {
+      this.#verdicts.wrongFile('lost write', `${writer.name} wrote ${what}, which was there already`);
     }
     this.#acknowledged.set(key, Math.max(value, this.acknowledgedOf(key)));
   }

@@ -78,7 +78,7 @@ export abstract class WorkingProcess extends Storage {
       }
       if (record !== undefined && this.world.random.chance(0.4)) {
         this.mayGoOn(tid);
-        values.writes(key, value);
+        values.writes(this, key, value);
         yield* this.writeRecord(record, { kind: 'value', key, value });
       } else {
         this.mayGoOn(tid);
@@ -134,7 +134,7 @@ export abstract class WorkingProcess extends Storage {
 
   *#create(key: string, value: number): Task<number> {
     const record = yield* this.allocate();
-    this.world.checks.values.writes(key, value);
+    this.world.checks.values.writes(this, key, value);
     yield* this.writeRecord(record, { kind: 'value', key, value });
     this.#updateCache(key, record);
     return record;
