@@ -1,0 +1,125 @@
+import { type ChildProcess, fork, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { removeDirectory, temporaryDirectory } from '../support/temporary-directory.js';
+import { isChange, loadTrace } from './trace.js';
+import type { CrashPoint, Verdict } from './verdict.js';
+
+/** What is done, and how often it crashes. */
+export interface CampaignSettings {
+  readonly seed: number;
+  /** How many operations the workload has. */
+  readonly operations: number;
+  /** Of the crash points, each that many; 1 takes all. */
+  readonly every: number;
+  /** Whether the database has a transaction log. */
+  readonly isLogged: boolean;
+  /** Only these, instead. */
+  readonly points?: readonly CrashPoint[];
+  onVerdict?(verdict: Verdict): void;
+}
+
+/** What was found. */
+export interface CampaignReport {
+  /** How many changes of files the workload made. */
+  readonly changes: number;
+  readonly verdicts: readonly Verdict[];
+}
+
+/**
+ * Has a process do the workload once and note each change of its files; then makes the files that it would have left if it had been killed before a
+ * change, or when it had made half of it, and looks at what AceBase makes of them.
+ */
+export async function campaign(settings: CampaignSettings): Promise<CampaignReport> {
+  const folder = await temporaryDirectory('crash');
+  try {
+    const order = {
+      folder: join(folder, 'original'),
+      trace: join(folder, 'trace'),
+      seed: settings.seed,
+      operations: settings.operations,
+      isLogged: settings.isLogged,
+    };
+    await mkdir(order.folder);
+    await record(order);
+    const changes = loadTrace(order.trace).filter(isChange).length;
+    const points = settings.points ?? pointsOf(changes, settings.every);
+    const verdicts = await judgeAll({ ...order, folder }, [...points], settings.onVerdict);
+    return { changes, verdicts };
+  } finally {
+    await removeDirectory(folder);
+  }
+}
+
+/** Before each change, in half of each, and behind the last. */
+function pointsOf(changes: number, every: number): CrashPoint[] {
+  const points: CrashPoint[] = [];
+  for (let change = 0; change < changes; change += every) {
+    points.push({ change, isHalf: false }, { change, isHalf: true });
+  }
+  return [...points, { change: changes, isHalf: false }];
+}
+
+/** Has a process do the workload, and write its trace. */
+export async function record(order: object): Promise<void> {
+  const program = fileURLToPath(new URL('subject.js', import.meta.url));
+  const subject = spawn(process.execPath, [program, JSON.stringify(order)], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+    env: { ...process.env, UV_THREADPOOL_SIZE: '1' },
+  });
+  const [code] = await once(subject, 'exit');
+  if (code !== 0) throw new Error(`The workload ended with ${code}`);
+}
+
+/** One process on each core, one crash after the other in each. */
+async function judgeAll(
+  order: object,
+  points: CrashPoint[],
+  onVerdict: ((verdict: Verdict) => void) | undefined,
+): Promise<Verdict[]> {
+  const verdicts: Verdict[] = [];
+  const work = async (): Promise<void> => {
+    while (points.length > 0) {
+      const checker = startChecker(order);
+      await once(checker, 'message');
+      let isAlive = true;
+      for (let point = points.shift(); point !== undefined; point = isAlive ? points.shift() : undefined) {
+        const verdict = await judgeBy(checker, point);
+        // What did not open, or ended the process, may have left anything behind in it.
+        isAlive = verdict?.outcome !== 'unreadable';
+        if (verdict === undefined) continue;
+        verdicts.push(verdict);
+        onVerdict?.(verdict);
+      }
+      if (checker.exitCode !== null || checker.signalCode !== null) continue;
+      checker.kill('SIGKILL');
+      await once(checker, 'exit');
+    }
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, work));
+  return verdicts.sort((a, b) => a.change - b.change || Number(a.isHalf) - Number(b.isHalf));
+}
+
+function startChecker(order: object): ChildProcess {
+  return fork(fileURLToPath(new URL('checker.js', import.meta.url)), [JSON.stringify(order)], {
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+  });
+}
+
+async function judgeBy(checker: ChildProcess, point: CrashPoint): Promise<Verdict | undefined> {
+  const answer = new Promise<Omit<Verdict, keyof CrashPoint> | undefined>((resolve, reject) => {
+    checker.once('message', ({ verdict }: { verdict?: Omit<Verdict, keyof CrashPoint> }) => resolve(verdict));
+    checker.once('exit', (code, signal) => reject(new Error(`A checker ended by itself: ${code ?? signal}`)));
+  });
+  checker.send(point);
+  try {
+    const verdict = await answer;
+    return verdict === undefined ? undefined : { ...point, ...verdict };
+  } finally {
+    checker.removeAllListeners('message');
+    checker.removeAllListeners('exit');
+  }
+}

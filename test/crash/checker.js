@@ -1,0 +1,47 @@
+/**
+ * A process that makes and judges one crash after the other, as its parent asks: `fork('checker.js', ['{…}'])`. What a damaged file does to it, ends no
+ * other one.
+ */
+import '../support/register-typescript.js';
+
+import { mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+
+const { crashAt, judge } = await import('./verdict.ts');
+const { loadTrace } = await import('./trace.ts');
+const { workload } = await import('./workload.ts');
+
+const { folder, seed, operations: count, isLogged, trace: file } = JSON.parse(process.argv[2]);
+const trace = loadTrace(file);
+const operations = [...workload(seed, count)];
+
+console.log = console.warn = console.error = () => undefined;
+process.on('disconnect', () => process.exit(0));
+process.on('message', (point) => void answer(point));
+process.send('ready');
+
+async function answer(point) {
+  const crash = crashAt(trace, operations, point);
+  if (crash === undefined) {
+    process.send({ point, verdict: undefined });
+    return;
+  }
+  const home = await mkdtemp(join(folder, 'crash-'));
+  const fail = (error) => {
+    const verdict = {
+      outcome: 'unreadable',
+      faults: [`it ends the process: ${String(error?.stack ?? error).slice(0, 300)}`],
+    };
+    process.send(
+      { point, verdict: { leaked: 0, operation: crash.expectation.operation, ...verdict } },
+      () => {
+        void rm(home, { recursive: true, force: true }).then(() => process.exit(1));
+      },
+    );
+  };
+  process.once('uncaughtException', fail);
+  await crash.disk.writeTo(home);
+  const verdict = await judge(home, crash.expectation, isLogged);
+  process.off('uncaughtException', fail);
+  process.send({ point, verdict });
+}

@@ -1,0 +1,80 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+
+/** One change of the files of a folder, in the order in which a process has made them. Names are relative to the folder. */
+export type Change =
+  /** It is made, or emptied. */
+  | { readonly kind: 'create'; readonly file: string }
+  | { readonly kind: 'write'; readonly file: string; readonly position: number; readonly bytes: Uint8Array }
+  | { readonly kind: 'resize'; readonly file: string; readonly length: number }
+  | { readonly kind: 'rename'; readonly file: string; readonly to: string }
+  | { readonly kind: 'remove'; readonly file: string };
+
+/** The files of a folder, in memory. */
+export class Disk {
+  readonly #files = new Map<string, Buffer>();
+
+  /** The length of a file, in bytes; `undefined` if there is none. */
+  lengthOf(file: string): number | undefined {
+    return this.#files.get(file)?.length;
+  }
+
+  apply(change: Change): void {
+    switch (change.kind) {
+      case 'create':
+        this.#files.set(change.file, Buffer.alloc(0));
+        return;
+      case 'write':
+        this.#write(change.file, change.position, change.bytes);
+        return;
+      case 'resize':
+        this.#resize(change.file, change.length);
+        return;
+      case 'rename':
+        this.#files.set(change.to, this.#of(change.file));
+        this.#files.delete(change.file);
+        return;
+      case 'remove':
+        this.#files.delete(change.file);
+    }
+  }
+
+  /** Does the first half of a change. @returns false if it has no halves */
+  applyHalf(change: Change): boolean {
+    if (change.kind !== 'write' || change.bytes.length < 2) return false;
+    this.#write(change.file, change.position, change.bytes.subarray(0, change.bytes.length >> 1));
+    return true;
+  }
+
+  /** The bytes of each file, by its name. */
+  get files(): ReadonlyMap<string, Buffer> {
+    return this.#files;
+  }
+
+  /** Makes the files in a folder that has none. */
+  async writeTo(folder: string): Promise<void> {
+    for (const [file, bytes] of this.#files) {
+      const path = join(folder, file);
+      await mkdir(dirname(path), { recursive: true });
+      await writeFile(path, bytes);
+    }
+  }
+
+  #write(file: string, position: number, bytes: Uint8Array): void {
+    if (position + bytes.length > this.#of(file).length) this.#resize(file, position + bytes.length);
+    this.#of(file).set(bytes, position);
+  }
+
+  #resize(file: string, length: number): void {
+    const before = this.#of(file);
+    const after = Buffer.alloc(length);
+    before.copy(after);
+    this.#files.set(file, after);
+  }
+
+  #of(file: string): Buffer {
+    const bytes = this.#files.get(file);
+    if (bytes === undefined) throw new Error(`There is no ${file}`);
+    return bytes;
+  }
+}

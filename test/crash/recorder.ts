@@ -1,0 +1,112 @@
+import fs from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
+import { relative } from 'node:path';
+import { type Change, Disk } from './disk.js';
+
+type Method = (...details: unknown[]) => unknown;
+
+/** Where Node.js writes next in a file that is open, if it is not told where. */
+interface OpenFile {
+  readonly file: string;
+  position: number;
+  readonly isAppended: boolean;
+}
+
+/**
+ * Tells of each change of the files in a folder, just before this process makes it. All ways by which AceBase changes files
+ * go through functions of Node.js, which it looks up at each call; what looks later than this (a client that is installed) is seen,
+ * too. Threads are given the changes in the order in which they are told; with one thread (`UV_THREADPOOL_SIZE=1`), they make them
+ * in that order.
+ */
+export function recordChanges(folder: string, changing: (change: Change) => void): void {
+  const disk = new Disk();
+  const open = new Map<number, OpenFile>();
+  const within = (path: unknown): string | undefined => {
+    if (typeof path !== 'string' || !path.startsWith(`${folder}/`)) return undefined;
+    return relative(folder, path);
+  };
+  const tell = (change: Change): void => {
+    changing(change);
+    disk.apply(change);
+  };
+  const isOpened = (path: unknown, flags: unknown): OpenFile | undefined => {
+    const file = within(path);
+    if (file === undefined) return undefined;
+    const mode = String(flags ?? 'r');
+    const isMade = disk.lengthOf(file) === undefined && /^[wa]/.test(mode);
+    if (isMade || mode.startsWith('w')) tell({ kind: 'create', file });
+    return { file, position: 0, isAppended: mode.startsWith('a') };
+  };
+  const writes = (descriptor: unknown, bytes: Uint8Array, position: unknown): void => {
+    const to = open.get(descriptor as number);
+    if (to === undefined || bytes.length === 0) return;
+    const end = disk.lengthOf(to.file) ?? 0;
+    const at = typeof position === 'number' ? position : to.isAppended ? end : to.position;
+    if (typeof position !== 'number') to.position = at + bytes.length;
+    tell({ kind: 'write', file: to.file, position: at, bytes: Buffer.from(bytes) });
+  };
+  const before: Readonly<Record<string, (...details: never[]) => void>> = {
+    write: (file: number, data: Uint8Array, offset?: number, length?: number, position?: number) =>
+      writes(file, portion(data, offset, length), position),
+    writeSync: (file: number, data: Uint8Array, offset?: number, length?: number, position?: number) =>
+      writes(file, portion(data, offset, length), position),
+    writev: (file: number, parts: readonly Uint8Array[], position?: number) =>
+      writes(file, Buffer.concat(parts), position),
+    ftruncate: (descriptor: number, length: number) => {
+      const file = open.get(descriptor)?.file;
+      if (file !== undefined) tell({ kind: 'resize', file, length });
+    },
+    ftruncateSync: (descriptor: number, length: number) => {
+      const file = open.get(descriptor)?.file;
+      if (file !== undefined) tell({ kind: 'resize', file, length });
+    },
+    truncate: (path: string, length: number) => {
+      const file = within(path);
+      if (file !== undefined) tell({ kind: 'resize', file, length });
+    },
+    writeFile: (path: string, bytes: Uint8Array) => {
+      const file = within(path);
+      if (file === undefined) return;
+      tell({ kind: 'create', file });
+      tell({ kind: 'write', file, position: 0, bytes: Buffer.from(bytes) });
+    },
+    rename: (path: string, to: string) => {
+      const [file, target] = [within(path), within(to)];
+      if (file !== undefined && target !== undefined) tell({ kind: 'rename', file, to: target });
+    },
+    rm: (path: string) => removed(path),
+    unlink: (path: string) => removed(path),
+    close: (descriptor: number) => void open.delete(descriptor),
+  };
+  const removed = (path: string): void => {
+    const file = within(path);
+    if (file !== undefined && disk.lengthOf(file) !== undefined) tell({ kind: 'remove', file });
+  };
+  for (const [name, look] of Object.entries(before)) {
+    replace(name, (original, details) => {
+      (look as Method)(...details);
+      return original(...details);
+    });
+  }
+  replace('open', (original, details) => {
+    const [path, flags] = details;
+    const opened = isOpened(path, typeof flags === 'function' ? 'r' : flags);
+    const callback = details.at(-1);
+    if (opened === undefined || typeof callback !== 'function') return original(...details);
+    return original(...details.slice(0, -1), (error: unknown, descriptor: number) => {
+      if (error === null) open.set(descriptor, opened);
+      callback(error, descriptor);
+    });
+  });
+  syncBuiltinESMExports();
+}
+
+function replace(name: string, by: (original: Method, details: unknown[]) => unknown): void {
+  const original = Reflect.get(fs, name) as Method;
+  Object.assign(fs, { [name]: (...details: unknown[]) => by(original, details) });
+}
+
+function portion(data: Uint8Array, offset: unknown, length: unknown): Uint8Array {
+  const from = typeof offset === 'number' ? offset : 0;
+  return data.subarray(from, typeof length === 'number' ? from + length : undefined);
+}

@@ -1,0 +1,32 @@
+import { OUTCOMES, type Verdict } from './verdict.js';
+
+/** How many crash points of each kind ended how, in per cent. */
+export function tableOf(verdicts: readonly Verdict[]): string[] {
+  const kinds = [
+    ['before a change', verdicts.filter(({ isHalf }) => !isHalf)],
+    ['in half of one', verdicts.filter(({ isHalf }) => isHalf)],
+  ] as const;
+  const rows = [...OUTCOMES].reverse().map((outcome) => {
+    const cells = kinds.map(([, all]) => {
+      const count = all.filter((verdict) => verdict.outcome === outcome).length;
+      return all.length === 0 ? '–' : ((100 * count) / all.length).toFixed(1);
+    });
+    return [outcome, ...cells];
+  });
+  const head = ['per cent', ...kinds.map(([name, all]) => `${name} (${all.length})`)];
+  return [head, ...rows].map((row) =>
+    row.map((cell, index) => (index === 0 ? cell.padEnd(14) : cell.padStart(24))).join(''),
+  );
+}
+
+/** One crash, for people. */
+export function shownVerdict({ change, isHalf, outcome, operation, faults }: Verdict): string[] {
+  const where = `${isHalf ? 'in the midst of' : 'before'} change ${change}`;
+  const what = operation === undefined ? 'nothing was being done' : JSON.stringify(operation).slice(0, 120);
+  return [`${outcome} ${where}: ${what}`, ...faults.map((fault) => `    ${fault}`)];
+}
+
+/** The name of a crash point on the command line. */
+export function nameOf({ change, isHalf }: Pick<Verdict, 'change' | 'isHalf'>): string {
+  return `${change}${isHalf ? 'h' : ''}`;
+}

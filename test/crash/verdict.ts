@@ -1,0 +1,152 @@
+import { rm } from 'node:fs/promises';
+import { within } from '../support/waiting.js';
+import { dataFaults, indexFaults, walk } from './checks.js';
+import { type Database, openDatabase, perform } from './database.js';
+import { Disk } from './disk.js';
+import { isChange, type TraceEvent } from './trace.js';
+import { applied, INDEXED, type IndexKey, type Operation, type Value, workload } from './workload.js';
+
+/** How a database is after a crash; the worst comes first. */
+export const OUTCOMES = ['unreadable', 'damaged', 'index wrong', 'half done', 'leaked', 'clean'] as const;
+
+export type Outcome = (typeof OUTCOMES)[number];
+
+/** Where a process was killed: before it made that change of files, or when it had made half of it. */
+export interface CrashPoint {
+  /** The number of the change, from 0. */
+  readonly change: number;
+  readonly isHalf: boolean;
+}
+
+/** How a database was after a crash. */
+export interface Verdict extends CrashPoint {
+  readonly outcome: Outcome;
+  readonly leaked: number;
+  /** What was being done; `undefined` while the database was made, or between two operations. */
+  readonly operation: Operation | undefined;
+  readonly faults: readonly string[];
+}
+
+/** What must be in a database: everything that was acknowledged, and all or nothing of what was being done. */
+export interface Expectation {
+  readonly before: Tree;
+  readonly operation: Operation | undefined;
+  readonly indexes: ReadonlySet<IndexKey>;
+}
+
+type Tree = Readonly<Record<string, Value>>;
+
+/** How many writes come behind a crash. */
+const WRITES_BEHIND = 50;
+
+/** How long opening, reading and writing may take each, in milliseconds: what a damaged file makes AceBase wait for never comes. */
+const PATIENCE_MS = 10_000;
+
+/** The database as it was at a crash: its files, and what must be in it. */
+export function crashAt(
+  trace: readonly TraceEvent[],
+  operations: readonly Operation[],
+  { change, isHalf }: CrashPoint,
+): { readonly disk: Disk; readonly expectation: Expectation } | undefined {
+  const disk = new Disk();
+  let before: Tree = {};
+  let operation: Operation | undefined;
+  const indexes = new Set<IndexKey>();
+  let changes = 0;
+  for (const event of trace) {
+    if (!isChange(event)) {
+      const done = operations[event.operation] as Operation;
+      operation = event.kind === 'begun' ? done : undefined;
+      if (event.kind === 'begun') continue;
+      before = applied(before, done);
+      if (done.kind === 'index') indexes.add(done.key);
+      continue;
+    }
+    if (changes++ < change) {
+      disk.apply(event);
+      continue;
+    }
+    if (isHalf && !disk.applyHalf(event)) return undefined;
+    break;
+  }
+  return { disk, expectation: { before, operation, indexes } };
+}
+
+/** Opens a database that a crash has left, and looks at it; writes to it, and looks again. */
+export async function judge(
+  folder: string,
+  { before, operation, indexes }: Expectation,
+  isLogged: boolean,
+): Promise<Omit<Verdict, keyof CrashPoint>> {
+  const found: { outcome: Outcome; faults: string[]; leaked: number } = {
+    outcome: 'clean',
+    faults: [],
+    leaked: 0,
+  };
+  const note = (outcome: Outcome, faults: readonly string[]): void => {
+    if (faults.length === 0) return;
+    found.faults.push(...faults.map((fault) => `${outcome}: ${fault}`));
+    if (OUTCOMES.indexOf(outcome) < OUTCOMES.indexOf(found.outcome)) found.outcome = outcome;
+  };
+  let database: Database | undefined;
+  const look = async (opened: Database, expected: readonly Tree[]): Promise<Tree> => {
+    let lost = 0;
+    const tree = ((await opened.ref('').get()).val() ?? {}) as Tree;
+    const all = expected.map((it) => dataFaults(it, tree));
+    if (all.every((faults) => faults.length > 0)) note(kindOf(all, operation), all[0] ?? []);
+    note('index wrong', await indexFaults(opened, (tree[INDEXED] ?? {}) as never, indexes));
+    for (const storage of [opened.api.storage, opened.api.storage.txStorage]) {
+      if (storage === undefined) continue;
+      const { faults, leaked } = await walk(storage);
+      note('damaged', faults.slice(0, 5));
+      lost += leaked;
+    }
+    // What the writes that come behind leave is counted once.
+    if (lost > found.leaked) note('leaked', [`${lost - found.leaked} records`]);
+    found.leaked = Math.max(found.leaked, lost);
+    return tree;
+  };
+  try {
+    const opened = openDatabase(folder, isLogged);
+    database = opened;
+    await within(PATIENCE_MS, () => 'it does not open', opened.ready());
+    const tree = await within(
+      PATIENCE_MS,
+      () => 'it cannot be read',
+      look(opened, expectedOf(before, operation)),
+    );
+    await within(PATIENCE_MS, () => 'it cannot be written', writeBehind(opened, tree, look));
+  } catch (error) {
+    note('unreadable', [error instanceof Error ? error.message.slice(0, 300) : String(error)]);
+  } finally {
+    await database?.close().catch((error: unknown) => note('unreadable', [`it cannot be closed: ${error}`]));
+    await rm(folder, { recursive: true, force: true });
+  }
+  return { ...found, operation };
+}
+
+function expectedOf(before: Tree, operation: Operation | undefined): readonly Tree[] {
+  return operation === undefined ? [before] : [before, applied(before, operation) as Tree];
+}
+
+/** Only what was being done may be half done; and whoever imports, imports piece by piece. */
+function kindOf(faults: readonly (readonly string[])[], operation: Operation | undefined): Outcome {
+  const path = operation !== undefined && 'path' in operation ? operation.path : undefined;
+  const isOfOperation = (fault: string): boolean =>
+    path !== undefined && (fault.startsWith(`/${path}:`) || fault.startsWith(`/${path}/`));
+  return faults.some((all) => all.every(isOfOperation)) ? 'half done' : 'damaged';
+}
+
+async function writeBehind(
+  database: Database,
+  found: Tree,
+  look: (database: Database, expected: readonly Tree[]) => Promise<Tree>,
+): Promise<void> {
+  let expected = found;
+  for (const operation of workload(4711, WRITES_BEHIND + 4)) {
+    if (operation.kind === 'index' || operation.kind === 'import') continue;
+    await perform(database, operation);
+    expected = applied(expected, operation) as Tree;
+  }
+  await look(database, [expected]);
+}
