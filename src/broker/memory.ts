@@ -1,26 +1,16 @@
-/** Memory that short copies share; small, because one copy that is kept keeps all of it. */
-const SLAB_BYTES = 4 * 1024;
+import { Slab } from '../protocol/slab.js';
 
 /** Longer copies get memory of their own. */
 const SHARED_MAX = 1024;
 
-let slab = new Uint8Array(0);
-let used = 0;
+const slab = new Slab();
 
-/**
- * A copy of bytes that are to be kept, so that they do not keep the long chunk alive that they are a part of. Memory of its
- * own costs ten times as much as the copying itself, and so short copies share theirs.
- */
+/** A copy of bytes that are to be kept, so that they do not keep the long chunk alive that they are a part of. */
 export function keptCopy(bytes: Uint8Array): Uint8Array {
   const { length } = bytes;
   if (length > SHARED_MAX) return new Uint8Array(bytes);
-  if (used + length > slab.length) {
-    slab = new Uint8Array(SLAB_BYTES);
-    used = 0;
-  }
-  slab.set(bytes, used);
-  used += length;
-  return slab.subarray(used - length, used);
+  slab.room(length).set(bytes);
+  return slab.take(length);
 }
 
 /** A number of bytes that several who keep messages share. */

@@ -3,6 +3,8 @@
  * looks at the JSON in it, and the frames that the server itself writes.
  */
 
+import { Slab } from './slab.js';
+
 const OPENING_BRACE = 0x7b;
 const LAST_ASCII = 0x7f;
 const COLON = 0x3a;
@@ -128,29 +130,19 @@ export function encode(text: string, room = 0): Uint8Array {
   return bytes;
 }
 
-/** Memory that the bytes of short texts share; small, because what is not sent for long keeps all of it. */
-const SLAB_BYTES = 4 * 1024;
-
 /** Longer texts get memory of their own. */
 const SHARED_MAX = 512;
 
 /** The most bytes of a UTF-16 unit. */
 const BYTES_PER_UNIT = 3;
 
-let slab = new Uint8Array(SLAB_BYTES);
-let used = 0;
+const slab = new Slab();
 
 /** As {@link encode}, for what is sent and forgotten: short ones share memory, and so cost a third. */
 export function encodeToSend(text: string, room = 0): Uint8Array {
-  const most = text.length * BYTES_PER_UNIT + room;
   if (text.length + room > SHARED_MAX) return encode(text, room);
-  if (used + most > SLAB_BYTES) {
-    slab = new Uint8Array(SLAB_BYTES);
-    used = 0;
-  }
-  const start = used;
-  used += encoder.encodeInto(text, slab.subarray(start)).written + room;
-  return slab.subarray(start, used);
+  const { written } = encoder.encodeInto(text, slab.room(text.length * BYTES_PER_UNIT + room));
+  return slab.take(written + room);
 }
 
 /** The text of UTF-8 bytes. */

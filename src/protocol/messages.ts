@@ -69,6 +69,16 @@ export interface LockDescription {
   readonly comment: string;
 }
 
+/**
+ * What AceBase asks the master for without looking whether that fails, which would end its process, and the answer that does no harm. An index of
+ * -1 says that the key is not in the table: it is written out in full [PROTOCOL-6.3]. Records that are not set free stay unused until
+ * AceBase is told of them again: the file stays sound [PROTOCOL-6.4].
+ */
+export const HARMLESS_ANSWERS: ReadonlyMap<string | undefined, object> = new Map([
+  ['kit.add', { ok: true, index: -1 }],
+  ['fst.release', { ok: true }],
+]);
+
 const KEY_TYPE = encode('type');
 const KEY_ID = encode('id');
 const KEY_FROM = encode('from');

@@ -7,6 +7,7 @@
 import { encode, MASTER_ID } from '../../protocol/frames.js';
 import {
   expiryOf,
+  HARMLESS_ANSWERS,
   keyIndexOf,
   type MasterAnswer,
   type MasterAnswerType,
@@ -303,16 +304,11 @@ function isIndexCreation({ request }: OpenRequest): boolean {
 
 /** The answer to a request that the master will not give, with `reason` where the answer is an error. */
 function answerFor({ id, from, subject }: MasterRequest, reason: string): Uint8Array {
+  const data = HARMLESS_ANSWERS.get(subject);
   const head = { type: 'result', id, from: MASTER_ID, to: from };
-  return encode(JSON.stringify({ ...head, ...(resultOf(subject) ?? { ok: false, reason }) }));
-}
-
-function resultOf(subject: string | undefined): object | undefined {
-  // -1 says that the key is not in the table: the worker writes it out in full [PROTOCOL-6.3].
-  if (subject === 'kit.add') return { ok: true, data: { ok: true, index: -1 } };
-  // The records stay unused until AceBase is told of them again; the file stays sound [PROTOCOL-6.4].
-  if (subject === 'fst.release') return { ok: true, data: { ok: true } };
-  return undefined;
+  return encode(
+    JSON.stringify(data === undefined ? { ...head, ok: false, reason } : { ...head, ok: true, data }),
+  );
 }
 
 /** What index creations ask of their database. */

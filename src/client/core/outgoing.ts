@@ -1,5 +1,6 @@
 /** What a message becomes on its way out: its members of ours, its text, and what happens to it if its server dies. */
 
+import { HARMLESS_ANSWERS } from '../../protocol/messages.js';
 import { encodeValue, isLossy, plainJson, type ValueClasses } from './codec.js';
 import type { Message, OpenRequest } from './host.js';
 import type { AfterRestart, Frame } from './session.js';
@@ -28,13 +29,6 @@ const ABILITIES = ['counted', 'cache-news'];
 
 /** Notifications that nobody needs before he is granted a lock on what they are about: that comes behind them. */
 const CACHE = new Set(['cache.update', 'cache.invalidate']);
-
-/** What AceBase asks for without looking whether it fails, which would end the process, and the answer that does no harm [PROTOCOL-5.3, 6.3, 6.4]. */
-const UNAWAITED = new Map<string, object>([
-  ['kit.add', { ok: true, index: -1 }],
-  // The master has not said it: a root that was moved before may not have reached it.
-  ['fst.release', { ok: true, isAssumed: true }],
-]);
 
 /** The frame of a message. */
 export function frameOf(message: Message, settings: OutgoingSettings): Frame {
@@ -66,11 +60,11 @@ export function isRequest({ type, id }: Message): boolean {
   return id !== undefined && (type === 'request' || type.endsWith('-request'));
 }
 
-/** A request fails, or has an answer that does no harm where nobody awaits that. */
+/** A request fails, or has an answer that does no harm where nobody awaits that; the master has not given it. */
 export function failRequest({ request, resolve, reject }: OpenRequest, error: Error): void {
-  const harmless = UNAWAITED.get(subjectOf(request) ?? '');
+  const harmless = HARMLESS_ANSWERS.get(subjectOf(request));
   if (harmless === undefined) reject(error);
-  else resolve(harmless);
+  else resolve({ ...harmless, isAssumed: true });
 }
 
 /** What `data.type` is. */

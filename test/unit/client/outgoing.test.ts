@@ -11,7 +11,11 @@ it('answers what nobody awaits with what does no harm, instead of failing it: th
     failRequest({ request, resolve: settle, reject: settle }, new Error('the server is not there'));
     return outcome;
   };
-  expect(outcomeOf('request', { type: 'kit.add', key: 'name' })).toEqual({ ok: true, index: -1 });
+  expect(outcomeOf('request', { type: 'kit.add', key: 'name' })).toEqual({
+    ok: true,
+    index: -1,
+    isAssumed: true,
+  });
   expect(outcomeOf('request', { type: 'fst.release', ranges: [] })).toEqual({ ok: true, isAssumed: true });
   for (const [type, data] of [
     ['request', { type: 'fst.allocate', records: 1 }],
