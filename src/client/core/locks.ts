@@ -5,6 +5,7 @@ import { subjectOf } from './outgoing.js';
 import type { Clock } from './ports.js';
 import { Anchor, byOwnClock, type GrantedLock, lockUnder, type TransactionId } from './shared-lock.js';
 import { Slices } from './slices.js';
+import { TurnBreaks } from './turn-breaks.js';
 
 /** The share of the lock timeout that a lock must have left for others to be granted under it. */
 const LEAST_TIME_LEFT = 1 / 2;
@@ -90,10 +91,12 @@ export class WorkerLocks {
   /** How many locks for writing are asked for. */
   #writesAsked = 0;
   readonly #slices: Slices;
+  readonly #breaks: TurnBreaks;
   #ended: Error | undefined;
 
   constructor(settings: WorkerLocksSettings) {
     this.#settings = settings;
+    this.#breaks = new TurnBreaks(settings.clock);
     this.#slices = new Slices({
       clock: settings.clock,
       milliseconds: () => (settings.areShared ? settings.slice() : undefined),
@@ -209,6 +212,8 @@ export class WorkerLocks {
     const anchor = this.#usable(transaction, details);
     if (anchor !== undefined) {
       this.#take(anchor, details.tid);
+      const pause = this.#breaks.next();
+      if (pause !== undefined) await pause;
       return anchor;
     }
     const own = this.#coming(transaction, details);
