@@ -147,7 +147,8 @@ export class Database {
         worker.outbox.say(refused('IPC_REFUSED_UNSAFE_RETURN', cause));
       this.#giveUp(worker, cause, 'IPC_CLOSED_CONNECT_AGAIN');
     };
-    const locks = new LockService({ ...rooms, masterIsStuck, returnIsOver, placeIsLost });
+    const isAnyoneAtDoor = (): boolean => this.#identity.isAnyoneAtDoor;
+    const locks = new LockService({ ...rooms, masterIsStuck, returnIsOver, placeIsLost, isAnyoneAtDoor });
     this.#locks = locks;
     const isProof = (answer: MasterAnswer): boolean => this.#succession.isProof(answer);
     const requests = new RequestCoordinator({ ...rooms, locks, isProof });
@@ -224,7 +225,7 @@ export class Database {
     else if (this.#identity.refuses(request)) entrance.refuse('IPC_REFUSED_OTHER_FILE');
     else if (this.#identity.isToBeChecked(request)) {
       // What it holds is not known yet, whether it comes in now or later.
-      this.#locks.claims.isAtDoor(request.peerId);
+      this.#locks.claims.isAtDoor(request);
       this.#identity.receive(request, entrance);
     } else if (!this.#identity.isToBeHeld(request)) return this.#enter(request, entrance);
     else {

@@ -25,6 +25,8 @@ export interface ClientAnnouncement {
   readonly received: number | undefined;
   /** Which session of which server that counts for, as the last `welcome:` said. */
   readonly since?: number | undefined;
+  /** Milliseconds for which those who reach no server may use what the last ones gave them: eleven eighths of their lease. */
+  readonly grace?: number | undefined;
   /**
    * Since when its folder has been that of the database, as the server told it that accepted it first [PROTOCOL-14.9];
    * `undefined` if none has.
@@ -75,8 +77,6 @@ export interface Claim {
   readonly peers: readonly string[];
   /** Where the root is: nobody else has moved it while those locks are held. Left out if none is. */
   readonly root?: RecordAddress | undefined;
-  /** Milliseconds for which those who reach no server may use what they hold: eleven eighths of their lease. */
-  readonly grace?: number | undefined;
 }
 
 /** The most locks that one client may claim. */
@@ -156,7 +156,7 @@ export function parseClaim(frame: Uint8Array): Claim | undefined {
   if (frame.length > MAX_CLAIM_BYTES) return undefined;
   const parsed = jsonOf(frame.subarray(CLAIM.length));
   if (typeof parsed !== 'object' || parsed === null) return undefined;
-  const { held, peers, root, grace } = parsed as Readonly<Record<string, unknown>>;
+  const { held, peers, root } = parsed as Readonly<Record<string, unknown>>;
   if (!Array.isArray(held) || !Array.isArray(peers) || held.length > MAX_CLAIMED_LOCKS) return undefined;
   const locks = held.map(claimedLock);
   const areSound = locks.every((lock) => lock !== undefined) && peers.every(hasLengthOfId);
@@ -165,7 +165,6 @@ export function parseClaim(frame: Uint8Array): Claim | undefined {
     held: locks,
     peers,
     root: recordAddress(root),
-    grace: typeof grace === 'number' ? grace : undefined,
   };
 }
 
@@ -263,6 +262,7 @@ export function parseAnnouncement(
     abilities: new Set(CLIENT_ABILITIES.filter((ability) => words.includes(ability))),
     received: numberOf(parameter('received')),
     since: numberOf(parameter('since')),
+    grace: numberOf(parameter('grace')),
     folderSince: numberOf(parameter('folderSince')),
   };
 }

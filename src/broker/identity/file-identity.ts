@@ -75,6 +75,11 @@ export class FileIdentity {
     return this.#files.isHolding || this.#checks.isHolding;
   }
 
+  /** Whether somebody who was a member before is at the door. */
+  get isAnyoneAtDoor(): boolean {
+    return this.#checks.isHolding;
+  }
+
   /** Since when the folder of those who take part has been that of the database: milliseconds since 1970. */
   get folderSince(): number {
     return this.#checks.since;

@@ -4,13 +4,25 @@ import type { ArrivalRequest, Entrance } from '../peers/admission.js';
 import { isSameSession } from '../peers/admission.js';
 import { isPresent, type Peer } from '../peers/peer.js';
 import type { Cancel, Clock } from '../ports.js';
-import { Challenge, type CheckedClient, CheckedPeer, PriorMember, type Verdict } from './challenge.js';
+import {
+  Challenge,
+  type CheckedClient,
+  CheckedPeer,
+  PriorMember,
+  type Verdict,
+  WRITING_MS,
+} from './challenge.js';
 
 /** Milliseconds that a client has to say which file it has. */
 export const TELLING_MS = 2_000;
 
-/** Milliseconds for which somebody waits at the door at most; then he may come again. */
-export const AT_DOOR_MS = 12_000;
+/**
+ * Milliseconds for which somebody waits at the door at most; then he may come again. Who keeps him there, and says nothing, is given up before,
+ * some looks after `reconnectGrace`, unless that is longer than a challenge.
+ */
+export function longestAtDoor(reconnectGrace: number): number {
+  return Math.min(Math.max(12_000, reconnectGrace + 3_000), WRITING_MS - 2_000);
+}
 
 /** How many sessions are kept of those who were turned back. */
 const MAX_PASSED = 1_000;
@@ -98,7 +110,7 @@ export class FolderChecks {
 
   /** Such a one is connected, and checked before it comes in, while there is time for that. */
   receive(request: ArrivalRequest, entrance: Entrance): void {
-    const { clock } = this.#settings;
+    const { clock, grace } = this.#settings;
     const client = new PriorMember(request, entrance, {
       answered: (answering, answer) => {
         this.#answered(answering, answer);
@@ -114,7 +126,7 @@ export class FolderChecks {
       },
     });
     client.isPrior = this.#isPrior(client);
-    const cancel = clock.schedule(AT_DOOR_MS, () => {
+    const cancel = clock.schedule(longestAtDoor(grace), () => {
       this.#leftDoor(client);
       client.sendBack();
       this.#settings.settled();

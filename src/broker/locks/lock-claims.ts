@@ -1,6 +1,6 @@
 import { encode, MASTER_ID } from '../../protocol/frames.js';
 import type { RecordAddress } from '../../protocol/messages.js';
-import { type Claim, LONGEST_GRACE_MS, parseClaim } from '../../protocol/session.js';
+import { type Claim, type ClaimedLock, LONGEST_GRACE_MS, parseClaim } from '../../protocol/session.js';
 import { type ArrivalRequest, wasGivenUp } from '../peers/admission.js';
 import type { Peer } from '../peers/peer.js';
 import type { Cancel, Clock } from '../ports.js';
@@ -14,18 +14,25 @@ export interface LockClaimsSettings {
   readonly servedSince: number;
   /** While held, no lock is granted to a transaction that has none. */
   hold(isHeld: boolean): void;
+  /** Whether somebody who was there before is at the door, and not let in yet. */
+  isAnyoneAtDoor(): boolean;
   /** Those who have not come back are waited for no longer. Nothing else happens in this moment. */
   timeIsOver(): void;
   /** A worker that holds locks says where the root is. */
   rootIsClaimed(root: RecordAddress): void;
   /** Notes a lock. @returns false if there is no room for what this worker holds */
   claim(worker: Peer, id: number, tid: string, isWrite: boolean, details: Uint8Array): boolean;
+  /** Whether this server has granted another transaction what is in the way of that lock. */
+  isGrantedToOthers(lock: Pick<ClaimedLock, 'tid' | 'write'>): boolean;
   /** A worker holds what others may be given, or have been: it must not go on as what it was. */
   placeIsLost(worker: Peer, cause: string): void;
 }
 
 /** How many peers are noted at most. */
 const MAX_MEMBERS = 10_000;
+
+/** Who was at the door when the time was over has so long to say what he holds when he has come in, in milliseconds. */
+const LAST_WORD_MS = 2_000;
 
 /**
  * Locks that another server granted before this one was started [PROTOCOL-14.6].
@@ -35,9 +42,9 @@ const MAX_MEMBERS = 10_000;
  */
 export class LockClaims {
   readonly #settings: LockClaimsSettings;
-  /** When those who were there before have had the time to come back. */
-  #returnUntil: number;
   readonly #firstCameAt: number;
+  /** Until when those who were there before, and reach nobody, may use what the last servers gave them. */
+  #usableUntil: number;
   /** Peers that were there before and have not told what they hold, and those that have, by their ids. */
   readonly #awaited = new Set<string>();
   readonly #told = new Set<string>();
@@ -53,7 +60,7 @@ export class LockClaims {
   constructor(settings: LockClaimsSettings) {
     this.#settings = settings;
     this.#firstCameAt = settings.clock.now();
-    this.#returnUntil = this.#firstCameAt + settings.grace;
+    this.#usableUntil = this.#firstCameAt + settings.grace;
   }
 
   /**
@@ -72,15 +79,20 @@ export class LockClaims {
   }
 
   /** A peer that was there before is at the door, and is not let in yet. */
-  isAtDoor(id: string): void {
-    this.#await(id);
+  isAtDoor({ peerId, client }: ArrivalRequest): void {
+    this.#waitFor(client?.grace);
+    this.#await(peerId);
   }
 
   /** A peer has come. */
   came({ id, session }: Pick<Peer, 'id' | 'session'>): void {
-    if (session?.isReturning === true) this.#await(id);
     // Stock clients cannot tell what they hold, and a new process holds nothing.
-    else this.#hasTold(id);
+    if (session?.isReturning !== true) {
+      this.#hasTold(id);
+      return;
+    }
+    this.#waitFor(session.client.grace);
+    this.#await(id);
   }
 
   /**
@@ -102,7 +114,10 @@ export class LockClaims {
       this.#settings.placeIsLost(peer, 'it said too late which locks it holds');
       return true;
     }
-    this.#waitFor(claim.grace ?? 0);
+    if (claim.held.some((lock) => this.#settings.isGrantedToOthers(lock))) {
+      this.#settings.placeIsLost(peer, 'others were given what it holds before it came');
+      return true;
+    }
     for (const { id, tid, path, write, comment } of claim.held) {
       const details = encode(JSON.stringify({ path, tid, write, comment }));
       if (this.#settings.claim(peer, id, tid, write, details)) continue;
@@ -131,10 +146,10 @@ export class LockClaims {
       this.#isAnyoneUnknown = true;
       this.#begin();
     }
-    // For longer than this server waits for it, it may use what the last one gave it.
-    const isExtended = this.#returnUntil > this.#firstCameAt + this.#settings.grace;
+    // Longer than this server waits for it, it may use what the last one gave it.
+    const isGivenUpEarly = this.#usableUntil > this.#firstCameAt + this.#settings.grace;
     const hasNotSaid = session?.isReturning === true && !session.hasClaimed;
-    if (!(isExtended && hasNotSaid)) this.#hasTold(id);
+    if (!(isGivenUpEarly && hasNotSaid)) this.#hasTold(id);
   }
 
   /** The server stops. */
@@ -150,33 +165,31 @@ export class LockClaims {
     this.#begin();
   }
 
-  /** The last server may have waited longer than this one: so long may those who cannot reach any use what it gave them. */
-  #waitFor(grace: number): void {
+  /** The last servers may have waited longer than this one: so long may those who cannot reach any use what they gave. */
+  #waitFor(grace = 0): void {
     const until = this.#firstCameAt + Math.min(grace, LONGEST_GRACE_MS);
-    if (this.#isClosed || until <= Math.max(this.#returnUntil, this.#settings.clock.now())) return;
-    this.#returnUntil = until;
-    if (this.#cancelHold === undefined) return;
-    this.#cancelHold();
-    this.#cancelHold = this.#scheduleEnd();
+    if (this.#isClosed || until <= Math.max(this.#usableUntil, this.#settings.clock.now())) return;
+    this.#usableUntil = until;
+    if (this.#cancelHold !== undefined) this.#endIn(until - this.#settings.clock.now());
   }
 
-  #scheduleEnd(): Cancel {
-    const { clock } = this.#settings;
-    return clock.schedule(this.#returnUntil - clock.now(), () => this.#end());
+  #endIn(milliseconds: number): void {
+    this.#cancelHold?.();
+    this.#cancelHold = this.#settings.clock.schedule(milliseconds, () => this.#end());
   }
 
   /** Whether others have been given what was not claimed. Where nobody is waited for, that is so from the beginning, and hurts nobody. */
   get #isClosed(): boolean {
-    return this.#isOver && this.#returnUntil > this.#firstCameAt;
+    return this.#isOver && this.#usableUntil > this.#firstCameAt;
   }
 
   get #isOver(): boolean {
-    return this.#settings.clock.now() >= this.#returnUntil;
+    return this.#cancelHold === undefined && this.#settings.clock.now() >= this.#usableUntil;
   }
 
   #begin(): void {
     if (this.#isOver || this.#cancelHold !== undefined) return;
-    this.#cancelHold = this.#scheduleEnd();
+    this.#endIn(this.#usableUntil - this.#settings.clock.now());
     this.#settings.hold(true);
   }
 
@@ -188,7 +201,12 @@ export class LockClaims {
     this.#release();
   }
 
+  /** Who came in time, and was kept at the door by others, is not late. */
   #end(): void {
+    if (this.#settings.isAnyoneAtDoor()) {
+      this.#endIn(LAST_WORD_MS);
+      return;
+    }
     this.#awaited.clear();
     this.#told.clear();
     this.#release();

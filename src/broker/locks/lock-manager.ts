@@ -86,6 +86,7 @@ export class LockManager {
     | 'holders'
     | 'isHolding'
     | 'isTheOnlyOne'
+    | 'isGrantedToOthers'
   > {
     return this.#table;
   }

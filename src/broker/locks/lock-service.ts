@@ -57,6 +57,8 @@ export interface LockServiceSettings extends Service {
   masterIsStuck(master: Peer): void;
   /** A worker holds what others may be given, or have been: it must not go on as what it was. */
   placeIsLost(worker: Peer, cause: string): void;
+  /** Whether somebody who was there before is at the door, and not let in yet. */
+  isAnyoneAtDoor(): boolean;
   /** Nobody is waited for any more who may have held locks of an earlier server, and has not come back. */
   returnIsOver(): void;
 }
@@ -128,6 +130,8 @@ export class LockService {
       grace: limits.reconnectGrace,
       servedSince: settings.servedSince,
       hold: (isHeld) => this.#manager.hold('locks of before the restart', isHeld),
+      isAnyoneAtDoor: () => settings.isAnyoneAtDoor(),
+      isGrantedToOthers: ({ tid, write }) => this.#manager.table.isGrantedToOthers(tid, write),
       timeIsOver: () => settings.returnIsOver(),
       rootIsClaimed: (root) => {
         settings.news.rootIsClaimed(root);

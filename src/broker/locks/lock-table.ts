@@ -20,6 +20,8 @@ export interface Lock {
   readonly expiresAt: number;
   /** The `data` of the request for it, for people who ask. */
   readonly details: Uint8Array;
+  /** Whether another server granted it. */
+  readonly isClaimed?: boolean;
   /** `expired`: its time has run out, others are served, and its transaction gets no further lock until it is released. */
   state: 'held' | 'expired' | 'released';
 }
@@ -102,6 +104,14 @@ export class LockTable {
     return this.#holders === (holds ? 1 : 0);
   }
 
+  /** Whether this server has granted another transaction a lock that is in the way of such a one. Looks at all. */
+  isGrantedToOthers(tid: string, isWrite: boolean): boolean {
+    for (const lock of this.#held) {
+      if (lock.isClaimed !== true && lock.tid !== tid && (isWrite || lock.isWrite)) return true;
+    }
+    return false;
+  }
+
   /** Grants a lock, under a new number. Whether it may be granted was asked before. */
   grant(request: Omit<Lock, 'id' | 'state'>): Lock {
     invariant(this.allows(request.tid, request.isWrite), 'lock-conflict');
@@ -116,7 +126,7 @@ export class LockTable {
   /** Notes a lock that another server granted. @returns `undefined` if its number is taken */
   claim(claimed: Omit<Lock, 'state'>): Lock | undefined {
     if (this.#entries.has(claimed.id)) return undefined;
-    return this.#add({ ...claimed, state: 'held' });
+    return this.#add({ ...claimed, isClaimed: true, state: 'held' });
   }
 
   /** The lock with that number, if that peer holds it. */

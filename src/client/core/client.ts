@@ -454,6 +454,7 @@ export class Client implements DataPeer {
       id: ipc.id,
       client,
       ...this.#position.parameters,
+      ...(this.#position.received !== undefined && { grace: String(Math.ceil(this.#connection.usableFor)) }),
       ...this.acceptance.parameters,
       ...parameters,
       can: `resume,ready,no-echo,waits,turn,slice${identify === undefined ? '' : ',identify'}`,
@@ -493,7 +494,10 @@ export class Client implements DataPeer {
       this.#losePlace();
       return;
     }
-    if (!isResumed) this.#beginAnew(hasSessions, session?.grace);
+    if (!isResumed && !this.#beginAnew(hasSessions, session?.grace)) {
+      this.#losePlace();
+      return;
+    }
     this.#position.welcomed(isResumed, session?.since ?? 0);
     this.lease.begin(session?.lease);
     this.#hasSessions = hasSessions;
@@ -552,22 +556,30 @@ export class Client implements DataPeer {
     });
   }
 
-  /** This server has never heard of this process. If another one had, much may have got lost with it. */
-  #beginAnew(hasSessions: boolean, grace = RETURN_MS): void {
+  /**
+   * This server has never heard of this process. If another one had, much may have got lost with it.
+   *
+   * @returns false if the server cannot be told on this line what it holds
+   */
+  #beginAnew(hasSessions: boolean, grace = RETURN_MS): boolean {
     if (this.#position.received === undefined && !this.#hasBeenConnected) {
       // A worker read the file before, and has heard of nothing that others did since. A master has not opened it.
       if (!this.#settings.ipc.isMaster) this.#view.missedNews();
-      return;
+      return true;
     }
     // One that comes again as another peer was at no other server [PROTOCOL-14.6].
     const isKnown = hasSessions && this.#position.received !== undefined;
+    const claim = isKnown ? claimOf(this.#claim()) : undefined;
+    // By another way than the line, it would come behind the ping that proves the lease.
+    if (claim !== undefined && claim.length > this.#maxPayload) return false;
     this.#sender.flush();
-    const given = this.#outflow.takeForNewServer(isKnown ? claimOf(this.#claim()) : undefined);
+    const given = this.#outflow.takeForNewServer(claim);
     this.#knowsPeers = false;
     this.#assumeDone(given);
     this.#view.missedNews();
     this.#incoming.expectPeersAnew(Math.max(grace, this.#connection.usableFor));
     this.#outflow.holdBackEarly();
+    return true;
   }
 
   /** Nobody will answer these requests, and what they were for need not be done. */
@@ -579,17 +591,15 @@ export class Client implements DataPeer {
   #claim(): Claim {
     const { ipc, file } = this.#settings;
     const peers = ipc.peers.map(({ id }) => id);
-    const { usableFor: grace } = this.#connection;
     if (!ipc.isMaster) {
       return {
         held: this.#locks.claims(),
         peers,
-        grace,
         root: this.#locks.isHolding && this.#view.isSound ? rootOf(file) : undefined,
       };
     }
     if (!this.#knowsPeers) peers.push(SERVER_ID);
-    return { held: [], peers, grace };
+    return { held: [], peers };
   }
 
   /** @param root where a master has just found it */

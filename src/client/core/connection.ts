@@ -70,7 +70,7 @@ export interface ConnectionTools {
 
 /**
  * One line after another to the IPC server: connects, watches, waits longer after each failure, and connects again, until
- * it is ended. At most one line and one timer at a time.
+ * it is ended. At most one line at a time, one timer to connect, and one that watches.
  */
 export class Connection {
   readonly #handlers: ConnectionHandlers;
@@ -128,6 +128,7 @@ export class Connection {
   /** Begins, or begins anew after it has stopped. */
   start(): void {
     this.#isEnded = false;
+    this.#watch();
     if (this.#line === undefined && this.#cancelWait === undefined) this.#connect();
   }
 
@@ -260,7 +261,11 @@ export class Connection {
     if (silence < IN_TOUCH_MS) return;
     this.#isProved = false;
     this.#proof = undefined;
-    if (silence < this.#grace + OUT_OF_TOUCH_MARGIN_MS) return;
+    this.#wasOutOfTouchFor(silence);
+  }
+
+  #wasOutOfTouchFor(milliseconds: number): void {
+    if (milliseconds < this.#grace + OUT_OF_TOUCH_MARGIN_MS) return;
     this.#mayBeGivenUp = true;
     // What comes first may have been said, and kept by the system, before: the pong to a new ping tells how it is now.
     this.inStep(() => {
@@ -284,7 +289,15 @@ export class Connection {
   #watch(): void {
     // A line that is there keeps the process alive by itself; looking at it need not.
     this.#cancelBeat?.();
-    this.#cancelBeat = this.#tools.clock.scheduleIdle(this.#beat, () => {
+    const { clock } = this.#tools;
+    const since = momentOf(clock);
+    this.#cancelBeat = clock.scheduleIdle(this.#beat, () => {
+      if (!this.#isOpen) {
+        // Without a line, no silence shows that it was stopped.
+        this.#wasOutOfTouchFor(elapsedSince(clock, since) - this.#beat);
+        this.#watch();
+        return;
+      }
       // What beats come to, not the time: a process that was stopped for a while has not heard because it did not listen.
       this.#silentFor += this.#beat;
       if (this.#silentFor > this.#patience) this.#drop('the IPC server answers no ping');
@@ -324,12 +337,14 @@ export class Connection {
 
   #refused(refusal: Refusal): void {
     this.#line = undefined;
+    this.#cancelBeat?.();
     if (this.#isEnded) return;
     if (this.#handlers.refused(refusal) === 'later') this.#later();
   }
 
   #later(): void {
     if (this.#isEnded) return;
+    this.#watch();
     const wait = this.#waitMs * (1 - JITTER + 2 * JITTER * this.#tools.random());
     this.#waitMs = Math.min(this.#waitMs * GROWTH, LONGEST_WAIT_MS);
     this.#cancelWait = this.#tools.clock.schedule(wait, () => {

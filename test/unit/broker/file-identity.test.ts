@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { READING_MS, WRITER_PATIENCE_MS, WRITING_MS } from '../../../src/broker/identity/challenge.js';
-import { AT_DOOR_MS, TELLING_MS } from '../../../src/broker/identity/folder-checks.js';
+import { longestAtDoor, TELLING_MS } from '../../../src/broker/identity/folder-checks.js';
 import { BLIND_MS, HOLD_MS } from '../../../src/broker/identity/open-files.js';
 import { MASTER_TURN_MS, OLD_MASTER_RETURN_MS } from '../../../src/broker/limits.js';
 import type { PeerProcess } from '../../../src/broker/ports.js';
@@ -467,14 +467,31 @@ describe('after a restart of the server', () => {
     const intruder = client('[master]', folder);
     prior('worker1', A());
     expect([folder.checks.size, intruder.received.at(-2)]).toEqual([0, expect.stringContaining('remove')]);
-    lab = new BrokerLab({ reconnectGrace: WRITING_MS + 1_000 });
+    const reconnectGrace = WRITING_MS + 1_000;
+    lab = new BrokerLab({ reconnectGrace });
     const frozen = client('worker1', A());
     frozen.isReading = false;
     const member = prior('worker2', A());
-    lab.clock.advance(AT_DOOR_MS);
+    lab.clock.advance(longestAtDoor(reconnectGrace));
     expect([isAccepted(frozen), member.closedWith]).toEqual([true, 'IPC_CLOSED_CONNECT_AGAIN']);
     expect(ids()).toEqual(['worker1']);
   });
+
+  it.each([11_000, 30_000])(
+    'one who was there first and has been stopped is given up after %i ms; a member that it kept at the door is let in, and not late with what it holds',
+    (reconnectGrace) => {
+      lab = new BrokerLab({ reconnectGrace, lease: 8_000 });
+      const stopped = client('worker1', A(), { received: 3, since: 1 });
+      stopped.isReading = false;
+      const member = prior('worker2', A());
+      expect(isAccepted(member)).toBe(false);
+      lab.clock.advance(reconnectGrace + 1_000);
+      expect([isAccepted(member), member.closedWith]).toEqual([true, undefined]);
+      const held = [{ id: 7, tid: 'tid7', path: 'a', write: true, comment: 'x' }];
+      member.says(claimOf({ held, peers: ['worker1'] }));
+      expect([member.closedWith, lab.broker.locks('mydb_data').held]).toMatchObject([undefined, [{ id: 7 }]]);
+    },
+  );
 
   it('a member that goes away while it is checked, or whose opponents do, leaves nothing behind', () => {
     const intruder = client('[master]', B());
@@ -497,7 +514,7 @@ describe('after a restart of the server', () => {
     const elsewhere = new Folder('/b/mydb.acebase', 0);
     const intruder = client('[master]', elsewhere);
     const members = [prior('worker1', A()), prior('worker2', A())];
-    lab.clock.advance(AT_DOOR_MS);
+    lab.clock.advance(longestAtDoor(10_000));
     expect(members.map(({ closedWith }) => closedWith)).toEqual([
       'IPC_CLOSED_CONNECT_AGAIN',
       'IPC_CLOSED_CONNECT_AGAIN',

@@ -18,14 +18,24 @@ const lock = (id: number, write = true): ClaimedLock => ({
   comment: 'x',
 });
 
-function clientOf(id: string, received: number | undefined, since?: number) {
-  return { name: 'test/1', session: `session-of-${id}`, received, since, abilities: new Set<never>() };
+function clientOf(id: string, received: number | undefined, since?: number, grace?: number) {
+  return { name: 'test/1', session: `session-of-${id}`, received, since, grace, abilities: new Set<never>() };
+}
+
+function arrivalOf(peerId: string, received: number | undefined): ArrivalRequest {
+  return {
+    database: 'mydb_data',
+    peerId,
+    address: '10.0.0.1:1000',
+    client: clientOf(peerId, received),
+    process: undefined,
+  };
 }
 
 /** The claims of one database, whether something is held back for them, and the locks that were taken for held. */
 function lab(grace = GRACE) {
   const clock = new VirtualClock();
-  const state = { isHeld: false, changes: 0, hasRoom: true };
+  const state = { isHeld: false, changes: 0, hasRoom: true, isAnyoneAtDoor: false, isGranted: false };
   const taken: { worker: string; id: number; tid: string; isWrite: boolean; details: unknown }[] = [];
   const roots: RecordAddress[] = [];
   const lost: string[] = [];
@@ -37,6 +47,8 @@ function lab(grace = GRACE) {
       state.isHeld = isHeld;
       state.changes++;
     },
+    isAnyoneAtDoor: () => state.isAnyoneAtDoor,
+    isGrantedToOthers: () => state.isGranted,
     timeIsOver: () => undefined,
     rootIsClaimed: (root) => roots.push(root),
     claim: (worker, id, tid, isWrite, details) => {
@@ -59,8 +71,9 @@ function lab(grace = GRACE) {
     taken,
     roots,
     lost,
-    /** A client connects that was at another server before. */
-    returns: (id: string) => connect(id, new Session(clientOf(id, 3), 0)),
+    /** A client connects that was at another server before. @param lastGrace how long that would have waited */
+    returns: (id: string, lastGrace?: number) =>
+      connect(id, new Session(clientOf(id, 3, undefined, lastGrace), 0)),
     /** A client connects that is a new process. */
     starts: (id: string) => connect(id, new Session(clientOf(id, undefined), 0)),
     stock: (id: string) => connect(id),
@@ -69,8 +82,7 @@ function lab(grace = GRACE) {
       peers: readonly string[] = [],
       held: readonly ClaimedLock[] = [],
       root?: RecordAddress,
-      lastGrace?: number,
-    ) => claims.claim(peer, encode(claimOf({ held, peers, root, grace: lastGrace }))),
+    ) => claims.claim(peer, encode(claimOf({ held, peers, root }))),
   };
 }
 
@@ -114,13 +126,13 @@ describe('while clients come back to a new server [PROTOCOL-14.6]', () => {
       [1e12, 600_000],
     ] as const) {
       const { state, returns, tells, clock, claims } = lab();
-      tells(returns('a'), ['b'], [], undefined, lastGrace);
+      tells(returns('a', lastGrace), ['b']);
       clock.advance(waits - 1);
       expect([state.isHeld, claims.isHolding]).toEqual([true, true]);
       clock.advance(1);
       expect([state.isHeld, claims.isHolding, clock.pending]).toEqual([false, false, 0]);
       // Who comes later is too late: others are served by now.
-      tells(returns('c'), ['d'], [], undefined, lastGrace * 2);
+      tells(returns('c', lastGrace * 2), ['d']);
       expect(state.isHeld).toBe(false);
     }
   });
@@ -173,7 +185,7 @@ describe('while clients come back to a new server [PROTOCOL-14.6]', () => {
 
   it('one at the door is waited for before it is let in', () => {
     const { state, claims, returns, tells } = lab();
-    claims.isAtDoor('b');
+    claims.isAtDoor(arrivalOf('b', 3));
     expect(state.isHeld).toBe(true);
     tells(returns('a'));
     expect(state.isHeld).toBe(true);
@@ -181,12 +193,25 @@ describe('while clients come back to a new server [PROTOCOL-14.6]', () => {
     expect(state.isHeld).toBe(false);
   });
 
+  it('those who came in time and are kept at the door are waited for longer, and have time to tell what they hold', () => {
+    const { state, claims, returns, tells, clock, lost, taken } = lab();
+    tells(returns('a'));
+    claims.isAtDoor(arrivalOf('b', 3));
+    state.isAnyoneAtDoor = true;
+    clock.advance(GRACE + 5_000);
+    expect([state.isHeld, claims.isTooLate(arrivalOf('b', 3))]).toEqual([true, false]);
+    state.isAnyoneAtDoor = false;
+    tells(returns('b'), ['a'], [lock(7)]);
+    expect([state.isHeld, lost, taken.length]).toEqual([false, [], 1]);
+    expect([claims.isTooLate(arrivalOf('c', 3)), clock.pending]).toEqual([true, 0]);
+  });
+
   it('more than it has room to note are waited for until the grace is over', () => {
     const most = 10_000;
     for (const count of [most, most + 1]) {
       const { state, claims, clock } = lab();
       const many = Array.from({ length: count }, (_, n) => ({ id: `m${n}` }));
-      for (const { id } of many) claims.isAtDoor(id);
+      for (const { id } of many) claims.isAtDoor(arrivalOf(id, 3));
       for (const peer of many) claims.isGone(peer as Peer);
       expect(state.isHeld).toBe(count > most);
       clock.advance(GRACE);
@@ -203,28 +228,20 @@ describe('while clients come back to a new server [PROTOCOL-14.6]', () => {
 });
 
 describe('a worker from before the restart that is late', () => {
-  const arrival = (peerId: string, received: number | undefined): ArrivalRequest => ({
-    database: 'mydb_data',
-    peerId,
-    address: '10.0.0.1:1000',
-    client: clientOf(peerId, received),
-    process: undefined,
-  });
-
   it('comes too late as soon as the others do not wait for it any more', () => {
     const { claims, clock } = lab();
     clock.advance(GRACE - 1);
-    expect(claims.isTooLate(arrival('a', 3))).toBe(false);
+    expect(claims.isTooLate(arrivalOf('a', 3))).toBe(false);
     clock.advance(1);
-    expect(claims.isTooLate(arrival('a', 3))).toBe(true);
-    expect(claims.isTooLate(arrival('a', undefined))).toBe(false);
-    expect(claims.isTooLate(arrival('[master]', 3))).toBe(false);
-    expect(claims.isTooLate({ ...arrival('stock', 3), client: undefined })).toBe(false);
+    expect(claims.isTooLate(arrivalOf('a', 3))).toBe(true);
+    expect(claims.isTooLate(arrivalOf('a', undefined))).toBe(false);
+    expect(claims.isTooLate(arrivalOf('[master]', 3))).toBe(false);
+    expect(claims.isTooLate({ ...arrivalOf('stock', 3), client: undefined })).toBe(false);
   });
 
   it('comes too late if its session began here: it was given up, and forgotten with all others', () => {
     const { claims, clock } = lab();
-    const of = (since: number) => ({ ...arrival('a', 3), client: clientOf('a', 3, since) });
+    const of = (since: number) => ({ ...arrivalOf('a', 3), client: clientOf('a', 3, since) });
     expect(claims.isTooLate(of(clock.wallTime() - 1))).toBe(false);
     expect(claims.isTooLate(of(clock.wallTime()))).toBe(true);
   });
@@ -232,7 +249,7 @@ describe('a worker from before the restart that is late', () => {
   it('never does so where nobody is waited for at all', () => {
     const { claims, clock, returns, state } = lab(0);
     clock.advance(1);
-    expect(claims.isTooLate(arrival('a', 3))).toBe(false);
+    expect(claims.isTooLate(arrivalOf('a', 3))).toBe(false);
     returns('a');
     expect([state.changes, clock.pending]).toEqual([0, 0]);
   });
@@ -308,9 +325,18 @@ describe('a claim [PROTOCOL-14.6]', () => {
     expect(state.isHeld).toBe(false);
   });
 
+  it('of what others were given here before it came must not be gone on with', () => {
+    const { returns, tells, state, lost, taken } = lab();
+    state.isGranted = true;
+    tells(returns('a'), [], [lock(1)]);
+    expect([lost, taken]).toEqual([['a: others were given what it holds before it came'], []]);
+    tells(returns('b'));
+    expect(lost).toHaveLength(1);
+  });
+
   it('of one that waited for longer has those waited for that are gone and have not said what they hold', () => {
     const { returns, tells, clock, state, claims } = lab();
-    tells(returns('a'), ['b'], [], undefined, GRACE * 3);
+    tells(returns('a', GRACE * 3), ['b']);
     claims.isGone(returns('b'));
     expect(state.isHeld).toBe(true);
     clock.advance(GRACE * 3);
@@ -320,7 +346,7 @@ describe('a claim [PROTOCOL-14.6]', () => {
   it('whose time would be over is waited for no longer, and closes nothing', () => {
     const { returns, tells, clock, lost } = lab(0);
     clock.advance(GRACE);
-    tells(returns('a'), ['b'], [lock(1)], undefined, GRACE);
+    tells(returns('a', GRACE), ['b'], [lock(1)]);
     tells(returns('c'), [], [lock(2)]);
     expect([lost, clock.pending]).toEqual([[], 0]);
   });
@@ -339,7 +365,7 @@ describe('a claim [PROTOCOL-14.6]', () => {
 
   it('of a client whose last server waited is waited for by one that does not', () => {
     const { returns, tells, state, clock, lost } = lab(0);
-    tells(returns('a'), ['b', 'c'], [], undefined, GRACE);
+    tells(returns('a', GRACE), ['b', 'c']);
     expect(state.isHeld).toBe(true);
     tells(returns('b'), [], [lock(1)]);
     clock.advance(GRACE);

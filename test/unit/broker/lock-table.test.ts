@@ -74,6 +74,20 @@ describe('LockTable', () => {
     expect(table.allows('b', true)).toBe(true);
   });
 
+  it('knows whether it has granted another transaction what is in the way of a lock; what was claimed is not its own', () => {
+    const table = new LockTable(1);
+    const [holder] = peers as [Peer];
+    const asked = { holder, since: 0, expiresAt, details };
+    table.claim({ ...asked, id: 7, tid: 'a', isWrite: true });
+    expect(table.isGrantedToOthers('b', true)).toBe(false);
+    const reading = table.grant({ ...asked, tid: 'a', isWrite: false });
+    expect([table.isGrantedToOthers('b', false), table.isGrantedToOthers('b', true)]).toEqual([false, true]);
+    expect(table.isGrantedToOthers('a', true)).toBe(false);
+    table.release(reading);
+    table.grant({ ...asked, tid: 'a', isWrite: true });
+    expect(table.isGrantedToOthers('b', false)).toBe(true);
+  });
+
   it('gives no number again that a client claims from another server', () => {
     const table = new LockTable(7);
     const [one, two] = peers as [Peer, Peer];

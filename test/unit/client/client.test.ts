@@ -10,24 +10,42 @@ it('tells a new server which locks it holds, who was there, and how long the las
   clock.advance(100);
   session.grace = 5_000;
   welcome(false, 2);
-  expect(last().sent).toEqual(['locks:{"held":[],"peers":["[master]"],"grace":30000}']);
+  expect(last().sent).toEqual(['locks:{"held":[],"peers":["[master]"]}']);
+  expect(last().parameters).toMatchObject({ received: '0', grace: '30000' });
 });
 
 it('tells it for how long what was given by the last servers may be used: eleven eighths of the lease, and the longest of late', () => {
   const session = { grace: 600_000, lease: 8_000 };
   const { clock, last, welcome, breaks } = clientLab({ session });
-  const claims = (since: number): string | undefined => {
+  const toldAgain = (since: number): string | undefined => {
     breaks();
     clock.advance(100);
     welcome(false, since);
-    return last().sent.find((frame) => frame.startsWith('locks:'));
+    return last().parameters['grace'];
   };
+  expect(last().parameters['grace']).toBeUndefined();
   welcome(false, 1);
   Object.assign(session, { grace: 1_100, lease: 800 });
-  expect(claims(2)).toContain('"grace":11000');
-  expect(claims(3)).toContain('"grace":11000');
+  expect(toldAgain(2)).toBe('11000');
+  expect(toldAgain(3)).toBe('11000');
   clock.advance(11_000);
-  expect(claims(4)).toContain('"grace":1100');
+  expect(toldAgain(4)).toBe('1100');
+});
+
+it('loses its place where the line takes no word as long as that of what it holds: by another way it would come behind the proof of its lease', async () => {
+  const { client, clock, last, ipc, welcome, breaks, answerPings, told, settle } = clientLab({
+    maxPayload: 1_024,
+  });
+  welcome(false, 1);
+  answerPings();
+  ipc.peers.push(...Array.from({ length: 60 }, (_, number) => ({ id: `some-worker-${number}` })));
+  breaks();
+  clock.advance(100);
+  welcome(false, 2);
+  await settle();
+  expect(last().sent.filter((frame) => frame.startsWith('locks:'))).toEqual([]);
+  expect(told).toContainEqual({ kind: 'place lost' });
+  expect(client.lease.isHeld).toBe(false);
 });
 
 it('lets operations wait for its lease for as long as the server says, and no longer than a lock lasts', async () => {
@@ -171,7 +189,7 @@ it('as a master that was not told yet who is there, says so to the next server, 
   client.fileOpened();
   clock.advance(100);
   welcome(false, 2);
-  expect(last().sent).toContain('locks:{"held":[],"peers":["[master]","[server]"],"grace":11000}');
+  expect(last().sent).toContain('locks:{"held":[],"peers":["[master]","[server]"]}');
   // The answer to what was asked before the claim says nothing of what the server does about it.
   last().events.ponged(last().pings[0] ?? '');
   await settle();
@@ -187,7 +205,7 @@ it('as a master that was not told yet who is there, says so to the next server, 
   breaks();
   clock.advance(100);
   welcome(false, 3);
-  expect(last().sent).toContain('locks:{"held":[],"peers":["[master]"],"grace":11000}');
+  expect(last().sent).toContain('locks:{"held":[],"peers":["[master]"]}');
 });
 
 it('ends its line when it gives up: the server would take it for a master that works', async () => {

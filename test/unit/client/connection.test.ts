@@ -79,13 +79,13 @@ function lab(verdict: (refusal: Refusal) => 'later' | 'never' = () => 'later') {
 }
 
 describe('a connection', () => {
-  it('tries again after 50 ms, and after half as long again each time, up to 5 s; with one timer', () => {
+  it('tries again after 50 ms, and after half as long again each time, up to 5 s; with one timer, and one that watches', () => {
     const { clock, lines, last } = lab();
     const waits: number[] = [];
     for (let attempt = 0; attempt < 16; attempt++) {
       const before = clock.now();
       last().breaks();
-      expect(clock.pending).toBe(1);
+      expect(clock.pending).toBe(2);
       for (const count = lines.length; lines.length === count; ) clock.advance(1);
       waits.push(clock.now() - before);
     }
@@ -235,6 +235,32 @@ describe('a connection of a process that was stopped', () => {
     clock.slept = 13_000;
     last().breaks();
     expect(connection.mayBeGivenUp).toBe(true);
+  });
+
+  it('may have been at the next server, if it had no line: no silence on one shows that it was stopped', () => {
+    const { connection, last, clock } = lab();
+    last().events.opened();
+    connection.proved();
+    last().breaks();
+    clock.stop(13_000);
+    clock.advance(1_000);
+    expect(connection.mayBeGivenUp).toBe(true);
+    last().events.opened();
+    last().events.text('welcome');
+    expect(connection.mayBeGivenUp).toBe(true);
+    connection.proved();
+    expect(connection.mayBeGivenUp).toBe(false);
+  });
+
+  it('was not, if it reached no server meanwhile, and was not stopped', () => {
+    const { connection, last, clock } = lab();
+    last().events.opened();
+    connection.proved();
+    for (let second = 0; second < 60; second++) {
+      last().breaks();
+      clock.advance(1_000);
+    }
+    expect(connection.mayBeGivenUp).toBe(false);
   });
 
   it('may have been, too, if it reads first what had come meanwhile', () => {

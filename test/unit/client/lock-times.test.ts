@@ -77,7 +77,7 @@ describe('the root of a claim [PROTOCOL-14.6]', () => {
     breaks();
     clock.advance(100);
     welcome(false, 2);
-    expect(last().sent[0]).toBe('locks:{"held":[],"peers":["[master]"],"grace":11000}');
+    expect(last().sent[0]).toBe('locks:{"held":[],"peers":["[master]"]}');
   });
 
   it('is not said while it is being read after a gap: what is believed is of before', async () => {
