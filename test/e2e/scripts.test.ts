@@ -34,7 +34,15 @@ describe('commands for developers', () => {
   it('are all found', () => {
     expect([...files.keys()].sort()).toEqual(
       [
-        ...['bench', 'chaos', 'chaos:control', 'dashboard:screenshots', 'simulate', 'simulate:mutants'],
+        ...[
+          'bench',
+          'chaos',
+          'chaos:control',
+          'crash',
+          'dashboard:screenshots',
+          'simulate',
+          'simulate:mutants',
+        ],
         ...['soak', 'test:matrix', 'test:nightly', 'torture'],
       ].sort(),
     );

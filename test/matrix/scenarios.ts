@@ -3,6 +3,7 @@ import { AceBaseProcess } from '../support/acebase-process.js';
 import { Cluster } from '../support/cluster.js';
 import { freePort } from '../support/free-port.js';
 import { removeDirectory, temporaryDirectory } from '../support/temporary-directory.js';
+import { eventually } from '../support/waiting.js';
 import type { Cast } from './casts.js';
 
 /** Something that every version should be able to do. */
@@ -101,6 +102,8 @@ const indexed: Scenario = {
       const [master, writer, reader] = await formed(cluster, cast);
       await master.createIndex('people', 'age');
       await Promise.all([writer, reader].map((peer) => peer.untilReceived('index.created')));
+      // It reads the index then, and tells the master nothing for it before.
+      await eventually(() => writer.hasIndex('people', 'age'));
       await writer.set('people', people);
       await master.set('people/cleo', cleo);
       assert.deepEqual(await over40(reader), ['bob', 'cleo']);

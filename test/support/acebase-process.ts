@@ -204,6 +204,11 @@ export class AceBaseProcess {
     return this.command('letGo', { value });
   }
 
+  /** Whether it has read an index that it has heard of. */
+  hasIndex(path: string, key: string): Promise<boolean> {
+    return this.command('hasIndex', { path, key });
+  }
+
   createIndex(path: string, key: string, options: Readonly<Record<string, unknown>> = {}): Promise<void> {
     return this.command('createIndex', { path, key, options });
   }

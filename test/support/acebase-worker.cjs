@@ -63,6 +63,7 @@ const commands = {
     await held.transaction;
   },
   createIndex: async ({ path, key, options }) => void (await database.indexes.create(path, key, options)),
+  hasIndex: ({ path, key }) => database.api.storage.indexes.get(path, key).length > 0,
   // What AceBase does by itself when a leaf of the tree is full: it writes a new file, and renames it into place.
   rebuildIndex: async ({ path, key }) => {
     const [index] = database.api.storage.indexes.get(path, key);

@@ -10,8 +10,8 @@ import type { Incidents } from '../stats/incidents.js';
 /** As much on its way, as a part of `maxBuffered`, and a client that counts is asked at once what has arrived, too. */
 const PROMPT_PART = 1 / 8;
 
-/** When so many frames are not confirmed, copies of further ones are kept, and not the memory that they came in: up to 64 KiB each. */
-const MANY_FRAMES = 4_096;
+/** A short frame keeps the memory alive that it came in, up to 64 KiB. When that is as much for one peer, in bytes, copies of short ones are kept instead. */
+const MOST_RETAINED_BYTES = 64 * 1024 * 1024;
 
 /** What an outbox works with. */
 export interface OutboxSettings {
@@ -47,10 +47,14 @@ export class Outbox {
   /** Written and not confirmed, oldest first; or, while the line is broken, kept for the next one. */
   #pending: Uint8Array[] = [];
   #pendingBytes = 0;
+  /** The memory that they came in: what several frames in a row share counts once. */
+  #retainedBytes = 0;
+  #lastMemory: unknown;
   /** The ping that is under way, and how many of `#pending`, and of its bytes, were written before it. */
   #pingToken = 0;
   #pinged = 0;
   #pingedBytes = 0;
+  #pingedRetained = 0;
   /** Whether that ping may wait a little for others. */
   #isPingPatient = false;
   /** How many frames were confirmed before those in `#pending`. */
@@ -168,6 +172,7 @@ export class Outbox {
   acknowledge(token: number): void {
     if (this.#pingToken === 0 || token < this.#pingToken || this.#link === undefined) return;
     this.#pendingBytes -= this.#pingedBytes;
+    this.#retainedBytes -= this.#pingedRetained;
     this.#pending = this.#pinged === this.#pending.length ? [] : this.#pending.slice(this.#pinged);
     this.#confirmed += this.#pinged;
     this.#readUpTo = this.#pingedUpTo;
@@ -188,6 +193,9 @@ export class Outbox {
     const unconfirmed = this.#pending;
     this.#pending = [];
     this.#pendingBytes = 0;
+    // Copies are kept from here on.
+    this.#retainedBytes = 0;
+    this.#lastMemory = undefined;
     const isKept = unconfirmed.every((payload) => this.#keep(payload));
     if (!isKept) this.dropped += unconfirmed.length - this.#pending.length - 1;
     return isKept;
@@ -249,6 +257,9 @@ export class Outbox {
     this.#pendingBytes = 0;
     this.#pinged = 0;
     this.#pingedBytes = 0;
+    this.#retainedBytes = 0;
+    this.#pingedRetained = 0;
+    this.#lastMemory = undefined;
   }
 
   #keep(payload: Uint8Array): boolean {
@@ -278,10 +289,19 @@ export class Outbox {
     link.send(payload, canWait);
     this.#count(payload);
     if (!this.#settings.isTracked) return;
-    // A short one keeps the memory alive that it came in.
-    this.#pending.push(this.#pending.length < MANY_FRAMES ? payload : keptCopy(payload));
+    this.#pending.push(this.#retainable(payload));
     this.#pendingBytes += payload.length;
     if (this.#pingToken === 0 || (this.#isPingPatient && this.#isMuchOnItsWay)) this.#askWhatArrived(link);
+  }
+
+  /** The payload; or a copy of it, if too much memory is kept alive already. */
+  #retainable(payload: Uint8Array): Uint8Array {
+    const { buffer } = payload;
+    if (buffer === this.#lastMemory || payload.length * 2 > buffer.byteLength) return payload;
+    if (this.#retainedBytes + buffer.byteLength > MOST_RETAINED_BYTES) return keptCopy(payload);
+    this.#lastMemory = buffer;
+    this.#retainedBytes += buffer.byteLength;
+    return payload;
   }
 
   #count(payload: Uint8Array): void {
@@ -293,6 +313,7 @@ export class Outbox {
     this.#pingToken = this.nextToken();
     this.#pinged = this.#pending.length;
     this.#pingedBytes = this.#pendingBytes;
+    this.#pingedRetained = this.#retainedBytes;
     // More may still come of the frame that is being handled.
     this.#pingedUpTo = this.#settings.framesSoFar() - 1;
     this.#isPingPatient = this.#settings.isCounted && !this.#isMuchOnItsWay;
