@@ -6,17 +6,19 @@ import { aceBaseText, measureAceBase } from './acebase/acebase.js';
 import { costsText, measureCosts } from './costs/costs.js';
 import { fairnessText, measureFairness } from './fairness.js';
 import { growthText, measureGrowth } from './growth.js';
+import { journalText, measureJournal } from './journal/journal.js';
 import { measuresOf, type Scale } from './measures.js';
 import { measureStorm, stormText } from './storm.js';
 import { measureTargets, targetsText } from './targets.js';
 
-const USAGE = `npm run bench -- [growth | costs | storm | acebase] [options]
+const USAGE = `npm run bench -- [growth | costs | storm | acebase | journal] [options]
 
   (nothing)       P1 to P7: ours and the yardstick alternately, each in a process of its own; fairness
   growth          messages/s against length, peers and databases
   costs           P8: what an operation costs the broker as there is more of something
   storm           ten thousand peers come at once, go at once, and come back
   acebase         A1 to A5: real AceBase processes that write, read, and do both
+  journal         A6: real AceBase that has a database for itself, with and without a journal
   --only <P1,P3>  of the first table, only measures whose numbers begin so; fairness: only that
   --quick         fewer and shorter runs
   --smoke         so short that the figures mean nothing: shows that everything runs
@@ -35,7 +37,7 @@ export async function main(): Promise<void> {
       json: flag(),
       node: { ...text(''), multiple: true },
     },
-    ['growth', 'costs', 'storm', 'acebase'],
+    ['growth', 'costs', 'storm', 'acebase', 'journal'],
     ({ only }, word) => {
       if (only !== undefined && word !== undefined) throw new CommandLineError(`--only is not for ${word}`);
     },
@@ -92,6 +94,10 @@ const SUBJECTS = {
   async acebase(order: BenchOrder): Promise<Outcome> {
     const report = await measureAceBase(order);
     return { report, text: aceBaseText(report) };
+  },
+  async journal(order: BenchOrder): Promise<Outcome> {
+    const rows = await measureJournal(order);
+    return { report: { rows }, text: journalText(rows) };
   },
   async growth(order: BenchOrder): Promise<Outcome> {
     const points = await measureGrowth(order);

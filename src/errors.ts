@@ -448,6 +448,11 @@ export const ERRORS = {
     remedy:
       'Try it again when `onStatus` says `came-back`. Look for a process that was stopped or busy for seconds, or a network that breaks.',
   },
+  IPC_CLIENT_OUTCOME_UNKNOWN: {
+    summary:
+      'A write was committed, and could not be written to the database file: this process reads and writes nothing more. Who opens the database next finds all of it.',
+    remedy: 'Look for what is wrong with the disk, which the message says, and restart the process.',
+  },
   IPC_CLIENT_CLOSED: {
     summary: 'The database was closed before the IPC server had let this process in; nothing was done.',
     remedy: 'Nothing to do, if it was meant to be closed. Else start the IPC server first, or wait longer.',

@@ -86,7 +86,7 @@ function readExports(exports: object): HandedModule {
 }
 
 /** The end of a chain of prototypes, before that of all objects: of whichever realm, as in jest. */
-function lastPrototype(prototype: object | undefined): object | undefined {
+export function lastPrototype(prototype: object | undefined): object | undefined {
   const next = prototype && (Object.getPrototypeOf(prototype) as object | null);
   if (next === undefined || next === null) return undefined;
   return lastPrototype(next) ?? prototype;

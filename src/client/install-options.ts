@@ -2,6 +2,7 @@
 
 import { IPCError } from '../errors.js';
 import { packageAround } from '../platform/packages.js';
+import type { Durability } from './journal/journaled-storage.js';
 import { REPAIRS, type RepairName } from './repairs.js';
 import type { ClientStatus } from './status.js';
 
@@ -14,6 +15,11 @@ export interface InstallOptions {
    * Beyond it, the least recently used nodes are evicted. Default: 67,108,864 (64 MiB).
    */
   readonly cacheSize?: number;
+  /**
+   * Whether a database that only this process has open stays whole whenever the process ends: each write happens, or does not. `process`:
+   * whatever ends the process. `power`: also when the power fails. `off`: as AceBase does. Default: `process`.
+   */
+  readonly journal?: 'off' | Durability;
   /** Is told when a connection is there, is lost, or is given up. Called again for each database file. */
   readonly onStatus?: (status: ClientStatus) => void;
   /**
@@ -25,7 +31,17 @@ export interface InstallOptions {
   readonly packages?: readonly string[];
 }
 
-const NAMES: readonly (keyof InstallOptions)[] = ['repairs', 'cacheSize', 'onStatus', 'acebase', 'packages'];
+const NAMES: readonly (keyof InstallOptions)[] = [
+  'repairs',
+  'cacheSize',
+  'journal',
+  'onStatus',
+  'acebase',
+  'packages',
+];
+
+/** What `journal` may be. */
+const JOURNALS: readonly unknown[] = ['off', 'process', 'power'];
 
 /** What `cacheSize` is if nothing else is said. */
 export const DEFAULT_CACHE_SIZE = 67_108_864;
@@ -37,10 +53,12 @@ const LEAST_CACHE_SIZE = 65_536;
 export function checkInstallOptions(options: unknown): void {
   if (!isObject(options)) throw bad('the options are not an object');
   checkNames('option', options, NAMES);
-  const { repairs, cacheSize, onStatus, packages } = options;
+  const { repairs, cacheSize, journal, onStatus, packages } = options;
   if (repairs !== undefined) checkRepairs(repairs);
   if (cacheSize !== undefined && !(Number.isSafeInteger(cacheSize) && Number(cacheSize) >= LEAST_CACHE_SIZE))
     throw bad(`cacheSize is not a whole number of bytes, ${LEAST_CACHE_SIZE} or more`);
+  if (journal !== undefined && !JOURNALS.includes(journal))
+    throw bad('journal is none of off, process, power');
   if (onStatus !== undefined && typeof onStatus !== 'function') throw bad('onStatus is not a function');
   if (packages !== undefined) checkPackages(packages);
 }

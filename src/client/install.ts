@@ -1,5 +1,6 @@
 /** Makes the remote peer of AceBase sound, in this process (docs/CLIENT.md). */
 
+import cluster from 'node:cluster';
 import { WebSocket } from 'ws';
 import packageJson from '../../package.json' with { type: 'json' };
 import { ERRORS, IPCError } from '../errors.js';
@@ -17,13 +18,16 @@ import { closeAfterWrites } from './file-writes.js';
 import {
   buildOf,
   type HandedModule,
+  lastPrototype,
   readHandedModules,
+  whenAssigned,
   whenIndexIsThere,
   whenRemotePeerIsMade,
 } from './handed-module.js';
 import { repairIndexFiles } from './index-files.js';
 import { checkInstallOptions, DEFAULT_CACHE_SIZE, type InstallOptions } from './install-options.js';
 import { checkRole, portOf, soundConfig } from './ipc-settings.js';
+import { keepWhole } from './journal/journaled-storage.js';
 import { replaceNodeCache } from './node-cache.js';
 import { closeAllAfterWrites, holdAllFiles, writeAllInOrder } from './node-files.js';
 import { HeldFiles } from './opening.js';
@@ -53,6 +57,8 @@ interface Installation {
   readonly undo: (() => void)[];
   /** Classes of remote peers that are patched, and what modules were handed over. */
   readonly known: Set<object>;
+  /** Where it is seen that a storage is made. */
+  readonly emitters: Set<object>;
   /** Around the files of all databases. */
   readonly fence: FileFence;
   options: InstallOptions;
@@ -81,6 +87,7 @@ export function install(options: InstallOptions = {}): readonly InstalledBuild[]
     if (installation.known.has(module.emitter)) continue;
     installation.known.add(module.emitter);
     installation.undo.push(checkSettings(module), patchWhenUsed(module, installation));
+    keepLoneDatabasesWhole(module.emitter, installation);
     installation.builds.push({ folder: undefined, version: undefined, format: 'handed over' });
   }
   return installation.builds;
@@ -89,10 +96,20 @@ export function install(options: InstallOptions = {}): readonly InstalledBuild[]
 function begin(options: InstallOptions, isHanded: boolean): Installation {
   const builds = isHanded ? buildsIn(options.packages ?? []) : findBuilds(options.packages);
   const fence = new FileFence(new QuickDisk(systemClock));
-  const installation: Installation = { builds: [...builds], undo: [], known: new Set(), fence, options };
+  const installation: Installation = {
+    builds: [...builds],
+    undo: [],
+    known: new Set(),
+    emitters: new Set(),
+    fence,
+    options,
+  };
   // Below all that is put on top: what waits there is not under way.
   installation.undo.push(fence.patch());
-  for (const build of builds) installation.undo.push(patch(build, installation));
+  for (const build of builds) {
+    installation.undo.push(patch(build, installation));
+    keepLoneDatabasesWhole(lastPrototype(build.remotePeer), installation);
+  }
   installation.undo.push(watchForUnpatchedCopies((database) => sayUnpatched(database, installation)));
   place[KEY] = installation;
   return installation;
@@ -105,6 +122,30 @@ function sayUnpatched(database: string, { options }: Installation): void {
   );
   process.emitWarning(error);
   options.onStatus?.({ kind: 'unpatched', database, reason: error.message });
+}
+
+/** Storages of acebase that have no IPC server, as they are made. @param emitter the prototype that their peers go back to */
+function keepLoneDatabasesWhole(emitter: object | undefined, installation: Installation): void {
+  if (emitter === undefined || installation.emitters.has(emitter)) return;
+  installation.emitters.add(emitter);
+  const undo = whenAssigned(emitter, 'ipcType', (peer) => {
+    const { storage } = peer as Partial<RemoteIPCPeer>;
+    const { journal = 'process' } = installation.options;
+    if (storage === undefined || journal === 'off' || !isLone(storage)) return;
+    keepWhole(storage, journal, isAlone);
+  });
+  installation.undo.push(undo);
+}
+
+/** Whether it is a file that no other process is known to have open. */
+function isLone({ settings, writeData }: Storage): boolean {
+  const { ipc, readOnly } = settings as { readonly ipc?: unknown; readonly readOnly?: boolean };
+  return !ipc && readOnly !== true && writeData !== undefined && isAlone();
+}
+
+/** Whether this process has no workers of Node's own cluster: AceBase shares its databases with those. */
+function isAlone(): boolean {
+  return cluster.isPrimary && Object.keys(cluster.workers ?? {}).length === 0;
 }
 
 function patchWhenUsed(module: HandedModule, installation: Installation): () => void {

@@ -17,6 +17,8 @@ export interface CampaignSettings {
   readonly every: number;
   /** Whether the database has a transaction log. */
   readonly isLogged: boolean;
+  /** The journal of the process, and of the one that opens the database behind it; without the client if `undefined`. */
+  readonly journal?: 'off' | 'process' | 'power' | undefined;
   /** Only these, instead. */
   readonly points?: readonly CrashPoint[];
   onVerdict?(verdict: Verdict): void;
@@ -42,6 +44,7 @@ export async function campaign(settings: CampaignSettings): Promise<CampaignRepo
       seed: settings.seed,
       operations: settings.operations,
       isLogged: settings.isLogged,
+      journal: settings.journal,
     };
     await mkdir(order.folder);
     await record(order);

@@ -11,7 +11,11 @@ const { crashAt, judge } = await import('./verdict.ts');
 const { loadTrace } = await import('./trace.ts');
 const { workload } = await import('./workload.ts');
 
-const { folder, seed, operations: count, isLogged, trace: file } = JSON.parse(process.argv[2]);
+const { folder, seed, operations: count, isLogged, journal, trace: file } = JSON.parse(process.argv[2]);
+if (journal !== undefined) {
+  const { install } = await import('../../src/client/install.ts');
+  install({ journal });
+}
 const trace = loadTrace(file);
 const operations = [...workload(seed, count)];
 

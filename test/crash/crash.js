@@ -12,6 +12,7 @@ const USAGE = `npm run crash -- [options]
   --operations <n>  how many operations it has: 220, unless given
   --every <n>       of the crash points, each that many: 1, unless given
   --log             with a transaction log
+  --journal <how>   with the client, and its journal: off, process or power
   --at <k>          only before change k of the files, or in half of it: 120h; shows what is wrong then
 `;
 
@@ -20,6 +21,7 @@ const { values } = commandLine(USAGE, {
   operations: wholeNumber(220),
   every: wholeNumber(1),
   log: flag(),
+  journal: text(undefined),
   at: text(undefined),
 });
 const { campaign } = await import('./campaign.ts');
@@ -53,8 +55,9 @@ const isSafe = ({ outcome }) => outcome === 'clean' || outcome === 'leaked';
 if (!report.verdicts.every(isSafe)) process.exitCode = 1;
 
 function replay(verdict) {
-  const { seed, operations, log } = values;
-  return `npm run crash -- --seed ${seed} --operations ${operations}${log ? ' --log' : ''} --at ${nameOf(verdict)}`;
+  const { seed, operations, log, journal } = values;
+  const more = `${log ? ' --log' : ''}${journal === undefined ? '' : ` --journal ${journal}`}`;
+  return `npm run crash -- --seed ${seed} --operations ${operations}${more} --at ${nameOf(verdict)}`;
 }
 
 function pointOf(given) {

@@ -46,6 +46,13 @@ describe('the crash sweep', () => {
     expect(verdicts).toMatchObject([{ outcome: 'clean', faults: [] }]);
   });
 
+  it('finds nothing wrong with the journal of the client, wherever the process is killed', async () => {
+    const settings = { seed: 3, operations: 30, every: 60, isLogged: true, journal: 'process' } as const;
+    const { verdicts } = await campaign(settings);
+    expect(verdicts.length).toBeGreaterThan(10);
+    expect(verdicts.filter(({ outcome }) => outcome !== 'clean')).toEqual([]);
+  });
+
   it('finds what AceBase does not survive: a file that was being made, and a table that was being written', async () => {
     const { verdicts } = await sweep([{ change: 1, isHalf: true }]);
     expect(verdicts).toMatchObject([{ outcome: 'unreadable' }]);

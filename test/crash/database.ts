@@ -56,11 +56,12 @@ export interface Storage {
     ): Promise<{ release(): Promise<unknown> }>;
   };
   readonly indexes: { get(path: string): readonly Index[] };
-  readonly txStorage?: Storage;
+  readonly txStorage?: Storage & { getNode(path: string): Promise<{ readonly value: unknown }> };
   createTid(): string | number;
 }
 
 interface Reference {
+  context(context: object): Reference;
   set(value: unknown): Promise<unknown>;
   update(value: unknown): Promise<unknown>;
   remove(): Promise<unknown>;
@@ -103,13 +104,13 @@ export function storedNode(storage: Storage, address: Address, lock: object): St
   return new NodeReader(storage, address, lock, false);
 }
 
-/** Carries an operation out. */
-export async function perform(database: Database, operation: Operation): Promise<void> {
+/** Carries an operation out. @param number by which the log of transactions names it */
+export async function perform(database: Database, operation: Operation, number = -1): Promise<void> {
   if (operation.kind === 'index') {
     await database.indexes.create(INDEXED, operation.key, INDEXES[operation.key]);
     return;
   }
-  const node = database.ref(operation.path);
+  const node = database.ref(operation.path).context({ number });
   switch (operation.kind) {
     case 'set':
       await node.set(operation.value);

@@ -32,10 +32,9 @@ export function recordChanges(folder: string, changing: (change: Change) => void
   const isOpened = (path: unknown, flags: unknown): OpenFile | undefined => {
     const file = within(path);
     if (file === undefined) return undefined;
-    const mode = String(flags ?? 'r');
-    const isMade = disk.lengthOf(file) === undefined && /^[wa]/.test(mode);
-    if (isMade || mode.startsWith('w')) tell({ kind: 'create', file });
-    return { file, position: 0, isAppended: mode.startsWith('a') };
+    const { isMade, isEmptied, isAppended } = meaningOf(flags);
+    if (isEmptied || (isMade && disk.lengthOf(file) === undefined)) tell({ kind: 'create', file });
+    return { file, position: 0, isAppended };
   };
   const writes = (descriptor: unknown, bytes: Uint8Array, position: unknown): void => {
     const to = open.get(descriptor as number);
@@ -76,7 +75,9 @@ export function recordChanges(folder: string, changing: (change: Change) => void
     },
     rm: (path: string) => removed(path),
     unlink: (path: string) => removed(path),
+    unlinkSync: (path: string) => removed(path),
     close: (descriptor: number) => void open.delete(descriptor),
+    closeSync: (descriptor: number) => void open.delete(descriptor),
   };
   const removed = (path: string): void => {
     const file = within(path);
@@ -98,7 +99,25 @@ export function recordChanges(folder: string, changing: (change: Change) => void
       callback(error, descriptor);
     });
   });
+  replace('openSync', (original, details) => {
+    const [path, flags] = details;
+    const opened = isOpened(path, flags);
+    const descriptor = original(...details) as number;
+    if (opened !== undefined) open.set(descriptor, opened);
+    return descriptor;
+  });
   syncBuiltinESMExports();
+}
+
+/** What flags say, as a text or as a number. */
+function meaningOf(flags: unknown): Readonly<Record<'isMade' | 'isEmptied' | 'isAppended', boolean>> {
+  if (typeof flags === 'number') {
+    const has = (bit: number): boolean => (flags & bit) !== 0;
+    const { O_CREAT, O_TRUNC, O_APPEND } = fs.constants;
+    return { isMade: has(O_CREAT), isEmptied: has(O_TRUNC), isAppended: has(O_APPEND) };
+  }
+  const mode = String(flags ?? 'r');
+  return { isMade: /^[wa]/.test(mode), isEmptied: mode.startsWith('w'), isAppended: mode.startsWith('a') };
 }
 
 function replace(name: string, by: (original: Method, details: unknown[]) => unknown): void {
@@ -106,7 +125,8 @@ function replace(name: string, by: (original: Method, details: unknown[]) => unk
   Object.assign(fs, { [name]: (...details: unknown[]) => by(original, details) });
 }
 
-function portion(data: Uint8Array, offset: unknown, length: unknown): Uint8Array {
+function portion(data: Uint8Array | string, offset: unknown, length: unknown): Uint8Array {
+  if (typeof data === 'string') return Buffer.from(data);
   const from = typeof offset === 'number' ? offset : 0;
   return data.subarray(from, typeof length === 'number' ? from + length : undefined);
 }

@@ -6,17 +6,21 @@ const { saveTrace } = await import('./trace.ts');
 const { workload } = await import('./workload.ts');
 const { openDatabase, perform } = await import('./database.ts');
 
-const { folder, seed, operations, isLogged, trace: file } = JSON.parse(process.argv[2]);
+const { folder, seed, operations, isLogged, journal, trace: file } = JSON.parse(process.argv[2]);
 
 /** @type {import('./trace.ts').TraceEvent[]} */
 const trace = [];
 recordChanges(folder, (change) => trace.push(change));
+if (journal !== undefined) {
+  const { install } = await import('../../src/client/install.ts');
+  install({ journal });
+}
 const database = openDatabase(folder, isLogged);
 await database.ready();
 let index = 0;
 for (const operation of workload(seed, operations)) {
   trace.push({ kind: 'begun', operation: index });
-  await perform(database, operation);
+  await perform(database, operation, index);
   trace.push({ kind: 'acknowledged', operation: index++ });
 }
 await database.close();

@@ -7,7 +7,15 @@ import { isChange, type TraceEvent } from './trace.js';
 import { applied, INDEXED, type IndexKey, type Operation, type Value, workload } from './workload.js';
 
 /** How a database is after a crash; the worst comes first. */
-export const OUTCOMES = ['unreadable', 'damaged', 'index wrong', 'half done', 'leaked', 'clean'] as const;
+export const OUTCOMES = [
+  'unreadable',
+  'damaged',
+  'index wrong',
+  'log wrong',
+  'half done',
+  'leaked',
+  'clean',
+] as const;
 
 export type Outcome = (typeof OUTCOMES)[number];
 
@@ -32,6 +40,9 @@ export interface Expectation {
   readonly before: Tree;
   readonly operation: Operation | undefined;
   readonly indexes: ReadonlySet<IndexKey>;
+  /** The numbers of those that were acknowledged and changed something, and that of the one that was being done. */
+  readonly acknowledged: readonly number[];
+  readonly number: number;
 }
 
 type Tree = Readonly<Record<string, Value>>;
@@ -52,12 +63,16 @@ export function crashAt(
   let before: Tree = {};
   let operation: Operation | undefined;
   const indexes = new Set<IndexKey>();
+  const acknowledged: number[] = [];
+  let number = -1;
   let changes = 0;
   for (const event of trace) {
     if (!isChange(event)) {
       const done = operations[event.operation] as Operation;
       operation = event.kind === 'begun' ? done : undefined;
+      number = event.operation;
       if (event.kind === 'begun') continue;
+      if (changesAnything(before, done)) acknowledged.push(event.operation);
       before = applied(before, done);
       if (done.kind === 'index') indexes.add(done.key);
       continue;
@@ -69,15 +84,16 @@ export function crashAt(
     if (isHalf && !disk.applyHalf(event)) return undefined;
     break;
   }
-  return { disk, expectation: { before, operation, indexes } };
+  return { disk, expectation: { before, operation, indexes, acknowledged, number } };
 }
 
 /** Opens a database that a crash has left, and looks at it; writes to it, and looks again. */
 export async function judge(
   folder: string,
-  { before, operation, indexes }: Expectation,
+  expectation: Expectation,
   isLogged: boolean,
 ): Promise<Omit<Verdict, keyof CrashPoint>> {
+  const { before, operation, indexes } = expectation;
   const found: { outcome: Outcome; faults: string[]; leaked: number } = {
     outcome: 'clean',
     faults: [],
@@ -115,6 +131,7 @@ export async function judge(
       () => 'it cannot be read',
       look(opened, expectedOf(before, operation)),
     );
+    if (isLogged) note('log wrong', logFaults(await loggedNumbers(opened), expectation, tree));
     await within(PATIENCE_MS, () => 'it cannot be written', writeBehind(opened, tree, look));
   } catch (error) {
     note('unreadable', [error instanceof Error ? error.message.slice(0, 300) : String(error)]);
@@ -123,6 +140,39 @@ export async function judge(
     await rm(folder, { recursive: true, force: true });
   }
   return { ...found, operation };
+}
+
+function changesAnything(before: Tree, operation: Operation): boolean {
+  return dataFaults(before, applied(before, operation)).length > 0;
+}
+
+/** Which operations the log of transactions has. */
+async function loggedNumbers(database: Database): Promise<ReadonlySet<number>> {
+  const history = await database.api.storage.txStorage?.getNode('history');
+  const items = Object.values((history?.value ?? {}) as Record<string, { context: string }>);
+  return new Set(items.map(({ context }) => numberIn(context)));
+}
+
+/** AceBase writes contexts with their types. */
+function numberIn(context: string): number {
+  return Number(/"number":(-?\d+)/.exec(context)?.[1] ?? Number.NaN);
+}
+
+/** Whatever is in the data is in the log, and nothing else. An import is many operations, of which none is all of it. */
+function logFaults(
+  logged: ReadonlySet<number>,
+  { before, operation, acknowledged, number }: Expectation,
+  tree: Tree,
+): string[] {
+  const faults = acknowledged.filter((it) => !logged.has(it)).map((it) => `operation ${it} is missing`);
+  if (operation === undefined || operation.kind === 'import' || !changesAnything(before, operation))
+    return faults;
+  const isInData = dataFaults(applied(before, operation), tree).length === 0;
+  if (logged.has(number) === isInData) return faults;
+  return [
+    ...faults,
+    `operation ${number} is ${isInData ? 'in the data and not in the log' : 'in the log and not in the data'}`,
+  ];
 }
 
 function expectedOf(before: Tree, operation: Operation | undefined): readonly Tree[] {

@@ -31,7 +31,7 @@ const CLIENT_FAULTS = [...usualFaults, ...Array.from({ length: 13 }, () => 'kill
 const LONG_FAULTS = longFaults.join();
 
 /** What is measured, and what of it if there is little time. */
-const BENCH = [[], ['growth'], ['costs'], ['storm'], ['acebase']];
+const BENCH = [[], ['growth'], ['costs'], ['storm'], ['acebase'], ['journal']];
 const SHORT_BENCH = [['--only', 'P1,P3,P4'], ['storm']];
 
 /** All parts, the short ones first. */
@@ -39,6 +39,8 @@ export function partsOf({ scale, seed }: Amount): readonly Part[] {
   const minutes = (at1: number): string => String(Number((at1 * scale).toFixed(2)));
   const count = (at1: number): string => String(Math.max(1, Math.round(at1 * scale)));
   const fuzzed = { FRAME_FUZZ_RUNS: count(1_000_000), FRAME_FUZZ_SEED: String(seed) };
+  /** Of the moments at which a process may be killed. */
+  const every = String(Math.round(20 / scale));
   return [
     {
       name: 'files',
@@ -82,6 +84,16 @@ export function partsOf({ scale, seed }: Amount): readonly Part[] {
       commands: [
         script('torture', 'test/torture/torture.js', '--seed', String(seed), '--ops', count(20_000)),
       ],
+    },
+    {
+      name: 'crash',
+      commands: [[], ['--log']].map((more) =>
+        script(
+          'crash',
+          'test/crash/crash.js',
+          ...['--journal', 'process', '--seed', String(seed), '--every', every, ...more],
+        ),
+      ),
     },
     {
       name: 'chaos',

@@ -87,7 +87,7 @@ it.each([
   ['x', 'the options are not an object'],
   [
     { onstatus: () => undefined },
-    'there is no option onstatus; there are repairs, cacheSize, onStatus, acebase, packages',
+    'there is no option onstatus; there are repairs, cacheSize, journal, onStatus, acebase, packages',
   ],
   [{ repairs: { lock: false } }, 'there is no repair lock; there are values, locks, '],
   [{ repairs: { locks: 'no' } }, 'repairs.locks is neither true nor false'],

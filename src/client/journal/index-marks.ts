@@ -1,0 +1,168 @@
+/**
+ * Marks of indexes that may not be as the data is: one stands beside the file of an index while it is made, and from a crash until it is made
+ * again. AceBase reads every index when it opens a database, and one that is half written spoils that.
+ */
+
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
+import { basename, join } from 'node:path';
+import type { Storage } from '../acebase.js';
+
+/** An index, as AceBase is told to make it. */
+export interface IndexDescription {
+  /** The name of its file, without its folder. */
+  readonly file: string;
+  readonly path: string;
+  readonly key: string;
+  readonly options: object;
+}
+
+interface Mark extends IndexDescription {
+  /** Whether it was being made, and nobody has been told that it is there. */
+  readonly isNew: boolean;
+}
+
+/** What AceBase takes when it makes an index, as far as its file is named after it. */
+interface NamingOptions {
+  readonly type?: string;
+  readonly include?: string | readonly string[];
+  readonly rebuild?: boolean;
+}
+
+/** The ending of a mark: none that AceBase takes for an index. */
+const ENDING = '.redo';
+
+/** An index of AceBase, with what it is made of. */
+export interface DescribedIndex {
+  readonly fileName: string;
+  readonly path: string;
+  readonly key: string;
+  readonly type: string;
+  readonly includeKeys: readonly string[];
+  readonly caseSensitive: boolean;
+  readonly textLocale: string;
+  readonly textLocaleKey?: string;
+}
+
+/** How an index that is there would be made. */
+export function descriptionOf(index: DescribedIndex): IndexDescription {
+  const { fileName, path, key, type, includeKeys: include, caseSensitive, textLocale, textLocaleKey } = index;
+  const options = { type, include, caseSensitive, textLocale, textLocaleKey };
+  return { file: basename(fileName), path, key, options };
+}
+
+/** Marks an index: whoever opens the database before {@link clearMark} makes it again, or removes it if it is new. */
+export function setMark(folder: string, index: IndexDescription, isNew: boolean): void {
+  const file = openSync(join(folder, index.file + ENDING), 'w');
+  try {
+    writeSync(file, JSON.stringify({ ...index, isNew } satisfies Mark));
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+export function clearMark(folder: string, { file }: IndexDescription): void {
+  remove(join(folder, file + ENDING));
+}
+
+/**
+ * Removes the files of marked indexes, with all that was left of making them; before AceBase looks which there are.
+ *
+ * @returns those that are to be made again
+ */
+export function takeMarked(folder: string): readonly IndexDescription[] {
+  if (!existsSync(folder)) return [];
+  const files = readdirSync(folder);
+  const missing: IndexDescription[] = [];
+  for (const markFile of files.filter((name) => name.endsWith(`.idx${ENDING}`))) {
+    const file = markFile.slice(0, -ENDING.length);
+    const mark = readMark(join(folder, markFile));
+    if (mark !== undefined) removeIndex(folder, file, files);
+    if (mark === undefined || mark.isNew) remove(join(folder, markFile));
+    else missing.push({ ...mark, file });
+  }
+  return missing;
+}
+
+/** The file of an index, and what AceBase makes beside it. */
+function removeIndex(folder: string, file: string, files: readonly string[]): void {
+  for (const other of files) {
+    if (other === file || (other.startsWith(`${file}.`) && !other.endsWith(ENDING)))
+      remove(join(folder, other));
+  }
+}
+
+/** One that was cut short is none: what it stands for had not begun. */
+function readMark(path: string): Mark | undefined {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as Mark;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+function remove(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    if (Reflect.get(Object(error), 'code') !== 'ENOENT') throw error;
+  }
+}
+
+/** Makes indexes again whose files were removed; that clears their marks. */
+export async function makeAgain(storage: Storage, missing: readonly IndexDescription[]): Promise<void> {
+  for (const { path, key, options } of missing) await storage.indexes.create(path, key, options);
+}
+
+/** Marks each index while it is made, or made anew. To be called when the file is open. */
+export function markBuilds(storage: Storage): void {
+  const { indexes, settings, name } = storage;
+  const folder = `${settings.path}/${name}.acebase`;
+  const { create } = indexes;
+  indexes.create = async (path, key, options: NamingOptions = {}) => {
+    const file = fileOf(storage, path, key, options);
+    const isMarked = existsSync(join(folder, file + ENDING));
+    const isNew = !isMarked && !existsSync(join(folder, file));
+    if (!isMarked && !isNew && options.rebuild !== true)
+      return await create.call(indexes, path, key, options);
+    const index = { file, path, key, options };
+    if (!isMarked) setMark(folder, index, isNew);
+    let made: Awaited<ReturnType<typeof create>>;
+    try {
+      made = await create.call(indexes, path, key, options);
+    } catch (error) {
+      // One that was there, and could not be made anew, keeps its mark.
+      if (isNew) {
+        removeIndex(folder, file, readdirSync(folder));
+        clearMark(folder, index);
+      }
+      throw error;
+    }
+    clearMark(folder, index);
+    return made;
+  };
+}
+
+/** As AceBase names it. */
+function fileOf(
+  { settings }: Storage,
+  path: string,
+  key: string,
+  { type, include = [] }: NamingOptions,
+): string {
+  const safe = (text: string): string => text.replace(/\//g, '~').replace(/\*/g, '#');
+  const prefix = (settings.type ?? 'data') === 'data' ? '' : `[${settings.type}]-`;
+  const included = [include].flat().map((name) => `,${safe(name)}`);
+  const kind = type === undefined || type === 'normal' ? '' : `${type}.`;
+  return `${prefix}${safe(path)}-${safe(key)}${included.join('')}.${kind}idx`;
+}

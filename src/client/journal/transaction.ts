@@ -1,0 +1,98 @@
+import type { RootAddress } from '../core/host.js';
+import type { RecordRange } from '../core/space-reserve.js';
+import type { IndexDescription } from './index-marks.js';
+import { WriteBuffer } from './write-buffer.js';
+
+/** What an index is to be told when the transaction is committed. */
+export interface IndexUpdate {
+  readonly index: IndexDescription;
+  /** Tells it. */
+  update(): Promise<unknown>;
+}
+
+/** What was done, for the log of transactions. */
+export interface LoggedMutation {
+  readonly cursor: string;
+  readonly item: unknown;
+}
+
+/** One call that writes, with all that it does: it is committed as a whole, or dropped. */
+export class Transaction {
+  /** AceBase's id of it: that of its first lock. */
+  tid: string | undefined;
+  readonly buffer: WriteBuffer;
+  /** The root when it was granted the lock for writing. */
+  root: RootAddress | undefined;
+  /** Whether others have written meanwhile: its lock had expired. */
+  isLost = false;
+  /** Space that it has got. */
+  readonly allocated: RecordRange[] = [];
+  readonly #allocatedByPage = new Map<number, RecordRange[]>();
+  /** What sets free what it needs no longer. */
+  readonly frees: (() => void)[] = [];
+  /** The tables of keys and of free space as they are to be with it, by their places. */
+  readonly tables = new Map<number, Uint8Array>();
+  /** What is to be done when it is committed: others are told. */
+  readonly effects: (() => void)[] = [];
+  readonly indexUpdates: IndexUpdate[] = [];
+  mutation: LoggedMutation | undefined;
+  /** Locks that it has or has asked for, and not given back. */
+  #openLocks = 0;
+  /** What really gives back the locks that it has given back. */
+  readonly #releases = new Set<() => Promise<void>>();
+  #isCallOver = false;
+  #isOver: (() => void) | undefined;
+
+  /** @param read reads what the file has at a place */
+  constructor(read: (position: number, bytes: Buffer) => void) {
+    this.buffer = new WriteBuffer(read);
+  }
+
+  /** A lock is asked for. */
+  asksForLock(): void {
+    this.#openLocks += 1;
+  }
+
+  /** A lock was refused, or is given back: it is kept until the transaction ends. @param release gives it back */
+  endsLock(release?: () => Promise<void>): void {
+    if (release !== undefined) this.#releases.add(release);
+    this.#openLocks -= 1;
+    this.#look();
+  }
+
+  /** Resolves when the call is over, which it is now, and all that it has begun: what one part of it began may go on when another one has failed. */
+  async ended(): Promise<void> {
+    this.#isCallOver = true;
+    await new Promise<void>((resolve) => {
+      this.#isOver = resolve;
+      this.#look();
+    });
+    // AceBase raises events in a tick of their own.
+    await new Promise((resolve) => process.nextTick(resolve));
+  }
+
+  /** Gives its locks back. */
+  async releaseLocks(): Promise<void> {
+    await Promise.all([...this.#releases].map((release) => release()));
+  }
+
+  /** It has got space. */
+  gets(ranges: readonly RecordRange[]): void {
+    for (const range of ranges) {
+      this.allocated.push(range);
+      const ofPage = this.#allocatedByPage.get(range.pageNr);
+      if (ofPage === undefined) this.#allocatedByPage.set(range.pageNr, [range]);
+      else ofPage.push(range);
+    }
+  }
+
+  /** Whether it has got that space: nobody else reads what is there. In records, from the first one of a page. */
+  hasGot(pageNr: number, from: number, to: number): boolean {
+    const ofPage = this.#allocatedByPage.get(pageNr);
+    return ofPage?.some(({ recordNr, length }) => from >= recordNr && to <= recordNr + length) === true;
+  }
+
+  #look(): void {
+    if (this.#isCallOver && this.#openLocks === 0) this.#isOver?.();
+  }
+}

@@ -1,0 +1,106 @@
+/** What is changed in a file at one place: as many bytes before as after. */
+export interface Change {
+  readonly position: number;
+  readonly before: Uint8Array;
+  readonly after: Uint8Array;
+}
+
+/** What was read is remembered up to this length, in bytes, and so many times: AceBase reads a node before it writes it. */
+const REMEMBERED_BYTES = 64 * 1024;
+const REMEMBERED_READS = 32;
+
+/** A piece of the file. */
+interface Piece {
+  readonly position: number;
+  readonly bytes: Uint8Array;
+}
+
+/** What one transaction writes to a file, held back until it is committed. */
+export class WriteBuffer {
+  /** In the order of their places; none overlaps another. */
+  readonly #changes: { position: number; before: Uint8Array; after: Uint8Array }[] = [];
+  readonly #reads: Piece[] = [];
+  readonly #read: (position: number, bytes: Buffer) => void;
+
+  /** @param read reads what the file has at a place; behind its end, there are zeros */
+  constructor(read: (position: number, bytes: Buffer) => void) {
+    this.#read = read;
+  }
+
+  /** Holds a write back. */
+  write(position: number, bytes: Uint8Array): void {
+    const end = position + bytes.length;
+    let at = this.#firstBehind(position);
+    let from = position;
+    while (from < end) {
+      const next = this.#changes[at];
+      if (next !== undefined && next.position <= from) {
+        const to = Math.min(end, next.position + next.after.length);
+        next.after.set(bytes.subarray(from - position, to - position), from - next.position);
+        from = to;
+      } else {
+        const to = Math.min(end, next?.position ?? end);
+        const after = new Uint8Array(bytes.subarray(from - position, to - position));
+        this.#changes.splice(at, 0, { position: from, before: this.#contentOf(from, to - from), after });
+        from = to;
+      }
+      at += 1;
+    }
+  }
+
+  /** What was read of the file becomes what is to be there. */
+  overlay(position: number, bytes: Uint8Array): void {
+    this.#remember(position, bytes);
+    const end = position + bytes.length;
+    for (let at = this.#firstBehind(position); at < this.#changes.length; at++) {
+      const { position: from, after } = this.#changes[at] as Change;
+      if (from >= end) return;
+      copyOverlap({ position: from, bytes: after }, { position, bytes });
+    }
+  }
+
+  /** All changes, in the order of their places; those that change nothing are left out. */
+  changes(): Change[] {
+    return this.#changes.filter(({ before, after }) => Buffer.compare(before, after) !== 0);
+  }
+
+  /** The index of the first change that ends behind a place. */
+  #firstBehind(position: number): number {
+    let [low, high] = [0, this.#changes.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      const { position: from, after } = this.#changes[middle] as Change;
+      if (from + after.length > position) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  }
+
+  #remember(position: number, bytes: Uint8Array): void {
+    if (bytes.length > REMEMBERED_BYTES) return;
+    if (this.#reads.length === REMEMBERED_READS) this.#reads.shift();
+    this.#reads.push({ position, bytes: new Uint8Array(bytes) });
+  }
+
+  /** What the file has at a place: remembered, or read. */
+  #contentOf(position: number, length: number): Uint8Array {
+    const content = Buffer.alloc(length);
+    let known = 0;
+    for (const read of this.#reads) {
+      if (read.position <= position + known && read.position + read.bytes.length > position + known) {
+        copyOverlap(read, { position, bytes: content });
+        known = Math.min(length, read.position + read.bytes.length - position);
+      }
+    }
+    if (known < length) this.#read(position, content);
+    return content;
+  }
+}
+
+/** Copies what one piece has of another one. */
+function copyOverlap(from: Piece, to: Piece): void {
+  const begin = Math.max(from.position, to.position);
+  const end = Math.min(from.position + from.bytes.length, to.position + to.bytes.length);
+  if (begin >= end) return;
+  to.bytes.set(from.bytes.subarray(begin - from.position, end - from.position), begin - to.position);
+}

@@ -1,0 +1,129 @@
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readFileSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { removeUnfinished } from '../../../../src/client/journal/database-file.js';
+import { Journal, recover } from '../../../../src/client/journal/journal.js';
+import { removeDirectory, temporaryDirectory } from '../../../support/temporary-directory.js';
+
+let folder: string;
+let path: string;
+let logPath: string;
+
+beforeEach(async () => {
+  folder = await temporaryDirectory('journal');
+  [path, logPath] = [join(folder, 'data.db'), join(folder, 'data.redo')];
+  writeFileSync(path, Buffer.alloc(1_000, 'a'));
+});
+afterEach(() => removeDirectory(folder));
+
+const change = (position: number, before: string, after: string) => ({
+  position,
+  before: Buffer.from(before),
+  after: Buffer.from(after),
+});
+
+/** Commits, and gives what was in the file before. */
+function commit(changes: ReturnType<typeof change>[], notes?: unknown): Buffer {
+  const before = readFileSync(path);
+  const file = openSync(path, 'r+');
+  const journal = new Journal({ file, logPath, isSynced: false });
+  journal.commit({ changes, notes });
+  journal.close();
+  closeSync(file);
+  return before;
+}
+
+function recovered(): unknown[] {
+  const all: unknown[] = [];
+  recover(path, logPath, (notes) => all.push(notes) > 0);
+  return all;
+}
+
+const content = (position: number, length: number): string =>
+  readFileSync(path)
+    .subarray(position, position + length)
+    .toString();
+
+/** The process has ended when so many bytes of each change were written. */
+function crashedAfter(before: Buffer, written: number): void {
+  const half = Buffer.from(before);
+  readFileSync(path).copy(half, 100, 100, 100 + written);
+  writeFileSync(path, half);
+}
+
+it('writes a commit again that was not begun, or half done; once', () => {
+  for (const written of [0, 2]) {
+    writeFileSync(path, Buffer.alloc(1_000, 'a'));
+    const before = commit([change(100, 'aaaa', 'bbbb'), change(200, 'aa', 'cc')], { index: 'n' });
+    crashedAfter(before, written);
+    expect(recovered()).toEqual([{ index: 'n' }]);
+    expect([content(100, 4), content(200, 2)]).toEqual(['bbbb', 'cc']);
+    expect(recovered()).toEqual([]);
+  }
+});
+
+it('has nothing to do where all is done; what is noted is told until it is', () => {
+  commit([change(100, 'aaaa', 'bbbb')]);
+  writeFileSync(path, readFileSync(path).fill('a', 100, 104));
+  // Somebody who knows nothing of this has written since.
+  expect(recovered()).toEqual([]);
+  expect(content(100, 4)).toBe('aaaa');
+  commit([change(100, 'aaaa', 'bbbb')], { index: 'n' });
+  recover(path, logPath, () => false);
+  expect(recovered()).toEqual([{ index: 'n' }]);
+  expect(recovered()).toEqual([]);
+});
+
+it('leaves a file alone that is another one, or was written since', () => {
+  const before = commit([change(100, 'aaaa', 'bbbb')]);
+  crashedAfter(before, 2);
+  const file = openSync(path, 'r+');
+  writeSync(file, 'z', 101);
+  closeSync(file);
+  expect(recovered()).toEqual([]);
+  expect(content(100, 4)).toBe('bzaa');
+});
+
+it('takes no record for one that is not complete, and needs no log', () => {
+  const before = commit([change(100, 'aaaa', 'bbbb')]);
+  crashedAfter(before, 2);
+  truncateSync(logPath, 30);
+  expect(recovered()).toEqual([]);
+  expect(content(100, 4)).toBe('bbaa');
+  recover(join(folder, 'none.db'), join(folder, 'none.redo'), () => true);
+  expect(existsSync(join(folder, 'none.redo'))).toBe(false);
+});
+
+it('a commit that cannot be logged has not happened', () => {
+  const file = openSync(path, 'r+');
+  const journal = new Journal({ file, logPath: '/dev/full', isSynced: false });
+  expect(() => journal.commit({ changes: [change(100, 'aaaa', 'bbbb')] })).toThrow('ENOSPC');
+  expect([content(100, 4), journal.failure]).toEqual(['aaaa', undefined]);
+  journal.close();
+  closeSync(file);
+});
+
+it('removes a file whose making was cut short, and no other', () => {
+  const header = Buffer.concat([Buffer.from('AceBase⚡'), Buffer.alloc(54)]);
+  const whole = Buffer.concat([header, Buffer.alloc(131_072 - 64)]);
+  const cases: [Buffer, boolean][] = [
+    [Buffer.alloc(0), true],
+    [header.subarray(0, 30), true],
+    [whole, true],
+    [Buffer.concat([whole, Buffer.alloc(1_000)]), true],
+    [Buffer.concat([whole, Buffer.alloc(1_000, 1)]), false],
+    [Buffer.from('some other file'), false],
+  ];
+  for (const [bytes, isRemoved] of cases) {
+    writeFileSync(path, bytes);
+    expect([removeUnfinished(path), existsSync(path)]).toEqual([isRemoved, !isRemoved]);
+  }
+});
