@@ -5,9 +5,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 const require = createRequire(import.meta.url);
-const { install } = require('../../dist/client.cjs');
+// As it ships.
+const { install } = require(fileURLToPath(new URL('../../dist/client.cjs', import.meta.url)));
 install({ journal: 'off' });
 const { AceBase } = require('acebase');
 
