@@ -1,6 +1,7 @@
 import { randomFillSync } from 'node:crypto';
-import { closeSync, constants, fdatasyncSync, fstatSync, openSync, readSync, unlinkSync } from 'node:fs';
-import { writeFully } from './redo-log.js';
+import { closeSync, constants, fdatasyncSync, fstatSync, openSync, unlinkSync } from 'node:fs';
+import { crc32 } from 'node:zlib';
+import { readFully, type WrittenPlace, writeFully } from './redo-log.js';
 import type { Change } from './write-buffer.js';
 
 /** Where records begin in a database file of AceBase. */
@@ -53,15 +54,6 @@ export class Mark {
   }
 }
 
-/** Reads what is there; behind the end of the file, there are zeros. */
-export function readFully(file: number, bytes: Buffer, position: number): void {
-  for (let read = 0; read < bytes.length; ) {
-    const count = readSync(file, bytes, read, bytes.length - read, position + read);
-    if (count === 0) return;
-    read += count;
-  }
-}
-
 /** Writes what a transaction changes. */
 export function applyChanges(file: number, changes: readonly Change[]): void {
   for (const { position, after } of changes) writeFully(file, after, position);
@@ -77,6 +69,18 @@ export function isInBetween(file: number, changes: readonly Change[]): boolean {
     readFully(file, found, position);
     return found.every((byte, index) => byte === before[index] || byte === after[index]);
   });
+}
+
+/** Whether a file has what was written to these places. */
+export function hasWritten(file: number, places: readonly WrittenPlace[]): boolean {
+  return places.every(([position, length, checksum]) => checksumOf(file, position, length) === checksum);
+}
+
+/** The checksum of what a file has at a place. */
+export function checksumOf(file: number, position: number, length: number): number {
+  const bytes = Buffer.alloc(length);
+  readFully(file, bytes, position);
+  return crc32(bytes);
 }
 
 /** Whether a file is as a transaction leaves it in the end. */

@@ -1,6 +1,6 @@
 import { closeSync } from 'node:fs';
-import { applyChanges, hasAll, isInBetween, Mark, openToMend, sync } from './database-file.js';
-import { RedoLog } from './redo-log.js';
+import { applyChanges, hasAll, hasWritten, isInBetween, Mark, openToMend, sync } from './database-file.js';
+import { RedoLog, type WrittenPlace } from './redo-log.js';
 import type { Change } from './write-buffer.js';
 
 /** What a journal works with. */
@@ -17,6 +17,8 @@ export interface JournalSettings {
 export interface Commit<Notes> {
   /** What is changed in the file. */
   readonly changes: readonly Change[];
+  /** What they lead to, and was written before. */
+  readonly written?: readonly WrittenPlace[];
   /** What is to be done when that is there, and again after a crash: as long as {@link Journal.done} was not called. */
   readonly notes?: Notes | undefined;
 }
@@ -30,6 +32,8 @@ export class Journal<Notes> {
   readonly #settings: JournalSettings;
   readonly #mark: Mark;
   #failure: { readonly error: unknown } | undefined;
+  /** Whether the record in the log has notes, and not all was done. */
+  #hasNotes = false;
 
   constructor(settings: JournalSettings) {
     this.#settings = settings;
@@ -47,17 +51,19 @@ export class Journal<Notes> {
    *
    * @throws if that fails: nothing was written then, unless {@link Journal.failure} is set: who opens the database next finds all of it, or nothing
    */
-  commit({ changes, notes }: Commit<Notes>): void {
+  commit({ changes, written, notes }: Commit<Notes>): void {
     const { file, isSynced } = this.#settings;
     // The last commit must be in its places before the log is written over, and what this one leads to.
     if (isSynced) sync(file);
     const all = [...changes, this.#mark.next()];
     try {
-      this.#log.append({ changes: all, notes });
+      this.#log.append({ changes: all, written, notes });
+      this.#hasNotes = notes !== undefined;
     } catch (error) {
       // What is not complete never happened.
       this.#orFail(() => {
-        if (this.#log.read() !== undefined) this.#log.clear();
+        if (this.#log.read() === undefined) this.#log.isEmpty();
+        else this.#log.clear();
       });
       throw error;
     }
@@ -70,9 +76,12 @@ export class Journal<Notes> {
     const { file, isSynced } = this.#settings;
     if (isSynced) this.#orFail(() => sync(file));
     this.#orFail(() => this.#log.clear());
+    this.#hasNotes = false;
   }
 
+  /** Leaves no record behind: an older file may be put in the place of this one. */
   close(): void {
+    if (this.#failure === undefined && !this.#hasNotes) this.done();
     this.#log.close();
   }
 
@@ -102,11 +111,11 @@ export function recover<Notes>(path: string, logPath: string, noted: (notes: Not
     const file = record === undefined ? undefined : openToMend(path);
     if (record === undefined || file === undefined) return;
     try {
-      const { changes, notes } = record;
+      const { changes, written = [], notes } = record;
       const mark = changes.at(-1) as Change;
       // The mark comes last: where it is, all is.
       const isDone = hasAll(file, [mark]);
-      if (!isDone && isInBetween(file, changes)) {
+      if (!isDone && isInBetween(file, changes) && hasWritten(file, written)) {
         applyChanges(file, changes);
         sync(file);
       } else if (!isDone) return;

@@ -4,7 +4,7 @@ import { ERRORS, IPCError } from '../../errors.js';
 import { loggerOf, type Storage } from '../acebase.js';
 import type { IPCLock, RootAddress } from '../core/host.js';
 import { failWithTables } from '../failed-tables.js';
-import { RECORDS_AT, ROOT_ADDRESS_AT, readFully, removeUnfinished } from './database-file.js';
+import { checksumOf, RECORDS_AT, ROOT_ADDRESS_AT, removeUnfinished } from './database-file.js';
 import {
   type DescribedIndex,
   descriptionOf,
@@ -15,6 +15,7 @@ import {
   takeMarked,
 } from './index-marks.js';
 import { Journal, recover } from './journal.js';
+import { readFully } from './redo-log.js';
 import { type LoggedMutation, Transaction } from './transaction.js';
 import { WriteBuffer } from './write-buffer.js';
 
@@ -213,7 +214,8 @@ class JournaledStorage {
       const takeBack = this.#setFree(transaction);
       this.#addTables(transaction);
       try {
-        this.#openJournal().commit({ changes: buffer.changes(), notes });
+        const written = transaction.written((at, length) => checksumOf(this.#file, at, length));
+        this.#openJournal().commit({ changes: buffer.changes(), written, notes });
       } catch (error) {
         takeBack();
         this.#drop(transaction);
@@ -332,6 +334,7 @@ class JournaledStorage {
       const writer = this.#writer;
       if (writer === undefined) return write();
       if (this.#isFresh(writer, position, length)) {
+        writer.writesFresh(position, bytes);
         return tracked(this.#freshWrites, write());
       }
       writer.buffer.write(position, bytes);

@@ -1,10 +1,15 @@
-import { closeSync, constants, fdatasyncSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, constants, fdatasyncSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import type { Change } from './write-buffer.js';
+
+/** A place in the file that was written before the record was: how many bytes, and their checksum. */
+export type WrittenPlace = readonly [position: number, length: number, checksum: number];
 
 /** A transaction as the log has it: what it changes in the file, and what is to be done when that is there. */
 export interface LogRecord {
   readonly changes: readonly Change[];
+  /** What its changes lead to. */
+  readonly written?: readonly WrittenPlace[] | undefined;
   /** JSON; `undefined` if there are none. */
   readonly notes?: unknown;
 }
@@ -41,11 +46,16 @@ export class RedoLog {
 
   /** The record that is there, complete; `undefined` if there is none. */
   read(): LogRecord | undefined {
+    const { size } = fstatSync(this.#file);
+    if (size < HEADER_BYTES) return undefined;
     const header = Buffer.alloc(HEADER_BYTES);
-    if (readSync(this.#file, header, 0, HEADER_BYTES, 0) < HEADER_BYTES || header.readUInt32BE(0) !== MAGIC)
-      return undefined;
-    const body = Buffer.alloc(header.readUInt32BE(4));
-    if (readSync(this.#file, body, 0, body.length, HEADER_BYTES) < body.length) return undefined;
+    readFully(this.#file, header, 0);
+    const length = header.readUInt32BE(4);
+    const isThere =
+      header.readUInt32BE(0) === MAGIC && length >= COUNT_BYTES && length <= size - HEADER_BYTES;
+    if (!isThere) return undefined;
+    const body = Buffer.alloc(length);
+    readFully(this.#file, body, HEADER_BYTES);
     return crc32(body) === header.readUInt32BE(8) ? parse(body) : undefined;
   }
 
@@ -68,8 +78,22 @@ export class RedoLog {
     this.#isUsed = false;
   }
 
+  /** There is no record, as was seen. */
+  isEmpty(): void {
+    this.#isUsed = false;
+  }
+
   close(): void {
     closeSync(this.#file);
+  }
+}
+
+/** Reads what is there; behind the end of the file, there are zeros. */
+export function readFully(file: number, bytes: Buffer, position: number): void {
+  for (let read = 0; read < bytes.length; ) {
+    const count = readSync(file, bytes, read, bytes.length - read, position + read);
+    if (count === 0) return;
+    read += count;
   }
 }
 
@@ -83,8 +107,8 @@ export function writeFully(file: number, bytes: Uint8Array, position: number): v
 }
 
 /** With room for the header. */
-function serialize({ changes, notes }: LogRecord): Buffer {
-  const text = notes === undefined ? '' : JSON.stringify(notes);
+function serialize({ changes, written, notes }: LogRecord): Buffer {
+  const text = JSON.stringify({ written, notes });
   let at = HEADER_BYTES + COUNT_BYTES;
   const end = changes.reduce((sum, { after }) => sum + CHANGE_BYTES + 2 * after.length, at);
   const bytes = Buffer.allocUnsafe(end + Buffer.byteLength(text));
@@ -115,7 +139,6 @@ function parse(body: Buffer): LogRecord {
     });
     at += 2 * length;
   }
-  return at === body.length
-    ? { changes }
-    : { changes, notes: JSON.parse(body.toString('utf8', at)) as unknown };
+  const { written, notes } = JSON.parse(body.toString('utf8', at)) as Omit<LogRecord, 'changes'>;
+  return { changes, written, notes };
 }

@@ -1,6 +1,8 @@
+import { crc32 } from 'node:zlib';
 import type { RootAddress } from '../core/host.js';
 import type { RecordRange } from '../core/space-reserve.js';
 import type { IndexDescription } from './index-marks.js';
+import type { WrittenPlace } from './redo-log.js';
 import { WriteBuffer } from './write-buffer.js';
 
 /** What an index is to be told when the transaction is committed. */
@@ -27,6 +29,7 @@ export class Transaction {
   isLost = false;
   /** Space that it has got. */
   readonly allocated: RecordRange[] = [];
+  readonly #written = new Map<number, WrittenPlace>();
   readonly #allocatedByPage = new Map<number, RecordRange[]>();
   /** What sets free what it needs no longer. */
   readonly frees: (() => void)[] = [];
@@ -84,6 +87,26 @@ export class Transaction {
       if (ofPage === undefined) this.#allocatedByPage.set(range.pageNr, [range]);
       else ofPage.push(range);
     }
+  }
+
+  /** It has written to space that it has got. */
+  writesFresh(position: number, bytes: Uint8Array): void {
+    this.#written.set(position, [position, bytes.length, crc32(bytes)]);
+  }
+
+  /** What it has written so. @param checksumOf that of what the file has at a place: where writes overlap, it is asked for */
+  written(checksumOf: (position: number, length: number) => number): WrittenPlace[] {
+    const places: WrittenPlace[] = [];
+    for (const place of [...this.#written.values()].sort(([a], [b]) => a - b)) {
+      const last = places.at(-1);
+      const [position, length] = place;
+      if (last === undefined || last[0] + last[1] <= position) places.push(place);
+      else {
+        const whole = Math.max(last[1], position + length - last[0]);
+        places[places.length - 1] = [last[0], whole, checksumOf(last[0], whole)];
+      }
+    }
+    return places;
   }
 
   /** Whether it has got that space: nobody else reads what is there. In records, from the first one of a page. */

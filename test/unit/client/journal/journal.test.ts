@@ -8,9 +8,11 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { removeUnfinished } from '../../../../src/client/journal/database-file.js';
 import { Journal, recover } from '../../../../src/client/journal/journal.js';
+import type { WrittenPlace } from '../../../../src/client/journal/redo-log.js';
 import { removeDirectory, temporaryDirectory } from '../../../support/temporary-directory.js';
 
 let folder: string;
@@ -30,13 +32,18 @@ const change = (position: number, before: string, after: string) => ({
   after: Buffer.from(after),
 });
 
-/** Commits, and gives what was in the file before. */
-function commit(changes: ReturnType<typeof change>[], notes?: unknown): Buffer {
+/** Commits, and gives what was in the file before. The process ends then, or closes it. */
+function commit(
+  changes: ReturnType<typeof change>[],
+  notes?: unknown,
+  written: WrittenPlace[] = [],
+  closes = false,
+): Buffer {
   const before = readFileSync(path);
   const file = openSync(path, 'r+');
   const journal = new Journal({ file, logPath, isSynced: false });
-  journal.commit({ changes, notes });
-  journal.close();
+  journal.commit({ changes, notes, written });
+  if (closes) journal.close();
   closeSync(file);
   return before;
 }
@@ -90,6 +97,43 @@ it('leaves a file alone that is another one, or was written since', () => {
   closeSync(file);
   expect(recovered()).toEqual([]);
   expect(content(100, 4)).toBe('bzaa');
+});
+
+it('leaves a file alone that lacks what the commit leads to: an older one, or one that others have written', () => {
+  const places: WrittenPlace[] = [[300, 4, crc32('aaaa')]];
+  const before = commit([change(100, 'aaaa', 'bbbb')], undefined, places);
+  writeFileSync(path, before);
+  expect(recovered()).toEqual([]);
+  expect(content(100, 4)).toBe('bbbb');
+  writeFileSync(path, Buffer.from(before).fill('z', 302, 303));
+  expect(recovered()).toEqual([]);
+  expect(content(100, 4)).toBe('aaaa');
+});
+
+it('leaves no record behind when it is closed: an older file may be put in the place of this one', () => {
+  const before = commit([change(100, 'aaaa', 'bbbb')], undefined, [], true);
+  writeFileSync(path, before);
+  expect(recovered()).toEqual([]);
+  expect(content(100, 4)).toBe('aaaa');
+});
+
+it('takes nothing for a record that is none', () => {
+  const header = (length: number, checksum: number): Buffer => {
+    const bytes = Buffer.from('ACR1--------');
+    bytes.writeUInt32BE(length, 4);
+    bytes.writeUInt32BE(checksum, 8);
+    return bytes;
+  };
+  for (const bytes of [
+    header(0xffff_ffff, 0),
+    header(0, 0),
+    header(4, 0),
+    Buffer.from('ACR1'),
+    Buffer.alloc(1_000, 'g'),
+  ]) {
+    writeFileSync(logPath, bytes);
+    expect(recovered()).toEqual([]);
+  }
 });
 
 it('takes no record for one that is not complete, and needs no log', () => {
