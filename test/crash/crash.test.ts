@@ -53,6 +53,19 @@ describe('the crash sweep', () => {
     expect(verdicts.filter(({ outcome }) => outcome !== 'clean')).toEqual([]);
   });
 
+  it('finds nothing wrong with it right after a file was made, before anything else is written', async () => {
+    const points = [4, 8, 12].map((change) => ({ change, isHalf: false }));
+    const { verdicts } = await campaign({
+      seed: 7,
+      operations: 10,
+      every: 1,
+      isLogged: false,
+      journal: 'process',
+      points,
+    });
+    expect(verdicts.map(({ outcome }) => outcome)).toEqual(['clean', 'clean', 'clean']);
+  });
+
   it('finds what AceBase does not survive: a file that was being made, and a table that was being written', async () => {
     const { verdicts } = await sweep([{ change: 1, isHalf: true }]);
     expect(verdicts).toMatchObject([{ outcome: 'unreadable' }]);

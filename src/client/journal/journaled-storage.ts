@@ -207,7 +207,8 @@ class JournaledStorage {
     await Promise.all(this.#freshWrites);
     await this.#untilLogged;
     const { indexUpdates, mutation, buffer } = transaction;
-    const isWritten = buffer.changes().length > 0;
+    // The root of a new file is where AceBase takes it to be: all that is changed is in fresh space, and in the tables.
+    const isWritten = buffer.changes().length > 0 || transaction.tables.size > 0;
     if (isWritten) {
       const indexes = uniqueOf(indexUpdates.map(({ index }) => index));
       const notes = indexes.length > 0 || mutation !== undefined ? { indexes, mutation } : undefined;
