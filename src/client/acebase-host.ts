@@ -7,14 +7,11 @@ import { promisify } from 'node:util';
 import { IPCError } from '../errors.js';
 import { loggerOf, type RemoteIPCPeer, type Storage } from './acebase.js';
 import type { DatabaseFile, IndexFiles, LockInfo, Log, Message, RootAddress } from './core/host.js';
+import { ROOT_ADDRESS_AT, ROOT_ADDRESS_BYTES } from './file-layout.js';
 import { indexBuildsOf } from './index-builds.js';
 import { withOwnFileName } from './index-names.js';
 import { forgetQueries } from './query-caches.js';
 import type { RepairName } from './repairs.js';
-
-/** Where AceBase's file header has the address of the root record, and how long that is. */
-const ROOT_ADDRESS_AT = 12;
-const ROOT_ADDRESS_BYTES = 6;
 
 /** AceBase's own, in seconds. */
 const DEFAULT_LOCK_TIMEOUT_S = 120;

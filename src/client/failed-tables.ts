@@ -1,8 +1,6 @@
 import type { Storage } from './acebase.js';
 import type { RootAddress } from './core/host.js';
-
-/** Where AceBase has its table of free space. */
-const FREE_SPACE_AT = 65_536;
+import { FREE_SPACE_AT } from './file-layout.js';
 
 /**
  * AceBase goes on when it could not write what all processes share: from a root that the file does not lead to, and with space that is free there. A

@@ -12,6 +12,7 @@ import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { setImmediate } from 'node:timers/promises';
 import { IPCError } from '../errors.js';
+import { RECORDS_AT } from './file-layout.js';
 import { MAX_BYTES_AT_ONCE, type QuickDisk } from './quick-disk.js';
 
 type Callback = (error: Error | null, ...results: unknown[]) => void;
@@ -81,9 +82,6 @@ class Changes {
 
 /** What is done with a file that is open, by its descriptor. */
 const BY_DESCRIPTOR = ['read', 'write', 'writev', 'ftruncate'] as const;
-
-/** Where the records begin in a database file of AceBase: before them is what all processes share. */
-const RECORDS_AT = 131_072;
 
 /** What is done with files by their names. */
 const BY_PATH = ['open', 'writeFile', 'truncate', 'rename', 'rm', 'unlink'] as const;

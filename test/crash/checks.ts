@@ -1,7 +1,8 @@
 /** What is looked at in a database file that was left by a crash. */
 
+import type { RecordRange } from '../../src/client/core/space-reserve.js';
 import { differences } from '../torture/differences.js';
-import { type Address, type Database, type Index, type Range, type Storage, storedNode } from './database.js';
+import { type Address, type Database, type Index, type Storage, storedNode } from './database.js';
 import { INDEXED, type IndexKey, PLACES, type Place, TAGS, type Value, WORDS } from './workload.js';
 
 /** What is wrong with the space of a file. */
@@ -18,7 +19,7 @@ export async function walk(storage: Storage): Promise<SpaceReport> {
   const { pages, ranges } = storage.FST;
   const owners: (string | undefined)[] = Array.from({ length: pages * pageSize });
   const faults: string[] = [];
-  const take = (owner: string, { pageNr, recordNr, length }: Range): void => {
+  const take = (owner: string, { pageNr, recordNr, length }: RecordRange): void => {
     for (let record = pageNr * pageSize + recordNr, left = length; left > 0; record++, left--) {
       const other = owners[record];
       if (record >= owners.length) faults.push(`record ${record} of ${owner} is behind the end`);

@@ -2,14 +2,8 @@
 
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import type { RecordRange } from '../../src/client/core/space-reserve.js';
 import { INDEXED, INDEXES, type Operation } from './workload.js';
-
-/** A place in the file, and how many records there are from it on. */
-export interface Range {
-  readonly pageNr: number;
-  readonly recordNr: number;
-  readonly length: number;
-}
 
 /** Where a record is, and of which node. */
 export interface Address {
@@ -26,7 +20,7 @@ export interface Child {
 /** A node as it is stored. */
 export interface StoredNode {
   readHeader(): Promise<{
-    readonly allocation: { readonly ranges: readonly Range[] };
+    readonly allocation: { readonly ranges: readonly RecordRange[] };
     readonly valueType: number;
   }>;
   getChildStream(): { next(each: (child: Child) => void): Promise<unknown> };

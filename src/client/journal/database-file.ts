@@ -1,16 +1,11 @@
 import { randomFillSync } from 'node:crypto';
-import { closeSync, constants, fdatasyncSync, fstatSync, openSync, unlinkSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, unlinkSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
+import { RECORDS_AT, ROOT_ADDRESS_AT, ROOT_ADDRESS_BYTES } from '../file-layout.js';
 import { readFully, type WrittenPlace, writeFully } from './redo-log.js';
 import type { Change } from './write-buffer.js';
 
-/** Where records begin in a database file of AceBase. */
-export const RECORDS_AT = 131_072;
-
-/** Where its header has the address of the root. */
-export const ROOT_ADDRESS_AT = 12;
-
-/** Where its header has nothing, in 40 bytes: there is the mark of the last commit. */
+/** Where the header of a database file has nothing, in 40 bytes: there is the mark of the last commit. */
 const MARK_AT = 40;
 
 /** The file's own number (8 bytes, random), and that of what was logged (8). */
@@ -124,7 +119,9 @@ function isUnfinished(file: number): boolean {
   readFully(file, header, 0);
   const isOurs = header.subarray(0, DESCRIPTOR.length).equals(DESCRIPTOR);
   if (size < RECORDS_AT) return isOurs || header.every((byte) => byte === 0);
-  const hasRoot = header.subarray(ROOT_ADDRESS_AT, ROOT_ADDRESS_AT + 6).some((byte) => byte !== 0);
+  const hasRoot = header
+    .subarray(ROOT_ADDRESS_AT, ROOT_ADDRESS_AT + ROOT_ADDRESS_BYTES)
+    .some((byte) => byte !== 0);
   return isOurs && !hasRoot && isEmptyFrom(file, RECORDS_AT, size);
 }
 
@@ -137,9 +134,4 @@ function isEmptyFrom(file: number, from: number, to: number): boolean {
     if (piece.some((byte) => byte !== 0)) return false;
   }
   return true;
-}
-
-/** What was written to a file is to outlive a loss of power. */
-export function sync(file: number): void {
-  fdatasyncSync(file);
 }

@@ -1,5 +1,5 @@
-import { closeSync } from 'node:fs';
-import { applyChanges, hasAll, hasWritten, isInBetween, Mark, openToMend, sync } from './database-file.js';
+import { closeSync, existsSync, fdatasyncSync } from 'node:fs';
+import { applyChanges, hasAll, hasWritten, isInBetween, Mark, openToMend } from './database-file.js';
 import { RedoLog, type WrittenPlace } from './redo-log.js';
 import type { Change } from './write-buffer.js';
 
@@ -54,7 +54,7 @@ export class Journal<Notes> {
   commit({ changes, written, notes }: Commit<Notes>): void {
     const { file, isSynced } = this.#settings;
     // The last commit must be in its places before the log is written over, and what this one leads to.
-    if (isSynced) sync(file);
+    if (isSynced) fdatasyncSync(file);
     const all = [...changes, this.#mark.next()];
     try {
       this.#log.append({ changes: all, written, notes });
@@ -74,7 +74,7 @@ export class Journal<Notes> {
   /** All was done that was noted. */
   done(): void {
     const { file, isSynced } = this.#settings;
-    if (isSynced) this.#orFail(() => sync(file));
+    if (isSynced) this.#orFail(() => fdatasyncSync(file));
     this.#orFail(() => this.#log.clear());
     this.#hasNotes = false;
   }
@@ -102,9 +102,7 @@ export class Journal<Notes> {
  * @param noted called with what is still to be done; if it returns false, that is not done yet, and the record stays until {@link Journal.done}
  */
 export function recover<Notes>(path: string, logPath: string, noted: (notes: Notes) => boolean): void {
-  const logFile = openToMend(logPath);
-  if (logFile === undefined) return;
-  closeSync(logFile);
+  if (!existsSync(logPath)) return;
   const log = new RedoLog(logPath, true);
   try {
     const record = log.read();
@@ -117,7 +115,7 @@ export function recover<Notes>(path: string, logPath: string, noted: (notes: Not
       const isDone = hasAll(file, [mark]);
       if (!isDone && isInBetween(file, changes) && hasWritten(file, written)) {
         applyChanges(file, changes);
-        sync(file);
+        fdatasyncSync(file);
       } else if (!isDone) return;
       if (notes === undefined || noted(notes as Notes)) log.clear();
     } finally {

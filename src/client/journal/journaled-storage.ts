@@ -4,7 +4,8 @@ import { ERRORS, IPCError } from '../../errors.js';
 import { loggerOf, type Storage } from '../acebase.js';
 import type { IPCLock, RootAddress } from '../core/host.js';
 import { failWithTables } from '../failed-tables.js';
-import { checksumOf, RECORDS_AT, ROOT_ADDRESS_AT, removeUnfinished } from './database-file.js';
+import { KEYS_AT, RECORDS_AT, ROOT_ADDRESS_AT } from '../file-layout.js';
+import { checksumOf, removeUnfinished } from './database-file.js';
 import {
   type DescribedIndex,
   descriptionOf,
@@ -60,9 +61,6 @@ interface InnerStorage
   writeData(position: number, buffer: Uint8Array, offset?: number, length?: number): Promise<number>;
   logMutation?(...details: unknown[]): unknown;
 }
-
-/** Where the table of keys is. */
-const KEYS_AT = 64;
 
 /** The calls that write. Each is one transaction, unless it is a part of another one. */
 const WRITERS = [
@@ -239,6 +237,7 @@ class JournaledStorage {
 
   /** Space is set free in the same commit that has it needed no longer. @returns what takes it back */
   #setFree({ frees }: Transaction): () => void {
+    if (frees.length === 0) return () => undefined;
     const ranges = this.#storage.FST?.ranges ?? [];
     const before = ranges.map((range) => ({ ...range }));
     for (const free of frees) free();

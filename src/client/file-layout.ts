@@ -1,0 +1,14 @@
+/** Where AceBase has what in its database files. Behind the header and the tables are the records. */
+
+/** In the header, the address of the root record; and how long that is, in bytes. */
+export const ROOT_ADDRESS_AT = 12;
+export const ROOT_ADDRESS_BYTES = 6;
+
+/** The table of keys. */
+export const KEYS_AT = 64;
+
+/** The table of free space. */
+export const FREE_SPACE_AT = 65_536;
+
+/** The first record. What is before it, all processes share. */
+export const RECORDS_AT = 131_072;
