@@ -10,6 +10,7 @@ import type { DatabaseFile, IndexFiles, LockInfo, Log, Message, RootAddress } fr
 import { ROOT_ADDRESS_AT, ROOT_ADDRESS_BYTES } from './file-layout.js';
 import { indexBuildsOf } from './index-builds.js';
 import { withOwnFileName } from './index-names.js';
+import type { SharedJournal } from './journal/keep-whole.js';
 import { forgetQueries } from './query-caches.js';
 import type { RepairName } from './repairs.js';
 
@@ -27,12 +28,18 @@ export function logOf(storage: Storage): Log {
 /** The file of a storage. */
 export class StorageFile implements DatabaseFile {
   readonly #ipc: RemoteIPCPeer;
+  readonly #journal: Pick<SharedJournal, 'prepare' | 'opened'> | undefined;
   readonly written: () => Promise<void> | undefined;
 
   /** @param written resolves when nothing is being written into the files; returns `undefined` if nothing is */
-  constructor(ipc: RemoteIPCPeer, written: () => Promise<void> | undefined) {
+  constructor(
+    ipc: RemoteIPCPeer,
+    written: () => Promise<void> | undefined,
+    journal: Pick<SharedJournal, 'prepare' | 'opened'> | undefined,
+  ) {
     this.#ipc = ipc;
     this.written = written;
+    this.#journal = journal;
   }
 
   get #storage(): Storage {
@@ -114,6 +121,7 @@ export class StorageFile implements DatabaseFile {
   async reopen(): Promise<void> {
     await this.#assertIsNamed();
     const { KIT, FST, indexes } = this.#storage;
+    this.#journal?.prepare();
     this.invalidateCaches();
     const root = await this.readRoot();
     if (root !== undefined) await this.setRoot(root, false);
@@ -122,6 +130,7 @@ export class StorageFile implements DatabaseFile {
     // They may have been made anew, beside what is open.
     for (const index of indexes.list()) index.close?.().catch(() => undefined);
     await indexes.load();
+    this.#journal?.opened();
   }
 
   /** Whoever starts anew opens the file that has the name now. */

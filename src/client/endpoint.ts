@@ -10,6 +10,7 @@ import type { Dial } from './core/ports.js';
 import type { Refusal } from './core/refusals.js';
 import { FailureNotices } from './failure.js';
 import { FileIdentity } from './file-identity.js';
+import type { SharedJournal } from './journal/keep-whole.js';
 import { LongMessages } from './long-messages.js';
 import { TokenPlacement } from './original-server.js';
 import type { RepairName } from './repairs.js';
@@ -27,6 +28,8 @@ export interface EndpointSettings
     'client' | 'classes' | 'createId' | 'exitingError' | 'masterLock' | 'dataPeer'
   > {
   readonly WebSocket: new (url: string, options: object) => WebSocket;
+  /** `undefined` if this process keeps none. */
+  readonly journal: SharedJournal | undefined;
   has(repair: RepairName): boolean;
   onStatus(status: ClientStatus): void;
   /** Resolves when nothing is being written into the files of the database; returns `undefined` if nothing is. */
@@ -52,7 +55,7 @@ export function clientOf(ipc: RemoteIPCPeer, settings: EndpointSettings): Client
   const client: Client = new Client({
     ...settings,
     ipc,
-    file: new StorageFile(ipc, settings.written),
+    file: new StorageFile(ipc, settings.written, settings.journal),
     indexes: indexFilesOf(ipc, settings.has),
     log: logOf(storage),
     revoke: (info) => revoke(ipc, info),
@@ -90,6 +93,7 @@ export function clientOf(ipc: RemoteIPCPeer, settings: EndpointSettings): Client
   const tell = teller(ipc, (status) => settings.onStatus(status));
   storage.once('ready', () => {
     tolerateLostKeys(storage, () => client.lease.isLost || settings.dataPeer?.lease.isLost === true);
+    settings.journal?.opened();
     client.fileOpened();
   });
   return client;

@@ -10,6 +10,7 @@ import type { Build, IndexClass } from './build.js';
 import { buildsIn, findBuilds, missingIn } from './builds.js';
 import { closeDataBeforeLog } from './closing.js';
 import type { Client } from './core/client.js';
+import type { Lease } from './core/lease.js';
 import { failEarlyOperations } from './early-operations.js';
 import { clientOf } from './endpoint.js';
 import { noteFailedWrites } from './failed-writes.js';
@@ -27,7 +28,7 @@ import {
 import { repairIndexFiles } from './index-files.js';
 import { checkInstallOptions, DEFAULT_CACHE_SIZE, type InstallOptions } from './install-options.js';
 import { checkRole, portOf, soundConfig } from './ipc-settings.js';
-import { keepWhole } from './journal/journaled-storage.js';
+import { canKeepJournal, keepWhole, type Place, SharedJournal } from './journal/keep-whole.js';
 import { replaceNodeCache } from './node-cache.js';
 import { closeAllAfterWrites, holdAllFiles, writeAllInOrder } from './node-files.js';
 import { HeldFiles } from './opening.js';
@@ -213,7 +214,13 @@ function patch(build: Build, installation: Installation): () => void {
     if (type === 'data') data = this.storage;
     const dataPeer = type === 'transaction' && data !== undefined ? peers.get(data.ipc) : undefined;
     let leave = (): void => undefined;
+    const { journal: durability = 'process' } = installation.options;
+    const journal =
+      durability === 'off' || !canKeepJournal(this.storage)
+        ? undefined
+        : new SharedJournal(this.storage, durability);
     const peer = clientOf(this, {
+      journal,
       classes: build.classes,
       WebSocket,
       client: `${packageJson.name}/${packageJson.version}`,
@@ -231,7 +238,9 @@ function patch(build: Build, installation: Installation): () => void {
     noteFailedWrites(this.storage, peer);
     const files = fencedFilesOf(this.storage, peer, dataPeer);
     leave = installation.fence.add(files);
-    if (this.isMaster) peer.heldFile = heldFiles.hold(this.storage, peer.acceptance.accepted());
+    journal?.join(placeOf(peer, files.leases));
+    const mayOpen = peer.acceptance.accepted().then(() => journal?.prepare());
+    if (this.isMaster) peer.heldFile = heldFiles.hold(this.storage, mayOpen);
     if (has('closing')) closeDataBeforeLog(this.storage);
     if (has('node-cache')) {
       const maxBytes = (): number => installation.options.cacheSize ?? DEFAULT_CACHE_SIZE;
@@ -283,8 +292,34 @@ function patch(build: Build, installation: Installation): () => void {
   };
 }
 
+/** Where a peer stands among those that have the file open. @param leases all that it needs to use the file */
+function placeOf(peer: Client, leases: readonly Lease[]): Place {
+  return {
+    get isInForce() {
+      return peer.journal.isInForce;
+    },
+    gate: {
+      get isOpen() {
+        return leases.every(({ isHeld }) => isHeld);
+      },
+      async wait() {
+        for (const lease of leases) await lease.wait();
+      },
+    },
+    get losses() {
+      return leases.reduce((sum, { losses }) => sum + losses, 0);
+    },
+    outcomeUnknown: () => peer.giveUpPlace(),
+    onPlaceLost: (callback) => peer.onPlaceLost(callback),
+  };
+}
+
 /** The files of a storage, which its peer may use; those of a transaction log only together with the data. */
-function fencedFilesOf(storage: Storage, peer: Client, dataPeer: Client | undefined): FencedFiles {
+function fencedFilesOf(
+  storage: Storage,
+  peer: Client,
+  dataPeer: Client | undefined,
+): FencedFiles & { readonly leases: readonly Lease[] } {
   const { name, settings } = storage;
   return {
     folder: `${settings.path}/${name}.acebase`,

@@ -3,7 +3,16 @@
 import type { ErrorCode } from '../../errors.js';
 import type { Acceptance } from './acceptance.js';
 import type { ValueClasses } from './codec.js';
-import type { DatabaseFile, IndexFiles, IPCLock, IPCPeer, LockDetails, LockInfo, Log } from './host.js';
+import type {
+  DatabaseFile,
+  FileJournal,
+  IndexFiles,
+  IPCLock,
+  IPCPeer,
+  LockDetails,
+  LockInfo,
+  Log,
+} from './host.js';
 import type { Lease } from './lease.js';
 import type { Clock, Dial, Failure, LongWay } from './ports.js';
 
@@ -12,6 +21,8 @@ export interface ClientSettings {
   /** AceBase's IPC peer, which is this client's way to AceBase and the other way round. */
   readonly ipc: IPCPeer;
   readonly file: DatabaseFile;
+  /** `undefined` if this process keeps none. */
+  readonly journal?: FileJournal | undefined;
   readonly indexes: IndexFiles;
   readonly log: Log;
   readonly clock: Clock;

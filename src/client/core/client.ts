@@ -11,6 +11,7 @@ import { Connection, type ConnectionHandlers, Reconnection } from './connection.
 import { FailedWrites } from './failed-writes.js';
 import type { DatabaseFile, IPCLock, LockDetails, Message } from './host.js';
 import { EventNumbers, Incoming } from './inbox.js';
+import { JournalSwitch } from './journal-switch.js';
 import { Lease } from './lease.js';
 import { WorkerLocks } from './locks.js';
 import { LostTransactions } from './lost-transactions.js';
@@ -105,6 +106,8 @@ export class Client implements DataPeer {
   readonly #failedWrites: FailedWrites;
   /** Transactions whose locks were lost with the place of this process. */
   readonly lost = new LostTransactions();
+  /** Whether what this process writes is committed as a whole. */
+  readonly journal: JournalSwitch;
   /** A master's file, which is not opened before. */
   heldFile: { readonly hasAppeared: boolean } | undefined;
 
@@ -133,7 +136,8 @@ export class Client implements DataPeer {
       tooLong: (requestId, reason) => this.#sender.tooLong(requestId, reason),
     });
     this.#failedWrites = new FailedWrites(() => settings.file.invalidateAllCaches());
-    this.#view = new View(ipc, settings.file, clock);
+    this.journal = new JournalSwitch(settings.journal);
+    this.#view = new View(ipc, settings.file, clock, this.journal);
     const eventNumbers = new EventNumbers(() => this.#position.id);
     this.#locks = new WorkerLocks({
       ...settings,
@@ -172,6 +176,10 @@ export class Client implements DataPeer {
       rootWritten: () => this.#outflow.say(decode(WRITTEN)),
       isGone: (peerId) => this.#outflow.isGone(peerId),
       hasSessions: () => this.#hasSessions,
+      journalIsHeard: (word) => {
+        if (this.journal.heard(word)) void this.#lookForServer();
+      },
+      reread: () => this.#view.missedNews(),
       heardAt: () => this.#connection.proof?.wall,
       inStep: (callback) => this.#connection.inStep(callback),
     });
@@ -280,7 +288,10 @@ export class Client implements DataPeer {
     this.#isReady = true;
     // From now on there is one.
     this.heldFile = undefined;
-    this.#sayReady(this.#settings.ipc.isMaster ? rootOf(this.#settings.file) : undefined);
+    // What a crash has cut short is not in it yet.
+    const isSound = !this.journal.isPending;
+    if (!isSound) this.#view.missedNews();
+    this.#sayReady(this.#settings.ipc.isMaster && isSound ? rootOf(this.#settings.file) : undefined);
     if (this.#settings.ipc.isMaster) this.#letServerSpeakFirst();
     this.#open();
   }
@@ -415,6 +426,27 @@ export class Client implements DataPeer {
     return lock;
   }
 
+  /** Somebody is to be let in who knows nothing of the journal: what a crash has cut short is carried out before. */
+  async #lookForServer(): Promise<void> {
+    const { ipc, log, createId } = this.#settings;
+    try {
+      if (ipc.isMaster) {
+        const details = { path: '', tid: createId(), write: false, comment: 'journal' };
+        const lock = await this.lock(details);
+        await lock.release('journal');
+      } else if (await this.journal.look()) this.#view.missedNews();
+      this.journal.hasLooked();
+      this.#outflow.say('looked');
+    } catch (error) {
+      log.error('What a crash has left cannot be looked at:', error);
+    }
+  }
+
+  /** This process cannot go on with what it has begun: it comes again as a new peer. */
+  giveUpPlace(): void {
+    this.#losePlace();
+  }
+
   #leaseLost(): IPCError {
     const { server } = this.#settings;
     const what = `the IPC server at ${server} did not hear this process for too long, and others may use what it had locked`;
@@ -448,7 +480,7 @@ export class Client implements DataPeer {
   }
 
   #parameters(): Readonly<Record<string, string>> {
-    const { ipc, version, client, identify, parameters } = this.#settings;
+    const { ipc, version, client, identify, journal, parameters } = this.#settings;
     return {
       v: version,
       id: ipc.id,
@@ -457,7 +489,8 @@ export class Client implements DataPeer {
       ...(this.#position.received !== undefined && { grace: String(Math.ceil(this.#connection.usableFor)) }),
       ...this.acceptance.parameters,
       ...parameters,
-      can: `resume,ready,no-echo,waits,turn,slice${identify === undefined ? '' : ',identify'}`,
+      ...this.journal.parameters,
+      can: `resume,ready,no-echo,waits,turn,slice${identify === undefined ? '' : ',identify'}${journal === undefined ? '' : ',journal'}`,
     };
   }
 
@@ -499,6 +532,7 @@ export class Client implements DataPeer {
       return;
     }
     this.#position.welcomed(isResumed, session?.since ?? 0);
+    this.journal.welcomed(session?.journal);
     this.lease.begin(session?.lease);
     this.#hasSessions = hasSessions;
     this.#hasTurns = session?.turns === true;
@@ -595,7 +629,9 @@ export class Client implements DataPeer {
       return {
         held: this.#locks.claims(),
         peers,
-        root: this.#locks.isHolding && this.#view.isSound ? rootOf(file) : undefined,
+        // With a journal in force, the file has the one that counts.
+        root:
+          this.#locks.isHolding && this.#view.isSound && !this.journal.isInForce ? rootOf(file) : undefined,
       };
     }
     if (!this.#knowsPeers) peers.push(SERVER_ID);

@@ -142,3 +142,17 @@ export interface IndexFiles {
   /** Resolves when every index was read that was announced. */
   announced(): Promise<unknown> | undefined;
 }
+
+/** The redo log of the database file, which all processes write to in turns [PROTOCOL-16]. */
+export interface FileJournal {
+  /**
+   * Looks what others have left, and writes again what a crash has cut short. To be called under a lock, before it is used; or when nobody holds one.
+   *
+   * @param mayApply whether nobody has written since who knows nothing of the journal; else it is dropped
+   * @returns whether the file has changed; with a promise, the lock is to be used only then
+   * @throws if that fails: the lock must not be used
+   */
+  look(mayApply: boolean): boolean | Promise<boolean>;
+  /** Whether something was cut short, perhaps: what was read without a lock is to be read again under the first one. */
+  readonly isPending: boolean;
+}

@@ -38,6 +38,10 @@ export interface IncomingSettings {
   hasSessions(): boolean;
   /** When something was said that the server has answered before what comes now, by the wall clock; `undefined` if it has answered nothing. */
   heardAt(): number | undefined;
+  /** The server says whether the journal is in force. */
+  journalIsHeard(word: { readonly on: boolean; readonly look?: boolean }): void;
+  /** A writer is gone, and what it committed may not have been told. */
+  reread(): void;
   /** Calls when everything was heard that the server had said by now. */
   inStep(callback: () => void): void;
 }
@@ -234,6 +238,12 @@ export class Incoming {
         return;
       case 'index-updated':
         indexes.changed(message);
+        return;
+      case 'journal':
+        if (message.from === SERVER_ID) this.#settings.journalIsHeard(message.data as { on: boolean });
+        return;
+      case 'reread':
+        if (message.from === SERVER_ID) this.#settings.reread();
         return;
       case 'cache-news':
         for (const each of (message.data as { news: readonly Message[] }).news) this.#attempt(() => each);

@@ -1,4 +1,5 @@
 import type { DatabaseFile, IPCPeer, LockInfo, RootAddress } from './host.js';
+import type { JournalSwitch } from './journal-switch.js';
 import type { Clock } from './ports.js';
 
 /**
@@ -18,11 +19,18 @@ export class View {
   #refreshing: Promise<void> | undefined;
   /** Locks from before the gap. While one for writing is held, nobody else wrote: there is nothing to read again. */
   #heldThroughGap = new Set<LockInfo>();
+  readonly #journal: Pick<JournalSwitch, 'isInForce' | 'look'>;
 
-  constructor(ipc: IPCPeer, file: DatabaseFile, clock: Pick<Clock, 'wallTime'>) {
+  constructor(
+    ipc: IPCPeer,
+    file: DatabaseFile,
+    clock: Pick<Clock, 'wallTime'>,
+    journal: Pick<JournalSwitch, 'isInForce' | 'look'>,
+  ) {
     this.#ipc = ipc;
     this.#file = file;
     this.#clock = clock;
+    this.#journal = journal;
   }
 
   /** News may have been missed. */
@@ -52,6 +60,10 @@ export class View {
 
   /** A lock was granted: makes the view sound, if it is not. To be awaited before the lock is used. */
   async underLock(): Promise<void> {
+    if (this.#file.isOpen) {
+      const found = this.#journal.look();
+      if (typeof found === 'boolean' ? found : await found) this.missedNews();
+    }
     while (this.#file.isOpen && (this.#areKeysOld || !this.isSound)) {
       this.#refreshing ??= (this.isSound ? this.#readKeys() : this.#refresh()).finally(() => {
         this.#refreshing = undefined;
@@ -96,7 +108,8 @@ export class View {
   async #readRoot(): Promise<void> {
     const address = await this.#file.readRoot();
     if (address === undefined) return;
-    if (this.#isRootTold) {
+    // With a journal in force, nobody writes it but under a lock, in one piece with what it leads to.
+    if (this.#isRootTold && !this.#journal.isInForce) {
       await this.#writeOver(address);
       return;
     }

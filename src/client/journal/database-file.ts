@@ -2,56 +2,67 @@ import { randomFillSync } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, unlinkSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { RECORDS_AT, ROOT_ADDRESS_AT, ROOT_ADDRESS_BYTES } from '../file-layout.js';
-import { readFully, type WrittenPlace, writeFully } from './redo-log.js';
+import { readFully, type WrittenPlace } from './redo-log.js';
 import type { Change } from './write-buffer.js';
-
-/** Where the header of a database file has nothing, in 40 bytes: there is the mark of the last commit. */
-const MARK_AT = 40;
-
-/** The file's own number (8 bytes, random), and that of what was logged (8). */
-const MARK_BYTES = 16;
 
 /** The text that a database file begins with. */
 const DESCRIPTOR = Buffer.from('AceBase⚡');
 
+/** The bytes at the end of a mark that count. Those before, and all but the last one, begin at random: they tell files apart. */
+const COUNT_BYTES = 8;
+
+/** Where the header of a database file has nothing, there are the marks of two logs. */
+export const MARKS = {
+  data: { position: 40, length: 16 },
+  tables: { position: 56, length: 8 },
+} as const;
+
+/** Where in a file the mark of a log is. */
+export type MarkPlace = (typeof MARKS)[keyof typeof MARKS];
+
 /** A number in a file that each commit raises by one. */
 export class Mark {
   readonly #file: number;
-  /** What the file has; `undefined` before it was read. Nobody else writes it. */
-  #bytes: Buffer | undefined;
-  #next: Buffer | undefined;
+  readonly #place: MarkPlace;
+  #bytes: Buffer;
 
-  constructor(file: number) {
+  constructor(file: number, place: MarkPlace) {
     this.#file = file;
+    this.#place = place;
+    this.#bytes = this.read();
   }
 
-  /** What it becomes with the next commit. */
+  /** What the file has, which others may have written. */
+  read(): Buffer {
+    const { position, length } = this.#place;
+    this.#bytes = Buffer.alloc(length);
+    readFully(this.#file, this.#bytes, position);
+    return this.#bytes;
+  }
+
+  /** What it becomes with the next commit, if nobody else has written since it was read. */
   next(): Change {
-    const before = this.#bytes ?? this.#read();
-    const after = Buffer.from(before);
-    const count = before.readBigUInt64BE(8);
-    if (count === 0n) randomFillSync(after, 0, 8);
-    after.writeBigUInt64BE(count + 1n, 8);
-    this.#next = after;
-    return { position: MARK_AT, before, after };
+    const { position, length } = this.#place;
+    const after = Buffer.from(this.#bytes);
+    if (after.every((byte) => byte === 0)) randomFillSync(after, 0, COUNT_BYTES - 1);
+    after.writeBigUInt64BE(BigInt.asUintN(64, countOf(after) + 1n), length - COUNT_BYTES);
+    return { position, before: this.#bytes, after };
   }
 
   /** That commit is in the file. */
-  isWritten(): void {
-    this.#bytes = this.#next;
+  isWritten({ after }: Change): void {
+    this.#bytes = Buffer.from(after);
   }
 
-  #read(): Buffer {
-    const bytes = Buffer.alloc(MARK_BYTES);
-    readFully(this.#file, bytes, MARK_AT);
-    this.#bytes = bytes;
-    return bytes;
+  /** The end of what was read last, as a number. */
+  get count(): bigint {
+    return countOf(this.#bytes);
   }
 }
 
-/** Writes what a transaction changes. */
-export function applyChanges(file: number, changes: readonly Change[]): void {
-  for (const { position, after } of changes) writeFully(file, after, position);
+/** The end of a mark, as a number. */
+export function countOf(mark: Uint8Array): bigint {
+  return Buffer.from(mark.subarray(-COUNT_BYTES)).readBigUInt64BE();
 }
 
 /**

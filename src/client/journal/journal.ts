@@ -1,16 +1,42 @@
+import { randomBytes } from 'node:crypto';
 import { closeSync, existsSync, fdatasyncSync } from 'node:fs';
-import { applyChanges, hasAll, hasWritten, isInBetween, Mark, openToMend } from './database-file.js';
-import { RedoLog, type WrittenPlace } from './redo-log.js';
+import { ERRORS, IPCError } from '../../errors.js';
+import {
+  countOf,
+  hasAll,
+  hasWritten,
+  isInBetween,
+  Mark,
+  type MarkPlace,
+  openToMend,
+} from './database-file.js';
+import { OWNER_BYTES, type RecordHead, RedoLog, type WrittenPlace, writeFully } from './redo-log.js';
 import type { Change } from './write-buffer.js';
+
+/** Whether the file may be written now. */
+export interface Gate {
+  readonly isOpen: boolean;
+  /** Resolves when it may. @throws if it never will */
+  wait(): Promise<void>;
+}
+
+/** Of who has the file for himself. */
+export const OPEN_GATE: Gate = { isOpen: true, wait: () => Promise.resolve() };
 
 /** What a journal works with. */
 export interface JournalSettings {
   /** The database, open for writing. */
   readonly file: number;
-  /** The path of the log; it is made if it is not there. */
-  readonly logPath: string;
+  /**
+   * The paths of the logs; they are made if they are not there. Processes that write in turns have two, so that one which was
+   * stopped on its way to the log does not write over what its successor has there.
+   */
+  readonly logPaths: readonly string[];
+  readonly mark: MarkPlace;
   /** Whether what is committed is to outlive a loss of power. */
   readonly isSynced: boolean;
+  /** Whether no other process has the file open. */
+  readonly isLone: boolean;
 }
 
 /** What is committed in one piece. */
@@ -23,105 +49,234 @@ export interface Commit<Notes> {
   readonly notes?: Notes | undefined;
 }
 
+/** What a crash has left. */
+export interface Leftover<Notes> {
+  /** Whether it was written to the file just now. */
+  readonly isRecovered: boolean;
+  /** What is still to be done, until {@link Journal.done}; `undefined` if nothing is. */
+  readonly notes: Notes | undefined;
+}
+
+/** What may be made of a record that was not carried out. */
+export type Verdict = 'apply' | 'discard' | 'leave';
+
+/** Where the next record goes. */
+interface Turn {
+  readonly log: RedoLog;
+  readonly term: number;
+}
+
 /**
- * The redo log of one database file, and that file. Each commit is written to the log, then to its places, and then leaves its number in the file: a mark. So the
- * log of an earlier one is of no use to anybody, and need not be cleared.
+ * The redo log of one database file, and that file. Each commit is written to the log, then to its places, and then leaves its number in the
+ * file: a mark. So the log of an earlier one is of no use to anybody, and need not be cleared.
+ *
+ * Several processes may write one file in turns. Each looks at the log when it begins, and before anything else.
  */
 export class Journal<Notes> {
-  readonly #log: RedoLog;
+  readonly #logs: readonly RedoLog[];
   readonly #settings: JournalSettings;
   readonly #mark: Mark;
-  #failure: { readonly error: unknown } | undefined;
-  /** Whether the record in the log has notes, and not all was done. */
+  readonly #owner = randomBytes(OWNER_BYTES).toString('latin1');
+  #failure: IPCError | undefined;
+  #turn: Turn;
+  /** Whether the record that was written last has notes, and not all was done. */
   #hasNotes = false;
+  #isUsed = false;
+  #committing: Promise<unknown> = Promise.resolve();
 
+  /** @throws if a log cannot be opened */
   constructor(settings: JournalSettings) {
     this.#settings = settings;
-    this.#log = new RedoLog(settings.logPath, settings.isSynced);
-    this.#mark = new Mark(settings.file);
+    this.#logs = settings.logPaths.map((path) => new RedoLog(path, settings.isSynced));
+    this.#mark = new Mark(settings.file, settings.mark);
+    this.#turn = this.#turnAfter(this.#newest());
   }
 
   /** Why nothing can be committed any more; `undefined` if it can. */
-  get failure(): unknown {
-    return this.#failure?.error;
+  get failure(): IPCError | undefined {
+    return this.#failure;
+  }
+
+  /**
+   * Looks what others have left, and writes again what a crash has cut short. To be called when nobody else writes, and before anybody reads. What
+   * the log has of another file than this one, or of one that was written since by who knows nothing of it, is left alone.
+   *
+   * @param judge what to do with such a record
+   * @param gate what is written, is written while this is open
+   * @throws if that fails, or the gate is closed: it is to be looked at again then
+   */
+  look(judge: (head: RecordHead) => Verdict, gate: Gate): Leftover<Notes> | undefined {
+    const newest = this.#newest();
+    this.#turn = this.#turnAfter(newest);
+    this.#mark.read();
+    if (newest === undefined) return undefined;
+    const { head, log } = newest;
+    const isDone = head.mark === this.#mark.count;
+    const isNext = head.mark === BigInt.asUintN(64, this.#mark.count + 1n) || this.#mark.count === 0n;
+    if (!isNext && !(isDone && head.hasNotes)) return undefined;
+    const verdict = isDone ? 'leave' : judge(head);
+    if (!isDone && verdict !== 'apply') {
+      if (verdict === 'discard') log.clear();
+      return undefined;
+    }
+    const record = log.read();
+    if (record === undefined) return undefined;
+    const { changes, written = [], notes } = record;
+    const mark = changes.at(-1) as Change;
+    // The mark comes last: where it is, all is.
+    const isRecovered = !hasAll(this.#settings.file, [mark]);
+    if (isRecovered) {
+      const { file } = this.#settings;
+      if (!isInBetween(file, changes) || !hasWritten(file, written)) return undefined;
+      for (const { position, after } of changes) {
+        if (!gate.isOpen) throw new IPCError('IPC_CLIENT_LEASE_LOST');
+        writeFully(file, after, position);
+      }
+      fdatasyncSync(file);
+      this.#mark.isWritten(mark);
+    }
+    return { isRecovered, notes: head.hasNotes ? (notes as Notes) : undefined };
+  }
+
+  /** Whether the record that was written last may not have been carried out. */
+  get isPending(): boolean {
+    const newest = this.#newest();
+    if (newest === undefined) return false;
+    this.#mark.read();
+    return newest.head.mark === BigInt.asUintN(64, this.#mark.count + 1n);
+  }
+
+  /** All was done that {@link Journal.look} has found noted. */
+  lookIsOver(): void {
+    this.#newest()?.log.notesAreDone();
   }
 
   /**
    * Writes all of it to the file, or nothing, whenever the process ends.
    *
-   * @throws if that fails: nothing was written then, unless {@link Journal.failure} is set: who opens the database next finds all of it, or nothing
+   * @param gate what is written, is written while this is open
+   * @throws if that fails: nothing was written then, unless {@link Journal.failure} is set: who looks next finds all of it, or nothing
    */
-  commit({ changes, written, notes }: Commit<Notes>): void {
-    const { file, isSynced } = this.#settings;
-    // The last commit must be in its places before the log is written over, and what this one leads to.
-    if (isSynced) fdatasyncSync(file);
-    const all = [...changes, this.#mark.next()];
-    try {
-      this.#log.append({ changes: all, written, notes });
-      this.#hasNotes = notes !== undefined;
-    } catch (error) {
-      // What is not complete never happened.
-      this.#orFail(() => {
-        if (this.#log.read() === undefined) this.#log.isEmpty();
-        else this.#log.clear();
-      });
-      throw error;
-    }
-    this.#orFail(() => applyChanges(file, all));
-    this.#mark.isWritten();
+  commit(commit: Commit<Notes>, gate: Gate): Promise<void> {
+    const committing = this.#committing.then(() => this.#commit(commit, gate));
+    this.#committing = committing.catch(() => undefined);
+    return committing;
   }
 
-  /** All was done that was noted. */
+  async #commit({ changes, written, notes }: Commit<Notes>, gate: Gate): Promise<void> {
+    const { file, isSynced, isLone } = this.#settings;
+    if (this.#failure !== undefined) throw this.#failure;
+    // The last commit must be in its places before the log is written over, and what this one leads to.
+    if (isSynced) fdatasyncSync(file);
+    const { log, term } = this.#turn;
+    const mark = this.#mark.next();
+    const all = [...changes, mark];
+    const hasNotes = notes !== undefined;
+    if (!gate.isOpen) await gate.wait();
+    this.#isUsed = true;
+    try {
+      const head = { term, owner: this.#owner, mark: countOf(mark.after), hasNotes, isLone };
+      log.append({ changes: all, written, notes }, head);
+    } catch (error) {
+      // What is not complete never happened.
+      if (this.#orFail(() => log.read()) !== undefined) this.#orFail(() => log.clear());
+      throw error;
+    }
+    this.#hasNotes = hasNotes;
+    try {
+      for (const { position, after } of all) {
+        if (!gate.isOpen) await gate.wait();
+        writeFully(file, after, position);
+      }
+    } catch (error) {
+      throw this.#fail(error);
+    }
+    this.#mark.isWritten(mark);
+  }
+
+  /** All was done that the last commit has noted. */
   done(): void {
     const { file, isSynced } = this.#settings;
     if (isSynced) this.#orFail(() => fdatasyncSync(file));
-    this.#orFail(() => this.#log.clear());
+    this.#orFail(() => this.#turn.log.notesAreDone());
     this.#hasNotes = false;
   }
 
-  /** Leaves no record behind: an older file may be put in the place of this one. */
-  close(): void {
-    if (this.#failure === undefined && !this.#hasNotes) this.done();
-    this.#log.close();
+  /** It is used no more, when what is being committed is over. */
+  retire(): void {
+    void this.#committing.finally(() => this.close());
   }
 
-  #orFail(act: () => void): void {
-    try {
-      act();
-    } catch (error) {
-      this.#failure = { error };
-      throw error;
+  /** Leaves no record behind if this process was alone: an older file may be put in the place of this one. */
+  close(): void {
+    const { file, isSynced, isLone } = this.#settings;
+    const isClean = this.#failure === undefined && !this.#hasNotes;
+    if (isLone && isClean && this.#isUsed) {
+      if (isSynced) fdatasyncSync(file);
+      this.#turn.log.clear();
     }
+    for (const log of this.#logs) log.close();
+  }
+
+  /** The record that was written last. */
+  #newest(): { readonly log: RedoLog; readonly head: RecordHead } | undefined {
+    let newest: { readonly log: RedoLog; readonly head: RecordHead } | undefined;
+    for (const log of this.#logs) {
+      const head = log.head();
+      if (head !== undefined && head.term > (newest?.head.term ?? -1)) newest = { log, head };
+    }
+    return newest;
+  }
+
+  #turnAfter(newest: { readonly log: RedoLog; readonly head: RecordHead } | undefined): Turn {
+    const [first] = this.#logs;
+    if (first === undefined) throw new TypeError('a journal has a log');
+    if (newest === undefined) return { log: first, term: 1 };
+    const { log, head } = newest;
+    if (head.owner === this.#owner) return { log, term: head.term };
+    return { log: this.#logs.find((other) => other !== log) ?? log, term: head.term + 1 };
+  }
+
+  #orFail<T>(act: () => T): T {
+    try {
+      return act();
+    } catch (error) {
+      throw this.#fail(error);
+    }
+  }
+
+  #fail(error: unknown): IPCError {
+    const { summary } = ERRORS.IPC_CLIENT_OUTCOME_UNKNOWN;
+    const text = `IPC_CLIENT_OUTCOME_UNKNOWN: ${summary} (${error})`;
+    this.#failure = new IPCError('IPC_CLIENT_OUTCOME_UNKNOWN', text);
+    return this.#failure;
   }
 }
 
 /**
- * Writes again what a crash has cut short; before anybody reads the file. What the log has of another file than this one, or of one that was written
- * since by who knows nothing of it, is left alone.
+ * As {@link Journal.look}, before the file is opened.
  *
+ * @param path of the file
  * @param noted called with what is still to be done; if it returns false, that is not done yet, and the record stays until {@link Journal.done}
  */
-export function recover<Notes>(path: string, logPath: string, noted: (notes: Notes) => boolean): void {
-  if (!existsSync(logPath)) return;
-  const log = new RedoLog(logPath, true);
+export function recover<Notes>(
+  path: string,
+  { logPaths, mark }: Pick<JournalSettings, 'logPaths' | 'mark'>,
+  judge: (head: RecordHead) => Verdict,
+  noted: (notes: Notes) => boolean = () => true,
+): void {
+  if (!logPaths.some((logPath) => existsSync(logPath))) return;
+  const file = openToMend(path);
+  if (file === undefined) return;
   try {
-    const record = log.read();
-    const file = record === undefined ? undefined : openToMend(path);
-    if (record === undefined || file === undefined) return;
+    const journal = new Journal<Notes>({ file, logPaths, mark, isSynced: true, isLone: false });
     try {
-      const { changes, written = [], notes } = record;
-      const mark = changes.at(-1) as Change;
-      // The mark comes last: where it is, all is.
-      const isDone = hasAll(file, [mark]);
-      if (!isDone && isInBetween(file, changes) && hasWritten(file, written)) {
-        applyChanges(file, changes);
-        fdatasyncSync(file);
-      } else if (!isDone) return;
-      if (notes === undefined || noted(notes as Notes)) log.clear();
+      const leftover = journal.look(judge, OPEN_GATE);
+      if (leftover?.notes !== undefined && noted(leftover.notes)) journal.lookIsOver();
     } finally {
-      closeSync(file);
+      journal.close();
     }
   } finally {
-    log.close();
+    closeSync(file);
   }
 }

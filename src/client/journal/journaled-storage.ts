@@ -1,27 +1,23 @@
-/** Keeps a database whole that only this process has open, whenever it ends (docs/CLIENT.md, "Crashes"). */
+/** Keeps a database whole whenever a process ends that writes to it (docs/CLIENT.md, "Crashes"). */
 
-import { ERRORS, IPCError } from '../../errors.js';
-import { loggerOf, type Storage } from '../acebase.js';
+import type { Storage } from '../acebase.js';
 import type { IPCLock, RootAddress } from '../core/host.js';
 import { failWithTables } from '../failed-tables.js';
-import { KEYS_AT, RECORDS_AT, ROOT_ADDRESS_AT } from '../file-layout.js';
-import { checksumOf, removeUnfinished } from './database-file.js';
-import {
-  type DescribedIndex,
-  descriptionOf,
-  type IndexDescription,
-  makeAgain,
-  markBuilds,
-  setMark,
-  takeMarked,
-} from './index-marks.js';
-import { Journal, recover } from './journal.js';
+import { RECORDS_AT, ROOT_ADDRESS_AT } from '../file-layout.js';
+import { checksumOf, MARKS } from './database-file.js';
+import type { IndexDescription } from './index-marks.js';
+import { Indexes, tracked } from './indexes.js';
+import { type Gate, Journal } from './journal.js';
+import { MutationLog } from './mutation-log.js';
+import { holdNotices } from './notices.js';
 import { readFully } from './redo-log.js';
+import { folderOf, type InnerStorage, type Method, typeOf } from './storage.js';
+import type { Surroundings } from './surroundings.js';
+import { LoneTables, MasterTables, type Tables } from './tables.js';
 import { type LoggedMutation, Transaction } from './transaction.js';
-import { WriteBuffer } from './write-buffer.js';
 
 /** What is to be done when a transaction is in the file, and again after a crash. */
-interface Notes {
+export interface Notes {
   /** Indexes that are told of it. */
   readonly indexes: readonly IndexDescription[];
   /** What goes into the log of transactions. */
@@ -30,37 +26,6 @@ interface Notes {
 
 /** What is to be outlived: the end of the process, or of power as well. */
 export type Durability = 'process' | 'power';
-
-type Method = (...details: unknown[]) => Promise<unknown>;
-
-/** An index, with what is replaced in it. */
-interface Index extends DescribedIndex {
-  handleRecordUpdate: Method;
-}
-
-/** The members of AceBase's storage that are used here, beside those that are known already. */
-interface InnerStorage
-  extends Omit<
-    Storage,
-    'settings' | 'subscriptions' | 'indexes' | 'readData' | 'writeData' | 'txStorage' | 'ipc' | 'FST'
-  > {
-  readonly ipc: { once(event: 'exit', callback: () => void): unknown };
-  readonly FST?: NonNullable<Storage['FST']> & { readonly ranges: object[] };
-  readonly txStorage?: Storage & {
-    _updateNode(path: string, value: object, options: object): Promise<unknown>;
-  };
-  readonly settings: Storage['settings'] & { readonly recordSize: number; readonly pageSize: number };
-  readonly subscriptions: { trigger(...details: unknown[]): void };
-  readonly indexes: Storage['indexes'] & { getAll(...details: unknown[]): Index[] };
-  readData(
-    position: number,
-    buffer: ArrayBuffer | Uint8Array,
-    offset?: number,
-    length?: number,
-  ): Promise<number>;
-  writeData(position: number, buffer: Uint8Array, offset?: number, length?: number): Promise<number>;
-  logMutation?(...details: unknown[]): unknown;
-}
 
 /** The calls that write. Each is one transaction, unless it is a part of another one. */
 const WRITERS = [
@@ -72,83 +37,132 @@ const WRITERS = [
   'repairNodeTree',
 ] as const;
 
-/**
- * Makes each call that writes all or nothing. To be called while AceBase makes the storage, before it opens the file: what a crash has left
- * is mended then.
- *
- * @param isAlone asked before each call: whether no other process has the file open that knows nothing of this
- * @throws if mending fails: the file must not be used as it is
- */
-export function keepWhole(storage: Storage, durability: Durability, isAlone: () => boolean): void {
-  const { name, settings } = storage;
-  const folder = `${settings.path}/${name}.acebase`;
-  const type = settings.type ?? 'data';
-  const [path, logPath] = [`${folder}/${type}.db`, `${folder}/${type}.redo`];
-  let mutation: LoggedMutation | undefined;
-  removeUnfinished(path);
-  recover<Notes>(path, logPath, (notes) => {
-    for (const index of notes.indexes) setMark(folder, index, false);
-    mutation = notes.mutation;
-    return mutation === undefined;
-  });
-  const missing = type === 'data' ? takeMarked(folder) : [];
-  // All members are there when the constructor is over; nothing was done by then.
-  queueMicrotask(() => {
-    new JournaledStorage(storage as unknown as InnerStorage, {
-      folder,
-      logPath,
-      durability,
-      isAlone,
-    }).begin(missing, mutation);
-  });
+/** The paths of the logs of a storage. */
+export function logPathsOf(storage: Pick<Storage, 'settings' | 'name'>): {
+  readonly data: readonly [string, string];
+  readonly tables: readonly [string];
+} {
+  const path = `${folderOf(storage)}/${typeOf(storage)}`;
+  return { data: [`${path}.redo`, `${path}.redo2`], tables: [`${path}.tables.redo`] };
 }
 
-/** Where the files of a storage are, and what they are to outlive. */
-interface Place {
-  readonly folder: string;
-  readonly logPath: string;
-  readonly durability: Durability;
-  isAlone(): boolean;
+/** What a storage is to begin with. */
+export interface Beginning {
+  /** Indexes that are to be made again. */
+  readonly missing: readonly IndexDescription[];
+  /** What is to go into the log of transactions again. */
+  readonly mutation: LoggedMutation | undefined;
 }
 
 /** A storage whose transactions are committed as a whole. */
-class JournaledStorage {
+export class JournaledStorage {
   readonly #storage: InnerStorage;
-  readonly #place: Place;
+  readonly #durability: Durability;
+  readonly #surroundings: Surroundings;
+  readonly #tables: Tables;
+  readonly #indexes: Indexes;
+  readonly #mutations: MutationLog;
   readonly #transactions = new Map<string, Transaction>();
   /** The call that begins in this moment: its first lock tells which transaction it is. */
   #beginning: Transaction | undefined;
-  /** The transaction that has the lock for writing: AceBase grants that to one at a time. */
+  /** The transaction that has the lock for writing, and is committed as a whole: AceBase grants that to one at a time. */
   #writer: Transaction | undefined;
-  #journal: Journal<Notes> | undefined;
-  /** What the tables of keys and of free space were written as last, by their places. */
-  readonly #tableBytes = new Map<number, Uint8Array>();
-  /** Those that a transaction which was dropped has left to be written. */
-  readonly #unwritten = new Map<number, Uint8Array>();
+  /** Whether this moment is spent for another process, which has asked this master for something. */
+  #servesOthers = false;
+  #data: Journal<Notes> | undefined;
+  #tablesJournal: Journal<never> | undefined;
   /** Writes to space that is fresh. */
   readonly #freshWrites = new Set<Promise<unknown>>();
   /** When what a crash has left to be logged is. */
   #untilLogged: Promise<void> | undefined;
-  readonly #known = new WeakSet<Index>();
 
-  constructor(storage: InnerStorage, place: Place) {
+  constructor(storage: InnerStorage, durability: Durability, surroundings: Surroundings) {
     this.#storage = storage;
-    this.#place = place;
+    this.#durability = durability;
+    this.#surroundings = surroundings;
+    const { isLone } = surroundings;
+    const tables = {
+      storage,
+      journal: () => (isLone ? (this.#openData() as Journal<never>) : this.#openTables()),
+      gate: surroundings.gate,
+      read: (position: number, bytes: Buffer) => this.#read(position, bytes),
+      untilFree: () => (isLone ? this.#untilLogged : undefined),
+    };
+    this.#tables = isLone ? new LoneTables(tables) : new MasterTables(tables);
+    this.#indexes = new Indexes(storage, () => this.#current, isLone);
+    this.#mutations = new MutationLog(storage);
   }
 
-  /** @param missing indexes that are to be made again @param mutation what is to go into the log of transactions again */
-  begin(missing: readonly IndexDescription[], mutation: LoggedMutation | undefined): void {
-    this.#storage.ipc.once('exit', () => {
-      this.#journal?.close();
+  /** To be called when all members of the storage are there, and before it does anything. */
+  begin({ missing, mutation }: Beginning): void {
+    const { ipc } = this.#storage;
+    ipc.once('exit', () => {
+      this.#data?.close();
+      this.#tablesJournal?.close();
     });
-    this.#storage.once('ready', () => failWithTables(this.#storage as unknown as Storage));
+    // With an IPC server, that is done already.
+    if (this.#surroundings.isLone) this.#outer.once('ready', () => failWithTables(this.#outer));
     this.#wrapCalls();
     this.#wrapLocks();
     this.#wrapFile();
     this.#wrapSpace();
-    this.#wrapEvents();
-    this.#wrapIndexes(missing);
-    this.#wrapLog(mutation);
+    if (!this.#surroundings.isLone) this.#wrapRequests();
+    holdNotices(this.#storage, () => this.#current);
+    this.#indexes.hold(missing);
+    this.#mutations.hold(() => this.#current);
+    if (mutation !== undefined) this.#untilLogged = this.#logAgain(mutation);
+  }
+
+  /**
+   * Looks what others have left, and writes again what a crash has cut short; under a lock, or when nobody else has one.
+   *
+   * @param mayApply whether nobody has written since who knows nothing of the journal
+   * @returns whether the file has changed; with a promise, the lock is to be used only then
+   */
+  look(mayApply: boolean): boolean | Promise<boolean> {
+    if (this.#storage.file === undefined || this.#writer !== undefined) return false;
+    const journal = this.#openData();
+    const leftover = journal.look(() => (mayApply ? 'apply' : 'discard'), this.#surroundings.gate);
+    if (leftover === undefined) return false;
+    const { isRecovered, notes } = leftover;
+    return notes === undefined ? isRecovered : this.#carryOut(notes, journal);
+  }
+
+  /** Whether a transaction may have been cut short: what was read without a lock is to be read again. */
+  get isPending(): boolean {
+    return this.#storage.file !== undefined && this.#openData().isPending;
+  }
+
+  /** This process has lost its place: others write, also to the tables if it was the master. */
+  forget(): void {
+    this.#data?.retire();
+    this.#tablesJournal?.retire();
+    this.#data = undefined;
+    this.#tablesJournal = undefined;
+    this.#tables.forget();
+  }
+
+  /** These are to be made again: the files are gone. */
+  makeAgain(missing: readonly IndexDescription[]): void {
+    this.#indexes.makeAgain(missing);
+  }
+
+  async #carryOut({ indexes, mutation }: Notes, journal: Journal<Notes>): Promise<boolean> {
+    this.#indexes.makeAnew(indexes);
+    if (mutation !== undefined) await this.#mutations.add(mutation);
+    journal.lookIsOver();
+    return true;
+  }
+
+  /** The record of it stays in the journal until then. */
+  async #logAgain(mutation: LoggedMutation): Promise<void> {
+    await this.#mutations.addWhenReady(mutation);
+    this.#openData().lookIsOver();
+  }
+
+  /** The transaction for which this moment is spent, if it writes. */
+  get #current(): Transaction | undefined {
+    return this.#servesOthers ? undefined : this.#writer;
   }
 
   #wrapCalls(): void {
@@ -162,7 +176,7 @@ class JournaledStorage {
           this.#beginning !== undefined ||
           (options.tid !== undefined && this.#transactions.has(String(options.tid))) ||
           (name === 'transactNode' && options.no_lock === true);
-        return isPart || !this.#place.isAlone()
+        return isPart || !this.#surroundings.isInForce
           ? method.apply(storage, details)
           : this.#transact(() => method.apply(storage, details));
       };
@@ -207,68 +221,43 @@ class JournaledStorage {
     const { indexUpdates, mutation, buffer } = transaction;
     // The root of a new file is where AceBase takes it to be: all that is changed is in fresh space, and in the tables.
     const isWritten = buffer.changes().length > 0 || transaction.tables.size > 0;
-    if (isWritten) {
-      const indexes = uniqueOf(indexUpdates.map(({ index }) => index));
-      const notes = indexes.length > 0 || mutation !== undefined ? { indexes, mutation } : undefined;
-      const takeBack = this.#setFree(transaction);
-      this.#addTables(transaction);
-      try {
-        const written = transaction.written((at, length) => checksumOf(this.#file, at, length));
-        this.#openJournal().commit({ changes: buffer.changes(), written, notes });
-      } catch (error) {
-        takeBack();
-        this.#drop(transaction);
-        throw this.#failure ?? error;
-      }
-      for (const [position, bytes] of transaction.tables) this.#tableBytes.set(position, bytes);
-      this.#unwritten.clear();
-    }
-    const done = await Promise.allSettled(indexUpdates.map(({ update }) => update()));
-    done.forEach((outcome, place) => {
-      if (outcome.status === 'rejected') this.#indexFailed(indexUpdates[place]?.index, outcome.reason);
-    });
-    // Some kinds of indexes do not wait for what they begin.
-    await Promise.all(updatesOf(this.#storage));
-    if (mutation !== undefined)
-      await this.#logAgain(mutation).catch((error: unknown) => this.#notLogged(error));
-    if (isWritten && (indexUpdates.length > 0 || mutation !== undefined)) this.#journal?.done();
+    if (isWritten) await this.#write(transaction);
+    await this.#indexes.tell(transaction);
+    if (mutation !== undefined) await this.#mutations.add(mutation);
+    if (isWritten && (indexUpdates.length > 0 || mutation !== undefined)) this.#data?.done();
     for (const effect of transaction.effects) effect();
   }
 
-  /** Space is set free in the same commit that has it needed no longer. @returns what takes it back */
-  #setFree({ frees }: Transaction): () => void {
-    if (frees.length === 0) return () => undefined;
-    const ranges = this.#storage.FST?.ranges ?? [];
-    const before = ranges.map((range) => ({ ...range }));
-    for (const free of frees) free();
-    return () => void ranges.splice(0, ranges.length, ...before);
+  async #write(transaction: Transaction): Promise<void> {
+    const { indexUpdates, mutation, buffer } = transaction;
+    const indexes = uniqueOf(indexUpdates.map(({ index }) => index));
+    const notes = indexes.length > 0 || mutation !== undefined ? { indexes, mutation } : undefined;
+    const takeBack = this.#tables.addTo(transaction);
+    const journal = this.#openData();
+    try {
+      const written = transaction.written((at, length) => checksumOf(this.#file, at, length));
+      const changes = buffer.changes();
+      await journal.commit({ changes, written, notes }, this.#gateOf(transaction));
+    } catch (error) {
+      takeBack();
+      const isUnknown = journal.failure !== undefined;
+      this.#drop(transaction, isUnknown);
+      if (isUnknown) this.#surroundings.outcomeUnknown();
+      throw error;
+    }
+    this.#tables.committed(transaction);
   }
 
-  /** The tables are written with what uses them. */
-  #addTables({ tables, buffer }: Transaction): void {
-    for (const [position, bytes] of this.#unwritten) if (!tables.has(position)) tables.set(position, bytes);
-    for (const [position, bytes] of tables) this.#addTable(buffer, position, bytes);
-  }
-
-  #addTable(buffer: WriteBuffer, position: number, bytes: Uint8Array): void {
-    const known = this.#tableBytes.get(position);
-    // As if it had been read.
-    if (known !== undefined) buffer.overlay(position, new Uint8Array(known));
-    buffer.write(position, bytes);
-  }
-
-  /** Nothing of it has happened; but keys that it has added are known by now, and go into the file with the next one. */
-  #drop(transaction: Transaction): void {
+  /** Nothing of it has happened. @param isUnknown whether it may happen yet, and what it has got is not free */
+  #drop(transaction: Transaction, isUnknown = false): void {
     const storage = this.#storage;
-    const { root, allocated, tables } = transaction;
-    const { rootRecord, FST } = storage;
+    const { root, allocated } = transaction;
     if (this.#writer !== transaction) return;
-    const keys = tables.get(KEYS_AT);
-    if (keys !== undefined) this.#unwritten.set(KEYS_AT, keys);
-    if (root !== undefined && rootRecord?.exists === true) void rootRecord.update(root, true);
+    this.#tables.dropped(transaction);
+    if (root !== undefined && transaction.hasMovedRoot) void storage.rootRecord?.update(root, true);
     storage.invalidateCache?.(true, '', true, 'write_failed');
     this.#writer = undefined;
-    if (allocated.length > 0) void FST?.release?.(allocated);
+    if (allocated.length > 0 && !isUnknown) void this.#release?.(allocated);
   }
 
   #wrapLocks(): void {
@@ -276,7 +265,11 @@ class JournaledStorage {
     const { lock } = nodeLocker;
     nodeLocker.lock = async (path, tid, write, comment) => {
       const transaction = this.#beginning ?? this.#transactions.get(String(tid));
-      if (transaction === undefined) return await lock.call(nodeLocker, path, tid, write, comment);
+      if (transaction === undefined) {
+        const granted = await lock.call(nodeLocker, path, tid, write, comment);
+        this.#othersMayGoOn(undefined);
+        return granted;
+      }
       if (transaction.tid === undefined) {
         transaction.tid = String(tid);
         this.#transactions.set(transaction.tid, transaction);
@@ -289,21 +282,51 @@ class JournaledStorage {
         transaction.endsLock();
         throw error;
       }
-      if (write) this.#mayWrite(transaction);
+      this.#othersMayGoOn(transaction);
+      if (write) this.#mayWrite(transaction, granted);
       return this.#kept(granted, transaction);
     };
   }
 
-  /** Nobody else writes now: the lock of who did before has expired, if that has not ended. */
-  #mayWrite(transaction: Transaction): void {
+  /** A lock was granted: nobody else writes now. The lock of who did before has expired, if that has not ended. */
+  #othersMayGoOn(transaction: Transaction | undefined): void {
     const former = this.#writer;
-    if (former === transaction) return;
-    if (former !== undefined) {
-      former.isLost = true;
-      this.#drop(former);
-    }
+    if (former === undefined || former === transaction) return;
+    former.isLost = true;
+    this.#drop(former);
+  }
+
+  #mayWrite(transaction: Transaction, lock: IPCLock): void {
+    transaction.writeLocks.add(lock);
+    if (this.#writer === transaction || !this.#surroundings.isInForce) return;
+    const { losses } = this.#surroundings;
     transaction.root = this.#root;
+    transaction.holdsLocks = () =>
+      !transaction.isLost && losses === this.#surroundings.losses && this.#areHeld(transaction.writeLocks);
     this.#writer = transaction;
+  }
+
+  #areHeld(locks: ReadonlySet<IPCLock>): boolean {
+    const { isMaster } = this.#storage.ipc;
+    // As AceBase sees it before it goes on reading.
+    return [...locks].every(({ state, expires }) =>
+      isMaster ? state !== 'expired' : expires > Date.now(),
+    );
+  }
+
+  /** The file may be written by a transaction as long as it has its lock. */
+  #gateOf(transaction: Transaction): Gate {
+    const { gate } = this.#surroundings;
+    const lost = (): Error => new Error('its lock was lost, and others may have written since');
+    return {
+      get isOpen() {
+        return gate.isOpen && transaction.holdsLocks();
+      },
+      wait: async () => {
+        await gate.wait();
+        if (!transaction.holdsLocks()) throw lost();
+      },
+    };
   }
 
   /** A lock that is given back when its transaction ends. */
@@ -312,7 +335,9 @@ class JournaledStorage {
     lock.release = async () => transaction.endsLock(() => release.call(lock));
     lock.moveToParent = async () => {
       const moved = await moveToParent.call(lock);
-      return moved === lock ? moved : this.#kept(moved, transaction);
+      if (moved === lock) return moved;
+      if (transaction.writeLocks.delete(lock)) transaction.writeLocks.add(moved);
+      return this.#kept(moved, transaction);
     };
     return lock;
   }
@@ -324,14 +349,12 @@ class JournaledStorage {
       const length = given === -1 ? buffer.byteLength : given;
       if (this.#failure !== undefined) return Promise.reject(this.#failure);
       const write = (): Promise<number> => writeData.call(storage, position, buffer, offset, length);
-      const isTable = position < RECORDS_AT && position !== ROOT_ADDRESS_AT;
       const bytes = buffer.subarray(offset, offset + length);
-      if (isTable && this.#writer === undefined) return this.#writeTable(position, bytes);
-      if (isTable) {
-        this.#writer?.tables.set(position, bytes);
-        return Promise.resolve(length);
-      }
       const writer = this.#writer;
+      if (position < RECORDS_AT && position !== ROOT_ADDRESS_AT) {
+        const isWhole = writer !== undefined || this.#surroundings.isInForce;
+        return isWhole ? this.#tables.write(position, bytes, writer) : this.#writeTable(write);
+      }
       if (writer === undefined) return write();
       if (this.#isFresh(writer, position, length)) {
         writer.writesFresh(position, bytes);
@@ -351,14 +374,10 @@ class JournaledStorage {
     };
   }
 
-  /** Of nobody's transaction. */
-  async #writeTable(position: number, bytes: Uint8Array): Promise<number> {
-    await this.#untilLogged;
-    const buffer = new WriteBuffer((at, read) => this.#read(at, read));
-    this.#addTable(buffer, position, bytes);
-    this.#openJournal().commit({ changes: buffer.changes() });
-    this.#tableBytes.set(position, bytes);
-    return bytes.length;
+  /** As AceBase does. */
+  #writeTable(write: () => Promise<number>): Promise<number> {
+    this.#tables.forget();
+    return write();
   }
 
   #isFresh(writer: Transaction, position: number, length: number): boolean {
@@ -371,125 +390,43 @@ class JournaledStorage {
     );
   }
 
+  /** Really sets space free. */
+  #release: ((ranges: Transaction['allocated']) => Promise<void>) | undefined;
+
   #wrapSpace(): void {
     const { FST } = this.#storage;
     if (FST?.allocate === undefined || FST.release === undefined) return;
     const { allocate, release } = FST;
+    this.#release = (ranges) => release.call(FST, ranges);
     FST.allocate = async (records) => {
-      const writer = this.#writer;
+      const writer = this.#current;
       const ranges = await allocate.call(FST, records);
       writer?.gets(ranges);
       return ranges;
     };
     FST.release = async (ranges) => {
-      if (this.#writer === undefined) await release.call(FST, ranges);
-      else this.#writer.frees.push(() => void release.call(FST, ranges));
+      this.#tables.release(() => void release.call(FST, ranges), this.#current);
     };
   }
 
-  #wrapEvents(): void {
-    const { subscriptions } = this.#storage;
-    const { trigger } = subscriptions;
-    subscriptions.trigger = (...details) => {
-      if (this.#writer === undefined) trigger.apply(subscriptions, details);
-      else this.#writer.effects.push(() => process.nextTick(() => trigger.apply(subscriptions, details)));
+  /** What others ask a master for is not part of what it writes itself. */
+  #wrapRequests(): void {
+    const { ipc } = this.#storage;
+    const { handleMessage } = ipc;
+    ipc.handleMessage = (message) => {
+      if (message.type !== 'request') return handleMessage.call(ipc, message);
+      this.#servesOthers = true;
+      try {
+        return handleMessage.call(ipc, message);
+      } finally {
+        this.#servesOthers = false;
+      }
     };
-  }
-
-  #wrapIndexes(missing: readonly IndexDescription[]): void {
-    const waiting = [...missing];
-    const { indexes } = this.#storage;
-    const { load, getAll } = indexes;
-    indexes.load = async () => {
-      await load.call(indexes);
-      await makeAgain(this.#storage as unknown as Storage, waiting.splice(0));
-    };
-    indexes.getAll = (...details) => {
-      const found = getAll.apply(indexes, details);
-      for (const index of found) this.#hold(index);
-      return found;
-    };
-    markBuilds(this.#storage as unknown as Storage);
-  }
-
-  /** An index is told of a transaction when that is committed. */
-  #hold(index: Index): void {
-    if (this.#known.has(index)) return;
-    this.#known.add(index);
-    watchUpdates(index, this.#storage);
-    const { handleRecordUpdate } = index;
-    index.handleRecordUpdate = async (...details) => {
-      const update = (): Promise<unknown> => handleRecordUpdate.apply(index, details);
-      if (this.#writer === undefined) return await update();
-      this.#writer.indexUpdates.push({ index: descriptionOf(index), update });
-      return undefined;
-    };
-  }
-
-  /** It is not as the data is: it is made anew when nobody writes. */
-  #indexFailed(index: IndexDescription | undefined, reason: unknown): void {
-    if (index === undefined) return;
-    const { folder } = this.#place;
-    loggerOf(this.#storage as unknown as Storage).error(
-      `The index ${index.file} could not be written, and is made anew:`,
-      reason,
-    );
-    setMark(folder, index, false);
-    const storage = this.#storage as unknown as Storage;
-    storage.indexes
-      .create(index.path, index.key, { ...index.options, rebuild: true })
-      .catch((error: unknown) => {
-        loggerOf(storage).error(
-          `The index ${index.file} could not be made anew; it will be when the database is opened next:`,
-          error,
-        );
-      });
-  }
-
-  #wrapLog(mutation: LoggedMutation | undefined): void {
-    const storage = this.#storage;
-    const { txStorage, logMutation } = storage;
-    if (txStorage === undefined || logMutation === undefined) return;
-    storage.logMutation = (...details) => {
-      const writer = this.#writer;
-      if (writer === undefined || txStorage.isReady !== true) return logMutation.apply(storage, details);
-      writer.mutation = captured(txStorage, () => logMutation.apply(storage, details));
-      return (details[3] as { acebase_cursor?: string }).acebase_cursor;
-    };
-    if (mutation !== undefined) this.#untilLogged = this.#repeat(mutation, txStorage);
-  }
-
-  /** The record of it stays in the journal until then. */
-  async #repeat(mutation: LoggedMutation, txStorage: Storage): Promise<void> {
-    for (const storage of [this.#storage, txStorage]) {
-      if (storage.isReady !== true) await new Promise<void>((resolve) => storage.once('ready', resolve));
-    }
-    await this.#logAgain(mutation).catch((error: unknown) => this.#notLogged(error));
-    this.#openJournal().done();
-  }
-
-  /** As AceBase does. */
-  #notLogged(error: unknown): void {
-    loggerOf(this.#storage as unknown as Storage).error(
-      'A mutation could not be added to the transaction log:',
-      error,
-    );
-  }
-
-  async #logAgain({ cursor, item }: LoggedMutation): Promise<void> {
-    await this.#storage.txStorage?._updateNode(
-      'history',
-      { [cursor]: item },
-      { merge: true, _internal: true },
-    );
   }
 
   /** Why the file is not used any more; `undefined` if it is. */
-  get #failure(): IPCError | undefined {
-    const failure = this.#journal?.failure;
-    if (failure === undefined) return undefined;
-    const { summary } = ERRORS.IPC_CLIENT_OUTCOME_UNKNOWN;
-    return new IPCError('IPC_CLIENT_OUTCOME_UNKNOWN', `IPC_CLIENT_OUTCOME_UNKNOWN: ${summary} (${failure})`);
+  get #failure(): Error | undefined {
+    return this.#data?.failure ?? this.#tablesJournal?.failure;
   }
 
   get #root(): RootAddress | undefined {
@@ -508,70 +445,25 @@ class JournaledStorage {
     return file;
   }
 
-  #openJournal(): Journal<Notes> {
-    const { logPath, durability } = this.#place;
-    const isSynced = durability === 'power';
-    this.#journal ??= new Journal<Notes>({
-      file: this.#file,
-      logPath,
-      isSynced,
-    });
-    return this.#journal;
+  #openData(): Journal<Notes> {
+    this.#data ??= this.#open<Notes>(logPathsOf(this.#outer).data, MARKS.data);
+    return this.#data;
   }
-}
 
-/** What a transaction log is told: AceBase writes that at once, when it is open. */
-function captured(
-  txStorage: NonNullable<InnerStorage['txStorage']>,
-  log: () => unknown,
-): LoggedMutation | undefined {
-  let mutation: LoggedMutation | undefined;
-  const { _updateNode: update } = txStorage;
-  txStorage._updateNode = (_path, value) => {
-    const [[cursor, item] = []] = Object.entries(value as object);
-    if (cursor !== undefined) mutation = { cursor, item };
-    return Promise.resolve(undefined);
-  };
-  try {
-    void log();
-  } finally {
-    txStorage._updateNode = update;
+  #openTables(): Journal<never> {
+    this.#tablesJournal ??= this.#open<never>(logPathsOf(this.#outer).tables, MARKS.tables);
+    return this.#tablesJournal;
   }
-  return mutation;
-}
 
-function tracked<T>(all: Set<Promise<unknown>>, doing: Promise<T>): Promise<T> {
-  const done: Promise<void> = doing.then(
-    () => void all.delete(done),
-    () => void all.delete(done),
-  );
-  all.add(done);
-  return doing;
-}
+  #open<N>(logPaths: readonly string[], mark: (typeof MARKS)[keyof typeof MARKS]): Journal<N> {
+    const { isLone } = this.#surroundings;
+    const isSynced = this.#durability === 'power';
+    return new Journal<N>({ file: this.#file, logPaths, mark, isSynced, isLone });
+  }
 
-/** What indexes are being told, by their storage. */
-const updates = new WeakMap<object, Set<Promise<unknown>>>();
-
-/** Classes of indexes that are watched. */
-const watched = new WeakSet<object>();
-
-function updatesOf(storage: object): Iterable<Promise<unknown>> {
-  return updates.get(storage) ?? [];
-}
-
-/** All kinds of indexes go by the method of one class. */
-function watchUpdates(index: Index, storage: object): void {
-  if (!updates.has(storage)) updates.set(storage, new Set());
-  let methods: Index = index;
-  while (!Object.hasOwn(methods, '_getTree')) methods = Object.getPrototypeOf(methods) as Index;
-  if (watched.has(methods)) return;
-  watched.add(methods);
-  const { handleRecordUpdate } = methods;
-  methods.handleRecordUpdate = function (this: Index & { readonly storage: object }, ...details) {
-    const all = updates.get(this.storage);
-    const doing = handleRecordUpdate.apply(this, details);
-    return all === undefined ? doing : tracked(all, doing);
-  };
+  get #outer(): Storage {
+    return this.#storage as unknown as Storage;
+  }
 }
 
 function uniqueOf(indexes: readonly IndexDescription[]): IndexDescription[] {

@@ -1,4 +1,12 @@
-import { closeSync, constants, fdatasyncSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fdatasyncSync,
+  fstatSync,
+  openSync,
+  readSync,
+  writeSync,
+} from 'node:fs';
 import { crc32 } from 'node:zlib';
 import type { Change } from './write-buffer.js';
 
@@ -14,25 +22,46 @@ export interface LogRecord {
   readonly notes?: unknown;
 }
 
-/** What a record begins with; four zeros where there is none. */
-const MAGIC = 0x41_43_52_31;
-/** Magic number, length of what follows the header, and its checksum; 4 bytes each. */
-const HEADER_BYTES = 12;
+/** What a record begins with: enough to see, in most cases, that nothing is left to be done. */
+export interface RecordHead {
+  /** Raised by each process that begins to write to the log after another one. */
+  readonly term: number;
+  /** Which one wrote the record. */
+  readonly owner: string;
+  /** The end of the mark that the record leaves in the file. */
+  readonly mark: bigint;
+  /** Whether something is to be done yet when its changes are in the file. */
+  readonly hasNotes: boolean;
+  /** Whether its process had the file for itself, with the tables that a master has otherwise. */
+  readonly isLone: boolean;
+}
+
+const MAGIC = 0x41_43_52_32;
+
+/** Magic number and checksum of what follows in the head; length and checksum of the body; term, owner, mark, flags. */
+const HEAD_BYTES = 44;
+const CHECKED_FROM = 8;
+const HAS_NOTES = 1;
+const IS_LONE = 2;
+
+/** Bytes that tell one process from another. */
+export const OWNER_BYTES = 8;
+
 /** Position (8 bytes) and length (4) of a change, and how many there are (4). */
 const CHANGE_BYTES = 12;
 const COUNT_BYTES = 4;
 
 /**
- * The redo log of a database file: it holds one record, of the transaction that is being committed, and none when that was
- * carried out. So nobody needs it who opens the database later, except after a crash.
+ * The redo log of a database file: it holds one record, of the transaction that was committed last. When that was carried out, nobody needs it
+ * any more: the file has its mark.
  *
  * Whatever is not complete is no record: it never happened.
  */
 export class RedoLog {
   readonly #file: number;
   readonly #isSynced: boolean;
-  /** Whether there may be a record. */
-  #isUsed = true;
+  /** The head of what was written here last. */
+  #head: Buffer | undefined;
 
   /**
    * @param path of the log; it is made if it is not there
@@ -44,48 +73,76 @@ export class RedoLog {
     this.#isSynced = isSynced;
   }
 
-  /** The record that is there, complete; `undefined` if there is none. */
-  read(): LogRecord | undefined {
-    const { size } = fstatSync(this.#file);
-    if (size < HEADER_BYTES) return undefined;
-    const header = Buffer.alloc(HEADER_BYTES);
-    readFully(this.#file, header, 0);
-    const length = header.readUInt32BE(4);
-    const isThere =
-      header.readUInt32BE(0) === MAGIC && length >= COUNT_BYTES && length <= size - HEADER_BYTES;
-    if (!isThere) return undefined;
-    const body = Buffer.alloc(length);
-    readFully(this.#file, body, HEADER_BYTES);
-    return crc32(body) === header.readUInt32BE(8) ? parse(body) : undefined;
+  /** The head of the record; `undefined` if there is none. Whether the rest is complete, {@link RedoLog.read} tells. */
+  head(): RecordHead | undefined {
+    const head = Buffer.alloc(HEAD_BYTES);
+    readFully(this.#file, head, 0);
+    return headOf(head);
   }
 
-  /** Writes a record. @throws if that fails; whether it is there must then be asked by {@link RedoLog.clear} */
-  append(record: LogRecord): void {
+  /** The record, if it is complete. */
+  read(): LogRecord | undefined {
+    const { size } = fstatSync(this.#file);
+    const head = Buffer.alloc(HEAD_BYTES);
+    readFully(this.#file, head, 0);
+    const length = head.readUInt32BE(8);
+    const isThere = headOf(head) !== undefined && length >= COUNT_BYTES && length <= size - HEAD_BYTES;
+    if (!isThere) return undefined;
+    const body = Buffer.alloc(length);
+    readFully(this.#file, body, HEAD_BYTES);
+    return crc32(body) === head.readUInt32BE(12) ? parse(body) : undefined;
+  }
+
+  /** Writes a record. @throws if that fails; whether it is there must then be asked by {@link RedoLog.read} */
+  append(record: LogRecord, { term, owner, mark, hasNotes, isLone }: RecordHead): void {
     const bytes = serialize(record);
-    const body = bytes.subarray(HEADER_BYTES);
-    bytes.writeUInt32BE(MAGIC, 0);
-    bytes.writeUInt32BE(body.length, 4);
-    bytes.writeUInt32BE(crc32(body), 8);
-    this.#isUsed = true;
+    const head = bytes.subarray(0, HEAD_BYTES);
+    const body = bytes.subarray(HEAD_BYTES);
+    head.writeUInt32BE(MAGIC, 0);
+    head.writeUInt32BE(body.length, 8);
+    head.writeUInt32BE(crc32(body), 12);
+    head.writeBigUInt64BE(BigInt(term), 16);
+    head.write(owner, 24, 'latin1');
+    head.writeBigUInt64BE(mark, 32);
+    head.writeUInt32BE((hasNotes ? HAS_NOTES : 0) + (isLone ? IS_LONE : 0), 40);
+    head.writeUInt32BE(crc32(head.subarray(CHECKED_FROM)), 4);
     writeFully(this.#file, bytes, 0);
     if (this.#isSynced) fdatasyncSync(this.#file);
+    this.#head = Buffer.from(head);
+  }
+
+  /** Nothing is to be done any more of what the record has noted. @throws if that cannot be written */
+  notesAreDone(): void {
+    const head = this.#head ?? Buffer.alloc(HEAD_BYTES);
+    if (this.#head === undefined) readFully(this.#file, head, 0);
+    head.writeUInt32BE((head.readUInt32BE(40) | HAS_NOTES) - HAS_NOTES, 40);
+    head.writeUInt32BE(crc32(head.subarray(CHECKED_FROM)), 4);
+    writeFully(this.#file, head, 0);
   }
 
   /** There is to be no record. @throws if that fails */
   clear(): void {
-    if (!this.#isUsed) return;
     writeFully(this.#file, Buffer.alloc(4), 0);
-    this.#isUsed = false;
-  }
-
-  /** There is no record, as was seen. */
-  isEmpty(): void {
-    this.#isUsed = false;
+    this.#head = undefined;
   }
 
   close(): void {
     closeSync(this.#file);
   }
+}
+
+function headOf(head: Buffer): RecordHead | undefined {
+  const isThere =
+    head.readUInt32BE(0) === MAGIC && crc32(head.subarray(CHECKED_FROM)) === head.readUInt32BE(4);
+  if (!isThere) return undefined;
+  const flags = head.readUInt32BE(40);
+  return {
+    term: Number(head.readBigUInt64BE(16)),
+    owner: head.toString('latin1', 24, 24 + OWNER_BYTES),
+    mark: head.readBigUInt64BE(32),
+    hasNotes: (flags & HAS_NOTES) !== 0,
+    isLone: (flags & IS_LONE) !== 0,
+  };
 }
 
 /** Reads what is there; behind the end of the file, there are zeros. */
@@ -106,13 +163,13 @@ export function writeFully(file: number, bytes: Uint8Array, position: number): v
   }
 }
 
-/** With room for the header. */
+/** With room for the head. */
 function serialize({ changes, written, notes }: LogRecord): Buffer {
   const text = JSON.stringify({ written, notes });
-  let at = HEADER_BYTES + COUNT_BYTES;
+  let at = HEAD_BYTES + COUNT_BYTES;
   const end = changes.reduce((sum, { after }) => sum + CHANGE_BYTES + 2 * after.length, at);
   const bytes = Buffer.allocUnsafe(end + Buffer.byteLength(text));
-  bytes.writeUInt32BE(changes.length, HEADER_BYTES);
+  bytes.writeUInt32BE(changes.length, HEAD_BYTES);
   for (const { position, before, after } of changes) {
     bytes.writeUIntBE(Math.floor(position / 2 ** 32), at, 4);
     bytes.writeUInt32BE(position % 2 ** 32, at + 4);

@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import type { RootAddress } from '../core/host.js';
+import type { IPCLock, RootAddress } from '../core/host.js';
 import type { RecordRange } from '../core/space-reserve.js';
 import type { IndexDescription } from './index-marks.js';
 import type { WrittenPlace } from './redo-log.js';
@@ -25,13 +25,18 @@ export class Transaction {
   readonly buffer: WriteBuffer;
   /** The root when it was granted the lock for writing. */
   root: RootAddress | undefined;
+  /** Whether it has told where the root is. */
+  hasMovedRoot = false;
   /** Whether others have written meanwhile: its lock had expired. */
   isLost = false;
+  /** Its locks for writing; and whether it has them still. */
+  readonly writeLocks = new Set<IPCLock>();
+  holdsLocks: () => boolean = () => !this.isLost;
   /** Space that it has got. */
   readonly allocated: RecordRange[] = [];
   readonly #written = new Map<number, WrittenPlace>();
   readonly #allocatedByPage = new Map<number, RecordRange[]>();
-  /** What sets free what it needs no longer. */
+  /** What sets free what it needs no longer, if that is to be in the same commit. */
   readonly frees: (() => void)[] = [];
   /** The tables of keys and of free space as they are to be with it, by their places. */
   readonly tables = new Map<number, Uint8Array>();

@@ -87,9 +87,12 @@ describe('a master that comes back', () => {
         FST: { load: async () => loaded.push('free space') },
         indexes: { list: () => [], load: async () => loaded.push('indexes') },
       };
-      const it = new StorageFile({ storage } as unknown as RemoteIPCPeer, () => undefined);
+      const it = new StorageFile({ storage } as unknown as RemoteIPCPeer, () => undefined, {
+        prepare: () => void loaded.push('what a crash has left'),
+        opened: () => void loaded.push('opened'),
+      });
       await it.reopen();
-      expect(loaded).toEqual(['keys', 'free space', 'indexes']);
+      expect(loaded).toEqual(['what a crash has left', 'keys', 'free space', 'indexes', 'opened']);
       await writeFile(`${fileName}.new`, 'another one');
       await rename(`${fileName}.new`, fileName);
       await expect(it.reopen()).rejects.toThrow('another file has its name by now');

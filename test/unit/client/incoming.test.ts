@@ -63,6 +63,8 @@ function lab(isMaster: boolean, hasSessions = true) {
     heardAt: () => undefined,
     masterCame: () => undefined,
     rootWritten: () => undefined,
+    journalIsHeard: () => undefined,
+    reread: () => undefined,
     inStep: (callback) => {
       inStep = callback;
     },

@@ -33,8 +33,15 @@ function lab() {
   const said: Message[] = [];
   const sendMessage = (message: Message) => said.push(message);
   const ipc = { id: 'worker', isMaster: false, _locks: [] as LockInfo[], sendMessage };
-  const view = new View(ipc as unknown as IPCPeer, file, { wallTime: () => 1_000 });
-  return { view, ipc, believed, inFile, said, keysRead: () => keys };
+  const found = { isInForce: false, isChanged: false };
+  const journal = {
+    get isInForce() {
+      return found.isInForce;
+    },
+    look: () => found.isChanged,
+  };
+  const view = new View(ipc as unknown as IPCPeer, file, { wallTime: () => 1_000 }, journal);
+  return { view, found, ipc, believed, inFile, said, keysRead: () => keys };
 }
 
 it('reads the root again, under a lock, when news may have been missed, and tells a server that did not know it', async () => {
@@ -83,4 +90,19 @@ it('reads again though a lock for writing is held since before, if others may ha
     await view.underLock();
     expect(believed.recordNr).toBe(root);
   }
+});
+
+it('believes the file where a journal is in force, whatever it was told; and reads it again when a crash was mended under its lock', async () => {
+  const { view, believed, inFile, found } = lab();
+  found.isInForce = true;
+  view.missedNews();
+  view.rootTold();
+  await view.underLock();
+  expect([believed.recordNr, inFile.recordNr]).toEqual([8, 8]);
+  inFile.recordNr = 9;
+  await view.underLock();
+  expect(believed.recordNr).toBe(8);
+  found.isChanged = true;
+  await view.underLock();
+  expect(believed.recordNr).toBe(9);
 });

@@ -10,19 +10,20 @@ import {
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { removeUnfinished } from '../../../../src/client/journal/database-file.js';
-import { Journal, recover } from '../../../../src/client/journal/journal.js';
+import { MARKS, removeUnfinished } from '../../../../src/client/journal/database-file.js';
+import { Journal, type JournalSettings, OPEN_GATE, recover } from '../../../../src/client/journal/journal.js';
 import type { WrittenPlace } from '../../../../src/client/journal/redo-log.js';
 import { removeDirectory, temporaryDirectory } from '../../../support/temporary-directory.js';
 
 let folder: string;
 let path: string;
-let logPath: string;
+let logPaths: readonly string[];
 
 beforeEach(async () => {
   folder = await temporaryDirectory('journal');
-  [path, logPath] = [join(folder, 'data.db'), join(folder, 'data.redo')];
-  writeFileSync(path, Buffer.alloc(1_000, 'a'));
+  path = join(folder, 'data.db');
+  logPaths = [join(folder, 'data.redo'), join(folder, 'data.redo2')];
+  writeFileSync(path, Buffer.alloc(1_000, 'a').fill(0, 40, 64));
 });
 afterEach(() => removeDirectory(folder));
 
@@ -32,25 +33,36 @@ const change = (position: number, before: string, after: string) => ({
   after: Buffer.from(after),
 });
 
+const opened = (given: Partial<JournalSettings> = {}): { journal: Journal<unknown>; close: () => void } => {
+  const file = openSync(path, 'r+');
+  const settings = { file, logPaths, mark: MARKS.data, isSynced: false, isLone: true, ...given };
+  const journal = new Journal<unknown>(settings);
+  return { journal, close: () => closeSync(file) };
+};
+
 /** Commits, and gives what was in the file before. The process ends then, or closes it. */
-function commit(
+async function commit(
   changes: ReturnType<typeof change>[],
   notes?: unknown,
   written: WrittenPlace[] = [],
   closes = false,
-): Buffer {
+): Promise<Buffer> {
   const before = readFileSync(path);
-  const file = openSync(path, 'r+');
-  const journal = new Journal({ file, logPath, isSynced: false });
-  journal.commit({ changes, notes, written });
+  const { journal, close } = opened();
+  await journal.commit({ changes, notes, written }, OPEN_GATE);
   if (closes) journal.close();
-  closeSync(file);
+  close();
   return before;
 }
 
 function recovered(): unknown[] {
   const all: unknown[] = [];
-  recover(path, logPath, (notes) => all.push(notes) > 0);
+  recover(
+    path,
+    { logPaths, mark: MARKS.data },
+    () => 'apply',
+    (notes) => all.push(notes) > 0,
+  );
   return all;
 }
 
@@ -66,10 +78,10 @@ function crashedAfter(before: Buffer, written: number): void {
   writeFileSync(path, half);
 }
 
-it('writes a commit again that was not begun, or half done; once', () => {
+it('writes a commit again that was not begun, or half done; once', async () => {
   for (const written of [0, 2]) {
     writeFileSync(path, Buffer.alloc(1_000, 'a'));
-    const before = commit([change(100, 'aaaa', 'bbbb'), change(200, 'aa', 'cc')], { index: 'n' });
+    const before = await commit([change(100, 'aaaa', 'bbbb'), change(200, 'aa', 'cc')], { index: 'n' });
     crashedAfter(before, written);
     expect(recovered()).toEqual([{ index: 'n' }]);
     expect([content(100, 4), content(200, 2)]).toEqual(['bbbb', 'cc']);
@@ -77,20 +89,20 @@ it('writes a commit again that was not begun, or half done; once', () => {
   }
 });
 
-it('has nothing to do where all is done; what is noted is told until it is', () => {
-  commit([change(100, 'aaaa', 'bbbb')]);
+it('has nothing to do where all is done; what is noted is told until it is', async () => {
+  await commit([change(100, 'aaaa', 'bbbb')]);
   writeFileSync(path, readFileSync(path).fill('a', 100, 104));
   // Somebody who knows nothing of this has written since.
   expect(recovered()).toEqual([]);
   expect(content(100, 4)).toBe('aaaa');
-  commit([change(100, 'aaaa', 'bbbb')], { index: 'n' });
-  recover(path, logPath, () => false);
+  await commit([change(100, 'aaaa', 'bbbb')], { index: 'n' });
+  recover(path, { logPaths, mark: MARKS.data }, () => 'apply', () => false);
   expect(recovered()).toEqual([{ index: 'n' }]);
   expect(recovered()).toEqual([]);
 });
 
-it('leaves a file alone that is another one, or was written since', () => {
-  const before = commit([change(100, 'aaaa', 'bbbb')]);
+it('leaves a file alone that is another one, or was written since', async () => {
+  const before = await commit([change(100, 'aaaa', 'bbbb')]);
   crashedAfter(before, 2);
   const file = openSync(path, 'r+');
   writeSync(file, 'z', 101);
@@ -99,9 +111,9 @@ it('leaves a file alone that is another one, or was written since', () => {
   expect(content(100, 4)).toBe('bzaa');
 });
 
-it('leaves a file alone that lacks what the commit leads to: an older one, or one that others have written', () => {
+it('leaves a file alone that lacks what the commit leads to: an older one, or one that others have written', async () => {
   const places: WrittenPlace[] = [[300, 4, crc32('aaaa')]];
-  const before = commit([change(100, 'aaaa', 'bbbb')], undefined, places);
+  const before = await commit([change(100, 'aaaa', 'bbbb')], undefined, places);
   writeFileSync(path, before);
   expect(recovered()).toEqual([]);
   expect(content(100, 4)).toBe('bbbb');
@@ -110,52 +122,54 @@ it('leaves a file alone that lacks what the commit leads to: an older one, or on
   expect(content(100, 4)).toBe('aaaa');
 });
 
-it('leaves no record behind when it is closed: an older file may be put in the place of this one', () => {
-  const before = commit([change(100, 'aaaa', 'bbbb')], undefined, [], true);
+it('leaves no record behind when it is closed: an older file may be put in the place of this one', async () => {
+  const before = await commit([change(100, 'aaaa', 'bbbb')], undefined, [], true);
   writeFileSync(path, before);
   expect(recovered()).toEqual([]);
   expect(content(100, 4)).toBe('aaaa');
 });
 
-it('takes nothing for a record that is none', () => {
-  const header = (length: number, checksum: number): Buffer => {
-    const bytes = Buffer.from('ACR1--------');
-    bytes.writeUInt32BE(length, 4);
-    bytes.writeUInt32BE(checksum, 8);
+it('takes nothing for a record that is none', async () => {
+  const head = (length: number, checksum: number): Buffer => {
+    const bytes = Buffer.alloc(44);
+    bytes.write('ACR2');
+    bytes.writeUInt32BE(length, 8);
+    bytes.writeUInt32BE(checksum, 12);
+    bytes.writeBigUInt64BE(1n, 32);
+    bytes.writeUInt32BE(crc32(bytes.subarray(8)), 4);
     return bytes;
   };
   for (const bytes of [
-    header(0xffff_ffff, 0),
-    header(0, 0),
-    header(4, 0),
-    Buffer.from('ACR1'),
+    head(0xffff_ffff, 0),
+    head(0, 0),
+    head(4, 0),
+    Buffer.from('ACR2'),
     Buffer.alloc(1_000, 'g'),
   ]) {
-    writeFileSync(logPath, bytes);
+    for (const logPath of logPaths) writeFileSync(logPath, bytes);
     expect(recovered()).toEqual([]);
   }
 });
 
-it('takes no record for one that is not complete, and needs no log', () => {
-  const before = commit([change(100, 'aaaa', 'bbbb')]);
+it('takes no record for one that is not complete, and needs no log', async () => {
+  const before = await commit([change(100, 'aaaa', 'bbbb')]);
   crashedAfter(before, 2);
-  truncateSync(logPath, 30);
+  truncateSync(String(logPaths[0]), 60);
   expect(recovered()).toEqual([]);
   expect(content(100, 4)).toBe('bbaa');
-  recover(join(folder, 'none.db'), join(folder, 'none.redo'), () => true);
+  recover(join(folder, 'none.db'), { logPaths: [join(folder, 'none.redo')], mark: MARKS.data }, () => 'apply');
   expect(existsSync(join(folder, 'none.redo'))).toBe(false);
 });
 
-it('a commit that cannot be logged has not happened', () => {
-  const file = openSync(path, 'r+');
-  const journal = new Journal({ file, logPath: '/dev/full', isSynced: false });
-  expect(() => journal.commit({ changes: [change(100, 'aaaa', 'bbbb')] })).toThrow('ENOSPC');
+it('a commit that cannot be logged has not happened', async () => {
+  const { journal, close } = opened({ logPaths: ['/dev/full'] });
+  const committing = journal.commit({ changes: [change(100, 'aaaa', 'bbbb')] }, OPEN_GATE);
+  await expect(committing).rejects.toThrow('ENOSPC');
   expect([content(100, 4), journal.failure]).toEqual(['aaaa', undefined]);
-  journal.close();
-  closeSync(file);
+  close();
 });
 
-it('removes a file whose making was cut short, and no other', () => {
+it('removes a file whose making was cut short, and no other', async () => {
   const header = Buffer.concat([Buffer.from('AceBase⚡'), Buffer.alloc(54)]);
   const whole = Buffer.concat([header, Buffer.alloc(131_072 - 64)]);
   const cases: [Buffer, boolean][] = [

@@ -1,0 +1,166 @@
+/** Indexes: they are told of a transaction when it is committed, and made anew where it cannot be known what they were told. */
+
+import { basename } from 'node:path';
+import { loggerOf, type Storage } from '../acebase.js';
+import { descriptionOf, type IndexDescription, makeAgain, markBuilds, setMark } from './index-marks.js';
+import { folderOf, type Index, type InnerStorage, type Told } from './storage.js';
+import type { Transaction } from './transaction.js';
+
+/** What a worker asks its master to write to an index. */
+interface IndexUpdateRequest extends Told {
+  readonly fileName: string;
+}
+
+/** The indexes of one storage. */
+export class Indexes {
+  readonly #storage: InnerStorage;
+  readonly #writer: () => Transaction | undefined;
+  readonly #isLone: boolean;
+  readonly #known = new WeakSet<Index>();
+
+  /** @param writer the transaction that writes, if one does @param isLone whether no other process has the file open */
+  constructor(storage: InnerStorage, writer: () => Transaction | undefined, isLone: boolean) {
+    this.#storage = storage;
+    this.#writer = writer;
+    this.#isLone = isLone;
+  }
+
+  /** Holds back what they are told. @param missing those that are to be made again */
+  hold(missing: readonly IndexDescription[]): void {
+    const { indexes, ipc } = this.#storage;
+    const { getAll } = indexes;
+    indexes.getAll = (...details) => {
+      const found = getAll.apply(indexes, details);
+      for (const index of found) this.#hold(index);
+      return found;
+    };
+    if (!this.#isLone && !ipc.isMaster) {
+      this.#holdRequests();
+      return;
+    }
+    markBuilds(this.#outer);
+    const { load } = indexes;
+    const waiting = [...missing];
+    indexes.load = async () => {
+      await load.call(indexes);
+      await makeAgain(this.#outer, waiting.splice(0));
+    };
+  }
+
+  /** Tells them what a transaction did. Those that cannot be told are made anew. */
+  async tell({ indexUpdates }: Transaction): Promise<void> {
+    const done = await Promise.allSettled(indexUpdates.map(({ update }) => update()));
+    const failed = new Map<string, IndexDescription>();
+    done.forEach((outcome, place) => {
+      const index = indexUpdates[place]?.index;
+      if (outcome.status === 'fulfilled' || index === undefined) return;
+      loggerOf(this.#outer).error(
+        `The index ${index.file} could not be written, and is made anew:`,
+        outcome.reason,
+      );
+      failed.set(index.file, index);
+    });
+    this.makeAnew([...failed.values()]);
+    // Some kinds of indexes do not wait for what they begin.
+    await Promise.all(updatesOf(this.#storage));
+  }
+
+  /** These may not be as the data is: nobody uses them until they are made anew, which begins when nobody writes. */
+  makeAnew(indexes: readonly IndexDescription[]): void {
+    for (const index of indexes) setMark(folderOf(this.#storage), index, false);
+    this.makeAgain(indexes);
+  }
+
+  /** Their files are gone, or count for nothing. */
+  makeAgain(indexes: readonly IndexDescription[]): void {
+    for (const index of indexes) {
+      this.#takeOut(index);
+      makeAgain(this.#outer, [index]).catch((error: unknown) => {
+        loggerOf(this.#outer).error(
+          `The index ${index.file} could not be made anew; it will be when the database is opened next:`,
+          error,
+        );
+      });
+    }
+  }
+
+  #takeOut({ file, path, key }: IndexDescription): void {
+    const { indexes, ipc } = this.#storage;
+    const known = indexes.list().find(({ fileName }) => basename(fileName) === file);
+    if (known !== undefined) void indexes.remove(known.fileName);
+    if (this.#isLone) return;
+    const fileName = known?.fileName ?? `${folderOf(this.#storage)}/${file}`;
+    ipc.sendNotification({ type: 'index.deleted', fileName, path, keys: key } as Told);
+  }
+
+  #hold(index: Index): void {
+    if (this.#known.has(index)) return;
+    this.#known.add(index);
+    watchUpdates(index, this.#storage);
+    const { handleRecordUpdate } = index;
+    index.handleRecordUpdate = async (...details) => {
+      const update = (): Promise<unknown> => handleRecordUpdate.apply(index, details);
+      const writer = this.#writer();
+      if (writer === undefined) return await update();
+      writer.indexUpdates.push({ index: descriptionOf(index), update });
+      return undefined;
+    };
+  }
+
+  /** A worker has its master write to them. */
+  #holdRequests(): void {
+    const { ipc, indexes } = this.#storage;
+    const { sendRequest } = ipc;
+    ipc.sendRequest = async (request) => {
+      const writer = request.type === 'index.update' ? this.#writer() : undefined;
+      const { fileName } = request as IndexUpdateRequest;
+      const index = writer && indexes.list().find((other) => other.fileName === fileName);
+      if (writer === undefined || index === undefined) return await sendRequest.call(ipc, request);
+      const update = async (): Promise<void> => {
+        const { ok, reason } = (await sendRequest.call(ipc, request)) as { ok: boolean; reason?: string };
+        if (!ok) throw new Error(reason);
+      };
+      writer.indexUpdates.push({ index: descriptionOf(index as unknown as Index), update });
+      return { ok: true };
+    };
+  }
+
+  get #outer(): Storage {
+    return this.#storage as unknown as Storage;
+  }
+}
+
+/** What indexes are being told, by their storage. */
+const updates = new WeakMap<object, Set<Promise<unknown>>>();
+
+/** Classes of indexes that are watched. */
+const watched = new WeakSet<object>();
+
+function updatesOf(storage: object): Iterable<Promise<unknown>> {
+  return updates.get(storage) ?? [];
+}
+
+/** All kinds of indexes go by the method of one class. */
+function watchUpdates(index: Index, storage: object): void {
+  if (!updates.has(storage)) updates.set(storage, new Set());
+  let methods: Index = index;
+  while (!Object.hasOwn(methods, '_getTree')) methods = Object.getPrototypeOf(methods) as Index;
+  if (watched.has(methods)) return;
+  watched.add(methods);
+  const { handleRecordUpdate } = methods;
+  methods.handleRecordUpdate = function (this: Index & { readonly storage: object }, ...details) {
+    const all = updates.get(this.storage);
+    const doing = handleRecordUpdate.apply(this, details);
+    return all === undefined ? doing : tracked(all, doing);
+  };
+}
+
+/** Remembers what is under way until it is over. */
+export function tracked<T>(all: Set<Promise<unknown>>, doing: Promise<T>): Promise<T> {
+  const done: Promise<void> = doing.then(
+    () => void all.delete(done),
+    () => void all.delete(done),
+  );
+  all.add(done);
+  return doing;
+}

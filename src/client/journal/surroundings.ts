@@ -1,0 +1,28 @@
+import { type Gate, OPEN_GATE } from './journal.js';
+
+/** What is around a database that is kept whole: other processes that have its file open, or none. */
+export interface Surroundings {
+  /** Whether no other process has it open. */
+  readonly isLone: boolean;
+  /** Whether nobody has it open who knows nothing of the journal: what begins now is committed as a whole. */
+  readonly isInForce: boolean;
+  /** Open as long as this process may use the file. */
+  readonly gate: Gate;
+  /** How often this process has lost its place: what it held then is not its any more. */
+  readonly losses: number;
+  /** A commit was begun, and could not be carried out: this process is to give up its place, and whoever follows finds what it has logged. */
+  outcomeUnknown(): void;
+}
+
+/** Of a process that is alone. @param isInForce whether it is yet: asked each time */
+export function aloneWhile(isInForce: () => boolean): Surroundings {
+  return {
+    isLone: true,
+    get isInForce() {
+      return isInForce();
+    },
+    gate: OPEN_GATE,
+    losses: 0,
+    outcomeUnknown: () => undefined,
+  };
+}

@@ -1,0 +1,161 @@
+/** The tables of keys and of free space, which AceBase's master writes as a whole whenever something in them changes. */
+
+import { FREE_SPACE_AT, KEYS_AT } from '../file-layout.js';
+import type { Gate, Journal } from './journal.js';
+import type { InnerStorage } from './storage.js';
+import type { Transaction } from './transaction.js';
+import { WriteBuffer } from './write-buffer.js';
+
+/** How the tables get into the file. */
+export interface Tables {
+  /** One of them is written. @param writer the transaction that writes, if one does. Resolves with the number of bytes */
+  write(position: number, bytes: Uint8Array, writer: Transaction | undefined): Promise<number>;
+  /** Space is set free. @param writer the transaction that needs it no longer, if it is one */
+  release(give: () => void, writer: Transaction | undefined): void;
+  /** A transaction is about to be committed: what of its tables is to be committed with it. @returns what takes it back */
+  addTo(transaction: Transaction): () => void;
+  /** It is committed. */
+  committed(transaction: Transaction): void;
+  /** It is dropped. */
+  dropped(transaction: Transaction): void;
+  /** Others may have written them since. */
+  forget(): void;
+}
+
+/** What tables work with. */
+export interface TablesSettings {
+  readonly storage: Pick<InnerStorage, 'FST'>;
+  /** The log that they are committed to. */
+  readonly journal: () => Journal<never>;
+  readonly gate: Gate;
+  /** Reads what the file has at a place. */
+  read(position: number, bytes: Buffer): void;
+  /** Resolves when the log may be written over. */
+  untilFree(): Promise<void> | undefined;
+}
+
+/** What the tables were written as last, by their places. */
+class LastWritten {
+  readonly #bytes = new Map<number, Uint8Array>();
+
+  set(position: number, bytes: Uint8Array): void {
+    this.#bytes.set(position, bytes);
+  }
+
+  clear(): void {
+    this.#bytes.clear();
+  }
+
+  /** Holds a table in a buffer, with what it was before. */
+  write(buffer: WriteBuffer, position: number, bytes: Uint8Array): void {
+    const known = this.#bytes.get(position);
+    // As if it had been read.
+    if (known !== undefined) buffer.overlay(position, new Uint8Array(known));
+    buffer.write(position, bytes);
+  }
+}
+
+/** Those of a process that is alone: they are committed together with what uses them, so no space is lost. */
+export class LoneTables implements Tables {
+  readonly #settings: TablesSettings;
+  readonly #last = new LastWritten();
+  /** Those that a transaction which was dropped has left to be written. */
+  readonly #unwritten = new Map<number, Uint8Array>();
+
+  constructor(settings: TablesSettings) {
+    this.#settings = settings;
+  }
+
+  async write(position: number, bytes: Uint8Array, writer: Transaction | undefined): Promise<number> {
+    if (writer !== undefined) writer.tables.set(position, bytes);
+    else await writeAtOnce(this.#settings, this.#last, position, bytes);
+    return bytes.length;
+  }
+
+  release(give: () => void, writer: Transaction | undefined): void {
+    if (writer === undefined) give();
+    else writer.frees.push(give);
+  }
+
+  addTo({ frees, tables, buffer }: Transaction): () => void {
+    const ranges = this.#settings.storage.FST?.ranges ?? [];
+    const before = ranges.map((range) => ({ ...range }));
+    for (const free of frees) free();
+    for (const [position, bytes] of this.#unwritten) if (!tables.has(position)) tables.set(position, bytes);
+    for (const [position, bytes] of tables) this.#last.write(buffer, position, bytes);
+    return () => {
+      if (frees.length > 0) ranges.splice(0, ranges.length, ...before);
+    };
+  }
+
+  committed({ tables }: Transaction): void {
+    for (const [position, bytes] of tables) this.#last.set(position, bytes);
+    this.#unwritten.clear();
+  }
+
+  /** Keys that it has added are known by now, and go into the file with the next one. */
+  dropped({ tables }: Transaction): void {
+    const keys = tables.get(KEYS_AT);
+    if (keys !== undefined) this.#unwritten.set(KEYS_AT, keys);
+  }
+
+  forget(): void {
+    this.#last.clear();
+  }
+}
+
+/** Those of a master, who changes them for others, too, and answers when that is in the file: they have a log of their own. */
+export class MasterTables implements Tables {
+  readonly #settings: TablesSettings;
+  readonly #last = new LastWritten();
+
+  constructor(settings: TablesSettings) {
+    this.#settings = settings;
+  }
+
+  async write(position: number, bytes: Uint8Array): Promise<number> {
+    await writeAtOnce(this.#settings, this.#last, position, bytes);
+    return bytes.length;
+  }
+
+  /** The transaction has been committed by then. */
+  release(give: () => void): void {
+    give();
+  }
+
+  addTo(): () => void {
+    return () => undefined;
+  }
+
+  committed(): void {}
+
+  dropped(): void {}
+
+  forget(): void {
+    this.#last.clear();
+  }
+}
+
+async function writeAtOnce(
+  { journal, gate, read, untilFree }: TablesSettings,
+  last: LastWritten,
+  position: number,
+  bytes: Uint8Array,
+): Promise<void> {
+  await untilFree();
+  const buffer = new WriteBuffer(read);
+  last.write(buffer, position, bytes);
+  // Before it is there: a further one may come meanwhile, and is committed behind this one.
+  last.set(position, bytes);
+  try {
+    await journal().commit({ changes: buffer.changes() }, gate);
+  } catch (error) {
+    last.clear();
+    throw error;
+  }
+}
+
+/** Whether that place is in one of the tables. */
+export function isInTable(position: number): boolean {
+  return position === KEYS_AT || position === FREE_SPACE_AT;
+}
