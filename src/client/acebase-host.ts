@@ -184,6 +184,10 @@ export function indexFilesOf(ipc: RemoteIPCPeer, has: (repair: RepairName) => bo
   const builds = indexBuildsOf(ipc, has('index-builds'));
   return {
     localized: (message) => (has('index-names') ? withOwnFileName(message, storage) : message),
+    isUnknown({ data }) {
+      const fileName: unknown = Reflect.get(Object(data), 'fileName');
+      return !storage.indexes.list().some((index) => index.fileName === fileName);
+    },
     changed(message) {
       if (has('query-caches')) forgetQueries(storage, filesOf(message));
     },

@@ -57,8 +57,6 @@ export interface SessionWelcome {
   readonly slice?: number;
   /** False if the client is not to take part before it is sent `accepted` [PROTOCOL-14.9]. */
   readonly accepted?: false;
-  /** Whether the journal is in force; left out if the server does not know yet who is there [PROTOCOL-16.2]. */
-  readonly journal?: boolean;
   /** Since when the folder of those who take part has been that of the database: milliseconds since 1970. */
   readonly folderSince?: number;
 }

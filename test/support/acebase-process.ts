@@ -32,6 +32,8 @@ export interface AceBaseProcessOptions {
   readonly server?: { readonly package: string; readonly port: number };
   /** Whether it has the client of this package, as a preload: as CommonJS, or, with `import`, as an ES module. */
   readonly client?: boolean | 'import';
+  /** What that client is to outlive. Default: the client's. */
+  readonly journal?: 'off' | 'process' | 'power';
   /** Flags for Node, such as `--require`. */
   readonly execArgv?: readonly string[];
   /** What is run in the place of Node, with the same arguments. */
@@ -81,6 +83,7 @@ type FromWorker =
 
 const worker = fileURLToPath(new URL('acebase-worker.cjs', import.meta.url));
 const newestAceBase = fileURLToPath(new URL('../../node_modules/acebase', import.meta.url));
+const chooseJournal = fileURLToPath(new URL('choose-journal.cjs', import.meta.url));
 const register = (name: string) => fileURLToPath(new URL(`../../dist/${name}`, import.meta.url));
 const defaultPackage = process.env['ACEBASE_PACKAGE'] ?? newestAceBase;
 
@@ -96,7 +99,7 @@ export class AceBaseProcess {
   #lastNumber = 0;
 
   constructor(options: AceBaseProcessOptions) {
-    const { name, execArgv = [], execPath = process.execPath, env, client = false, ...rest } = options;
+    const { name, execArgv = [], execPath = process.execPath, env, client = false, journal, ...rest } = options;
     const preload =
       client === 'import' ? ['--import', register('register.js')] : ['--require', register('register.cjs')];
     const child = fork(worker, [JSON.stringify({ package: defaultPackage, ...rest })], {
@@ -106,8 +109,12 @@ export class AceBaseProcess {
       // Where the client looks for the acebase of its program.
       ...(client !== false && rest.package !== undefined && { cwd: join(rest.package, '../..') }),
       execPath,
-      execArgv: [...(client === false ? [] : preload), ...execArgv],
-      env: { ...process.env, ...env },
+      execArgv: [
+        ...(client === false ? [] : preload),
+        ...(journal === undefined ? [] : ['--require', chooseJournal]),
+        ...execArgv,
+      ],
+      env: { ...process.env, ...env, ...(journal !== undefined && { JOURNAL: journal }) },
     });
     this.#process = new WatchedProcess(name, child);
     this.#ready = new Promise((resolve) => {

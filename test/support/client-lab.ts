@@ -137,6 +137,7 @@ export function clientLab({
     },
     indexes: {
       localized: (message) => message,
+      isUnknown: () => false,
       changed: () => undefined,
       whenLockMayBeGranted: (_request, grant) => grant(),
       built: () => built,

@@ -133,6 +133,8 @@ export interface DatabaseFile {
 export interface IndexFiles {
   /** A message with the path of an index file as this process spells it. */
   localized(message: Message): Message;
+  /** Whether a message is about an index that this process does not have: to remove that ends AceBase's process. */
+  isUnknown(message: Message): boolean;
   /** The master has changed index files: what was read of them is old. */
   changed(message: Message): void;
   /** Calls `grant` now, or when no index is being made. */

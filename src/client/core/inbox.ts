@@ -266,7 +266,9 @@ export class Incoming {
       if (isToBeWritten) void set.then(() => this.#settings.rootWritten(), this.#settings.log.error);
       return;
     }
-    void this.#pass(indexes.localized(message));
+    const localized = indexes.localized(message);
+    if (subjectOf(message) === 'index.deleted' && indexes.isUnknown(localized)) return;
+    void this.#pass(localized);
   }
 
   #answered(message: Message): void {

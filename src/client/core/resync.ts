@@ -1,4 +1,4 @@
-import type { DatabaseFile, IPCPeer, LockInfo, RootAddress } from './host.js';
+import type { DatabaseFile, IPCPeer, LockInfo } from './host.js';
 import type { JournalSwitch } from './journal-switch.js';
 import type { Clock } from './ports.js';
 
@@ -108,21 +108,18 @@ export class View {
   async #readRoot(): Promise<void> {
     const address = await this.#file.readRoot();
     if (address === undefined) return;
+    const { root } = this.#file;
+    const isBelieved = root?.pageNr === address.pageNr && Number(root.recordNr) === Number(address.recordNr);
+    if (this.#isRootTold && isBelieved) return;
     // With a journal in force, nobody writes it but under a lock, in one piece with what it leads to.
     if (this.#isRootTold && !this.#journal.isInForce) {
-      await this.#writeOver(address);
+      // Whoever was stopped in the midst of moving it, and given up, writes that when it goes on; all others have gone on from another one.
+      if (root !== undefined) await this.#file.writeRoot(root);
       return;
     }
     await this.#file.setRoot(address, false);
     // A server that knew it would have told it. It must know: a writer may die when it has moved the root and told nobody.
     const { id: from } = this.#ipc;
     this.#ipc.sendMessage({ type: 'notification', from, data: { type: 'root.update', address } });
-  }
-
-  /** Whoever was stopped in the midst of moving the root, and given up, writes that when it goes on; all others have gone on from another one. */
-  async #writeOver({ pageNr, recordNr }: RootAddress): Promise<void> {
-    const { root } = this.#file;
-    const isTheSame = root?.pageNr === pageNr && Number(root.recordNr) === Number(recordNr);
-    if (root !== undefined && !isTheSame) await this.#file.writeRoot(root);
   }
 }

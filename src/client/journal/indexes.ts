@@ -75,13 +75,21 @@ export class Indexes {
   makeAgain(indexes: readonly IndexDescription[]): void {
     for (const index of indexes) {
       this.#takeOut(index);
-      makeAgain(this.#outer, [index]).catch((error: unknown) => {
+      this.#make(index).catch((error: unknown) => {
         loggerOf(this.#outer).error(
           `The index ${index.file} could not be made anew; it will be when the database is opened next:`,
           error,
         );
       });
     }
+  }
+
+  /** When who writes now is done: what he tells it meanwhile is in the data by then. */
+  async #make(index: IndexDescription): Promise<void> {
+    const { nodeLocker } = this.#storage;
+    const lock = await nodeLocker.lock('', String(this.#storage.createTid()), false, 'index');
+    await lock.release();
+    await makeAgain(this.#outer, [index]);
   }
 
   #takeOut({ file, path, key }: IndexDescription): void {

@@ -135,6 +135,12 @@ export class JournaledStorage {
 
   /** This process has lost its place: others write, also to the tables if it was the master. */
   forget(): void {
+    const writer = this.#writer;
+    if (writer !== undefined) {
+      writer.isLost = true;
+      // What it has got is not free before it is known that nobody finds it committed.
+      this.#drop(writer, true);
+    }
     this.#data?.retire();
     this.#tablesJournal?.retire();
     this.#data = undefined;

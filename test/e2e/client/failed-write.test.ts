@@ -16,7 +16,8 @@ it.each(['worker', 'master'] as const)(
   'a write of a %s that fails half-way is seen by nobody',
   async (writer) => {
     cluster = await Cluster.start();
-    const full = { client: true, env: { NODE_OPTIONS: `--require ${fullDisk}`, FULL_DISK_AFTER: TEXT } };
+    const env = { NODE_OPTIONS: `--require ${fullDisk}`, FULL_DISK_AFTER: TEXT };
+    const full = { client: true, journal: 'off', env } as const;
     const master = cluster.master(writer === 'master' ? full : { client: true });
     await master.ready();
     await master.set('accounts', { ann: { note: 'x'.repeat(100) } });
@@ -38,7 +39,8 @@ it.each(['worker', 'master'] as const)(
   'a write of a %s that fails sets nothing free: what is in the file still leads there',
   async (writer) => {
     cluster = await Cluster.start();
-    const full = { client: true, env: { NODE_OPTIONS: `--require ${fullDisk}`, FULL_DISK_FOR: 'no room' } };
+    const env = { NODE_OPTIONS: `--require ${fullDisk}`, FULL_DISK_FOR: 'no room' };
+    const full = { client: true, journal: 'off', env } as const;
     const master = cluster.master(writer === 'master' ? full : { client: true });
     await master.ready();
     const failing = writer === 'master' ? master : cluster.worker(full);
@@ -65,6 +67,7 @@ it('a write that fails as it moves the root is none: all go on from the root in 
   await master.ready();
   const failing = cluster.worker({
     client: true,
+    journal: 'off',
     env: { NODE_OPTIONS: `--require ${fullDisk}`, FULL_DISK_AT: '12', FULL_DISK_TIMES: '1' },
   });
   const other = cluster.worker({ client: true });

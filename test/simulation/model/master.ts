@@ -23,6 +23,7 @@ export class Master extends WorkingProcess {
     file: this.storageFile,
     indexes: {
       localized: (message) => message,
+      isUnknown: () => false,
       changed: () => undefined,
       whenLockMayBeGranted: (request, grant) => this.#whenBuilt(request.data as LockRequest, grant),
       built: () =>

@@ -56,6 +56,7 @@ export class PatchedPeer {
       file: fileOf(process, () => host().file),
       indexes: {
         localized: (message) => message,
+        isUnknown: () => false,
         changed: (message) => host().indexes.changed(message),
         whenLockMayBeGranted: (request, grant) => host().indexes.whenLockMayBeGranted(request, grant),
         built: () => host().indexes.built(),

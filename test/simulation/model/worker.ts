@@ -20,6 +20,7 @@ export class Worker extends WorkingProcess {
     file: this.storageFile,
     indexes: {
       localized: (message) => message,
+      isUnknown: () => false,
       changed: () => undefined,
       whenLockMayBeGranted: (_request, grant) => grant(),
       built: () => undefined,

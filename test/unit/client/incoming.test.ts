@@ -41,6 +41,7 @@ function lab(isMaster: boolean, hasSessions = true) {
     indexes: {
       localized: (message) => message,
       changed: () => undefined,
+      isUnknown: () => false,
       whenLockMayBeGranted: (_request, grant) => grant(),
       built: () => undefined,
       announced: () => undefined,
