@@ -8,6 +8,7 @@ const BROKER = [
   ['requests/'],
   ['identity/', 'locks/'],
   ['file-metadata'],
+  ['journal-switch'],
   ['mastership', 'history'],
   ['shares'],
   ['peers/'],

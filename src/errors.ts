@@ -183,6 +183,13 @@ export const ERRORS = {
       'Nothing to do: the client tries again, and is let in when that process has ended, or `reconnectGrace` after its connection.',
     status: 503,
   },
+  IPC_REFUSED_JOURNAL: {
+    summary:
+      'The processes that are connected keep a journal, which this one does not know; what it has was not in the file in time.',
+    remedy:
+      'Nothing to do: the process tries again, and is let in when one of them has looked. If it stays so, see whether the master answers. With the client of this package in all processes, nobody waits for this.',
+    status: 503,
+  },
   IPC_REFUSED_DRAINING: {
     summary: 'The server is stopping.',
     remedy: 'Nothing to do: clients try again by themselves.',

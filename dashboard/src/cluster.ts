@@ -1,5 +1,5 @@
 import type { DatabaseStatus, PeerStatus, Problem, Status } from './status.js';
-import { counted } from './words.js';
+import { count, counted } from './words.js';
 
 /** Rows of one table; beyond, the page says how many it leaves out. */
 export const MAX_ROWS = 200;
@@ -74,6 +74,15 @@ export function calmWords(database: DatabaseStatus): { readonly title: string; r
       ? 'Nobody waits for a lock.'
       : `${counted(waiting, 'request')} for a lock ${waiting === 1 ? 'is' : 'are'} under way.`;
   return { title: 'All is well', text: `The master is connected, with ${workers}. ${waits}` };
+}
+
+/** Whether a process that is killed leaves no half write, and if not, why. */
+export function safetyWords({ journal: { inForce, without, withoutCount } }: DatabaseStatus): string {
+  if (inForce) return 'The file is crash-safe: every peer keeps a journal.';
+  if (withoutCount === 0)
+    return 'The file is not crash-safe yet: the server waits for processes from before it was started.';
+  const others = withoutCount > without.length ? ` and ${count(withoutCount - without.length)} more` : '';
+  return `The file is not crash-safe: ${without.join(', ')}${others} ${withoutCount === 1 ? 'keeps' : 'keep'} no journal.`;
 }
 
 /** What the tab of the browser says. */

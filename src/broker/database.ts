@@ -9,11 +9,12 @@ import { GuestBook, type History } from './history.js';
 import type { PriorMember } from './identity/challenge.js';
 import { FileIdentity } from './identity/file-identity.js';
 import { BrokenInvariant, type Invariant } from './invariants.js';
+import { JournalSwitch } from './journal-switch.js';
 import type { Limits } from './limits.js';
 import { LockService } from './locks/lock-service.js';
 import { MasterAbsence, MasterSeat, secondMaster } from './mastership.js';
 import { Stability } from './peers/acks.js';
-import type { ArrivalRequest, BrokerObserver, Entrance, Service } from './peers/admission.js';
+import type { ArrivalRequest, BrokerObserver, Entrance, HeldArrival, Service } from './peers/admission.js';
 import {
   greetingOf,
   isSameSession,
@@ -70,6 +71,7 @@ export class Database {
   readonly #farewells: Farewells;
   readonly #seat: MasterSeat;
   readonly #delivery: Delivery;
+  readonly #journal: JournalSwitch;
   readonly #news: FileNews;
   readonly #locks: LockService;
   readonly #table: RequestTable;
@@ -88,7 +90,10 @@ export class Database {
   constructor(name: string, given: DatabaseSettings) {
     this.name = name;
     this.#bulkhead = new Bulkhead({
-      settle: () => this.#cutOffOverdue(),
+      settle: () => {
+        do this.#journal.review();
+        while (this.#cutOffOverdue());
+      },
       broken: (invariant) => given.broken(this, invariant),
     });
     const clock = this.#bulkhead.clock(given.clock);
@@ -137,7 +142,10 @@ export class Database {
     this.#delivery = new Delivery({ ...common, seat: this.#seat });
     const halls = { ...common, seat: this.#seat, delivery: this.#delivery };
     this.#masterAbsence = new MasterAbsence(halls);
-    const rooms = { ...halls, news: new FileNews(halls) };
+    const settled = (): void => this.#forgetIfEmpty();
+    const journal = new JournalSwitch({ ...halls, locks: () => this.#locks, settled });
+    this.#journal = journal;
+    const rooms = { ...halls, journal, news: new FileNews({ ...halls, journal }) };
     this.#news = rooms.news;
     const masterIsStuck = (master: Peer): void => this.#succession.sendAway(master);
     const returnIsOver = (): void => this.#forgetIfEmpty();
@@ -174,7 +182,8 @@ export class Database {
     );
     const remove = (peer: Peer, cause: string): void => this.#remove(peer, cause);
     const inside: DismissalSettings['inside'] = (act, otherwise) => this.#bulkhead.run(act, otherwise);
-    this.dismissal = new Dismissal({ ...halls, requests, locks, stability: this.#stability, remove, inside });
+    const stability = this.#stability;
+    this.dismissal = new Dismissal({ ...halls, requests, locks, journal, stability, remove, inside });
     this.#heartbeats = new Heartbeats({
       ...settings,
       peers: this.#peers,
@@ -191,12 +200,13 @@ export class Database {
     });
     const goodbye = (peer: Peer): void => this.#goodbye(peer);
     this.#router = new Router({ ...rooms, requests, locks, identity: this.#identity, goodbye });
-    this.survey = new Survey({ ...halls, locks, history, book: this.#book });
+    this.survey = new Survey({ ...halls, locks, journal, history, book: this.#book });
   }
 
   /** Whether nobody is connected, at the door, or waited for. What was remembered must then be forgotten: the file may be replaced. */
   get isEmpty(): boolean {
-    return this.#peers.size === 0 && !this.#identity.isHolding && !this.#locks.claims.isHolding;
+    if (this.#peers.size > 0 || this.#identity.isHolding || this.#journal.isHolding) return false;
+    return !this.#locks.claims.isHolding;
   }
 
   /** Bytes that are kept, or wait for connections. */
@@ -216,6 +226,7 @@ export class Database {
   }
 
   #arrive(request: ArrivalRequest, entrance: Entrance): Cancel {
+    const since = this.#settings.clock.now();
     const refusal = this.dismissal.refusal(request);
     const known = this.#peers.get(request.peerId);
     // While its old line seems to be there, it is not known whom it will not have been compared with.
@@ -227,28 +238,35 @@ export class Database {
       // What it holds is not known yet, whether it comes in now or later.
       this.#locks.claims.isAtDoor(request);
       this.#identity.receive(request, entrance);
-    } else if (!this.#identity.isToBeHeld(request)) return this.#enter(request, entrance);
-    else {
-      let cancel: Cancel = () => undefined;
-      const refuse = entrance.refuse.bind(entrance);
-      const admit = (): void => {
-        cancel = this.#admitHeld(request, entrance);
-      };
-      cancel = this.#identity.hold({ request, admit, refuse });
-      return () => cancel();
-    }
+    } else if (!this.#identity.isToBeHeld(request)) return this.#enter(request, entrance, since);
+    else return this.#holdAtDoor(request, entrance, since, (arrival) => this.#identity.hold(arrival));
     return () => undefined;
   }
 
-  /** Meanwhile the server may have begun to drain. */
-  #admitHeld(request: ArrivalRequest, entrance: Entrance): Cancel {
+  /** Has somebody wait at the door. @returns to be called if he goes away */
+  #holdAtDoor(
+    request: ArrivalRequest,
+    entrance: Entrance,
+    since: number,
+    hold: (arrival: HeldArrival) => Cancel,
+  ): Cancel {
+    const refuse = entrance.refuse.bind(entrance);
+    const admit = (): void => {
+      cancel = this.#admitHeld(request, entrance, since);
+    };
+    let cancel = hold({ request, admit, refuse });
+    return () => cancel();
+  }
+
+  /** Meanwhile the server may have begun to drain. @param since when he began to wait, by the broker's clock */
+  #admitHeld(request: ArrivalRequest, entrance: Entrance, since = this.#settings.clock.now()): Cancel {
     const refusal = this.dismissal.refusal(request);
-    if (refusal === undefined) return this.#enter(request, entrance);
+    if (refusal === undefined) return this.#enter(request, entrance, since);
     entrance.refuse(refusal);
     return () => undefined;
   }
 
-  #enter(request: ArrivalRequest, entrance: Entrance): Cancel {
+  #enter(request: ArrivalRequest, entrance: Entrance, since: number): Cancel {
     let older = this.#peers.get(request.peerId);
     if (older?.isMaster === true && isSuperseded(older, request)) {
       this.#depart(older, 'another master came', isPresent(older) ? 'IPC_CLOSED_MASTER_REPLACED' : undefined);
@@ -263,21 +281,35 @@ export class Database {
     } else if (older?.isMaster === true && !isSameSession(older, request)) {
       return this.#challenge(older, request, entrance);
     } else if (older !== undefined) {
-      this.#takeBack(older, request, entrance);
+      return this.#takeBack(older, request, entrance);
     } else if (request.peerId === MASTER_ID && this.#succession.refuses(request.client)) {
       entrance.refuse('IPC_REFUSED_OLD_MASTER');
     } else {
-      this.#admit(request, entrance);
+      return this.#admitToJournal(request, entrance, since);
     }
     return () => undefined;
+  }
+
+  /** Lets somebody in, or has him wait until nothing is left in the journal that he does not know of [PROTOCOL-16.4]. */
+  #admitToJournal(request: ArrivalRequest, entrance: Entrance, since: number): Cancel {
+    if (!this.#journal.isToBeHeld(request)) {
+      this.#admit(request, entrance);
+      return () => undefined;
+    }
+    return this.#holdAtDoor(request, entrance, since, (arrival) => this.#journal.hold(arrival, since));
   }
 
   /** Another master is at the door. @returns to be called if it goes away by itself */
   #challenge(master: Peer, request: ArrivalRequest, entrance: Entrance): Cancel {
     this.#identity.inquire(master);
     const describe = (first: Peer): string | undefined => this.#identity.describeMaster(first);
-    const admit = (): boolean => !this.#peers.has(request.peerId) && this.#admit(request, entrance);
-    return this.#seat.challenge(secondMaster({ master, request, entrance, describe, admit }), master);
+    const admit = (): boolean => {
+      if (this.#peers.has(request.peerId)) return false;
+      cancel = this.#admitToJournal(request, entrance, this.#settings.clock.now());
+      return true;
+    };
+    let cancel = this.#seat.challenge(secondMaster({ master, request, entrance, describe, admit }), master);
+    return () => cancel();
   }
 
   /** A frame came over HTTP, in the name of a peer that is connected. @returns false if it was refused */
@@ -325,7 +357,8 @@ export class Database {
 
   /** What ends each of its parts, then each of its peers. */
   *#ends(cause: string): Iterable<() => void> {
-    const parts: { stop(): void }[] = [this.#seat, this.#succession, this.#stability, this.#parkingLot];
+    const parts: { stop(): void }[] = [this.#journal, this.#seat, this.#succession, this.#stability];
+    parts.push(this.#parkingLot);
     parts.push(this.#farewells, this.#locks, this.#requests, this.#masterAbsence);
     parts.push(this.#absences, this.#heartbeats, this.#identity);
     for (const part of parts) yield () => part.stop();
@@ -338,7 +371,7 @@ export class Database {
     }
   }
 
-  #admit(request: ArrivalRequest, entrance: Entrance): true {
+  #admit(request: ArrivalRequest, entrance: Entrance): void {
     const { clock, limits } = this.#settings;
     const visitor = new LineVisitor(1, this.#host);
     const link = entrance.accept(visitor);
@@ -347,28 +380,27 @@ export class Database {
     visitor.peer = peer;
     const isAccepted = this.#identity.enters(peer);
     const { folderSince } = this.#identity;
+    const facts = { resumed: false, isAccepted, folderSince, journal: this.#journal.came(peer) };
     if (peer.session === undefined) this.#delivery.send(peer, welcome(limits.maxPayload));
-    else peer.outbox.say(greetingOf(peer.session, { resumed: false, isAccepted, folderSince }, limits));
+    else peer.outbox.say(greetingOf(peer.session, facts, limits));
     this.#peers.set(peer.id, peer);
     this.#locks.claims.came(peer);
     this.#heartbeats.start();
     this.#hasCome(peer, 'connected');
-    return true;
   }
 
   /** A worker whose line broke is back, on a new one. */
-  #takeBack(peer: Peer, request: ArrivalRequest, entrance: Entrance): void {
+  #takeBack(peer: Peer, request: ArrivalRequest, entrance: Entrance): Cancel {
     if (peer.state === 'present') this.#lineBroke(peer, 'connected again', 'IPC_CLOSED_REPLACED');
     const { received, isKnown } = positionOf(peer, request);
     if (peer.state !== 'away') {
       // Nobody waits for it: it comes as a new one.
-      this.#enter(request, entrance);
-      return;
+      return this.#enter(request, entrance, this.#settings.clock.now());
     }
     const hasAll = received === undefined || peer.outbox.canResumeAfter(received);
     if (!hasAll || !this.#absences.mayReturn(peer, request.address)) {
       entrance.refuse('IPC_REFUSED_UNSAFE_RETURN');
-      return;
+      return () => undefined;
     }
     const { clock, limits } = this.#settings;
     this.#absences.end(peer);
@@ -380,14 +412,15 @@ export class Database {
       if (!isKnown) peer.session.beginAgain();
       const { isAccepted } = peer;
       const { folderSince } = this.#identity;
-      const greeting = greetingOf(peer.session, { resumed: isKnown, isAccepted, folderSince }, limits);
-      peer.outbox.resume(link, greeting, received);
+      const facts = { resumed: isKnown, isAccepted, folderSince, journal: this.#journal.isBack(peer) };
+      peer.outbox.resume(link, greetingOf(peer.session, facts, limits), received);
       this.#isBack(peer, 'resumed its session');
     } else {
       peer.outbox.attach(link, welcome(limits.maxPayload));
       this.#hasCome(peer, 'connected again');
     }
     this.#locks.isBack(peer);
+    return () => undefined;
   }
 
   #hasCome(peer: Peer, how: 'connected' | 'connected again'): void {
@@ -470,7 +503,7 @@ export class Database {
 
   /** Whether others may be waiting for that peer: whoever is to be served needs the master, sooner or later. */
   #isWaitedFor(peer: Peer): boolean {
-    if (this.#identity.isWaitedFor(peer)) return true;
+    if (this.#identity.isWaitedFor(peer) || this.#journal.isWaitedFor(peer)) return true;
     if (peer !== this.#seat.master) return this.#locks.isWaitedFor(peer);
     const { isMasterAsked, heldRequests } = this.#table;
     return isMasterAsked || heldRequests > 0 || this.#locks.isAnybodyWaiting || this.#seat.isAwaited;
@@ -480,10 +513,10 @@ export class Database {
     if (this.isEmpty) this.#succession.allHaveGone(() => this.#settings.emptied(this));
   }
 
-  /** Whoever does not read what was passed on to him just now is cut off. */
-  #cutOffOverdue(): void {
+  /** Whoever does not read what was passed on to him just now is cut off. @returns whether anybody was */
+  #cutOffOverdue(): boolean {
     let overdue = this.#delivery.takeOverdue();
-    if (overdue.length === 0) return;
+    if (overdue.length === 0) return false;
     for (; overdue.length > 0; overdue = this.#delivery.takeOverdue()) {
       for (const peer of overdue) {
         if (peer.state === 'away') this.#absences.dropMail(peer);
@@ -491,6 +524,7 @@ export class Database {
       }
     }
     this.#forgetIfEmpty();
+    return true;
   }
 
   /** A peer is no longer part of the database; its connection is ended, with `code` if it has not ended by itself. */
@@ -526,6 +560,7 @@ export class Database {
     if (!wasPresent) peer.outbox.discard();
     this.#peers.delete(peer.id);
     this.#identity.left(peer);
+    this.#journal.left(peer);
     this.#book.went(peer, cause, this.#peers.size, wasPresent);
   }
 }

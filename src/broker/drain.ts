@@ -1,5 +1,6 @@
 import type { RefusalCode } from '../errors.js';
 import { hasNotOpened } from '../protocol/session.js';
+import type { JournalSwitch } from './journal-switch.js';
 import type { LockService } from './locks/lock-service.js';
 import type { MasterSeat } from './mastership.js';
 import type { Stability } from './peers/acks.js';
@@ -114,6 +115,7 @@ export interface DismissalSettings {
   readonly locks: Pick<LockService, 'holders' | 'drain' | 'failBeforeDraining' | 'giveRootBack'>;
   readonly stability: Pick<Stability, 'stop'>;
   readonly seat: Pick<MasterSeat, 'closeDoor'>;
+  readonly journal: Pick<JournalSwitch, 'stop'>;
   /** Does something in the database; `otherwise`, if an invariant breaks. */
   inside<T>(act: () => T, otherwise: T): T;
   /** Takes a peer out of the database; others are not told. */
@@ -136,10 +138,11 @@ export class Dismissal {
 
   /** From now on nobody is let in who waits at the door, and no transaction begins; those that hold a lock go on. */
   begin(): void {
-    const { seat, locks, inside } = this.#settings;
+    const { seat, journal, locks, inside } = this.#settings;
     this.#hasBegun = true;
     inside(() => {
       seat.closeDoor();
+      journal.stop();
       locks.drain();
     }, undefined);
   }

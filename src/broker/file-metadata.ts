@@ -1,5 +1,6 @@
 import { encode, MASTER_ID, SERVER_ID } from '../protocol/frames.js';
 import { parseNotification, type RecordAddress } from '../protocol/messages.js';
+import type { JournalSwitch } from './journal-switch.js';
 import { LAST_SAFE_KEY_INDEX, MAX_ANNOUNCEMENT_BYTES, MAX_REPLAYED_KEYS } from './limits.js';
 import type { MasterSeat } from './mastership.js';
 import type { Delivery } from './peers/delivery.js';
@@ -14,6 +15,7 @@ export interface FileNewsSettings {
   readonly seat: MasterSeat;
   readonly delivery: Delivery;
   readonly incidents: Incidents;
+  readonly journal: Pick<JournalSwitch, 'isInUse' | 'haveReread'>;
 }
 
 /**
@@ -30,6 +32,7 @@ export class FileNews {
   readonly #seat: MasterSeat;
   readonly #delivery: Delivery;
   readonly #incidents: Incidents;
+  readonly #journal: FileNewsSettings['journal'];
   readonly #root = new RootRecord();
   /**
    * Workers that were granted no lock since a master was made to write a root again. What one of them says of the root is
@@ -55,12 +58,13 @@ export class FileNews {
   #askedInDoubt = 0;
   #lastRequest = 0;
 
-  constructor({ database, peers, seat, delivery, incidents }: FileNewsSettings) {
+  constructor({ database, peers, seat, delivery, incidents, journal }: FileNewsSettings) {
     this.#database = database;
     this.#peers = peers;
     this.#seat = seat;
     this.#delivery = delivery;
     this.#incidents = incidents;
+    this.#journal = journal;
   }
 
   /** Looks at a notification. @returns whether nothing remains to be done: it was passed on here, or stops here */
@@ -108,8 +112,9 @@ export class FileNews {
       // One that takes a root over writes none: a former master may have ended before it wrote this one. Not so one that was the master
       // before a restart of the server; and it may just have moved the root.
       const isNew = peer.session?.isReturning !== true;
-      if (peer.isMaster && (this.#isRootUnwritten || (takesRootsOver(peer) && isNew))) this.haveRootWritten();
-      else if (peer.isMaster) this.#rootIsWrittenAnew();
+      const mayLackRoot = takesRootsOver(peer) && isNew && !this.#journal.isInUse;
+      if (peer.isMaster && (this.#isRootUnwritten || mayLackRoot)) this.#haveRootWritten();
+      else if (peer.isMaster && !this.#journal.isInUse) this.#rootIsWrittenAnew();
     }
     // What one says that was granted a lock before the root was written may come behind that.
     if (!this.#isRootUnwritten) this.#lastGrantedBefore.delete(peer);
@@ -135,12 +140,13 @@ export class FileNews {
    * another master may have opened the file meanwhile, with one that only a writer knew who is gone.
    */
   rootIsClaimed(address: RecordAddress): void {
+    if (this.#journal.isInUse) return;
     // Somebody has told of one here: it is too late, if that one was moved meanwhile.
     if (this.#root.current !== undefined && this.#root.current !== this.#claimedRoot) return;
     // The worker itself is told again with its next lock: it would read the file otherwise, before the master has written it.
     this.#root.receive(new RootView(), address, rootUpdate(MASTER_ID, address));
     this.#claimedRoot = this.#root.current;
-    this.haveRootWritten();
+    this.#haveRootWritten();
   }
 
   /** Tells a peer all keys that were announced. Hearing of a key twice is harmless. */
@@ -164,12 +170,51 @@ export class FileNews {
     this.#keysUnderWay--;
   }
 
+  /** A write of that worker may have left others with what is not in the file, and the file with what they do not know. */
+  writeWasCutShort(workerId: string): void {
+    if (this.#journal.isInUse) {
+      this.#haveReread();
+      return;
+    }
+    this.#invalidateCaches(workerId);
+    this.#haveRootWritten();
+  }
+
+  /** What the master wrote last, and was to tell of, may have ended with it. */
+  masterIsGone(): void {
+    if (this.#journal.isInUse) this.#haveReread();
+    else this.#invalidateCaches(MASTER_ID);
+  }
+
+  /**
+   * The file is the truth, when whoever is granted the next lock has applied what the journal has [PROTOCOL-16.5]: nobody knows better where
+   * its root is, not even by what it has told, or was told.
+   */
+  #haveReread(): void {
+    this.#journal.haveReread();
+    this.#root.current = undefined;
+    this.#isRootUnwritten = false;
+    this.#rootWritten = undefined;
+    this.#lastGrantedBefore.clear();
+    if (this.#aside !== undefined) {
+      this.#aside.root = undefined;
+      this.#aside.isRootUnwritten = false;
+    }
+    for (const { root } of this.#peers.values()) root.believes = undefined;
+  }
+
+  #invalidateCaches(id: string): void {
+    const data = { type: 'cache.invalidate', path: '', recursive: true, reason: 'ipc_peer_gone' };
+    const notice = encode(JSON.stringify({ type: 'notification', from: id, data }));
+    for (const receiver of this.#peers.values()) this.#delivery.sendInOrder(receiver, id, notice);
+  }
+
   /**
    * A writer is gone, and what it said of a root that it moved may have been lost with its line; it wrote it into the
    * file all the same. So the master is made to write the one in which all others believe [PROTOCOL-7.6]: a number in
    * quotes is news to AceBase, and means the same.
    */
-  haveRootWritten(): void {
+  #haveRootWritten(): void {
     this.#rootIsWrittenAnew();
     if (this.#root.current === undefined && this.#aside !== undefined) this.#aside.isRootUnwritten = true;
     this.#isRootUnwritten = this.#root.current !== undefined;
@@ -204,7 +249,9 @@ export class FileNews {
     this.#root.current = aside.root;
     // A writer may have moved it, and told nobody, and a new master has opened the file since. If it is the master that is back,
     // nobody else was in its place; and what it has moved itself meanwhile it is about to tell.
-    if (!peer.isMaster || aside.isRootUnwritten) this.haveRootWritten();
+    if (peer.isMaster && !aside.isRootUnwritten) return;
+    if (this.#journal.isInUse) this.#haveReread();
+    else this.#haveRootWritten();
   }
 
   /** What is set aside, as long as somebody may come back who knows it. */
@@ -355,7 +402,7 @@ export class FileNews {
 interface SetAside {
   /** Those who were away then: they have heard of all of it, or will when they are back. */
   readonly members: ReadonlySet<Peer>;
-  readonly root: CurrentRoot | undefined;
+  root: CurrentRoot | undefined;
   /** Whether the file may have another one. */
   isRootUnwritten: boolean;
   readonly keys: AnnouncedKeys;

@@ -25,6 +25,7 @@ import {
 import { parseReady } from '../protocol/session.js';
 import type { FileNews } from './file-metadata.js';
 import type { FileIdentity } from './identity/file-identity.js';
+import type { JournalSwitch } from './journal-switch.js';
 import type { LockService } from './locks/lock-service.js';
 import type { MasterSeat } from './mastership.js';
 import type { Delivery } from './peers/delivery.js';
@@ -45,6 +46,7 @@ export interface SwitchSettings {
   readonly requests: RequestCoordinator;
   readonly locks: LockService;
   readonly identity: Pick<FileIdentity, 'ready' | 'answer'>;
+  readonly journal: Pick<JournalSwitch, 'looked'>;
   readonly incidents: Incidents;
   readonly counters: DatabaseCounters;
   /** A peer said goodbye, in its own name; the others know already. */
@@ -92,6 +94,10 @@ export class Router {
         if (!sender.isMaster || sender.session === undefined) return this.#refuseFrame(sender, frame);
         this.#tallies.session.came(frame.length);
         if (this.#settings.news.rootIsWritten(sender)) this.#settings.locks.reviewFile();
+        return true;
+      case 'looked':
+        if (!this.#settings.journal.looked(sender)) return this.#refuseFrame(sender, frame);
+        this.#tallies.session.came(frame.length);
         return true;
       case 'malformed':
         return this.#refuseFrame(sender, frame);

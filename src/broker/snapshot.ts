@@ -1,4 +1,5 @@
 import type { Alarm, GuestBook, History, TimelineEntry } from './history.js';
+import { type JournalState, type JournalSwitch, NO_JOURNAL } from './journal-switch.js';
 import { MAX_LISTED_LOCKS, MAX_LISTED_PEERS } from './limits.js';
 import type { LockCounts, LockList } from './locks/lock-list.js';
 import type { LockService } from './locks/lock-service.js';
@@ -41,6 +42,7 @@ export interface DatabaseSummary {
   /** Workers and masters, by where they stand. */
   readonly peers: Readonly<Record<'master' | 'worker', Readonly<Record<ReportedState, number>>>>;
   readonly peerCount: number;
+  readonly journal: JournalState;
   readonly heldLocks: LockCounts;
   /** Requests for locks that are not answered, and for how many milliseconds the oldest waits. */
   readonly waitingLocks: number;
@@ -70,6 +72,8 @@ export interface PeerReport extends Traffic {
   readonly state: ReportedState;
   /** Name and version of its client; `undefined` if it does not say. */
   readonly client: string | undefined;
+  /** Whether it keeps a journal while that is in force. */
+  readonly keepsJournal: boolean;
   readonly address: string;
   /** The number of its process, if it was found on this machine. */
   readonly pid: number | undefined;
@@ -99,6 +103,7 @@ export interface SurveySettings {
   readonly seat: MasterSeat;
   readonly table: Pick<RequestTable, 'heldCount' | 'heldBytes' | 'count' | 'addUsageTo'>;
   readonly locks: LockService;
+  readonly journal: Pick<JournalSwitch, 'state'>;
   readonly kept: Pick<ByteBudget, 'bytes'>;
   readonly book: GuestBook;
   readonly history: History;
@@ -135,7 +140,7 @@ export class Survey {
   }
 
   summary(): DatabaseSummary {
-    const { database, clock, peers, seat, table, locks, kept, book, history } = this.#settings;
+    const { database, clock, peers, seat, table, locks, journal, kept, book, history } = this.#settings;
     const states = noPeers();
     const masterMail = { messages: table.heldCount, bytes: table.heldBytes };
     let { messages, bytes } = masterMail;
@@ -158,6 +163,7 @@ export class Survey {
       masterAbsentFor: hasMaster ? undefined : now - book.masterLeftAt,
       peers: states,
       peerCount: peers.size,
+      journal: journal.state,
       heldLocks: locks.heldCounts,
       waitingLocks: locks.waitingCount,
       oldestWaitingLock: locks.oldestRequest === undefined ? undefined : now - locks.oldestRequest.since,
@@ -213,6 +219,7 @@ export class Survey {
       role: roleOf(peer),
       state,
       client: session?.client.name,
+      keepsJournal: session?.can('journal') === true,
       address,
       pid: process?.pid,
       connectedAt,
@@ -236,6 +243,7 @@ export function reportOfLeft(name: string, history: History): DatabaseReport {
     masterAbsentFor: undefined,
     peers: noPeers(),
     peerCount: 0,
+    journal: NO_JOURNAL,
     heldLocks: { held: 0, expired: 0 },
     waitingLocks: 0,
     oldestWaitingLock: undefined,

@@ -63,6 +63,8 @@ const PEER_COLUMNS: readonly Column<PeerRow & { readonly age: string }>[] = [
   { title: 'STATE', of: ({ state }) => state },
   { title: 'CAME', of: ({ age }) => `${age} ago`, isNumber: true },
   { title: 'CLIENT', of: ({ client }) => client },
+  // A server of an older version does not say.
+  { title: 'JOURNAL', of: ({ keepsJournal }) => (keepsJournal === true ? 'yes' : 'no'), spare: 2 },
   { title: 'PID', of: ({ pid }) => (pid === null ? '–' : String(pid)), isNumber: true, spare: 2 },
   { title: 'ADDRESS', of: ({ address }) => address, spare: 2 },
   { title: 'IN', of: ({ messagesIn }) => number(messagesIn), isNumber: true, spare: 3 },
@@ -90,8 +92,25 @@ function describePeers(status: Status, width: number | undefined): string {
   const rows = peerRows(status).map((row) => ({ ...row, age: describeSpan(now - row.connectedAt) }));
   if (rows.length === 0) return 'nobody is connected';
   const hidden = status.databases.reduce((sum, { peers, peerCount }) => sum + peerCount - peers.length, 0);
-  const table = layOut(PEER_COLUMNS, rows, width);
-  return hidden > 0 ? `${table}\n${hidden} more peers are not shown` : table;
+  const more = hidden > 0 ? [`${hidden} more peers are not shown`] : [];
+  return [layOut(PEER_COLUMNS, rows, width), ...more, ...status.databases.flatMap(describeSafety)].join('\n');
+}
+
+/** Whether the file of a database is crash-safe. */
+function describeSafety({ name, journal, peerCount }: DatabaseStatus): string[] {
+  // A server of an older version does not say.
+  return journal === undefined || peerCount === 0 ? [] : [`${name}: the file is ${safetyOf(journal)}`];
+}
+
+/** Whether a file is crash-safe, and if not, why: what follows "the file is". */
+export function safetyOf({ inForce, without, withoutCount }: DatabaseStatus['journal']): string {
+  if (inForce) return 'crash-safe';
+  if (withoutCount === 0)
+    return 'not crash-safe yet: the server waits for processes from before it was started';
+  const others = withoutCount > without.length ? ` and ${number(withoutCount - without.length)} more` : '';
+  const keep =
+    withoutCount === 1 ? 'is connected, and keeps no journal' : 'are connected, and keep no journal';
+  return `not crash-safe: ${without.join(', ')}${others} ${keep}`;
 }
 
 const LOCK_COLUMNS: readonly Column<LockRow>[] = [

@@ -24,6 +24,9 @@ export const TURN = ascii('turn:');
 /** What a master says when it has written a root that it was made to write [PROTOCOL-7.6]. */
 export const WRITTEN = ascii('written');
 
+/** What a client says that was asked to look at the journal [PROTOCOL-16.4]. */
+export const LOOKED = ascii('looked');
+
 /** What an answer about the folder of a client begins with [PROTOCOL-14.9]. */
 export const IDENTITY = ascii('identity:');
 
@@ -32,8 +35,9 @@ const MAX_ADDRESS_BYTES = 128;
 
 /**
  * What an inbound text frame is, by its first bytes: `broadcast`, `{…}` for every other peer of the database
- * [PROTOCOL-3.4]; `directed`, `to:<id>;{…}` [PROTOCOL-3.3]; `ping` [PROTOCOL-3.6]; `ready`, `claim`, `identity` and
- * `turn`, words of clients that have a session [PROTOCOL-14.5, 14.6, 14.9, 14.10]; or nothing of the grammar.
+ * [PROTOCOL-3.4]; `directed`, `to:<id>;{…}` [PROTOCOL-3.3]; `ping` [PROTOCOL-3.6]; `ready`, `claim`, `identity`,
+ * `turn`, `written` and `looked`, words of clients that have a session [PROTOCOL-14.5, 14.6, 14.9, 14.10, 7.6, 16.4]; or
+ * nothing of the grammar.
  */
 export type Envelope =
   | 'broadcast'
@@ -44,6 +48,7 @@ export type Envelope =
   | 'identity'
   | 'turn'
   | 'written'
+  | 'looked'
   | 'malformed';
 
 /** Tells what a frame is, without allocating. */
@@ -57,6 +62,7 @@ export function envelopeOf(frame: Uint8Array): Envelope {
   if (startsWith(frame, IDENTITY)) return 'identity';
   if (startsWith(frame, TURN)) return 'turn';
   if (frame.length === WRITTEN.length && startsWith(frame, WRITTEN)) return 'written';
+  if (frame.length === LOOKED.length && startsWith(frame, LOOKED)) return 'looked';
   return 'malformed';
 }
 

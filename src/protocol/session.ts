@@ -5,11 +5,20 @@
  * the other how many it has, and sends the rest again.
  */
 
-import { CLAIM, decode, encode, READY, TURN } from './frames.js';
+import { CLAIM, decode, encode, READY, SERVER_ID, TURN } from './frames.js';
 import type { RecordAddress } from './messages.js';
 
 /** What a client may be able to do; words that are not known are ignored [PROTOCOL-14.1]. */
-export const CLIENT_ABILITIES = ['resume', 'ready', 'no-echo', 'waits', 'identify', 'turn', 'slice'] as const;
+export const CLIENT_ABILITIES = [
+  'resume',
+  'ready',
+  'no-echo',
+  'waits',
+  'identify',
+  'turn',
+  'slice',
+  'journal',
+] as const;
 
 /** One ability of a client. */
 export type ClientAbility = (typeof CLIENT_ABILITIES)[number];
@@ -32,6 +41,8 @@ export interface ClientAnnouncement {
    * `undefined` if none has.
    */
   readonly folderSince?: number | undefined;
+  /** Whether the journal is in force, as far as it knows [PROTOCOL-16.1]. */
+  readonly isJournalOn?: boolean;
 }
 
 /** What the server tells such a client in its `welcome:` [PROTOCOL-14.2]. */
@@ -59,6 +70,8 @@ export interface SessionWelcome {
   readonly accepted?: false;
   /** Since when the folder of those who take part has been that of the database: milliseconds since 1970. */
   readonly folderSince?: number;
+  /** Whether the journal is in force [PROTOCOL-16.2]; left out if the client is to go on as it was. */
+  readonly journal?: boolean;
 }
 
 /** A lock that a client says it holds [PROTOCOL-14.6]. */
@@ -240,6 +253,15 @@ export function yieldWord(lockId: number): Uint8Array {
   return encode(`yield:${lockId}`);
 }
 
+/** Tells a client that keeps a journal whether it is in force; and has it look at it, so that others may come in [PROTOCOL-16.3, 16.4]. */
+export function journalMessage(isOn: boolean, isToLook = false): Uint8Array {
+  const data = isToLook ? { on: isOn, look: true } : { on: isOn };
+  return encode(JSON.stringify({ type: 'journal', from: SERVER_ID, data }));
+}
+
+/** Tells such a client to believe nothing of what it knows of the file [PROTOCOL-16.5]. */
+export const REREAD = encode(JSON.stringify({ type: 'reread', from: SERVER_ID }));
+
 /** The welcome of a client that has a session [PROTOCOL-14.2]. */
 export function sessionWelcome(maxPayload: number, session: SessionWelcome): Uint8Array {
   return encode(`welcome:${JSON.stringify({ maxPayload, session })}`);
@@ -264,5 +286,6 @@ export function parseAnnouncement(
     since: numberOf(parameter('since')),
     grace: numberOf(parameter('grace')),
     folderSince: numberOf(parameter('folderSince')),
+    isJournalOn: parameter('journal') === 'on',
   };
 }

@@ -93,21 +93,21 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'keeps caches of what a writer that is gone did by halves',
-    file: 'locks/lock-service.ts',
-    from: 'this.#invalidateCaches(id);\n',
+    file: 'file-metadata.ts',
+    from: 'this.#invalidateCaches(workerId);\n',
     to: '',
   },
   {
     name: 'keeps caches of what a master that is gone had not told',
-    file: 'locks/lock-service.ts',
-    from: 'this.#invalidateCaches(MASTER_ID);',
+    file: 'file-metadata.ts',
+    from: 'else this.#invalidateCaches(MASTER_ID);',
     to: '',
   },
   {
     name: 'leaves a root in the file that nobody else knows',
-    file: 'locks/lock-service.ts',
-    from: 'this.#settings.news.haveRootWritten();',
-    to: '',
+    file: 'file-metadata.ts',
+    from: 'this.#invalidateCaches(workerId);\n    this.#haveRootWritten();',
+    to: 'this.#invalidateCaches(workerId);',
   },
   {
     name: 'gives the seat of a master that is away to another one',

@@ -7,6 +7,9 @@ import type { ClosureCode, RefusalCode } from '../../src/errors.js';
 import { CLIENT_ABILITIES } from '../../src/protocol/session.js';
 import { VirtualClock } from './virtual-clock.js';
 
+/** What a client of ours can that keeps no journal. */
+export const WITHOUT_JOURNAL = CLIENT_ABILITIES.filter((ability) => ability !== 'journal');
+
 /** A database with workers and no master has a timer: that is warned of. */
 export const WITHOUT_MASTER = 1;
 
@@ -138,6 +141,12 @@ export class ScriptedPeer implements Link {
   }
 }
 
+/** A client that keeps a journal, and comes back. */
+export interface KeeperDetails {
+  readonly received?: number;
+  readonly isJournalOn?: boolean;
+}
+
 /** A lock that a worker asks for. */
 export interface LockDetails {
   readonly requestId: string;
@@ -217,12 +226,21 @@ export class BrokerLab {
   }
 
   /**
-   * Connects a client that has a session, and cannot say which file it has; with `received`, one that comes back, from another server
-   * if its session did not begin here.
+   * Connects a client that has a session, cannot say which file it has, and keeps no journal; with `received`, one that comes back, from
+   * another server if its session did not begin here.
    */
   connectClient(id: string, session: string, received?: number, since = this.sinceOf(session)): ScriptedPeer {
-    const abilities = new Set(CLIENT_ABILITIES.filter((ability) => ability !== 'identify'));
+    const abilities = new Set(WITHOUT_JOURNAL.filter((ability) => ability !== 'identify'));
     const client = { name: 'test/1', session, received, since, abilities };
+    return this.connect(id, 'mydb_data', { client });
+  }
+
+  /** As {@link BrokerLab.connectClient}, of a client that keeps a journal. @param isJournalOn whether it is in force, as far as it knows */
+  connectKeeper(id: string, { received, isJournalOn = false }: KeeperDetails = {}): ScriptedPeer {
+    const session = `session-of-keeper-${id}`;
+    const since = this.sinceOf(session);
+    const abilities = new Set(CLIENT_ABILITIES.filter((ability) => ability !== 'identify'));
+    const client = { name: 'test/1', session, received, since, abilities, isJournalOn };
     return this.connect(id, 'mydb_data', { client });
   }
 

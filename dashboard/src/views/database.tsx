@@ -1,4 +1,4 @@
-import { calmWords, shownHealth, sortedProblems } from '../cluster.js';
+import { calmWords, safetyWords, shownHealth, sortedProblems } from '../cluster.js';
 import type { History, Sample } from '../history.js';
 import type { DatabaseStatus, Problem } from '../status.js';
 import { bytes, count, counted, latency, rate, seconds, timeOfDay } from '../words.js';
@@ -39,6 +39,7 @@ export function Database(props: DatabaseProps) {
       </h2>
       <Problems {...props} />
       <Figures database={database} samples={samples} />
+      {database.peerCount > 0 && <p class="others">{safetyWords(database)}</p>}
       <div class="plots">
         <Plot title="Messages per second" samples={samples} now={now} lines={MESSAGE_LINES} format={rate} />
         <Plot

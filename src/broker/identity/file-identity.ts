@@ -8,14 +8,14 @@
 import { ACCEPTED, type DatabaseFile, parseAnswer, refused } from '../../protocol/file-identity.js';
 import { MASTER_ID } from '../../protocol/frames.js';
 import { type Limits, OLD_MASTER_RETURN_MS } from '../limits.js';
-import { type ArrivalRequest, type Entrance, isSameSession } from '../peers/admission.js';
+import { type ArrivalRequest, type Entrance, type HeldArrival, isSameSession } from '../peers/admission.js';
 import { GoneIds } from '../peers/membership.js';
 import { isThere, type Peer } from '../peers/peer.js';
 import type { Cancel, Clock, LogFields } from '../ports.js';
 import type { Incidents } from '../stats/incidents.js';
 import type { CheckedClient, CheckedPeer, PriorMember } from './challenge.js';
 import { FolderChecks } from './folder-checks.js';
-import { type HeldArrival, OpenFiles } from './open-files.js';
+import { OpenFiles } from './open-files.js';
 
 /** What it works with. */
 export interface FileIdentitySettings {

@@ -1,6 +1,5 @@
-import type { RefusalCode } from '../../errors.js';
 import type { DatabaseFile } from '../../protocol/file-identity.js';
-import type { ArrivalRequest } from '../peers/admission.js';
+import type { ArrivalRequest, HeldArrival } from '../peers/admission.js';
 import type { Peer } from '../peers/peer.js';
 import type { Cancel, Clock } from '../ports.js';
 
@@ -48,14 +47,6 @@ export interface OpenFilesSettings {
   readonly peers: ReadonlyMap<string, Peer>;
   /** Somebody was let in, or sent away, outside of a call of a visitor. */
   settled(): void;
-}
-
-/** Somebody at the door whose file is being looked for. */
-export interface HeldArrival {
-  readonly request: ArrivalRequest;
-  /** It may come in, as far as is known. */
-  admit(): void;
-  refuse(code: RefusalCode): void;
 }
 
 /** What it asks of others. */

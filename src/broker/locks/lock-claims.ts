@@ -53,6 +53,8 @@ export class LockClaims {
   /** Whether somebody has told who else was there; and whether somebody who was has gone before anybody did. */
   #isAnythingClaimed = false;
   #isAnyoneUnknown = false;
+  /** Whether the master was there before, and has not told who else was. It holds none of these locks. */
+  #isMasterSilent = false;
   #cancelHold: Cancel | undefined;
   /** The number of the lock whose holder has said where the root is. */
   #rootKnownBy = Number.NEGATIVE_INFINITY;
@@ -78,6 +80,11 @@ export class LockClaims {
     return this.#cancelHold !== undefined;
   }
 
+  /** Whether some are expected who were there before, or may turn out to be. */
+  get isAnyoneAwaited(): boolean {
+    return this.isHolding || (this.#isMasterSilent && !this.#isOver);
+  }
+
   /** A peer that was there before is at the door, and is not let in yet. */
   isAtDoor({ peerId, client }: ArrivalRequest): void {
     this.#waitFor(client?.grace);
@@ -92,6 +99,7 @@ export class LockClaims {
       return;
     }
     this.#waitFor(session.client.grace);
+    if (id === MASTER_ID) this.#isMasterSilent = true;
     this.#await(id);
   }
 
@@ -105,6 +113,7 @@ export class LockClaims {
     const { session } = peer;
     if (session?.isReturning !== true || session.hasClaimed) return false;
     session.hasClaimed = true;
+    if (peer.isMaster) this.#isMasterSilent = false;
     const claim = parseClaim(frame);
     if (claim === undefined || (peer.isMaster && claim.held.length > 0)) {
       if (!peer.isMaster) this.#settings.placeIsLost(peer, 'it did not say properly which locks it holds');
@@ -142,6 +151,7 @@ export class LockClaims {
 
   /** That peer is gone for good. If it was there before, and could have told who else was, nobody knows that: whoever it was is waited for. */
   isGone({ id, session }: Pick<Peer, 'id' | 'session'>): void {
+    if (id === MASTER_ID) this.#isMasterSilent = false;
     if (session?.isReturning === true && !this.#isAnythingClaimed) {
       this.#isAnyoneUnknown = true;
       this.#begin();

@@ -40,7 +40,15 @@ export type GrantHold =
   | 'draining'
   | 'locks of before the restart'
   | 'the master opens its file'
-  | 'the file is in doubt';
+  | 'the file is in doubt'
+  | 'the journal is looked at';
+
+/** Those of them under which nobody may write, the master included. */
+const WHOLE_FILE = [
+  'locks of before the restart',
+  'the file is in doubt',
+  'the journal is looked at',
+] as const satisfies readonly GrantHold[];
 
 /** Why a request waits, for people to read. */
 export type WaitReason =
@@ -142,7 +150,7 @@ export class LockManager {
 
   /** Whether nobody may write, the master included, though no lock is known that stands in the way. */
   get #isWholeFileHeld(): boolean {
-    return this.#holds.has('locks of before the restart') || this.#holds.has('the file is in doubt');
+    return WHOLE_FILE.some((why) => this.#holds.has(why));
   }
 
   /** A worker gives a lock back. */

@@ -50,7 +50,6 @@ export interface LockServiceSettings extends Service {
   readonly kept: ByteBudget;
   readonly incidents: Incidents;
   readonly counters: DatabaseCounters;
-  readonly peers: ReadonlyMap<string, Peer>;
   readonly delivery: Delivery;
   readonly news: FileNews;
   /** A master answers pings, and does not grant the root lock: a server that is gone holds it there. */
@@ -260,8 +259,7 @@ export class LockService {
     this.#endRootCheck();
     this.#endAskPings();
     this.#master = undefined;
-    // What it wrote last, and was to tell of, may have ended with it.
-    this.#invalidateCaches(MASTER_ID);
+    this.#settings.news.masterIsGone();
     this.#root.masterLeft();
     this.#manager.rootChanged();
     this.reviewFile();
@@ -321,6 +319,21 @@ export class LockService {
   /** While a worker makes an index, other transactions get no locks for writing. */
   keepWritersBack(areKeptBack: boolean): void {
     this.#manager.keepWritersBack(areKeptBack);
+  }
+
+  /** Whether some are expected back who were there before the server was started. */
+  get isAnyoneAwaited(): boolean {
+    return this.claims.isAnyoneAwaited;
+  }
+
+  /** Whether a worker holds a lock that has not expired. */
+  get isAnyHeld(): boolean {
+    return this.#manager.table.size > 0;
+  }
+
+  /** While a worker looks at the journal without a lock, nobody else gets one. */
+  holdForJournal(isHeld: boolean): void {
+    this.#manager.hold('the journal is looked at', isHeld);
   }
 
   /** The server drains: transactions that hold no lock get none any more. */
@@ -469,23 +482,14 @@ export class LockService {
     return true;
   }
 
-  /** A write of that worker may have left others with what is not in the file, and the file with what they do not know. */
   #writeWasCutShort({ id }: Peer): void {
-    this.#invalidateCaches(id);
-    this.#settings.news.haveRootWritten();
+    this.#settings.news.writeWasCutShort(id);
     this.reviewFile();
   }
 
   /** Who knows of the file what others do not is back, or gone; or the master has written what was in doubt. */
   reviewFile(): void {
     this.#manager.hold('the file is in doubt', this.#settings.news.isInDoubt);
-  }
-
-  #invalidateCaches(id: string): void {
-    const { peers, delivery } = this.#settings;
-    const data = { type: 'cache.invalidate', path: '', recursive: true, reason: 'ipc_peer_gone' };
-    const notice = encode(JSON.stringify({ type: 'notification', from: id, data }));
-    for (const receiver of peers.values()) delivery.sendInOrder(receiver, id, notice);
   }
 
   #askForRoot({ id, tid, isWrite }: RootRequest): void {

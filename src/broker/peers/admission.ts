@@ -35,6 +35,14 @@ export interface Entrance {
   refuse(code: RefusalCode, detail?: string): void;
 }
 
+/** Somebody who is kept waiting at the door, until something has been looked at. One of the two is called, once, unless he goes away. */
+export interface HeldArrival {
+  readonly request: ArrivalRequest;
+  /** He may come in, as far as that is concerned. */
+  admit(): void;
+  refuse(code: RefusalCode): void;
+}
+
 /** What the shell tells the broker about a connection that was accepted. */
 export interface Visitor {
   /** A text frame came. The bytes never change afterwards. */
@@ -58,13 +66,17 @@ export interface PeerInfo {
   readonly client: string | undefined;
   /** The number of its process, if that is on this machine and was found (`watchProcesses`). */
   readonly pid: number | undefined;
+  /** Whether its client keeps a journal while it is in force (docs/PROTOCOL.md, section 16). */
+  readonly keepsJournal: boolean;
 }
 
 /** What others may know of a peer. */
 export function infoOf(database: string, peer: Peer): PeerInfo {
   const { id, address, connectedAt, isMaster, session, process } = peer;
   const role = isMaster ? 'master' : 'worker';
-  return { database, id, role, address, connectedAt, client: session?.client.name, pid: process?.pid };
+  const keepsJournal = session?.can('journal') === true;
+  const [client, pid] = [session?.client.name, process?.pid];
+  return { database, id, role, address, connectedAt, client, pid, keepsJournal };
 }
 
 /** Is told of what happens, to pass it on to the user's program. */
@@ -139,7 +151,14 @@ export function greetingOf(
     resumed,
     isAccepted,
     folderSince,
-  }: { readonly resumed: boolean; readonly isAccepted: boolean; readonly folderSince: number },
+    journal,
+  }: {
+    readonly resumed: boolean;
+    readonly isAccepted: boolean;
+    readonly folderSince: number;
+    /** Whether the journal is in force; `undefined` if that is not known, or does not concern it. */
+    readonly journal: boolean | undefined;
+  },
   limits: Limits,
 ): Uint8Array {
   const { maxPayload, reconnectGrace: grace, lease, masterTimeout: patience } = limits;
@@ -150,6 +169,7 @@ export function greetingOf(
     ...withFolder,
     ...(session.can('turn') ? { turns: true } : undefined),
     ...(session.can('slice') ? { slice: SLICE_MS } : undefined),
+    ...(journal === undefined ? undefined : { journal }),
   };
   return sessionWelcome(maxPayload, isAccepted ? greeting : { ...greeting, accepted: false });
 }

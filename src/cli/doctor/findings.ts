@@ -9,6 +9,7 @@ export type Subject =
   | 'master'
   | 'clients'
   | 'status'
+  | 'journal'
   | 'clock'
   | 'ws'
   | 'acebase'

@@ -1,5 +1,6 @@
 import type { Problem } from '../../server/monitoring/problems.js';
-import type { ServerStatus, Status } from '../../server/monitoring/status.js';
+import type { DatabaseStatus, ServerStatus, Status } from '../../server/monitoring/status.js';
+import { safetyOf } from '../reports.js';
 import { error, type Finding, ok, skipped, warning } from './findings.js';
 import type { Answer } from './inquiry.js';
 
@@ -19,7 +20,31 @@ export function judgeStatus({ status: code, body }: Answer, told: ReadonlySet<st
   const problems = [...status.databases.flatMap((database) => database.problems), ...status.server.problems];
   const untold = problems.filter((problem) => !told.has(problem.code));
   const findings = [...untold.map(judgeProblem), ...judgeDescriptors(status.server)];
-  return problems.length + findings.length === 0 ? [ok('status', 'the server reports no problem')] : findings;
+  const isWell = problems.length + findings.length === 0;
+  return [
+    ...(isWell ? [ok('status', 'the server reports no problem')] : findings),
+    ...judgeJournal(status.databases),
+  ];
+}
+
+/** What of a database says whether its file is crash-safe; an older server says nothing of that. */
+type Safety = Pick<DatabaseStatus, 'name' | 'peerCount'> & Partial<Pick<DatabaseStatus, 'journal'>>;
+
+/** Whether a process that is killed leaves no half write. */
+function judgeJournal(databases: readonly Safety[]): Finding[] {
+  const told = databases.flatMap(({ name, journal, peerCount }) =>
+    journal === undefined || peerCount === 0 ? [] : [{ name, journal }],
+  );
+  if (told.length === 0) return [];
+  const message = told.map(({ name, journal }) => `${name}: the file is ${safetyOf(journal)}`).join('; ');
+  if (told.every(({ journal }) => journal.inForce)) return [ok('journal', message)];
+  return [
+    warning(
+      'journal',
+      message,
+      'Have all processes of the database use the client of this package, of a version that keeps a journal (docs/CLIENT.md).',
+    ),
+  ];
 }
 
 /** @param server an older one says nothing of them */

@@ -170,6 +170,13 @@ export const METRICS: readonly MetricDefinition[] = [
     read: perDatabase(({ masterAbsentFor = 0 }) => masterAbsentFor / MS_PER_SECOND, Math.max),
   },
   {
+    name: 'acebase_ipc_journal_in_force',
+    type: 'gauge',
+    help: '1 while the journal is in force, since every peer keeps one: the file is crash-safe; else 0.',
+    labels: ['database'],
+    read: perDatabase(({ journal }) => (journal.isInForce ? 1 : 0), Math.min),
+  },
+  {
     name: 'acebase_ipc_waiting_workers',
     type: 'gauge',
     help: 'Workers that wait for an answer of the master.',

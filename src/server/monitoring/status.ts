@@ -43,6 +43,8 @@ export interface PeerStatus {
   readonly state: ReportedState;
   /** Name and version of its client; `null` for a stock one. */
   readonly client: string | null;
+  /** Whether it keeps a journal while that is in force (docs/PROTOCOL.md, section 16). */
+  readonly keepsJournal: boolean;
   readonly address: string;
   /** The number of its process, if that is on the machine of the server and was found (`watchProcesses`). */
   readonly pid: number | null;
@@ -73,6 +75,15 @@ export interface DatabaseStatus {
   readonly peers: readonly PeerStatus[];
   /** All, those that are not listed among them. */
   readonly peerCount: number;
+  /** Whether the file is crash-safe (docs/PROTOCOL.md, section 16). */
+  readonly journal: {
+    /** Whether the journal is in force: no process that ends leaves a half write behind. */
+    readonly inForce: boolean;
+    /** The ids of peers that keep none, those at the door among them; 2 at most. */
+    readonly without: readonly string[];
+    /** All, those that are not named among them. */
+    readonly withoutCount: number;
+  };
   /** Oldest first, 200 of each at most. */
   readonly locks: {
     /** The lock that the server has at the master, for all workers together; `null` if it has none. */
@@ -183,13 +194,18 @@ export class StatusBoard {
 
 function databaseStatus(report: DatabaseReport, problems: readonly Problem[]): DatabaseStatus {
   const { name, hasMaster, masterAbsentFor, listedPeers, peerCount, locks, heldLocks } = report;
-  const { mail, keptBytes, traffic, lockWait, timeline, waitingLocks } = report;
+  const { mail, keptBytes, traffic, lockWait, timeline, waitingLocks, journal } = report;
   return {
     name,
     master: hasMaster ? (listedPeers.find(({ role }) => role === 'master')?.id ?? '[master]') : null,
     masterAbsentFor: masterAbsentFor === undefined ? null : Math.round(masterAbsentFor),
     peers: listedPeers.map(peerStatus),
     peerCount,
+    journal: {
+      inForce: journal.isInForce,
+      without: journal.without,
+      withoutCount: journal.withoutCount,
+    },
     locks: {
       root: locks.root ?? null,
       held: locks.held,
@@ -207,12 +223,13 @@ function databaseStatus(report: DatabaseReport, problems: readonly Problem[]): D
 
 function peerStatus(peer: PeerReport): PeerStatus {
   const { id, role, state, client, address, pid, connectedAt, roundTrip, mail, buffered } = peer;
-  const { messagesIn, messagesOut, bytesIn, bytesOut } = peer;
+  const { messagesIn, messagesOut, bytesIn, bytesOut, keepsJournal } = peer;
   return {
     id,
     role,
     state,
     client: client ?? null,
+    keepsJournal,
     address,
     pid: pid ?? null,
     connectedAt: Math.round(connectedAt),

@@ -6,11 +6,12 @@ import { authorize } from './context.js';
 export function addClientsRoute(app: Hono<RouteEnvironment>, { broker, gatekeeper }: RouteContext): void {
   app.get('/:database/clients', (context) => {
     const { database } = authorize(context, gatekeeper);
-    const clients = broker.peers(database).map(({ id, connectedAt, client, pid }) => ({
+    const clients = broker.peers(database).map(({ id, connectedAt, client, pid, keepsJournal }) => ({
       id,
       connected: Math.round(connectedAt),
       ...(client === undefined ? {} : { client }),
       ...(pid === undefined ? {} : { pid }),
+      ...(keepsJournal ? { keepsJournal } : {}),
     }));
     return context.json(clients);
   });

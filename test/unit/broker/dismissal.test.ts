@@ -23,6 +23,7 @@ test('who holds a lock is looked up once for all peers', () => {
     },
     stability: { stop: () => undefined },
     seat: { closeDoor: () => undefined },
+    journal: { stop: () => undefined },
     inside: (act) => act(),
     remove: () => undefined,
   });

@@ -5,8 +5,8 @@ import { BLIND_MS, HOLD_MS } from '../../../src/broker/identity/open-files.js';
 import { MASTER_TURN_MS, OLD_MASTER_RETURN_MS } from '../../../src/broker/limits.js';
 import type { PeerProcess } from '../../../src/broker/ports.js';
 import type { DatabaseFile, FolderRequest } from '../../../src/protocol/file-identity.js';
-import { CLIENT_ABILITIES, claimOf } from '../../../src/protocol/session.js';
-import { BrokerLab, type ScriptedPeer } from '../../support/broker-lab.js';
+import { claimOf } from '../../../src/protocol/session.js';
+import { BrokerLab, type ScriptedPeer, WITHOUT_JOURNAL } from '../../support/broker-lab.js';
 
 /** A folder, from whatever machine and by whatever path it is seen. */
 class Folder {
@@ -61,7 +61,7 @@ function client(id: string, folder: Folder, ways: Ways = {}): ScriptedPeer {
     received,
     folderSince,
     since: ways.since ?? lab.sinceOf(session),
-    abilities: new Set(CLIENT_ABILITIES),
+    abilities: new Set(WITHOUT_JOURNAL),
   };
   const peer = lab.connect(id, 'mydb_data', {
     client: announcement,
@@ -745,7 +745,7 @@ describe('somebody who cannot challenge', () => {
         name: 't',
         session: 'session-of-a-worker',
         received: undefined,
-        abilities: new Set(CLIENT_ABILITIES),
+        abilities: new Set(WITHOUT_JOURNAL),
       },
     });
     const [request = ''] = newcomer.received.filter((text) => text.startsWith('identify:'));
@@ -766,7 +766,7 @@ describe('somebody who cannot challenge', () => {
         name: 't',
         session: 'session-of-a-worker',
         received: undefined,
-        abilities: new Set(CLIENT_ABILITIES),
+        abilities: new Set(WITHOUT_JOURNAL),
       },
     });
     lab.clock.advance(READING_MS);
@@ -1004,7 +1004,7 @@ describe('stock processes and clients that can say which file they have', () => 
         name: 't',
         session: 'session-of-a-worker',
         received: undefined,
-        abilities: new Set(CLIENT_ABILITIES),
+        abilities: new Set(WITHOUT_JOURNAL),
       },
     });
     expect(isAccepted(silent)).toBe(false);

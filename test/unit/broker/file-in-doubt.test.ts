@@ -3,8 +3,7 @@
  * that writes what it is told, and a file.
  */
 import { describe, expect, it } from 'vitest';
-import { CLIENT_ABILITIES } from '../../../src/protocol/session.js';
-import { BrokerLab, type ScriptedPeer } from '../../support/broker-lab.js';
+import { BrokerLab, type ScriptedPeer, WITHOUT_JOURNAL } from '../../support/broker-lab.js';
 
 interface RootUpdate {
   readonly type?: string;
@@ -192,7 +191,7 @@ describe('when nobody was connected for a moment', () => {
     writer.leaves();
     lab.clock.advance(100);
     for (const peer of [b, master]) peer.leaves();
-    const abilities = new Set(CLIENT_ABILITIES.filter((ability) => ability !== 'identify'));
+    const abilities = new Set(WITHOUT_JOURNAL.filter((ability) => ability !== 'identify'));
     const client = { name: 'test/1', session: 'session-of-master', received: read, since, abilities };
     const back = lab.connect('[master]', 'mydb_data', { client, isReading: false });
     lab.letGrant(back);

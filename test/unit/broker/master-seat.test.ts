@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { MASTER_ANSWER_MS, MASTER_TURN_MS, PROCESS_CHECK_MS } from '../../../src/broker/limits.js';
-import { CLIENT_ABILITIES } from '../../../src/protocol/session.js';
-import { BrokerLab, type ScriptedPeer, WITHOUT_MASTER } from '../../support/broker-lab.js';
+import { BrokerLab, type ScriptedPeer, WITHOUT_JOURNAL, WITHOUT_MASTER } from '../../support/broker-lab.js';
 
 const request = (id: string) => ({ type: 'request', id, data: { type: 'fst.allocate' } });
 const lockRequest = (id: string) => ({
@@ -311,7 +310,7 @@ describe('a second master', () => {
 
 describe('a second master that has not opened the file [PROTOCOL-14.5]', () => {
   const waiting = (lab: BrokerLab, session = 'session-of-second') => {
-    const abilities = new Set(CLIENT_ABILITIES);
+    const abilities = new Set(WITHOUT_JOURNAL);
     const client = { name: 'test/1', session, received: undefined, since: undefined, abilities };
     return lab.connect('[master]', 'mydb_data', { client });
   };

@@ -14,6 +14,7 @@ import type { Answer } from '../../../src/cli/doctor/inquiry.js';
 import { installedVersions, judgeInstalled } from '../../../src/cli/doctor/installed.js';
 import { placeOf, serverUrl } from '../../../src/cli/doctor/place.js';
 import { resolveSources } from '../../../src/options.js';
+import type { DatabaseStatus } from '../../../src/server/monitoring/status.js';
 import { exampleDatabase, exampleStatus } from '../../support/example-status.js';
 import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
 
@@ -226,6 +227,25 @@ describe('the doctor', () => {
       { subject: 'status', status: 'warning', message: 'what IPC_REFUSED_TOKEN says', remedy: 'What to do.' },
     ]);
     expect(isAnythingWrong(found)).toBe(true);
+  });
+
+  test('says whether the file is crash-safe, and who keeps no journal', async () => {
+    const judge = async (...journals: (DatabaseStatus['journal'] | undefined)[]) => {
+      const databases = journals.map((journal, index) =>
+        exampleDatabase({ name: `shop${index}`, ...({ journal } as object) }),
+      );
+      return (await findings({ status: json(200, exampleStatus(...databases)) })).journal;
+    };
+    const safe = { inForce: true, without: [], withoutCount: 0 };
+    const unsafe = { inForce: false, without: ['stock1'], withoutCount: 1 };
+    expect(await judge(safe)).toMatchObject({ status: 'ok', message: 'shop0: the file is crash-safe' });
+    expect(await judge(safe, unsafe)).toMatchObject({
+      status: 'warning',
+      message:
+        'shop0: the file is crash-safe; shop1: the file is not crash-safe: stock1 is connected, and keeps no journal',
+    });
+    // A server of an older version.
+    expect(await judge(undefined)).toBeUndefined();
   });
 
   test('warns of a limit of open files below maxConnections', async () => {

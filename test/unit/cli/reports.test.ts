@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { describe as describeReport, rowsOf, SUBJECTS } from '../../../src/cli/reports.js';
+import type { DatabaseStatus } from '../../../src/server/monitoring/status.js';
 import { exampleDatabase, examplePeer, exampleStatus } from '../../support/example-status.js';
 
 const held = {
@@ -31,18 +32,44 @@ describe('tables', () => {
       id: 'worker02',
       state: 'away',
       client: 'acebase-ipc-server/2.1.0',
+      keepsJournal: true,
       pid: 4_711,
       mail: { messages: 2, bytes: 2_048_000 },
     });
     const { peers } = exampleDatabase();
     const status = exampleStatus(exampleDatabase({ peers: [...peers, away], peerCount: 5 }));
     expect(lines(describeReport(status, { subject: 'peers' }))).toEqual([
-      'DATABASE   PEER      STATE          CAME  CLIENT                     PID  ADDRESS           IN    OUT    PING      WAITS',
-      'mydb_data  [master]  connected  14 s ago  stock                        –  10.0.0.1:1000  1,234  5,678       –          –',
-      'mydb_data  worker01  connected  14 s ago  stock                        –  10.0.0.1:1000  1,234  5,678  0.4 ms          –',
-      'mydb_data  worker02  away       14 s ago  acebase-ipc-server/2.1.0  4711  10.0.0.1:1000  1,234  5,678  0.4 ms  2,000 KiB',
+      'DATABASE   PEER      STATE          CAME  CLIENT                    JOURNAL   PID  ADDRESS           IN    OUT    PING      WAITS',
+      'mydb_data  [master]  connected  14 s ago  stock                     no          –  10.0.0.1:1000  1,234  5,678       –          –',
+      'mydb_data  worker01  connected  14 s ago  stock                     no          –  10.0.0.1:1000  1,234  5,678  0.4 ms          –',
+      'mydb_data  worker02  away       14 s ago  acebase-ipc-server/2.1.0  yes      4711  10.0.0.1:1000  1,234  5,678  0.4 ms  2,000 KiB',
       '2 more peers are not shown',
+      'mydb_data: the file is not crash-safe: [master], worker01 are connected, and keep no journal',
     ]);
+  });
+
+  test.each([
+    [{ inForce: true, without: [], withoutCount: 0 }, ['mydb_data: the file is crash-safe']],
+    [
+      { inForce: false, without: ['stock1'], withoutCount: 1 },
+      ['mydb_data: the file is not crash-safe: stock1 is connected, and keeps no journal'],
+    ],
+    [
+      { inForce: false, without: ['stock1', 'stock2'], withoutCount: 5 },
+      ['mydb_data: the file is not crash-safe: stock1, stock2 and 3 more are connected, and keep no journal'],
+    ],
+    [
+      { inForce: false, without: [], withoutCount: 0 },
+      [
+        'mydb_data: the file is not crash-safe yet: the server waits for processes from before it was started',
+      ],
+    ],
+    // A server of an older version.
+    [undefined, []],
+  ])('of peers say whether the file is crash-safe: %j', (journal, said) => {
+    const database = { ...exampleDatabase(), journal } as DatabaseStatus;
+    const text = describeReport(exampleStatus(database), { subject: 'peers' });
+    expect(lines(text).filter((line) => line.includes('crash-safe'))).toEqual(said);
   });
 
   test('of locks, in which a path is no command to the terminal', () => {
@@ -97,9 +124,9 @@ describe('tables', () => {
 
   test.each(SUBJECTS)('of %s lose columns, not lines, where the terminal is narrow', (subject) => {
     const status = exampleStatus(exampleDatabase({ locks }));
-    const wide = lines(describeReport(status, { subject })).filter((line) => line.includes('mydb_data'));
+    const wide = lines(describeReport(status, { subject })).filter((line) => line.startsWith('mydb_data '));
     const narrow = lines(describeReport(status, { subject, width: 62 }));
-    const rows = narrow.filter((line) => /DATABASE|mydb_data/.test(line));
+    const rows = narrow.filter((line) => /^(?:DATABASE|mydb_data) /.test(line));
     expect(rows).toHaveLength(wide.length + 1);
     expect(rows.filter((line) => line.length > 62)).toEqual([]);
     expect(rows[0]).toContain(subject === 'databases' ? 'WAITING' : 'STATE');

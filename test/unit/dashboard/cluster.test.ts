@@ -4,6 +4,7 @@ import {
   exampleCode,
   firstChoice,
   healthOf,
+  safetyWords,
   shownHealth,
   sortedPeers,
   sortedProblems,
@@ -23,6 +24,15 @@ const broken = databaseStatus({ name: 'broken', problems: [problem('warning'), p
 
 test('a database is as bad as its worst problem', () => {
   expect([fine, warned, broken].map(healthOf)).toEqual(['well', 'warning', 'critical']);
+});
+
+test.each([
+  [{ inForce: true, without: [], withoutCount: 0 }, /is crash-safe/],
+  [{ inForce: false, without: ['a1'], withoutCount: 1 }, /not crash-safe: a1 keeps no journal/],
+  [{ inForce: false, without: ['a1', 'a2'], withoutCount: 4 }, /a1, a2 and 2 more keep no journal/],
+  [{ inForce: false, without: [], withoutCount: 0 }, /not crash-safe yet/],
+])('whether a file is crash-safe: %j', (journal, words) => {
+  expect(safetyWords(databaseStatus({ journal }))).toMatch(words);
 });
 
 test('without a line, nobody knows that all is well', () => {

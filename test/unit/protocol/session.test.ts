@@ -42,7 +42,13 @@ describe('the announcement [PROTOCOL-14.1]', () => {
       abilities: new Set(['resume']),
       received: 7,
       folderSince: 5,
+      isJournalOn: false,
     });
+  });
+
+  it('says whether the journal is in force [PROTOCOL-16.1]', () => {
+    const isOn = (journal: string) => of({ client: 'x/1', session: A, journal })?.isJournalOn;
+    expect([isOn('on'), isOn('off'), isOn('')]).toEqual([true, false, false]);
   });
 
   it.each([

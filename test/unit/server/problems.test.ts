@@ -12,6 +12,7 @@ const peer: PeerReport = {
   role: 'worker',
   state: 'connected',
   client: undefined,
+  keepsJournal: false,
   address: '10.0.0.1:1000',
   pid: undefined,
   connectedAt: 0,
