@@ -1,10 +1,11 @@
-import { type ChildProcess, fork, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { removeDirectory, temporaryDirectory } from '../support/temporary-directory.js';
+import { Checker } from './checker-process.js';
 import { isChange, loadTrace } from './trace.js';
 import type { CrashPoint, Verdict } from './verdict.js';
 
@@ -85,44 +86,23 @@ async function judgeAll(
 ): Promise<Verdict[]> {
   const verdicts: Verdict[] = [];
   const work = async (): Promise<void> => {
-    while (points.length > 0) {
-      const checker = startChecker(order);
-      await once(checker, 'message');
-      let isAlive = true;
-      for (let point = points.shift(); point !== undefined; point = isAlive ? points.shift() : undefined) {
-        const verdict = await judgeBy(checker, point);
-        // What did not open, or ended the process, may have left anything behind in it.
-        isAlive = verdict?.outcome !== 'unreadable';
+    const checker = new Checker(order);
+    try {
+      for (let point = points.shift(); point !== undefined; point = points.shift()) {
+        const verdict = await checker.judge(point);
         if (verdict === undefined) continue;
-        verdicts.push(verdict);
-        onVerdict?.(verdict);
+        verdicts.push({ ...point, ...verdict });
+        onVerdict?.({ ...point, ...verdict });
       }
-      if (checker.exitCode !== null || checker.signalCode !== null) continue;
-      checker.kill('SIGKILL');
-      await once(checker, 'exit');
+    } finally {
+      await checker.end();
     }
   };
   await Promise.all(Array.from({ length: availableParallelism() }, work));
-  return verdicts.sort((a, b) => a.change - b.change || Number(a.isHalf) - Number(b.isHalf));
+  return inOrder(verdicts);
 }
 
-function startChecker(order: object): ChildProcess {
-  return fork(fileURLToPath(new URL('checker.js', import.meta.url)), [JSON.stringify(order)], {
-    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
-  });
-}
-
-async function judgeBy(checker: ChildProcess, point: CrashPoint): Promise<Verdict | undefined> {
-  const answer = new Promise<Omit<Verdict, keyof CrashPoint> | undefined>((resolve, reject) => {
-    checker.once('message', ({ verdict }: { verdict?: Omit<Verdict, keyof CrashPoint> }) => resolve(verdict));
-    checker.once('exit', (code, signal) => reject(new Error(`A checker ended by itself: ${code ?? signal}`)));
-  });
-  checker.send(point);
-  try {
-    const verdict = await answer;
-    return verdict === undefined ? undefined : { ...point, ...verdict };
-  } finally {
-    checker.removeAllListeners('message');
-    checker.removeAllListeners('exit');
-  }
+/** In the order of the changes. */
+export function inOrder<V extends CrashPoint>(verdicts: readonly V[]): V[] {
+  return [...verdicts].sort((a, b) => a.change - b.change || Number(a.isHalf) - Number(b.isHalf));
 }

@@ -1,6 +1,6 @@
 /**
- * A process that makes and judges one crash after the other, as its parent asks: `fork('checker.js', ['{…}'])`. What a damaged file does to it, ends no
- * other one.
+ * A process that judges one crash after the other, as its parent asks: `fork('checker.js', ['{…}'])`. It makes the files as a trace has them, or is given
+ * a folder. What a damaged file does to it, ends no other one.
  */
 import '../support/register-typescript.js';
 
@@ -16,36 +16,40 @@ if (journal !== undefined) {
   const { install } = await import('../../src/client/install.ts');
   install({ journal });
 }
-const trace = loadTrace(file);
+const trace = file === undefined ? [] : loadTrace(file);
 const operations = [...workload(seed, count)];
 
 console.log = console.warn = console.error = () => undefined;
 process.on('disconnect', () => process.exit(0));
-process.on('message', (point) => void answer(point));
+process.on('message', (asked) => void answer(asked));
 process.send('ready');
 
-async function answer(point) {
-  const crash = crashAt(trace, operations, point);
+async function answer(asked) {
+  const crash = 'home' in asked ? asked : await made(asked);
   if (crash === undefined) {
-    process.send({ point, verdict: undefined });
+    process.send({ verdict: undefined });
     return;
   }
-  const home = await mkdtemp(join(folder, 'crash-'));
+  const { home, expectation } = crash;
   const fail = (error) => {
     const verdict = {
       outcome: 'unreadable',
       faults: [`it ends the process: ${String(error?.stack ?? error).slice(0, 300)}`],
     };
-    process.send(
-      { point, verdict: { leaked: 0, operation: crash.expectation.operation, ...verdict } },
-      () => {
-        void rm(home, { recursive: true, force: true }).then(() => process.exit(1));
-      },
-    );
+    process.send({ verdict: { leaked: 0, operation: expectation.operation, ...verdict } }, () => {
+      void rm(home, { recursive: true, force: true }).then(() => process.exit(1));
+    });
   };
   process.once('uncaughtException', fail);
-  await crash.disk.writeTo(home);
-  const verdict = await judge(home, crash.expectation, isLogged);
+  const verdict = await judge(home, expectation, isLogged);
   process.off('uncaughtException', fail);
-  process.send({ point, verdict });
+  process.send({ verdict });
+}
+
+async function made(point) {
+  const crash = crashAt(trace, operations, point);
+  if (crash === undefined) return undefined;
+  const home = await mkdtemp(join(folder, 'crash-'));
+  await crash.disk.writeTo(home);
+  return { home, expectation: crash.expectation };
 }

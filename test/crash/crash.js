@@ -1,10 +1,19 @@
 /**
- * `npm run crash`: what becomes of a database whose process is killed before a change of its files, or in the midst of one. It ends with 1 if a crash
- * does more than leak space.
+ * `npm run crash`: what becomes of a database whose process is killed before a change of its files, or in the midst of one; with `--cluster`, of one
+ * that several processes share. It ends with 1 if a crash does more than leak space.
  */
 import '../support/register-typescript.js';
 
-const { commandLine, CommandLineError, flag, text, wholeNumber } = await import('../support/command-line.ts');
+const { commandLine, CommandLineError, flag, namesOf, text, wholeNumber } = await import(
+  '../support/command-line.ts'
+);
+const { MEMBERS } = await import('./cluster-run.ts');
+const { isSafe, LONE_OUTCOMES, nameOf, shownClusterVerdict, shownVerdict, tableOf } = await import(
+  './report.ts'
+);
+const { OUTCOMES } = await import('./verdict.ts');
+
+const JOURNALS = ['off', 'process', 'power'];
 
 const USAGE = `npm run crash -- [options]
 
@@ -14,54 +23,130 @@ const USAGE = `npm run crash -- [options]
   --log             with a transaction log
   --journal <how>   with the client, and its journal: off, process or power
   --at <k>          only before change k of the files, or in half of it: 120h; shows what is wrong then
+
+  --cluster         a server, a master and two workers, all of them with the client; one of them is killed
+  --victim <names>  which one, in one run after the other: ${MEMBERS.join()}, unless given
+  --parallel <n>    so many clusters at one time: 1, unless given
+  --patience <n>    seconds that one cluster may take: 90, unless given
 `;
 
-const { values } = commandLine(USAGE, {
-  seed: wholeNumber(1, { least: 0 }),
-  operations: wholeNumber(220),
-  every: wholeNumber(1),
-  log: flag(),
-  journal: text(undefined),
-  at: text(undefined),
-});
-const { campaign } = await import('./campaign.ts');
-const { nameOf, shownVerdict, tableOf } = await import('./report.ts');
-const { OUTCOMES } = await import('./verdict.ts');
+const { values } = commandLine(
+  USAGE,
+  {
+    seed: wholeNumber(1, { least: 0 }),
+    operations: wholeNumber(220),
+    every: wholeNumber(1),
+    log: flag(),
+    journal: text(undefined),
+    at: { type: 'string', absent: undefined, read: pointOf },
+    cluster: flag(),
+    victim: namesOf(MEMBERS, []),
+    parallel: wholeNumber(undefined),
+    patience: wholeNumber(undefined),
+  },
+  [],
+  ({ journal, at, cluster, victim, parallel, patience }) => {
+    if (journal !== undefined && !JOURNALS.includes(journal)) {
+      throw new CommandLineError(`--journal must be one of ${JOURNALS.join()}`);
+    }
+    if (!cluster && (victim.length > 0 || parallel !== undefined || patience !== undefined)) {
+      throw new CommandLineError('--victim, --parallel and --patience are for --cluster');
+    }
+    if (cluster && at !== undefined && victim.length !== 1) {
+      throw new CommandLineError('--at needs one --victim');
+    }
+  },
+);
+// Processes that were started end with this one, if it ends in the usual way.
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(130));
 
 const startedAt = performance.now();
-let judged = 0;
-const report = await campaign({
-  ...values,
+const settings = {
+  seed: values.seed,
+  operations: values.operations,
+  every: values.every,
   isLogged: values.log,
-  ...(values.at === undefined ? {} : { points: [pointOf(values.at)] }),
-  onVerdict() {
-    if (++judged % 200 === 0)
+  journal: values.journal,
+  ...(values.at === undefined ? {} : { points: [values.at] }),
+};
+if (values.cluster) await sweepClusters();
+else await sweep();
+
+async function sweep() {
+  const { campaign } = await import('./campaign.ts');
+  const { changes, verdicts } = await campaign({ ...settings, onVerdict: progress(200) });
+  console.log(`Seed ${values.seed}: ${values.operations} operations changed files ${changes} times.`);
+  if (!verdicts.every(isSafe)) process.exitCode = 1;
+  if (values.at !== undefined) {
+    for (const line of verdicts.flatMap(shownVerdict)) console.log(line);
+    return;
+  }
+  for (const line of tableOf(verdicts, LONE_OUTCOMES)) console.log(line);
+  for (const verdict of firstOnes(verdicts)) {
+    console.log(`\nThe first one of them: ${replay(verdict)}`);
+    for (const line of shownVerdict(verdict)) console.log(line);
+  }
+}
+
+async function sweepClusters() {
+  const { clusterCampaign } = await import('./cluster-campaign.ts');
+  // Each process that is started has one.
+  process.setMaxListeners(0);
+  for (const victim of values.victim.length > 0 ? values.victim : MEMBERS) {
+    const { changes, verdicts } = await clusterCampaign({
+      ...settings,
+      victim,
+      patienceMs: (values.patience ?? 90) * 1000,
+      parallel: values.parallel ?? 1,
+      onVerdict: progress(20),
+    });
+    if (!verdicts.every(isSafe)) process.exitCode = 1;
+    if (values.at !== undefined) {
+      for (const line of verdicts.flatMap(shownClusterVerdict)) console.log(line);
+      continue;
+    }
+    console.log(
+      `Seed ${values.seed}: in ${values.operations} operations of a cluster, ${victim} changed files ${changes} times.`,
+    );
+    for (const line of tableOf(verdicts, OUTCOMES)) console.log(line);
+    const failed = verdicts.filter(({ hasFailed }) => hasFailed).length;
+    if (failed > 0) console.log(`${failed} times, what another process was doing failed.`);
+    for (const verdict of verdicts.filter(({ outcome }) => outcome !== 'clean')) {
+      console.log(`${verdict.outcome.padEnd(14)}  ${replay(verdict)}`);
+    }
+    for (const verdict of firstOnes(verdicts)) {
+      console.log(`\nThe first one: ${replay(verdict)}`);
+      for (const line of shownClusterVerdict(verdict)) console.log(line);
+    }
+    console.log();
+  }
+}
+
+/** Says how many there have been, each so many. */
+function progress(every) {
+  let judged = 0;
+  return () => {
+    if (++judged % every === 0)
       console.log(`  ${judged} crashes, ${Math.round((performance.now() - startedAt) / 1000)} s`);
-  },
-});
-console.log(`Seed ${values.seed}: ${values.operations} operations changed files ${report.changes} times.`);
-for (const line of values.at === undefined
-  ? tableOf(report.verdicts)
-  : report.verdicts.flatMap(shownVerdict)) {
-  console.log(line);
+  };
 }
-for (const outcome of OUTCOMES.slice(0, -2)) {
-  const [first] = report.verdicts.filter((verdict) => verdict.outcome === outcome);
-  if (first === undefined || values.at !== undefined) continue;
-  console.log(`\nThe first one of them: ${replay(first)}`);
-  for (const line of shownVerdict(first)) console.log(line);
+
+/** Of each kind that does harm. */
+function firstOnes(verdicts) {
+  return OUTCOMES.map((outcome) => verdicts.find((verdict) => verdict.outcome === outcome)).filter(
+    (verdict) => verdict !== undefined && !isSafe(verdict),
+  );
 }
-const isSafe = ({ outcome }) => outcome === 'clean' || outcome === 'leaked';
-if (!report.verdicts.every(isSafe)) process.exitCode = 1;
 
 function replay(verdict) {
   const { seed, operations, log, journal } = values;
   const more = `${log ? ' --log' : ''}${journal === undefined ? '' : ` --journal ${journal}`}`;
-  return `npm run crash -- --seed ${seed} --operations ${operations}${more} --at ${nameOf(verdict)}`;
+  const where = verdict.victim === undefined ? '' : ` --cluster --victim ${verdict.victim}`;
+  return `npm run crash -- --seed ${seed} --operations ${operations}${more}${where} --at ${nameOf(verdict)}`;
 }
 
 function pointOf(given) {
   const [, change, half] = /^(\d+)(h?)$/.exec(given) ?? [];
-  if (change === undefined) throw new CommandLineError('--at must be a number, or one with an h behind it');
+  if (change === undefined) throw new CommandLineError('must be a number, or one with an h behind it');
   return { change: Number(change), isHalf: half === 'h' };
 }

@@ -78,14 +78,21 @@ const require = createRequire(import.meta.url);
 /** Where the modules of AceBase are. */
 const modules = dirname(require.resolve('acebase'));
 
-/** Opens a database, or makes it. @param folder the one that its folder is in */
-export function openDatabase(folder: string, isLogged: boolean): Database {
+/** How a process takes part in a cluster: what AceBase takes as `storage.ipc`. */
+export interface Membership {
+  readonly host: string;
+  readonly port: number;
+  readonly role: 'master' | 'worker';
+}
+
+/** Opens a database, or makes it. @param folder the one that its folder is in @param ipc left out: alone with its files */
+export function openDatabase(folder: string, isLogged: boolean, ipc?: Membership): Database {
   const { AceBase } = require('acebase') as { AceBase: new (name: string, options: object) => Database };
   return new AceBase('mydb', {
     logLevel: 'error',
     logColors: false,
     sponsor: true,
-    storage: { path: folder },
+    storage: { path: folder, ...(ipc && { ipc }) },
     transactions: isLogged ? { log: true, maxAge: 30, noWait: false } : undefined,
   });
 }

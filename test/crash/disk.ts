@@ -10,6 +10,18 @@ export type Change =
   | { readonly kind: 'rename'; readonly file: string; readonly to: string }
   | { readonly kind: 'remove'; readonly file: string };
 
+type Write = Extract<Change, { readonly kind: 'write' }>;
+
+/** Whether a crash may come in the midst of it. */
+export function hasHalves(change: Change): change is Write {
+  return change.kind === 'write' && change.bytes.length > 1;
+}
+
+/** What is written by then. */
+export function firstHalf({ bytes }: Write): Uint8Array {
+  return bytes.subarray(0, bytes.length >> 1);
+}
+
 /** The files of a folder, in memory. */
 export class Disk {
   readonly #files = new Map<string, Buffer>();
@@ -41,8 +53,8 @@ export class Disk {
 
   /** Does the first half of a change. @returns false if it has no halves */
   applyHalf(change: Change): boolean {
-    if (change.kind !== 'write' || change.bytes.length < 2) return false;
-    this.#write(change.file, change.position, change.bytes.subarray(0, change.bytes.length >> 1));
+    if (!hasHalves(change)) return false;
+    this.#write(change.file, change.position, firstHalf(change));
     return true;
   }
 

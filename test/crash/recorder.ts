@@ -12,35 +12,56 @@ interface OpenFile {
   readonly isAppended: boolean;
 }
 
+/** Who watches the changes of files. */
+export interface Watcher {
+  /** Is told of each change just before this process makes it. */
+  changing(change: Change): void;
+  /** The length of a file in bytes, when all has been done that was told of; `undefined` if there is none. */
+  lengthOf(file: string): number | undefined;
+  /** Whether what Node.js would have a thread do is done before the call returns, so that each change finds all those before it done. */
+  readonly isAtOnce: boolean;
+}
+
 /**
- * Tells of each change of the files in a folder, just before this process makes it. All ways by which AceBase changes files
- * go through functions of Node.js, which it looks up at each call; what looks later than this (a client that is installed) is seen,
- * too. Threads are given the changes in the order in which they are told; with one thread (`UV_THREADPOOL_SIZE=1`), they make them
- * in that order.
+ * Tells of each change of the files in a folder that only this process has open. Threads are given the changes in the order in which they
+ * are told; with one thread (`UV_THREADPOOL_SIZE=1`), they make them in that order.
  */
 export function recordChanges(folder: string, changing: (change: Change) => void): void {
   const disk = new Disk();
+  watchChanges(folder, {
+    isAtOnce: false,
+    lengthOf: (file) => disk.lengthOf(file),
+    changing(change) {
+      changing(change);
+      disk.apply(change);
+    },
+  });
+}
+
+/**
+ * Tells of each change of the files in a folder, just before this process makes it. All ways by which AceBase changes files
+ * go through functions of Node.js, which it looks up at each call; what looks later than this (a client that is installed) is seen,
+ * too. What goes through `fs.promises` is not.
+ */
+export function watchChanges(folder: string, watcher: Watcher): void {
   const open = new Map<number, OpenFile>();
   const within = (path: unknown): string | undefined => {
     if (typeof path !== 'string' || !path.startsWith(`${folder}/`)) return undefined;
     return relative(folder, path);
   };
-  const tell = (change: Change): void => {
-    changing(change);
-    disk.apply(change);
-  };
+  const tell = (change: Change): void => watcher.changing(change);
   const isOpened = (path: unknown, flags: unknown): OpenFile | undefined => {
     const file = within(path);
     if (file === undefined) return undefined;
     const { isMade, isEmptied, isAppended } = meaningOf(flags);
-    if (isEmptied || (isMade && disk.lengthOf(file) === undefined)) tell({ kind: 'create', file });
+    if (isEmptied || (isMade && watcher.lengthOf(file) === undefined)) tell({ kind: 'create', file });
     return { file, position: 0, isAppended };
   };
   const writes = (descriptor: unknown, bytes: Uint8Array, position: unknown): void => {
     const to = open.get(descriptor as number);
     if (to === undefined || bytes.length === 0) return;
-    const end = disk.lengthOf(to.file) ?? 0;
-    const at = typeof position === 'number' ? position : to.isAppended ? end : to.position;
+    const next = (): number => (to.isAppended ? (watcher.lengthOf(to.file) ?? 0) : to.position);
+    const at = typeof position === 'number' ? position : next();
     if (typeof position !== 'number') to.position = at + bytes.length;
     tell({ kind: 'write', file: to.file, position: at, bytes: Buffer.from(bytes) });
   };
@@ -81,7 +102,11 @@ export function recordChanges(folder: string, changing: (change: Change) => void
   };
   const removed = (path: string): void => {
     const file = within(path);
-    if (file !== undefined && disk.lengthOf(file) !== undefined) tell({ kind: 'remove', file });
+    if (file !== undefined && watcher.lengthOf(file) !== undefined) tell({ kind: 'remove', file });
+  };
+  const replace = (name: string, by: (original: Method, details: unknown[]) => unknown): void => {
+    const original = watcher.isAtOnce ? atOnce(name) : methodOf(name);
+    Object.assign(fs, { [name]: (...details: unknown[]) => by(original, details) });
   };
   for (const [name, look] of Object.entries(before)) {
     replace(name, (original, details) => {
@@ -120,9 +145,26 @@ function meaningOf(flags: unknown): Readonly<Record<'isMade' | 'isEmptied' | 'is
   return { isMade: /^[wa]/.test(mode), isEmptied: mode.startsWith('w'), isAppended: mode.startsWith('a') };
 }
 
-function replace(name: string, by: (original: Method, details: unknown[]) => unknown): void {
-  const original = Reflect.get(fs, name) as Method;
-  Object.assign(fs, { [name]: (...details: unknown[]) => by(original, details) });
+function methodOf(name: string): Method {
+  return Reflect.get(fs, name) as Method;
+}
+
+/** The same as a function of Node.js, but done before it returns; its callback is called later, as ever. */
+function atOnce(name: string): Method {
+  const original = methodOf(name);
+  const sync = name.endsWith('Sync') ? original : methodOf(`${name}Sync`);
+  return (...details) => {
+    const callback = details.at(-1);
+    if (typeof callback !== 'function') return original(...details);
+    let results: unknown[];
+    try {
+      results = [null, sync(...details.slice(0, -1)), details[1]];
+    } catch (error) {
+      if (!(error instanceof Error && 'syscall' in error)) throw error;
+      results = [error];
+    }
+    return setImmediate(callback as (...results: unknown[]) => void, ...results);
+  };
 }
 
 function portion(data: Uint8Array | string, offset: unknown, length: unknown): Uint8Array {

@@ -1,12 +1,16 @@
-import { OUTCOMES, type Verdict } from './verdict.js';
+import type { ClusterVerdict } from './cluster-run.js';
+import { OUTCOMES, type Outcome, type Verdict } from './verdict.js';
 
-/** How many crash points of each kind ended how, in per cent. */
-export function tableOf(verdicts: readonly Verdict[]): string[] {
+/** Those that a database may have that only one process has open. */
+export const LONE_OUTCOMES = OUTCOMES.filter((outcome) => outcome !== 'survivors fail');
+
+/** How many crash points of each kind ended how, in per cent. @param outcomes those that there may be, the worst first */
+export function tableOf(verdicts: readonly Verdict[], outcomes: readonly Outcome[]): string[] {
   const kinds = [
     ['before a change', verdicts.filter(({ isHalf }) => !isHalf)],
     ['in half of one', verdicts.filter(({ isHalf }) => isHalf)],
   ] as const;
-  const rows = [...OUTCOMES].reverse().map((outcome) => {
+  const rows = [...outcomes].reverse().map((outcome) => {
     const cells = kinds.map(([, all]) => {
       const count = all.filter((verdict) => verdict.outcome === outcome).length;
       return all.length === 0 ? '–' : ((100 * count) / all.length).toFixed(1);
@@ -26,7 +30,21 @@ export function shownVerdict({ change, isHalf, outcome, operation, faults }: Ver
   return [`${outcome} ${where}: ${what}`, ...faults.map((fault) => `    ${fault}`)];
 }
 
+/** The same of a cluster. */
+export function shownClusterVerdict(verdict: ClusterVerdict): string[] {
+  const { victim, actor, lastChange, hasFailed } = verdict;
+  const doing =
+    actor === undefined ? '' : ` Meanwhile, ${actor} did that${hasFailed ? ', which failed' : ''}.`;
+  const [head = '', ...faults] = shownVerdict(verdict);
+  return [head, `    ${victim} ended: ${lastChange ?? 'it had closed its database'}.${doing}`, ...faults];
+}
+
 /** The name of a crash point on the command line. */
 export function nameOf({ change, isHalf }: Pick<Verdict, 'change' | 'isHalf'>): string {
   return `${change}${isHalf ? 'h' : ''}`;
+}
+
+/** Whether a crash does no harm but to leak space. */
+export function isSafe({ outcome }: Pick<Verdict, 'outcome'>): boolean {
+  return outcome === 'clean' || outcome === 'leaked';
 }

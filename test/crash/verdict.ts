@@ -6,10 +6,11 @@ import { Disk } from './disk.js';
 import { isChange, type TraceEvent } from './trace.js';
 import { applied, INDEXED, type IndexKey, type Operation, type Value, workload } from './workload.js';
 
-/** How a database is after a crash; the worst comes first. */
+/** How a database is after a crash; the worst comes first. `survivors fail`: other processes hang, or what they do fails. */
 export const OUTCOMES = [
   'unreadable',
   'damaged',
+  'survivors fail',
   'index wrong',
   'log wrong',
   'half done',
@@ -43,12 +44,46 @@ export interface Expectation {
   /** The numbers of those that were acknowledged and changed something, and that of the one that was being done. */
   readonly acknowledged: readonly number[];
   readonly number: number;
+  /** The numbers of those that were begun, and are known not to have happened. */
+  readonly dropped?: readonly number[];
 }
 
-type Tree = Readonly<Record<string, Value>>;
+export type Tree = Readonly<Record<string, Value>>;
+
+/** What was found in a database, all in all. */
+export class Findings {
+  readonly faults: string[] = [];
+  #outcome: Outcome = 'clean';
+
+  /** The worst that was noted. */
+  get outcome(): Outcome {
+    return this.#outcome;
+  }
+
+  note(outcome: Outcome, faults: readonly string[]): void {
+    if (faults.length === 0) return;
+    this.faults.push(...faults.map((fault) => `${outcome}: ${fault}`));
+    this.#atLeast(outcome);
+  }
+
+  /** Adds what was found otherwise. */
+  add({ outcome, faults }: Pick<Verdict, 'outcome' | 'faults'>): void {
+    this.faults.push(...faults);
+    this.#atLeast(outcome);
+  }
+
+  #atLeast(outcome: Outcome): void {
+    if (OUTCOMES.indexOf(outcome) < OUTCOMES.indexOf(this.#outcome)) this.#outcome = outcome;
+  }
+}
 
 /** How many writes come behind a crash. */
 const WRITES_BEHIND = 50;
+
+/** The writes that come behind a crash. */
+export function writesBehind(): Operation[] {
+  return [...workload(4711, WRITES_BEHIND + 4)].filter(({ kind }) => kind !== 'index' && kind !== 'import');
+}
 
 /** How long opening, reading and writing may take each, in milliseconds: what a damaged file makes AceBase wait for never comes. */
 const PATIENCE_MS = 10_000;
@@ -94,16 +129,9 @@ export async function judge(
   isLogged: boolean,
 ): Promise<Omit<Verdict, keyof CrashPoint>> {
   const { before, operation, indexes } = expectation;
-  const found: { outcome: Outcome; faults: string[]; leaked: number } = {
-    outcome: 'clean',
-    faults: [],
-    leaked: 0,
-  };
-  const note = (outcome: Outcome, faults: readonly string[]): void => {
-    if (faults.length === 0) return;
-    found.faults.push(...faults.map((fault) => `${outcome}: ${fault}`));
-    if (OUTCOMES.indexOf(outcome) < OUTCOMES.indexOf(found.outcome)) found.outcome = outcome;
-  };
+  const found = new Findings();
+  const note = found.note.bind(found);
+  let leaked = 0;
   let database: Database | undefined;
   const look = async (opened: Database, expected: readonly Tree[]): Promise<Tree> => {
     let lost = 0;
@@ -113,13 +141,13 @@ export async function judge(
     note('index wrong', await indexFaults(opened, (tree[INDEXED] ?? {}) as never, indexes));
     for (const storage of [opened.api.storage, opened.api.storage.txStorage]) {
       if (storage === undefined) continue;
-      const { faults, leaked } = await walk(storage);
-      note('damaged', faults.slice(0, 5));
-      lost += leaked;
+      const space = await walk(storage);
+      note('damaged', space.faults.slice(0, 5));
+      lost += space.leaked;
     }
     // What the writes that come behind leave is counted once.
-    if (lost > found.leaked) note('leaked', [`${lost - found.leaked} records`]);
-    found.leaked = Math.max(found.leaked, lost);
+    if (lost > leaked) note('leaked', [`${lost - leaked} records`]);
+    leaked = Math.max(leaked, lost);
     return tree;
   };
   try {
@@ -139,10 +167,10 @@ export async function judge(
     await database?.close().catch((error: unknown) => note('unreadable', [`it cannot be closed: ${error}`]));
     await rm(folder, { recursive: true, force: true });
   }
-  return { ...found, operation };
+  return { outcome: found.outcome, faults: found.faults, leaked, operation };
 }
 
-function changesAnything(before: Tree, operation: Operation): boolean {
+export function changesAnything(before: Tree, operation: Operation): boolean {
   return dataFaults(before, applied(before, operation)).length > 0;
 }
 
@@ -161,10 +189,13 @@ function numberIn(context: string): number {
 /** Whatever is in the data is in the log, and nothing else. An import is many operations, of which none is all of it. */
 function logFaults(
   logged: ReadonlySet<number>,
-  { before, operation, acknowledged, number }: Expectation,
+  { before, operation, acknowledged, number, dropped = [] }: Expectation,
   tree: Tree,
 ): string[] {
-  const faults = acknowledged.filter((it) => !logged.has(it)).map((it) => `operation ${it} is missing`);
+  const faults = [
+    ...acknowledged.filter((it) => !logged.has(it)).map((it) => `operation ${it} is missing`),
+    ...dropped.filter((it) => logged.has(it)).map((it) => `operation ${it} is not in the data`),
+  ];
   if (operation === undefined || operation.kind === 'import' || !changesAnything(before, operation))
     return faults;
   const isInData = dataFaults(applied(before, operation), tree).length === 0;
@@ -175,12 +206,13 @@ function logFaults(
   ];
 }
 
-function expectedOf(before: Tree, operation: Operation | undefined): readonly Tree[] {
+/** What there may be: all or nothing of the operation. */
+export function expectedOf(before: Tree, operation: Operation | undefined): readonly Tree[] {
   return operation === undefined ? [before] : [before, applied(before, operation) as Tree];
 }
 
 /** Only what was being done may be half done; and whoever imports, imports piece by piece. */
-function kindOf(faults: readonly (readonly string[])[], operation: Operation | undefined): Outcome {
+export function kindOf(faults: readonly (readonly string[])[], operation: Operation | undefined): Outcome {
   const path = operation !== undefined && 'path' in operation ? operation.path : undefined;
   const isOfOperation = (fault: string): boolean =>
     path !== undefined && (fault.startsWith(`/${path}:`) || fault.startsWith(`/${path}/`));
@@ -193,8 +225,7 @@ async function writeBehind(
   look: (database: Database, expected: readonly Tree[]) => Promise<Tree>,
 ): Promise<void> {
   let expected = found;
-  for (const operation of workload(4711, WRITES_BEHIND + 4)) {
-    if (operation.kind === 'index' || operation.kind === 'import') continue;
+  for (const operation of writesBehind()) {
     await perform(database, operation);
     expected = applied(expected, operation) as Tree;
   }

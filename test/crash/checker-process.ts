@@ -1,0 +1,68 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import type { CrashPoint, Expectation, Verdict } from './verdict.js';
+
+/** What is found, wherever the crash was. */
+export type Judgement = Omit<Verdict, keyof CrashPoint>;
+
+/** A database that is there, which is removed when it has been judged. */
+export interface Remains {
+  /** The folder that its folder is in. */
+  readonly home: string;
+  readonly expectation: Expectation;
+}
+
+/** Judges databases after crashes, one after the other, in a process of its own. */
+export class Checker {
+  readonly #order: object;
+  #process: ChildProcess | undefined;
+
+  /** @param order what `checker.js` is started with */
+  constructor(order: object) {
+    this.#order = order;
+  }
+
+  /** @returns `undefined` if there is no such crash */
+  async judge(asked: CrashPoint | Remains): Promise<Judgement | undefined> {
+    this.#process ??= await this.#start();
+    const process = this.#process;
+    const answer = new Promise<Judgement | undefined>((resolve, reject) => {
+      process.once('message', ({ verdict }: { verdict?: Judgement }) => resolve(verdict));
+      process.once('exit', (code, signal) =>
+        reject(new Error(`A checker ended by itself: ${code ?? signal}`)),
+      );
+    });
+    process.send(asked);
+    try {
+      const verdict = await answer;
+      // What did not open, or ended the process, may have left anything behind in it.
+      if (verdict?.outcome === 'unreadable') await this.end();
+      return verdict;
+    } finally {
+      process.removeAllListeners('message');
+      process.removeAllListeners('exit');
+    }
+  }
+
+  async end(): Promise<void> {
+    const process = this.#process;
+    this.#process = undefined;
+    if (process === undefined || process.exitCode !== null || process.signalCode !== null) return;
+    process.kill('SIGKILL');
+    await once(process, 'exit');
+  }
+
+  async #start(): Promise<ChildProcess> {
+    const started = fork(
+      fileURLToPath(new URL('checker.js', import.meta.url)),
+      [JSON.stringify(this.#order)],
+      {
+        stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+        serialization: 'advanced',
+      },
+    );
+    await once(started, 'message');
+    return started;
+  }
+}

@@ -1,0 +1,69 @@
+/** A process that ends at a change of its files. */
+
+import fs from 'node:fs';
+import { join } from 'node:path';
+import { type Change, firstHalf, hasHalves } from './disk.js';
+import { watchChanges } from './recorder.js';
+import type { CrashPoint } from './verdict.js';
+
+/** What a process was about to do when it ended itself. */
+export interface LastChange {
+  readonly isHalf: boolean;
+  /** For people. */
+  readonly change: string;
+}
+
+/** Those of Node.js, whoever puts something in their places. */
+const { closeSync, openSync, statSync, writeFileSync, writeSync } = { ...fs };
+
+/**
+ * Counts the changes of the files in a folder, which other processes may change as well. At the given one it ends this process, as `SIGKILL`
+ * does, when all before it is in the file system; a change that has no halves is not begun then. To be called before anything else is
+ * put between Node.js and those who call its functions.
+ *
+ * @param lastWords the file that says what was to be changed: {@link LastChange}, as JSON
+ * @returns tells of each change so far whether it had halves
+ */
+export function endAtChange(
+  folder: string,
+  point: CrashPoint | undefined,
+  lastWords: string,
+): () => readonly boolean[] {
+  const changes: boolean[] = [];
+  watchChanges(folder, {
+    isAtOnce: true,
+    lengthOf: (file) => statSync(join(folder, file), { throwIfNoEntry: false })?.size,
+    changing(change) {
+      if (changes.push(hasHalves(change)) - 1 !== point?.change) return;
+      const isHalf = point.isHalf && hasHalves(change);
+      if (isHalf) writeHalf(folder, change);
+      const last: LastChange = { isHalf, change: shown(change) };
+      writeFileSync(lastWords, JSON.stringify(last));
+      process.kill(process.pid, 'SIGKILL');
+    },
+  });
+  return () => changes;
+}
+
+function writeHalf(folder: string, change: Parameters<typeof firstHalf>[0]): void {
+  const { O_CREAT, O_WRONLY } = fs.constants;
+  const file = openSync(join(folder, change.file), O_WRONLY | O_CREAT);
+  const bytes = firstHalf(change);
+  writeSync(file, bytes, 0, bytes.length, change.position);
+  closeSync(file);
+}
+
+function shown(change: Change): string {
+  const { kind, file } = change;
+  switch (kind) {
+    case 'write':
+      return `write ${change.bytes.length} bytes at ${change.position} of ${file}`;
+    case 'resize':
+      return `resize ${file} to ${change.length}`;
+    case 'rename':
+      return `rename ${file} to ${change.to}`;
+    case 'create':
+    case 'remove':
+      return `${kind} ${file}`;
+  }
+}
