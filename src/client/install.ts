@@ -239,8 +239,10 @@ function patch(build: Build, installation: Installation): () => void {
     const files = fencedFilesOf(this.storage, peer, dataPeer);
     leave = installation.fence.add(files);
     journal?.join(placeOf(peer, files.leases));
-    const mayOpen = peer.acceptance.accepted().then(() => journal?.prepare());
-    if (this.isMaster) peer.heldFile = heldFiles.hold(this.storage, mayOpen);
+    if (this.isMaster) {
+      const mayOpen = peer.acceptance.accepted().then(() => journal?.prepare());
+      peer.heldFile = heldFiles.hold(this.storage, mayOpen);
+    }
     if (has('closing')) closeDataBeforeLog(this.storage);
     if (has('node-cache')) {
       const maxBytes = (): number => installation.options.cacheSize ?? DEFAULT_CACHE_SIZE;

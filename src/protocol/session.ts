@@ -70,8 +70,8 @@ export interface SessionWelcome {
   readonly accepted?: false;
   /** Since when the folder of those who take part has been that of the database: milliseconds since 1970. */
   readonly folderSince?: number;
-  /** Whether the journal is in force [PROTOCOL-16.2]; left out if the client is to go on as it was. */
-  readonly journal?: boolean;
+  /** Whether the journal is in force [PROTOCOL-16.2]; `null` if the client is to go on as it was. */
+  readonly journal?: boolean | null;
 }
 
 /** A lock that a client says it holds [PROTOCOL-14.6]. */

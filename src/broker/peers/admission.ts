@@ -169,7 +169,7 @@ export function greetingOf(
     ...withFolder,
     ...(session.can('turn') ? { turns: true } : undefined),
     ...(session.can('slice') ? { slice: SLICE_MS } : undefined),
-    ...(journal === undefined ? undefined : { journal }),
+    ...(session.can('journal') ? { journal: journal ?? null } : undefined),
   };
   return sessionWelcome(maxPayload, isAccepted ? greeting : { ...greeting, accepted: false });
 }

@@ -30,9 +30,13 @@ export class JournalSwitch {
     return this.#isInForce ? { journal: 'on' } : {};
   }
 
-  /** A server welcomes this process. @param isInForce `undefined` if it does not know yet: what was, is */
-  welcomed(isInForce: boolean | undefined): void {
-    if (isInForce !== undefined) this.#isInForce = isInForce;
+  /**
+   * A server welcomes this process.
+   *
+   * @param isInForce `null` if it does not know yet: what was, is; `undefined` if it knows of no journals: it lets everybody in
+   */
+  welcomed(isInForce: boolean | null | undefined): void {
+    if (isInForce !== null) this.#isInForce = isInForce === true;
   }
 
   /** The server says whether it is in force. @returns whether this process is to look what a crash has left, and say so */

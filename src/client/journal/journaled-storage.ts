@@ -1,5 +1,6 @@
 /** Keeps a database whole whenever a process ends that writes to it (docs/CLIENT.md, "Crashes"). */
 
+import { existsSync } from 'node:fs';
 import type { Storage } from '../acebase.js';
 import type { IPCLock, RootAddress } from '../core/host.js';
 import { failWithTables } from '../failed-tables.js';
@@ -121,6 +122,7 @@ export class JournaledStorage {
    */
   look(mayApply: boolean): boolean | Promise<boolean> {
     if (this.#storage.file === undefined || this.#writer !== undefined) return false;
+    if (!mayApply && !this.#hasLog) return false;
     const journal = this.#openData();
     const leftover = journal.look(() => (mayApply ? 'apply' : 'discard'), this.#surroundings.gate);
     if (leftover === undefined) return false;
@@ -130,7 +132,12 @@ export class JournaledStorage {
 
   /** Whether a transaction may have been cut short: what was read without a lock is to be read again. */
   get isPending(): boolean {
-    return this.#storage.file !== undefined && this.#openData().isPending;
+    return this.#storage.file !== undefined && this.#hasLog && this.#openData().isPending;
+  }
+
+  /** Where it never was in force, none is made. */
+  get #hasLog(): boolean {
+    return this.#data !== undefined || logPathsOf(this.#outer).data.some((path) => existsSync(path));
   }
 
   /** This process has lost its place: others write, also to the tables if it was the master. */

@@ -1,0 +1,67 @@
+import { fileURLToPath } from 'node:url';
+import { afterEach, expect, it } from 'vitest';
+import { Cluster } from '../../support/cluster.js';
+
+const fullDisk = fileURLToPath(new URL('../../support/full-disk.cjs', import.meta.url));
+
+let cluster: Cluster | undefined;
+
+afterEach(async () => {
+  await cluster?.end();
+  cluster = undefined;
+});
+
+it('a stock client is let in when nothing is left in the journal, which is in force again when it has left', async () => {
+  cluster = await Cluster.start();
+  const { server } = cluster;
+  const isOn = () => server.line(({ msg }) => String(msg).startsWith('the journal is in force'));
+  const isOff = () => server.line(({ msg }) => String(msg).startsWith('the journal is not in force'));
+  const [on, off] = [isOn(), isOff()];
+  const [master, worker] = await cluster.form(1, { client: true });
+  await on;
+  const notes: Record<string, string> = {};
+  const write = async (peer: typeof master, name: string): Promise<void> => {
+    for (let n = 0; n < 5; n++) {
+      notes[`${name}${n}`] = 'x'.repeat(60 + n);
+      await peer.set(`notes/${name}${n}`, notes[`${name}${n}`]);
+    }
+  };
+  await write(worker, 'first');
+  await write(master, 'second');
+  const stock = cluster.worker({ client: false });
+  await Promise.all([stock.ready(), off]);
+  expect(await stock.get('notes')).toEqual(notes);
+  await write(stock, 'third');
+  await write(worker, 'fourth');
+  const again = isOn();
+  await stock.closeAndEnd();
+  await again;
+  await write(worker, 'fifth');
+  await worker.kill();
+  await write(master, 'sixth');
+  expect(await master.get('notes')).toEqual(notes);
+  await master.closeAndEnd();
+  await cluster.reopened(async (file) => expect(await file.get('notes')).toEqual(notes));
+});
+
+it('who cannot carry out what it has committed comes back as a new peer, and all find it done', async () => {
+  cluster = await Cluster.start();
+  const env = { NODE_OPTIONS: `--require ${fullDisk}`, FULL_DISK_AT: '12', FULL_DISK_TIMES: '1' };
+  const master = cluster.master({ client: true });
+  await master.ready();
+  const failing = cluster.worker({ client: true, env });
+  const other = cluster.worker({ client: true });
+  await Promise.all([failing.ready(), other.ready()]);
+  const notes = Object.fromEntries(Array.from({ length: 3 }, (_, n) => [`note${n}`, 'x'.repeat(50)]));
+  for (const [key, value] of Object.entries(notes)) await master.set(key, value);
+  for (const each of [other, failing]) expect(await each.get('')).toEqual(notes);
+  // What is left fits into one record, in the place of two: the root moves.
+  await expect(failing.remove('note2')).rejects.toThrow('IPC_CLIENT_OUTCOME_UNKNOWN');
+  delete notes['note2'];
+  for (const each of [other, failing, master]) {
+    expect(await each.get('')).toEqual(notes);
+    notes['note0'] = each.name.slice(0, 1).repeat(50);
+    await each.set('note0', notes['note0']);
+    await cluster.reopened(async (file) => expect(await file.get('')).toEqual(notes), { client: true });
+  }
+});
