@@ -286,6 +286,7 @@ function patch(build: Build, installation: Installation): () => void {
       }
     },
     checkSettings(build),
+    heldFiles.hideUnfinished(),
     ...patchFiles(build.files, heldFiles, () => has('file-writes')),
   );
   repairIndexes(build.indexClass);

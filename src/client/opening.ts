@@ -1,5 +1,7 @@
-import { existsSync } from 'node:fs';
+import fs from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import type { Storage } from './acebase.js';
+import { isCutShort } from './journal/database-file.js';
 
 /** How AceBase begins to open a database file, or to create one: it makes the folder first. */
 export interface OpeningMethods {
@@ -20,12 +22,17 @@ export class HeldFile {
     this.folder = `${settings.path}/${name}.acebase`;
     this.file = `${this.folder}/${settings.type ?? 'data'}.db`;
     this.accepted = accepted;
-    this.#isToBeCreated = !existsSync(this.file);
+    this.#isToBeCreated = !isThere(this.file);
+  }
+
+  /** Whether it is to be made, though one is there: the making of that was cut short. */
+  get isHidden(): boolean {
+    return this.#isToBeCreated;
   }
 
   /** Whether it was made meanwhile: AceBase would overwrite it. */
   get hasAppeared(): boolean {
-    return this.#isToBeCreated && existsSync(this.file);
+    return this.#isToBeCreated && isThere(this.file);
   }
 }
 
@@ -60,6 +67,18 @@ export class HeldFiles {
     return Promise.all(held.map(({ accepted }) => accepted)).then(() => undefined);
   }
 
+  /** AceBase looks in the constructor of its storage whether the file is there. @returns what undoes it */
+  hideUnfinished(): () => void {
+    const { existsSync } = fs;
+    fs.existsSync = (path) =>
+      existsSync(path) && !this.#held.some((held) => held.file === path && held.isHidden);
+    syncBuiltinESMExports();
+    return () => {
+      fs.existsSync = existsSync;
+      syncBuiltinESMExports();
+    };
+  }
+
   /** Puts itself between AceBase and its files. @returns what undoes it */
   patch(files: OpeningMethods): () => void {
     const { open, mkdir } = files;
@@ -80,4 +99,9 @@ export class HeldFiles {
   #forget(held: HeldFile): void {
     this.#held = this.#held.filter((other) => other !== held);
   }
+}
+
+/** Whether a database file is there, and can be opened. */
+function isThere(file: string): boolean {
+  return fs.statSync(file, { throwIfNoEntry: false }) !== undefined && !isCutShort(file);
 }

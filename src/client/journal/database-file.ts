@@ -1,5 +1,5 @@
 import { randomFillSync } from 'node:crypto';
-import { closeSync, constants, fstatSync, openSync, unlinkSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { RECORDS_AT, ROOT_ADDRESS_AT, ROOT_ADDRESS_BYTES } from '../file-layout.js';
 import { readFully, type WrittenPlace } from './redo-log.js';
@@ -107,21 +107,15 @@ export function openToMend(path: string): number | undefined {
   }
 }
 
-/**
- * Removes a database file whose making was cut short: it never opens. It has no root yet, and nothing where that would be.
- *
- * @returns whether it was one
- */
-export function removeUnfinished(path: string): boolean {
+/** Whether the making of a database file was cut short: it never opens. It has no root yet, and nothing where that would be. */
+export function isCutShort(path: string): boolean {
   const file = openToMend(path);
   if (file === undefined) return false;
   try {
-    if (!isUnfinished(file)) return false;
+    return isUnfinished(file);
   } finally {
     closeSync(file);
   }
-  unlinkSync(path);
-  return true;
 }
 
 function isUnfinished(file: number): boolean {

@@ -322,9 +322,7 @@ export class JournaledStorage {
   #areHeld(locks: ReadonlySet<IPCLock>): boolean {
     const { isMaster } = this.#storage.ipc;
     // As AceBase sees it before it goes on reading.
-    return [...locks].every(({ state, expires }) =>
-      isMaster ? state !== 'expired' : expires > Date.now(),
-    );
+    return [...locks].every(({ state, expires }) => (isMaster ? state !== 'expired' : expires > Date.now()));
   }
 
   /** The file may be written by a transaction as long as it has its lock. */

@@ -1,8 +1,9 @@
 /** Where a storage gets its journal, and what a crash has left is mended before AceBase opens the file. */
 
+import { existsSync, rmSync } from 'node:fs';
 import type { Storage } from '../acebase.js';
 import type { FileJournal } from '../core/host.js';
-import { MARKS, removeUnfinished } from './database-file.js';
+import { isCutShort, MARKS } from './database-file.js';
 import { type IndexDescription, setMark, takeMarked } from './index-marks.js';
 import { recover, type Verdict } from './journal.js';
 import { type Durability, JournaledStorage, logPathsOf, type Notes } from './journaled-storage.js';
@@ -20,7 +21,7 @@ import type { LoggedMutation } from './transaction.js';
  */
 export function keepWhole(storage: Storage, durability: Durability, isAlone: () => boolean): void {
   let mutation: LoggedMutation | undefined;
-  removeUnfinished(pathOf(storage));
+  if (isCutShort(pathOf(storage))) rmSync(pathOf(storage));
   const missing = mend(
     storage,
     () => 'apply',
@@ -114,6 +115,9 @@ function mend(
   noted: (notes: Notes) => boolean,
 ): readonly IndexDescription[] {
   const { data, tables } = logPathsOf(storage);
+  // What was logged of a file whose making was cut short says nothing of the one that is made in its place.
+  if (!existsSync(pathOf(storage)) || isCutShort(pathOf(storage)))
+    for (const log of [...data, ...tables]) rmSync(log, { force: true });
   const [path, folder] = [pathOf(storage), folderOf(storage)];
   recover<never>(path, { logPaths: tables, mark: MARKS.tables }, () => 'apply');
   recover<Notes>(path, { logPaths: data, mark: MARKS.data }, judge, (notes) => {

@@ -1,3 +1,4 @@
+import fs from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
@@ -71,6 +72,9 @@ it('knows a file that was made while it was to be created', async () => {
   expect(file.hasAppeared).toBe(false);
   await mkdir(folder);
   await writeFile(join(folder, 'data.db'), '');
+  // Its making was cut short, or is under way.
+  expect(file.hasAppeared).toBe(false);
+  await writeFile(join(folder, 'data.db'), 'a whole one');
   expect(file.hasAppeared).toBe(true);
 });
 
@@ -119,4 +123,24 @@ it('ready() fails when the process is refused, be it before or after it was acce
   await expect(new Api().createIndex()).rejects.toBe(refusal);
   undo();
   expect(Object.hasOwn(Database.prototype, 'ready')).toBe(false);
+});
+
+it('a file whose making was cut short is none for AceBase, which makes it again in its place', async () => {
+  const path = await temporaryDirectory('opening');
+  onTestFinished(() => removeDirectory(path));
+  await mkdir(join(path, 'mydb.acebase'));
+  const [data, log] = ['data', 'transaction'].map((type) => join(path, 'mydb.acebase', `${type}.db`));
+  await writeFile(String(data), '');
+  await writeFile(String(log), 'a whole one');
+  const { held, storage } = lab();
+  const undo = held.hideUnfinished();
+  onTestFinished(undo);
+  const areSeen = () => [data, log].map((file) => fs.existsSync(String(file)));
+  expect(areSeen()).toEqual([true, true]);
+  const accepted = new Acceptance();
+  for (const type of ['data', 'transaction']) held.hold(storage(type, path), accepted.accepted());
+  expect(areSeen()).toEqual([false, true]);
+  accepted.accept();
+  await settle();
+  expect(areSeen()).toEqual([true, true]);
 });

@@ -10,7 +10,7 @@ import {
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { MARKS, removeUnfinished } from '../../../../src/client/journal/database-file.js';
+import { isCutShort, MARKS } from '../../../../src/client/journal/database-file.js';
 import { Journal, type JournalSettings, OPEN_GATE, recover } from '../../../../src/client/journal/journal.js';
 import type { WrittenPlace } from '../../../../src/client/journal/redo-log.js';
 import { removeDirectory, temporaryDirectory } from '../../../support/temporary-directory.js';
@@ -96,7 +96,12 @@ it('has nothing to do where all is done; what is noted is told until it is', asy
   expect(recovered()).toEqual([]);
   expect(content(100, 4)).toBe('aaaa');
   await commit([change(100, 'aaaa', 'bbbb')], { index: 'n' });
-  recover(path, { logPaths, mark: MARKS.data }, () => 'apply', () => false);
+  recover(
+    path,
+    { logPaths, mark: MARKS.data },
+    () => 'apply',
+    () => false,
+  );
   expect(recovered()).toEqual([{ index: 'n' }]);
   expect(recovered()).toEqual([]);
 });
@@ -157,7 +162,11 @@ it('takes no record for one that is not complete, and needs no log', async () =>
   truncateSync(String(logPaths[0]), 60);
   expect(recovered()).toEqual([]);
   expect(content(100, 4)).toBe('bbaa');
-  recover(join(folder, 'none.db'), { logPaths: [join(folder, 'none.redo')], mark: MARKS.data }, () => 'apply');
+  recover(
+    join(folder, 'none.db'),
+    { logPaths: [join(folder, 'none.redo')], mark: MARKS.data },
+    () => 'apply',
+  );
   expect(existsSync(join(folder, 'none.redo'))).toBe(false);
 });
 
@@ -169,7 +178,113 @@ it('a commit that cannot be logged has not happened', async () => {
   close();
 });
 
-it('removes a file whose making was cut short, and no other', async () => {
+const look = (
+  journal: Journal<unknown>,
+  verdict: 'apply' | 'discard' | 'leave' = 'apply',
+  gate = OPEN_GATE,
+) => journal.look(() => verdict, gate);
+
+it('several processes commit in turns, each in the log that the last one did not use', async () => {
+  const [first, second] = [opened({ isLone: false }), opened({ isLone: false })];
+  const texts = ['aaaa', 'bbbb', 'cccc', 'dddd', 'eeee'];
+  for (const [n, { journal }] of [first, first, second, first].entries()) {
+    expect(look(journal)).toBeUndefined();
+    await journal.commit({ changes: [change(100, String(texts[n]), String(texts[n + 1]))] }, OPEN_GATE);
+  }
+  expect(content(100, 4)).toBe('eeee');
+  for (const { journal, close } of [first, second]) {
+    journal.close();
+    close();
+  }
+  expect(logPaths.every((logPath) => readFileSync(logPath).length > 44)).toBe(true);
+});
+
+it('what one of them leaves half done, the next one carries out; or drops, where others have written since', async () => {
+  for (const verdict of ['leave', 'discard', 'apply'] as const) {
+    writeFileSync(path, Buffer.alloc(1_000, 'a').fill(0, 40, 64));
+    const [first, second] = [opened({ isLone: false }), opened({ isLone: false })];
+    const before = readFileSync(path);
+    look(first.journal);
+    await first.journal.commit({ changes: [change(100, 'aaaa', 'bbbb')], notes: { index: 'n' } }, OPEN_GATE);
+    crashedAfter(before, 2);
+    expect(second.journal.isPending).toBe(true);
+    const isApplied = verdict === 'apply';
+    const leftover = isApplied ? { isRecovered: true, notes: { index: 'n' } } : undefined;
+    expect(look(second.journal, verdict)).toEqual(leftover);
+    expect([content(100, 4), second.journal.isPending]).toEqual([
+      isApplied ? 'bbbb' : 'bbaa',
+      verdict === 'leave',
+    ]);
+    // What was noted is told until it is done.
+    if (isApplied) expect(look(second.journal)).toEqual({ isRecovered: false, notes: { index: 'n' } });
+    if (isApplied) second.journal.lookIsOver();
+    expect(look(second.journal, verdict)).toBeUndefined();
+    for (const { journal, close } of [first, second]) {
+      journal.close();
+      close();
+    }
+    for (const logPath of logPaths) writeFileSync(logPath, '');
+  }
+});
+
+it('one that was stopped on its way to the log, and writes there when others have gone on, changes nothing', async () => {
+  const [stopped, next] = [opened({ isLone: false }), opened({ isLone: false })];
+  look(stopped.journal);
+  await stopped.journal.commit({ changes: [change(100, 'aaaa', 'bbbb')] }, OPEN_GATE);
+  const gate = { isOpen: false, wait: () => Promise.resolve() };
+  let goOn: () => void = () => undefined;
+  gate.wait = () => new Promise((resolve) => (goOn = resolve));
+  const late = stopped.journal.commit({ changes: [change(200, 'aaaa', 'ssss')] }, gate);
+  await new Promise(setImmediate);
+  look(next.journal);
+  const before = readFileSync(path);
+  await next.journal.commit({ changes: [change(100, 'bbbb', 'cccc')] }, OPEN_GATE);
+  // Its record is in the log now; the next look of its lease keeps it from the file.
+  gate.wait = () => Promise.reject(new Error('the lease is lost'));
+  goOn();
+  await expect(late).rejects.toThrow('IPC_CLIENT_OUTCOME_UNKNOWN: ');
+  crashedAfter(before, 1);
+  const third = opened({ isLone: false });
+  expect(look(third.journal)).toMatchObject({ isRecovered: true });
+  expect([content(100, 4), content(200, 4)]).toEqual(['cccc', 'aaaa']);
+  for (const { journal, close } of [stopped, next, third]) {
+    journal.close();
+    close();
+  }
+});
+
+it('nothing is mended under a lease that has lapsed: that is left to the next one', async () => {
+  const before = await commit([change(100, 'aaaa', 'bbbb')]);
+  crashedAfter(before, 2);
+  const { journal, close } = opened();
+  const gate = { isOpen: false, wait: () => Promise.reject(new Error('lost')) };
+  expect(() => look(journal, 'apply', gate)).toThrow('did not hear this process');
+  expect(content(100, 4)).toBe('bbaa');
+  expect(look(journal)).toMatchObject({ isRecovered: true });
+  expect(content(100, 4)).toBe('bbbb');
+  journal.close();
+  close();
+});
+
+it('tables have a log and a mark of their own', async () => {
+  const tables = { logPaths: [join(folder, 'data.tables.redo')], mark: MARKS.tables, isLone: false };
+  const before = readFileSync(path);
+  const [data, own] = [opened(), opened(tables)];
+  await own.journal.commit({ changes: [change(300, 'aa', 'tt')] }, OPEN_GATE);
+  await data.journal.commit({ changes: [change(100, 'aaaa', 'bbbb')] }, OPEN_GATE);
+  const after = readFileSync(path);
+  // The process has ended when the mark of the tables was not there yet.
+  writeFileSync(path, Buffer.from(after).fill(0, 56, 64).fill('a', 300, 302));
+  recover(path, { logPaths: tables.logPaths, mark: MARKS.tables }, () => 'apply');
+  expect(readFileSync(path)).toEqual(after);
+  expect(after.subarray(56, 64)).not.toEqual(before.subarray(56, 64));
+  for (const { journal, close } of [data, own]) {
+    journal.close();
+    close();
+  }
+});
+
+it('knows a file whose making was cut short', async () => {
   const header = Buffer.concat([Buffer.from('AceBase⚡'), Buffer.alloc(54)]);
   const whole = Buffer.concat([header, Buffer.alloc(131_072 - 64)]);
   const cases: [Buffer, boolean][] = [
@@ -180,8 +295,8 @@ it('removes a file whose making was cut short, and no other', async () => {
     [Buffer.concat([whole, Buffer.alloc(1_000, 1)]), false],
     [Buffer.from('some other file'), false],
   ];
-  for (const [bytes, isRemoved] of cases) {
+  for (const [bytes, isOne] of cases) {
     writeFileSync(path, bytes);
-    expect([removeUnfinished(path), existsSync(path)]).toEqual([isRemoved, !isRemoved]);
+    expect(isCutShort(path)).toBe(isOne);
   }
 });
