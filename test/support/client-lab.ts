@@ -49,6 +49,8 @@ export interface ClientLabSettings {
   readonly reopened?: () => Promise<void>;
   /** What each welcome says beside what the test says. */
   readonly session?: Partial<SessionWelcome>;
+  /** What its journal finds, each time that it is looked at; without it, it keeps none. */
+  readonly journal?: { isPending: boolean; look(mayApply: boolean): boolean | Promise<boolean> };
 }
 
 /** A process of that role, whose server does what the test says. */
@@ -59,6 +61,7 @@ export function clientLab({
   reopened,
   maxPayload = 1_000,
   session,
+  journal,
 }: ClientLabSettings = {}) {
   const clock = new UnsteadyClock();
   const lines: Line[] = [];
@@ -111,6 +114,7 @@ export function clientLab({
   let ids = 0;
   const client: Client = new Client({
     ipc: ipc as unknown as IPCPeer,
+    journal,
     file: {
       lockTimeout: 120_000,
       isOpen: true,

@@ -1,0 +1,133 @@
+import { expect, it, vi } from 'vitest';
+import { clientLab } from '../../support/client-lab.js';
+
+const fromServer = (type: string, data?: object): string => JSON.stringify({ type, from: '[server]', data });
+const lab = (found = false, isMaster = false, isPending = false) => {
+  const look = vi.fn((_mayApply: boolean): boolean => found);
+  return { look, ...clientLab({ isMaster, journal: { isPending, look } }) };
+};
+const can = (parameters: Readonly<Record<string, string>>): readonly string[] =>
+  String(parameters['can']).split(',');
+
+it('says that it keeps a journal, and whether that is in force when it comes back', () => {
+  const { last, welcome, breaks, clock, client } = lab();
+  expect([can(last().parameters).includes('journal'), last().parameters['journal']]).toEqual([true, undefined]);
+  welcome(false, 1);
+  expect(client.journal.isInForce).toBe(false);
+  last().events.text(fromServer('journal', { on: true }));
+  expect(client.journal.isInForce).toBe(true);
+  breaks();
+  clock.advance(100);
+  expect(last().parameters['journal']).toBe('on');
+  expect(can(clientLab().last().parameters)).not.toContain('journal');
+});
+
+it.each([
+  [true, true],
+  [false, false],
+  // A server that does not know yet who is there; one that knows of no journals lets everybody in.
+  [null, true],
+  [undefined, false],
+] as const)('where the next welcome says %s of a journal in force, it is in force: %s', (journal, isInForce) => {
+  const session: { journal?: boolean | null } = { journal: true };
+  const { welcome, breaks, clock, client } = clientLab({
+    session: session as object,
+    journal: { isPending: false, look: () => false },
+  });
+  welcome(false, 1);
+  expect(client.journal.isInForce).toBe(true);
+  breaks();
+  clock.advance(100);
+  if (journal === undefined) delete session.journal;
+  else session.journal = journal;
+  welcome(true, 1);
+  expect(client.journal.isInForce).toBe(isInForce);
+});
+
+it('looks at the journal under each lock before that is used, and drops what it finds where it is not in force', async () => {
+  const { look, last, welcome, client, settle, grantOf } = lab();
+  welcome(false, 1);
+  client.fileOpened();
+  await settle();
+  for (const on of [false, true]) {
+    last().events.text(fromServer('journal', { on }));
+    look.mockClear();
+    const lock = client.lock({ path: 'accounts', tid: `t${String(on)}`, write: true });
+    await settle();
+    last().events.text(grantOf(120_000));
+    await lock;
+    expect(look.mock.calls).toEqual([[on]]);
+    await (await lock).release();
+    await settle();
+  }
+});
+
+it('as a worker, looks at once when the server asks for it, and says so; what it finds it carries out', async () => {
+  const { look, last, welcome, client, settle } = lab();
+  welcome(false, 1);
+  client.fileOpened();
+  await settle();
+  last().events.text(fromServer('journal', { on: false, look: true }));
+  await settle();
+  expect([look.mock.calls, client.journal.isInForce]).toEqual([[[true]], false]);
+  expect(last().sent.at(-1)).toBe('looked');
+});
+
+it('as a master, looks under a lock of its own', async () => {
+  const { look, last, welcome, client, settle, asked, answerPings } = lab(false, true);
+  welcome(false, 1);
+  client.fileOpened();
+  await settle();
+  answerPings();
+  last().events.text(fromServer('journal', { on: false, look: true }));
+  await settle();
+  expect([look.mock.calls, asked.length]).toEqual([[], 1]);
+  asked[0]?.grant();
+  await settle();
+  expect([look.mock.calls, last().sent.at(-1)]).toEqual([[[true]], 'looked']);
+});
+
+it('does not say that it has looked where that fails', async () => {
+  const { look, last, welcome, client, settle } = lab();
+  welcome(false, 1);
+  client.fileOpened();
+  await settle();
+  look.mockImplementation(() => {
+    throw new Error('no such disk');
+  });
+  last().events.text(fromServer('journal', { on: false, look: true }));
+  await settle();
+  expect(last().sent).not.toContain('looked');
+});
+
+it('reads again what it knows of the file when a writer is gone', async () => {
+  const { last, welcome, client, settle, grantOf, reading } = lab();
+  welcome(false, 1);
+  client.fileOpened();
+  let reads = 0;
+  const lockOnce = async (tid: string): Promise<void> => {
+    const lock = client.lock({ path: 'accounts', tid, write: true });
+    await settle();
+    last().events.text(grantOf(120_000));
+    await (await lock).release();
+    await settle();
+  };
+  await lockOnce('t1');
+  Object.defineProperty(reading, 'until', { get: () => void (reads += 1) });
+  await lockOnce('t2');
+  expect(reads).toBe(0);
+  last().events.text(fromServer('reread'));
+  await lockOnce('t3');
+  expect(reads).toBe(1);
+});
+
+it('says nothing of the root where something may have been cut short, nor to a new server while the journal is in force', () => {
+  const pending = lab(false, true, true);
+  pending.welcome(false, 1);
+  pending.client.fileOpened();
+  expect(pending.last().sent).toContain('ready');
+  const sound = lab(false, true);
+  sound.welcome(false, 1);
+  sound.client.fileOpened();
+  expect(sound.last().sent).toContain('ready:{"pageNr":0,"recordNr":7}');
+});
