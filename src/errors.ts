@@ -185,9 +185,9 @@ export const ERRORS = {
   },
   IPC_REFUSED_JOURNAL: {
     summary:
-      'The processes that are connected keep a journal, which this one does not know; what it has was not in the file in time.',
+      'The connected processes keep a journal, which this one does not read, and none of them could empty it in time.',
     remedy:
-      'Nothing to do: the process tries again, and is let in when one of them has looked. If it stays so, see whether the master answers. With the client of this package in all processes, nobody waits for this.',
+      'Nothing to do: the process tries again, and is let in once the journal is empty. If this persists, check that the master answers. Where all processes use the client of this package, none has to wait.',
     status: 503,
   },
   IPC_REFUSED_DRAINING: {

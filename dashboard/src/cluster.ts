@@ -76,11 +76,11 @@ export function calmWords(database: DatabaseStatus): { readonly title: string; r
   return { title: 'All is well', text: `The master is connected, with ${workers}. ${waits}` };
 }
 
-/** Whether a process that is killed leaves no half write, and if not, why. */
+/** Whether a process that is killed leaves no write half done; if not, why. */
 export function safetyWords({ journal: { inForce, without, withoutCount } }: DatabaseStatus): string {
   if (inForce) return 'The file is crash-safe: every peer keeps a journal.';
   if (withoutCount === 0)
-    return 'The file is not crash-safe yet: the server waits for processes from before it was started.';
+    return 'The file is not crash-safe at the moment: the server waits for processes from before its restart, or for one that checks the journal.';
   const others = withoutCount > without.length ? ` and ${count(withoutCount - without.length)} more` : '';
   return `The file is not crash-safe: ${without.join(', ')}${others} ${withoutCount === 1 ? 'keeps' : 'keep'} no journal.`;
 }

@@ -142,8 +142,7 @@ export class Database {
     this.#delivery = new Delivery({ ...common, seat: this.#seat });
     const halls = { ...common, seat: this.#seat, delivery: this.#delivery };
     this.#masterAbsence = new MasterAbsence(halls);
-    const settled = (): void => this.#forgetIfEmpty();
-    const journal = new JournalSwitch({ ...halls, locks: () => this.#locks, settled });
+    const journal = new JournalSwitch({ ...halls, locks: () => this.#locks });
     this.#journal = journal;
     const rooms = { ...halls, journal, news: new FileNews({ ...halls, journal }) };
     this.#news = rooms.news;
@@ -243,7 +242,7 @@ export class Database {
     return () => undefined;
   }
 
-  /** Has somebody wait at the door. @returns to be called if he goes away */
+  /** Has a newcomer wait. @returns to be called if it goes away */
   #holdAtDoor(
     request: ArrivalRequest,
     entrance: Entrance,
@@ -258,7 +257,7 @@ export class Database {
     return () => cancel();
   }
 
-  /** Meanwhile the server may have begun to drain. @param since when he began to wait, by the broker's clock */
+  /** Meanwhile the server may have begun to drain. @param since when it began to wait, by the broker's clock */
   #admitHeld(request: ArrivalRequest, entrance: Entrance, since = this.#settings.clock.now()): Cancel {
     const refusal = this.dismissal.refusal(request);
     if (refusal === undefined) return this.#enter(request, entrance, since);
@@ -285,13 +284,13 @@ export class Database {
     } else if (request.peerId === MASTER_ID && this.#succession.refuses(request.client)) {
       entrance.refuse('IPC_REFUSED_OLD_MASTER');
     } else {
-      return this.#admitToJournal(request, entrance, since);
+      return this.#admitOrHold(request, entrance, since);
     }
     return () => undefined;
   }
 
-  /** Lets somebody in, or has him wait until nothing is left in the journal that he does not know of [PROTOCOL-16.4]. */
-  #admitToJournal(request: ArrivalRequest, entrance: Entrance, since: number): Cancel {
+  /** Lets a newcomer in, at once or when the journal is empty that it does not read [PROTOCOL-16.4]. */
+  #admitOrHold(request: ArrivalRequest, entrance: Entrance, since: number): Cancel {
     if (!this.#journal.isToBeHeld(request)) {
       this.#admit(request, entrance);
       return () => undefined;
@@ -305,7 +304,7 @@ export class Database {
     const describe = (first: Peer): string | undefined => this.#identity.describeMaster(first);
     const admit = (): boolean => {
       if (this.#peers.has(request.peerId)) return false;
-      cancel = this.#admitToJournal(request, entrance, this.#settings.clock.now());
+      cancel = this.#admitOrHold(request, entrance, this.#settings.clock.now());
       return true;
     };
     let cancel = this.#seat.challenge(secondMaster({ master, request, entrance, describe, admit }), master);

@@ -187,8 +187,8 @@ export class FileNews {
   }
 
   /**
-   * The file is the truth, when whoever is granted the next lock has applied what the journal has [PROTOCOL-16.5]: nobody knows better where
-   * its root is, not even by what it has told, or was told.
+   * Whoever is granted the next lock applies what the journal holds, and then the file is right [PROTOCOL-16.5]: what peers were told of its
+   * root, or set out to tell, no longer counts.
    */
   #haveReread(): void {
     this.#journal.haveReread();

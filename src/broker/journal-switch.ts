@@ -1,7 +1,7 @@
 /**
- * The journal of a database (docs/PROTOCOL.md, section 16): clients of ours commit what they write through a redo log beside the file.
- * Others know nothing of that log: they would read, and write over, what it is about to repair. So it is in force only while every
- * peer of the database keeps one, and whoever keeps none is let in when one of those who do has looked at the log: nothing is left in it.
+ * Whether the journal of a database is in force (docs/PROTOCOL.md, section 16). Clients of ours commit what they write through a redo
+ * log beside the file. Other processes do not read it: they would see writes that are half applied, and write over what is still to be
+ * applied. So it is in force only while every peer keeps one, and a newcomer without one is let in when a peer has emptied it.
  */
 
 import { journalMessage, REREAD } from '../protocol/session.js';
@@ -21,13 +21,11 @@ export interface JournalSwitchSettings {
   readonly delivery: Pick<Delivery, 'send'>;
   /** The locks of the workers. */
   locks(): JournalLocks;
-  /** Somebody who waited at the door is there no more. */
-  settled(): void;
 }
 
 /** What the switch needs of the locks. */
 export interface JournalLocks {
-  /** Whether some are expected back who were there before the server was started [PROTOCOL-14.6]. */
+  /** Whether peers from before a restart of the server are waited for [PROTOCOL-14.6]. */
   readonly isAnyoneAwaited: boolean;
   /** Whether a worker holds a lock. */
   readonly isAnyHeld: boolean;
@@ -37,9 +35,9 @@ export interface JournalLocks {
 
 /** Whether the file is crash-safe, for people to read. */
 export interface JournalState {
-  /** Whether the journal is in force: no process that ends leaves a half write behind. */
+  /** Whether the journal is in force: no process that ends leaves a write half done. */
   readonly isInForce: boolean;
-  /** The ids of peers that keep none, and of those at the door: {@link MAX_NAMED} of them at most. */
+  /** The ids of peers, and of newcomers that wait, that keep no journal: {@link MAX_NAMED} of them at most. */
   readonly without: readonly string[];
   /** How many there are. */
   readonly withoutCount: number;
@@ -54,15 +52,16 @@ export const NO_JOURNAL: JournalState = { isInForce: false, without: [], without
 /** Switches the journal of one database on and off. */
 export class JournalSwitch {
   readonly #settings: JournalSwitchSettings;
-  /** Members that keep a journal, and what each was told last; `undefined` if it goes on as it was. In the order of their coming. */
-  readonly #told = new Map<Peer, boolean | undefined>();
-  /** Members that keep none. While there are any, nothing is in the log. */
-  readonly #strangers = new Set<Peer>();
-  readonly #door = new Map<HeldArrival, Cancel>();
-  /** Who is looking at the log. */
-  #looker: Peer | undefined;
+  /** The peers that keep one, in the order of their arrival, and what each was told last; `undefined` if it goes on as it was. */
+  readonly #keepers = new Map<Peer, boolean | undefined>();
+  /** The peers that keep none. While there are any, the journal is empty. */
+  readonly #others = new Set<Peer>();
+  /** Newcomers that keep none, and wait until the journal is empty. */
+  readonly #waiting = new Map<HeldArrival, Cancel>();
+  /** The peer that was asked to look at the journal, and has not answered. */
+  #asked: Peer | undefined;
   #isInUse = false;
-  /** What all were told last; and whether somebody has come since who was told nothing. */
+  /** What the keepers were told last; and whether one has come since that was told nothing. */
   #said = false;
   #isAnyoneUntold = false;
   #isStopped = false;
@@ -72,26 +71,26 @@ export class JournalSwitch {
   }
 
   /**
-   * Whether there may be something in the log that the file lacks: it was in force, here or at an earlier server, since it was last
-   * looked at. Then the file, after that, is the truth, and not what was said of it [PROTOCOL-16.5].
+   * Whether the journal may hold something that the file lacks: it was in force, here or at an earlier server, since a peer emptied it.
+   * Once that is applied, the file is right, whatever peers have been told [PROTOCOL-16.5].
    */
   get isInUse(): boolean {
     return this.#isInUse;
   }
 
-  /** Whether somebody waits at the door. */
+  /** Whether a newcomer waits. */
   get isHolding(): boolean {
-    return this.#door.size > 0;
+    return this.#waiting.size > 0;
   }
 
-  /** Whether those at the door wait for that peer. */
+  /** Whether newcomers wait for that peer. */
   isWaitedFor(peer: Peer): boolean {
-    return peer === this.#looker;
+    return peer === this.#asked;
   }
 
   get state(): JournalState {
-    const ids = [...this.#strangers].map(({ id }) => id);
-    for (const { request } of this.#door.keys()) ids.push(request.peerId);
+    const ids = [...this.#others].map(({ id }) => id);
+    for (const { request } of this.#waiting.keys()) ids.push(request.peerId);
     return {
       isInForce: this.#isOn === true,
       without: ids.slice(0, MAX_NAMED),
@@ -103,87 +102,87 @@ export class JournalSwitch {
   came(peer: Peer): boolean | undefined {
     const { session } = peer;
     if (session?.can('journal') !== true) {
-      this.#strangers.add(peer);
+      this.#others.add(peer);
       return undefined;
     }
-    if (session.client.isJournalOn === true && this.#strangers.size === 0) this.#isInUse = true;
-    this.#told.set(peer, undefined);
-    // Who was at an earlier server is about to say who else was.
+    if (session.client.isJournalOn === true && this.#others.size === 0) this.#isInUse = true;
+    this.#keepers.set(peer, undefined);
+    // One that comes from another server is about to say who else was there.
     const isOn = session.isReturning && this.#isOn === true ? undefined : this.#isOn;
-    this.#told.set(peer, isOn);
+    this.#keepers.set(peer, isOn);
     if (isOn === undefined) this.#isAnyoneUntold = true;
     return isOn;
   }
 
-  /** A peer resumes its session. @returns what its welcome says: what else it was told waits for it */
+  /** A peer resumes its session. @returns what its welcome says: the messages that it missed follow */
   isBack(peer: Peer): boolean | undefined {
-    return this.#told.get(peer);
+    return this.#keepers.get(peer);
   }
 
   /** A peer is no longer part of the database. */
   left(peer: Peer): void {
-    this.#told.delete(peer);
-    this.#strangers.delete(peer);
-    if (peer === this.#looker) this.#looker = undefined;
+    this.#keepers.delete(peer);
+    this.#others.delete(peer);
+    if (peer === this.#asked) this.#asked = undefined;
   }
 
-  /** Whether somebody has to wait at the door until the log was looked at. */
+  /** Whether a newcomer has to wait until the journal is empty. */
   isToBeHeld({ client }: ArrivalRequest): boolean {
     return this.#isInUse && client?.abilities.has('journal') !== true;
   }
 
-  /** Lets him wait there. @param since when he came, by the broker's clock @returns to be called if he goes away */
-  hold(visitor: HeldArrival, since: number): Cancel {
-    const { clock, settled } = this.#settings;
+  /** Has a newcomer wait. @param since when it connected, by the broker's clock @returns to be called if it goes away */
+  hold(newcomer: HeldArrival, since: number): Cancel {
+    const { clock } = this.#settings;
     const rest = Math.max(0, since + JOURNAL_WAIT_MS - clock.now());
     const cancelTimeout = clock.schedule(rest, () => {
-      this.#door.delete(visitor);
-      visitor.refuse('IPC_REFUSED_JOURNAL');
-      settled();
+      this.#waiting.delete(newcomer);
+      newcomer.refuse('IPC_REFUSED_JOURNAL');
     });
-    this.#door.set(visitor, cancelTimeout);
+    this.#waiting.set(newcomer, cancelTimeout);
     return () => {
       cancelTimeout();
-      if (this.#door.delete(visitor)) settled();
+      this.#waiting.delete(newcomer);
     };
   }
 
-  /** A peer says that it has looked. @returns false if it was not asked to */
+  /** A peer says that the journal is empty. @returns false if it was not asked */
   looked(peer: Peer): boolean {
-    if (peer !== this.#looker) return false;
-    this.#looker = undefined;
+    if (peer !== this.#asked) return false;
+    this.#asked = undefined;
     this.#isInUse = false;
     return true;
   }
 
-  /** All believe nothing of what they know of the file, and read it anew under their next locks [PROTOCOL-16.5]. */
+  /** Has all peers read the file again, under their next locks [PROTOCOL-16.5]. */
   haveReread(): void {
-    for (const peer of this.#told.keys()) this.#settings.delivery.send(peer, REREAD);
+    for (const peer of this.#keepers.keys()) this.#settings.delivery.send(peer, REREAD);
   }
 
-  /** To be called after whatever has happened in the database: does what follows from it. */
+  /** To be called after everything that happens in the database: does what follows from it. */
   review(): void {
     while (!this.#isStopped) {
-      if (this.#told.size === 0 && !this.#settings.locks().isAnyoneAwaited) this.#isInUse = false;
+      if (this.#keepers.size === 0 && !this.#settings.locks().isAnyoneAwaited) this.#isInUse = false;
       const isOn = this.#isOn;
       if (isOn === true) this.#isInUse = true;
       if (isOn !== undefined) this.#tell(isOn);
-      this.#haveLooked();
-      if (this.#isInUse || this.#door.size === 0) return;
-      this.#openDoor();
+      this.#askToLook();
+      if (this.#isInUse || this.#waiting.size === 0) return;
+      // If each of them is refused for another reason, the journal is in force again.
+      for (const newcomer of this.#takeWaiting()) newcomer.admit();
     }
   }
 
-  /** The server drains, or stops: nobody is let in who waits, and nothing is switched any more. */
+  /** The server drains, or stops: newcomers are refused, and nothing is switched any more. */
   stop(): void {
     this.#isStopped = true;
-    for (const visitor of this.#takeFromDoor()) visitor.refuse('IPC_REFUSED_DRAINING');
+    for (const newcomer of this.#takeWaiting()) newcomer.refuse('IPC_REFUSED_DRAINING');
   }
 
-  /** Whether it is in force; `undefined` as long as it is not known who is there: each goes on as it was. */
+  /** Whether it is in force; `undefined` as long as it is not known who is there. */
   get #isOn(): boolean | undefined {
-    if (this.#strangers.size > 0 || this.#door.size > 0 || this.#looker !== undefined) return false;
-    return this.#told.size === 0 || this.#settings.locks().isAnyoneAwaited ? undefined : true;
+    if (this.#others.size > 0 || this.#waiting.size > 0 || this.#asked !== undefined) return false;
+    return this.#keepers.size === 0 || this.#settings.locks().isAnyoneAwaited ? undefined : true;
   }
 
   #tell(isOn: boolean): void {
@@ -191,52 +190,48 @@ export class JournalSwitch {
     if (isOn !== this.#said) this.#log(isOn);
     this.#said = isOn;
     this.#isAnyoneUntold = false;
-    for (const [peer, told] of this.#told) {
+    for (const [peer, told] of this.#keepers) {
       if (told === isOn) continue;
-      this.#told.set(peer, isOn);
+      this.#keepers.set(peer, isOn);
       this.#settings.delivery.send(peer, journalMessage(isOn));
     }
   }
 
-  /** Has one of those who keep a journal look at it, if somebody waits for that and nobody does it yet [PROTOCOL-16.4]. */
-  #haveLooked(): void {
+  /** Asks a peer to empty the journal, if newcomers wait for that and none was asked [PROTOCOL-16.4]. */
+  #askToLook(): void {
     const { seat, delivery } = this.#settings;
-    const looker = this.#looker;
-    const isDue = looker === undefined && this.#isInUse && this.#door.size > 0;
-    // A worker looks without a lock: nobody else may have one, nor a master that comes meanwhile take one for itself.
-    const isByWorker = looker === undefined ? isDue && seat.master === undefined : !looker.isMaster;
+    const asked = this.#asked;
+    const isDue = asked === undefined && this.#isInUse && this.#waiting.size > 0;
+    // A worker looks without a lock: no other peer may have one, nor may a master that comes meanwhile take one for itself.
+    const isByWorker = asked === undefined ? isDue && seat.master === undefined : !asked.isMaster;
     this.#settings.locks().holdForJournal(isByWorker);
     if (!isDue) return;
-    this.#looker = this.#nextLooker();
-    if (this.#looker !== undefined) delivery.send(this.#looker, journalMessage(false, true));
+    this.#asked = this.#nextToAsk();
+    if (this.#asked !== undefined) delivery.send(this.#asked, journalMessage(false, true));
   }
 
-  /** Who can look now: the master, under a lock of its own; without one, a worker, when no worker holds a lock. */
-  #nextLooker(): Peer | undefined {
+  /** The master, which takes a lock of its own; if there is none, a worker, once no worker holds a lock. */
+  #nextToAsk(): Peer | undefined {
     const { seat } = this.#settings;
     if (seat.master !== undefined) return isPresent(seat.master) && !seat.isHeld ? seat.master : undefined;
     const { isAnyoneAwaited, isAnyHeld } = this.#settings.locks();
     if (isAnyoneAwaited || isAnyHeld) return undefined;
-    const workers = [...this.#told.keys()].filter((peer) => isPresent(peer) && peer.isAccepted);
+    const workers = [...this.#keepers.keys()].filter((peer) => isPresent(peer) && peer.isAccepted);
     return workers.find(({ isReady }) => isReady) ?? workers[0];
   }
 
-  #openDoor(): void {
-    for (const visitor of this.#takeFromDoor()) visitor.admit();
-    this.#settings.settled();
-  }
-
-  #takeFromDoor(): readonly HeldArrival[] {
-    const visitors = [...this.#door.keys()];
-    for (const cancelTimeout of this.#door.values()) cancelTimeout();
-    this.#door.clear();
-    return visitors;
+  #takeWaiting(): readonly HeldArrival[] {
+    const newcomers = [...this.#waiting.keys()];
+    for (const cancelTimeout of this.#waiting.values()) cancelTimeout();
+    this.#waiting.clear();
+    return newcomers;
   }
 
   #log(isOn: boolean): void {
     const { database, logger } = this.#settings;
     const [peer] = this.state.without;
-    if (isOn) logger.info({ database, peers: this.#told.size }, 'the journal is in force: all keep one');
+    if (isOn)
+      logger.info({ database, peers: this.#keepers.size }, 'the journal is in force: all peers keep one');
     else logger.info({ database, peer }, 'the journal is not in force: a peer keeps none');
   }
 }

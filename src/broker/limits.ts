@@ -130,7 +130,7 @@ export const MASTER_ANSWER_MS = 2_000;
 /** Milliseconds for which a second master that has not opened the file may wait for the first one to leave [PROTOCOL-9.2]. */
 export const MASTER_TURN_MS = 4_000;
 
-/** Milliseconds for which somebody who keeps no journal may wait until it was looked at [PROTOCOL-16.4]. Stock clients bear 5,000. */
+/** Milliseconds for which a newcomer that keeps no journal may wait until that of the others is empty [PROTOCOL-16.4]. Stock clients bear 5,000. */
 export const JOURNAL_WAIT_MS = 4_000;
 
 /** Milliseconds after which the next index is asked for, though the master has not answered for the last one. */

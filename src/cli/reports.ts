@@ -106,7 +106,7 @@ function describeSafety({ name, journal, peerCount }: DatabaseStatus): string[] 
 export function safetyOf({ inForce, without, withoutCount }: DatabaseStatus['journal']): string {
   if (inForce) return 'crash-safe';
   if (withoutCount === 0)
-    return 'not crash-safe yet: the server waits for processes from before it was started';
+    return 'not crash-safe at the moment: the server waits for processes from before its restart, or for one that checks the journal';
   const others = withoutCount > without.length ? ` and ${number(withoutCount - without.length)} more` : '';
   const keep =
     withoutCount === 1 ? 'is connected, and keeps no journal' : 'are connected, and keep no journal';

@@ -24,7 +24,7 @@ export const TURN = ascii('turn:');
 /** What a master says when it has written a root that it was made to write [PROTOCOL-7.6]. */
 export const WRITTEN = ascii('written');
 
-/** What a client says that was asked to look at the journal [PROTOCOL-16.4]. */
+/** What a client says that was asked to empty the journal, when that is done [PROTOCOL-16.4]. */
 export const LOOKED = ascii('looked');
 
 /** What an answer about the folder of a client begins with [PROTOCOL-14.9]. */

@@ -253,13 +253,13 @@ export function yieldWord(lockId: number): Uint8Array {
   return encode(`yield:${lockId}`);
 }
 
-/** Tells a client that keeps a journal whether it is in force; and has it look at it, so that others may come in [PROTOCOL-16.3, 16.4]. */
+/** Tells a client that keeps a journal whether that is in force, and may ask it to empty the journal, so that others can be let in [PROTOCOL-16.3, 16.4]. */
 export function journalMessage(isOn: boolean, isToLook = false): Uint8Array {
   const data = isToLook ? { on: isOn, look: true } : { on: isOn };
   return encode(JSON.stringify({ type: 'journal', from: SERVER_ID, data }));
 }
 
-/** Tells such a client to believe nothing of what it knows of the file [PROTOCOL-16.5]. */
+/** Tells such a client to forget what it knows of the file, and to read it again [PROTOCOL-16.5]. */
 export const REREAD = encode(JSON.stringify({ type: 'reread', from: SERVER_ID }));
 
 /** The welcome of a client that has a session [PROTOCOL-14.2]. */

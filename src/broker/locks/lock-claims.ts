@@ -53,7 +53,7 @@ export class LockClaims {
   /** Whether somebody has told who else was there; and whether somebody who was has gone before anybody did. */
   #isAnythingClaimed = false;
   #isAnyoneUnknown = false;
-  /** Whether the master was there before, and has not told who else was. It holds none of these locks. */
+  /** Whether the master was there before, and has not said yet who else was. It holds none of these locks itself. */
   #isMasterSilent = false;
   #cancelHold: Cancel | undefined;
   /** The number of the lock whose holder has said where the root is. */
@@ -80,7 +80,7 @@ export class LockClaims {
     return this.#cancelHold !== undefined;
   }
 
-  /** Whether some are expected who were there before, or may turn out to be. */
+  /** Whether peers from before a restart are waited for, or a master is about to say which ones there were. */
   get isAnyoneAwaited(): boolean {
     return this.isHolding || (this.#isMasterSilent && !this.#isOver);
   }

@@ -41,13 +41,13 @@ export type GrantHold =
   | 'locks of before the restart'
   | 'the master opens its file'
   | 'the file is in doubt'
-  | 'the journal is looked at';
+  | 'the journal is checked';
 
 /** Those of them under which nobody may write, the master included. */
 const WHOLE_FILE = [
   'locks of before the restart',
   'the file is in doubt',
-  'the journal is looked at',
+  'the journal is checked',
 ] as const satisfies readonly GrantHold[];
 
 /** Why a request waits, for people to read. */

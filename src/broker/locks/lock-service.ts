@@ -321,7 +321,7 @@ export class LockService {
     this.#manager.keepWritersBack(areKeptBack);
   }
 
-  /** Whether some are expected back who were there before the server was started. */
+  /** Whether peers from before a restart of the server are waited for. */
   get isAnyoneAwaited(): boolean {
     return this.claims.isAnyoneAwaited;
   }
@@ -331,9 +331,9 @@ export class LockService {
     return this.#manager.table.size > 0;
   }
 
-  /** While a worker looks at the journal without a lock, nobody else gets one. */
+  /** While a worker checks the journal, without a lock, no transaction is granted its first one. */
   holdForJournal(isHeld: boolean): void {
-    this.#manager.hold('the journal is looked at', isHeld);
+    this.#manager.hold('the journal is checked', isHeld);
   }
 
   /** The server drains: transactions that hold no lock get none any more. */

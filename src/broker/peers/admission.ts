@@ -35,10 +35,10 @@ export interface Entrance {
   refuse(code: RefusalCode, detail?: string): void;
 }
 
-/** Somebody who is kept waiting at the door, until something has been looked at. One of the two is called, once, unless he goes away. */
+/** A newcomer that is kept waiting until something has been checked. Then one of the two is called, once, unless it goes away. */
 export interface HeldArrival {
   readonly request: ArrivalRequest;
-  /** He may come in, as far as that is concerned. */
+  /** It may come in, as far as that is concerned. */
   admit(): void;
   refuse(code: RefusalCode): void;
 }

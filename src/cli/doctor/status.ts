@@ -30,7 +30,7 @@ export function judgeStatus({ status: code, body }: Answer, told: ReadonlySet<st
 /** What of a database says whether its file is crash-safe; an older server says nothing of that. */
 type Safety = Pick<DatabaseStatus, 'name' | 'peerCount'> & Partial<Pick<DatabaseStatus, 'journal'>>;
 
-/** Whether a process that is killed leaves no half write. */
+/** Whether a process that is killed leaves no write half done. */
 function judgeJournal(databases: readonly Safety[]): Finding[] {
   const told = databases.flatMap(({ name, journal, peerCount }) =>
     journal === undefined || peerCount === 0 ? [] : [{ name, journal }],

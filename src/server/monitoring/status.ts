@@ -77,9 +77,9 @@ export interface DatabaseStatus {
   readonly peerCount: number;
   /** Whether the file is crash-safe (docs/PROTOCOL.md, section 16). */
   readonly journal: {
-    /** Whether the journal is in force: no process that ends leaves a half write behind. */
+    /** Whether the journal is in force: no process that ends leaves a write half done. */
     readonly inForce: boolean;
-    /** The ids of peers that keep none, those at the door among them; 2 at most. */
+    /** The ids of peers, and of newcomers that wait, that keep no journal; 2 at most. */
     readonly without: readonly string[];
     /** All, those that are not named among them. */
     readonly withoutCount: number;

@@ -74,7 +74,7 @@ export class Waits {
       case 'locks of before the restart':
       case 'the master opens its file':
       case 'the file is in doubt':
-      case 'the journal is looked at':
+      case 'the journal is checked':
       case 'draining':
         return true;
     }

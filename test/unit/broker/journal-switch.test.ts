@@ -70,7 +70,7 @@ describe('the journal is in force [PROTOCOL-16.2]', () => {
     expect([master, a, b].map(welcomeOf)).toEqual([true, true, true]);
     expect([master, a, b].flatMap(toldTo)).toEqual([]);
     expect(stateOf(lab)).toEqual({ isInForce: true, without: [], withoutCount: 0 });
-    expect(changesOf(lab)).toEqual(['the journal is in force: all keep one']);
+    expect(changesOf(lab)).toEqual(['the journal is in force: all peers keep one']);
   });
 
   it('not while one is there who keeps none; and again when the last one of these has gone', () => {
@@ -295,16 +295,38 @@ describe('somebody who keeps none, at the door [PROTOCOL-16.4]', () => {
     const next = masterOf(lab);
     expect(next.messages('lock-request')).toMatchObject([{ data: { write: true } }]);
     expect(grantsOf(b)).toBe(0);
-    expect(lab.broker.locks('mydb_data').waiting).toMatchObject([{ reason: 'the journal is looked at' }]);
+    expect(lab.broker.locks('mydb_data').waiting).toMatchObject([{ reason: 'the journal is checked' }]);
     a.says('looked');
     expect([stock.isIn, grantsOf(b)]).toEqual([true, 1]);
   });
 
-  it('waits for a worker whose file is open, and that is accepted, rather than for others', () => {
+  it('waits for a worker whose file is open, rather than for others', () => {
     const { lab, a, b } = withoutMaster();
     b.says('ready');
     lab.connect('stock1');
     expect([a, b].map(toldTo)).toEqual([[OFF], [OFF, LOOK]]);
+  });
+
+  it('waits for a worker that is connected, and accepted', () => {
+    const lab = new BrokerLab({ reconnectGrace: GRACE });
+    const [away, a] = [lab.connectKeeper('workerA'), lab.connectKeeper('workerB')];
+    const announced = { name: 'x/1', session: 'session-of-newcomer', received: undefined };
+    const client = { ...announced, abilities: new Set(['resume', 'identify', 'journal'] as const) };
+    const join = (id: string) => lab.connect(id, 'mydb_data', { client });
+    // Their folders are compared: the second one has not said yet which it has.
+    const [member, newcomer] = [join('member1'), join('newcomer')];
+    newcomer.says('ready');
+    away.leaves();
+    a.leaves();
+    lab.connect('stock1');
+    expect([member, newcomer].map(toldTo)).toEqual([[OFF, LOOK], [OFF]]);
+  });
+
+  it('is not waited for by a master that is away: if he goes, it goes on', () => {
+    const { lab, master, a } = cluster();
+    master.leaves();
+    lab.connect('stock1').cancel();
+    expect(toldTo(a)).toEqual([OFF, ON]);
   });
 
   it('may be the master that comes after one that kept one', () => {
@@ -519,18 +541,52 @@ describe('the file is the truth [PROTOCOL-16.5]', () => {
   });
 
   it('and what is told of the root from then on is the current one, also to those who believed in the same before', () => {
-    const { lab, master, a, b } = writing();
+    const { lab, a, b } = writing();
+    lab.giveBack(a, lab.broker.locks('mydb_data').held[0]?.id ?? 0);
     lab.askForLock(b);
-    lab.giveBack(b, 0);
+    lab.giveBack(b, lab.lockOf(b));
+    expect(rootsOf(b)).toEqual([5]);
+    lab.askForLock(a, { write: true });
     a.leaves();
     const c = lab.connectKeeper('workerC');
-    lab.giveBack(b, lab.lockOf(b));
     lab.askForLock(c, { write: true });
     expect(rootsOf(c)).toEqual([]);
     c.tells(root(5));
     lab.giveBack(c, lab.lockOf(c));
     lab.askForLock(b);
-    expect([rootsOf(b), rootsOf(master)]).toEqual([[5], [5]]);
+    expect(rootsOf(b)).toEqual([5, 5]);
+  });
+
+  it('and what was set aside of the root is not the current one again', () => {
+    const { lab, master, a, b } = cluster();
+    lab.askForLock(a, { write: true });
+    a.tells(root(5));
+    a.leaves();
+    lab.clock.advance(GRACE / 2);
+    const received = countedBy(master);
+    for (const peer of [master, b]) peer.leaves();
+    const c = lab.connectKeeper('workerC');
+    lab.clock.advance(GRACE / 2);
+    expect(toldTo(c)).toEqual([REREAD]);
+    const again = lab.connectKeeper('[master]', { received });
+    lab.letGrant(again);
+    lab.askForLock(c);
+    expect([grantsOf(c), rootsOf(c)]).toEqual([1, []]);
+  });
+
+  it('and what one says late that wrote before it was in force is not written again', () => {
+    const { lab, master, a, b } = cluster({});
+    const stock = lab.connect('stock1');
+    master.says('looked');
+    b.tells(root(5));
+    lab.askForLock(stock, { write: true });
+    stock.leaves();
+    expect(toldTo(b)).toEqual([OFF, ON]);
+    lab.askForLock(a, { write: true });
+    a.leaves();
+    master.clear();
+    b.tells(root(6));
+    expect(rootsOf(master)).toEqual([6]);
   });
 
   it('when the lock of a writer has expired, and when that is given back', () => {
@@ -565,6 +621,8 @@ describe('the file is the truth [PROTOCOL-16.5]', () => {
     a.tells(root(6));
     next.says('ready');
     expect(rootsOf(next)).toEqual([6]);
+    a.tells(root(7));
+    expect(rootsOf(next)).toEqual([6, 7]);
     expect(toldTo(next)).toEqual([]);
   });
 

@@ -61,7 +61,7 @@ describe('tables', () => {
     [
       { inForce: false, without: [], withoutCount: 0 },
       [
-        'mydb_data: the file is not crash-safe yet: the server waits for processes from before it was started',
+        'mydb_data: the file is not crash-safe at the moment: the server waits for processes from before its restart, or for one that checks the journal',
       ],
     ],
     // A server of an older version.

@@ -30,7 +30,7 @@ test.each([
   [{ inForce: true, without: [], withoutCount: 0 }, /is crash-safe/],
   [{ inForce: false, without: ['a1'], withoutCount: 1 }, /not crash-safe: a1 keeps no journal/],
   [{ inForce: false, without: ['a1', 'a2'], withoutCount: 4 }, /a1, a2 and 2 more keep no journal/],
-  [{ inForce: false, without: [], withoutCount: 0 }, /not crash-safe yet/],
+  [{ inForce: false, without: [], withoutCount: 0 }, /not crash-safe at the moment/],
 ])('whether a file is crash-safe: %j', (journal, words) => {
   expect(safetyWords(databaseStatus({ journal }))).toMatch(words);
 });
