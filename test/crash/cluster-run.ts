@@ -22,6 +22,9 @@ import {
 import type { LastChange } from './victim.js';
 import { applied, type IndexKey, type Operation, workload } from './workload.js';
 
+/** How much of what is wrong with indexes is told of each look: all processes find much the same. */
+const MOST_FAULTS = 3;
+
 /** The processes of a cluster, in the order in which they start. */
 export const MEMBERS = ['master', 'worker1', 'worker2'] as const;
 
@@ -342,7 +345,7 @@ class ClusterRun {
       this.#progress.begin(`${name} reads ${when}`);
       const { tree, faults } = await this.#member(name).look(this.#indexes);
       const its = (fault: string): string => `${name}, ${when}: ${fault}`;
-      this.#findings.note('index wrong', faults.map(its));
+      this.#findings.note('index wrong', faults.slice(0, MOST_FAULTS).map(its));
       const operations = [...this.#doubts.values()];
       const possible = outcomesOf(this.#tree, operations);
       const all = possible.map((it) => dataFaults(it.tree, tree));

@@ -109,7 +109,8 @@ async function sweepClusters() {
       parallel: values.parallel ?? 1,
       onVerdict(verdict) {
         tell();
-        if (verdict.outcome !== 'clean') console.log(`${verdict.outcome.padEnd(14)}  ${replay(verdict)}`);
+        if (verdict.outcome !== 'clean' && values.at === undefined)
+          console.log(`${verdict.outcome.padEnd(14)}  ${replay(verdict)}`);
       },
     });
     if (!verdicts.every(isSafe)) process.exitCode = 1;
