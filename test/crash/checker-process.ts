@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { within } from '../support/waiting.js';
 import type { CrashPoint, Expectation, Verdict } from './verdict.js';
 
 /** What is found, wherever the crash was. */
@@ -12,6 +13,9 @@ export interface Remains {
   readonly home: string;
   readonly expectation: Expectation;
 }
+
+/** What a damaged file may make a process do for ever, without looking at the time: milliseconds until it is ended. */
+const LONGEST_MS = 300_000;
 
 /** Judges databases after crashes, one after the other, in a process of its own. */
 export class Checker {
@@ -27,15 +31,15 @@ export class Checker {
   async judge(asked: CrashPoint | Remains): Promise<Judgement | undefined> {
     this.#process ??= await this.#start();
     const process = this.#process;
-    const answer = new Promise<Judgement | undefined>((resolve, reject) => {
+    const answer = new Promise<Judgement | undefined>((resolve) => {
       process.once('message', ({ verdict }: { verdict?: Judgement }) => resolve(verdict));
-      process.once('exit', (code, signal) =>
-        reject(new Error(`A checker ended by itself: ${code ?? signal}`)),
-      );
+      process.once('exit', (code, signal) => resolve(unreadable(`it ends the process: ${code ?? signal}`)));
     });
     process.send(asked);
     try {
-      const verdict = await answer;
+      const verdict = await within(LONGEST_MS, () => 'it stands still', answer).catch((error: Error) =>
+        unreadable(error.message),
+      );
       // What did not open, or ended the process, may have left anything behind in it.
       if (verdict?.outcome === 'unreadable') await this.end();
       return verdict;
@@ -65,4 +69,8 @@ export class Checker {
     await once(started, 'message');
     return started;
   }
+}
+
+function unreadable(fault: string): Judgement {
+  return { outcome: 'unreadable', faults: [`unreadable: ${fault}`], leaked: 0, operation: undefined };
 }

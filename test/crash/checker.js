@@ -11,7 +11,8 @@ const { crashAt, judge } = await import('./verdict.ts');
 const { loadTrace } = await import('./trace.ts');
 const { workload } = await import('./workload.ts');
 
-const { folder, seed, operations: count, isLogged, journal, trace: file } = JSON.parse(process.argv[2]);
+const order = JSON.parse(process.argv[2]);
+const { folder, seed, operations: count, isLogged, journal, trace: file, patienceMs } = order;
 if (journal !== undefined) {
   const { install } = await import('../../src/client/install.ts');
   install({ journal });
@@ -36,12 +37,15 @@ async function answer(asked) {
       outcome: 'unreadable',
       faults: [`it ends the process: ${String(error?.stack ?? error).slice(0, 300)}`],
     };
-    process.send({ verdict: { leaked: 0, operation: expectation.operation, ...verdict } }, () => {
-      void rm(home, { recursive: true, force: true }).then(() => process.exit(1));
-    });
+    process.send(
+      { verdict: { leaked: 0, operation: [...expectation.underWay.values()][0], ...verdict } },
+      () => {
+        void rm(home, { recursive: true, force: true }).then(() => process.exit(1));
+      },
+    );
   };
   process.once('uncaughtException', fail);
-  const verdict = await judge(home, expectation, isLogged);
+  const verdict = await judge(home, expectation, isLogged, patienceMs);
   process.off('uncaughtException', fail);
   process.send({ verdict });
 }

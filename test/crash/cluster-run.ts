@@ -11,15 +11,19 @@ import { type MemberOrder, MemberProcess } from './member-process.js';
 import {
   type CrashPoint,
   changesAnything,
-  expectedOf,
   Findings,
   kindOf,
+  outcomesOf,
+  type PossibleOutcome,
   type Tree,
   type Verdict,
   writesBehind,
 } from './verdict.js';
 import type { LastChange } from './victim.js';
 import { applied, type IndexKey, type Operation, workload } from './workload.js';
+
+/** How much of what is wrong with indexes is told of each look: all processes find much the same. */
+const MOST_FAULTS = 3;
 
 /** The processes of a cluster, in the order in which they start. */
 export const MEMBERS = ['master', 'worker1', 'worker2'] as const;
@@ -36,19 +40,26 @@ export interface ClusterSettings {
   readonly isLogged: boolean;
   /** The journal of the client in all processes; what is its default if `undefined`. */
   readonly journal: 'off' | 'process' | 'power' | undefined;
-  /** How long all that the processes do may take, in milliseconds. */
+  /** So many operations at one time, of different processes, in different places; 1 is one after the other. */
+  readonly overlap: number;
+  /** How long one step may take, which is an operation, or the start of a process, in milliseconds; and all of them ten times that. */
   readonly patienceMs: number;
+}
+
+/** What a process was doing when another one ended. */
+export interface Doing {
+  readonly actor: MemberName;
+  readonly operation: Operation;
+  /** Whether it was told that this failed: that may be, if nothing of it has happened, or all. */
+  readonly hasFailed: boolean;
 }
 
 /** What became of a cluster of which a process ended. */
 export interface ClusterVerdict extends Verdict {
   readonly victim: MemberName;
-  /** Which process did the operation that was being done. */
-  readonly actor: MemberName | undefined;
+  readonly underWay: readonly Doing[];
   /** What the victim was about to change; `undefined` if it never came to that, and ended when it had closed its database. */
   readonly lastChange: string | undefined;
-  /** Whether the operation that another process was doing meanwhile failed: that may be, if nothing of it has happened, or all. */
-  readonly hasFailed: boolean;
 }
 
 /** A run of a cluster. */
@@ -65,7 +76,7 @@ export interface ClusterReport {
 const SERVER = { logLevel: 'info', reconnectGrace: '5s' };
 
 /**
- * A server, a master and two workers do the workload of a seed, one operation at a time, on a fresh folder, until the victim has ended, at a change of
+ * A server, a master and two workers do the workload of a seed on a fresh folder, until the victim has ended, at a change of
  * its files, or properly when all is done. Another process takes its place, and all three go on writing. What they read is compared with what was
  * acknowledged. Then all close, and the files are judged as those that a lone process has left.
  *
@@ -106,22 +117,17 @@ class ClusterRun {
   /** Resolves when another process has the place of the victim. */
   #replaced: Promise<MemberProcess> | undefined;
   #isOver = false;
-  /** What is waited for. */
-  #step = '';
+  readonly #progress: Progress;
 
   /** What is in the database: all that was acknowledged. */
   #tree: Tree = {};
   readonly #indexes = new Set<IndexKey>();
   readonly #acknowledged: number[] = [];
   readonly #dropped: number[] = [];
-  /** What was begun and not acknowledged. */
-  #doubt: { readonly operation: Operation; readonly number: number } | undefined;
+  /** What was begun and not acknowledged, by its number. */
+  readonly #doubts = new Map<number, Operation>();
 
-  #atCrash: Pick<ClusterVerdict, 'operation' | 'actor' | 'hasFailed'> = {
-    operation: undefined,
-    actor: undefined,
-    hasFailed: false,
-  };
+  #underWay: readonly Doing[] = [];
   #changes: readonly boolean[] = [];
   readonly #findings = new Findings();
 
@@ -132,6 +138,7 @@ class ClusterRun {
     this.folder = join(home, 'files');
     this.#lastWords = join(home, 'last-words.json');
     this.#random = new Random(settings.seed);
+    this.#progress = new Progress(settings.patienceMs);
   }
 
   /** Does all that the cluster does. What goes wrong is noted. */
@@ -140,11 +147,11 @@ class ClusterRun {
     // It ends when its processes are ended, if it has taken too long.
     playing.catch(() => undefined);
     try {
-      await within(this.#settings.patienceMs, () => 'it takes too long', playing);
+      await this.#progress.watch(playing);
     } catch (error) {
       const text = error instanceof Error ? error.message : String(error);
       const processes = this.#started.map((it) => it.describe().slice(0, 500));
-      this.#findings.note('survivors fail', [`${this.#step}: ${text.slice(0, 800)}`, ...processes]);
+      this.#findings.note('survivors fail', [`${this.#progress.step}: ${text.slice(0, 800)}`, ...processes]);
     }
   }
 
@@ -159,8 +166,7 @@ class ClusterRun {
   async report(checker: Checker): Promise<ClusterReport> {
     const expectation = {
       before: this.#tree,
-      operation: this.#doubt?.operation,
-      number: this.#doubt?.number ?? -1,
+      underWay: this.#doubts,
       indexes: this.#indexes,
       acknowledged: this.#acknowledged,
       dropped: this.#dropped,
@@ -177,7 +183,8 @@ class ClusterRun {
       faults: this.#findings.faults,
       victim: this.#settings.victim,
       lastChange: last?.change,
-      ...this.#atCrash,
+      operation: this.#underWay[0]?.operation,
+      underWay: this.#underWay,
     };
     return { verdict, changes: this.#changes };
   }
@@ -193,13 +200,13 @@ class ClusterRun {
     await this.#writeBehind();
     await this.#compare('after more writes');
     for (const name of [...MEMBERS].reverse()) {
-      this.#step = `${name} closes`;
+      this.#progress.begin(`${name} closes`);
       await this.#member(name).close();
     }
   }
 
   async #join(name: MemberName): Promise<void> {
-    this.#step = `${name} starts`;
+    this.#progress.begin(`${name} starts`);
     const { victim } = this.#settings;
     const process = this.#start(name, name === victim);
     if (name === victim) {
@@ -241,7 +248,7 @@ class ClusterRun {
   }
 
   async #untilReplaced(): Promise<void> {
-    this.#step = `another ${this.#settings.victim} starts`;
+    this.#progress.begin(`another ${this.#settings.victim} starts`);
     await this.#replaced;
   }
 
@@ -261,20 +268,28 @@ class ClusterRun {
   }
 
   async #work(): Promise<void> {
-    const { seed, operations } = this.#settings;
-    const actors = this.#turns();
+    const { seed, operations, overlap } = this.#settings;
+    let actors = this.#turns();
     let number = 0;
-    for (const operation of workload(seed, operations)) {
+    for (const batch of apart(workload(seed, operations), overlap)) {
       if (this.#hasCrashed) return;
-      const actor = actors.next().value;
-      try {
-        await this.#perform(actor, operation, number++);
-      } catch (error) {
-        this.#mayFail(actor, error);
-      }
-      if (!this.#hasCrashed) continue;
-      const isVictim = actor === this.#settings.victim;
-      this.#atCrash = { operation, actor, hasFailed: this.#doubt !== undefined && !isVictim };
+      // None of them has two things to do at one time.
+      if (overlap > 1) actors = this.#turns();
+      const doing = await Promise.all(
+        batch.map((operation) => this.#attempt(actors.next().value, operation, number++)),
+      );
+      if (this.#hasCrashed) this.#underWay = doing;
+    }
+  }
+
+  /** What the victim does fails when it ends; and what others are doing then may. */
+  async #attempt(actor: MemberName, operation: Operation, number: number): Promise<Doing> {
+    try {
+      await this.#perform(actor, operation, number);
+      return { actor, operation, hasFailed: false };
+    } catch (error) {
+      this.#mayFail(actor, error);
+      return { actor, operation, hasFailed: true };
     }
   }
 
@@ -287,10 +302,10 @@ class ClusterRun {
   }
 
   async #perform(name: MemberName, operation: Operation, number: number): Promise<void> {
-    this.#step = `${name} does operation ${number}, ${JSON.stringify(operation).slice(0, 100)}`;
-    this.#doubt = { operation, number };
+    this.#progress.begin(`${name} does operation ${number}, ${JSON.stringify(operation).slice(0, 100)}`);
+    this.#doubts.set(number, operation);
     await this.#member(name).perform(operation, number);
-    this.#doubt = undefined;
+    this.#doubts.delete(number);
     this.#happened(operation, number);
   }
 
@@ -300,17 +315,17 @@ class ClusterRun {
     if (operation.kind === 'index') this.#indexes.add(operation.key);
   }
 
-  /** What the victim does fails when it ends; and what others were doing then may. */
+  /** Only because the victim has ended. */
   #mayFail(name: MemberName, error: unknown): void {
     if (this.#hasCrashed) return;
-    throw new Error(`${name} fails, though nobody was killed`, { cause: error });
+    throw new Error(`${name} fails, though nobody was killed: ${String(error)}`, { cause: error });
   }
 
   /** It was not killed, though it may be while it closes. */
   async #closeVictim(): Promise<void> {
     const { victim } = this.#settings;
     if (this.#hasCrashed) return;
-    this.#step = `${victim} closes`;
+    this.#progress.begin(`${victim} closes`);
     try {
       this.#changes = await this.#member(victim).close();
     } catch (error) {
@@ -327,29 +342,92 @@ class ClusterRun {
   /** Compares what each process reads with what there must be. */
   async #compare(when: string): Promise<void> {
     for (const name of MEMBERS) {
-      this.#step = `${name} reads ${when}`;
+      this.#progress.begin(`${name} reads ${when}`);
       const { tree, faults } = await this.#member(name).look(this.#indexes);
       const its = (fault: string): string => `${name}, ${when}: ${fault}`;
-      this.#findings.note('index wrong', faults.map(its));
-      const operation = this.#doubt?.operation;
-      const expected = expectedOf(this.#tree, operation);
-      const all = expected.map((it) => dataFaults(it, tree));
-      const found = all.findIndex((differences) => differences.length === 0);
-      if (found < 0) this.#findings.note(kindOf(all, operation), (all[0] ?? []).map(its));
+      this.#findings.note('index wrong', faults.slice(0, MOST_FAULTS).map(its));
+      const operations = [...this.#doubts.values()];
+      const possible = outcomesOf(this.#tree, operations);
+      const all = possible.map((it) => dataFaults(it.tree, tree));
+      const found = possible.find((_, index) => all[index]?.length === 0);
+      if (found === undefined) this.#findings.note(kindOf(all, operations), (all[0] ?? []).map(its));
       this.#settle(found, tree);
     }
   }
 
-  /** Whoever reads first tells what became of the operation that was not acknowledged. */
-  #settle(found: number, tree: Tree): void {
-    const doubt = this.#doubt;
-    this.#doubt = undefined;
-    if (found < 0) {
+  /** Whoever reads first tells what became of the operations that were not acknowledged. */
+  #settle(found: PossibleOutcome | undefined, tree: Tree): void {
+    const doubts = [...this.#doubts];
+    this.#doubts.clear();
+    if (found === undefined) {
       this.#tree = tree;
       return;
     }
-    if (doubt === undefined || !changesAnything(this.#tree, doubt.operation)) return;
-    if (found > 0) this.#happened(doubt.operation, doubt.number);
-    else if (doubt.operation.kind !== 'import') this.#dropped.push(doubt.number);
+    for (const [number, operation] of doubts) {
+      if (!changesAnything(this.#tree, operation)) continue;
+      if (found.happened.has(operation)) this.#happened(operation, number);
+      else if (operation.kind !== 'import') this.#dropped.push(number);
+    }
   }
+}
+
+/** What is being done, and for how long. */
+class Progress {
+  readonly #patienceMs: number;
+  readonly #late: Promise<never>;
+  #isLate: (error: Error) => void = () => undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #step = '';
+  #isOver = false;
+
+  constructor(patienceMs: number) {
+    this.#patienceMs = patienceMs;
+    this.#late = new Promise((_, reject) => {
+      this.#isLate = reject;
+    });
+    this.#late.catch(() => undefined);
+  }
+
+  get step(): string {
+    return this.#step;
+  }
+
+  begin(step: string): void {
+    if (this.#isOver) return;
+    clearTimeout(this.#timer);
+    this.#step = step;
+    this.#timer = setTimeout(
+      () => this.#isLate(new Error(`it takes longer than ${this.#patienceMs} ms`)),
+      this.#patienceMs,
+    );
+  }
+
+  /** Rejects when a step takes too long, or all of them do. */
+  async watch(steps: Promise<void>): Promise<void> {
+    const all = Promise.race([steps, this.#late]);
+    try {
+      await within(10 * this.#patienceMs, () => 'all of it takes too long', all);
+    } finally {
+      this.#isOver = true;
+      clearTimeout(this.#timer);
+    }
+  }
+}
+
+/** Operations that follow each other and change different places, none below another, as many as `most` at one time. An index is made alone. */
+function* apart(operations: Iterable<Operation>, most: number): Generator<Operation[], void> {
+  let batch: Operation[] = [];
+  for (const operation of operations) {
+    if (batch.length === most || batch.some((other) => !areApart(other, operation))) {
+      yield batch;
+      batch = [];
+    }
+    batch.push(operation);
+  }
+  if (batch.length > 0) yield batch;
+}
+
+function areApart(one: Operation, other: Operation): boolean {
+  if (one.kind === 'index' || other.kind === 'index') return false;
+  return !`${one.path}/`.startsWith(`${other.path}/`) && !`${other.path}/`.startsWith(`${one.path}/`);
 }

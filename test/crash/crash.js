@@ -26,8 +26,9 @@ const USAGE = `npm run crash -- [options]
 
   --cluster         a server, a master and two workers, all of them with the client; one of them is killed
   --victim <names>  which one, in one run after the other: ${MEMBERS.join()}, unless given
+  --overlap <n>     so many operations at one time, of different processes in different places: 1, unless given; 3 at most
   --parallel <n>    so many clusters at one time: 1, unless given
-  --patience <n>    seconds that one cluster may take: 90, unless given
+  --patience <n>    seconds that one step may take, which is an operation, or the start of a process: 30, unless given
 `;
 
 const { values } = commandLine(
@@ -41,16 +42,22 @@ const { values } = commandLine(
     at: { type: 'string', absent: undefined, read: pointOf },
     cluster: flag(),
     victim: namesOf(MEMBERS, []),
+    overlap: wholeNumber(undefined),
     parallel: wholeNumber(undefined),
     patience: wholeNumber(undefined),
   },
   [],
-  ({ journal, at, cluster, victim, parallel, patience }) => {
+  ({ journal, at, cluster, victim, overlap, parallel, patience }) => {
     if (journal !== undefined && !JOURNALS.includes(journal)) {
       throw new CommandLineError(`--journal must be one of ${JOURNALS.join()}`);
     }
-    if (!cluster && (victim.length > 0 || parallel !== undefined || patience !== undefined)) {
-      throw new CommandLineError('--victim, --parallel and --patience are for --cluster');
+    if (!cluster && (victim.length > 0 || [overlap, parallel, patience].some((it) => it !== undefined))) {
+      throw new CommandLineError('--victim, --overlap, --parallel and --patience are for --cluster');
+    }
+    if (overlap !== undefined && overlap > MEMBERS.length) {
+      throw new CommandLineError(
+        `--overlap must be at most ${MEMBERS.length}: a process does one thing at a time`,
+      );
     }
     if (cluster && at !== undefined && victim.length !== 1) {
       throw new CommandLineError('--at needs one --victim');
@@ -93,12 +100,18 @@ async function sweepClusters() {
   // Each process that is started has one.
   process.setMaxListeners(0);
   for (const victim of values.victim.length > 0 ? values.victim : MEMBERS) {
+    const tell = progress(20);
     const { changes, verdicts } = await clusterCampaign({
       ...settings,
       victim,
-      patienceMs: (values.patience ?? 90) * 1000,
+      overlap: values.overlap ?? 1,
+      patienceMs: (values.patience ?? 30) * 1000,
       parallel: values.parallel ?? 1,
-      onVerdict: progress(20),
+      onVerdict(verdict) {
+        tell();
+        if (verdict.outcome !== 'clean' && values.at === undefined)
+          console.log(`${verdict.outcome.padEnd(14)}  ${replay(verdict)}`);
+      },
     });
     if (!verdicts.every(isSafe)) process.exitCode = 1;
     if (values.at !== undefined) {
@@ -109,11 +122,10 @@ async function sweepClusters() {
       `Seed ${values.seed}: in ${values.operations} operations of a cluster, ${victim} changed files ${changes} times.`,
     );
     for (const line of tableOf(verdicts, OUTCOMES)) console.log(line);
-    const failed = verdicts.filter(({ hasFailed }) => hasFailed).length;
-    if (failed > 0) console.log(`${failed} times, what another process was doing failed.`);
-    for (const verdict of verdicts.filter(({ outcome }) => outcome !== 'clean')) {
-      console.log(`${verdict.outcome.padEnd(14)}  ${replay(verdict)}`);
-    }
+    const failed = verdicts.filter(({ underWay }) =>
+      underWay.some(({ actor, hasFailed }) => hasFailed && actor !== victim),
+    );
+    if (failed.length > 0) console.log(`${failed.length} times, what another process was doing failed.`);
     for (const verdict of firstOnes(verdicts)) {
       console.log(`\nThe first one: ${replay(verdict)}`);
       for (const line of shownClusterVerdict(verdict)) console.log(line);
@@ -139,10 +151,16 @@ function firstOnes(verdicts) {
 }
 
 function replay(verdict) {
-  const { seed, operations, log, journal } = values;
-  const more = `${log ? ' --log' : ''}${journal === undefined ? '' : ` --journal ${journal}`}`;
+  const { seed, operations, log, journal, overlap } = values;
+  const more = [
+    ['journal', journal],
+    ['overlap', overlap],
+  ]
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => ` --${name} ${value}`)
+    .join('');
   const where = verdict.victim === undefined ? '' : ` --cluster --victim ${verdict.victim}`;
-  return `npm run crash -- --seed ${seed} --operations ${operations}${more}${where} --at ${nameOf(verdict)}`;
+  return `npm run crash -- --seed ${seed} --operations ${operations}${log ? ' --log' : ''}${more}${where} --at ${nameOf(verdict)}`;
 }
 
 function pointOf(given) {

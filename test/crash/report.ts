@@ -32,11 +32,15 @@ export function shownVerdict({ change, isHalf, outcome, operation, faults }: Ver
 
 /** The same of a cluster. */
 export function shownClusterVerdict(verdict: ClusterVerdict): string[] {
-  const { victim, actor, lastChange, hasFailed } = verdict;
-  const doing =
-    actor === undefined ? '' : ` Meanwhile, ${actor} did that${hasFailed ? ', which failed' : ''}.`;
-  const [head = '', ...faults] = shownVerdict(verdict);
-  return [head, `    ${victim} ended: ${lastChange ?? 'it had closed its database'}.${doing}`, ...faults];
+  const { victim, change, isHalf, outcome, underWay, lastChange, faults } = verdict;
+  return [
+    `${outcome} when ${victim} ended ${isHalf ? 'in the midst of' : 'before'} change ${change}: ${lastChange ?? 'it had closed its database'}`,
+    ...underWay.map(({ actor, operation, hasFailed }) => {
+      const what = JSON.stringify(operation).slice(0, 120);
+      return `    ${actor} was doing ${what}${hasFailed && actor !== victim ? ', and was told that it failed' : ''}`;
+    }),
+    ...faults.map((fault) => `    ${fault}`),
+  ];
 }
 
 /** The name of a crash point on the command line. */

@@ -39,11 +39,11 @@ export interface Verdict extends CrashPoint {
 /** What must be in a database: everything that was acknowledged, and all or nothing of what was being done. */
 export interface Expectation {
   readonly before: Tree;
-  readonly operation: Operation | undefined;
+  /** What was being done, by its numbers. Each of these operations changes other places. */
+  readonly underWay: ReadonlyMap<number, Operation>;
   readonly indexes: ReadonlySet<IndexKey>;
-  /** The numbers of those that were acknowledged and changed something, and that of the one that was being done. */
+  /** The numbers of those that were acknowledged and changed something. */
   readonly acknowledged: readonly number[];
-  readonly number: number;
   /** The numbers of those that were begun, and are known not to have happened. */
   readonly dropped?: readonly number[];
 }
@@ -85,7 +85,7 @@ export function writesBehind(): Operation[] {
   return [...workload(4711, WRITES_BEHIND + 4)].filter(({ kind }) => kind !== 'index' && kind !== 'import');
 }
 
-/** How long opening, reading and writing may take each, in milliseconds: what a damaged file makes AceBase wait for never comes. */
+/** What a damaged file makes AceBase wait for never comes. */
 const PATIENCE_MS = 10_000;
 
 /** The database as it was at a crash: its files, and what must be in it. */
@@ -99,7 +99,7 @@ export function crashAt(
   let operation: Operation | undefined;
   const indexes = new Set<IndexKey>();
   const acknowledged: number[] = [];
-  let number = -1;
+  let number = 0;
   let changes = 0;
   for (const event of trace) {
     if (!isChange(event)) {
@@ -119,16 +119,23 @@ export function crashAt(
     if (isHalf && !disk.applyHalf(event)) return undefined;
     break;
   }
-  return { disk, expectation: { before, operation, indexes, acknowledged, number } };
+  const underWay = new Map(operation === undefined ? [] : [[number, operation]]);
+  return { disk, expectation: { before, underWay, indexes, acknowledged } };
 }
 
-/** Opens a database that a crash has left, and looks at it; writes to it, and looks again. */
+/**
+ * Opens a database that a crash has left, and looks at it; writes to it, and looks again.
+ *
+ * @param patienceMs how long opening, reading and writing may take each, in milliseconds
+ */
 export async function judge(
   folder: string,
   expectation: Expectation,
   isLogged: boolean,
+  patienceMs = PATIENCE_MS,
 ): Promise<Omit<Verdict, keyof CrashPoint>> {
-  const { before, operation, indexes } = expectation;
+  const { before, underWay, indexes } = expectation;
+  const operations = [...underWay.values()];
   const found = new Findings();
   const note = found.note.bind(found);
   let leaked = 0;
@@ -137,7 +144,7 @@ export async function judge(
     let lost = 0;
     const tree = ((await opened.ref('').get()).val() ?? {}) as Tree;
     const all = expected.map((it) => dataFaults(it, tree));
-    if (all.every((faults) => faults.length > 0)) note(kindOf(all, operation), all[0] ?? []);
+    if (all.every((faults) => faults.length > 0)) note(kindOf(all, operations), all[0] ?? []);
     note('index wrong', await indexFaults(opened, (tree[INDEXED] ?? {}) as never, indexes));
     for (const storage of [opened.api.storage, opened.api.storage.txStorage]) {
       if (storage === undefined) continue;
@@ -153,21 +160,24 @@ export async function judge(
   try {
     const opened = openDatabase(folder, isLogged);
     database = opened;
-    await within(PATIENCE_MS, () => 'it does not open', opened.ready());
+    await within(patienceMs, () => 'it does not open', opened.ready());
     const tree = await within(
-      PATIENCE_MS,
+      patienceMs,
       () => 'it cannot be read',
-      look(opened, expectedOf(before, operation)),
+      look(
+        opened,
+        outcomesOf(before, operations).map((it) => it.tree),
+      ),
     );
     if (isLogged) note('log wrong', logFaults(await loggedNumbers(opened), expectation, tree));
-    await within(PATIENCE_MS, () => 'it cannot be written', writeBehind(opened, tree, look));
+    await within(patienceMs, () => 'it cannot be written', writeBehind(opened, tree, look));
   } catch (error) {
     note('unreadable', [error instanceof Error ? error.message.slice(0, 300) : String(error)]);
   } finally {
     await database?.close().catch((error: unknown) => note('unreadable', [`it cannot be closed: ${error}`]));
     await rm(folder, { recursive: true, force: true });
   }
-  return { outcome: found.outcome, faults: found.faults, leaked, operation };
+  return { outcome: found.outcome, faults: found.faults, leaked, operation: operations[0] };
 }
 
 export function changesAnything(before: Tree, operation: Operation): boolean {
@@ -189,33 +199,48 @@ function numberIn(context: string): number {
 /** Whatever is in the data is in the log, and nothing else. An import is many operations, of which none is all of it. */
 function logFaults(
   logged: ReadonlySet<number>,
-  { before, operation, acknowledged, number, dropped = [] }: Expectation,
+  { before, underWay, acknowledged, dropped = [] }: Expectation,
   tree: Tree,
 ): string[] {
   const faults = [
     ...acknowledged.filter((it) => !logged.has(it)).map((it) => `operation ${it} is missing`),
     ...dropped.filter((it) => logged.has(it)).map((it) => `operation ${it} is not in the data`),
   ];
-  if (operation === undefined || operation.kind === 'import' || !changesAnything(before, operation))
-    return faults;
-  const isInData = dataFaults(applied(before, operation), tree).length === 0;
-  if (logged.has(number) === isInData) return faults;
-  return [
-    ...faults,
-    `operation ${number} is ${isInData ? 'in the data and not in the log' : 'in the log and not in the data'}`,
-  ];
+  const outcome = outcomesOf(before, [...underWay.values()]).find(
+    (it) => dataFaults(it.tree, tree).length === 0,
+  );
+  for (const [number, operation] of underWay) {
+    if (operation.kind === 'import' || !changesAnything(before, operation)) continue;
+    const isInData = outcome?.happened.has(operation) === true;
+    if (logged.has(number) === isInData) continue;
+    faults.push(
+      `operation ${number} is ${isInData ? 'in the data and not in the log' : 'in the log and not in the data'}`,
+    );
+  }
+  return faults;
 }
 
-/** What there may be: all or nothing of the operation. */
-export function expectedOf(before: Tree, operation: Operation | undefined): readonly Tree[] {
-  return operation === undefined ? [before] : [before, applied(before, operation) as Tree];
+/** What may have come of operations that were being done, and what is in the database then. */
+export interface PossibleOutcome {
+  readonly tree: Tree;
+  readonly happened: ReadonlySet<Operation>;
+}
+
+/** All or nothing of each operation; first, nothing of any. */
+export function outcomesOf(before: Tree, operations: readonly Operation[]): PossibleOutcome[] {
+  const none: PossibleOutcome = { tree: before, happened: new Set() };
+  const added = ({ tree, happened }: PossibleOutcome, operation: Operation): PossibleOutcome => ({
+    tree: applied(tree, operation) as Tree,
+    happened: new Set([...happened, operation]),
+  });
+  return operations.reduce((all, operation) => all.flatMap((it) => [it, added(it, operation)]), [none]);
 }
 
 /** Only what was being done may be half done; and whoever imports, imports piece by piece. */
-export function kindOf(faults: readonly (readonly string[])[], operation: Operation | undefined): Outcome {
-  const path = operation !== undefined && 'path' in operation ? operation.path : undefined;
+export function kindOf(faults: readonly (readonly string[])[], operations: readonly Operation[]): Outcome {
+  const paths = operations.flatMap((operation) => ('path' in operation ? [operation.path] : []));
   const isOfOperation = (fault: string): boolean =>
-    path !== undefined && (fault.startsWith(`/${path}:`) || fault.startsWith(`/${path}/`));
+    paths.some((path) => fault.startsWith(`/${path}:`) || fault.startsWith(`/${path}/`));
   return faults.some((all) => all.every(isOfOperation)) ? 'half done' : 'damaged';
 }
 

@@ -59,6 +59,8 @@ describe('commands for developers', () => {
     ['chaos', ['--faults', 'kill-worker,nonsense'], '"nonsense"'],
     ['bench', ['grwth'], 'grwth'],
     ['chaos', ['--mutants', 'nonsense'], '"nonsense"'],
+    ['crash', ['--cluster', '--victim', 'nonsense'], '"nonsense"'],
+    ['crash', ['--victim', 'master'], '--cluster'],
     ['bench', ['--only', 'P1,P9'], 'P9'],
     ['bench', ['growth', '--only', 'P1'], 'growth'],
     ['simulate:mutants', ['--only', 'nonsense'], 'nonsense'],

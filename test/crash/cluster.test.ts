@@ -1,0 +1,40 @@
+import { afterAll, describe, expect, it } from 'vitest';
+import { Checker } from './checker-process.js';
+import { runCluster } from './cluster-run.js';
+import type { CrashPoint } from './verdict.js';
+
+const SETTINGS = {
+  seed: 3,
+  operations: 20,
+  victim: 'master',
+  isLogged: false,
+  journal: 'off',
+  overlap: 1,
+  patienceMs: 30_000,
+} as const;
+
+const checker = new Checker(SETTINGS);
+afterAll(() => checker.end());
+
+/** A run ends by itself when it stands still; a busy machine only takes its time. */
+const timeout = 12 * SETTINGS.patienceMs;
+
+/** What the sweep with `--cluster` does at one point. */
+function run(victim: 'master' | 'worker1', point: CrashPoint | undefined) {
+  return runCluster({ ...SETTINGS, victim }, point, checker);
+}
+
+describe('the crash sweep of clusters', () => {
+  it('finds nothing where nobody is killed, and counts the changes of the victim', { timeout }, async () => {
+    const { verdict, changes } = await run('worker1', undefined);
+    expect(verdict).toMatchObject({ outcome: 'clean', faults: [], lastChange: undefined });
+    expect(changes.length).toBeGreaterThan(10);
+    expect(changes).toContain(true);
+  });
+
+  it('finds what a cluster does not survive: a file that its master was making', { timeout }, async () => {
+    const { verdict } = await run('master', { change: 1, isHalf: true });
+    expect(verdict).toMatchObject({ outcome: 'unreadable', isHalf: true });
+    expect(verdict.lastChange).toContain('mydb.acebase/data.db');
+  });
+});
