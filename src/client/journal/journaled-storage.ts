@@ -1,6 +1,7 @@
 /** Keeps a database whole whenever a process ends that writes to it (docs/CLIENT.md, "Crashes"). */
 
 import { existsSync } from 'node:fs';
+import { systemClock } from '../../platform/clock.js';
 import type { Storage } from '../acebase.js';
 import type { IPCLock, RootAddress } from '../core/host.js';
 import { failWithTables } from '../failed-tables.js';
@@ -322,7 +323,9 @@ export class JournaledStorage {
   #areHeld(locks: ReadonlySet<IPCLock>): boolean {
     const { isMaster } = this.#storage.ipc;
     // As AceBase sees it before it goes on reading.
-    return [...locks].every(({ state, expires }) => (isMaster ? state !== 'expired' : expires > Date.now()));
+    return [...locks].every(({ state, expires }) =>
+      isMaster ? state !== 'expired' : expires > systemClock.wallTime(),
+    );
   }
 
   /** The file may be written by a transaction as long as it has its lock. */

@@ -148,7 +148,7 @@ describe('after a restart of the server', () => {
     expect(stateOf(lab)).toMatchObject({ isInForce: false, withoutCount: 0 });
     a.says(claim(['workerB', '[master]']));
     const fresh = lab.connectKeeper('fresh');
-    expect(welcomeOf(fresh)).toBeUndefined();
+    expect(welcomeOf(fresh)).toBeNull();
     const b = lab.connectKeeper('workerB', { received: 3, isJournalOn: true });
     expect([a, b, fresh].flatMap(toldTo)).toEqual([]);
     b.says(claim(['workerA', '[master]']));

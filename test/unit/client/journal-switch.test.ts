@@ -11,7 +11,10 @@ const can = (parameters: Readonly<Record<string, string>>): readonly string[] =>
 
 it('says that it keeps a journal, and whether that is in force when it comes back', () => {
   const { last, welcome, breaks, clock, client } = lab();
-  expect([can(last().parameters).includes('journal'), last().parameters['journal']]).toEqual([true, undefined]);
+  expect([can(last().parameters).includes('journal'), last().parameters['journal']]).toEqual([
+    true,
+    undefined,
+  ]);
   welcome(false, 1);
   expect(client.journal.isInForce).toBe(false);
   last().events.text(fromServer('journal', { on: true }));
@@ -28,21 +31,24 @@ it.each([
   // A server that does not know yet who is there; one that knows of no journals lets everybody in.
   [null, true],
   [undefined, false],
-] as const)('where the next welcome says %s of a journal in force, it is in force: %s', (journal, isInForce) => {
-  const session: { journal?: boolean | null } = { journal: true };
-  const { welcome, breaks, clock, client } = clientLab({
-    session: session as object,
-    journal: { isPending: false, look: () => false },
-  });
-  welcome(false, 1);
-  expect(client.journal.isInForce).toBe(true);
-  breaks();
-  clock.advance(100);
-  if (journal === undefined) delete session.journal;
-  else session.journal = journal;
-  welcome(true, 1);
-  expect(client.journal.isInForce).toBe(isInForce);
-});
+] as const)(
+  'where the next welcome says %s of a journal in force, it is in force: %s',
+  (journal, isInForce) => {
+    const session: { journal?: boolean | null } = { journal: true };
+    const { welcome, breaks, clock, client } = clientLab({
+      session: session as object,
+      journal: { isPending: false, look: () => false },
+    });
+    welcome(false, 1);
+    expect(client.journal.isInForce).toBe(true);
+    breaks();
+    clock.advance(100);
+    if (journal === undefined) delete session.journal;
+    else session.journal = journal;
+    welcome(true, 1);
+    expect(client.journal.isInForce).toBe(isInForce);
+  },
+);
 
 it('looks at the journal under each lock before that is used, and drops what it finds where it is not in force', async () => {
   const { look, last, welcome, client, settle, grantOf } = lab();

@@ -233,7 +233,10 @@ it('one that was stopped on its way to the log, and writes there when others hav
   await stopped.journal.commit({ changes: [change(100, 'aaaa', 'bbbb')] }, OPEN_GATE);
   const gate = { isOpen: false, wait: () => Promise.resolve() };
   let goOn: () => void = () => undefined;
-  gate.wait = () => new Promise((resolve) => (goOn = resolve));
+  gate.wait = () =>
+    new Promise((resolve) => {
+      goOn = resolve;
+    });
   const late = stopped.journal.commit({ changes: [change(200, 'aaaa', 'ssss')] }, gate);
   await new Promise(setImmediate);
   look(next.journal);
