@@ -79,9 +79,9 @@ export class Transaction {
     await new Promise((resolve) => process.nextTick(resolve));
   }
 
-  /** Gives its locks back. */
+  /** Gives its locks back, one after the other: what is to be done before the last one goes, is done when there is only that one. */
   async releaseLocks(): Promise<void> {
-    await Promise.all([...this.#releases].map((release) => release()));
+    for (const release of this.#releases) await release();
   }
 
   /** It has got space. */
