@@ -59,14 +59,29 @@ export function descriptionOf(index: DescribedIndex): IndexDescription {
   return { file: basename(fileName), path, key, options };
 }
 
-/** Marks an index: whoever opens the database before {@link clearMark} makes it again, or removes it if it is new. */
-export function setMark(folder: string, index: IndexDescription, isNew: boolean): void {
-  const file = openSync(join(folder, index.file + ENDING), 'w');
+/**
+ * Marks an index: whoever opens the database before {@link clearMark} makes it again, or removes it if it is new.
+ *
+ * @returns false if it was marked already: whoever did that makes it, when those who write now are done
+ */
+export function setMark(folder: string, index: IndexDescription, isNew: boolean): boolean {
+  const file = openNew(join(folder, index.file + ENDING));
+  if (file === undefined) return false;
   try {
     writeSync(file, JSON.stringify({ ...index, isNew } satisfies Mark));
     fsyncSync(file);
   } finally {
     closeSync(file);
+  }
+  return true;
+}
+
+function openNew(path: string): number | undefined {
+  try {
+    return openSync(path, 'wx');
+  } catch (error) {
+    if (Reflect.get(Object(error), 'code') === 'EEXIST') return undefined;
+    throw error;
   }
 }
 

@@ -65,10 +65,12 @@ export class Indexes {
     await Promise.all(updatesOf(this.#storage));
   }
 
-  /** These may not be as the data is: nobody uses them until they are made anew, which begins when nobody writes. */
+  /**
+   * These may not be as the data is: nobody uses them until they are made anew, which begins when nobody writes. Several processes may find that
+   * at one time: it is done by the one that marks them first.
+   */
   makeAnew(indexes: readonly IndexDescription[]): void {
-    for (const index of indexes) setMark(folderOf(this.#storage), index, false);
-    this.makeAgain(indexes);
+    this.makeAgain(indexes.filter((index) => setMark(folderOf(this.#storage), index, false)));
   }
 
   /** Their files are gone, or count for nothing. */
