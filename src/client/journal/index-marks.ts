@@ -65,8 +65,9 @@ export function descriptionOf(index: DescribedIndex): IndexDescription {
  * @returns false if it was marked already: whoever did that makes it, when those who write now are done
  */
 export function setMark(folder: string, index: IndexDescription, isNew: boolean): boolean {
-  const file = openNew(join(folder, index.file + ENDING));
-  if (file === undefined) return false;
+  const path = join(folder, index.file + ENDING);
+  if (existsSync(path) && readMark(path) !== undefined) return false;
+  const file = openSync(path, 'w');
   try {
     writeSync(file, JSON.stringify({ ...index, isNew } satisfies Mark));
     fsyncSync(file);
@@ -74,15 +75,6 @@ export function setMark(folder: string, index: IndexDescription, isNew: boolean)
     closeSync(file);
   }
   return true;
-}
-
-function openNew(path: string): number | undefined {
-  try {
-    return openSync(path, 'wx');
-  } catch (error) {
-    if (Reflect.get(Object(error), 'code') === 'EEXIST') return undefined;
-    throw error;
-  }
 }
 
 export function clearMark(folder: string, { file }: IndexDescription): void {
