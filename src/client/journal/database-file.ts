@@ -1,7 +1,7 @@
 import { randomFillSync } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
-import { RECORDS_AT, ROOT_ADDRESS_AT, ROOT_ADDRESS_BYTES } from '../file-layout.js';
+import { FREE_SPACE_AT, RECORDS_AT, ROOT_ADDRESS_AT, ROOT_ADDRESS_BYTES } from '../file-layout.js';
 import { readFully, type WrittenPlace } from './redo-log.js';
 import type { Change } from './write-buffer.js';
 
@@ -127,7 +127,14 @@ function isUnfinished(file: number): boolean {
   const hasRoot = header
     .subarray(ROOT_ADDRESS_AT, ROOT_ADDRESS_AT + ROOT_ADDRESS_BYTES)
     .some((byte) => byte !== 0);
-  return isOurs && !hasRoot && isEmptyFrom(file, RECORDS_AT, size);
+  return isOurs && !hasRoot && (hasNoPages(file) || isEmptyFrom(file, RECORDS_AT, size));
+}
+
+/** As long as that has not been committed, nothing has; whatever is behind the tables. */
+function hasNoPages(file: number): boolean {
+  const pages = Buffer.alloc(4);
+  readFully(file, pages, FREE_SPACE_AT);
+  return pages.readUInt32BE(0) === 0;
 }
 
 /** The first records are those of the root. */

@@ -284,7 +284,8 @@ it('knows a file whose making was cut short', async () => {
     [header.subarray(0, 30), true],
     [whole, true],
     [Buffer.concat([whole, Buffer.alloc(1_000)]), true],
-    [Buffer.concat([whole, Buffer.alloc(1_000, 1)]), false],
+    [Buffer.concat([whole, Buffer.alloc(1_000, 1)]), true],
+    [Buffer.concat([whole, Buffer.alloc(1_000, 1)]).fill(1, 65_536, 65_540), false],
     [Buffer.from('some other file'), false],
   ];
   for (const [bytes, isOne] of cases) {
