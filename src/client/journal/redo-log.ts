@@ -58,10 +58,11 @@ export class RedoLog {
   /**
    * @param path of the log; it is made if it is not there
    * @param isSynced whether what was written is to outlive a loss of power
+   * @param access the flags of open(2); by default, it may be written
    * @throws if it cannot be opened
    */
-  constructor(path: string, isSynced: boolean) {
-    this.#file = openSync(path, constants.O_RDWR | constants.O_CREAT);
+  constructor(path: string, isSynced: boolean, access: number = constants.O_RDWR | constants.O_CREAT) {
+    this.#file = openSync(path, access);
     this.#isSynced = isSynced;
   }
 
