@@ -3,9 +3,9 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join, sep } from 'node:path';
+import type { DescribedIndex } from '../../client/journal/index-marks.js';
 import { IPCError } from '../../errors.js';
 import { findPackage } from '../../platform/packages.js';
-import type { StoredIndexClass } from './stored-indexes.js';
 import type { RecordAddress, StoredNode } from './walk.js';
 
 /** Reads one node. */
@@ -19,9 +19,7 @@ export type NodeReaderClass = new (
 /** How a node is read otherwise. */
 export interface NodeValues {
   getValue(options: { readonly include?: readonly string[] }): Promise<unknown>;
-  getChildInfo(
-    key: string | number,
-  ): Promise<{
+  getChildInfo(key: string | number): Promise<{
     readonly exists?: boolean;
     readonly address?: RecordAddress | null;
     readonly value?: unknown;
@@ -46,6 +44,35 @@ export interface Tree {
   findLeaf(key: unknown): Promise<TreeLeaf | null>;
 }
 
+/** An index of AceBase, as far as it is used here. */
+export interface StoredIndex extends DescribedIndex {
+  /** Where its file is. */
+  _fileName: string;
+  readonly trees: { readonly default: { readonly fileIndex: number } };
+  build(): Promise<unknown>;
+}
+
+/** How a kind of index makes entries of values. */
+export interface BuildOptions {
+  readonly addCallback?: (
+    add: (value: unknown, item: string) => void,
+    value: unknown,
+    item: string,
+    metadata: object,
+    environment: object,
+  ) => unknown;
+  readonly valueTypes?: readonly number[];
+}
+
+/** AceBase's class of indexes. */
+export interface StoredIndexClass {
+  readonly prototype: { build(options?: BuildOptions): Promise<unknown> };
+  readonly KnownIndexTypes: Readonly<
+    Record<string, new (storage: object, path: string, key: string, options: object) => StoredIndex>
+  >;
+  readFromFile(storage: object, fileName: string): Promise<StoredIndex>;
+}
+
 /** What is read with. */
 export interface AceBaseModules {
   readonly version: string;
@@ -58,8 +85,9 @@ export interface AceBaseModules {
     logger: object;
     id: string;
   }) => Tree;
+  /** `a/b[1]` has `a`, `b` and 1. */
   pathKeys(path: string): readonly (string | number)[];
-  /** The text that a database has stored. */
+  /** The number of a type, as AceBase stores it. */
   readonly valueTypeOf: (value: unknown) => number;
 }
 

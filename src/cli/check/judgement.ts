@@ -21,10 +21,13 @@ const TOLD_FAULTS = 5;
 
 /** All that was found. What is wrong, and harms nobody, is a warning. */
 export function judge(examination: Examination): readonly CheckFinding[] {
+  const isDataWhole = examination.files.every(
+    ({ type, walk }) => type !== 'data' || (walk !== undefined && isWholeTree(walk)),
+  );
   return [
     ...examination.files.flatMap((file) => [...judgeJournal(file), ...judgeFile(file)]),
     ...judgeMarks(examination),
-    ...examination.indexes.map(judgeIndex),
+    ...examination.indexes.map((index) => judgeIndex(index, isDataWhole)),
     ...judgeLeftOvers(examination),
   ];
 }
@@ -132,8 +135,11 @@ function judgeMarks({ marks }: Examination): CheckFinding[] {
   });
 }
 
-function judgeIndex(index: IndexReport): CheckFinding {
+function judgeIndex(index: IndexReport, isDataWhole: boolean): CheckFinding {
   const { file, entries, missing, extra, examples, unsure, unreadable, notCompared } = index;
+  const repair = isDataWhole
+    ? REPAIR
+    : 'It can be repaired when the data is whole: an index is made of that.';
   if (unreadable !== undefined) {
     const isKnown = index.type !== '';
     const remedy = isKnown
@@ -146,7 +152,7 @@ function judgeIndex(index: IndexReport): CheckFinding {
     return skipped('index', `${name} cannot be compared, as what it indexes cannot be read: ${notCompared}`);
   if (missing + extra > 0) {
     const message = `${name} lacks ${count(missing, 'entry', 'entries')} and has ${extra} too many: ${examples.join(', ')}`;
-    return error('index', message, REPAIR);
+    return error('index', message, repair);
   }
   if (unsure > 0) {
     const message = `${name} differs by ${count(unsure, 'entry', 'entries')} from one that is made with AceBase's own settings`;

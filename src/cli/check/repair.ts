@@ -54,7 +54,7 @@ export type Guard = () => void;
  */
 export async function copyDatabase(place: DatabasePlace, time: string): Promise<string> {
   const folder = folderIn(place);
-  const copy = `${folder}.${time.replace(/\..*$/, '').replaceAll(':', '-')}`;
+  const copy = freeName(`${folder}.${time.replace(/\..*$/, '').replaceAll(':', '-')}`);
   const sizes = await Promise.all(
     (await readdir(folder)).map(async (name) => (await stat(join(folder, name))).size),
   );
@@ -77,6 +77,10 @@ export async function copyDatabase(place: DatabasePlace, time: string): Promise<
   });
   for (const name of await readdir(copy)) sync(join(copy, name));
   return copy;
+}
+
+function freeName(path: string): string {
+  for (let name = path, number = 2; ; name = `${path}-${number++}`) if (!existsSync(name)) return name;
 }
 
 /** @returns what was done, in words */

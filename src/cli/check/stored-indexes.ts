@@ -2,38 +2,9 @@
 
 import { closeSync, openSync, readSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
-import type { DescribedIndex, IndexDescription } from '../../client/journal/index-marks.js';
-import type { AceBaseModules } from './acebase-modules.js';
+import type { IndexDescription } from '../../client/journal/index-marks.js';
+import type { AceBaseModules, BuildOptions, StoredIndex } from './acebase-modules.js';
 import type { DatabaseView } from './database-view.js';
-
-/** An index of AceBase, as far as it is used here. */
-export interface StoredIndex extends DescribedIndex {
-  /** Where its file is. */
-  _fileName: string;
-  readonly trees: { readonly default: { readonly fileIndex: number } };
-  build(): Promise<unknown>;
-}
-
-/** How a kind of index makes entries of values. */
-interface BuildOptions {
-  readonly addCallback?: (
-    add: (value: unknown, item: string) => void,
-    value: unknown,
-    item: string,
-    metadata: object,
-    environment: object,
-  ) => unknown;
-  readonly valueTypes?: readonly number[];
-}
-
-/** AceBase's class of indexes. */
-export interface StoredIndexClass {
-  readonly prototype: { build(options?: BuildOptions): Promise<unknown> };
-  readonly KnownIndexTypes: Readonly<
-    Record<string, new (storage: object, path: string, key: string, options: object) => StoredIndex>
-  >;
-  readFromFile(storage: object, fileName: string): Promise<StoredIndex>;
-}
 
 /** How the file of an index is. */
 export interface IndexReport {
@@ -45,7 +16,7 @@ export interface IndexReport {
   /** How many entries it lacks, and has too many. */
   readonly missing: number;
   readonly extra: number;
-  /** Some of them, in words. */
+  /** Some of both, in words. */
   readonly examples: readonly string[];
   /** Differences that the settings of a full-text index may account for. */
   readonly unsure: number;
@@ -65,7 +36,8 @@ const LONGEST_TEXT = 255;
 /** As many entries are held in memory at a time: an index with more is compared in parts. */
 const ENTRIES_AT_ONCE = 2_000_000;
 
-const EXAMPLES = 5;
+/** As many examples are given of both. */
+const EXAMPLES = 3;
 /** As many differences are remembered. */
 const REMEMBERED = 10_000;
 
@@ -195,7 +167,7 @@ class Comparison {
       examples: [
         ...sureMissing.slice(0, EXAMPLES).map((entry) => `it lacks ${shown(entry)}`),
         ...sureExtra.slice(0, EXAMPLES).map((entry) => `it has ${shown(entry)}`),
-      ].slice(0, EXAMPLES),
+      ],
     };
   }
 

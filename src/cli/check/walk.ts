@@ -133,7 +133,7 @@ class Walk {
     const { records } = this.#settings;
     const { pageSize } = records.settings;
     for (const { page, start, end } of records.FST.ranges) {
-      if (page >= records.FST.pages || end > pageSize || start >= end) {
+      if (page >= records.FST.pages || end > pageSize || start > end) {
         this.#fault('free-table', `the table of free space has records ${start} to ${end} of page ${page}`);
         continue;
       }
