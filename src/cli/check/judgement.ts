@@ -14,7 +14,7 @@ export type CheckFinding = Finding<CheckSubject>;
 const REPAIR = 'Run it again with --repair.';
 const RESTORE =
   'Put a backup back (the whole folder). Without one, export what can still be read, and import that into a new database.';
-const BEYOND = 'This cannot be repaired: ';
+const BEYOND = 'This cannot be repaired. ';
 
 /** Faults that are told one by one; of more, there is the number. */
 const TOLD_FAULTS = 5;
@@ -42,7 +42,8 @@ function judgeJournal({ file, pending }: FileReport): CheckFinding[] {
   const findings: CheckFinding[] = [];
   if (pending.changes.length > 0) {
     const message = `${file}: the last write was committed, and is not in the file; below, it counts as if it was`;
-    const remedy = `Nothing to do: the next process that opens it with the client of this package writes it. ${REPAIR.replace('.', ', before one without opens it.')}`;
+    const remedy =
+      'Nothing to do: the next process that opens it with the client of this package writes it. If one without it may come first, run this again with --repair.';
     findings.push(warning('journal', message, remedy));
   }
   const { indexes = [], mutation } = pending.notes ?? {};
@@ -84,7 +85,9 @@ function judgeStructure(file: string, walk: WalkReport, missingBytes: number): C
     ...told(
       file,
       ofTable,
-      isWholeTree(walk) ? REPAIR : `Records were not assigned for certain. ${BEYOND}${RESTORE}`,
+      isWholeTree(walk)
+        ? REPAIR
+        : 'It can be repaired when the rest is whole: which records are free follows from that.',
     ),
   ];
   if (missingBytes > 0) {
@@ -144,7 +147,7 @@ function judgeIndex(index: IndexReport, isDataWhole: boolean): CheckFinding {
     const isKnown = index.type !== '';
     const remedy = isKnown
       ? REPAIR
-      : `${BEYOND}delete the file, and have your program create the index again.`;
+      : `${BEYOND}Delete the file, and have your program create the index again.`;
     return error('index', `${file}: it cannot be used: ${unreadable}`, remedy);
   }
   const name = `${file}: ${nameOf(index)}`;

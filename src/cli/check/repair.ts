@@ -75,7 +75,10 @@ export async function copyDatabase(place: DatabasePlace, time: string): Promise<
     force: false,
     mode,
   });
-  for (const name of await readdir(copy)) sync(join(copy, name));
+  for (const entry of await readdir(copy, { withFileTypes: true })) {
+    if (entry.isFile()) sync(join(copy, entry.name));
+  }
+  syncFolder(place.path);
   return copy;
 }
 
@@ -215,12 +218,23 @@ async function makeAnew(
   }
   sync(made);
   renameSync(made, join(folder, index.file));
-  sync(folder);
+  syncFolder(folder);
   clearMark(folder, index);
   return `made ${index.file} anew`;
 }
 
 function sync(path: string): void {
+  const handle = openSync(path, constants.O_RDWR);
+  try {
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+}
+
+/** Has the names in a folder outlive a loss of power. Windows has no way to do that. */
+function syncFolder(path: string): void {
+  if (process.platform === 'win32') return;
   const handle = openSync(path, constants.O_RDONLY);
   try {
     fsyncSync(handle);

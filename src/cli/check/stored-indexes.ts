@@ -63,6 +63,7 @@ export async function compareIndex(
   const { path, key, type } = index;
   const about = { file: index._fileName.replace(/^.*\//, ''), path, key, type };
   const comparison = new Comparison(modules, view, index);
+  view.failures.length = 0;
   try {
     for (let parts = 1; !(await comparison.run(parts, partEntries)); ) parts *= 2;
   } catch (error) {

@@ -108,6 +108,7 @@ class Walk {
   readonly #wanted: ReadonlyMap<number, unknown> | undefined;
   readonly #states: Uint8Array;
   readonly #total: number;
+  readonly #limit: number;
   readonly #faults: WalkFault[] = [];
   #nodes = 0;
   #last = -1;
@@ -118,7 +119,8 @@ class Walk {
     this.#settings = settings;
     this.#wanted = wanted;
     this.#total = settings.records.FST.pages * pageSize;
-    this.#states = new Uint8Array(Math.max(settings.capacity ?? 0, this.#total));
+    this.#limit = settings.capacity ?? this.#total;
+    this.#states = new Uint8Array(Math.max(this.#limit, this.#total));
   }
 
   async fromRoot(): Promise<void> {
@@ -228,7 +230,7 @@ class Walk {
   }
 
   #isWithin(range: RecordRange): boolean {
-    return range.length > 0 && this.#recordOf(range) + range.length <= this.#states.length;
+    return range.length > 0 && this.#recordOf(range) + range.length <= this.#limit;
   }
 
   #recordOf({ pageNr, recordNr }: Pick<RecordRange, 'pageNr' | 'recordNr'>): number {

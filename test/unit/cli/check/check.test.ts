@@ -118,18 +118,20 @@ describe('check', () => {
     ]);
   });
 
-  it('finds a file that is shorter than its table says, and makes it as long', async () => {
+  it('finds a file that is shorter than its table says, and makes it as long where nothing is lost', async () => {
     const { found: length } = await viewOf(folder, (view) => view.length);
-    await changeFreeSpace(folder, (ranges, pages) => [
-      ...ranges,
-      { page: pages - 1, start: 1_023, end: 1_024 },
-    ]);
-    const path = join(folder, 'mydb.acebase/data.db');
-    truncateSync(path, length - 100);
-    const { findings } = await checked(folder);
-    expect(wrongIn({ findings })).toContain(
-      'error structure data.db: it is 100 bytes shorter than its table of free space says',
+    truncateSync(join(folder, 'mydb.acebase/data.db'), length - 100);
+    await expectWrong(['error structure data.db: it is 100 bytes shorter than its table of free space says']);
+    const { position } = await placeOf(folder, 'many');
+    truncateSync(join(folder, 'mydb.acebase/data.db'), position + 64);
+    const { findings } = await checked(folder, { repair: true });
+    expect(wrongIn({ findings })).toContainEqual(
+      expect.stringMatching(
+        /^error structure data\.db: \/many \(page 0, record \d+\) is behind the end of the file$/,
+      ),
     );
+    const { found: after } = await viewOf(folder, (view) => view.length);
+    expect(after).toBe(position + 64);
   });
 
   it('finds a record that two nodes have, and cannot repair that', async () => {
