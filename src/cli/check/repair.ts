@@ -182,7 +182,7 @@ function freeRanges({ isUsed }: WalkReport, pages: number, pageSize: number): Fr
   return ranges.filter((range) => longest.has(range));
 }
 
-/** Makes indexes anew: these, and those that are marked. One that is cut short keeps its mark. */
+/** Makes indexes anew: these, and those that are marked. */
 async function repairIndexes(
   place: DatabasePlace,
   modules: AceBaseModules,
@@ -190,20 +190,20 @@ async function repairIndexes(
 ): Promise<string[]> {
   const folder = folderIn(place);
   const cutShort = marksIn(folder).filter(({ mark }) => mark?.isNew !== false);
-  const done = cutShort.map(({ file }) => `removed ${file}, whose making was cut short`);
+  const done = cutShort.map(({ file }) => `removed what was left of making ${file}`);
   const { path, database: name } = place;
   const view = new DatabaseView({ modules, path, name, type: 'data', changes: [] });
   try {
-    for (const file of wrong) {
-      setMark(folder, descriptionOf(await readIndex(modules, view, file)), false);
-    }
-    for (const index of takeMarked(folder)) done.push(await makeAnew(modules, view, folder, index));
+    const indexes = [...takeMarked(folder)];
+    for (const file of wrong) indexes.push(descriptionOf(await readIndex(modules, view, file)));
+    for (const index of indexes) done.push(await makeAnew(modules, view, folder, index));
   } finally {
     view.close();
   }
   return done;
 }
 
+/** Puts a new index in the place of the old one when it is complete. One that cannot be made leaves all as it was. */
 async function makeAnew(
   modules: AceBaseModules,
   view: DatabaseView,
@@ -214,7 +214,7 @@ async function makeAnew(
   try {
     await makeIndex(modules, view, index, made);
   } catch (error) {
-    return `could not make ${index.file}, which the client does when it opens the database: ${error instanceof Error ? error.message : error}`;
+    return `could not make ${index.file} anew: ${error instanceof Error ? error.message : error}`;
   }
   sync(made);
   renameSync(made, join(folder, index.file));

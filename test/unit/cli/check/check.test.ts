@@ -238,6 +238,19 @@ describe('check', () => {
     );
   });
 
+  it('leaves an index as it was that AceBase cannot make anew: of items below keys that it does not expect', async () => {
+    await inDatabase(folder, async (database) => {
+      await database.indexes.create('users/*/posts', 'n', {});
+      await database.ref('users/user-1/posts/post1').set({ n: 1, text: 'x'.repeat(100) });
+      const [index] = indexesOf(database, 'users/*/posts');
+      await index?.handleRecordUpdate('users/user-1/posts/post1', { n: 1 }, null);
+    });
+    const wrong = expect.stringMatching(
+      /^error index users~#~posts-n\.idx: .* lacks 1 entry and has 0 too many: it lacks 1 of \/users\/user-1\/posts\/post1$/,
+    );
+    await expectWrong([wrong], [wrong]);
+  });
+
   it('makes marked indexes anew, and removes one that was new', async () => {
     const options = { type: 'normal' };
     setMark(join(folder, 'mydb.acebase'), { file: 'items-n.idx', path: 'items', key: 'n', options }, false);

@@ -144,6 +144,6 @@ interface ToldIndex {
   query(operator: string, value: unknown): Promise<readonly { readonly path: string }[]>;
 }
 
-export function indexesOf(database: Database): readonly ToldIndex[] {
-  return database.api.storage.indexes.get('items') as unknown as readonly ToldIndex[];
+export function indexesOf(database: Database, path = 'items'): readonly ToldIndex[] {
+  return database.api.storage.indexes.get(path) as unknown as readonly ToldIndex[];
 }
