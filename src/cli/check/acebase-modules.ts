@@ -48,6 +48,8 @@ export interface Tree {
 export interface StoredIndex extends DescribedIndex {
   /** Where its file is. */
   _fileName: string;
+  /** Keeps others in this process from it. */
+  _lock(): Promise<{ release(): void }>;
   readonly trees: { readonly default: { readonly fileIndex: number } };
   build(): Promise<unknown>;
 }

@@ -95,6 +95,8 @@ export async function makeIndex(
   if (Index === undefined) throw new Error(`there is no kind of index called ${type}`);
   const index = new Index(view, path, key, options);
   index._fileName = fileName;
+  // Nobody else has it, and one that is never given back would keep the process alive for a day.
+  index._lock = () => Promise.resolve({ release: () => undefined });
   await orUnhandled(index.build());
   const [failure] = view.failures.splice(0);
   if (failure !== undefined) throw new Error(failure);
