@@ -249,11 +249,12 @@ export class Database {
     since: number,
     hold: (arrival: HeldArrival) => Cancel,
   ): Cancel {
+    let cancel: Cancel = () => undefined;
     const refuse = entrance.refuse.bind(entrance);
     const admit = (): void => {
       cancel = this.#admitHeld(request, entrance, since);
     };
-    let cancel = hold({ request, admit, refuse });
+    cancel = hold({ request, admit, refuse });
     return () => cancel();
   }
 

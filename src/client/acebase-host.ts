@@ -10,6 +10,7 @@ import type { DatabaseFile, IndexFiles, LockInfo, Log, Message, RootAddress } fr
 import { ROOT_ADDRESS_AT, ROOT_ADDRESS_BYTES } from './file-layout.js';
 import { indexBuildsOf } from './index-builds.js';
 import { withOwnFileName } from './index-names.js';
+import { isMarked } from './journal/index-marks.js';
 import type { SharedJournal } from './journal/keep-whole.js';
 import { forgetQueries } from './query-caches.js';
 import type { RepairName } from './repairs.js';
@@ -105,7 +106,8 @@ export class StorageFile implements DatabaseFile {
       file.endsWith('.idx') && (type === 'data' ? !/^\[[a-z]+\]-/.test(file) : file.startsWith(`[${type}]-`));
     try {
       const folder = `${settings.path}/${name}.acebase`;
-      const files = new Set((await readdir(folder)).filter(isOurs));
+      const names = await readdir(folder);
+      const files = new Set(names.filter((file) => isOurs(file) && !isMarked(folder, file)));
       const known = new Set(indexes.list().map(({ fileName }) => basename(fileName)));
       for (const file of files) if (!known.has(file)) await indexes.add(`${folder}/${file}`);
       // The master's own list has those that it is making.

@@ -240,8 +240,7 @@ function patch(build: Build, installation: Installation): () => void {
     leave = installation.fence.add(files);
     journal?.join(placeOf(peer, files.leases));
     if (this.isMaster) {
-      const mayOpen = peer.acceptance.accepted().then(() => journal?.prepare());
-      peer.heldFile = heldFiles.hold(this.storage, mayOpen);
+      peer.heldFile = heldFiles.hold(this.storage, whenPrepared(peer, journal));
     }
     if (has('closing')) closeDataBeforeLog(this.storage);
     if (has('node-cache')) {
@@ -295,6 +294,20 @@ function patch(build: Build, installation: Installation): () => void {
   };
 }
 
+/** Resolves when a master may open its file: it is let in, and what was its own to mend is mended. Never, if it is to give up. */
+function whenPrepared(peer: Client, journal: SharedJournal | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    void peer.acceptance.accepted().then(() => {
+      try {
+        journal?.prepare();
+        resolve();
+      } catch (error) {
+        peer.cannotOpen(error);
+      }
+    });
+  });
+}
+
 /** Where a peer stands among those that have the file open. @param leases all that it needs to use the file */
 function placeOf(peer: Client, leases: readonly Lease[]): Place {
   return {
@@ -313,6 +326,7 @@ function placeOf(peer: Client, leases: readonly Lease[]): Place {
       return leases.reduce((sum, { losses }) => sum + losses, 0);
     },
     outcomeUnknown: () => peer.giveUpPlace(),
+    writeFailed: (tid) => peer.writeFailed(tid),
     onPlaceLost: (callback) => peer.onPlaceLost(callback),
   };
 }

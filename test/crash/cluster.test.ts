@@ -20,8 +20,12 @@ afterAll(() => checker.end());
 const timeout = 12 * SETTINGS.patienceMs;
 
 /** What the sweep with `--cluster` does at one point. */
-function run(victim: 'master' | 'worker1', point: CrashPoint | undefined) {
-  return runCluster({ ...SETTINGS, victim }, point, checker);
+function run(
+  victim: 'master' | 'worker1',
+  point: CrashPoint | undefined,
+  journal: 'off' | 'process' = 'off',
+) {
+  return runCluster({ ...SETTINGS, victim, journal }, point, checker);
 }
 
 describe('the crash sweep of clusters', () => {
@@ -37,4 +41,17 @@ describe('the crash sweep of clusters', () => {
     expect(verdict).toMatchObject({ outcome: 'unreadable', isHalf: true });
     expect(verdict.lastChange).toContain('mydb.acebase/data.db');
   });
+
+  it.each([
+    ['master', 1],
+    ['master', 120],
+    ['worker1', 40],
+  ] as const)(
+    'with a journal, a cluster survives that %s is killed in the midst of change %d',
+    { timeout },
+    async (victim, change) => {
+      const { verdict } = await run(victim, { change, isHalf: true }, 'process');
+      expect(['clean', 'leaked']).toContain(verdict.outcome);
+    },
+  );
 });

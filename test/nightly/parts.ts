@@ -41,6 +41,9 @@ export function partsOf({ scale, seed }: Amount): readonly Part[] {
   const fuzzed = { FRAME_FUZZ_RUNS: count(1_000_000), FRAME_FUZZ_SEED: String(seed) };
   /** Of the moments at which a process may be killed. */
   const every = String(Math.round(20 / scale));
+  const everyOfCluster = String(Math.round(50 / scale));
+  const crash = (...more: string[]): Command =>
+    script('crash', 'test/crash/crash.js', '--journal', 'process', '--seed', String(seed), ...more);
   return [
     {
       name: 'files',
@@ -87,13 +90,10 @@ export function partsOf({ scale, seed }: Amount): readonly Part[] {
     },
     {
       name: 'crash',
-      commands: [[], ['--log']].map((more) =>
-        script(
-          'crash',
-          'test/crash/crash.js',
-          ...['--journal', 'process', '--seed', String(seed), '--every', every, ...more],
-        ),
-      ),
+      commands: [
+        ...[[], ['--log']].map((more) => crash('--every', every, ...more)),
+        crash('--cluster', '--operations', '100', '--parallel', '2', '--every', everyOfCluster),
+      ],
     },
     {
       name: 'chaos',

@@ -99,7 +99,15 @@ export class AceBaseProcess {
   #lastNumber = 0;
 
   constructor(options: AceBaseProcessOptions) {
-    const { name, execArgv = [], execPath = process.execPath, env, client = false, journal, ...rest } = options;
+    const {
+      name,
+      execArgv = [],
+      execPath = process.execPath,
+      env,
+      client = false,
+      journal,
+      ...rest
+    } = options;
     const preload =
       client === 'import' ? ['--import', register('register.js')] : ['--require', register('register.cjs')];
     const child = fork(worker, [JSON.stringify({ package: defaultPackage, ...rest })], {

@@ -50,7 +50,7 @@ export interface ClientLabSettings {
   /** What each welcome says beside what the test says. */
   readonly session?: Partial<SessionWelcome>;
   /** What its journal finds, each time that it is looked at; without it, it keeps none. */
-  readonly journal?: { isPending: boolean; look(mayApply: boolean): boolean | Promise<boolean> };
+  readonly journal?: { isPending: boolean; look(): boolean | Promise<boolean> };
 }
 
 /** A process of that role, whose server does what the test says. */

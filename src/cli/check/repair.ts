@@ -130,9 +130,9 @@ function recoverLogs(place: DatabasePlace): string[] {
     }
     const { data, tables } = logPathsIn(place, type);
     let isApplied = false;
-    const apply = (): 'apply' => {
+    const apply = (): boolean => {
       isApplied = true;
-      return 'apply';
+      return true;
     };
     recover<never>(path, { logPaths: tables, mark: MARKS.tables }, apply);
     recover<Notes>(path, { logPaths: data, mark: MARKS.data }, apply, ({ indexes, mutation }) => {

@@ -136,7 +136,7 @@ export class Client implements DataPeer {
       tooLong: (requestId, reason) => this.#sender.tooLong(requestId, reason),
     });
     this.#failedWrites = new FailedWrites(() => settings.file.invalidateAllCaches());
-    this.journal = new JournalSwitch(settings.journal);
+    this.journal = new JournalSwitch(settings.journal, ipc.isMaster);
     this.#view = new View(ipc, settings.file, clock, this.journal);
     const eventNumbers = new EventNumbers(() => this.#position.id);
     this.#locks = new WorkerLocks({
@@ -179,7 +179,11 @@ export class Client implements DataPeer {
       journalIsHeard: (word) => {
         if (this.journal.heard(word)) void this.#lookForServer();
       },
-      reread: () => this.#view.missedNews(),
+      reread: () => {
+        this.journal.othersMayWrite();
+        this.#view.missedNews();
+      },
+      othersMayWrite: () => this.journal.othersMayWrite(),
       heardAt: () => this.#connection.proof?.wall,
       inStep: (callback) => this.#connection.inStep(callback),
     });
@@ -429,17 +433,26 @@ export class Client implements DataPeer {
   /** Somebody is to be let in who knows nothing of the journal: what a crash has cut short is carried out before. */
   async #lookForServer(): Promise<void> {
     const { ipc, log, createId } = this.#settings;
+    const { times } = this.#comeback;
     try {
+      await this.#opened;
+      await this.lease.wait();
       if (ipc.isMaster) {
         const details = { path: '', tid: createId(), write: false, comment: 'journal' };
         const lock = await this.lock(details);
         await lock.release('journal');
       } else if (await this.journal.look()) this.#view.missedNews();
-      this.journal.hasLooked();
-      this.#outflow.say('looked');
+      if (times === this.#comeback.times) this.#outflow.say('looked');
     } catch (error) {
       log.error('What a crash has left cannot be looked at:', error);
+      // So that the server asks the next one.
+      if (times === this.#comeback.times) this.#losePlace();
     }
+  }
+
+  /** The file cannot be opened as it is. */
+  cannotOpen(error: unknown): void {
+    this.#giveUp('IPC_CLIENT_GAVE_UP', describeNoReturn(error), CANNOT_GO_ON);
   }
 
   /** This process cannot go on with what it has begun: it comes again as a new peer. */
@@ -532,7 +545,7 @@ export class Client implements DataPeer {
       return;
     }
     this.#position.welcomed(isResumed, session?.since ?? 0);
-    this.journal.welcomed(session?.journal);
+    if (!isResumed) this.journal.welcomed(session?.journal);
     this.lease.begin(session?.lease);
     this.#hasSessions = hasSessions;
     this.#hasTurns = session?.turns === true;

@@ -150,11 +150,10 @@ export interface FileJournal {
   /**
    * Looks what others have left, and writes again what a crash has cut short. To be called under a lock, before it is used; or when nobody holds one.
    *
-   * @param mayApply whether nobody has written since who knows nothing of the journal; else it is dropped
    * @returns whether the file has changed; with a promise, the lock is to be used only then
    * @throws if that fails: the lock must not be used
    */
-  look(mayApply: boolean): boolean | Promise<boolean>;
+  look(): boolean | Promise<boolean>;
   /** Whether something was cut short, perhaps: what was read without a lock is to be read again under the first one. */
   readonly isPending: boolean;
 }

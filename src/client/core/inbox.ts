@@ -42,6 +42,8 @@ export interface IncomingSettings {
   journalIsHeard(word: { readonly on: boolean; readonly look?: boolean }): void;
   /** A writer is gone, and what it committed may not have been told. */
   reread(): void;
+  /** The server has got the lock under which workers write. */
+  othersMayWrite(): void;
   /** Calls when everything was heard that the server had said by now. */
   inStep(callback: () => void): void;
 }
@@ -308,6 +310,7 @@ export class Incoming {
     this.#settings.indexes.whenLockMayBeGranted(own, () => {
       if (places !== this.#places) return;
       void this.#pass(own).then(() => {
+        this.#settings.othersMayWrite();
         // What the last server asked for says nothing of what this one does.
         if (isRoot && server === this.#root.server) this.#root.end();
       });

@@ -12,12 +12,14 @@ interface JournalWord {
 export class JournalSwitch {
   readonly #journal: FileJournal | undefined;
   #isInForce = false;
-  /** Whether the server waits for this process to look what a crash has left; until then nobody else has come who could write. */
-  #isToLook = false;
+  /** Whether others may have written since this process has looked last. A worker's lock does not tell. */
+  #mayHaveChanged = true;
+  readonly #isMaster: boolean;
 
   /** @param journal `undefined` if this process keeps none */
-  constructor(journal: FileJournal | undefined) {
+  constructor(journal: FileJournal | undefined, isMaster: boolean) {
     this.#journal = journal;
+    this.#isMaster = isMaster;
   }
 
   /** Whether a transaction that begins now is committed as a whole. */
@@ -31,29 +33,33 @@ export class JournalSwitch {
   }
 
   /**
-   * A server welcomes this process.
+   * A server begins a session with this process; in one that goes on, it says what has changed.
    *
    * @param isInForce `null` if it does not know yet: what was, is; `undefined` if it knows of no journals: it lets everybody in
    */
   welcomed(isInForce: boolean | null | undefined): void {
+    this.#mayHaveChanged = true;
     if (isInForce !== null) this.#isInForce = isInForce === true;
+  }
+
+  /** Others get a lock, or may have had one. */
+  othersMayWrite(): void {
+    this.#mayHaveChanged = true;
   }
 
   /** The server says whether it is in force. @returns whether this process is to look what a crash has left, and say so */
   heard({ on, look = false }: JournalWord): boolean {
     this.#isInForce = on && this.#journal !== undefined;
-    this.#isToLook = look;
+    this.#mayHaveChanged = true;
     return look;
-  }
-
-  /** The server was told that this process has looked. */
-  hasLooked(): void {
-    this.#isToLook = false;
   }
 
   /** Looks what a crash has left, under a lock that was just granted. @returns whether what was known of the file is old */
   look(): boolean | Promise<boolean> {
-    return this.#journal?.look(this.#isInForce || this.#isToLook) ?? false;
+    if (this.#journal === undefined || (this.#isMaster && !this.#mayHaveChanged)) return false;
+    const found = this.#journal.look();
+    this.#mayHaveChanged = false;
+    return found;
   }
 
   /** Whether something may have been cut short, and nobody has looked yet. */

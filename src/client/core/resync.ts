@@ -62,7 +62,11 @@ export class View {
   async underLock(): Promise<void> {
     if (this.#file.isOpen) {
       const found = this.#journal.look();
-      if (typeof found === 'boolean' ? found : await found) this.missedNews();
+      if (typeof found === 'boolean' ? found : await found) {
+        this.missedNews();
+        // The gap ended with this lock: none was held through it.
+        this.#heldThroughGap.clear();
+      }
     }
     while (this.#file.isOpen && (this.#areKeysOld || !this.isSound)) {
       this.#refreshing ??= (this.isSound ? this.#readKeys() : this.#refresh()).finally(() => {

@@ -60,15 +60,22 @@ export function descriptionOf(index: DescribedIndex): IndexDescription {
   return { file: basename(fileName), path, key, options };
 }
 
-/** Marks an index: whoever opens the database before {@link clearMark} makes it again, or removes it if it is new. */
-export function setMark(folder: string, index: IndexDescription, isNew: boolean): void {
-  const file = openSync(join(folder, index.file + ENDING), 'w');
+/**
+ * Marks an index: whoever opens the database before {@link clearMark} makes it again, or removes it if it is new.
+ *
+ * @returns false if it was marked already: whoever did that makes it, when those who write now are done
+ */
+export function setMark(folder: string, index: IndexDescription, isNew: boolean): boolean {
+  const path = join(folder, index.file + ENDING);
+  if (existsSync(path) && readMark(path) !== undefined) return false;
+  const file = openSync(path, 'w');
   try {
     writeSync(file, JSON.stringify({ ...index, isNew } satisfies Mark));
     fsyncSync(file);
   } finally {
     closeSync(file);
   }
+  return true;
 }
 
 export function clearMark(folder: string, { file }: IndexDescription): void {
@@ -133,19 +140,28 @@ export async function makeAgain(storage: Storage, missing: readonly IndexDescrip
   for (const { path, key, options } of missing) await storage.indexes.create(path, key, options);
 }
 
-/** Marks each index while it is made, or made anew. To be called when the file is open. */
+/** Whether an index is marked: its file counts for nothing. */
+export function isMarked(folder: string, file: string): boolean {
+  return existsSync(join(folder, file + ENDING));
+}
+
+/**
+ * Marks each index while it is made, or made anew. Who wants one that is being made waits for that; one that is marked is none, and is made.
+ * To be called when the file is open.
+ */
 export function markBuilds(storage: Storage): void {
   const { indexes, settings, name } = storage;
   const folder = `${settings.path}/${name}.acebase`;
   const { create } = indexes;
-  indexes.create = async (path, key, options: NamingOptions = {}) => {
-    const file = fileOf(storage, path, key, options);
-    const isMarked = existsSync(join(folder, file + ENDING));
-    const isNew = !isMarked && !existsSync(join(folder, file));
-    if (!isMarked && !isNew && options.rebuild !== true)
-      return await create.call(indexes, path, key, options);
-    const index = { file, path, key, options };
-    if (!isMarked) setMark(folder, index, isNew);
+  const underWay = new Map<string, Promise<unknown>>();
+  const make = async (
+    index: IndexDescription,
+    { isNew, isInDoubt }: { isNew: boolean; isInDoubt: boolean },
+  ): ReturnType<typeof create> => {
+    const { file, path, key, options } = index;
+    setMark(folder, index, isNew);
+    const former = indexes.list().find(({ fileName }) => basename(fileName) === file);
+    if (isInDoubt && former !== undefined) await indexes.remove(former.fileName);
     let made: Awaited<ReturnType<typeof create>>;
     try {
       made = await create.call(indexes, path, key, options);
@@ -159,6 +175,26 @@ export function markBuilds(storage: Storage): void {
     }
     clearMark(folder, index);
     return made;
+  };
+  indexes.create = async (path, key, options: NamingOptions = {}) => {
+    const file = fileOf(storage, path, key, options);
+    const other = underWay.get(file);
+    if (other !== undefined) {
+      await other.catch(() => undefined);
+      return await indexes.create(path, key, options);
+    }
+    const isThere = existsSync(join(folder, file));
+    const isInDoubt = isMarked(folder, file);
+    if (isThere && !isInDoubt && options.rebuild !== true)
+      return await create.call(indexes, path, key, options);
+    const isNew = !isThere && !isInDoubt;
+    const making = make({ file, path, key, options }, { isNew, isInDoubt });
+    underWay.set(file, making);
+    try {
+      return await making;
+    } finally {
+      underWay.delete(file);
+    }
   };
 }
 

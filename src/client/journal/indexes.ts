@@ -47,8 +47,8 @@ export class Indexes {
     };
   }
 
-  /** Tells them what a transaction did. Those that cannot be told are made anew. */
-  async tell({ indexUpdates }: Transaction): Promise<void> {
+  /** Tells them what a transaction did. Those that cannot be told are made anew. @returns whether that is certain, whenever this process ends */
+  async tell({ indexUpdates }: Transaction): Promise<boolean> {
     const done = await Promise.allSettled(indexUpdates.map(({ update }) => update()));
     const failed = new Map<string, IndexDescription>();
     done.forEach((outcome, place) => {
@@ -60,15 +60,31 @@ export class Indexes {
       );
       failed.set(index.file, index);
     });
-    this.makeAnew([...failed.values()]);
+    const isCertain = this.makeAnew([...failed.values()]);
     // Some kinds of indexes do not wait for what they begin.
     await Promise.all(updatesOf(this.#storage));
+    return isCertain;
   }
 
-  /** These may not be as the data is: nobody uses them until they are made anew, which begins when nobody writes. */
-  makeAnew(indexes: readonly IndexDescription[]): void {
-    for (const index of indexes) setMark(folderOf(this.#storage), index, false);
-    this.makeAgain(indexes);
+  /**
+   * These may not be as the data is: nobody uses them until they are made anew, which begins when nobody writes. Several processes may find that
+   * at one time: it is done by the one that marks them first.
+   *
+   * @returns whether all are marked
+   */
+  makeAnew(indexes: readonly IndexDescription[]): boolean {
+    let areMarked = true;
+    const isOurs = (index: IndexDescription): boolean => {
+      try {
+        return setMark(folderOf(this.#storage), index, false);
+      } catch (error) {
+        areMarked = false;
+        loggerOf(this.#outer).error(`The index ${index.file} could not be marked:`, error);
+        return true;
+      }
+    };
+    this.makeAgain(indexes.filter(isOurs));
+    return areMarked;
   }
 
   /** Their files are gone, or count for nothing. */

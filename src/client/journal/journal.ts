@@ -38,6 +38,10 @@ export interface JournalSettings {
   readonly isSynced: boolean;
   /** Whether no other process has the file open. */
   readonly isLone: boolean;
+  /** How long each log is made at once, in bytes. */
+  readonly leastLogBytes?: number;
+  /** Something that was logged could not be carried out: {@link Journal.failure} says why. */
+  failed?(): void;
 }
 
 /** What is committed in one piece. */
@@ -58,11 +62,8 @@ export interface Leftover<Notes> {
   readonly notes: Notes | undefined;
 }
 
-/** What may be made of a record that was not carried out. */
-export type Verdict = 'apply' | 'discard' | 'leave';
-
-/** A record, and the log that it is in. */
-interface FoundRecord {
+/** The record that was written last. */
+interface Newest {
   readonly log: RedoLog;
   readonly head: RecordHead;
 }
@@ -89,12 +90,16 @@ export class Journal<Notes> {
   /** Whether the record that was written last has notes, and not all was done. */
   #hasNotes = false;
   #isUsed = false;
+  /** What {@link Journal.look} has found noted. */
+  #looked: Newest | undefined;
   #committing: Promise<unknown> = Promise.resolve();
 
   /** @throws if a log cannot be opened */
   constructor(settings: JournalSettings) {
     this.#settings = settings;
-    this.#logs = settings.logPaths.map((path) => new RedoLog(path, settings.isSynced));
+    this.#logs = settings.logPaths.map(
+      (path) => new RedoLog(path, settings.isSynced, settings.leastLogBytes),
+    );
     this.#mark = new Mark(settings.file, settings.mark);
     this.#turn = this.#turnAfter(this.#newest());
   }
@@ -108,11 +113,11 @@ export class Journal<Notes> {
    * Looks what others have left, and writes again what a crash has cut short. To be called when nobody else writes, and before anybody reads. What
    * the log has of another file than this one, or of one that was written since by who knows nothing of it, is left alone.
    *
-   * @param judge what to do with such a record
+   * @param isToBeApplied whether such a record is to be carried out
    * @param gate what is written, is written while this is open
    * @throws if that fails, or the gate is closed: it is to be looked at again then
    */
-  look(judge: (head: RecordHead) => Verdict, gate: Gate): Leftover<Notes> | undefined {
+  look(isToBeApplied: (head: RecordHead) => boolean, gate: Gate): Leftover<Notes> | undefined {
     const newest = this.#newest();
     this.#turn = this.#turnAfter(newest);
     this.#mark.read();
@@ -120,11 +125,7 @@ export class Journal<Notes> {
     const { head, log } = newest;
     const { isDone, isNext } = standingOf(head, this.#mark);
     if (!isNext && !(isDone && head.hasNotes)) return undefined;
-    const verdict = isDone ? 'leave' : judge(head);
-    if (!isDone && verdict !== 'apply') {
-      if (verdict === 'discard') log.clear();
-      return undefined;
-    }
+    if (!isDone && !isToBeApplied(head)) return undefined;
     const record = log.read();
     if (record === undefined) return undefined;
     const { changes, written = [], notes } = record;
@@ -141,6 +142,7 @@ export class Journal<Notes> {
       fdatasyncSync(file);
       this.#mark.isWritten(mark);
     }
+    this.#looked = newest;
     return { isRecovered, notes: head.hasNotes ? (notes as Notes) : undefined };
   }
 
@@ -152,9 +154,12 @@ export class Journal<Notes> {
     return newest.head.mark === BigInt.asUintN(64, this.#mark.count + 1n);
   }
 
-  /** All was done that {@link Journal.look} has found noted. */
-  lookIsOver(): void {
-    this.#newest()?.log.notesAreDone();
+  /** All was done that {@link Journal.look} has found noted. If others have written meanwhile, they have found it, too. */
+  lookIsOver(gate: Gate): void {
+    const looked = this.#looked;
+    const newest = this.#newest();
+    const isIt = newest?.head.mark === looked?.head.mark && newest?.head.owner === looked?.head.owner;
+    if (isIt && gate.isOpen) newest?.log.notesAreDone();
   }
 
   /**
@@ -224,12 +229,11 @@ export class Journal<Notes> {
     for (const log of this.#logs) log.close();
   }
 
-  /** The record that was written last. */
-  #newest(): FoundRecord | undefined {
+  #newest(): Newest | undefined {
     return newestOf(this.#logs);
   }
 
-  #turnAfter(newest: FoundRecord | undefined): Turn {
+  #turnAfter(newest: Newest | undefined): Turn {
     const [first] = this.#logs;
     if (first === undefined) throw new TypeError('a journal has a log');
     if (newest === undefined) return { log: first, term: 1 };
@@ -250,12 +254,13 @@ export class Journal<Notes> {
     const { summary } = ERRORS.IPC_CLIENT_OUTCOME_UNKNOWN;
     const text = `IPC_CLIENT_OUTCOME_UNKNOWN: ${summary} (${error})`;
     this.#failure = new IPCError('IPC_CLIENT_OUTCOME_UNKNOWN', text);
+    this.#settings.failed?.();
     return this.#failure;
   }
 }
 
-function newestOf(logs: readonly RedoLog[]): FoundRecord | undefined {
-  let newest: FoundRecord | undefined;
+function newestOf(logs: readonly RedoLog[]): Newest | undefined {
+  let newest: Newest | undefined;
   for (const log of logs) {
     const head = log.head();
     if (head !== undefined && head.term > (newest?.head.term ?? -1)) newest = { log, head };
@@ -290,7 +295,7 @@ export function outstanding<Notes>(
   const file = openToLook(path);
   if (file === undefined) return undefined;
   const there = logPaths.filter((logPath) => existsSync(logPath));
-  const logs = there.map((logPath) => new RedoLog(logPath, false, constants.O_RDONLY));
+  const logs = there.map((logPath) => new RedoLog(logPath, false, 0, constants.O_RDONLY));
   try {
     const newest = newestOf(logs);
     if (newest === undefined) return undefined;
@@ -317,7 +322,7 @@ export function outstanding<Notes>(
 export function recover<Notes>(
   path: string,
   { logPaths, mark }: Pick<JournalSettings, 'logPaths' | 'mark'>,
-  judge: (head: RecordHead) => Verdict,
+  isToBeApplied: (head: RecordHead) => boolean,
   noted: (notes: Notes) => boolean = () => true,
 ): void {
   if (!logPaths.some((logPath) => existsSync(logPath))) return;
@@ -326,8 +331,8 @@ export function recover<Notes>(
   try {
     const journal = new Journal<Notes>({ file, logPaths, mark, isSynced: true, isLone: false });
     try {
-      const leftover = journal.look(judge, OPEN_GATE);
-      if (leftover?.notes !== undefined && noted(leftover.notes)) journal.lookIsOver();
+      const leftover = journal.look(isToBeApplied, OPEN_GATE);
+      if (leftover?.notes !== undefined && noted(leftover.notes)) journal.lookIsOver(OPEN_GATE);
     } finally {
       journal.close();
     }

@@ -1,7 +1,8 @@
 /** Keeps a database whole whenever a process ends that writes to it (docs/CLIENT.md, "Crashes"). */
 
 import { existsSync } from 'node:fs';
-import type { Storage } from '../acebase.js';
+import { systemClock } from '../../platform/clock.js';
+import { loggerOf, type Storage } from '../acebase.js';
 import type { IPCLock, RootAddress } from '../core/host.js';
 import { failWithTables } from '../failed-tables.js';
 import { RECORDS_AT, ROOT_ADDRESS_AT } from '../file-layout.js';
@@ -37,6 +38,9 @@ const WRITERS = [
   'repairNode',
   'repairNodeTree',
 ] as const;
+
+/** The longest record of a table, before and after, and what belongs to it: a log as long as that has room on a disk that is full. */
+const TABLES_LOG_BYTES = 2 * 65_536 + 1_024;
 
 /** The paths of the logs of a storage. */
 export function logPathsOf(storage: Pick<Storage, 'settings' | 'name'>): {
@@ -98,8 +102,8 @@ export class JournaledStorage {
   begin({ missing, mutation }: Beginning): void {
     const { ipc } = this.#storage;
     ipc.once('exit', () => {
-      this.#data?.close();
-      this.#tablesJournal?.close();
+      this.#data?.retire();
+      this.#tablesJournal?.retire();
     });
     // With an IPC server, that is done already.
     if (this.#surroundings.isLone) this.#outer.once('ready', () => failWithTables(this.#outer));
@@ -117,14 +121,16 @@ export class JournaledStorage {
   /**
    * Looks what others have left, and writes again what a crash has cut short; under a lock, or when nobody else has one.
    *
-   * @param mayApply whether nobody has written since who knows nothing of the journal
    * @returns whether the file has changed; with a promise, the lock is to be used only then
    */
-  look(mayApply: boolean): boolean | Promise<boolean> {
-    if (this.#storage.file === undefined || this.#writer !== undefined) return false;
-    if (!mayApply && !this.#hasLog) return false;
+  look(): boolean | Promise<boolean> {
+    if (this.#storage.file === undefined) return false;
+    if (this.#writer?.holdsLock() === true) return false;
+    // It has lost its lock, and another one was granted.
+    this.#othersMayGoOn(undefined);
+    if (!this.#surroundings.isInForce && !this.#hasLog) return false;
     const journal = this.#openData();
-    const leftover = journal.look(() => (mayApply ? 'apply' : 'discard'), this.#surroundings.gate);
+    const leftover = journal.look(() => true, this.#surroundings.gate);
     if (leftover === undefined) return false;
     const { isRecovered, notes } = leftover;
     return notes === undefined ? isRecovered : this.#carryOut(notes, journal);
@@ -145,8 +151,9 @@ export class JournaledStorage {
     const writer = this.#writer;
     if (writer !== undefined) {
       writer.isLost = true;
-      // What it has got is not free before it is known that nobody finds it committed.
-      this.#drop(writer, true);
+      // It may be about to be committed: then what it has got is in use.
+      writer.allocated.length = 0;
+      this.#drop(writer);
     }
     this.#data?.retire();
     this.#tablesJournal?.retire();
@@ -161,16 +168,16 @@ export class JournaledStorage {
   }
 
   async #carryOut({ indexes, mutation }: Notes, journal: Journal<Notes>): Promise<boolean> {
-    this.#indexes.makeAnew(indexes);
-    if (mutation !== undefined) await this.#mutations.add(mutation);
-    journal.lookIsOver();
+    const areMarked = this.#indexes.makeAnew(indexes);
+    if (mutation !== undefined) await this.#mutations.addWhenReady(mutation);
+    if (areMarked) journal.lookIsOver(this.#surroundings.gate);
     return true;
   }
 
   /** The record of it stays in the journal until then. */
   async #logAgain(mutation: LoggedMutation): Promise<void> {
     await this.#mutations.addWhenReady(mutation);
-    this.#openData().lookIsOver();
+    this.#openData().lookIsOver(this.#surroundings.gate);
   }
 
   /** The transaction for which this moment is spent, if it writes. */
@@ -189,7 +196,9 @@ export class JournaledStorage {
           this.#beginning !== undefined ||
           (options.tid !== undefined && this.#transactions.has(String(options.tid))) ||
           (name === 'transactNode' && options.no_lock === true);
-        return isPart || !this.#surroundings.isInForce
+        if (this.#transactions.get(String(options.tid))?.isLost === true) return Promise.reject(lost());
+        // With others, what counts is whether it is in force when the lock is granted.
+        return isPart || (this.#surroundings.isLone && !this.#surroundings.isInForce)
           ? method.apply(storage, details)
           : this.#transact(() => method.apply(storage, details));
       };
@@ -213,32 +222,44 @@ export class JournaledStorage {
       failure = { error };
     }
     await transaction.ended();
+    const { tid } = transaction;
     try {
       if (failure === undefined) await this.#commit(transaction);
       else this.#drop(transaction);
     } catch (error) {
       failure = { error };
     } finally {
-      if (transaction.tid !== undefined) this.#transactions.delete(transaction.tid);
-      if (this.#writer === transaction) this.#writer = undefined;
-      await transaction.releaseLocks();
+      if (failure !== undefined && transaction.keeper !== undefined)
+        this.#surroundings.writeFailed(String(tid));
+      this.#giveBackSpace(transaction);
+      if (tid !== undefined) this.#transactions.delete(tid);
+      await transaction.releaseKeeper();
     }
     if (failure !== undefined) throw failure.error;
     return result;
   }
 
   async #commit(transaction: Transaction): Promise<void> {
-    if (transaction.isLost) throw new Error('its lock has expired, and others have written since');
+    if (transaction.isLost) throw lost();
     await Promise.all(this.#freshWrites);
     await this.#untilLogged;
     const { indexUpdates, mutation, buffer } = transaction;
     // The root of a new file is where AceBase takes it to be: all that is changed is in fresh space, and in the tables.
     const isWritten = buffer.changes().length > 0 || transaction.tables.size > 0;
     if (isWritten) await this.#write(transaction);
-    await this.#indexes.tell(transaction);
-    if (mutation !== undefined) await this.#mutations.add(mutation);
-    if (isWritten && (indexUpdates.length > 0 || mutation !== undefined)) this.#data?.done();
-    for (const effect of transaction.effects) effect();
+    // From here on it has happened, whatever becomes of the rest.
+    if (this.#writer === transaction) this.#writer = undefined;
+    transaction.allocated.length = 0;
+    try {
+      const isCertain = await this.#indexes.tell(transaction);
+      if (mutation !== undefined) await this.#mutations.add(mutation);
+      const hasNotes = isWritten && (indexUpdates.length > 0 || mutation !== undefined);
+      if (hasNotes && isCertain) this.#data?.done();
+    } catch (error) {
+      loggerOf(this.#outer).error('What follows a commit has failed in part:', error);
+    } finally {
+      for (const effect of transaction.effects) effect();
+    }
   }
 
   async #write(transaction: Transaction): Promise<void> {
@@ -253,24 +274,31 @@ export class JournaledStorage {
       await journal.commit({ changes, written, notes }, this.#gateOf(transaction));
     } catch (error) {
       takeBack();
-      const isUnknown = journal.failure !== undefined;
-      this.#drop(transaction, isUnknown);
-      if (isUnknown) this.#surroundings.outcomeUnknown();
+      // It may happen yet: then what it has got is in use.
+      if (journal.failure !== undefined) transaction.allocated.length = 0;
+      this.#drop(transaction);
       throw error;
     }
     this.#tables.committed(transaction);
   }
 
-  /** Nothing of it has happened. @param isUnknown whether it may happen yet, and what it has got is not free */
-  #drop(transaction: Transaction, isUnknown = false): void {
+  /** Nothing of it has happened. */
+  #drop(transaction: Transaction): void {
     const storage = this.#storage;
-    const { root, allocated } = transaction;
+    const { root } = transaction;
     if (this.#writer !== transaction) return;
     this.#tables.dropped(transaction);
     if (root !== undefined && transaction.hasMovedRoot) void storage.rootRecord?.update(root, true);
     storage.invalidateCache?.(true, '', true, 'write_failed');
     this.#writer = undefined;
-    if (allocated.length > 0 && !isUnknown) void this.#release?.(allocated);
+  }
+
+  /** What a transaction has got that was not committed: when nothing of it writes any more. */
+  #giveBackSpace({ allocated }: Transaction): void {
+    if (allocated.length === 0) return;
+    this.#release?.(allocated).catch((error: unknown) => {
+      loggerOf(this.#outer).warn('Space in the file could not be given back:', error);
+    });
   }
 
   #wrapLocks(): void {
@@ -278,6 +306,7 @@ export class JournaledStorage {
     const { lock } = nodeLocker;
     nodeLocker.lock = async (path, tid, write, comment) => {
       const transaction = this.#beginning ?? this.#transactions.get(String(tid));
+      if (transaction?.isLost === true) throw lost();
       if (transaction === undefined) {
         const granted = await lock.call(nodeLocker, path, tid, write, comment);
         this.#othersMayGoOn(undefined);
@@ -310,44 +339,51 @@ export class JournaledStorage {
   }
 
   #mayWrite(transaction: Transaction, lock: IPCLock): void {
-    transaction.writeLocks.add(lock);
-    if (this.#writer === transaction || !this.#surroundings.isInForce) return;
+    if (transaction.keeper !== undefined || !this.#surroundings.isInForce) return;
     const { losses } = this.#surroundings;
-    transaction.root = this.#root;
-    transaction.holdsLocks = () =>
-      !transaction.isLost && losses === this.#surroundings.losses && this.#areHeld(transaction.writeLocks);
-    this.#writer = transaction;
-  }
-
-  #areHeld(locks: ReadonlySet<IPCLock>): boolean {
     const { isMaster } = this.#storage.ipc;
-    // As AceBase sees it before it goes on reading.
-    return [...locks].every(({ state, expires }) => (isMaster ? state !== 'expired' : expires > Date.now()));
+    transaction.keeper = lock;
+    transaction.root = this.#root;
+    transaction.holdsLock = () => {
+      const { keeper, isLost } = transaction;
+      if (keeper === undefined || isLost || losses !== this.#surroundings.losses) return false;
+      // As AceBase sees it before it goes on reading.
+      return isMaster ? keeper.state !== 'expired' : keeper.expires > systemClock.wallTime();
+    };
+    this.#writer = transaction;
   }
 
   /** The file may be written by a transaction as long as it has its lock. */
   #gateOf(transaction: Transaction): Gate {
     const { gate } = this.#surroundings;
-    const lost = (): Error => new Error('its lock was lost, and others may have written since');
     return {
       get isOpen() {
-        return gate.isOpen && transaction.holdsLocks();
+        return gate.isOpen && transaction.holdsLock();
       },
       wait: async () => {
         await gate.wait();
-        if (!transaction.holdsLocks()) throw lost();
+        if (!transaction.holdsLock()) throw lost();
       },
     };
   }
 
-  /** A lock that is given back when its transaction ends. */
+  /** A lock of a transaction: while that has the one which it keeps, all others may go back at once. */
   #kept(lock: IPCLock, transaction: Transaction): IPCLock {
     const { release, moveToParent } = lock;
-    lock.release = async () => transaction.endsLock(() => release.call(lock));
+    let isOver = false;
+    lock.release = async (comment) => {
+      if (isOver) return;
+      isOver = true;
+      if (transaction.keeper === lock) transaction.endsLock(() => release.call(lock, comment));
+      else {
+        transaction.endsLock();
+        await release.call(lock, comment);
+      }
+    };
     lock.moveToParent = async () => {
       const moved = await moveToParent.call(lock);
       if (moved === lock) return moved;
-      if (transaction.writeLocks.delete(lock)) transaction.writeLocks.add(moved);
+      if (transaction.keeper === lock) transaction.keeper = moved;
       return this.#kept(moved, transaction);
     };
     return lock;
@@ -462,19 +498,28 @@ export class JournaledStorage {
   }
 
   #openTables(): Journal<never> {
-    this.#tablesJournal ??= this.#open<never>(logPathsOf(this.#outer).tables, MARKS.tables);
+    this.#tablesJournal ??= this.#open<never>(logPathsOf(this.#outer).tables, MARKS.tables, TABLES_LOG_BYTES);
     return this.#tablesJournal;
   }
 
-  #open<N>(logPaths: readonly string[], mark: (typeof MARKS)[keyof typeof MARKS]): Journal<N> {
+  #open<N>(
+    logPaths: readonly string[],
+    mark: (typeof MARKS)[keyof typeof MARKS],
+    leastLogBytes = 0,
+  ): Journal<N> {
     const { isLone } = this.#surroundings;
     const isSynced = this.#durability === 'power';
-    return new Journal<N>({ file: this.#file, logPaths, mark, isSynced, isLone });
+    const failed = (): void => this.#surroundings.outcomeUnknown();
+    return new Journal<N>({ file: this.#file, logPaths, mark, isSynced, isLone, leastLogBytes, failed });
   }
 
   get #outer(): Storage {
     return this.#storage as unknown as Storage;
   }
+}
+
+function lost(): Error {
+  return new Error('its lock was lost, and others may have written since');
 }
 
 function uniqueOf(indexes: readonly IndexDescription[]): IndexDescription[] {

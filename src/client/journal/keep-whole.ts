@@ -5,7 +5,7 @@ import type { Storage } from '../acebase.js';
 import type { FileJournal } from '../core/host.js';
 import { isCutShort, MARKS } from './database-file.js';
 import { type IndexDescription, setMark, takeMarked } from './index-marks.js';
-import { recover, type Verdict } from './journal.js';
+import { recover } from './journal.js';
 import { type Durability, JournaledStorage, logPathsOf, type Notes } from './journaled-storage.js';
 import type { RecordHead } from './redo-log.js';
 import { folderOf, type InnerStorage, typeOf } from './storage.js';
@@ -24,7 +24,7 @@ export function keepWhole(storage: Storage, durability: Durability, isAlone: () 
   if (isCutShort(pathOf(storage))) rmSync(pathOf(storage));
   const missing = mend(
     storage,
-    () => 'apply',
+    () => true,
     (notes) => {
       mutation = notes.mutation;
       return mutation === undefined;
@@ -71,8 +71,11 @@ export class SharedJournal implements FileJournal {
    * a lock, unless the process had the file for itself.
    */
   prepare(): void {
-    const judge = ({ isLone }: RecordHead): Verdict => (isLone ? 'apply' : 'leave');
-    this.#missing = mend(this.#storage, judge, () => false);
+    this.#missing = mend(
+      this.#storage,
+      ({ isLone }) => isLone,
+      () => false,
+    );
   }
 
   /** A master has opened the file. */
@@ -81,8 +84,8 @@ export class SharedJournal implements FileJournal {
     this.#missing = [];
   }
 
-  look(mayApply: boolean): boolean | Promise<boolean> {
-    return this.#journaled?.look(mayApply) ?? false;
+  look(): boolean | Promise<boolean> {
+    return this.#journaled?.look() ?? false;
   }
 
   get isPending(): boolean {
@@ -111,7 +114,7 @@ function pathOf(storage: Storage): string {
 /** @returns indexes that are to be made again */
 function mend(
   storage: Storage,
-  judge: (head: RecordHead) => Verdict,
+  isToBeApplied: (head: RecordHead) => boolean,
   noted: (notes: Notes) => boolean,
 ): readonly IndexDescription[] {
   const { data, tables } = logPathsOf(storage);
@@ -119,8 +122,8 @@ function mend(
   if (!existsSync(pathOf(storage)) || isCutShort(pathOf(storage)))
     for (const log of [...data, ...tables]) rmSync(log, { force: true });
   const [path, folder] = [pathOf(storage), folderOf(storage)];
-  recover<never>(path, { logPaths: tables, mark: MARKS.tables }, () => 'apply');
-  recover<Notes>(path, { logPaths: data, mark: MARKS.data }, judge, (notes) => {
+  recover<never>(path, { logPaths: tables, mark: MARKS.tables }, () => true);
+  recover<Notes>(path, { logPaths: data, mark: MARKS.data }, isToBeApplied, (notes) => {
     for (const index of notes.indexes) setMark(folder, index, false);
     return noted(notes);
   });

@@ -50,20 +50,33 @@ const COUNT_BYTES = 4;
  * Whatever is not complete is no record: it never happened.
  */
 export class RedoLog {
-  readonly #file: number;
+  readonly #descriptor: number;
   readonly #isSynced: boolean;
-  /** The head of what was written here last. */
-  #head: Buffer | undefined;
+  #isClosed = false;
 
   /**
    * @param path of the log; it is made if it is not there
    * @param isSynced whether what was written is to outlive a loss of power
+   * @param leastBytes how long it is made at once, so that a disk which becomes full is no matter later
    * @param access the flags of open(2); by default, it may be written
-   * @throws if it cannot be opened
+   * @throws if it cannot be opened, or made so long
    */
-  constructor(path: string, isSynced: boolean, access: number = constants.O_RDWR | constants.O_CREAT) {
-    this.#file = openSync(path, access);
+  constructor(
+    path: string,
+    isSynced: boolean,
+    leastBytes = 0,
+    access: number = constants.O_RDWR | constants.O_CREAT,
+  ) {
+    this.#descriptor = openSync(path, access);
     this.#isSynced = isSynced;
+    const { size } = fstatSync(this.#descriptor);
+    if (size < leastBytes) writeFully(this.#descriptor, Buffer.alloc(leastBytes - size), size);
+  }
+
+  /** @throws when it is closed: another file may have its number */
+  get #file(): number {
+    if (this.#isClosed) throw new TypeError('the log is closed');
+    return this.#descriptor;
   }
 
   /** The head of the record; `undefined` if there is none. Whether the rest is complete, {@link RedoLog.read} tells. */
@@ -101,13 +114,12 @@ export class RedoLog {
     head.writeUInt32BE(crc32(head.subarray(CHECKED_FROM)), 4);
     writeFully(this.#file, bytes, 0);
     if (this.#isSynced) fdatasyncSync(this.#file);
-    this.#head = Buffer.from(head);
   }
 
   /** Nothing is to be done any more of what the record has noted. @throws if that cannot be written */
   notesAreDone(): void {
-    const head = this.#head ?? Buffer.alloc(HEAD_BYTES);
-    if (this.#head === undefined) readFully(this.#file, head, 0);
+    const head = Buffer.alloc(HEAD_BYTES);
+    readFully(this.#file, head, 0);
     head.writeUInt32BE((head.readUInt32BE(40) | HAS_NOTES) - HAS_NOTES, 40);
     head.writeUInt32BE(crc32(head.subarray(CHECKED_FROM)), 4);
     writeFully(this.#file, head, 0);
@@ -116,11 +128,12 @@ export class RedoLog {
   /** There is to be no record. @throws if that fails */
   clear(): void {
     writeFully(this.#file, Buffer.alloc(4), 0);
-    this.#head = undefined;
   }
 
   close(): void {
-    closeSync(this.#file);
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    closeSync(this.#descriptor);
   }
 }
 

@@ -12,6 +12,8 @@ export interface Surroundings {
   readonly losses: number;
   /** A commit was begun, and could not be carried out: this process is to give up its place, and whoever follows finds what it has logged. */
   outcomeUnknown(): void;
+  /** A transaction was not committed, and has a lock yet: what it was to set free is in use still. */
+  writeFailed(tid: string): void;
 }
 
 /** Of a process that is alone. @param isInForce whether it is yet: asked each time */
@@ -24,5 +26,6 @@ export function aloneWhile(isInForce: () => boolean): Surroundings {
     gate: OPEN_GATE,
     losses: 0,
     outcomeUnknown: () => undefined,
+    writeFailed: () => undefined,
   };
 }

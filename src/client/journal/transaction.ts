@@ -29,9 +29,10 @@ export class Transaction {
   hasMovedRoot = false;
   /** Whether others have written meanwhile: its lock had expired. */
   isLost = false;
-  /** Its locks for writing; and whether it has them still. */
-  readonly writeLocks = new Set<IPCLock>();
-  holdsLocks: () => boolean = () => !this.isLost;
+  /** The first lock for writing that it was granted, which it keeps to its end; `undefined` if it is not committed as a whole. */
+  keeper: IPCLock | undefined;
+  /** Whether it has that still. */
+  holdsLock: () => boolean = () => !this.isLost;
   /** Space that it has got. */
   readonly allocated: RecordRange[] = [];
   readonly #written = new Map<number, WrittenPlace>();
@@ -46,8 +47,8 @@ export class Transaction {
   mutation: LoggedMutation | undefined;
   /** Locks that it has or has asked for, and not given back. */
   #openLocks = 0;
-  /** What really gives back the locks that it has given back. */
-  readonly #releases = new Set<() => Promise<void>>();
+  /** Really gives back the one that it has kept, when it has given that back. */
+  #release: (() => Promise<void>) | undefined;
   #isCallOver = false;
   #isOver: (() => void) | undefined;
 
@@ -61,9 +62,9 @@ export class Transaction {
     this.#openLocks += 1;
   }
 
-  /** A lock was refused, or is given back: it is kept until the transaction ends. @param release gives it back */
+  /** A lock was refused, or is given back. @param release gives it back when the transaction ends, if it is kept until then */
   endsLock(release?: () => Promise<void>): void {
-    if (release !== undefined) this.#releases.add(release);
+    this.#release ??= release;
     this.#openLocks -= 1;
     this.#look();
   }
@@ -79,9 +80,9 @@ export class Transaction {
     await new Promise((resolve) => process.nextTick(resolve));
   }
 
-  /** Gives its locks back. */
-  async releaseLocks(): Promise<void> {
-    await Promise.all([...this.#releases].map((release) => release()));
+  /** Gives back the lock that it has kept: the last one. */
+  async releaseKeeper(): Promise<void> {
+    await this.#release?.();
   }
 
   /** It has got space. */

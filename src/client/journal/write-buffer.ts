@@ -59,9 +59,17 @@ export class WriteBuffer {
     }
   }
 
-  /** All changes, in the order of their places; those that change nothing are left out. */
+  /** All changes, in the order of their places, each without what does not change at its ends. */
   changes(): Change[] {
-    return this.#changes.filter(({ before, after }) => Buffer.compare(before, after) !== 0);
+    return this.#changes.flatMap(({ position, before, after }) => {
+      const from = equalBytes(before, after);
+      if (from === after.length) return [];
+      let to = after.length;
+      while (before[to - 1] === after[to - 1]) to -= 1;
+      return [
+        { position: position + from, before: before.subarray(from, to), after: after.subarray(from, to) },
+      ];
+    });
   }
 
   /** The index of the first change that ends behind a place. */
@@ -95,6 +103,20 @@ export class WriteBuffer {
     if (known < length) this.#read(position, content);
     return content;
   }
+}
+
+/** Bytes that are compared at one time. */
+const COMPARED_BYTES = 512;
+
+/** How many bytes two pieces of one length have in common, from the first. */
+function equalBytes(one: Uint8Array, other: Uint8Array): number {
+  let at = 0;
+  const isSame = (from: number): boolean =>
+    Buffer.compare(one.subarray(from, from + COMPARED_BYTES), other.subarray(from, from + COMPARED_BYTES)) ===
+    0;
+  while (at < one.length && isSame(at)) at += COMPARED_BYTES;
+  while (at < one.length && one[at] === other[at]) at += 1;
+  return Math.min(at, one.length);
 }
 
 /** Copies what one piece has of another one. */

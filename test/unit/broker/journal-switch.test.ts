@@ -144,11 +144,11 @@ describe('after a restart of the server', () => {
   it('each goes on as it was until all have said who was there, and is told then', () => {
     const lab = new BrokerLab({ reconnectGrace: GRACE });
     const a = lab.connectKeeper('workerA', { received: 3, isJournalOn: true });
-    expect(welcomeOf(a)).toBeUndefined();
+    expect(welcomeOf(a)).toBeNull();
     expect(stateOf(lab)).toMatchObject({ isInForce: false, withoutCount: 0 });
     a.says(claim(['workerB', '[master]']));
     const fresh = lab.connectKeeper('fresh');
-    expect(welcomeOf(fresh)).toBeUndefined();
+    expect(welcomeOf(fresh)).toBeNull();
     const b = lab.connectKeeper('workerB', { received: 3, isJournalOn: true });
     expect([a, b, fresh].flatMap(toldTo)).toEqual([]);
     b.says(claim(['workerA', '[master]']));
@@ -169,7 +169,7 @@ describe('after a restart of the server', () => {
     const lab = new BrokerLab({ reconnectGrace: GRACE });
     const master = lab.connectKeeper('[master]', { received: 3, isJournalOn: true });
     const fresh = lab.connectKeeper('fresh');
-    expect([master, fresh].map(welcomeOf)).toEqual([undefined, undefined]);
+    expect([master, fresh].map(welcomeOf)).toEqual([null, null]);
     master.says(claim(['workerB']));
     expect(toldTo(master)).toEqual([]);
     lab.connectKeeper('workerB', { received: 3 }).says(claim(['[master]']));

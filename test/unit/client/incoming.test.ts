@@ -66,6 +66,7 @@ function lab(isMaster: boolean, hasSessions = true) {
     rootWritten: () => undefined,
     journalIsHeard: () => undefined,
     reread: () => undefined,
+    othersMayWrite: () => undefined,
     inStep: (callback) => {
       inStep = callback;
     },

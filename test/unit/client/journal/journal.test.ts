@@ -60,7 +60,7 @@ function recovered(): unknown[] {
   recover(
     path,
     { logPaths, mark: MARKS.data },
-    () => 'apply',
+    () => true,
     (notes) => all.push(notes) > 0,
   );
   return all;
@@ -99,7 +99,7 @@ it('has nothing to do where all is done; what is noted is told until it is', asy
   recover(
     path,
     { logPaths, mark: MARKS.data },
-    () => 'apply',
+    () => true,
     () => false,
   );
   expect(recovered()).toEqual([{ index: 'n' }]);
@@ -162,11 +162,7 @@ it('takes no record for one that is not complete, and needs no log', async () =>
   truncateSync(String(logPaths[0]), 60);
   expect(recovered()).toEqual([]);
   expect(content(100, 4)).toBe('bbaa');
-  recover(
-    join(folder, 'none.db'),
-    { logPaths: [join(folder, 'none.redo')], mark: MARKS.data },
-    () => 'apply',
-  );
+  recover(join(folder, 'none.db'), { logPaths: [join(folder, 'none.redo')], mark: MARKS.data }, () => true);
   expect(existsSync(join(folder, 'none.redo'))).toBe(false);
 });
 
@@ -178,11 +174,8 @@ it('a commit that cannot be logged has not happened', async () => {
   close();
 });
 
-const look = (
-  journal: Journal<unknown>,
-  verdict: 'apply' | 'discard' | 'leave' = 'apply',
-  gate = OPEN_GATE,
-) => journal.look(() => verdict, gate);
+const look = (journal: Journal<unknown>, isToBeApplied = true, gate = OPEN_GATE) =>
+  journal.look(() => isToBeApplied, gate);
 
 it('several processes commit in turns, each in the log that the last one did not use', async () => {
   const [first, second] = [opened({ isLone: false }), opened({ isLone: false })];
@@ -199,8 +192,8 @@ it('several processes commit in turns, each in the log that the last one did not
   expect(logPaths.every((logPath) => readFileSync(logPath).length > 44)).toBe(true);
 });
 
-it('what one of them leaves half done, the next one carries out; or drops, where others have written since', async () => {
-  for (const verdict of ['leave', 'discard', 'apply'] as const) {
+it('what one of them leaves half done, the next one carries out; or leaves it', async () => {
+  for (const isApplied of [false, true]) {
     writeFileSync(path, Buffer.alloc(1_000, 'a').fill(0, 40, 64));
     const [first, second] = [opened({ isLone: false }), opened({ isLone: false })];
     const before = readFileSync(path);
@@ -208,17 +201,13 @@ it('what one of them leaves half done, the next one carries out; or drops, where
     await first.journal.commit({ changes: [change(100, 'aaaa', 'bbbb')], notes: { index: 'n' } }, OPEN_GATE);
     crashedAfter(before, 2);
     expect(second.journal.isPending).toBe(true);
-    const isApplied = verdict === 'apply';
     const leftover = isApplied ? { isRecovered: true, notes: { index: 'n' } } : undefined;
-    expect(look(second.journal, verdict)).toEqual(leftover);
-    expect([content(100, 4), second.journal.isPending]).toEqual([
-      isApplied ? 'bbbb' : 'bbaa',
-      verdict === 'leave',
-    ]);
+    expect(look(second.journal, isApplied)).toEqual(leftover);
+    expect([content(100, 4), second.journal.isPending]).toEqual([isApplied ? 'bbbb' : 'bbaa', !isApplied]);
     // What was noted is told until it is done.
     if (isApplied) expect(look(second.journal)).toEqual({ isRecovered: false, notes: { index: 'n' } });
-    if (isApplied) second.journal.lookIsOver();
-    expect(look(second.journal, verdict)).toBeUndefined();
+    if (isApplied) second.journal.lookIsOver(OPEN_GATE);
+    expect(look(second.journal, isApplied)).toBeUndefined();
     for (const { journal, close } of [first, second]) {
       journal.close();
       close();
@@ -233,7 +222,10 @@ it('one that was stopped on its way to the log, and writes there when others hav
   await stopped.journal.commit({ changes: [change(100, 'aaaa', 'bbbb')] }, OPEN_GATE);
   const gate = { isOpen: false, wait: () => Promise.resolve() };
   let goOn: () => void = () => undefined;
-  gate.wait = () => new Promise((resolve) => (goOn = resolve));
+  gate.wait = () =>
+    new Promise((resolve) => {
+      goOn = resolve;
+    });
   const late = stopped.journal.commit({ changes: [change(200, 'aaaa', 'ssss')] }, gate);
   await new Promise(setImmediate);
   look(next.journal);
@@ -258,7 +250,7 @@ it('nothing is mended under a lease that has lapsed: that is left to the next on
   crashedAfter(before, 2);
   const { journal, close } = opened();
   const gate = { isOpen: false, wait: () => Promise.reject(new Error('lost')) };
-  expect(() => look(journal, 'apply', gate)).toThrow('did not hear this process');
+  expect(() => look(journal, true, gate)).toThrow('did not hear this process');
   expect(content(100, 4)).toBe('bbaa');
   expect(look(journal)).toMatchObject({ isRecovered: true });
   expect(content(100, 4)).toBe('bbbb');
@@ -275,7 +267,7 @@ it('tables have a log and a mark of their own', async () => {
   const after = readFileSync(path);
   // The process has ended when the mark of the tables was not there yet.
   writeFileSync(path, Buffer.from(after).fill(0, 56, 64).fill('a', 300, 302));
-  recover(path, { logPaths: tables.logPaths, mark: MARKS.tables }, () => 'apply');
+  recover(path, { logPaths: tables.logPaths, mark: MARKS.tables }, () => true);
   expect(readFileSync(path)).toEqual(after);
   expect(after.subarray(56, 64)).not.toEqual(before.subarray(56, 64));
   for (const { journal, close } of [data, own]) {
