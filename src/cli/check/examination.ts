@@ -80,7 +80,9 @@ export async function examineDatabase(place: DatabasePlace, modules: AceBaseModu
     const { report, view } = await examineFile(place, modules, type);
     files.push(report);
     if (view === undefined) continue;
-    const untrusted = [...marks.map(({ file }) => file), ...notedIn(report.pending)];
+    // A mark that was cut short stands for nothing.
+    const marked = marks.filter(({ mark }) => mark !== undefined).map(({ file }) => file);
+    const untrusted = [...marked, ...notedIn(report.pending)];
     if (type === 'data') indexes = await examineIndexes(modules, view, folder, untrusted);
     view.close();
   }

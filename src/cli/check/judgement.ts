@@ -125,11 +125,13 @@ function judgeSpace(file: string, walk: WalkReport): CheckFinding[] {
 
 function judgeMarks({ marks }: Examination): CheckFinding[] {
   return marks.map(({ file, mark }) => {
-    const message =
-      mark === undefined || mark.isNew
-        ? `${file}: its making was cut short, and nobody was told that it is there`
-        : `${file}: it was being made, and may not be as the data is`;
-    const what = mark === undefined || mark.isNew ? 'removes what is left of it' : 'makes it anew';
+    if (mark === undefined) {
+      return warning('left-overs', `${file}: a mark beside it was cut short; it stands for nothing`, REPAIR);
+    }
+    const message = mark.isNew
+      ? `${file}: its making was cut short, and nobody was told that it is there`
+      : `${file}: it was being made, and may not be as the data is`;
+    const what = mark.isNew ? 'removes what is left of it' : 'makes it anew';
     return warning(
       'index',
       message,

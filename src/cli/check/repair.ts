@@ -189,7 +189,7 @@ async function repairIndexes(
   wrong: readonly string[],
 ): Promise<string[]> {
   const folder = folderIn(place);
-  const cutShort = marksIn(folder).filter(({ mark }) => mark?.isNew !== false);
+  const cutShort = marksIn(folder).filter(({ mark }) => mark?.isNew === true);
   const done = cutShort.map(({ file }) => `removed what was left of making ${file}`);
   const { path, database: name } = place;
   const view = new DatabaseView({ modules, path, name, type: 'data', changes: [] });

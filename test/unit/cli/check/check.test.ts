@@ -261,9 +261,11 @@ describe('check', () => {
     );
     writeFileSync(join(folder, 'mydb.acebase/items-n.idx'), 'half');
     writeFileSync(join(folder, 'mydb.acebase/items-name.idx'), 'half');
+    writeFileSync(join(folder, 'mydb.acebase/items-tags.array.idx.redo'), '{"file":');
     await expectWrong([
       'warning index items-n.idx: it was being made, and may not be as the data is',
       'warning index items-name.idx: its making was cut short, and nobody was told that it is there',
+      'warning left-overs items-tags.array.idx: a mark beside it was cut short; it stands for nothing',
     ]);
     expect(existsSync(join(folder, 'mydb.acebase/items-name.idx'))).toBe(false);
   });
