@@ -56,6 +56,36 @@ export const ERRORS = {
     exitCode: 2,
   },
 
+  // The command `check`.
+  IPC_CHECK_NO_DATABASE: {
+    summary: 'There is no database of that name in that folder.',
+    remedy: 'Give the folder that has the folder `<database>.acebase` in it as `--path`.',
+    exitCode: 2,
+  },
+  IPC_CHECK_NO_ACEBASE: {
+    summary: 'No acebase package is found from the working directory.',
+    remedy:
+      'Run it in the folder of the program that uses the database, or in any other where `npm install acebase@1` was run.',
+    exitCode: 2,
+  },
+  IPC_CHECK_UNKNOWN_ACEBASE: {
+    summary: 'The acebase package that is found cannot read the records of a file one by one.',
+    remedy:
+      'Run `npm install acebase@1` (1.29.11 or later) in an empty folder, and run it there: older versions have the same file format.',
+    exitCode: 2,
+  },
+  IPC_CHECK_IN_USE: {
+    summary: 'A process has the database open, or wrote to it meanwhile.',
+    remedy: 'Stop all processes of the database, also on other machines, and run it again.',
+    exitCode: 2,
+  },
+  IPC_CHECK_NO_ROOM: {
+    summary: 'There is no room for the copy that `--repair` makes before it changes anything.',
+    remedy:
+      'Make room beside the folder of the database, or move that to a larger disk. Nothing was changed.',
+    exitCode: 2,
+  },
+
   // Starting. `server.start()` rejects with IPC_LISTEN_*; the constructor throws IPC_TLS_*.
   IPC_LISTEN_PORT_IN_USE: {
     summary: 'Another program listens on that port already.',

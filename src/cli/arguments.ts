@@ -11,6 +11,8 @@ import {
   type OptionRow,
   optionTable,
 } from '../options.js';
+import type { CheckWords } from './check/check.js';
+import { addCheck, CHECK, CHECK_USAGE } from './check/command-line.js';
 import { addFirstSteps, FIRST_STEP_USAGES, FIRST_STEPS, type FirstStep } from './first-steps.js';
 import { SUBJECTS, type Subject } from './reports.js';
 
@@ -27,6 +29,8 @@ export type Invocation =
   | ({ readonly kind: 'inspect'; readonly flags: ReadonlyMap<string, string | boolean> } & InspectWords)
   /** Write the first files, or look whether a worker would work. */
   | (FirstStep & { readonly flags: ReadonlyMap<string, string | boolean> })
+  /** Look whether the files of a database are sound. */
+  | ({ readonly kind: 'check'; readonly flags: ReadonlyMap<string, string | boolean> } & CheckWords)
   /** Print this and end: help, or the version. */
   | { readonly kind: 'print'; readonly text: string };
 
@@ -59,6 +63,7 @@ export function parseArguments(words: readonly string[], version: string): Invoc
   let kind: 'serve' | 'check-config' = 'serve';
   let firstStep: FirstStep | undefined;
   let inspection: InspectWords | undefined;
+  let checkWords: CheckWords | undefined;
   const program = declare(version)
     .exitOverride()
     .configureOutput({ writeOut: (text) => (printed += text), writeErr: () => undefined })
@@ -94,6 +99,10 @@ export function parseArguments(words: readonly string[], version: string): Invoc
     if (step.kind === 'doctor') checkDatabase(step.database);
     firstStep = step;
   });
+  addCheck(program, (asked) => {
+    checkDatabase(asked.database);
+    checkWords = asked;
+  });
   try {
     program.parse(words, { from: 'user' });
   } catch (error) {
@@ -102,6 +111,7 @@ export function parseArguments(words: readonly string[], version: string): Invoc
     throw translate(error, words);
   }
   const flags = flagsOf(program);
+  if (checkWords !== undefined) return { kind: 'check', flags, ...(checkWords as CheckWords) };
   if (firstStep !== undefined) return { ...(firstStep as FirstStep), flags };
   return inspection === undefined
     ? { kind, flags }
@@ -126,7 +136,7 @@ function declare(version: string): Command {
   const program = new Command(COMMAND_NAME)
     .description('The IPC server for AceBase clusters: lets processes share one AceBase database.')
     .usage(
-      `[options]\n       ${COMMAND_NAME} ${CHECK_CONFIG} [options]\n       ${COMMAND_NAME} ${SUBJECTS.join('|')} [database] [options]\n       ${FIRST_STEPS.map((step) => `${COMMAND_NAME} ${FIRST_STEP_USAGES[step]}`).join('\n       ')}`,
+      `[options]\n       ${COMMAND_NAME} ${CHECK_CONFIG} [options]\n       ${COMMAND_NAME} ${SUBJECTS.join('|')} [database] [options]\n       ${FIRST_STEPS.map((step) => `${COMMAND_NAME} ${FIRST_STEP_USAGES[step]}`).join('\n       ')}\n       ${COMMAND_NAME} ${CHECK_USAGE}`,
     )
     .version(version, '-V, --version', 'print the version and end')
     .helpOption('-h, --help', 'print this and end')
@@ -197,9 +207,11 @@ function translate(error: CommanderError, words: readonly string[]): IPCError {
     const allowed = optionTable().find((row) => row.flag === flag)?.allowed ?? 'the path of a file';
     return new IPCError('IPC_OPTION_INVALID', `${flag}: no value was given. Allowed: ${allowed}`);
   }
-  const step = FIRST_STEPS.find((name) => words.includes(name));
-  if (error.code === 'commander.missingArgument' && step !== undefined) {
-    const usage = `${COMMAND_NAME} ${FIRST_STEP_USAGES[step]}`;
+  const usages = { ...FIRST_STEP_USAGES, [CHECK]: CHECK_USAGE } as const;
+  const step = ([...FIRST_STEPS, CHECK] as const).find((name) => words.includes(name));
+  const isMissing = ['commander.missingArgument', 'commander.missingMandatoryOptionValue'];
+  if (isMissing.includes(error.code) && step !== undefined) {
+    const usage = `${COMMAND_NAME} ${usages[step]}`;
     return new IPCError('IPC_OPTION_INVALID', `${step}: a word is missing. Usage: ${usage}`);
   }
   if (error.code === 'commander.excessArguments')
@@ -209,7 +221,7 @@ function translate(error: CommanderError, words: readonly string[]): IPCError {
 
 /** The word itself is not shown: it may be a part of a token that a shell has split at a space. */
 function describeExcess(words: readonly string[]): string {
-  const commands = [CHECK_CONFIG, ...SUBJECTS, ...FIRST_STEPS];
+  const commands = [CHECK_CONFIG, ...SUBJECTS, ...FIRST_STEPS, CHECK];
   const command = commands.find((name) => words.includes(name));
   if (command !== undefined)
     return `${command}: there is a word too many; ${COMMAND_NAME} ${command} --help shows what it takes`;
@@ -227,6 +239,8 @@ function knownFlags(): string[] {
     '--folder',
     '--force',
     '--tls',
+    '--path',
+    '--repair',
     '--help',
     '--version',
     ...optionTable().map((row) => row.flag),

@@ -3,11 +3,13 @@
 import cluster from 'node:cluster';
 import packageJson from '../../package.json' with { type: 'json' };
 import { type ResolvedSources, resolveSources } from '../options.js';
-import { systemClock } from '../platform/clock.js';
+import { isoTime, systemClock } from '../platform/clock.js';
+import { usersOf } from '../platform/file-users.js';
 import { createLogger, flushLogger } from '../server/logger.js';
 import { AceBaseIPCServer } from '../server/server.js';
 import { loadTls } from '../server/tls.js';
 import { COMMAND_NAME, type Invocation, parseArguments } from './arguments.js';
+import { check, describeCheck } from './check/check.js';
 import { describeConfig } from './check-config.js';
 import { shownCertificate } from './doctor/certificate.js';
 import { examine } from './doctor/doctor.js';
@@ -29,7 +31,7 @@ const BAD_CONFIG = 2;
 /** Where a command runs: in its own process, or in that of a test. */
 export interface Surroundings {
   readonly environment: NodeJS.ProcessEnv;
-  /** The folder of the program that `doctor` looks at. */
+  /** The folder of the program that `doctor` looks at, and whose acebase `check` reads with. */
   readonly folder: string;
   readonly stdout: Inspection['output'];
   readonly stderr: { write(text: string): unknown };
@@ -96,6 +98,16 @@ async function doctor(
   return isAnythingWrong(findings) ? 1 : 0;
 }
 
+async function checkFiles(
+  words: Invocation & { kind: 'check' },
+  { folder, stdout }: Surroundings,
+): Promise<number> {
+  const now = (): string => isoTime(systemClock.wallTime());
+  const result = await check(words, { folder, usersOf, now });
+  stdout.write(`${words.json ? JSON.stringify(result, undefined, 2) : describeCheck(result)}\n`);
+  return result.isSound ? 0 : 1;
+}
+
 async function run(resolve: () => ResolvedSources): Promise<void> {
   const { settings, warnings, config } = resolve();
   const logger = createLogger(settings);
@@ -146,6 +158,8 @@ export async function carryOut(words: readonly string[], surroundings: Surroundi
         break;
       case 'doctor':
         return await doctor(invocation, surroundings);
+      case 'check':
+        return await checkFiles(invocation, surroundings);
       case 'check-config':
         return checkConfig(invocation.flags, surroundings);
       case 'serve':

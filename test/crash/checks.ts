@@ -1,8 +1,8 @@
 /** What is looked at in a database file that was left by a crash. */
 
-import type { RecordRange } from '../../src/client/core/space-reserve.js';
+import { type RecordAddress, walk as walkRecords } from '../../src/cli/check/walk.js';
 import { differences } from '../torture/differences.js';
-import { type Address, type Database, type Index, type Storage, storedNode } from './database.js';
+import { type Database, type Index, type Storage, storedNode } from './database.js';
 import { INDEXED, type IndexKey, PLACES, type Place, TAGS, type Value, WORDS } from './workload.js';
 
 /** What is wrong with the space of a file. */
@@ -13,44 +13,19 @@ export interface SpaceReport {
   readonly leaked: number;
 }
 
-/** Walks all records from the root on. */
+/** Walks all records from the root on. @throws Error if one cannot be read */
 export async function walk(storage: Storage): Promise<SpaceReport> {
-  const { pageSize } = storage.settings;
-  const { pages, ranges } = storage.FST;
-  const owners: (string | undefined)[] = Array.from({ length: pages * pageSize });
-  const faults: string[] = [];
-  const take = (owner: string, { pageNr, recordNr, length }: RecordRange): void => {
-    for (let record = pageNr * pageSize + recordNr, left = length; left > 0; record++, left--) {
-      const other = owners[record];
-      if (record >= owners.length) faults.push(`record ${record} of ${owner} is behind the end`);
-      else if (other !== undefined) faults.push(`record ${record} belongs to ${other} and to ${owner}`);
-      owners[record] = owner;
-    }
-  };
   const lock = await storage.nodeLocker.lock('', String(storage.createTid()), false, 'walk');
   try {
-    const waiting: Address[] = [storage.rootRecord.address];
-    for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-      const node = storedNode(storage, next, lock);
-      const { allocation, valueType } = await node.readHeader();
-      for (const range of allocation.ranges) take(`/${next.path}`, range);
-      if (valueType !== OBJECT && valueType !== ARRAY) continue;
-      await node.getChildStream().next(({ address }) => {
-        if (address !== undefined && address !== null) waiting.push(address);
-      });
-    }
+    const nodeAt = (address: RecordAddress) => storedNode(storage, address, lock);
+    const { faults, leaked } = await walkRecords({ records: storage, nodeAt });
+    const unreadable = faults.find(({ kind }) => kind === 'unreadable');
+    if (unreadable !== undefined) throw new Error(unreadable.message);
+    return { faults: faults.map(({ message }) => message), leaked };
   } finally {
     await lock.release();
   }
-  for (const { page, start, end } of ranges) {
-    take('the free space', { pageNr: page, recordNr: start, length: end - start });
-  }
-  return { faults, leaked: owners.filter((owner) => owner === undefined).length };
 }
-
-/** Types of nodes that have children. */
-const OBJECT = 1;
-const ARRAY = 2;
 
 type Items = Readonly<Record<string, Readonly<Record<string, Value>>>>;
 

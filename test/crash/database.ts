@@ -2,30 +2,8 @@
 
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import type { RecordRange } from '../../src/client/core/space-reserve.js';
+import type { RecordAddress, Records, StoredNode } from '../../src/cli/check/walk.js';
 import { INDEXED, INDEXES, type Operation } from './workload.js';
-
-/** Where a record is, and of which node. */
-export interface Address {
-  readonly path: string;
-  readonly pageNr: number;
-  readonly recordNr: number;
-}
-
-/** What a node has below it. */
-export interface Child {
-  readonly address?: Address;
-}
-
-/** A node as it is stored. */
-export interface StoredNode {
-  readHeader(): Promise<{
-    readonly allocation: { readonly ranges: readonly RecordRange[] };
-    readonly valueType: number;
-  }>;
-  getChildStream(): { next(each: (child: Child) => void): Promise<unknown> };
-  getAllData(): Promise<unknown>;
-}
 
 /** An index, as far as it is asked. */
 export interface Index {
@@ -34,13 +12,7 @@ export interface Index {
 }
 
 /** The insides of AceBase, as far as they are looked at. */
-export interface Storage {
-  readonly settings: { readonly pageSize: number };
-  readonly FST: {
-    readonly pages: number;
-    readonly ranges: readonly { readonly page: number; readonly start: number; readonly end: number }[];
-  };
-  readonly rootRecord: { readonly address: Address };
+export interface Storage extends Records {
   readonly nodeLocker: {
     lock(
       path: string,
@@ -98,9 +70,14 @@ export function openDatabase(folder: string, isLogged: boolean, ipc?: Membership
 }
 
 /** The node at an address, read under a lock. */
-export function storedNode(storage: Storage, address: Address, lock: object): StoredNode {
+export function storedNode(storage: Storage, address: RecordAddress, lock: object): StoredNode {
   const { NodeReader } = require(join(modules, 'storage/binary/node-reader.js')) as {
-    NodeReader: new (storage: Storage, address: Address, lock: object, updatesCache: boolean) => StoredNode;
+    NodeReader: new (
+      storage: Storage,
+      address: RecordAddress,
+      lock: object,
+      updatesCache: boolean,
+    ) => StoredNode;
   };
   return new NodeReader(storage, address, lock, false);
 }

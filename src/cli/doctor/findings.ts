@@ -1,6 +1,6 @@
-/** What `acebase-ipc-server doctor` found, and how it is told. */
+/** What `acebase-ipc-server doctor` and `check` found, and how it is told. */
 
-/** What was looked at. */
+/** What `doctor` looks at. */
 export type Subject =
   | 'server'
   | 'certificate'
@@ -16,8 +16,8 @@ export type Subject =
   | 'acebase-server';
 
 /** One thing that was looked at, and how it is. */
-export interface Finding {
-  readonly subject: Subject;
+export interface Finding<S extends string = Subject> {
+  readonly subject: S;
   /** `skipped`: it could not be looked at, because of another finding, or need not be. */
   readonly status: 'ok' | 'warning' | 'error' | 'skipped';
   /** How it is, in one sentence. */
@@ -27,27 +27,27 @@ export interface Finding {
 }
 
 /** All is well. */
-export function ok(subject: Subject, message: string): Finding {
+export function ok<S extends string>(subject: S, message: string): Finding<S> {
   return { subject, status: 'ok', message };
 }
 
 /** It works, and may not for long, or not well. */
-export function warning(subject: Subject, message: string, remedy: string): Finding {
+export function warning<S extends string>(subject: S, message: string, remedy: string): Finding<S> {
   return { subject, status: 'warning', message, remedy };
 }
 
-/** A worker would not work so. */
-export function error(subject: Subject, message: string, remedy: string): Finding {
+/** It does not work so. */
+export function error<S extends string>(subject: S, message: string, remedy: string): Finding<S> {
   return { subject, status: 'error', message, remedy };
 }
 
 /** It was not looked at. */
-export function skipped(subject: Subject, message: string): Finding {
+export function skipped<S extends string>(subject: S, message: string): Finding<S> {
   return { subject, status: 'skipped', message };
 }
 
 /** The findings as text, for people: a line each, and one with what to do where something is wrong. */
-export function describeFindings(findings: readonly Finding[]): string {
+export function describeFindings(findings: readonly Finding<string>[]): string {
   const width = Math.max(...findings.map(({ subject }) => subject.length));
   return findings
     .flatMap(({ subject, status, message, remedy }) => [
@@ -59,7 +59,7 @@ export function describeFindings(findings: readonly Finding[]): string {
     .join('\n');
 }
 
-/** Whether anything keeps a worker from working. */
-export function isAnythingWrong(findings: readonly Finding[]): boolean {
+/** Whether there is an error. */
+export function isAnythingWrong(findings: readonly Finding<string>[]): boolean {
   return findings.some(({ status }) => status === 'error');
 }

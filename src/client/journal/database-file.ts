@@ -99,8 +99,17 @@ export function hasAll(file: number, changes: readonly Change[]): boolean {
 
 /** Opens a file to mend it; `undefined` if there is none. */
 export function openToMend(path: string): number | undefined {
+  return openIfThere(path, constants.O_RDWR);
+}
+
+/** Opens a file to look at it; `undefined` if there is none. */
+export function openToLook(path: string): number | undefined {
+  return openIfThere(path, constants.O_RDONLY);
+}
+
+function openIfThere(path: string, access: number): number | undefined {
   try {
-    return openSync(path, constants.O_RDWR);
+    return openSync(path, access);
   } catch (error) {
     if (Reflect.get(Object(error), 'code') === 'ENOENT') return undefined;
     throw error;
@@ -109,7 +118,7 @@ export function openToMend(path: string): number | undefined {
 
 /** Whether the making of a database file was cut short: it never opens. It has no root yet, and nothing where that would be. */
 export function isCutShort(path: string): boolean {
-  const file = openToMend(path);
+  const file = openToLook(path);
   if (file === undefined) return false;
   try {
     return isUnfinished(file);

@@ -25,7 +25,8 @@ export interface IndexDescription {
   readonly options: object;
 }
 
-interface Mark extends IndexDescription {
+/** What a mark says. */
+export interface Mark extends IndexDescription {
   /** Whether it was being made, and nobody has been told that it is there. */
   readonly isNew: boolean;
 }
@@ -81,6 +82,15 @@ export function clearMark(folder: string, { file }: IndexDescription): void {
   remove(join(folder, file + ENDING));
 }
 
+/** The marks that are there. Nothing is changed. @returns with no mark: one that was cut short, which stands for nothing */
+export function marksIn(
+  folder: string,
+): readonly { readonly file: string; readonly mark: Mark | undefined }[] {
+  return readdirSync(folder)
+    .filter((name) => name.endsWith(`.idx${ENDING}`))
+    .map((name) => ({ file: name.slice(0, -ENDING.length), mark: readMark(join(folder, name)) }));
+}
+
 /**
  * Removes the files of marked indexes, with all that was left of making them; before AceBase looks which there are.
  *
@@ -90,9 +100,8 @@ export function takeMarked(folder: string): readonly IndexDescription[] {
   if (!existsSync(folder)) return [];
   const files = readdirSync(folder);
   const missing: IndexDescription[] = [];
-  for (const markFile of files.filter((name) => name.endsWith(`.idx${ENDING}`))) {
-    const file = markFile.slice(0, -ENDING.length);
-    const mark = readMark(join(folder, markFile));
+  for (const { file, mark } of marksIn(folder)) {
+    const markFile = file + ENDING;
     if (mark !== undefined) removeIndex(folder, file, files);
     if (mark === undefined || mark.isNew) remove(join(folder, markFile));
     else missing.push({ ...mark, file });

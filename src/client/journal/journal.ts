@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, existsSync, fdatasyncSync } from 'node:fs';
+import { closeSync, constants, existsSync, fdatasyncSync } from 'node:fs';
 import { ERRORS, IPCError } from '../../errors.js';
 import {
   countOf,
@@ -8,6 +8,7 @@ import {
   isInBetween,
   Mark,
   type MarkPlace,
+  openToLook,
   openToMend,
 } from './database-file.js';
 import { OWNER_BYTES, type RecordHead, RedoLog, type WrittenPlace, writeFully } from './redo-log.js';
@@ -122,8 +123,7 @@ export class Journal<Notes> {
     this.#mark.read();
     if (newest === undefined) return undefined;
     const { head, log } = newest;
-    const isDone = head.mark === this.#mark.count;
-    const isNext = head.mark === BigInt.asUintN(64, this.#mark.count + 1n) || this.#mark.count === 0n;
+    const { isDone, isNext } = standingOf(head, this.#mark);
     if (!isNext && !(isDone && head.hasNotes)) return undefined;
     if (!isDone && !isToBeApplied(head)) return undefined;
     const record = log.read();
@@ -230,12 +230,7 @@ export class Journal<Notes> {
   }
 
   #newest(): Newest | undefined {
-    let newest: Newest | undefined;
-    for (const log of this.#logs) {
-      const head = log.head();
-      if (head !== undefined && head.term > (newest?.head.term ?? -1)) newest = { log, head };
-    }
-    return newest;
+    return newestOf(this.#logs);
   }
 
   #turnAfter(newest: Newest | undefined): Turn {
@@ -261,6 +256,60 @@ export class Journal<Notes> {
     this.#failure = new IPCError('IPC_CLIENT_OUTCOME_UNKNOWN', text);
     this.#settings.failed?.();
     return this.#failure;
+  }
+}
+
+function newestOf(logs: readonly RedoLog[]): Newest | undefined {
+  let newest: Newest | undefined;
+  for (const log of logs) {
+    const head = log.head();
+    if (head !== undefined && head.term > (newest?.head.term ?? -1)) newest = { log, head };
+  }
+  return newest;
+}
+
+/** Whether a record is in the file, or the one that comes next. */
+function standingOf({ mark }: RecordHead, { count }: Mark): { isDone: boolean; isNext: boolean } {
+  return {
+    isDone: mark === count,
+    isNext: mark === BigInt.asUintN(64, count + 1n) || count === 0n,
+  };
+}
+
+/** What the next process to open the file will write to it, and what will be done then. */
+export interface Outstanding<Notes> {
+  readonly changes: readonly Change[];
+  readonly notes: Notes | undefined;
+}
+
+/**
+ * What {@link recover} would do, without a change of any file.
+ *
+ * @param path of the file
+ * @returns `undefined` if it would do nothing
+ */
+export function outstanding<Notes>(
+  path: string,
+  { logPaths, mark: place }: Pick<JournalSettings, 'logPaths' | 'mark'>,
+): Outstanding<Notes> | undefined {
+  const file = openToLook(path);
+  if (file === undefined) return undefined;
+  const there = logPaths.filter((logPath) => existsSync(logPath));
+  const logs = there.map((logPath) => new RedoLog(logPath, false, 0, constants.O_RDONLY));
+  try {
+    const newest = newestOf(logs);
+    if (newest === undefined) return undefined;
+    const { head, log } = newest;
+    const { isDone, isNext } = standingOf(head, new Mark(file, place));
+    const record = isNext || (isDone && head.hasNotes) ? log.read() : undefined;
+    if (record === undefined) return undefined;
+    const { changes, written = [] } = record;
+    const notes = head.hasNotes ? (record.notes as Notes) : undefined;
+    if (hasAll(file, changes.slice(-1))) return notes === undefined ? undefined : { changes: [], notes };
+    return isInBetween(file, changes) && hasWritten(file, written) ? { changes, notes } : undefined;
+  } finally {
+    for (const log of logs) log.close();
+    closeSync(file);
   }
 }
 

@@ -58,10 +58,16 @@ export class RedoLog {
    * @param path of the log; it is made if it is not there
    * @param isSynced whether what was written is to outlive a loss of power
    * @param leastBytes how long it is made at once, so that a disk which becomes full is no matter later
+   * @param access the flags of open(2); by default, it may be written
    * @throws if it cannot be opened, or made so long
    */
-  constructor(path: string, isSynced: boolean, leastBytes = 0) {
-    this.#descriptor = openSync(path, constants.O_RDWR | constants.O_CREAT);
+  constructor(
+    path: string,
+    isSynced: boolean,
+    leastBytes = 0,
+    access: number = constants.O_RDWR | constants.O_CREAT,
+  ) {
+    this.#descriptor = openSync(path, access);
     this.#isSynced = isSynced;
     const { size } = fstatSync(this.#descriptor);
     if (size < leastBytes) writeFully(this.#descriptor, Buffer.alloc(leastBytes - size), size);

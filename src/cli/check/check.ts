@@ -1,0 +1,107 @@
+/** `acebase-ipc-server check`: whether the files of a database are sound, and their repair. */
+
+import { existsSync } from 'node:fs';
+import { IPCError } from '../../errors.js';
+import type { FileUsers } from '../../platform/file-users.js';
+import { describeFindings, isAnythingWrong, ok, warning } from '../doctor/findings.js';
+import { type AceBaseModules, findAceBase } from './acebase-modules.js';
+import { type DatabasePlace, databaseFiles, examineDatabase, folderIn } from './examination.js';
+import { type CheckFinding, judge } from './judgement.js';
+import { copyDatabase, repairDatabase } from './repair.js';
+
+/** What it is asked. */
+export interface CheckWords extends DatabasePlace {
+  readonly repair: boolean;
+  readonly json: boolean;
+}
+
+/** What it works with. */
+export interface CheckSurroundings {
+  /** Where AceBase is looked for. */
+  readonly folder: string;
+  /** Who has files open. */
+  usersOf(paths: readonly string[]): FileUsers;
+  /** As ISO 8601. */
+  now(): string;
+}
+
+/** What it found, and did. */
+export interface CheckResult {
+  /** Whether no finding is an error; after a repair, of those after it. */
+  readonly isSound: boolean;
+  readonly findings: readonly CheckFinding[];
+  /** Only with `--repair`. */
+  readonly repair?: {
+    /** Where the copy of all files is that was made first; `null` if there was nothing to repair. */
+    readonly copy: string | null;
+    readonly done: readonly string[];
+    readonly findings: readonly CheckFinding[];
+  };
+}
+
+/**
+ * Checks a database that nobody writes to. Without `repair`, no file is changed.
+ *
+ * @throws IPCError `IPC_CHECK_…`
+ */
+export async function check(words: CheckWords, surroundings: CheckSurroundings): Promise<CheckResult> {
+  const modules = findAceBase(surroundings.folder);
+  const look = (): Promise<readonly CheckFinding[]> => examined(words, modules, surroundings);
+  const findings = await look();
+  const isSound = !isAnythingWrong(findings);
+  if (!words.repair) return { isSound, findings };
+  const toRepair = findings.filter(
+    ({ subject, status }) => subject !== 'users' && (status === 'error' || status === 'warning'),
+  );
+  if (toRepair.length === 0) return { isSound, findings, repair: { copy: null, done: [], findings } };
+  const guard = (): void => void refuseUsers(words, surroundings);
+  guard();
+  const copy = await copyDatabase(words, surroundings.now());
+  const done = await repairDatabase(words, modules, guard);
+  const isThere = databaseFiles(words).length > 0;
+  const after = isThere ? await look() : [];
+  return { isSound: !isAnythingWrong(after), findings, repair: { copy, done, findings: after } };
+}
+
+/** The result for people. */
+export function describeCheck({ findings, repair }: CheckResult): string {
+  if (repair === undefined) return describeFindings(findings);
+  if (repair.copy === null) return `${describeFindings(findings)}\n\nThere is nothing to repair.`;
+  const done = repair.done.length === 0 ? ['nothing could be repaired'] : repair.done;
+  return [
+    describeFindings(findings),
+    '',
+    `The files as they were are in ${repair.copy}`,
+    ...done.map((line) => `repair: ${line}`),
+    ...(repair.findings.length === 0 ? [] : ['', 'Checked again:', '', describeFindings(repair.findings)]),
+  ].join('\n');
+}
+
+async function examined(
+  words: CheckWords,
+  modules: AceBaseModules,
+  surroundings: CheckSurroundings,
+): Promise<readonly CheckFinding[]> {
+  if (!existsSync(folderIn(words))) {
+    throw new IPCError('IPC_CHECK_NO_DATABASE', `there is no folder ${folderIn(words)}`);
+  }
+  const users = refuseUsers(words, surroundings);
+  return [users, ...judge(await examineDatabase(words, modules))];
+}
+
+/** @throws IPCError `IPC_CHECK_IN_USE` */
+function refuseUsers(place: DatabasePlace, { usersOf }: CheckSurroundings): CheckFinding {
+  const { users, unseen } = usersOf(databaseFiles(place));
+  if (users.length > 0) {
+    const named = users.map(({ pid, command }) => `process ${pid} (${command.slice(0, 80)})`).join(', ');
+    throw new IPCError('IPC_CHECK_IN_USE', `${folderIn(place)} is open in ${named}`);
+  }
+  const remedy = 'Make sure that all processes of the database are stopped (docs/OPERATIONS.md, "Check").';
+  if (unseen === undefined)
+    return warning('users', 'this system does not tell whether a process has the files open', remedy);
+  if (unseen > 0) {
+    const message = `no process that this user can look into has the files open; it cannot look into ${unseen} others`;
+    return warning('users', message, `${remedy} Or run it as root.`);
+  }
+  return ok('users', 'no process of this machine has the files open');
+}

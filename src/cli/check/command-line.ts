@@ -1,0 +1,28 @@
+/** The command `check` on the command line. */
+
+import type { Command } from 'commander';
+import type { CheckWords } from './check.js';
+
+/** What it is called, and how it is written. */
+export const CHECK = 'check';
+export const CHECK_USAGE = 'check <database> --path <folder> [options]';
+
+/** Declares it. @param asked is called if the command line names it */
+export function addCheck(program: Command, asked: (words: CheckWords) => void): void {
+  program
+    .command(`${CHECK} <database>`)
+    .description('look whether the files of a database are sound that nobody has open, and repair them')
+    .usage('<database> --path <folder> [options]')
+    .requiredOption('--path <folder>', 'the folder that <database>.acebase is in')
+    .option('--repair', 'copy the files, then repair what can be repaired without a loss, and look again')
+    .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      '\nChanges nothing without --repair. Takes acebase (1.29.11 or later) from the working directory.\n' +
+        'Ends with 0 if the files are sound, with 1 if not, and with 2 if it could not look.',
+    )
+    .action((database: string, options: { path: string; repair?: boolean; json?: boolean }) => {
+      const { path, repair = false, json = false } = options;
+      asked({ database, path, repair, json });
+    });
+}

@@ -1,0 +1,25 @@
+import { readdirSync, unlinkSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** What AceBase, or a client, makes beside the files of a database for a moment. */
+const MOMENTARY = [
+  // A tree that was being rebuilt.
+  /^tree-.*\.tmp$/,
+  // An index that was being made.
+  /\.idx\.(?:tmp|build)/,
+  // How clients find out whether they have one folder.
+  /^ipc-check-/,
+];
+
+/** The files that somebody who was cut short has left in the folder of a database. */
+export function leftOvers(folder: string): readonly string[] {
+  return readdirSync(folder)
+    .filter((name) => MOMENTARY.some((pattern) => pattern.test(name)))
+    .sort();
+}
+
+export function removeLeftOvers(folder: string): readonly string[] {
+  const names = leftOvers(folder);
+  for (const name of names) unlinkSync(join(folder, name));
+  return names;
+}
