@@ -17,6 +17,12 @@ fs.open = (path, ...rest) => {
     callback(error, file);
   });
 };
+const { openSync } = fs;
+fs.openSync = (path, ...rest) => {
+  const file = openSync.call(fs, path, ...rest);
+  if (/\.acebase/.test(String(path))) files.add(file);
+  return file;
+};
 for (const name of ['write', 'writeSync', 'writev', 'ftruncate', 'ftruncateSync']) {
   const original = fs[name];
   fs[name] = (file, ...rest) => {

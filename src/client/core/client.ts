@@ -181,7 +181,7 @@ export class Client implements DataPeer {
       },
       reread: () => {
         this.journal.othersMayWrite();
-        this.#view.missedNews();
+        this.#view.missedNews(true);
       },
       othersMayWrite: () => this.journal.othersMayWrite(),
       heardAt: () => this.#connection.proof?.wall,
@@ -441,7 +441,7 @@ export class Client implements DataPeer {
         const details = { path: '', tid: createId(), write: false, comment: 'journal' };
         const lock = await this.lock(details);
         await lock.release('journal');
-      } else if (await this.journal.look()) this.#view.missedNews();
+      } else if (await this.journal.look()) this.#view.missedNews(true);
       if (times === this.#comeback.times) this.#outflow.say('looked');
     } catch (error) {
       log.error('What a crash has left cannot be looked at:', error);

@@ -19,13 +19,15 @@ export class View {
   #refreshing: Promise<void> | undefined;
   /** Locks from before the gap. While one for writing is held, nobody else wrote: there is nothing to read again. */
   #heldThroughGap = new Set<LockInfo>();
-  readonly #journal: Pick<JournalSwitch, 'isInForce' | 'look'>;
+  readonly #journal: Pick<JournalSwitch, 'look'>;
+  /** Whether the root in the file counts, whatever was told: the journal was applied. */
+  #isFileRight = false;
 
   constructor(
     ipc: IPCPeer,
     file: DatabaseFile,
     clock: Pick<Clock, 'wallTime'>,
-    journal: Pick<JournalSwitch, 'isInForce' | 'look'>,
+    journal: Pick<JournalSwitch, 'look'>,
   ) {
     this.#ipc = ipc;
     this.#file = file;
@@ -33,9 +35,10 @@ export class View {
     this.#journal = journal;
   }
 
-  /** News may have been missed. */
-  missedNews(): void {
+  /** News may have been missed. @param isFileRight whether the root in the file counts, whatever was told until now */
+  missedNews(isFileRight = false): void {
     this.#isStale = true;
+    this.#isFileRight = isFileRight;
     this.#isRootTold = false;
     this.#heldThroughGap = new Set(
       this.#ipc._locks.filter(({ granted, request }) => granted && request.write),
@@ -63,7 +66,7 @@ export class View {
     if (this.#file.isOpen) {
       const found = this.#journal.look();
       if (typeof found === 'boolean' ? found : await found) {
-        this.missedNews();
+        this.missedNews(true);
         // The gap ended with this lock: none was held through it.
         this.#heldThroughGap.clear();
       }
@@ -115,8 +118,7 @@ export class View {
     const { root } = this.#file;
     const isBelieved = root?.pageNr === address.pageNr && Number(root.recordNr) === Number(address.recordNr);
     if (this.#isRootTold && isBelieved) return;
-    // With a journal in force, nobody writes it but under a lock, in one piece with what it leads to.
-    if (this.#isRootTold && !this.#journal.isInForce) {
+    if (this.#isRootTold && !this.#isFileRight) {
       // Whoever was stopped in the midst of moving it, and given up, writes that when it goes on; all others have gone on from another one.
       if (root !== undefined) await this.#file.writeRoot(root);
       return;

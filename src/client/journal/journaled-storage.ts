@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { systemClock } from '../../platform/clock.js';
 import { loggerOf, type Storage } from '../acebase.js';
 import type { IPCLock, RootAddress } from '../core/host.js';
+import { lostError } from '../core/lost-transactions.js';
 import { failWithTables } from '../failed-tables.js';
 import { RECORDS_AT, ROOT_ADDRESS_AT } from '../file-layout.js';
 import { checksumOf, MARKS } from './database-file.js';
@@ -233,7 +234,9 @@ export class JournaledStorage {
         this.#surroundings.writeFailed(String(tid));
       this.#giveBackSpace(transaction);
       if (tid !== undefined) this.#transactions.delete(tid);
-      await transaction.releaseKeeper();
+      // As AceBase, which does not wait for that either. One that is being closed is, when its last lock is gone: who waits for this call is told before.
+      if (this.#storage.ipc._exiting) process.nextTick(() => transaction.releaseKeeper());
+      else transaction.releaseKeeper();
     }
     if (failure !== undefined) throw failure.error;
     return result;
@@ -519,7 +522,7 @@ export class JournaledStorage {
 }
 
 function lost(): Error {
-  return new Error('its lock was lost, and others may have written since');
+  return lostError('its lock');
 }
 
 function uniqueOf(indexes: readonly IndexDescription[]): IndexDescription[] {

@@ -81,8 +81,8 @@ export class Transaction {
   }
 
   /** Gives back the lock that it has kept: the last one. */
-  async releaseKeeper(): Promise<void> {
-    await this.#release?.();
+  releaseKeeper(): void {
+    void this.#release?.();
   }
 
   /** It has got space. */

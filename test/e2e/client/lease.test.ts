@@ -77,7 +77,7 @@ itInFull(
 describe('a process that cannot reach the server, and does not know [PROTOCOL-14.11]', () => {
   it('as a worker, changes nothing in the file after its lease, and comes back by itself', async () => {
     const { line, master, worker, other } = await begin(GRACE_MS, false);
-    await other.set('accounts/ann', 1);
+    await other.set('accounts/ann', 2);
     await other.hold('accounts/ann');
     const cutAt = Date.now();
     line.stall();
@@ -90,8 +90,8 @@ describe('a process that cannot reach the server, and does not know [PROTOCOL-14
     const late = changes(other).filter((at) => at >= cutAt + leaseWithin(GRACE_MS));
     expect([changes(other).length > 0, late]).toEqual([true, []]);
     await other.set('accounts/cid', 4);
-    expect(await master.get('accounts')).toEqual({ ann: 1, bob: 3, cid: 4 });
-    expect(await other.get('accounts')).toEqual({ ann: 1, bob: 3, cid: 4 });
+    expect(await master.get('accounts')).toEqual({ ann: 2, bob: 3, cid: 4 });
+    expect(await other.get('accounts')).toEqual({ ann: 2, bob: 3, cid: 4 });
   });
 
   it('as a master, changes nothing in the files after its lease, and the next one finds them whole', async () => {

@@ -19,7 +19,7 @@ afterEach(async () => {
 });
 
 /** A master, a worker, and one that can be stopped at what it does with the file. */
-async function begin() {
+async function begin(journal: 'off' | 'process' = 'process') {
   cluster = await Cluster.start({ reconnectGrace: 3_000 });
   const { path } = cluster;
   const master = cluster.master({ client: true });
@@ -28,7 +28,7 @@ async function begin() {
   const worker = cluster.worker({ client: true });
   const file = join(path, 'stop');
   const env = { NODE_OPTIONS: `--require ${stopAt}`, STOP_AT: file };
-  const other = cluster.worker({ client: true, env });
+  const other = cluster.worker({ client: true, journal, env });
   await Promise.all([worker.ready(), other.ready()]);
   /** Stops it there. @returns what comes of what it does */
   const stopped = async (at: 'record' | 'root', act: (it: AceBaseProcess) => Promise<unknown>) => {
@@ -55,24 +55,31 @@ describe('of a process that is stopped at the very moment at which it uses the f
     expect(await other.get('items/mine')).toBe(text('n'));
   });
 
-  it('a write fails, and the root that it writes late is written over: others have gone on from another one', async () => {
-    const { cluster, master, worker, other, stopped } = await begin();
-    expect(await other.get('items/mine')).toBe(text('m'));
-    const { done } = await stopped('root', async (it) => {
-      for (let n = 0; ; n++) await it.set(`note${n}`, 'x'.repeat(50));
-    });
-    await worker.set('items/mine', text('n'));
-    process.kill(other.pid, 'SIGCONT');
-    expect(await done).toContain('IPC_CLIENT_LEASE_LOST');
-    await other.untilComplains(/is back as a new peer/);
-    const items: Record<string, string> = { mine: text('n') };
-    expect(await other.get('items')).toEqual(items);
-    for (let n = 0; n < 20; n++) {
-      items[`n${n}`] = text('o');
-      await worker.update('items', { [`n${n}`]: items[`n${n}`] });
-    }
-    for (const each of [master, worker, other]) expect(await each.get('items')).toEqual(items);
-    for (const each of [other, worker, master]) await each.kill();
-    await cluster.reopened(async (it) => expect(await it.get('items')).toEqual(items));
-  });
+  it.each([
+    ['off', 'IPC_CLIENT_LEASE_LOST'],
+    // What it had logged, the others have carried out.
+    ['process', 'IPC_CLIENT_OUTCOME_UNKNOWN'],
+  ] as const)(
+    'a write fails, and the root that it writes late is written over: others have gone on from another one; journal %s',
+    async (journal, code) => {
+      const { cluster, master, worker, other, stopped } = await begin(journal);
+      expect(await other.get('items/mine')).toBe(text('m'));
+      const { done } = await stopped('root', async (it) => {
+        for (let n = 0; ; n++) await it.set(`note${n}`, 'x'.repeat(50));
+      });
+      await worker.set('items/mine', text('n'));
+      process.kill(other.pid, 'SIGCONT');
+      expect(await done).toContain(code);
+      await other.untilComplains(/is back as a new peer/);
+      const items: Record<string, string> = { mine: text('n') };
+      expect(await other.get('items')).toEqual(items);
+      for (let n = 0; n < 20; n++) {
+        items[`n${n}`] = text('o');
+        await worker.update('items', { [`n${n}`]: items[`n${n}`] });
+      }
+      for (const each of [master, worker, other]) expect(await each.get('items')).toEqual(items);
+      for (const each of [other, worker, master]) await each.kill();
+      await cluster.reopened(async (it) => expect(await it.get('items')).toEqual(items));
+    },
+  );
 });

@@ -33,13 +33,8 @@ function lab() {
   const said: Message[] = [];
   const sendMessage = (message: Message) => said.push(message);
   const ipc = { id: 'worker', isMaster: false, _locks: [] as LockInfo[], sendMessage };
-  const found = { isInForce: false, isChanged: false };
-  const journal = {
-    get isInForce() {
-      return found.isInForce;
-    },
-    look: () => found.isChanged,
-  };
+  const found = { isChanged: false };
+  const journal = { look: () => found.isChanged };
   const view = new View(ipc as unknown as IPCPeer, file, { wallTime: () => 1_000 }, journal);
   return { view, found, ipc, believed, inFile, said, keysRead: () => keys };
 }
@@ -92,10 +87,9 @@ it('reads again though a lock for writing is held since before, if others may ha
   }
 });
 
-it('believes the file where a journal is in force, whatever it was told; and reads it again when a crash was mended under its lock', async () => {
+it('believes the file where it is right, whatever it was told; and reads it again when a crash was mended under its lock', async () => {
   const { view, believed, inFile, found } = lab();
-  found.isInForce = true;
-  view.missedNews();
+  view.missedNews(true);
   view.rootTold();
   await view.underLock();
   expect([believed.recordNr, inFile.recordNr]).toEqual([8, 8]);
