@@ -52,6 +52,11 @@ export function logPathsOf(storage: Pick<Storage, 'settings' | 'name'>): {
   return { data: [`${path}.redo`, `${path}.redo2`], tables: [`${path}.tables.redo`] };
 }
 
+/** Why something has failed. */
+interface Failure {
+  readonly error: unknown;
+}
+
 /** What a storage is to begin with. */
 export interface Beginning {
   /** Indexes that are to be made again. */
@@ -216,30 +221,36 @@ export class JournaledStorage {
       this.#beginning = undefined;
     }
     let result: unknown;
-    let failure: { readonly error: unknown } | undefined;
+    let failure: Failure | undefined;
     try {
       result = await doing;
     } catch (error) {
       failure = { error };
     }
-    await transaction.ended();
-    const { tid } = transaction;
-    try {
-      if (failure === undefined) await this.#commit(transaction);
-      else this.#drop(transaction);
-    } catch (error) {
-      failure = { error };
-    } finally {
-      if (failure !== undefined && transaction.keeper !== undefined)
-        this.#surroundings.writeFailed(String(tid));
-      this.#giveBackSpace(transaction);
-      if (tid !== undefined) this.#transactions.delete(tid);
-      // As AceBase, which does not wait for that either. One that is being closed is, when its last lock is gone: who waits for this call is told before.
-      if (this.#storage.ipc._exiting) process.nextTick(() => transaction.releaseKeeper());
-      else transaction.releaseKeeper();
-    }
+    // One that wrote while the journal was not in force is AceBase's alone.
+    if (transaction.keeper === undefined) transaction.isOver = true;
+    else failure = await this.#end(transaction, failure);
+    if (transaction.tid !== undefined) this.#transactions.delete(transaction.tid);
     if (failure !== undefined) throw failure.error;
     return result;
+  }
+
+  /** The call is over. @param failure why it has failed, if it has @returns why the transaction has */
+  async #end(transaction: Transaction, failure: Failure | undefined): Promise<Failure | undefined> {
+    await transaction.ended();
+    let why = failure;
+    try {
+      if (why === undefined) await this.#commit(transaction);
+      else this.#drop(transaction);
+    } catch (error) {
+      why = { error };
+    }
+    if (why !== undefined) this.#surroundings.writeFailed(String(transaction.tid));
+    this.#giveBackSpace(transaction);
+    // AceBase does not wait for that either. One that is being closed is, when its last lock is gone: who waits for this call is told before.
+    if (this.#storage.ipc._exiting) setImmediate(() => transaction.releaseKeeper());
+    else transaction.releaseKeeper();
+    return why;
   }
 
   async #commit(transaction: Transaction): Promise<void> {
@@ -342,7 +353,7 @@ export class JournaledStorage {
   }
 
   #mayWrite(transaction: Transaction, lock: IPCLock): void {
-    if (transaction.keeper !== undefined || !this.#surroundings.isInForce) return;
+    if (transaction.keeper !== undefined || transaction.isOver || !this.#surroundings.isInForce) return;
     const { losses } = this.#surroundings;
     const { isMaster } = this.#storage.ipc;
     transaction.keeper = lock;

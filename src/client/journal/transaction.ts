@@ -25,6 +25,8 @@ export class Transaction {
   readonly buffer: WriteBuffer;
   /** The root when it was granted the lock for writing. */
   root: RootAddress | undefined;
+  /** Whether the call is over, and was not committed as a whole. */
+  isOver = false;
   /** Whether it has told where the root is. */
   hasMovedRoot = false;
   /** Whether others have written meanwhile: its lock had expired. */
