@@ -18,7 +18,7 @@ const USAGE = `npm run bench -- [growth | costs | storm | acebase | journal] [op
   costs           P8: what an operation costs the broker as there is more of something
   storm           ten thousand peers come at once, go at once, and come back
   acebase         A1 to A5: real AceBase processes that write, read, and do both
-  journal         A6: real AceBase that has a database for itself, with and without a journal
+  journal         A6: real AceBase, alone with its database and in a cluster, with and without a journal
   --only <P1,P3>  of the first table, only measures whose numbers begin so; fairness: only that
   --quick         fewer and shorter runs
   --smoke         so short that the figures mean nothing: shows that everything runs

@@ -17,7 +17,12 @@ export interface MemberOptions {
     | { readonly host: string; readonly port: number; readonly role: 'master' | 'worker' };
   /** The module of our client, if it is to be installed. */
   readonly client?: string;
+  /** What that is to outlive. Default: the client's. */
+  readonly journal?: Journal;
 }
+
+/** What a journal of our client outlives. */
+export type Journal = 'off' | 'process' | 'power';
 
 /** What a member is to do: for how long, and how much of it at one time. */
 export interface Order {
@@ -63,6 +68,7 @@ export interface ClusterSettings {
   /** Our server, or AceBase's own way, or nothing. */
   readonly ipc: { readonly port: number; readonly pid: number } | 'socket' | undefined;
   readonly client: string | undefined;
+  readonly journal?: Journal;
 }
 
 /** Real AceBase processes that share one database in a directory of its own. */
@@ -166,7 +172,7 @@ export class Cluster {
     };
   }
 
-  async #add({ ipc, client }: ClusterSettings, role: 'master' | 'worker'): Promise<void> {
+  async #add({ ipc, client, journal }: ClusterSettings, role: 'master' | 'worker'): Promise<void> {
     const options: MemberOptions = {
       member: this.#members.length,
       database: 'bench',
@@ -175,6 +181,7 @@ export class Cluster {
         ? {}
         : { ipc: ipc === 'socket' ? ipc : { host: '127.0.0.1', port: ipc.port, role } }),
       ...(client === undefined ? {} : { client }),
+      ...(journal === undefined ? {} : { journal }),
     };
     // Stock clients print every message; nobody reads that here.
     const child = fork(memberPath, [JSON.stringify(options)], {

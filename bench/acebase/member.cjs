@@ -8,7 +8,7 @@
 /** @type {import('./cluster.ts').MemberOptions} */
 const options = JSON.parse(process.argv[2] ?? '{}');
 // Before the first AceBase is created.
-if (options.client !== undefined) require(options.client).install();
+if (options.client !== undefined) require(options.client).install({ journal: options.journal });
 const { AceBase } = require('acebase');
 
 const RECORDS = 200;
