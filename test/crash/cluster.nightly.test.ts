@@ -1,0 +1,62 @@
+import { afterAll, describe, expect, it } from 'vitest';
+import { Checker } from './checker-process.js';
+import { runCluster } from './cluster-run.js';
+import type { CrashPoint } from './verdict.js';
+
+const SETTINGS = {
+  seed: 3,
+  operations: 20,
+  victim: 'master',
+  isLogged: false,
+  journal: 'off',
+  overlap: 1,
+  patienceMs: 30_000,
+} as const;
+
+const checker = new Checker(SETTINGS);
+afterAll(() => checker.end());
+
+/** A run ends by itself when it stands still; a busy machine only takes its time. */
+const timeout = 12 * SETTINGS.patienceMs;
+
+/** What the sweep with `--cluster` does at one point. */
+function run(
+  victim: 'master' | 'worker1',
+  point: CrashPoint | undefined,
+  journal: 'off' | 'process' = 'off',
+) {
+  return runCluster({ ...SETTINGS, victim, journal }, point, checker);
+}
+
+describe('the crash sweep of clusters', () => {
+  it('finds nothing where nobody is killed, and counts the changes of the victim', { timeout }, async () => {
+    const { verdict, changes } = await run('worker1', undefined);
+    expect(verdict).toMatchObject({ outcome: 'clean', faults: [], lastChange: undefined });
+    expect(changes.length).toBeGreaterThan(10);
+    expect(changes).toContain(true);
+  });
+
+  it('finds what a cluster does not survive: an index that its master was making', { timeout }, async () => {
+    let outcome = '';
+    // How many changes come before depends on what the processes have told each other.
+    for (let change = 60; change < 100 && outcome !== 'index wrong'; change += 6) {
+      ({ outcome } = (await run('master', { change, isHalf: true })).verdict);
+    }
+    expect(outcome).toBe('index wrong');
+  });
+
+  it.each([
+    ['master', 1],
+    ['master', 40],
+    ['master', 150],
+    ['worker1', 5],
+    ['worker1', 20],
+  ] as const)(
+    'with a journal, a cluster survives that %s is killed in the midst of change %d',
+    { timeout },
+    async (victim, change) => {
+      const { verdict } = await run(victim, { change, isHalf: true }, 'process');
+      expect(['clean', 'leaked']).toContain(verdict.outcome);
+    },
+  );
+});
