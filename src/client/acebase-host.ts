@@ -193,7 +193,7 @@ export function indexFilesOf(ipc: RemoteIPCPeer, has: (repair: RepairName) => bo
     changed(message) {
       if (has('query-caches')) forgetQueries(storage, filesOf(message));
     },
-    whenLockMayBeGranted: (request, grant) => builds.whenLockMayBeGranted(request, grant),
+    whenLockMayBeGranted: (details, grant) => builds.whenLockMayBeGranted(details, grant),
     built: () => builds.built(),
     announced() {
       const { _annoucedIndexes: announced } = storage;

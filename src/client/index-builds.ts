@@ -1,7 +1,7 @@
 import type { Cancel } from '../broker/ports.js';
 import { systemClock } from '../platform/clock.js';
 import type { RemoteIPCPeer } from './acebase.js';
-import type { LockDetails, Message } from './core/host.js';
+import type { LockDetails } from './core/host.js';
 
 /** Milliseconds after a new index was told of until writers begin: all have heard of it. */
 const NEWS_MS = 200;
@@ -12,7 +12,7 @@ export const LONGEST_BUILD_MS = 60_000;
 /** When locks may be granted that are asked for. */
 export interface IndexBuilds {
   /** Calls `grant` now, or when no index is being made. */
-  whenLockMayBeGranted(request: Message, grant: () => void): void;
+  whenLockMayBeGranted(details: LockDetails, grant: () => void): void;
   /** Resolves when none is being made; `undefined` if none is. */
   built(): Promise<void> | undefined;
 }
@@ -23,7 +23,7 @@ export interface IndexBuilds {
  * already goes on; making the index waits for it, by its own locks.
  */
 export function indexBuildsOf(ipc: RemoteIPCPeer, isOn: boolean): IndexBuilds {
-  if (!ipc.isMaster) return { whenLockMayBeGranted: (_request, grant) => grant(), built: () => undefined };
+  if (!ipc.isMaster) return { whenLockMayBeGranted: (_details, grant) => grant(), built: () => undefined };
   const underWay = new Set<Promise<unknown>>();
   const waiting: (() => void)[] = [];
   let builds = 0;
@@ -54,8 +54,7 @@ export function indexBuildsOf(ipc: RemoteIPCPeer, isOn: boolean): IndexBuilds {
     };
   });
   return {
-    whenLockMayBeGranted(request, grant) {
-      const { write, tid } = request.data as LockDetails;
+    whenLockMayBeGranted({ write, tid }, grant) {
       const holds = ipc._locks.some((lock) => lock.granted && lock.tid === tid);
       if (isOn && builds > 0 && write && !holds) waiting.push(grant);
       else grant();

@@ -138,7 +138,7 @@ export interface IndexFiles {
   /** The master has changed index files: what was read of them is old. */
   changed(message: Message): void;
   /** Calls `grant` now, or when no index is being made. */
-  whenLockMayBeGranted(request: Message, grant: () => void): void;
+  whenLockMayBeGranted(details: LockDetails, grant: () => void): void;
   /** Resolves when no index is being made by this process; `undefined` if none is. */
   built(): Promise<void> | undefined;
   /** Resolves when every index was read that was announced. */

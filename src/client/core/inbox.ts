@@ -307,7 +307,7 @@ export class Incoming {
     const { server } = this.#root;
     const places = this.#places;
     this.#holders.set(own.data as LockDetails, own.from);
-    this.#settings.indexes.whenLockMayBeGranted(own, () => {
+    this.#settings.indexes.whenLockMayBeGranted(own.data as LockDetails, () => {
       if (places !== this.#places) return;
       void this.#pass(own).then(() => {
         this.#settings.othersMayWrite();

@@ -11,7 +11,7 @@ import type { MasterTurn } from './master-turn.js';
 /** What transactions of a master work with. */
 export interface MasterTransactionsSettings {
   readonly ipc: Pick<IPCPeer, '_locks'>;
-  readonly indexes: Pick<IndexFiles, 'built'>;
+  readonly indexes: Pick<IndexFiles, 'built' | 'whenLockMayBeGranted'>;
   readonly dataPeer?: DataPeer | undefined;
   readonly acceptance: Pick<Acceptance, 'refusal'>;
   readonly lost: LostTransactions;
@@ -48,6 +48,8 @@ export class MasterTransactions {
     for (;;) {
       await this.#untilBack(details);
       await firstWord.wait();
+      // What it writes to a node that an index is just being made of, that would lack; and AceBase ends where one is removed then.
+      await this.#untilMade(details);
       const { times } = comeback;
       const lock = await turn.own(details, () => get(details, watch));
       if (this.#hasParted) {
@@ -60,6 +62,12 @@ export class MasterTransactions {
       if (isOfNow && !firstWord.isAwaited) return lock;
       await lock.release('workers may have written before');
     }
+  }
+
+  /** Resolves when no index is being made, for a transaction that holds nothing and is to write. */
+  #untilMade(details: LockDetails): Promise<void> {
+    const { indexes } = this.#settings;
+    return new Promise((resolve) => indexes.whenLockMayBeGranted(details, resolve));
   }
 
   /** Before it is used: it may be lost while this master reads under it what it has missed. */

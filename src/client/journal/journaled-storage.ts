@@ -280,6 +280,7 @@ export class JournaledStorage {
     const { indexUpdates, mutation, buffer } = transaction;
     const indexes = uniqueOf(indexUpdates.map(({ index }) => index));
     const notes = indexes.length > 0 || mutation !== undefined ? { indexes, mutation } : undefined;
+    await this.#tables.settled;
     const takeBack = this.#tables.addTo(transaction);
     const journal = this.#openData();
     try {
@@ -466,6 +467,8 @@ export class JournaledStorage {
       return ranges;
     };
     FST.release = async (ranges) => {
+      // What could not be noted as taken comes back at once.
+      if (!this.#surroundings.isLone) this.#current?.givesBack(ranges);
       this.#tables.release(() => void release.call(FST, ranges), this.#current);
     };
   }

@@ -1,6 +1,6 @@
 /** The tables of keys and of free space, which AceBase's master writes as a whole whenever something in them changes. */
 
-import { FREE_SPACE_AT, KEYS_AT } from '../file-layout.js';
+import { KEYS_AT } from '../file-layout.js';
 import type { Gate, Journal } from './journal.js';
 import type { InnerStorage } from './storage.js';
 import type { Transaction } from './transaction.js';
@@ -10,6 +10,8 @@ import { WriteBuffer } from './write-buffer.js';
 export interface Tables {
   /** One of them is written. @param writer the transaction that writes, if one does. Resolves with the number of bytes */
   write(position: number, bytes: Uint8Array, writer: Transaction | undefined): Promise<number>;
+  /** Resolves when none is being written by itself. */
+  readonly settled: Promise<void>;
   /** Space is set free. @param writer the transaction that needs it no longer, if it is one */
   release(give: () => void, writer: Transaction | undefined): void;
   /** A transaction is about to be committed: what of its tables is to be committed with it. @returns what takes it back */
@@ -61,14 +63,20 @@ export class LoneTables implements Tables {
   readonly #last = new LastWritten();
   /** Those that a transaction which was dropped has left to be written. */
   readonly #unwritten = new Map<number, Uint8Array>();
+  readonly #writes: Writes;
 
   constructor(settings: TablesSettings) {
     this.#settings = settings;
+    this.#writes = new Writes(settings, this.#last);
+  }
+
+  get settled(): Promise<void> {
+    return this.#writes.over;
   }
 
   async write(position: number, bytes: Uint8Array, writer: Transaction | undefined): Promise<number> {
     if (writer !== undefined) writer.tables.set(position, bytes);
-    else await writeAtOnce(this.#settings, this.#last, position, bytes);
+    else await this.#writes.write(position, bytes);
     return bytes.length;
   }
 
@@ -106,15 +114,19 @@ export class LoneTables implements Tables {
 
 /** Those of a master, who changes them for others, too, and answers when that is in the file: they have a log of their own. */
 export class MasterTables implements Tables {
-  readonly #settings: TablesSettings;
   readonly #last = new LastWritten();
+  readonly #writes: Writes;
 
   constructor(settings: TablesSettings) {
-    this.#settings = settings;
+    this.#writes = new Writes(settings, this.#last);
+  }
+
+  get settled(): Promise<void> {
+    return this.#writes.over;
   }
 
   async write(position: number, bytes: Uint8Array): Promise<number> {
-    await writeAtOnce(this.#settings, this.#last, position, bytes);
+    await this.#writes.write(position, bytes);
     return bytes.length;
   }
 
@@ -136,26 +148,39 @@ export class MasterTables implements Tables {
   }
 }
 
-async function writeAtOnce(
-  { journal, gate, read, untilFree }: TablesSettings,
-  last: LastWritten,
-  position: number,
-  bytes: Uint8Array,
-): Promise<void> {
-  await untilFree();
-  const buffer = new WriteBuffer(read);
-  last.write(buffer, position, bytes);
-  // Before it is there: a further one may come meanwhile, and is committed behind this one.
-  last.set(position, bytes);
-  try {
-    await journal().commit({ changes: buffer.changes() }, gate);
-  } catch (error) {
-    last.clear();
-    throw error;
-  }
-}
+/** Writes tables one after the other: what one of them changes is known only when the one before is in the file. */
+class Writes {
+  readonly #settings: TablesSettings;
+  readonly #last: LastWritten;
+  #turn: Promise<void> = Promise.resolve();
 
-/** Whether that place is in one of the tables. */
-export function isInTable(position: number): boolean {
-  return position === KEYS_AT || position === FREE_SPACE_AT;
+  constructor(settings: TablesSettings, last: LastWritten) {
+    this.#settings = settings;
+    this.#last = last;
+  }
+
+  /** Resolves when none is under way. */
+  get over(): Promise<void> {
+    return this.#turn;
+  }
+
+  write(position: number, bytes: Uint8Array): Promise<void> {
+    const turn = this.#turn.then(() => this.#write(position, bytes));
+    this.#turn = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async #write(position: number, bytes: Uint8Array): Promise<void> {
+    const { journal, gate, read, untilFree } = this.#settings;
+    await untilFree();
+    const buffer = new WriteBuffer(read);
+    this.#last.write(buffer, position, bytes);
+    try {
+      await journal().commit({ changes: buffer.changes() }, gate);
+    } catch (error) {
+      this.#last.clear();
+      throw error;
+    }
+    this.#last.set(position, bytes);
+  }
 }

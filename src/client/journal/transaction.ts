@@ -97,6 +97,12 @@ export class Transaction {
     }
   }
 
+  /** It has given space back that it has got. */
+  givesBack(ranges: readonly RecordRange[]): void {
+    const kept = this.allocated.filter((range) => !ranges.includes(range));
+    this.allocated.splice(0, this.allocated.length, ...kept);
+  }
+
   /** It has written to space that it has got. */
   writesFresh(position: number, bytes: Uint8Array): void {
     this.#written.set(position, [position, bytes.length, crc32(bytes)]);

@@ -25,7 +25,7 @@ export class Master extends WorkingProcess {
       localized: (message) => message,
       isUnknown: () => false,
       changed: () => undefined,
-      whenLockMayBeGranted: (request, grant) => this.#whenBuilt(request.data as LockRequest, grant),
+      whenLockMayBeGranted: (details, grant) => this.#whenBuilt(details as LockRequest, grant),
       built: () =>
         this.#builds === 0 ? undefined : new Promise((resolve) => void this.#waitingForBuilds.push(resolve)),
       announced: () => undefined,

@@ -1,6 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { RemoteIPCPeer } from '../../../src/client/acebase.js';
-import type { Message } from '../../../src/client/core/host.js';
 import { indexBuildsOf, LONGEST_BUILD_MS } from '../../../src/client/index-builds.js';
 
 beforeEach(() => void vi.useFakeTimers());
@@ -28,8 +27,7 @@ function lab(isOn = true) {
   ready();
   const granted: string[] = [];
   const ask = (tid: string, write: boolean) => {
-    const request = { type: 'lock-request', from: 'worker', data: { path: 'a', tid, write } } as Message;
-    builds.whenLockMayBeGranted(request, () => granted.push(tid));
+    builds.whenLockMayBeGranted({ path: 'a', tid, write }, () => granted.push(tid));
   };
   return { ipc, builds, granted, ask, end: () => done() };
 }
