@@ -49,7 +49,8 @@ export class MasterTransactions {
       await this.#untilBack(details);
       await firstWord.wait();
       // What it writes to a node that an index is just being made of, that would lack; and AceBase ends where one is removed then.
-      await this.#untilMade(details);
+      const made = this.#untilMade(details);
+      if (made !== undefined) await made;
       const { times } = comeback;
       const lock = await turn.own(details, () => get(details, watch));
       if (this.#hasParted) {
@@ -64,10 +65,16 @@ export class MasterTransactions {
     }
   }
 
-  /** Resolves when no index is being made, for a transaction that holds nothing and is to write. */
-  #untilMade(details: LockDetails): Promise<void> {
-    const { indexes } = this.#settings;
-    return new Promise((resolve) => indexes.whenLockMayBeGranted(details, resolve));
+  /** Resolves when no index is being made, for a transaction that holds nothing and is to write; `undefined` if none is: one that closes does not wait for it. */
+  #untilMade(details: LockDetails): Promise<void> | undefined {
+    let isNow = false;
+    const made = new Promise<void>((resolve) => {
+      this.#settings.indexes.whenLockMayBeGranted(details, () => {
+        isNow = true;
+        resolve();
+      });
+    });
+    return isNow ? undefined : made;
   }
 
   /** Before it is used: it may be lost while this master reads under it what it has missed. */
