@@ -214,7 +214,8 @@ function patch(build: Build, installation: Installation): () => void {
     if (type === 'data') data = this.storage;
     const dataPeer = type === 'transaction' && data !== undefined ? peers.get(data.ipc) : undefined;
     let leave = (): void => undefined;
-    const { journal: durability = 'process' } = installation.options;
+    // With others only where it is asked for: it has not been tried for long.
+    const { journal: durability = 'off' } = installation.options;
     const journal =
       durability === 'off' || !canKeepJournal(this.storage)
         ? undefined

@@ -32,7 +32,7 @@ export interface AceBaseProcessOptions {
   readonly server?: { readonly package: string; readonly port: number };
   /** Whether it has the client of this package, as a preload: as CommonJS, or, with `import`, as an ES module. */
   readonly client?: boolean | 'import';
-  /** What that client is to outlive. Default: the client's. */
+  /** What that client is to outlive. Default: `process`, also in clusters. */
   readonly journal?: 'off' | 'process' | 'power';
   /** Flags for Node, such as `--require`. */
   readonly execArgv?: readonly string[];
@@ -105,7 +105,7 @@ export class AceBaseProcess {
       execPath = process.execPath,
       env,
       client = false,
-      journal,
+      journal = client === false ? undefined : 'process',
       ...rest
     } = options;
     const preload =
