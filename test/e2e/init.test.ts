@@ -67,6 +67,8 @@ describe('acebase-ipc-server init pm2', () => {
       });
       expect(findings.filter(({ status }) => status !== 'ok').map(({ subject }) => subject)).toEqual([
         'certificate',
+        // A cluster has to be told to keep one.
+        'journal',
       ]);
       expect(code).toBe(0);
 

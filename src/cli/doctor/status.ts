@@ -42,7 +42,7 @@ function judgeJournal(databases: readonly Safety[]): Finding[] {
     warning(
       'journal',
       message,
-      'Have all processes of the database use the client of this package, of a version that keeps a journal (docs/CLIENT.md).',
+      "Have all processes of the database use the client of this package, with install({ journal: 'process' }) (docs/CLIENT.md).",
     ),
   ];
 }
