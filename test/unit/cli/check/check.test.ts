@@ -1,6 +1,5 @@
 import {
   closeSync,
-  cpSync,
   existsSync,
   openSync,
   readdirSync,
@@ -9,19 +8,18 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { describeCheck } from '../../../../src/cli/check/check.js';
 import { MARKS } from '../../../../src/client/journal/database-file.js';
 import { setMark } from '../../../../src/client/journal/index-marks.js';
 import { Journal, OPEN_GATE } from '../../../../src/client/journal/journal.js';
-import { removeDirectory, temporaryDirectory } from '../../../support/temporary-directory.js';
 import {
   changeFreeSpace,
   checked,
   checksums,
+  copyForEachTest,
   inDatabase,
   indexesOf,
-  makeDatabase,
   overwrite,
   placeOf,
   pointerTo,
@@ -30,19 +28,11 @@ import {
   wrongIn,
 } from './checked-database.js';
 
-let made: string;
 let folder: string;
 
-beforeAll(async () => {
-  made = await temporaryDirectory('made');
-  await makeDatabase(made);
+copyForEachTest((copy) => {
+  folder = copy;
 });
-afterAll(() => removeDirectory(made));
-beforeEach(async () => {
-  folder = await temporaryDirectory('check');
-  cpSync(join(made, 'mydb.acebase'), join(folder, 'mydb.acebase'), { recursive: true });
-});
-afterEach(() => removeDirectory(folder));
 
 /** Checks that files are as wrong as they should be, that this changes none, and what a repair leaves. */
 async function expectWrong(before: unknown[], after: unknown[] = []): Promise<void> {
@@ -206,7 +196,7 @@ describe('check', () => {
       wrong('items-text.fulltext.idx', '7 entries'),
     ]);
     await inDatabase(folder, async (database) => {
-      const [index] = indexesOf(database);
+      const index = indexesOf(database).find(({ key }) => key === 'n');
       const results = [...((await index?.query('==', 6)) ?? [])];
       expect(results.map(({ path }) => path).sort()).toEqual(
         ['item13', 'item20', 'item27', 'item34', 'item6', 'new6'].map((key) => `items/${key}`),

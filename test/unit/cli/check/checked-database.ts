@@ -1,15 +1,17 @@
 /** Databases of real AceBase that are checked, and what is broken in them. */
 
 import { createHash } from 'node:crypto';
-import { closeSync, openSync, readdirSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, cpSync, openSync, readdirSync, readFileSync, writeSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
 import { type AceBaseModules, findAceBase } from '../../../../src/cli/check/acebase-modules.js';
 import { type CheckResult, type CheckWords, check } from '../../../../src/cli/check/check.js';
 import { DatabaseView, freeSpaceTable } from '../../../../src/cli/check/database-view.js';
 import type { FreeRange, RecordAddress } from '../../../../src/cli/check/walk.js';
 import { FREE_SPACE_AT } from '../../../../src/client/file-layout.js';
 import { type Database, openDatabase } from '../../../crash/database.js';
+import { removeDirectory, temporaryDirectory } from '../../../support/temporary-directory.js';
 
 export const modules: AceBaseModules = findAceBase(process.cwd());
 
@@ -146,4 +148,21 @@ interface ToldIndex {
 
 export function indexesOf(database: Database, path = 'items'): readonly ToldIndex[] {
   return database.api.storage.indexes.get(path) as unknown as readonly ToldIndex[];
+}
+
+/** Gives each test of a file a copy of one database. @param given is called with the folder that its folder is in */
+export function copyForEachTest(given: (copy: string) => void): void {
+  let made = '';
+  let copy = '';
+  beforeAll(async () => {
+    made = await temporaryDirectory('made');
+    await makeDatabase(made);
+  });
+  afterAll(() => removeDirectory(made));
+  beforeEach(async () => {
+    copy = await temporaryDirectory('check');
+    cpSync(join(made, 'mydb.acebase'), join(copy, 'mydb.acebase'), { recursive: true });
+    given(copy);
+  });
+  afterEach(() => removeDirectory(copy));
 }

@@ -1,14 +1,13 @@
-import { cpSync, mkdirSync, readdirSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { compareIndex, readIndex } from '../../../../src/cli/check/stored-indexes.js';
 import { commandHere } from '../../../support/command.js';
-import { removeDirectory, temporaryDirectory } from '../../../support/temporary-directory.js';
 import {
   changeFreeSpace,
   checked,
+  copyForEachTest,
   inDatabase,
-  makeDatabase,
   modules,
   overwrite,
   placeOf,
@@ -17,19 +16,11 @@ import {
   viewOf,
 } from './checked-database.js';
 
-let made: string;
 let folder: string;
 
-beforeAll(async () => {
-  made = await temporaryDirectory('made');
-  await makeDatabase(made);
+copyForEachTest((copy) => {
+  folder = copy;
 });
-afterAll(() => removeDirectory(made));
-beforeEach(async () => {
-  folder = await temporaryDirectory('check');
-  cpSync(join(made, 'mydb.acebase'), join(folder, 'mydb.acebase'), { recursive: true });
-});
-afterEach(() => removeDirectory(folder));
 
 /** The command, run in the folder of a program. */
 function command(...words: string[]) {
