@@ -92,7 +92,8 @@ export class Journal<Notes> {
   #isUsed = false;
   /** What {@link Journal.look} has found noted. */
   #looked: Newest | undefined;
-  #committing: Promise<unknown> = Promise.resolve();
+  /** What is being committed; `undefined` if nothing is. */
+  #committing: Promise<unknown> | undefined;
 
   /** @throws if a log cannot be opened */
   constructor(settings: JournalSettings) {
@@ -122,28 +123,21 @@ export class Journal<Notes> {
     this.#turn = this.#turnAfter(newest);
     this.#mark.read();
     if (newest === undefined) return undefined;
-    const { head, log } = newest;
-    const { isDone, isNext } = standingOf(head, this.#mark);
-    if (!isNext && !(isDone && head.hasNotes)) return undefined;
-    if (!isDone && !isToBeApplied(head)) return undefined;
-    const record = log.read();
-    if (record === undefined) return undefined;
-    const { changes, written = [], notes } = record;
-    const mark = changes.at(-1) as Change;
-    // The mark comes last: where it is, all is.
-    const isRecovered = !hasAll(this.#settings.file, [mark]);
-    if (isRecovered) {
-      const { file } = this.#settings;
-      if (!isInBetween(file, changes) || !hasWritten(file, written)) return undefined;
-      for (const { position, after } of changes) {
-        if (!gate.isOpen) throw new IPCError('IPC_CLIENT_LEASE_LOST');
-        writeFully(file, after, position);
-      }
+    const { file } = this.#settings;
+    const left = outstandingOf<Notes>(file, newest, this.#mark, isToBeApplied);
+    if (left === undefined) return undefined;
+    const { changes, notes } = left;
+    for (const { position, after } of changes) {
+      if (!gate.isOpen) throw new IPCError('IPC_CLIENT_LEASE_LOST');
+      writeFully(file, after, position);
+    }
+    const mark = changes.at(-1);
+    if (mark !== undefined) {
       fdatasyncSync(file);
       this.#mark.isWritten(mark);
     }
     this.#looked = newest;
-    return { isRecovered, notes: head.hasNotes ? (notes as Notes) : undefined };
+    return { isRecovered: mark !== undefined, notes };
   }
 
   /** Whether the record that was written last may not have been carried out. */
@@ -151,7 +145,7 @@ export class Journal<Notes> {
     const newest = this.#newest();
     if (newest === undefined) return false;
     this.#mark.read();
-    return newest.head.mark === BigInt.asUintN(64, this.#mark.count + 1n);
+    return standingOf(newest.head, this.#mark).isNext;
   }
 
   /** All was done that {@link Journal.look} has found noted. If others have written meanwhile, they have found it, too. */
@@ -169,8 +163,13 @@ export class Journal<Notes> {
    * @throws if that fails: nothing was written then, unless {@link Journal.failure} is set: who looks next finds all of it, or nothing
    */
   commit(commit: Commit<Notes>, gate: Gate): Promise<void> {
-    const committing = this.#committing.then(() => this.#commit(commit, gate));
-    this.#committing = committing.catch(() => undefined);
+    const committing = Promise.resolve(this.#committing).then(() => this.#commit(commit, gate));
+    const over: Promise<void> = committing
+      .catch(() => undefined)
+      .then(() => {
+        if (this.#committing === over) this.#committing = undefined;
+      });
+    this.#committing = over;
     return committing;
   }
 
@@ -213,9 +212,10 @@ export class Journal<Notes> {
     this.#hasNotes = false;
   }
 
-  /** It is used no more, when what is being committed is over. */
+  /** It is used no more: at once, before AceBase closes the file, or when what is being committed is over. */
   retire(): void {
-    void this.#committing.finally(() => this.close());
+    if (this.#committing === undefined) this.close();
+    else void this.#committing.then(() => this.close());
   }
 
   /** Leaves no record behind if this process was alone: an older file may be put in the place of this one. */
@@ -276,10 +276,28 @@ function standingOf({ mark }: RecordHead, { count }: Mark): { isDone: boolean; i
   };
 }
 
-/** What the next process to open the file will write to it, and what will be done then. */
+/** What the next process to open the file will write to it, the mark last, and what will be done then. */
 export interface Outstanding<Notes> {
   readonly changes: readonly Change[];
   readonly notes: Notes | undefined;
+}
+
+/** What is left to be done of a record. @returns `undefined` if nothing is, or it is of another file, or of this one as it was before others wrote */
+function outstandingOf<Notes>(
+  file: number,
+  { head, log }: Newest,
+  place: Mark,
+  isToBeApplied: (head: RecordHead) => boolean,
+): Outstanding<Notes> | undefined {
+  const { isDone, isNext } = standingOf(head, place);
+  const isLeft = isDone ? isNext || head.hasNotes : isNext && isToBeApplied(head);
+  const record = isLeft ? log.read() : undefined;
+  if (record === undefined) return undefined;
+  const { changes, written = [] } = record;
+  const notes = head.hasNotes ? (record.notes as Notes) : undefined;
+  // The mark comes last: where it is, all is.
+  if (hasAll(file, changes.slice(-1))) return notes === undefined ? undefined : { changes: [], notes };
+  return isInBetween(file, changes) && hasWritten(file, written) ? { changes, notes } : undefined;
 }
 
 /**
@@ -298,15 +316,7 @@ export function outstanding<Notes>(
   const logs = there.map((logPath) => new RedoLog(logPath, false, 0, constants.O_RDONLY));
   try {
     const newest = newestOf(logs);
-    if (newest === undefined) return undefined;
-    const { head, log } = newest;
-    const { isDone, isNext } = standingOf(head, new Mark(file, place));
-    const record = isNext || (isDone && head.hasNotes) ? log.read() : undefined;
-    if (record === undefined) return undefined;
-    const { changes, written = [] } = record;
-    const notes = head.hasNotes ? (record.notes as Notes) : undefined;
-    if (hasAll(file, changes.slice(-1))) return notes === undefined ? undefined : { changes: [], notes };
-    return isInBetween(file, changes) && hasWritten(file, written) ? { changes, notes } : undefined;
+    return newest && outstandingOf(file, newest, new Mark(file, place), () => true);
   } finally {
     for (const log of logs) log.close();
     closeSync(file);
