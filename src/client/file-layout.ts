@@ -1,5 +1,8 @@
 /** Where AceBase has what in its database files. Behind the header and the tables are the records. */
 
+/** What a database file begins with. */
+export const DESCRIPTOR = Buffer.from('AceBase⚡');
+
 /** In the header, the address of the root record; and how long that is, in bytes. */
 export const ROOT_ADDRESS_AT = 12;
 export const ROOT_ADDRESS_BYTES = 6;

@@ -132,16 +132,15 @@ function keepLoneDatabasesWhole(emitter: object | undefined, installation: Insta
   const undo = whenAssigned(emitter, 'ipcType', (peer) => {
     const { storage } = peer as Partial<RemoteIPCPeer>;
     const { journal = 'process' } = installation.options;
-    if (storage === undefined || journal === 'off' || !isLone(storage)) return;
+    if (storage === undefined || journal === 'off' || !canKeepJournal(storage) || !isLone(storage)) return;
     keepWhole(storage, journal, isAlone);
   });
   installation.undo.push(undo);
 }
 
 /** Whether it is a file that no other process is known to have open. */
-function isLone({ settings, writeData }: Storage): boolean {
-  const { ipc, readOnly } = settings as { readonly ipc?: unknown; readonly readOnly?: boolean };
-  return !ipc && readOnly !== true && writeData !== undefined && isAlone();
+function isLone({ settings }: Storage): boolean {
+  return !Reflect.get(settings, 'ipc') && isAlone();
 }
 
 /** Whether this process has no workers of Node's own cluster: AceBase shares its databases with those. */
@@ -312,6 +311,7 @@ function whenPrepared(peer: Client, journal: SharedJournal | undefined): Promise
 /** Where a peer stands among those that have the file open. @param leases all that it needs to use the file */
 function placeOf(peer: Client, leases: readonly Lease[]): Place {
   return {
+    isLone: false,
     get isInForce() {
       return peer.journal.isInForce;
     },

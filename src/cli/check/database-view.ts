@@ -1,7 +1,7 @@
 /** A database file as it is read here: nothing is written to it, and nobody is told of anything. */
 
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
-import { FREE_SPACE_AT, KEYS_AT, RECORDS_AT, ROOT_ADDRESS_AT } from '../../client/file-layout.js';
+import { DESCRIPTOR, FREE_SPACE_AT, KEYS_AT, RECORDS_AT, ROOT_ADDRESS_AT } from '../../client/file-layout.js';
 import { type Change, WriteBuffer } from '../../client/journal/write-buffer.js';
 import type { AceBaseModules, NodeValues } from './acebase-modules.js';
 import type { Child, FreeRange, RecordAddress, Records, StoredNode } from './walk.js';
@@ -21,7 +21,6 @@ export interface ViewSettings {
 /** A child with what AceBase tells of it. */
 export type ViewedChild = Child & { readonly type: number };
 
-const DESCRIPTOR = Buffer.from('AceBase⚡');
 const VERSION = 1;
 const FLAG_FST2 = 2;
 

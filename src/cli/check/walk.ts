@@ -1,11 +1,6 @@
 /** Walks all records of a database file, from the root on. */
 
-/** A run of records, within a page or from the start of one. */
-export interface RecordRange {
-  readonly pageNr: number;
-  readonly recordNr: number;
-  readonly length: number;
-}
+import type { RecordRange } from '../../client/core/space-reserve.js';
 
 /** Where a node is. */
 export interface RecordAddress {

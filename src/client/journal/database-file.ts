@@ -1,12 +1,15 @@
 import { randomFillSync } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
-import { FREE_SPACE_AT, RECORDS_AT, ROOT_ADDRESS_AT, ROOT_ADDRESS_BYTES } from '../file-layout.js';
+import {
+  DESCRIPTOR,
+  FREE_SPACE_AT,
+  RECORDS_AT,
+  ROOT_ADDRESS_AT,
+  ROOT_ADDRESS_BYTES,
+} from '../file-layout.js';
 import { readFully, type WrittenPlace } from './redo-log.js';
 import type { Change } from './write-buffer.js';
-
-/** The text that a database file begins with. */
-const DESCRIPTOR = Buffer.from('AceBase⚡');
 
 /** The bytes at the end of a mark that count. Those before, and all but the last one, begin at random: they tell files apart. */
 const COUNT_BYTES = 8;

@@ -241,11 +241,13 @@ export class JournaledStorage {
     let why = failure;
     try {
       if (why === undefined) await this.#commit(transaction);
-      else this.#drop(transaction);
     } catch (error) {
       why = { error };
     }
-    if (why !== undefined) this.#surroundings.writeFailed(String(transaction.tid));
+    if (why !== undefined) {
+      this.#drop(transaction);
+      this.#surroundings.writeFailed(String(transaction.tid));
+    }
     this.#giveBackSpace(transaction);
     // AceBase does not wait for that either. One that is being closed is, when its last lock is gone: who waits for this call is told before.
     if (this.#storage.ipc._exiting) setImmediate(() => transaction.releaseKeeper());
@@ -259,7 +261,7 @@ export class JournaledStorage {
     await this.#untilLogged;
     const { indexUpdates, mutation, buffer } = transaction;
     // The root of a new file is where AceBase takes it to be: all that is changed is in fresh space, and in the tables.
-    const isWritten = buffer.changes().length > 0 || transaction.tables.size > 0;
+    const isWritten = buffer.changesAnything || transaction.tables.size > 0;
     if (isWritten) await this.#write(transaction);
     // From here on it has happened, whatever becomes of the rest.
     if (this.#writer === transaction) this.#writer = undefined;
@@ -281,17 +283,15 @@ export class JournaledStorage {
     const indexes = uniqueOf(indexUpdates.map(({ index }) => index));
     const notes = indexes.length > 0 || mutation !== undefined ? { indexes, mutation } : undefined;
     await this.#tables.settled;
-    const takeBack = this.#tables.addTo(transaction);
     const journal = this.#openData();
+    const takeBack = this.#tables.addTo(transaction);
     try {
       const written = transaction.written((at, length) => checksumOf(this.#file, at, length));
-      const changes = buffer.changes();
-      await journal.commit({ changes, written, notes }, this.#gateOf(transaction));
+      await journal.commit({ changes: buffer.changes(), written, notes }, this.#gateOf(transaction));
     } catch (error) {
       takeBack();
       // It may happen yet: then what it has got is in use.
       if (journal.failure !== undefined) transaction.allocated.length = 0;
-      this.#drop(transaction);
       throw error;
     }
     this.#tables.committed(transaction);

@@ -33,8 +33,8 @@ export function keepWhole(storage: Storage, durability: Durability, isAlone: () 
   whenMade(() => journaled(storage, durability, aloneWhile(isAlone)).begin({ missing, mutation }));
 }
 
-/** What is around a database of several processes, once it is known. */
-export interface Place extends Omit<Surroundings, 'isLone'> {
+/** What is around a database of several processes. */
+export interface Place extends Surroundings {
   /** Calls each time that this process has lost its place. */
   onPlaceLost(callback: () => void): void;
 }
@@ -58,8 +58,7 @@ export class SharedJournal implements FileJournal {
   /** @param place of this process among the others */
   join(place: Place): void {
     whenMade(() => {
-      const surroundings = Object.create(place, { isLone: { value: false } }) as Surroundings;
-      const made = journaled(this.#storage, this.#durability, surroundings);
+      const made = journaled(this.#storage, this.#durability, place);
       made.begin({ missing: [], mutation: undefined });
       place.onPlaceLost(() => made.forget());
       this.#journaled = made;
@@ -118,10 +117,10 @@ function mend(
   noted: (notes: Notes) => boolean,
 ): readonly IndexDescription[] {
   const { data, tables } = logPathsOf(storage);
-  // What was logged of a file whose making was cut short says nothing of the one that is made in its place.
-  if (!existsSync(pathOf(storage)) || isCutShort(pathOf(storage)))
-    for (const log of [...data, ...tables]) rmSync(log, { force: true });
   const [path, folder] = [pathOf(storage), folderOf(storage)];
+  // What was logged of a file whose making was cut short says nothing of the one that is made in its place.
+  if (!existsSync(path) || isCutShort(path))
+    for (const log of [...data, ...tables]) rmSync(log, { force: true });
   recover<never>(path, { logPaths: tables, mark: MARKS.tables }, () => true);
   recover<Notes>(path, { logPaths: data, mark: MARKS.data }, isToBeApplied, (notes) => {
     for (const index of notes.indexes) setMark(folder, index, false);

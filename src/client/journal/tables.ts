@@ -114,15 +114,13 @@ export class LoneTables implements Tables {
 
 /** Those of a master, who changes them for others, too, and answers when that is in the file: they have a log of their own. */
 export class MasterTables implements Tables {
+  /** No transaction has anything of them. */
+  readonly settled = Promise.resolve();
   readonly #last = new LastWritten();
   readonly #writes: Writes;
 
   constructor(settings: TablesSettings) {
     this.#writes = new Writes(settings, this.#last);
-  }
-
-  get settled(): Promise<void> {
-    return this.#writes.over;
   }
 
   async write(position: number, bytes: Uint8Array): Promise<number> {

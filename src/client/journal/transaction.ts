@@ -52,7 +52,7 @@ export class Transaction {
   /** Really gives back the one that it has kept, when it has given that back. */
   #release: (() => Promise<void>) | undefined;
   #isCallOver = false;
-  #isOver: (() => void) | undefined;
+  #hasEnded: (() => void) | undefined;
 
   /** @param read reads what the file has at a place */
   constructor(read: (position: number, bytes: Buffer) => void) {
@@ -75,7 +75,7 @@ export class Transaction {
   async ended(): Promise<void> {
     this.#isCallOver = true;
     await new Promise<void>((resolve) => {
-      this.#isOver = resolve;
+      this.#hasEnded = resolve;
       this.#look();
     });
     // AceBase raises events in a tick of their own.
@@ -130,6 +130,6 @@ export class Transaction {
   }
 
   #look(): void {
-    if (this.#isCallOver && this.#openLocks === 0) this.#isOver?.();
+    if (this.#isCallOver && this.#openLocks === 0) this.#hasEnded?.();
   }
 }

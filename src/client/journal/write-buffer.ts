@@ -59,6 +59,11 @@ export class WriteBuffer {
     }
   }
 
+  /** Whether it is to become another one than it is. */
+  get changesAnything(): boolean {
+    return this.#changes.some(({ before, after }) => Buffer.compare(before, after) !== 0);
+  }
+
   /** All changes, in the order of their places, each without what does not change at its ends. */
   changes(): Change[] {
     return this.#changes.flatMap(({ position, before, after }) => {
