@@ -1,7 +1,7 @@
 /** Compares the files of indexes with the data that they index, and makes them anew. */
 
 import { closeSync, openSync, readSync } from 'node:fs';
-import { crc32 } from 'node:zlib';
+import { crc32 } from '../../client/journal/checksum.js';
 import type { IndexDescription } from '../../client/journal/index-marks.js';
 import type { AceBaseModules, BuildOptions, StoredIndex } from './acebase-modules.js';
 import type { DatabaseView } from './database-view.js';

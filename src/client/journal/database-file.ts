@@ -1,6 +1,5 @@
 import { randomFillSync } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync } from 'node:fs';
-import { crc32 } from 'node:zlib';
 import {
   DESCRIPTOR,
   FREE_SPACE_AT,
@@ -8,6 +7,7 @@ import {
   ROOT_ADDRESS_AT,
   ROOT_ADDRESS_BYTES,
 } from '../file-layout.js';
+import { crc32 } from './checksum.js';
 import { readFully, type WrittenPlace } from './redo-log.js';
 import type { Change } from './write-buffer.js';
 

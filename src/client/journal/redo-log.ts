@@ -1,5 +1,5 @@
 import { closeSync, constants, fdatasyncSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
-import { crc32 } from 'node:zlib';
+import { crc32 } from './checksum.js';
 import type { Change } from './write-buffer.js';
 
 /** A place in the file that was written before the record was: how many bytes, and their checksum. */

@@ -1,6 +1,6 @@
-import { crc32 } from 'node:zlib';
 import type { IPCLock, RootAddress } from '../core/host.js';
 import type { RecordRange } from '../core/space-reserve.js';
+import { crc32 } from './checksum.js';
 import type { IndexDescription } from './index-marks.js';
 import type { WrittenPlace } from './redo-log.js';
 import { WriteBuffer } from './write-buffer.js';
