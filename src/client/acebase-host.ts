@@ -8,8 +8,9 @@ import { IPCError } from '../errors.js';
 import { loggerOf, type RemoteIPCPeer, type Storage } from './acebase.js';
 import type { DatabaseFile, IndexFiles, LockInfo, Log, Message, RootAddress } from './core/host.js';
 import { ROOT_ADDRESS_AT, ROOT_ADDRESS_BYTES } from './file-layout.js';
-import { indexBuildsOf } from './index-builds.js';
-import { withOwnFileName } from './index-names.js';
+import { type IndexBuilds, repairIndexBuilds } from './index-builds.js';
+import { readIndexesAgain } from './index-files.js';
+import { isIndexOf, withOwnFileName } from './index-names.js';
 import { isMarked } from './journal/index-marks.js';
 import type { SharedJournal } from './journal/keep-whole.js';
 import { forgetQueries } from './query-caches.js';
@@ -102,12 +103,10 @@ export class StorageFile implements DatabaseFile {
   async readIndexes(): Promise<void> {
     const { indexes, settings, name } = this.#storage;
     const type = settings.type ?? 'data';
-    const isOurs = (file: string): boolean =>
-      file.endsWith('.idx') && (type === 'data' ? !/^\[[a-z]+\]-/.test(file) : file.startsWith(`[${type}]-`));
     try {
       const folder = `${settings.path}/${name}.acebase`;
       const names = await readdir(folder);
-      const files = new Set(names.filter((file) => isOurs(file) && !isMarked(folder, file)));
+      const files = new Set(names.filter((file) => isIndexOf(file, type) && !isMarked(folder, file)));
       const known = new Set(indexes.list().map(({ fileName }) => basename(fileName)));
       for (const file of files) if (!known.has(file)) await indexes.add(`${folder}/${file}`);
       // The master's own list has those that it is making.
@@ -183,7 +182,12 @@ function isForWantOfLease(error: unknown): boolean {
 /** The indexes of a storage, with the repairs that are on. */
 export function indexFilesOf(ipc: RemoteIPCPeer, has: (repair: RepairName) => boolean): IndexFiles {
   const { storage } = ipc;
-  const builds = indexBuildsOf(ipc, has('index-builds'));
+  let builds: IndexBuilds | undefined;
+  // All members are there when the constructor is over; nobody has made an index by then.
+  queueMicrotask(() => {
+    readIndexesAgain(storage);
+    if (ipc.isMaster && has('index-builds')) builds = repairIndexBuilds(storage, true);
+  });
   return {
     localized: (message) => (has('index-names') ? withOwnFileName(message, storage) : message),
     isUnknown({ data }) {
@@ -193,8 +197,8 @@ export function indexFilesOf(ipc: RemoteIPCPeer, has: (repair: RepairName) => bo
     changed(message) {
       if (has('query-caches')) forgetQueries(storage, filesOf(message));
     },
-    whenLockMayBeGranted: (details, grant) => builds.whenLockMayBeGranted(details, grant),
-    built: () => builds.built(),
+    built: () => builds?.built(),
+    over: () => builds?.over(),
     announced() {
       const { _annoucedIndexes: announced } = storage;
       return announced !== undefined && announced.size > 0

@@ -8,6 +8,8 @@ interface NodeLock {
   readonly id: number;
   readonly tid: string | number;
   state: string;
+  /** After which it expires. */
+  readonly timeout?: NodeJS.Timeout;
 }
 
 /** The lock table of AceBase's masters. */
@@ -39,6 +41,7 @@ export interface Indexes {
   load(): Promise<void>;
   add(fileName: string): Promise<Index | null>;
   remove(fileName: string): Promise<Index>;
+  delete(fileName: string): Promise<void>;
   create(path: string, key: string, options?: object): Promise<Index>;
 }
 
@@ -58,7 +61,7 @@ export interface Storage {
   readonly logger?: AceBaseLogger;
   readonly debug?: AceBaseLogger;
   readonly indexes: Indexes;
-  readonly _annoucedIndexes?: ReadonlyMap<string, Promise<unknown>>;
+  readonly _annoucedIndexes?: Map<string, Promise<unknown>>;
   readonly file?: number;
   /** The path of the file, as it was given; storages that keep their data elsewhere have none. */
   readonly fileName?: string;

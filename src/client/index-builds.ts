@@ -1,79 +1,110 @@
-import type { Cancel } from '../broker/ports.js';
+import { basename } from 'node:path';
+import { IPCError } from '../errors.js';
 import { systemClock } from '../platform/clock.js';
-import type { RemoteIPCPeer } from './acebase.js';
-import type { LockDetails } from './core/host.js';
+import { loggerOf, type Storage } from './acebase.js';
+import type { IPCLock } from './core/host.js';
+import { indexFileOf } from './index-names.js';
+import { watchIndexReads } from './index-reads.js';
 
 /** Milliseconds after a new index was told of until writers begin: all have heard of it. */
 const NEWS_MS = 200;
 
-/** The longest time that writers are kept back for one index, in milliseconds. */
-export const LONGEST_BUILD_MS = 60_000;
-
-/** When locks may be granted that are asked for. */
+/** The indexes that a process makes. */
 export interface IndexBuilds {
-  /** Calls `grant` now, or when no index is being made. */
-  whenLockMayBeGranted(details: LockDetails, grant: () => void): void;
   /** Resolves when none is being made; `undefined` if none is. */
   built(): Promise<void> | undefined;
+  /** Resolves when none is being made, or waits for that; `undefined` if none does. */
+  over(): Promise<void> | undefined;
 }
+
+/** By storage. */
+const all = new WeakMap<Storage, IndexBuilds>();
 
 /**
- * A worker that has not heard of an index does not tell it what it writes. So while a master makes one of its own accord,
- * no worker begins to write (docs/PROTOCOL.md, section 12.5, has the same for those that workers ask for). Who writes
- * already goes on; making the index waits for it, by its own locks.
+ * Has indexes made in such a way that they are as the data is. A worker that has not heard of an index does not tell it what it writes; so where there are
+ * workers, a lock for reading is held from before it is made until all have heard of it: who writes already ends first, and nobody writes then.
+ * Who has the file for himself tells it, and AceBase adds that in the end. An index is removed again if some of the data could not be read for it.
+ * To be called when the storage is complete, in a process that makes indexes itself; once more, nothing is changed.
  */
-export function indexBuildsOf(ipc: RemoteIPCPeer, isOn: boolean): IndexBuilds {
-  if (!ipc.isMaster) return { whenLockMayBeGranted: (_details, grant) => grant(), built: () => undefined };
-  const underWay = new Set<Promise<unknown>>();
-  const waiting: (() => void)[] = [];
-  let builds = 0;
-  const end = (): void => {
-    builds--;
-    if (builds === 0) for (const grant of waiting.splice(0)) grant();
+export function repairIndexBuilds(storage: Storage, hasWorkers: boolean): IndexBuilds {
+  const known = all.get(storage);
+  if (known !== undefined) return known;
+  const { indexes, ipc } = storage;
+  const { create } = indexes;
+  const beginReading = watchIndexReads(storage);
+  const [asked, underWay] = [new Set<Promise<unknown>>(), new Set<Promise<unknown>>()];
+  const make = async (...details: Parameters<typeof create>): ReturnType<typeof create> => {
+    const lock = hasWorkers ? await lastingLock(storage) : undefined;
+    const reading = beginReading();
+    let isMade = false;
+    try {
+      if (ipc._exiting) throw new Error('The database is being closed, and makes no index');
+      const built = await counted(underWay, create.apply(indexes, details));
+      const why = lock?.state === 'expired' ? lockLost(details) : reading.failure;
+      isMade = why === undefined;
+      if (isMade) return built;
+      await indexes.delete(built.fileName).catch((error: unknown) => {
+        loggerOf(storage).error(`The index ${built.fileName} lacks a part, and cannot be removed:`, error);
+      });
+      throw why;
+    } finally {
+      reading.end();
+      const end = (): void => void lock?.release('index').catch((error: unknown) => warn(storage, error));
+      if (isMade && lock !== undefined) systemClock.schedule(NEWS_MS, end);
+      else end();
+    }
   };
-  // Nobody makes an index before; and acebase 1.18 has no list of them yet when it makes its peer.
-  ipc.storage.once('ready', () => {
-    const { indexes } = ipc.storage;
-    const original = indexes.create;
-    indexes.create = async (path, key, options) => {
-      if (isThere(ipc, path, key) && Reflect.get(options ?? {}, 'rebuild') !== true) {
-        return original.call(indexes, path, key, options);
-      }
-      builds++;
-      const endOnce = once(end);
-      const cancel: Cancel = systemClock.scheduleIdle(LONGEST_BUILD_MS, endOnce);
-      const building = original.call(indexes, path, key, options);
-      underWay.add(building);
-      try {
-        return await building;
-      } finally {
-        underWay.delete(building);
-        cancel();
-        systemClock.schedule(NEWS_MS, endOnce);
-      }
-    };
-  });
-  return {
-    whenLockMayBeGranted({ write, tid }, grant) {
-      const holds = ipc._locks.some((lock) => lock.granted && lock.tid === tid);
-      if (isOn && builds > 0 && write && !holds) waiting.push(grant);
-      else grant();
-    },
-    built: () => (underWay.size === 0 ? undefined : Promise.allSettled(underWay).then(() => undefined)),
+  indexes.create = async (path, key, options = {}) => {
+    const isToBeUsed = isThere(storage, [path, key, options]) && Reflect.get(options, 'rebuild') !== true;
+    return await (isToBeUsed
+      ? create.call(indexes, path, key, options)
+      : counted(asked, make(path, key, options)));
+  };
+  const builds = { built: () => overOf(underWay), over: () => overOf(asked) };
+  all.set(storage, builds);
+  return builds;
+}
+
+/** A database that is closed waits for the indexes that are being made: what reads for them is refused then, and they would lack it. */
+export function closeAfterBuilds({ ipc }: Storage, { over }: IndexBuilds): void {
+  const { exit } = ipc;
+  ipc.exit = async (code) => {
+    for (let made = over(); made !== undefined; made = over()) await made;
+    await exit.call(ipc, code);
   };
 }
 
-function isThere({ storage }: RemoteIPCPeer, path: string, key: string): boolean {
-  return storage.indexes
-    .list()
-    .some((index) => index.path === path && (Reflect.get(index, 'key') as unknown) === key);
+/** A lock for reading the whole database, which does not expire: how long an index takes depends on the data. */
+async function lastingLock(storage: Storage): Promise<IPCLock> {
+  const lock = await storage.nodeLocker.lock('', String(storage.createTid()), false, 'index');
+  const its = storage.ipc._nodeLocker.list().find(({ id }) => id === lock.id);
+  clearTimeout(its?.timeout);
+  return lock;
 }
 
-function once(act: () => void): () => void {
-  let isDone = false;
-  return () => {
-    if (isDone) return;
-    isDone = true;
-    act();
-  };
+async function counted<T>(promises: Set<Promise<unknown>>, promise: Promise<T>): Promise<T> {
+  promises.add(promise);
+  try {
+    return await promise;
+  } finally {
+    promises.delete(promise);
+  }
+}
+
+function overOf(promises: ReadonlySet<Promise<unknown>>): Promise<void> | undefined {
+  return promises.size === 0 ? undefined : Promise.allSettled(promises).then(() => undefined);
+}
+
+function isThere(storage: Storage, [path, key, options]: Parameters<Storage['indexes']['create']>): boolean {
+  const file = indexFileOf(storage, path, key, options);
+  return storage.indexes.list().some(({ fileName }) => basename(fileName) === file);
+}
+
+function lockLost([path, key]: Parameters<Storage['indexes']['create']>): IPCError {
+  const what = `others may have written while the index on "${path}/*/${key}" was made: make it again`;
+  return new IPCError('IPC_CLIENT_LEASE_LOST', `IPC_CLIENT_LEASE_LOST: ${what}`);
+}
+
+function warn(storage: Storage, error: unknown): void {
+  loggerOf(storage).warn('The lock under which an index was made cannot be given back:', error);
 }

@@ -62,6 +62,24 @@ export function repairIndexFiles(
   };
 }
 
+/**
+ * AceBase remembers an index that it reads until it has read it, and for ever if that fails: whoever wants it then is told of that failure, and it is
+ * never told what is written. Here the next one reads it again. To be called when the storage is complete.
+ */
+export function readIndexesAgain(storage: Storage): void {
+  const { indexes, _annoucedIndexes: announced } = storage;
+  const { add } = indexes;
+  indexes.add = async (fileName) => {
+    let index: Index | null = null;
+    try {
+      index = await add.call(indexes, fileName);
+      return index;
+    } finally {
+      if (index === null) announced?.delete(fileName);
+    }
+  };
+}
+
 async function isReplaced({ _idx: open, fileName }: OpenIndex): Promise<boolean> {
   if (open === null || open === undefined) return false;
   try {

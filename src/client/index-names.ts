@@ -2,6 +2,33 @@ import { basename } from 'node:path';
 import type { Storage } from './acebase.js';
 import type { Message } from './core/host.js';
 
+/** What AceBase takes when it makes an index, as far as its file is named after it. */
+export interface IndexNaming {
+  readonly type?: string;
+  readonly include?: string | readonly string[];
+  readonly rebuild?: boolean;
+}
+
+/** The name of the file of an index, without its folder, as AceBase names it. */
+export function indexFileOf(
+  { settings }: Pick<Storage, 'settings'>,
+  path: string,
+  key: string,
+  { type, include = [] }: IndexNaming = {},
+): string {
+  const safe = (text: string): string => text.replace(/\//g, '~').replace(/\*/g, '#');
+  const prefix = (settings.type ?? 'data') === 'data' ? '' : `[${settings.type}]-`;
+  const included = [include].flat().map((name) => `,${safe(name)}`);
+  const kind = type === undefined || type === 'normal' ? '' : `${type}.`;
+  return `${prefix}${safe(path)}-${safe(key)}${included.join('')}.${kind}idx`;
+}
+
+/** Whether a file is, by its name, that of an index of that kind of data: `data`, `auth`, … have theirs in one folder. */
+export function isIndexOf(file: string, type: string): boolean {
+  if (!file.endsWith('.idx')) return false;
+  return type === 'data' ? !/^\[[a-z]+\]-/.test(file) : file.startsWith(`[${type}]-`);
+}
+
 /**
  * A message with the path of an index file as this process spells it. Others may have the folder under another path: a
  * relative one, a link, another mount. The folder is the database's, and the name of the file tells the index.

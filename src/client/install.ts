@@ -13,6 +13,7 @@ import type { Client } from './core/client.js';
 import type { Lease } from './core/lease.js';
 import { failEarlyOperations } from './early-operations.js';
 import { clientOf } from './endpoint.js';
+import { failAfterFailedWrites } from './failed-files.js';
 import { noteFailedWrites } from './failed-writes.js';
 import { type FencedFiles, FileFence } from './file-fence.js';
 import { closeAfterWrites } from './file-writes.js';
@@ -106,7 +107,7 @@ function begin(options: InstallOptions, isHanded: boolean): Installation {
     options,
   };
   // Below all that is put on top: what waits there is not under way.
-  installation.undo.push(fence.patch());
+  installation.undo.push(failAfterFailedWrites(), fence.patch());
   for (const build of builds) {
     installation.undo.push(patch(build, installation));
     keepLoneDatabasesWhole(lastPrototype(build.remotePeer), installation);

@@ -8,9 +8,22 @@ import { syncBuiltinESMExports } from 'node:module';
 import type { HeldFiles } from './opening.js';
 import { type PlacedWrites, writeInOrder } from './write-order.js';
 
-type Callback = (error: Error | null, ...results: unknown[]) => void;
+/** What Node.js calls when it is done. */
+export type Callback = (error: Error | null, ...results: unknown[]) => void;
+
 type Method = (...details: unknown[]) => void;
-type Name = 'write' | 'ftruncate' | 'close' | 'open' | 'mkdir';
+
+type Name =
+  | 'read'
+  | 'write'
+  | 'ftruncate'
+  | 'fsync'
+  | 'close'
+  | 'open'
+  | 'mkdir'
+  | 'rename'
+  | 'unlink'
+  | 'rm';
 
 /** Writes to one place of a file in order: right for any other user of it, too. @returns what undoes it */
 export function writeAllInOrder(isOn: () => boolean): () => void {
@@ -38,19 +51,19 @@ export function writeAllInOrder(isOn: () => boolean): () => void {
       },
       (error: unknown) => process.nextTick(callback, error),
     );
-  return undoOf([
-    replace('write', (original, file, ...rest) => {
+  return replaceAll({
+    write(original, file, ...rest) {
       const [, offset, length, place, callback] = rest;
       const isPlaced = [offset, length, place].every((detail) => typeof detail === 'number');
       if (!isOn() || !isPlaced || typeof callback !== 'function') original(file, ...rest);
       else tell(ordered.write(file as number, ...rest.slice(0, -1)), callback as Callback);
-    }),
-    replace('ftruncate', (original, file, ...rest) => {
+    },
+    ftruncate(original, file, ...rest) {
       const [length, callback] = rest;
       if (!isOn() || typeof length !== 'number' || typeof callback !== 'function') original(file, ...rest);
       else tell(ordered.ftruncate(file as number, length), callback as Callback);
-    }),
-  ]);
+    },
+  });
 }
 
 /**
@@ -67,8 +80,8 @@ export function closeAllAfterWrites(isOn: () => boolean): () => void {
     underWay.delete(file);
     for (const closing of it.closings) closing();
   };
-  return undoOf([
-    replace('write', (write, file, ...rest) => {
+  return replaceAll({
+    write(write, file, ...rest) {
       const callback = rest.pop() as Callback;
       const it = underWay.get(file) ?? { writes: 0, closings: [] };
       // What Node.js refuses at once, by throwing, is not under way.
@@ -78,13 +91,13 @@ export function closeAllAfterWrites(isOn: () => boolean): () => void {
       });
       it.writes++;
       underWay.set(file, it);
-    }),
-    replace('close', (close, file, ...rest) => {
+    },
+    close(close, file, ...rest) {
       const it = isOn() ? underWay.get(file) : undefined;
       if (it === undefined) close(file, ...rest);
       else it.closings.push(() => close(file, ...rest));
-    }),
-  ]);
+    },
+  });
 }
 
 /** Opens files, and makes folders, when those that are held may be. @returns what undoes it */
@@ -93,28 +106,27 @@ export function holdAllFiles(held: HeldFiles): () => void {
     if (accepted === undefined) act();
     else void accepted.then(act);
   };
-  return undoOf([
-    replace('open', (open, path, ...rest) => when(held.opening(path), () => open(path, ...rest))),
-    replace('mkdir', (mkdir, path, ...rest) => when(held.making(path), () => mkdir(path, ...rest))),
-  ]);
+  return replaceAll({
+    open: (open, path, ...rest) => when(held.opening(path), () => open(path, ...rest)),
+    mkdir: (mkdir, path, ...rest) => when(held.making(path), () => mkdir(path, ...rest)),
+  });
 }
 
-/** @returns what calls all of these */
-function undoOf(all: readonly (() => void)[]): () => void {
-  return () => {
-    for (const each of all) each();
-  };
-}
-
-function replace(name: Name, by: (original: Method, ...details: unknown[]) => void): () => void {
-  const original = fs[name] as unknown as Method;
-  const replacement: Method = (...details) => by(original, ...details);
-  // With what util.promisify() looks for.
-  Object.defineProperties(replacement, Object.getOwnPropertyDescriptors(original));
-  Object.assign(fs, { [name]: replacement });
+/** Puts functions in the place of those of Node.js, which they are given first. @returns what undoes it */
+export function replaceAll(
+  replacements: Readonly<Partial<Record<Name, (original: Method, ...details: unknown[]) => void>>>,
+): () => void {
+  const originals = Object.entries(replacements).map(([name, by]) => {
+    const original = fs[name as Name] as unknown as Method;
+    const replacement: Method = (...details) => by(original, ...details);
+    // With what util.promisify() looks for.
+    Object.defineProperties(replacement, Object.getOwnPropertyDescriptors(original));
+    Object.assign(fs, { [name]: replacement });
+    return [name, original];
+  });
   syncBuiltinESMExports();
   return () => {
-    Object.assign(fs, { [name]: original });
+    Object.assign(fs, Object.fromEntries(originals));
     syncBuiltinESMExports();
   };
 }

@@ -53,7 +53,8 @@ export async function openFileMarkOf(descriptor: number): Promise<FileMark | und
   }
 }
 
-function machineId(): string {
+/** Names this machine, and its run since it was booted, containers of it included; empty if that is not known. */
+export function machineId(): string {
   machine ??= readMachineId();
   return machine;
 }

@@ -60,3 +60,42 @@ it('an index that a worker creates while others add records misses none of them,
   await cluster.close();
   expect(await cluster.reopened(indexed)).toEqual(expected);
 });
+
+/** Reads and changes, removes and adds, until it is told to stop. */
+async function edit(worker: AceBaseProcess, name: string, isOver: () => boolean): Promise<void> {
+  for (let n = 1; !isOver(); n++) {
+    await worker.get(`books/old${n % 100}`);
+    await worker.set(`books/${name}${n}`, { year: 1900 + (n % 100), pages: n, title: `${name} no. ${n}` });
+    await worker.set(`books/old${(7 * n) % 100}/year`, 1000 + n);
+    if (n % 3 === 0) await worker.remove(`books/${name}${n - 2}`);
+  }
+}
+
+it('an index that a master with our client makes of its own accord, while others read and write, is as the data is', async () => {
+  cluster = await Cluster.start();
+  const formed = await cluster.form<number>(3, { client: true });
+  const [master, ...workers] = formed as [AceBaseProcess, ...AceBaseProcess[]];
+  const first = Array.from({ length: 100 }, (_, n) => [
+    `old${n}`,
+    { year: 1800 + n, pages: n, title: `old ${n}` },
+  ]);
+  await master.set('books', Object.fromEntries(first));
+  let isOver = false;
+  const edited = Promise.all(workers.map((worker, n) => edit(worker, `author${n}-`, () => isOver)));
+  for (const key of ['year', 'pages', 'title']) await master.createIndex('books', key);
+  await Promise.all(workers.map((it) => it.untilReceived('index.created')));
+  isOver = true;
+  await edited;
+  const books = await master.get<Record<string, { year: number; pages: number }>>('books');
+  for (const process of formed) {
+    for (const key of ['year', 'pages'] as const) {
+      for (const limit of [5, 1_000, 1_850]) {
+        const expected = Object.keys(books).filter((name) => (books[name]?.[key] ?? -1) >= limit);
+        const found = await process.query('books', [[key, '>=', limit]]);
+        expect(found.map((it) => it.key).sort(), `${process.name}: ${key} >= ${limit}`).toEqual(
+          expected.sort(),
+        );
+      }
+    }
+  }
+});

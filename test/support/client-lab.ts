@@ -64,6 +64,10 @@ export function clientLab({
   journal,
 }: ClientLabSettings = {}) {
   const clock = new UnsteadyClock();
+  let isBuilt = false;
+  void built?.then(() => {
+    isBuilt = true;
+  });
   const lines: Line[] = [];
   const told: ClientEvent[] = [];
   /** What reading the root waits for. */
@@ -76,12 +80,15 @@ export function clientLab({
     ourSubscriptions: [],
     _exiting: false,
     _locks: [] as LockInfo[],
-    _requests: new Map<string, { request: Message; resolve: (data: unknown) => void }>(),
+    _requests: new Map<
+      string,
+      { request: Message; resolve: (data: unknown) => void; reject: (error: Error) => void }
+    >(),
     emit: () => undefined,
     removePeer: () => undefined,
     request: (request: Message) =>
-      new Promise<unknown>((resolve) => {
-        ipc._requests.set(request.id ?? '', { request, resolve });
+      new Promise<unknown>((resolve, reject) => {
+        ipc._requests.set(request.id ?? '', { request, resolve, reject });
         client.send(request);
       }),
     handleMessage(message: Message): Promise<unknown> | undefined {
@@ -143,8 +150,8 @@ export function clientLab({
       localized: (message) => message,
       isUnknown: () => false,
       changed: () => undefined,
-      whenLockMayBeGranted: (_request, grant) => grant(),
       built: () => built,
+      over: () => (isBuilt ? undefined : built),
       announced: () => undefined,
     },
     log: { warn: () => undefined, error: () => undefined },

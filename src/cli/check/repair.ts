@@ -194,7 +194,7 @@ async function repairIndexes(
   const { path, database: name } = place;
   const view = new DatabaseView({ modules, path, name, type: 'data', changes: [] });
   try {
-    const indexes = [...takeMarked(folder)];
+    const indexes = [...takeMarked(folder, 'data')];
     for (const file of wrong) indexes.push(descriptionOf(await readIndex(modules, view, file)));
     for (const index of indexes) done.push(await makeAnew(modules, view, folder, index));
   } finally {

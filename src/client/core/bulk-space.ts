@@ -83,8 +83,9 @@ export class BulkSpace {
     queue.underWay++;
     this.#settings.ask(records * askers.length).then(
       (answer) => {
-        this.#distribute(records, queue, askers, answer);
-        this.#ended(records, queue);
+        const isScattered = !this.#distribute(records, queue, askers, answer);
+        // One alone is given what lies scattered; several would be given the same again.
+        this.#ended(records, queue, isScattered ? 1 : undefined);
       },
       (error: unknown) => {
         for (const { reject } of askers) reject(error);
@@ -93,11 +94,12 @@ export class BulkSpace {
     );
   }
 
-  #distribute(records: number, queue: Queue, askers: readonly Asker[], answer: AllocationAnswer): void {
+  /** @returns whether anybody got anything */
+  #distribute(records: number, queue: Queue, askers: readonly Asker[], answer: AllocationAnswer): boolean {
     const { ok, allocation } = answer;
     if (!ok || allocation === undefined || askers.length === 1) {
       for (const { resolve } of askers) resolve(answer);
-      return;
+      return true;
     }
     const { pieces, rest } = cut(allocation, records);
     askers.forEach((asker, index) => {
@@ -108,11 +110,15 @@ export class BulkSpace {
     });
     const unused = [...pieces.slice(askers.length), ...rest];
     if (unused.length > 0) this.#settings.giveBack(unused);
+    return pieces.length > 0;
   }
 
-  #ended(records: number, queue: Queue): void {
+  #ended(
+    records: number,
+    queue: Queue,
+    most: number = Math.max(Math.floor(MAX_BULK_RECORDS / records), 1),
+  ): void {
     queue.underWay--;
-    const most = Math.max(Math.floor(MAX_BULK_RECORDS / records), 1);
     if (queue.length > 0) this.#ask(records, queue, Math.min(queue.length, most));
     else if (queue.underWay === 0) this.#queues.delete(records);
   }

@@ -13,8 +13,8 @@ import type { DatabaseFile, IPCLock, LockDetails, Message } from './host.js';
 import { EventNumbers, Incoming } from './inbox.js';
 import { JournalSwitch } from './journal-switch.js';
 import { Lease } from './lease.js';
-import { WorkerLocks } from './locks.js';
-import { LostTransactions } from './lost-transactions.js';
+import { isAskedUnderLock, WorkerLocks } from './locks.js';
+import { LostTransactions, lostError } from './lost-transactions.js';
 import { FirstWord, isForSuccessor, lockOfMaster, type MasterLockSettings } from './master-locks.js';
 import { MasterTransactions } from './master-transactions.js';
 import { MasterTurn } from './master-turn.js';
@@ -202,7 +202,7 @@ export class Client implements DataPeer {
       lost: this.lost,
       loseWorkerLocks: () => this.#locks.lose(),
       isOfWorker: (request) => this.isOfWorker(request),
-      releaseLocksOfOthers: () => this.#incoming.lostPlace(),
+      releaseLocksOfOthers: () => this.#incoming.releaseLocksOfOthers(),
     });
     this.#transactions = new MasterTransactions({
       ...settings,
@@ -359,8 +359,17 @@ export class Client implements DataPeer {
     )
       return;
     if (message.type === 'bye') this.#locks.giveBackIdle();
-    this.#sender.send(message);
+    if (this.#isLosing && isAskedUnderLock(message)) this.#failUnderLostLock(message);
+    else this.#sender.send(message);
     if (message.type === 'bye') this.#leave();
+  }
+
+  /** It would be answered when this process is back, which waits for what goes on under the lock that it has lost. */
+  #failUnderLostLock({ id = '' }: Message): void {
+    const { _requests } = this.#settings.ipc;
+    const open = _requests.get(id);
+    _requests.delete(id);
+    if (open !== undefined) failRequest(open, lostError('the lock'));
   }
 
   #isSaidInVain({ type }: Message): boolean {
@@ -387,8 +396,14 @@ export class Client implements DataPeer {
     // A master that said goodbye would go on making its file, beside the next one.
     if (this.acceptance.isAccepted && !this.#isReady) return this.#comeback.wait() ?? this.#opened;
     this.#turn.leave();
-    const building = this.#settings.indexes.built();
-    return building === undefined ? this.#awaitServer() : building.then(() => this.#awaitServer());
+    return this.#awaitIndexes();
+  }
+
+  #awaitIndexes(): Promise<void> {
+    const { indexes } = this.#settings;
+    // Those that wait until it is back are not waited for.
+    const made = this.isAway ? indexes.built() : indexes.over();
+    return made === undefined ? this.#awaitServer() : made.then(() => this.#awaitIndexes());
   }
 
   #awaitServer(): Promise<void> {
@@ -457,7 +472,7 @@ export class Client implements DataPeer {
 
   /** This process cannot go on with what it has begun: it comes again as a new peer. */
   giveUpPlace(): void {
-    this.#losePlace();
+    this.#losePlace(true);
   }
 
   #leaseLost(): IPCError {
@@ -689,8 +704,8 @@ export class Client implements DataPeer {
   }
 
   /** Others may have gone on without this process: it comes again as a new peer. */
-  #losePlace(): void {
-    const { ipc, dataPeer, tell } = this.#settings;
+  #losePlace(isGivenUp = false): void {
+    const { ipc, file, dataPeer, tell } = this.#settings;
     if (this.#isLosing || this.#isClosing) return;
     this.lease.lose(this.#leaseLost());
     this.#sender.clear();
@@ -700,8 +715,11 @@ export class Client implements DataPeer {
       return;
     }
     this.#isLosing = true;
-    // A master lets the next one in when nothing is being written.
-    if (!ipc.isMaster) this.#endLine();
+    // A master lets the next one in when nothing is being written; and so does a worker that gives up what it has.
+    const isLast = ipc.isMaster || isGivenUp;
+    if (!isLast) this.#endLine(false);
+    // What it has locked is not unlocked, but lost: others read everything again.
+    else if (isGivenUp) this.#outflow.lineLost();
     const hasBegun = !ipc.isMaster || !this.acceptance.isWaiting || this.isAway;
     if (hasBegun) tell({ kind: 'place lost' });
     const isAtRest = hasBegun ? this.#comeback.begin(this.#connection.proof) : Promise.resolve();
@@ -709,24 +727,27 @@ export class Client implements DataPeer {
       this.#isReady = false;
       this.#answers.clear();
       this.acceptance.beginAnew();
+      this.#firstWord.isOver();
     }
-    for (const lost of this.#placeLost) lost();
-    if (ipc.isMaster) dataPeer?.logLostPlace();
-    void isAtRest.then(() => {
+    void isAtRest.then(async () => {
+      if (isGivenUp) await file.written();
       if (this.#isClosing) return;
-      if (ipc.isMaster) this.#endLine();
+      if (isLast) this.#endLine(true);
       this.#comeAnew();
       void this.connect();
     });
+    for (const lost of this.#placeLost) lost();
+    if (ipc.isMaster) dataPeer?.logLostPlace();
   }
 
-  /** The server would wait for a master that says nothing. */
-  #endLine(): void {
+  /** @param saysGoodbye so that the server waits no more for what this process has, which uses nothing of it any more */
+  #endLine(saysGoodbye: boolean): void {
     const { ipc } = this.#settings;
-    if (ipc.isMaster && this.#connection.isOpen) {
+    if (saysGoodbye && this.#connection.isOpen) {
       this.#connection.send(this.#sender.textOf({ type: 'bye', from: ipc.id }));
     }
-    if (ipc.isMaster || this.#connection.isOpen) this.#connection.end();
+    // One that is being dialled would go on with the place that was lost.
+    this.#connection.end();
     this.#outflow.lineLost();
   }
 
@@ -734,7 +755,7 @@ export class Client implements DataPeer {
   #leaveForGood(): void {
     const leave = (): void => {
       if (this.#isClosing) return;
-      this.#endLine();
+      this.#endLine(true);
       this.#giveUp('IPC_CLIENT_GAVE_UP', OUT_OF_TOUCH, CANNOT_GO_ON);
     };
     // It lets the next master in.

@@ -137,10 +137,10 @@ export interface IndexFiles {
   isUnknown(message: Message): boolean;
   /** The master has changed index files: what was read of them is old. */
   changed(message: Message): void;
-  /** Calls `grant` now, or when no index is being made. */
-  whenLockMayBeGranted(details: LockDetails, grant: () => void): void;
   /** Resolves when no index is being made by this process; `undefined` if none is. */
   built(): Promise<void> | undefined;
+  /** The same of indexes that wait for that, too: until nobody writes. */
+  over(): Promise<void> | undefined;
   /** Resolves when every index was read that was announced. */
   announced(): Promise<unknown> | undefined;
 }

@@ -62,8 +62,6 @@ export class Incoming {
   readonly #runOut = new WeakSet<LockDetails>();
   #unseen: Set<string> | undefined;
   #cancelExpectation: Cancel | undefined;
-  /** How often this process has lost its place. */
-  #places = 0;
 
   constructor(settings: IncomingSettings) {
     this.#settings = settings;
@@ -177,13 +175,7 @@ export class Incoming {
     }
   }
 
-  /** This master was given up: what others hold has no meaning any more, and who still waits for it is granted nothing. */
-  lostPlace(): void {
-    this.#places += 1;
-    this.releaseLocksOfOthers();
-  }
-
-  /** This master goes, and what others hold has no meaning any more: it must not keep it from closing. */
+  /** This master goes, or was given up: what others hold has no meaning any more, must not keep it from closing, and who waits is granted nothing. */
   releaseLocksOfOthers(): void {
     const { ipc } = this.#settings;
     const holders = new Set(ipc._locks.map(({ request }) => this.#holders.get(request)));
@@ -305,15 +297,11 @@ export class Incoming {
     const isRoot = message.from === SERVER_ID;
     const own = isRoot ? this.#root.asked(message) : message;
     const { server } = this.#root;
-    const places = this.#places;
     this.#holders.set(own.data as LockDetails, own.from);
-    this.#settings.indexes.whenLockMayBeGranted(own.data as LockDetails, () => {
-      if (places !== this.#places) return;
-      void this.#pass(own).then(() => {
-        this.#settings.othersMayWrite();
-        // What the last server asked for says nothing of what this one does.
-        if (isRoot && server === this.#root.server) this.#root.end();
-      });
+    void this.#pass(own).then(() => {
+      this.#settings.othersMayWrite();
+      // What the last server asked for says nothing of what this one does.
+      if (isRoot && server === this.#root.server) this.#root.end();
     });
   }
 

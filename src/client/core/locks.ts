@@ -1,5 +1,5 @@
 import type { ClaimedLock } from '../../protocol/session.js';
-import type { DatabaseFile, IPCLock, IPCPeer, LockDetails, LockInfo, Log } from './host.js';
+import type { DatabaseFile, IPCLock, IPCPeer, LockDetails, LockInfo, Log, Message } from './host.js';
 import { type LostTransactions, lostError } from './lost-transactions.js';
 import { subjectOf } from './outgoing.js';
 import type { Clock } from './ports.js';
@@ -18,6 +18,11 @@ export const OPEN_MS = 5;
 
 /** What AceBase asks a master for only while it holds a lock, and waits for. */
 const UNDER_LOCK = new Set(['fst.allocate', 'index.update']);
+
+/** Whether a message is such a request. */
+export function isAskedUnderLock(message: Message): boolean {
+  return message.type === 'request' && UNDER_LOCK.has(subjectOf(message) ?? '');
+}
 
 /** A lock that the master is asked for. */
 interface PendingAnchor {
@@ -199,7 +204,7 @@ export class WorkerLocks {
       const { tid, write } = data as { tid?: TransactionId; write?: boolean };
       const isEnded = tid !== undefined && (names.has(tid) || (write === false && names.size > 0));
       const isLock = type === 'lock-request' && isEnded;
-      if (!isLock && !(type === 'request' && UNDER_LOCK.has(subjectOf(request) ?? ''))) continue;
+      if (!isLock && !isAskedUnderLock(request)) continue;
       forget(id);
       reject(lostError('the lock'));
     }

@@ -138,6 +138,13 @@ export class FirstWord {
     });
   }
 
+  /** The place of this master is lost, and nothing is heard on its line any more: who waits goes on, and finds that. */
+  isOver(): void {
+    this.#speeches += 1;
+    this.#isHeard = undefined;
+    this.#wake();
+  }
+
   /** Whether something is awaited. */
   get isAwaited(): boolean {
     return this.#isHeard !== undefined;

@@ -11,7 +11,7 @@ import type { MasterTurn } from './master-turn.js';
 /** What transactions of a master work with. */
 export interface MasterTransactionsSettings {
   readonly ipc: Pick<IPCPeer, '_locks'>;
-  readonly indexes: Pick<IndexFiles, 'built' | 'whenLockMayBeGranted'>;
+  readonly indexes: Pick<IndexFiles, 'built'>;
   readonly dataPeer?: DataPeer | undefined;
   readonly acceptance: Pick<Acceptance, 'refusal'>;
   readonly lost: LostTransactions;
@@ -46,11 +46,10 @@ export class MasterTransactions {
     const { comeback, turn, firstWord, hasRootRunOut, get, exitingError } = this.#settings;
     const watch = (granted: IPCLock): IPCLock => this.#watch(granted);
     for (;;) {
-      await this.#untilBack(details);
-      await firstWord.wait();
-      // What it writes to a node that an index is just being made of, that would lack; and AceBase ends where one is removed then.
-      const made = this.#untilMade(details);
-      if (made !== undefined) await made;
+      do {
+        await this.#untilBack(details);
+        await firstWord.wait();
+      } while (comeback.isUnderWay);
       const { times } = comeback;
       const lock = await turn.own(details, () => get(details, watch));
       if (this.#hasParted) {
@@ -63,18 +62,6 @@ export class MasterTransactions {
       if (isOfNow && !firstWord.isAwaited) return lock;
       await lock.release('workers may have written before');
     }
-  }
-
-  /** Resolves when no index is being made, for a transaction that holds nothing and is to write; `undefined` if none is: one that closes does not wait for it. */
-  #untilMade(details: LockDetails): Promise<void> | undefined {
-    let isNow = false;
-    const made = new Promise<void>((resolve) => {
-      this.#settings.indexes.whenLockMayBeGranted(details, () => {
-        isNow = true;
-        resolve();
-      });
-    });
-    return isNow ? undefined : made;
   }
 
   /** Before it is used: it may be lost while this master reads under it what it has missed. */

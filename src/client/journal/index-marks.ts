@@ -15,6 +15,7 @@ import {
 } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { Storage } from '../acebase.js';
+import { type IndexNaming, indexFileOf, isIndexOf } from '../index-names.js';
 
 /** An index, as AceBase is told to make it. */
 export interface IndexDescription {
@@ -29,13 +30,6 @@ export interface IndexDescription {
 export interface Mark extends IndexDescription {
   /** Whether it was being made, and nobody has been told that it is there. */
   readonly isNew: boolean;
-}
-
-/** What AceBase takes when it makes an index, as far as its file is named after it. */
-interface NamingOptions {
-  readonly type?: string;
-  readonly include?: string | readonly string[];
-  readonly rebuild?: boolean;
 }
 
 /** The ending of a mark: none that AceBase takes for an index. */
@@ -75,11 +69,25 @@ export function setMark(folder: string, index: IndexDescription, isNew: boolean)
   } finally {
     closeSync(file);
   }
+  syncFolder(folder);
   return true;
 }
 
 export function clearMark(folder: string, { file }: IndexDescription): void {
   remove(join(folder, file + ENDING));
+  syncFolder(folder);
+}
+
+/** What was done to its names is on the disk when this returns. */
+export function syncFolder(folder: string): void {
+  // There, folders cannot be opened.
+  if (process.platform === 'win32') return;
+  const file = openSync(folder, 'r');
+  try {
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
 }
 
 /** The marks that are there. Nothing is changed. @returns with no mark: one that was cut short, which stands for nothing */
@@ -94,13 +102,15 @@ export function marksIn(
 /**
  * Removes the files of marked indexes, with all that was left of making them; before AceBase looks which there are.
  *
+ * @param type what kind of data is opened: others may have their indexes in the same folder
  * @returns those that are to be made again
  */
-export function takeMarked(folder: string): readonly IndexDescription[] {
+export function takeMarked(folder: string, type: string): readonly IndexDescription[] {
   if (!existsSync(folder)) return [];
   const files = readdirSync(folder);
   const missing: IndexDescription[] = [];
   for (const { file, mark } of marksIn(folder)) {
+    if (!isIndexOf(file, type)) continue;
     const markFile = file + ENDING;
     if (mark !== undefined) removeIndex(folder, file, files);
     if (mark === undefined || mark.isNew) remove(join(folder, markFile));
@@ -145,13 +155,22 @@ export function isMarked(folder: string, file: string): boolean {
   return existsSync(join(folder, file + ENDING));
 }
 
+/** The indexes that this process is making. */
+export interface MarkedBuilds {
+  /** Those whose mark says that they count for nothing, and which nobody makes here. */
+  left(): readonly IndexDescription[];
+}
+
 /**
  * Marks each index while it is made, or made anew. Who wants one that is being made waits for that; one that is marked is none, and is made.
  * To be called when the file is open.
+ *
+ * @param made called when one is there, before anybody is told
  */
-export function markBuilds(storage: Storage): void {
+export function markBuilds(storage: Storage, made: () => void): MarkedBuilds {
   const { indexes, settings, name } = storage;
   const folder = `${settings.path}/${name}.acebase`;
+  const { type = 'data' } = settings;
   const { create } = indexes;
   const underWay = new Map<string, Promise<unknown>>();
   const make = async (
@@ -162,9 +181,9 @@ export function markBuilds(storage: Storage): void {
     setMark(folder, index, isNew);
     const former = indexes.list().find(({ fileName }) => basename(fileName) === file);
     if (isInDoubt && former !== undefined) await indexes.remove(former.fileName);
-    let made: Awaited<ReturnType<typeof create>>;
+    let built: Awaited<ReturnType<typeof create>>;
     try {
-      made = await create.call(indexes, path, key, options);
+      built = await create.call(indexes, path, key, options);
     } catch (error) {
       // One that was there, and could not be made anew, keeps its mark.
       if (isNew) {
@@ -173,11 +192,12 @@ export function markBuilds(storage: Storage): void {
       }
       throw error;
     }
+    made();
     clearMark(folder, index);
-    return made;
+    return built;
   };
-  indexes.create = async (path, key, options: NamingOptions = {}) => {
-    const file = fileOf(storage, path, key, options);
+  indexes.create = async (path, key, options: IndexNaming = {}) => {
+    const file = indexFileOf(storage, path, key, options);
     const other = underWay.get(file);
     if (other !== undefined) {
       await other.catch(() => undefined);
@@ -196,18 +216,12 @@ export function markBuilds(storage: Storage): void {
       underWay.delete(file);
     }
   };
-}
-
-/** As AceBase names it. */
-function fileOf(
-  { settings }: Storage,
-  path: string,
-  key: string,
-  { type, include = [] }: NamingOptions,
-): string {
-  const safe = (text: string): string => text.replace(/\//g, '~').replace(/\*/g, '#');
-  const prefix = (settings.type ?? 'data') === 'data' ? '' : `[${settings.type}]-`;
-  const included = [include].flat().map((name) => `,${safe(name)}`);
-  const kind = type === undefined || type === 'normal' ? '' : `${type}.`;
-  return `${prefix}${safe(path)}-${safe(key)}${included.join('')}.${kind}idx`;
+  return {
+    left: () =>
+      marksIn(folder).flatMap(({ file, mark }) =>
+        mark === undefined || mark.isNew || underWay.has(file) || !isIndexOf(file, type)
+          ? []
+          : [{ ...mark, file }],
+      ),
+  };
 }

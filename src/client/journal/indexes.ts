@@ -2,13 +2,33 @@
 
 import { basename } from 'node:path';
 import { loggerOf, type Storage } from '../acebase.js';
-import { descriptionOf, type IndexDescription, makeAgain, markBuilds, setMark } from './index-marks.js';
-import { folderOf, type Index, type InnerStorage, type Told } from './storage.js';
+import { closeAfterBuilds, repairIndexBuilds } from '../index-builds.js';
+import {
+  descriptionOf,
+  type IndexDescription,
+  type MarkedBuilds,
+  makeAgain,
+  markBuilds,
+  setMark,
+} from './index-marks.js';
+import { folderOf, type Index, type InnerStorage, type Told, typeOf } from './storage.js';
 import type { Transaction } from './transaction.js';
+import { UseRecord } from './use-record.js';
 
 /** What a worker asks its master to write to an index. */
 interface IndexUpdateRequest extends Told {
   readonly fileName: string;
+}
+
+/** What they work with. */
+export interface IndexesSettings {
+  readonly storage: InnerStorage;
+  /** The transaction that writes, if one does. */
+  writer(): Transaction | undefined;
+  /** Whether no other process has the file open. */
+  readonly isLone: boolean;
+  /** Whether what is committed is to outlive a loss of power. */
+  readonly outlivesPower: boolean;
 }
 
 /** The indexes of one storage. */
@@ -16,13 +36,16 @@ export class Indexes {
   readonly #storage: InnerStorage;
   readonly #writer: () => Transaction | undefined;
   readonly #isLone: boolean;
+  /** For the time after a power cut; `undefined` if there is none. */
+  readonly #record: UseRecord | undefined;
   readonly #known = new WeakSet<Index>();
 
-  /** @param writer the transaction that writes, if one does @param isLone whether no other process has the file open */
-  constructor(storage: InnerStorage, writer: () => Transaction | undefined, isLone: boolean) {
+  constructor({ storage, writer, isLone, outlivesPower }: IndexesSettings) {
     this.#storage = storage;
     this.#writer = writer;
     this.#isLone = isLone;
+    const isKept = outlivesPower && (isLone || storage.ipc.isMaster);
+    this.#record = isKept ? new UseRecord(folderOf(storage), typeOf(storage)) : undefined;
   }
 
   /** Holds back what they are told. @param missing those that are to be made again */
@@ -38,13 +61,36 @@ export class Indexes {
       this.#holdRequests();
       return;
     }
-    markBuilds(this.#outer);
-    const { load } = indexes;
+    // With an IPC server, that is done already, unless it was switched off.
+    const others = repairIndexBuilds(this.#outer, !this.#isLone);
+    if (this.#isLone) closeAfterBuilds(this.#outer, others);
+    const builds = markBuilds(this.#outer, () => this.#note());
+    if (!this.#isLone) this.#watchPeers(builds);
+    const { load, delete: remove } = indexes;
     const waiting = [...missing];
     indexes.load = async () => {
       await load.call(indexes);
+      this.#note();
       await makeAgain(this.#outer, waiting.splice(0));
     };
+    indexes.delete = async (fileName) => {
+      await remove.call(indexes, fileName);
+      this.#note();
+    };
+  }
+
+  /** The database is closed, and nobody writes to them any more. */
+  close(): void {
+    const { file } = this.#storage;
+    if (file !== undefined) this.#record?.close(file, this.#all());
+  }
+
+  #note(): void {
+    this.#record?.note(this.#all());
+  }
+
+  #all(): IndexDescription[] {
+    return (this.#storage.indexes.list() as unknown as Index[]).map(descriptionOf);
   }
 
   /** Tells them what a transaction did. Those that cannot be told are made anew. @returns whether that is certain, whenever this process ends */
@@ -91,7 +137,7 @@ export class Indexes {
   makeAgain(indexes: readonly IndexDescription[]): void {
     for (const index of indexes) {
       this.#takeOut(index);
-      this.#make(index).catch((error: unknown) => {
+      makeAgain(this.#outer, [index]).catch((error: unknown) => {
         loggerOf(this.#outer).error(
           `The index ${index.file} could not be made anew; it will be when the database is opened next:`,
           error,
@@ -100,12 +146,19 @@ export class Indexes {
     }
   }
 
-  /** When who writes now is done: what he tells it meanwhile is in the data by then. */
-  async #make(index: IndexDescription): Promise<void> {
-    const { nodeLocker } = this.#storage;
-    const lock = await nodeLocker.lock('', String(this.#storage.createTid()), false, 'index');
-    await lock.release();
-    await makeAgain(this.#outer, [index]);
+  /** One that was killed may have marked an index, and told nobody. */
+  #watchPeers(builds: MarkedBuilds): void {
+    const { ipc } = this.#storage;
+    const { removePeer } = ipc;
+    ipc.removePeer = (...details) => {
+      removePeer.apply(ipc, details);
+      if (ipc._exiting || this.#outer.isReady !== true) return;
+      try {
+        this.makeAgain(builds.left());
+      } catch (error) {
+        loggerOf(this.#outer).error('Indexes that a process has left in doubt cannot be made anew:', error);
+      }
+    };
   }
 
   #takeOut({ file, path, key }: IndexDescription): void {

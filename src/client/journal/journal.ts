@@ -98,9 +98,15 @@ export class Journal<Notes> {
   /** @throws if a log cannot be opened */
   constructor(settings: JournalSettings) {
     this.#settings = settings;
-    this.#logs = settings.logPaths.map(
-      (path) => new RedoLog(path, settings.isSynced, settings.leastLogBytes),
-    );
+    const logs: RedoLog[] = [];
+    try {
+      for (const path of settings.logPaths)
+        logs.push(new RedoLog(path, settings.isSynced, settings.leastLogBytes));
+    } catch (error) {
+      for (const log of logs) log.close();
+      throw error;
+    }
+    this.#logs = logs;
     this.#mark = new Mark(settings.file, settings.mark);
     this.#turn = this.#turnAfter(this.#newest());
   }
@@ -116,15 +122,20 @@ export class Journal<Notes> {
    *
    * @param isToBeApplied whether such a record is to be carried out
    * @param gate what is written, is written while this is open
+   * @param isInDoubt whether the power was cut: then the mark may be in the file, and what was written before it not
    * @throws if that fails, or the gate is closed: it is to be looked at again then
    */
-  look(isToBeApplied: (head: RecordHead) => boolean, gate: Gate): Leftover<Notes> | undefined {
+  look(
+    isToBeApplied: (head: RecordHead) => boolean,
+    gate: Gate,
+    isInDoubt = false,
+  ): Leftover<Notes> | undefined {
     const newest = this.#newest();
     this.#turn = this.#turnAfter(newest);
     this.#mark.read();
     if (newest === undefined) return undefined;
     const { file } = this.#settings;
-    const left = outstandingOf<Notes>(file, newest, this.#mark, isToBeApplied);
+    const left = outstandingOf<Notes>(file, newest, this.#mark, isToBeApplied, isInDoubt);
     if (left === undefined) return undefined;
     const { changes, notes } = left;
     for (const { position, after } of changes) {
@@ -288,15 +299,17 @@ function outstandingOf<Notes>(
   { head, log }: Newest,
   place: Mark,
   isToBeApplied: (head: RecordHead) => boolean,
+  isInDoubt = false,
 ): Outstanding<Notes> | undefined {
   const { isDone, isNext } = standingOf(head, place);
-  const isLeft = isDone ? isNext || head.hasNotes : isNext && isToBeApplied(head);
+  const isLeft = isDone ? isNext || head.hasNotes || isInDoubt : isNext && isToBeApplied(head);
   const record = isLeft ? log.read() : undefined;
   if (record === undefined) return undefined;
   const { changes, written = [] } = record;
   const notes = head.hasNotes ? (record.notes as Notes) : undefined;
-  // The mark comes last: where it is, all is.
-  if (hasAll(file, changes.slice(-1))) return notes === undefined ? undefined : { changes: [], notes };
+  // The mark comes last: where it is, all is, unless the disk had not the time for that.
+  if (hasAll(file, isInDoubt ? changes : changes.slice(-1)))
+    return notes === undefined ? undefined : { changes: [], notes };
   return isInBetween(file, changes) && hasWritten(file, written) ? { changes, notes } : undefined;
 }
 
@@ -328,12 +341,14 @@ export function outstanding<Notes>(
  *
  * @param path of the file
  * @param noted called with what is still to be done; if it returns false, that is not done yet, and the record stays until {@link Journal.done}
+ * @param isInDoubt whether the power was cut
  */
 export function recover<Notes>(
   path: string,
   { logPaths, mark }: Pick<JournalSettings, 'logPaths' | 'mark'>,
   isToBeApplied: (head: RecordHead) => boolean,
   noted: (notes: Notes) => boolean = () => true,
+  isInDoubt = false,
 ): void {
   if (!logPaths.some((logPath) => existsSync(logPath))) return;
   const file = openToMend(path);
@@ -341,7 +356,7 @@ export function recover<Notes>(
   try {
     const journal = new Journal<Notes>({ file, logPaths, mark, isSynced: true, isLone: false });
     try {
-      const leftover = journal.look(isToBeApplied, OPEN_GATE);
+      const leftover = journal.look(isToBeApplied, OPEN_GATE, isInDoubt);
       if (leftover?.notes !== undefined && noted(leftover.notes)) journal.lookIsOver(OPEN_GATE);
     } finally {
       journal.close();

@@ -100,7 +100,12 @@ export class JournaledStorage {
       untilFree: () => (isLone ? this.#untilLogged : undefined),
     };
     this.#tables = isLone ? new LoneTables(tables) : new MasterTables(tables);
-    this.#indexes = new Indexes(storage, () => this.#current, isLone);
+    this.#indexes = new Indexes({
+      storage,
+      writer: () => this.#current,
+      isLone,
+      outlivesPower: durability === 'power',
+    });
     this.#mutations = new MutationLog(storage);
   }
 
@@ -108,6 +113,7 @@ export class JournaledStorage {
   begin({ missing, mutation }: Beginning): void {
     const { ipc } = this.#storage;
     ipc.once('exit', () => {
+      this.#indexes.close();
       this.#data?.retire();
       this.#tablesJournal?.retire();
     });
@@ -244,14 +250,17 @@ export class JournaledStorage {
     } catch (error) {
       why = { error };
     }
-    if (why !== undefined) {
-      this.#drop(transaction);
-      this.#surroundings.writeFailed(String(transaction.tid));
+    try {
+      if (why !== undefined) {
+        this.#drop(transaction);
+        this.#surroundings.writeFailed(String(transaction.tid));
+      }
+      this.#giveBackSpace(transaction);
+    } finally {
+      // AceBase does not wait for that either. One that is being closed is, when its last lock is gone: who waits for this call is told before.
+      if (this.#storage.ipc._exiting) setImmediate(() => transaction.releaseKeeper());
+      else transaction.releaseKeeper();
     }
-    this.#giveBackSpace(transaction);
-    // AceBase does not wait for that either. One that is being closed is, when its last lock is gone: who waits for this call is told before.
-    if (this.#storage.ipc._exiting) setImmediate(() => transaction.releaseKeeper());
-    else transaction.releaseKeeper();
     return why;
   }
 

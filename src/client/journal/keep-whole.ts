@@ -11,6 +11,7 @@ import type { RecordHead } from './redo-log.js';
 import { folderOf, type InnerStorage, typeOf } from './storage.js';
 import { aloneWhile, type Surroundings } from './surroundings.js';
 import type { LoggedMutation } from './transaction.js';
+import { UseRecord } from './use-record.js';
 
 /**
  * Makes each call that writes all or nothing, in a database that this process has for itself. To be called while AceBase makes the storage,
@@ -24,6 +25,7 @@ export function keepWhole(storage: Storage, durability: Durability, isAlone: () 
   if (isCutShort(pathOf(storage))) rmSync(pathOf(storage));
   const missing = mend(
     storage,
+    durability,
     () => true,
     (notes) => {
       mutation = notes.mutation;
@@ -72,6 +74,7 @@ export class SharedJournal implements FileJournal {
   prepare(): void {
     this.#missing = mend(
       this.#storage,
+      this.#durability,
       ({ isLone }) => isLone,
       () => false,
     );
@@ -113,18 +116,25 @@ function pathOf(storage: Storage): string {
 /** @returns indexes that are to be made again */
 function mend(
   storage: Storage,
+  durability: Durability,
   isToBeApplied: (head: RecordHead) => boolean,
   noted: (notes: Notes) => boolean,
 ): readonly IndexDescription[] {
   const { data, tables } = logPathsOf(storage);
-  const [path, folder] = [pathOf(storage), folderOf(storage)];
+  const [path, folder, type] = [pathOf(storage), folderOf(storage), typeOf(storage)];
   // What was logged of a file whose making was cut short says nothing of the one that is made in its place.
   if (!existsSync(path) || isCutShort(path))
     for (const log of [...data, ...tables]) rmSync(log, { force: true });
-  recover<never>(path, { logPaths: tables, mark: MARKS.tables }, () => true);
-  recover<Notes>(path, { logPaths: data, mark: MARKS.data }, isToBeApplied, (notes) => {
+  const inDoubt = durability === 'power' ? new UseRecord(folder, type).afterPowerCut() : undefined;
+  const isInDoubt = inDoubt !== undefined;
+  recover<never>(path, { logPaths: tables, mark: MARKS.tables }, () => true, undefined, isInDoubt);
+  // Who wrote that is gone, whoever it was.
+  const isApplied = isInDoubt ? () => true : isToBeApplied;
+  const take = (notes: Notes): boolean => {
     for (const index of notes.indexes) setMark(folder, index, false);
     return noted(notes);
-  });
-  return typeOf(storage) === 'data' ? takeMarked(folder) : [];
+  };
+  recover<Notes>(path, { logPaths: data, mark: MARKS.data }, isApplied, take, isInDoubt);
+  for (const index of inDoubt ?? []) setMark(folder, index, false);
+  return takeMarked(folder, type);
 }

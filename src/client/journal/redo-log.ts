@@ -69,8 +69,13 @@ export class RedoLog {
   ) {
     this.#descriptor = openSync(path, access);
     this.#isSynced = isSynced;
-    const { size } = fstatSync(this.#descriptor);
-    if (size < leastBytes) writeFully(this.#descriptor, Buffer.alloc(leastBytes - size), size);
+    try {
+      const { size } = fstatSync(this.#descriptor);
+      if (size < leastBytes) writeFully(this.#descriptor, Buffer.alloc(leastBytes - size), size);
+    } catch (error) {
+      closeSync(this.#descriptor);
+      throw error;
+    }
   }
 
   /** @throws when it is closed: another file may have its number */

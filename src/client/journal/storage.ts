@@ -27,6 +27,7 @@ export interface InnerStorage
     sendNotification(notification: Told): void;
     sendRequest(request: Told): Promise<unknown>;
     handleMessage(message: Told): unknown;
+    removePeer(...details: unknown[]): void;
   };
   readonly FST?: NonNullable<Storage['FST']> & { readonly ranges: object[] };
   readonly txStorage?: Storage & {

@@ -1,6 +1,10 @@
+import { existsSync } from 'node:fs';
+import { stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, expect, it } from 'vitest';
 import { Cluster } from '../../support/cluster.js';
+import { eventually } from '../../support/waiting.js';
 
 const fullDisk = fileURLToPath(new URL('../../support/full-disk.cjs', import.meta.url));
 
@@ -64,5 +68,25 @@ it('who cannot carry out what it has committed comes back as a new peer, and all
     notes['note0'] = each.name.slice(0, 1).repeat(50);
     await each.set('note0', notes['note0']);
     await cluster.reopened(async (file) => expect(await file.get('')).toEqual(notes), { client: true });
+  }
+});
+
+it('an index that a process has marked is made again by the master if that process is killed before it tells anybody', async () => {
+  cluster = await Cluster.start();
+  const [master, worker, other] = await cluster.form(2, { client: true });
+  for (let n = 0; n < 5; n++) await master.set(`people/person${n}`, { age: n, note: 'x'.repeat(60) });
+  await master.createIndex('people', 'age');
+  const folder = join(cluster.path, 'mydb.acebase');
+  const file = 'people-age.idx';
+  const former = (await stat(join(folder, file))).mtimeMs;
+  const mark = { file, path: 'people', key: 'age', options: { type: 'normal', include: [] }, isNew: false };
+  await writeFile(join(folder, `${file}.redo`), JSON.stringify(mark));
+  await worker.kill();
+  await eventually(async () => !existsSync(join(folder, `${file}.redo`)));
+  expect((await stat(join(folder, file))).mtimeMs).toBeGreaterThan(former);
+  await other.set('people/person5', { age: 5, note: 'x'.repeat(60) });
+  for (const each of [master, other]) {
+    const found = await each.query('people', [['age', '>=', 4]]);
+    expect(found.map(({ key }) => key).sort()).toEqual(['person4', 'person5']);
   }
 });

@@ -11,10 +11,13 @@ import { WorkingProcess } from './working-process.js';
 /** How many records a page of the model's file has. */
 const PAGE_RECORDS = 16;
 
+/** The one index that workers have made. */
+const INDEX_FILE = 'values.idx';
+
 /** A master: it grants locks, hands out space, keeps the key table and makes indexes; one that is not dedicated reads and writes, too. */
 export class Master extends WorkingProcess {
   readonly #locker: NodeLocker;
-  /** Indexes that are being made, with the repair `index-builds`, and who wants to write meanwhile. */
+  /** Indexes that are being made, and who waits for that. */
   #builds = 0;
   readonly #waitingForBuilds: (() => void)[] = [];
   #free: number[] = [];
@@ -25,9 +28,8 @@ export class Master extends WorkingProcess {
       localized: (message) => message,
       isUnknown: () => false,
       changed: () => undefined,
-      whenLockMayBeGranted: (details, grant) => this.#whenBuilt(details as LockRequest, grant),
-      built: () =>
-        this.#builds === 0 ? undefined : new Promise((resolve) => void this.#waitingForBuilds.push(resolve)),
+      built: () => this.#built(),
+      over: () => this.#built(),
       announced: () => undefined,
     },
     masterLock: (details) => this.#masterLock(details),
@@ -293,11 +295,7 @@ export class Master extends WorkingProcess {
         reply({ ok: true, index: this.#indexOf(data.key) });
         return;
       case 'index.create':
-        begin(
-          this.ours === undefined ? this.#createIndex() : this.#createIndexAlone(),
-          reply,
-          ({ message: reason }) => reply({ ok: false, reason }),
-        );
+        begin(this.#createIndex(), reply, ({ message: reason }) => reply({ ok: false, reason }));
         return;
       case 'index.update':
         this.world.indexFiles.get(data.fileName)?.set(data.path, data.newValue);
@@ -352,42 +350,47 @@ export class Master extends WorkingProcess {
     return index;
   }
 
-  /** Scans the file under a lock of its own; only when it is built does it tell the others. */
+  /** With the repair `index-builds`, nobody writes until all have heard of the index. */
   *#createIndex(): Task<{ ok: true; fileName: string }> {
+    if (this.ours === undefined) return yield* this.#createIndexAtOnce();
+    if (this.indexes.has(INDEX_FILE)) return { ok: true, fileName: INDEX_FILE };
+    const held = yield* this.lock('', `${this.name}.reading`, false);
+    let isMade = false;
+    this.#builds += 1;
+    try {
+      const made = yield* this.#createIndexAtOnce();
+      isMade = true;
+      return made;
+    } finally {
+      this.#builds -= 1;
+      if (this.#builds === 0) for (const goOn of this.#waitingForBuilds.splice(0)) goOn();
+      if (isMade) this.after(INDEX_NEWS_MS, () => this.unlock(held));
+      else this.unlock(held);
+    }
+  }
+
+  #built(): Promise<void> | undefined {
+    if (this.#builds === 0) return undefined;
+    return new Promise((resolve) => void this.#waitingForBuilds.push(resolve));
+  }
+
+  /** Scans the file under a lock of its own; only when it is built does it tell the others. */
+  *#createIndexAtOnce(): Task<{ ok: true; fileName: string }> {
     const { indexFiles, file, random } = this.world;
-    const fileName = 'values.idx';
-    if (this.indexes.has(fileName)) return { ok: true, fileName };
-    this.indexes.add(fileName);
+    if (this.indexes.has(INDEX_FILE)) return { ok: true, fileName: INDEX_FILE };
+    this.indexes.add(INDEX_FILE);
     const details = { path: '', tid: `${this.name}.index`, write: false, comment: 'index' };
     const isOurs = this.ours !== undefined;
     const held = isOurs ? yield* this.lock('', details.tid, false) : undefined;
     const lock = isOurs ? undefined : yield* wait<NodeLock>((resolve) => this.#locker.lock(details, resolve));
     yield* wait<void>((resolve, reject) => this.disk(resolve, reject));
     const found = file.readAll();
-    indexFiles.set(fileName, new Map(typeof found === 'string' ? [] : found));
+    indexFiles.set(INDEX_FILE, new Map(typeof found === 'string' ? [] : found));
     if (held !== undefined) this.unlock(held);
     if (lock !== undefined) this.#locker.unlock(lock);
     yield* wait<void>((resolve) => this.after(random.fraction() * 100, resolve));
-    this.notify({ type: 'index.created', fileName });
-    return { ok: true, fileName };
-  }
-
-  /** With the repair `index-builds`: writers begin again when all have heard of the index. */
-  *#createIndexAlone(): Task<{ ok: true; fileName: string }> {
-    this.#builds += 1;
-    try {
-      return yield* this.#createIndex();
-    } finally {
-      this.after(INDEX_NEWS_MS, () => {
-        this.#builds -= 1;
-        if (this.#builds === 0) for (const grant of this.#waitingForBuilds.splice(0)) grant();
-      });
-    }
-  }
-
-  #whenBuilt({ write, tid }: LockRequest, grant: () => void): void {
-    if (this.#builds > 0 && write && !this.#holdsAny(String(tid))) this.#waitingForBuilds.push(grant);
-    else grant();
+    this.notify({ type: 'index.created', fileName: INDEX_FILE });
+    return { ok: true, fileName: INDEX_FILE };
   }
 
   /** AceBase's master answers some turns of the event loop after it was asked. */

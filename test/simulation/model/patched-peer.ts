@@ -58,8 +58,8 @@ export class PatchedPeer {
         localized: (message) => message,
         isUnknown: () => false,
         changed: (message) => host().indexes.changed(message),
-        whenLockMayBeGranted: (request, grant) => host().indexes.whenLockMayBeGranted(request, grant),
         built: () => host().indexes.built(),
+        over: () => host().indexes.over(),
         announced: () => host().indexes.announced(),
       },
       log: {

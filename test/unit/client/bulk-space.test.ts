@@ -81,3 +81,14 @@ it('tells all whom it concerns of a failure, and goes on', async () => {
   void space.allocate(1);
   expect(asked).toHaveLength(MAX_SINGLE + 2);
 });
+
+it('asks for one alone where what is free lies so scattered that it serves none of several', async () => {
+  const { asked, answers, answer, allocate } = lab();
+  const all = allocate(MAX_SINGLE + 2, 3);
+  await answer(0, range(0, 3));
+  expect(asked.at(-1)).toBe(6);
+  await answer(MAX_SINGLE, range(10, 2), range(20, 2), range(30, 2));
+  expect(asked.at(-1)).toBe(3);
+  await answer(answers.length - 1, range(10, 2), range(20, 1));
+  expect(await all[MAX_SINGLE]).toEqual({ ok: true, allocation: [range(10, 2), range(20, 1)] });
+});

@@ -122,6 +122,75 @@ it('tells a server nothing of the time before when it comes again as another pee
   expect(told.map(({ kind }) => kind)).toEqual(['connected', 'lost', 'place lost', 'connected', 'came back']);
 });
 
+/** A worker that holds a lock. */
+async function holder() {
+  const lab = clientLab();
+  lab.welcome(false, 1);
+  lab.client.fileOpened();
+  lab.answerPings();
+  const locking = lab.client.lock({ path: 'a', tid: 'T', write: true });
+  await lab.settle();
+  lab.last().events.text(lab.grantOf(119_000));
+  return { ...lab, lock: await locking };
+}
+
+it('is refused at once what it asks for under a lock that it has lost: it would be answered when it is back, which waits for that', async () => {
+  const { clock, ipc, last, breaks, refuses, settle, lock } = await holder();
+  breaks();
+  clock.advance(100);
+  refuses();
+  await settle();
+  const outcomes: unknown[] = [];
+  for (const [id, type] of [
+    ['1', 'fst.allocate'],
+    ['2', 'index.update'],
+    ['3', 'kit.add'],
+  ] as const) {
+    const request = { type: 'request', id, from: ipc.id, to: '[master]', data: { type } };
+    ipc.request(request).catch(({ code }: { code: string }) => outcomes.push([type, code]));
+  }
+  await settle();
+  expect(outcomes).toEqual([
+    ['fst.allocate', 'IPC_CLIENT_LEASE_LOST'],
+    ['index.update', 'IPC_CLIENT_LEASE_LOST'],
+  ]);
+  await lock.release('it is over');
+  await settle();
+  expect(last().parameters).toMatchObject({ id: expect.stringContaining('id-of-the-test') });
+});
+
+it('says goodbye when it gives up what it has, so that nobody waits for that, and unlocks nothing: others are to read everything again', async () => {
+  const { client, last, settle, lock } = await holder();
+  const line = last();
+  const said = line.sent.length;
+  client.giveUpPlace();
+  await settle();
+  expect(line.sent).toHaveLength(said);
+  void lock.release('it is over');
+  await settle();
+  expect(line.sent.slice(said)).toEqual(['{"type":"bye","from":"worker"}']);
+  expect(line.isClosed).toBe(true);
+  line.events.closed({ reason: 'it said goodbye', code: '' });
+  await settle();
+  expect(last().parameters).toMatchObject({ id: expect.stringContaining('id-of-the-test') });
+  expect(last().parameters).not.toHaveProperty('received');
+});
+
+it('gives up what it has while it dials: that line would go on with it', async () => {
+  const { client, clock, last, breaks, settle, lock } = await holder();
+  breaks();
+  await clock.playUntil(1_000, () => false);
+  const dialled = last();
+  expect(dialled.parameters).toHaveProperty('received');
+  client.giveUpPlace();
+  void lock.release('it is over');
+  await settle();
+  expect(dialled.isClosed).toBe(true);
+  dialled.events.closed({ reason: 'it was ended', code: '' });
+  await settle();
+  expect(last().parameters).not.toHaveProperty('received');
+});
+
 // Others have gone on meanwhile, and heard of what this one did, be it by reading the file. So an event that comes only then is out of the
 // order in which things happened, and is told all the same: the simulation held that against it once (seed 32162).
 it('tells under its new name the events that it could not tell before it was given up, and nothing of the file', async () => {

@@ -1,0 +1,68 @@
+import type { Storage } from './acebase.js';
+
+/** What was read for an index. */
+export interface IndexReading {
+  /** Why some of it could not be read; `undefined` if all was. */
+  readonly failure: unknown;
+  end(): void;
+}
+
+/** How AceBase's storage reads, as far as it does for an index. */
+interface ReadingStorage {
+  getNode?(
+    path: string,
+    options?: { readonly include?: readonly string[]; readonly tid?: unknown },
+  ): Promise<unknown>;
+  getChildren?(path: string, options?: object): { next(...details: unknown[]): Promise<unknown> };
+}
+
+/** There is nothing to index. */
+const NOT_THERE = 'NodeNotFoundError';
+
+/**
+ * Tells whether what AceBase reads for an index could be read. If a node cannot be, it waits for ever, with the locks that it has by then; and the
+ * children of one that cannot be read, it leaves out. Here it goes on in both cases, and whoever makes the index knows.
+ *
+ * @returns begins to tell
+ */
+export function watchIndexReads(storage: Storage): () => IndexReading {
+  const under = new Set<{ failure: unknown }>();
+  const note = (error: unknown): void => {
+    for (const reading of under) reading.failure ??= error;
+  };
+  const reader = storage as ReadingStorage;
+  const { getNode, getChildren } = reader;
+  if (getNode !== undefined) {
+    reader.getNode = async (path, options, ...rest) => {
+      const isForIndex = under.size > 0 && options?.include !== undefined && options.tid !== undefined;
+      try {
+        return await getNode.call(reader, path, options, ...rest);
+      } catch (error) {
+        if (!isForIndex) throw error;
+        note(error);
+        return { value: {} };
+      }
+    };
+  }
+  if (getChildren !== undefined) {
+    reader.getChildren = (path, options, ...rest) => {
+      const found = getChildren.call(reader, path, options, ...rest);
+      if (under.size === 0 || options !== undefined) return found;
+      const { next } = found;
+      found.next = async (...details) => {
+        try {
+          return await next.apply(found, details);
+        } catch (error) {
+          if (Object(error).constructor.name !== NOT_THERE) note(error);
+          throw error;
+        }
+      };
+      return found;
+    };
+  }
+  return () => {
+    const reading = { failure: undefined as unknown, end: () => void under.delete(reading) };
+    under.add(reading);
+    return reading;
+  };
+}

@@ -1,0 +1,85 @@
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { machineId } from '../../platform/file-marks.js';
+import { type IndexDescription, syncFolder } from './index-marks.js';
+
+/** What stands in the file. */
+interface Noted {
+  /** In which run of the machine the database was used; `null` if nobody does any more, and all is on the disk. */
+  readonly run: string | null;
+  readonly indexes: readonly IndexDescription[];
+}
+
+/**
+ * In which run of the machine a database was used, and which indexes it has, for the time after a power cut. Then the last commit may be in its
+ * places in part, and its mark may be there all the same. And the files of indexes are not synced when they are told of a write,
+ * which would take longer than the write itself: all of them are made again.
+ */
+export class UseRecord {
+  readonly #folder: string;
+  readonly #path: string;
+  #isUsed = false;
+
+  /** @param type what kind of data it is: `data` */
+  constructor(folder: string, type: string) {
+    this.#folder = folder;
+    this.#path = join(folder, `${type}.use.redo`);
+  }
+
+  /** The indexes that were in use when the power was cut; `undefined` if it was not since the database was used. */
+  afterPowerCut(): readonly IndexDescription[] | undefined {
+    const noted = this.#read();
+    if (noted === undefined || noted.run === null) return undefined;
+    const run = machineId();
+    if (noted.run === run && run !== '') return undefined;
+    // Others may have removed one that know nothing of this.
+    return noted.indexes.filter(({ file }) => existsSync(join(this.#folder, file)));
+  }
+
+  /** The database is used, and has these indexes. That is on the disk when this returns. */
+  note(indexes: readonly IndexDescription[]): void {
+    this.#isUsed = true;
+    this.#write({ run: machineId(), indexes });
+  }
+
+  /**
+   * It is used no more: it is on the disk, and then that is noted. Nothing is done if this process has not used it.
+   *
+   * @param database its file
+   */
+  close(database: number, indexes: readonly IndexDescription[]): void {
+    if (!this.#isUsed) return;
+    this.#isUsed = false;
+    fsyncSync(database);
+    const paths = indexes.map(({ file }) => join(this.#folder, file));
+    for (const path of paths.filter((it) => existsSync(it))) sync(path);
+    syncFolder(this.#folder);
+    this.#write({ run: null, indexes });
+  }
+
+  #read(): Noted | undefined {
+    return existsSync(this.#path) ? (JSON.parse(readFileSync(this.#path, 'utf8')) as Noted) : undefined;
+  }
+
+  #write(noted: Noted): void {
+    const draft = `${this.#path}.tmp`;
+    const file = openSync(draft, 'w');
+    try {
+      writeSync(file, JSON.stringify(noted));
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+    renameSync(draft, this.#path);
+    syncFolder(this.#folder);
+  }
+}
+
+function sync(path: string): void {
+  const file = openSync(path, 'r+');
+  try {
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
