@@ -1,28 +1,32 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { removeDirectory, temporaryDirectory } from '../support/temporary-directory.js';
-import { Checker } from './checker-process.js';
-import { isChange, loadTrace } from './trace.js';
+import { Checker, type Judgement, type Remains } from './checker-process.js';
+import { record } from './subject-process.js';
+import { isChange, loadTrace, type TraceEvent } from './trace.js';
 import type { CrashPoint, Verdict } from './verdict.js';
 
-/** What is done, and how often it crashes. */
-export interface CampaignSettings {
+/** What is done. */
+export interface WorkSettings {
   readonly seed: number;
   /** How many operations the workload has. */
   readonly operations: number;
-  /** Of the crash points, each that many; 1 takes all. */
-  readonly every: number;
   /** Whether the database has a transaction log. */
   readonly isLogged: boolean;
   /** The journal of the process, and of the one that opens the database behind it; without the client if `undefined`. */
   readonly journal?: 'off' | 'process' | 'power' | undefined;
-  /** Only these, instead. */
-  readonly points?: readonly CrashPoint[];
   onVerdict?(verdict: Verdict): void;
+}
+
+/** What is done, and how often it crashes. */
+export interface CampaignSettings extends WorkSettings {
+  /** Of the crash points, each that many; 1 takes all. */
+  readonly every: number;
+  /** So many power cuts at each, in the place of a process that is killed: what was not synced may be lost. */
+  readonly losses?: number | undefined;
+  /** Only these, instead. */
+  readonly points?: readonly CrashPoint[] | undefined;
 }
 
 /** What was found. */
@@ -37,59 +41,67 @@ export interface CampaignReport {
  * change, or when it had made half of it, and looks at what AceBase makes of them.
  */
 export async function campaign(settings: CampaignSettings): Promise<CampaignReport> {
+  return await recorded(settings, async (order, trace) => {
+    const changes = trace.filter(isChange).length;
+    const points = settings.points ?? pointsOf(changes, settings.every, settings.losses);
+    const verdicts = await judgeAll(order, points, async (point) => point, settings.onVerdict);
+    return { changes, verdicts };
+  });
+}
+
+/** Has a process do the workload, and write its trace. @param act is given what a checker needs to have the trace, and a folder */
+export async function recorded<T>(
+  settings: WorkSettings,
+  act: (order: WorkSettings & { readonly folder: string }, trace: readonly TraceEvent[]) => Promise<T>,
+): Promise<T> {
   const folder = await temporaryDirectory('crash');
   try {
-    const order = {
-      folder: join(folder, 'original'),
-      trace: join(folder, 'trace'),
-      seed: settings.seed,
-      operations: settings.operations,
-      isLogged: settings.isLogged,
-      journal: settings.journal,
-    };
-    await mkdir(order.folder);
-    await record(order);
-    const changes = loadTrace(order.trace).filter(isChange).length;
-    const points = settings.points ?? pointsOf(changes, settings.every);
-    const verdicts = await judgeAll({ ...order, folder }, [...points], settings.onVerdict);
-    return { changes, verdicts };
+    const { seed, operations, isLogged, journal } = settings;
+    const order = { seed, operations, isLogged, journal, trace: join(folder, 'trace') };
+    const original = join(folder, 'original');
+    await mkdir(original);
+    await record({ ...order, folder: original });
+    return await act({ ...order, folder }, loadTrace(order.trace));
   } finally {
     await removeDirectory(folder);
   }
 }
 
-/** Before each change, in half of each, and behind the last. */
-function pointsOf(changes: number, every: number): CrashPoint[] {
+/** Before each change, in half of each, and behind the last; or a number of power cuts before each. */
+export function pointsOf(changes: number, every: number, losses?: number): CrashPoint[] {
   const points: CrashPoint[] = [];
-  for (let change = 0; change < changes; change += every) {
-    points.push({ change, isHalf: false }, { change, isHalf: true });
-  }
-  return [...points, { change: changes, isHalf: false }];
+  const add = (change: number, hasHalf: boolean): void => {
+    for (let loss = 0; loss < (losses ?? 0); loss++) points.push({ change, isHalf: false, loss });
+    if (losses !== undefined) return;
+    points.push({ change, isHalf: false });
+    if (hasHalf) points.push({ change, isHalf: true });
+  };
+  for (let change = 0; change < changes; change += every) add(change, true);
+  add(changes, false);
+  return points;
 }
 
-/** Has a process do the workload, and write its trace. */
-export async function record(order: object): Promise<void> {
-  const program = fileURLToPath(new URL('subject.js', import.meta.url));
-  const subject = spawn(process.execPath, [program, JSON.stringify(order)], {
-    stdio: ['ignore', 'ignore', 'inherit'],
-    env: { ...process.env, UV_THREADPOOL_SIZE: '1' },
-  });
-  const [code] = await once(subject, 'exit');
-  if (code !== 0) throw new Error(`The workload ended with ${code}`);
-}
-
-/** One process on each core, one crash after the other in each. */
-async function judgeAll(
+/**
+ * Judges crashes: one process on each core, one crash after the other in each.
+ *
+ * @param order what {@link Checker} wants
+ * @param ask has it happen: what the checker is asked then, or what is known without it; `undefined` if there is no such crash
+ */
+export async function judgeAll<Point extends CrashPoint>(
   order: object,
-  points: CrashPoint[],
+  points: readonly Point[],
+  ask: (point: Point) => Promise<CrashPoint | Remains | { readonly verdict: Judgement } | undefined>,
   onVerdict: ((verdict: Verdict) => void) | undefined,
 ): Promise<Verdict[]> {
   const verdicts: Verdict[] = [];
+  const waiting = [...points];
   const work = async (): Promise<void> => {
     const checker = new Checker(order);
     try {
-      for (let point = points.shift(); point !== undefined; point = points.shift()) {
-        const verdict = await checker.judge(point);
+      for (let point = waiting.shift(); point !== undefined; point = waiting.shift()) {
+        const asked = await ask(point);
+        const isKnown = asked !== undefined && 'verdict' in asked;
+        const verdict = isKnown ? asked.verdict : asked && (await checker.judge(asked));
         if (verdict === undefined) continue;
         verdicts.push({ ...point, ...verdict });
         onVerdict?.({ ...point, ...verdict });

@@ -71,6 +71,7 @@ export class Checker {
   }
 }
 
-function unreadable(fault: string): Judgement {
+/** Of a database that cannot be used. */
+export function unreadable(fault: string): Judgement {
   return { outcome: 'unreadable', faults: [`unreadable: ${fault}`], leaked: 0, operation: undefined };
 }

@@ -50,6 +50,7 @@ describe('the crash sweep of clusters', () => {
     ['master', 40],
     ['master', 150],
     ['worker1', 5],
+    ['worker1', 12],
     ['worker1', 20],
   ] as const)(
     'with a journal, a cluster survives that %s is killed in the midst of change %d',

@@ -8,9 +8,8 @@ const { commandLine, CommandLineError, flag, namesOf, text, wholeNumber } = awai
   '../support/command-line.ts'
 );
 const { MEMBERS } = await import('./cluster-run.ts');
-const { isSafe, LONE_OUTCOMES, nameOf, shownClusterVerdict, shownVerdict, tableOf } = await import(
-  './report.ts'
-);
+const { isSafe, LONE_OUTCOMES, nameOf, pointNamed, shownClusterVerdict, shownVerdict, tableOf } =
+  await import('./report.ts');
 const { OUTCOMES } = await import('./verdict.ts');
 
 const JOURNALS = ['off', 'process', 'power'];
@@ -23,6 +22,11 @@ const USAGE = `npm run crash -- [options]
   --log             with a transaction log
   --journal <how>   with the client, and its journal: off, process or power
   --at <k>          only before change k of the files, or in half of it: 120h; shows what is wrong then
+
+  --losses <n>      so many power cuts at each crash point: what was not synced may be lost
+  --mending <n>     of each crash, what mends it is killed as well, at each n-th of its changes
+  --full-disk       the disk is full at a crash point, for up to three changes; what fails then must leave nothing
+  --kills <n>       so many processes are really killed, at random moments, each in a workload of its own
 
   --cluster         a server, a master and two workers, all of them with the client; one of them is killed
   --victim <names>  which one, in one run after the other: ${MEMBERS.join()}, unless given
@@ -45,9 +49,29 @@ const { values } = commandLine(
     overlap: wholeNumber(undefined),
     parallel: wholeNumber(undefined),
     patience: wholeNumber(undefined),
+    losses: wholeNumber(undefined),
+    mending: wholeNumber(undefined),
+    'full-disk': flag(),
+    kills: wholeNumber(undefined),
   },
   [],
-  ({ journal, at, cluster, victim, overlap, parallel, patience }) => {
+  ({ journal, at, cluster, victim, overlap, parallel, patience, losses, mending, kills, ...more }) => {
+    const ends = [
+      cluster,
+      losses !== undefined,
+      mending !== undefined,
+      more['full-disk'],
+      kills !== undefined,
+    ];
+    if (ends.filter((it) => it).length > 1) {
+      throw new CommandLineError(
+        '--cluster, --losses, --mending, --full-disk and --kills do not go together',
+      );
+    }
+    if (kills !== undefined && at !== undefined)
+      throw new CommandLineError('--at cannot be given with --kills');
+    if (at?.mending !== undefined && mending === undefined)
+      throw new CommandLineError('that --at needs --mending');
     if (journal !== undefined && !JOURNALS.includes(journal)) {
       throw new CommandLineError(`--journal must be one of ${JOURNALS.join()}`);
     }
@@ -80,9 +104,10 @@ if (values.cluster) await sweepClusters();
 else await sweep();
 
 async function sweep() {
-  const { campaign } = await import('./campaign.ts');
-  const { changes, verdicts } = await campaign({ ...settings, onVerdict: progress(200) });
-  console.log(`Seed ${values.seed}: ${values.operations} operations changed files ${changes} times.`);
+  const { changes, verdicts } = await report({ ...settings, onVerdict: progress(200) });
+  if (values.kills === undefined) {
+    console.log(`Seed ${values.seed}: ${values.operations} operations changed files ${changes} times.`);
+  }
   if (!verdicts.every(isSafe)) process.exitCode = 1;
   if (values.at !== undefined) {
     for (const line of verdicts.flatMap(shownVerdict)) console.log(line);
@@ -93,6 +118,16 @@ async function sweep() {
     console.log(`\nThe first one of them: ${replay(verdict)}`);
     for (const line of shownVerdict(verdict)) console.log(line);
   }
+}
+
+async function report(how) {
+  const { losses, mending, kills, every } = values;
+  const { campaign } = await import('./campaign.ts');
+  const { fullDiskCampaign, killCampaign, mendingCampaign } = await import('./other-ends.ts');
+  if (kills !== undefined) return await killCampaign(how, kills);
+  if (mending !== undefined) return await mendingCampaign(how, every, mending);
+  if (values['full-disk']) return await fullDiskCampaign(how, every);
+  return await campaign({ ...how, losses });
 }
 
 async function sweepClusters() {
@@ -151,20 +186,24 @@ function firstOnes(verdicts) {
 }
 
 function replay(verdict) {
-  const { seed, operations, log, journal, overlap } = values;
+  const { seed, operations, log, journal, overlap, mending } = values;
   const more = [
     ['journal', journal],
     ['overlap', overlap],
+    ['mending', mending],
+    ['full-disk', values['full-disk'] ? '' : undefined],
   ]
     .filter(([, value]) => value !== undefined)
-    .map(([name, value]) => ` --${name} ${value}`)
+    .map(([name, value]) => ` --${name} ${value}`.trimEnd())
     .join('');
   const where = verdict.victim === undefined ? '' : ` --cluster --victim ${verdict.victim}`;
   return `npm run crash -- --seed ${seed} --operations ${operations}${log ? ' --log' : ''}${more}${where} --at ${nameOf(verdict)}`;
 }
 
 function pointOf(given) {
-  const [, change, half] = /^(\d+)(h?)$/.exec(given) ?? [];
-  if (change === undefined) throw new CommandLineError('must be a number, or one with an h behind it');
-  return { change: Number(change), isHalf: half === 'h' };
+  const point = pointNamed(given);
+  if (point === undefined) {
+    throw new CommandLineError('must be as it is printed: a number, with or without an h, such as 120h');
+  }
+  return point;
 }

@@ -2,9 +2,12 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { removeDirectory, temporaryDirectory } from '../support/temporary-directory.js';
-import { campaign, record } from './campaign.js';
+import { campaign } from './campaign.js';
 import { Disk } from './disk.js';
+import { fullDiskCampaign, killCampaign, mendingCampaign } from './other-ends.js';
+import { record } from './subject-process.js';
 import { isChange, loadTrace } from './trace.js';
+import type { CrashPoint } from './verdict.js';
 
 const OPERATIONS = 40;
 
@@ -40,21 +43,22 @@ describe('the crash sweep', () => {
     }
   });
 
-  it('finds nothing where there was no crash', async () => {
-    const end = { change: Number.MAX_SAFE_INTEGER, isHalf: false };
-    const { verdicts } = await sweep([end]);
-    expect(verdicts).toMatchObject([{ outcome: 'clean', faults: [] }]);
+  it('finds nothing where there was no crash, and what AceBase does not survive: a file that was being made', async () => {
+    const points = [...pointsAt(Number.MAX_SAFE_INTEGER), { change: 1, isHalf: true }];
+    const settings = { seed: 3, operations: OPERATIONS, every: 1, isLogged: false, points };
+    const { verdicts } = await campaign(settings);
+    expect(verdicts).toMatchObject([{ outcome: 'unreadable' }, { outcome: 'clean', faults: [] }]);
   });
 
   it('finds nothing wrong with the journal of the client, wherever the process is killed', async () => {
-    const settings = { seed: 3, operations: 20, every: 90, isLogged: true, journal: 'process' } as const;
+    const settings = { seed: 3, operations: 20, every: 150, isLogged: true, journal: 'process' } as const;
     const { verdicts } = await campaign(settings);
-    expect(verdicts.length).toBeGreaterThan(8);
+    expect(verdicts.length).toBeGreaterThan(5);
     expect(verdicts.filter(({ outcome }) => outcome !== 'clean')).toEqual([]);
   });
 
   it('finds nothing wrong with it right after a file was made, before anything else is written', async () => {
-    const points = [4, 6, 8, 12].map((change) => ({ change, isHalf: false }));
+    const points = pointsAt(4, 6, 8, 12);
     const { verdicts } = await campaign({
       seed: 7,
       operations: 10,
@@ -66,12 +70,26 @@ describe('the crash sweep', () => {
     expect(verdicts.map(({ outcome }) => outcome)).toEqual(points.map(() => 'clean'));
   });
 
-  it('finds what AceBase does not survive: a file that was being made, and a table that was being written', async () => {
-    const { verdicts } = await sweep([{ change: 1, isHalf: true }]);
-    expect(verdicts).toMatchObject([{ outcome: 'unreadable' }]);
+  it('finds nothing wrong where the process is really killed, or the disk is full, or what mends that is killed', async () => {
+    const settings = { seed: 7, operations: 20, isLogged: false, journal: 'process' } as const;
+    const reports = [
+      await killCampaign(settings, 1),
+      await fullDiskCampaign({ ...settings, points: pointsAt(95, 150) }, 1),
+      await mendingCampaign({ ...settings, points: pointsAt(101) }, 1, 4),
+    ];
+    const verdicts = reports.flatMap((report) => report.verdicts);
+    expect(verdicts.length).toBeGreaterThan(4);
+    expect(verdicts.filter(({ outcome }) => outcome !== 'clean')).toEqual([]);
+  });
+
+  it('finds nothing wrong with the journal that is to outlive it where the power was cut', async () => {
+    const settings = { seed: 7, operations: 20, every: 80, isLogged: false, losses: 2 } as const;
+    const { verdicts } = await campaign({ ...settings, journal: 'power' });
+    expect(verdicts.length).toBeGreaterThan(5);
+    expect(verdicts.filter(({ outcome }) => outcome !== 'clean')).toEqual([]);
   });
 });
 
-function sweep(points: Parameters<typeof campaign>[0]['points'] & object) {
-  return campaign({ seed: 3, operations: OPERATIONS, every: 1, isLogged: false, points });
+function pointsAt(...changes: number[]): CrashPoint[] {
+  return changes.map((change) => ({ change, isHalf: false }));
 }

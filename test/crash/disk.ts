@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
@@ -24,7 +25,24 @@ export function firstHalf({ bytes }: Write): Uint8Array {
 
 /** The files of a folder, in memory. */
 export class Disk {
-  readonly #files = new Map<string, Buffer>();
+  readonly #files: Map<string, Buffer>;
+
+  /** @param files those that are there */
+  constructor(files: ReadonlyMap<string, Buffer> = new Map()) {
+    this.#files = new Map(files);
+  }
+
+  /** The files of a folder that is there. */
+  static of(folder: string): Disk {
+    const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((it) => it.isFile());
+    const paths = files.map(({ parentPath, name }) => join(parentPath, name));
+    return new Disk(new Map(paths.map((path) => [path.slice(folder.length + 1), readFileSync(path)])));
+  }
+
+  /** Another one with the same files. */
+  copy(): Disk {
+    return new Disk(new Map([...this.#files].map(([file, bytes]) => [file, Buffer.from(bytes)])));
+  }
 
   /** The length of a file, in bytes; `undefined` if there is none. */
   lengthOf(file: string): number | undefined {

@@ -2,6 +2,7 @@ import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { relative } from 'node:path';
 import { type Change, Disk } from './disk.js';
+import type { Synced } from './power-cut.js';
 
 type Method = (...details: unknown[]) => unknown;
 
@@ -14,20 +15,36 @@ interface OpenFile {
 
 /** Who watches the changes of files. */
 export interface Watcher {
-  /** Is told of each change just before this process makes it. */
+  /**
+   * Is told of each change just before this process makes it.
+   *
+   * @throws {RefusedChange} if it is to fail
+   */
   changing(change: Change): void;
+  /** Is told of what was synced, when it was. */
+  synced?(synced: Synced): void;
   /** The length of a file in bytes, when all has been done that was told of; `undefined` if there is none. */
   lengthOf(file: string): number | undefined;
   /** Whether what Node.js would have a thread do is done before the call returns, so that each change finds all those before it done. */
   readonly isAtOnce: boolean;
 }
 
+/** A change that fails: the disk is full. */
+export class RefusedChange extends Error {
+  readonly code = 'ENOSPC';
+  readonly syscall = 'write';
+
+  constructor() {
+    super('ENOSPC: no space left on device, write');
+  }
+}
+
 /**
  * Tells of each change of the files in a folder that only this process has open. Threads are given the changes in the order in which they
  * are told; with one thread (`UV_THREADPOOL_SIZE=1`), they make them in that order.
  */
-export function recordChanges(folder: string, changing: (change: Change) => void): void {
-  const disk = new Disk();
+export function recordChanges(folder: string, { changing, synced }: Recorder): void {
+  const disk = Disk.of(folder);
   watchChanges(folder, {
     isAtOnce: false,
     lengthOf: (file) => disk.lengthOf(file),
@@ -35,8 +52,12 @@ export function recordChanges(folder: string, changing: (change: Change) => void
       changing(change);
       disk.apply(change);
     },
+    synced,
   });
 }
+
+/** Who writes down what happens. */
+export type Recorder = Required<Pick<Watcher, 'changing' | 'synced'>>;
 
 /**
  * Tells of each change of the files in a folder, just before this process makes it. All ways by which AceBase changes files
@@ -49,7 +70,11 @@ export function watchChanges(folder: string, watcher: Watcher): void {
     if (typeof path !== 'string' || !path.startsWith(`${folder}/`)) return undefined;
     return relative(folder, path);
   };
-  const tell = (change: Change): void => watcher.changing(change);
+  let changes = 0;
+  const tell = (change: Change): void => {
+    watcher.changing(change);
+    changes += 1;
+  };
   const isOpened = (path: unknown, flags: unknown): OpenFile | undefined => {
     const file = within(path);
     if (file === undefined) return undefined;
@@ -90,15 +115,17 @@ export function watchChanges(folder: string, watcher: Watcher): void {
       tell({ kind: 'create', file });
       tell({ kind: 'write', file, position: 0, bytes: Buffer.from(bytes) });
     },
-    rename: (path: string, to: string) => {
-      const [file, target] = [within(path), within(to)];
-      if (file !== undefined && target !== undefined) tell({ kind: 'rename', file, to: target });
-    },
+    rename: (path: string, to: string) => renamed(path, to),
+    renameSync: (path: string, to: string) => renamed(path, to),
     rm: (path: string) => removed(path),
     unlink: (path: string) => removed(path),
     unlinkSync: (path: string) => removed(path),
     close: (descriptor: number) => void open.delete(descriptor),
     closeSync: (descriptor: number) => void open.delete(descriptor),
+  };
+  const renamed = (path: string, to: string): void => {
+    const [file, target] = [within(path), within(to)];
+    if (file !== undefined && target !== undefined) tell({ kind: 'rename', file, to: target });
   };
   const removed = (path: string): void => {
     const file = within(path);
@@ -106,12 +133,43 @@ export function watchChanges(folder: string, watcher: Watcher): void {
   };
   const replace = (name: string, by: (original: Method, details: unknown[]) => unknown): void => {
     const original = watcher.isAtOnce ? atOnce(name) : methodOf(name);
-    Object.assign(fs, { [name]: (...details: unknown[]) => by(original, details) });
+    Object.assign(fs, {
+      [name](...details: unknown[]) {
+        try {
+          return by(original, details);
+        } catch (error) {
+          const callback = details.at(-1);
+          if (!(error instanceof RefusedChange) || typeof callback !== 'function') throw error;
+          return process.nextTick(callback, error);
+        }
+      },
+    });
   };
   for (const [name, look] of Object.entries(before)) {
     replace(name, (original, details) => {
       (look as Method)(...details);
       return original(...details);
+    });
+  }
+  for (const name of ['fsync', 'fdatasync']) {
+    const begun = (descriptor: unknown): (() => void) => {
+      const file = open.get(descriptor as number)?.file;
+      const until = changes;
+      return () => {
+        if (file !== undefined) watcher.synced?.({ kind: 'synced', file, until });
+      };
+    };
+    replace(`${name}Sync`, (original, [descriptor]) => {
+      const done = begun(descriptor);
+      original(descriptor);
+      done();
+    });
+    replace(name, (original, [descriptor, callback]) => {
+      const done = begun(descriptor);
+      return original(descriptor, (error: unknown) => {
+        if (error === null) done();
+        (callback as Method)(error);
+      });
     });
   }
   replace('open', (original, details) => {

@@ -1,5 +1,5 @@
 import type { ClusterVerdict } from './cluster-run.js';
-import { OUTCOMES, type Outcome, type Verdict } from './verdict.js';
+import { type CrashPoint, OUTCOMES, type Outcome, type Verdict } from './verdict.js';
 
 /** Those that a database may have that only one process has open. */
 export const LONE_OUTCOMES = OUTCOMES.filter((outcome) => outcome !== 'survivors fail');
@@ -24,8 +24,12 @@ export function tableOf(verdicts: readonly Verdict[], outcomes: readonly Outcome
 }
 
 /** One crash, for people. */
-export function shownVerdict({ change, isHalf, outcome, operation, faults }: Verdict): string[] {
-  const where = `${isHalf ? 'in the midst of' : 'before'} change ${change}`;
+export function shownVerdict(verdict: Verdict): string[] {
+  const { outcome, operation, faults, loss, mending } = verdict;
+  const place = ({ change, isHalf }: CrashPoint): string =>
+    `${isHalf ? 'in the midst of' : 'before'} change ${change}`;
+  const more = mending === undefined ? '' : `, and ${place(mending)} of what mends that`;
+  const where = `${place(verdict)}${loss === undefined ? '' : ` (power cut ${loss})`}${more}`;
   const what = operation === undefined ? 'nothing was being done' : JSON.stringify(operation).slice(0, 120);
   return [`${outcome} ${where}: ${what}`, ...faults.map((fault) => `    ${fault}`)];
 }
@@ -43,9 +47,23 @@ export function shownClusterVerdict(verdict: ClusterVerdict): string[] {
   ];
 }
 
-/** The name of a crash point on the command line. */
-export function nameOf({ change, isHalf }: Pick<Verdict, 'change' | 'isHalf'>): string {
-  return `${change}${isHalf ? 'h' : ''}`;
+/** The name of a crash point on the command line: `120`, `120h` in half of it, `120p3` a power cut, `120h-7` where what mends it is killed as well. */
+export function nameOf({ change, isHalf, loss, mending }: CrashPoint): string {
+  const power = loss === undefined ? '' : `p${loss}`;
+  return `${change}${isHalf ? 'h' : ''}${power}${mending === undefined ? '' : `-${nameOf(mending)}`}`;
+}
+
+/** What has that name; `undefined` if nothing has. */
+export function pointNamed(name: string): CrashPoint | undefined {
+  const found = /^(\d+)(h|p\d+)?(?:-(\d+h?))?$/.exec(name);
+  if (found === null) return undefined;
+  const [, change, how = '', second] = found;
+  return {
+    change: Number(change),
+    isHalf: how === 'h',
+    loss: how.startsWith('p') ? Number(how.slice(1)) : undefined,
+    mending: second === undefined ? undefined : pointNamed(second),
+  };
 }
 
 /** Whether a crash does no harm but to leak space. */

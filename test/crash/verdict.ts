@@ -1,9 +1,11 @@
 import { rm } from 'node:fs/promises';
 import { within } from '../support/waiting.js';
+import { Random } from '../torture/random.js';
 import { dataFaults, indexFaults, walk } from './checks.js';
 import { type Database, openDatabase, perform } from './database.js';
 import { Disk } from './disk.js';
-import { isChange, type TraceEvent } from './trace.js';
+import { diskAfterPowerCut } from './power-cut.js';
+import { isChange, isStep, type Step, type TraceEvent } from './trace.js';
 import { applied, INDEXED, type IndexKey, type Operation, type Value, workload } from './workload.js';
 
 /** How a database is after a crash; the worst comes first. `survivors fail`: other processes hang, or what they do fails. */
@@ -25,6 +27,10 @@ export interface CrashPoint {
   /** The number of the change, from 0. */
   readonly change: number;
   readonly isHalf: boolean;
+  /** The power was cut: what was not synced may be lost. One number after the other loses other parts of it. */
+  readonly loss?: number | undefined;
+  /** Where the next process was killed, that was mending what this crash had left. */
+  readonly mending?: CrashPoint | undefined;
 }
 
 /** How a database was after a crash. */
@@ -92,35 +98,58 @@ const PATIENCE_MS = 10_000;
 export function crashAt(
   trace: readonly TraceEvent[],
   operations: readonly Operation[],
-  { change, isHalf }: CrashPoint,
+  { change, isHalf, loss }: CrashPoint,
 ): { readonly disk: Disk; readonly expectation: Expectation } | undefined {
+  const changes = trace.flatMap((event, at) => (isChange(event) ? [{ event, at }] : []));
+  const next = changes[change];
+  const past = next === undefined ? trace : trace.slice(0, next.at);
+  const expectation = expectationOf(past.filter(isStep), operations);
+  if (loss !== undefined) {
+    const events = past.filter((event) => !isStep(event));
+    const disk = diskAfterPowerCut(events, new Random(change * 1_000 + loss));
+    startAnew(disk);
+    return { disk, expectation };
+  }
   const disk = new Disk();
+  for (const { event } of changes.slice(0, change)) disk.apply(event);
+  if (isHalf && (next === undefined || !disk.applyHalf(next.event))) return undefined;
+  return { disk, expectation };
+}
+
+/** The machine is another one, as far as a process can tell. */
+function startAnew(disk: Disk): void {
+  for (const [file, bytes] of [...disk.files]) {
+    if (!file.endsWith('.use.redo')) continue;
+    const noted = JSON.parse(bytes.toString()) as { run: string | null };
+    if (noted.run === null) continue;
+    const changed = Buffer.from(JSON.stringify({ ...noted, run: 'another run of the machine' }));
+    disk.apply({ kind: 'create', file });
+    disk.apply({ kind: 'write', file, position: 0, bytes: changed });
+  }
+}
+
+/** What must be in a database whose process has done that, and nothing else. @param operations all that it was to do */
+export function expectationOf(steps: readonly Step[], operations: readonly Operation[]): Expectation {
   let before: Tree = {};
-  let operation: Operation | undefined;
+  const underWay = new Map<number, Operation>();
   const indexes = new Set<IndexKey>();
   const acknowledged: number[] = [];
-  let number = 0;
-  let changes = 0;
-  for (const event of trace) {
-    if (!isChange(event)) {
-      const done = operations[event.operation] as Operation;
-      operation = event.kind === 'begun' ? done : undefined;
-      number = event.operation;
-      if (event.kind === 'begun') continue;
-      if (changesAnything(before, done)) acknowledged.push(event.operation);
-      before = applied(before, done);
-      if (done.kind === 'index') indexes.add(done.key);
+  const dropped: number[] = [];
+  for (const { kind, operation: number } of steps) {
+    const operation = operations[number] as Operation;
+    if (kind === 'begun') {
+      underWay.set(number, operation);
       continue;
     }
-    if (changes++ < change) {
-      disk.apply(event);
-      continue;
+    underWay.delete(number);
+    if (kind === 'failed') dropped.push(number);
+    else {
+      if (changesAnything(before, operation)) acknowledged.push(number);
+      before = applied(before, operation) as Tree;
+      if (operation.kind === 'index') indexes.add(operation.key);
     }
-    if (isHalf && !disk.applyHalf(event)) return undefined;
-    break;
   }
-  const underWay = new Map(operation === undefined ? [] : [[number, operation]]);
-  return { disk, expectation: { before, underWay, indexes, acknowledged } };
+  return { before, underWay, indexes, acknowledged, dropped };
 }
 
 /**

@@ -2,7 +2,8 @@
 
 import fs from 'node:fs';
 import { join } from 'node:path';
-import { type Change, firstHalf, hasHalves } from './disk.js';
+import { type Change, hasHalves } from './disk.js';
+import { writeHalf } from './full-disk.js';
 import { watchChanges } from './recorder.js';
 import type { CrashPoint } from './verdict.js';
 
@@ -14,7 +15,7 @@ export interface LastChange {
 }
 
 /** Those of Node.js, whoever puts something in their places. */
-const { closeSync, openSync, statSync, writeFileSync, writeSync } = { ...fs };
+const { statSync, writeFileSync } = { ...fs };
 
 /**
  * Counts the changes of the files in a folder, which other processes may change as well. At the given one it ends this process, as `SIGKILL`
@@ -36,21 +37,13 @@ export function endAtChange(
     changing(change) {
       if (changes.push(hasHalves(change)) - 1 !== point?.change) return;
       const isHalf = point.isHalf && hasHalves(change);
-      if (isHalf) writeHalf(folder, change);
+      if (isHalf) writeHalf(join(folder, change.file), change);
       const last: LastChange = { isHalf, change: shown(change) };
       writeFileSync(lastWords, JSON.stringify(last));
       process.kill(process.pid, 'SIGKILL');
     },
   });
   return () => changes;
-}
-
-function writeHalf(folder: string, change: Parameters<typeof firstHalf>[0]): void {
-  const { O_CREAT, O_WRONLY } = fs.constants;
-  const file = openSync(join(folder, change.file), O_WRONLY | O_CREAT);
-  const bytes = firstHalf(change);
-  writeSync(file, bytes, 0, bytes.length, change.position);
-  closeSync(file);
 }
 
 function shown(change: Change): string {

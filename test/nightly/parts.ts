@@ -42,8 +42,9 @@ export function partsOf({ scale, seed }: Amount): readonly Part[] {
   /** Of the moments at which a process may be killed. */
   const every = String(Math.round(20 / scale));
   const everyOfCluster = String(Math.round(50 / scale));
-  const crash = (...more: string[]): Command =>
-    script('crash', 'test/crash/crash.js', '--journal', 'process', '--seed', String(seed), ...more);
+  const crashWith = (journal: string, ...more: string[]): Command =>
+    script('crash', 'test/crash/crash.js', '--journal', journal, '--seed', String(seed), ...more);
+  const crash = (...more: string[]): Command => crashWith('process', ...more);
   return [
     {
       name: 'files',
@@ -92,6 +93,10 @@ export function partsOf({ scale, seed }: Amount): readonly Part[] {
       name: 'crash',
       commands: [
         ...[[], ['--log']].map((more) => crash('--every', every, ...more)),
+        crash('--full-disk', '--every', every),
+        crash('--mending', '10', '--every', String(Math.round(400 / scale))),
+        crash('--kills', count(500)),
+        crashWith('power', '--losses', '2', '--every', every),
         crash('--cluster', '--operations', '100', '--parallel', '2', '--every', everyOfCluster),
       ],
     },
