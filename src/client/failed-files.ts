@@ -1,3 +1,4 @@
+import fs from 'node:fs';
 import { type Callback, replaceAll } from './node-files.js';
 
 /** Files that AceBase makes beside a database, and reads, or gives another name, when they are complete: trees, and indexes. */
@@ -29,12 +30,19 @@ export function failAfterFailedWrites(): () => void {
   return replaceAll({
     open(open, ...details) {
       const [path, flags] = details;
-      const callback = details.pop() as Callback;
+      const callback = details.at(-1);
+      if (typeof callback !== 'function') {
+        open(...details);
+        return;
+      }
       const isMade = typeof path === 'string' && MADE.test(path) && String(flags).startsWith('w');
-      open(...details, (error: Error | null, file: unknown) => {
-        if (isMade && error === null) {
-          files.set(file, { path });
-          failed.delete(path);
+      open(...details.slice(0, -1), (error: Error | null, file: unknown) => {
+        if (error === null) {
+          files.delete(file);
+          if (isMade) {
+            files.set(file, { path });
+            failed.delete(path);
+          }
         }
         callback(error, file);
       });
@@ -46,12 +54,26 @@ export function failAfterFailedWrites(): () => void {
         return;
       }
       const callback = details.pop() as Callback;
+      const length: unknown = details[2];
       write(file, ...details, (error: Error | null, ...results: unknown[]) => {
-        if (error !== null) made.error = error;
-        callback(error, ...results);
+        const [written] = results;
+        const isShort = typeof written === 'number' && typeof length === 'number' && written < length;
+        const why =
+          error ?? (isShort ? new Error(`ENOSPC: the disk has taken ${written} of ${length} bytes`) : null);
+        if (why !== null) made.error = why;
+        callback(why, ...results);
       });
     },
-    read: whenWhole,
+    read(read, file, ...details) {
+      const made = files.get(file);
+      if (made?.error === undefined) {
+        read(file, ...details);
+        return;
+      }
+      // Whoever is told that closes it no more, nor removes it.
+      const { path, error } = made;
+      fs.close(file as number, () => fs.unlink(path, () => (details.at(-1) as Callback)(error)));
+    },
     fsync: whenWhole,
     close(close, file, ...details) {
       const made = files.get(file);

@@ -16,8 +16,8 @@ interface ReadingStorage {
   getChildren?(path: string, options?: object): { next(...details: unknown[]): Promise<unknown> };
 }
 
-/** There is nothing to index. */
-const NOT_THERE = 'NodeNotFoundError';
+/** There is nothing to index. AceBase has a class for that, without a name of its own. */
+const NOT_THERE = /^Node ".*" does not exist$/s;
 
 /**
  * Tells whether what AceBase reads for an index could be read. If a node cannot be, it waits for ever, with the locks that it has by then; and the
@@ -53,7 +53,7 @@ export function watchIndexReads(storage: Storage): () => IndexReading {
         try {
           return await next.apply(found, details);
         } catch (error) {
-          if (Object(error).constructor.name !== NOT_THERE) note(error);
+          if (!(error instanceof Error && NOT_THERE.test(error.message))) note(error);
           throw error;
         }
       };

@@ -29,7 +29,13 @@ import {
 import { repairIndexFiles } from './index-files.js';
 import { checkInstallOptions, DEFAULT_CACHE_SIZE, type InstallOptions } from './install-options.js';
 import { checkRole, portOf, soundConfig } from './ipc-settings.js';
-import { canKeepJournal, keepWhole, type Place, SharedJournal } from './journal/keep-whole.js';
+import {
+  canKeepJournal,
+  keepWhole,
+  type Place,
+  SharedJournal,
+  withoutJournal,
+} from './journal/keep-whole.js';
 import { replaceNodeCache } from './node-cache.js';
 import { closeAllAfterWrites, holdAllFiles, writeAllInOrder } from './node-files.js';
 import { HeldFiles } from './opening.js';
@@ -133,8 +139,9 @@ function keepLoneDatabasesWhole(emitter: object | undefined, installation: Insta
   const undo = whenAssigned(emitter, 'ipcType', (peer) => {
     const { storage } = peer as Partial<RemoteIPCPeer>;
     const { journal = 'process' } = installation.options;
-    if (storage === undefined || journal === 'off' || !canKeepJournal(storage) || !isLone(storage)) return;
-    keepWhole(storage, journal, isAlone);
+    if (storage === undefined || !canKeepJournal(storage) || !isLone(storage)) return;
+    if (journal === 'off') withoutJournal(storage);
+    else keepWhole(storage, journal, isAlone);
   });
   installation.undo.push(undo);
 }
@@ -241,7 +248,7 @@ function patch(build: Build, installation: Installation): () => void {
     leave = installation.fence.add(files);
     journal?.join(placeOf(peer, files.leases));
     if (this.isMaster) {
-      peer.heldFile = heldFiles.hold(this.storage, whenPrepared(peer, journal));
+      peer.heldFile = heldFiles.hold(this.storage, whenPrepared(peer, this.storage, journal));
     }
     if (has('closing')) closeDataBeforeLog(this.storage);
     if (has('node-cache')) {
@@ -296,11 +303,12 @@ function patch(build: Build, installation: Installation): () => void {
 }
 
 /** Resolves when a master may open its file: it is let in, and what was its own to mend is mended. Never, if it is to give up. */
-function whenPrepared(peer: Client, journal: SharedJournal | undefined): Promise<void> {
+function whenPrepared(peer: Client, storage: Storage, journal: SharedJournal | undefined): Promise<void> {
   return new Promise((resolve) => {
     void peer.acceptance.accepted().then(() => {
       try {
-        journal?.prepare();
+        if (journal !== undefined) journal.prepare();
+        else if (canKeepJournal(storage)) withoutJournal(storage);
         resolve();
       } catch (error) {
         peer.cannotOpen(error);

@@ -87,6 +87,10 @@ describe('the crash sweep', () => {
     const { verdicts } = await campaign({ ...settings, journal: 'power' });
     expect(verdicts.length).toBeGreaterThan(5);
     expect(verdicts.filter(({ outcome }) => outcome !== 'clean')).toEqual([]);
+    // One that syncs nothing does not.
+    const points = [0, 1, 2, 3].map((loss) => ({ change: 100, isHalf: false, loss }));
+    const { verdicts: without } = await campaign({ ...settings, journal: 'process', points });
+    expect(without.filter(({ outcome }) => outcome !== 'clean')).not.toEqual([]);
   });
 });
 

@@ -199,7 +199,14 @@ export async function judge(
       ),
     );
     if (isLogged) note('log wrong', logFaults(await loggedNumbers(opened), expectation, tree));
-    await within(patienceMs, () => 'it cannot be written', writeBehind(opened, tree, look));
+    const after = await within(patienceMs, () => 'it cannot be written', writeBehind(opened, tree, look));
+    database = undefined;
+    await opened.close();
+    // What was noted as it was closed leaves it as it was.
+    const again = openDatabase(folder, isLogged);
+    database = again;
+    await within(patienceMs, () => 'it does not open again', again.ready());
+    await within(patienceMs, () => 'it cannot be read again', look(again, [after]));
   } catch (error) {
     note('unreadable', [error instanceof Error ? error.message.slice(0, 300) : String(error)]);
   } finally {
@@ -277,11 +284,11 @@ async function writeBehind(
   database: Database,
   found: Tree,
   look: (database: Database, expected: readonly Tree[]) => Promise<Tree>,
-): Promise<void> {
+): Promise<Tree> {
   let expected = found;
   for (const operation of writesBehind()) {
     await perform(database, operation);
     expected = applied(expected, operation) as Tree;
   }
-  await look(database, [expected]);
+  return await look(database, [expected]);
 }

@@ -6,6 +6,7 @@ import { isCutShort, MARKS } from '../../client/journal/database-file.js';
 import { type Mark, marksIn } from '../../client/journal/index-marks.js';
 import { type Outstanding, outstanding } from '../../client/journal/journal.js';
 import { logPathsOf, type Notes } from '../../client/journal/journaled-storage.js';
+import { UseRecord } from '../../client/journal/use-record.js';
 import { IPCError } from '../../errors.js';
 import type { AceBaseModules } from './acebase-modules.js';
 import { DatabaseView } from './database-view.js';
@@ -139,8 +140,9 @@ async function examineFile(
 function pendingOf(place: DatabasePlace, type: string): Outstanding<Notes> | undefined {
   const at = join(folderIn(place), `${type}.db`);
   const { data, tables } = logPathsIn(place, type);
-  const ofTables = outstanding<Notes>(at, { logPaths: tables, mark: MARKS.tables });
-  const ofData = outstanding<Notes>(at, { logPaths: data, mark: MARKS.data });
+  const isInDoubt = new UseRecord(folderIn(place), type).afterPowerCut() !== undefined;
+  const ofTables = outstanding<Notes>(at, { logPaths: tables, mark: MARKS.tables }, isInDoubt);
+  const ofData = outstanding<Notes>(at, { logPaths: data, mark: MARKS.data }, isInDoubt);
   if (ofTables === undefined) return ofData;
   return { changes: [...ofTables.changes, ...(ofData?.changes ?? [])], notes: ofData?.notes };
 }

@@ -26,6 +26,7 @@ import {
 import { recover } from '../../client/journal/journal.js';
 import type { Notes } from '../../client/journal/journaled-storage.js';
 import { writeFully } from '../../client/journal/redo-log.js';
+import { UseRecord } from '../../client/journal/use-record.js';
 import { IPCError } from '../../errors.js';
 import type { AceBaseModules } from './acebase-modules.js';
 import { DatabaseView, freeSpaceTable, maximumOfRanges } from './database-view.js';
@@ -134,12 +135,16 @@ function recoverLogs(place: DatabasePlace): string[] {
       isApplied = true;
       return true;
     };
-    recover<never>(path, { logPaths: tables, mark: MARKS.tables }, apply);
-    recover<Notes>(path, { logPaths: data, mark: MARKS.data }, apply, ({ indexes, mutation }) => {
+    const inDoubt = new UseRecord(folder, type).afterPowerCut();
+    const isInDoubt = inDoubt !== undefined;
+    const take = ({ indexes, mutation }: Notes): boolean => {
       for (const index of indexes) setMark(folder, index, false);
       // AceBase must be running to add that to its transaction log.
       return mutation === undefined;
-    });
+    };
+    recover<never>(path, { logPaths: tables, mark: MARKS.tables }, apply, undefined, isInDoubt);
+    recover<Notes>(path, { logPaths: data, mark: MARKS.data }, apply, take, isInDoubt);
+    for (const index of inDoubt ?? []) setMark(folder, index, false);
     if (isApplied) done.push(`wrote to ${type}.db what its log had`);
   }
   return done;

@@ -799,6 +799,8 @@ export class Client implements DataPeer {
 
   /** This process has said goodbye. */
   #leave(): void {
+    // What it gave up is waited for by nobody else.
+    if (this.#isLosing) this.#endLine(true);
     this.#isClosing = true;
     if (this.acceptance.isWaiting) this.acceptance.refuse(new IPCError('IPC_CLIENT_CLOSED'));
     this.lease.end();

@@ -96,6 +96,8 @@ export class Connection {
   #isProved = false;
   #proof: object | undefined;
   #mayBeGivenUp = false;
+  /** When the watch over the line, or over its absence, was set last. */
+  #watchedSince: Moment | undefined;
 
   constructor(handlers: ConnectionHandlers, tools: ConnectionTools) {
     this.#handlers = handlers;
@@ -118,8 +120,8 @@ export class Connection {
   }
 
   /**
-   * Whether this process was out of touch for so long that the last server may have given it up, and none has said since
-   * that it goes on with it.
+   * Whether this process was out of touch for so long that the last server may have given it up, and none that goes on with it has answered
+   * since.
    */
   get mayBeGivenUp(): boolean {
     return this.#mayBeGivenUp;
@@ -160,7 +162,6 @@ export class Connection {
     this.#canUseFor(Math.min(grace, lease * GRACE_PER_LEASE));
     this.#beat = Math.max(SHORTEST_BEAT_MS, Math.min(BEAT_MS, lease / BEATS_IN_LEASE));
     this.#watch();
-    this.#mayBeGivenUp = false;
     this.#waitMs = FIRST_WAIT_MS;
     this.#ping();
   }
@@ -187,6 +188,7 @@ export class Connection {
   /** Ends it for good: what was sent still goes out, and a closing handshake. */
   end(): void {
     this.#isEnded = true;
+    this.#mayBeGivenUp = false;
     this.#cancelWait?.();
     this.#cancelWait = undefined;
     this.#pings.forgetWaiting();
@@ -221,6 +223,7 @@ export class Connection {
   }
 
   #opened(): void {
+    this.#lookForStop();
     this.#isOpen = true;
     this.#isWelcome = false;
     this.#beat = BEAT_MS;
@@ -290,11 +293,10 @@ export class Connection {
     // A line that is there keeps the process alive by itself; looking at it need not.
     this.#cancelBeat?.();
     const { clock } = this.#tools;
-    const since = momentOf(clock);
+    this.#watchedSince = momentOf(clock);
     this.#cancelBeat = clock.scheduleIdle(this.#beat, () => {
       if (!this.#isOpen) {
-        // Without a line, no silence shows that it was stopped.
-        this.#wasOutOfTouchFor(elapsedSince(clock, since) - this.#beat);
+        this.#lookForStop();
         this.#watch();
         return;
       }
@@ -308,6 +310,12 @@ export class Connection {
         this.#watch();
       }
     });
+  }
+
+  /** Without a line, no silence shows that this process was stopped; and when it goes on, what the system has kept for it may come before any timer. */
+  #lookForStop(): void {
+    const since = this.#watchedSince;
+    if (since !== undefined) this.#wasOutOfTouchFor(elapsedSince(this.#tools.clock, since) - this.#beat);
   }
 
   /** Who is waited for for no time at all need not hurry. */
@@ -331,7 +339,10 @@ export class Connection {
     if (wasOpen) {
       this.#measureSilence();
       this.#handlers.lost(failure.reason);
-    } else this.#handlers.failed(failure);
+    } else {
+      this.#lookForStop();
+      this.#handlers.failed(failure);
+    }
     this.#later();
   }
 
@@ -339,6 +350,7 @@ export class Connection {
     this.#line = undefined;
     this.#cancelBeat?.();
     if (this.#isEnded) return;
+    this.#lookForStop();
     if (this.#handlers.refused(refusal) === 'later') this.#later();
   }
 

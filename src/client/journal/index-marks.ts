@@ -15,6 +15,7 @@ import {
 } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { Storage } from '../acebase.js';
+import { lostError } from '../core/lost-transactions.js';
 import { type IndexNaming, indexFileOf, isIndexOf } from '../index-names.js';
 
 /** An index, as AceBase is told to make it. */
@@ -166,8 +167,12 @@ export interface MarkedBuilds {
  * To be called when the file is open.
  *
  * @param made called when one is there, before anybody is told
+ * @param losses how often this process has lost its place: then the files are those of its successor
  */
-export function markBuilds(storage: Storage, made: () => void): MarkedBuilds {
+export function markBuilds(
+  storage: Storage,
+  { made, losses }: { readonly made: () => void; readonly losses: () => number },
+): MarkedBuilds {
   const { indexes, settings, name } = storage;
   const folder = `${settings.path}/${name}.acebase`;
   const { type = 'data' } = settings;
@@ -179,6 +184,7 @@ export function markBuilds(storage: Storage, made: () => void): MarkedBuilds {
   ): ReturnType<typeof create> => {
     const { file, path, key, options } = index;
     setMark(folder, index, isNew);
+    const before = losses();
     const former = indexes.list().find(({ fileName }) => basename(fileName) === file);
     if (isInDoubt && former !== undefined) await indexes.remove(former.fileName);
     let built: Awaited<ReturnType<typeof create>>;
@@ -186,12 +192,13 @@ export function markBuilds(storage: Storage, made: () => void): MarkedBuilds {
       built = await create.call(indexes, path, key, options);
     } catch (error) {
       // One that was there, and could not be made anew, keeps its mark.
-      if (isNew) {
+      if (isNew && losses() === before) {
         removeIndex(folder, file, readdirSync(folder));
         clearMark(folder, index);
       }
       throw error;
     }
+    if (losses() !== before) throw lostError('the lock under which it was made');
     made();
     clearMark(folder, index);
     return built;

@@ -29,6 +29,8 @@ export interface IndexesSettings {
   readonly isLone: boolean;
   /** Whether what is committed is to outlive a loss of power. */
   readonly outlivesPower: boolean;
+  /** How often this process has lost its place. */
+  losses(): number;
 }
 
 /** The indexes of one storage. */
@@ -36,14 +38,16 @@ export class Indexes {
   readonly #storage: InnerStorage;
   readonly #writer: () => Transaction | undefined;
   readonly #isLone: boolean;
+  readonly #losses: () => number;
   /** For the time after a power cut; `undefined` if there is none. */
   readonly #record: UseRecord | undefined;
   readonly #known = new WeakSet<Index>();
 
-  constructor({ storage, writer, isLone, outlivesPower }: IndexesSettings) {
+  constructor({ storage, writer, isLone, outlivesPower, losses }: IndexesSettings) {
     this.#storage = storage;
     this.#writer = writer;
     this.#isLone = isLone;
+    this.#losses = losses;
     const isKept = outlivesPower && (isLone || storage.ipc.isMaster);
     this.#record = isKept ? new UseRecord(folderOf(storage), typeOf(storage)) : undefined;
   }
@@ -64,29 +68,45 @@ export class Indexes {
     // With an IPC server, that is done already, unless it was switched off.
     const others = repairIndexBuilds(this.#outer, !this.#isLone);
     if (this.#isLone) closeAfterBuilds(this.#outer, others);
-    const builds = markBuilds(this.#outer, () => this.#note());
+    const builds = markBuilds(this.#outer, {
+      made: () => this.#note((record) => record.note(this.#all())),
+      losses: this.#losses,
+    });
     if (!this.#isLone) this.#watchPeers(builds);
     const { load, delete: remove } = indexes;
     const waiting = [...missing];
     indexes.load = async () => {
       await load.call(indexes);
-      this.#note();
+      this.#note((record) => record.begin(this.#all()));
       await makeAgain(this.#outer, waiting.splice(0));
     };
     indexes.delete = async (fileName) => {
       await remove.call(indexes, fileName);
-      this.#note();
+      this.#note((record) => record.note(this.#all()));
     };
   }
 
-  /** The database is closed, and nobody writes to them any more. */
+  /** This process has lost its place. */
+  forget(): void {
+    this.#record?.forget();
+  }
+
+  /** The database is closed by this process, and nobody else has it open. */
   close(): void {
     const { file } = this.#storage;
     if (file !== undefined) this.#record?.close(file, this.#all());
   }
 
-  #note(): void {
-    this.#record?.note(this.#all());
+  /** A disk that is full is no reason not to open a database. */
+  #note(act: (record: UseRecord) => void): void {
+    if (this.#record === undefined) return;
+    try {
+      act(this.#record);
+    } catch (error) {
+      const what =
+        'It cannot be noted that the database is in use; if the power is cut, that will not be known:';
+      loggerOf(this.#outer).error(what, error);
+    }
   }
 
   #all(): IndexDescription[] {

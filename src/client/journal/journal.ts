@@ -90,6 +90,8 @@ export class Journal<Notes> {
   /** Whether the record that was written last has notes, and not all was done. */
   #hasNotes = false;
   #isUsed = false;
+  /** Whether nothing was committed since the file was synced. */
+  #isOnDisk = false;
   /** What {@link Journal.look} has found noted. */
   #looked: Newest | undefined;
   /** What is being committed; `undefined` if nothing is. */
@@ -195,6 +197,7 @@ export class Journal<Notes> {
     const hasNotes = notes !== undefined;
     if (!gate.isOpen) await gate.wait();
     this.#isUsed = true;
+    this.#isOnDisk = false;
     try {
       const head = { term, owner: this.#owner, mark: countOf(mark.after), hasNotes, isLone };
       log.append({ changes: all, written, notes }, head);
@@ -213,6 +216,14 @@ export class Journal<Notes> {
       throw this.#fail(error);
     }
     this.#mark.isWritten(mark);
+  }
+
+  /** What was committed last is in its places on the disk when this returns, if it is to outlive a loss of power. */
+  sync(): void {
+    const { file, isSynced, isLone } = this.#settings;
+    if (!isSynced || (isLone && this.#isOnDisk)) return;
+    fdatasyncSync(file);
+    this.#isOnDisk = true;
   }
 
   /** All was done that the last commit has noted. */
@@ -317,11 +328,13 @@ function outstandingOf<Notes>(
  * What {@link recover} would do, without a change of any file.
  *
  * @param path of the file
+ * @param isInDoubt whether the power was cut
  * @returns `undefined` if it would do nothing
  */
 export function outstanding<Notes>(
   path: string,
   { logPaths, mark: place }: Pick<JournalSettings, 'logPaths' | 'mark'>,
+  isInDoubt = false,
 ): Outstanding<Notes> | undefined {
   const file = openToLook(path);
   if (file === undefined) return undefined;
@@ -329,7 +342,7 @@ export function outstanding<Notes>(
   const logs = there.map((logPath) => new RedoLog(logPath, false, 0, constants.O_RDONLY));
   try {
     const newest = newestOf(logs);
-    return newest && outstandingOf(file, newest, new Mark(file, place), () => true);
+    return newest && outstandingOf(file, newest, new Mark(file, place), () => true, isInDoubt);
   } finally {
     for (const log of logs) log.close();
     closeSync(file);

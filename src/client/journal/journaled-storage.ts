@@ -105,6 +105,7 @@ export class JournaledStorage {
       writer: () => this.#current,
       isLone,
       outlivesPower: durability === 'power',
+      losses: () => surroundings.losses,
     });
     this.#mutations = new MutationLog(storage);
   }
@@ -112,11 +113,12 @@ export class JournaledStorage {
   /** To be called when all members of the storage are there, and before it does anything. */
   begin({ missing, mutation }: Beginning): void {
     const { ipc } = this.#storage;
-    ipc.once('exit', () => {
-      this.#indexes.close();
-      this.#data?.retire();
-      this.#tablesJournal?.retire();
-    });
+    const { sayGoodbye } = ipc;
+    // Nobody has a lock any more; the file is open still, and no other process was told that this one goes.
+    ipc.sayGoodbye = (peerId) => {
+      if (peerId === ipc.id) this.#close();
+      sayGoodbye.call(ipc, peerId);
+    };
     // With an IPC server, that is done already.
     if (this.#surroundings.isLone) this.#outer.once('ready', () => failWithTables(this.#outer));
     this.#wrapCalls();
@@ -167,11 +169,32 @@ export class JournaledStorage {
       writer.allocated.length = 0;
       this.#drop(writer);
     }
-    this.#data?.retire();
-    this.#tablesJournal?.retire();
+    this.#retire();
     this.#data = undefined;
     this.#tablesJournal = undefined;
     this.#tables.forget();
+    this.#indexes.forget();
+  }
+
+  #close(): void {
+    const { ipc } = this.#storage;
+    const { isLone, gate } = this.#surroundings;
+    try {
+      if (isLone || (gate.isOpen && ipc.peers.length === 0)) this.#indexes.close();
+    } catch (error) {
+      loggerOf(this.#outer).error('It cannot be noted that the database is closed:', error);
+    }
+    this.#retire();
+  }
+
+  #retire(): void {
+    for (const journal of [this.#data, this.#tablesJournal]) {
+      try {
+        journal?.retire();
+      } catch (error) {
+        loggerOf(this.#outer).error('A log cannot be closed:', error);
+      }
+    }
   }
 
   /** These are to be made again: the files are gone. */
@@ -428,8 +451,10 @@ export class JournaledStorage {
       }
       if (writer === undefined) return write();
       if (this.#isFresh(writer, position, length)) {
+        // What was there may be what the last commit has set free, and is needed to carry that out.
+        if (writer.isFirstFresh) this.#data?.sync();
         writer.writesFresh(position, bytes);
-        return tracked(this.#freshWrites, write());
+        return tracked(this.#freshWrites, inFull(write(), length));
       }
       writer.buffer.write(position, bytes);
       return Promise.resolve(length);
@@ -542,6 +567,13 @@ export class JournaledStorage {
   get #outer(): Storage {
     return this.#storage as unknown as Storage;
   }
+}
+
+/** A disk that becomes full takes a part, which is no error; nor does AceBase look. */
+async function inFull(writing: Promise<number>, length: number): Promise<number> {
+  const written = await writing;
+  if (written < length) throw new Error(`ENOSPC: the disk has taken ${written} of ${length} bytes`);
+  return written;
 }
 
 function lost(): Error {

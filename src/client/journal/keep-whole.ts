@@ -11,7 +11,7 @@ import type { RecordHead } from './redo-log.js';
 import { folderOf, type InnerStorage, typeOf } from './storage.js';
 import { aloneWhile, type Surroundings } from './surroundings.js';
 import type { LoggedMutation } from './transaction.js';
-import { UseRecord } from './use-record.js';
+import { forgetUse, UseRecord } from './use-record.js';
 
 /**
  * Makes each call that writes all or nothing, in a database that this process has for itself. To be called while AceBase makes the storage,
@@ -95,6 +95,11 @@ export class SharedJournal implements FileJournal {
   }
 }
 
+/** A database is opened that keeps none. */
+export function withoutJournal(storage: Storage): void {
+  forgetUse(folderOf(storage), typeOf(storage));
+}
+
 /** Whether a storage can have a journal: it has a file, and writes it through methods that can be replaced. */
 export function canKeepJournal({ settings, writeData }: Storage): boolean {
   return writeData !== undefined && Reflect.get(settings, 'readOnly') !== true;
@@ -125,6 +130,7 @@ function mend(
   // What was logged of a file whose making was cut short says nothing of the one that is made in its place.
   if (!existsSync(path) || isCutShort(path))
     for (const log of [...data, ...tables]) rmSync(log, { force: true });
+  if (durability !== 'power') forgetUse(folder, type);
   const inDoubt = durability === 'power' ? new UseRecord(folder, type).afterPowerCut() : undefined;
   const isInDoubt = inDoubt !== undefined;
   recover<never>(path, { logPaths: tables, mark: MARKS.tables }, () => true, undefined, isInDoubt);

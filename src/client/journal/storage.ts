@@ -23,11 +23,11 @@ export interface InnerStorage
     'settings' | 'subscriptions' | 'indexes' | 'readData' | 'writeData' | 'txStorage' | 'ipc' | 'FST'
   > {
   readonly ipc: Omit<Storage['ipc'], 'sendRequest'> & {
-    once(event: 'exit', callback: () => void): unknown;
     sendNotification(notification: Told): void;
     sendRequest(request: Told): Promise<unknown>;
     handleMessage(message: Told): unknown;
     removePeer(...details: unknown[]): void;
+    sayGoodbye(peerId: string): void;
   };
   readonly FST?: NonNullable<Storage['FST']> & { readonly ranges: object[] };
   readonly txStorage?: Storage & {

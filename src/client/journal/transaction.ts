@@ -103,6 +103,11 @@ export class Transaction {
     this.allocated.splice(0, this.allocated.length, ...kept);
   }
 
+  /** Whether it has not written to such space yet. */
+  get isFirstFresh(): boolean {
+    return this.#written.size === 0;
+  }
+
   /** It has written to space that it has got. */
   writesFresh(position: number, bytes: Uint8Array): void {
     this.#written.set(position, [position, bytes.length, crc32(bytes)]);

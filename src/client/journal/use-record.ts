@@ -1,17 +1,26 @@
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { machineId } from '../../platform/file-marks.js';
 import { type IndexDescription, syncFolder } from './index-marks.js';
 
 /** What stands in the file. */
 interface Noted {
-  /** In which run of the machine the database was used; `null` if nobody does any more, and all is on the disk. */
+  /** The boot during which the database was last in use; `null` if nobody uses it any more, and all is on the disk. */
   readonly run: string | null;
   readonly indexes: readonly IndexDescription[];
 }
 
 /**
- * In which run of the machine a database was used, and which indexes it has, for the time after a power cut. Then the last commit may be in its
+ * The boot during which a database was last in use, and which indexes it has, for the time after a power cut. Then the last commit may be in its
  * places in part, and its mark may be there all the same. And the files of indexes are not synced when they are told of a write,
  * which would take longer than the write itself: all of them are made again.
  */
@@ -36,14 +45,24 @@ export class UseRecord {
     return noted.indexes.filter(({ file }) => existsSync(join(this.#folder, file)));
   }
 
-  /** The database is used, and has these indexes. That is on the disk when this returns. */
-  note(indexes: readonly IndexDescription[]): void {
+  /** The database is opened, and has these indexes. That is on the disk when this returns. */
+  begin(indexes: readonly IndexDescription[]): void {
     this.#isUsed = true;
-    this.#write({ run: machineId(), indexes });
+    this.note(indexes);
+  }
+
+  /** It has others now. Nothing is done if this process does not use it. */
+  note(indexes: readonly IndexDescription[]): void {
+    if (this.#isUsed) this.#write({ run: machineId(), indexes });
+  }
+
+  /** Another process uses it, and notes that. */
+  forget(): void {
+    this.#isUsed = false;
   }
 
   /**
-   * It is used no more: it is on the disk, and then that is noted. Nothing is done if this process has not used it.
+   * It is used no more, by nobody: it is on the disk, and then that is noted. Nothing is done if this process does not use it.
    *
    * @param database its file
    */
@@ -62,7 +81,7 @@ export class UseRecord {
   }
 
   #write(noted: Noted): void {
-    const draft = `${this.#path}.tmp`;
+    const draft = `${this.#path}.${process.pid}.tmp`;
     const file = openSync(draft, 'w');
     try {
       writeSync(file, JSON.stringify(noted));
@@ -82,4 +101,9 @@ function sync(path: string): void {
   } finally {
     closeSync(file);
   }
+}
+
+/** Nobody notes in which boot the database is used, from now on. @param type what kind of data it is */
+export function forgetUse(folder: string, type: string): void {
+  rmSync(join(folder, `${type}.use.redo`), { force: true });
 }

@@ -249,7 +249,40 @@ describe('a connection of a process that was stopped', () => {
     last().events.text('welcome');
     expect(connection.mayBeGivenUp).toBe(true);
     connection.proved();
+    expect(connection.mayBeGivenUp).toBe(true);
+    last().events.ponged(last().pings.at(-1) ?? '');
     expect(connection.mayBeGivenUp).toBe(false);
+  });
+
+  it('may have been, if it was stopped while it dialled: what the server said then the system may have kept, and it is gone', () => {
+    const { connection, last, clock } = lab();
+    last().events.opened();
+    connection.proved();
+    last().breaks();
+    clock.advance(100);
+    clock.stop(14_000);
+    last().events.opened();
+    last().events.text('welcome');
+    connection.proved();
+    last().breaks();
+    expect(connection.mayBeGivenUp).toBe(true);
+  });
+
+  it('may have been, if it was stopped while it dialled, in vain', () => {
+    for (const act of [
+      (line: ScriptedLine) => line.breaks(),
+      (line: ScriptedLine) =>
+        line.events.refused({ status: 503, code: undefined, message: 'later', remedy: undefined }),
+    ]) {
+      const { connection, last, clock } = lab();
+      last().events.opened();
+      connection.proved();
+      last().breaks();
+      clock.advance(100);
+      clock.stop(14_000);
+      act(last());
+      expect(connection.mayBeGivenUp).toBe(true);
+    }
   });
 
   it('was not, if it reached no server meanwhile, and was not stopped', () => {
@@ -272,6 +305,8 @@ describe('a connection of a process that was stopped', () => {
     last().events.text('welcome');
     expect(connection.mayBeGivenUp).toBe(true);
     connection.proved();
+    expect(connection.mayBeGivenUp).toBe(true);
+    last().events.ponged(last().pings.at(-1) ?? '');
     expect(connection.mayBeGivenUp).toBe(false);
   });
 

@@ -6,10 +6,14 @@ import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { failAfterFailedWrites } from '../../../src/client/failed-files.js';
 
+type Method = (...details: unknown[]) => void;
+
 const { write: written } = fs;
 let folder: string;
 let undo: () => void;
 let isFull = false;
+/** How many bytes of a write, at most. */
+let takes = Number.POSITIVE_INFINITY;
 
 /** As Node.js has them just then. */
 const call = (name: 'open' | 'write' | 'read' | 'fsync' | 'close' | 'rename', ...details: unknown[]) =>
@@ -19,9 +23,17 @@ beforeEach(async () => {
   folder = join(await mkdtemp(join(tmpdir(), 'failed-files-')), 'mydb.acebase');
   await mkdir(folder);
   isFull = false;
+  takes = Number.POSITIVE_INFINITY;
   Object.assign(fs, {
     write: (...details: unknown[]) => {
-      if (!isFull) return (written as (...details: unknown[]) => void)(...details);
+      const [file, bytes, offset, length, ...rest] = details as [
+        number,
+        Buffer,
+        number,
+        number,
+        ...unknown[],
+      ];
+      if (!isFull) return (written as Method)(file, bytes, offset, Math.min(length, takes), ...rest);
       isFull = false;
       return process.nextTick(details.at(-1) as () => void, new Error('the disk is full'));
     },
@@ -47,9 +59,20 @@ async function incomplete(name: string, flags = 'w+') {
 }
 
 it('a tree that lacks a part cannot be read', async () => {
-  const { file } = await incomplete('tree-1.tmp');
+  const { path, file } = await incomplete('tree-1.tmp');
   await expect(call('read', file, Buffer.alloc(16), 0, 16, 0)).rejects.toThrow('full');
-  await expect(call('close', file)).rejects.toThrow('full');
+  // AceBase would close and remove it now only if it could be read.
+  expect(fs.existsSync(path)).toBe(false);
+  expect(() => fs.fstatSync(file as number)).toThrow('EBADF');
+});
+
+it('a tree of which the disk took only a part cannot be read', async () => {
+  const file = await call('open', join(folder, 'tree-2.tmp'), 'w+', 0o666);
+  takes = 3;
+  await expect(call('write', file, Buffer.from('second'), 0, 6, 0)).rejects.toThrow(
+    'ENOSPC: the disk has taken 3 of 6 bytes',
+  );
+  await expect(call('read', file, Buffer.alloc(6), 0, 6, 0)).rejects.toThrow('ENOSPC');
 });
 
 it('an index that lacks a part is closed with an error, and does not get the name of the former one', async () => {
