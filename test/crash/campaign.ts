@@ -7,6 +7,9 @@ import { record } from './subject-process.js';
 import { isChange, loadTrace, type TraceEvent } from './trace.js';
 import type { CrashPoint, Verdict } from './verdict.js';
 
+/** So few crashes are judged by one process. */
+const POINTS_FOR_ONE = 10;
+
 /** What is done. */
 export interface WorkSettings {
   readonly seed: number;
@@ -82,7 +85,7 @@ export function pointsOf(changes: number, every: number, losses?: number): Crash
 }
 
 /**
- * Judges crashes: one process on each core, one crash after the other in each.
+ * Judges crashes: one process on each core if there are many, one crash after the other in each.
  *
  * @param order what {@link Checker} wants
  * @param ask has it happen: what the checker is asked then, or what is known without it; `undefined` if there is no such crash
@@ -110,7 +113,9 @@ export async function judgeAll<Point extends CrashPoint>(
       await checker.end();
     }
   };
-  await Promise.all(Array.from({ length: availableParallelism() }, work));
+  // It takes a while to start one.
+  const processes = Math.min(availableParallelism(), Math.ceil(points.length / POINTS_FOR_ONE));
+  await Promise.all(Array.from({ length: processes }, work));
   return inOrder(verdicts);
 }
 

@@ -48,6 +48,7 @@ describe('the crash sweep of clusters', () => {
   it.each([
     ['master', 1],
     ['master', 40],
+    ['master', 90],
     ['master', 150],
     ['worker1', 5],
     ['worker1', 12],
