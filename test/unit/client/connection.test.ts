@@ -221,6 +221,15 @@ describe('a connection of a process that was stopped', () => {
     return scene;
   };
 
+  /** Without a line, after a good one. */
+  const lineless = () => {
+    const scene = lab();
+    scene.last().events.opened();
+    scene.connection.proved();
+    scene.last().breaks();
+    return scene;
+  };
+
   it('may have been given up, if the line is over', () => {
     const { connection, last } = stopped();
     expect(connection.mayBeGivenUp).toBe(false);
@@ -238,10 +247,7 @@ describe('a connection of a process that was stopped', () => {
   });
 
   it('may have been at the next server, if it had no line: no silence on one shows that it was stopped', () => {
-    const { connection, last, clock } = lab();
-    last().events.opened();
-    connection.proved();
-    last().breaks();
+    const { connection, last, clock } = lineless();
     clock.stop(13_000);
     clock.advance(1_000);
     expect(connection.mayBeGivenUp).toBe(true);
@@ -255,10 +261,7 @@ describe('a connection of a process that was stopped', () => {
   });
 
   it('may have been, if it was stopped while it dialled: what the server said then the system may have kept, and it is gone', () => {
-    const { connection, last, clock } = lab();
-    last().events.opened();
-    connection.proved();
-    last().breaks();
+    const { connection, last, clock } = lineless();
     clock.advance(100);
     clock.stop(14_000);
     last().events.opened();
@@ -274,10 +277,7 @@ describe('a connection of a process that was stopped', () => {
       (line: ScriptedLine) =>
         line.events.refused({ status: 503, code: undefined, message: 'later', remedy: undefined }),
     ]) {
-      const { connection, last, clock } = lab();
-      last().events.opened();
-      connection.proved();
-      last().breaks();
+      const { connection, last, clock } = lineless();
       clock.advance(100);
       clock.stop(14_000);
       act(last());
