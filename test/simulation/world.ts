@@ -60,6 +60,8 @@ export class World {
   /** Those who were given up at the last server, and have come to another. */
   readonly #wereGivenUp = new Set<StockPeer>();
   readonly #absentSince = new Map<StockPeer, number>();
+  /** The same of processes with our client that are back, and to which nothing was proved yet. */
+  readonly #unusedSince = new Map<StockPeer, number>();
   /** When the server has noticed. */
   readonly #absenceNoticed = new WeakMap<StockPeer, number>();
   /** For how long the server had not heard the one whose line is over. */
@@ -191,8 +193,22 @@ export class World {
     });
   }
 
+  /** The server has a connection of that process again. One with our client uses nothing before it was proved that the server goes on with it. */
+  #isBack(process: StockPeer): void {
+    const since = this.unusedSince(process);
+    this.#absentSince.delete(process);
+    if (since !== undefined && process.ours?.client.lease.isHeld === false)
+      this.#unusedSince.set(process, since);
+  }
+
+  /** It was proved to that process. */
+  leaseRegained(process: StockPeer): void {
+    this.#unusedSince.delete(process);
+  }
+
   /** A process with our client has lost its place: it will come again as another peer. */
   lostPlace(process: StockPeer): void {
+    this.#unusedSince.delete(process);
     this.#wereGivenUp.delete(process);
     this.accepted = this.accepted.filter((other) => other !== process);
     this.checks.losesPlace(process);
@@ -268,7 +284,7 @@ export class World {
           this.checks.promises.letIn(process, isMasterThere);
           this.history.note(() => `server lets ${process.name} in`);
           this.#seated.set(process.id, process);
-          this.#absentSince.delete(process);
+          this.#isBack(process);
           if (!this.accepted.includes(process)) this.accepted.push(process);
           if (process instanceof Master) {
             this.masterCame = this.clock.now();
@@ -346,6 +362,11 @@ export class World {
   /** Since when the server has no connection of that process; `undefined` while it has one. */
   absentSince(process: StockPeer): number | undefined {
     return this.#absentSince.get(process);
+  }
+
+  /** Since when that process has used nothing of what it has locked: it was absent, or does not know yet whether the server goes on with it. */
+  unusedSince(process: StockPeer): number | undefined {
+    return this.#unusedSince.get(process) ?? this.absentSince(process);
   }
 
   /** When the server has noticed that it has no line of that process, if it has none. */

@@ -103,7 +103,7 @@ export class Beliefs {
     if (!holder.isAlive || clock.wallTime() >= expires) return false;
     // It is told so as soon as it goes on; what it writes all the same is a late write.
     if (holder.ours?.client.lost.has(tid) === true) return false;
-    const absentSince = this.#world.absentSince(holder) ?? Number.POSITIVE_INFINITY;
+    const absentSince = this.#world.unusedSince(holder) ?? Number.POSITIVE_INFINITY;
     // Our client does not end itself; what it writes by then tears the file.
     if (holder.ours !== undefined && clock.now() - absentSince >= limits.reconnectGrace) return false;
     const { pausedAt = Number.POSITIVE_INFINITY, resumedAt = 0, isExiting } = holder;

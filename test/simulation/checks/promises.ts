@@ -37,7 +37,7 @@ export class Promises {
   /** The server did not let somebody in. */
   refused(process: StockPeer, code: RefusalCode): void {
     const { plan, limits, clock } = this.#world;
-    const since = this.#world.absentSince(process);
+    const since = this.#world.unusedSince(process);
     // It comes again.
     if (code === 'IPC_REFUSED_DRAINING') return;
     if (plan.clients !== 'ours' || since === undefined) return;

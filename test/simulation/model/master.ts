@@ -298,8 +298,13 @@ export class Master extends WorkingProcess {
         begin(this.#createIndex(), reply, ({ message: reason }) => reply({ ok: false, reason }));
         return;
       case 'index.update':
-        this.world.indexFiles.get(data.fileName)?.set(data.path, data.newValue);
-        reply({ ok: this.indexes.has(data.fileName) });
+        this.disk(
+          () => {
+            this.world.indexFiles.get(data.fileName)?.set(data.path, data.newValue);
+            reply({ ok: this.indexes.has(data.fileName) });
+          },
+          ({ message: reason }) => reply({ ok: false, reason }),
+        );
         return;
     }
   }

@@ -197,9 +197,12 @@ export class PatchedPeer {
       case 'lost':
         process.note(() => 'lost its line');
         return;
+      case 'lease regained':
+        world.leaseRegained(process);
+        world.checks.values.comesBack(process);
+        return;
       case 'failed':
       case 'lease lapsed':
-      case 'lease regained':
       case 'came back':
         world.checks.values.comesBack(process);
         return;
