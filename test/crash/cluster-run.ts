@@ -12,6 +12,7 @@ import {
   type CrashPoint,
   changesAnything,
   Findings,
+  hasLogEntry,
   kindOf,
   outcomesOf,
   type PossibleOutcome,
@@ -310,7 +311,7 @@ class ClusterRun {
   }
 
   #happened(operation: Operation, number: number): void {
-    if (changesAnything(this.#tree, operation)) this.#acknowledged.push(number);
+    if (hasLogEntry(this.#tree, operation)) this.#acknowledged.push(number);
     this.#tree = applied(this.#tree, operation) as Tree;
     if (operation.kind === 'index') this.#indexes.add(operation.key);
   }
