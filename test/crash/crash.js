@@ -186,7 +186,9 @@ function firstOnes(verdicts) {
 }
 
 function replay(verdict) {
-  const { seed, operations, log, journal, overlap, mending } = values;
+  const { operations, log, journal, overlap, mending, kills } = values;
+  // Each of these has a workload of its own, and no point that could be named.
+  const seed = kills === undefined ? values.seed : values.seed + verdict.change;
   const more = [
     ['journal', journal],
     ['overlap', overlap],
@@ -197,7 +199,8 @@ function replay(verdict) {
     .map(([name, value]) => ` --${name} ${value}`.trimEnd())
     .join('');
   const where = verdict.victim === undefined ? '' : ` --cluster --victim ${verdict.victim}`;
-  return `npm run crash -- --seed ${seed} --operations ${operations}${log ? ' --log' : ''}${more}${where} --at ${nameOf(verdict)}`;
+  const which = kills === undefined ? `--at ${nameOf(verdict)}` : '--kills 1';
+  return `npm run crash -- --seed ${seed} --operations ${operations}${log ? ' --log' : ''}${more}${where} ${which}`;
 }
 
 function pointOf(given) {

@@ -82,8 +82,12 @@ export function clearMark(folder: string, { file }: IndexDescription): void {
 /** What was done to its names is on the disk when this returns. */
 export function syncFolder(folder: string): void {
   // There, folders cannot be opened.
-  if (process.platform === 'win32') return;
-  const file = openSync(folder, 'r');
+  if (process.platform !== 'win32') sync(folder, 'r');
+}
+
+/** What was done with a file is on the disk when this returns. @param flags what it is opened with: for folders, `r` */
+export function sync(path: string, flags = 'r+'): void {
+  const file = openSync(path, flags);
   try {
     fsyncSync(file);
   } finally {

@@ -10,7 +10,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { machineId } from '../../platform/file-marks.js';
-import { type IndexDescription, syncFolder } from './index-marks.js';
+import { type IndexDescription, sync, syncFolder } from './index-marks.js';
 
 /** What stands in the file. */
 interface Noted {
@@ -91,15 +91,6 @@ export class UseRecord {
     }
     renameSync(draft, this.#path);
     syncFolder(this.#folder);
-  }
-}
-
-function sync(path: string): void {
-  const file = openSync(path, 'r+');
-  try {
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
   }
 }
 
