@@ -84,9 +84,7 @@ export class Broker {
       return () => undefined;
     }
     const database = existing ?? this.#open(request.database);
-    const cancel = database.arrive(request, entrance);
-    this.#closeIfEmpty(database);
-    return cancel;
+    return database.arrive(request, entrance);
   }
 
   /** The peers of a database, in the order of their coming. */
@@ -155,7 +153,6 @@ export class Broker {
     if (database === undefined) return false;
     const isDone = database.post(peerId, frame);
     this.#audit(frame.length);
-    this.#closeIfEmpty(database);
     return isDone;
   }
 
@@ -197,7 +194,7 @@ export class Broker {
       servedSince: this.#servedSince,
       history: this.#histories.open(name),
       heard: (bytes) => this.#audit(bytes),
-      emptied: (emptied) => this.#closeIfEmpty(emptied),
+      emptied: (emptied) => this.#close(emptied),
       broken: (broken, invariant) => this.#abandon(broken, invariant),
       beganAnew: (former, arrival) => {
         this.#close(former);
@@ -207,11 +204,6 @@ export class Broker {
     });
     this.#databases.set(name, database);
     return database;
-  }
-
-  #closeIfEmpty(database: Database): void {
-    if (!database.isEmpty || this.#databases.get(database.name) !== database) return;
-    this.#close(database);
   }
 
   /** Nothing of it may be left: what is kept takes memory that all databases share. */

@@ -25,7 +25,7 @@ import {
   positionOf,
 } from './peers/admission.js';
 import { Delivery } from './peers/delivery.js';
-import { Heartbeats } from './peers/heartbeat.js';
+import { Heartbeat, holderPulse } from './peers/heartbeat.js';
 import { Absences, Farewells, GoneIds, introduce } from './peers/membership.js';
 import { ParkingLot } from './peers/outbox.js';
 import { isPresent, isThere, lineBytesOf, type Peer } from './peers/peer.js';
@@ -49,7 +49,7 @@ export interface DatabaseSettings extends Service {
   readonly history: History;
   /** A frame came, and was passed on. */
   heard(bytes: number): void;
-  /** The last peer is gone. */
+  /** Nobody is connected, at the door, or waited for: it is to be forgotten, and stopped. */
   emptied(database: Database): void;
   /** An invariant does not hold: it is to be forgotten, by {@link Database.abandon}. */
   broken(database: Database, invariant: Invariant): void;
@@ -78,12 +78,16 @@ export class Database {
   readonly #requests: RequestCoordinator;
   readonly #masterAbsence: MasterAbsence;
   readonly #absences: Absences;
-  readonly #heartbeats: Heartbeats;
+  readonly #heartbeat: Heartbeat;
+  /** For those that others wait for. */
+  readonly #holdersHeartbeat: Heartbeat | undefined;
   readonly #router: Router;
   readonly #succession: Succession;
   readonly #stability: Stability;
   readonly #identity: FileIdentity;
   readonly #book: GuestBook;
+  /** Whether it was stopped, or abandoned. */
+  #isOver = false;
   /** How it is, for people to read and for metrics. */
   readonly survey: Survey;
 
@@ -93,6 +97,7 @@ export class Database {
       settle: () => {
         do this.#journal.review();
         while (this.#cutOffOverdue());
+        this.#forgetIfEmpty();
       },
       broken: (invariant) => given.broken(this, invariant),
     });
@@ -120,7 +125,6 @@ export class Database {
       },
       mayEnter: (client) => client.enter((request, entrance) => this.#admitHeld(request, entrance)),
       beginAnew: (client) => settings.beganAnew(this, client),
-      settled: () => this.#forgetIfEmpty(),
     });
     this.#stability = new Stability(clock, this.#peers, () => this.#table);
     const counted = { ...settings, framesSoFar: this.#stability.now };
@@ -147,7 +151,6 @@ export class Database {
     const rooms = { ...halls, journal, news: new FileNews({ ...halls, journal }) };
     this.#news = rooms.news;
     const masterIsStuck = (master: Peer): void => this.#succession.sendAway(master);
-    const returnIsOver = (): void => this.#forgetIfEmpty();
     const placeIsLost = (worker: Peer, cause: string): void => {
       // At once: it must not claim the same at another server before it has been refused here.
       if (worker.session?.can('identify') === true)
@@ -155,7 +158,7 @@ export class Database {
       this.#giveUp(worker, cause, 'IPC_CLOSED_CONNECT_AGAIN');
     };
     const isAnyoneAtDoor = (): boolean => this.#identity.isAnyoneAtDoor;
-    const locks = new LockService({ ...rooms, masterIsStuck, returnIsOver, placeIsLost, isAnyoneAtDoor });
+    const locks = new LockService({ ...rooms, masterIsStuck, placeIsLost, isAnyoneAtDoor });
     this.#locks = locks;
     const isProof = (answer: MasterAnswer): boolean => this.#succession.isProof(answer);
     const requests = new RequestCoordinator({ ...rooms, locks, isProof });
@@ -173,37 +176,39 @@ export class Database {
           this.#locks.reviewFile();
         },
         depart: (worker, cause) => this.#depart(worker, cause, undefined),
-        stayedAway: (worker, cause) => {
-          this.#depart(worker, cause, undefined);
-          this.#forgetIfEmpty();
-        },
       },
     );
     const remove = (peer: Peer, cause: string): void => this.#remove(peer, cause);
     const inside: DismissalSettings['inside'] = (act, otherwise) => this.#bulkhead.run(act, otherwise);
     const stability = this.#stability;
     this.dismissal = new Dismissal({ ...halls, requests, locks, journal, stability, remove, inside });
-    this.#heartbeats = new Heartbeats({
-      ...settings,
-      peers: this.#peers,
-      isWaitedFor: (peer) => this.#isWaitedFor(peer),
-      silent: (peer, silence, message) => {
-        this.#delivery.reportSilence(peer, silence, message);
-        this.#lineBroke(peer, 'answered no ping', 'IPC_CLOSED_SILENT');
-      },
-      beatenForAll: () => {
-        this.#identity.look();
-        this.#forgetIfEmpty();
-      },
-      beatenForHolders: () => this.#forgetIfEmpty(),
+    const { limits } = settings;
+    const watched = { clock, peers: this.#peers };
+    this.#heartbeat = new Heartbeat({
+      ...watched,
+      interval: limits.heartbeatInterval,
+      timeout: limits.heartbeatTimeout,
+      concerns: () => true,
+      silent: (peer, silence) =>
+        this.#isSilent(peer, silence, 'a peer answers no ping; its connection is ended'),
+      beaten: () => this.#identity.look(),
     });
+    // A client that has a lease knows when to stop: it is given up earlier while others wait for it.
+    const holders = new Heartbeat({
+      ...watched,
+      ...holderPulse(limits),
+      concerns: (peer) => peer.session !== undefined && this.#isWaitedFor(peer),
+      silent: (peer, silence) =>
+        this.#isSilent(peer, silence, 'others wait for a peer that answers no ping; it is given up'),
+    });
+    this.#holdersHeartbeat = limits.lease === 0 ? undefined : holders;
     const goodbye = (peer: Peer): void => this.#goodbye(peer);
     this.#router = new Router({ ...rooms, requests, locks, identity: this.#identity, goodbye });
     this.survey = new Survey({ ...halls, locks, journal, history, book: this.#book });
   }
 
   /** Whether nobody is connected, at the door, or waited for. What was remembered must then be forgotten: the file may be replaced. */
-  get isEmpty(): boolean {
+  get #isEmpty(): boolean {
     if (this.#peers.size > 0 || this.#identity.isHolding || this.#journal.isHolding) return false;
     return !this.#locks.claims.isHolding;
   }
@@ -325,14 +330,15 @@ export class Database {
 
   /** Ends the connection of a peer that takes too much memory, and keeps nothing for it but the locks that it may be writing under. */
   cutOff(peer: Peer): void {
-    this.#bulkhead.run(() => {
-      this.#giveUp(peer, 'it took too much memory', 'IPC_CLOSED_OVER_SHARE');
-      this.#forgetIfEmpty();
-    }, undefined);
+    this.#bulkhead.run(
+      () => this.#giveUp(peer, 'it took too much memory', 'IPC_CLOSED_OVER_SHARE'),
+      undefined,
+    );
   }
 
   /** Ends all connections; nobody is told of the others. */
   stop(): void {
+    this.#isOver = true;
     this.#bulkhead.run(() => {
       for (const end of this.#ends('the server stops')) end();
       this.#settings.kept.close();
@@ -341,6 +347,7 @@ export class Database {
 
   /** An invariant is broken: nothing is sent or kept any more. The connections are ended by the bulkhead. */
   abandon(): void {
+    this.#isOver = true;
     for (const { outbox } of this.#peers.values()) outbox.discard();
     for (const end of this.#ends('an invariant was broken')) {
       try {
@@ -360,7 +367,8 @@ export class Database {
     const parts: { stop(): void }[] = [this.#journal, this.#seat, this.#succession, this.#stability];
     parts.push(this.#parkingLot);
     parts.push(this.#farewells, this.#locks, this.#requests, this.#masterAbsence);
-    parts.push(this.#absences, this.#heartbeats, this.#identity);
+    parts.push(this.#absences, this.#heartbeat, this.#identity);
+    if (this.#holdersHeartbeat !== undefined) parts.push(this.#holdersHeartbeat);
     for (const part of parts) yield () => part.stop();
     for (const peer of [...this.#peers.values()]) {
       yield () => {
@@ -385,7 +393,8 @@ export class Database {
     else peer.outbox.say(greetingOf(peer.session, facts, limits));
     this.#peers.set(peer.id, peer);
     this.#locks.claims.came(peer);
-    this.#heartbeats.start();
+    this.#heartbeat.start();
+    this.#holdersHeartbeat?.start();
     this.#hasCome(peer, 'connected');
   }
 
@@ -477,7 +486,11 @@ export class Database {
       peer.end();
       this.#succession.connectionEnded(peer);
     }
-    this.#forgetIfEmpty();
+  }
+
+  #isSilent(peer: Peer, silence: number, message: string): void {
+    this.#delivery.reportSilence(peer, silence, message);
+    this.#lineBroke(peer, 'answered no ping', 'IPC_CLOSED_SILENT');
   }
 
   /** The line of a peer is over. A worker that did not say goodbye may come back [PROTOCOL-13.1]. */
@@ -485,7 +498,7 @@ export class Database {
     peer: Peer,
     cause: string,
     code: ClosureCode | undefined,
-    silence = this.#heartbeats.silenceOf(peer),
+    silence = this.#holdersHeartbeat?.silenceOf(peer) ?? 0,
   ): void {
     if (peer.state === 'present') this.#absences.begin(peer, cause, code, silence);
   }
@@ -510,7 +523,11 @@ export class Database {
   }
 
   #forgetIfEmpty(): void {
-    if (this.isEmpty) this.#succession.allHaveGone(() => this.#settings.emptied(this));
+    if (this.#isOver || !this.#isEmpty) return;
+    this.#succession.allHaveGone(() => {
+      // Somebody may have come since.
+      if (this.#isEmpty) this.#settings.emptied(this);
+    });
   }
 
   /** Whoever does not read what was passed on to him just now is cut off. @returns whether anybody was */
@@ -523,7 +540,6 @@ export class Database {
         else this.#lineBroke(peer, 'did not read its messages', 'IPC_CLOSED_TOO_SLOW');
       }
     }
-    this.#forgetIfEmpty();
     return true;
   }
 

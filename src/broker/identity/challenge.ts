@@ -115,8 +115,6 @@ export interface ChallengeHost {
   decided(newcomer: CheckedClient, verdict: Verdict): void;
   /** It is over. */
   over(): void;
-  /** Something was sent or decided outside of a call of a visitor. */
-  settled(): void;
 }
 
 /**
@@ -286,10 +284,7 @@ export class Challenge {
   }
 
   #later(milliseconds: number, act: () => void): Cancel {
-    return this.#host.clock.schedule(milliseconds, () => {
-      act();
-      this.#host.settled();
-    });
+    return this.#host.clock.schedule(milliseconds, act);
   }
 }
 

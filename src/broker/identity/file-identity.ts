@@ -32,8 +32,6 @@ export interface FileIdentitySettings {
   mayEnter(client: PriorMember): void;
   /** Those who are there have another file than one that was a member before them: the database begins anew, with that one. */
   beginAnew(client: PriorMember): void;
-  /** Something was sent, or somebody was let in, outside of a call of a visitor. */
-  settled(): void;
 }
 
 /** Whether all processes of one database have the same file. */

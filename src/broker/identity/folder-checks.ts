@@ -33,8 +33,6 @@ export interface FolderChecksSettings {
   readonly peers: ReadonlyMap<string, Peer>;
   /** Milliseconds for which those who were members at an earlier server go first: `reconnectGrace`. */
   readonly grace: number;
-  /** Something was sent, or decided, outside of a call of a visitor. */
-  settled(): void;
 }
 
 /** What the checks ask of others. */
@@ -112,14 +110,8 @@ export class FolderChecks {
   receive(request: ArrivalRequest, entrance: Entrance): void {
     const { clock, grace } = this.#settings;
     const client = new PriorMember(request, entrance, {
-      answered: (answering, answer) => {
-        this.#answered(answering, answer);
-        this.#settings.settled();
-      },
-      left: (leaving) => {
-        this.#leftDoor(leaving);
-        this.#settings.settled();
-      },
+      answered: (answering, answer) => this.#answered(answering, answer),
+      left: (leaving) => this.#leftDoor(leaving),
       turnedBack: (session) => {
         if (this.#passed.size >= MAX_PASSED) this.#passed.clear();
         this.#passed.add(session);
@@ -129,7 +121,6 @@ export class FolderChecks {
     const cancel = clock.schedule(longestAtDoor(grace), () => {
       this.#leftDoor(client);
       client.sendBack();
-      this.#settings.settled();
     });
     this.#atDoor.set(client, cancel);
     this.#review();
@@ -285,11 +276,10 @@ export class FolderChecks {
       open.join(client);
       return;
     }
-    const { clock, settled } = this.#settings;
+    const { clock } = this.#settings;
     const id = ++this.#lastId;
     const challenge: Challenge = new Challenge(id, {
       clock,
-      settled,
       isAtDoor,
       references: () => this.#referencesFor(),
       decided: (newcomer, verdict) => this.#decided(newcomer, verdict),
@@ -327,10 +317,7 @@ export class FolderChecks {
       return;
     }
     const id = ++this.#lastId;
-    const cancel = this.#settings.clock.schedule(TELLING_MS, () => {
-      this.#endTelling(client);
-      this.#settings.settled();
-    });
+    const cancel = this.#settings.clock.schedule(TELLING_MS, () => this.#endTelling(client));
     client.isInCheck = true;
     this.#telling.set(client, { id, cancel });
     client.say(identify({ id, ask: 'tell' }));

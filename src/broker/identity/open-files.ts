@@ -45,8 +45,6 @@ export const BLIND_MS = 60_000;
 export interface OpenFilesSettings {
   readonly clock: Clock;
   readonly peers: ReadonlyMap<string, Peer>;
-  /** Somebody was let in, or sent away, outside of a call of a visitor. */
-  settled(): void;
 }
 
 /** What it asks of others. */
@@ -91,7 +89,7 @@ export class OpenFiles {
 
   /** Lets somebody wait at the door until his file was looked for. @returns to be called if he goes away */
   hold(arrival: HeldArrival): Cancel {
-    const { clock, settled } = this.#settings;
+    const { clock } = this.#settings;
     const until = clock.now() + HOLD_MS;
     const look = (): void => {
       const { process } = arrival.request;
@@ -101,18 +99,17 @@ export class OpenFiles {
       }
       this.#held.delete(arrival);
       this.#decide(arrival);
-      settled();
     };
     look();
     return () => {
       this.#held.get(arrival)?.();
-      if (this.#held.delete(arrival)) settled();
+      this.#held.delete(arrival);
     };
   }
 
   /** A peer takes part, or is back. Its file is compared with those of all others as soon as it is found. */
   joins(peer: Peer): void {
-    const { clock, settled } = this.#settings;
+    const { clock } = this.#settings;
     if (!this.#joined.has(peer)) this.#joined.set(peer, clock.now());
     this.#watched.get(peer)?.();
     this.#watched.delete(peer);
@@ -121,11 +118,10 @@ export class OpenFiles {
       const wait = LOOKS_MS[count];
       if (this.#of(peer).length > 0) this.#judge(peer);
       else if (wait !== undefined) {
-        const cancel = clock.schedule(wait, () => {
-          look(count + 1);
-          settled();
-        });
-        this.#watched.set(peer, cancel);
+        this.#watched.set(
+          peer,
+          clock.schedule(wait, () => look(count + 1)),
+        );
       }
     };
     if (peer.process !== undefined || this.#of(peer).length > 0) look(0);

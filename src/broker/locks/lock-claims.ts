@@ -16,8 +16,6 @@ export interface LockClaimsSettings {
   hold(isHeld: boolean): void;
   /** Whether somebody who was there before is at the door, and not let in yet. */
   isAnyoneAtDoor(): boolean;
-  /** Those who have not come back are waited for no longer. Nothing else happens in this moment. */
-  timeIsOver(): void;
   /** A worker that holds locks says where the root is. */
   rootIsClaimed(root: RecordAddress): void;
   /** Notes a lock. @returns false if there is no room for what this worker holds */
@@ -220,7 +218,6 @@ export class LockClaims {
     this.#awaited.clear();
     this.#told.clear();
     this.#release();
-    this.#settings.timeIsOver();
   }
 
   #release(): void {

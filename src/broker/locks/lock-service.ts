@@ -58,8 +58,6 @@ export interface LockServiceSettings extends Service {
   placeIsLost(worker: Peer, cause: string): void;
   /** Whether somebody who was there before is at the door, and not let in yet. */
   isAnyoneAtDoor(): boolean;
-  /** Nobody is waited for any more who may have held locks of an earlier server, and has not come back. */
-  returnIsOver(): void;
 }
 
 /** Lock numbers begin at the time at which the database was first connected to, in hundredths of a millisecond: no other server gave them. */
@@ -131,7 +129,6 @@ export class LockService {
       hold: (isHeld) => this.#manager.hold('locks of before the restart', isHeld),
       isAnyoneAtDoor: () => settings.isAnyoneAtDoor(),
       isGrantedToOthers: ({ tid, write }) => this.#manager.table.isGrantedToOthers(tid, write),
-      timeIsOver: () => settings.returnIsOver(),
       rootIsClaimed: (root) => {
         settings.news.rootIsClaimed(root);
         this.reviewFile();

@@ -15,7 +15,7 @@ export interface HeartbeatSettings {
   /** Nothing came from a peer for `timeout`. @param silence {@link Heartbeat.silenceOf} */
   silent(peer: Peer, silence: number): void;
   /** A beat is over. */
-  beaten(): void;
+  beaten?(): void;
 }
 
 /** What was known of a line at the last beat. */
@@ -79,7 +79,7 @@ export class Heartbeat {
       // One that is not pinged for what it has read is so here: how long its way is, somebody may want to know.
       if (silence > 0 || !peer.outbox.isTracked) peer.outbox.ping(peer.nextToken());
     }
-    beaten();
+    beaten?.();
     if (peers.size > 0) this.start();
   }
 }
@@ -94,84 +94,13 @@ function hasSpoken({ line, outbox }: Peer, before: Observation): boolean {
   return before.line !== line || before.bytes !== outbox.bytesReceived;
 }
 
-/** What the heartbeats of a database work with. */
-export interface HeartbeatsSettings {
-  readonly clock: Pick<Clock, 'schedule'>;
-  readonly limits: Limits;
-  readonly peers: ReadonlyMap<string, Peer>;
-  /** Whether others wait for that peer. */
-  isWaitedFor(peer: Peer): boolean;
-  /** The line of a peer seems to be dead. @param silence milliseconds @param message for the log */
-  silent(peer: Peer, silence: number, message: string): void;
-  /** All were looked at; and those that others wait for. */
-  beatenForAll(): void;
-  beatenForHolders(): void;
-}
-
-/** A heartbeat for everybody; and, since a client that has a lease knows when to stop, a faster one for those others wait for. */
-export class Heartbeats {
-  readonly #all: Heartbeat;
-  readonly #holders: Heartbeat | undefined;
-
-  constructor({
-    clock,
-    limits,
-    peers,
-    isWaitedFor,
-    silent,
-    beatenForAll,
-    beatenForHolders,
-  }: HeartbeatsSettings) {
-    this.#all = new Heartbeat({
-      clock,
-      peers,
-      interval: limits.heartbeatInterval,
-      timeout: limits.heartbeatTimeout,
-      concerns: () => true,
-      silent: (peer, silence) => silent(peer, silence, 'a peer answers no ping; its connection is ended'),
-      beaten: beatenForAll,
-    });
-    if (limits.lease === 0) return;
-    this.#holders = new Heartbeat({
-      clock,
-      peers,
-      ...holderPulse(limits),
-      concerns: (peer) => hasLease(peer) && isWaitedFor(peer),
-      silent: (peer, silence) =>
-        silent(peer, silence, 'others wait for a peer that answers no ping; it is given up'),
-      beaten: beatenForHolders,
-    });
-  }
-
-  /** Begin to beat. */
-  start(): void {
-    this.#all.start();
-    this.#holders?.start();
-  }
-
-  /** Beat no more. */
-  stop(): void {
-    this.#all.stop();
-    this.#holders?.stop();
-  }
-
-  /** Milliseconds for which a peer was silent that others wait for, and that has a lease: they are part of its `reconnectGrace` if its line is over. */
-  silenceOf(peer: Peer): number {
-    return this.#holders?.silenceOf(peer) ?? 0;
-  }
-}
-
-function hasLease({ session }: Peer): boolean {
-  return session !== undefined;
-}
-
 /**
  * When a client that has a lease, and that others wait for, is given up: its time begins when it falls silent. Its line is not ended before. It may be
  * stopped, or busy, and go on; if the line is dead, it comes on another one. Its lease ends before, since that counts from the last ping that was answered.
  *
  * @returns milliseconds: from look to look, and altogether
  */
-function holderPulse({ reconnectGrace }: Pick<Limits, 'reconnectGrace'>): {
+export function holderPulse({ reconnectGrace }: Pick<Limits, 'reconnectGrace'>): {
   readonly interval: number;
   readonly timeout: number;
 } {

@@ -21,8 +21,6 @@ export interface AbsencesHost {
   left(worker: Peer, cause: string, silence: number): void;
   /** A worker is gone for good. */
   depart(worker: Peer, cause: string): void;
-  /** A worker is gone for good, outside of a call of a visitor. */
-  stayedAway(worker: Peer, cause: string): void;
 }
 
 /** What absences work with. */
@@ -137,7 +135,7 @@ export class Absences {
 
   #isGone(worker: Peer, cause: string): void {
     if (!worker.isMaster) this.#settings.goneIds.add(worker.id);
-    this.#host.stayedAway(worker, cause);
+    this.#host.depart(worker, cause);
   }
 
   /** The worker is back, or gone. */

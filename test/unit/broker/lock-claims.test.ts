@@ -49,7 +49,6 @@ function lab(grace = GRACE) {
     },
     isAnyoneAtDoor: () => state.isAnyoneAtDoor,
     isGrantedToOthers: () => state.isGranted,
-    timeIsOver: () => undefined,
     rootIsClaimed: (root) => roots.push(root),
     claim: (worker, id, tid, isWrite, details) => {
       if (!state.hasRoom) return false;
