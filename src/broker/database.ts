@@ -95,8 +95,10 @@ export class Database {
     this.name = name;
     this.#bulkhead = new Bulkhead({
       settle: () => {
-        do this.#journal.review();
-        while (this.#cutOffOverdue());
+        do {
+          this.#journal.review();
+          this.#locks.settle();
+        } while (this.#cutOffOverdue());
         this.#forgetIfEmpty();
       },
       broken: (invariant) => given.broken(this, invariant),
@@ -173,7 +175,6 @@ export class Database {
           this.#book.lostLine(worker, cause, silence);
           this.#identity.isAway(worker);
           this.#news.forgetIfAlone();
-          this.#locks.reviewFile();
         },
         depart: (worker, cause) => this.#depart(worker, cause, undefined),
       },
@@ -457,7 +458,7 @@ export class Database {
 
   #acknowledge(peer: Peer, token: number): void {
     peer.outbox.acknowledge(token);
-    if (this.#news.acknowledge(peer, token)) this.#locks.reviewFile();
+    this.#news.acknowledge(peer, token);
     this.#farewells.acknowledge(peer, token);
     this.#seat.acknowledge(peer, token);
     this.#succession.acknowledge(peer, token);
@@ -568,7 +569,6 @@ export class Database {
     }
     this.#masterAbsence.review();
     this.#news.forgetIfAlone();
-    this.#locks.reviewFile();
   }
 
   #remove(peer: Peer, cause: string, wasPresent = peer.state === 'present'): void {

@@ -356,22 +356,19 @@ export class FileNews {
     if (members.size === 0) this.#asked.clear();
   }
 
-  /** The peer has read everything that was sent before its ping with that token. @returns whether the file is less in doubt since */
-  acknowledge(peer: Peer, token: number): boolean {
+  /** The peer has read everything that was sent before its ping with that token. */
+  acknowledge(peer: Peer, token: number): void {
     this.#root.confirm(peer.root, token);
     const written = this.#rootWritten;
     // One that takes roots over says by itself when it has written one: it may take long, on a disk that is slow.
-    if (written?.master !== peer || token < written.token || takesRootsOver(peer)) return false;
+    if (written?.master !== peer || token < written.token || takesRootsOver(peer)) return;
     this.#rootIsWritten();
-    return true;
   }
 
-  /** A master says that it has written a root that it was made to write. @returns whether the file is less in doubt since */
-  rootIsWritten(master: Peer): boolean {
+  /** A master says that it has written a root that it was made to write. */
+  rootIsWritten(master: Peer): void {
     const written = this.#rootWritten;
-    if (written?.master !== master || --written.writesDue > 0) return false;
-    this.#rootIsWritten();
-    return true;
+    if (written?.master === master && --written.writesDue <= 0) this.#rootIsWritten();
   }
 
   #rootIsWritten(): void {
@@ -470,9 +467,5 @@ export class AnnouncedKeys {
   /** The announcements, in the order in which their indexes were first announced. */
   all(): Iterable<Announcement> {
     return this.#announcements.values();
-  }
-
-  get size(): number {
-    return this.#announcements.size;
   }
 }

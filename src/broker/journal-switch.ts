@@ -29,8 +29,6 @@ export interface JournalLocks {
   readonly isAnyoneAwaited: boolean;
   /** Whether a worker holds a lock. */
   readonly isAnyHeld: boolean;
-  /** While held, no lock is granted to a transaction that has none. */
-  holdForJournal(isHeld: boolean): void;
 }
 
 /** Whether the file is crash-safe, for people to read. */
@@ -61,6 +59,7 @@ export class JournalSwitch {
   /** The peer that was asked to look at the journal, and has not answered. */
   #asked: Peer | undefined;
   #isInUse = false;
+  #isCheckedByWorker = false;
   /** What the keepers were told last; and whether one has come since that was told nothing. */
   #said = false;
   #isAnyoneUntold = false;
@@ -76,6 +75,11 @@ export class JournalSwitch {
    */
   get isInUse(): boolean {
     return this.#isInUse;
+  }
+
+  /** Whether a worker looks at the journal, without a lock, or is about to: no transaction must begin meanwhile. */
+  get isCheckedByWorker(): boolean {
+    return this.#isCheckedByWorker;
   }
 
   /** Whether a newcomer waits. */
@@ -204,7 +208,7 @@ export class JournalSwitch {
     const isDue = asked === undefined && this.#isInUse && this.#waiting.size > 0;
     // A worker looks without a lock: no other peer may have one, nor may a master that comes meanwhile take one for itself.
     const isByWorker = asked === undefined ? isDue && seat.master === undefined : !asked.isMaster;
-    this.#settings.locks().holdForJournal(isByWorker);
+    this.#isCheckedByWorker = isByWorker;
     if (!isDue) return;
     this.#asked = this.#nextToAsk();
     if (this.#asked !== undefined) delivery.send(this.#asked, journalMessage(false, true));

@@ -75,36 +75,36 @@ export class Router {
         this.#settings.delivery.send(sender, PONG);
         return true;
       case 'ready':
-        if (!this.#hearReady(sender, frame)) return this.#refuseFrame(sender, frame);
-        this.#tallies.session.came(frame.length);
-        return true;
+        return this.#sessionWord(sender, frame, this.#ready(sender, frame));
       case 'claim':
-        if (!this.#settings.locks.claims.claim(sender, frame)) return this.#refuseFrame(sender, frame);
-        this.#tallies.session.came(frame.length);
-        return true;
+        return this.#sessionWord(sender, frame, this.#settings.locks.claims.claim(sender, frame));
       case 'identity':
-        if (!this.#settings.identity.answer(sender, frame)) return this.#refuseFrame(sender, frame);
-        this.#tallies.session.came(frame.length);
-        return true;
+        return this.#sessionWord(sender, frame, this.#settings.identity.answer(sender, frame));
       case 'turn':
-        if (!this.#settings.locks.hearTurn(sender, frame)) return this.#refuseFrame(sender, frame);
-        this.#tallies.session.came(frame.length);
-        return true;
+        return this.#sessionWord(sender, frame, this.#settings.locks.hearTurn(sender, frame));
       case 'written':
-        if (!sender.isMaster || sender.session === undefined) return this.#refuseFrame(sender, frame);
-        this.#tallies.session.came(frame.length);
-        if (this.#settings.news.rootIsWritten(sender)) this.#settings.locks.reviewFile();
-        return true;
+        return this.#sessionWord(sender, frame, this.#written(sender));
       case 'looked':
-        if (!this.#settings.journal.looked(sender)) return this.#refuseFrame(sender, frame);
-        this.#tallies.session.came(frame.length);
-        return true;
+        return this.#sessionWord(sender, frame, this.#settings.journal.looked(sender));
       case 'malformed':
         return this.#refuseFrame(sender, frame);
     }
   }
 
-  #hearReady(sender: Peer, frame: Uint8Array): boolean {
+  /** A word of a client that has a session came. @param isTaken whether it was one that this client may say now */
+  #sessionWord(sender: Peer, frame: Uint8Array, isTaken: boolean): boolean {
+    if (!isTaken) return this.#refuseFrame(sender, frame);
+    this.#tallies.session.came(frame.length);
+    return true;
+  }
+
+  #written(sender: Peer): boolean {
+    if (!sender.isMaster || sender.session === undefined) return false;
+    this.#settings.news.rootIsWritten(sender);
+    return true;
+  }
+
+  #ready(sender: Peer, frame: Uint8Array): boolean {
     const word = sender.session === undefined ? undefined : parseReady(frame);
     if (word === undefined) return false;
     sender.saidReady(word.root);
@@ -179,10 +179,7 @@ export class Router {
     const { peers, delivery, news, goodbye } = this.#settings;
     // Its process may be back already: who is there, the server tells.
     if (type === 'bye' && sender.state !== 'present') return true;
-    if (type === 'notification' && news.handle(sender, message)) {
-      this.#settings.locks.reviewFile();
-      return true;
-    }
+    if (type === 'notification' && news.handle(sender, message)) return true;
     const canWait = type === 'notification' || type === 'cache-news';
     let receivers = 0;
     for (const receiver of peers.values()) {

@@ -64,7 +64,7 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'begins transactions before a new master has heard what was said to it',
     file: 'locks/lock-service.ts',
-    from: "this.#manager.hold('the master opens its file', true);",
+    from: 'this.#isMasterOpening = true;',
     to: '',
   },
   {
@@ -76,8 +76,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'waits for nobody who was at the last server',
     file: 'locks/lock-claims.ts',
-    from: 'this.#settings.hold(true);',
-    to: 'this.#settings.hold(false);',
+    from: 'this.#endIn(this.#usableUntil - this.#settings.clock.now());',
+    to: '',
   },
   {
     name: 'keeps the locks of a worker that is gone',
@@ -196,7 +196,7 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'takes whoever loses its line for one that has been silent for long',
     file: 'database.ts',
-    from: 'silence = this.#heartbeats.silenceOf(peer),',
+    from: 'silence = this.#holdersHeartbeat?.silenceOf(peer) ?? 0,',
     to: 'silence = 11_000,',
   },
   {

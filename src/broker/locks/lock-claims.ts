@@ -12,8 +12,6 @@ export interface LockClaimsSettings {
   readonly grace: number;
   /** @see Service */
   readonly servedSince: number;
-  /** While held, no lock is granted to a transaction that has none. */
-  hold(isHeld: boolean): void;
   /** Whether somebody who was there before is at the door, and not let in yet. */
   isAnyoneAtDoor(): boolean;
   /** A worker that holds locks says where the root is. */
@@ -73,7 +71,7 @@ export class LockClaims {
     return wasGivenUp(client, servedSince, grace) || this.#isOver;
   }
 
-  /** Whether locks are held back for those who may come back. */
+  /** Whether locks are held back for those who may come back: no transaction begins. */
   get isHolding(): boolean {
     return this.#cancelHold !== undefined;
   }
@@ -198,7 +196,6 @@ export class LockClaims {
   #begin(): void {
     if (this.#isOver || this.#cancelHold !== undefined) return;
     this.#endIn(this.#usableUntil - this.#settings.clock.now());
-    this.#settings.hold(true);
   }
 
   #hasTold(id: string): void {
@@ -221,9 +218,7 @@ export class LockClaims {
   }
 
   #release(): void {
-    if (this.#cancelHold === undefined) return;
-    this.#cancelHold();
+    this.#cancelHold?.();
     this.#cancelHold = undefined;
-    this.#settings.hold(false);
   }
 }

@@ -33,22 +33,18 @@ export interface LockManagerHost {
   expired(lock: Lock): void;
   /** A lock for writing is wanted by others: its holder is to start no further transaction under it. */
   sliceIsOver(lock: Lock): void;
+  /**
+   * Why transactions that hold no lock are given none, whatever is free; `undefined` if nothing holds them back. Asked whenever one might
+   * be granted. Of several reasons, one under which not even the master may write.
+   */
+  hold(): GrantHold | undefined;
 }
 
-/** Why transactions that hold no lock are given none, whatever is free. */
-export type GrantHold =
-  | 'draining'
-  | 'locks of before the restart'
-  | 'the master opens its file'
-  | 'the file is in doubt'
-  | 'the journal is checked';
+/** Why nobody may write, the master included. */
+const WHOLE_FILE = ['locks of before the restart', 'the file is in doubt', 'the journal is checked'] as const;
 
-/** Those of them under which nobody may write, the master included. */
-const WHOLE_FILE = [
-  'locks of before the restart',
-  'the file is in doubt',
-  'the journal is checked',
-] as const satisfies readonly GrantHold[];
+/** Why transactions that hold no lock are given none, whatever is free. */
+export type GrantHold = (typeof WHOLE_FILE)[number] | 'the master opens its file' | 'draining';
 
 /** Why a request waits, for people to read. */
 export type WaitReason =
@@ -66,7 +62,8 @@ export class LockManager {
   readonly #host: LockManagerHost;
   readonly #table: LockTable;
   readonly #queue = new LockQueue();
-  readonly #holds = new Set<GrantHold>();
+  /** What held transactions back when that was last looked at. */
+  #lastHold: GrantHold | undefined;
   #areWritersKeptBack = false;
   /** The lock for writing that is held, until its holder is told that others want it. */
   #slice: Lock | undefined;
@@ -150,7 +147,8 @@ export class LockManager {
 
   /** Whether nobody may write, the master included, though no lock is known that stands in the way. */
   get #isWholeFileHeld(): boolean {
-    return WHOLE_FILE.some((why) => this.#holds.has(why));
+    const hold = this.#host.hold();
+    return WHOLE_FILE.some((why) => why === hold);
   }
 
   /** A worker gives a lock back. */
@@ -199,12 +197,9 @@ export class LockManager {
     return { locks, requests };
   }
 
-  /** While held back, transactions that hold no lock are given none. */
-  hold(why: GrantHold, isHeld: boolean): void {
-    if (this.#holds.has(why) === isHeld) return;
-    if (isHeld) this.#holds.add(why);
-    else this.#holds.delete(why);
-    this.review();
+  /** To be called after everything that happens in the database: what held transactions back may have ended. */
+  settle(): void {
+    if (this.#host.hold() !== this.#lastHold) this.review();
   }
 
   /** While a worker makes an index, other transactions that hold no lock are given none for writing. */
@@ -222,6 +217,7 @@ export class LockManager {
     this.#expire();
     while (this.#isStale) {
       this.#isStale = false;
+      this.#lastHold = this.#host.hold();
       this.#settings.root.meet(this.#demand());
       this.#serve();
     }
@@ -236,7 +232,7 @@ export class LockManager {
     const { tid, isWrite } = request;
     if (!this.#queue.hasTurn(request)) return 'its process is disconnected';
     if (!root.isAvailable) return 'no master';
-    const [hold] = this.#holds;
+    const hold = this.#host.hold();
     const isHolding = this.#table.isHolding(tid);
     if (hold !== undefined && !isHolding) return hold;
     if (!this.#table.allows(tid, isWrite)) return 'locks of others';
@@ -255,7 +251,8 @@ export class LockManager {
 
   /** Whether a request of a transaction that holds nothing needs not wait, neither behind others nor for a turn. */
   #isFirst(request: LockRequest): boolean {
-    if (this.#queue.size > 0 || this.#holds.size > 0 || this.#isKeptBack(request, false)) return false;
+    if (this.#queue.size > 0 || this.#host.hold() !== undefined) return false;
+    if (this.#isKeptBack(request, false)) return false;
     return !request.isWrite || (this.#table.size === 0 && !this.#areWritersKeptBack);
   }
 
@@ -263,7 +260,7 @@ export class LockManager {
     // Of several that hold locks, none can have become able to write; for reading they were served when they asked.
     const { onlyHolder } = this.#table;
     if (onlyHolder !== undefined) this.#serveHolder(onlyHolder);
-    if (this.#holds.size === 0) {
+    if (this.#host.hold() === undefined) {
       this.#serveReads();
       this.#serveWrites();
     }
@@ -312,7 +309,7 @@ export class LockManager {
   /** Whether a request for reading overtakes those that are kept back for the master's turn. */
   #overtakes(request: LockRequest): boolean {
     const { turnOverSince } = this.#settings.root;
-    if (turnOverSince === undefined || this.#holds.size > 0) return false;
+    if (turnOverSince === undefined || this.#host.hold() !== undefined) return false;
     return this.#mayBePart(request, turnOverSince) && !this.#isKeptBack(request, this.#doesWriterWait);
   }
 
@@ -342,7 +339,7 @@ export class LockManager {
 
   get #sliceEndsAt(): number {
     const { root, sliceWait, readerDelay } = this.#settings;
-    const isDue = this.#holds.size > 0 || this.#areWritersKeptBack || root.isOld;
+    const isDue = this.#host.hold() !== undefined || this.#areWritersKeptBack || root.isOld;
     if (isDue || root.turnOverSince !== undefined) return Number.NEGATIVE_INFINITY;
     const { firstRead, firstWrite } = this.#queue;
     const never = Number.POSITIVE_INFINITY;
@@ -363,7 +360,7 @@ export class LockManager {
     // Locks that are not known yet may be for writing.
     if (this.#isWholeFileHeld) return { kind: 'write', isInUse: true, isUpgrade: false };
     const isUpgrade = onlyHolder !== undefined && this.#queue.has(onlyHolder, true);
-    const isHeld = this.#holds.size > 0;
+    const isHeld = this.#host.hold() !== undefined;
     const mayWrite = !isHeld && !this.#areWritersKeptBack && this.#queue.firstWrite !== undefined;
     const mayRead = !isHeld && this.#queue.firstRead !== undefined;
     const isInUse = size > 0;

@@ -15,6 +15,7 @@ import { parseTurn, yieldWord } from '../../protocol/session.js';
 import { type RequestFailure, reasonFor } from '../failures.js';
 import type { FileNews } from '../file-metadata.js';
 import { invariant } from '../invariants.js';
+import type { JournalSwitch } from '../journal-switch.js';
 import {
   ASK_PING_MS,
   DEAD_ROOT_MS,
@@ -38,7 +39,7 @@ import { grant, moved, refusal, unlocked } from './lock-answers.js';
 import { LockClaims } from './lock-claims.js';
 import type { HeldLock, LockCounts, LockList, WaitingLock } from './lock-list.js';
 import { shownLock, shownRequest, shownRoot } from './lock-list.js';
-import { LockManager } from './lock-manager.js';
+import { type GrantHold, LockManager } from './lock-manager.js';
 import type { Lock, LockRequest } from './lock-table.js';
 import { RootLock, type RootRequest } from './root-lock.js';
 
@@ -52,6 +53,7 @@ export interface LockServiceSettings extends Service {
   readonly counters: DatabaseCounters;
   readonly delivery: Delivery;
   readonly news: FileNews;
+  readonly journal: Pick<JournalSwitch, 'isCheckedByWorker'>;
   /** A master answers pings, and does not grant the root lock: a server that is gone holds it there. */
   masterIsStuck(master: Peer): void;
   /** A worker holds what others may be given, or have been: it must not go on as what it was. */
@@ -75,6 +77,9 @@ export class LockService {
   /** Tells the requests of this server from those of others, at a master that was asked by both. */
   readonly #name: string;
   #master: Peer | undefined;
+  /** Whether a master takes part that was not given what waited for it; or did when it left, and no other one was since. */
+  #isMasterOpening = false;
+  #isDraining = false;
   /** The highest number that the master, or the last one, gave a lock of the server. */
   #highestRootId = 0;
   #rootTid: string | undefined;
@@ -120,19 +125,16 @@ export class LockService {
         sliceIsOver: ({ holder, id }) => {
           if (holder.session?.can('slice') === true) holder.outbox.say(yieldWord(id));
         },
+        hold: () => this.#hold(),
       },
     );
     this.claims = new LockClaims({
       clock,
       grace: limits.reconnectGrace,
       servedSince: settings.servedSince,
-      hold: (isHeld) => this.#manager.hold('locks of before the restart', isHeld),
       isAnyoneAtDoor: () => settings.isAnyoneAtDoor(),
       isGrantedToOthers: ({ tid, write }) => this.#manager.table.isGrantedToOthers(tid, write),
-      rootIsClaimed: (root) => {
-        settings.news.rootIsClaimed(root);
-        this.reviewFile();
-      },
+      rootIsClaimed: (root) => settings.news.rootIsClaimed(root),
       claim: (worker, id, tid, isWrite, details) => this.#claim(worker, id, tid, isWrite, details),
       placeIsLost: (worker, cause) => settings.placeIsLost(worker, cause),
     });
@@ -178,7 +180,6 @@ export class LockService {
   /** A worker is back. */
   isBack(worker: Peer): void {
     this.#settings.news.isBack(worker);
-    this.reviewFile();
     this.#manager.resume(worker);
   }
 
@@ -189,7 +190,6 @@ export class LockService {
     const hadWrites = this.#manager.table.locksOf(worker).some(({ isWrite }) => isWrite);
     // Who is granted a lock next must know before.
     if (hadWrites) this.#writeWasCutShort(worker);
-    this.reviewFile();
     const mayLive = this.isHolder(worker) && !worker.hasStopped(clock.now(), limits.reconnectGrace);
     invariant(!mayLive, 'lock-given-away-early');
     const { locks, requests } = this.#manager.remove(worker);
@@ -217,7 +217,7 @@ export class LockService {
    * what they said to it before: it would write something, and not tell those who had subscribed to that.
    */
   masterCame(master: Peer): void {
-    this.#manager.hold('the master opens its file', true);
+    this.#isMasterOpening = true;
     this.#master = master;
     // One whose lock has expired may be writing all the same.
     this.#isFileAsOpened = !this.#manager.table.isAnyForWriting;
@@ -245,8 +245,7 @@ export class LockService {
 
   /** The master has opened its file, and was given what waited for it. */
   masterIsReady(): void {
-    this.reviewFile();
-    this.#manager.hold('the master opens its file', false);
+    this.#isMasterOpening = false;
   }
 
   /** The master is gone, and with it what it granted. @returns whether it may have granted the root lock, and have it still */
@@ -259,7 +258,6 @@ export class LockService {
     this.#settings.news.masterIsGone();
     this.#root.masterLeft();
     this.#manager.rootChanged();
-    this.reviewFile();
     return mayHold;
   }
 
@@ -328,14 +326,14 @@ export class LockService {
     return this.#manager.table.size > 0;
   }
 
-  /** While a worker checks the journal, without a lock, no transaction is granted its first one. */
-  holdForJournal(isHeld: boolean): void {
-    this.#manager.hold('the journal is checked', isHeld);
-  }
-
   /** The server drains: transactions that hold no lock get none any more. */
   drain(): void {
-    this.#manager.hold('draining', true);
+    this.#isDraining = true;
+  }
+
+  /** To be called after everything that happens in the database: whoever was held back until now is served. */
+  settle(): void {
+    this.#manager.settle();
   }
 
   /** The workers were sent away: the master gets its root lock back, unless one of them has a lock yet. */
@@ -481,12 +479,16 @@ export class LockService {
 
   #writeWasCutShort({ id }: Peer): void {
     this.#settings.news.writeWasCutShort(id);
-    this.reviewFile();
   }
 
-  /** Who knows of the file what others do not is back, or gone; or the master has written what was in doubt. */
-  reviewFile(): void {
-    this.#manager.hold('the file is in doubt', this.#settings.news.isInDoubt);
+  /** Why no transaction may begin now. */
+  #hold(): GrantHold | undefined {
+    const { news, journal } = this.#settings;
+    if (this.claims.isHolding) return 'locks of before the restart';
+    if (news.isInDoubt) return 'the file is in doubt';
+    if (journal.isCheckedByWorker) return 'the journal is checked';
+    if (this.#isDraining) return 'draining';
+    return this.#isMasterOpening ? 'the master opens its file' : undefined;
   }
 
   #askForRoot({ id, tid, isWrite }: RootRequest): void {

@@ -108,8 +108,7 @@ export class RequestCoordinator {
     const open = found?.state.kind === 'forwarded' ? found : undefined;
     const asked = open ?? this.#table.findAbandoned(answer.id);
     if (asked === undefined) {
-      if (news.answered(answer.id, keyIndexOf(message))) locks.reviewFile();
-      else this.#reportUnasked();
+      if (!news.answered(answer.id, keyIndexOf(message))) this.#reportUnasked();
       return false;
     }
     if (asked.request.key !== undefined) {

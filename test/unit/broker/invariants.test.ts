@@ -39,7 +39,8 @@ it('no lock is granted without the root lock', () => {
   });
   const settings = { clock, root, lockTimeout: 1_000, readerDelay: 0, sliceWait: 10, firstId: 1 };
   const granted = vi.fn();
-  const manager = new LockManager(settings, { granted, refused: quiet, expired: quiet, sliceIsOver: quiet });
+  const host = { granted, refused: quiet, expired: quiet, sliceIsOver: quiet, hold: quiet };
+  const manager = new LockManager(settings, host);
   // A root lock that is there when it is looked for, and not when it is needed.
   vi.spyOn(root, 'covers').mockReturnValueOnce(true).mockReturnValue(false);
   const request = { id: '1', requester: peer(), tid: 't', isWrite: false, since: 0, details };

@@ -35,7 +35,7 @@ function arrivalOf(peerId: string, received: number | undefined): ArrivalRequest
 /** The claims of one database, whether something is held back for them, and the locks that were taken for held. */
 function lab(grace = GRACE) {
   const clock = new VirtualClock();
-  const state = { isHeld: false, changes: 0, hasRoom: true, isAnyoneAtDoor: false, isGranted: false };
+  const state = { hasRoom: true, isAnyoneAtDoor: false, isGranted: false };
   const taken: { worker: string; id: number; tid: string; isWrite: boolean; details: unknown }[] = [];
   const roots: RecordAddress[] = [];
   const lost: string[] = [];
@@ -43,10 +43,6 @@ function lab(grace = GRACE) {
     clock,
     grace,
     servedSince: clock.wallTime(),
-    hold: (isHeld) => {
-      state.isHeld = isHeld;
-      state.changes++;
-    },
     isAnyoneAtDoor: () => state.isAnyoneAtDoor,
     isGrantedToOthers: () => state.isGranted,
     rootIsClaimed: (root) => roots.push(root),
@@ -87,35 +83,35 @@ function lab(grace = GRACE) {
 
 describe('while clients come back to a new server [PROTOCOL-14.6]', () => {
   it('nothing is held back where nobody was there before', () => {
-    const { state, starts, stock, claims, clock } = lab();
+    const { starts, stock, claims, clock } = lab();
     starts('new');
     claims.isGone(stock('stock'));
-    expect([state.changes, clock.pending]).toEqual([0, 0]);
+    expect([claims.isHolding, clock.pending]).toEqual([false, 0]);
   });
 
   it('if one of them goes before anybody has told who else was there, all are waited for, until somebody tells', () => {
-    const { state, claims, returns, starts, tells, clock } = lab();
+    const { claims, returns, starts, tells, clock } = lab();
     claims.isGone(returns('[master]'));
     starts('[master]');
-    expect([state.isHeld, claims.isHolding]).toEqual([true, true]);
+    expect(claims.isHolding).toBe(true);
     const [a, b] = [returns('a'), returns('b')];
     tells(a, ['b']);
-    expect(state.isHeld).toBe(true);
+    expect(claims.isHolding).toBe(true);
     tells(b, ['a']);
-    expect([state.isHeld, claims.isHolding, clock.pending]).toEqual([false, false, 0]);
+    expect([claims.isHolding, clock.pending]).toEqual([false, 0]);
   });
 
   it('locks are held back until all who were there have told, and those whom they name', () => {
-    const { state, returns, tells, clock } = lab();
+    const { claims, returns, tells, clock } = lab();
     const a = returns('a');
-    expect(state.isHeld).toBe(true);
+    expect(claims.isHolding).toBe(true);
     expect(tells(a, ['b', 'c'])).toBe(true);
-    expect(state.isHeld).toBe(true);
+    expect(claims.isHolding).toBe(true);
     expect(tells(returns('b'), ['a', 'd'])).toBe(true);
     expect(tells(returns('c'), ['a', 'b'])).toBe(true);
-    expect(state.isHeld).toBe(true);
+    expect(claims.isHolding).toBe(true);
     expect(tells(returns('d'))).toBe(true);
-    expect([state.isHeld, state.changes, clock.pending]).toEqual([false, 2, 0]);
+    expect([claims.isHolding, clock.pending]).toEqual([false, 0]);
   });
 
   it('those who are missing are waited for as long as the last server would have, if that is longer, and 10 minutes at most', () => {
@@ -124,72 +120,72 @@ describe('while clients come back to a new server [PROTOCOL-14.6]', () => {
       [GRACE * 3, GRACE * 3],
       [1e12, 600_000],
     ] as const) {
-      const { state, returns, tells, clock, claims } = lab();
+      const { returns, tells, clock, claims } = lab();
       tells(returns('a', lastGrace), ['b']);
       clock.advance(waits - 1);
-      expect([state.isHeld, claims.isHolding]).toEqual([true, true]);
+      expect(claims.isHolding).toBe(true);
       clock.advance(1);
-      expect([state.isHeld, claims.isHolding, clock.pending]).toEqual([false, false, 0]);
+      expect([claims.isHolding, clock.pending]).toEqual([false, 0]);
       // Who comes later is too late: others are served by now.
       tells(returns('c', lastGrace * 2), ['d']);
-      expect(state.isHeld).toBe(false);
+      expect(claims.isHolding).toBe(false);
     }
   });
 
   it('they are so again when a later one names somebody else, or is one whom nobody named', () => {
-    const { state, returns, tells } = lab();
+    const { claims, returns, tells } = lab();
     tells(returns('a'));
-    expect(state.isHeld).toBe(false);
+    expect(claims.isHolding).toBe(false);
     const b = returns('b');
-    expect(state.isHeld).toBe(true);
+    expect(claims.isHolding).toBe(true);
     tells(b, ['a', 'c']);
-    expect(state.isHeld).toBe(true);
+    expect(claims.isHolding).toBe(true);
     tells(returns('c'), ['a', 'b']);
-    expect(state.isHeld).toBe(false);
+    expect(claims.isHolding).toBe(false);
   });
 
   it('a stock client or a new process has nothing to tell, and is not waited for once it is there', () => {
-    const { state, returns, starts, stock, tells } = lab();
+    const { claims, returns, starts, stock, tells } = lab();
     stock('s1');
     tells(returns('a'), ['s1', 's2', 'n1', '[master]']);
-    expect(state.isHeld).toBe(true);
+    expect(claims.isHolding).toBe(true);
     stock('s2');
-    expect(state.isHeld).toBe(true);
+    expect(claims.isHolding).toBe(true);
     starts('n1');
-    expect(state.isHeld).toBe(false);
+    expect(claims.isHolding).toBe(false);
   });
 
   it('one that is gone for good is not waited for', () => {
-    const { state, returns, tells, claims } = lab();
+    const { returns, tells, claims } = lab();
     const b = returns('b');
     tells(returns('a'), ['b', 'c']);
     claims.isGone(b);
-    expect(state.isHeld).toBe(true);
+    expect(claims.isHolding).toBe(true);
     claims.isGone({ id: 'c', session: undefined } as Peer);
-    expect(state.isHeld).toBe(false);
+    expect(claims.isHolding).toBe(false);
   });
 
   it('one that stays away is waited for until the grace is over, counted from the start of the server', () => {
-    const { state, returns, tells, clock } = lab();
+    const { claims, returns, tells, clock } = lab();
     clock.advance(GRACE - 1_000);
     tells(returns('a'), ['b']);
     clock.advance(999);
-    expect(state.isHeld).toBe(true);
+    expect(claims.isHolding).toBe(true);
     clock.advance(1);
-    expect([state.isHeld, clock.pending]).toEqual([false, 0]);
+    expect([claims.isHolding, clock.pending]).toEqual([false, 0]);
     // Nothing is held back any more, whoever is named or comes.
     tells(returns('c'), ['d']);
-    expect([state.isHeld, state.changes]).toEqual([false, 2]);
+    expect(claims.isHolding).toBe(false);
   });
 
   it('one at the door is waited for before it is let in', () => {
-    const { state, claims, returns, tells } = lab();
+    const { claims, returns, tells } = lab();
     claims.isAtDoor(arrivalOf('b', 3));
-    expect(state.isHeld).toBe(true);
+    expect(claims.isHolding).toBe(true);
     tells(returns('a'));
-    expect(state.isHeld).toBe(true);
+    expect(claims.isHolding).toBe(true);
     tells(returns('b'));
-    expect(state.isHeld).toBe(false);
+    expect(claims.isHolding).toBe(false);
   });
 
   it('those who came in time and are kept at the door are waited for longer, and have time to tell what they hold', () => {
@@ -198,23 +194,23 @@ describe('while clients come back to a new server [PROTOCOL-14.6]', () => {
     claims.isAtDoor(arrivalOf('b', 3));
     state.isAnyoneAtDoor = true;
     clock.advance(GRACE + 5_000);
-    expect([state.isHeld, claims.isTooLate(arrivalOf('b', 3))]).toEqual([true, false]);
+    expect([claims.isHolding, claims.isTooLate(arrivalOf('b', 3))]).toEqual([true, false]);
     state.isAnyoneAtDoor = false;
     tells(returns('b'), ['a'], [lock(7)]);
-    expect([state.isHeld, lost, taken.length]).toEqual([false, [], 1]);
+    expect([claims.isHolding, lost, taken.length]).toEqual([false, [], 1]);
     expect([claims.isTooLate(arrivalOf('c', 3)), clock.pending]).toEqual([true, 0]);
   });
 
   it('more than it has room to note are waited for until the grace is over', () => {
     const most = 10_000;
     for (const count of [most, most + 1]) {
-      const { state, claims, clock } = lab();
+      const { claims, clock } = lab();
       const many = Array.from({ length: count }, (_, n) => ({ id: `m${n}` }));
       for (const { id } of many) claims.isAtDoor(arrivalOf(id, 3));
       for (const peer of many) claims.isGone(peer as Peer);
-      expect(state.isHeld).toBe(count > most);
+      expect(claims.isHolding).toBe(count > most);
       clock.advance(GRACE);
-      expect([state.isHeld, clock.pending]).toEqual([false, 0]);
+      expect([claims.isHolding, clock.pending]).toEqual([false, 0]);
     }
   });
 
@@ -246,11 +242,11 @@ describe('a worker from before the restart that is late', () => {
   });
 
   it('never does so where nobody is waited for at all', () => {
-    const { claims, clock, returns, state } = lab(0);
+    const { claims, clock, returns } = lab(0);
     clock.advance(1);
     expect(claims.isTooLate(arrivalOf('a', 3))).toBe(false);
     returns('a');
-    expect([state.changes, clock.pending]).toEqual([0, 0]);
+    expect([claims.isHolding, clock.pending]).toEqual([false, 0]);
   });
 });
 
@@ -298,30 +294,30 @@ describe('a claim [PROTOCOL-14.6]', () => {
   });
 
   it('of a master says who was there; that it holds a lock of this server cannot be', () => {
-    const { returns, tells, state, taken } = lab();
+    const { claims, returns, tells, taken } = lab();
     expect(tells(returns('[master]'), [], [lock(1)])).toBe(false);
-    expect([taken, state.isHeld]).toEqual([[], false]);
+    expect([taken, claims.isHolding]).toEqual([[], false]);
     expect(tells(returns('[master]'), ['b'])).toBe(true);
-    expect(state.isHeld).toBe(true);
+    expect(claims.isHolding).toBe(true);
     tells(returns('b'), ['[master]']);
-    expect(state.isHeld).toBe(false);
+    expect(claims.isHolding).toBe(false);
   });
 
   it('that is malformed tells nothing: who sent it must not go on with what it holds', () => {
-    const { claims, returns, state, lost } = lab();
+    const { claims, returns, lost } = lab();
     expect(claims.claim(returns('a'), encode('locks:[{'))).toBe(false);
-    expect([state.isHeld, lost]).toEqual([true, ['a: it did not say properly which locks it holds']]);
+    expect([claims.isHolding, lost]).toEqual([true, ['a: it did not say properly which locks it holds']]);
     expect(claims.claim(returns('[master]'), encode('locks:[{'))).toBe(false);
     expect(lost).toHaveLength(1);
   });
 
   it('for which there is no room tells not all: its worker must not go on, and others are not served before the grace is over', () => {
-    const { returns, tells, state, clock, lost } = lab();
+    const { claims, returns, tells, state, clock, lost } = lab();
     state.hasRoom = false;
     tells(returns('a'), [], [lock(1)]);
-    expect([state.isHeld, lost]).toEqual([true, ['a: there is no room for the locks that it holds']]);
+    expect([claims.isHolding, lost]).toEqual([true, ['a: there is no room for the locks that it holds']]);
     clock.advance(GRACE);
-    expect(state.isHeld).toBe(false);
+    expect(claims.isHolding).toBe(false);
   });
 
   it('of what others were given here before it came must not be gone on with', () => {
@@ -334,12 +330,12 @@ describe('a claim [PROTOCOL-14.6]', () => {
   });
 
   it('of one that waited for longer has those waited for that are gone and have not said what they hold', () => {
-    const { returns, tells, clock, state, claims } = lab();
+    const { returns, tells, clock, claims } = lab();
     tells(returns('a', GRACE * 3), ['b']);
     claims.isGone(returns('b'));
-    expect(state.isHeld).toBe(true);
+    expect(claims.isHolding).toBe(true);
     clock.advance(GRACE * 3);
-    expect([state.isHeld, clock.pending]).toEqual([false, 0]);
+    expect([claims.isHolding, clock.pending]).toEqual([false, 0]);
   });
 
   it('whose time would be over is waited for no longer, and closes nothing', () => {
@@ -363,12 +359,12 @@ describe('a claim [PROTOCOL-14.6]', () => {
   });
 
   it('of a client whose last server waited is waited for by one that does not', () => {
-    const { returns, tells, state, clock, lost } = lab(0);
+    const { claims, returns, tells, clock, lost } = lab(0);
     tells(returns('a', GRACE), ['b', 'c']);
-    expect(state.isHeld).toBe(true);
+    expect(claims.isHolding).toBe(true);
     tells(returns('b'), [], [lock(1)]);
     clock.advance(GRACE);
-    expect([state.isHeld, lost]).toEqual([false, []]);
+    expect([claims.isHolding, lost]).toEqual([false, []]);
     tells(returns('c'), [], [lock(2)]);
     expect(lost).toHaveLength(1);
   });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { LockManager } from '../../../src/broker/locks/lock-manager.js';
+import { type GrantHold, LockManager } from '../../../src/broker/locks/lock-manager.js';
 import type { Lock, LockRequest } from '../../../src/broker/locks/lock-table.js';
 import {
   MAX_ROOT_AGE_MS,
@@ -36,6 +36,7 @@ class Lab {
   readonly manager: LockManager;
   #lastLockId = 0;
   #lastId = 0;
+  #hold: GrantHold | undefined;
 
   constructor(canSay = false) {
     this.root = new RootLock({
@@ -67,9 +68,16 @@ class Lab {
         refused: ({ id }) => this.refused.push(id),
         expired: (lock) => this.expired.push(lock),
         sliceIsOver: (lock) => this.slicesOver.push(lock),
+        hold: () => this.#hold,
       },
     );
     this.root.masterConnected(canSay);
+  }
+
+  /** Something holds transactions back from now on, or nothing does. */
+  holdBack(hold: GrantHold | undefined): void {
+    this.#hold = hold;
+    this.manager.settle();
   }
 
   /** The master says whether it wants its turn. */
@@ -426,7 +434,7 @@ describe('a slice: a lock for writing that serves several transactions', () => {
     const reasons = [
       () => lab.wantsTurn(true),
       () => lab.manager.keepWritersBack(true),
-      () => lab.manager.hold('draining', true),
+      () => lab.holdBack('draining'),
     ];
     for (const reason of reasons) {
       lab = new Lab(true);
@@ -503,14 +511,14 @@ describe('locks', () => {
   });
 
   it('are not granted before those of before a restart are known, but to who has claimed one', () => {
-    lab.manager.hold('locks of before the restart', true);
+    lab.holdBack('locks of before the restart');
     const waiting = lab.ask(two, 'b', false);
     expect(lab.isGranted(waiting)).toBe(false);
     expect(lab.manager.claim({ id: 77, holder: one, tid: 'a', isWrite: true, since: 0, details })).toBe(true);
     lab.answer();
     const further = lab.ask(one, 'a', false);
     expect(lab.isGranted(further)).toBe(true);
-    lab.manager.hold('locks of before the restart', false);
+    lab.holdBack(undefined);
     expect(lab.isGranted(waiting)).toBe(false);
     lab.release(further);
     lab.giveBack(one, 77);
