@@ -4,16 +4,15 @@
 const BROKER = [
   ['broker'],
   ['bulkhead', 'database'],
-  ['router', 'drain', 'snapshot', 'succession'],
+  ['router', 'drain', 'succession'],
   ['requests/'],
   ['identity/', 'locks/'],
   ['file-metadata'],
   ['journal-switch'],
-  ['mastership', 'history'],
+  ['mastership'],
   ['shares'],
   ['peers/'],
-  ['stats/'],
-  ['failures', 'invariants', 'limits', 'memory', 'ports', 'settling-clock'],
+  ['invariants', 'limits', 'memory', 'ports'],
 ];
 
 const pathOf = (room) => (room.endsWith('/') ? `^src/broker/${room}` : `^src/broker/${room}\\.ts$`);

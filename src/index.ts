@@ -2,17 +2,17 @@
 
 import './node-check.js';
 
-export type { TimelineEntry } from './broker/history.js';
-export type { HeldLock, LockList, RootState, WaitingLock } from './broker/locks/lock-list.js';
 export type { PeerInfo } from './broker/peers/admission.js';
 export type { LogFields, Logger } from './broker/ports.js';
-export type { KeptMail, ReportedState } from './broker/snapshot.js';
 export { ERRORS, type ErrorCode, type ErrorDefinition, IPCError } from './errors.js';
 export type { LogLevel, ServerOptions, SslOptions } from './options/server-options.js';
 export type { TokenInput } from './options/tokens.js';
 export type { Duration, Size } from './options/units.js';
 export type { ReloadResult } from './server/live-settings.js';
+export type { TimelineEntry } from './server/monitoring/history.js';
+export type { HeldLock, LockList, RootState, WaitingLock } from './server/monitoring/lock-list.js';
 export type { Problem } from './server/monitoring/problems.js';
+export type { KeptMail, ReportedState } from './server/monitoring/report.js';
 export type { DatabaseStatus, PeerStatus, ServerStatus, Status } from './server/monitoring/status.js';
 export {
   AceBaseIPCServer,

@@ -4,6 +4,7 @@ import type { Visitor } from '../../src/broker/peers/admission.js';
 import type { Link } from '../../src/broker/ports.js';
 import { MASTER_ID, SERVER_ID } from '../../src/protocol/frames.js';
 import { CLIENT_ABILITIES } from '../../src/protocol/session.js';
+import { Histories } from '../../src/server/monitoring/history.js';
 import { VirtualClock } from '../../test/support/virtual-clock.js';
 
 const UNLIMITED = 1e12;
@@ -116,11 +117,14 @@ export class CostPeer implements Link {
 /** A broker whose clock stands still until it is told to go on, and peers without sockets. */
 export class CostLab {
   readonly clock = new VirtualClock();
+  readonly #histories = new Histories(this.clock, silent);
   readonly #broker = new Broker({
     clock: this.clock,
     logger: silent,
     limits: LIMITS,
     observer: { peerConnected() {}, peerDisconnected() {} },
+    incidents: this.#histories.incidents,
+    records: this.#histories,
   });
 
   /** Lets a peer in. @param received as a client of ours that was at another server before: how many frames it got there */
@@ -164,6 +168,6 @@ export class CostLab {
 
   /** How often each thing went wrong. */
   get incidents(): Readonly<Record<string, number>> {
-    return Object.fromEntries(this.#broker.incidents.totals);
+    return Object.fromEntries(this.#histories.incidents.totals);
   }
 }

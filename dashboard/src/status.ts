@@ -1,7 +1,7 @@
 /** What the server says, in the words of the code that says it: types only, none of its code gets into the page. */
 
-export type { TimelineEntry } from '../../src/broker/history.js';
-export type { HeldLock, WaitingLock } from '../../src/broker/locks/lock-list.js';
+export type { TimelineEntry } from '../../src/server/monitoring/history.js';
+export type { HeldLock, WaitingLock } from '../../src/server/monitoring/lock-list.js';
 export type { Problem } from '../../src/server/monitoring/problems.js';
 export type { DatabaseStatus, PeerStatus, ServerStatus, Status } from '../../src/server/monitoring/status.js';
 

@@ -1,15 +1,10 @@
-import { Database } from './database.js';
+import { Database, type DatabaseView } from './database.js';
 import { Draining } from './drain.js';
-import { Histories } from './history.js';
 import type { Invariant } from './invariants.js';
 import type { Limits } from './limits.js';
-import type { LockList } from './locks/lock-list.js';
 import type { ArrivalRequest, BrokerObserver, Entrance, PeerInfo } from './peers/admission.js';
-import type { Cancel, Clock, Logger } from './ports.js';
+import type { Cancel, Clock, Incidents, Logger, Records } from './ports.js';
 import { FairShares, type LargestUser } from './shares.js';
-import { type DatabaseReport, type DatabaseSummary, reportOfLeft } from './snapshot.js';
-import type { DatabaseCounters } from './stats/counters.js';
-import { Incidents } from './stats/incidents.js';
 
 /** What a broker works with. */
 export interface BrokerSettings {
@@ -17,6 +12,8 @@ export interface BrokerSettings {
   readonly logger: Logger;
   readonly limits: Limits;
   readonly observer: BrokerObserver;
+  readonly incidents: Incidents;
+  readonly records: Records;
 }
 
 /** How often, within `maxTotalBuffered`, the bytes in all queues are added up. */
@@ -37,9 +34,7 @@ const AUDIT_DELAY_MS = 1_000;
  */
 export class Broker {
   readonly #settings: BrokerSettings;
-  readonly #incidents: Incidents;
   readonly #databases = new Map<string, Database>();
-  readonly #histories: Histories;
   readonly #kept: FairShares;
   #bytesSinceAudit = 0;
   #cancelAudit: Cancel | undefined;
@@ -54,17 +49,7 @@ export class Broker {
     this.#settings = settings;
     this.#startedAt = settings.clock.now();
     this.#servedSince = settings.clock.wallTime();
-    this.#histories = new Histories(settings.clock);
-    this.#incidents = new Incidents(settings.clock, settings.logger, (incident, fields, message) => {
-      const { database } = fields;
-      if (typeof database === 'string') this.#histories.of(database)?.alarm(incident, fields, message);
-    });
     this.#kept = new FairShares(settings.limits.maxTotalBuffered * KEPT_SHARE);
-  }
-
-  /** How often each thing went wrong since the start. */
-  get incidents(): Incidents {
-    return this.#incidents;
   }
 
   /** The names of the databases that have peers. */
@@ -89,45 +74,17 @@ export class Broker {
 
   /** The peers of a database, in the order of their coming. */
   peers(database: string): PeerInfo[] {
-    return this.#databases.get(database)?.survey.peers() ?? [];
+    return this.#databases.get(database)?.infos() ?? [];
   }
 
-  /** Who holds locks of a database, and who waits for one. */
-  locks(database: string): LockList {
-    return this.#databases.get(database)?.survey.locks() ?? { root: undefined, held: [], waiting: [] };
+  /** A database that has peers, to look at. */
+  view(database: string): DatabaseView | undefined {
+    return this.#databases.get(database)?.view;
   }
 
-  /** Every database that has peers, in numbers. */
-  summaries(): DatabaseSummary[] {
-    return [...this.#databases.values()].map(({ survey }) => survey.summary());
-  }
-
-  /** The names of the databases that have peers, or had some a while ago. */
-  get knownDatabases(): readonly string[] {
-    return [...new Set([...this.#databases.keys(), ...this.#histories.left])];
-  }
-
-  /** One database as it is; `undefined` if nothing is known of it. */
-  report(database: string): DatabaseReport | undefined {
-    const open = this.#databases.get(database);
-    if (open !== undefined) return open.survey.report();
-    const history = this.#histories.of(database);
-    return history && reportOfLeft(database, history);
-  }
-
-  /**
-   * What was counted since the start, by the names under which databases are measured: a bounded number of their own,
-   * and one for all others.
-   */
-  totals(): ReadonlyMap<string, DatabaseCounters> {
-    const totals = this.#histories.totals();
-    for (const { survey } of this.#databases.values()) survey.addTo(totals);
-    return totals;
-  }
-
-  /** Somebody was refused at the door of a database. @param peerId if it is known */
-  noteRefusal(database: string, peerId: string | undefined, why: string): void {
-    this.#histories.of(database)?.note('refused', peerId ?? null, why);
+  /** All databases that have peers, to look at. */
+  *views(): Iterable<DatabaseView> {
+    for (const { view } of this.#databases.values()) yield view;
   }
 
   /** Bytes that are kept, or wait for connections, in all databases together. */
@@ -188,11 +145,10 @@ export class Broker {
   #open(name: string): Database {
     const database: Database = new Database(name, {
       ...this.#settings,
-      incidents: this.#incidents,
       kept: this.#kept.open(() => this.#reclaimFrom(database)),
       startedAt: this.#startedAt,
       servedSince: this.#servedSince,
-      history: this.#histories.open(name),
+      record: this.#settings.records.open(name),
       heard: (bytes) => this.#audit(bytes),
       emptied: (emptied) => this.#close(emptied),
       broken: (broken, invariant) => this.#abandon(broken, invariant),
@@ -215,7 +171,7 @@ export class Broker {
   /** An invariant of a database is broken. Its peers come back as they do to a server that was restarted; others do not notice. */
   #abandon(database: Database, invariant: Invariant): void {
     const { name } = database;
-    this.#incidents.record(
+    this.#settings.incidents.record(
       'broken-invariant',
       { database: name, invariant },
       'a fault of this server: what must always be true of a database is not. Its connections are ended, and it begins anew',
@@ -233,7 +189,7 @@ export class Broker {
 
   #forget(name: string): void {
     this.#databases.delete(name);
-    this.#histories.leave(name);
+    this.#settings.records.leave(name);
   }
 
   /**
@@ -262,7 +218,7 @@ export class Broker {
   #cutDownTo(bytes: number): void {
     for (let total = this.bufferedBytes; total > bytes; total = this.bufferedBytes) {
       const database = largest(this.#databases.values());
-      const user = database?.survey.largestUser(({ outbox }) => outbox.bytes);
+      const user = database?.largestUser(({ outbox }) => outbox.bytes);
       if (database === undefined || user === undefined) return;
       this.#cutOff(database, user);
     }
@@ -270,13 +226,13 @@ export class Broker {
 
   /** Another database needs memory, and this one has most of what is kept. */
   #reclaimFrom(database: Database): void {
-    const user = database.survey.largestUser(({ outbox }) => outbox.keptBytes);
+    const user = database.largestUser(({ outbox }) => outbox.keptBytes);
     if (user !== undefined) this.#cutOff(database, user);
   }
 
   #cutOff(database: Database, { peer, bytes }: LargestUser): void {
     const { bufferedBytes: databaseBytes, name } = database;
-    this.#incidents.record(
+    this.#settings.incidents.record(
       'over-total',
       { database: name, peer: peer.id, peerBytes: bytes, databaseBytes, total: this.bufferedBytes },
       'maxTotalBuffered is used up; the database that uses most of it gives back: its largest peer is cut off',

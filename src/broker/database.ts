@@ -2,21 +2,28 @@ import type { ClosureCode } from '../errors.js';
 import { refused } from '../protocol/file-identity.js';
 import { disconnected, MASTER_ID, welcome } from '../protocol/frames.js';
 import type { MasterAnswer } from '../protocol/messages.js';
+import { sessionWelcome } from '../protocol/session.js';
 import { Bulkhead } from './bulkhead.js';
 import { Dismissal, type DismissalSettings } from './drain.js';
 import { FileNews } from './file-metadata.js';
-import { GuestBook, type History } from './history.js';
 import type { PriorMember } from './identity/challenge.js';
 import { FileIdentity } from './identity/file-identity.js';
 import { BrokenInvariant, type Invariant } from './invariants.js';
-import { JournalSwitch } from './journal-switch.js';
+import { type JournalState, JournalSwitch } from './journal-switch.js';
 import type { Limits } from './limits.js';
-import { LockService } from './locks/lock-service.js';
+import { LockService, type LocksView } from './locks/lock-service.js';
 import { MasterAbsence, MasterSeat, secondMaster } from './mastership.js';
 import { Stability } from './peers/acks.js';
-import type { ArrivalRequest, BrokerObserver, Entrance, HeldArrival, Service } from './peers/admission.js';
+import type {
+  ArrivalRequest,
+  BrokerObserver,
+  Entrance,
+  HeldArrival,
+  PeerInfo,
+  Service,
+} from './peers/admission.js';
 import {
-  greetingOf,
+  infoOf,
   isSameSession,
   isSuperseded,
   LineVisitor,
@@ -26,16 +33,14 @@ import {
 } from './peers/admission.js';
 import { Delivery } from './peers/delivery.js';
 import { Heartbeat, holderPulse } from './peers/heartbeat.js';
-import { Absences, Farewells, GoneIds, introduce } from './peers/membership.js';
+import { Absences, Farewells, GoneIds, introduce, MembershipLog } from './peers/membership.js';
 import { ParkingLot } from './peers/outbox.js';
 import { isPresent, isThere, lineBytesOf, type Peer } from './peers/peer.js';
-import type { Cancel, Clock, Logger } from './ports.js';
+import type { Cancel, Clock, DatabaseRecord, Incidents, Logger } from './ports.js';
 import { RequestCoordinator } from './requests/coordinator.js';
 import { RequestTable } from './requests/request-table.js';
 import { Router } from './router.js';
-import type { Account } from './shares.js';
-import { Survey } from './snapshot.js';
-import type { Incidents } from './stats/incidents.js';
+import { type Account, type LargestUser, largestUser } from './shares.js';
 import { Succession } from './succession.js';
 
 /** What a database works with; shared by all of a broker. */
@@ -46,7 +51,7 @@ export interface DatabaseSettings extends Service {
   readonly incidents: Incidents;
   readonly kept: Account;
   readonly observer: BrokerObserver;
-  readonly history: History;
+  readonly record: DatabaseRecord;
   /** A frame came, and was passed on. */
   heard(bytes: number): void;
   /** Nobody is connected, at the door, or waited for: it is to be forgotten, and stopped. */
@@ -55,6 +60,21 @@ export interface DatabaseSettings extends Service {
   broken(database: Database, invariant: Invariant): void;
   /** This one is to be forgotten, whoever is in it; and then that client comes, to a new one. */
   beganAnew(database: Database, arrival: PriorMember): void;
+}
+
+/** One database, to look at: nothing of it is to be changed. */
+export interface DatabaseView {
+  readonly name: string;
+  /** Those that take part, in the order of their coming. */
+  readonly peers: ReadonlyMap<string, Peer>;
+  readonly seat: Pick<MasterSeat, 'master' | 'isHeld'>;
+  readonly requests: Pick<RequestTable, 'heldCount' | 'heldBytes' | 'count'>;
+  readonly locks: LocksView;
+  readonly journal: JournalState;
+  /** What it has of what all databases share for what is kept, in bytes. */
+  readonly keptBytes: number;
+  /** When the last master that was connected lost its line; when the database was opened, if there was none. By the broker's clock. */
+  readonly masterLeftAt: number;
 }
 
 /** One database: who belongs to it, who comes and who goes. */
@@ -85,11 +105,9 @@ export class Database {
   readonly #succession: Succession;
   readonly #stability: Stability;
   readonly #identity: FileIdentity;
-  readonly #book: GuestBook;
+  readonly #book: MembershipLog;
   /** Whether it was stopped, or abandoned. */
   #isOver = false;
-  /** How it is, for people to read and for metrics. */
-  readonly survey: Survey;
 
   constructor(name: string, given: DatabaseSettings) {
     this.name = name;
@@ -106,8 +124,7 @@ export class Database {
     const clock = this.#bulkhead.clock(given.clock);
     const settings = { ...given, clock };
     this.#settings = settings;
-    const { history } = settings;
-    this.#book = new GuestBook({ ...settings, database: name });
+    this.#book = new MembershipLog({ ...settings, database: name });
     this.#host = {
       receive: (sender, frame) => {
         this.#receive(sender, frame);
@@ -143,7 +160,7 @@ export class Database {
         },
       },
     );
-    const { counters } = history;
+    const { counters } = settings.record;
     const common = { ...settings, database: name, peers: this.#peers, counters, table: this.#table };
     this.#delivery = new Delivery({ ...common, seat: this.#seat });
     const halls = { ...common, seat: this.#seat, delivery: this.#delivery };
@@ -205,13 +222,35 @@ export class Database {
     this.#holdersHeartbeat = limits.lease === 0 ? undefined : holders;
     const goodbye = (peer: Peer): void => this.#goodbye(peer);
     this.#router = new Router({ ...rooms, requests, locks, identity: this.#identity, goodbye });
-    this.survey = new Survey({ ...halls, locks, journal, history, book: this.#book });
   }
 
   /** Whether nobody is connected, at the door, or waited for. What was remembered must then be forgotten: the file may be replaced. */
   get #isEmpty(): boolean {
     if (this.#peers.size > 0 || this.#identity.isHolding || this.#journal.isHolding) return false;
     return !this.#locks.claims.isHolding;
+  }
+
+  get view(): DatabaseView {
+    const { name } = this;
+    const [seat, locks, journal] = [this.#seat, this.#locks.view, this.#journal.state];
+    const { bytes: keptBytes } = this.#settings.kept;
+    const { masterLeftAt } = this.#book;
+    return { name, peers: this.#peers, seat, requests: this.#table, locks, journal, keptBytes, masterLeftAt };
+  }
+
+  /**
+   * The peers that are connected, and the master also while it is away: its seat is not free [PROTOCOL-9.2]. In the order of
+   * their coming.
+   */
+  infos(): PeerInfo[] {
+    return [...this.#peers.values()]
+      .filter((peer) => peer.isMaster || isPresent(peer))
+      .map((peer) => infoOf(this.name, peer));
+  }
+
+  /** The peer that takes most memory. @param own what counts of its own, in bytes, beside its requests and locks */
+  largestUser(own: (peer: Peer) => number): LargestUser | undefined {
+    return largestUser(this.#peers.values(), own, [this.#locks, this.#table]);
   }
 
   /** Bytes that are kept, or wait for connections. */
@@ -391,7 +430,7 @@ export class Database {
     const { folderSince } = this.#identity;
     const facts = { resumed: false, isAccepted, folderSince, journal: this.#journal.came(peer) };
     if (peer.session === undefined) this.#delivery.send(peer, welcome(limits.maxPayload));
-    else peer.outbox.say(greetingOf(peer.session, facts, limits));
+    else peer.outbox.say(sessionWelcome(peer.session, facts, limits));
     this.#peers.set(peer.id, peer);
     this.#locks.claims.came(peer);
     this.#heartbeat.start();
@@ -423,7 +462,7 @@ export class Database {
       const { isAccepted } = peer;
       const { folderSince } = this.#identity;
       const facts = { resumed: isKnown, isAccepted, folderSince, journal: this.#journal.isBack(peer) };
-      peer.outbox.resume(link, greetingOf(peer.session, facts, limits), received);
+      peer.outbox.resume(link, sessionWelcome(peer.session, facts, limits), received);
       this.#isBack(peer, 'resumed its session');
     } else {
       peer.outbox.attach(link, welcome(limits.maxPayload));
@@ -444,7 +483,7 @@ export class Database {
     this.#isBack(peer, how);
   }
 
-  #isBack(peer: Peer, how: Parameters<GuestBook['came']>[1]): void {
+  #isBack(peer: Peer, how: Parameters<MembershipLog['came']>[1]): void {
     this.#book.came(peer, how, this.#peers.size);
     this.#identity.came(peer);
   }

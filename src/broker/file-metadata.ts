@@ -1,12 +1,13 @@
-import { encode, MASTER_ID, SERVER_ID } from '../protocol/frames.js';
+import { MASTER_ID, SERVER_ID } from '../protocol/frames.js';
 import { parseNotification, type RecordAddress } from '../protocol/messages.js';
+import { cacheInvalidation, keyAnnouncement, keyRequest, rootUpdate } from '../protocol/server-messages.js';
 import type { JournalSwitch } from './journal-switch.js';
 import { LAST_SAFE_KEY_INDEX, MAX_ANNOUNCEMENT_BYTES, MAX_REPLAYED_KEYS } from './limits.js';
 import type { MasterSeat } from './mastership.js';
 import type { Delivery } from './peers/delivery.js';
 import { isPresent, type Peer } from './peers/peer.js';
 import { type CurrentRoot, RootRecord, RootView } from './peers/root-tracker.js';
-import type { Incidents } from './stats/incidents.js';
+import type { Incidents } from './ports.js';
 
 /** What file news work with. */
 export interface FileNewsSettings {
@@ -204,8 +205,7 @@ export class FileNews {
   }
 
   #invalidateCaches(id: string): void {
-    const data = { type: 'cache.invalidate', path: '', recursive: true, reason: 'ipc_peer_gone' };
-    const notice = encode(JSON.stringify({ type: 'notification', from: id, data }));
+    const notice = cacheInvalidation(id);
     for (const receiver of this.#peers.values()) this.#delivery.sendInOrder(receiver, id, notice);
   }
 
@@ -286,8 +286,7 @@ export class FileNews {
    */
   keyHasIndex(key: string, index: number | undefined): void {
     if (index === undefined || this.#keys.isAnnounced(index, key)) return;
-    const data = { type: 'kit.new_key', key, index };
-    const announcement = encode(JSON.stringify({ type: 'notification', from: MASTER_ID, data }));
+    const announcement = keyAnnouncement(key, index);
     this.#keys.remember(index, key, announcement);
     for (const peer of this.#peers.values()) if (!peer.isMaster) this.#delivery.send(peer, announcement);
   }
@@ -322,10 +321,8 @@ export class FileNews {
     this.#askedInDoubt = inDoubt.size;
     for (const key of [...announced, ...inDoubt]) {
       const id = `${SERVER_ID}key${++this.#lastRequest}`;
-      const data = { type: 'kit.add', key };
       this.#asked.set(id, key);
-      const request = { type: 'request', from: SERVER_ID, to: MASTER_ID, id, data };
-      this.#delivery.sendOwed(master, encode(JSON.stringify(request)));
+      this.#delivery.sendOwed(master, keyRequest(id, key));
     }
     this.#keysInDoubt.clear();
   }
@@ -405,14 +402,6 @@ interface SetAside {
   readonly keys: AnnouncedKeys;
   /** Keys that masters were asked for, and had not answered for. */
   readonly keysInDoubt: ReadonlySet<string>;
-}
-
-function rootUpdate(
-  from: string,
-  { pageNr, recordNr }: { readonly pageNr: number; readonly recordNr: number | string },
-): Uint8Array {
-  const data = { type: 'root.update', address: { path: '', pageNr, recordNr } };
-  return encode(JSON.stringify({ type: 'notification', from, data }));
 }
 
 /** Whether it is there, and writes each root that it is told. */

@@ -44,9 +44,6 @@ export interface JournalState {
 /** How many peers without a journal are named. */
 export const MAX_NAMED = 2;
 
-/** Of a database that nobody is connected to. */
-export const NO_JOURNAL: JournalState = { isInForce: false, without: [], withoutCount: 0 };
-
 /** Switches the journal of one database on and off. */
 export class JournalSwitch {
   readonly #settings: JournalSwitchSettings;

@@ -61,9 +61,6 @@ export const ROOT_LINGER_MS = 5;
 /** The same, at a master that says when it wants its turn: for so long its transactions may wait if the server is gone. */
 export const ROOT_LINGER_IF_TOLD_MS = 1_000;
 
-/** Milliseconds after its grant for which a lock for writing may serve one transaction of its holder after the other. */
-export const SLICE_MS = 20;
-
 /** Milliseconds for which a request waits until the holder of such a lock is told to start no further one. */
 export const SLICE_WAIT_MS = 10;
 
@@ -144,21 +141,3 @@ export const MASTER_SECOND_REPLAY_MS = 2_000;
 
 /** Milliseconds after which a master that is to say when its file is open is taken for ready, though it has not. */
 export const MASTER_READY_MS = 60_000;
-
-/** What is remembered of the last things that happened to one database. */
-export const MAX_TIMELINE_ENTRIES = 100;
-
-/** Databases that nobody is connected to, and of which is remembered what happened. */
-export const MAX_REMEMBERED_DATABASES = 100;
-
-/** Databases that are measured under their own names, as long as the server lives; all others are measured together. */
-export const MAX_MEASURED_DATABASES = 100;
-
-/** The name under which databases beyond {@link MAX_MEASURED_DATABASES} are measured. */
-export const OTHER_DATABASES = 'other';
-
-/** Peers of one database that a report lists. */
-export const MAX_LISTED_PEERS = 500;
-
-/** Locks of one database that a report lists: so many that are held, and so many that are waited for. */
-export const MAX_LISTED_LOCKS = 200;

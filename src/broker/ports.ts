@@ -5,6 +5,7 @@
 
 import type { ClosureCode } from '../errors.js';
 import type { DatabaseFile } from '../protocol/file-identity.js';
+import type { MessageType } from '../protocol/messages.js';
 
 /** Ends what it was given for; calling it again does nothing. */
 export type Cancel = () => void;
@@ -75,4 +76,80 @@ export interface Link {
   readonly roundTrip: number | undefined;
   /** Sends what is buffered, then a close frame, and ends the connection. */
   close(code: ClosureCode): void;
+}
+
+/** Why the broker did not do what a message or a connection asked for. */
+export type Incident =
+  | 'malformed-frame'
+  | 'foreign-from'
+  | 'undeliverable'
+  | 'root-echo'
+  | 'mailbox-full'
+  | 'too-slow'
+  | 'over-total'
+  | 'answered-for-master'
+  | 'orphaned-request'
+  | 'parking-expired'
+  | 'too-many-requests'
+  | 'unasked-answer'
+  | 'locks-recovered'
+  | 'mail-dropped'
+  | 'unsafe-return'
+  | 'old-master'
+  | 'lock-expiry'
+  | 'file-unknown'
+  | 'other-file'
+  | 'broken-invariant';
+
+/** Counts and logs incidents. */
+export interface Incidents {
+  /** @param fields with the name of the `database` @param times how often it happened at once; default: 1 */
+  record(incident: Incident, fields: LogFields, message: string, times?: number): void;
+}
+
+/**
+ * The kinds of frames that are counted apart: the types of messages; `ping`; `session`, words of clients that have one;
+ * and `refused`, what is not of the protocol, or in another's name.
+ */
+export type FrameKind = MessageType | 'ping' | 'session' | 'refused';
+
+/** What happened in one database, as numbers that only grow. They are added to with every frame: plain fields. */
+export interface Counters {
+  readonly frames: Readonly<
+    Record<FrameKind, { came(bytes: number): void; goes(bytes: number, receivers: number): void }>
+  >;
+  /** Milliseconds from the request for a lock until its grant was passed on; and from there until it was given back, by whomever. */
+  readonly lockWait: { observe(milliseconds: number): void };
+  readonly lockHold: { observe(milliseconds: number): void };
+  /** Frames that were sent to peers that are gone by now, with their bytes; those that are there count their own. */
+  sent: number;
+  sentBytes: number;
+  /** Messages that were kept for a peer, and thrown away with it. */
+  droppedMail: number;
+  /** Locks of workers that are gone, which the server gave back. */
+  recoveredLocks: number;
+  /** Peers that came back on a new line, those that resumed their session among them. */
+  reconnects: number;
+  resumedSessions: number;
+}
+
+/**
+ * What happened to a database: somebody `came`, is `away` (lost its line, and may come back), `went`, or was `refused`;
+ * locks were `recovered`; a peer is `slow`; the `master` may work, or must not; or another `warning`.
+ */
+export type TimelineKind = 'came' | 'away' | 'went' | 'refused' | 'recovered' | 'slow' | 'master' | 'warning';
+
+/** What is written down of one database, for people and for metrics alone. */
+export interface DatabaseRecord {
+  readonly counters: Counters;
+  /** @param peer whom it happened to; `null` if it was none, or is not known @param message in plain words */
+  note(kind: TimelineKind, peer: string | null, message: string): void;
+}
+
+/** The records of all databases. */
+export interface Records {
+  /** Somebody comes to a database. */
+  open(database: string): DatabaseRecord;
+  /** Nobody is connected to a database any more. */
+  leave(database: string): void;
 }

@@ -30,9 +30,8 @@ import type { LockService } from './locks/lock-service.js';
 import type { MasterSeat } from './mastership.js';
 import type { Delivery } from './peers/delivery.js';
 import { isThere, type Peer } from './peers/peer.js';
+import type { Counters, Incidents } from './ports.js';
 import type { RequestCoordinator } from './requests/coordinator.js';
-import type { DatabaseCounters } from './stats/counters.js';
-import type { Incidents } from './stats/incidents.js';
 
 const MASTER_BYTES = encode(MASTER_ID);
 
@@ -48,7 +47,7 @@ export interface SwitchSettings {
   readonly identity: Pick<FileIdentity, 'ready' | 'answer'>;
   readonly journal: Pick<JournalSwitch, 'looked'>;
   readonly incidents: Incidents;
-  readonly counters: DatabaseCounters;
+  readonly counters: Counters;
   /** A peer said goodbye, in its own name; the others know already. */
   goodbye(peer: Peer): void;
 }
@@ -56,7 +55,7 @@ export interface SwitchSettings {
 /** Passes messages on. */
 export class Router {
   readonly #settings: SwitchSettings;
-  readonly #tallies: DatabaseCounters['frames'];
+  readonly #tallies: Counters['frames'];
 
   constructor(settings: SwitchSettings) {
     this.#settings = settings;

@@ -1,6 +1,7 @@
 import type { ClosureCode } from '../errors.js';
-import { disconnected, encode, helloFrom, MASTER_ID, SERVER_ID } from '../protocol/frames.js';
+import { disconnected, helloFrom, SERVER_ID } from '../protocol/frames.js';
 import type { MasterAnswer } from '../protocol/messages.js';
+import { rootRelease, rootRequest } from '../protocol/server-messages.js';
 import { type ClientAnnouncement, hasNotOpened } from '../protocol/session.js';
 import type { FileNews } from './file-metadata.js';
 import {
@@ -16,9 +17,8 @@ import type { MasterSeat } from './mastership.js';
 import { type Service, wasGivenUp } from './peers/admission.js';
 import type { Delivery } from './peers/delivery.js';
 import type { Peer } from './peers/peer.js';
-import type { Cancel, Clock } from './ports.js';
+import type { Cancel, Clock, Incidents } from './ports.js';
 import type { RequestCoordinator } from './requests/coordinator.js';
-import type { Incidents } from './stats/incidents.js';
 
 /** What the succession works with. */
 export interface SuccessionSettings extends Pick<Service, 'servedSince'> {
@@ -327,14 +327,7 @@ export class MasterProof {
     this.#master = master;
     const pingToken = master.nextToken();
     this.#asked = { master, pingToken };
-    const data = {
-      path: '',
-      tid: tid ?? id,
-      write: false,
-      comment: 'acebase-ipc-server: is this a new master?',
-    };
-    const message = { type: 'lock-request', id, from: SERVER_ID, to: MASTER_ID, data };
-    this.#delivery.send(master, encode(JSON.stringify(message)));
+    this.#delivery.send(master, rootRequest(id, tid ?? id, false, 'is this a new master?'));
     master.outbox.ping(pingToken);
   }
 
@@ -372,8 +365,6 @@ export class MasterProof {
   }
 
   #giveBack(master: Peer, lockId: number): void {
-    const id = `${PROOF_ID}unlock`;
-    const message = { type: 'unlock-request', id, from: SERVER_ID, to: MASTER_ID, data: { id: lockId } };
-    this.#delivery.send(master, encode(JSON.stringify(message)));
+    this.#delivery.send(master, rootRelease(`${PROOF_ID}unlock`, lockId));
   }
 }

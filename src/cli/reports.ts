@@ -1,7 +1,7 @@
 /** What `peers`, `locks` and `databases` print: tables for people, and rows for programs. */
 
-import type { HeldLock, WaitingLock } from '../broker/locks/lock-list.js';
 import { isoTime } from '../platform/clock.js';
+import type { HeldLock, WaitingLock } from '../server/monitoring/lock-list.js';
 import { describeSpan } from '../server/monitoring/spans.js';
 import type { DatabaseStatus, PeerStatus, Status } from '../server/monitoring/status.js';
 import { type Column, layOut } from './table.js';

@@ -262,9 +262,46 @@ export function journalMessage(isOn: boolean, isToLook = false): Uint8Array {
 /** Tells such a client to forget what it knows of the file, and to read it again [PROTOCOL-16.5]. */
 export const REREAD = encode(JSON.stringify({ type: 'reread', from: SERVER_ID }));
 
+/** Milliseconds after its grant for which a lock for writing may serve one transaction of its holder after the other. */
+const SLICE_MS = 20;
+
+/** What a welcome says of the database. */
+export interface WelcomeFacts {
+  readonly resumed: boolean;
+  readonly isAccepted: boolean;
+  readonly folderSince: number;
+  /** Whether the journal is in force; `undefined` if that is not known, or does not concern the client. */
+  readonly journal: boolean | undefined;
+}
+
+/** What a welcome says of the options of the server. Milliseconds but for `maxPayload`, which is UTF-16 units. */
+export interface WelcomeLimits {
+  readonly maxPayload: number;
+  readonly reconnectGrace: number;
+  readonly lease: number;
+  readonly masterTimeout: number;
+}
+
 /** The welcome of a client that has a session [PROTOCOL-14.2]. */
-export function sessionWelcome(maxPayload: number, session: SessionWelcome): Uint8Array {
-  return encode(`welcome:${JSON.stringify({ maxPayload, session })}`);
+export function sessionWelcome(
+  session: Session,
+  { resumed, isAccepted, folderSince, journal }: WelcomeFacts,
+  { maxPayload, reconnectGrace: grace, lease, masterTimeout: patience }: WelcomeLimits,
+): Uint8Array {
+  const { since, received } = session;
+  const welcome: SessionWelcome = {
+    resumed,
+    since,
+    received,
+    grace,
+    ...(lease > 0 ? { lease, patience } : undefined),
+    ...(session.can('identify') ? { folderSince } : undefined),
+    ...(session.can('turn') ? { turns: true } : undefined),
+    ...(session.can('slice') ? { slice: SLICE_MS } : undefined),
+    ...(session.can('journal') ? { journal: journal ?? null } : undefined),
+    ...(isAccepted ? undefined : { accepted: false }),
+  };
+  return encode(`welcome:${JSON.stringify({ maxPayload, session: welcome })}`);
 }
 
 /** Reads what a client says of itself in the query of its URL; `undefined` if it says nothing [PROTOCOL-14.1]. */

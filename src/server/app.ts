@@ -19,7 +19,7 @@ export interface AppContext
   extends RouteContext,
     StatusContext,
     MetricsContext,
-    Omit<ReadyContext, 'broker'> {
+    Omit<ReadyContext, 'overview'> {
   readonly refusals: RefusalLog;
   /** An endpoint failed by an error of ours. */
   onError(error: unknown): void;

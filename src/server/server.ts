@@ -2,7 +2,6 @@ import { EventEmitter } from 'node:events';
 import type { Duplex } from 'node:stream';
 import packageJson from '../../package.json' with { type: 'json' };
 import { Broker } from '../broker/broker.js';
-import type { LockList } from '../broker/locks/lock-list.js';
 import { ByteBudget } from '../broker/memory.js';
 import type { PeerInfo } from '../broker/peers/admission.js';
 import type { Logger } from '../broker/ports.js';
@@ -18,8 +17,11 @@ import { type DropReason, Listener } from './listener.js';
 import { type LiveParts, LiveSettings, type ReloadResult } from './live-settings.js';
 import { createLogger } from './logger.js';
 import { EventLoopDelay } from './monitoring/event-loop-delay.js';
+import { Histories } from './monitoring/history.js';
+import type { LockList } from './monitoring/lock-list.js';
 import type { Figures } from './monitoring/metric-table.js';
 import { Metrics } from './monitoring/metrics.js';
+import { Overview } from './monitoring/overview.js';
 import { refusalProblems } from './monitoring/refusal-problems.js';
 import { type Status, StatusBoard } from './monitoring/status.js';
 import { StatusStreams } from './monitoring/status-streams.js';
@@ -118,6 +120,8 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
   readonly #parts: LiveParts;
   readonly #logger: Logger;
   readonly #broker: Broker;
+  readonly #histories: Histories;
+  readonly #overview: Overview;
   readonly #refusals: RefusalLog;
   readonly #listener: Listener;
   readonly #eventLoop = new EventLoopDelay();
@@ -141,6 +145,7 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
     this.#options = tools[RESOLVED] === undefined ? options : undefined;
     this.#logger = logger;
     this.#refusals = new RefusalLog(systemClock, logger);
+    this.#histories = new Histories(systemClock, logger);
     this.#broker = new Broker({
       clock: systemClock,
       logger,
@@ -150,13 +155,17 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
         peerConnected: (peer) => queueMicrotask(() => this.emit('peer-connected', peer)),
         peerDisconnected: (peer, cause) => queueMicrotask(() => this.emit('peer-disconnected', peer, cause)),
       },
+      incidents: this.#histories.incidents,
+      records: this.#histories,
     });
+    this.#overview = new Overview(this.#broker, this.#histories, systemClock);
     const gatekeeper = new Gatekeeper(new Authentication(settings));
     const tls = loadTls(settings.ssl);
     this.#live = new LiveSettings(settings, tls);
     const inboundMemory = new ByteBudget(settings.maxTotalBuffered);
     const upgrades = new Upgrades({
       broker: this.#broker,
+      histories: this.#histories,
       gatekeeper,
       refusals: this.#refusals,
       clock: systemClock,
@@ -168,6 +177,7 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
     this.#streams = new StatusStreams({ clock: systemClock, look });
     const onRequest = createRequestListener({
       broker: this.#broker,
+      overview: this.#overview,
       gatekeeper,
       refusals: this.#refusals,
       inboundMemory,
@@ -219,7 +229,7 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
   /** What happened how often since the start. */
   get counters(): ServerCounters {
     return {
-      incidents: Object.fromEntries(this.#broker.incidents.totals),
+      incidents: Object.fromEntries(this.#histories.incidents.totals),
       refusals: Object.fromEntries(this.#refusals.totals),
     };
   }
@@ -235,7 +245,7 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
    * nobody is connected to.
    */
   locks(database: string): LockList {
-    return this.#broker.locks(database);
+    return this.#overview.locks(database);
   }
 
   /**
@@ -363,13 +373,14 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
   /** How everything is now. */
   #look(): StatusBoard {
     return new StatusBoard({
-      broker: this.#broker,
+      overview: this.#overview,
       clock: systemClock,
       limits: this.#live.current,
       server: () => ({
         version: packageJson.version,
         startedAt: this.#startedAt,
         draining: this.isDraining,
+        bufferedBytes: this.#broker.bufferedBytes,
         eventLoopDelayP99: Math.round(this.#eventLoop.p99 * 10) / 10,
         connections: this.#listener.connections,
         maxConnections: this.#live.current.maxConnections,
@@ -384,9 +395,9 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
       version: packageJson.version,
       isReady: this.isReady,
       connections: this.#listener.connections,
-      summaries: this.#broker.summaries(),
-      totals: this.#broker.totals(),
-      incidents: this.#broker.incidents.totals,
+      summaries: this.#overview.summaries(),
+      totals: this.#overview.totals(),
+      incidents: this.#histories.incidents.totals,
       refusals: this.#refusals.totals,
     };
   }

@@ -12,6 +12,7 @@ import { acceptResponse } from '../websocket/handshake.js';
 import { Lane, type Loop } from '../websocket/lanes.js';
 import { Door } from './door.js';
 import type { Gatekeeper } from './gatekeeper.js';
+import type { Histories } from './monitoring/history.js';
 import { PeerLink, PingRounds } from './peer-link.js';
 import { type RefusalLog, refuseOnSocket } from './refusals.js';
 import { parseTarget, queryParameter } from './target.js';
@@ -28,6 +29,7 @@ const QUESTION_VERSION = '0';
 /** What it takes to turn upgrade requests into peers. */
 export interface UpgradeSettings {
   readonly broker: Broker;
+  readonly histories: Pick<Histories, 'noteRefusal'>;
   readonly gatekeeper: Gatekeeper;
   readonly refusals: RefusalLog;
   readonly clock: Clock;
@@ -130,13 +132,13 @@ export class Upgrades {
   ): void {
     const { remoteAddress = 'unknown', remotePort } = request.socket;
     const { path, database, query } = parseTarget(request.url ?? '');
-    const { refusals, broker, clock } = this.#settings;
+    const { refusals, histories, clock } = this.#settings;
     const isQuestion = code === 'IPC_REFUSED_VERSION' && queryParameter(query, 'v') === QUESTION_VERSION;
     if (isQuestion) refusals.answered({ address: remoteAddress, port: remotePort, path });
     else refusals.record({ code, address: remoteAddress, port: remotePort, path, detail });
     // Not what the other end said of itself: it may be anybody.
     if (database !== undefined && !isQuestion)
-      broker.noteRefusal(database, peerId, `from ${remoteAddress}: ${ERRORS[code].summary}`);
+      histories.noteRefusal(database, peerId, `from ${remoteAddress}: ${ERRORS[code].summary}`);
     refuseOnSocket(socket, clock, code, detail);
   }
 }

@@ -180,7 +180,7 @@ async function rest(world: World): Promise<void> {
   // Those who were away, or whose line is silent without anybody having noticed, are gone by then.
   await pass(world, RECOVERY_MS);
   checks.conclude();
-  const { held, waiting } = world.broker.locks(DATABASE);
+  const { held, waiting } = world.server.overview.locks(DATABASE);
   const isHelpless = world.workers.some((worker) => checks.isStranded(worker));
   if (!isHelpless && held.length + waiting.length > 0) {
     checks.verdicts.violation('locks left', JSON.stringify({ held, waiting }));

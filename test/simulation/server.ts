@@ -1,5 +1,7 @@
 import type { Broker } from '../../src/broker/broker.js';
-import type { Cancel, Clock } from '../../src/broker/ports.js';
+import type { Cancel, Clock, Logger } from '../../src/broker/ports.js';
+import { Histories } from '../../src/server/monitoring/history.js';
+import { Overview } from '../../src/server/monitoring/overview.js';
 import type { Line } from './line.js';
 
 /** A clock of which a process that is dead hears nothing any more. */
@@ -38,6 +40,8 @@ export class Server {
   /** By the clock of the run. */
   readonly startedAt: number;
   readonly broker: Broker;
+  readonly histories: Histories;
+  readonly overview: Overview;
   readonly lines = new Set<Line>();
   /** Those who have asked to be let in, and have no answer: called when the server dies. */
   readonly atDoor = new Set<() => void>();
@@ -46,10 +50,14 @@ export class Server {
     clock: Clock,
     /** Whether it took the place of another one. */
     readonly isSuccessor: boolean,
-    makeBroker: (clock: Clock) => Broker,
+    logger: Logger,
+    makeBroker: (clock: Clock, histories: Histories) => Broker,
   ) {
     this.startedAt = clock.now();
-    this.broker = makeBroker(new MortalClock(clock, () => this.isUp));
+    const mortal = new MortalClock(clock, () => this.isUp);
+    this.histories = new Histories(mortal, logger);
+    this.broker = makeBroker(mortal, this.histories);
+    this.overview = new Overview(this.broker, this.histories, mortal);
   }
 
   /** It lets nobody in any more who is new, and sends those who are there to the next one. @param done when they have gone */

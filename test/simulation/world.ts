@@ -99,12 +99,12 @@ export class World {
         this.#silence = 0;
       },
     };
+    const logger = this.#logger();
     this.#startServer = (isSuccessor) =>
-      new Server(
-        this.clock,
-        isSuccessor,
-        (clock) => new classes.Broker({ clock, limits, logger: this.#logger(), observer }),
-      );
+      new Server(this.clock, isSuccessor, logger, (clock, records) => {
+        const { incidents } = records;
+        return new classes.Broker({ clock, limits, logger, observer, incidents, records });
+      });
     this.server = this.#startServer(false);
   }
 
@@ -171,7 +171,7 @@ export class World {
   /** Whether the server waits for that process, whose line broke, to come back. */
   #isAwaited({ id, isMaster }: StockPeer): boolean {
     if (isMaster) return false;
-    const peers = this.broker.report(DATABASE)?.listedPeers ?? [];
+    const peers = this.server.overview.report(DATABASE)?.listedPeers ?? [];
     return peers.some((peer) => peer.id === id && peer.state === 'away');
   }
 
@@ -316,7 +316,7 @@ export class World {
 
   /** Milliseconds for which the lock with that number has been held, as the server says; `undefined` if it knows of none. */
   heldFor(lockId: number): number | undefined {
-    return this.broker.locks(DATABASE).held.find(({ id }) => id === lockId)?.heldFor;
+    return this.server.overview.locks(DATABASE).held.find(({ id }) => id === lockId)?.heldFor;
   }
 
   /** Whether the server has a connection of that very process. */

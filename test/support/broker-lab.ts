@@ -1,10 +1,11 @@
 import { Broker } from '../../src/broker/broker.js';
 import { type Limits, ROOT_LINGER_MS } from '../../src/broker/limits.js';
 import type { ArrivalRequest, PeerInfo, Visitor } from '../../src/broker/peers/admission.js';
-import type { Cancel, Link, LogFields, Logger } from '../../src/broker/ports.js';
-import type { Incident } from '../../src/broker/stats/incidents.js';
+import type { Cancel, Incident, Link, LogFields, Logger } from '../../src/broker/ports.js';
 import type { ClosureCode, RefusalCode } from '../../src/errors.js';
 import { CLIENT_ABILITIES } from '../../src/protocol/session.js';
+import { Histories } from '../../src/server/monitoring/history.js';
+import { Overview } from '../../src/server/monitoring/overview.js';
 import { VirtualClock } from './virtual-clock.js';
 
 /** What a client of ours can that keeps no journal. */
@@ -168,6 +169,9 @@ export class BrokerLab {
   readonly log: LogLine[] = [];
   readonly events: string[] = [];
   readonly broker: Broker;
+  /** What it writes down, and how it is, as the server shows it. */
+  readonly histories: Histories;
+  readonly overview: Overview;
   #connections = 0;
   #locks = 0;
   /** When each session began. */
@@ -188,6 +192,7 @@ export class BrokerLab {
       error: line('error'),
     };
     this.#startedAt = this.clock.wallTime();
+    this.histories = new Histories(this.clock, logger);
     this.broker = new Broker({
       clock: this.clock,
       logger,
@@ -196,7 +201,10 @@ export class BrokerLab {
         peerConnected: ({ id }: PeerInfo) => this.events.push(`+${id}`),
         peerDisconnected: ({ id }: PeerInfo, cause) => this.events.push(`-${id}: ${cause}`),
       },
+      incidents: this.histories.incidents,
+      records: this.histories,
     });
+    this.overview = new Overview(this.broker, this.histories, this.clock);
   }
 
   /** Connects a peer; it may be refused, or have to wait. */
@@ -317,7 +325,7 @@ export class BrokerLab {
 
   /** How often something went wrong. */
   count(incident: Incident): number {
-    return this.broker.incidents.totals.get(incident) ?? 0;
+    return this.histories.incidents.totals.get(incident) ?? 0;
   }
 
   warnings(): string[] {

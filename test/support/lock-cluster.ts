@@ -6,7 +6,7 @@ export function lockCluster(limits: ConstructorParameters<typeof BrokerLab>[0] =
   const master = lab.connectMaster();
   const [a, b] = [lab.connectWorker('peerA'), lab.connectWorker('peerB')];
   for (const peer of [master, a, b]) peer.clear();
-  return { lab, master, a, b, locks: () => lab.broker.locks('mydb_data') };
+  return { lab, master, a, b, locks: () => lab.overview.locks('mydb_data') };
 }
 
 /** The ids of the requests for which a worker was granted locks. */

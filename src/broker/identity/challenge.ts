@@ -1,5 +1,6 @@
 import type { RefusalCode } from '../../errors.js';
 import {
+  compareFiles,
   type DatabaseFile,
   type FolderAnswer,
   type FolderRequest,
@@ -11,7 +12,6 @@ import { envelopeOf } from '../../protocol/frames.js';
 import type { ArrivalRequest, Entrance, Visitor } from '../peers/admission.js';
 import type { Peer } from '../peers/peer.js';
 import type { Cancel, Clock, Link } from '../ports.js';
-import { compareFiles } from './open-files.js';
 
 /**
  * Where a client stands: `new`, nothing is known of its folder; `member`, it has the file of the database; `fileless`, there was

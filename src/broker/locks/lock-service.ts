@@ -3,7 +3,7 @@
  * reaches the master. The master is asked for one lock, on everything, for all of them together.
  */
 
-import { encode, MASTER_ID, SERVER_ID } from '../../protocol/frames.js';
+import { SERVER_ID } from '../../protocol/frames.js';
 import {
   dataOf,
   type LockRequestType,
@@ -11,8 +11,17 @@ import {
   type MasterRequest,
   parseMasterRequest,
 } from '../../protocol/messages.js';
+import {
+  grant,
+  moved,
+  type RequestFailure,
+  reasonFor,
+  refusal,
+  rootRelease,
+  rootRequest,
+  unlocked,
+} from '../../protocol/server-messages.js';
 import { parseTurn, yieldWord } from '../../protocol/session.js';
-import { type RequestFailure, reasonFor } from '../failures.js';
 import type { FileNews } from '../file-metadata.js';
 import { invariant } from '../invariants.js';
 import type { JournalSwitch } from '../journal-switch.js';
@@ -31,15 +40,10 @@ import { type ByteBudget, keptCopy } from '../memory.js';
 import type { Service } from '../peers/admission.js';
 import type { Delivery } from '../peers/delivery.js';
 import { isPresent, type Peer } from '../peers/peer.js';
-import type { Cancel, Clock } from '../ports.js';
+import type { Cancel, Clock, Counters, Incidents } from '../ports.js';
 import { PeerBytes, type Usage } from '../shares.js';
-import type { DatabaseCounters } from '../stats/counters.js';
-import type { Incidents } from '../stats/incidents.js';
-import { grant, moved, refusal, unlocked } from './lock-answers.js';
 import { LockClaims } from './lock-claims.js';
-import type { HeldLock, LockCounts, LockList, WaitingLock } from './lock-list.js';
-import { shownLock, shownRequest, shownRoot } from './lock-list.js';
-import { type GrantHold, LockManager } from './lock-manager.js';
+import { type GrantHold, LockManager, type WaitReason } from './lock-manager.js';
 import type { Lock, LockRequest } from './lock-table.js';
 import { RootLock, type RootRequest } from './root-lock.js';
 
@@ -50,7 +54,7 @@ export interface LockServiceSettings extends Service {
   readonly limits: Limits;
   readonly kept: ByteBudget;
   readonly incidents: Incidents;
-  readonly counters: DatabaseCounters;
+  readonly counters: Counters;
   readonly delivery: Delivery;
   readonly news: FileNews;
   readonly journal: Pick<JournalSwitch, 'isCheckedByWorker'>;
@@ -60,6 +64,17 @@ export interface LockServiceSettings extends Service {
   placeIsLost(worker: Peer, cause: string): void;
   /** Whether somebody who was there before is at the door, and not let in yet. */
   isAnyoneAtDoor(): boolean;
+}
+
+/** The locks of a database, to look at: nothing of them is to be changed. */
+export interface LocksView {
+  readonly table: Pick<LockManager['table'], 'size' | 'expiredCount' | 'all'>;
+  /** Oldest first. */
+  readonly queue: Pick<LockManager['queue'], 'size' | 'first' | 'all'>;
+  /** What the server has at the master, for all workers together. */
+  readonly root: Pick<RootLock, 'kind' | 'since' | 'isAsked'>;
+  /** Why a request waits. */
+  reasonFor(request: LockRequest): WaitReason;
 }
 
 /** Lock numbers begin at the time at which the database was first connected to, in hundredths of a millisecond: no other server gave them. */
@@ -372,36 +387,10 @@ export class LockService {
     this.#bytes.clear();
   }
 
-  /** Who holds locks and who waits for one, oldest first, `most` of each at most: for people to read. */
-  list(most = Number.POSITIVE_INFINITY): LockList {
-    const now = this.#settings.clock.now();
-    const held: HeldLock[] = [];
-    for (const lock of this.#manager.table.all()) {
-      if (held.length >= most) break;
-      held.push(shownLock(lock, now));
-    }
-    const waiting: WaitingLock[] = [];
-    for (const request of this.#manager.queue.all()) {
-      if (waiting.length >= most) break;
-      waiting.push(shownRequest(request, this.#manager.reasonFor(request), now));
-    }
-    return { root: shownRoot(this.#root, now), held, waiting };
-  }
-
-  /** How many locks are held. */
-  get heldCounts(): LockCounts {
-    const { size, expiredCount } = this.#manager.table;
-    return { held: size, expired: expiredCount };
-  }
-
-  /** How many requests wait. */
-  get waitingCount(): number {
-    return this.#manager.queue.size;
-  }
-
-  /** The workers that wait for a lock, each once for each request. */
-  *waitingWorkers(): Iterable<Peer> {
-    for (const { requester } of this.#manager.queue.all()) yield requester;
+  /** What is held and what waits, to look at. */
+  get view(): LocksView {
+    const { table, queue } = this.#manager;
+    return { table, queue, root: this.#root, reasonFor: (request) => this.#manager.reasonFor(request) };
   }
 
   #request(worker: Peer, { id, tid = id, isWrite }: MasterRequest, message: Uint8Array): boolean {
@@ -495,10 +484,8 @@ export class LockService {
     const master = this.#master;
     if (master === undefined) return;
     this.#rootTid = `${this.#name}${tid}`;
-    const comment = 'acebase-ipc-server: for its workers';
-    const data = { path: '', tid: this.#rootTid, write: isWrite, comment };
-    const head = { type: 'lock-request', id: `${this.#name}${id}`, from: SERVER_ID, to: MASTER_ID };
-    this.#settings.delivery.send(master, encode(JSON.stringify({ ...head, data })));
+    const request = rootRequest(`${this.#name}${id}`, this.#rootTid, isWrite, 'for its workers');
+    this.#settings.delivery.send(master, request);
     this.#watchFirstRoot(master, id);
     this.#pingWhileAsked(master);
   }
@@ -546,9 +533,8 @@ export class LockService {
     const master = this.#master;
     if (master === undefined) return;
     const id = `${this.#name}unlock${lockId}`;
-    const message = { type: 'unlock-request', id, from: SERVER_ID, to: MASTER_ID, data: { id: lockId } };
     this.#returning.add(id);
-    this.#settings.delivery.send(master, encode(JSON.stringify(message)));
+    this.#settings.delivery.send(master, rootRelease(id, lockId));
   }
 
   /** If a lock does not expire when the server thinks, the clocks differ, or `lockTimeout` is not AceBase's `storage.lockTimeout`. */

@@ -1,12 +1,7 @@
 import type { RefusalCode } from '../../errors.js';
 import { MASTER_ID } from '../../protocol/frames.js';
-import {
-  type ClientAnnouncement,
-  Session,
-  type SessionWelcome,
-  sessionWelcome,
-} from '../../protocol/session.js';
-import { type Limits, SLICE_MS } from '../limits.js';
+import { type ClientAnnouncement, Session } from '../../protocol/session.js';
+import type { Limits } from '../limits.js';
 import type { ByteBudget } from '../memory.js';
 import type { Link, PeerProcess } from '../ports.js';
 import { Outbox, type ParkingLot } from './outbox.js';
@@ -142,36 +137,6 @@ export class LineVisitor implements Visitor {
   left(cause: string): void {
     if (this.peer?.line === this.#line) this.#host.left(this.peer, cause);
   }
-}
-
-/** The welcome of a client that has a session. */
-export function greetingOf(
-  session: Session,
-  {
-    resumed,
-    isAccepted,
-    folderSince,
-    journal,
-  }: {
-    readonly resumed: boolean;
-    readonly isAccepted: boolean;
-    readonly folderSince: number;
-    /** Whether the journal is in force; `undefined` if that is not known, or does not concern it. */
-    readonly journal: boolean | undefined;
-  },
-  limits: Limits,
-): Uint8Array {
-  const { maxPayload, reconnectGrace: grace, lease, masterTimeout: patience } = limits;
-  const { since, received } = session;
-  const common = { resumed, since, received, grace, ...(lease > 0 ? { lease, patience } : undefined) };
-  const withFolder = session.can('identify') ? { ...common, folderSince } : common;
-  const greeting: SessionWelcome = {
-    ...withFolder,
-    ...(session.can('turn') ? { turns: true } : undefined),
-    ...(session.can('slice') ? { slice: SLICE_MS } : undefined),
-    ...(session.can('journal') ? { journal: journal ?? null } : undefined),
-  };
-  return sessionWelcome(maxPayload, isAccepted ? greeting : { ...greeting, accepted: false });
 }
 
 /** Since when a server serves. */

@@ -1,7 +1,6 @@
 import type { Limits } from '../limits.js';
 import type { ByteBudget } from '../memory.js';
-import type { Logger } from '../ports.js';
-import type { Incidents } from '../stats/incidents.js';
+import type { Incidents, Logger } from '../ports.js';
 import type { Peer } from './peer.js';
 
 /** What waits for a master that is not there, or has not opened its file. */

@@ -7,8 +7,8 @@ import {
   MAX_GONE_IDS,
   PROCESS_CHECK_MS,
 } from '../limits.js';
-import type { Cancel, Clock } from '../ports.js';
-import type { Incidents } from '../stats/incidents.js';
+import type { Cancel, Clock, DatabaseRecord, Incidents, Logger } from '../ports.js';
+import { type BrokerObserver, infoOf } from './admission.js';
 import type { Delivery } from './delivery.js';
 import type { Peer } from './peer.js';
 
@@ -243,5 +243,79 @@ export function introduce(newcomer: Peer, { peers, seat, delivery }: Circle): vo
       delivery.send(other, hello);
     }
     if (newcomer !== settling) delivery.send(newcomer, helloFrom(other.id));
+  }
+}
+
+/** What a membership log works with. */
+export interface MembershipLogSettings {
+  readonly database: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly observer: BrokerObserver;
+  readonly record: DatabaseRecord;
+}
+
+/** Writes down who comes and who goes: for the log, for the program that embeds the server, and for whoever looks back. */
+export class MembershipLog {
+  readonly #settings: MembershipLogSettings;
+  #masterLeftAt: number;
+
+  constructor(settings: MembershipLogSettings) {
+    this.#settings = settings;
+    this.#masterLeftAt = settings.clock.now();
+  }
+
+  /** When the last master that was connected lost its line; when the database was opened, if there was none. */
+  get masterLeftAt(): number {
+    return this.#masterLeftAt;
+  }
+
+  /** @param how in a few words; @param peers how many there are now */
+  came(peer: Peer, how: 'connected' | 'connected again' | 'resumed its session', peers: number): void {
+    const { database, logger, observer, record } = this.#settings;
+    const { id, address, session } = peer;
+    const fields = { database, peer: id, address, peers };
+    const client = session?.client.name;
+    logger.info(client === undefined ? fields : { ...fields, client }, `peer ${how}`);
+    if (how !== 'connected') record.counters.reconnects++;
+    if (how === 'resumed its session') record.counters.resumedSessions++;
+    record.note('came', id, `${how}, from ${address}`);
+    observer.peerConnected(infoOf(database, peer));
+  }
+
+  /** A peer has no line any more, and is waited for. */
+  lostLine(peer: Peer, cause: string, silence: number): void {
+    const { database, logger, observer, record } = this.#settings;
+    const { id, address } = peer;
+    logger.info({ database, peer: id, address, cause, silence }, 'peer lost its line');
+    record.note('away', id, `lost its line: ${cause}`);
+    this.#isAbsent(peer);
+    observer.peerDisconnected(infoOf(database, peer), cause);
+  }
+
+  /** A peer is gone; `wasPresent`, if it had a line until now. */
+  went(peer: Peer, cause: string, peers: number, wasPresent: boolean): void {
+    const { database, logger, observer, record } = this.#settings;
+    const { id, address, outbox } = peer;
+    logger.info({ database, peer: id, address, cause, peers }, 'peer disconnected');
+    const { counters } = record;
+    counters.sent += outbox.sent;
+    counters.sentBytes += outbox.sentBytes;
+    counters.droppedMail += outbox.dropped;
+    record.note('went', id, cause);
+    if (!wasPresent) return;
+    this.#isAbsent(peer);
+    observer.peerDisconnected(infoOf(database, peer), cause);
+  }
+
+  /** The master has opened its file, and gets what waited for it. */
+  masterIsReady(master: Peer, mail: number): void {
+    const { record } = this.#settings;
+    const what = mail === 0 ? '' : `; ${mail} ${mail === 1 ? 'message' : 'messages'} waited for it`;
+    record.note('master', master.id, `has its file open${what}`);
+  }
+
+  #isAbsent({ isMaster }: Peer): void {
+    if (isMaster) this.#masterLeftAt = this.#settings.clock.now();
   }
 }

@@ -4,8 +4,7 @@ import { isMasterAnswer, messageType } from '../../protocol/messages.js';
 import { invariant } from '../invariants.js';
 import { type Limits, PARKING_TIME_MS } from '../limits.js';
 import { type ByteBudget, keptCopy } from '../memory.js';
-import type { Cancel, Clock, Link } from '../ports.js';
-import type { Incidents } from '../stats/incidents.js';
+import type { Cancel, Clock, Incidents, Link } from '../ports.js';
 
 /** As much on its way, as a part of `maxBuffered`, and a client that counts is asked at once what has arrived, too. */
 const PROMPT_PART = 1 / 8;

@@ -4,26 +4,22 @@
  * end the process that asked.
  */
 
-import { encode, MASTER_ID } from '../../protocol/frames.js';
 import {
   expiryOf,
-  HARMLESS_ANSWERS,
   keyIndexOf,
   type MasterAnswer,
   type MasterAnswerType,
-  type MasterRequest,
   parseMasterAnswer,
   parseMasterRequest,
 } from '../../protocol/messages.js';
-import { type RequestFailure, reasonFor } from '../failures.js';
+import { answerFor, type RequestFailure, reasonFor } from '../../protocol/server-messages.js';
 import type { FileNews } from '../file-metadata.js';
 import { INDEX_CREATION_MS, INDEX_NEWS_MS, type Limits, MAX_FAILED_AT_ONCE } from '../limits.js';
 import type { LockService } from '../locks/lock-service.js';
 import type { MasterSeat } from '../mastership.js';
 import type { Delivery } from '../peers/delivery.js';
 import { isPresent, type Peer } from '../peers/peer.js';
-import type { Cancel, Clock } from '../ports.js';
-import type { Incidents } from '../stats/incidents.js';
+import type { Cancel, Clock, Incidents } from '../ports.js';
 import type { OpenRequest, RequestTable } from './request-table.js';
 
 /** What a request coordinator works with. */
@@ -299,15 +295,6 @@ export class RequestCoordinator {
 
 function isIndexCreation({ request }: OpenRequest): boolean {
   return request.subject === 'index.create';
-}
-
-/** The answer to a request that the master will not give, with `reason` where the answer is an error. */
-function answerFor({ id, from, subject }: MasterRequest, reason: string): Uint8Array {
-  const data = HARMLESS_ANSWERS.get(subject);
-  const head = { type: 'result', id, from: MASTER_ID, to: from };
-  return encode(
-    JSON.stringify(data === undefined ? { ...head, ok: false, reason } : { ...head, ok: true, data }),
-  );
 }
 
 /** What index creations ask of their database. */

@@ -1,10 +1,10 @@
 /** Every metric of our own, once: docs/METRICS.md is held equal to this table by a test. */
 
-import type { DatabaseSummary } from '../../broker/snapshot.js';
-import type { DurationTally } from '../../broker/stats/counters.js';
-import { type DatabaseCounters, FRAME_KINDS, type FrameTally } from '../../broker/stats/counters.js';
-import { INCIDENTS, type Incident } from '../../broker/stats/incidents.js';
+import type { Incident } from '../../broker/ports.js';
 import { ERRORS } from '../../errors.js';
+import { type DatabaseCounters, type DurationTally, FRAME_KINDS, type FrameTally } from './counters.js';
+import { INCIDENTS } from './incidents.js';
+import type { DatabaseSummary } from './report.js';
 
 /** All figures at one moment. */
 export interface Figures {

@@ -1,5 +1,5 @@
 import type { Metric, Registry } from 'prom-client';
-import { DURATION_BOUNDS_MS, type DurationTally } from '../../broker/stats/counters.js';
+import { DURATION_BOUNDS_MS, type DurationTally } from './counters.js';
 import { type Figures, type Labels, METRICS, type MetricDefinition } from './metric-table.js';
 
 /** One line of the text format. */

@@ -1,8 +1,8 @@
 /** What is wrong with a database, in plain words: every rule, with when it holds and what to do. */
 
-import type { DatabaseReport, PeerReport } from '../../broker/snapshot.js';
-import type { AlarmingIncident } from '../../broker/stats/incidents.js';
 import type { Settings } from '../../options/settings.js';
+import type { AlarmingIncident } from './incidents.js';
+import type { DatabaseReport, PeerReport } from './report.js';
 import { describeSpan } from './spans.js';
 
 /** Something that is wrong, for people to read. */

@@ -1,9 +1,9 @@
-import type { Broker } from '../../broker/broker.js';
-import type { TimelineEntry } from '../../broker/history.js';
-import type { HeldLock, RootState, WaitingLock } from '../../broker/locks/lock-list.js';
 import type { Clock } from '../../broker/ports.js';
-import type { DatabaseReport, KeptMail, PeerReport, ReportedState } from '../../broker/snapshot.js';
+import type { TimelineEntry } from './history.js';
+import type { HeldLock, RootState, WaitingLock } from './lock-list.js';
+import type { Overview } from './overview.js';
 import { type Problem, type ProblemLimits, problemsOf } from './problems.js';
+import type { DatabaseReport, KeptMail, PeerReport, ReportedState } from './report.js';
 
 /** How the server is, and all databases that whoever asks may see (docs/PROTOCOL.md, section 4). */
 export interface Status {
@@ -123,6 +123,7 @@ export type ServerFacts = Pick<
   | 'startedAt'
   | 'draining'
   | 'eventLoopDelayP99'
+  | 'bufferedBytes'
   | 'connections'
   | 'maxConnections'
   | 'descriptors'
@@ -131,7 +132,7 @@ export type ServerFacts = Pick<
 
 /** What a status board works with. */
 export interface StatusBoardSettings {
-  readonly broker: Pick<Broker, 'report' | 'knownDatabases' | 'bufferedBytes'>;
+  readonly overview: Pick<Overview, 'report' | 'databases'>;
   readonly clock: Clock;
   readonly limits: ProblemLimits;
   server(): ServerFacts;
@@ -147,13 +148,12 @@ export class StatusBoard {
 
   /** Looks now. */
   constructor(settings: StatusBoardSettings) {
-    const { broker, clock } = settings;
+    const { overview, clock } = settings;
     this.#settings = settings;
-    this.#names = broker.knownDatabases.toSorted();
+    this.#names = overview.databases.toSorted();
     this.#server = {
       ...settings.server(),
       now: Math.round(clock.wallTime()),
-      bufferedBytes: broker.bufferedBytes,
       databaseCount: 0,
     };
   }
@@ -182,8 +182,8 @@ export class StatusBoard {
   #database(name: string): DatabaseStatus | undefined {
     const known = this.#databases.get(name);
     if (known !== undefined) return known;
-    const { broker, limits, clock } = this.#settings;
-    const report = broker.report(name);
+    const { overview, limits, clock } = this.#settings;
+    const report = overview.report(name);
     if (report === undefined) return undefined;
     const now = { monotonic: clock.now(), wall: clock.wallTime() };
     const status = databaseStatus(report, problemsOf(report, limits, now));

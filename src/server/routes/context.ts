@@ -5,6 +5,7 @@ import type { Broker } from '../../broker/broker.js';
 import type { ByteBudget } from '../../broker/memory.js';
 import type { RefusalCode } from '../../errors.js';
 import type { Gatekeeper } from '../gatekeeper.js';
+import type { Overview } from '../monitoring/overview.js';
 import { parseTarget } from '../target.js';
 
 /** What hono knows of our requests: Node's own request and response. */
@@ -15,6 +16,7 @@ export interface RouteEnvironment {
 /** What the endpoints work with. */
 export interface RouteContext {
   readonly broker: Broker;
+  readonly overview: Overview;
   readonly gatekeeper: Gatekeeper;
   readonly inboundMemory: ByteBudget;
   /** Bytes of a body of `POST /<database>/send`. */

@@ -1,10 +1,10 @@
 import type { Hono } from 'hono';
-import type { Broker } from '../../broker/broker.js';
+import type { Overview } from '../monitoring/overview.js';
 import { isFromElsewhere, type RouteContext, type RouteEnvironment, sightOf } from './context.js';
 
 /** What the endpoint works with. */
 export interface ReadyContext extends Pick<RouteContext, 'gatekeeper'> {
-  readonly broker: Pick<Broker, 'summaries'>;
+  readonly overview: Pick<Overview, 'summaries'>;
   /** Whether the server listens, and lets processes in. */
   isReady(): boolean;
 }
@@ -19,7 +19,7 @@ export function addReadyRoute(app: Hono<RouteEnvironment>, routes: ReadyContext)
     const { incoming } = context.env;
     const sees = isFromElsewhere(incoming.headers) ? undefined : sightOf(context, routes.gatekeeper);
     const state = isReady ? 'ready' : 'draining';
-    const databases = sees && routes.broker.summaries().filter(({ name }) => sees(name));
+    const databases = sees && routes.overview.summaries().filter(({ name }) => sees(name));
     const details = databases?.map(({ name, hasMaster, oldestWaitingLock, mail }) => ({
       name,
       master: hasMaster,

@@ -209,7 +209,7 @@ export class Checks {
 
   /** Whether what was to be kept for that process found no room, which the server says aloud (docs/LIMITS.md). */
   hadNoRoom({ isMaster }: StockPeer): boolean {
-    return isMaster && this.#world.broker.incidents.totals.has('mailbox-full');
+    return isMaster && this.#world.server.histories.incidents.totals.has('mailbox-full');
   }
 
   /** The run is over, and everybody was given the time to come to rest. */

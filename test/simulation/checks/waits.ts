@@ -1,4 +1,4 @@
-import type { HeldLock, LockList, WaitingLock } from '../../../src/broker/locks/lock-list.js';
+import type { HeldLock, LockList, WaitingLock } from '../../../src/server/monitoring/lock-list.js';
 import type { World } from '../world.js';
 import type { Verdicts } from './verdicts.js';
 
@@ -24,8 +24,8 @@ export class Waits {
 
   #look(): void {
     this.#world.clock.schedule(LOOK_EVERY_MS, () => {
-      const { broker, server } = this.#world;
-      const locks = broker.locks(this.#database);
+      const { server } = this.#world;
+      const locks = server.overview.locks(this.#database);
       const inVain = new Map(
         // A server that is gone does nothing.
         (server.isUp ? locks.waiting : [])

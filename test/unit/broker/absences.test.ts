@@ -109,7 +109,7 @@ describe('a worker whose line broke [PROTOCOL-13]', () => {
     lab.askForLock(again, { requestId: 'x', write: true });
     again.leaves();
     lab.giveBack(a, lab.lockOf(a));
-    expect(lab.broker.locks('mydb_data').held).toEqual([]);
+    expect(lab.overview.locks('mydb_data').held).toEqual([]);
     expect(lab.connect('peerB').messages('lock-result')).toMatchObject([{ id: 'x', ok: true }]);
   });
 

@@ -53,13 +53,13 @@ describe('a broken invariant', () => {
       { incident: 'broken-invariant', database: 'one', invariant: 'lock-given-away-early' },
     ]);
     expect(lab.count('broken-invariant')).toBe(1);
-    expect(lab.broker.report('one')?.alarms).toMatchObject([{ incident: 'broken-invariant' }]);
+    expect(lab.overview.report('one')?.alarms).toMatchObject([{ incident: 'broken-invariant' }]);
 
     expect(lab.broker.databases).toEqual(['two']);
     expect(codesOf(two.peers)).toEqual([undefined, undefined, undefined]);
     lab.giveBack(two.holder, lab.lockOf(two.holder));
     lab.askForLock(two.other, { write: true });
-    expect(lab.broker.locks('two').held).toMatchObject([{ holder: 'other' }]);
+    expect(lab.overview.locks('two').held).toMatchObject([{ holder: 'other' }]);
   });
 
   it('leaves nothing of its database behind: no timer does anything, no word is heard, nothing is kept', () => {

@@ -152,16 +152,16 @@ describe('a worker that is cut off for the memory that it takes', () => {
     lab.connectMaster('flood_data');
     const { peer: holder } = kind.keep(lab, 'flood_data', 0);
     lab.clock.advance(2_000);
-    expect(lab.broker.locks('flood_data').held).toHaveLength(1);
+    expect(lab.overview.locks('flood_data').held).toHaveLength(1);
     for (let n = 0; n < 9; n++) {
       const data = { tid: `waits${n}`, write: true, pad: PAD };
       holder.tells({ type: 'lock-request', id: `${n}`, data }, '[master]');
     }
     const other = kind.keep(lab, 'other_data', 0);
     expect([other.isRefused(), holder.closedWith]).toEqual([false, 'IPC_CLOSED_OVER_SHARE']);
-    expect(lab.broker.locks('flood_data')).toMatchObject({ held: [{ holder: 'asks0' }], waiting: [] });
+    expect(lab.overview.locks('flood_data')).toMatchObject({ held: [{ holder: 'asks0' }], waiting: [] });
     expect(lab.connect('asks0', 'flood_data').refusedWith).toBe('IPC_REFUSED_UNSAFE_RETURN');
     lab.clock.advance(10_000);
-    expect(lab.broker.locks('flood_data').held).toEqual([]);
+    expect(lab.overview.locks('flood_data').held).toEqual([]);
   });
 });

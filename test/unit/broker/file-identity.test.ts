@@ -489,7 +489,10 @@ describe('after a restart of the server', () => {
       expect([isAccepted(member), member.closedWith]).toEqual([true, undefined]);
       const held = [{ id: 7, tid: 'tid7', path: 'a', write: true, comment: 'x' }];
       member.says(claimOf({ held, peers: ['worker1'] }));
-      expect([member.closedWith, lab.broker.locks('mydb_data').held]).toMatchObject([undefined, [{ id: 7 }]]);
+      expect([member.closedWith, lab.overview.locks('mydb_data').held]).toMatchObject([
+        undefined,
+        [{ id: 7 }],
+      ]);
     },
   );
 

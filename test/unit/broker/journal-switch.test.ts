@@ -38,7 +38,7 @@ const claim = (peers: readonly string[], held: readonly object[] = [], more: obj
 const held = (id: number) => ({ id, tid: `tid${id}`, path: 'a', write: true, comment: '' });
 const changesOf = (lab: BrokerLab) =>
   lab.log.filter(({ message }) => message.startsWith('the journal is')).map(({ message }) => message);
-const stateOf = (lab: BrokerLab) => lab.broker.report('mydb_data')?.journal;
+const stateOf = (lab: BrokerLab) => lab.overview.report('mydb_data')?.journal;
 
 /** A master that keeps a journal, and has its file open. */
 function masterOf(lab: BrokerLab, details?: KeeperDetails): ScriptedPeer {
@@ -289,13 +289,13 @@ describe('somebody who keeps none, at the door [PROTOCOL-16.4]', () => {
     lab.giveBack(a, 0);
     expect(toldTo(a)).toEqual([OFF]);
     lab.askForLock(b);
-    lab.giveBack(a, lab.broker.locks('mydb_data').held[0]?.id ?? 0);
+    lab.giveBack(a, lab.overview.locks('mydb_data').held[0]?.id ?? 0);
     expect([a, b].map(toldTo)).toEqual([[OFF, LOOK], [OFF]]);
     // A master that comes meanwhile takes no lock for itself, and grants none.
     const next = masterOf(lab);
     expect(next.messages('lock-request')).toMatchObject([{ data: { write: true } }]);
     expect(grantsOf(b)).toBe(0);
-    expect(lab.broker.locks('mydb_data').waiting).toMatchObject([{ reason: 'the journal is checked' }]);
+    expect(lab.overview.locks('mydb_data').waiting).toMatchObject([{ reason: 'the journal is checked' }]);
     a.says('looked');
     expect([stock.isIn, grantsOf(b)]).toEqual([true, 1]);
   });
@@ -542,7 +542,7 @@ describe('the file is the truth [PROTOCOL-16.5]', () => {
 
   it('and what is told of the root from then on is the current one, also to those who believed in the same before', () => {
     const { lab, a, b } = writing();
-    lab.giveBack(a, lab.broker.locks('mydb_data').held[0]?.id ?? 0);
+    lab.giveBack(a, lab.overview.locks('mydb_data').held[0]?.id ?? 0);
     lab.askForLock(b);
     lab.giveBack(b, lab.lockOf(b));
     expect(rootsOf(b)).toEqual([5]);
@@ -591,7 +591,7 @@ describe('the file is the truth [PROTOCOL-16.5]', () => {
 
   it('when the lock of a writer has expired, and when that is given back', () => {
     const { lab, master, a, b } = writing();
-    const lock = lab.broker.locks('mydb_data').held[0]?.id ?? 0;
+    const lock = lab.overview.locks('mydb_data').held[0]?.id ?? 0;
     lab.askForLock(b);
     lab.clock.advance(120_000);
     expect(toldTo(b)).toEqual([REREAD]);
@@ -603,7 +603,7 @@ describe('the file is the truth [PROTOCOL-16.5]', () => {
 
   it('not when one is gone who only read, or a lock is given back in time', () => {
     const { lab, a, b } = writing();
-    lab.giveBack(a, lab.broker.locks('mydb_data').held[0]?.id ?? 0);
+    lab.giveBack(a, lab.overview.locks('mydb_data').held[0]?.id ?? 0);
     lab.askForLock(a);
     a.leaves();
     expect(toldTo(b)).toEqual([]);
@@ -684,7 +684,7 @@ describe('the file is the truth [PROTOCOL-16.5]', () => {
   it('not while somebody is there who keeps none: caches are cleared, and the root is written, as ever', () => {
     const { lab, master, a, b } = writing();
     const stock = lab.connect('stock1');
-    lab.giveBack(a, lab.broker.locks('mydb_data').held[0]?.id ?? 0);
+    lab.giveBack(a, lab.overview.locks('mydb_data').held[0]?.id ?? 0);
     master.says('looked');
     lab.askForLock(a, { write: true });
     for (const peer of [master, b]) peer.clear();

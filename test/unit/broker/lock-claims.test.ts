@@ -415,9 +415,9 @@ describe('the locks that are claimed', () => {
     const { lab: it, worker } = cluster({ lockTimeout: 20_000 });
     worker.says(claimOf({ held: [lock(7)], peers: [] }));
     it.clock.advance(18_999);
-    expect(it.broker.locks('mydb_data').held).toMatchObject([{ id: 7, state: 'held' }]);
+    expect(it.overview.locks('mydb_data').held).toMatchObject([{ id: 7, state: 'held' }]);
     it.clock.advance(1);
-    expect(it.broker.locks('mydb_data').held).toMatchObject([{ id: 7, state: 'expired' }]);
+    expect(it.overview.locks('mydb_data').held).toMatchObject([{ id: 7, state: 'expired' }]);
   });
 
   it('take memory of those that wait, until they are given back or the worker is gone', () => {
@@ -436,7 +436,7 @@ describe('the locks that are claimed', () => {
     const held = Array.from({ length: 20 }, (_, n) => lock(n));
     worker.says(claimOf({ held, peers: [] }));
     expect(worker.closedWith).toBe('IPC_CLOSED_CONNECT_AGAIN');
-    const noted = it.broker.locks('mydb_data').held.length;
+    const noted = it.overview.locks('mydb_data').held.length;
     expect(noted).toBeGreaterThan(0);
     expect(noted).toBeLessThan(20);
     expect(it.broker.bufferedBytes).toBeLessThanOrEqual(1_000);
@@ -447,7 +447,7 @@ describe('the locks that are claimed', () => {
     expect(granted(other)).toEqual([]);
     it.clock.advance(1);
     expect(granted(other)).toEqual(['read']);
-    expect(it.broker.locks('mydb_data').held).toMatchObject([{ holder: 'peerB' }]);
+    expect(it.overview.locks('mydb_data').held).toMatchObject([{ holder: 'peerB' }]);
   });
 
   it('are not claimed when others may have been given them: who comes so late is closed, and must come as a new one', () => {
@@ -458,7 +458,7 @@ describe('the locks that are claimed', () => {
     expect(granted(other)).toHaveLength(1);
     worker.says(claimOf({ held: [lock(1)], peers: [] }));
     expect(worker.closedWith).toBe('IPC_CLOSED_CONNECT_AGAIN');
-    expect(it.broker.locks('mydb_data').held).toMatchObject([{ holder: 'peerB' }]);
+    expect(it.overview.locks('mydb_data').held).toMatchObject([{ holder: 'peerB' }]);
     expect(it.connectClient('peerA', 'session-of-peer-a', 3).refusedWith).toBe('IPC_REFUSED_UNSAFE_RETURN');
     expect(it.connectClient('peerA2', 'session-of-another').isIn).toBe(true);
   });
@@ -468,9 +468,9 @@ describe('the locks that are claimed', () => {
     worker.says(claimOf({ held: [lock(7)], peers: [] }));
     const other = it.connectClient('peerB', 'session-of-peer-b', 3);
     other.says(claimOf({ held: [lock(7)], peers: [] }));
-    expect(it.broker.locks('mydb_data').held).toMatchObject([{ id: 7, holder: 'peerA' }]);
+    expect(it.overview.locks('mydb_data').held).toMatchObject([{ id: 7, holder: 'peerA' }]);
     it.giveBack(other, 7);
-    expect(it.broker.locks('mydb_data').held).toMatchObject([{ id: 7, holder: 'peerA' }]);
+    expect(it.overview.locks('mydb_data').held).toMatchObject([{ id: 7, holder: 'peerA' }]);
     it.giveBack(worker, 7);
     expect(it.broker.bufferedBytes).toBe(0);
   });

@@ -116,7 +116,7 @@ describe('a lock of a worker [PROTOCOL-12.2]', () => {
     });
     lab.giveBack(a, id);
     expect(locks()).toMatchObject({ root: { state: 'read' }, held: [{ holder: 'peerB' }], waiting: [] });
-    expect(new BrokerLab().broker.locks('none')).toEqual({ root: undefined, held: [], waiting: [] });
+    expect(new BrokerLab().overview.locks('none')).toEqual({ root: undefined, held: [], waiting: [] });
   });
 
   it('is given back with an answer that is always ok, and only by its holder', () => {

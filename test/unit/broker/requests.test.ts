@@ -135,7 +135,7 @@ describe('what a master left unanswered', () => {
     ]);
     const next = lab.connectMaster();
     // What workers hold stays theirs: the next master is asked for the root lock, and for nothing else of it.
-    expect(lab.broker.locks('mydb_data').held).toMatchObject([{ tid: 'held', state: 'held' }]);
+    expect(lab.overview.locks('mydb_data').held).toMatchObject([{ tid: 'held', state: 'held' }]);
     const [root, ...others] = next
       .messages('lock-request')
       .filter(({ id }) => !String(id).startsWith('[server]proof'));

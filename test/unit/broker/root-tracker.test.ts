@@ -113,7 +113,7 @@ describe('what was forgotten, and may not be as the file has it, [PROTOCOL-8.4]'
     lab.letGrant(master);
     lab.clock.advance(GRACE_MS / 2 - 1);
     expect(grantsOf(newcomer)).toBe(0);
-    expect(lab.broker.locks('mydb_data').waiting[0]?.reason).toBe('the file is in doubt');
+    expect(lab.overview.locks('mydb_data').waiting[0]?.reason).toBe('the file is in doubt');
     lab.connect('other');
     expect([grantsOf(newcomer), movesOf(newcomer)]).toEqual([1, [5]]);
     expect(movesOf(master)).toEqual(['5', 5]);
@@ -260,7 +260,7 @@ describe('a writer that is gone [PROTOCOL-7.6]', () => {
       first.leaves();
       writer.tells({ type: 'bye' });
       lab.askForLock(other);
-      expect(lab.broker.locks('mydb_data').waiting).toMatchObject([{ reason: 'the file is in doubt' }]);
+      expect(lab.overview.locks('mydb_data').waiting).toMatchObject([{ reason: 'the file is in doubt' }]);
       lab.clock.advance(10_000);
       const second = lab.connectClient('[master]', 'session-of-master');
       lab.letGrant(second);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { INCIDENTS, Incidents } from '../../../src/broker/stats/incidents.js';
+import { INCIDENTS, IncidentLog } from '../../../src/server/monitoring/incidents.js';
 import { filesBelow, read, tableRows, withoutMarks } from './markdown.js';
 
 const operations = read('docs/OPERATIONS.md');
@@ -19,7 +19,7 @@ function levelOf(incident: (typeof INCIDENTS)[number]): string {
     error: use('error'),
   };
   const clock = { now: () => 0, wallTime: () => 0, schedule: () => () => undefined };
-  new Incidents(clock, logger).record(incident, {}, '');
+  new IncidentLog(clock, logger).record(incident, {}, '');
   return used;
 }
 

@@ -149,7 +149,7 @@ describe('a session [PROTOCOL-14.4]', () => {
     expect(numbers(again)).toEqual([2, 3]);
     expect(again.messages('hello')).toEqual([]);
     expect(a.received).toEqual([]);
-    expect(lab.broker.locks('mydb_data').held).toMatchObject([{ id: lockId, state: 'held' }]);
+    expect(lab.overview.locks('mydb_data').held).toMatchObject([{ id: lockId, state: 'held' }]);
   });
 
   it('sends again what the client has not read, and not what it has', () => {
@@ -296,11 +296,11 @@ describe('a new server [PROTOCOL-14.6]', () => {
       const held = [
         { id: 7, holder: 'peerA', tid: 'tid7', path: 'a', write: true, comment: 'x', state: 'held' },
       ];
-      expect(lab.broker.locks('mydb_data').held).toMatchObject(held);
+      expect(lab.overview.locks('mydb_data').held).toMatchObject(held);
       const master = lab.connectClient('[master]', session, received);
       lab.letGrant(master);
       master.says('ready');
-      expect(lab.broker.locks('mydb_data').held).toMatchObject(held);
+      expect(lab.overview.locks('mydb_data').held).toMatchObject(held);
       // It is kept from writing what the worker writes.
       expect(master.messages('lock-request')).toMatchObject([{ from: '[server]', data: { write: true } }]);
       lab.askForLock(worker, { requestId: 'further', tid: 'tid7', write: true });
@@ -308,7 +308,7 @@ describe('a new server [PROTOCOL-14.6]', () => {
       lab.giveBack(worker, lab.lockOf(worker));
       lab.giveBack(worker, 7);
       expect(worker.messages('unlock-result')).toMatchObject([{ ok: true }, { ok: true, data: { id: 7 } }]);
-      expect(lab.broker.locks('mydb_data').held).toEqual([]);
+      expect(lab.overview.locks('mydb_data').held).toEqual([]);
       lab.clock.advance(ROOT_LINGER_IF_TOLD_MS);
       expect(master.messages('unlock-request')).toHaveLength(1);
     },
@@ -430,7 +430,7 @@ describe('a new server [PROTOCOL-14.6]', () => {
     const { lab, worker } = returned();
     worker.says(claim);
     expect(lab.count('malformed-frame')).toBe(1);
-    expect(lab.broker.locks('mydb_data').held).toEqual([]);
+    expect(lab.overview.locks('mydb_data').held).toEqual([]);
   });
 
   it('drops the claim of a stock client, of a new process, and a second one', () => {
@@ -440,7 +440,7 @@ describe('a new server [PROTOCOL-14.6]', () => {
     worker.says(claimOf({ held: [], peers: [] }));
     worker.says(claimOf({ held: [lock(3)], peers: [] }));
     expect(lab.count('malformed-frame')).toBe(3);
-    expect(lab.broker.locks('mydb_data').held).toEqual([]);
+    expect(lab.overview.locks('mydb_data').held).toEqual([]);
   });
 });
 

@@ -1,11 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Hono } from 'hono';
 import { expect, test } from 'vitest';
-import type { HeldLock, LockList, WaitingLock } from '../../../src/broker/locks/lock-list.js';
 import { ERRORS } from '../../../src/errors.js';
 import { resolveOptions } from '../../../src/options.js';
 import { Authentication } from '../../../src/server/authentication.js';
 import { Gatekeeper } from '../../../src/server/gatekeeper.js';
+import type { HeldLock, LockList, WaitingLock } from '../../../src/server/monitoring/lock-list.js';
 import { RefusedRequest, type RouteEnvironment } from '../../../src/server/routes/context.js';
 import { addLocksRoute } from '../../../src/server/routes/locks.js';
 
@@ -27,7 +27,7 @@ async function ask(url: string, headers: Readonly<Record<string, string>> = {}):
   const authentication = new Authentication(resolveOptions({ token: 'sesame' }));
   addLocksRoute(app, {
     gatekeeper: new Gatekeeper(authentication),
-    broker: { locks: (database) => (database === 'mydb_data' ? LOCKS : NONE) },
+    overview: { locks: (database) => (database === 'mydb_data' ? LOCKS : NONE) },
   });
   app.onError((error) => {
     if (error instanceof RefusedRequest) return new Response(null, { status: ERRORS[error.code].status });

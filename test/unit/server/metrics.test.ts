@@ -1,18 +1,18 @@
 import { PerformanceObserver } from 'node:perf_hooks';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { MAX_MEASURED_DATABASES } from '../../../src/broker/limits.js';
+import { MAX_MEASURED_DATABASES } from '../../../src/server/monitoring/history.js';
 import { Metrics } from '../../../src/server/monitoring/metrics.js';
 import { BrokerLab } from '../../support/broker-lab.js';
 
 async function linesOf(lab: BrokerLab, refusals: ReadonlyMap<string, number> = new Map()) {
-  const { broker } = lab;
+  const { overview, histories } = lab;
   const metrics = new Metrics(() => ({
     version: '9.8.7',
     isReady: false,
     connections: 7,
-    summaries: broker.summaries(),
-    totals: broker.totals(),
-    incidents: broker.incidents.totals,
+    summaries: overview.summaries(),
+    totals: overview.totals(),
+    incidents: histories.incidents.totals,
     refusals,
   }));
   const { text, contentType } = await metrics.text();
@@ -114,7 +114,7 @@ test('what is asked twice is looked at twice', async () => {
       connections: looks,
       summaries: [],
       totals: new Map(),
-      incidents: lab.broker.incidents.totals,
+      incidents: lab.histories.incidents.totals,
       refusals: new Map(),
     };
   });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import type { DatabaseReport, PeerReport } from '../../../src/broker/snapshot.js';
-import { INCIDENTS } from '../../../src/broker/stats/incidents.js';
+import { INCIDENTS } from '../../../src/server/monitoring/incidents.js';
 import { plainName, problemsOf, RULES } from '../../../src/server/monitoring/problems.js';
+import type { DatabaseReport, PeerReport } from '../../../src/server/monitoring/report.js';
 import { BrokerLab } from '../../support/broker-lab.js';
 
 const LIMITS = { maxBuffered: 1_000, maxMailPerPeer: 1_000, lockTimeout: 120_000, reconnectGrace: 11_000 };
@@ -41,7 +41,7 @@ function problems(changes: Partial<DatabaseReport>) {
   const lab = new BrokerLab();
   lab.connect('worker01');
   lab.connectMaster();
-  const healthy = lab.broker.report('mydb_data');
+  const healthy = lab.overview.report('mydb_data');
   if (healthy === undefined) throw new Error('there is no database');
   expect(problemsOf(healthy, LIMITS, NOW)).toEqual([]);
   return problemsOf({ ...healthy, ...changes }, LIMITS, NOW);
@@ -174,15 +174,15 @@ test('incidents that somebody should look at, whatever their kind, behind what i
   const lab = new BrokerLab();
   lab.connect('worker01');
   for (const incident of INCIDENTS)
-    lab.broker.incidents.record(incident, { database: 'mydb_data' }, 'it happened');
+    lab.histories.incidents.record(incident, { database: 'mydb_data' }, 'it happened');
   lab.clock.advance(4_000);
-  lab.broker.incidents.record('too-slow', { database: 'mydb_data' }, 'it happened');
-  const alarms = lab.broker.report('mydb_data')?.alarms ?? [];
+  lab.histories.incidents.record('too-slow', { database: 'mydb_data' }, 'it happened');
+  const alarms = lab.overview.report('mydb_data')?.alarms ?? [];
   expect(alarms).toHaveLength(
     new Set(lab.log.filter(({ level }) => level === 'warn' || level === 'error')).size,
   );
   const now = { monotonic: lab.clock.now(), wall: lab.clock.wallTime() };
-  const report = lab.broker.report('mydb_data');
+  const report = lab.overview.report('mydb_data');
   if (report === undefined) throw new Error('there is no database');
   const found = problemsOf({ ...report, alarms, masterAbsentFor: 14_000, waitingWorkers: 1 }, LIMITS, now);
   expect(found.map(({ code }) => code)).toEqual(['no-master', ...alarms.map(({ incident }) => incident)]);

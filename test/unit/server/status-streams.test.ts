@@ -22,13 +22,14 @@ function boardOf(lab: BrokerLab): StatusBoard {
     version: '9',
     startedAt: 0,
     draining: false,
+    bufferedBytes: 0,
     eventLoopDelayP99: 0,
     connections: 0,
     maxConnections: 20_000,
     descriptors: null,
     problems: [],
   });
-  return new StatusBoard({ broker: lab.broker, clock: lab.clock, limits, server });
+  return new StatusBoard({ overview: lab.overview, clock: lab.clock, limits, server });
 }
 
 function streamsOf(lab: BrokerLab) {

@@ -7,6 +7,7 @@ const facts = {
   version: '9',
   startedAt: 0,
   draining: false,
+  bufferedBytes: 0,
   eventLoopDelayP99: 0,
   connections: 3,
   maxConnections: 20_000,
@@ -20,7 +21,7 @@ test('a status lists no more than so many databases, by name, and counts them al
   for (let index = count; index > 0; index--) {
     lab.connect('worker01', `db${String(index).padStart(3, '0')}`);
   }
-  const board = new StatusBoard({ broker: lab.broker, clock: lab.clock, limits, server: () => facts });
+  const board = new StatusBoard({ overview: lab.overview, clock: lab.clock, limits, server: () => facts });
   const { server, databases } = board.status(() => true);
   expect(server).toMatchObject({ ...facts, databaseCount: count, now: lab.clock.wallTime() });
   expect(databases).toHaveLength(MAX_LISTED_DATABASES);

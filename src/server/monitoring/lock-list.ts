@@ -1,9 +1,9 @@
 /** The locks of a database, for people to read. */
 
+import type { WaitReason } from '../../broker/locks/lock-manager.js';
+import type { LocksView } from '../../broker/locks/lock-service.js';
+import type { Lock, LockRequest } from '../../broker/locks/lock-table.js';
 import { describeDetails } from '../../protocol/messages.js';
-import type { WaitReason } from './lock-manager.js';
-import type { Lock, LockRequest } from './lock-table.js';
-import type { RootLock } from './root-lock.js';
 
 /** A lock that is held. */
 export interface HeldLock {
@@ -52,8 +52,34 @@ export interface LockList {
 /** How many locks there are. */
 export type LockCounts = Readonly<Record<HeldLock['state'], number>>;
 
-/** A lock of the table as it is shown. @param now by the broker's clock */
-export function shownLock({ id, holder, tid, isWrite, since, details, state }: Lock, now: number): HeldLock {
+/** Of a database that nobody is connected to. */
+export const NO_LOCKS: LockList = { root: undefined, held: [], waiting: [] };
+
+/**
+ * Who holds locks and who waits for one.
+ *
+ * @param now by the broker's clock
+ * @param most how many of each are listed at most
+ */
+export function lockListOf(
+  { table, queue, root, reasonFor }: LocksView,
+  now: number,
+  most = Number.POSITIVE_INFINITY,
+): LockList {
+  const held: HeldLock[] = [];
+  for (const lock of table.all()) {
+    if (held.length >= most) break;
+    held.push(shownLock(lock, now));
+  }
+  const waiting: WaitingLock[] = [];
+  for (const request of queue.all()) {
+    if (waiting.length >= most) break;
+    waiting.push(shownRequest(request, reasonFor(request), now));
+  }
+  return { root: shownRoot(root, now), held, waiting };
+}
+
+function shownLock({ id, holder, tid, isWrite, since, details, state }: Lock, now: number): HeldLock {
   return {
     id,
     holder: holder.id,
@@ -65,8 +91,7 @@ export function shownLock({ id, holder, tid, isWrite, since, details, state }: L
   };
 }
 
-/** A request that waits as it is shown. @param now by the broker's clock */
-export function shownRequest(
+function shownRequest(
   { requester, tid, isWrite, since, details }: LockRequest,
   reason: WaitReason,
   now: number,
@@ -81,8 +106,7 @@ export function shownRequest(
   };
 }
 
-/** The root lock as it is shown. @param now by the broker's clock */
-export function shownRoot({ kind, since, isAsked }: RootLock, now: number): RootState | undefined {
+function shownRoot({ kind, since, isAsked }: LocksView['root'], now: number): RootState | undefined {
   if (kind === undefined) return isAsked ? { state: 'asked' } : undefined;
   return { state: kind, heldFor: Math.round(now - (since ?? now)) };
 }

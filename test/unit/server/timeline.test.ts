@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { Timeline } from '../../../src/broker/history.js';
-import { MAX_TIMELINE_ENTRIES } from '../../../src/broker/limits.js';
+import { MAX_TIMELINE_ENTRIES, Timeline } from '../../../src/server/monitoring/history.js';
 import { BrokerLab } from '../../support/broker-lab.js';
 
 describe('the time-line', () => {
@@ -39,10 +38,10 @@ test('it tells of a worker that goes away with a lock, and of a master that wait
   for (let locks = 0; locks < 2; locks++) lab.askForLock(worker);
   worker.leaves('the line broke');
   lab.clock.advance(5_000);
-  lab.broker.noteRefusal('mydb_data', 'worker03', 'it may not');
-  lab.broker.noteRefusal('unknown_data', 'worker03', 'it may not');
-  expect(lab.broker.report('unknown_data')).toBeUndefined();
-  const { timeline = [], alarms = [] } = lab.broker.report('mydb_data') ?? {};
+  lab.histories.noteRefusal('mydb_data', 'worker03', 'it may not');
+  lab.histories.noteRefusal('unknown_data', 'worker03', 'it may not');
+  expect(lab.overview.report('unknown_data')).toBeUndefined();
+  const { timeline = [], alarms = [] } = lab.overview.report('mydb_data') ?? {};
   expect(timeline.map(({ kind, peer, message }) => [kind, peer, message])).toEqual([
     ['came', 'worker01', 'connected, from 10.0.0.1:1000'],
     ['came', '[master]', 'connected, from 10.0.0.2:1000'],
@@ -56,5 +55,5 @@ test('it tells of a worker that goes away with a lock, and of a master that wait
   expect(timeline.map(({ at }) => at)).toEqual(timeline.map(({ at }) => at).toSorted());
   expect(alarms.map(({ incident }) => incident)).toEqual(['locks-recovered']);
   lab.clock.advance(60_000);
-  expect(lab.broker.report('mydb_data')?.alarms).toEqual([]);
+  expect(lab.overview.report('mydb_data')?.alarms).toEqual([]);
 });

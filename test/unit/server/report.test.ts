@@ -1,17 +1,17 @@
 import { describe, expect, test } from 'vitest';
-import { MAX_LISTED_LOCKS, MAX_LISTED_PEERS } from '../../../src/broker/limits.js';
-import type { DatabaseReport } from '../../../src/broker/snapshot.js';
-import { DURATION_BOUNDS_MS, DurationTally } from '../../../src/broker/stats/counters.js';
+import { DURATION_BOUNDS_MS, DurationTally } from '../../../src/server/monitoring/counters.js';
+import type { DatabaseReport } from '../../../src/server/monitoring/report.js';
+import { MAX_LISTED_LOCKS, MAX_LISTED_PEERS } from '../../../src/server/monitoring/report.js';
 import { BrokerLab, type ScriptedPeer } from '../../support/broker-lab.js';
 
 function reportOf(lab: BrokerLab): DatabaseReport {
-  const report = lab.broker.report('mydb_data');
+  const report = lab.overview.report('mydb_data');
   if (report === undefined) throw new Error('there is no such database');
   return report;
 }
 
 function countersOf(lab: BrokerLab) {
-  const counters = lab.broker.totals().get('mydb_data');
+  const counters = lab.overview.totals().get('mydb_data');
   if (counters === undefined) throw new Error('nothing was counted');
   return counters;
 }

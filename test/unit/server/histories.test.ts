@@ -3,7 +3,7 @@ import {
   MAX_MEASURED_DATABASES,
   MAX_REMEMBERED_DATABASES,
   OTHER_DATABASES,
-} from '../../../src/broker/limits.js';
+} from '../../../src/server/monitoring/history.js';
 import { BrokerLab } from '../../support/broker-lab.js';
 
 /** A peer comes to that database, says something, and goes. */
@@ -14,7 +14,7 @@ function visit(lab: BrokerLab, database: string): void {
 }
 
 const pings = (lab: BrokerLab) =>
-  [...lab.broker.totals()].map(([label, { frames, sent }]) => [label, frames.ping.received, sent]);
+  [...lab.overview.totals()].map(([label, { frames, sent }]) => [label, frames.ping.received, sent]);
 
 test('the first databases are measured under their own names for ever, all others together', () => {
   const lab = new BrokerLab();
@@ -25,7 +25,7 @@ test('the first databases are measured under their own names for ever, all other
   expect(totals.get(OTHER_DATABASES)).toBe(50);
   expect(totals.get('db0')).toBe(1);
   // Long forgotten, it goes on where it was.
-  expect(lab.broker.report('db0')).toBeUndefined();
+  expect(lab.overview.report('db0')).toBeUndefined();
   visit(lab, 'db0');
   visit(lab, `db${MAX_MEASURED_DATABASES}`);
   const later = new Map(pings(lab).map(([label, received]) => [label, received]));
@@ -48,8 +48,8 @@ test('of databases that were left, the ones that were left first are forgotten',
   for (let index = 0; index < MAX_REMEMBERED_DATABASES; index++) visit(lab, `db${index}`);
   visit(lab, 'db0');
   visit(lab, 'one-more');
-  expect(lab.broker.knownDatabases).toHaveLength(MAX_REMEMBERED_DATABASES);
-  expect(lab.broker.report('db0')?.timeline).toHaveLength(4);
-  expect(lab.broker.report('db1')).toBeUndefined();
-  expect(lab.broker.report('db2')?.peerCount).toBe(0);
+  expect(lab.overview.databases).toHaveLength(MAX_REMEMBERED_DATABASES);
+  expect(lab.overview.report('db0')?.timeline).toHaveLength(4);
+  expect(lab.overview.report('db1')).toBeUndefined();
+  expect(lab.overview.report('db2')?.peerCount).toBe(0);
 });

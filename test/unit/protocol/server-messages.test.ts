@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { grant, moved, refusal, unlocked } from '../../../src/broker/locks/lock-answers.js';
 import { decode, encode } from '../../../src/protocol/frames.js';
 import { dataOf } from '../../../src/protocol/messages.js';
+import { grant, moved, refusal, unlocked } from '../../../src/protocol/server-messages.js';
 
 const answered = { id: 'request"1', to: 'worker01' };
 const head = { id: 'request"1', from: '[master]', to: 'worker01' };

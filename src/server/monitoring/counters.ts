@@ -1,13 +1,8 @@
+import type { Counters, FrameKind } from '../../broker/ports.js';
 import { MESSAGE_TYPES } from '../../protocol/messages.js';
 
-/**
- * The kinds of frames that are counted apart: the types of messages; `ping`; `session`, words of clients that have one;
- * and `refused`, what is not of the protocol, or in another's name.
- */
-export const FRAME_KINDS = [...MESSAGE_TYPES, 'unknown', 'ping', 'session', 'refused'] as const;
-
-/** A kind of frames. */
-export type FrameKind = (typeof FRAME_KINDS)[number];
+/** The kinds of frames that are counted apart. */
+export const FRAME_KINDS: readonly FrameKind[] = [...MESSAGE_TYPES, 'unknown', 'ping', 'session', 'refused'];
 
 /** Frames of one kind. Plain numbers: this is added to with every frame. */
 export class FrameTally {
@@ -32,23 +27,17 @@ export class FrameTally {
 }
 
 /** What happened in one database, as numbers that only grow. */
-export class DatabaseCounters {
+export class DatabaseCounters implements Counters {
   readonly frames: Readonly<Record<FrameKind, FrameTally>> = Object.fromEntries(
     FRAME_KINDS.map((kind) => [kind, new FrameTally()]),
   ) as Record<FrameKind, FrameTally>;
-  /** Frames that were sent to peers that are gone by now; those that are there count their own. */
   sent = 0;
   sentBytes = 0;
-  /** From the request for a lock until its grant was passed on. */
   readonly lockWait = new DurationTally();
-  /** From the grant of a lock until it was given back, by whomever. */
   readonly lockHold = new DurationTally();
-  /** Locks of workers that are gone, which the server gave back. */
   recoveredLocks = 0;
-  /** Peers that came back on a new line, those that resumed their session among them. */
   reconnects = 0;
   resumedSessions = 0;
-  /** Messages that were kept for a peer, and thrown away with it. */
   droppedMail = 0;
 
   /** Counts what another one has counted. */

@@ -1,4 +1,4 @@
-import type { Clock, LogFields, Logger } from '../ports.js';
+import type { Clock, Incident, Incidents, LogFields, Logger } from '../../broker/ports.js';
 
 /**
  * Why the broker did not do what a message or a connection asked for, and how loudly that is said: what goes with
@@ -25,10 +25,7 @@ const LEVELS = {
   'file-unknown': 'warn',
   'other-file': 'error',
   'broken-invariant': 'error',
-} as const satisfies Record<string, 'trace' | 'debug' | 'warn' | 'error'>;
-
-/** A kind of incident. Every one is counted. */
-export type Incident = keyof typeof LEVELS;
+} as const satisfies Record<Incident, 'trace' | 'debug' | 'warn' | 'error'>;
 
 /** A kind that somebody should look at. */
 export type AlarmingIncident = {
@@ -51,7 +48,7 @@ const WARNING_INTERVAL_MS = 10_000;
  * Counts what goes wrong, and says so without flooding the log: a warning of one kind appears at most once in ten
  * seconds and carries how many there were since the last.
  */
-export class Incidents {
+export class IncidentLog implements Incidents {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #totals = new Map<Incident, number>();

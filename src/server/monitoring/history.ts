@@ -1,14 +1,18 @@
-import {
-  MAX_MEASURED_DATABASES,
-  MAX_REMEMBERED_DATABASES,
-  MAX_TIMELINE_ENTRIES,
-  OTHER_DATABASES,
-} from './limits.js';
-import { type BrokerObserver, infoOf } from './peers/admission.js';
-import type { Peer } from './peers/peer.js';
-import type { Clock, LogFields, Logger } from './ports.js';
-import { DatabaseCounters } from './stats/counters.js';
-import type { AlarmingIncident } from './stats/incidents.js';
+import type { Clock, DatabaseRecord, LogFields, Logger, Records, TimelineKind } from '../../broker/ports.js';
+import { DatabaseCounters } from './counters.js';
+import { type AlarmingIncident, IncidentLog } from './incidents.js';
+
+/** What is remembered of the last things that happened to one database. */
+export const MAX_TIMELINE_ENTRIES = 100;
+
+/** Databases that nobody is connected to, and of which is remembered what happened. */
+export const MAX_REMEMBERED_DATABASES = 100;
+
+/** Databases that are measured under their own names, as long as the server lives; all others are measured together. */
+export const MAX_MEASURED_DATABASES = 100;
+
+/** The name under which databases beyond {@link MAX_MEASURED_DATABASES} are measured. */
+export const OTHER_DATABASES = 'other';
 
 /** A kind of incident that somebody should look at, and when it happened last. */
 export interface Alarm {
@@ -33,7 +37,7 @@ const KINDS: Partial<Record<AlarmingIncident, TimelineKind>> = {
 };
 
 /** What is remembered of one database, also while nobody is connected to it. For people and for metrics alone. */
-export class History {
+export class History implements DatabaseRecord {
   /** Under which name it is measured: its own, or {@link OTHER_DATABASES}. */
   readonly label: string;
   readonly counters = new DatabaseCounters();
@@ -86,7 +90,9 @@ export class History {
  * What is measured apart is bounded, too: the first databases under their own names, the rest together. A name keeps
  * its place, so that no counter ever goes back.
  */
-export class Histories {
+export class Histories implements Records {
+  /** How often each thing went wrong since the start, in all databases. */
+  readonly incidents: IncidentLog;
   readonly #clock: Clock;
   readonly #histories = new Map<string, History>();
   /** Those that nobody is connected to, the one that was left first, first. */
@@ -95,11 +101,14 @@ export class Histories {
   /** What was counted of databases that are forgotten. */
   readonly #forgotten = new Map<string, DatabaseCounters>();
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, logger: Logger) {
     this.#clock = clock;
+    this.incidents = new IncidentLog(clock, logger, (incident, fields, message) => {
+      const { database } = fields;
+      if (typeof database === 'string') this.#histories.get(database)?.alarm(incident, fields, message);
+    });
   }
 
-  /** Somebody comes to a database. */
   open(database: string): History {
     this.#left.delete(database);
     let history = this.#histories.get(database);
@@ -110,7 +119,6 @@ export class Histories {
     return history;
   }
 
-  /** Nobody is connected to a database any more. */
   leave(database: string): void {
     this.#left.add(database);
     if (this.#left.size <= MAX_REMEMBERED_DATABASES) return;
@@ -118,6 +126,11 @@ export class Histories {
       this.#forget(oldest);
       return;
     }
+  }
+
+  /** Somebody was refused at the door of a database. @param peerId if it is known */
+  noteRefusal(database: string, peerId: string | undefined, why: string): void {
+    this.#histories.get(database)?.note('refused', peerId ?? null, why);
   }
 
   /** The history of a database, if it has one. */
@@ -162,12 +175,6 @@ export class Histories {
   }
 }
 
-/**
- * What happened to a database: somebody `came`, is `away` (lost its line, and may come back), `went`, or was `refused`;
- * locks were `recovered`; a peer is `slow`; the `master` may work, or must not; or another `warning`.
- */
-export type TimelineKind = 'came' | 'away' | 'went' | 'refused' | 'recovered' | 'slow' | 'master' | 'warning';
-
 /** One thing that happened. */
 export interface TimelineEntry {
   /** When: milliseconds since 1970. */
@@ -210,79 +217,5 @@ export class Timeline {
     }
     this.#entries.push({ at, kind, peer, message, count });
     if (this.#entries.length > MAX_TIMELINE_ENTRIES) this.#entries.shift();
-  }
-}
-
-/** What a guest book works with. */
-export interface GuestBookSettings {
-  readonly database: string;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly observer: BrokerObserver;
-  readonly history: History;
-}
-
-/** Writes down who comes and who goes: for the log, for the program that embeds the server, and for whoever looks back. */
-export class GuestBook {
-  readonly #settings: GuestBookSettings;
-  #masterLeftAt: number;
-
-  constructor(settings: GuestBookSettings) {
-    this.#settings = settings;
-    this.#masterLeftAt = settings.clock.now();
-  }
-
-  /** When the last master that was connected lost its line; when the database was opened, if there was none. */
-  get masterLeftAt(): number {
-    return this.#masterLeftAt;
-  }
-
-  /** @param how in a few words; @param peers how many there are now */
-  came(peer: Peer, how: 'connected' | 'connected again' | 'resumed its session', peers: number): void {
-    const { database, logger, observer, history } = this.#settings;
-    const { id, address, session } = peer;
-    const fields = { database, peer: id, address, peers };
-    const client = session?.client.name;
-    logger.info(client === undefined ? fields : { ...fields, client }, `peer ${how}`);
-    if (how !== 'connected') history.counters.reconnects++;
-    if (how === 'resumed its session') history.counters.resumedSessions++;
-    history.note('came', id, `${how}, from ${address}`);
-    observer.peerConnected(infoOf(database, peer));
-  }
-
-  /** A peer has no line any more, and is waited for. */
-  lostLine(peer: Peer, cause: string, silence: number): void {
-    const { database, logger, observer, history } = this.#settings;
-    const { id, address } = peer;
-    logger.info({ database, peer: id, address, cause, silence }, 'peer lost its line');
-    history.note('away', id, `lost its line: ${cause}`);
-    this.#isAbsent(peer);
-    observer.peerDisconnected(infoOf(database, peer), cause);
-  }
-
-  /** A peer is gone; `wasPresent`, if it had a line until now. */
-  went(peer: Peer, cause: string, peers: number, wasPresent: boolean): void {
-    const { database, logger, observer, history } = this.#settings;
-    const { id, address, outbox } = peer;
-    logger.info({ database, peer: id, address, cause, peers }, 'peer disconnected');
-    const { counters } = history;
-    counters.sent += outbox.sent;
-    counters.sentBytes += outbox.sentBytes;
-    counters.droppedMail += outbox.dropped;
-    history.note('went', id, cause);
-    if (!wasPresent) return;
-    this.#isAbsent(peer);
-    observer.peerDisconnected(infoOf(database, peer), cause);
-  }
-
-  /** The master has opened its file, and gets what waited for it. */
-  masterIsReady(master: Peer, mail: number): void {
-    const { history } = this.#settings;
-    const what = mail === 0 ? '' : `; ${mail} ${mail === 1 ? 'message' : 'messages'} waited for it`;
-    history.note('master', master.id, `has its file open${what}`);
-  }
-
-  #isAbsent({ isMaster }: Peer): void {
-    if (isMaster) this.#masterLeftAt = this.#settings.clock.now();
   }
 }
