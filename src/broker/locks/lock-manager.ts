@@ -6,7 +6,7 @@
 import { invariant } from '../invariants.js';
 import type { Peer } from '../peers/peer.js';
 import type { Cancel, Clock } from '../ports.js';
-import { type Lock, LockQueue, type LockRequest, LockTable } from './lock-table.js';
+import { type Lock, LockQueue, type LockRequest, LockTable, type NewLock } from './lock-table.js';
 import type { RootDemand, RootLock } from './root-lock.js';
 
 /** What the lock manager works with. */
@@ -80,24 +80,12 @@ export class LockManager {
   }
 
   /** What is held, for who asks. */
-  get table(): Pick<
-    LockTable,
-    | 'size'
-    | 'expiredCount'
-    | 'all'
-    | 'isAnyForWriting'
-    | 'locksOf'
-    | 'isHolder'
-    | 'holders'
-    | 'isHolding'
-    | 'isTheOnlyOne'
-    | 'isGrantedToOthers'
-  > {
+  get table(): Omit<LockTable, 'grant' | 'claim' | 'release' | 'expire'> {
     return this.#table;
   }
 
   /** What waits, for who asks. */
-  get queue(): Pick<LockQueue, 'size' | 'first' | 'all' | 'hasAnyOf' | 'hasOthersThan'> {
+  get queue(): Omit<LockQueue, 'add' | 'remove' | 'suspend' | 'resume' | 'takeAllOf'> {
     return this.#queue;
   }
 
@@ -163,7 +151,7 @@ export class LockManager {
   }
 
   /** Notes a lock that another server granted. @returns false if its number is taken */
-  claim(claimed: Omit<Lock, 'state' | 'expiresAt'>): boolean {
+  claim(claimed: Omit<NewLock, 'expiresAt'>): boolean {
     const lock = this.#table.claim({ ...claimed, expiresAt: this.#expiry });
     this.review();
     return lock !== undefined;

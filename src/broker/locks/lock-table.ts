@@ -24,7 +24,12 @@ export interface Lock {
   readonly isClaimed?: boolean;
   /** `expired`: its time has run out, others are served, and its transaction gets no further lock until it is released. */
   state: 'held' | 'expired' | 'released';
+  /** Where it stands among all that have not expired, and among those of its holder. */
+  places?: readonly [held: QueuePlace<Lock>, atHolder: QueuePlace<Lock>];
 }
+
+/** A lock that the table has not noted yet. */
+export type NewLock = Omit<Lock, 'state' | 'places'>;
 
 /** What one transaction holds. */
 interface Holding {
@@ -33,16 +38,9 @@ interface Holding {
   expired: number;
 }
 
-/** Where a lock stands: among all that have not expired, and among those of its holder. */
-interface Entry {
-  readonly lock: Lock;
-  readonly place: QueuePlace<Lock>;
-  readonly placeAtHolder: QueuePlace<Lock>;
-}
-
 /** The locks of one database. Each operation is O(1), whatever is held. */
 export class LockTable {
-  readonly #entries = new Map<number, Entry>();
+  readonly #all = new Map<number, Lock>();
   readonly #byHolder = new Map<Peer, LinkedQueue<Lock>>();
   readonly #byTid = new Map<string, Holding>();
   /** Those that have not expired, in the order in which they were granted, which is that in which they expire. */
@@ -113,10 +111,10 @@ export class LockTable {
   }
 
   /** Grants a lock, under a new number. Whether it may be granted was asked before. */
-  grant(request: Omit<Lock, 'id' | 'state'>): Lock {
+  grant(request: Omit<NewLock, 'id'>): Lock {
     invariant(this.allows(request.tid, request.isWrite), 'lock-conflict');
     // Only a claim can have taken it.
-    while (this.#entries.has(this.#nextId)) this.#nextId++;
+    while (this.#all.has(this.#nextId)) this.#nextId++;
     // No spreading here: it takes several times as long.
     const { holder, tid, isWrite, since, expiresAt, details } = request;
     const id = this.#nextId++;
@@ -124,14 +122,14 @@ export class LockTable {
   }
 
   /** Notes a lock that another server granted. @returns `undefined` if its number is taken */
-  claim(claimed: Omit<Lock, 'state'>): Lock | undefined {
-    if (this.#entries.has(claimed.id)) return undefined;
+  claim(claimed: NewLock): Lock | undefined {
+    if (this.#all.has(claimed.id)) return undefined;
     return this.#add({ ...claimed, isClaimed: true, state: 'held' });
   }
 
   /** The lock with that number, if that peer holds it. */
   find(holder: Peer, id: number): Lock | undefined {
-    const lock = this.#entries.get(id)?.lock;
+    const lock = this.#all.get(id);
     return lock?.holder === holder ? lock : undefined;
   }
 
@@ -166,10 +164,9 @@ export class LockTable {
     } else this.#uncount(lock, holding);
     if (holding.reads + holding.writes + holding.expired === 0) this.#byTid.delete(lock.tid);
     const siblings = this.#byHolder.get(lock.holder);
-    const entry = this.#entries.get(lock.id);
-    if (entry !== undefined) siblings?.remove(entry.placeAtHolder);
-    this.#entries.delete(lock.id);
+    if (lock.places !== undefined) siblings?.remove(lock.places[1]);
     if (siblings?.size === 0) this.#byHolder.delete(lock.holder);
+    this.#all.delete(lock.id);
     lock.state = 'released';
   }
 
@@ -189,8 +186,8 @@ export class LockTable {
   }
 
   /** All of them. */
-  *all(): Iterable<Lock> {
-    for (const { lock } of this.#entries.values()) yield lock;
+  all(): Iterable<Lock> {
+    return this.#all.values();
   }
 
   /** Whether any lock is for writing, be it an expired one. Looks at all of them. */
@@ -215,7 +212,8 @@ export class LockTable {
       siblings = new LinkedQueue();
       this.#byHolder.set(lock.holder, siblings);
     }
-    this.#entries.set(lock.id, { lock, place: this.#held.push(lock), placeAtHolder: siblings.push(lock) });
+    this.#all.set(lock.id, lock);
+    lock.places = [this.#held.push(lock), siblings.push(lock)];
     const holding = this.#holdingOf(lock.tid);
     if (holding.reads + holding.writes === 0) this.#holders++;
     if (!lock.isWrite) holding.reads++;
@@ -225,8 +223,7 @@ export class LockTable {
 
   /** A lock counts no more for the rule. */
   #uncount(lock: Lock, holding: Holding): void {
-    const entry = this.#entries.get(lock.id);
-    if (entry !== undefined) this.#held.remove(entry.place);
+    if (lock.places !== undefined) this.#held.remove(lock.places[0]);
     if (!lock.isWrite) holding.reads--;
     else if (--holding.writes === 0) this.#writers--;
     if (holding.reads + holding.writes === 0) this.#holders--;
@@ -254,13 +251,9 @@ export interface LockRequest {
   readonly since: number;
   /** The `data` of the request, for its answer and for people who ask. */
   readonly details: Uint8Array;
-}
-
-/** Where a request waits: among all, and among those that have a turn. */
-interface QueueEntry {
-  readonly request: LockRequest;
-  readonly listed: QueuePlace<LockRequest>;
-  place: QueuePlace<LockRequest> | undefined;
+  /** Where it waits among all, while it does, and among those that have a turn. */
+  place?: QueuePlace<LockRequest> | undefined;
+  turn?: QueuePlace<LockRequest> | undefined;
 }
 
 /**
@@ -272,7 +265,6 @@ export class LockQueue {
   readonly #all = new LinkedQueue<LockRequest>();
   readonly #reads = new LinkedQueue<LockRequest>();
   readonly #writes = new LinkedQueue<LockRequest>();
-  readonly #entries = new Map<LockRequest, QueueEntry>();
   /** Those that have a turn, by their transactions. */
   readonly #readsByTid = new Map<string, Set<LockRequest>>();
   readonly #writesByTid = new Map<string, Set<LockRequest>>();
@@ -280,7 +272,7 @@ export class LockQueue {
 
   /** How many wait, those of disconnected peers included. */
   get size(): number {
-    return this.#entries.size;
+    return this.#all.size;
   }
 
   /** How many wait for a lock for writing, and could be served. */
@@ -298,19 +290,17 @@ export class LockQueue {
 
   /** Adds a request behind all others. */
   add(request: LockRequest): void {
-    const entry: QueueEntry = { request, listed: this.#all.push(request), place: undefined };
-    this.#entries.set(request, entry);
-    this.#enqueue(entry);
+    request.place = this.#all.push(request);
+    this.#enqueue(request);
     addTo(this.#byPeer, request.requester, request);
   }
 
   /** Takes a request out. @returns false if it is not here */
   remove(request: LockRequest): boolean {
-    const entry = this.#entries.get(request);
-    if (entry === undefined) return false;
-    this.#entries.delete(request);
-    this.#all.remove(entry.listed);
-    this.#dequeue(entry);
+    if (request.place === undefined) return false;
+    this.#all.remove(request.place);
+    request.place = undefined;
+    this.#dequeue(request);
     removeFrom(this.#byPeer, request.requester, request);
     return true;
   }
@@ -327,22 +317,18 @@ export class LockQueue {
 
   /** Whether a request has a turn: it waits, and its peer is connected. */
   hasTurn(request: LockRequest): boolean {
-    return this.#entries.get(request)?.place !== undefined;
+    return request.turn !== undefined;
   }
 
   /** A peer is disconnected: what it waits for has no turn. */
   suspend(peer: Peer): void {
-    for (const request of this.#byPeer.get(peer) ?? []) {
-      const entry = this.#entries.get(request);
-      if (entry !== undefined) this.#dequeue(entry);
-    }
+    for (const request of this.#byPeer.get(peer) ?? []) this.#dequeue(request);
   }
 
   /** A peer is back: what it waits for is behind all that waits by now. */
   resume(peer: Peer): void {
     for (const request of this.#byPeer.get(peer) ?? []) {
-      const entry = this.#entries.get(request);
-      if (entry !== undefined && entry.place === undefined) this.#enqueue(entry);
+      if (request.turn === undefined) this.#enqueue(request);
     }
   }
 
@@ -371,17 +357,15 @@ export class LockQueue {
     return this.#all;
   }
 
-  #enqueue(entry: QueueEntry): void {
-    const { request } = entry;
-    entry.place = this.#queueOf(request).push(request);
+  #enqueue(request: LockRequest): void {
+    request.turn = this.#queueOf(request).push(request);
     addTo(this.#indexFor(request.isWrite), request.tid, request);
   }
 
-  #dequeue(entry: QueueEntry): void {
-    const { request, place } = entry;
-    if (place === undefined) return;
-    entry.place = undefined;
-    this.#queueOf(request).remove(place);
+  #dequeue(request: LockRequest): void {
+    if (request.turn === undefined) return;
+    this.#queueOf(request).remove(request.turn);
+    request.turn = undefined;
     removeFrom(this.#indexFor(request.isWrite), request.tid, request);
   }
 
