@@ -130,7 +130,6 @@ export class Database {
         this.#receive(sender, frame);
         settings.heard(frame.length);
       },
-      acknowledge: (sender, token) => this.#acknowledge(sender, token),
       left: (sender, cause) => this.#left(sender, cause),
     };
     this.#identity = new FileIdentity({
@@ -493,15 +492,6 @@ export class Database {
     sender.frameCame(frame.length);
     this.#stability.frameCame(sender);
     return this.#router.route(sender, frame);
-  }
-
-  #acknowledge(peer: Peer, token: number): void {
-    peer.outbox.acknowledge(token);
-    this.#news.acknowledge(peer, token);
-    this.#farewells.acknowledge(peer, token);
-    this.#seat.acknowledge(peer, token);
-    this.#succession.acknowledge(peer, token);
-    this.#locks.acknowledge(peer, token);
   }
 
   #goodbye(peer: Peer): void {

@@ -42,8 +42,8 @@ export class FileNews {
   readonly #lastGrantedBefore = new Set<Peer>();
   /** Whether the file may have another root than the others believe in, since a writer is gone. */
   #isRootUnwritten = false;
-  /** The master that was made to write it, with the ping behind those words; and how often it has not said yet that it has. */
-  #rootWritten: { readonly master: Peer; readonly token: number; writesDue: number } | undefined;
+  /** The master that was made to write it, and how often it has not said yet that it has. */
+  #rootWritten: { readonly master: Peer; writesDue: number } | undefined;
   /** The root that a worker has brought from before a restart, unless one was told since. */
   #claimedRoot: CurrentRoot | undefined;
   /** What was known when nobody was connected any more, while some of those who were there may come back. */
@@ -270,12 +270,17 @@ export class FileNews {
     const inQuotes = rootUpdate(SERVER_ID, { pageNr, recordNr: `${recordNr}` });
     const token = master.nextToken();
     const writesDue = (former?.master === master ? former.writesDue : 0) + 1;
-    this.#rootWritten = { master, token, writesDue };
+    const written = { master, writesDue };
+    this.#rootWritten = written;
     this.#root.expectEchoes(master.root, 2, token);
     if (takesRootsOver(master)) master.root.believes = current.address;
     this.#delivery.send(master, inQuotes);
     this.#delivery.send(master, current.message);
-    master.outbox.ping(token);
+    master.whenRead(() => {
+      this.#root.confirm(master.root, token);
+      // One that takes roots over says by itself when it has written one: it may take long, on a disk that is slow.
+      if (this.#rootWritten === written && !takesRootsOver(master)) this.#rootIsWritten();
+    });
   }
 
   /**
@@ -353,15 +358,6 @@ export class FileNews {
     if (members.size === 0) this.#asked.clear();
   }
 
-  /** The peer has read everything that was sent before its ping with that token. */
-  acknowledge(peer: Peer, token: number): void {
-    this.#root.confirm(peer.root, token);
-    const written = this.#rootWritten;
-    // One that takes roots over says by itself when it has written one: it may take long, on a disk that is slow.
-    if (written?.master !== peer || token < written.token || takesRootsOver(peer)) return;
-    this.#rootIsWritten();
-  }
-
   /** A master says that it has written a root that it was made to write. */
   rootIsWritten(master: Peer): void {
     const written = this.#rootWritten;
@@ -388,7 +384,7 @@ export class FileNews {
       return;
     }
     this.#delivery.send(receiver, current.message);
-    if (verdict === 'send-and-ping') receiver.outbox.ping(token);
+    if (verdict === 'send-and-ping') receiver.whenRead(() => this.#root.confirm(receiver.root, token));
   }
 }
 

@@ -47,7 +47,6 @@ export interface MasterSeatSettings {
 interface Challenge {
   readonly challenger: Challenger;
   readonly master: Peer;
-  readonly pingToken: number;
   /** Whether the master has answered that ping: it lives, and can be reached. */
   hasAnswered: boolean;
   cancelTimeout: Cancel;
@@ -126,22 +125,21 @@ export class MasterSeat {
       this.#refuse(challenger, master);
       return () => undefined;
     }
-    const pingToken = master.nextToken();
     const lasts = isAway ? MASTER_TURN_MS : MASTER_ANSWER_MS;
     const cancelTimeout = clock.schedule(lasts, () => this.#refuseChallenger());
-    this.#challenge = { challenger, master, pingToken, hasAnswered: false, cancelTimeout };
-    master.outbox.ping(pingToken);
+    const challenge = { challenger, master, hasAnswered: false, cancelTimeout };
+    this.#challenge = challenge;
+    master.whenRead(() => {
+      if (this.#challenge === challenge) this.#masterLives(challenge);
+    });
     return () => {
       if (this.#challenge?.challenger === challenger) this.#endChallenge();
     };
   }
 
-  /** A master answered the ping with that token: it lives. */
-  acknowledge(master: Peer, token: number): void {
-    const challenge = this.#challenge;
-    if (challenge?.master !== master || token < challenge.pingToken) return;
-    // It answers others, too, and often: the time of who waits counts from the first.
-    if (challenge.hasAnswered) return;
+  /** The master has answered: the time of who waits counts from then. */
+  #masterLives(challenge: Challenge): void {
+    const { master } = challenge;
     challenge.hasAnswered = true;
     if (!challenge.challenger.waits) {
       this.#refuseChallenger();

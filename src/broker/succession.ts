@@ -70,11 +70,6 @@ export class Succession {
     return true;
   }
 
-  /** That peer has read everything that was sent before its ping with that token. */
-  acknowledge(peer: Peer, token: number): void {
-    this.#proof.acknowledge(peer, token);
-  }
-
   /** The master is no longer part of the database. */
   masterLeft(master: Peer): void {
     if (!master.isAccepted) {
@@ -270,8 +265,7 @@ export class MasterProof {
   #highestId = 0;
   #conclude: Conclude | undefined;
   #master: Peer | undefined;
-  /** Who is asked, and the ping behind the question. */
-  #asked: { readonly master: Peer; readonly pingToken: number } | undefined;
+  #cancelReading: Cancel | undefined;
   #cancelTimeout: Cancel | undefined;
   /** Whether the last question has no answer: whoever it was put to may have granted a lock that nobody gives back. */
   #isUnanswered = false;
@@ -325,17 +319,10 @@ export class MasterProof {
     this.#isUnanswered = true;
     this.#conclude = conclude;
     this.#master = master;
-    const pingToken = master.nextToken();
-    this.#asked = { master, pingToken };
     this.#delivery.send(master, rootRequest(id, tid ?? id, false, 'is this a new master?'));
-    master.outbox.ping(pingToken);
-  }
-
-  /** That peer has read everything that was sent before its ping with that token. */
-  acknowledge(peer: Peer, token: number): void {
-    if (this.#asked?.master !== peer || token < this.#asked.pingToken) return;
-    this.#asked = undefined;
-    this.#cancelTimeout = this.#clock.schedule(MASTER_PROOF_MS, () => this.#end('old'));
+    this.#cancelReading = master.whenRead(() => {
+      this.#cancelTimeout = this.#clock.schedule(MASTER_PROOF_MS, () => this.#end('old'));
+    });
   }
 
   /** The master answered one of these questions. */
@@ -352,8 +339,8 @@ export class MasterProof {
 
   /** The master is gone: nothing is concluded. */
   cancel(): void {
+    this.#cancelReading?.();
     this.#cancelTimeout?.();
-    this.#asked = undefined;
     this.#conclude = undefined;
   }
 

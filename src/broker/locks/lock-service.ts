@@ -102,12 +102,11 @@ export class LockService {
   readonly #returning = new Set<string>();
   /** Whether no worker has written since before the master came. */
   #isFileAsOpened = false;
+  /** Ends what follows from the first request for the root lock. */
   #cancelRootCheck: Cancel | undefined;
-  /** A ping behind the first request for the root lock. */
-  #rootPing: number | undefined;
-  /** A ping while a request for the root lock is not answered, and when it was sent. */
-  #askPing: { readonly token: number; readonly at: number } | undefined;
+  /** Ends the wait for the next ping while a request for the root lock is not answered, and for the pong to the last. */
   #cancelAskPing: Cancel | undefined;
+  #cancelAskPong: Cancel | undefined;
 
   constructor(settings: LockServiceSettings) {
     this.#settings = settings;
@@ -308,24 +307,6 @@ export class LockService {
     return true;
   }
 
-  /** That peer has read everything that was sent before its ping with that token. */
-  acknowledge(peer: Peer, token: number): void {
-    if (peer === this.#master && this.#askPing !== undefined && token >= this.#askPing.token) {
-      // What it had granted before, it would have said before.
-      this.#root.notGrantedBefore(this.#askPing.at);
-      this.#askPing = undefined;
-    }
-    if (peer !== this.#master || this.#rootPing === undefined || token < this.#rootPing) return;
-    this.#rootPing = undefined;
-    const { clock, startedAt, masterIsStuck } = this.#settings;
-    this.#cancelRootCheck = clock.schedule(DEAD_ROOT_MS, () => {
-      this.#cancelRootCheck = undefined;
-      // One that was started after the server has a long transaction of its own.
-      const isYounger = (peer.process?.age ?? Number.POSITIVE_INFINITY) < clock.now() - startedAt;
-      if (!isYounger) masterIsStuck(peer);
-    });
-  }
-
   /** While a worker makes an index, other transactions get no locks for writing. */
   keepWritersBack(areKeptBack: boolean): void {
     this.#manager.keepWritersBack(areKeptBack);
@@ -496,11 +477,13 @@ export class LockService {
     const { clock } = this.#settings;
     this.#cancelAskPing?.();
     this.#cancelAskPing = clock.schedule(ASK_PING_MS, () => {
+      const at = clock.now();
       // One at a time: the pong may take longer than until the next.
-      if (this.#askPing === undefined) {
-        this.#askPing = { token: master.nextToken(), at: clock.now() };
-        master.outbox.ping(this.#askPing.token);
-      }
+      this.#cancelAskPong ??= master.whenRead(() => {
+        this.#cancelAskPong = undefined;
+        // What it had granted before, it would have said before.
+        this.#root.notGrantedBefore(at);
+      });
       this.#pingWhileAsked(master);
     });
   }
@@ -508,7 +491,8 @@ export class LockService {
   #endAskPings(): void {
     this.#cancelAskPing?.();
     this.#cancelAskPing = undefined;
-    this.#askPing = undefined;
+    this.#cancelAskPong?.();
+    this.#cancelAskPong = undefined;
   }
 
   /**
@@ -516,15 +500,20 @@ export class LockService {
    * and grants nothing.
    */
   #watchFirstRoot(master: Peer, requestNumber: number): void {
-    const { clock, limits, startedAt } = this.#settings;
+    const { clock, limits, startedAt, masterIsStuck } = this.#settings;
     const mayBeOlder = clock.now() < startedAt + limits.reconnectGrace;
     if (requestNumber !== 1 || !this.#root.isAsked || master.session !== undefined || !mayBeOlder) return;
-    this.#rootPing = master.nextToken();
-    master.outbox.ping(this.#rootPing);
+    this.#cancelRootCheck = master.whenRead(() => {
+      this.#cancelRootCheck = clock.schedule(DEAD_ROOT_MS, () => {
+        this.#cancelRootCheck = undefined;
+        // One that was started after the server has a long transaction of its own.
+        const isYounger = (master.process?.age ?? Number.POSITIVE_INFINITY) < clock.now() - startedAt;
+        if (!isYounger) masterIsStuck(master);
+      });
+    });
   }
 
   #endRootCheck(): void {
-    this.#rootPing = undefined;
     this.#cancelRootCheck?.();
     this.#cancelRootCheck = undefined;
   }

@@ -109,7 +109,6 @@ export function newcomer(
 /** What a database does for its peers. */
 export interface PeerHost {
   receive(sender: Peer, frame: Uint8Array): void;
-  acknowledge(peer: Peer, token: number): void;
   left(peer: Peer, cause: string): void;
 }
 
@@ -131,7 +130,7 @@ export class LineVisitor implements Visitor {
   }
 
   acknowledge(token: number): void {
-    if (this.peer?.line === this.#line) this.#host.acknowledge(this.peer, token);
+    if (this.peer?.line === this.#line) this.peer.acknowledge(token);
   }
 
   left(cause: string): void {

@@ -180,7 +180,8 @@ export class GoneIds {
  */
 export class Farewells {
   readonly #clock: Clock;
-  readonly #open = new Map<Peer, { readonly token: number; readonly cancelTimeout: Cancel }>();
+  /** With what ends the time of each. */
+  readonly #open = new Map<Peer, Cancel>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -188,25 +189,20 @@ export class Farewells {
 
   /** A master said goodbye; nothing more is sent to it. */
   begin(master: Peer): void {
-    const token = master.nextToken();
     const cancelTimeout = this.#clock.schedule(FAREWELL_MS, () => {
       this.#end(master);
       // Whatever it says when it wakes up, it says to a cluster that may have another master.
       master.end();
     });
-    this.#open.set(master, { token, cancelTimeout });
-    master.outbox.ping(token);
-  }
-
-  /** The peer answered the ping with that token. */
-  acknowledge(peer: Peer, token: number): void {
-    const farewell = this.#open.get(peer);
-    if (farewell !== undefined && token >= farewell.token) this.#end(peer);
+    this.#open.set(master, cancelTimeout);
+    master.whenRead(() => {
+      if (this.#open.has(master)) this.#end(master);
+    });
   }
 
   /** The peer's connection has ended by itself. */
   left(peer: Peer): void {
-    this.#open.get(peer)?.cancelTimeout();
+    this.#open.get(peer)?.();
     this.#open.delete(peer);
   }
 

@@ -3,7 +3,7 @@ import type { RecordAddress } from '../../protocol/messages.js';
 import type { Session } from '../../protocol/session.js';
 import { invariant } from '../invariants.js';
 import { EARLY_TIMER_MS } from '../limits.js';
-import type { PeerProcess } from '../ports.js';
+import type { Cancel, PeerProcess } from '../ports.js';
 import type { Outbox } from './outbox.js';
 import { RootView } from './root-tracker.js';
 
@@ -22,6 +22,12 @@ export interface PeerConnection {
   readonly connectedAt: number;
   /** The process that it connects from, if it may be known whether that has ended. */
   readonly process?: PeerProcess | undefined;
+}
+
+/** What is to happen when a peer has read all that was sent before a ping. */
+interface Awaited {
+  readonly token: number;
+  readonly act: () => void;
 }
 
 /**
@@ -51,6 +57,8 @@ export class Peer {
   #received = 0;
   #receivedBytes = 0;
   #lastReceiver: Peer | undefined;
+  /** In the order of the pings. */
+  #awaited: Awaited[] = [];
 
   constructor(id: string, connection: PeerConnection, outbox: Outbox, session?: Session) {
     this.id = id;
@@ -151,6 +159,30 @@ export class Peer {
   /** A token for the next ping, higher than all before. */
   nextToken(): number {
     return this.outbox.nextToken();
+  }
+
+  /**
+   * Sends a ping. Calls `act`, once, when the peer has read everything that was sent before it; on a later line, if this one is lost. It is
+   * not called if the peer does not come back.
+   *
+   * @returns to be called if that does not matter any more
+   */
+  whenRead(act: () => void): Cancel {
+    const awaited = { token: this.nextToken(), act };
+    this.#awaited.push(awaited);
+    this.outbox.ping(awaited.token);
+    return () => {
+      this.#awaited = this.#awaited.filter((other) => other !== awaited);
+    };
+  }
+
+  /** The pong to the ping with that token came. */
+  acknowledge(token: number): void {
+    this.outbox.acknowledge(token);
+    for (let [first] = this.#awaited; first !== undefined && first.token <= token; [first] = this.#awaited) {
+      this.#awaited.shift();
+      first.act();
+    }
   }
 
   /** A frame came from it. */
