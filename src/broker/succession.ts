@@ -48,8 +48,8 @@ export class Succession {
   #cancelSecondReplay: Cancel | undefined;
   /** Workers that went while there was no master: one that comes back may know them. */
   readonly #departed = new Set<string>();
-  /** While set, the master that comes next is one that was told to end. */
-  #cancelOldMaster: Cancel | undefined;
+  /** Until when the master that comes next is one that was told to end, by the broker's clock. */
+  #oldMasterUntil = Number.NEGATIVE_INFINITY;
   #cancelForgetting: Cancel | undefined;
   /** The master that takes part; when it is known to be a new process; and whether it has had the time to open its file. */
   #master: Peer | undefined;
@@ -112,12 +112,12 @@ export class Succession {
    * here before, and others have followed it, or all have left [PROTOCOL-14.5].
    */
   refuses(client: ClientAnnouncement | undefined): boolean {
-    const { limits, servedSince } = this.#settings;
+    const { clock, limits, servedSince } = this.#settings;
     if (client?.received !== undefined && this.#hasBegun) return true;
     if (wasGivenUp(client, servedSince, limits.reconnectGrace)) return true;
     // One of ours says itself that it is a new one.
-    if (this.#cancelOldMaster === undefined || hasNotOpened(client)) return false;
-    this.#forgetOldMaster();
+    if (clock.now() >= this.#oldMasterUntil || hasNotOpened(client)) return false;
+    this.#oldMasterUntil = Number.NEGATIVE_INFINITY;
     return true;
   }
 
@@ -197,7 +197,6 @@ export class Succession {
     this.#proof.cancel();
     this.#cancelForgetting?.();
     this.#cancelSecondReplay?.();
-    this.#forgetOldMaster();
   }
 
   /** A master came back that is the last one still, or has locks of a server that is gone. */
@@ -208,15 +207,9 @@ export class Succession {
       { database, address: master.address },
       'sent a master away that came back with old locks: it must be started afresh',
     );
-    this.#forgetOldMaster();
-    this.#cancelOldMaster = clock.schedule(OLD_MASTER_RETURN_MS, () => this.#forgetOldMaster());
+    this.#oldMasterUntil = clock.now() + OLD_MASTER_RETURN_MS;
     dismiss(master, 'it came back with old locks', 'IPC_CLOSED_OLD_MASTER');
     this.formerEnded();
-  }
-
-  #forgetOldMaster(): void {
-    this.#cancelOldMaster?.();
-    this.#cancelOldMaster = undefined;
   }
 }
 

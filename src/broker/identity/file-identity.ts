@@ -171,7 +171,6 @@ export class FileIdentity {
   stop(): void {
     this.#files.stop();
     this.#checks.stop();
-    this.#sentAway.stop();
   }
 
   #accepted({ peer }: CheckedPeer, isTold: boolean): void {
@@ -245,8 +244,8 @@ function explain(database: string, file: string, others: string, isReplaced: boo
 export class SentAway {
   readonly #clock: Clock;
   readonly #workers = new GoneIds();
-  /** While set, the master that comes next is the one that was sent away. */
-  #cancelMaster: Cancel | undefined;
+  /** Until when a master that comes is the one that was sent away, by the broker's clock. */
+  #masterUntil = Number.NEGATIVE_INFINITY;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -254,27 +253,15 @@ export class SentAway {
 
   /** That peer was sent away, and will come back by itself. */
   add(id: string): void {
-    if (id !== MASTER_ID) {
-      this.#workers.add(id);
-      return;
-    }
-    this.stop();
-    this.#cancelMaster = this.#clock.schedule(OLD_MASTER_RETURN_MS, () => {
-      this.#cancelMaster = undefined;
-    });
+    if (id === MASTER_ID) this.#masterUntil = this.#clock.now() + OLD_MASTER_RETURN_MS;
+    else this.#workers.add(id);
   }
 
   /** Whether it was. Of a master this is true once: the one after it is another process. */
   has(id: string): boolean {
     if (id !== MASTER_ID) return this.#workers.has(id);
-    const wasSentAway = this.#cancelMaster !== undefined;
-    this.stop();
+    const wasSentAway = this.#clock.now() < this.#masterUntil;
+    this.#masterUntil = Number.NEGATIVE_INFINITY;
     return wasSentAway;
-  }
-
-  /** No master is expected to come back any more. */
-  stop(): void {
-    this.#cancelMaster?.();
-    this.#cancelMaster = undefined;
   }
 }
