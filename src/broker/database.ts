@@ -175,7 +175,7 @@ export class Database {
         worker.outbox.say(refused('IPC_REFUSED_UNSAFE_RETURN', cause));
       this.#giveUp(worker, cause, 'IPC_CLOSED_CONNECT_AGAIN');
     };
-    const isAnyoneAtDoor = (): boolean => this.#identity.isAnyoneAtDoor;
+    const isAnyoneAtDoor = (): boolean => this.#identity.checks.isHolding;
     const locks = new LockService({ ...rooms, masterIsStuck, placeIsLost, isAnyoneAtDoor });
     this.#locks = locks;
     const isProof = (answer: MasterAnswer): boolean => this.#succession.isProof(answer);
@@ -189,7 +189,7 @@ export class Database {
         left: (worker, cause, silence) => {
           locks.isAway(worker);
           this.#book.lostLine(worker, cause, silence);
-          this.#identity.isAway(worker);
+          this.#identity.checks.isAway(worker);
           this.#news.forgetIfAlone();
         },
         depart: (worker, cause) => this.#depart(worker, cause, undefined),
@@ -277,10 +277,10 @@ export class Database {
       this.#lineBroke(known, 'connected again', 'IPC_CLOSED_REPLACED', 0);
     if (refusal !== undefined) entrance.refuse(refusal);
     else if (this.#identity.refuses(request)) entrance.refuse('IPC_REFUSED_OTHER_FILE');
-    else if (this.#identity.isToBeChecked(request)) {
+    else if (this.#identity.checks.isToBeChecked(request)) {
       // What it holds is not known yet, whether it comes in now or later.
       this.#locks.claims.isAtDoor(request);
-      this.#identity.receive(request, entrance);
+      this.#identity.checks.receive(request, entrance);
     } else if (!this.#identity.isToBeHeld(request)) return this.#enter(request, entrance, since);
     else return this.#holdAtDoor(request, entrance, since, (arrival) => this.#identity.hold(arrival));
     return () => undefined;
@@ -345,7 +345,7 @@ export class Database {
 
   /** Another master is at the door. @returns to be called if it goes away by itself */
   #challenge(master: Peer, request: ArrivalRequest, entrance: Entrance): Cancel {
-    this.#identity.inquire(master);
+    this.#identity.checks.inquire(master);
     const describe = (first: Peer): string | undefined => this.#identity.describeMaster(first);
     const admit = (): boolean => {
       if (this.#peers.has(request.peerId)) return false;
@@ -425,8 +425,8 @@ export class Database {
     const given = { ...this.#settings, parkingLot: this.#parkingLot, framesSoFar: this.#stability.now };
     const peer = newcomer(request, { ...given, link, connectedAt: clock.wallTime() });
     visitor.peer = peer;
-    const isAccepted = this.#identity.enters(peer);
-    const { folderSince } = this.#identity;
+    const isAccepted = this.#identity.checks.enters(peer);
+    const { since: folderSince } = this.#identity.checks;
     const facts = { resumed: false, isAccepted, folderSince, journal: this.#journal.came(peer) };
     if (peer.session === undefined) this.#delivery.send(peer, welcome(limits.maxPayload));
     else peer.outbox.say(sessionWelcome(peer.session, facts, limits));
@@ -459,7 +459,7 @@ export class Database {
     if (peer.session !== undefined && received !== undefined) {
       if (!isKnown) peer.session.beginAgain();
       const { isAccepted } = peer;
-      const { folderSince } = this.#identity;
+      const { since: folderSince } = this.#identity.checks;
       const facts = { resumed: isKnown, isAccepted, folderSince, journal: this.#journal.isBack(peer) };
       peer.outbox.resume(link, sessionWelcome(peer.session, facts, limits), received);
       this.#isBack(peer, 'resumed its session');
@@ -546,7 +546,7 @@ export class Database {
 
   /** Whether others may be waiting for that peer: whoever is to be served needs the master, sooner or later. */
   #isWaitedFor(peer: Peer): boolean {
-    if (this.#identity.isWaitedFor(peer) || this.#journal.isWaitedFor(peer)) return true;
+    if (this.#identity.checks.isWaitedFor(peer) || this.#journal.isWaitedFor(peer)) return true;
     if (peer !== this.#seat.master) return this.#locks.isWaitedFor(peer);
     const { isMasterAsked, heldRequests } = this.#table;
     return isMasterAsked || heldRequests > 0 || this.#locks.isAnybodyWaiting || this.#seat.isAwaited;

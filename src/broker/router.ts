@@ -44,7 +44,7 @@ export interface SwitchSettings {
   readonly news: FileNews;
   readonly requests: RequestCoordinator;
   readonly locks: LockService;
-  readonly identity: Pick<FileIdentity, 'ready' | 'answer'>;
+  readonly identity: Pick<FileIdentity, 'checks' | 'answer'>;
   readonly journal: Pick<JournalSwitch, 'looked'>;
   readonly incidents: Incidents;
   readonly counters: Counters;
@@ -107,7 +107,7 @@ export class Router {
     const word = sender.session === undefined ? undefined : parseReady(frame);
     if (word === undefined) return false;
     sender.saidReady(word.root);
-    this.#settings.identity.ready(sender);
+    this.#settings.identity.checks.ready(sender);
     if (sender.isAccepted) this.#settings.seat.ready(sender);
     return true;
   }

@@ -8,7 +8,7 @@
 import { ACCEPTED, type DatabaseFile, parseAnswer, refused } from '../../protocol/file-identity.js';
 import { MASTER_ID } from '../../protocol/frames.js';
 import { type Limits, OLD_MASTER_RETURN_MS } from '../limits.js';
-import { type ArrivalRequest, type Entrance, type HeldArrival, isSameSession } from '../peers/admission.js';
+import { type ArrivalRequest, type HeldArrival, isSameSession } from '../peers/admission.js';
 import { GoneIds } from '../peers/membership.js';
 import { isThere, type Peer } from '../peers/peer.js';
 import type { Cancel, Clock, Incidents, LogFields } from '../ports.js';
@@ -35,8 +35,9 @@ export interface FileIdentitySettings {
 
 /** Whether all processes of one database have the same file. */
 export class FileIdentity {
+  /** The clients that can say which file they have. */
+  readonly checks: FolderChecks;
   readonly #settings: FileIdentitySettings;
-  readonly #checks: FolderChecks;
   readonly #files: OpenFiles;
   readonly #sentAway: SentAway;
   #hasWarned = false;
@@ -45,12 +46,12 @@ export class FileIdentity {
     this.#settings = settings;
     this.#sentAway = new SentAway(settings.clock);
     this.#files = new OpenFiles(settings, {
-      toldBy: (peer) => this.#checks.toldBy(peer),
+      toldBy: (peer) => this.checks.toldBy(peer),
       differs: (peer, other) => this.#sendAway(peer, this.#files.describe(peer), this.#files.describe(other)),
       differsAtDoor: (request, files, other) => this.#turnedAway(request, files, other),
     });
     const grace = settings.limits.reconnectGrace;
-    this.#checks = new FolderChecks(
+    this.checks = new FolderChecks(
       { ...settings, grace },
       {
         accepted: (client, isTold) => this.#accepted(client, isTold),
@@ -69,37 +70,12 @@ export class FileIdentity {
 
   /** Whether somebody waits at the door. */
   get isHolding(): boolean {
-    return this.#files.isHolding || this.#checks.isHolding;
-  }
-
-  /** Whether somebody who was a member before is at the door. */
-  get isAnyoneAtDoor(): boolean {
-    return this.#checks.isHolding;
-  }
-
-  /** Since when the folder of those who take part has been that of the database: milliseconds since 1970. */
-  get folderSince(): number {
-    return this.#checks.since;
-  }
-
-  /** Whether it was a member before, here or at an earlier server, and may have another file than those who are there. */
-  isToBeChecked(request: ArrivalRequest): boolean {
-    return this.#checks.isToBeChecked(request);
-  }
-
-  /** Such a one is connected; whether it is let in, or has to go, or the others have, is found out first. */
-  receive(request: ArrivalRequest, entrance: Entrance): void {
-    this.#checks.receive(request, entrance);
-  }
-
-  /** Finds out which folder a peer has, for people to read. */
-  inquire(peer: Peer): void {
-    this.#checks.inquire(peer);
+    return this.#files.isHolding || this.checks.isHolding;
   }
 
   /** Why a second master is refused, with the folder of the first; `undefined` if that is not known. */
   describeMaster(master: Peer): string | undefined {
-    const file = this.#checks.describe(master) ?? this.#files.describeSeen(master);
+    const file = this.checks.describe(master) ?? this.#files.describeSeen(master);
     return file === undefined
       ? undefined
       : `Another process is the master of this database, and it is alive. It has ${file}.`;
@@ -120,44 +96,24 @@ export class FileIdentity {
     return this.#files.hold(arrival);
   }
 
-  /** A peer is about to join the others. @returns whether it may take part at once */
-  enters(peer: Peer): boolean {
-    return this.#checks.enters(peer);
-  }
-
   /** A peer is there, or there again. */
   came(peer: Peer): void {
     if (peer.isAccepted) this.#files.joins(peer);
-    this.#checks.came();
-  }
-
-  /** A client says that its file is open. */
-  ready(peer: Peer): void {
-    this.#checks.ready(peer);
+    this.checks.came();
   }
 
   /** A client answers. @returns false if the answer is malformed, or nobody has asked it anything */
   answer(peer: Peer, frame: Uint8Array): boolean {
     const answer = peer.session?.can('identify') === true ? parseAnswer(frame) : undefined;
     if (answer === undefined) return false;
-    this.#checks.answer(peer, answer);
+    this.checks.answer(peer, answer);
     return true;
-  }
-
-  /** Whether newcomers wait for that peer: it is to show them which folder it has. */
-  isWaitedFor(peer: Peer): boolean {
-    return this.#checks.isWaitedFor(peer);
-  }
-
-  /** The line of a peer is broken. */
-  isAway(peer: Peer): void {
-    this.#checks.isAway(peer);
   }
 
   /** A peer is no longer part of the database. */
   left(peer: Peer): void {
     this.#files.left(peer);
-    this.#checks.left(peer);
+    this.checks.left(peer);
   }
 
   /** Says, once, if it cannot be known whether all have the same file. To be called now and then. */
@@ -170,7 +126,7 @@ export class FileIdentity {
   /** The server stops, or nobody is left. */
   stop(): void {
     this.#files.stop();
-    this.#checks.stop();
+    this.checks.stop();
   }
 
   #accepted({ peer }: CheckedPeer, isTold: boolean): void {
