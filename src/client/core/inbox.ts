@@ -3,7 +3,16 @@
 import { SERVER_ID } from '../../protocol/frames.js';
 import type { Answers } from './answer-cache.js';
 import { decodeValue, type ValueClasses } from './codec.js';
-import type { DatabaseFile, IndexFiles, IPCPeer, LockDetails, Log, Message, RootAddress } from './host.js';
+import type {
+  DatabaseFile,
+  IndexFiles,
+  IPCPeer,
+  LockDetails,
+  LockInfo,
+  Log,
+  Message,
+  RootAddress,
+} from './host.js';
 import { RootHandover } from './master-locks.js';
 import { isRequest, subjectOf } from './outgoing.js';
 import type { Cancel, Clock } from './ports.js';
@@ -18,6 +27,8 @@ export interface IncomingSettings {
   readonly classes: ValueClasses;
   readonly answers: Answers;
   readonly eventNumbers: EventNumbers;
+  /** Ends a lock of AceBase's own, in a master; one that is waited for is refused. */
+  revoke(info: LockInfo): void;
   /** Whether unsubscribing is repaired. */
   has(repair: 'unsubscribe'): boolean;
   /** A request of this process has its answer. */
@@ -128,8 +139,11 @@ export class Incoming {
    * since: on that one, nobody is heard to come back.
    */
   expectPeersAnew(milliseconds: number): void {
-    const { ipc } = this.#settings;
-    this.#root.begin(ipc._locks.filter(({ request }) => this.#holders.get(request) === SERVER_ID));
+    const { ipc, revoke } = this.#settings;
+    const locks = ipc._locks.filter(({ request }) => this.#holders.get(request) === SERVER_ID);
+    // Whoever asked is gone: granted from now on, it would be given back by nobody.
+    for (const info of locks) if (info.lock === null) revoke(info);
+    this.#root.begin(locks);
     this.#unseen = new Set([
       ...ipc.peers.map(({ id }) => id),
       ...ipc._locks.map(({ request }) => this.#holders.get(request)).filter((id) => id !== undefined),

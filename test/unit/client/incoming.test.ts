@@ -19,6 +19,7 @@ function lab(isMaster: boolean, hasSessions = true) {
   const roots: unknown[] = [];
   const released: string[] = [];
   const back: string[] = [];
+  const revoked: unknown[] = [];
   let inStep: () => void = () => undefined;
   const ipc = {
     id: isMaster ? '[master]' : 'worker1',
@@ -55,6 +56,7 @@ function lab(isMaster: boolean, hasSessions = true) {
     ),
     eventNumbers: new EventNumbers(() => 'session'),
     has: () => false,
+    revoke: ({ request }) => revoked.push(request.tid),
     answered: () => undefined,
     repeat: () => undefined,
     isBack: (id) => back.push(id),
@@ -72,7 +74,7 @@ function lab(isMaster: boolean, hasSessions = true) {
     },
   });
   const hear = (message: object) => incoming.receive(JSON.stringify(message));
-  return { ipc, incoming, hear, roots, released, back, pong: () => inStep() };
+  return { ipc, incoming, hear, roots, released, back, revoked, pong: () => inStep() };
 }
 
 it('takes a peer for back at a new server when it is introduced, and not when something of it is heard', () => {
@@ -116,6 +118,18 @@ it('as a master, releases the locks of those that stay away, and of nobody else'
   expect(released).toEqual([]);
   pong();
   expect(released).toEqual(['peer1']);
+});
+
+it('as a master, grants a server that is gone no lock any more: nobody would give it back', () => {
+  const { ipc, incoming, hear, revoked } = lab(true);
+  const ask = (from: string, tid: string) =>
+    hear({ type: 'lock-request', id: `${from} ${tid}`, from, data: { tid, path: '', write: true } });
+  ask('[server]', 'granted');
+  ask('[server]', 'waiting');
+  ask('peer1', 'of a worker');
+  for (const info of ipc._locks.slice(1) as { lock: unknown }[]) info.lock = null;
+  incoming.expectPeersAnew(GRACE_MS);
+  expect(revoked).toEqual(['waiting']);
 });
 
 describe('the root lock of a server that is gone', () => {
