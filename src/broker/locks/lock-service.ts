@@ -107,6 +107,7 @@ export class LockService {
   /** Ends the wait for the next ping while a request for the root lock is not answered, and for the pong to the last. */
   #cancelAskPing: Cancel | undefined;
   #cancelAskPong: Cancel | undefined;
+  #isAskPingOpen = false;
 
   constructor(settings: LockServiceSettings) {
     this.#settings = settings;
@@ -479,11 +480,14 @@ export class LockService {
     this.#cancelAskPing = clock.schedule(ASK_PING_MS, () => {
       const at = clock.now();
       // One at a time: the pong may take longer than until the next.
-      this.#cancelAskPong ??= master.whenRead(() => {
-        this.#cancelAskPong = undefined;
-        // What it had granted before, it would have said before.
-        this.#root.notGrantedBefore(at);
-      });
+      if (!this.#isAskPingOpen) {
+        this.#isAskPingOpen = true;
+        this.#cancelAskPong = master.whenRead(() => {
+          this.#isAskPingOpen = false;
+          // What it had granted before, it would have said before.
+          this.#root.notGrantedBefore(at);
+        });
+      }
       this.#pingWhileAsked(master);
     });
   }
@@ -492,7 +496,7 @@ export class LockService {
     this.#cancelAskPing?.();
     this.#cancelAskPing = undefined;
     this.#cancelAskPong?.();
-    this.#cancelAskPong = undefined;
+    this.#isAskPingOpen = false;
   }
 
   /**
@@ -503,14 +507,19 @@ export class LockService {
     const { clock, limits, startedAt, masterIsStuck } = this.#settings;
     const mayBeOlder = clock.now() < startedAt + limits.reconnectGrace;
     if (requestNumber !== 1 || !this.#root.isAsked || master.session !== undefined || !mayBeOlder) return;
-    this.#cancelRootCheck = master.whenRead(() => {
-      this.#cancelRootCheck = clock.schedule(DEAD_ROOT_MS, () => {
+    let cancelTimeout: Cancel | undefined;
+    const cancelReading = master.whenRead(() => {
+      cancelTimeout = clock.schedule(DEAD_ROOT_MS, () => {
         this.#cancelRootCheck = undefined;
         // One that was started after the server has a long transaction of its own.
         const isYounger = (master.process?.age ?? Number.POSITIVE_INFINITY) < clock.now() - startedAt;
         if (!isYounger) masterIsStuck(master);
       });
     });
+    this.#cancelRootCheck = () => {
+      cancelReading();
+      cancelTimeout?.();
+    };
   }
 
   #endRootCheck(): void {
