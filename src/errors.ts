@@ -86,6 +86,35 @@ export const ERRORS = {
     exitCode: 2,
   },
 
+  // The command `backup`.
+  IPC_BACKUP_NO_CLUSTER: {
+    summary: 'No master of the database is connected to the server.',
+    remedy:
+      'Start the master, or check the name, and `--port` or `--url`. With all processes of the database stopped, copy its folder by any means.',
+    exitCode: 2,
+  },
+  IPC_BACKUP_FOLDER: {
+    summary: 'The folder for the copies is in the folder that is to be copied.',
+    remedy: 'Give another folder as `--to`, best on another disk.',
+    exitCode: 2,
+  },
+  IPC_BACKUP_NO_ROOM: {
+    summary: 'There is no room for the copy.',
+    remedy: 'Make room in the folder that `--to` names, or let `--keep` remove older copies.',
+    exitCode: 2,
+  },
+  IPC_BACKUP_LOST: {
+    summary: 'Others may have written to the database while it was copied.',
+    remedy:
+      'Run it again. If copying takes too long for a lock, take a snapshot of the file system while nothing writes (docs/OPERATIONS.md, "Backup").',
+    exitCode: 1,
+  },
+  IPC_BACKUP_UNSOUND: {
+    summary: 'The copy is not sound, and was removed.',
+    remedy: 'The database itself may be damaged: keep older copies, stop its processes, and run `check`.',
+    exitCode: 1,
+  },
+
   // Starting. `server.start()` rejects with IPC_LISTEN_*; the constructor throws IPC_TLS_*.
   IPC_LISTEN_PORT_IN_USE: {
     summary: 'Another program listens on that port already.',

@@ -11,6 +11,7 @@ import {
   type OptionRow,
   optionTable,
 } from '../options.js';
+import { addBackup, BACKUP, BACKUP_USAGE, type BackupWords } from './backup/command-line.js';
 import type { CheckWords } from './check/check.js';
 import { addCheck, CHECK, CHECK_USAGE } from './check/command-line.js';
 import { addFirstSteps, FIRST_STEP_USAGES, FIRST_STEPS, type FirstStep } from './first-steps.js';
@@ -31,6 +32,8 @@ export type Invocation =
   | (FirstStep & { readonly flags: ReadonlyMap<string, string | boolean> })
   /** Look whether the files of a database are sound. */
   | ({ readonly kind: 'check'; readonly flags: ReadonlyMap<string, string | boolean> } & CheckWords)
+  /** Copy the files of a database while its cluster runs. */
+  | ({ readonly kind: 'backup'; readonly flags: ReadonlyMap<string, string | boolean> } & BackupWords)
   /** Print this and end: help, or the version. */
   | { readonly kind: 'print'; readonly text: string };
 
@@ -64,6 +67,7 @@ export function parseArguments(words: readonly string[], version: string): Invoc
   let firstStep: FirstStep | undefined;
   let inspection: InspectWords | undefined;
   let checkWords: CheckWords | undefined;
+  let backupWords: BackupWords | undefined;
   const program = declare(version)
     .exitOverride()
     .configureOutput({ writeOut: (text) => (printed += text), writeErr: () => undefined })
@@ -103,6 +107,10 @@ export function parseArguments(words: readonly string[], version: string): Invoc
     checkDatabase(asked.database);
     checkWords = asked;
   });
+  addBackup(program, (asked) => {
+    checkDatabase(asked.database);
+    backupWords = asked;
+  });
   try {
     program.parse(words, { from: 'user' });
   } catch (error) {
@@ -112,6 +120,7 @@ export function parseArguments(words: readonly string[], version: string): Invoc
   }
   const flags = flagsOf(program);
   if (checkWords !== undefined) return { kind: 'check', flags, ...(checkWords as CheckWords) };
+  if (backupWords !== undefined) return { kind: 'backup', flags, ...(backupWords as BackupWords) };
   if (firstStep !== undefined) return { ...(firstStep as FirstStep), flags };
   return inspection === undefined
     ? { kind, flags }
@@ -136,7 +145,7 @@ function declare(version: string): Command {
   const program = new Command(COMMAND_NAME)
     .description('The IPC server for AceBase clusters: lets processes share one AceBase database.')
     .usage(
-      `[options]\n       ${COMMAND_NAME} ${CHECK_CONFIG} [options]\n       ${COMMAND_NAME} ${SUBJECTS.join('|')} [database] [options]\n       ${FIRST_STEPS.map((step) => `${COMMAND_NAME} ${FIRST_STEP_USAGES[step]}`).join('\n       ')}\n       ${COMMAND_NAME} ${CHECK_USAGE}`,
+      `[options]\n       ${COMMAND_NAME} ${CHECK_CONFIG} [options]\n       ${COMMAND_NAME} ${SUBJECTS.join('|')} [database] [options]\n       ${FIRST_STEPS.map((step) => `${COMMAND_NAME} ${FIRST_STEP_USAGES[step]}`).join('\n       ')}\n       ${COMMAND_NAME} ${CHECK_USAGE}\n       ${COMMAND_NAME} ${BACKUP_USAGE}`,
     )
     .version(version, '-V, --version', 'print the version and end')
     .helpOption('-h, --help', 'print this and end')
@@ -207,8 +216,8 @@ function translate(error: CommanderError, words: readonly string[]): IPCError {
     const allowed = optionTable().find((row) => row.flag === flag)?.allowed ?? 'the path of a file';
     return new IPCError('IPC_OPTION_INVALID', `${flag}: no value was given. Allowed: ${allowed}`);
   }
-  const usages = { ...FIRST_STEP_USAGES, [CHECK]: CHECK_USAGE } as const;
-  const step = ([...FIRST_STEPS, CHECK] as const).find((name) => words.includes(name));
+  const usages = { ...FIRST_STEP_USAGES, [CHECK]: CHECK_USAGE, [BACKUP]: BACKUP_USAGE } as const;
+  const step = ([...FIRST_STEPS, CHECK, BACKUP] as const).find((name) => words.includes(name));
   const isMissing = ['commander.missingArgument', 'commander.missingMandatoryOptionValue'];
   if (isMissing.includes(error.code) && step !== undefined) {
     const usage = `${COMMAND_NAME} ${usages[step]}`;
@@ -221,7 +230,7 @@ function translate(error: CommanderError, words: readonly string[]): IPCError {
 
 /** The word itself is not shown: it may be a part of a token that a shell has split at a space. */
 function describeExcess(words: readonly string[]): string {
-  const commands = [CHECK_CONFIG, ...SUBJECTS, ...FIRST_STEPS, CHECK];
+  const commands = [CHECK_CONFIG, ...SUBJECTS, ...FIRST_STEPS, CHECK, BACKUP];
   const command = commands.find((name) => words.includes(name));
   if (command !== undefined)
     return `${command}: there is a word too many; ${COMMAND_NAME} ${command} --help shows what it takes`;
@@ -241,6 +250,8 @@ function knownFlags(): string[] {
     '--tls',
     '--path',
     '--repair',
+    '--to',
+    '--keep',
     '--help',
     '--version',
     ...optionTable().map((row) => row.flag),

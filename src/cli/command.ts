@@ -9,6 +9,7 @@ import { createLogger, flushLogger } from '../server/logger.js';
 import { AceBaseIPCServer } from '../server/server.js';
 import { loadTls } from '../server/tls.js';
 import { COMMAND_NAME, type Invocation, parseArguments } from './arguments.js';
+import { backUp, describeBackup } from './backup/backup.js';
 import { check, describeCheck } from './check/check.js';
 import { describeConfig } from './check-config.js';
 import { shownCertificate } from './doctor/certificate.js';
@@ -16,7 +17,7 @@ import { examine } from './doctor/doctor.js';
 import { describeFindings, isAnythingWrong } from './doctor/findings.js';
 import { inquiry } from './doctor/inquiry.js';
 import { installedVersions } from './doctor/installed.js';
-import { placeOf, processToken, serverUrl } from './doctor/place.js';
+import { addressOf, placeOf, processToken, serverUrl } from './doctor/place.js';
 import { FileWatch } from './file-watch.js';
 import { init } from './init/init.js';
 import { type Inspection, inspect } from './inspect.js';
@@ -31,7 +32,7 @@ const BAD_CONFIG = 2;
 /** Where a command runs: in its own process, or in that of a test. */
 export interface Surroundings {
   readonly environment: NodeJS.ProcessEnv;
-  /** The folder of the program that `doctor` looks at, and whose acebase `check` reads with. */
+  /** The folder of the program that `doctor` looks at, and whose acebase `check` and `backup` use. */
   readonly folder: string;
   readonly stdout: Inspection['output'];
   readonly stderr: { write(text: string): unknown };
@@ -108,6 +109,25 @@ async function checkFiles(
   return result.isSound ? 0 : 1;
 }
 
+async function backUpFiles(
+  words: Invocation & { kind: 'backup' },
+  { environment, folder, stdout }: Surroundings,
+): Promise<void> {
+  const { database, url, flags, json } = words;
+  const resolved = resolvedForAsking(flags, environment);
+  const { settings } = resolved;
+  const place = placeOf({ database, url, resolved, environment });
+  const result = await backUp(words, {
+    folder,
+    url: addressOf(place.url),
+    token: place.token,
+    lockTimeout: settings.lockTimeout,
+    ask: () => askForStatus({ database, base: place.url, settings, processToken: processToken(environment) }),
+    now: () => isoTime(systemClock.wallTime()),
+  });
+  stdout.write(`${json ? JSON.stringify(result, undefined, 2) : describeBackup(result)}\n`);
+}
+
 async function run(resolve: () => ResolvedSources): Promise<void> {
   const { settings, warnings, config } = resolve();
   const logger = createLogger(settings);
@@ -160,6 +180,9 @@ export async function carryOut(words: readonly string[], surroundings: Surroundi
         return await doctor(invocation, surroundings);
       case 'check':
         return await checkFiles(invocation, surroundings);
+      case 'backup':
+        await backUpFiles(invocation, surroundings);
+        break;
       case 'check-config':
         return checkConfig(invocation.flags, surroundings);
       case 'serve':

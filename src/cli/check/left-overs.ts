@@ -11,6 +11,11 @@ const MOMENTARY = [
   /^ipc-check-/,
 ];
 
+/** Whether a file in the folder of a database is no part of it: it is there for a moment, or says who has the folder in use. */
+export function isNoPart(name: string): boolean {
+  return name.endsWith('.use.redo') || MOMENTARY.some((pattern) => pattern.test(name));
+}
+
 /** The files that somebody who was cut short has left in the folder of a database. */
 export function leftOvers(folder: string): readonly string[] {
   return readdirSync(folder)

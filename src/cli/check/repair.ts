@@ -11,7 +11,6 @@ import {
   renameSync,
   rmSync,
 } from 'node:fs';
-import { cp, readdir, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FREE_SPACE_AT, RECORDS_AT } from '../../client/file-layout.js';
 import { isCutShort, MARKS } from '../../client/journal/database-file.js';
@@ -27,8 +26,8 @@ import { recover } from '../../client/journal/journal.js';
 import type { Notes } from '../../client/journal/journaled-storage.js';
 import { writeFully } from '../../client/journal/redo-log.js';
 import { UseRecord } from '../../client/journal/use-record.js';
-import { IPCError } from '../../errors.js';
 import type { AceBaseModules } from './acebase-modules.js';
+import { copyFolder, syncCopy, syncFile, syncFolder, timedName } from './copy.js';
 import { DatabaseView, freeSpaceTable, maximumOfRanges } from './database-view.js';
 import {
   type DatabasePlace,
@@ -55,36 +54,10 @@ export type Guard = () => void;
  */
 export async function copyDatabase(place: DatabasePlace, time: string): Promise<string> {
   const folder = folderIn(place);
-  const copy = freeName(`${folder}.${time.replace(/\..*$/, '').replaceAll(':', '-')}`);
-  const sizes = await Promise.all(
-    (await readdir(folder)).map(async (name) => (await stat(join(folder, name))).size),
-  );
-  const needed = sizes.reduce((sum, size) => sum + size, 0);
-  const { bavail, bsize } = await statfs(place.path);
-  if (bavail * bsize < needed) {
-    throw new IPCError(
-      'IPC_CHECK_NO_ROOM',
-      `the copy needs ${needed} bytes, and ${place.path} has ${bavail * bsize}`,
-    );
-  }
-  // Where the file system can, both share their blocks until one is changed.
-  const mode = constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE;
-  await cp(folder, copy, {
-    recursive: true,
-    preserveTimestamps: true,
-    errorOnExist: true,
-    force: false,
-    mode,
-  });
-  for (const entry of await readdir(copy, { withFileTypes: true })) {
-    if (entry.isFile()) sync(join(copy, entry.name));
-  }
-  syncFolder(place.path);
+  const copy = timedName(folder, time);
+  await copyFolder(folder, copy, { noRoom: 'IPC_CHECK_NO_ROOM' });
+  await syncCopy(copy);
   return copy;
-}
-
-function freeName(path: string): string {
-  for (let name = path, number = 2; ; name = `${path}-${number++}`) if (!existsSync(name)) return name;
 }
 
 /** @returns what was done, in words */
@@ -221,29 +194,9 @@ async function makeAnew(
   } catch (error) {
     return `could not make ${index.file} anew: ${error instanceof Error ? error.message : error}`;
   }
-  sync(made);
+  syncFile(made);
   renameSync(made, join(folder, index.file));
   syncFolder(folder);
   clearMark(folder, index);
   return `made ${index.file} anew`;
-}
-
-function sync(path: string): void {
-  const handle = openSync(path, constants.O_RDWR);
-  try {
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
-  }
-}
-
-/** Has the names in a folder outlive a loss of power. Windows has no way to do that. */
-function syncFolder(path: string): void {
-  if (process.platform === 'win32') return;
-  const handle = openSync(path, constants.O_RDONLY);
-  try {
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
-  }
 }

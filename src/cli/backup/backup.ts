@@ -1,0 +1,164 @@
+/** `acebase-ipc-server backup`: a copy of the files of a database whose cluster runs. */
+
+import { existsSync } from 'node:fs';
+import { readdir, rename, rm } from 'node:fs/promises';
+import { basename, join, relative, resolve } from 'node:path';
+import { IPCError } from '../../errors.js';
+import { coveredNames } from '../../options.js';
+import { systemClock } from '../../platform/clock.js';
+import type { Status } from '../../server/monitoring/status.js';
+import { type AceBaseModules, findAceBase, findAceBasePackage } from '../check/acebase-modules.js';
+import { type Copied, copyFolder, syncCopy, syncFolder, timedName } from '../check/copy.js';
+import { databaseFiles, examineDatabase, folderIn } from '../check/examination.js';
+import { judge } from '../check/judgement.js';
+import { isNoPart } from '../check/left-overs.js';
+import { isAnythingWrong } from '../doctor/findings.js';
+import type { BackupWords } from './command-line.js';
+import { type ClusterAccess, whileNobodyWrites } from './member.js';
+
+/** What it works with. */
+export interface BackupSurroundings extends Pick<ClusterAccess, 'url' | 'token' | 'lockTimeout'> {
+  /** Where AceBase is looked for. */
+  readonly folder: string;
+  /** How the server is. @throws Error in plain words, if it is not there */
+  ask(): Promise<Status>;
+  /** As ISO 8601. */
+  now(): string;
+}
+
+/** What it has done. */
+export interface BackupResult extends Copied {
+  /** The folder that <database>.acebase is in now. */
+  readonly copy: string;
+  /** Milliseconds for which writes waited. */
+  readonly writesWaited: number;
+  /** Whether the files of the copy were looked at, and are sound; false if the acebase that was found cannot do that. */
+  readonly isChecked: boolean;
+  /** The copies that were removed: their folders. */
+  readonly removed: readonly string[];
+}
+
+/** A process that was killed in the midst of something may leave what only its successor mends: then the copy is made once more. */
+const ATTEMPTS = 2;
+
+/**
+ * Copies a database while its cluster runs.
+ *
+ * @throws IPCError `IPC_BACKUP_…`, `IPC_CHECK_NO_DATABASE`, `IPC_CHECK_NO_ACEBASE`; there is no copy then
+ */
+export async function backUp(words: BackupWords, surroundings: BackupSurroundings): Promise<BackupResult> {
+  const { database, keep } = words;
+  const to = resolve(words.to);
+  const place = { database, path: resolve(words.path) };
+  if (databaseFiles(place).length === 0)
+    throw new IPCError('IPC_CHECK_NO_DATABASE', `there is no ${join(folderIn(place), 'data.db')}`);
+  if (isWithin(to, folderIn(place)))
+    throw new IPCError('IPC_BACKUP_FOLDER', `${to} is in the folder that is to be copied`);
+  const acebase = findAceBasePackage(surroundings.folder);
+  const { url, token, lockTimeout } = surroundings;
+  const logsTransactions = hasMaster(await surroundings.ask(), database);
+  const access = { ...place, url, token, lockTimeout, logsTransactions, acebase };
+  const modules = modulesIn(surroundings.folder);
+  const copy = timedName(join(to, database), surroundings.now());
+  const draft = join(to, `.${basename(copy)}.part`);
+  try {
+    for (let attempt = 1; ; attempt++) {
+      await rm(draft, { recursive: true, force: true });
+      const copied = await copyOnce(access, draft);
+      const problem = modules && (await problemOf({ database, path: draft }, modules));
+      if (problem !== undefined && attempt === ATTEMPTS) throw new IPCError('IPC_BACKUP_UNSOUND', problem);
+      if (problem !== undefined) continue;
+      await syncCopy(join(draft, basename(folderIn(place))));
+      await rename(draft, copy);
+      syncFolder(to);
+      const removed = keep === undefined ? [] : await removeOldest(to, database, keep);
+      return { copy, ...copied, isChecked: modules !== undefined, removed };
+    }
+  } finally {
+    await rm(draft, { recursive: true, force: true });
+  }
+}
+
+/** The result for people. */
+export function describeBackup({
+  copy,
+  files,
+  bytes,
+  writesWaited,
+  isChecked,
+  removed,
+}: BackupResult): string {
+  const size = bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
+  const lines = [
+    `copied ${files} files, ${size}, to ${copy}; writes waited for ${writesWaited} ms`,
+    isChecked
+      ? 'checked the copy: it is sound'
+      : 'the copy was not checked: that needs acebase 1.29.11 or later in the working directory',
+    ...removed.map((folder) => `removed ${folder}`),
+  ];
+  return lines.join('\n');
+}
+
+async function copyOnce(
+  access: ClusterAccess,
+  draft: string,
+): Promise<Copied & { readonly writesWaited: number }> {
+  const source = folderIn(access);
+  return whileNobodyWrites(access, async () => {
+    const since = systemClock.now();
+    const without = new Set((await readdir(source)).filter(isNoPart));
+    const copied = await copyFolder(source, join(draft, basename(source)), {
+      without,
+      noRoom: 'IPC_BACKUP_NO_ROOM',
+    });
+    return { ...copied, writesWaited: Math.round(systemClock.now() - since) };
+  });
+}
+
+/** @returns whether the cluster logs transactions @throws IPCError `IPC_BACKUP_NO_CLUSTER` */
+function hasMaster({ databases }: Status, database: string): boolean {
+  const [, data, log] = coveredNames(database).map((name) => databases.find((it) => it.name === name));
+  if (data?.master == null)
+    throw new IPCError('IPC_BACKUP_NO_CLUSTER', `no master of ${database} is connected to the server`);
+  return log?.master != null;
+}
+
+/** What the copy is looked at with; `undefined` if the acebase that is there cannot do that. */
+function modulesIn(folder: string): AceBaseModules | undefined {
+  try {
+    return findAceBase(folder);
+  } catch (error) {
+    if (error instanceof IPCError && error.code === 'IPC_CHECK_UNKNOWN_ACEBASE') return undefined;
+    throw error;
+  }
+}
+
+/** What is wrong with a copy, in words; `undefined` if nothing is. */
+async function problemOf(
+  place: { database: string; path: string },
+  modules: AceBaseModules,
+): Promise<string | undefined> {
+  const findings = judge(await examineDatabase(place, modules));
+  if (!isAnythingWrong(findings)) return undefined;
+  return findings
+    .filter(({ status }) => status === 'error')
+    .map(({ message }) => message)
+    .join('; ');
+}
+
+/** Removes the copies of a database that are the oldest by their names. @returns their folders */
+async function removeOldest(to: string, database: string, keep: number): Promise<readonly string[]> {
+  const isCopy = (name: string): boolean =>
+    name.startsWith(`${database}.`) &&
+    /^\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d(?:-\d+)?$/.test(name.slice(database.length + 1)) &&
+    existsSync(join(to, name, `${database}.acebase`));
+  const copies = (await readdir(to)).filter(isCopy).sort();
+  const removed = copies.slice(0, Math.max(0, copies.length - keep)).map((name) => join(to, name));
+  for (const folder of removed) await rm(folder, { recursive: true });
+  return removed;
+}
+
+function isWithin(path: string, folder: string): boolean {
+  const way = relative(folder, path);
+  return way === '' || !(way.startsWith('..') || resolve(way) === way);
+}

@@ -1,0 +1,50 @@
+/** The command `backup` on the command line. */
+
+import { type Command, InvalidArgumentError } from 'commander';
+
+/** What it is asked. */
+export interface BackupWords {
+  readonly database: string;
+  /** The folder that <database>.acebase is in. */
+  readonly path: string;
+  /** The folder for the copies. */
+  readonly to: string;
+  /** How many copies stay there, this one included; `undefined`: all. */
+  readonly keep: number | undefined;
+  readonly url: string | undefined;
+  readonly json: boolean;
+}
+
+/** What it is called, and how it is written. */
+export const BACKUP = 'backup';
+export const BACKUP_USAGE = 'backup <database> --path <folder> --to <folder>';
+
+/** Declares it. @param asked is called if the command line names it */
+export function addBackup(program: Command, asked: (words: BackupWords) => void): void {
+  program
+    .command(`${BACKUP} <database>`)
+    .description('copy the files of a database while its cluster runs')
+    .usage('<database> --path <folder> --to <folder> [options]')
+    .requiredOption('--path <folder>', 'the folder that <database>.acebase is in')
+    .requiredOption(
+      '--to <folder>',
+      'the folder for the copies; each is a folder of its own in it, with the time in its name',
+    )
+    .option('--keep <n>', 'remove the oldest copies, so that n are left (default: all are kept)', countOf)
+    .option('--url <url>', 'where the server is (default: as host, port and ssl say)')
+    .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      '\nTakes the options of the server, or ACEBASE_IPC_HOST, _PORT, _SSL and _TOKEN: where it is, and its token; and acebase from the\n' +
+        'working directory. Writes wait while the files are copied. Ends with 0 if the copy is sound, else with 1 or 2.',
+    )
+    .action((database: string, options: Omit<BackupWords, 'database' | 'json'> & { json?: boolean }) => {
+      const { path, to, keep, url, json = false } = options;
+      asked({ database, path, to, keep, url, json });
+    });
+}
+
+function countOf(text: string): number {
+  if (!/^[1-9]\d{0,5}$/.test(text)) throw new InvalidArgumentError('Allowed: a whole number from 1 on.');
+  return Number(text);
+}

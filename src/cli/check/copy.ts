@@ -1,0 +1,89 @@
+/** Copies of the folder of a database. */
+
+import { closeSync, constants, existsSync, fsyncSync, openSync } from 'node:fs';
+import { cp, mkdir, readdir, stat, statfs } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { IPCError } from '../../errors.js';
+
+/** How a folder is copied. */
+export interface CopyOptions {
+  /** Names in the folder that are left out; default: none. */
+  readonly without?: ReadonlySet<string>;
+  /** The error if there is no room. */
+  readonly noRoom: 'IPC_CHECK_NO_ROOM' | 'IPC_BACKUP_NO_ROOM';
+}
+
+/** What was copied. */
+export interface Copied {
+  readonly files: number;
+  readonly bytes: number;
+}
+
+/**
+ * Copies a folder. The copy outlives a loss of power only after {@link syncCopy}.
+ *
+ * @param copy where to; nothing may be there yet. The folder that it is to be in is made.
+ * @throws IPCError `options.noRoom`; nothing was copied then
+ */
+export async function copyFolder(folder: string, copy: string, options: CopyOptions): Promise<Copied> {
+  const { without = new Set<string>(), noRoom } = options;
+  const parent = dirname(copy);
+  await mkdir(parent, { recursive: true });
+  const names = (await readdir(folder)).filter((name) => !without.has(name));
+  const sizes = await Promise.all(names.map(async (name) => (await stat(join(folder, name))).size));
+  const bytes = sizes.reduce((sum, size) => sum + size, 0);
+  const { bavail, bsize } = await statfs(parent);
+  if (bavail * bsize < bytes)
+    throw new IPCError(noRoom, `the copy needs ${bytes} bytes, and ${parent} has ${bavail * bsize}`);
+  await cp(folder, copy, {
+    recursive: true,
+    preserveTimestamps: true,
+    errorOnExist: true,
+    force: false,
+    // Where the file system can, both share their blocks until one is changed.
+    mode: constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE,
+    filter: (source) => dirname(source) !== folder || !without.has(basename(source)),
+  });
+  return { files: names.length, bytes };
+}
+
+/** Waits until a copy is on the disk. */
+export async function syncCopy(copy: string): Promise<void> {
+  for (const entry of await readdir(copy, { withFileTypes: true })) {
+    if (entry.isFile()) syncFile(join(copy, entry.name));
+  }
+  syncFolder(copy);
+  syncFolder(dirname(copy));
+}
+
+/**
+ * A name with the time in it, to the second, that nothing has yet.
+ *
+ * @param path what it begins with
+ * @param time as ISO 8601
+ */
+export function timedName(path: string, time: string): string {
+  const timed = `${path}.${time.replace(/\..*$/, '').replaceAll(':', '-')}`;
+  for (let name = timed, number = 2; ; name = `${timed}-${number++}`) if (!existsSync(name)) return name;
+}
+
+/** Has the bytes of a file outlive a loss of power. */
+export function syncFile(path: string): void {
+  const handle = openSync(path, constants.O_RDWR);
+  try {
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+}
+
+/** The same, of the names in a folder. Windows has no way to do that. */
+export function syncFolder(path: string): void {
+  if (process.platform === 'win32') return;
+  const handle = openSync(path, constants.O_RDONLY);
+  try {
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+}

@@ -1,0 +1,151 @@
+/** `acebase-ipc-server backup`, of clusters that write meanwhile. */
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, expect, it, onTestFinished } from 'vitest';
+import { AceBaseProcess } from '../support/acebase-process.js';
+import { Cluster } from '../support/cluster.js';
+import { commandHere, runCommand } from '../support/command.js';
+import { itInFull } from '../support/in-full.js';
+import { removeDirectory, temporaryDirectory } from '../support/temporary-directory.js';
+import { WriteLoad } from '../support/write-load.js';
+
+let cluster: Cluster | undefined;
+
+afterEach(async () => {
+  await cluster?.end();
+  cluster = undefined;
+});
+
+async function folderFor(purpose: string): Promise<string> {
+  const folder = await temporaryDirectory(purpose);
+  onTestFinished(() => removeDirectory(folder));
+  return folder;
+}
+
+function wordsFor({ server, path }: Cluster, to: string): readonly string[] {
+  return ['backup', 'mydb', '--port', String(server.port), '--path', path, '--to', to];
+}
+
+/** Runs it as a person does, in the folder of a program. */
+function backUp(ofCluster: Cluster, to: string, ...words: readonly string[]) {
+  return runCommand([...wordsFor(ofCluster, to), ...words]);
+}
+
+/** Where it does not come to join the cluster: it need not be a process of its own. */
+function refused(ofCluster: Cluster, to: string, ...words: readonly string[]) {
+  return commandHere([...wordsFor(ofCluster, to), ...words]);
+}
+
+async function backUpAndOpen(client: boolean): Promise<void> {
+  cluster = await Cluster.startProcess();
+  const [master, ...workers] = await cluster.form(2, { client });
+  await master.set('items', { first: { n: 0 } });
+  await master.createIndex('items', 'n');
+  const to = await folderFor('backups');
+  const load = new WriteLoad(workers);
+  await load.progress(30);
+  const before = load.acknowledged;
+  const { code, stdout, stderr } = await backUp(cluster, to);
+  expect([code, stderr]).toEqual([0, '']);
+  expect(stdout).toMatch(
+    /^copied \d+ files, [\d.]+ [kM]B, to .*; writes waited for \d+ ms\nchecked the copy: it is sound\n$/,
+  );
+  await load.progress(10);
+  await load.stop();
+  await cluster.close();
+
+  const [name = ''] = await readdir(to);
+  expect(name).toMatch(/^mydb\.\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d$/);
+  const copy = new AceBaseProcess({ name: 'copy', database: 'mydb', path: join(to, name) });
+  onTestFinished(() => void copy.kill());
+  await copy.ready();
+  const items = await copy.get<Record<string, { n: number }>>('items');
+  expect([...before].filter(([path, n]) => items[path.replace('items/', '')]?.n !== n)).toEqual([]);
+  // Nothing in it is half done.
+  expect(Object.values(items).filter((item) => typeof item.n !== 'number')).toEqual([]);
+  await copy.set('items/later', { n: 1 });
+  expect(await copy.get('items/later')).toEqual({ n: 1 });
+}
+
+it('has everything that was acknowledged before, indexes too, and can be opened and written', () =>
+  backUpAndOpen(true));
+
+itInFull('the same, of stock clients', () => backUpAndOpen(false));
+
+itInFull(
+  'keeps as many copies as it is told, of that database alone, and what it has copied can be put back',
+  async () => {
+    cluster = await Cluster.startProcess();
+    const [master] = await cluster.form(1, { client: true, transactions: { log: true } });
+    await master.set('a', 1);
+    const to = await folderFor('backups');
+    for (const name of [
+      'mydb.2001-02-03T04-05-06',
+      'mydb.2002-02-03T04-05-06',
+      'other.2001-02-03T04-05-06',
+      'mydb.old',
+    ])
+      await mkdir(join(to, name, `${name.split('.')[0]}.acebase`), { recursive: true });
+    const { code, stdout } = await backUp(cluster, to, '--keep', '2', '--json');
+    expect(code).toBe(0);
+    const { copy, removed, isChecked } = JSON.parse(stdout) as {
+      copy: string;
+      removed: string[];
+      isChecked: boolean;
+    };
+    expect([removed, isChecked]).toEqual([[join(to, 'mydb.2001-02-03T04-05-06')], true]);
+    expect((await readdir(to)).sort()).toEqual(
+      [copy.slice(to.length + 1), 'mydb.2002-02-03T04-05-06', 'mydb.old', 'other.2001-02-03T04-05-06'].sort(),
+    );
+    expect((await readdir(join(copy, 'mydb.acebase'))).filter((name) => name.endsWith('.db')).sort()).toEqual(
+      ['data.db', 'transaction.db'],
+    );
+    await master.set('a', 2);
+    await cluster.close();
+    // Put back as docs/OPERATIONS.md says, in an empty folder.
+    const restored = new AceBaseProcess({
+      name: 'restored',
+      database: 'mydb',
+      path: copy,
+      transactions: { log: true },
+    });
+    onTestFinished(() => void restored.kill());
+    await restored.ready();
+    expect(await restored.get('a')).toBe(1);
+  },
+);
+
+it('says what is wrong, and leaves no copy and no older one less', async () => {
+  cluster = await Cluster.startProcess();
+  const to = await folderFor('backups');
+  const nobody = await refused(cluster, to);
+  expect([nobody.code, nobody.stderr]).toEqual([2, expect.stringContaining('IPC_CHECK_NO_DATABASE')]);
+  const [master] = await cluster.form(0, { client: true });
+  await master.set('a', 1);
+  const inside = await refused(cluster, join(cluster.path, 'mydb.acebase', 'copies'));
+  expect([inside.code, inside.stderr]).toEqual([2, expect.stringContaining('IPC_BACKUP_FOLDER')]);
+  const none = await refused(cluster, to, '--keep', '0');
+  expect([none.code, none.stderr]).toEqual([2, expect.stringContaining('a whole number from 1 on')]);
+  // Of another folder than that of the cluster.
+  const elsewhere = await folderFor('elsewhere');
+  await mkdir(join(elsewhere, 'mydb.acebase'));
+  await writeFile(
+    join(elsewhere, 'mydb.acebase', 'data.db'),
+    await readFile(join(cluster.path, 'mydb.acebase', 'data.db')),
+  );
+  const other = await runCommand([
+    'backup',
+    'mydb',
+    '--port',
+    String(cluster.server.port),
+    '--path',
+    elsewhere,
+    '--to',
+    to,
+  ]);
+  expect([other.code, other.stderr]).toEqual([1, expect.stringContaining('IPC_CLOSED_OTHER_FILE')]);
+  await cluster.close();
+  const stopped = await refused(cluster, to);
+  expect([stopped.code, stopped.stderr]).toEqual([2, expect.stringContaining('IPC_BACKUP_NO_CLUSTER')]);
+  expect(await readdir(to)).toEqual([]);
+});
