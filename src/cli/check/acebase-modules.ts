@@ -2,10 +2,10 @@
 
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join, sep } from 'node:path';
+import { join } from 'node:path';
 import type { DescribedIndex } from '../../client/journal/index-marks.js';
 import { IPCError } from '../../errors.js';
-import { findPackage } from '../../platform/packages.js';
+import { findAceBasePackage } from '../../platform/acebase-package.js';
 import type { RecordAddress, StoredNode } from './walk.js';
 
 /** Reads one node. */
@@ -99,9 +99,7 @@ export interface AceBaseModules {
  * @throws IPCError `IPC_CHECK_NO_ACEBASE`, `IPC_CHECK_UNKNOWN_ACEBASE`
  */
 export function findAceBase(folder: string): AceBaseModules {
-  const program = join(folder, sep);
-  const server = findPackage('acebase-server', program);
-  const found = findPackage('acebase', program) ?? (server && findPackage('acebase', server.entry));
+  const found = findAceBasePackage([folder]);
   if (found === undefined) throw new IPCError('IPC_CHECK_NO_ACEBASE', `no acebase is found from ${folder}`);
   const root = join(found.folder, 'dist/cjs');
   if (!existsSync(join(root, 'storage/binary/node-reader.js'))) throw unknown(found.folder, found.version);
