@@ -65,6 +65,16 @@ module.exports = {
     room('client/core', { of: ['protocol/', 'errors\\.ts$'] }),
     room('options', { of: ['errors\\.ts$'], packages: ['zod'], coreModules: true }),
     rule(
+      'managed-masters-know-ports-and-settings-only',
+      { path: '^src/managed-masters/' },
+      { path: '^src/(?:broker|options|protocol)/', dependencyTypesNot: ['type-only'] },
+    ),
+    rule(
+      'only-the-server-and-the-command-know-managed-masters',
+      { path: '^src/(?!managed-masters/|server/|cli/)' },
+      { path: '^src/managed-masters/' },
+    ),
+    rule(
       'broker-knows-types-of-errors-only',
       { path: '^src/broker/' },
       { path: '^src/errors\\.ts$', dependencyTypesNot: ['type-only'] },
@@ -86,8 +96,8 @@ module.exports = {
     ),
     rule(
       'nobody-knows-the-client-but-its-entries',
-      // `check` reads what the client writes: the journal, and marks of indexes.
-      { path: '^src/(?!client/|register\\.ts|cli/check/)' },
+      // `check` reads what the client writes: the journal, and marks of indexes. The process of a managed master has it in.
+      { path: '^src/(?!client/|register\\.ts|cli/check/|managed-masters/child-database\\.ts)' },
       { path: '^src/client/' },
     ),
     rule(

@@ -8,6 +8,7 @@ export type { PeerInfo } from './broker/peers/admission.js';
 export type { LogFields, Logger } from './broker/ports.js';
 export type { KeptMail, ReportedState } from './broker/snapshot.js';
 export { ERRORS, type ErrorCode, type ErrorDefinition, IPCError } from './errors.js';
+export type { MasterOptions } from './options/masters.js';
 export type { LogLevel, ServerOptions, SslOptions } from './options/server-options.js';
 export type { TokenInput } from './options/tokens.js';
 export type { Duration, Size } from './options/units.js';

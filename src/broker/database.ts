@@ -47,6 +47,8 @@ export interface DatabaseSettings extends Service {
   readonly kept: Account;
   readonly observer: BrokerObserver;
   readonly history: History;
+  /** Whether this server runs its master itself. */
+  readonly isManaged: boolean;
   /** A frame came, and was passed on. */
   heard(bytes: number): void;
   /** The last peer is gone. */

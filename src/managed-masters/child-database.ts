@@ -1,0 +1,105 @@
+/** The database of a managed master, in its process. */
+
+import { existsSync, mkdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { install } from '../client/install.js';
+import { isCutShort } from '../client/journal/database-file.js';
+import type { ClientStatus } from '../client/status.js';
+import { IPCError } from '../errors.js';
+import type { OpenRequest } from './messages.js';
+
+/** What is used of AceBase. */
+interface AceBaseModule {
+  readonly AceBase: new (
+    name: string,
+    settings: object,
+  ) => { ready(): Promise<void>; close(): Promise<void> };
+}
+
+/** A database that is being opened, or is open. */
+export interface ChildDatabase {
+  /** Resolves when it serves workers; rejects if it cannot be opened. */
+  ready(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/**
+ * Makes the master, with the client of this package.
+ *
+ * @param failed called if it cannot go on: the server does not let it, or has given it up
+ * @throws {IPCError} IPC_MASTER_NO_FILE, IPC_MASTER_UNKNOWN_ACEBASE, and those of `install()`
+ * @throws Error if its folder cannot be made
+ */
+export function createDatabase(request: OpenRequest, failed: (error: Error) => void): ChildDatabase {
+  const { database, settings, lockTimeout, server, acebase } = request;
+  const { path, create, journal, ...storage } = settings;
+  prepareFolder(path, join(path, `${database}.acebase`, 'data.db'), create);
+  const builds = install({
+    packages: [acebase.folder],
+    ...(journal === undefined ? {} : { journal }),
+    onStatus: (status) => {
+      const error = errorOf(status);
+      if (error !== undefined) failed(error);
+    },
+  });
+  // One that was installed before, by NODE_OPTIONS for instance, has found its packages by itself.
+  if (!builds.some(({ folder }) => folder === acebase.folder))
+    throw new IPCError('IPC_MASTER_UNKNOWN_ACEBASE', `the client is not in the acebase of ${acebase.folder}`);
+  const { AceBase } = createRequire(acebase.entry)(acebase.entry) as AceBaseModule;
+  const { host, port, secret: token } = server;
+  const ipc = { host, port, role: 'master', token };
+  return withoutLogo(
+    () =>
+      new AceBase(database, {
+        // At `warn` it tells of each end.
+        logLevel: 'error',
+        storage: { path, lockTimeout: lockTimeout / 1_000, ...storage, ipc },
+      }),
+  );
+}
+
+/** AceBase prints its logo whenever a database is made. In the log of a server, each restart would have it. */
+function withoutLogo<T>(make: () => T): T {
+  const log: unknown = Reflect.get(console, 'log');
+  Reflect.set(console, 'log', () => undefined);
+  try {
+    return make();
+  } finally {
+    Reflect.set(console, 'log', log);
+  }
+}
+
+/** AceBase makes the last folder only. Where no file is to be made, one must be there, and whole. */
+function prepareFolder(path: string, file: string, create: boolean): void {
+  if (create) mkdirSync(path, { recursive: true });
+  else if (!existsSync(file) || isCutShort(file))
+    throw new IPCError('IPC_MASTER_NO_FILE', `there is no database file ${file}, and it is not to be made`);
+}
+
+/** Why the master must end, if what its client tells means that. */
+function errorOf(status: ClientStatus): Error | undefined {
+  switch (status.kind) {
+    case 'gave-up':
+    case 'unpatched':
+      return new Error(status.reason);
+    case 'place-lost':
+      // It could come back; a new process is as quick, and has nothing left of what it was doing.
+      return new Error('the server had not heard it for so long that it was given up');
+    default:
+      return undefined;
+  }
+}
+
+/** Why a database could not be opened, or went wrong, in words; and the code of the error, if it is one of ours. */
+export function failureOf(error: unknown): { readonly code: string | undefined; readonly reason: string } {
+  // AceBase throws this word where nobody waits for it.
+  if (error === 'unsupported_db')
+    return {
+      code: undefined,
+      reason: 'the file is not a database file that this acebase can read, or its making was cut short',
+    };
+  const reason = error instanceof Error ? error.message : String(error);
+  const code = error instanceof IPCError ? error.code : /^(IPC_[A-Z_]+): /.exec(reason)?.[1];
+  return { code, reason };
+}
