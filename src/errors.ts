@@ -516,6 +516,10 @@ export const ERRORS = {
     summary: 'The IPC server does not let this process take part, and will not; the database is closed.',
     remedy: 'The message says why. End the process, and let a supervisor start it again.',
   },
+  IPC_CLIENT_FOLDER_IN_USE: {
+    summary: 'The folder of the database is in use by the master that an IPC server runs.',
+    remedy: 'Connect to that server as a worker, or give this database another folder.',
+  },
   IPC_CLIENT_LEASE_LOST: {
     summary:
       'The IPC server did not hear this process for so long that others may use what it had locked: the operation was not done, or in part.',

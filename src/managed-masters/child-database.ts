@@ -7,6 +7,8 @@ import { install } from '../client/install.js';
 import { isCutShort } from '../client/journal/database-file.js';
 import type { ClientStatus } from '../client/status.js';
 import { IPCError } from '../errors.js';
+import { systemClock } from '../platform/clock.js';
+import { FolderOwner } from '../platform/folder-owner.js';
 import type { OpenRequest } from './messages.js';
 
 /** What is used of AceBase. */
@@ -17,24 +19,62 @@ interface AceBaseModule {
   ) => { ready(): Promise<void>; close(): Promise<void> };
 }
 
-/** A database that is being opened, or is open. */
+/** A database that is open, or is being opened. */
 export interface ChildDatabase {
   /** Resolves when it serves workers; rejects if it cannot be opened. */
   ready(): Promise<void>;
+  /** Closes it, and gives its folder back. */
   close(): Promise<void>;
 }
 
+/** What is heard of it meanwhile. */
+export interface DatabaseHandlers {
+  /** Somebody else has the folder in use: it is waited for. */
+  waits(reason: string): void;
+  /** It is about to be made, or opened. */
+  opening(): void;
+  /** It cannot go on: the server does not let it, or has given it up; or its folder is somebody else's. */
+  failed(error: Error): void;
+}
+
+/** How often it is looked whether the folder is free, in milliseconds. */
+const CLAIM_MS = 2_000;
+
 /**
- * Makes the master, with the client of this package.
+ * Takes the folder, and begins to open the database as its master, with the client of this package.
  *
- * @param failed called if it cannot go on: the server does not let it, or has given it up
  * @throws {IPCError} IPC_MASTER_NO_FILE, IPC_MASTER_UNKNOWN_ACEBASE, and those of `install()`
- * @throws Error if its folder cannot be made
+ * @throws Error if its folder cannot be made or taken
  */
-export function createDatabase(request: OpenRequest, failed: (error: Error) => void): ChildDatabase {
-  const { database, settings, lockTimeout, server, acebase } = request;
-  const { path, create, journal, ...storage } = settings;
-  prepareFolder(path, join(path, `${database}.acebase`, 'data.db'), create);
+export async function openDatabase(request: OpenRequest, handlers: DatabaseHandlers): Promise<ChildDatabase> {
+  const { settings, server, grace } = request;
+  const folder = join(settings.path, `${request.database}.acebase`);
+  prepareFolder(folder, settings.create);
+  const lost = (): void => handlers.failed(new Error('the folder was taken by another server'));
+  const owner = new FolderOwner({ folder, server, grace, clock: systemClock, lost });
+  await claim(owner, handlers);
+  handlers.opening();
+  const database = createDatabase(request, handlers);
+  const close = async (): Promise<void> => {
+    await database.close();
+    await owner.release();
+  };
+  return { ready: () => database.ready(), close };
+}
+
+async function claim(owner: FolderOwner, { waits }: DatabaseHandlers): Promise<void> {
+  for (let obstacle = await owner.claim(); obstacle !== undefined; obstacle = await owner.claim()) {
+    waits(obstacle);
+    await new Promise<void>((resolve) => systemClock.schedule(CLAIM_MS, resolve));
+  }
+}
+
+function createDatabase(
+  request: OpenRequest,
+  { failed }: DatabaseHandlers,
+): InstanceType<AceBaseModule['AceBase']> {
+  const { database, settings, lockTimeout, door, acebase } = request;
+  const { path, create: _create, journal, ...storage } = settings;
   const builds = install({
     packages: [acebase.folder],
     ...(journal === undefined ? {} : { journal }),
@@ -47,7 +87,7 @@ export function createDatabase(request: OpenRequest, failed: (error: Error) => v
   if (!builds.some(({ folder }) => folder === acebase.folder))
     throw new IPCError('IPC_MASTER_UNKNOWN_ACEBASE', `the client is not in the acebase of ${acebase.folder}`);
   const { AceBase } = createRequire(acebase.entry)(acebase.entry) as AceBaseModule;
-  const { host, port, secret: token } = server;
+  const { host, port, secret: token } = door;
   const ipc = { host, port, role: 'master', token };
   return withoutLogo(
     () =>
@@ -70,9 +110,10 @@ function withoutLogo<T>(make: () => T): T {
   }
 }
 
-/** AceBase makes the last folder only. Where no file is to be made, one must be there, and whole. */
-function prepareFolder(path: string, file: string, create: boolean): void {
-  if (create) mkdirSync(path, { recursive: true });
+/** Where no file is to be made, one must be there, and whole. */
+function prepareFolder(folder: string, create: boolean): void {
+  const file = join(folder, 'data.db');
+  if (create) mkdirSync(folder, { recursive: true });
   else if (!existsSync(file) || isCutShort(file))
     throw new IPCError('IPC_MASTER_NO_FILE', `there is no database file ${file}, and it is not to be made`);
 }

@@ -5,7 +5,7 @@
 
 import { systemClock } from '../platform/clock.js';
 import { EventLoopDelay } from '../platform/event-loop-delay.js';
-import { type ChildDatabase, createDatabase, failureOf } from './child-database.js';
+import { type ChildDatabase, failureOf, openDatabase } from './child-database.js';
 import type { FromChild, OpenRequest, ToChild } from './messages.js';
 
 /** Milliseconds in which the server says which database it is. */
@@ -16,6 +16,9 @@ const CLOSE_MS = 2_000;
 
 /** How often the server is told how this process is, in milliseconds. */
 const VITALS_MS = 2_000;
+
+/** How often it is said that a folder is in use by somebody else, in milliseconds. */
+const REMINDER_MS = 60_000;
 
 let database: ChildDatabase | undefined;
 let isEnding = false;
@@ -36,9 +39,14 @@ function fail(error: unknown): void {
 }
 
 async function open(request: OpenRequest): Promise<void> {
+  let saidAt = Number.NEGATIVE_INFINITY;
+  const waits = (reason: string): void => {
+    if (systemClock.now() - saidAt < REMINDER_MS) return;
+    saidAt = systemClock.now();
+    tell({ kind: 'waits', reason });
+  };
   try {
-    tell({ kind: 'opening' });
-    database = createDatabase(request, fail);
+    database = await openDatabase(request, { waits, opening: () => tell({ kind: 'opening' }), failed: fail });
     await database.ready();
     if (!isEnding) tell({ kind: 'serves' });
   } catch (error) {

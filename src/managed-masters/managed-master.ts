@@ -38,10 +38,14 @@ export interface ManagedMasterSettings {
   spawn(handlers: ChildHandlers): Child;
 }
 
-/** Where a managed master stands. `failed`: its process has ended, and the next one is started in a while. */
+/**
+ * Where a managed master stands. `waiting`: another server has its folder in use. `failed`: its process has ended, and the next one is started
+ * in a while.
+ */
 export type ManagedMasterState =
   | 'idle'
   | 'starting'
+  | 'waiting'
   | 'opening'
   | 'serving'
   | 'failed'
@@ -87,7 +91,7 @@ const KILLED_MS = 1_000;
 interface Run {
   readonly child: Child;
   readonly startedAt: number;
-  phase: 'starting' | 'opening' | 'serving';
+  phase: 'starting' | 'waiting' | 'opening' | 'serving';
   servesSince: number | undefined;
   lastHeardAt: number;
   vitals: Vitals | undefined;
@@ -247,6 +251,14 @@ export class ManagedMaster {
     const { clock, logger } = this.#settings;
     run.lastHeardAt = clock.now();
     switch (message.kind) {
+      case 'waits':
+        run.phase = 'waiting';
+        this.#lastReason = message.reason;
+        logger.warn(
+          this.#fields({ reason: message.reason }),
+          'the master of a database waits until nobody else uses its folder',
+        );
+        break;
       case 'opening':
         run.phase = 'opening';
         break;

@@ -1,6 +1,8 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHash, randomBytes, randomUUID, timingSafeEqual } from 'node:crypto';
 import type { Clock, Logger, PeerProcess } from '../broker/ports.js';
 import type { Settings } from '../options/settings.js';
+import type { FolderServer } from '../platform/folder-owner.js';
+import { ownWords } from '../platform/local-processes.js';
 import { findAceBase, findProgram, startChild } from './child-program.js';
 import { type Child, type ChildHandlers, ManagedMaster, type ManagedMasterReport } from './managed-master.js';
 
@@ -14,7 +16,7 @@ export interface PrivateAddress {
 export interface ManagedMastersSettings {
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly settings: Pick<Settings, 'masters' | 'lockTimeout'>;
+  readonly settings: Pick<Settings, 'masters' | 'lockTimeout' | 'reconnectGrace'>;
 }
 
 /** What the rest of the server asks about masters that it runs itself. Files are meant by their names on the wire: `mydb_data`. */
@@ -48,20 +50,22 @@ export class ManagedMasters implements ManagedFiles {
   /** The databases, by the names of their files. */
   readonly #byFile = new Map<string, Entry>();
   readonly #filesWithoutLog = new Set<string>();
-  #address: PrivateAddress | undefined;
+  #place: { readonly address: PrivateAddress; readonly server: FolderServer } | undefined;
 
   /** @throws {IPCError} IPC_MASTER_*, unless there are no masters */
   constructor({ clock, logger, settings }: ManagedMastersSettings) {
-    const { masters, lockTimeout } = settings;
+    const { masters, lockTimeout, reconnectGrace: grace } = settings;
     if (masters.size === 0) return;
     const acebase = findAceBase();
     const program = findProgram();
     for (const [database, own] of masters) {
       const spawn = (handlers: ChildHandlers): Child => {
-        if (this.#address === undefined) throw new TypeError('managed masters were not started');
+        if (this.#place === undefined) throw new TypeError('managed masters were not started');
         const secret = randomBytes(24).toString('hex');
-        const server = { ...this.#address, secret };
-        const request = { kind: 'open', database, settings: own, lockTimeout, server, acebase } as const;
+        const door = { ...this.#place.address, secret };
+        const { server } = this.#place;
+        const common = { kind: 'open', database, settings: own, lockTimeout, acebase } as const;
+        const request = { ...common, door, server, grace };
         return this.#admit(
           entry,
           clock,
@@ -123,9 +127,14 @@ export class ManagedMasters implements ManagedFiles {
     this.#byFile.get(file)?.master.departed(file, pid);
   }
 
-  /** Starts them all. @param address where they are to connect */
-  start(address: PrivateAddress): void {
-    this.#address = address;
+  /**
+   * Starts them all.
+   *
+   * @param address where they are to connect
+   * @param urls where others do: for the record of who uses a folder
+   */
+  start(address: PrivateAddress, urls: readonly string[]): void {
+    this.#place = { address, server: { id: randomUUID(), process: ownWords() ?? null, urls } };
     for (const { master } of this.#entries.values()) master.start();
   }
 

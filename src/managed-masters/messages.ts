@@ -1,6 +1,7 @@
 /** What the server and the process of a managed master say to each other, over the channel of `fork()`. */
 
 import type { MasterSettings } from '../options/masters.js';
+import type { FolderServer } from '../platform/folder-owner.js';
 
 /** Where the package is that the master is made of. */
 export interface AceBaseLocation {
@@ -18,7 +19,11 @@ export interface OpenRequest {
   /** Milliseconds; AceBase's own setting is in seconds. */
   readonly lockTimeout: number;
   /** The private port of the server, and what is to be shown there: a secret of this one process. */
-  readonly server: { readonly host: string; readonly port: number; readonly secret: string };
+  readonly door: { readonly host: string; readonly port: number; readonly secret: string };
+  /** The server, for the record of who uses the folder. */
+  readonly server: FolderServer;
+  /** `reconnectGrace` of the server, in milliseconds. */
+  readonly grace: number;
   readonly acebase: AceBaseLocation;
 }
 
@@ -40,6 +45,8 @@ export interface Vitals {
 
 /** Of the process. */
 export type FromChild =
+  /** Somebody else has its folder in use, or may have: it waits until that is over. */
+  | { readonly kind: 'waits'; readonly reason: string }
   /** It is about to make or open the file, as soon as the server lets it. */
   | { readonly kind: 'opening' }
   /** Its file is open, and it serves workers. */

@@ -29,12 +29,13 @@ export class ManagedService {
   /**
    * The server listens: their way in is opened, and they are started.
    *
+   * @param urls where it listens
    * @throws {IPCError} IPC_LISTEN_*
    */
-  async start(): Promise<void> {
+  async start(urls: readonly string[]): Promise<void> {
     const { masters, door } = this.#settings;
     if (masters.files.size === 0) return;
-    masters.start(await door.open());
+    masters.start(await door.open(), urls);
     this.#hasStarted = true;
   }
 

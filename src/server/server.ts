@@ -341,13 +341,8 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
       throw error;
     }
     for (const warning of this.#live.current.warnings) this.#logger.warn({}, warning);
-    const { host, ssl } = this.#live.current;
-    const scheme = ssl === undefined ? 'http' : 'https';
-    const addresses = this.#listener.addresses;
-    const urls = addresses.map(({ address, port, family }) => {
-      return `${scheme}://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
-    });
-    this.#address = { host, port: addresses[0]?.port ?? 0, urls };
+    const { host } = this.#live.current;
+    this.#address = { host, port: this.#listener.addresses[0]?.port ?? 0, urls: this.#urls };
     this.#startedAt = systemClock.wallTime();
     this.#eventLoop.start();
     this.#descriptors.start(this.#live.current.maxConnections);
@@ -367,7 +362,7 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
   async #open(): Promise<void> {
     await this.#listener.open();
     try {
-      await this.#managed.start();
+      await this.#managed.start(this.#urls);
     } catch (error) {
       await this.#listener.close();
       throw error;
@@ -392,6 +387,14 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
     await closed;
     cancelDeadline();
     this.emit('stopped');
+  }
+
+  /** Where it listens now. */
+  get #urls(): readonly string[] {
+    const scheme = this.#live.current.ssl === undefined ? 'http' : 'https';
+    return this.#listener.addresses.map(({ address, port, family }) => {
+      return `${scheme}://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+    });
   }
 
   #peerConnected(peer: PeerInfo): void {
