@@ -70,9 +70,13 @@ export interface ManagedMasterReport {
 /** A process that served for so many milliseconds and ends is replaced at once, however often. */
 const SOUND_SERVICE_MS = 10_000;
 
-/** Milliseconds until the next start after the second process that ended sooner; each further one doubles them, up to the longest. */
+/**
+ * Milliseconds until the next start after the second process that ended sooner; each further one doubles them, up to the longest: of
+ * processes that did not come to serve, and of those that did.
+ */
 const FIRST_DELAY_MS = 250;
 const LONGEST_DELAY_MS = 30_000;
+const LONGEST_DELAY_AFTER_SERVICE_MS = 1_000;
 
 /** Milliseconds that a process has to be back at the server, which has given it up. Then it hangs, or its connection is dead. */
 const RETURN_MS = 3_000;
@@ -305,7 +309,7 @@ export class ManagedMaster {
     const now = clock.now();
     const hasServed = run.servesSince !== undefined;
     if (run.servesSince !== undefined && now - run.servesSince >= SOUND_SERVICE_MS) this.#shortRuns = 0;
-    const delay = delayAfter(this.#shortRuns++);
+    const delay = delayAfter(this.#shortRuns++, hasServed);
     const reason = run.why?.reason ?? reasonOf(end);
     this.#lastReason = reason;
     const code = run.why?.code;
@@ -342,8 +346,9 @@ export class ManagedMaster {
 }
 
 /** Milliseconds until the next start. @param shortRuns how many processes in a row had ended early before this one */
-function delayAfter(shortRuns: number): number {
-  return shortRuns === 0 ? 0 : Math.min(FIRST_DELAY_MS * 2 ** (shortRuns - 1), LONGEST_DELAY_MS);
+function delayAfter(shortRuns: number, hasServed: boolean): number {
+  const longest = hasServed ? LONGEST_DELAY_AFTER_SERVICE_MS : LONGEST_DELAY_MS;
+  return shortRuns === 0 ? 0 : Math.min(FIRST_DELAY_MS * 2 ** (shortRuns - 1), longest);
 }
 
 function describeEnd({ code, signal }: ChildEnd): LogFields {

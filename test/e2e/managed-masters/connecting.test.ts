@@ -3,7 +3,8 @@ import { networkInterfaces } from 'node:os';
 import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
 import type { ServerOptions } from '../../../src/index.js';
 import { Cluster } from '../../support/cluster.js';
-import { servingMaster } from '../../support/managed-master.js';
+import { SERVES, servingMaster } from '../../support/managed-master.js';
+import { privateAuthority } from '../../support/private-authority.js';
 import { connectPath, RawSocket, upgradeRequest } from '../../support/raw-socket.js';
 import { serve } from '../../support/served.js';
 import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
@@ -51,6 +52,26 @@ describe('the way of a managed master to its server', () => {
     expect(log.complaints).toEqual([]);
     await server.stop();
     expect(log.complaints).toEqual([]);
+  });
+
+  it('needs no certificate where clients must show one', async () => {
+    const { certPath, keyPath, caPath } = await privateAuthority(await folder());
+    const { server, log, pid } = await served({ ssl: { certPath, keyPath, caPath } });
+    expect(server.peers('mydb_data')).toMatchObject([{ id: '[master]', pid }]);
+    expect(log.complaints).toEqual([]);
+  });
+
+  it('is open after a reload that changes tokens and databases', async () => {
+    const { server, log, path, pid } = await served({ token: 'sesame-sesame-sesame' });
+    const masters = { mydb: { path } };
+    const options = { port: 0, stopTimeout: 5_000, masters, token: 'another-token-for-all' };
+    expect(server.reload({ ...options, databases: ['mydb'] })).toEqual({
+      changed: ['token', 'databases', 'adminToken'],
+      needRestart: [],
+    });
+    expect(server.reload({ ...options, masters: {} }).needRestart).toEqual(['masters']);
+    process.kill(pid, 'SIGKILL');
+    await log.line(({ msg, masterPid }) => msg === SERVES && masterPid !== pid);
   });
 
   it('is closed to all others, who are not answered', async () => {

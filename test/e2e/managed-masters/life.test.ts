@@ -44,6 +44,17 @@ describe('a managed master', () => {
     );
   });
 
+  it('is there again and again', async () => {
+    const { cluster, pid, workers } = await formed();
+    const pids = [pid];
+    for (let turn = 0; turn < 3; turn++) {
+      process.kill(pids.at(-1) ?? 0, 'SIGKILL');
+      await eventually(() => workers[turn % 2]?.set(`turns/turn${turn}`, turn).then(() => true));
+      pids.push(await servingMaster(cluster.server, ...pids));
+    }
+    expect(await workers[0].get('turns')).toEqual({ turn0: 0, turn1: 1, turn2: 2 });
+  });
+
   it('ends with its server when that is killed, and workers go on with the next one', async () => {
     const { cluster, pid, workers } = await formed();
     const [first, second] = workers;
@@ -57,7 +68,13 @@ describe('a managed master', () => {
 
   it('closes its file last when the server stops, which then ends well', async () => {
     const { cluster, pid, workers } = await formed();
+    // As Ctrl-C, pm2 and systemd do: the server alone says when it ends.
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.kill(pid, signal);
     await workers[0].set('people/ann', { age: 31 });
+    expect(
+      cluster.server.lines.filter(({ masterPid }) => masterPid !== pid && masterPid !== undefined),
+    ).toEqual([]);
+    process.kill(pid, 'SIGTERM');
     expect(await cluster.serverProcess.stop('SIGTERM'), cluster.server.describe()).toEqual({
       code: 0,
       signal: null,

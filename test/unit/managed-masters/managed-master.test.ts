@@ -152,6 +152,9 @@ describe('a managed master', () => {
     child().serves();
     clock.advance(9_999);
     child().ends();
+    // Workers had been served, and wait.
+    expect(nextStart()).toBe(1_000);
+    child().ends();
     expect(nextStart()).toBe(30_000);
     child().serves();
     clock.advance(10_000);
