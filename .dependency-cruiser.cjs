@@ -64,6 +64,16 @@ module.exports = {
     room('client/core', { of: ['protocol/', 'errors\\.ts$'] }),
     room('options', { of: ['errors\\.ts$'], packages: ['zod'], coreModules: true }),
     rule(
+      'managed-masters-know-ports-and-settings-only',
+      { path: '^src/managed-masters/' },
+      { path: '^src/(?:broker|options|protocol)/', dependencyTypesNot: ['type-only'] },
+    ),
+    rule(
+      'only-the-server-and-the-command-know-managed-masters',
+      { path: '^src/(?!managed-masters/|server/|cli/)' },
+      { path: '^src/managed-masters/' },
+    ),
+    rule(
       'broker-knows-types-of-errors-only',
       { path: '^src/broker/' },
       { path: '^src/errors\\.ts$', dependencyTypesNot: ['type-only'] },
@@ -85,8 +95,9 @@ module.exports = {
     ),
     rule(
       'nobody-knows-the-client-but-its-entries',
-      // `check` reads what the client writes: the journal, and marks of indexes. `backup` is a member of the cluster.
-      { path: '^src/(?!client/|register\\.ts|cli/(?:check|backup)/)' },
+      // `check` reads what the client writes: the journal, and marks of indexes. `backup` is a member of the cluster. The process of a
+      // managed master has it in.
+      { path: '^src/(?!client/|register\\.ts|cli/(?:check|backup)/|managed-masters/child-database\\.ts)' },
       { path: '^src/client/' },
     ),
     rule(

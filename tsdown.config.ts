@@ -23,5 +23,13 @@ export default defineConfig([
   { ...library, format: ['esm', 'cjs'], dts: false, clean: true },
   // Apart from the code: built together, the types would import what only the code needs, such as zod.
   { ...library, format: ['esm', 'cjs'], dts: { emitDtsOnly: true }, clean: false },
+  // As CommonJS, which every loader of a program can start, Yarn's among them.
+  {
+    ...common,
+    entry: { 'managed-master': 'src/managed-masters/child.ts' },
+    format: ['cjs'],
+    dts: false,
+    clean: false,
+  },
   { ...common, entry: { 'cli/main': 'src/cli/main.ts' }, format: ['esm'], dts: false, clean: false },
 ]);

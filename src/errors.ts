@@ -155,6 +155,32 @@ export const ERRORS = {
     summary: 'The server was stopped; it cannot be started again.',
     remedy: 'Create a new AceBaseIPCServer.',
   },
+  IPC_MASTER_NO_ACEBASE: {
+    summary: 'No acebase package is found from the working directory, or beside this package.',
+    remedy:
+      'Run `npm install acebase@1` in the folder that the server is started in, or start it in the folder of the program.',
+    exitCode: 2,
+  },
+  IPC_MASTER_UNKNOWN_ACEBASE: {
+    summary: 'The acebase package that is found cannot be a managed master.',
+    remedy: 'Use acebase 1.18 to 1.29.',
+    exitCode: 2,
+  },
+  IPC_MASTER_NO_PROGRAM: {
+    summary: 'The program of managed masters is not beside the code of this server.',
+    remedy:
+      'Install the package as npm does, not bundled into another file; in a clone, run `npm run build`.',
+    exitCode: 1,
+  },
+  IPC_MASTER_RUNTIME: {
+    summary: 'Managed masters need Node.js.',
+    remedy: 'Start the server with Node.js, or leave `masters` out and start a process with role `master`.',
+    exitCode: 2,
+  },
+  IPC_MASTER_NO_FILE: {
+    summary: 'There is no database file for a managed master, and it is not to make one (`create: false`).',
+    remedy: 'Check `path` of that master, and whether the volume is mounted.',
+  },
   IPC_NODE_TOO_OLD: {
     summary: 'This version of Node.js is too old for the server and the client.',
     remedy: 'Use Node.js 20.19 or later, or 22.12 or later; best, one that is still maintained.',
@@ -226,6 +252,17 @@ export const ERRORS = {
     summary: 'Another process is the master of this database, and it is alive.',
     remedy:
       'Start a master only when the last one has ended, and give no other process that role. If the two have different folders, give one of them another database name, or an IPC server of its own. The log names both addresses.',
+    status: 500,
+  },
+  IPC_REFUSED_MANAGED_MASTER: {
+    summary: 'This server runs the master of that database itself.',
+    remedy: "Use `role: 'worker'` in all processes of that database.",
+    status: 500,
+  },
+  IPC_REFUSED_NO_TRANSACTION_LOG: {
+    summary: 'The master that this server runs for that database keeps no transaction log.',
+    remedy:
+      'Set `transactions: { log: true }` for that database in `masters`, or leave it out in the process.',
     status: 500,
   },
   IPC_REFUSED_OTHER_FILE: {
@@ -507,6 +544,10 @@ export const ERRORS = {
   IPC_CLIENT_GAVE_UP: {
     summary: 'The IPC server does not let this process take part, and will not; the database is closed.',
     remedy: 'The message says why. End the process, and let a supervisor start it again.',
+  },
+  IPC_CLIENT_FOLDER_IN_USE: {
+    summary: 'The folder of the database is in use by the master that an IPC server runs.',
+    remedy: 'Connect to that server as a worker, or give this database another folder.',
   },
   IPC_CLIENT_LEASE_LOST: {
     summary:

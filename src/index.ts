@@ -5,6 +5,7 @@ import './node-check.js';
 export type { PeerInfo } from './broker/peers/admission.js';
 export type { LogFields, Logger } from './broker/ports.js';
 export { ERRORS, type ErrorCode, type ErrorDefinition, IPCError } from './errors.js';
+export type { MasterOptions } from './options/masters.js';
 export type { LogLevel, ServerOptions, SslOptions } from './options/server-options.js';
 export type { TokenInput } from './options/tokens.js';
 export type { Duration, Size } from './options/units.js';

@@ -1,6 +1,7 @@
 /** Every option: schema, default, unit, names in the environment and on the command line. */
 
 export { OPTION_GROUPS } from './options/fields.js';
+export type { MasterOptions, MasterSettings } from './options/masters.js';
 export {
   coveredNames,
   DATABASE_NAME_RULE,
@@ -8,6 +9,7 @@ export {
   isLoopbackHost,
   isWildcardHost,
 } from './options/names.js';
+export { nearestName } from './options/nearest-name.js';
 export { areAboutAccess, isReloadable, type ReloadedSettings, reloadSettings } from './options/reload.js';
 export {
   type OptionSources,
@@ -17,6 +19,6 @@ export {
 } from './options/resolve.js';
 export type { LogLevel, ServerOptions, SslOptions } from './options/server-options.js';
 export type { Settings, SslSettings } from './options/settings.js';
-export { ENVIRONMENT_PREFIX, nearestName, type OptionRow, optionTable } from './options/table.js';
+export { ENVIRONMENT_PREFIX, type OptionRow, optionTable } from './options/table.js';
 export type { TokenInput, TokenPolicy } from './options/tokens.js';
 export { type Duration, formatNumber, formatSize, formatTime, type Size } from './options/units.js';

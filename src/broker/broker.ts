@@ -14,6 +14,8 @@ export interface BrokerSettings {
   readonly observer: BrokerObserver;
   readonly incidents: Incidents;
   readonly records: Records;
+  /** The databases whose masters this server runs itself, by their names on the wire. Default: none. */
+  readonly managed?: ReadonlySet<string>;
 }
 
 /** How often, within `maxTotalBuffered`, the bytes in all queues are added up. */
@@ -124,12 +126,13 @@ export class Broker {
    *
    * @param timeout milliseconds in which those who are in the middle of something may finish it
    * @param done called once: when all connections have ended, or at {@link Broker.stop}
+   * @param closeManaged called once, when it is the turn of masters: those that this server runs are to be closed
    */
-  drain(timeout: number, done: () => void): void {
+  drain(timeout: number, done: () => void, closeManaged: () => void = () => undefined): void {
     const { clock, logger } = this.#settings;
     this.#isClosing = true;
     const dismissals = [...this.#databases.values()].map(({ dismissal }) => dismissal);
-    this.#draining = new Draining({ clock, logger, dismissals, timeout, done });
+    this.#draining = new Draining({ clock, logger, dismissals, timeout, done, closeManaged });
     this.#draining.begin();
   }
 
@@ -145,6 +148,7 @@ export class Broker {
   #open(name: string): Database {
     const database: Database = new Database(name, {
       ...this.#settings,
+      isManaged: this.#settings.managed?.has(name) === true,
       kept: this.#kept.open(() => this.#reclaimFrom(database)),
       startedAt: this.#startedAt,
       servedSince: this.#servedSince,

@@ -52,6 +52,8 @@ export interface DatabaseSettings extends Service {
   readonly kept: Account;
   readonly observer: BrokerObserver;
   readonly record: DatabaseRecord;
+  /** Whether this server runs its master itself. */
+  readonly isManaged: boolean;
   /** A frame came, and was passed on. */
   heard(bytes: number): void;
   /** Nobody is connected, at the door, or waited for: it is to be forgotten, and stopped. */

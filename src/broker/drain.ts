@@ -23,6 +23,8 @@ export interface DrainingSettings {
   readonly dismissals: readonly Dismissal[];
   /** Milliseconds in which those who are in the middle of something may finish it. */
   readonly timeout: number;
+  /** Called once, when it is the turn of masters: those that this server runs are to be closed. */
+  closeManaged(): void;
   /** Called once, when nobody is connected any more, or at {@link Draining.end}. */
   done(): void;
 }
@@ -85,6 +87,7 @@ export class Draining {
     const sent = this.#settings.dismissals.flatMap((dismissal) =>
       who === 'workers' ? dismissal.sendWorkers() : dismissal.sendMaster(),
     );
+    if (who === 'masters') this.#settings.closeManaged();
     this.#settings.logger.info(
       { [who]: sent.length, afterMs: this.#elapsed },
       `${who} were told to come back`,
@@ -116,6 +119,8 @@ export interface DismissalSettings {
   readonly stability: Pick<Stability, 'stop'>;
   readonly seat: Pick<MasterSeat, 'closeDoor'>;
   readonly journal: Pick<JournalSwitch, 'stop'>;
+  /** Whether this server runs the master itself, and closes it: it says goodbye. */
+  readonly isManaged: boolean;
   /** Does something in the database; `otherwise`, if an invariant breaks. */
   inside<T>(act: () => T, otherwise: T): T;
   /** Takes a peer out of the database; others are not told. */
@@ -187,11 +192,12 @@ export class Dismissal {
     }, []);
   }
 
-  /** Tells the master to come back: it is to have its file for itself. @returns it, if it was connected */
+  /** Tells the master to come back, unless this server closes it: it is to have its file for itself. @returns it, if it was connected */
   sendMaster(): readonly Peer[] {
-    const { locks, inside } = this.#settings;
+    const { locks, inside, isManaged, peers } = this.#settings;
     return inside(() => {
       locks.giveRootBack();
+      if (isManaged) return [...peers.values()].filter((peer) => peer.isMaster && isPresent(peer));
       return this.#send((peer) => peer.isMaster);
     }, []);
   }

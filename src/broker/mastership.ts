@@ -261,6 +261,8 @@ export interface MasterAbsenceSettings {
   readonly peers: ReadonlyMap<string, Peer>;
   readonly seat: Pick<MasterSeat, 'master'>;
   readonly table: { readonly heldRequests: number };
+  /** Whether this server runs the master itself. */
+  readonly isManaged: boolean;
 }
 
 /** Warns that a database has workers and no master, whether they have asked for something yet or not; and says when that is over. */
@@ -295,11 +297,19 @@ export class MasterAbsence {
   }
 
   #warn(): void {
-    const { database, logger, peers, table } = this.#settings;
+    const { database, logger, peers, table, isManaged } = this.#settings;
     this.#cancel = undefined;
     this.#wasSaid = true;
+    const fields = { database, workers: peers.size, waiting: table.heldRequests };
+    if (isManaged) {
+      logger.warn(
+        fields,
+        'the master that this server runs is not there, and the workers need it: its lines in this log say why',
+      );
+      return;
+    }
     logger.warn(
-      { database, workers: peers.size, waiting: table.heldRequests },
+      fields,
       'no master is connected, and the workers need one: start the process with role "master", with the same database name, host, port and token',
     );
   }

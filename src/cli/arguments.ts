@@ -15,6 +15,7 @@ import { addBackup, BACKUP, BACKUP_USAGE, type BackupWords } from './backup/comm
 import type { CheckWords } from './check/check.js';
 import { addCheck, CHECK, CHECK_USAGE } from './check/command-line.js';
 import { addFirstSteps, FIRST_STEP_USAGES, FIRST_STEPS, type FirstStep } from './first-steps.js';
+import { MasterFlags, PATH_FLAG } from './master-flags.js';
 import { SUBJECTS, type Subject } from './reports.js';
 
 /** The name of the command. */
@@ -68,7 +69,8 @@ export function parseArguments(words: readonly string[], version: string): Invoc
   let inspection: InspectWords | undefined;
   let checkWords: CheckWords | undefined;
   let backupWords: BackupWords | undefined;
-  const program = declare(version)
+  const masters = new MasterFlags();
+  const program = declare(version, masters)
     .exitOverride()
     .configureOutput({ writeOut: (text) => (printed += text), writeErr: () => undefined })
     .action(() => undefined);
@@ -82,6 +84,44 @@ export function parseArguments(words: readonly string[], version: string): Invoc
     .action(() => {
       kind = 'check-config';
     });
+  addSubjects(program, (asked) => {
+    checkDatabase(asked.database);
+    inspection = asked;
+  });
+  addFirstSteps(program, (step) => {
+    // What `init` takes is narrower; it checks that itself.
+    if (step.kind === 'doctor') checkDatabase(step.database);
+    firstStep = step;
+  });
+  const checkPath = (): string => masters.pathOf(CHECK, `${COMMAND_NAME} ${CHECK_USAGE}`);
+  addCheck(program, checkPath, (asked) => {
+    checkDatabase(asked.database);
+    checkWords = asked;
+  });
+  const backupPath = (): string => masters.pathOf(BACKUP, `${COMMAND_NAME} ${BACKUP_USAGE}`);
+  addBackup(program, backupPath, (asked) => {
+    checkDatabase(asked.database);
+    backupWords = asked;
+  });
+  try {
+    program.parse(words, { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode === 0) return { kind: 'print', text: printed };
+    throw translate(error, words);
+  }
+  const flags = flagsOf(program, masters);
+  if (checkWords !== undefined) return { kind: 'check', flags, ...(checkWords as CheckWords) };
+  if (backupWords !== undefined) return { kind: 'backup', flags, ...(backupWords as BackupWords) };
+  masters.refuseStrayPaths();
+  if (firstStep !== undefined) return { ...(firstStep as FirstStep), flags };
+  return inspection === undefined
+    ? { kind, flags }
+    : { kind: 'inspect', flags, ...(inspection as InspectWords) };
+}
+
+/** Declares what asks a server that runs. @param asked is called for the one that the command line names */
+function addSubjects(program: Command, asked: (words: InspectWords) => void): void {
   for (const subject of SUBJECTS) {
     program
       .command(`${subject} [database]`)
@@ -94,37 +134,9 @@ export function parseArguments(words: readonly string[], version: string): Invoc
         '\nTakes the options of the server, or ACEBASE_IPC_HOST, _PORT, _SSL and _TOKEN: where it is, and its token.',
       )
       .action((database: string | undefined, { url, json = false, watch = false }: InspectFlags) => {
-        checkDatabase(database);
-        inspection = { subject, database, url, json, watch };
+        asked({ subject, database, url, json, watch });
       });
   }
-  addFirstSteps(program, (step) => {
-    // What `init` takes is narrower; it checks that itself.
-    if (step.kind === 'doctor') checkDatabase(step.database);
-    firstStep = step;
-  });
-  addCheck(program, (asked) => {
-    checkDatabase(asked.database);
-    checkWords = asked;
-  });
-  addBackup(program, (asked) => {
-    checkDatabase(asked.database);
-    backupWords = asked;
-  });
-  try {
-    program.parse(words, { from: 'user' });
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
-    if (error.exitCode === 0) return { kind: 'print', text: printed };
-    throw translate(error, words);
-  }
-  const flags = flagsOf(program);
-  if (checkWords !== undefined) return { kind: 'check', flags, ...(checkWords as CheckWords) };
-  if (backupWords !== undefined) return { kind: 'backup', flags, ...(backupWords as BackupWords) };
-  if (firstStep !== undefined) return { ...(firstStep as FirstStep), flags };
-  return inspection === undefined
-    ? { kind, flags }
-    : { kind: 'inspect', flags, ...(inspection as InspectWords) };
 }
 
 function checkDatabase(name: string | undefined): void {
@@ -141,7 +153,7 @@ interface InspectFlags {
   readonly watch?: boolean;
 }
 
-function declare(version: string): Command {
+function declare(version: string, masters: MasterFlags): Command {
   const program = new Command(COMMAND_NAME)
     .description('The IPC server for AceBase clusters: lets processes share one AceBase database.')
     .usage(
@@ -156,7 +168,7 @@ function declare(version: string): Command {
   const rows = optionTable().toSorted(
     (one, other) => OPTION_GROUPS.indexOf(one.group) - OPTION_GROUPS.indexOf(other.group),
   );
-  for (const row of rows) for (const option of optionsOf(row)) program.addOption(option);
+  for (const row of rows) for (const option of optionsOf(row, masters)) program.addOption(option);
   return program.addHelpText(
     'after',
     '\nA flag goes before a variable, a variable before the config file, and the file before the default.\n' +
@@ -169,7 +181,7 @@ function configDescription(): string {
   return `JSON file with options by their name in code, such as {"port": 9163, "ssl": {"certPath": "cert.pem"}} (default: none)\n${ENVIRONMENT_PREFIX}CONFIG`;
 }
 
-function optionsOf(row: OptionRow): Option[] {
+function optionsOf(row: OptionRow, masters: MasterFlags): Option[] {
   const heading = `${row.group}:`;
   const description = `${row.description} (default: ${row.defaultText})\n${row.environment}`;
   if (row.form === 'boolean') {
@@ -178,6 +190,15 @@ function optionsOf(row: OptionRow): Option[] {
     return [new Option(row.flag, description).helpGroup(heading), opposite];
   }
   const option = new Option(`${row.flag} <${placeholder(row)}>`, description).helpGroup(heading);
+  if (row.form === 'masters') {
+    const path = new Option(
+      `${PATH_FLAG} <folder>`,
+      'folder of the --master before it (default: .)',
+    ).helpGroup(heading);
+    // Both are collected as they come, for their order counts.
+    option.argParser((name) => masters.addMaster(name));
+    return [option, path.argParser((folder) => masters.addPath(folder))];
+  }
   if (row.form === 'list')
     option.argParser((value, before) => (typeof before === 'string' ? `${before},${value}` : value));
   return [option];
@@ -190,7 +211,7 @@ function placeholder(row: OptionRow): string {
   return typeof row.default === 'number' && row.unit !== 'port' ? 'n' : row.unit.replaceAll(' ', '-');
 }
 
-function flagsOf(program: Command): ReadonlyMap<string, string | boolean> {
+function flagsOf(program: Command, masters: MasterFlags): ReadonlyMap<string, string | boolean> {
   const flags = new Map<string, string | boolean>();
   for (const option of program.options) {
     const value: unknown = program.getOptionValue(option.attributeName());
@@ -198,6 +219,9 @@ function flagsOf(program: Command): ReadonlyMap<string, string | boolean> {
     if (given && !option.negate && (typeof value === 'string' || typeof value === 'boolean'))
       flags.set(option.long ?? '', value);
   }
+  // These two were collected in their order.
+  flags.delete(PATH_FLAG);
+  if (masters.text !== undefined) flags.set('--master', masters.text);
   return flags;
 }
 
@@ -213,7 +237,8 @@ function translate(error: CommanderError, words: readonly string[]): IPCError {
   }
   if (error.code === 'commander.optionMissingArgument') {
     const flag = quoted.split(' ', 1)[0] ?? '';
-    const allowed = optionTable().find((row) => row.flag === flag)?.allowed ?? 'the path of a file';
+    const other = flag === PATH_FLAG ? 'the path of a folder' : 'the path of a file';
+    const allowed = optionTable().find((row) => row.flag === flag)?.allowed ?? other;
     return new IPCError('IPC_OPTION_INVALID', `${flag}: no value was given. Allowed: ${allowed}`);
   }
   const usages = { ...FIRST_STEP_USAGES, [CHECK]: CHECK_USAGE, [BACKUP]: BACKUP_USAGE } as const;
@@ -248,7 +273,7 @@ function knownFlags(): string[] {
     '--folder',
     '--force',
     '--tls',
-    '--path',
+    PATH_FLAG,
     '--repair',
     '--to',
     '--keep',

@@ -36,6 +36,7 @@ function originOf(name: string, { settings, places }: ResolvedSources): string {
 
 function describeValue(row: OptionRow, settings: ResolvedSources['settings']): string {
   if (row.name === 'token') return describeTokens(settings);
+  if (row.name === 'masters') return describeMasters(settings);
   const value = valueAt(settings, row.path);
   if (value === undefined) return row.defaultText === 'all' ? 'all' : 'none';
   // The contents of a certificate are no secret, but no line either.
@@ -51,6 +52,11 @@ function describeTokens({ tokens, tokenFile }: ResolvedSources['settings']): str
   const origin = tokenFile === undefined ? 'set' : 'set by tokenFile';
   if (tokens.kind === 'perDatabase') return `(${origin}, for ${[...tokens.tokens.keys()].join(', ')})`;
   return tokens.tokens.length === 1 ? `(${origin})` : `(${origin}, ${tokens.tokens.length} of them)`;
+}
+
+function describeMasters({ masters }: ResolvedSources['settings']): string {
+  if (masters.size === 0) return 'none';
+  return [...masters].map(([name, { path }]) => `${name} in ${path}`).join(', ');
 }
 
 function valueAt(settings: object, path: readonly string[]): unknown {

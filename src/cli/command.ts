@@ -2,6 +2,7 @@
 
 import cluster from 'node:cluster';
 import packageJson from '../../package.json' with { type: 'json' };
+import { checkManagedMasters } from '../managed-masters/child-program.js';
 import { type ResolvedSources, resolveSources } from '../options.js';
 import { isoTime, systemClock } from '../platform/clock.js';
 import { usersOf } from '../platform/file-users.js';
@@ -46,6 +47,7 @@ function checkConfig(flags: ReadonlyMap<string, string | boolean>, surroundings:
   try {
     const resolved = resolveSources({ flags, environment: surroundings.environment });
     loadTls(resolved.settings.ssl);
+    if (resolved.settings.masters.size > 0) checkManagedMasters();
     surroundings.stdout.write(`${describeConfig(resolved)}\n`);
     return 0;
   } catch (error) {

@@ -136,7 +136,7 @@ async function startInTurn(options: ServeOptions, ending: Ending, ready: () => v
 /** The one line that says that, where and for whom the server listens. */
 export function describeListening(
   urls: readonly string[],
-  settings: Pick<Settings, 'ssl' | 'tokens'>,
+  settings: Pick<Settings, 'ssl' | 'tokens' | 'masters'>,
 ): string {
   const tls = settings.ssl === undefined ? 'no TLS' : 'TLS';
   const tokens = {
@@ -144,7 +144,9 @@ export function describeListening(
     shared: 'token required',
     perDatabase: 'token required, one for each database',
   };
-  return `listening on ${urls.join(' and ')} (${tls}, ${tokens[settings.tokens.kind]})`;
+  const names = [...settings.masters.keys()];
+  const masters = names.length === 0 ? '' : `, runs the master of ${names.join(', ')}`;
+  return `listening on ${urls.join(' and ')} (${tls}, ${tokens[settings.tokens.kind]}${masters})`;
 }
 
 /** An error for people: a line for each problem, one on what to do, and the code. */

@@ -5,6 +5,7 @@ import { WebSocket } from 'ws';
 import packageJson from '../../package.json' with { type: 'json' };
 import { ERRORS, IPCError } from '../errors.js';
 import { systemClock } from '../platform/clock.js';
+import { folderUser } from '../platform/folder-owner.js';
 import { type IPCConfig, loggerOf, type RemoteIPCPeer, type Storage } from './acebase.js';
 import type { Build, IndexClass } from './build.js';
 import { buildsIn, findBuilds, missingIn } from './builds.js';
@@ -305,16 +306,26 @@ function patch(build: Build, installation: Installation): () => void {
 /** Resolves when a master may open its file: it is let in, and what was its own to mend is mended. Never, if it is to give up. */
 function whenPrepared(peer: Client, storage: Storage, journal: SharedJournal | undefined): Promise<void> {
   return new Promise((resolve) => {
-    void peer.acceptance.accepted().then(() => {
+    const prepare = async (): Promise<void> => {
+      await peer.acceptance.accepted();
       try {
+        await assertFolderFree(storage);
         if (journal !== undefined) journal.prepare();
         else if (canKeepJournal(storage)) withoutJournal(storage);
         resolve();
       } catch (error) {
         peer.cannotOpen(error);
       }
-    });
+    };
+    void prepare();
   });
+}
+
+/** Another server may have a master of its own there, of which the server of this one knows nothing. */
+async function assertFolderFree({ name, settings }: Storage): Promise<void> {
+  const user = await folderUser(`${settings.path}/${name}.acebase`, systemClock);
+  if (user !== undefined)
+    throw new IPCError('IPC_CLIENT_FOLDER_IN_USE', `the database ${name} cannot be opened: ${user}`);
 }
 
 /** Where a peer stands among those that have the file open. @param leases all that it needs to use the file */

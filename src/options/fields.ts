@@ -15,6 +15,7 @@ import {
 /** Headings of `--help`, in this order. */
 export const OPTION_GROUPS = [
   'Listening',
+  'Masters',
   'Who may connect',
   'TLS',
   'Large messages',
@@ -26,8 +27,10 @@ export const OPTION_GROUPS = [
 /** What the schema itself cannot say about an option. */
 export interface OptionFacts {
   readonly group: (typeof OPTION_GROUPS)[number];
-  /** How text from a flag or the environment becomes a value: lists are split at commas, tokens may be JSON. */
-  readonly form: 'text' | 'list' | 'boolean' | 'token' | 'path';
+  /** How text from a flag or the environment becomes a value: lists are split at commas, tokens and masters may be JSON. */
+  readonly form: 'text' | 'list' | 'boolean' | 'token' | 'path' | 'masters';
+  /** Its long flag, where that is not made of its name: `--master`. */
+  readonly flag?: string;
   /** The unit of a number, or what a text is: `bytes`, `milliseconds`, `path`, … */
   readonly unit: string;
   /** One phrase: what it does. */

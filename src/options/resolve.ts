@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { IPCError } from '../errors.js';
-import { isLoopbackHost } from './names.js';
+import { coveredNames, isLoopbackHost } from './names.js';
 import { optionsSchema } from './schema.js';
 import type { ServerOptions } from './server-options.js';
 import type { Settings } from './settings.js';
@@ -17,7 +17,7 @@ import {
   show,
 } from './sources.js';
 import { ENVIRONMENT_PREFIX, optionTable } from './table.js';
-import { allTokens, parseTokenFile, TOKEN_ALLOWED, type TokenPolicy } from './tokens.js';
+import { allTokens, parseTokenFile, type TokenPolicy } from './tokens.js';
 import { formatTime } from './units.js';
 
 /** What the command resolves options from. */
@@ -76,7 +76,9 @@ function resolve(
   const parsed = optionsSchema.safeParse(nest(given));
   const invalid = [
     ...sources.flatMap((source) => source.invalid),
-    ...(parsed.success ? [] : parsed.error.issues.map((issue) => describeIssue(issue, given))),
+    ...(parsed.success
+      ? uncoveredMasters(parsed.data, given)
+      : parsed.error.issues.map((issue) => describeIssue(issue, given))),
     ...inconsistencies(given),
     ...heartbeatProblem(given),
     ...leaseProblem(given),
@@ -91,6 +93,7 @@ function resolve(
   const bare = {
     ...rest,
     databases: rest.databases,
+    masters: rest.masters ?? new Map(),
     // Contents that are all undefined come from `ssl: {}`, which asks for nothing.
     ssl: ssl !== undefined && Object.values(ssl).some((value) => value !== undefined) ? ssl : undefined,
     tokens,
@@ -132,7 +135,9 @@ function describeIssue(issue: Issue, given: ReadonlyMap<string, Given>): string 
   const entry = row === undefined ? undefined : given.get(row.name);
   if (row === undefined || entry === undefined) return `${issue.path.join('.')}: the value is not allowed`;
   const problem = issue.params?.['problem'];
-  if (typeof problem === 'string') return `${entry.place}: ${problem}. Allowed: ${TOKEN_ALLOWED}`;
+  const allowed = issue.params?.['allowed'];
+  if (typeof problem === 'string')
+    return `${entry.place}: ${problem}${typeof allowed === 'string' ? `. Allowed: ${allowed}` : ''}`;
   // Of a list, only the entry that is wrong is shown.
   const index = issue.path[row.path.length];
   const written =
@@ -179,6 +184,19 @@ function inconsistencies(given: ReadonlyMap<string, Given>): string[] {
     );
   }
   return lines;
+}
+
+/** Masters of databases that `databases` keeps everybody from: one line each. */
+function uncoveredMasters(
+  { databases, masters }: { [name in 'databases' | 'masters']?: Settings[name] | undefined },
+  given: ReadonlyMap<string, Given>,
+): string[] {
+  if (databases === undefined || masters === undefined) return [];
+  const served = new Set(databases.flatMap(coveredNames));
+  const place = given.get('databases')?.place;
+  return [...masters.keys()]
+    .filter((name) => !served.has(`${name}_data`))
+    .map((name) => `${place}: ${name} is missing, whose master this server runs. Allowed: a list with it`);
 }
 
 /** What an option is called where another one was given: a flag, a variable, or its name. */

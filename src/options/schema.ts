@@ -14,6 +14,7 @@ import {
   time,
   units,
 } from './fields.js';
+import { MASTER_NAME_RULE, type MastersInput, readMasters } from './masters.js';
 import { DATABASE_NAME_RULE, isDatabaseName, parseHost, withoutBrackets } from './names.js';
 import { readTokens, TOKEN_ALLOWED, type TokenInput, tokenProblem } from './tokens.js';
 
@@ -36,6 +37,15 @@ const token = z.custom<TokenInput>().transform((input, context) => {
   const result = readTokens(input);
   if (result.ok) return result.policy;
   for (const problem of result.problems)
+    context.addIssue({ code: 'custom', message: problem, params: { problem, allowed: TOKEN_ALLOWED } });
+  return z.NEVER;
+});
+
+/** An issue for each problem, which says itself what is allowed. */
+const masters = z.custom<MastersInput>().transform((input, context) => {
+  const result = readMasters(input);
+  if (result.ok) return result.masters;
+  for (const problem of result.problems)
     context.addIssue({ code: 'custom', message: problem, params: { problem } });
   return z.NEVER;
 });
@@ -46,7 +56,10 @@ const adminToken = z
   .superRefine((value, context) => {
     const problem = tokenProblem(value);
     if (problem !== undefined)
-      context.addIssue({ code: 'custom', params: { problem: `the token ${problem}` } });
+      context.addIssue({
+        code: 'custom',
+        params: { problem: `the token ${problem}`, allowed: TOKEN_ALLOWED },
+      });
   });
 
 const host = z
@@ -98,6 +111,15 @@ export const optionsSchema = z.strictObject({
       description: 'TCP port; 0 takes any free one',
     },
   ),
+  masters: described(masters.optional(), {
+    group: 'Masters',
+    form: 'masters',
+    unit: 'name',
+    flag: '--master',
+    description:
+      'database whose master this server runs; may be repeated, and --path behind it names its folder',
+    allowed: `names of databases, ${MASTER_NAME_RULE}, each with its settings`,
+  }),
   ssl: sslSchema.optional(),
   token: described(token.optional(), {
     ...access,

@@ -1,5 +1,6 @@
 /** What a user writes in code: every option, with its meaning. A test holds these types equal to the schema. */
 
+import type { MasterOptions } from './masters.js';
 import type { TokenInput } from './tokens.js';
 import type { Duration, Size } from './units.js';
 
@@ -15,6 +16,11 @@ export interface ServerOptions {
   readonly host?: string | undefined;
   /** TCP port, 0 to 65535; 0 lets the system choose one: `server.address.port` has it then. Default: 9163. */
   readonly port?: number | `${number}` | undefined;
+  /**
+   * Databases whose masters this server runs, each in a child process of its own, by their names in AceBase: `{ mydb: { path: 'data' } }`. All
+   * other processes of such a database are workers. Needs `acebase` 1.18 or later beside the program. Default: none.
+   */
+  readonly masters?: Readonly<Record<string, MasterOptions>> | undefined;
   /** TLS: a certificate and its key, or a PFX, as paths or as contents. Default: none, so connections are not encrypted. */
   readonly ssl?: SslOptions | undefined;
   /** The token that clients must have: one, a list (all are accepted), or an object of tokens for databases. Default: none. */

@@ -1,6 +1,7 @@
 /** What the options come to: the settings that the rest of the server reads. */
 
 import type { z } from 'zod';
+import type { MasterSettings } from './masters.js';
 import type { optionsSchema } from './schema.js';
 import type { TokenPolicy } from './tokens.js';
 
@@ -11,7 +12,11 @@ export type SslSettings = Readonly<NonNullable<Parsed['ssl']>>;
 
 /** The resolved options: every time in milliseconds, every size in bytes, every default filled in. */
 export interface Settings
-  extends Readonly<Omit<Parsed, 'ssl' | 'token' | 'tokenFile' | 'adminToken' | 'databases' | 'lease'>> {
+  extends Readonly<
+    Omit<Parsed, 'ssl' | 'token' | 'tokenFile' | 'adminToken' | 'databases' | 'lease' | 'masters'>
+  > {
+  /** The masters that the server runs, by the names of their databases in AceBase (`mydb`). Empty: none. */
+  readonly masters: ReadonlyMap<string, MasterSettings>;
   /** Undefined: connections are not encrypted. */
   readonly ssl: SslSettings | undefined;
   /** Which tokens open which databases: `token`, or what `tokenFile` holds. */

@@ -2,7 +2,9 @@
 
 import { dirname, resolve } from 'node:path';
 import { IPCError } from '../errors.js';
-import { ENVIRONMENT_PREFIX, nearestName, type OptionRow, optionTable } from './table.js';
+import { parseMastersText, withPathsFrom } from './masters.js';
+import { nearestName } from './nearest-name.js';
+import { ENVIRONMENT_PREFIX, type OptionRow, optionTable } from './table.js';
 import { parseTokenText } from './tokens.js';
 
 /** One value of one option, and where somebody wrote it. */
@@ -96,8 +98,12 @@ export function fromFile(file: string, readFile: (path: string) => string): Sour
     input,
     'file',
     (name) => `"${name}" in ${file}`,
-    (row, value) =>
-      row.form === 'path' && typeof value === 'string' && value !== '' ? resolve(folder, value) : value,
+    (row, value) => {
+      if (row.form === 'masters') return withPathsFrom(folder, value);
+      return row.form === 'path' && typeof value === 'string' && value !== ''
+        ? resolve(folder, value)
+        : value;
+    },
   );
 }
 
@@ -199,6 +205,7 @@ function isServiceLink(name: string, text: string): boolean {
 function fromText(row: OptionRow, text: string | boolean): unknown {
   if (typeof text === 'boolean') return text;
   if (row.form === 'token') return parseTokenText(text);
+  if (row.form === 'masters') return parseMastersText(text);
   if (row.form === 'list')
     return text
       .split(',')

@@ -27,7 +27,7 @@ function toRow(path: readonly string[], schema: z.ZodType, facts: OptionFacts): 
     ...facts,
     name: path.join('.'),
     path,
-    flag: `--${words.join('-')}`,
+    flag: facts.flag ?? `--${words.join('-')}`,
     environment: ENVIRONMENT_PREFIX + words.join('_').toUpperCase(),
     default: schema.parse(undefined),
   };
@@ -46,32 +46,4 @@ const rows: readonly OptionRow[] = [...rowsOf(rest, []), ...rowsOf(ssl.unwrap().
 /** Every option, those of `ssl` one by one. */
 export function optionTable(): readonly OptionRow[] {
   return rows;
-}
-
-/**
- * The known name that is most like an unknown one.
- * @returns undefined if none is alike
- */
-export function nearestName(name: string, known: readonly string[]): string | undefined {
-  let best: string | undefined;
-  let least = Math.max(2, Math.floor(name.length * 0.4)) + 1;
-  for (const candidate of known) {
-    const distance = editDistance(name.toLowerCase(), candidate.toLowerCase());
-    if (distance < least) [best, least] = [candidate, distance];
-  }
-  return best;
-}
-
-/** How many letters must be inserted, removed or changed to make one word of the other (Levenshtein). */
-function editDistance(from: string, to: string): number {
-  let previous = Array.from({ length: to.length + 1 }, (_, column) => column);
-  for (let row = 1; row <= from.length; row++) {
-    const current = [row];
-    for (let column = 1; column <= to.length; column++) {
-      const changed = (previous[column - 1] ?? 0) + (from[row - 1] === to[column - 1] ? 0 : 1);
-      current.push(Math.min(changed, (previous[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1));
-    }
-    previous = current;
-  }
-  return previous[to.length] ?? 0;
 }

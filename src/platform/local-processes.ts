@@ -325,6 +325,25 @@ export function ownWords(procPath = '/proc'): string | undefined {
     : undefined;
 }
 
+/**
+ * Whether the process runs that said this of itself. `unknown`: it is of another machine, another boot or another namespace, or the
+ * system does not say.
+ *
+ * @param words as of {@link ownWords}
+ */
+export function stateOfProcess(words: string | undefined, procPath = '/proc'): 'runs' | 'ended' | 'unknown' {
+  const [, pid, startTime = '', boot, namespace] = WORDS.exec(words ?? '') ?? [];
+  if (pid === undefined || process.platform !== 'linux' || `${boot}.${namespace}` !== placeOf(procPath))
+    return 'unknown';
+  return runs(procPath, { pid: Number(pid), startTime }) ? 'runs' : 'ended';
+}
+
+/** The number of the process that said this of itself; `undefined` if these are no such words. */
+export function pidIn(words: string | undefined): number | undefined {
+  const pid = WORDS.exec(words ?? '')?.[1];
+  return pid === undefined ? undefined : Number(pid);
+}
+
 /** Which boot of which machine this is, and in which namespace processes are numbered; `undefined` if that is not known. */
 function placeOf(procPath: string): string | undefined {
   try {

@@ -1,5 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { RefusalCode } from '../errors.js';
+import type { ManagedFiles } from '../managed-masters/managed-masters.js';
+import { MASTER_ID } from '../protocol/frames.js';
 import { type ClientAnnouncement, parseAnnouncement } from '../protocol/session.js';
 import { checkHandshake } from '../websocket/handshake.js';
 import { type Authentication, isDatabaseName, isPeerId, type Presented } from './authentication.js';
@@ -23,6 +25,8 @@ export type Admission =
       readonly peerId: string;
       readonly accept: string;
       readonly client: ClientAnnouncement | undefined;
+      /** Whether it is the process that this server has started as the master of that database. */
+      readonly isManagedMaster: boolean;
     }
   | { readonly isAdmitted: false; readonly code: RefusalCode; readonly detail?: string };
 
@@ -36,9 +40,15 @@ const PROTOCOL_MAJOR = '1';
  */
 export class Gatekeeper {
   #authentication: Authentication;
+  readonly #managed: Pick<ManagedFiles, 'has' | 'lacksLog' | 'secretFits'>;
 
-  constructor(authentication: Authentication) {
+  /** @param managed the masters that this server runs itself: each has a secret, which no reload takes away */
+  constructor(
+    authentication: Authentication,
+    managed: Pick<ManagedFiles, 'has' | 'lacksLog' | 'secretFits'>,
+  ) {
     this.#authentication = authentication;
+    this.#managed = managed;
   }
 
   /** From now on requests are checked by this. Whoever is in stays in. */
@@ -56,6 +66,7 @@ export class Gatekeeper {
 
   /** Whether a request for an endpoint of that database has the token for it. */
   hasToken(database: string, query: string, headers: IncomingHttpHeaders): boolean {
+    if (this.#managed.secretFits(database, headers.authorization)) return true;
     return (
       isDatabaseName(database) &&
       this.#authentication.checkToken(database, presentedBy(query, headers)) &&
@@ -85,14 +96,29 @@ export class Gatekeeper {
       return { isAdmitted: false, code: 'IPC_REFUSED_HANDSHAKE', detail: handshake.message };
     }
     if (!isDatabaseName(database)) return refused('IPC_REFUSED_DATABASE_NAME');
-    if (!this.#authentication.checkToken(database, presentedBy(query, head.headers)))
-      return refused('IPC_REFUSED_TOKEN');
-    if (!this.#authentication.isDatabaseAllowed(database)) return refused('IPC_REFUSED_DATABASE');
-    if (queryParameter(query, 'v')?.split('.')[0] !== PROTOCOL_MAJOR) return refused('IPC_REFUSED_VERSION');
     const peerId = queryParameter(query, 'id');
+    const isManagedMaster =
+      peerId === MASTER_ID && this.#managed.secretFits(database, head.headers.authorization);
+    const refusal = isManagedMaster ? undefined : this.#checkAccess(database, peerId, query, head.headers);
+    if (refusal !== undefined) return refused(refusal);
+    if (queryParameter(query, 'v')?.split('.')[0] !== PROTOCOL_MAJOR) return refused('IPC_REFUSED_VERSION');
     if (peerId === undefined || !isPeerId(peerId)) return refused('IPC_REFUSED_PEER_ID');
     const client = parseAnnouncement((name) => queryParameter(query, name));
-    return { isAdmitted: true, database, peerId, accept: handshake.accept, client };
+    return { isAdmitted: true, database, peerId, accept: handshake.accept, client, isManagedMaster };
+  }
+
+  /** Whether whoever is not the master that this server runs may enter a database [PROTOCOL-9.8]. @returns why not, or `undefined` */
+  #checkAccess(
+    database: string,
+    peerId: string | undefined,
+    query: string,
+    headers: IncomingHttpHeaders,
+  ): RefusalCode | undefined {
+    if (!this.#authentication.checkToken(database, presentedBy(query, headers))) return 'IPC_REFUSED_TOKEN';
+    if (!this.#authentication.isDatabaseAllowed(database)) return 'IPC_REFUSED_DATABASE';
+    if (peerId === MASTER_ID && this.#managed.has(database)) return 'IPC_REFUSED_MANAGED_MASTER';
+    if (this.#managed.lacksLog(database)) return 'IPC_REFUSED_NO_TRANSACTION_LOG';
+    return undefined;
   }
 }
 

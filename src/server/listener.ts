@@ -108,12 +108,13 @@ export class Listener {
   }
 
   /**
-   * Listens.
+   * Listens. May be called again after {@link Listener.close}.
    *
    * @throws {IPCError} IPC_LISTEN_*
    */
   async open(): Promise<void> {
     const { host, port } = this.#settings;
+    this.#isClosing = false;
     for (let attempt = 1; ; attempt++) {
       try {
         if (host.toLowerCase() === 'localhost') await this.#openLocalhost(port);

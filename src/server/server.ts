@@ -6,17 +6,19 @@ import { ByteBudget } from '../broker/memory.js';
 import type { PeerInfo } from '../broker/peers/admission.js';
 import type { Logger } from '../broker/ports.js';
 import { IPCError, type RefusalCode } from '../errors.js';
+import { ManagedMasters } from '../managed-masters/managed-masters.js';
 import { coveredNames, resolveOptions, type ServerOptions, type Settings } from '../options.js';
 import { systemClock } from '../platform/clock.js';
 import { ownDescriptors } from '../platform/descriptors.js';
+import { EventLoopDelay } from '../platform/event-loop-delay.js';
 import { createRequestListener } from './app.js';
 import { Authentication } from './authentication.js';
 import { DescriptorWatch } from './descriptor-watch.js';
 import { Gatekeeper } from './gatekeeper.js';
-import { type DropReason, Listener } from './listener.js';
+import { type DropReason, Listener, type ListenerSettings } from './listener.js';
 import { type LiveParts, LiveSettings, type ReloadResult } from './live-settings.js';
 import { createLogger } from './logger.js';
-import { EventLoopDelay } from './monitoring/event-loop-delay.js';
+import { ManagedService } from './managed.js';
 import { Histories } from './monitoring/history.js';
 import type { LockList } from './monitoring/lock-list.js';
 import type { Figures } from './monitoring/metric-table.js';
@@ -25,6 +27,7 @@ import { Overview } from './monitoring/overview.js';
 import { refusalProblems } from './monitoring/refusal-problems.js';
 import { type Status, StatusBoard } from './monitoring/status.js';
 import { StatusStreams } from './monitoring/status-streams.js';
+import { PrivateDoor } from './private-door.js';
 import { processBehind } from './process-behind.js';
 import { RefusalLog, refuseOnSocket } from './refusals.js';
 import { loadTls } from './tls.js';
@@ -124,6 +127,7 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
   readonly #overview: Overview;
   readonly #refusals: RefusalLog;
   readonly #listener: Listener;
+  readonly #managed: ManagedService;
   readonly #eventLoop = new EventLoopDelay();
   readonly #descriptors: DescriptorWatch;
   readonly #streams: StatusStreams;
@@ -146,20 +150,22 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
     this.#logger = logger;
     this.#refusals = new RefusalLog(systemClock, logger);
     this.#histories = new Histories(systemClock, logger);
+    const masters = new ManagedMasters({ clock: systemClock, logger, settings });
     this.#broker = new Broker({
       clock: systemClock,
       logger,
       limits: settings,
       observer: {
         // Later, so that a listener that throws does not break off the broker's work.
-        peerConnected: (peer) => queueMicrotask(() => this.emit('peer-connected', peer)),
-        peerDisconnected: (peer, cause) => queueMicrotask(() => this.emit('peer-disconnected', peer, cause)),
+        peerConnected: (peer) => queueMicrotask(() => this.#peerConnected(peer)),
+        peerDisconnected: (peer, cause) => queueMicrotask(() => this.#peerDisconnected(peer, cause)),
       },
       incidents: this.#histories.incidents,
       records: this.#histories,
+      managed: masters.files,
     });
     this.#overview = new Overview(this.#broker, this.#histories, systemClock);
-    const gatekeeper = new Gatekeeper(new Authentication(settings));
+    const gatekeeper = new Gatekeeper(new Authentication(settings), masters);
     const tls = loadTls(settings.ssl);
     this.#live = new LiveSettings(settings, tls);
     const inboundMemory = new ByteBudget(settings.maxTotalBuffered);
@@ -172,6 +178,7 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
       maxPayload,
       inboundMemory,
       processBehind: settings.watchProcesses ? processBehind : () => undefined,
+      managed: masters,
     });
     const look = () => this.#look();
     this.#streams = new StatusStreams({ clock: systemClock, look });
@@ -190,19 +197,32 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
       onError: (error) => this.#fail(error),
     });
     this.#descriptors = new DescriptorWatch({ clock: systemClock, logger, descriptors: ownDescriptors() });
-    this.#listener = new Listener({
+    const common: Pick<
+      ListenerSettings,
+      'clock' | 'handshakeTimeout' | 'onRequest' | 'onError' | 'onDropped'
+    > = {
       clock: systemClock,
+      handshakeTimeout,
+      onRequest,
+      onError: (error) => this.#fail(error),
+      onDropped: (reason, socket, canAnswer) => this.#drop(reason, socket, canAnswer),
+    };
+    this.#listener = new Listener({
+      ...common,
       host,
       port,
       tls,
-      handshakeTimeout,
       maxConnections,
       descriptors: this.#descriptors,
-      onRequest,
       onUpgrade: (request, socket, head) => upgrades.handle(request, socket, head, tls !== undefined),
-      onError: (error) => this.#fail(error),
-      onDropped: (reason, socket, canAnswer) => this.#drop(reason, socket, canAnswer),
     });
+    const door = new PrivateDoor({
+      ...common,
+      logger,
+      managed: masters,
+      onUpgrade: (request, socket, head) => upgrades.handle(request, socket, head, false),
+    });
+    this.#managed = new ManagedService({ clock: systemClock, masters, door, broker: this.#broker });
     this.#parts = { gatekeeper, listener: this.#listener, streams: this.#streams, logger, setLogLevel };
   }
 
@@ -325,19 +345,14 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
 
   async #start(): Promise<void> {
     try {
-      await this.#listener.open();
+      await this.#open();
     } catch (error) {
       this.#starting = undefined;
       throw error;
     }
     for (const warning of this.#live.current.warnings) this.#logger.warn({}, warning);
-    const { host, ssl } = this.#live.current;
-    const scheme = ssl === undefined ? 'http' : 'https';
-    const addresses = this.#listener.addresses;
-    const urls = addresses.map(({ address, port, family }) => {
-      return `${scheme}://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
-    });
-    this.#address = { host, port: addresses[0]?.port ?? 0, urls };
+    const { host } = this.#live.current;
+    this.#address = { host, port: this.#listener.addresses[0]?.port ?? 0, urls: this.#urls };
     this.#startedAt = systemClock.wallTime();
     this.#eventLoop.start();
     this.#descriptors.start(this.#live.current.maxConnections);
@@ -348,26 +363,58 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
     // A start that failed was reported to who called it.
     await this.#starting?.catch(() => undefined);
     if (this.#stopping === undefined) {
-      await new Promise<void>((resolve) => this.#broker.drain(this.#live.current.drainTimeout, resolve));
+      await this.#managed.drain(this.#live.current.drainTimeout);
     }
     await this.stop();
+  }
+
+  /** Masters are started last: whoever is refused the port must not have two of them. */
+  async #open(): Promise<void> {
+    await this.#listener.open();
+    try {
+      await this.#managed.start(this.#urls);
+    } catch (error) {
+      await this.#listener.close();
+      throw error;
+    }
   }
 
   async #stop(): Promise<void> {
     // A start that failed was reported to who called it; stopping goes on all the same.
     await this.#starting?.catch(() => undefined);
     this.#address = null;
+    const { stopTimeout } = this.#live.current;
+    await this.#managed.stop(stopTimeout, this.#draining !== undefined);
     this.#streams.close();
     this.#eventLoop.stop();
     this.#descriptors.stop();
-    const closed = this.#listener.close();
+    const doors = [this.#listener, this.#managed];
+    const closed = Promise.all(doors.map((door) => door.close()));
     this.#broker.stop();
-    const cancelDeadline = systemClock.schedule(this.#live.current.stopTimeout, () =>
-      this.#listener.destroyConnections(),
-    );
+    const cancelDeadline = systemClock.schedule(stopTimeout, () => {
+      for (const door of doors) door.destroyConnections();
+    });
     await closed;
     cancelDeadline();
     this.emit('stopped');
+  }
+
+  /** Where it listens now. */
+  get #urls(): readonly string[] {
+    const scheme = this.#live.current.ssl === undefined ? 'http' : 'https';
+    return this.#listener.addresses.map(({ address, port, family }) => {
+      return `${scheme}://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+    });
+  }
+
+  #peerConnected(peer: PeerInfo): void {
+    this.#managed.peerConnected(peer);
+    this.emit('peer-connected', peer);
+  }
+
+  #peerDisconnected(peer: PeerInfo, cause: string): void {
+    this.#managed.peerDisconnected(peer);
+    this.emit('peer-disconnected', peer, cause);
   }
 
   /** How everything is now. */

@@ -7,6 +7,7 @@ import type { ByteBudget } from '../broker/memory.js';
 import type { Visitor } from '../broker/peers/admission.js';
 import type { Clock, PeerProcess } from '../broker/ports.js';
 import { ERRORS, type RefusalCode } from '../errors.js';
+import type { ManagedFiles } from '../managed-masters/managed-masters.js';
 import { type ConnectionOptions, eventLoop } from '../websocket/connection.js';
 import { acceptResponse } from '../websocket/handshake.js';
 import { Lane, type Loop } from '../websocket/lanes.js';
@@ -38,6 +39,8 @@ export interface UpgradeSettings {
   readonly inboundMemory: ByteBudget;
   /** The process at the other end of a connection; `undefined` if none is to be watched. */
   processBehind(request: IncomingMessage, database: string): PeerProcess | undefined;
+  /** The masters that this server runs itself: of their processes it knows at once when they have ended, on every system. */
+  readonly managed: Pick<ManagedFiles, 'processOf'>;
 }
 
 /** The lane of a database, as long as it has connections. */
@@ -83,8 +86,9 @@ export class Upgrades {
       this.#refuse(request, socket, admission.code, admission.detail);
       return;
     }
-    const { database, peerId, accept, client } = admission;
-    const process = this.#settings.processBehind(request, database);
+    const { database, peerId, accept, client, isManagedMaster } = admission;
+    const { managed, processBehind } = this.#settings;
+    const process = isManagedMaster ? managed.processOf(database) : processBehind(request, database);
     const arrival = { database, peerId, address: addressOf(request), client, process };
     const door = new Door(socket, {
       admit: (visitor) => {

@@ -65,6 +65,7 @@ describe('the tarball', () => {
       'dist/register.js',
       'dist/register.cjs',
       'dist/cli/main.js',
+      'dist/managed-master.cjs',
       'dist/dashboard/index.html',
       'dist/dashboard/dashboard.js',
       'dist/dashboard/dashboard.css',

@@ -179,7 +179,8 @@ export class BrokerLab {
   readonly #startedAt: number;
   readonly #heartbeats: number;
 
-  constructor(limits: Partial<Limits> = {}) {
+  /** @param managed the databases whose masters the server runs itself */
+  constructor(limits: Partial<Limits> = {}, managed: ReadonlySet<string> = new Set()) {
     this.#heartbeats = (limits.lease ?? LIMITS.lease) > 0 ? 2 : 1;
     const line = (level: LogLine['level']) => (fields: LogFields, message: string) => {
       this.log.push({ level, fields, message });
@@ -197,6 +198,7 @@ export class BrokerLab {
       clock: this.clock,
       logger,
       limits: { ...LIMITS, ...limits },
+      managed,
       observer: {
         peerConnected: ({ id }: PeerInfo) => this.events.push(`+${id}`),
         peerDisconnected: ({ id }: PeerInfo, cause) => this.events.push(`-${id}: ${cause}`),

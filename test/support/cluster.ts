@@ -71,6 +71,20 @@ export class Cluster {
     return new Cluster(await temporaryDirectory('cluster'), server, options);
   }
 
+  /**
+   * The same, with a server that runs the master of `mydb` itself.
+   *
+   * @param master its settings, beside the path
+   */
+  static async managed(
+    options: ServerProcessOptions = {},
+    master: Readonly<Record<string, unknown>> = {},
+  ): Promise<Cluster> {
+    const path = await temporaryDirectory('cluster');
+    const all = { ...options, options: { ...options.options, masters: { mydb: { path, ...master } } } };
+    return new Cluster(path, await ServerProcess.start(all), all);
+  }
+
   get server(): ClusterServer {
     return this.#server;
   }

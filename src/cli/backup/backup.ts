@@ -5,9 +5,10 @@ import { readdir, rename, rm } from 'node:fs/promises';
 import { basename, join, relative, resolve } from 'node:path';
 import { IPCError } from '../../errors.js';
 import { coveredNames } from '../../options.js';
+import { findAceBasePackage } from '../../platform/acebase-package.js';
 import { systemClock } from '../../platform/clock.js';
 import type { Status } from '../../server/monitoring/status.js';
-import { type AceBaseModules, findAceBase, findAceBasePackage } from '../check/acebase-modules.js';
+import { type AceBaseModules, findAceBase } from '../check/acebase-modules.js';
 import { type Copied, copyFolder, syncCopy, syncFolder, timedName } from '../check/copy.js';
 import { databaseFiles, examineDatabase, folderIn } from '../check/examination.js';
 import { judge } from '../check/judgement.js';
@@ -54,7 +55,9 @@ export async function backUp(words: BackupWords, surroundings: BackupSurrounding
     throw new IPCError('IPC_CHECK_NO_DATABASE', `there is no ${join(folderIn(place), 'data.db')}`);
   if (isWithin(to, folderIn(place)))
     throw new IPCError('IPC_BACKUP_FOLDER', `${to} is in the folder that is to be copied`);
-  const acebase = findAceBasePackage(surroundings.folder);
+  const acebase = findAceBasePackage([surroundings.folder]);
+  if (acebase === undefined)
+    throw new IPCError('IPC_CHECK_NO_ACEBASE', `no acebase is found from ${surroundings.folder}`);
   const { url, token, lockTimeout } = surroundings;
   const logsTransactions = hasMaster(await surroundings.ask(), database);
   const access = { ...place, url, token, lockTimeout, logsTransactions, acebase };

@@ -19,13 +19,17 @@ export interface BackupWords {
 export const BACKUP = 'backup';
 export const BACKUP_USAGE = 'backup <database> --path <folder> --to <folder>';
 
-/** Declares it. @param asked is called if the command line names it */
-export function addBackup(program: Command, asked: (words: BackupWords) => void): void {
+/**
+ * Declares it. Its `--path` is a flag of the program, which has one for masters.
+ *
+ * @param path tells the folder that was given
+ * @param asked is called if the command line names it
+ */
+export function addBackup(program: Command, path: () => string, asked: (words: BackupWords) => void): void {
   program
     .command(`${BACKUP} <database>`)
     .description('copy the files of a database while its cluster runs')
     .usage('<database> --path <folder> --to <folder> [options]')
-    .requiredOption('--path <folder>', 'the folder that <database>.acebase is in')
     .requiredOption(
       '--to <folder>',
       'the folder for the copies; each is a folder of its own in it, with the time in its name',
@@ -35,12 +39,13 @@ export function addBackup(program: Command, asked: (words: BackupWords) => void)
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
-      '\nTakes the options of the server, or ACEBASE_IPC_HOST, _PORT, _SSL and _TOKEN: where it is, and its token; and acebase from the\n' +
+      '\n--path is the folder that <database>.acebase is in.\n' +
+        'Takes the options of the server, or ACEBASE_IPC_HOST, _PORT, _SSL and _TOKEN: where it is, and its token; and acebase from the\n' +
         'working directory. Writes wait while the files are copied. Ends with 0 if the copy is sound, else with 1 or 2.',
     )
-    .action((database: string, options: Omit<BackupWords, 'database' | 'json'> & { json?: boolean }) => {
-      const { path, to, keep, url, json = false } = options;
-      asked({ database, path, to, keep, url, json });
+    .action((database: string, options: Omit<BackupWords, 'database' | 'path' | 'json'> & { json?: boolean }) => {
+      const { to, keep, url, json = false } = options;
+      asked({ database, path: path(), to, keep, url, json });
     });
 }
 

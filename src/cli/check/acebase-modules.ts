@@ -2,10 +2,10 @@
 
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join, sep } from 'node:path';
+import { join } from 'node:path';
 import type { DescribedIndex } from '../../client/journal/index-marks.js';
 import { IPCError } from '../../errors.js';
-import { findPackage, type InstalledPackage } from '../../platform/packages.js';
+import { findAceBasePackage } from '../../platform/acebase-package.js';
 import type { RecordAddress, StoredNode } from './walk.js';
 
 /** Reads one node. */
@@ -99,7 +99,8 @@ export interface AceBaseModules {
  * @throws IPCError `IPC_CHECK_NO_ACEBASE`, `IPC_CHECK_UNKNOWN_ACEBASE`
  */
 export function findAceBase(folder: string): AceBaseModules {
-  const found = findAceBasePackage(folder);
+  const found = findAceBasePackage([folder]);
+  if (found === undefined) throw new IPCError('IPC_CHECK_NO_ACEBASE', `no acebase is found from ${folder}`);
   const root = join(found.folder, 'dist/cjs');
   if (!existsSync(join(root, 'storage/binary/node-reader.js'))) throw unknown(found.folder, found.version);
   const load = createRequire(join(root, 'index.js'));
@@ -121,19 +122,6 @@ export function findAceBase(folder: string): AceBaseModules {
     pathKeys: (path) => getPathKeys(path),
     valueTypeOf: part('./node-value-types.js', 'getValueType'),
   };
-}
-
-/**
- * Where that AceBase is.
- *
- * @throws IPCError `IPC_CHECK_NO_ACEBASE`
- */
-export function findAceBasePackage(folder: string): InstalledPackage {
-  const program = join(folder, sep);
-  const server = findPackage('acebase-server', program);
-  const found = findPackage('acebase', program) ?? (server && findPackage('acebase', server.entry));
-  if (found === undefined) throw new IPCError('IPC_CHECK_NO_ACEBASE', `no acebase is found from ${folder}`);
-  return found;
 }
 
 function unknown(folder: string, version: string): IPCError {

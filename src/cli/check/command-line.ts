@@ -7,22 +7,27 @@ import type { CheckWords } from './check.js';
 export const CHECK = 'check';
 export const CHECK_USAGE = 'check <database> --path <folder> [options]';
 
-/** Declares it. @param asked is called if the command line names it */
-export function addCheck(program: Command, asked: (words: CheckWords) => void): void {
+/**
+ * Declares it. Its `--path` is a flag of the program, which has one for masters.
+ *
+ * @param path tells the folder that was given
+ * @param asked is called if the command line names it
+ */
+export function addCheck(program: Command, path: () => string, asked: (words: CheckWords) => void): void {
   program
     .command(`${CHECK} <database>`)
     .description('look whether the files of a database are sound that nobody has open, and repair them')
     .usage('<database> --path <folder> [options]')
-    .requiredOption('--path <folder>', 'the folder that <database>.acebase is in')
     .option('--repair', 'copy the files, then repair what can be repaired without a loss, and look again')
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
-      '\nChanges nothing without --repair. Takes acebase (1.29.11 or later) from the working directory.\n' +
+      '\n--path is the folder that <database>.acebase is in.\n' +
+        'Changes nothing without --repair. Takes acebase (1.29.11 or later) from the working directory.\n' +
         'Ends with 0 if the files are sound, with 1 if not, and with 2 if it could not look.',
     )
-    .action((database: string, options: { path: string; repair?: boolean; json?: boolean }) => {
-      const { path, repair = false, json = false } = options;
-      asked({ database, path, repair, json });
+    .action((database: string, options: { repair?: boolean; json?: boolean }) => {
+      const { repair = false, json = false } = options;
+      asked({ database, path: path(), repair, json });
     });
 }

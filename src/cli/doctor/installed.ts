@@ -1,4 +1,5 @@
 import { join, sep } from 'node:path';
+import { findAceBasePackage } from '../../platform/acebase-package.js';
 import { findPackage } from '../../platform/packages.js';
 import { error, type Finding, ok, type Subject, skipped, warning } from './findings.js';
 
@@ -17,7 +18,7 @@ export function installedVersion(name: string, folder: string): string | undefin
 export function installedVersions(folder: string): Readonly<Record<string, string | undefined>> {
   const program = join(folder, sep);
   const server = findPackage('acebase-server', program);
-  const acebase = findPackage('acebase', program) ?? (server && findPackage('acebase', server.entry));
+  const acebase = findAceBasePackage([folder]);
   const ws = acebase && findPackage('ws', acebase.entry);
   return { acebase: acebase?.version, 'acebase-server': server?.version, ws: ws?.version };
 }

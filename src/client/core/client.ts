@@ -467,7 +467,9 @@ export class Client implements DataPeer {
 
   /** The file cannot be opened as it is. */
   cannotOpen(error: unknown): void {
-    this.#giveUp('IPC_CLIENT_GAVE_UP', describeNoReturn(error), CANNOT_GO_ON);
+    if (error instanceof IPCError)
+      this.#giveUp(error.code, `${error.message}. ${error.remedy}`, CANNOT_GO_ON);
+    else this.#giveUp('IPC_CLIENT_GAVE_UP', describeNoReturn(error), CANNOT_GO_ON);
   }
 
   /** This process cannot go on with what it has begun: it comes again as a new peer. */

@@ -113,21 +113,24 @@ describe('a process that cannot reach the server, and does not know [PROTOCOL-14
     for (const each of [next, worker]) expect(await each.get('accounts')).toEqual({ ann: 1, bob: 3, cid: 4 });
   });
 
-  it('as a worker, comes back though a transaction of it never ends, which has lost its lock', async () => {
-    const { line, worker, other } = await begin(GRACE_MS, false);
-    await other.hold('accounts/ann');
-    line.stall();
-    await worker.set('accounts/bob', 2);
-    line.resume();
-    await other.untilComplains(/is back as a new peer/);
-    await other.set('accounts/cid', 4);
-    expect(await failureOf(other.letGo(99))).toContain('IPC_CLIENT_LEASE_LOST');
-    for (const each of [other, worker]) {
-      expect(await each.get('accounts')).toEqual({ ann: 1, bob: 2, cid: 4 });
-    }
-  });
+  itInFull(
+    'as a worker, comes back though a transaction of it never ends, which has lost its lock',
+    async () => {
+      const { line, worker, other } = await begin(GRACE_MS, false);
+      await other.hold('accounts/ann');
+      line.stall();
+      await worker.set('accounts/bob', 2);
+      line.resume();
+      await other.untilComplains(/is back as a new peer/);
+      await other.set('accounts/cid', 4);
+      expect(await failureOf(other.letGo(99))).toContain('IPC_CLIENT_LEASE_LOST');
+      for (const each of [other, worker]) {
+        expect(await each.get('accounts')).toEqual({ ann: 1, bob: 2, cid: 4 });
+      }
+    },
+  );
 
-  it('as a master, comes back as a new one, though a transaction of it never ends', async () => {
+  itInFull('as a master, comes back as a new one, though a transaction of it never ends', async () => {
     const { cluster, line, master, worker } = await begin(GRACE_MS, true);
     await master.hold('accounts/ann');
     line.stall();

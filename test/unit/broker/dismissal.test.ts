@@ -9,6 +9,7 @@ test('who holds a lock is looked up once for all peers', () => {
   });
   let looks = 0;
   const dismissal = new Dismissal({
+    isManaged: false,
     peers: new Map(peers.map((peer) => [peer.id, peer])),
     // Those that are away ask the next server.
     requests: { isOwed: (peer) => peers.indexOf(peer) >= 94, failBeforeDraining: () => undefined },

@@ -55,6 +55,30 @@ describe('draining [PROTOCOL-11.5]', () => {
     expect(master.received.filter((text) => text.startsWith('disconnect:'))).toEqual([]);
   });
 
+  it('has a master that the server runs closed, when workers have gone, and waits for its goodbye', () => {
+    const lab = new BrokerLab({ reconnectGrace: 11_000 }, new Set(['mydb_data']));
+    const master = lab.connectMaster();
+    const worker = lab.connectWorker('peerA');
+    const happened: string[] = [];
+    lab.broker.drain(
+      1_000,
+      () => happened.push('drained'),
+      () => happened.push('to be closed'),
+    );
+    lab.clock.advance(100);
+    expect([worker.closedWith, happened]).toEqual(['IPC_CLOSED_DRAINING', []]);
+    worker.leaves();
+    lab.clock.advance(1_000);
+    expect([master.closedWith, happened]).toEqual([undefined, ['to be closed']]);
+    master.tells({ type: 'bye' });
+    expect(master.closedWith).toBe('IPC_CLOSED_GOODBYE');
+    lab.clock.advance(1_000);
+    expect(happened).toEqual(['to be closed']);
+    master.leaves();
+    lab.clock.advance(100);
+    expect(happened).toEqual(['to be closed', 'drained']);
+  });
+
   it('lets a transaction that holds a lock end, and begins no other', () => {
     const { lab, a, b, drain } = cluster();
     lab.askForLock(a, { tid: 'tA', write: true });

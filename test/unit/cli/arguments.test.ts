@@ -54,11 +54,24 @@ describe('flags', () => {
     expect(flags('--no-allow-anonymous')).toEqual([['--allow-anonymous', false]]);
   });
   test('there is one for every option', () => {
-    for (const row of optionTable()) {
+    for (const row of optionTable().filter(({ form }) => form !== 'masters')) {
       expect(flags(...(row.form === 'boolean' ? [row.flag] : [row.flag, 'x']))).toEqual([
         [row.flag, row.form === 'boolean' ? true : 'x'],
       ]);
     }
+  });
+  test('for masters, each with the folder behind it', () => {
+    expect(flags('--master', 'a')).toEqual([['--master', '{"a":{}}']]);
+    expect(flags('--master', 'a', '--path', 'x', '--master=b', '--master', 'c', '--path=y')).toEqual([
+      ['--master', '{"a":{"path":"x"},"b":{},"c":{"path":"y"}}'],
+    ]);
+    expect(parse('check', 'mydb', '--path', 'x', '--repair')).toMatchObject({
+      kind: 'check',
+      database: 'mydb',
+      path: 'x',
+      repair: true,
+    });
+    expect(parse('--path', 'x', 'check', 'mydb')).toMatchObject({ kind: 'check', path: 'x' });
   });
   test('go before or after the command', () => {
     expect(parse('check-config', '--port', '1')).toEqual({
@@ -116,6 +129,28 @@ describe('mistakes', () => {
     [
       ['doctor', ''],
       'IPC_OPTION_INVALID database: "" is not allowed. Allowed: 1 to 128 printable ASCII characters without space and / ? # ; %',
+    ],
+    [
+      ['--path', 'x', '--master', 'mydb'],
+      'IPC_OPTION_INVALID --path: belongs behind a --master. Write --master mydb --path ./data',
+    ],
+    [
+      ['doctor', 'mydb', '--path', 'x'],
+      'IPC_OPTION_INVALID --path: belongs behind a --master. Write --master mydb --path ./data',
+    ],
+    [['--master', 'a', '--master', 'a'], 'IPC_OPTION_INVALID --master: "a" is given twice'],
+    [
+      ['--master', 'a', '--path', 'x', '--path', 'y'],
+      'IPC_OPTION_INVALID --path: --master a has one already',
+    ],
+    [['--path'], 'IPC_OPTION_INVALID --path: no value was given. Allowed: the path of a folder'],
+    [
+      ['check', 'mydb'],
+      'IPC_OPTION_INVALID check: a word is missing. Usage: acebase-ipc-server check <database> --path <folder> [options]',
+    ],
+    [
+      ['check', 'mydb', '--path', 'x', '--path', 'y'],
+      'IPC_OPTION_INVALID --path: is given twice. Usage: acebase-ipc-server check <database> --path <folder> [options]',
     ],
     [
       ['chekc-config'],

@@ -23,6 +23,11 @@ test('a line for each option, with its value and its place', () => {
   );
 });
 
+test('masters are shown with their folders', () =>
+  expect(lines({ ACEBASE_IPC_SERVER_MASTERS: '{"a":{"path":"/x"},"b":{"path":"/y"}}' })).toContainEqual(
+    expect.stringMatching(/^masters +a in \/x, b in \/y +ACEBASE_IPC_SERVER_MASTERS$/),
+  ));
+
 test('secrets are only set', () => {
   const text = lines({
     ACEBASE_IPC_SERVER_TOKEN: 'hush',

@@ -15,10 +15,10 @@ test('the core of the client does not use what only Node.js has', () => {
   expect(filesBelow('src/client/core', '.ts').filter((path) => node.test(code(path)))).toEqual([]);
 });
 
-test('docs/ARCHITECTURE.md names every file of the broker, the server and the client', () => {
+test('docs/ARCHITECTURE.md names every file of the broker, the server, managed masters and the client', () => {
   const document = read('docs/ARCHITECTURE.md');
-  const files = ['src/protocol', 'src/broker', 'src/server', 'src/client'].flatMap((room) =>
-    filesBelow(room, '.ts'),
+  const files = ['src/protocol', 'src/broker', 'src/server', 'src/managed-masters', 'src/client'].flatMap(
+    (room) => filesBelow(room, '.ts'),
   );
   const names = files.filter((path) => !path.includes('/routes/')).map((path) => path.replace(/^.*\//, ''));
   expect(

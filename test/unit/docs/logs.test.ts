@@ -34,7 +34,7 @@ const texts = filesBelow('src', '.ts').flatMap((path) =>
 const explained = tableRows(operations).filter((row) => 'line' in row && 'cause' in row && 'cure' in row);
 
 /** The code without comments, and with a mark where a text is put together. */
-const code = ['src/broker', 'src/server', 'src/cli', 'src/options']
+const code = ['src/broker', 'src/server', 'src/managed-masters', 'src/cli', 'src/options']
   .flatMap((room) => filesBelow(room, '.ts'))
   .map((path) =>
     read(path)

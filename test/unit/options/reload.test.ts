@@ -14,6 +14,7 @@ const reload = (before: ServerOptions, after: ServerOptions) =>
 const OTHER: Readonly<Record<string, ServerOptions>> = {
   host: { host: '127.0.0.1' },
   port: { port: 1 },
+  masters: { masters: { mydb: {} } },
   token: { token: 'sesame' },
   allowAnonymous: { allowAnonymous: true },
   databases: { databases: ['mydb'] },

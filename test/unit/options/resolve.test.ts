@@ -40,6 +40,7 @@ describe('defaults', () => {
     expect(resolveOptions()).toEqual({
       host: 'localhost',
       port: 9163,
+      masters: new Map(),
       ssl: undefined,
       tokens: { kind: 'none' },
       tokenFile: undefined,

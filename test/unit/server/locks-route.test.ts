@@ -21,12 +21,15 @@ const waiting: WaitingLock = {
 const LOCKS: LockList = { root: { state: 'write', heldFor: 1_201 }, held: [held], waiting: [waiting] };
 const NONE: LockList = { root: undefined, held: [], waiting: [] };
 
+/** A server that runs no masters itself. */
+const noMasters = { has: () => false, lacksLog: () => false, secretFits: () => false };
+
 /** Asks for the locks of a server that has the token `sesame`. */
 async function ask(url: string, headers: Readonly<Record<string, string>> = {}): Promise<Response> {
   const app = new Hono<RouteEnvironment>();
   const authentication = new Authentication(resolveOptions({ token: 'sesame' }));
   addLocksRoute(app, {
-    gatekeeper: new Gatekeeper(authentication),
+    gatekeeper: new Gatekeeper(authentication, noMasters),
     overview: { locks: (database) => (database === 'mydb_data' ? LOCKS : NONE) },
   });
   app.onError((error) => {

@@ -1,5 +1,5 @@
 import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
-import { systemClock } from '../../platform/clock.js';
+import { systemClock } from './clock.js';
 
 /** How often the event loop is looked at, in milliseconds. */
 const RESOLUTION_MS = 20;

@@ -1,0 +1,146 @@
+/** The database of a managed master, in its process. */
+
+import { existsSync, mkdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { install } from '../client/install.js';
+import { isCutShort } from '../client/journal/database-file.js';
+import type { ClientStatus } from '../client/status.js';
+import { IPCError } from '../errors.js';
+import { systemClock } from '../platform/clock.js';
+import { FolderOwner } from '../platform/folder-owner.js';
+import type { OpenRequest } from './messages.js';
+
+/** What is used of AceBase. */
+interface AceBaseModule {
+  readonly AceBase: new (
+    name: string,
+    settings: object,
+  ) => { ready(): Promise<void>; close(): Promise<void> };
+}
+
+/** A database that is open, or is being opened. */
+export interface ChildDatabase {
+  /** Resolves when it serves workers; rejects if it cannot be opened. */
+  ready(): Promise<void>;
+  /** Closes it, and gives its folder back. */
+  close(): Promise<void>;
+}
+
+/** What is heard of it meanwhile. */
+export interface DatabaseHandlers {
+  /** Somebody else has the folder in use: it is waited for. */
+  waits(reason: string): void;
+  /** It is about to be made, or opened. */
+  opening(): void;
+  /** It cannot go on: the server does not let it, or has given it up; or its folder is somebody else's. */
+  failed(error: Error): void;
+}
+
+/** How often it is looked whether the folder is free, in milliseconds. */
+const CLAIM_MS = 2_000;
+
+/**
+ * Takes the folder, and begins to open the database as its master, with the client of this package.
+ *
+ * @throws {IPCError} IPC_MASTER_NO_FILE, IPC_MASTER_UNKNOWN_ACEBASE, and those of `install()`
+ * @throws Error if its folder cannot be made or taken
+ */
+export async function openDatabase(request: OpenRequest, handlers: DatabaseHandlers): Promise<ChildDatabase> {
+  const { settings, server, grace } = request;
+  const folder = join(settings.path, `${request.database}.acebase`);
+  prepareFolder(folder, settings.create);
+  const lost = (): void => handlers.failed(new Error('the folder was taken by another server'));
+  const owner = new FolderOwner({ folder, server, grace, clock: systemClock, lost });
+  await claim(owner, handlers);
+  handlers.opening();
+  const database = createDatabase(request, handlers);
+  const close = async (): Promise<void> => {
+    await database.close();
+    await owner.release();
+  };
+  return { ready: () => database.ready(), close };
+}
+
+async function claim(owner: FolderOwner, { waits }: DatabaseHandlers): Promise<void> {
+  for (let obstacle = await owner.claim(); obstacle !== undefined; obstacle = await owner.claim()) {
+    waits(obstacle);
+    await new Promise<void>((resolve) => systemClock.schedule(CLAIM_MS, resolve));
+  }
+}
+
+function createDatabase(
+  request: OpenRequest,
+  { failed }: DatabaseHandlers,
+): InstanceType<AceBaseModule['AceBase']> {
+  const { database, settings, lockTimeout, door, acebase } = request;
+  const { path, create: _create, journal, ...storage } = settings;
+  const builds = install({
+    packages: [acebase.folder],
+    ...(journal === undefined ? {} : { journal }),
+    onStatus: (status) => {
+      const error = errorOf(status);
+      if (error !== undefined) failed(error);
+    },
+  });
+  // One that was installed before, by NODE_OPTIONS for instance, has found its packages by itself.
+  if (!builds.some(({ folder }) => folder === acebase.folder))
+    throw new IPCError('IPC_MASTER_UNKNOWN_ACEBASE', `the client is not in the acebase of ${acebase.folder}`);
+  const { AceBase } = createRequire(acebase.entry)(acebase.entry) as AceBaseModule;
+  const { host, port, secret: token } = door;
+  const ipc = { host, port, role: 'master', token };
+  return withoutLogo(
+    () =>
+      new AceBase(database, {
+        // At `warn` it tells of each end.
+        logLevel: 'error',
+        storage: { path, lockTimeout: lockTimeout / 1_000, ...storage, ipc },
+      }),
+  );
+}
+
+/** AceBase prints its logo whenever a database is made. In the log of a server, each restart would have it. */
+function withoutLogo<T>(make: () => T): T {
+  const log: unknown = Reflect.get(console, 'log');
+  Reflect.set(console, 'log', () => undefined);
+  try {
+    return make();
+  } finally {
+    Reflect.set(console, 'log', log);
+  }
+}
+
+/** Where no file is to be made, one must be there, and whole. */
+function prepareFolder(folder: string, create: boolean): void {
+  const file = join(folder, 'data.db');
+  if (create) mkdirSync(folder, { recursive: true });
+  else if (!existsSync(file) || isCutShort(file))
+    throw new IPCError('IPC_MASTER_NO_FILE', `there is no database file ${file}, and it is not to be made`);
+}
+
+/** Why the master must end, if what its client tells means that. */
+function errorOf(status: ClientStatus): Error | undefined {
+  switch (status.kind) {
+    case 'gave-up':
+    case 'unpatched':
+      return new Error(status.reason);
+    case 'place-lost':
+      // It could come back; a new process is as quick, and has nothing left of what it was doing.
+      return new Error('the server had not heard it for so long that it was given up');
+    default:
+      return undefined;
+  }
+}
+
+/** Why a database could not be opened, or went wrong, in words; and the code of the error, if it is one of ours. */
+export function failureOf(error: unknown): { readonly code: string | undefined; readonly reason: string } {
+  // AceBase throws this word where nobody waits for it.
+  if (error === 'unsupported_db')
+    return {
+      code: undefined,
+      reason: 'the file is not a database file that this acebase can read, or its making was cut short',
+    };
+  const reason = error instanceof Error ? error.message : String(error);
+  const code = error instanceof IPCError ? error.code : /^(IPC_[A-Z_]+): /.exec(reason)?.[1];
+  return { code, reason };
+}

@@ -1,0 +1,104 @@
+/**
+ * The program of a managed master: the process that the server starts for each database of `masters`. It opens one database as
+ * its master, and ends with the server, whatever ends that.
+ */
+
+import { systemClock } from '../platform/clock.js';
+import { EventLoopDelay } from '../platform/event-loop-delay.js';
+import { type ChildDatabase, failureOf, openDatabase } from './child-database.js';
+import type { FromChild, OpenRequest, ToChild } from './messages.js';
+
+/** Milliseconds in which the server says which database it is. */
+const REQUEST_MS = 10_000;
+
+/** Milliseconds that the database has to close. AceBase waits without end for locks of a worker that is gone. */
+const CLOSE_MS = 2_000;
+
+/** How often the server is told how this process is, in milliseconds. */
+const VITALS_MS = 2_000;
+
+/** How often it is said that a folder is in use by somebody else, in milliseconds. */
+const REMINDER_MS = 60_000;
+
+let database: ChildDatabase | undefined;
+let isEnding = false;
+/** What went wrong while it was being closed. */
+let trouble: string | undefined;
+
+/** Says something to the server; then, once that is out, `next`. Without a server this process ends: see below. */
+function tell(message: FromChild, next: () => void = () => undefined): void {
+  process.send?.(message, undefined, undefined, next);
+}
+
+function fail(error: unknown): void {
+  const failure = failureOf(error);
+  trouble ??= failure.reason;
+  if (isEnding) return;
+  isEnding = true;
+  tell({ kind: 'cannot', ...failure }, () => process.exit(1));
+}
+
+async function open(request: OpenRequest): Promise<void> {
+  let saidAt = Number.NEGATIVE_INFINITY;
+  const waits = (reason: string): void => {
+    if (systemClock.now() - saidAt < REMINDER_MS) return;
+    saidAt = systemClock.now();
+    tell({ kind: 'waits', reason });
+  };
+  try {
+    database = await openDatabase(request, { waits, opening: () => tell({ kind: 'opening' }), failed: fail });
+    await database.ready();
+    if (!isEnding) tell({ kind: 'serves' });
+  } catch (error) {
+    fail(error);
+  }
+}
+
+async function close(): Promise<void> {
+  if (isEnding) return;
+  isEnding = true;
+  const late = new Promise<string>((resolve) => {
+    systemClock.schedule(CLOSE_MS, () => resolve('its locks were not given back in time'));
+  });
+  const closed = Promise.resolve(database?.close()).then(
+    () => trouble,
+    (error: unknown) => failureOf(error).reason,
+  );
+  const problem = await Promise.race([closed, late]);
+  tell({ kind: 'closed', problem }, () => process.exit(0));
+}
+
+function tellVitals(eventLoop: EventLoopDelay): void {
+  const { rss, heapUsed } = process.memoryUsage();
+  tell({ kind: 'vitals', rss, heapUsed, eventLoopDelayP99: eventLoop.p99 });
+  systemClock.schedule(VITALS_MS, () => tellVitals(eventLoop));
+}
+
+function begin(): void {
+  // The server alone says when it ends: Ctrl-C and supervisors send signals to both, and the master is to be the last.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
+  // At once, and whatever it is in the midst of: a new server may start the next master.
+  process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
+  process.on('uncaughtException', fail);
+  process.on('unhandledRejection', fail);
+  const cancelWait = systemClock.schedule(REQUEST_MS, () => process.exit(1));
+  process.on('message', (message) => {
+    const request = message as ToChild;
+    if (request.kind === 'close') {
+      void close();
+      return;
+    }
+    cancelWait();
+    void open(request);
+    const eventLoop = new EventLoopDelay();
+    eventLoop.start();
+    tellVitals(eventLoop);
+  });
+}
+
+if (process.send === undefined) {
+  process.stderr.write(
+    'This program is started by acebase-ipc-server, for each database in its option masters.\n',
+  );
+  process.exitCode = 1;
+} else begin();

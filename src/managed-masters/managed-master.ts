@@ -1,0 +1,365 @@
+import type { Cancel, Clock, LogFields, Logger } from '../broker/ports.js';
+import { ERRORS } from '../errors.js';
+import { FailureReports } from './failure-reports.js';
+import type { FromChild, ToChild, Vitals } from './messages.js';
+
+/** A process that was started to be the master of a database. */
+export interface Child {
+  /** `undefined` if the system could not start it. */
+  readonly pid: number | undefined;
+  send(message: ToChild): void;
+  /** Ends it at once, by SIGKILL. Does nothing if it has ended. */
+  kill(): void;
+}
+
+/** How a process ended, or why it could not be started. */
+export interface ChildEnd {
+  readonly code: number | null;
+  readonly signal: string | null;
+  /** Why the system could not start it; then there is no code and no signal. */
+  readonly error?: string;
+}
+
+/** What is heard of a process. Nothing is called before the start has returned, and nothing after `ended`, which is called once. */
+export interface ChildHandlers {
+  message(message: FromChild): void;
+  ended(end: ChildEnd): void;
+}
+
+/** What a managed master works with. */
+export interface ManagedMasterSettings {
+  /** As AceBase has it: `mydb`. */
+  readonly database: string;
+  /** The folder of the database, for the log. */
+  readonly path: string;
+  readonly clock: Pick<Clock, 'now' | 'schedule'>;
+  readonly logger: Logger;
+  /** Starts the process. Never called before the last one has ended. */
+  spawn(handlers: ChildHandlers): Child;
+}
+
+/**
+ * Where a managed master stands. `waiting`: another server has its folder in use. `failed`: its process has ended, and the next one is started
+ * in a while.
+ */
+export type ManagedMasterState =
+  | 'idle'
+  | 'starting'
+  | 'waiting'
+  | 'opening'
+  | 'serving'
+  | 'failed'
+  | 'closing'
+  | 'closed';
+
+/** How a managed master is. */
+export interface ManagedMasterReport {
+  readonly database: string;
+  readonly path: string;
+  readonly state: ManagedMasterState;
+  /** Of its process; `undefined` if there is none. */
+  readonly pid: number | undefined;
+  /** How often a process was started in the place of one that had ended. */
+  readonly restarts: number;
+  /** Why the last one ended, in words; `undefined` if none has. */
+  readonly lastReason: string | undefined;
+  /** `undefined` before the process has told. */
+  readonly vitals: Vitals | undefined;
+}
+
+/** A process that served for so many milliseconds and ends is replaced at once, however often. */
+const SOUND_SERVICE_MS = 10_000;
+
+/**
+ * Milliseconds until the next start after the second process that ended sooner; each further one doubles them, up to the longest: of
+ * processes that did not come to serve, and of those that did.
+ */
+const FIRST_DELAY_MS = 250;
+const LONGEST_DELAY_MS = 30_000;
+const LONGEST_DELAY_AFTER_SERVICE_MS = 1_000;
+
+/** Milliseconds that a process has to be back at the server, which has given it up. Then it hangs, or its connection is dead. */
+const RETURN_MS = 3_000;
+
+/** Milliseconds after which a process that does not serve yet, and has said nothing for so many others, hangs. */
+const OPENING_MS = 60_000;
+const SILENCE_MS = 10_000;
+
+/** Milliseconds that a process has to close its database, and to end. */
+const CLOSING_MS = 3_000;
+
+/** Milliseconds in which the system ends a process that was killed. A disk that hangs may keep it for longer. */
+const KILLED_MS = 1_000;
+
+/** One process, from its start to its end. */
+interface Run {
+  readonly child: Child;
+  readonly startedAt: number;
+  phase: 'starting' | 'waiting' | 'opening' | 'serving';
+  servesSince: number | undefined;
+  lastHeardAt: number;
+  vitals: Vitals | undefined;
+  /** Why it ends, as it said; or why it was killed. */
+  why: { readonly code: string | undefined; readonly reason: string } | undefined;
+  isClean: boolean;
+  /** By the name on the wire: when it is killed if it is not connected for that file again. */
+  readonly missing: Map<string, Cancel>;
+  cancelWatch: Cancel;
+}
+
+/**
+ * The master of one database, which the server sees to: starts its process, starts the next one when it has ended, kills one that
+ * hangs, and closes it. Pure but for what it is given.
+ *
+ * There are never two processes: the next is started when the last one has ended.
+ */
+export class ManagedMaster {
+  readonly #settings: ManagedMasterSettings;
+  readonly #failures: FailureReports;
+  #run: Run | undefined;
+  #state: 'idle' | 'wanted' | 'closing' | 'closed' = 'idle';
+  #starts = 0;
+  /** How many processes in a row ended before they had served for long. */
+  #shortRuns = 0;
+  #lastReason: string | undefined;
+  #cancelStart: Cancel | undefined;
+  readonly #closingTimers: Cancel[] = [];
+  #closed: Promise<void> | undefined;
+  #resolveClosed: () => void = () => undefined;
+
+  constructor(settings: ManagedMasterSettings) {
+    this.#settings = settings;
+    this.#failures = new FailureReports(settings.clock);
+  }
+
+  /** How it is now. */
+  get report(): ManagedMasterReport {
+    const { database, path } = this.#settings;
+    return {
+      database,
+      path,
+      state: this.#state === 'wanted' ? (this.#run?.phase ?? 'failed') : this.#state,
+      pid: this.#run?.child.pid,
+      restarts: Math.max(this.#starts - 1, 0),
+      lastReason: this.#lastReason,
+      vitals: this.#run?.vitals,
+    };
+  }
+
+  /** Starts it. Later calls do nothing. */
+  start(): void {
+    if (this.#state !== 'idle') return;
+    this.#state = 'wanted';
+    this.#spawn();
+  }
+
+  /** Its process has connected for one of its files. @param file its name on the wire */
+  connected(file: string): void {
+    this.#run?.missing.get(file)?.();
+    this.#run?.missing.delete(file);
+  }
+
+  /**
+   * The server has given up a process for one of its files. If it lives it comes back, or it hangs.
+   *
+   * @param pid of which process: the one before may be given up when the next one has been started
+   */
+  departed(file: string, pid: number | undefined): void {
+    const run = this.#run;
+    if (run === undefined || this.#state !== 'wanted' || run.missing.has(file) || run.child.pid !== pid)
+      return;
+    const cancel = this.#settings.clock.schedule(RETURN_MS, () => {
+      this.#kill(run, 'it did not connect again after the server had given it up');
+    });
+    run.missing.set(file, cancel);
+  }
+
+  /**
+   * Has it close its database, and starts it no more. Resolves when its process has ended, or could not be ended in time.
+   *
+   * @param patience milliseconds that it has for that, before it is killed; of several calls, the first that are over count
+   */
+  close(patience = CLOSING_MS): Promise<void> {
+    this.#closed ??= new Promise((resolve) => {
+      this.#resolveClosed = resolve;
+      this.#beginToClose();
+    });
+    const run = this.#run;
+    if (run !== undefined) this.#endAfter(run, patience);
+    return this.#closed;
+  }
+
+  #beginToClose(): void {
+    this.#cancelStart?.();
+    if (this.#run === undefined) {
+      this.#hasClosed();
+      return;
+    }
+    this.#state = 'closing';
+    this.#forgetTimers(this.#run);
+    this.#run.child.send({ kind: 'close' });
+  }
+
+  #endAfter(run: Run, patience: number): void {
+    const { clock } = this.#settings;
+    const kill = (): void => {
+      this.#kill(run, 'it did not close its database in time');
+      this.#closingTimers.push(clock.schedule(KILLED_MS, () => this.#hasClosed()));
+    };
+    this.#closingTimers.push(clock.schedule(patience, kill));
+  }
+
+  #hasClosed(): void {
+    this.#state = 'closed';
+    for (const cancel of this.#closingTimers.splice(0)) cancel();
+    this.#resolveClosed();
+  }
+
+  #spawn(): void {
+    const { clock, logger, spawn, path } = this.#settings;
+    this.#starts++;
+    const now = clock.now();
+    const child = spawn({
+      message: (message) => this.#receive(message),
+      ended: (end) => this.#ended(end),
+    });
+    this.#run = {
+      child,
+      startedAt: now,
+      phase: 'starting',
+      servesSince: undefined,
+      lastHeardAt: now,
+      vitals: undefined,
+      why: undefined,
+      isClean: false,
+      missing: new Map(),
+      cancelWatch: () => undefined,
+    };
+    logger.info(this.#fields({ path }), 'starting the master of a database');
+    this.#watch(this.#run, OPENING_MS);
+  }
+
+  /** Kills a process that does not come to serve, and says nothing. */
+  #watch(run: Run, after: number): void {
+    const { clock } = this.#settings;
+    run.cancelWatch = clock.schedule(after, () => {
+      if (run.phase === 'serving') return;
+      if (clock.now() - run.lastHeardAt < SILENCE_MS) this.#watch(run, SILENCE_MS);
+      else this.#kill(run, 'it did not open its file, and says nothing');
+    });
+  }
+
+  #receive(message: FromChild): void {
+    const run = this.#run;
+    if (run === undefined) return;
+    const { clock, logger } = this.#settings;
+    run.lastHeardAt = clock.now();
+    switch (message.kind) {
+      case 'waits':
+        run.phase = 'waiting';
+        this.#lastReason = message.reason;
+        logger.warn(
+          this.#fields({ reason: message.reason }),
+          'the master of a database waits until nobody else uses its folder',
+        );
+        break;
+      case 'opening':
+        run.phase = 'opening';
+        break;
+      case 'serves': {
+        run.phase = 'serving';
+        run.servesSince = clock.now();
+        const afterMs = Math.round(clock.now() - run.startedAt);
+        logger.info(this.#fields({ path: this.#settings.path, afterMs }), 'the master of a database serves');
+        break;
+      }
+      case 'vitals':
+        run.vitals = message;
+        break;
+      case 'cannot':
+        run.why ??= message;
+        break;
+      case 'closed':
+        run.isClean = message.problem === undefined;
+        if (message.problem !== undefined) run.why ??= { code: undefined, reason: message.problem };
+        break;
+    }
+  }
+
+  #ended(end: ChildEnd): void {
+    const run = this.#run;
+    if (run === undefined) return;
+    const fields = this.#fields({ ...describeEnd(end) });
+    this.#forgetTimers(run);
+    this.#run = undefined;
+    if (this.#state !== 'wanted') {
+      if (!run.isClean)
+        this.#settings.logger.warn(
+          { ...fields, reason: run.why?.reason },
+          'the master of a database ended without having closed it',
+        );
+      this.#hasClosed();
+      return;
+    }
+    this.#startAgain(run, end, fields);
+  }
+
+  #startAgain(run: Run, end: ChildEnd, fields: LogFields): void {
+    const { clock, logger } = this.#settings;
+    const now = clock.now();
+    const hasServed = run.servesSince !== undefined;
+    if (run.servesSince !== undefined && now - run.servesSince >= SOUND_SERVICE_MS) this.#shortRuns = 0;
+    const delay = delayAfter(this.#shortRuns++, hasServed);
+    const reason = run.why?.reason ?? reasonOf(end);
+    this.#lastReason = reason;
+    const code = run.why?.code;
+    const all = { ...fields, ...(code === undefined ? {} : { code, remedy: remedyOf(code) }), reason };
+    if (hasServed) {
+      this.#failures.forget();
+      logger.warn({ ...all, nextStartInMs: delay }, 'the master of a database ended, and is started again');
+    } else {
+      const repeated = this.#failures.toReport(reason);
+      if (repeated !== undefined)
+        logger.error(
+          { ...all, nextStartInMs: delay, ...(repeated > 0 ? { repeated } : {}) },
+          'the master of a database could not be started, and is tried again',
+        );
+    }
+    this.#cancelStart = clock.schedule(delay, () => this.#spawn());
+  }
+
+  #kill(run: Run, reason: string): void {
+    if (this.#run !== run) return;
+    run.why ??= { code: undefined, reason };
+    run.child.kill();
+  }
+
+  #forgetTimers(run: Run): void {
+    run.cancelWatch();
+    for (const cancel of run.missing.values()) cancel();
+    run.missing.clear();
+  }
+
+  #fields(more: LogFields): LogFields {
+    return { database: this.#settings.database, masterPid: this.#run?.child.pid, ...more };
+  }
+}
+
+/** Milliseconds until the next start. @param shortRuns how many processes in a row had ended early before this one */
+function delayAfter(shortRuns: number, hasServed: boolean): number {
+  const longest = hasServed ? LONGEST_DELAY_AFTER_SERVICE_MS : LONGEST_DELAY_MS;
+  return shortRuns === 0 ? 0 : Math.min(FIRST_DELAY_MS * 2 ** (shortRuns - 1), longest);
+}
+
+function describeEnd({ code, signal }: ChildEnd): LogFields {
+  return { exitCode: code ?? undefined, signal: signal ?? undefined };
+}
+
+function reasonOf({ code, signal, error }: ChildEnd): string {
+  if (error !== undefined) return `its process could not be started: ${error}`;
+  return signal === null ? `it ended with exit code ${code}` : `it was ended by ${signal}`;
+}
+
+function remedyOf(code: string): string | undefined {
+  return (ERRORS as Readonly<Record<string, { readonly remedy: string } | undefined>>)[code]?.remedy;
+}

@@ -1,0 +1,324 @@
+/**
+ * Which server's master has the folder of a database in use: a record beside the data. Two servers know nothing of each other; their
+ * masters would destroy the file.
+ */
+
+import { randomUUID } from 'node:crypto';
+import { link, readFile, rename, rm, unlink, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import type { Cancel, Clock } from '../broker/ports.js';
+import { ownWords, pidIn, stateOfProcess } from './local-processes.js';
+
+/** The name of the record. */
+export const OWNER_FILE = 'ipc-owner.json';
+
+/** How often it is renewed, in milliseconds. */
+export const RENEWAL_MS = 2_500;
+
+/** How often it is looked whether a process that was killed has ended, in milliseconds; and for how long. */
+const ENDED_LOOK_MS = 20;
+const ENDED_WAIT_MS = 5_000;
+
+/** A server whose master uses the folder. */
+export interface FolderServer {
+  /** Of this run of it. */
+  readonly id: string;
+  /** Its process, as {@link ownWords} has it; `null` where the system does not say. */
+  readonly process: string | null;
+  /** Where workers connect. */
+  readonly urls: readonly string[];
+}
+
+/** Who has a folder in use. */
+export interface OwnerRecord {
+  readonly version: 1;
+  /** Of this one use of the folder. */
+  readonly id: string;
+  /** The process of the master, its number, and the machine, for people to read. */
+  readonly process: string | null;
+  readonly pid: number;
+  readonly host: string;
+  readonly server: FolderServer;
+  /** Milliseconds without a renewal after which nobody uses the folder any more, where processes cannot be looked at. */
+  readonly standsFor: number;
+  /** How often it was renewed. */
+  readonly beat: number;
+}
+
+/** What a record comes to, as far as this machine tells. */
+type Judgement =
+  /** Those who had it have ended. */
+  | 'free'
+  /** The server runs. */
+  | 'in use'
+  /** The server has ended, and its master has not. */
+  | 'left behind'
+  /** They are of another machine, or another namespace. */
+  | 'unknown';
+
+/** What is known of a record from one look to the next: whether it is renewed. */
+class Standing {
+  readonly #clock: Pick<Clock, 'now'>;
+  #text: string | undefined;
+  #since = 0;
+
+  constructor(clock: Pick<Clock, 'now'>) {
+    this.#clock = clock;
+  }
+
+  /** For how many milliseconds it has been as it is. */
+  of(text: string): number {
+    if (text !== this.#text) {
+      this.#text = text;
+      this.#since = this.#clock.now();
+    }
+    return this.#clock.now() - this.#since;
+  }
+}
+
+/** What using a folder works with. */
+export interface FolderOwnerSettings {
+  /** The folder with the database files. It must be there. */
+  readonly folder: string;
+  readonly server: FolderServer;
+  /** `reconnectGrace` of the server, in milliseconds. */
+  readonly grace: number;
+  readonly clock: Pick<Clock, 'now' | 'schedule'>;
+  /** Called once, if somebody else has taken the folder, or it could not be renewed in time: this process must write nothing more. */
+  lost(): void;
+  /** Default: `/proc`. */
+  readonly procPath?: string;
+}
+
+/** The use of a folder by the master that a server runs, in its process. */
+export class FolderOwner {
+  readonly #settings: FolderOwnerSettings;
+  readonly #path: string;
+  readonly #standing: Standing;
+  #record: OwnerRecord;
+  #renewedAt = 0;
+  #cancel: Cancel | undefined;
+
+  constructor(settings: FolderOwnerSettings) {
+    this.#settings = settings;
+    this.#path = join(settings.folder, OWNER_FILE);
+    this.#standing = new Standing(settings.clock);
+    const { server, grace } = settings;
+    this.#record = {
+      version: 1,
+      id: randomUUID(),
+      process: ownWords(settings.procPath) ?? null,
+      pid: process.pid,
+      host: hostname(),
+      server,
+      standsFor: Math.ceil(1.1 * grace + 2 * RENEWAL_MS),
+      beat: 0,
+    };
+  }
+
+  /**
+   * Takes the folder, and keeps it until {@link FolderOwner.release}. A master that a server has left behind which is gone is killed, and waited
+   * for.
+   *
+   * @returns in words, who has it or may have it; then it may be tried again in a while. `undefined`: it is this process
+   */
+  async claim(): Promise<string | undefined> {
+    for (;;) {
+      if (await this.#create()) {
+        this.#renewedAt = this.#settings.clock.now();
+        this.#renewLater();
+        return undefined;
+      }
+      const text = await read(this.#path);
+      if (text === undefined) continue;
+      const obstacle = await this.#obstacle(text);
+      if (obstacle !== undefined) return obstacle;
+      await this.#remove(text);
+    }
+  }
+
+  /** Gives it back. */
+  async release(): Promise<void> {
+    this.#cancel?.();
+    this.#cancel = undefined;
+    const text = await read(this.#path);
+    if (text !== undefined && parse(text)?.id === this.#record.id) await unlink(this.#path);
+  }
+
+  /** Why a record does not let others take the folder; `undefined` if it does. */
+  async #obstacle(text: string): Promise<string | undefined> {
+    const { server, procPath } = this.#settings;
+    const standsFor = this.#standing.of(text);
+    const record = parse(text);
+    // One that was being written, perhaps.
+    if (record === undefined)
+      return standsFor >= this.#record.standsFor
+        ? undefined
+        : `it has a record that cannot be read: ${this.#path}`;
+    // The last process of this server has ended, or there would not be this one.
+    if (record.server.id === server.id) return undefined;
+    switch (judge(record, procPath)) {
+      case 'free':
+        return undefined;
+      case 'in use':
+        return describeOwner(record);
+      case 'left behind':
+        return (await this.#end(record)) ? undefined : describeOwner(record);
+      case 'unknown':
+        return standsFor >= record.standsFor ? undefined : describeOwner(record);
+    }
+  }
+
+  /** Ends a master whose server is gone, which must not write any more. @returns whether it has ended */
+  async #end({ process: words }: OwnerRecord): Promise<boolean> {
+    const { clock, procPath } = this.#settings;
+    const pid = pidIn(words ?? undefined);
+    const until = clock.now() + ENDED_WAIT_MS;
+    if (pid !== undefined) kill(pid);
+    while (stateOfProcess(words ?? undefined, procPath) === 'runs') {
+      if (clock.now() >= until) return false;
+      await new Promise<void>((resolve) => clock.schedule(ENDED_LOOK_MS, resolve));
+    }
+    return true;
+  }
+
+  async #create(): Promise<boolean> {
+    try {
+      await writeFile(this.#path, JSON.stringify(this.#record), { flag: 'wx' });
+      return true;
+    } catch (error) {
+      if (codeOf(error) === 'EEXIST') return false;
+      throw error;
+    }
+  }
+
+  /** Removes a record that was judged. Of two who do so at one time, one finds that it has the record of the other, and puts it back. */
+  async #remove(text: string): Promise<void> {
+    const aside = `${this.#path}.${this.#record.id}.old`;
+    try {
+      await rename(this.#path, aside);
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') return;
+      throw error;
+    }
+    if ((await read(aside)) !== text) {
+      await link(aside, this.#path).catch((error: unknown) => {
+        // Somebody has taken the folder meanwhile: that is who has it.
+        if (codeOf(error) !== 'EEXIST') throw error;
+      });
+    }
+    await rm(aside, { force: true });
+  }
+
+  #renewLater(): void {
+    this.#cancel = this.#settings.clock.schedule(RENEWAL_MS, () => {
+      void this.#renew().then((isHeld) => {
+        if (this.#cancel === undefined) return;
+        if (isHeld) this.#renewLater();
+        else this.#settings.lost();
+      });
+    });
+  }
+
+  /** @returns false if the folder is somebody else's, or may soon be */
+  async #renew(): Promise<boolean> {
+    const { clock, grace } = this.#settings;
+    try {
+      const text = await read(this.#path);
+      if (text === undefined || parse(text)?.id !== this.#record.id) return false;
+      const next = { ...this.#record, beat: this.#record.beat + 1 };
+      const draft = `${this.#path}.${this.#record.id}.tmp`;
+      await writeFile(draft, JSON.stringify(next));
+      await rename(draft, this.#path);
+      this.#record = next;
+      this.#renewedAt = clock.now();
+      return true;
+    } catch {
+      // A disk that is full, or hangs: it is tried again while nobody can have taken the folder.
+      return clock.now() - this.#renewedAt < grace;
+    }
+  }
+}
+
+/**
+ * Who has a folder in use, for a master that no server runs; it takes nothing. Where processes cannot be looked at, it waits until it is known
+ * whether the record is renewed.
+ *
+ * @returns in words; `undefined`: nobody, or this process
+ */
+export async function folderUser(
+  folder: string,
+  clock: Pick<Clock, 'now' | 'schedule'>,
+  procPath?: string,
+): Promise<string | undefined> {
+  const standing = new Standing(clock);
+  let first: string | undefined;
+  for (;;) {
+    const text = await read(join(folder, OWNER_FILE));
+    if (text === undefined) return undefined;
+    const record = parse(text);
+    const judgement = record === undefined ? 'unknown' : judge(record, procPath);
+    if (judgement === 'free' || (record !== undefined && isOwn(record))) return undefined;
+    if (record !== undefined) {
+      first ??= text;
+      if (judgement !== 'unknown' || text !== first) return describeOwner(record);
+    }
+    // One that is not whole is being written, or was cut short.
+    if (standing.of(text) >= (record?.standsFor ?? RENEWAL_MS)) return undefined;
+    await new Promise<void>((resolve) => clock.schedule(RENEWAL_MS / 5, resolve));
+  }
+}
+
+function isOwn({ pid, host }: OwnerRecord): boolean {
+  return pid === process.pid && host === hostname();
+}
+
+function judge({ process: master, server }: OwnerRecord, procPath?: string): Judgement {
+  switch (stateOfProcess(server.process ?? undefined, procPath)) {
+    case 'runs':
+      return 'in use';
+    case 'unknown':
+      return 'unknown';
+    case 'ended':
+      return stateOfProcess(master ?? undefined, procPath) === 'runs' ? 'left behind' : 'free';
+  }
+}
+
+function describeOwner({ pid, host, server }: OwnerRecord): string {
+  return `its folder is in use by process ${pid} on ${host}, the master of the IPC server at ${server.urls.join(' and ')}`;
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    // It has ended meanwhile; or it is of another user, and goes on: that is seen.
+    if (codeOf(error) !== 'ESRCH' && codeOf(error) !== 'EPERM') throw error;
+  }
+}
+
+async function read(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** @returns undefined if it is no record, or not whole */
+function parse(text: string): OwnerRecord | undefined {
+  try {
+    const record = JSON.parse(text) as Partial<OwnerRecord> | null;
+    const isWhole =
+      record?.version === 1 && typeof record.id === 'string' && typeof record.server?.id === 'string';
+    return isWhole ? (record as OwnerRecord) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : '';
+}

@@ -1,0 +1,94 @@
+/** The masters that a server runs itself, with their way in: what the server does with both. */
+
+import type { Broker } from '../broker/broker.js';
+import type { PeerInfo } from '../broker/peers/admission.js';
+import type { Cancel, Clock } from '../broker/ports.js';
+import type { ManagedMasters } from '../managed-masters/managed-masters.js';
+import type { PrivateDoor } from './private-door.js';
+
+/** How much sooner than `stopTimeout` a master that does not close is killed, in milliseconds. */
+const KILL_MARGIN_MS = 500;
+
+/** What it works with. */
+export interface ManagedServiceSettings {
+  readonly clock: Clock;
+  readonly masters: ManagedMasters;
+  readonly door: PrivateDoor;
+  readonly broker: Pick<Broker, 'drain'>;
+}
+
+/** Begins and ends the masters of a server together with it. Does nothing where there are none. */
+export class ManagedService {
+  readonly #settings: ManagedServiceSettings;
+  #hasStarted = false;
+
+  constructor(settings: ManagedServiceSettings) {
+    this.#settings = settings;
+  }
+
+  /**
+   * The server listens: their way in is opened, and they are started.
+   *
+   * @param urls where it listens
+   * @throws {IPCError} IPC_LISTEN_*
+   */
+  async start(urls: readonly string[]): Promise<void> {
+    const { masters, door } = this.#settings;
+    if (masters.files.size === 0) return;
+    masters.start(await door.open(), urls);
+    this.#hasStarted = true;
+  }
+
+  /** A peer has joined a database. */
+  peerConnected({ role, database }: PeerInfo): void {
+    if (role === 'master') this.#settings.masters.connected(database);
+  }
+
+  /** A peer has left a database. */
+  peerDisconnected({ role, database, pid }: PeerInfo): void {
+    if (role === 'master') this.#settings.masters.departed(database, pid);
+  }
+
+  /** The server sends everybody to the next one, the masters last. @param timeout milliseconds @see Broker.drain */
+  drain(timeout: number): Promise<void> {
+    const { broker, masters } = this.#settings;
+    return new Promise((resolve) => {
+      broker.drain(timeout, resolve, () => void masters.close());
+    });
+  }
+
+  /**
+   * The server is about to end all connections: workers are told to come back, then masters close, in `stopTimeout` at most.
+   *
+   * @param isDraining whether that was begun already
+   */
+  async stop(stopTimeout: number, isDraining: boolean): Promise<void> {
+    if (!this.#hasStarted) return;
+    const { clock, masters } = this.#settings;
+    const patience = Math.max(stopTimeout - KILL_MARGIN_MS, 0);
+    const deadline = clock.now() + patience;
+    // What is left of a drain is not waited for; and not for ever for workers that do not go.
+    if (!isDraining) await this.#within(patience / 2, this.drain(0));
+    await masters.close(Math.max(deadline - clock.now(), 0));
+  }
+
+  /** Resolves when that is done, or when the time is over. */
+  async #within(milliseconds: number, done: Promise<void>): Promise<void> {
+    let cancel: Cancel = () => undefined;
+    const late = new Promise<void>((resolve) => {
+      cancel = this.#settings.clock.schedule(milliseconds, resolve);
+    });
+    await Promise.race([done, late]);
+    cancel();
+  }
+
+  /** Closes their way in. @see PrivateDoor */
+  async close(): Promise<void> {
+    await this.#settings.door.close();
+  }
+
+  /** Ends their connections, whatever they are doing. */
+  destroyConnections(): void {
+    this.#settings.door.destroyConnections();
+  }
+}

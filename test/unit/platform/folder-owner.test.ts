@@ -1,0 +1,245 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { FolderOwner, folderUser, OWNER_FILE, type OwnerRecord } from '../../../src/platform/folder-owner.js';
+import { ownWords } from '../../../src/platform/local-processes.js';
+import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
+import { VirtualClock } from '../../support/virtual-clock.js';
+import { eventually } from '../../support/waiting.js';
+
+const GRACE = 11_000;
+/** 1.1 of that, and two renewals. */
+const STANDS_FOR = 17_100;
+
+let folder: string;
+let clock: VirtualClock;
+
+beforeEach(async () => {
+  folder = await temporaryDirectory('owner');
+  clock = new VirtualClock();
+});
+
+afterEach(() => removeDirectory(folder));
+
+/** What a process of another machine says of itself. */
+const elsewhere = (pid: number) => `${pid}.5.00000000-0000-0000-0000-000000000000.1`;
+/** One of this machine that has ended: no process has such a number. */
+const ended = (): string => (ownWords() ?? '').replace(/^\d+/, '4194305');
+
+function owner(name = 'one', more: { readonly process?: string | null } = {}) {
+  const losses: string[] = [];
+  const server = { id: name, process: ownWords() ?? null, urls: [`http://${name}:9163`], ...more };
+  const settings = { folder, server, grace: GRACE, clock, lost: () => losses.push(name) };
+  return { losses, owner: new FolderOwner(settings) };
+}
+
+async function record(): Promise<OwnerRecord> {
+  return JSON.parse(await readFile(join(folder, OWNER_FILE), 'utf8')) as OwnerRecord;
+}
+
+/** Leaves a record there, as somebody else would. */
+async function left(changes: {
+  readonly process?: string | null;
+  readonly server?: string | null;
+  beat?: number;
+}) {
+  const { process = ended(), server = ended(), beat = 0 } = changes;
+  const whole: OwnerRecord = {
+    version: 1,
+    id: 'other',
+    process,
+    pid: 7,
+    host: 'far',
+    server: { id: 'other', process: server, urls: ['http://other:9163'] },
+    standsFor: STANDS_FOR,
+    beat,
+  };
+  await writeFile(join(folder, OWNER_FILE), JSON.stringify(whole));
+}
+
+/** Lets the next renewal happen, and waits for what it reads and writes. */
+async function renewal(isOver: () => boolean | Promise<boolean>): Promise<void> {
+  clock.advance(2_500);
+  await eventually(isOver, { interval: 5 });
+}
+
+const IN_USE = 'its folder is in use by process 7 on far, the master of the IPC server at http://other:9163';
+
+describe('the folder of a managed master', () => {
+  it('is taken, kept, and given back', async () => {
+    const { owner: one, losses } = owner();
+    expect(await one.claim()).toBeUndefined();
+    expect(await record()).toMatchObject({ version: 1, pid: process.pid, standsFor: STANDS_FOR, beat: 0 });
+    await renewal(async () => (await record()).beat === 1);
+    await renewal(async () => (await record()).beat === 2);
+    await one.release();
+    expect(await readdir(folder)).toEqual([]);
+    expect([losses, clock.pending]).toEqual([[], 0]);
+  });
+
+  it('is refused to a second server that runs on this machine, which is told whose it is', async () => {
+    const one = owner();
+    await one.owner.claim();
+    const two = owner('two');
+    expect(await two.owner.claim()).toMatch(
+      /^its folder is in use by process \d+ on .+, the master of the IPC server at http:\/\/one:9163$/,
+    );
+    clock.advance(100_000);
+    expect(await two.owner.claim()).toBeDefined();
+    await one.owner.release();
+    expect(await two.owner.claim()).toBeUndefined();
+    await two.owner.release();
+  });
+
+  it('is free at once for the next process of the same server, and where all have ended', async () => {
+    await owner().owner.claim();
+    expect(await owner().owner.claim()).toBeUndefined();
+    await left({});
+    const next = owner('next');
+    expect(await next.owner.claim()).toBeUndefined();
+    expect((await record()).server.id).toBe('next');
+    expect(await readdir(folder)).toEqual([OWNER_FILE]);
+  });
+
+  it('is free when a master has ended that its server has left behind: it is killed', async () => {
+    const child = spawn(process.execPath, ['-e', 'setInterval(() => 0, 1000)'], { stdio: 'ignore' });
+    onTestFinished(() => void child.kill('SIGKILL'));
+    const exited = once(child, 'exit');
+    await once(child, 'spawn');
+    const stat = await readFile(`/proc/${child.pid}/stat`, 'latin1');
+    const startTime = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+    await left({ process: (ownWords() ?? '').replace(/^\d+\.\d+/, `${child.pid}.${startTime}`) });
+    const claimed = owner().owner.claim();
+    await eventually(() => {
+      clock.advance(20);
+      return child.signalCode === 'SIGKILL';
+    });
+    await exited;
+    const isClaimed = claimed.then((obstacle) => obstacle === undefined);
+    let isOver = false;
+    void isClaimed.then(() => {
+      isOver = true;
+    });
+    await eventually(() => {
+      clock.advance(20);
+      return isOver;
+    });
+    expect(await isClaimed).toBe(true);
+  });
+
+  it('of another machine is free when its record has stood still for long enough', async () => {
+    await left({ process: elsewhere(7), server: elsewhere(6) });
+    const { owner: one } = owner();
+    expect(await one.claim()).toBe(IN_USE);
+    clock.advance(STANDS_FOR - 1);
+    expect(await one.claim()).toBe(IN_USE);
+    await left({ process: elsewhere(7), server: elsewhere(6), beat: 1 });
+    clock.advance(1);
+    expect(await one.claim()).toBe(IN_USE);
+    clock.advance(STANDS_FOR);
+    expect(await one.claim()).toBeUndefined();
+  });
+
+  it('is free later where the record is not whole', async () => {
+    await writeFile(join(folder, OWNER_FILE), '{"version":1,');
+    const { owner: one } = owner();
+    expect(await one.claim()).toMatch(/^it has a record that cannot be read: .*ipc-owner\.json$/);
+    clock.advance(STANDS_FOR);
+    expect(await one.claim()).toBeUndefined();
+  });
+
+  it('is taken by one of two that try at one time', async () => {
+    for (let turn = 0; turn < 20; turn++) {
+      await left({});
+      const all = [owner('a'), owner('b'), owner('c')];
+      const obstacles = await Promise.all(all.map((each) => each.owner.claim()));
+      expect(obstacles.filter((obstacle) => obstacle === undefined)).toHaveLength(1);
+      expect(await readdir(folder)).toEqual([OWNER_FILE]);
+      await Promise.all(all.map((each) => each.owner.release()));
+      await rm(join(folder, OWNER_FILE), { force: true });
+    }
+  });
+
+  it('is lost if somebody else has a record there, or removes it', async () => {
+    const one = owner();
+    await one.owner.claim();
+    await left({});
+    await renewal(() => one.losses.length > 0);
+    // It is not its own to give back.
+    await one.owner.release();
+    expect((await record()).id).toBe('other');
+    await rm(join(folder, OWNER_FILE));
+    const two = owner('two');
+    await two.owner.claim();
+    await rm(join(folder, OWNER_FILE));
+    await renewal(() => two.losses.length > 0);
+  });
+
+  it('is lost if it cannot be renewed for as long as others wait', async () => {
+    const { owner: one, losses } = owner();
+    await one.claim();
+    await rm(join(folder, OWNER_FILE));
+    // Nothing can be read there.
+    await mkdir(join(folder, OWNER_FILE));
+    for (let turn = 0; turn < 4; turn++) {
+      clock.advance(2_500);
+      await eventually(() => clock.pending === 1, { interval: 5 });
+    }
+    expect(losses).toEqual([]);
+    await renewal(() => losses.length > 0);
+  });
+});
+
+describe('a master that no server runs', () => {
+  it('finds out who uses its folder', async () => {
+    expect(await folderUser(folder, clock)).toBeUndefined();
+    expect(await folderUser(join(folder, 'missing'), clock)).toBeUndefined();
+    await left({});
+    expect(await folderUser(folder, clock)).toBeUndefined();
+    await left({ server: ownWords() ?? null });
+    expect(await folderUser(folder, clock)).toBe(IN_USE);
+  });
+
+  it('is not kept from it by the record of its own process', async () => {
+    await owner().owner.claim();
+    expect(await folderUser(folder, clock)).toBeUndefined();
+  });
+
+  it.each([
+    ['is renewed', true],
+    ['stands still', false],
+  ])('waits until it is known whether a record of another machine %s', async (_, isRenewed) => {
+    await left({ process: elsewhere(7), server: elsewhere(6) });
+    let user: string | undefined | 'not known' = 'not known';
+    void folderUser(folder, clock).then((found) => {
+      user = found;
+    });
+    await eventually(() => clock.pending === 1);
+    if (isRenewed) await left({ process: elsewhere(7), server: elsewhere(6), beat: 1 });
+    await eventually(
+      () => {
+        clock.advance(500);
+        return user !== 'not known';
+      },
+      { interval: 5 },
+    );
+    expect(user).toBe(isRenewed ? IN_USE : undefined);
+    if (!isRenewed) expect(clock.now()).toBeGreaterThanOrEqual(STANDS_FOR);
+  });
+});
+
+it('is told by the system which processes run', async () => {
+  const proc = await temporaryDirectory('proc');
+  onTestFinished(() => removeDirectory(proc));
+  await symlink('4026531836', join(proc, 'self'));
+  // Without a boot, nothing is known of anybody.
+  await left({ server: ownWords() ?? null });
+  let user: string | undefined | 'not known' = 'not known';
+  void folderUser(folder, clock, proc).then((found) => {
+    user = found;
+  });
+  await eventually(() => clock.pending === 1);
+  expect(user).toBe('not known');
+});
