@@ -43,10 +43,12 @@ export function addBackup(program: Command, path: () => string, asked: (words: B
         'Takes the options of the server, or ACEBASE_IPC_HOST, _PORT, _SSL and _TOKEN: where it is, and its token; and acebase from the\n' +
         'working directory. Writes wait while the files are copied. Ends with 0 if the copy is sound, else with 1 or 2.',
     )
-    .action((database: string, options: Omit<BackupWords, 'database' | 'path' | 'json'> & { json?: boolean }) => {
-      const { to, keep, url, json = false } = options;
-      asked({ database, path: path(), to, keep, url, json });
-    });
+    .action(
+      (database: string, options: Omit<BackupWords, 'database' | 'path' | 'json'> & { json?: boolean }) => {
+        const { to, keep, url, json = false } = options;
+        asked({ database, path: path(), to, keep, url, json });
+      },
+    );
 }
 
 function countOf(text: string): number {
