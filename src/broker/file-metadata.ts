@@ -249,7 +249,10 @@ export class FileNews {
     this.#root.current = aside.root;
     // A writer may have moved it, and told nobody, and a new master has opened the file since. If it is the master that is back,
     // nobody else was in its place; and what it has moved itself meanwhile it is about to tell.
-    if (peer.isMaster && !aside.isRootUnwritten) return;
+    // And nobody may have moved it since if none has opened the file, and the peer writes no root that it is told: a master that is gone may
+    // have before, and told nobody.
+    const isAsLeft = takesRootsOver(peer) && this.#seat.master?.hasFileOpen !== true;
+    if (!aside.isRootUnwritten && (peer.isMaster || isAsLeft)) return;
     if (this.#journal.isInUse) this.#haveReread();
     else this.#haveRootWritten();
   }

@@ -206,6 +206,32 @@ describe('when nobody was connected for a moment', () => {
   });
 });
 
+it('where a master has moved the root, told nobody, and is gone, counts what the next one finds in the file, also if the only worker loses its line meanwhile', () => {
+  const lab = new BrokerLab({ reconnectGrace: 10_000 });
+  const file = { header: 5 };
+  const since = lab.clock.wallTime();
+  const first = lab.connectClient('[master]', 'session-of-master');
+  lab.letGrant(first);
+  first.says('ready:{"pageNr":0,"recordNr":5}');
+  const worker = lab.connectClient('worker', 'session-of-worker');
+  lab.askForLock(worker);
+  lab.giveBack(worker, lab.lockOf(worker));
+  worker.tells(root(5));
+  lab.clock.advance(2_000);
+  file.header = 9;
+  first.leaves();
+  lab.clock.advance(10_000);
+  worker.leaves();
+  const back = lab.connectClient('worker', 'session-of-worker', counted(worker), since);
+  const next = lab.connectClient('[master]', 'session-of-next-master');
+  lab.letGrant(next);
+  const master = ours(next, file);
+  next.says('ready:{"pageNr":0,"recordNr":9}');
+  lab.askForLock(back, { write: true });
+  lab.clock.advance(100);
+  expect([grantsOf(back), rootsOf(back), file.header, master.believes]).toEqual([1, [9], 9, 9]);
+});
+
 describe('a master that has just moved the root itself, and is told to write an older one', () => {
   it('has its own written again', () => {
     const lab = new BrokerLab({ reconnectGrace: 0 });
