@@ -47,8 +47,9 @@ export interface DatabaseSettings extends Service {
   readonly kept: Account;
   readonly observer: BrokerObserver;
   readonly history: History;
-  /** Whether this server runs its master itself. */
+  /** Whether this server runs its master itself; and whether that keeps a transaction log, if so. */
   readonly isManaged: boolean;
+  readonly managedLog: boolean | undefined;
   /** A frame came, and was passed on. */
   heard(bytes: number): void;
   /** The last peer is gone. */
@@ -382,7 +383,8 @@ export class Database {
     visitor.peer = peer;
     const isAccepted = this.#identity.enters(peer);
     const { folderSince } = this.#identity;
-    const facts = { resumed: false, isAccepted, folderSince, journal: this.#journal.came(peer) };
+    const { managedLog } = this.#settings;
+    const facts = { resumed: false, isAccepted, folderSince, journal: this.#journal.came(peer), managedLog };
     if (peer.session === undefined) this.#delivery.send(peer, welcome(limits.maxPayload));
     else peer.outbox.say(greetingOf(peer.session, facts, limits));
     this.#peers.set(peer.id, peer);
@@ -414,7 +416,9 @@ export class Database {
       if (!isKnown) peer.session.beginAgain();
       const { isAccepted } = peer;
       const { folderSince } = this.#identity;
-      const facts = { resumed: isKnown, isAccepted, folderSince, journal: this.#journal.isBack(peer) };
+      const { managedLog } = this.#settings;
+      const journal = this.#journal.isBack(peer);
+      const facts = { resumed: isKnown, isAccepted, folderSince, journal, managedLog };
       peer.outbox.resume(link, greetingOf(peer.session, facts, limits), received);
       this.#isBack(peer, 'resumed its session');
     } else {

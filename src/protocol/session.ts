@@ -72,6 +72,16 @@ export interface SessionWelcome {
   readonly folderSince?: number;
   /** Whether the journal is in force [PROTOCOL-16.2]; `null` if the client is to go on as it was. */
   readonly journal?: boolean | null;
+  /** Of the master of the database, where this server runs it itself [PROTOCOL-14.14]. */
+  readonly managed?: ManagedMasterFacts;
+}
+
+/** What workers must know of a master that the server runs itself. */
+export interface ManagedMasterFacts {
+  /** Whether it keeps a transaction log. */
+  readonly log: boolean;
+  /** Milliseconds after which a lock expires at it: AceBase's `storage.lockTimeout`. */
+  readonly lockTimeout: number;
 }
 
 /** A lock that a client says it holds [PROTOCOL-14.6]. */

@@ -152,16 +152,19 @@ export function greetingOf(
     isAccepted,
     folderSince,
     journal,
+    managedLog,
   }: {
     readonly resumed: boolean;
     readonly isAccepted: boolean;
     readonly folderSince: number;
     /** Whether the journal is in force; `undefined` if that is not known, or does not concern it. */
     readonly journal: boolean | undefined;
+    /** Whether the master that this server runs keeps a transaction log; `undefined` if it runs none. */
+    readonly managedLog: boolean | undefined;
   },
   limits: Limits,
 ): Uint8Array {
-  const { maxPayload, reconnectGrace: grace, lease, masterTimeout: patience } = limits;
+  const { maxPayload, reconnectGrace: grace, lease, masterTimeout: patience, lockTimeout } = limits;
   const { since, received } = session;
   const common = { resumed, since, received, grace, ...(lease > 0 ? { lease, patience } : undefined) };
   const withFolder = session.can('identify') ? { ...common, folderSince } : common;
@@ -170,6 +173,7 @@ export function greetingOf(
     ...(session.can('turn') ? { turns: true } : undefined),
     ...(session.can('slice') ? { slice: SLICE_MS } : undefined),
     ...(session.can('journal') ? { journal: journal ?? null } : undefined),
+    ...(managedLog === undefined ? undefined : { managed: { log: managedLog, lockTimeout } }),
   };
   return sessionWelcome(maxPayload, isAccepted ? greeting : { ...greeting, accepted: false });
 }
