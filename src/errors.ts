@@ -545,6 +545,15 @@ export const ERRORS = {
     summary: 'The IPC server does not let this process take part, and will not; the database is closed.',
     remedy: 'The message says why. End the process, and let a supervisor start it again.',
   },
+  IPC_CLIENT_NO_ROLE: {
+    summary: '`storage.ipc` has no role, and this server does not run the master of the database.',
+    remedy:
+      "Start the server with `--master mydb`, or give `role: 'master'` to one process and `'worker'` to all others.",
+  },
+  IPC_CLIENT_STORAGE_DIFFERS: {
+    summary: 'A storage setting differs from that of the master that the server runs.',
+    remedy: 'The message names the setting, and both values: give both the same.',
+  },
   IPC_CLIENT_FOLDER_IN_USE: {
     summary: 'The folder of the database is in use by the master that an IPC server runs.',
     remedy: 'Connect to that server as a worker, or give this database another folder.',

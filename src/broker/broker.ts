@@ -14,9 +14,11 @@ export interface BrokerSettings {
   readonly observer: BrokerObserver;
   readonly incidents: Incidents;
   readonly records: Records;
-  /** The databases whose masters this server runs itself, by their names on the wire. Default: none. */
+  /** The databases whose masters this server runs itself, by their names on the wire, and their transaction logs. Default: none. */
   readonly managed?: ReadonlySet<string>;
 }
+
+const NONE: ReadonlySet<string> = new Set();
 
 /** How often, within `maxTotalBuffered`, the bytes in all queues are added up. */
 const AUDITS_PER_TOTAL = 64;
@@ -146,9 +148,12 @@ export class Broker {
   }
 
   #open(name: string): Database {
+    const { managed = NONE } = this.#settings;
+    const isManaged = managed.has(name);
     const database: Database = new Database(name, {
       ...this.#settings,
-      isManaged: this.#settings.managed?.has(name) === true,
+      isManaged,
+      managedLog: isManaged ? managed.has(name.replace(/_data$/, '_transaction')) : undefined,
       kept: this.#kept.open(() => this.#reclaimFrom(database)),
       startedAt: this.#startedAt,
       servedSince: this.#servedSince,

@@ -2,7 +2,7 @@ import type { ClosureCode } from '../errors.js';
 import { refused } from '../protocol/file-identity.js';
 import { disconnected, MASTER_ID, welcome } from '../protocol/frames.js';
 import type { MasterAnswer } from '../protocol/messages.js';
-import { sessionWelcome } from '../protocol/session.js';
+import { sessionWelcome, type WelcomeFacts } from '../protocol/session.js';
 import { Bulkhead } from './bulkhead.js';
 import { Dismissal, type DismissalSettings } from './drain.js';
 import { FileNews } from './file-metadata.js';
@@ -52,8 +52,9 @@ export interface DatabaseSettings extends Service {
   readonly kept: Account;
   readonly observer: BrokerObserver;
   readonly record: DatabaseRecord;
-  /** Whether this server runs its master itself. */
+  /** Whether this server runs its master itself; and whether that keeps a transaction log, if so. */
   readonly isManaged: boolean;
+  readonly managedLog: boolean | undefined;
   /** A frame came, and was passed on. */
   heard(bytes: number): void;
   /** Nobody is connected, at the door, or waited for: it is to be forgotten, and stopped. */
@@ -428,8 +429,7 @@ export class Database {
     const peer = newcomer(request, { ...given, link, connectedAt: clock.wallTime() });
     visitor.peer = peer;
     const isAccepted = this.#identity.checks.enters(peer);
-    const { since: folderSince } = this.#identity.checks;
-    const facts = { resumed: false, isAccepted, folderSince, journal: this.#journal.came(peer) };
+    const facts = { ...this.#factsFor(this.#journal.came(peer)), resumed: false, isAccepted };
     if (peer.session === undefined) this.#delivery.send(peer, welcome(limits.maxPayload));
     else peer.outbox.say(sessionWelcome(peer.session, facts, limits));
     this.#peers.set(peer.id, peer);
@@ -461,8 +461,7 @@ export class Database {
     if (peer.session !== undefined && received !== undefined) {
       if (!isKnown) peer.session.beginAgain();
       const { isAccepted } = peer;
-      const { since: folderSince } = this.#identity.checks;
-      const facts = { resumed: isKnown, isAccepted, folderSince, journal: this.#journal.isBack(peer) };
+      const facts = { ...this.#factsFor(this.#journal.isBack(peer)), resumed: isKnown, isAccepted };
       peer.outbox.resume(link, sessionWelcome(peer.session, facts, limits), received);
       this.#isBack(peer, 'resumed its session');
     } else {
@@ -471,6 +470,11 @@ export class Database {
     }
     this.#locks.isBack(peer);
     return () => undefined;
+  }
+
+  /** What a welcome says of the database. @param journal whether the journal is in force, if that concerns the client */
+  #factsFor(journal: boolean | undefined): Pick<WelcomeFacts, 'folderSince' | 'journal' | 'managedLog'> {
+    return { folderSince: this.#identity.checks.since, journal, managedLog: this.#settings.managedLog };
   }
 
   #hasCome(peer: Peer, how: 'connected' | 'connected again'): void {

@@ -57,7 +57,13 @@ export type NodeUpdate = (path: string, value: unknown, options?: UpdateOptions)
 /** The storage of one file: data, or the transaction log. */
 export interface Storage {
   readonly name: string;
-  readonly settings: { readonly path: string; readonly type?: string; readonly lockTimeout?: number };
+  readonly settings: {
+    readonly path: string;
+    readonly type?: string;
+    /** Seconds. */
+    readonly lockTimeout?: number;
+    readonly transactions?: { readonly log?: boolean };
+  };
   readonly logger?: AceBaseLogger;
   readonly debug?: AceBaseLogger;
   readonly indexes: Indexes;

@@ -12,6 +12,7 @@ import { FailureNotices } from './failure.js';
 import { FileIdentity } from './file-identity.js';
 import type { SharedJournal } from './journal/keep-whole.js';
 import { LongMessages } from './long-messages.js';
+import { judgeManaged } from './managed-settings.js';
 import { TokenPlacement } from './original-server.js';
 import type { RepairName } from './repairs.js';
 import type { ClientStatus } from './status.js';
@@ -71,6 +72,7 @@ export function clientOf(ipc: RemoteIPCPeer, settings: EndpointSettings): Client
       ? (question, say) => void fileIdentity.respond(question, say)
       : undefined,
     server: describe(config),
+    judge: (facts) => judgeManaged(ipc, facts),
     version: ipc.version,
     parameters: ownParameters(),
     tell(event) {

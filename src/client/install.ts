@@ -29,7 +29,7 @@ import {
 } from './handed-module.js';
 import { repairIndexFiles } from './index-files.js';
 import { checkInstallOptions, DEFAULT_CACHE_SIZE, type InstallOptions } from './install-options.js';
-import { checkRole, portOf, soundConfig } from './ipc-settings.js';
+import { checkRole, portOf, soundConfig, withRole } from './ipc-settings.js';
 import {
   canKeepJournal,
   keepWhole,
@@ -248,7 +248,8 @@ function patch(build: Build, installation: Installation): () => void {
     const files = fencedFilesOf(this.storage, peer, dataPeer);
     leave = installation.fence.add(files);
     journal?.join(placeOf(peer, files.leases));
-    if (this.isMaster) {
+    if (!this.isMaster) heldFiles.hideWhileMade(this.storage);
+    else {
       peer.heldFile = heldFiles.hold(this.storage, whenPrepared(peer, this.storage, journal));
     }
     if (has('closing')) closeDataBeforeLog(this.storage);
@@ -393,7 +394,7 @@ function repairsOfIndexes({ methods, readFromFile }: IndexClass, has: Switches):
   return [repairIndexFiles(methods, readFromFile, isReader), repairQueryCaches(methods, changed)];
 }
 
-/** AceBase wants a port. Where `ipc.url` says everything, it needs none. And a role is one of two. */
+/** AceBase wants a port. Where `ipc.url` says everything, it needs none. And a role is one of two, by default that of a worker. */
 function checkSettings({ storageSettings }: Pick<Build, 'storageSettings'>): () => void {
   if (storageSettings === undefined) return () => undefined;
   Object.defineProperty(storageSettings, 'ipc', {
@@ -402,8 +403,9 @@ function checkSettings({ storageSettings }: Pick<Build, 'storageSettings'>): () 
       const config = value as Partial<IPCConfig> | null;
       checkRole(value);
       const url = typeof config === 'object' && config !== null ? config.url : undefined;
-      const ipc =
-        typeof url === 'string' && config?.port === undefined ? { ...config, port: portOf(url) } : value;
+      const ipc = withRole(
+        typeof url === 'string' && config?.port === undefined ? { ...config, port: portOf(url) } : value,
+      );
       Object.defineProperty(this, 'ipc', {
         value: ipc,
         writable: true,

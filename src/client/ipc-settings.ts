@@ -19,8 +19,11 @@ export type IPCSettings = (
       readonly port?: undefined;
     }
 ) & {
-  /** `master` in one process of each database, `worker` in all others. */
-  readonly role: 'master' | 'worker';
+  /**
+   * `master` in one process of each database, `worker` in all others. Default: `worker`, of a server that runs the master itself
+   * (its option `masters`); where it does not, the database fails with IPC_CLIENT_NO_ROLE.
+   */
+  readonly role?: 'master' | 'worker' | undefined;
   /** The token of the server, if it has one. White space around it is ignored. */
   readonly token?: string | undefined;
   /** Whether to connect by TLS, and how to check the server. Default: false; with a URL, as its scheme says. */
@@ -33,6 +36,7 @@ export interface AceBaseIPCSettings {
   port: number;
   ssl?: boolean;
   token?: string;
+  /** AceBase's own type wants one. Where {@link ipcSettings} was given none, there is none, and {@link install} has seen to that. */
   role: 'master' | 'worker';
 }
 
@@ -143,6 +147,21 @@ function bad(detail: string): IPCError {
   return new IPCError('IPC_CLIENT_BAD_SETTING', `storage.ipc: ${detail}`);
 }
 
+/** Marks settings that were given no role. AceBase copies it along with the rest. */
+const ROLE_LEFT_OUT = Symbol('role left out');
+
+/** The same settings for an IPC server, with the role that they lack: AceBase wants one. Anything else is left as it is. */
+export function withRole(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || !('port' in value || 'url' in value)) return value;
+  if (Reflect.get(value, 'role') !== undefined) return value;
+  return { ...value, role: 'worker', [ROLE_LEFT_OUT]: true };
+}
+
+/** Whether the user has given no role. */
+export function isRoleLeftOut(config: object): boolean {
+  return Reflect.get(config, ROLE_LEFT_OUT) === true;
+}
+
 /**
  * Checks the role, where these are settings for an IPC server.
  *
@@ -151,8 +170,8 @@ function bad(detail: string): IPCError {
 export function checkRole(value: unknown): void {
   if (typeof value !== 'object' || value === null || !('port' in value || 'url' in value)) return;
   const role: unknown = Reflect.get(value, 'role');
-  if (role === 'master' || role === 'worker' || role === 'socket') return;
+  if (role === undefined || role === 'master' || role === 'worker' || role === 'socket') return;
   throw bad(
-    `role is ${role === undefined ? 'not given' : JSON.stringify(role)}: it must be 'master', in one process of each database, or 'worker', in all others`,
+    `role is ${JSON.stringify(role)}: it must be 'master', in one process of each database, or 'worker', in all others`,
   );
 }

@@ -7,6 +7,8 @@ import { isCutShort } from './journal/database-file.js';
 export interface OpeningMethods {
   open(path: string, ...rest: unknown[]): Promise<unknown>;
   mkdir(path: string, ...rest: unknown[]): Promise<unknown>;
+  /** How a worker waits for the file. */
+  exists?(path: string): Promise<boolean>;
 }
 
 /** A file that must not be opened yet. */
@@ -18,9 +20,9 @@ export class HeldFile {
   /** Whether AceBase finds none in a moment, and will make it. */
   readonly #isToBeCreated: boolean;
 
-  constructor({ name, settings }: Storage, accepted: Promise<void>) {
-    this.folder = `${settings.path}/${name}.acebase`;
-    this.file = `${this.folder}/${settings.type ?? 'data'}.db`;
+  constructor(storage: Storage, accepted: Promise<void>) {
+    this.folder = folderOf(storage);
+    this.file = fileOf(storage);
     this.accepted = accepted;
     this.#isToBeCreated = !isThere(this.file);
   }
@@ -43,6 +45,13 @@ export class HeldFile {
  */
 export class HeldFiles {
   #held: readonly HeldFile[] = [];
+  /** Files of workers, which they wait for until the master has made them. */
+  readonly #awaited = new Set<string>();
+
+  /** A worker that finds a file half made would end. It is shown that there is none yet, and looks again in a second. */
+  hideWhileMade(storage: Storage): void {
+    this.#awaited.add(fileOf(storage));
+  }
 
   /** The storage that is being made is to open its file only when `accepted` resolves. */
   hold(storage: Storage, accepted: Promise<void>): HeldFile {
@@ -71,7 +80,9 @@ export class HeldFiles {
   hideUnfinished(): () => void {
     const { existsSync } = fs;
     fs.existsSync = (path) =>
-      existsSync(path) && !this.#held.some((held) => held.file === path && held.isHidden);
+      existsSync(path) &&
+      !this.#isBeingMade(path) &&
+      !this.#held.some((held) => held.file === path && held.isHidden);
     syncBuiltinESMExports();
     return () => {
       fs.existsSync = existsSync;
@@ -79,9 +90,15 @@ export class HeldFiles {
     };
   }
 
+  #isBeingMade(path: unknown): boolean {
+    return typeof path === 'string' && this.#awaited.has(path) && isCutShort(path);
+  }
+
   /** Puts itself between AceBase and its files. @returns what undoes it */
   patch(files: OpeningMethods): () => void {
-    const { open, mkdir } = files;
+    const { open, mkdir, exists } = files;
+    if (exists !== undefined)
+      files.exists = async (path) => (await exists.call(files, path)) && !this.#isBeingMade(path);
     files.open = async (path, ...rest) => {
       await this.opening(path);
       return await open.call(files, path, ...rest);
@@ -93,12 +110,21 @@ export class HeldFiles {
     return () => {
       files.open = open;
       files.mkdir = mkdir;
+      if (exists !== undefined) files.exists = exists;
     };
   }
 
   #forget(held: HeldFile): void {
     this.#held = this.#held.filter((other) => other !== held);
   }
+}
+
+function folderOf({ name, settings }: Storage): string {
+  return `${settings.path}/${name}.acebase`;
+}
+
+function fileOf(storage: Storage): string {
+  return `${folderOf(storage)}/${storage.settings.type ?? 'data'}.db`;
 }
 
 /** Whether a database file is there, and can be opened. */

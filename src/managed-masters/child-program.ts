@@ -9,7 +9,7 @@ import type { Clock, Logger } from '../broker/ports.js';
 import { IPCError } from '../errors.js';
 import { findAceBasePackage } from '../platform/acebase-package.js';
 import { OutputLines } from './child-output.js';
-import type { Child, ChildEnd, ChildHandlers } from './managed-master.js';
+import type { Child, ChildEnd, ChildHandlers } from './child-port.js';
 import type { AceBaseLocation, FromChild, OpenRequest } from './messages.js';
 
 /** Where the built program is, seen from this code: in the library, in the command, in the sources. */

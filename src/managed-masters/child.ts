@@ -78,7 +78,9 @@ function begin(): void {
   // The server alone says when it ends: Ctrl-C and supervisors send signals to both, and the master is to be the last.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
   // At once, and whatever it is in the midst of: a new server may start the next master.
-  process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
+  const endAtOnce = (): void => void process.kill(process.pid, 'SIGKILL');
+  process.on('disconnect', endAtOnce);
+  if (!process.connected) endAtOnce();
   process.on('uncaughtException', fail);
   process.on('unhandledRejection', fail);
   const cancelWait = systemClock.schedule(REQUEST_MS, () => process.exit(1));

@@ -1,30 +1,8 @@
 import type { Cancel, Clock, LogFields, Logger } from '../broker/ports.js';
 import { ERRORS } from '../errors.js';
+import { type Child, type ChildEnd, type ChildHandlers, fieldsOfEnd, reasonOfEnd } from './child-port.js';
 import { FailureReports } from './failure-reports.js';
-import type { FromChild, ToChild, Vitals } from './messages.js';
-
-/** A process that was started to be the master of a database. */
-export interface Child {
-  /** `undefined` if the system could not start it. */
-  readonly pid: number | undefined;
-  send(message: ToChild): void;
-  /** Ends it at once, by SIGKILL. Does nothing if it has ended. */
-  kill(): void;
-}
-
-/** How a process ended, or why it could not be started. */
-export interface ChildEnd {
-  readonly code: number | null;
-  readonly signal: string | null;
-  /** Why the system could not start it; then there is no code and no signal. */
-  readonly error?: string;
-}
-
-/** What is heard of a process. Nothing is called before the start has returned, and nothing after `ended`, which is called once. */
-export interface ChildHandlers {
-  message(message: FromChild): void;
-  ended(end: ChildEnd): void;
-}
+import type { FromChild, Vitals } from './messages.js';
 
 /** What a managed master works with. */
 export interface ManagedMasterSettings {
@@ -289,7 +267,7 @@ export class ManagedMaster {
   #ended(end: ChildEnd): void {
     const run = this.#run;
     if (run === undefined) return;
-    const fields = this.#fields({ ...describeEnd(end) });
+    const fields = this.#fields({ ...fieldsOfEnd(end) });
     this.#forgetTimers(run);
     this.#run = undefined;
     if (this.#state !== 'wanted') {
@@ -310,7 +288,7 @@ export class ManagedMaster {
     const hasServed = run.servesSince !== undefined;
     if (run.servesSince !== undefined && now - run.servesSince >= SOUND_SERVICE_MS) this.#shortRuns = 0;
     const delay = delayAfter(this.#shortRuns++, hasServed);
-    const reason = run.why?.reason ?? reasonOf(end);
+    const reason = run.why?.reason ?? reasonOfEnd(end);
     this.#lastReason = reason;
     const code = run.why?.code;
     const all = { ...fields, ...(code === undefined ? {} : { code, remedy: remedyOf(code) }), reason };
@@ -349,15 +327,6 @@ export class ManagedMaster {
 function delayAfter(shortRuns: number, hasServed: boolean): number {
   const longest = hasServed ? LONGEST_DELAY_AFTER_SERVICE_MS : LONGEST_DELAY_MS;
   return shortRuns === 0 ? 0 : Math.min(FIRST_DELAY_MS * 2 ** (shortRuns - 1), longest);
-}
-
-function describeEnd({ code, signal }: ChildEnd): LogFields {
-  return { exitCode: code ?? undefined, signal: signal ?? undefined };
-}
-
-function reasonOf({ code, signal, error }: ChildEnd): string {
-  if (error !== undefined) return `its process could not be started: ${error}`;
-  return signal === null ? `it ended with exit code ${code}` : `it was ended by ${signal}`;
 }
 
 function remedyOf(code: string): string | undefined {

@@ -3,8 +3,9 @@ import type { Clock, Logger, PeerProcess } from '../broker/ports.js';
 import type { Settings } from '../options/settings.js';
 import type { FolderServer } from '../platform/folder-owner.js';
 import { ownWords } from '../platform/local-processes.js';
+import type { Child, ChildHandlers } from './child-port.js';
 import { findAceBase, findProgram, startChild } from './child-program.js';
-import { type Child, type ChildHandlers, ManagedMaster, type ManagedMasterReport } from './managed-master.js';
+import { ManagedMaster, type ManagedMasterReport } from './managed-master.js';
 
 /** Where the processes of managed masters connect. */
 export interface PrivateAddress {

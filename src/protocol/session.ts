@@ -72,6 +72,16 @@ export interface SessionWelcome {
   readonly folderSince?: number;
   /** Whether the journal is in force [PROTOCOL-16.2]; `null` if the client is to go on as it was. */
   readonly journal?: boolean | null;
+  /** Of the master of the database, where this server runs it itself [PROTOCOL-14.14]. */
+  readonly managed?: ManagedMasterFacts;
+}
+
+/** What workers must know of a master that the server runs itself. */
+export interface ManagedMasterFacts {
+  /** Whether it keeps a transaction log. */
+  readonly log: boolean;
+  /** Milliseconds after which a lock expires at it: AceBase's `storage.lockTimeout`. */
+  readonly lockTimeout: number;
 }
 
 /** A lock that a client says it holds [PROTOCOL-14.6]. */
@@ -272,6 +282,8 @@ export interface WelcomeFacts {
   readonly folderSince: number;
   /** Whether the journal is in force; `undefined` if that is not known, or does not concern the client. */
   readonly journal: boolean | undefined;
+  /** Whether the master that the server runs keeps a transaction log; `undefined` if it runs none. */
+  readonly managedLog: boolean | undefined;
 }
 
 /** What a welcome says of the options of the server. Milliseconds but for `maxPayload`, which is UTF-16 units. */
@@ -280,13 +292,14 @@ export interface WelcomeLimits {
   readonly reconnectGrace: number;
   readonly lease: number;
   readonly masterTimeout: number;
+  readonly lockTimeout: number;
 }
 
 /** The welcome of a client that has a session [PROTOCOL-14.2]. */
 export function sessionWelcome(
   session: Session,
-  { resumed, isAccepted, folderSince, journal }: WelcomeFacts,
-  { maxPayload, reconnectGrace: grace, lease, masterTimeout: patience }: WelcomeLimits,
+  { resumed, isAccepted, folderSince, journal, managedLog }: WelcomeFacts,
+  { maxPayload, reconnectGrace: grace, lease, masterTimeout: patience, lockTimeout }: WelcomeLimits,
 ): Uint8Array {
   const { since, received } = session;
   const welcome: SessionWelcome = {
@@ -299,6 +312,7 @@ export function sessionWelcome(
     ...(session.can('turn') ? { turns: true } : undefined),
     ...(session.can('slice') ? { slice: SLICE_MS } : undefined),
     ...(session.can('journal') ? { journal: journal ?? null } : undefined),
+    ...(managedLog === undefined ? undefined : { managed: { log: managedLog, lockTimeout } }),
     ...(isAccepted ? undefined : { accepted: false }),
   };
   return encode(`welcome:${JSON.stringify({ maxPayload, session: welcome })}`);

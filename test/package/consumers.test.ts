@@ -64,8 +64,9 @@ void builds;
 const ipc = ipcSettings({ url: 'wss://ipc.example.com/path', ssl: { ca: Buffer.from('') }, token: 'one', role: 'worker' });
 export const database = () => new AceBase('mydb', { storage: { ipc } });
 export const webServer = () => new AceBaseServer('mydb', { ipc: ipcSettings({ port: 9163, ssl: { ca: 'PEM' }, role: 'master' }) });
-// @ts-expect-error: a role is missing
 ipcSettings({ port: 9163 });
+// @ts-expect-error: no such role
+ipcSettings({ port: 9163, role: 'slave' });
 // @ts-expect-error: one of the two says where it is
 ipcSettings({ port: 9163, url: 'wss://ipc.example.com', role: 'worker' });
 `;

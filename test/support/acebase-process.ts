@@ -9,7 +9,8 @@ import { within } from './waiting.js';
 export interface IPCSettings {
   readonly host?: string;
   readonly port?: number;
-  readonly role: 'master' | 'worker';
+  /** Left out: only with the client of this package. */
+  readonly role?: 'master' | 'worker';
   /** With settings for the client of this package only. */
   readonly ssl?: boolean | Readonly<Record<string, unknown>>;
   /** Only for the client of this package. */

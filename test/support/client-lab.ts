@@ -1,7 +1,7 @@
 /** The core of our client, with a process and a server that do what a test says. */
 
 import { Client } from '../../src/client/core/client.js';
-import type { ClientEvent } from '../../src/client/core/client-settings.js';
+import type { ClientEvent, ClientSettings } from '../../src/client/core/client-settings.js';
 import type { IPCLock, IPCPeer, LockDetails, LockInfo, Message } from '../../src/client/core/host.js';
 import type { LineEvents } from '../../src/client/core/ports.js';
 import type { SessionWelcome } from '../../src/protocol/session.js';
@@ -51,6 +51,8 @@ export interface ClientLabSettings {
   readonly session?: Partial<SessionWelcome>;
   /** What its journal finds, each time that it is looked at; without it, it keeps none. */
   readonly journal?: { isPending: boolean; look(): boolean | Promise<boolean> };
+  /** How its settings are judged. */
+  readonly judge?: ClientSettings['judge'];
 }
 
 /** A process of that role, whose server does what the test says. */
@@ -62,6 +64,7 @@ export function clientLab({
   maxPayload = 1_000,
   session,
   journal,
+  judge,
 }: ClientLabSettings = {}) {
   const clock = new UnsteadyClock();
   let isBuilt = false;
@@ -120,6 +123,7 @@ export function clientLab({
   const events: string[] = [];
   let ids = 0;
   const client: Client = new Client({
+    ...(judge === undefined ? {} : { judge }),
     ipc: ipc as unknown as IPCPeer,
     journal,
     file: {

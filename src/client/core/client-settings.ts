@@ -1,6 +1,7 @@
 /** What the core of the client works with, and what it tells. */
 
-import type { ErrorCode } from '../../errors.js';
+import type { ErrorCode, IPCError } from '../../errors.js';
+import type { ManagedMasterFacts } from '../../protocol/session.js';
 import type { Acceptance } from './acceptance.js';
 import type { ValueClasses } from './codec.js';
 import type {
@@ -54,6 +55,12 @@ export interface ClientSettings {
    * for both; and where one of the two is refused, so is the other.
    */
   readonly dataPeer?: DataPeer | undefined;
+  /**
+   * Judges the first welcome of a worker: by what the server says of the master that it runs, or that it runs none [PROTOCOL-14.14].
+   *
+   * @returns why this process cannot take part; `undefined` if it can. Left out: it can
+   */
+  judge?(facts: ManagedMasterFacts | undefined): IPCError | undefined;
   /** Told of what happens. */
   tell(event: ClientEvent): void;
   readonly maxKeptUnits?: number;

@@ -544,6 +544,13 @@ export class Client implements DataPeer {
   #welcome(json: string): void {
     const { maxPayload, session } = JSON.parse(json) as { maxPayload: number; session?: SessionWelcome };
     const hasSessions = session !== undefined;
+    if (!this.#hasBeenConnected && !this.#settings.ipc.isMaster) {
+      const problem = this.#settings.judge?.(session?.managed);
+      if (problem !== undefined) {
+        this.#giveUp(problem.code, problem.message, CANNOT_GO_ON);
+        return;
+      }
+    }
     this.#maxPayload = maxPayload;
     const hadSession = this.#position.received !== undefined;
     if (session?.resumed === false && hadSession && this.#connection.mayBeGivenUp) {

@@ -109,7 +109,7 @@ it.each([
   expect(methods()).toEqual(before);
 });
 
-it('a role that is neither of the two is named, with the two, before anything is opened', () => {
+it('a role that is given, and is neither of the two, is named, with the two, before anything is opened', () => {
   install();
   const { AceBase } = load(acebase) as { AceBase: new (name: string, options: object) => unknown };
   const open = (ipc: object) =>
@@ -119,7 +119,7 @@ it('a role that is neither of the two is named, with the two, before anything is
   expect(() => open({ port: 9163, role: 'slave' })).toThrow(
     refusal(`storage.ipc: role is "slave": ${allowed}`),
   );
-  expect(() => open({ url: 'ws://localhost:9163' })).toThrow(
-    refusal(`storage.ipc: role is not given: ${allowed}`),
+  expect(() => open({ url: 'ws://localhost:9163', role: '' })).toThrow(
+    refusal(`storage.ipc: role is "": ${allowed}`),
   );
 });

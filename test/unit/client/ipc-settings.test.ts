@@ -88,6 +88,7 @@ describe('ipcSettings()', () => {
       role: 'worker',
     });
     expect(ipcSettings({ port: 1, host: undefined, role: 'master' })).toEqual({ port: 1, role: 'master' });
+    expect(ipcSettings({ port: 1 })).toEqual({ port: 1 });
   });
 
   it.each([

@@ -144,3 +144,34 @@ it('a file whose making was cut short is none for AceBase, which makes it again 
   await settle();
   expect(areSeen()).toEqual([true, true]);
 });
+
+it('shows a worker no file that is being made, until it is whole', async () => {
+  const folder = await temporaryDirectory('opening');
+  onTestFinished(() => removeDirectory(folder));
+  await mkdir(join(folder, 'mydb.acebase'));
+  const file = join(folder, 'mydb.acebase/data.db');
+  const { held, storage } = lab();
+  const files = {
+    open: async () => undefined,
+    mkdir: async () => undefined,
+    exists: async (path: string) => fs.existsSync(path),
+  };
+  const undo = [held.hideUnfinished(), held.patch(files)];
+  const seen = async () => [fs.existsSync(file), await files.exists(file)];
+  held.hideWhileMade(storage('data', folder));
+  expect(await seen()).toEqual([false, false]);
+  await writeFile(file, '');
+  expect(await seen()).toEqual([false, false]);
+  // Its tables are there, and nothing else.
+  const header = Buffer.alloc(131_072);
+  header.write('AceBase⚡');
+  header[10] = 1;
+  await writeFile(file, header);
+  expect(await seen()).toEqual([false, false]);
+  // Whatever it is, it is no file that is being made.
+  await writeFile(file, 'x'.repeat(200_000));
+  expect(await seen()).toEqual([true, true]);
+  await writeFile(file, '');
+  for (const each of undo.toReversed()) each();
+  expect(await seen()).toEqual([true, true]);
+});

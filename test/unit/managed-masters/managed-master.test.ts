@@ -1,10 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { LogFields, Logger } from '../../../src/broker/ports.js';
-import {
-  type ChildEnd,
-  type ChildHandlers,
-  ManagedMaster,
-} from '../../../src/managed-masters/managed-master.js';
+import type { ChildEnd, ChildHandlers } from '../../../src/managed-masters/child-port.js';
+import { ManagedMaster } from '../../../src/managed-masters/managed-master.js';
 import type { FromChild } from '../../../src/managed-masters/messages.js';
 import { promisesSettle, VirtualClock } from '../../support/virtual-clock.js';
 
