@@ -27,6 +27,8 @@ import {
   whenRemotePeerIsMade,
 } from './handed-module.js';
 import { repairIndexFiles } from './index-files.js';
+import { releaseIndexesAfterFailures } from './index-locks.js';
+import { failIndexesAfterFailedStreams } from './index-streams.js';
 import { checkInstallOptions, DEFAULT_CACHE_SIZE, type InstallOptions } from './install-options.js';
 import { checkRole, portOf, soundConfig } from './ipc-settings.js';
 import {
@@ -113,7 +115,7 @@ function begin(options: InstallOptions, isHanded: boolean): Installation {
     options,
   };
   // Below all that is put on top: what waits there is not under way.
-  installation.undo.push(failAfterFailedWrites(), fence.patch());
+  installation.undo.push(failAfterFailedWrites(), failIndexesAfterFailedStreams(), fence.patch());
   for (const build of builds) {
     installation.undo.push(patch(build, installation));
     keepLoneDatabasesWhole(lastPrototype(build.remotePeer), installation);
@@ -379,7 +381,12 @@ function repairsOfIndexes({ methods, readFromFile }: IndexClass, has: Switches):
   const changed = (storage: Storage, file: string): void => {
     if (has('query-caches') && storage.ipc.isMaster) peerOf(storage)?.indexUpdated(file);
   };
-  return [repairIndexFiles(methods, readFromFile, isReader), repairQueryCaches(methods, changed)];
+  return [
+    // Below the others, which know an index by what it is.
+    releaseIndexesAfterFailures(methods),
+    repairIndexFiles(methods, readFromFile, isReader),
+    repairQueryCaches(methods, changed),
+  ];
 }
 
 /** AceBase wants a port. Where `ipc.url` says everything, it needs none. And a role is one of two. */

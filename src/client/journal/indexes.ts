@@ -3,6 +3,7 @@
 import { basename } from 'node:path';
 import { loggerOf, type Storage } from '../acebase.js';
 import { closeAfterBuilds, repairIndexBuilds } from '../index-builds.js';
+import { releaseIndexesAfterFailures } from '../index-locks.js';
 import {
   descriptionOf,
   type IndexDescription,
@@ -244,6 +245,7 @@ function watchUpdates(index: Index, storage: object): void {
   while (!Object.hasOwn(methods, '_getTree')) methods = Object.getPrototypeOf(methods) as Index;
   if (watched.has(methods)) return;
   watched.add(methods);
+  releaseIndexesAfterFailures(methods);
   const { handleRecordUpdate } = methods;
   methods.handleRecordUpdate = function (this: Index & { readonly storage: object }, ...details) {
     const all = updates.get(this.storage);
