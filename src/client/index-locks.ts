@@ -45,11 +45,7 @@ export function releaseIndexesAfterFailures(methods: object): () => void {
 }
 
 /** @param act is given the index in a form that notes what is taken of it */
-async function releasing<T>(
-  index: object,
-  taker: string,
-  act: (index: object) => Promise<T>,
-): Promise<T> {
+async function releasing<T>(index: object, taker: string, act: (index: object) => Promise<T>): Promise<T> {
   const held = new Set<Taken>();
   const take: Method = async (...details) => {
     const taken = (await (Reflect.get(index, taker) as Method).apply(index, details)) as Taken;

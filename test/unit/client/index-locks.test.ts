@@ -1,5 +1,6 @@
 import fs from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AceBase } from 'acebase';
@@ -33,7 +34,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  Object.assign(fs, { open, read, unlink, write });
+  replace({ open, read, unlink, write });
   await database.close();
   undo();
   await rm(folder, { recursive: true });
@@ -48,16 +49,21 @@ function classOf(its: object): object {
   return Object.hasOwn(its, '_getTree') ? its : classOf(Object.getPrototypeOf(its));
 }
 
+function replace(functions: object): void {
+  Object.assign(fs, functions);
+  syncBuiltinESMExports();
+}
+
 /** One of Node's functions for files fails, wherever it is called with these words. */
 function failing(name: 'open' | 'read' | 'unlink' | 'write', isIt: (...details: unknown[]) => boolean) {
   const original = Reflect.get(fs, name) as Method;
-  Object.assign(fs, {
+  replace({
     [name]: (...details: unknown[]) =>
       isIt(...details)
         ? process.nextTick(details.at(-1) as Method, Object.assign(new Error('EMFILE'), { code: 'EMFILE' }))
         : original(...details),
   });
-  return () => Object.assign(fs, { [name]: original });
+  return () => replace({ [name]: original });
 }
 
 // Without the repair, each of these waits until the lock of AceBase has timed out.

@@ -67,14 +67,17 @@ const PLACES: readonly (readonly [what: string, file: RegExp])[] = [
   ['write', /\.build\.merge$/],
 ];
 
-it.each(PLACES)('an index is not made if %s fails with %s, and is made in full when there is room', async (what, file) => {
-  isFull = (done, name) => done === what && file.test(name);
-  await expect(database.indexes.create('people', 'age')).rejects.toThrow('ENOSPC');
-  const left = await readdir(join(folder, 'people.acebase'));
-  expect(left.filter((name) => name.includes('.build'))).toEqual([]);
-  isFull = () => false;
-  await database.ref('people/cid').set({ age: 5 });
-  await database.indexes.create('people', 'age');
-  const found = await database.query('people').filter('age', '==', 5).get();
-  expect(found.map(({ key }) => key).sort()).toEqual(['ann', 'cid']);
-});
+it.each(PLACES)(
+  'an index is not made if %s fails with %s, and is made in full when there is room',
+  async (what, file) => {
+    isFull = (done, name) => done === what && file.test(name);
+    await expect(database.indexes.create('people', 'age')).rejects.toThrow('ENOSPC');
+    const left = await readdir(join(folder, 'people.acebase'));
+    expect(left.filter((name) => name.includes('.build'))).toEqual([]);
+    isFull = () => false;
+    await database.ref('people/cid').set({ age: 5 });
+    await database.indexes.create('people', 'age');
+    const found = await database.query('people').filter('age', '==', 5).get();
+    expect(found.map(({ key }) => key).sort()).toEqual(['ann', 'cid']);
+  },
+);
