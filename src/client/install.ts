@@ -31,13 +31,7 @@ import { releaseIndexesAfterFailures } from './index-locks.js';
 import { failIndexesAfterFailedStreams } from './index-streams.js';
 import { checkInstallOptions, DEFAULT_CACHE_SIZE, type InstallOptions } from './install-options.js';
 import { checkRole, portOf, soundConfig } from './ipc-settings.js';
-import {
-  canKeepJournal,
-  keepWhole,
-  type Place,
-  SharedJournal,
-  withoutJournal,
-} from './journal/keep-whole.js';
+import { canKeepJournal, keepWhole, type Place, SharedJournal } from './journal/keep-whole.js';
 import { replaceNodeCache } from './node-cache.js';
 import { closeAllAfterWrites, holdAllFiles, writeAllInOrder } from './node-files.js';
 import { HeldFiles } from './opening.js';
@@ -142,8 +136,7 @@ function keepLoneDatabasesWhole(emitter: object | undefined, installation: Insta
     const { storage } = peer as Partial<RemoteIPCPeer>;
     const { journal = 'process' } = installation.options;
     if (storage === undefined || !canKeepJournal(storage) || !isLone(storage)) return;
-    if (journal === 'off') withoutJournal(storage);
-    else keepWhole(storage, journal, isAlone);
+    keepWhole(storage, journal, isAlone);
   });
   installation.undo.push(undo);
 }
@@ -225,10 +218,7 @@ function patch(build: Build, installation: Installation): () => void {
     let leave = (): void => undefined;
     // With others only where it is asked for: it has not been tried for long.
     const { journal: durability = 'off' } = installation.options;
-    const journal =
-      durability === 'off' || !canKeepJournal(this.storage)
-        ? undefined
-        : new SharedJournal(this.storage, durability);
+    const journal = canKeepJournal(this.storage) ? new SharedJournal(this.storage, durability) : undefined;
     const peer = clientOf(this, {
       journal,
       classes: build.classes,
@@ -250,7 +240,7 @@ function patch(build: Build, installation: Installation): () => void {
     leave = installation.fence.add(files);
     journal?.join(placeOf(peer, files.leases));
     if (this.isMaster) {
-      peer.heldFile = heldFiles.hold(this.storage, whenPrepared(peer, this.storage, journal));
+      peer.heldFile = heldFiles.hold(this.storage, whenPrepared(peer, journal));
     }
     if (has('closing')) closeDataBeforeLog(this.storage);
     if (has('node-cache')) {
@@ -305,12 +295,11 @@ function patch(build: Build, installation: Installation): () => void {
 }
 
 /** Resolves when a master may open its file: it is let in, and what was its own to mend is mended. Never, if it is to give up. */
-function whenPrepared(peer: Client, storage: Storage, journal: SharedJournal | undefined): Promise<void> {
+function whenPrepared(peer: Client, journal: SharedJournal | undefined): Promise<void> {
   return new Promise((resolve) => {
     void peer.acceptance.accepted().then(() => {
       try {
-        if (journal !== undefined) journal.prepare();
-        else if (canKeepJournal(storage)) withoutJournal(storage);
+        journal?.prepare();
         resolve();
       } catch (error) {
         peer.cannotOpen(error);

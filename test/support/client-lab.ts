@@ -2,7 +2,14 @@
 
 import { Client } from '../../src/client/core/client.js';
 import type { ClientEvent } from '../../src/client/core/client-settings.js';
-import type { IPCLock, IPCPeer, LockDetails, LockInfo, Message } from '../../src/client/core/host.js';
+import type {
+  FileJournal,
+  IPCLock,
+  IPCPeer,
+  LockDetails,
+  LockInfo,
+  Message,
+} from '../../src/client/core/host.js';
 import type { LineEvents } from '../../src/client/core/ports.js';
 import type { SessionWelcome } from '../../src/protocol/session.js';
 import { VirtualClock } from './virtual-clock.js';
@@ -50,7 +57,7 @@ export interface ClientLabSettings {
   /** What each welcome says beside what the test says. */
   readonly session?: Partial<SessionWelcome>;
   /** What its journal finds, each time that it is looked at; without it, it keeps none. */
-  readonly journal?: { isPending: boolean; look(): boolean | Promise<boolean> };
+  readonly journal?: Partial<FileJournal> & Pick<FileJournal, 'isPending' | 'look'>;
 }
 
 /** A process of that role, whose server does what the test says. */
@@ -121,7 +128,7 @@ export function clientLab({
   let ids = 0;
   const client: Client = new Client({
     ipc: ipc as unknown as IPCPeer,
-    journal,
+    journal: journal && { isKept: true, empty: async () => false, ...journal },
     file: {
       lockTimeout: 120_000,
       isOpen: true,

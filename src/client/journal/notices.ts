@@ -25,6 +25,30 @@ export function holdNotices(
       return;
     }
     if (notification.type === 'root.update') transaction.hasMovedRoot = true;
-    transaction.effects.push(() => sendNotification.call(ipc, notification));
+    transaction.notices.push(() => sendNotification.call(ipc, notification));
+  };
+}
+
+/**
+ * Holds back what a master tells of keys until they are in the file: whoever hears of one may use it at once, and all may be killed then.
+ *
+ * @param written resolves when the tables are in the file as they are to be now; `undefined` if AceBase writes them by itself
+ */
+export function holdKeys(
+  ipc: Pick<InnerStorage['ipc'], 'sendNotification' | 'replyRequest'>,
+  written: () => Promise<void> | undefined,
+): void {
+  // AceBase tells first, and writes in the same turn.
+  const whenWritten = (tell: () => void): void => void Promise.resolve().then(written).then(tell);
+  const { sendNotification, replyRequest } = ipc;
+  ipc.sendNotification = (notification) => {
+    const tell = (): void => sendNotification.call(ipc, notification);
+    if (notification.type === 'kit.new_key') whenWritten(tell);
+    else tell();
+  };
+  ipc.replyRequest = (request, result) => {
+    const tell = (): void => replyRequest.call(ipc, request, result);
+    if (request.data.type === 'kit.add') whenWritten(tell);
+    else tell();
   };
 }
