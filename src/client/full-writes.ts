@@ -4,7 +4,6 @@
  */
 
 import fs from 'node:fs';
-import type { Callback } from './node-files.js';
 
 type Method = (...details: unknown[]) => void;
 
@@ -34,7 +33,7 @@ export function inFull(write: Method): Method {
     const goOn = (written: number): void => {
       // Without a position, the file knows where it is.
       const at = typeof position === 'number' ? position + written : position;
-      const next: Callback = (error, count) => {
+      const next = (error: Error | null, count: unknown): void => {
         const all = written + Number(count);
         if (error !== null) done(error, written, buffer);
         else if (all < length && count === 0) done(shortWrite(written, length), written, buffer);

@@ -1,6 +1,7 @@
 /** Keeps a database whole whenever a process ends that writes to it (docs/CLIENT.md, "Crashes"). */
 
 import { loggerOf, type Storage } from '../acebase.js';
+import type { RootAddress } from '../core/host.js';
 import { failWithTables } from '../failed-tables.js';
 import { RECORDS_AT, ROOT_ADDRESS_AT } from '../file-layout.js';
 import { checksumOf } from './database-file.js';
@@ -50,7 +51,7 @@ export class JournaledStorage {
   readonly #tables: Tables;
   readonly #indexes: Indexes;
   readonly #mutations: MutationLog;
-  /** Whether this moment is spent for another process, which has asked this master for something. */
+  /** Whether this moment is spent for what another process has asked, or told. */
   #servesOthers = false;
   /** Writes to space that is fresh. */
   readonly #freshWrites = new Set<Promise<unknown>>();
@@ -313,10 +314,12 @@ export class JournaledStorage {
   /** Nothing of it has happened. */
   #drop(transaction: Transaction): void {
     const storage = this.#storage;
-    const { root } = transaction;
+    const { root, movedRoot } = transaction;
     if (this.#locks.writer !== transaction) return;
     this.#tables.dropped(transaction);
-    if (root !== undefined && transaction.hasMovedRoot) void storage.rootRecord?.update(root, true);
+    // If its lock had expired, others may have moved it since.
+    const isStill = movedRoot !== undefined && isRoot(storage, movedRoot);
+    if (root !== undefined && isStill) void storage.rootRecord?.update(root, true);
     storage.invalidateCache?.(true, '', true, 'write_failed');
     this.#locks.settle(transaction);
   }
@@ -407,12 +410,13 @@ export class JournaledStorage {
     };
   }
 
-  /** What others ask a master for is not part of what it writes itself. */
+  /** What others ask a process for, or tell it, is not part of what it writes itself. */
   #wrapRequests(): void {
     const { ipc } = this.#storage;
     const { handleMessage } = ipc;
     ipc.handleMessage = (message) => {
-      if (message.type !== 'request') return handleMessage.call(ipc, message);
+      if (message.type !== 'request' && message.type !== 'notification')
+        return handleMessage.call(ipc, message);
       this.#servesOthers = true;
       try {
         return handleMessage.call(ipc, message);
@@ -442,6 +446,10 @@ function watchCallback(details: unknown[], { activity }: Transaction): void {
   const [, callback] = details;
   if (typeof callback !== 'function') return;
   details[1] = (value: unknown) => activity.inUserCode(() => callback(value) as unknown);
+}
+
+function isRoot({ rootRecord }: InnerStorage, { pageNr, recordNr }: RootAddress): boolean {
+  return rootRecord?.pageNr === pageNr && rootRecord.recordNr === Number(recordNr);
 }
 
 function indexesOf({ indexUpdates }: Transaction): IndexDescription[] {

@@ -1,7 +1,13 @@
 /** What a transaction tells others: nothing leaves before it is committed. */
 
+import type { RootAddress } from '../core/host.js';
 import type { InnerStorage, Told } from './storage.js';
 import type { Transaction } from './transaction.js';
+
+/** Where the root is. */
+interface RootNotice extends Told {
+  readonly address: RootAddress;
+}
 
 /** What others are told of what is written. */
 const OF_WRITES = new Set(['root.update', 'cache.update', 'cache.invalidate']);
@@ -24,7 +30,7 @@ export function holdNotices(
       sendNotification.call(ipc, notification);
       return;
     }
-    if (notification.type === 'root.update') transaction.hasMovedRoot = true;
+    if (notification.type === 'root.update') transaction.movedRoot = (notification as RootNotice).address;
     transaction.notices.push(() => sendNotification.call(ipc, notification));
   };
 }

@@ -28,8 +28,8 @@ export class Transaction {
   root: RootAddress | undefined;
   /** Whether the call is over, and was not committed as a whole. */
   isOver = false;
-  /** Whether it has told where the root is. */
-  hasMovedRoot = false;
+  /** Where it has said that the root is; `undefined` if it has not moved it. */
+  movedRoot: RootAddress | undefined;
   /** Whether others have written meanwhile: its lock had expired. */
   isLost = false;
   /** The first lock for writing that it was granted, which it keeps to its end; `undefined` if it is not committed as a whole. */

@@ -1,8 +1,10 @@
-import { existsSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, expect, it } from 'vitest';
+import { logPathsOf, MARKS } from '../../../src/client/journal/database-file.js';
+import { Journal, OPEN_GATE } from '../../../src/client/journal/journal.js';
 import { Cluster } from '../../support/cluster.js';
 import { eventually } from '../../support/waiting.js';
 
@@ -90,3 +92,30 @@ it('an index that a process has marked is made again by the master if that proce
     expect(found.map(({ key }) => key).sort()).toEqual(['person4', 'person5']);
   }
 });
+
+it.each([
+  ['a process alone', true],
+  ['a cluster', false],
+])(
+  'what %s has committed and not written is completed by a cluster that keeps no journal',
+  async (_who, isLone) => {
+    cluster = await Cluster.start();
+    const options = { client: true, journal: 'off' } as const;
+    const first = cluster.master(options);
+    await first.ready();
+    await first.set('people/ann', { name: 'before', text: 'x'.repeat(60) });
+    await first.closeAndEnd();
+    const folder = join(cluster.path, 'mydb.acebase');
+    const path = join(folder, 'data.db');
+    const content = readFileSync(path);
+    const file = openSync(path, 'r+');
+    const logPaths = logPathsOf(folder, 'data').data;
+    const journal = new Journal<never>({ file, logPaths, mark: MARKS.data, isSynced: false, isLone });
+    const [before, after] = [Buffer.from('before'), Buffer.from('behind')];
+    await journal.commit({ changes: [{ position: content.indexOf(before), before, after }] }, OPEN_GATE);
+    closeSync(file);
+    writeFileSync(path, content);
+    const [master, worker] = await cluster.form(1, options);
+    for (const each of [worker, master]) expect(await each.get('people/ann/name')).toBe('behind');
+  },
+);
