@@ -1,5 +1,5 @@
 import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from 'node:fs';
-import { stat, writeFile } from 'node:fs/promises';
+import { rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, expect, it } from 'vitest';
@@ -9,6 +9,7 @@ import { Cluster } from '../../support/cluster.js';
 import { eventually } from '../../support/waiting.js';
 
 const fullDisk = fileURLToPath(new URL('../../support/full-disk.cjs', import.meta.url));
+const holdWrites = fileURLToPath(new URL('../../support/hold-writes.cjs', import.meta.url));
 
 let cluster: Cluster | undefined;
 
@@ -119,3 +120,29 @@ it.each([
     for (const each of [worker, master]) expect(await each.get('people/ann/name')).toBe('behind');
   },
 );
+
+it('a worker writes nothing under a lock that has expired, which others have got', async () => {
+  cluster = await Cluster.start({ lockTimeout: '2s' });
+  const options = { client: true, lockTimeout: 2 } as const;
+  const master = cluster.master(options);
+  await master.ready();
+  const texts = { one: 'o'.repeat(100), two: 't'.repeat(400), both: { x: 'x'.repeat(100) } };
+  await master.update('', { texts, numbers: { one: 1 } });
+  const hold = join(cluster.path, 'hold');
+  const env = { NODE_OPTIONS: `--require ${holdWrites}`, HOLD_WRITES: hold, HOLD_TEXT: 'slow' };
+  const slow = cluster.worker({ ...options, env });
+  const other = cluster.worker(options);
+  await Promise.all([slow.ready(), other.ready()]);
+  await writeFile(hold, '');
+  const long = (text: string): string => `slow${text.repeat(200_000)}`;
+  const expired = slow.update('texts', { one: long('1'), two: long('2'), both: { x: long('3') } });
+  expired.catch(() => undefined);
+  await other.update('numbers', { two: 2 });
+  const next = slow.update('numbers', { three: 3 });
+  await rm(hold);
+  await expect(expired).rejects.toThrow('IPC_CLIENT_LEASE_LOST');
+  await next;
+  const content = { texts, numbers: { one: 1, two: 2, three: 3 } };
+  for (const each of [slow, other, master]) expect(await each.get('')).toEqual(content);
+  await cluster.reopened(async (file) => expect(await file.get('')).toEqual(content));
+});
