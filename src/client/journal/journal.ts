@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, constants, existsSync, fdatasyncSync } from 'node:fs';
+import { closeSync, constants, existsSync, fdatasyncSync, fstatSync } from 'node:fs';
 import { ERRORS, IPCError } from '../../errors.js';
 import { writeFully } from '../full-writes.js';
 import {
@@ -103,8 +103,10 @@ export class Journal<Notes> {
     this.#settings = settings;
     const logs: RedoLog[] = [];
     try {
+      // Whoever may write the file may write its logs, which another user may have made.
+      const mode = fstatSync(settings.file).mode & 0o777;
       for (const path of settings.logPaths)
-        logs.push(new RedoLog(path, settings.isSynced, settings.leastLogBytes));
+        logs.push(new RedoLog(path, settings.isSynced, settings.leastLogBytes, undefined, mode));
     } catch (error) {
       for (const log of logs) log.close();
       throw error;

@@ -1,4 +1,4 @@
-import { closeSync, constants, fdatasyncSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fchmodSync, fdatasyncSync, fstatSync, openSync, readSync } from 'node:fs';
 import { writeFully } from '../full-writes.js';
 import { crc32 } from './checksum.js';
 import type { Change } from './write-buffer.js';
@@ -60,6 +60,7 @@ export class RedoLog {
    * @param isSynced whether what was written is to outlive a loss of power
    * @param leastBytes how long it is made at once, so that a disk which becomes full is no matter later
    * @param access the flags of open(2); by default, it may be written
+   * @param mode who may use it, if it is made; default: as the process makes files
    * @throws if it cannot be opened, or made so long
    */
   constructor(
@@ -67,10 +68,13 @@ export class RedoLog {
     isSynced: boolean,
     leastBytes = 0,
     access: number = constants.O_RDWR | constants.O_CREAT,
+    mode?: number,
   ) {
-    this.#descriptor = openSync(path, access);
+    const made = mode === undefined ? undefined : madeFile(path, access);
+    this.#descriptor = made ?? openSync(path, access);
     this.#isSynced = isSynced;
     try {
+      if (made !== undefined && mode !== undefined) fchmodSync(made, mode);
       const { size } = fstatSync(this.#descriptor);
       if (size < leastBytes) writeFully(this.#descriptor, Buffer.alloc(leastBytes - size), size);
     } catch (error) {
@@ -137,6 +141,16 @@ export class RedoLog {
     if (this.#isClosed) return;
     this.#isClosed = true;
     closeSync(this.#descriptor);
+  }
+}
+
+/** Makes a file. @returns `undefined` if it is there already */
+function madeFile(path: string, access: number): number | undefined {
+  try {
+    return openSync(path, access | constants.O_EXCL);
+  } catch (error) {
+    if (Reflect.get(Object(error), 'code') === 'EEXIST') return undefined;
+    throw error;
   }
 }
 

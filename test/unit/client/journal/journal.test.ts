@@ -1,8 +1,10 @@
 import {
+  chmodSync,
   closeSync,
   existsSync,
   openSync,
   readFileSync,
+  statSync,
   truncateSync,
   writeFileSync,
   writeSync,
@@ -367,4 +369,17 @@ it('what one has noted is done when he says so, as long as nobody else has got h
     journal.close();
     close();
   }
+});
+
+it.runIf(process.platform !== 'win32')('whoever may write the file may write its logs', () => {
+  chmodSync(path, 0o660);
+  const before = process.umask(0o077);
+  try {
+    const { journal, close } = opened();
+    journal.close();
+    close();
+  } finally {
+    process.umask(before);
+  }
+  expect(logPaths.map((logPath) => statSync(logPath).mode & 0o777)).toEqual([0o660, 0o660]);
 });
