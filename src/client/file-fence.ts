@@ -153,12 +153,16 @@ export class FileFence {
           else by(...details, done);
         };
         const counted = throughout(owners, callback as Callback);
-        if (name === 'read') act(original, counted);
+        // A thread that closes the file is not to overtake one that reads it.
+        const over: Callback = (...results) => {
+          ended();
+          counted(...results);
+        };
+        if (name === 'read') act(original, over);
         else
-          this.#changing(owners, counted, (done) =>
+          this.#changing(owners, over, (done) =>
             act(this.#byThread(name === 'write' ? inFull(original) : original, owners), done),
           );
-        ended();
       },
       (error) => {
         ended();

@@ -1,5 +1,6 @@
 import fs from 'node:fs';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AceBase } from 'acebase';
@@ -10,7 +11,7 @@ import { failIndexesAfterFailedStreams } from '../../../src/client/index-streams
 
 type Method = (...details: unknown[]) => unknown;
 
-const { close, open, unlink, write, writev } = fs;
+const { open, write, writev } = fs;
 const names = new Map<unknown, string>();
 let folder: string;
 let database: AceBase;
@@ -51,9 +52,10 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  undo();
-  Object.assign(fs, { close, open, unlink, write, writev });
   await database.close();
+  undo();
+  Object.assign(fs, { open, write, writev });
+  syncBuiltinESMExports();
   await rm(folder, { recursive: true });
 });
 

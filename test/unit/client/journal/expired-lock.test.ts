@@ -1,4 +1,5 @@
 import fs from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { AceBase } from 'acebase';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { Storage } from '../../../../src/client/acebase.js';
@@ -43,6 +44,7 @@ afterEach(async () => {
   await database.close();
   uninstall();
   Object.assign(fs, { write });
+  syncBuiltinESMExports();
   await removeDirectory(path);
 });
 
