@@ -1,4 +1,5 @@
 import fs from 'node:fs';
+import { inFull } from './full-writes.js';
 import { type Callback, replaceAll } from './node-files.js';
 
 /** Files that AceBase makes beside a database, and reads, or gives another name, when they are complete: trees, and indexes. */
@@ -54,14 +55,9 @@ export function failAfterFailedWrites(): () => void {
         return;
       }
       const callback = details.pop() as Callback;
-      const length: unknown = details[2];
-      write(file, ...details, (error: Error | null, ...results: unknown[]) => {
-        const [written] = results;
-        const isShort = typeof written === 'number' && typeof length === 'number' && written < length;
-        const why =
-          error ?? (isShort ? new Error(`ENOSPC: the disk has taken ${written} of ${length} bytes`) : null);
-        if (why !== null) made.error = why;
-        callback(why, ...results);
+      inFull(write)(file, ...details, (error: Error | null, ...results: unknown[]) => {
+        if (error !== null) made.error = error;
+        callback(error, ...results);
       });
     },
     read(read, file, ...details) {

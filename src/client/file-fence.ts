@@ -13,6 +13,7 @@ import { syncBuiltinESMExports } from 'node:module';
 import { setImmediate } from 'node:timers/promises';
 import { IPCError } from '../errors.js';
 import { RECORDS_AT } from './file-layout.js';
+import { inFull, writeFully } from './full-writes.js';
 import { MAX_BYTES_AT_ONCE, type QuickDisk } from './quick-disk.js';
 
 type Callback = (error: Error | null, ...results: unknown[]) => void;
@@ -152,15 +153,16 @@ export class FileFence {
           else by(...details, done);
         };
         const counted = throughout(owners, callback as Callback);
-        if (name === 'read') act(original, counted);
+        // A thread that closes the file is not to overtake one that reads it.
+        const over: Callback = (...results) => {
+          ended();
+          counted(...results);
+        };
+        if (name === 'read') act(original, over);
         else
-          this.#changing(owners, counted, (done) =>
-            act(
-              this.#byThread(name === 'write' && isPlaced(rest) ? inFull(original) : original, owners),
-              done,
-            ),
+          this.#changing(owners, over, (done) =>
+            act(this.#byThread(name === 'write' ? inFull(original) : original, owners), done),
           );
-        ended();
       },
       (error) => {
         ended();
@@ -311,8 +313,11 @@ function atOnce(name: (typeof BY_DESCRIPTOR)[number], details: unknown[], done: 
   const [file, ...rest] = details as [file: number, ...rest: [Buffer, number, number, number]];
   let results: Parameters<Callback>;
   try {
-    if (name === 'write') results = [null, writeAtOnce(file, ...rest), rest[0]];
-    else if (name === 'read') results = [null, fs.readSync(file, ...rest), rest[0]];
+    if (name === 'write') {
+      const [buffer, offset, length, position] = rest;
+      writeFully(file, buffer, position, offset, length);
+      results = [null, length, buffer];
+    } else if (name === 'read') results = [null, fs.readSync(file, ...rest), rest[0]];
     else {
       fs.ftruncateSync(file, ...(rest as unknown as [number]));
       results = [null];
@@ -322,40 +327,6 @@ function atOnce(name: (typeof BY_DESCRIPTOR)[number], details: unknown[], done: 
     results = [error];
   }
   process.nextTick(done, ...results);
-}
-
-/**
- * A disk that becomes full takes a part, and says how much, which is no error; nor does AceBase look. What is left is written, too, or
- * that fails.
- */
-function writeAtOnce(file: number, buffer: Buffer, offset: number, length: number, position: number): number {
-  let written = 0;
-  for (let bytes = length; written < length && bytes > 0; written += bytes) {
-    bytes = fs.writeSync(file, buffer, offset + written, length - written, position + written);
-  }
-  return written;
-}
-
-/** The same by a thread. */
-function inFull(write: Method): Method {
-  return (file, buffer, ...rest) => {
-    const [offset, length, position, done] = rest as [number, number, number, Callback];
-    const goOn = (before: number): void => {
-      write(
-        file,
-        buffer,
-        offset + before,
-        length - before,
-        position + before,
-        (error: Error | null, bytes: number) => {
-          const written = before + bytes;
-          if (error === null && bytes > 0 && written < length) goOn(written);
-          else done(error, written, buffer);
-        },
-      );
-    };
-    goOn(0);
-  };
 }
 
 /**

@@ -1,4 +1,7 @@
-import { basename } from 'node:path';
+import fs from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { promisify } from 'node:util';
 import { IPCError } from '../errors.js';
 import { systemClock } from '../platform/clock.js';
 import { loggerOf, type Storage } from './acebase.js';
@@ -23,7 +26,8 @@ const all = new WeakMap<Storage, IndexBuilds>();
 /**
  * Has indexes made in such a way that they are as the data is. A worker that has not heard of an index does not tell it what it writes; so where there are
  * workers, a lock for reading is held from before it is made until all have heard of it: who writes already ends first, and nobody writes then.
- * Who has the file for himself tells it, and AceBase adds that in the end. An index is removed again if some of the data could not be read for it.
+ * Who has the file for himself tells it, and AceBase adds that in the end. An index is removed again if some of the data could not be read for it, and
+ * what is left of one that failed, too.
  * To be called when the storage is complete, in a process that makes indexes itself; once more, nothing is changed.
  */
 export function repairIndexBuilds(storage: Storage, hasWorkers: boolean): IndexBuilds {
@@ -39,7 +43,7 @@ export function repairIndexBuilds(storage: Storage, hasWorkers: boolean): IndexB
     let isMade = false;
     try {
       if (ipc._exiting) throw new Error('The database is being closed, and makes no index');
-      const built = await counted(underWay, create.apply(indexes, details));
+      const built = await counted(underWay, withoutRemains(storage, details, create.apply(indexes, details)));
       const why = lock?.state === 'expired' ? lockLost(details) : reading.failure;
       isMade = why === undefined;
       if (isMade) return built;
@@ -80,6 +84,28 @@ async function lastingLock(storage: Storage): Promise<IPCLock> {
   const its = storage.ipc._nodeLocker.list().find(({ id }) => id === lock.id);
   clearTimeout(its?.timeout);
   return lock;
+}
+
+/** AceBase takes what is left of making an index that failed for a part of the next one. */
+async function withoutRemains<T>(
+  storage: Storage,
+  [path, key, options]: Parameters<Storage['indexes']['create']>,
+  making: Promise<T>,
+): Promise<T> {
+  try {
+    return await making;
+  } catch (error) {
+    const folder = `${storage.settings.path}/${storage.name}.acebase`;
+    const remains = `${indexFileOf(storage, path, key, options)}.build`;
+    try {
+      const files = (await readdir(folder)).filter((file) => file.startsWith(remains));
+      // By way of the fence: a process that has lost its place removes nothing of its successor.
+      for (const file of files) await promisify(fs.unlink)(join(folder, file));
+    } catch (why) {
+      loggerOf(storage).error(`What is left of making ${remains} cannot be removed:`, why);
+    }
+    throw error;
+  }
 }
 
 async function counted<T>(promises: Set<Promise<unknown>>, promise: Promise<T>): Promise<T> {

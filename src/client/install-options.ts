@@ -2,7 +2,7 @@
 
 import { IPCError } from '../errors.js';
 import { packageAround } from '../platform/packages.js';
-import type { Durability } from './journal/journaled-storage.js';
+import type { Durability } from './journal/logs.js';
 import { REPAIRS, type RepairName } from './repairs.js';
 import type { ClientStatus } from './status.js';
 
@@ -20,7 +20,7 @@ export interface InstallOptions {
    * also when the power fails. `off`: as AceBase does. Default: `process` where this process has the database for itself; `off` in a cluster,
    * all of whose processes must keep one.
    */
-  readonly journal?: 'off' | Durability;
+  readonly journal?: Durability;
   /** Is told when a connection is there, is lost, or is given up. Called again for each database file. */
   readonly onStatus?: (status: ClientStatus) => void;
   /**

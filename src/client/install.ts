@@ -28,15 +28,11 @@ import {
   whenRemotePeerIsMade,
 } from './handed-module.js';
 import { repairIndexFiles } from './index-files.js';
+import { releaseIndexesAfterFailures } from './index-locks.js';
+import { failIndexesAfterFailedStreams } from './index-streams.js';
 import { checkInstallOptions, DEFAULT_CACHE_SIZE, type InstallOptions } from './install-options.js';
 import { checkRole, portOf, soundConfig, withRole } from './ipc-settings.js';
-import {
-  canKeepJournal,
-  keepWhole,
-  type Place,
-  SharedJournal,
-  withoutJournal,
-} from './journal/keep-whole.js';
+import { canKeepJournal, keepWhole, type Place, SharedJournal } from './journal/keep-whole.js';
 import { replaceNodeCache } from './node-cache.js';
 import { closeAllAfterWrites, holdAllFiles, writeAllInOrder } from './node-files.js';
 import { HeldFiles } from './opening.js';
@@ -114,7 +110,7 @@ function begin(options: InstallOptions, isHanded: boolean): Installation {
     options,
   };
   // Below all that is put on top: what waits there is not under way.
-  installation.undo.push(failAfterFailedWrites(), fence.patch());
+  installation.undo.push(failAfterFailedWrites(), failIndexesAfterFailedStreams(), fence.patch());
   for (const build of builds) {
     installation.undo.push(patch(build, installation));
     keepLoneDatabasesWhole(lastPrototype(build.remotePeer), installation);
@@ -141,8 +137,7 @@ function keepLoneDatabasesWhole(emitter: object | undefined, installation: Insta
     const { storage } = peer as Partial<RemoteIPCPeer>;
     const { journal = 'process' } = installation.options;
     if (storage === undefined || !canKeepJournal(storage) || !isLone(storage)) return;
-    if (journal === 'off') withoutJournal(storage);
-    else keepWhole(storage, journal, isAlone);
+    keepWhole(storage, journal, isAlone);
   });
   installation.undo.push(undo);
 }
@@ -224,10 +219,7 @@ function patch(build: Build, installation: Installation): () => void {
     let leave = (): void => undefined;
     // With others only where it is asked for: it has not been tried for long.
     const { journal: durability = 'off' } = installation.options;
-    const journal =
-      durability === 'off' || !canKeepJournal(this.storage)
-        ? undefined
-        : new SharedJournal(this.storage, durability);
+    const journal = canKeepJournal(this.storage) ? new SharedJournal(this.storage, durability) : undefined;
     const peer = clientOf(this, {
       journal,
       classes: build.classes,
@@ -311,8 +303,7 @@ function whenPrepared(peer: Client, storage: Storage, journal: SharedJournal | u
       await peer.acceptance.accepted();
       try {
         await assertFolderFree(storage);
-        if (journal !== undefined) journal.prepare();
-        else if (canKeepJournal(storage)) withoutJournal(storage);
+        journal?.prepare();
         resolve();
       } catch (error) {
         peer.cannotOpen(error);
@@ -391,7 +382,12 @@ function repairsOfIndexes({ methods, readFromFile }: IndexClass, has: Switches):
   const changed = (storage: Storage, file: string): void => {
     if (has('query-caches') && storage.ipc.isMaster) peerOf(storage)?.indexUpdated(file);
   };
-  return [repairIndexFiles(methods, readFromFile, isReader), repairQueryCaches(methods, changed)];
+  return [
+    // Below the others, which know an index by what it is.
+    releaseIndexesAfterFailures(methods),
+    repairIndexFiles(methods, readFromFile, isReader),
+    repairQueryCaches(methods, changed),
+  ];
 }
 
 /** AceBase wants a port. Where `ipc.url` says everything, it needs none. And a role is one of two, by default that of a worker. */

@@ -27,6 +27,8 @@ export interface AceBaseProcessOptions {
   /** Left out: AceBase by itself, without an IPC server. */
   readonly ipc?: IPCSettings;
   readonly transactions?: { readonly log: boolean };
+  /** AceBase's `storage.lockTimeout`, in seconds. */
+  readonly lockTimeout?: number;
   /** The directory of the `acebase` package to load. */
   readonly package?: string;
   /** Runs an `acebase-server` of this package on this HTTP port; its database does what is asked for. */

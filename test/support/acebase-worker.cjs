@@ -130,6 +130,7 @@ function openDatabase() {
       path: options.path,
       ...(options.ipc && { ipc: options.ipc }),
       ...(options.transactions && { transactions: options.transactions }),
+      ...(options.lockTimeout && { lockTimeout: options.lockTimeout }),
     },
   });
 }

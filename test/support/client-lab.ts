@@ -2,7 +2,14 @@
 
 import { Client } from '../../src/client/core/client.js';
 import type { ClientEvent, ClientSettings } from '../../src/client/core/client-settings.js';
-import type { IPCLock, IPCPeer, LockDetails, LockInfo, Message } from '../../src/client/core/host.js';
+import type {
+  FileJournal,
+  IPCLock,
+  IPCPeer,
+  LockDetails,
+  LockInfo,
+  Message,
+} from '../../src/client/core/host.js';
 import type { LineEvents } from '../../src/client/core/ports.js';
 import type { SessionWelcome } from '../../src/protocol/session.js';
 import { VirtualClock } from './virtual-clock.js';
@@ -50,7 +57,7 @@ export interface ClientLabSettings {
   /** What each welcome says beside what the test says. */
   readonly session?: Partial<SessionWelcome>;
   /** What its journal finds, each time that it is looked at; without it, it keeps none. */
-  readonly journal?: { isPending: boolean; look(): boolean | Promise<boolean> };
+  readonly journal?: Partial<FileJournal> & Pick<FileJournal, 'isPending' | 'look'>;
   /** How its settings are judged. */
   readonly judge?: ClientSettings['judge'];
 }
@@ -125,7 +132,7 @@ export function clientLab({
   const client: Client = new Client({
     ...(judge === undefined ? {} : { judge }),
     ipc: ipc as unknown as IPCPeer,
-    journal,
+    journal: journal && { isKept: true, empty: async () => false, ...journal },
     file: {
       lockTimeout: 120_000,
       isOpen: true,

@@ -2,10 +2,10 @@
 
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { isCutShort, MARKS } from '../../client/journal/database-file.js';
+import { isCutShort, logPathsOf, MARKS } from '../../client/journal/database-file.js';
 import { type Mark, marksIn } from '../../client/journal/index-marks.js';
 import { type Outstanding, outstanding } from '../../client/journal/journal.js';
-import { logPathsOf, type Notes } from '../../client/journal/journaled-storage.js';
+import type { Notes } from '../../client/journal/recovery.js';
 import { UseRecord } from '../../client/journal/use-record.js';
 import { IPCError } from '../../errors.js';
 import type { AceBaseModules } from './acebase-modules.js';
@@ -139,17 +139,12 @@ async function examineFile(
 /** What the logs of a file have that is not in it. */
 function pendingOf(place: DatabasePlace, type: string): Outstanding<Notes> | undefined {
   const at = join(folderIn(place), `${type}.db`);
-  const { data, tables } = logPathsIn(place, type);
+  const { data, tables } = logPathsOf(folderIn(place), type);
   const isInDoubt = new UseRecord(folderIn(place), type).afterPowerCut() !== undefined;
   const ofTables = outstanding<Notes>(at, { logPaths: tables, mark: MARKS.tables }, isInDoubt);
   const ofData = outstanding<Notes>(at, { logPaths: data, mark: MARKS.data }, isInDoubt);
   if (ofTables === undefined) return ofData;
   return { changes: [...ofTables.changes, ...(ofData?.changes ?? [])], notes: ofData?.notes };
-}
-
-/** Where the logs of a file are. */
-export function logPathsIn({ path, database }: DatabasePlace, type: string): ReturnType<typeof logPathsOf> {
-  return logPathsOf({ settings: { path, type }, name: database } as Parameters<typeof logPathsOf>[0]);
 }
 
 async function examineIndexes(

@@ -13,30 +13,20 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { FREE_SPACE_AT, RECORDS_AT } from '../../client/file-layout.js';
-import { isCutShort, MARKS } from '../../client/journal/database-file.js';
+import { writeFully } from '../../client/full-writes.js';
+import { isCutShort } from '../../client/journal/database-file.js';
 import {
   clearMark,
   descriptionOf,
   type IndexDescription,
   marksIn,
-  setMark,
   takeMarked,
 } from '../../client/journal/index-marks.js';
-import { recover } from '../../client/journal/journal.js';
-import type { Notes } from '../../client/journal/journaled-storage.js';
-import { writeFully } from '../../client/journal/redo-log.js';
-import { UseRecord } from '../../client/journal/use-record.js';
+import { type Notes, recoverDatabase } from '../../client/journal/recovery.js';
 import type { AceBaseModules } from './acebase-modules.js';
 import { copyFolder, syncCopy, syncFile, syncFolder, timedName } from './copy.js';
 import { DatabaseView, freeSpaceTable, maximumOfRanges } from './database-view.js';
-import {
-  type DatabasePlace,
-  examineDatabase,
-  type FileReport,
-  folderIn,
-  logPathsIn,
-  TYPES,
-} from './examination.js';
+import { type DatabasePlace, examineDatabase, type FileReport, folderIn, TYPES } from './examination.js';
 import { isWholeTree } from './judgement.js';
 import { removeLeftOvers } from './left-overs.js';
 import { makeIndex, readIndex } from './stored-indexes.js';
@@ -100,25 +90,10 @@ function recoverLogs(place: DatabasePlace): string[] {
     if (isCutShort(path)) {
       rmSync(path);
       done.push(`removed ${type}.db, whose making was cut short: AceBase makes it anew`);
-      continue;
     }
-    const { data, tables } = logPathsIn(place, type);
-    let isApplied = false;
-    const apply = (): boolean => {
-      isApplied = true;
-      return true;
-    };
-    const inDoubt = new UseRecord(folder, type).afterPowerCut();
-    const isInDoubt = inDoubt !== undefined;
-    const take = ({ indexes, mutation }: Notes): boolean => {
-      for (const index of indexes) setMark(folder, index, false);
-      // AceBase must be running to add that to its transaction log.
-      return mutation === undefined;
-    };
-    recover<never>(path, { logPaths: tables, mark: MARKS.tables }, apply, undefined, isInDoubt);
-    recover<Notes>(path, { logPaths: data, mark: MARKS.data }, apply, take, isInDoubt);
-    for (const index of inDoubt ?? []) setMark(folder, index, false);
-    if (isApplied) done.push(`wrote to ${type}.db what its log had`);
+    // AceBase must be running to add a mutation to its transaction log.
+    const noted = ({ mutation }: Notes): boolean => mutation === undefined;
+    if (recoverDatabase({ folder, type, noted })) done.push(`wrote to ${type}.db what its log had`);
   }
   return done;
 }

@@ -455,8 +455,8 @@ export class Client implements DataPeer {
       if (ipc.isMaster) {
         const details = { path: '', tid: createId(), write: false, comment: 'journal' };
         const lock = await this.lock(details);
-        await lock.release('journal');
-      } else if (await this.journal.look()) this.#view.missedNews(true);
+        await this.journal.empty().finally(() => lock.release('journal'));
+      } else if (await this.journal.empty()) this.#view.missedNews(true);
       if (times === this.#comeback.times) this.#outflow.say('looked');
     } catch (error) {
       log.error('What a crash has left cannot be looked at:', error);
@@ -520,7 +520,7 @@ export class Client implements DataPeer {
       ...this.acceptance.parameters,
       ...parameters,
       ...this.journal.parameters,
-      can: `resume,ready,no-echo,waits,turn,slice${identify === undefined ? '' : ',identify'}${journal === undefined ? '' : ',journal'}`,
+      can: `resume,ready,no-echo,waits,turn,slice${identify === undefined ? '' : ',identify'}${journal?.isKept === true ? ',journal' : ''}`,
     };
   }
 

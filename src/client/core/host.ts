@@ -147,6 +147,8 @@ export interface IndexFiles {
 
 /** The redo log of the database file, which all processes write to in turns [PROTOCOL-16]. */
 export interface FileJournal {
+  /** Whether this process commits what it writes through it; otherwise it only looks what others have left. */
+  readonly isKept: boolean;
   /**
    * Looks what others have left, and writes again what a crash has cut short. To be called under a lock, before it is used; or when nobody holds one.
    *
@@ -154,6 +156,14 @@ export interface FileJournal {
    * @throws if that fails: the lock must not be used
    */
   look(): boolean | Promise<boolean>;
+  /**
+   * Looks, and leaves nothing in it, for processes that know nothing of it [PROTOCOL-16.4]. In a master, under a lock; in a worker, when there is no master, and nobody
+   * has a lock.
+   *
+   * @returns whether the file has changed
+   * @throws if that fails
+   */
+  empty(): Promise<boolean>;
   /** Whether something was cut short, perhaps: what was read without a lock is to be read again under the first one. */
   readonly isPending: boolean;
 }

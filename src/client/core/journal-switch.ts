@@ -16,7 +16,7 @@ export class JournalSwitch {
   #mayHaveChanged = true;
   readonly #isMaster: boolean;
 
-  /** @param journal `undefined` if this process keeps none */
+  /** @param journal `undefined` if this process has no file that could have one */
   constructor(journal: FileJournal | undefined, isMaster: boolean) {
     this.#journal = journal;
     this.#isMaster = isMaster;
@@ -49,17 +49,24 @@ export class JournalSwitch {
 
   /** The server says whether it is in force. @returns whether this process is to look what a crash has left, and say so */
   heard({ on, look = false }: JournalWord): boolean {
-    this.#isInForce = on && this.#journal !== undefined;
+    this.#isInForce = on && this.#journal?.isKept === true;
     this.#mayHaveChanged = true;
     return look;
   }
 
   /** Looks what a crash has left, under a lock that was just granted. @returns whether what was known of the file is old */
   look(): boolean | Promise<boolean> {
-    if (this.#journal === undefined || (this.#isMaster && !this.#mayHaveChanged)) return false;
+    const isTold = this.#isMaster || this.#journal?.isKept === false;
+    if (this.#journal === undefined || (isTold && !this.#mayHaveChanged)) return false;
     const found = this.#journal.look();
     this.#mayHaveChanged = false;
+    if (typeof found !== 'boolean') found.catch(() => this.othersMayWrite());
     return found;
+  }
+
+  /** Leaves nothing in the journal, as the server has asked. @returns whether what was known of the file is old */
+  async empty(): Promise<boolean> {
+    return (await this.#journal?.empty()) === true;
   }
 
   /** Whether something may have been cut short, and nobody has looked yet. */

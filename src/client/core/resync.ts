@@ -19,7 +19,7 @@ export class View {
   #refreshing: Promise<void> | undefined;
   /** Locks from before the gap. While one for writing is held, nobody else wrote: there is nothing to read again. */
   #heldThroughGap = new Set<LockInfo>();
-  readonly #journal: Pick<JournalSwitch, 'look'>;
+  readonly #journal: Pick<JournalSwitch, 'look' | 'isInForce'>;
   /** Whether the root in the file counts, whatever was told: the journal was applied. */
   #isFileRight = false;
 
@@ -27,7 +27,7 @@ export class View {
     ipc: IPCPeer,
     file: DatabaseFile,
     clock: Pick<Clock, 'wallTime'>,
-    journal: Pick<JournalSwitch, 'look'>,
+    journal: Pick<JournalSwitch, 'look' | 'isInForce'>,
   ) {
     this.#ipc = ipc;
     this.#file = file;
@@ -67,6 +67,8 @@ export class View {
       const found = this.#journal.look();
       if (typeof found === 'boolean' ? found : await found) {
         this.missedNews(true);
+        // Who knows nothing of the journal is here, perhaps, and has read the file as it was.
+        if (!this.#journal.isInForce) this.#file.invalidateAllCaches();
         // The gap ended with this lock: none was held through it.
         this.#heldThroughGap.clear();
       }

@@ -20,6 +20,17 @@ export const MARKS = {
   tables: { position: 56, length: 8 },
 } as const;
 
+/**
+ * Where the logs of a file are: two of the data, which processes write to in turns, and one of the tables.
+ *
+ * @param folder of the database
+ * @param type what kind of data the file has: `data`
+ */
+export function logPathsOf(folder: string, type: string) {
+  const path = `${folder}/${type}`;
+  return { data: [`${path}.redo`, `${path}.redo2`], tables: [`${path}.tables.redo`] } as const;
+}
+
 /** Where in a file the mark of a log is. */
 export type MarkPlace = (typeof MARKS)[keyof typeof MARKS];
 

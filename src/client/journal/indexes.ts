@@ -3,6 +3,7 @@
 import { basename } from 'node:path';
 import { loggerOf, type Storage } from '../acebase.js';
 import { closeAfterBuilds, repairIndexBuilds } from '../index-builds.js';
+import { releaseIndexesAfterFailures } from '../index-locks.js';
 import {
   descriptionOf,
   type IndexDescription,
@@ -11,6 +12,7 @@ import {
   markBuilds,
   setMark,
 } from './index-marks.js';
+import type { Durability } from './logs.js';
 import { folderOf, type Index, type InnerStorage, type Told, typeOf } from './storage.js';
 import type { Transaction } from './transaction.js';
 import { UseRecord } from './use-record.js';
@@ -27,8 +29,8 @@ export interface IndexesSettings {
   writer(): Transaction | undefined;
   /** Whether no other process has the file open. */
   readonly isLone: boolean;
-  /** Whether what is committed is to outlive a loss of power. */
-  readonly outlivesPower: boolean;
+  /** What is to be outlived. */
+  readonly durability: Durability;
   /** How often this process has lost its place. */
   losses(): number;
 }
@@ -38,18 +40,20 @@ export class Indexes {
   readonly #storage: InnerStorage;
   readonly #writer: () => Transaction | undefined;
   readonly #isLone: boolean;
+  readonly #isKept: boolean;
   readonly #losses: () => number;
   /** For the time after a power cut; `undefined` if there is none. */
   readonly #record: UseRecord | undefined;
   readonly #known = new WeakSet<Index>();
 
-  constructor({ storage, writer, isLone, outlivesPower, losses }: IndexesSettings) {
+  constructor({ storage, writer, isLone, durability, losses }: IndexesSettings) {
     this.#storage = storage;
     this.#writer = writer;
     this.#isLone = isLone;
+    this.#isKept = durability !== 'off';
     this.#losses = losses;
-    const isKept = outlivesPower && (isLone || storage.ipc.isMaster);
-    this.#record = isKept ? new UseRecord(folderOf(storage), typeOf(storage)) : undefined;
+    const hasRecord = durability === 'power' && (isLone || storage.ipc.isMaster);
+    this.#record = hasRecord ? new UseRecord(folderOf(storage), typeOf(storage)) : undefined;
   }
 
   /** Holds back what they are told. @param missing those that are to be made again */
@@ -66,8 +70,8 @@ export class Indexes {
       return;
     }
     // With an IPC server, that is done already, unless it was switched off.
-    const others = repairIndexBuilds(this.#outer, !this.#isLone);
-    if (this.#isLone) closeAfterBuilds(this.#outer, others);
+    const others = this.#isKept ? repairIndexBuilds(this.#outer, !this.#isLone) : undefined;
+    if (this.#isLone && others !== undefined) closeAfterBuilds(this.#outer, others);
     const builds = markBuilds(this.#outer, {
       made: () => this.#note((record) => record.note(this.#all())),
       losses: this.#losses,
@@ -244,6 +248,7 @@ function watchUpdates(index: Index, storage: object): void {
   while (!Object.hasOwn(methods, '_getTree')) methods = Object.getPrototypeOf(methods) as Index;
   if (watched.has(methods)) return;
   watched.add(methods);
+  releaseIndexesAfterFailures(methods);
   const { handleRecordUpdate } = methods;
   methods.handleRecordUpdate = function (this: Index & { readonly storage: object }, ...details) {
     const all = updates.get(this.storage);

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, constants, existsSync, fdatasyncSync } from 'node:fs';
+import { closeSync, constants, existsSync, fdatasyncSync, fstatSync } from 'node:fs';
 import { ERRORS, IPCError } from '../../errors.js';
+import { writeFully } from '../full-writes.js';
 import {
   countOf,
   hasAll,
@@ -11,7 +12,7 @@ import {
   openToLook,
   openToMend,
 } from './database-file.js';
-import { OWNER_BYTES, type RecordHead, RedoLog, type WrittenPlace, writeFully } from './redo-log.js';
+import { OWNER_BYTES, type RecordHead, RedoLog, type WrittenPlace } from './redo-log.js';
 import type { Change } from './write-buffer.js';
 
 /** Whether the file may be written now. */
@@ -102,8 +103,10 @@ export class Journal<Notes> {
     this.#settings = settings;
     const logs: RedoLog[] = [];
     try {
+      // Whoever may write the file may write its logs, which another user may have made.
+      const mode = fstatSync(settings.file).mode & 0o777;
       for (const path of settings.logPaths)
-        logs.push(new RedoLog(path, settings.isSynced, settings.leastLogBytes));
+        logs.push(new RedoLog(path, settings.isSynced, settings.leastLogBytes, undefined, mode));
     } catch (error) {
       for (const log of logs) log.close();
       throw error;
@@ -176,7 +179,12 @@ export class Journal<Notes> {
    * @throws if that fails: nothing was written then, unless {@link Journal.failure} is set: who looks next finds all of it, or nothing
    */
   commit(commit: Commit<Notes>, gate: Gate): Promise<void> {
-    const committing = Promise.resolve(this.#committing).then(() => this.#commit(commit, gate));
+    return this.#inTurn(() => this.#commit(commit, gate));
+  }
+
+  /** When what is being committed is over. */
+  #inTurn(act: () => Promise<void>): Promise<void> {
+    const committing = Promise.resolve(this.#committing).then(act);
     const over: Promise<void> = committing
       .catch(() => undefined)
       .then(() => {
@@ -203,7 +211,7 @@ export class Journal<Notes> {
       log.append({ changes: all, written, notes }, head);
     } catch (error) {
       // What is not complete never happened.
-      if (this.#orFail(() => log.read()) !== undefined) this.#orFail(() => log.clear());
+      if (this.#orFail(() => log.read()) !== undefined) this.#orFail(() => log.clear(this.#emptyHead(term)));
       throw error;
     }
     this.#hasNotes = hasNotes;
@@ -226,12 +234,44 @@ export class Journal<Notes> {
     this.#isOnDisk = true;
   }
 
-  /** All was done that the last commit has noted. */
-  done(): void {
+  /** All was done that the last commit has noted. If the log is another process's by now, that one has found it, too. */
+  done(gate: Gate): void {
     const { file, isSynced } = this.#settings;
     if (isSynced) this.#orFail(() => fdatasyncSync(file));
-    this.#orFail(() => this.#turn.log.notesAreDone());
+    const { log } = this.#turn;
+    const isOurs = this.#orFail(() => log.head())?.owner === this.#owner;
+    if (isOurs && gate.isOpen) this.#orFail(() => log.notesAreDone());
     this.#hasNotes = false;
+  }
+
+  /**
+   * Leaves no record, for those who know nothing of the log; nor can one that was stopped on its way there leave one any more: this begins a
+   * turn of its own. To be called under a lock, behind {@link Journal.look}.
+   *
+   * @throws if that fails, or something is still to be done that was noted
+   */
+  empty(gate: Gate): Promise<void> {
+    return this.#inTurn(() => this.#empty(gate));
+  }
+
+  async #empty(gate: Gate): Promise<void> {
+    const { file, isSynced } = this.#settings;
+    if (this.#failure !== undefined) throw this.#failure;
+    const newest = this.#newest();
+    if (newest === undefined) return;
+    this.#mark.read();
+    const isLeft = newest.head.hasNotes && standingOf(newest.head, this.#mark).isDone;
+    if (isLeft && newest.log.read() !== undefined) throw new Error('what the log has noted is not done yet');
+    if (isSynced) fdatasyncSync(file);
+    if (!gate.isOpen) await gate.wait();
+    const log = this.#logAfter(newest.log);
+    const term = newest.head.term + 1;
+    log.clear(this.#emptyHead(term));
+    this.#turn = { log, term };
+  }
+
+  #emptyHead(term: number): Omit<RecordHead, 'hasNotes'> {
+    return { term, owner: this.#owner, mark: this.#mark.count, isLone: this.#settings.isLone };
   }
 
   /** It is used no more: at once, before AceBase closes the file, or when what is being committed is over. */
@@ -246,7 +286,8 @@ export class Journal<Notes> {
     const isClean = this.#failure === undefined && !this.#hasNotes;
     if (isLone && isClean && this.#isUsed) {
       if (isSynced) fdatasyncSync(file);
-      this.#turn.log.clear();
+      const { log, term } = this.#turn;
+      log.clear(this.#emptyHead(term));
     }
     for (const log of this.#logs) log.close();
   }
@@ -261,7 +302,12 @@ export class Journal<Notes> {
     if (newest === undefined) return { log: first, term: 1 };
     const { log, head } = newest;
     if (head.owner === this.#owner) return { log, term: head.term };
-    return { log: this.#logs.find((other) => other !== log) ?? log, term: head.term + 1 };
+    return { log: this.#logAfter(log), term: head.term + 1 };
+  }
+
+  /** The log that is not that one; for the tables, there is one only. */
+  #logAfter(log: RedoLog): RedoLog {
+    return this.#logs.find((other) => other !== log) ?? log;
   }
 
   #orFail<T>(act: () => T): T {
@@ -355,6 +401,7 @@ export function outstanding<Notes>(
  * @param path of the file
  * @param noted called with what is still to be done; if it returns false, that is not done yet, and the record stays until {@link Journal.done}
  * @param isInDoubt whether the power was cut
+ * @returns whether the file was changed
  */
 export function recover<Notes>(
   path: string,
@@ -362,15 +409,16 @@ export function recover<Notes>(
   isToBeApplied: (head: RecordHead) => boolean,
   noted: (notes: Notes) => boolean = () => true,
   isInDoubt = false,
-): void {
-  if (!logPaths.some((logPath) => existsSync(logPath))) return;
+): boolean {
+  if (!logPaths.some((logPath) => existsSync(logPath))) return false;
   const file = openToMend(path);
-  if (file === undefined) return;
+  if (file === undefined) return false;
   try {
     const journal = new Journal<Notes>({ file, logPaths, mark, isSynced: true, isLone: false });
     try {
       const leftover = journal.look(isToBeApplied, OPEN_GATE, isInDoubt);
       if (leftover?.notes !== undefined && noted(leftover.notes)) journal.lookIsOver(OPEN_GATE);
+      return leftover?.isRecovered === true;
     } finally {
       journal.close();
     }

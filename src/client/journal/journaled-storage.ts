@@ -1,34 +1,23 @@
 /** Keeps a database whole whenever a process ends that writes to it (docs/CLIENT.md, "Crashes"). */
 
-import { existsSync } from 'node:fs';
-import { systemClock } from '../../platform/clock.js';
 import { loggerOf, type Storage } from '../acebase.js';
-import type { IPCLock, RootAddress } from '../core/host.js';
-import { lostError } from '../core/lost-transactions.js';
+import type { RootAddress } from '../core/host.js';
 import { failWithTables } from '../failed-tables.js';
 import { RECORDS_AT, ROOT_ADDRESS_AT } from '../file-layout.js';
-import { checksumOf, MARKS } from './database-file.js';
+import { checksumOf } from './database-file.js';
 import type { IndexDescription } from './index-marks.js';
 import { Indexes, tracked } from './indexes.js';
-import { type Gate, Journal } from './journal.js';
+import type { Journal } from './journal.js';
+import { type Durability, Logs } from './logs.js';
 import { MutationLog } from './mutation-log.js';
-import { holdNotices } from './notices.js';
+import { holdKeys, holdNotices } from './notices.js';
+import type { Notes } from './recovery.js';
 import { readFully } from './redo-log.js';
-import { folderOf, type InnerStorage, type Method, typeOf } from './storage.js';
+import type { InnerStorage, Method } from './storage.js';
 import type { Surroundings } from './surroundings.js';
 import { LoneTables, MasterTables, type Tables } from './tables.js';
 import { type LoggedMutation, Transaction } from './transaction.js';
-
-/** What is to be done when a transaction is in the file, and again after a crash. */
-export interface Notes {
-  /** Indexes that are told of it. */
-  readonly indexes: readonly IndexDescription[];
-  /** What goes into the log of transactions. */
-  readonly mutation?: LoggedMutation | undefined;
-}
-
-/** What is to be outlived: the end of the process, or of power as well. */
-export type Durability = 'process' | 'power';
+import { lost, TransactionLocks } from './transaction-locks.js';
 
 /** The calls that write. Each is one transaction, unless it is a part of another one. */
 const WRITERS = [
@@ -39,18 +28,6 @@ const WRITERS = [
   'repairNode',
   'repairNodeTree',
 ] as const;
-
-/** The longest record of a table, before and after, and what belongs to it: a log as long as that has room on a disk that is full. */
-const TABLES_LOG_BYTES = 2 * 65_536 + 1_024;
-
-/** The paths of the logs of a storage. */
-export function logPathsOf(storage: Pick<Storage, 'settings' | 'name'>): {
-  readonly data: readonly [string, string];
-  readonly tables: readonly [string];
-} {
-  const path = `${folderOf(storage)}/${typeOf(storage)}`;
-  return { data: [`${path}.redo`, `${path}.redo2`], tables: [`${path}.tables.redo`] };
-}
 
 /** Why something has failed. */
 interface Failure {
@@ -68,20 +45,14 @@ export interface Beginning {
 /** A storage whose transactions are committed as a whole. */
 export class JournaledStorage {
   readonly #storage: InnerStorage;
-  readonly #durability: Durability;
   readonly #surroundings: Surroundings;
+  readonly #logs: Logs;
+  readonly #locks: TransactionLocks;
   readonly #tables: Tables;
   readonly #indexes: Indexes;
   readonly #mutations: MutationLog;
-  readonly #transactions = new Map<string, Transaction>();
-  /** The call that begins in this moment: its first lock tells which transaction it is. */
-  #beginning: Transaction | undefined;
-  /** The transaction that has the lock for writing, and is committed as a whole: AceBase grants that to one at a time. */
-  #writer: Transaction | undefined;
-  /** Whether this moment is spent for another process, which has asked this master for something. */
+  /** Whether this moment is spent for what another process has asked, or told. */
   #servesOthers = false;
-  #data: Journal<Notes> | undefined;
-  #tablesJournal: Journal<never> | undefined;
   /** Writes to space that is fresh. */
   readonly #freshWrites = new Set<Promise<unknown>>();
   /** When what a crash has left to be logged is. */
@@ -89,12 +60,17 @@ export class JournaledStorage {
 
   constructor(storage: InnerStorage, durability: Durability, surroundings: Surroundings) {
     this.#storage = storage;
-    this.#durability = durability;
     this.#surroundings = surroundings;
+    this.#logs = new Logs(storage, durability, surroundings);
+    this.#locks = new TransactionLocks({
+      storage,
+      surroundings,
+      drop: (transaction) => this.#drop(transaction),
+    });
     const { isLone } = surroundings;
     const tables = {
       storage,
-      journal: () => (isLone ? (this.#openData() as Journal<never>) : this.#openTables()),
+      journal: () => this.#logs.tables,
       gate: surroundings.gate,
       read: (position: number, bytes: Buffer) => this.#read(position, bytes),
       untilFree: () => (isLone ? this.#untilLogged : undefined),
@@ -104,7 +80,7 @@ export class JournaledStorage {
       storage,
       writer: () => this.#current,
       isLone,
-      outlivesPower: durability === 'power',
+      durability,
       losses: () => surroundings.losses,
     });
     this.#mutations = new MutationLog(storage);
@@ -122,10 +98,12 @@ export class JournaledStorage {
     // With an IPC server, that is done already.
     if (this.#surroundings.isLone) this.#outer.once('ready', () => failWithTables(this.#outer));
     this.#wrapCalls();
-    this.#wrapLocks();
+    this.#locks.hold();
     this.#wrapFile();
     this.#wrapSpace();
     if (!this.#surroundings.isLone) this.#wrapRequests();
+    if (!this.#surroundings.isLone && ipc.isMaster)
+      holdKeys(ipc, () => (this.#surroundings.isInForce ? this.#tables.settled : undefined));
     holdNotices(this.#storage, () => this.#current);
     this.#indexes.hold(missing);
     this.#mutations.hold(() => this.#current);
@@ -133,45 +111,56 @@ export class JournaledStorage {
   }
 
   /**
-   * Looks what others have left, and writes again what a crash has cut short; under a lock, or when nobody else has one.
+   * Looks what others have left, and completes what a crash has cut short; under a lock, or when nobody else has one.
    *
+   * @param isMasterThere whether a master has the file open; one that is about to come knows nothing of the log, perhaps
    * @returns whether the file has changed; with a promise, the lock is to be used only then
    */
-  look(): boolean | Promise<boolean> {
+  look(isMasterThere = true): boolean | Promise<boolean> {
     if (this.#storage.file === undefined) return false;
-    if (this.#writer?.holdsLock() === true) return false;
+    if (this.#locks.writer?.holdsLock() === true) return false;
     // It has lost its lock, and another one was granted.
-    this.#othersMayGoOn(undefined);
-    if (!this.#surroundings.isInForce && !this.#hasLog) return false;
-    const journal = this.#openData();
-    const leftover = journal.look(() => true, this.#surroundings.gate);
+    const waiting = this.#locks.othersMayGoOn(undefined);
+    return waiting === undefined ? this.#look(isMasterThere) : waiting.then(() => this.#look(isMasterThere));
+  }
+
+  #look(isMasterThere: boolean): boolean | Promise<boolean> {
+    if (!this.#surroundings.isInForce && !this.#logs.hasData) return false;
+    const leftover = this.#logs.look(isMasterThere);
     if (leftover === undefined) return false;
     const { isRecovered, notes } = leftover;
-    return notes === undefined ? isRecovered : this.#carryOut(notes, journal);
+    return notes === undefined ? isRecovered : this.#carryOut(notes, this.#logs.data);
+  }
+
+  /**
+   * Looks, and leaves nothing in the logs, nor can anybody who is late: processes come that know nothing of them. In a master, under a lock; in a
+   * worker, when there is no master, and nobody has a lock.
+   *
+   * @returns whether the file has changed
+   */
+  async empty(): Promise<boolean> {
+    if (this.#storage.file === undefined) return false;
+    const { isMaster } = this.#storage.ipc;
+    const hasChanged = await this.look(isMaster);
+    await this.#logs.empty(isMaster);
+    return hasChanged;
   }
 
   /** Whether a transaction may have been cut short: what was read without a lock is to be read again. */
   get isPending(): boolean {
-    return this.#storage.file !== undefined && this.#hasLog && this.#openData().isPending;
-  }
-
-  /** Where it never was in force, none is made. */
-  get #hasLog(): boolean {
-    return this.#data !== undefined || logPathsOf(this.#outer).data.some((path) => existsSync(path));
+    return this.#storage.file !== undefined && this.#logs.isPending;
   }
 
   /** This process has lost its place: others write, also to the tables if it was the master. */
   forget(): void {
-    const writer = this.#writer;
+    const { writer } = this.#locks;
     if (writer !== undefined) {
       writer.isLost = true;
       // It may be about to be committed: then what it has got is in use.
       writer.allocated.length = 0;
       this.#drop(writer);
     }
-    this.#retire();
-    this.#data = undefined;
-    this.#tablesJournal = undefined;
+    this.#logs.forget();
     this.#tables.forget();
     this.#indexes.forget();
   }
@@ -184,17 +173,7 @@ export class JournaledStorage {
     } catch (error) {
       loggerOf(this.#outer).error('It cannot be noted that the database is closed:', error);
     }
-    this.#retire();
-  }
-
-  #retire(): void {
-    for (const journal of [this.#data, this.#tablesJournal]) {
-      try {
-        journal?.retire();
-      } catch (error) {
-        loggerOf(this.#outer).error('A log cannot be closed:', error);
-      }
-    }
+    this.#logs.retire();
   }
 
   /** These are to be made again: the files are gone. */
@@ -212,12 +191,14 @@ export class JournaledStorage {
   /** The record of it stays in the journal until then. */
   async #logAgain(mutation: LoggedMutation): Promise<void> {
     await this.#mutations.addWhenReady(mutation);
-    this.#openData().lookIsOver(this.#surroundings.gate);
+    const { gate } = this.#surroundings;
+    this.#logs.data.look(() => false, gate);
+    this.#logs.data.lookIsOver(gate);
   }
 
   /** The transaction for which this moment is spent, if it writes. */
   get #current(): Transaction | undefined {
-    return this.#servesOthers ? undefined : this.#writer;
+    return this.#servesOthers ? undefined : this.#locks.writer;
   }
 
   #wrapCalls(): void {
@@ -227,28 +208,24 @@ export class JournaledStorage {
       if (method === undefined) continue;
       storage[name] = (...details) => {
         const options = Object(details[2]) as { tid?: unknown; no_lock?: boolean };
+        const known = options.tid === undefined ? undefined : this.#locks.find(options.tid);
+        if (known?.isLost === true) return Promise.reject(lost());
         const isPart =
-          this.#beginning !== undefined ||
-          (options.tid !== undefined && this.#transactions.has(String(options.tid))) ||
+          this.#locks.isAnyBeginning ||
+          known !== undefined ||
           (name === 'transactNode' && options.no_lock === true);
-        if (this.#transactions.get(String(options.tid))?.isLost === true) return Promise.reject(lost());
         // With others, what counts is whether it is in force when the lock is granted.
-        return isPart || (this.#surroundings.isLone && !this.#surroundings.isInForce)
-          ? method.apply(storage, details)
-          : this.#transact(() => method.apply(storage, details));
+        if (isPart || (this.#surroundings.isLone && !this.#surroundings.isInForce))
+          return method.apply(storage, details);
+        const transaction = new Transaction((position, bytes) => this.#read(position, bytes));
+        if (name === 'transactNode') watchCallback(details, transaction);
+        return this.#transact(transaction, () => method.apply(storage, details));
       };
     }
   }
 
-  async #transact(call: () => Promise<unknown>): Promise<unknown> {
-    const transaction = new Transaction((position, bytes) => this.#read(position, bytes));
-    this.#beginning = transaction;
-    let doing: Promise<unknown>;
-    try {
-      doing = call();
-    } finally {
-      this.#beginning = undefined;
-    }
+  async #transact(transaction: Transaction, call: () => Promise<unknown>): Promise<unknown> {
+    const doing = this.#locks.begin(transaction, call);
     let result: unknown;
     let failure: Failure | undefined;
     try {
@@ -259,7 +236,7 @@ export class JournaledStorage {
     // One that wrote while the journal was not in force is AceBase's alone.
     if (transaction.keeper === undefined) transaction.isOver = true;
     else failure = await this.#end(transaction, failure);
-    if (transaction.tid !== undefined) this.#transactions.delete(transaction.tid);
+    this.#locks.end(transaction);
     if (failure !== undefined) throw failure.error;
     return result;
   }
@@ -278,6 +255,8 @@ export class JournaledStorage {
         this.#drop(transaction);
         this.#surroundings.writeFailed(String(transaction.tid));
       }
+      // What is being written there comes before those who get that space.
+      await Promise.all(this.#freshWrites);
       this.#giveBackSpace(transaction);
     } finally {
       // AceBase does not wait for that either. One that is being closed is, when its last lock is gone: who waits for this call is told before.
@@ -295,14 +274,17 @@ export class JournaledStorage {
     // The root of a new file is where AceBase takes it to be: all that is changed is in fresh space, and in the tables.
     const isWritten = buffer.changesAnything || transaction.tables.size > 0;
     if (isWritten) await this.#write(transaction);
-    // From here on it has happened, whatever becomes of the rest.
-    if (this.#writer === transaction) this.#writer = undefined;
+    // From here on it has happened, whatever becomes of the rest. At once: when its lock has expired, others may have moved the root.
+    for (const notice of transaction.notices) notice();
+    this.#locks.settle(transaction);
     transaction.allocated.length = 0;
     try {
-      const isCertain = await this.#indexes.tell(transaction);
+      let isCertain = await this.#indexes.tell(transaction);
+      // Others may have told them of what they have written since.
+      if (!transaction.holdsLock()) isCertain = this.#indexes.makeAnew(indexesOf(transaction)) && isCertain;
       if (mutation !== undefined) await this.#mutations.add(mutation);
       const hasNotes = isWritten && (indexUpdates.length > 0 || mutation !== undefined);
-      if (hasNotes && isCertain) this.#data?.done();
+      if (hasNotes && isCertain) this.#logs.data.done(this.#locks.gateOf(transaction));
     } catch (error) {
       loggerOf(this.#outer).error('What follows a commit has failed in part:', error);
     } finally {
@@ -311,15 +293,15 @@ export class JournaledStorage {
   }
 
   async #write(transaction: Transaction): Promise<void> {
-    const { indexUpdates, mutation, buffer } = transaction;
-    const indexes = uniqueOf(indexUpdates.map(({ index }) => index));
+    const { mutation, buffer } = transaction;
+    const indexes = indexesOf(transaction);
     const notes = indexes.length > 0 || mutation !== undefined ? { indexes, mutation } : undefined;
     await this.#tables.settled;
-    const journal = this.#openData();
+    const journal = this.#logs.data;
     const takeBack = this.#tables.addTo(transaction);
     try {
       const written = transaction.written((at, length) => checksumOf(this.#file, at, length));
-      await journal.commit({ changes: buffer.changes(), written, notes }, this.#gateOf(transaction));
+      await journal.commit({ changes: buffer.changes(), written, notes }, this.#locks.gateOf(transaction));
     } catch (error) {
       takeBack();
       // It may happen yet: then what it has got is in use.
@@ -332,12 +314,14 @@ export class JournaledStorage {
   /** Nothing of it has happened. */
   #drop(transaction: Transaction): void {
     const storage = this.#storage;
-    const { root } = transaction;
-    if (this.#writer !== transaction) return;
+    const { root, movedRoot } = transaction;
+    if (this.#locks.writer !== transaction) return;
     this.#tables.dropped(transaction);
-    if (root !== undefined && transaction.hasMovedRoot) void storage.rootRecord?.update(root, true);
+    // If its lock had expired, others may have moved it since.
+    const isStill = movedRoot !== undefined && isRoot(storage, movedRoot);
+    if (root !== undefined && isStill) void storage.rootRecord?.update(root, true);
     storage.invalidateCache?.(true, '', true, 'write_failed');
-    this.#writer = undefined;
+    this.#locks.settle(transaction);
   }
 
   /** What a transaction has got that was not committed: when nothing of it writes any more. */
@@ -348,124 +332,38 @@ export class JournaledStorage {
     });
   }
 
-  #wrapLocks(): void {
-    const { nodeLocker } = this.#storage;
-    const { lock } = nodeLocker;
-    nodeLocker.lock = async (path, tid, write, comment) => {
-      const transaction = this.#beginning ?? this.#transactions.get(String(tid));
-      if (transaction?.isLost === true) throw lost();
-      if (transaction === undefined) {
-        const granted = await lock.call(nodeLocker, path, tid, write, comment);
-        this.#othersMayGoOn(undefined);
-        return granted;
-      }
-      if (transaction.tid === undefined) {
-        transaction.tid = String(tid);
-        this.#transactions.set(transaction.tid, transaction);
-      }
-      transaction.asksForLock();
-      let granted: IPCLock;
-      try {
-        granted = await lock.call(nodeLocker, path, tid, write, comment);
-      } catch (error) {
-        transaction.endsLock();
-        throw error;
-      }
-      this.#othersMayGoOn(transaction);
-      if (write) this.#mayWrite(transaction, granted);
-      return this.#kept(granted, transaction);
-    };
-  }
-
-  /** A lock was granted: nobody else writes now. The lock of who did before has expired, if that has not ended. */
-  #othersMayGoOn(transaction: Transaction | undefined): void {
-    const former = this.#writer;
-    if (former === undefined || former === transaction) return;
-    former.isLost = true;
-    this.#drop(former);
-  }
-
-  #mayWrite(transaction: Transaction, lock: IPCLock): void {
-    if (transaction.keeper !== undefined || transaction.isOver || !this.#surroundings.isInForce) return;
-    const { losses } = this.#surroundings;
-    const { isMaster } = this.#storage.ipc;
-    transaction.keeper = lock;
-    transaction.root = this.#root;
-    transaction.holdsLock = () => {
-      const { keeper, isLost } = transaction;
-      if (keeper === undefined || isLost || losses !== this.#surroundings.losses) return false;
-      // As AceBase sees it before it goes on reading.
-      return isMaster ? keeper.state !== 'expired' : keeper.expires > systemClock.wallTime();
-    };
-    this.#writer = transaction;
-  }
-
-  /** The file may be written by a transaction as long as it has its lock. */
-  #gateOf(transaction: Transaction): Gate {
-    const { gate } = this.#surroundings;
-    return {
-      get isOpen() {
-        return gate.isOpen && transaction.holdsLock();
-      },
-      wait: async () => {
-        await gate.wait();
-        if (!transaction.holdsLock()) throw lost();
-      },
-    };
-  }
-
-  /** A lock of a transaction: while that has the one which it keeps, all others may go back at once. */
-  #kept(lock: IPCLock, transaction: Transaction): IPCLock {
-    const { release, moveToParent } = lock;
-    let isOver = false;
-    lock.release = async (comment) => {
-      if (isOver) return;
-      isOver = true;
-      if (transaction.keeper === lock) transaction.endsLock(() => release.call(lock, comment));
-      else {
-        transaction.endsLock();
-        await release.call(lock, comment);
-      }
-    };
-    lock.moveToParent = async () => {
-      const moved = await moveToParent.call(lock);
-      if (moved === lock) return moved;
-      if (transaction.keeper === lock) transaction.keeper = moved;
-      return this.#kept(moved, transaction);
-    };
-    return lock;
-  }
-
   #wrapFile(): void {
     const storage = this.#storage;
     const { readData, writeData } = storage;
     storage.writeData = (position, buffer, offset = 0, given = -1) => {
       const length = given === -1 ? buffer.byteLength : given;
-      if (this.#failure !== undefined) return Promise.reject(this.#failure);
+      if (this.#logs.failure !== undefined) return Promise.reject(this.#logs.failure);
       const write = (): Promise<number> => writeData.call(storage, position, buffer, offset, length);
       const bytes = buffer.subarray(offset, offset + length);
-      const writer = this.#writer;
+      const { writer } = this.#locks;
       if (position < RECORDS_AT && position !== ROOT_ADDRESS_AT) {
         const isWhole = writer !== undefined || this.#surroundings.isInForce;
         return isWhole ? this.#tables.write(position, bytes, writer) : this.#writeTable(write);
       }
-      if (writer === undefined) return write();
+      if (writer === undefined) return this.#isOfNobody(position) ? Promise.reject(lost()) : write();
       if (this.#isFresh(writer, position, length)) {
         // What was there may be what the last commit has set free, and is needed to carry that out.
-        if (writer.isFirstFresh) this.#data?.sync();
+        if (writer.isFirstFresh) this.#logs.sync();
         writer.writesFresh(position, bytes);
-        return tracked(this.#freshWrites, inFull(write(), length));
+        return tracked(this.#freshWrites, writer.activity.during(write));
       }
       writer.buffer.write(position, bytes);
       return Promise.resolve(length);
     };
     storage.readData = async (position, buffer, offset = 0, length = -1) => {
-      if (this.#failure !== undefined) throw this.#failure;
-      const read = await readData.call(storage, position, buffer, offset, length);
+      if (this.#logs.failure !== undefined) throw this.#logs.failure;
+      const reading = (): Promise<number> => readData.call(storage, position, buffer, offset, length);
+      const { writer } = this.#locks;
+      const read = await (writer === undefined ? reading() : writer.activity.during(reading));
       const bytes = buffer instanceof ArrayBuffer ? new Uint8Array(buffer) : buffer;
       // AceBase takes the memory of an array as a whole.
       const all = new Uint8Array(bytes.buffer, bytes instanceof Buffer ? bytes.byteOffset : 0);
-      this.#writer?.buffer.overlay(position, all.subarray(offset, offset + read));
+      this.#locks.writer?.buffer.overlay(position, all.subarray(offset, offset + read));
       return read;
     };
   }
@@ -474,6 +372,11 @@ export class JournaledStorage {
   #writeTable(write: () => Promise<number>): Promise<number> {
     this.#tables.forget();
     return write();
+  }
+
+  /** Whether a record is written by a transaction that has no lock any more: all others hold back what they write. */
+  #isOfNobody(position: number): boolean {
+    return position >= RECORDS_AT && this.#surroundings.isInForce && this.#locks.isAnyHanging;
   }
 
   #isFresh(writer: Transaction, position: number, length: number): boolean {
@@ -507,12 +410,13 @@ export class JournaledStorage {
     };
   }
 
-  /** What others ask a master for is not part of what it writes itself. */
+  /** What others ask a process for, or tell it, is not part of what it writes itself. */
   #wrapRequests(): void {
     const { ipc } = this.#storage;
     const { handleMessage } = ipc;
     ipc.handleMessage = (message) => {
-      if (message.type !== 'request') return handleMessage.call(ipc, message);
+      if (message.type !== 'request' && message.type !== 'notification')
+        return handleMessage.call(ipc, message);
       this.#servesOthers = true;
       try {
         return handleMessage.call(ipc, message);
@@ -520,17 +424,6 @@ export class JournaledStorage {
         this.#servesOthers = false;
       }
     };
-  }
-
-  /** Why the file is not used any more; `undefined` if it is. */
-  get #failure(): Error | undefined {
-    return this.#data?.failure ?? this.#tablesJournal?.failure;
-  }
-
-  get #root(): RootAddress | undefined {
-    const { rootRecord } = this.#storage;
-    if (rootRecord?.exists !== true) return undefined;
-    return { path: '', pageNr: rootRecord.pageNr, recordNr: rootRecord.recordNr };
   }
 
   #read(position: number, bytes: Buffer): void {
@@ -543,43 +436,22 @@ export class JournaledStorage {
     return file;
   }
 
-  #openData(): Journal<Notes> {
-    this.#data ??= this.#open<Notes>(logPathsOf(this.#outer).data, MARKS.data);
-    return this.#data;
-  }
-
-  #openTables(): Journal<never> {
-    this.#tablesJournal ??= this.#open<never>(logPathsOf(this.#outer).tables, MARKS.tables, TABLES_LOG_BYTES);
-    return this.#tablesJournal;
-  }
-
-  #open<N>(
-    logPaths: readonly string[],
-    mark: (typeof MARKS)[keyof typeof MARKS],
-    leastLogBytes = 0,
-  ): Journal<N> {
-    const { isLone } = this.#surroundings;
-    const isSynced = this.#durability === 'power';
-    const failed = (): void => this.#surroundings.outcomeUnknown();
-    return new Journal<N>({ file: this.#file, logPaths, mark, isSynced, isLone, leastLogBytes, failed });
-  }
-
   get #outer(): Storage {
     return this.#storage as unknown as Storage;
   }
 }
 
-/** A disk that becomes full takes a part, which is no error; nor does AceBase look. */
-async function inFull(writing: Promise<number>, length: number): Promise<number> {
-  const written = await writing;
-  if (written < length) throw new Error(`ENOSPC: the disk has taken ${written} of ${length} bytes`);
-  return written;
+/** Code of the user may take as long as it likes. */
+function watchCallback(details: unknown[], { activity }: Transaction): void {
+  const [, callback] = details;
+  if (typeof callback !== 'function') return;
+  details[1] = (value: unknown) => activity.inUserCode(() => callback(value) as unknown);
 }
 
-function lost(): Error {
-  return lostError('its lock');
+function isRoot({ rootRecord }: InnerStorage, { pageNr, recordNr }: RootAddress): boolean {
+  return rootRecord?.pageNr === pageNr && rootRecord.recordNr === Number(recordNr);
 }
 
-function uniqueOf(indexes: readonly IndexDescription[]): IndexDescription[] {
-  return [...new Map(indexes.map((index) => [index.file, index])).values()];
+function indexesOf({ indexUpdates }: Transaction): IndexDescription[] {
+  return [...new Map(indexUpdates.map(({ index }) => [index.file, index])).values()];
 }

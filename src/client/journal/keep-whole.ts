@@ -1,21 +1,21 @@
 /** Where a storage gets its journal, and what a crash has left is mended before AceBase opens the file. */
 
-import { existsSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import type { Storage } from '../acebase.js';
 import type { FileJournal } from '../core/host.js';
-import { isCutShort, MARKS } from './database-file.js';
-import { type IndexDescription, setMark, takeMarked } from './index-marks.js';
-import { recover } from './journal.js';
-import { type Durability, JournaledStorage, logPathsOf, type Notes } from './journaled-storage.js';
-import type { RecordHead } from './redo-log.js';
+import { isCutShort } from './database-file.js';
+import { type IndexDescription, takeMarked } from './index-marks.js';
+import { JournaledStorage } from './journaled-storage.js';
+import type { Durability } from './logs.js';
+import { type Recovery, recoverDatabase } from './recovery.js';
 import { folderOf, type InnerStorage, typeOf } from './storage.js';
 import { aloneWhile, type Surroundings } from './surroundings.js';
 import type { LoggedMutation } from './transaction.js';
-import { forgetUse, UseRecord } from './use-record.js';
+import { forgetUse } from './use-record.js';
 
 /**
  * Makes each call that writes all or nothing, in a database that this process has for itself. To be called while AceBase makes the storage,
- * before it opens the file: what a crash has left is mended then.
+ * before it opens the file: what a crash has left is mended then, whether the database keeps a journal or not.
  *
  * @param isAlone asked before each call: whether no other process has the file open that knows nothing of this
  * @throws if mending fails: the file must not be used as it is
@@ -23,16 +23,16 @@ import { forgetUse, UseRecord } from './use-record.js';
 export function keepWhole(storage: Storage, durability: Durability, isAlone: () => boolean): void {
   let mutation: LoggedMutation | undefined;
   if (isCutShort(pathOf(storage))) rmSync(pathOf(storage));
-  const missing = mend(
-    storage,
-    durability,
-    () => true,
-    (notes) => {
+  const missing = mend(storage, durability, {
+    noted(notes) {
       mutation = notes.mutation;
       return mutation === undefined;
     },
-  );
-  whenMade(() => journaled(storage, durability, aloneWhile(isAlone)).begin({ missing, mutation }));
+  });
+  const isKept = durability !== 'off';
+  if (!isKept && missing.length === 0 && mutation === undefined) return;
+  const isInForce = (): boolean => isKept && isAlone();
+  whenMade(() => journaled(storage, durability, aloneWhile(isInForce)).begin({ missing, mutation }));
 }
 
 /** What is around a database of several processes. */
@@ -43,9 +43,10 @@ export interface Place extends Surroundings {
 
 /**
  * The journal of a database file that several processes write to in turns (docs/PROTOCOL.md, section 16). To be made while AceBase makes the
- * storage.
+ * storage. One that keeps none looks at that of others: they may have been killed, and be none of the cluster any more.
  */
 export class SharedJournal implements FileJournal {
+  readonly isKept: boolean;
   readonly #storage: Storage;
   readonly #durability: Durability;
   #journaled: JournaledStorage | undefined;
@@ -53,6 +54,7 @@ export class SharedJournal implements FileJournal {
   #missing: readonly IndexDescription[] = [];
 
   constructor(storage: Storage, durability: Durability) {
+    this.isKept = durability !== 'off';
     this.#storage = storage;
     this.#durability = durability;
   }
@@ -72,12 +74,10 @@ export class SharedJournal implements FileJournal {
    * a lock, unless the process had the file for itself.
    */
   prepare(): void {
-    this.#missing = mend(
-      this.#storage,
-      this.#durability,
-      ({ isLone }) => isLone,
-      () => false,
-    );
+    this.#missing = mend(this.#storage, this.#durability, {
+      isToBeApplied: ({ isLone }) => isLone,
+      noted: () => false,
+    });
   }
 
   /** A master has opened the file. */
@@ -90,14 +90,13 @@ export class SharedJournal implements FileJournal {
     return this.#journaled?.look() ?? false;
   }
 
+  async empty(): Promise<boolean> {
+    return (await this.#journaled?.empty()) === true;
+  }
+
   get isPending(): boolean {
     return this.#journaled?.isPending === true;
   }
-}
-
-/** A database is opened that keeps none. */
-export function withoutJournal(storage: Storage): void {
-  forgetUse(folderOf(storage), typeOf(storage));
 }
 
 /** Whether a storage can have a journal: it has a file, and writes it through methods that can be replaced. */
@@ -122,25 +121,10 @@ function pathOf(storage: Storage): string {
 function mend(
   storage: Storage,
   durability: Durability,
-  isToBeApplied: (head: RecordHead) => boolean,
-  noted: (notes: Notes) => boolean,
+  recovery: Pick<Recovery, 'isToBeApplied' | 'noted'>,
 ): readonly IndexDescription[] {
-  const { data, tables } = logPathsOf(storage);
-  const [path, folder, type] = [pathOf(storage), folderOf(storage), typeOf(storage)];
-  // What was logged of a file whose making was cut short says nothing of the one that is made in its place.
-  if (!existsSync(path) || isCutShort(path))
-    for (const log of [...data, ...tables]) rmSync(log, { force: true });
+  const [folder, type] = [folderOf(storage), typeOf(storage)];
+  recoverDatabase({ folder, type, ...recovery });
   if (durability !== 'power') forgetUse(folder, type);
-  const inDoubt = durability === 'power' ? new UseRecord(folder, type).afterPowerCut() : undefined;
-  const isInDoubt = inDoubt !== undefined;
-  recover<never>(path, { logPaths: tables, mark: MARKS.tables }, () => true, undefined, isInDoubt);
-  // Who wrote that is gone, whoever it was.
-  const isApplied = isInDoubt ? () => true : isToBeApplied;
-  const take = (notes: Notes): boolean => {
-    for (const index of notes.indexes) setMark(folder, index, false);
-    return noted(notes);
-  };
-  recover<Notes>(path, { logPaths: data, mark: MARKS.data }, isApplied, take, isInDoubt);
-  for (const index of inDoubt ?? []) setMark(folder, index, false);
   return takeMarked(folder, type);
 }

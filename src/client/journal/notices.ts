@@ -1,7 +1,13 @@
 /** What a transaction tells others: nothing leaves before it is committed. */
 
+import type { RootAddress } from '../core/host.js';
 import type { InnerStorage, Told } from './storage.js';
 import type { Transaction } from './transaction.js';
+
+/** Where the root is. */
+interface RootNotice extends Told {
+  readonly address: RootAddress;
+}
 
 /** What others are told of what is written. */
 const OF_WRITES = new Set(['root.update', 'cache.update', 'cache.invalidate']);
@@ -24,7 +30,31 @@ export function holdNotices(
       sendNotification.call(ipc, notification);
       return;
     }
-    if (notification.type === 'root.update') transaction.hasMovedRoot = true;
-    transaction.effects.push(() => sendNotification.call(ipc, notification));
+    if (notification.type === 'root.update') transaction.movedRoot = (notification as RootNotice).address;
+    transaction.notices.push(() => sendNotification.call(ipc, notification));
+  };
+}
+
+/**
+ * Holds back what a master tells of keys until they are in the file: whoever hears of one may use it at once, and all may be killed then.
+ *
+ * @param written resolves when the tables are in the file as they are to be now; `undefined` if AceBase writes them by itself
+ */
+export function holdKeys(
+  ipc: Pick<InnerStorage['ipc'], 'sendNotification' | 'replyRequest'>,
+  written: () => Promise<void> | undefined,
+): void {
+  // AceBase tells first, and writes in the same turn.
+  const whenWritten = (tell: () => void): void => void Promise.resolve().then(written).then(tell);
+  const { sendNotification, replyRequest } = ipc;
+  ipc.sendNotification = (notification) => {
+    const tell = (): void => sendNotification.call(ipc, notification);
+    if (notification.type === 'kit.new_key') whenWritten(tell);
+    else tell();
+  };
+  ipc.replyRequest = (request, result) => {
+    const tell = (): void => replyRequest.call(ipc, request, result);
+    if (request.data.type === 'kit.add') whenWritten(tell);
+    else tell();
   };
 }

@@ -1,4 +1,5 @@
-import { closeSync, constants, fdatasyncSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, constants, fchmodSync, fdatasyncSync, fstatSync, openSync, readSync } from 'node:fs';
+import { writeFully } from '../full-writes.js';
 import { crc32 } from './checksum.js';
 import type { Change } from './write-buffer.js';
 
@@ -59,6 +60,7 @@ export class RedoLog {
    * @param isSynced whether what was written is to outlive a loss of power
    * @param leastBytes how long it is made at once, so that a disk which becomes full is no matter later
    * @param access the flags of open(2); by default, it may be written
+   * @param mode who may use it, if it is made; default: as the process makes files
    * @throws if it cannot be opened, or made so long
    */
   constructor(
@@ -66,10 +68,13 @@ export class RedoLog {
     isSynced: boolean,
     leastBytes = 0,
     access: number = constants.O_RDWR | constants.O_CREAT,
+    mode?: number,
   ) {
-    this.#descriptor = openSync(path, access);
+    const made = mode === undefined ? undefined : madeFile(path, access);
+    this.#descriptor = made ?? openSync(path, access);
     this.#isSynced = isSynced;
     try {
+      if (made !== undefined && mode !== undefined) fchmodSync(made, mode);
       const { size } = fstatSync(this.#descriptor);
       if (size < leastBytes) writeFully(this.#descriptor, Buffer.alloc(leastBytes - size), size);
     } catch (error) {
@@ -105,18 +110,20 @@ export class RedoLog {
   }
 
   /** Writes a record. @throws if that fails; whether it is there must then be asked by {@link RedoLog.read} */
-  append(record: LogRecord, { term, owner, mark, hasNotes, isLone }: RecordHead): void {
+  append(record: LogRecord, head: RecordHead): void {
     const bytes = serialize(record);
-    const head = bytes.subarray(0, HEAD_BYTES);
-    const body = bytes.subarray(HEAD_BYTES);
-    head.writeUInt32BE(MAGIC, 0);
-    head.writeUInt32BE(body.length, 8);
-    head.writeUInt32BE(crc32(body), 12);
-    head.writeBigUInt64BE(BigInt(term), 16);
-    head.write(owner, 24, 'latin1');
-    head.writeBigUInt64BE(mark, 32);
-    head.writeUInt32BE((hasNotes ? HAS_NOTES : 0) + (isLone ? IS_LONE : 0), 40);
-    head.writeUInt32BE(crc32(head.subarray(CHECKED_FROM)), 4);
+    writeHead(bytes, head);
+    this.#write(bytes);
+  }
+
+  /** There is to be no record, and the term stays: whoever was stopped on his way to the log has an older one. @throws if that fails */
+  clear(head: Omit<RecordHead, 'hasNotes'>): void {
+    const bytes = Buffer.alloc(HEAD_BYTES);
+    writeHead(bytes, { ...head, hasNotes: false });
+    this.#write(bytes);
+  }
+
+  #write(bytes: Buffer): void {
     writeFully(this.#file, bytes, 0);
     if (this.#isSynced) fdatasyncSync(this.#file);
   }
@@ -130,16 +137,35 @@ export class RedoLog {
     writeFully(this.#file, head, 0);
   }
 
-  /** There is to be no record. @throws if that fails */
-  clear(): void {
-    writeFully(this.#file, Buffer.alloc(4), 0);
-  }
-
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
     closeSync(this.#descriptor);
   }
+}
+
+/** Makes a file. @returns `undefined` if it is there already */
+function madeFile(path: string, access: number): number | undefined {
+  try {
+    return openSync(path, access | constants.O_EXCL);
+  } catch (error) {
+    if (Reflect.get(Object(error), 'code') === 'EEXIST') return undefined;
+    throw error;
+  }
+}
+
+/** @param bytes the head, and the body behind it if there is one */
+function writeHead(bytes: Buffer, { term, owner, mark, hasNotes, isLone }: RecordHead): void {
+  const head = bytes.subarray(0, HEAD_BYTES);
+  const body = bytes.subarray(HEAD_BYTES);
+  head.writeUInt32BE(MAGIC, 0);
+  head.writeUInt32BE(body.length, 8);
+  head.writeUInt32BE(crc32(body), 12);
+  head.writeBigUInt64BE(BigInt(term), 16);
+  head.write(owner, 24, 'latin1');
+  head.writeBigUInt64BE(mark, 32);
+  head.writeUInt32BE((hasNotes ? HAS_NOTES : 0) + (isLone ? IS_LONE : 0), 40);
+  head.writeUInt32BE(crc32(head.subarray(CHECKED_FROM)), 4);
 }
 
 function headOf(head: Buffer): RecordHead | undefined {
@@ -162,15 +188,6 @@ export function readFully(file: number, bytes: Buffer, position: number): void {
     const count = readSync(file, bytes, read, bytes.length - read, position + read);
     if (count === 0) return;
     read += count;
-  }
-}
-
-/** Writes all of it: a disk that becomes full takes a part, which is no error. @throws if that fails */
-export function writeFully(file: number, bytes: Uint8Array, position: number): void {
-  for (let written = 0; written < bytes.length; ) {
-    const count = writeSync(file, bytes, written, bytes.length - written, position + written);
-    if (count === 0) throw new Error('nothing more could be written');
-    written += count;
   }
 }
 

@@ -25,6 +25,7 @@ export interface InnerStorage
   readonly ipc: Omit<Storage['ipc'], 'sendRequest'> & {
     sendNotification(notification: Told): void;
     sendRequest(request: Told): Promise<unknown>;
+    replyRequest(request: { readonly data: Told }, result: unknown): void;
     handleMessage(message: Told): unknown;
     removePeer(...details: unknown[]): void;
     sayGoodbye(peerId: string): void;

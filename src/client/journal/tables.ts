@@ -10,7 +10,7 @@ import { WriteBuffer } from './write-buffer.js';
 export interface Tables {
   /** One of them is written. @param writer the transaction that writes, if one does. Resolves with the number of bytes */
   write(position: number, bytes: Uint8Array, writer: Transaction | undefined): Promise<number>;
-  /** Resolves when none is being written by itself. */
+  /** Resolves when those are in the file that are being written by themselves now. */
   readonly settled: Promise<void>;
   /** Space is set free. @param writer the transaction that needs it no longer, if it is one */
   release(give: () => void, writer: Transaction | undefined): void;
@@ -114,13 +114,16 @@ export class LoneTables implements Tables {
 
 /** Those of a master, who changes them for others, too, and answers when that is in the file: they have a log of their own. */
 export class MasterTables implements Tables {
-  /** No transaction has anything of them. */
-  readonly settled = Promise.resolve();
   readonly #last = new LastWritten();
   readonly #writes: Writes;
 
   constructor(settings: TablesSettings) {
     this.#writes = new Writes(settings, this.#last);
+  }
+
+  /** The keys that a transaction uses are in the file before it: AceBase does not wait for that. */
+  get settled(): Promise<void> {
+    return this.#writes.over;
   }
 
   async write(position: number, bytes: Uint8Array): Promise<number> {

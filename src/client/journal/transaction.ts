@@ -1,5 +1,6 @@
 import type { IPCLock, RootAddress } from '../core/host.js';
 import type { RecordRange } from '../core/space-reserve.js';
+import { Activity } from './activity.js';
 import { crc32 } from './checksum.js';
 import type { IndexDescription } from './index-marks.js';
 import type { WrittenPlace } from './redo-log.js';
@@ -27,8 +28,8 @@ export class Transaction {
   root: RootAddress | undefined;
   /** Whether the call is over, and was not committed as a whole. */
   isOver = false;
-  /** Whether it has told where the root is. */
-  hasMovedRoot = false;
+  /** Where it has said that the root is; `undefined` if it has not moved it. */
+  movedRoot: RootAddress | undefined;
   /** Whether others have written meanwhile: its lock had expired. */
   isLost = false;
   /** The first lock for writing that it was granted, which it keeps to its end; `undefined` if it is not committed as a whole. */
@@ -43,8 +44,11 @@ export class Transaction {
   readonly frees: (() => void)[] = [];
   /** The tables of keys and of free space as they are to be with it, by their places. */
   readonly tables = new Map<number, Uint8Array>();
-  /** What is to be done when it is committed: others are told. */
+  /** What others are told of what it has written, when it is committed. */
+  readonly notices: (() => void)[] = [];
+  /** What happens when its indexes have been told, too: events. */
   readonly effects: (() => void)[] = [];
+  readonly activity = new Activity();
   readonly indexUpdates: IndexUpdate[] = [];
   mutation: LoggedMutation | undefined;
   /** Locks that it has or has asked for, and not given back. */

@@ -1,12 +1,16 @@
-import { existsSync } from 'node:fs';
-import { stat, writeFile } from 'node:fs/promises';
+import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, expect, it } from 'vitest';
+import { logPathsOf, MARKS } from '../../../src/client/journal/database-file.js';
+import { Journal, OPEN_GATE } from '../../../src/client/journal/journal.js';
 import { Cluster } from '../../support/cluster.js';
+import { untilStatus } from '../../support/status.js';
 import { eventually } from '../../support/waiting.js';
 
 const fullDisk = fileURLToPath(new URL('../../support/full-disk.cjs', import.meta.url));
+const holdWrites = fileURLToPath(new URL('../../support/hold-writes.cjs', import.meta.url));
 
 let cluster: Cluster | undefined;
 
@@ -89,4 +93,58 @@ it('an index that a process has marked is made again by the master if that proce
     const found = await each.query('people', [['age', '>=', 4]]);
     expect(found.map(({ key }) => key).sort()).toEqual(['person4', 'person5']);
   }
+});
+
+it.each([
+  ['a process alone', true],
+  ['a cluster', false],
+])(
+  'what %s has committed and not written is completed by a cluster that keeps no journal',
+  async (_who, isLone) => {
+    cluster = await Cluster.start();
+    const options = { client: true, journal: 'off' } as const;
+    const first = cluster.master(options);
+    await first.ready();
+    await first.set('people/ann', { name: 'before', text: 'x'.repeat(60) });
+    await first.closeAndEnd();
+    const folder = join(cluster.path, 'mydb.acebase');
+    const path = join(folder, 'data.db');
+    const content = readFileSync(path);
+    const file = openSync(path, 'r+');
+    const logPaths = logPathsOf(folder, 'data').data;
+    const journal = new Journal<never>({ file, logPaths, mark: MARKS.data, isSynced: false, isLone });
+    const [before, after] = [Buffer.from('before'), Buffer.from('behind')];
+    await journal.commit({ changes: [{ position: content.indexOf(before), before, after }] }, OPEN_GATE);
+    closeSync(file);
+    writeFileSync(path, content);
+    const [master, worker] = await cluster.form(1, options);
+    for (const each of [worker, master]) expect(await each.get('people/ann/name')).toBe('behind');
+  },
+);
+
+it('a worker writes nothing under a lock that has expired, which others have got', async () => {
+  cluster = await Cluster.start({ lockTimeout: '2s' });
+  const options = { client: true, lockTimeout: 2 } as const;
+  const master = cluster.master(options);
+  await master.ready();
+  const texts = { one: 'o'.repeat(100), two: 't'.repeat(400), both: { x: 'x'.repeat(100) } };
+  await master.update('', { texts, numbers: { one: 1 } });
+  const hold = join(cluster.path, 'hold');
+  const env = { NODE_OPTIONS: `--require ${holdWrites}`, HOLD_WRITES: hold, HOLD_TEXT: 'slow' };
+  const slow = cluster.worker({ ...options, env });
+  const other = cluster.worker(options);
+  await Promise.all([slow.ready(), other.ready()]);
+  await writeFile(hold, '');
+  const long = (text: string): string => `slow${text.repeat(200_000)}`;
+  const expired = slow.update('texts', { one: long('1'), two: long('2'), both: { x: long('3') } });
+  expired.catch(() => undefined);
+  await untilStatus(cluster.server.port, 'mydb_data', ({ locks }) => locks.held.some(({ write }) => write));
+  await other.update('numbers', { two: 2 });
+  const next = slow.update('numbers', { three: 3 });
+  await rm(hold);
+  await expect(expired).rejects.toThrow('IPC_CLIENT_LEASE_LOST');
+  await next;
+  const content = { texts, numbers: { one: 1, two: 2, three: 3 } };
+  for (const each of [slow, other, master]) expect(await each.get('')).toEqual(content);
+  await cluster.reopened(async (file) => expect(await file.get('')).toEqual(content));
 });

@@ -12,8 +12,8 @@ const { write: written } = fs;
 let folder: string;
 let undo: () => void;
 let isFull = false;
-/** How many bytes of a write, at most. */
-let takes = Number.POSITIVE_INFINITY;
+/** For how many bytes there is room. */
+let room = Number.POSITIVE_INFINITY;
 
 /** As Node.js has them just then. */
 const call = (name: 'open' | 'write' | 'read' | 'fsync' | 'close' | 'rename', ...details: unknown[]) =>
@@ -23,7 +23,7 @@ beforeEach(async () => {
   folder = join(await mkdtemp(join(tmpdir(), 'failed-files-')), 'mydb.acebase');
   await mkdir(folder);
   isFull = false;
-  takes = Number.POSITIVE_INFINITY;
+  room = Number.POSITIVE_INFINITY;
   Object.assign(fs, {
     write: (...details: unknown[]) => {
       const [file, bytes, offset, length, ...rest] = details as [
@@ -33,7 +33,9 @@ beforeEach(async () => {
         number,
         ...unknown[],
       ];
-      if (!isFull) return (written as Method)(file, bytes, offset, Math.min(length, takes), ...rest);
+      const taken = Math.min(length, room);
+      room -= taken;
+      if (!isFull) return (written as Method)(file, bytes, offset, taken, ...rest);
       isFull = false;
       return process.nextTick(details.at(-1) as () => void, new Error('the disk is full'));
     },
@@ -68,7 +70,7 @@ it('a tree that lacks a part cannot be read', async () => {
 
 it('a tree of which the disk took only a part cannot be read', async () => {
   const file = await call('open', join(folder, 'tree-2.tmp'), 'w+', 0o666);
-  takes = 3;
+  room = 3;
   await expect(call('write', file, Buffer.from('second'), 0, 6, 0)).rejects.toThrow(
     'ENOSPC: the disk has taken 3 of 6 bytes',
   );

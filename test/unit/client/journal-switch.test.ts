@@ -4,7 +4,8 @@ import { clientLab } from '../../support/client-lab.js';
 const fromServer = (type: string, data?: object): string => JSON.stringify({ type, from: '[server]', data });
 const lab = (found = false, isMaster = false, isPending = false) => {
   const look = vi.fn((): boolean => found);
-  return { look, ...clientLab({ isMaster, journal: { isPending, look } }) };
+  const empty = vi.fn(async (): Promise<boolean> => found);
+  return { look, empty, ...clientLab({ isMaster, journal: { isPending, look, empty } }) };
 };
 const can = (parameters: Readonly<Record<string, string>>): readonly string[] =>
   String(parameters['can']).split(',');
@@ -68,39 +69,56 @@ it('looks at the journal under each lock before that is used, whether it is in f
   }
 });
 
-it('as a worker, looks at once when the server asks for it, and says so; what it finds it carries out', async () => {
-  const { look, last, welcome, client, settle } = lab();
+it('one that keeps none looks all the same, once at each server: those that keep one may have been killed', async () => {
+  const look = vi.fn((): boolean => false);
+  const { last, welcome, client, settle, grantOf } = clientLab({
+    journal: { isKept: false, isPending: false, look },
+  });
+  expect(can(last().parameters)).not.toContain('journal');
+  welcome(false, 1);
+  client.fileOpened();
+  await settle();
+  for (const tid of ['t1', 't2']) {
+    const lock = client.lock({ path: 'accounts', tid, write: true });
+    await settle();
+    last().events.text(grantOf(120_000));
+    await (await lock).release();
+    await settle();
+  }
+  expect([look.mock.calls.length, client.journal.isInForce]).toEqual([1, false]);
+});
+
+it('as a worker, empties it at once when the server asks for it, and says so', async () => {
+  const { empty, last, welcome, client, settle } = lab();
   welcome(false, 1);
   client.fileOpened();
   await settle();
   last().events.text(fromServer('journal', { on: false, look: true }));
   await settle();
-  expect([look.mock.calls.length, client.journal.isInForce]).toEqual([1, false]);
+  expect([empty.mock.calls.length, client.journal.isInForce]).toEqual([1, false]);
   expect(last().sent.at(-1)).toBe('looked');
 });
 
-it('as a master, looks under a lock of its own', async () => {
-  const { look, last, welcome, client, settle, asked, answerPings } = lab(false, true);
+it('as a master, looks and empties it under a lock of its own', async () => {
+  const { look, empty, last, welcome, client, settle, asked, answerPings } = lab(false, true);
   welcome(false, 1);
   client.fileOpened();
   await settle();
   answerPings();
   last().events.text(fromServer('journal', { on: false, look: true }));
   await settle();
-  expect([look.mock.calls.length, asked.length]).toEqual([0, 1]);
+  expect([look.mock.calls.length, empty.mock.calls.length, asked.length]).toEqual([0, 0, 1]);
   asked[0]?.grant();
   await settle();
-  expect([look.mock.calls.length, last().sent.at(-1)]).toEqual([1, 'looked']);
+  expect([look.mock.calls.length, empty.mock.calls.length, last().sent.at(-1)]).toEqual([1, 1, 'looked']);
 });
 
 it('does not say that it has looked where that fails', async () => {
-  const { look, last, welcome, client, settle } = lab();
+  const { empty, last, welcome, client, settle } = lab();
   welcome(false, 1);
   client.fileOpened();
   await settle();
-  look.mockImplementation(() => {
-    throw new Error('no such disk');
-  });
+  empty.mockRejectedValue(new Error('no such disk'));
   last().events.text(fromServer('journal', { on: false, look: true }));
   await settle();
   expect(last().sent).not.toContain('looked');

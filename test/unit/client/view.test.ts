@@ -7,6 +7,7 @@ function lab() {
   const believed = { recordNr: 3 };
   const inFile = { recordNr: 8 };
   let keys = 0;
+  let invalidations = 0;
   const file: DatabaseFile = {
     lockTimeout: 120_000,
     isOpen: true,
@@ -15,7 +16,9 @@ function lab() {
     },
     written: () => undefined,
     invalidateCaches: () => undefined,
-    invalidateAllCaches: () => undefined,
+    invalidateAllCaches: () => {
+      invalidations += 1;
+    },
     readRoot: async () => ({ path: '', pageNr: 0, recordNr: inFile.recordNr }),
     writeRoot: async ({ recordNr }) => {
       inFile.recordNr = Number(recordNr);
@@ -34,9 +37,19 @@ function lab() {
   const sendMessage = (message: Message) => said.push(message);
   const ipc = { id: 'worker', isMaster: false, _locks: [] as LockInfo[], sendMessage };
   const found = { isChanged: false };
-  const journal = { look: () => found.isChanged };
+  const journal = { isInForce: true, look: () => found.isChanged };
   const view = new View(ipc as unknown as IPCPeer, file, { wallTime: () => 1_000 }, journal);
-  return { view, found, ipc, believed, inFile, said, keysRead: () => keys };
+  return {
+    view,
+    found,
+    journal,
+    ipc,
+    believed,
+    inFile,
+    said,
+    keysRead: () => keys,
+    invalidations: () => invalidations,
+  };
 }
 
 it('reads the root again, under a lock, when news may have been missed, and tells a server that did not know it', async () => {
@@ -99,4 +112,14 @@ it('believes the file where it is right, whatever it was told; and reads it agai
   found.isChanged = true;
   await view.underLock();
   expect(believed.recordNr).toBe(9);
+});
+
+it('has everybody forget what they read before a crash was mended, if processes may be there that know nothing of that', async () => {
+  const { view, journal, found, invalidations } = lab();
+  found.isChanged = true;
+  await view.underLock();
+  expect(invalidations()).toBe(0);
+  journal.isInForce = false;
+  await view.underLock();
+  expect(invalidations()).toBe(1);
 });

@@ -1,8 +1,10 @@
 import {
+  chmodSync,
   closeSync,
   existsSync,
   openSync,
   readFileSync,
+  statSync,
   truncateSync,
   writeFileSync,
   writeSync,
@@ -292,4 +294,92 @@ it('knows a file whose making was cut short', async () => {
     writeFileSync(path, bytes);
     expect(isCutShort(path)).toBe(isOne);
   }
+});
+
+it('is left empty for those who know nothing of it: after a power cut, what they wrote since is not written over', async () => {
+  const before = await commit([change(100, 'aaaa', 'bbbb')]);
+  const { journal, close } = opened({ isLone: false });
+  journal.look(() => true, OPEN_GATE);
+  await journal.empty(OPEN_GATE);
+  journal.close();
+  close();
+  // They have written back what was there; it could be what the cut has left.
+  const mark = readFileSync(path).subarray(40, 56);
+  writeFileSync(path, before);
+  const file = openSync(path, 'r+');
+  writeSync(file, mark, 0, 16, 40);
+  closeSync(file);
+  recover(path, { logPaths, mark: MARKS.data }, () => true, undefined, true);
+  expect(content(100, 4)).toBe('aaaa');
+});
+
+it('is left empty so that one who was stopped on his way to the log leaves nothing there either', async () => {
+  const stopped = opened({ isLone: false });
+  await stopped.journal.commit({ changes: [change(100, 'aaaa', 'bbbb')] }, OPEN_GATE);
+  const other = opened({ isLone: false });
+  other.journal.look(() => true, OPEN_GATE);
+  await other.journal.empty(OPEN_GATE);
+  const between = readFileSync(path);
+  // Its last look at its lease was before.
+  await stopped.journal.commit({ changes: [change(100, 'bbbb', 'cccc')] }, OPEN_GATE);
+  writeFileSync(path, between);
+  expect(recovered()).toEqual([]);
+  expect(content(100, 4)).toBe('bbbb');
+  // The next one goes on behind.
+  other.journal.look(() => true, OPEN_GATE);
+  await other.journal.commit({ changes: [change(100, 'bbbb', 'dddd')] }, OPEN_GATE);
+  crashedAfter(between, 2);
+  expect(recovered()).toEqual([]);
+  expect(content(100, 4)).toBe('dddd');
+  for (const { journal, close } of [stopped, other]) {
+    journal.close();
+    close();
+  }
+});
+
+it('is not left empty as long as something is to be done that it has noted', async () => {
+  await commit([change(100, 'aaaa', 'bbbb')], { index: 'n' });
+  const { journal, close } = opened({ isLone: false });
+  expect(journal.look(() => true, OPEN_GATE)?.notes).toEqual({ index: 'n' });
+  await expect(journal.empty(OPEN_GATE)).rejects.toThrow('not done yet');
+  journal.lookIsOver(OPEN_GATE);
+  await journal.empty(OPEN_GATE);
+  journal.close();
+  close();
+  expect(recovered()).toEqual([]);
+});
+
+it('what one has noted is done when he says so, as long as nobody else has got his log or his lock', async () => {
+  const [first, second, third] = [
+    opened({ isLone: false }),
+    opened({ isLone: false }),
+    opened({ isLone: false }),
+  ];
+  const turn = async ({ journal }: typeof first, before: string, after: string) => {
+    journal.look(() => true, OPEN_GATE);
+    await journal.commit({ changes: [change(100, before, after)], notes: { by: after } }, OPEN_GATE);
+  };
+  await turn(first, 'aaaa', 'bbbb');
+  await turn(second, 'bbbb', 'cccc');
+  await turn(third, 'cccc', 'dddd');
+  first.journal.done(OPEN_GATE);
+  third.journal.done({ isOpen: false, wait: () => Promise.resolve() });
+  expect(recovered()).toEqual([{ by: 'dddd' }]);
+  for (const { journal, close } of [first, second, third]) {
+    journal.close();
+    close();
+  }
+});
+
+it.runIf(process.platform !== 'win32')('whoever may write the file may write its logs', () => {
+  chmodSync(path, 0o660);
+  const before = process.umask(0o077);
+  try {
+    const { journal, close } = opened();
+    journal.close();
+    close();
+  } finally {
+    process.umask(before);
+  }
+  expect(logPaths.map((logPath) => statSync(logPath).mode & 0o777)).toEqual([0o660, 0o660]);
 });

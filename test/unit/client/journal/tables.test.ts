@@ -1,5 +1,8 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { type Journal, OPEN_GATE } from '../../../../src/client/journal/journal.js';
+import { holdKeys } from '../../../../src/client/journal/notices.js';
+import type { Told } from '../../../../src/client/journal/storage.js';
 import { MasterTables } from '../../../../src/client/journal/tables.js';
 import type { Change } from '../../../../src/client/journal/write-buffer.js';
 
@@ -22,4 +25,39 @@ it('tables that are written at one time are each compared with the one before, n
   const texts = ['____________', '______', 'new entry 04'];
   await Promise.all(texts.map((text) => tables.write(0, Buffer.from(text))));
   expect(file.toString()).toBe('new entry 04');
+});
+
+it('what uses a key that was just added waits until that is in the file; and so does who is told of it', async () => {
+  let logged: () => void = () => undefined;
+  const journal = {
+    commit: () =>
+      new Promise<void>((resolve) => {
+        logged = resolve;
+      }),
+  } as unknown as Journal<never>;
+  const tables = new MasterTables({
+    storage: {},
+    journal: () => journal,
+    gate: OPEN_GATE,
+    read: () => undefined,
+    untilFree: () => undefined,
+  });
+  const said: unknown[] = [];
+  const ipc = {
+    sendNotification: ({ type }: Told) => said.push(type),
+    replyRequest: ({ data }: { data: Told }) => said.push(`${data.type} is answered`),
+  } as unknown as Parameters<typeof holdKeys>[0];
+  holdKeys(ipc, () => tables.settled);
+  ipc.sendNotification({ type: 'kit.new_key' });
+  const writing = tables.write(64, Buffer.from('key'));
+  ipc.replyRequest({ data: { type: 'kit.add' } }, { ok: true });
+  ipc.replyRequest({ data: { type: 'fst.release' } }, { ok: true });
+  const using = tables.settled.then(() => said.push('it is used'));
+  await turn();
+  expect(said).toEqual(['fst.release is answered']);
+  logged();
+  await Promise.all([writing, using]);
+  await turn();
+  expect(said.slice(1).sort()).toEqual(['it is used', 'kit.add is answered', 'kit.new_key']);
+  expect(said.indexOf('kit.new_key')).toBeLessThan(said.indexOf('kit.add is answered'));
 });

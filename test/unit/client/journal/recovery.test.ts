@@ -1,0 +1,100 @@
+import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import type { Storage } from '../../../../src/client/acebase.js';
+import { logPathsOf, MARKS } from '../../../../src/client/journal/database-file.js';
+import { marksIn } from '../../../../src/client/journal/index-marks.js';
+import { Journal, OPEN_GATE } from '../../../../src/client/journal/journal.js';
+import { SharedJournal } from '../../../../src/client/journal/keep-whole.js';
+import { Logs } from '../../../../src/client/journal/logs.js';
+import { recoverDatabase } from '../../../../src/client/journal/recovery.js';
+import type { InnerStorage } from '../../../../src/client/journal/storage.js';
+import { aloneWhile } from '../../../../src/client/journal/surroundings.js';
+import { UseRecord } from '../../../../src/client/journal/use-record.js';
+import { removeDirectory, temporaryDirectory } from '../../../support/temporary-directory.js';
+
+let home: string;
+let folder: string;
+let path: string;
+
+beforeEach(async () => {
+  home = await temporaryDirectory('recovery');
+  folder = join(home, 'mydb.acebase');
+  mkdirSync(folder);
+  path = join(folder, 'data.db');
+  writeFileSync(path, Buffer.alloc(1_000, 'a').fill(0, 40, 64));
+});
+afterEach(() => removeDirectory(home));
+
+const storage = () => ({ name: 'mydb', settings: { path: home, type: 'data' } }) as unknown as Storage;
+const content = (): string => readFileSync(path).subarray(100, 104).toString();
+const index = { file: 'people-age.idx', path: 'people', key: 'age', options: {} };
+
+/** A process has committed that `aaaa` becomes `bbbb`, and was killed before it wrote that. */
+async function killed(kind: 'data' | 'tables', isLone: boolean, notes?: unknown): Promise<void> {
+  const before = readFileSync(path);
+  const file = openSync(path, 'r+');
+  const logPaths = logPathsOf(folder, 'data')[kind];
+  const settings = { file, logPaths, mark: MARKS[kind], isSynced: false, isLone };
+  const journal = new Journal<unknown>(settings);
+  const change = { position: 100, before: Buffer.from('aaaa'), after: Buffer.from('bbbb') };
+  await journal.commit({ changes: [change], notes }, OPEN_GATE);
+  closeSync(file);
+  writeFileSync(path, before);
+}
+
+it("a master completes what a process alone has left, also one that keeps no journal; not what is a cluster's", async () => {
+  for (const durability of ['off', 'process'] as const) {
+    for (const isLone of [true, false]) {
+      writeFileSync(path, Buffer.alloc(1_000, 'a').fill(0, 40, 64));
+      await killed('data', isLone);
+      new SharedJournal(storage(), durability).prepare();
+      expect([durability, isLone, content()]).toEqual([durability, isLone, isLone ? 'bbbb' : 'aaaa']);
+    }
+  }
+});
+
+it('completes all, and tells of what is noted', async () => {
+  await killed('data', false, { indexes: [index] });
+  const noted: unknown[] = [];
+  const recovery = { folder, type: 'data', noted: (notes: unknown) => noted.push(notes) > 0 };
+  expect(recoverDatabase(recovery)).toBe(true);
+  expect([content(), noted]).toEqual(['bbbb', [{ indexes: [index] }]]);
+  expect(marksIn(folder).map(({ file }) => file)).toEqual([index.file]);
+  expect([recoverDatabase(recovery), noted.length]).toEqual([false, 1]);
+});
+
+it('knows of a power cut also where the journal is not to outlive the next one', async () => {
+  await killed('data', false);
+  new UseRecord(folder, 'data').begin([]);
+  const use = join(folder, 'data.use.redo');
+  writeFileSync(use, readFileSync(use, 'utf8').replace(/"run":"[^"]*"/, '"run":"another boot"'));
+  new SharedJournal(storage(), 'process').prepare();
+  expect(content()).toBe('bbbb');
+  expect(new UseRecord(folder, 'data').afterPowerCut()).toBeUndefined();
+});
+
+it('with no master there, a worker completes also what a master was writing, and leaves the logs empty', async () => {
+  await killed('tables', false);
+  const file = openSync(path, 'r+');
+  const logs = new Logs({ ...storage(), file } as unknown as InnerStorage, 'process', {
+    ...aloneWhile(() => true),
+    isLone: false,
+  });
+  expect(logs.look(false)).toBeUndefined();
+  await logs.empty(false);
+  logs.retire();
+  closeSync(file);
+  expect(content()).toBe('bbbb');
+});
+
+it('a worker beside a master that knows nothing of the log leaves what a lone process has logged: its tables are in it', async () => {
+  await killed('data', true);
+  const file = openSync(path, 'r+');
+  const surroundings = { ...aloneWhile(() => true), isLone: false };
+  const logs = new Logs({ ...storage(), file } as unknown as InnerStorage, 'process', surroundings);
+  expect([logs.look(true), content()]).toEqual([undefined, 'aaaa']);
+  expect([logs.look(false)?.isRecovered, content()]).toEqual([true, 'bbbb']);
+  logs.retire();
+  closeSync(file);
+});
