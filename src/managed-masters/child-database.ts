@@ -50,7 +50,7 @@ export async function openDatabase(request: OpenRequest, handlers: DatabaseHandl
   const { settings, server, grace } = request;
   const folder = join(settings.path, `${request.database}.acebase`);
   prepareFolder(folder, settings.create);
-  const lost = (): void => handlers.failed(new Error('the folder was taken by another server'));
+  const lost = (reason: string): void => handlers.failed(new Error(reason));
   const owner = new FolderOwner({ folder, server, grace, clock: systemClock, lost });
   await claim(owner, handlers);
   handlers.opening();

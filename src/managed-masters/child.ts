@@ -76,7 +76,8 @@ function tellVitals(eventLoop: EventLoopDelay): void {
 
 function begin(): void {
   // The server alone says when it ends: Ctrl-C and supervisors send signals to both, and the master is to be the last.
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'] as const)
+    process.on(signal, () => undefined);
   // At once, and whatever it is in the midst of: a new server may start the next master.
   const endAtOnce = (): void => void process.kill(process.pid, 'SIGKILL');
   process.on('disconnect', endAtOnce);

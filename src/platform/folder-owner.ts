@@ -4,7 +4,7 @@
  */
 
 import { randomUUID } from 'node:crypto';
-import { link, readFile, rename, rm, unlink, writeFile } from 'node:fs/promises';
+import { link, open, readFile, rename, rm, unlink, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Cancel, Clock } from '../broker/ports.js';
@@ -15,6 +15,12 @@ export const OWNER_FILE = 'ipc-owner.json';
 
 /** How often it is renewed, in milliseconds. */
 export const RENEWAL_MS = 2_500;
+
+/** Bytes of a record at least: it is renewed in its place, also on a disk that is full. */
+const RECORD_BYTES = 1_024;
+
+/** How often in a row a record may be gone when it is looked at, and in the way when it is made. */
+const MOST_TRIES = 20;
 
 /** How often it is looked whether a process that was killed has ended, in milliseconds; and for how long. */
 const ENDED_LOOK_MS = 20;
@@ -85,8 +91,12 @@ export interface FolderOwnerSettings {
   /** `reconnectGrace` of the server, in milliseconds. */
   readonly grace: number;
   readonly clock: Pick<Clock, 'now' | 'schedule'>;
-  /** Called once, if somebody else has taken the folder, or it could not be renewed in time: this process must write nothing more. */
-  lost(): void;
+  /**
+   * Called once, if somebody else has taken the folder, or the record could not be renewed in time: this process must write nothing more.
+   *
+   * @param reason in words
+   */
+  lost(reason: string): void;
   /** Default: `/proc`. */
   readonly procPath?: string;
 }
@@ -124,14 +134,15 @@ export class FolderOwner {
    * @returns in words, who has it or may have it; then it may be tried again in a while. `undefined`: it is this process
    */
   async claim(): Promise<string | undefined> {
-    for (;;) {
+    for (let tries = 0; ; tries++) {
       if (await this.#create()) {
         this.#renewedAt = this.#settings.clock.now();
         this.#renewLater();
         return undefined;
       }
       const text = await read(this.#path);
-      if (text === undefined) continue;
+      if (text === undefined && tries < MOST_TRIES) continue;
+      if (text === undefined) throw new Error(`${this.#path} is in the way, and cannot be read: remove it`);
       const obstacle = await this.#obstacle(text);
       if (obstacle !== undefined) return obstacle;
       await this.#remove(text);
@@ -156,8 +167,11 @@ export class FolderOwner {
       return standsFor >= this.#record.standsFor
         ? undefined
         : `it has a record that cannot be read: ${this.#path}`;
-    // The last process of this server has ended, or there would not be this one.
-    if (record.server.id === server.id) return undefined;
+    // The last process of this server has ended, or there would not be this one: but for that of another database.
+    if (record.server.id === server.id) {
+      const isOfAnother = stateOfProcess(record.process ?? undefined, procPath) === 'runs';
+      return isOfAnother ? 'its folder is that of another database of this server, too' : undefined;
+    }
     switch (judge(record, procPath)) {
       case 'free':
         return undefined;
@@ -185,7 +199,7 @@ export class FolderOwner {
 
   async #create(): Promise<boolean> {
     try {
-      await writeFile(this.#path, JSON.stringify(this.#record), { flag: 'wx' });
+      await writeFile(this.#path, textOf(this.#record), { flag: 'wx' });
       return true;
     } catch (error) {
       if (codeOf(error) === 'EEXIST') return false;
@@ -213,32 +227,50 @@ export class FolderOwner {
 
   #renewLater(): void {
     this.#cancel = this.#settings.clock.schedule(RENEWAL_MS, () => {
-      void this.#renew().then((isHeld) => {
+      void this.#renew().then((problem) => {
         if (this.#cancel === undefined) return;
-        if (isHeld) this.#renewLater();
-        else this.#settings.lost();
+        if (problem === undefined) this.#renewLater();
+        else this.#settings.lost(problem);
       });
     });
   }
 
-  /** @returns false if the folder is somebody else's, or may soon be */
-  async #renew(): Promise<boolean> {
+  /** @returns why the folder is somebody else's, or may soon be; `undefined` if it is not */
+  async #renew(): Promise<string | undefined> {
     const { clock, grace } = this.#settings;
     try {
-      const text = await read(this.#path);
-      if (text === undefined || parse(text)?.id !== this.#record.id) return false;
       const next = { ...this.#record, beat: this.#record.beat + 1 };
-      const draft = `${this.#path}.${this.#record.id}.tmp`;
-      await writeFile(draft, JSON.stringify(next));
-      await rename(draft, this.#path);
+      if (!(await renewIn(this.#path, next))) return 'its folder was taken by another server';
       this.#record = next;
       this.#renewedAt = clock.now();
-      return true;
-    } catch {
-      // A disk that is full, or hangs: it is tried again while nobody can have taken the folder.
-      return clock.now() - this.#renewedAt < grace;
+      return undefined;
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') return 'its folder, or the record of who uses it, was removed';
+      // A disk that hangs, perhaps: it is tried again while nobody can have taken the folder.
+      if (clock.now() - this.#renewedAt < grace) return undefined;
+      return `it could not be noted that its folder is in use: ${error instanceof Error ? error.message : error}`;
     }
   }
+}
+
+/**
+ * Writes a record over the one that it follows: what is written to is what was read, whatever has the name by then.
+ *
+ * @returns false if there is another one
+ */
+async function renewIn(path: string, record: OwnerRecord): Promise<boolean> {
+  const file = await open(path, 'r+');
+  try {
+    if (parse(await file.readFile('utf8'))?.id !== record.id) return false;
+    await file.write(textOf(record), 0);
+    return true;
+  } finally {
+    await file.close();
+  }
+}
+
+function textOf(record: OwnerRecord): string {
+  return JSON.stringify(record).padEnd(RECORD_BYTES);
 }
 
 /**
@@ -312,7 +344,11 @@ function parse(text: string): OwnerRecord | undefined {
   try {
     const record = JSON.parse(text) as Partial<OwnerRecord> | null;
     const isWhole =
-      record?.version === 1 && typeof record.id === 'string' && typeof record.server?.id === 'string';
+      record?.version === 1 &&
+      typeof record.id === 'string' &&
+      typeof record.standsFor === 'number' &&
+      typeof record.server?.id === 'string' &&
+      Array.isArray(record.server.urls);
     return isWhole ? (record as OwnerRecord) : undefined;
   } catch {
     return undefined;

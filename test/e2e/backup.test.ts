@@ -1,13 +1,17 @@
 /** `acebase-ipc-server backup`, of clusters that write meanwhile. */
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterEach, expect, it, onTestFinished } from 'vitest';
 import { AceBaseProcess } from '../support/acebase-process.js';
 import { Cluster } from '../support/cluster.js';
 import { commandHere, runCommand } from '../support/command.js';
 import { itInFull } from '../support/in-full.js';
+import { untilStatus } from '../support/status.js';
 import { removeDirectory, temporaryDirectory } from '../support/temporary-directory.js';
 import { WriteLoad } from '../support/write-load.js';
+
+const slowStatfs = fileURLToPath(new URL('../support/slow-statfs.cjs', import.meta.url));
 
 let cluster: Cluster | undefined;
 
@@ -81,25 +85,39 @@ itInFull(
     const to = await folderFor('backups');
     for (const name of [
       'mydb.2001-02-03T04-05-06',
+      'mydb.2001-02-03T04-05-06-2',
+      'mydb.2001-02-03T04-05-06-10',
+      // Made while a clock was ahead.
+      'mydb.2999-02-03T04-05-06',
       'mydb.2002-02-03T04-05-06',
       'other.2001-02-03T04-05-06',
       'mydb.old',
     ])
       await mkdir(join(to, name, `${name.split('.')[0]}.acebase`), { recursive: true });
-    const { code, stdout } = await backUp(cluster, to, '--keep', '2', '--json');
+    await writeFile(join(cluster.path, 'mydb.acebase', 'ipc-owner.json'), '{}');
+    const { code, stdout } = await backUp(cluster, to, '--keep', '4', '--json');
     expect(code).toBe(0);
     const { copy, removed, isChecked } = JSON.parse(stdout) as {
       copy: string;
       removed: string[];
       isChecked: boolean;
     };
-    expect([removed, isChecked]).toEqual([[join(to, 'mydb.2001-02-03T04-05-06')], true]);
+    const oldest = ['mydb.2001-02-03T04-05-06', 'mydb.2001-02-03T04-05-06-2'];
+    expect([removed, isChecked]).toEqual([oldest.map((name) => join(to, name)), true]);
     expect((await readdir(to)).sort()).toEqual(
-      [copy.slice(to.length + 1), 'mydb.2002-02-03T04-05-06', 'mydb.old', 'other.2001-02-03T04-05-06'].sort(),
+      [
+        copy.slice(to.length + 1),
+        'mydb.2001-02-03T04-05-06-10',
+        'mydb.2002-02-03T04-05-06',
+        'mydb.2999-02-03T04-05-06',
+        'mydb.old',
+        'other.2001-02-03T04-05-06',
+      ].sort(),
     );
-    expect((await readdir(join(copy, 'mydb.acebase'))).filter((name) => name.endsWith('.db')).sort()).toEqual(
-      ['data.db', 'transaction.db'],
-    );
+    const copied = await readdir(join(copy, 'mydb.acebase'));
+    expect(copied).toEqual(expect.arrayContaining(['data.db', 'transaction.db']));
+    // That is of who has the original.
+    expect(copied).not.toContain('ipc-owner.json');
     await master.set('a', 2);
     await cluster.close();
     // Put back as docs/OPERATIONS.md says, in an empty folder.
@@ -114,6 +132,22 @@ itInFull(
     expect(await restored.get('a')).toBe(1);
   },
 );
+
+it('is none if others were given its lock meanwhile', async () => {
+  cluster = await Cluster.startProcess({ options: { lockTimeout: '3s' } });
+  const [master, worker] = await cluster.form(1, { client: true, lockTimeout: 3 });
+  await master.set('a', 1);
+  const to = await folderFor('backups');
+  const env = { NODE_OPTIONS: `--require ${slowStatfs}`, SLOW_STATFS_MS: '6000' };
+  const running = runCommand(wordsFor(cluster, to), { env });
+  await untilStatus(cluster.server.port, 'mydb_data', ({ locks }) =>
+    locks.held.some(({ comment }) => comment.startsWith('backup')),
+  );
+  await worker.set('a', 2);
+  const { code, stderr } = await running;
+  expect([code, stderr]).toEqual([1, expect.stringContaining('IPC_BACKUP_LOST')]);
+  expect(await readdir(to)).toEqual([]);
+});
 
 it('says what is wrong, and leaves no copy and no older one less', async () => {
   cluster = await Cluster.startProcess();

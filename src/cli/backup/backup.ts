@@ -1,8 +1,8 @@
 /** `acebase-ipc-server backup`: a copy of the files of a database whose cluster runs. */
 
 import { existsSync } from 'node:fs';
-import { readdir, rename, rm } from 'node:fs/promises';
-import { basename, join, relative, resolve } from 'node:path';
+import { readdir, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 import { IPCError } from '../../errors.js';
 import { coveredNames } from '../../options.js';
 import { findAceBasePackage } from '../../platform/acebase-package.js';
@@ -42,6 +42,10 @@ export interface BackupResult extends Copied {
 /** A process that was killed in the midst of something may leave what only its successor mends: then the copy is made once more. */
 const ATTEMPTS = 2;
 
+/** How the folder of a copy is called until it is whole, and after how many milliseconds such a one is of a backup that was killed. */
+const PART = '.part';
+const CUT_SHORT_MS = 3_600_000;
+
 /**
  * Copies a database while its cluster runs.
  *
@@ -62,8 +66,11 @@ export async function backUp(words: BackupWords, surroundings: BackupSurrounding
   const logsTransactions = hasMaster(await surroundings.ask(), database);
   const access = { ...place, url, token, lockTimeout, logsTransactions, acebase };
   const modules = modulesIn(surroundings.folder);
-  const copy = timedName(join(to, database), surroundings.now());
-  const draft = join(to, `.${basename(copy)}.part`);
+  const name = join(to, database);
+  const now = surroundings.now();
+  // Others may make one at the same time.
+  const draft = join(to, `.${basename(timedName(name, now))}.${process.pid}${PART}`);
+  await removeCutShort(to, database);
   try {
     for (let attempt = 1; ; attempt++) {
       await rm(draft, { recursive: true, force: true });
@@ -72,9 +79,9 @@ export async function backUp(words: BackupWords, surroundings: BackupSurrounding
       if (problem !== undefined && attempt === ATTEMPTS) throw new IPCError('IPC_BACKUP_UNSOUND', problem);
       if (problem !== undefined) continue;
       await syncCopy(join(draft, basename(folderIn(place))));
-      await rename(draft, copy);
+      const copy = await named(draft, () => timedName(name, now));
       syncFolder(to);
-      const removed = keep === undefined ? [] : await removeOldest(to, database, keep);
+      const removed = keep === undefined ? [] : await removeOldest(copy, database, keep);
       return { copy, ...copied, isChecked: modules !== undefined, removed };
     }
   } finally {
@@ -149,14 +156,49 @@ async function problemOf(
     .join('; ');
 }
 
-/** Removes the copies of a database that are the oldest by their names. @returns their folders */
-async function removeOldest(to: string, database: string, keep: number): Promise<readonly string[]> {
-  const isCopy = (name: string): boolean =>
+/** Gives a copy its name. @param next a name that nothing has @returns it */
+async function named(draft: string, next: () => string): Promise<string> {
+  for (;;) {
+    const copy = next();
+    try {
+      await rename(draft, copy);
+      return copy;
+    } catch (error) {
+      // Another one has got it in this moment.
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error;
+    }
+  }
+}
+
+/** Removes what backups of that database have left that were killed: none takes so long. */
+async function removeCutShort(to: string, database: string): Promise<void> {
+  if (!existsSync(to)) return;
+  for (const name of await readdir(to)) {
+    const path = join(to, name);
+    const isDraft = name.startsWith(`.${database}.`) && name.endsWith(PART);
+    if (isDraft && systemClock.wallTime() - (await stat(path)).mtimeMs > CUT_SHORT_MS)
+      await rm(path, { recursive: true, force: true });
+  }
+}
+
+/** Removes the copies of a database that are the oldest by their names, and never the one that was just made. @returns their folders */
+async function removeOldest(copy: string, database: string, keep: number): Promise<readonly string[]> {
+  const to = dirname(copy);
+  const isCopy = ({ name, isDirectory }: { name: string; isDirectory: boolean }): boolean =>
+    isDirectory &&
+    name !== basename(copy) &&
     name.startsWith(`${database}.`) &&
     /^\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d(?:-\d+)?$/.test(name.slice(database.length + 1)) &&
     existsSync(join(to, name, `${database}.acebase`));
-  const copies = (await readdir(to)).filter(isCopy).sort();
-  const removed = copies.slice(0, Math.max(0, copies.length - keep)).map((name) => join(to, name));
+  const entries = await readdir(to, { withFileTypes: true });
+  const others = entries
+    .map((entry) => ({ name: entry.name, isDirectory: entry.isDirectory() }))
+    .filter(isCopy)
+    .map(({ name }) => name)
+    // Of one second, the second has a 2 at its end, and the tenth a 10.
+    .sort(new Intl.Collator('en', { numeric: true }).compare);
+  const removed = others.slice(0, Math.max(0, others.length - keep + 1)).map((name) => join(to, name));
   for (const folder of removed) await rm(folder, { recursive: true });
   return removed;
 }

@@ -1,5 +1,6 @@
 /** A backup as a member of the cluster of a database, for as long as it takes. */
 
+import { randomUUID } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { install } from '../../client/install.js';
 import type { ClientStatus } from '../../client/status.js';
@@ -43,8 +44,9 @@ interface LockingStorage {
   readonly txStorage?: LockingStorage;
 }
 
-/** Milliseconds before the end of a lock at which a copy must be done. */
-const MARGIN_MS = 20_000;
+/** Milliseconds in which a server that was restarted says that a lock is held that is held; and between two questions. */
+const PATIENCE_MS = 15_000;
+const AGAIN_MS = 300;
 
 /**
  * Does something while no process of the cluster writes: as a worker that has the lock for writing, of which AceBase has one for all of a
@@ -54,28 +56,29 @@ const MARGIN_MS = 20_000;
  * @throws whatever `act` throws, or AceBase and the server say
  */
 export async function whileNobodyWrites<T>(access: ClusterAccess, act: () => Promise<T>): Promise<T> {
-  const { database, lockTimeout, logsTransactions } = access;
+  const { database, logsTransactions } = access;
+  const mark = `backup ${randomUUID()}`;
   let lost: string | undefined;
+  let patience = 0;
   const silence = silenceAceBase();
   const db = open(access, (status) => {
     if (status.kind === 'place-lost') lost = 'the server did not hear from this process for too long';
     if (status.kind === 'gave-up') lost = status.reason;
+    // A server that was restarted hears of the locks when this process is back.
+    if (status.kind === 'reconnecting') patience = PATIENCE_MS;
   });
   try {
     await db.ready();
     const { storage } = db.api;
     const storages = [storage, ...(logsTransactions && storage.txStorage ? [storage.txStorage] : [])];
     const locks: { release(): Promise<unknown> }[] = [];
-    let since = 0;
     try {
-      for (const { nodeLocker } of storages) {
-        locks.push(await nodeLocker.lock('', `backup-${process.pid}`, true, 'backup'));
-        since ||= systemClock.now();
-      }
+      for (const { nodeLocker } of storages) locks.push(await nodeLocker.lock('', mark, true, mark));
       const result = await act();
-      const took = systemClock.now() - since;
-      if (took > lockTimeout - MARGIN_MS)
-        lost = `copying took ${Math.round(took / 1_000)} s, and a lock lasts ${lockTimeout / 1_000} s`;
+      // This process may have been stopped meanwhile, and not have heard yet that others were given its locks.
+      const files = storages.length === 2 ? ['data', 'transaction'] : ['data'];
+      for (const file of files)
+        if (!(await isHeld(access, file, mark, patience))) lost ??= 'the server has given the lock to others';
       if (lost !== undefined)
         throw new IPCError('IPC_BACKUP_LOST', `${database} may have been written to meanwhile: ${lost}`);
       return result;
@@ -89,6 +92,30 @@ export async function whileNobodyWrites<T>(access: ClusterAccess, act: () => Pro
   } finally {
     await db.close();
     silence();
+  }
+}
+
+/** Whether a lock has been held since it was granted: the server lists it. */
+async function isHeld(
+  { database, url, token }: ClusterAccess,
+  file: string,
+  mark: string,
+  patience: number,
+): Promise<boolean> {
+  const headers: Record<string, string> = token === undefined ? {} : { Authorization: `Bearer ${token}` };
+  const until = systemClock.now() + patience;
+  for (;;) {
+    try {
+      const response = await fetch(`${url}/${database}_${file}/locks`, { headers });
+      if (!response.ok) throw new Error(`the server answered with ${response.status}`);
+      const { held } = (await response.json()) as { held: { comment: string; state: string }[] };
+      const own = held.find(({ comment }) => comment === mark);
+      if (own !== undefined) return own.state === 'held';
+    } catch (error) {
+      if (systemClock.now() >= until) throw error;
+    }
+    if (systemClock.now() >= until) return false;
+    await new Promise<void>((resolve) => systemClock.schedule(AGAIN_MS, resolve));
   }
 }
 

@@ -1,5 +1,6 @@
 import { readdirSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { OWNER_FILE } from '../../platform/folder-owner.js';
 
 /** What AceBase, or a client, makes beside the files of a database for a moment. */
 const MOMENTARY = [
@@ -13,7 +14,8 @@ const MOMENTARY = [
 
 /** Whether a file in the folder of a database is no part of it: it is there for a moment, or says who has the folder in use. */
 export function isNoPart(name: string): boolean {
-  return name.endsWith('.use.redo') || MOMENTARY.some((pattern) => pattern.test(name));
+  const isOfUser = name.endsWith('.use.redo') || name.startsWith(OWNER_FILE);
+  return isOfUser || MOMENTARY.some((pattern) => pattern.test(name));
 }
 
 /** The files that somebody who was cut short has left in the folder of a database. */

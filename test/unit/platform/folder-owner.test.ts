@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { FolderOwner, folderUser, OWNER_FILE, type OwnerRecord } from '../../../src/platform/folder-owner.js';
@@ -31,7 +31,13 @@ const ended = (): string => (ownWords() ?? '').replace(/^\d+/, '4194305');
 function owner(name = 'one', more: { readonly process?: string | null } = {}) {
   const losses: string[] = [];
   const server = { id: name, process: ownWords() ?? null, urls: [`http://${name}:9163`], ...more };
-  const settings = { folder, server, grace: GRACE, clock, lost: () => losses.push(name) };
+  const settings = {
+    folder,
+    server,
+    grace: GRACE,
+    clock,
+    lost: (why: string) => losses.push(`${name}: ${why}`),
+  };
   return { losses, owner: new FolderOwner(settings) };
 }
 
@@ -43,16 +49,17 @@ async function record(): Promise<OwnerRecord> {
 async function left(changes: {
   readonly process?: string | null;
   readonly server?: string | null;
+  readonly serverId?: string;
   beat?: number;
 }) {
-  const { process = ended(), server = ended(), beat = 0 } = changes;
+  const { process = ended(), server = ended(), serverId = 'other', beat = 0 } = changes;
   const whole: OwnerRecord = {
     version: 1,
     id: 'other',
     process,
     pid: 7,
     host: 'far',
-    server: { id: 'other', process: server, urls: ['http://other:9163'] },
+    server: { id: serverId, process: server, urls: ['http://other:9163'] },
     standsFor: STANDS_FOR,
     beat,
   };
@@ -93,14 +100,43 @@ describe('the folder of a managed master', () => {
     await two.owner.release();
   });
 
-  it('is free at once for the next process of the same server, and where all have ended', async () => {
-    await owner().owner.claim();
+  it('is free at once for the next process of the same server when the last has ended, and where all have', async () => {
+    await left({ serverId: 'one' });
     expect(await owner().owner.claim()).toBeUndefined();
     await left({});
     const next = owner('next');
     expect(await next.owner.claim()).toBeUndefined();
     expect((await record()).server.id).toBe('next');
     expect(await readdir(folder)).toEqual([OWNER_FILE]);
+  });
+
+  it('is not free for the master of another database of the same server, which has it under another name', async () => {
+    await owner().owner.claim();
+    expect(await owner().owner.claim()).toBe('its folder is that of another database of this server, too');
+  });
+
+  it('says what is in the way where that is no record', async () => {
+    await symlink('nowhere', join(folder, OWNER_FILE));
+    await expect(owner().owner.claim()).rejects.toThrow(`${OWNER_FILE} is in the way, and cannot be read`);
+  });
+
+  it('is taken after a while where a record lacks what it is read for', async () => {
+    await writeFile(join(folder, OWNER_FILE), '{"version":1,"id":"x","server":{"id":"y"}}');
+    const { owner: next } = owner();
+    expect(await next.claim()).toContain('a record that cannot be read');
+    clock.advance(STANDS_FOR);
+    expect(await next.claim()).toBeUndefined();
+  });
+
+  it('is kept by a record that is written over: on a full disk, there is no room for another one', async () => {
+    const { owner: own, losses } = owner();
+    await own.claim();
+    const { ino } = await stat(join(folder, OWNER_FILE));
+    await renewal(async () => (await record()).beat === 1);
+    expect([(await stat(join(folder, OWNER_FILE))).ino, await readdir(folder)]).toEqual([ino, [OWNER_FILE]]);
+    await rm(join(folder, OWNER_FILE));
+    await renewal(() => losses.length > 0);
+    expect(losses).toEqual(['one: its folder, or the record of who uses it, was removed']);
   });
 
   it('is free when a master has ended that its server has left behind: it is killed', async () => {
