@@ -2,7 +2,7 @@
 
 import { coveredNames, type Settings } from '../options.js';
 import type { Status } from '../server/monitoring/status.js';
-import { addressOf } from './doctor/place.js';
+import { addressOf, authorization } from './doctor/place.js';
 import { describeLineFailure } from './line-failure.js';
 
 /** Which server to ask, and what about. */
@@ -55,11 +55,10 @@ function tokensFor({ database, settings, processToken }: StatusQuery): readonly 
 }
 
 async function ask(base: string, parameter: string, token: string | undefined): Promise<Status> {
-  const headers: Record<string, string> = token === undefined ? {} : { Authorization: `Bearer ${token}` };
   let response: Response;
   try {
     response = await fetch(`${base}/status${parameter}`, {
-      headers,
+      headers: authorization(token),
       signal: AbortSignal.timeout(PATIENCE_MS),
     });
   } catch (error) {

@@ -63,7 +63,7 @@ export async function backUp(words: BackupWords, surroundings: BackupSurrounding
   if (acebase === undefined)
     throw new IPCError('IPC_CHECK_NO_ACEBASE', `no acebase is found from ${surroundings.folder}`);
   const { url, token, lockTimeout } = surroundings;
-  const logsTransactions = hasMaster(await surroundings.ask(), database);
+  const logsTransactions = clusterLogs(await surroundings.ask(), database);
   const access = { ...place, url, token, lockTimeout, logsTransactions, acebase };
   const modules = modulesIn(surroundings.folder);
   const name = join(to, database);
@@ -126,7 +126,7 @@ async function copyOnce(
 }
 
 /** @returns whether the cluster logs transactions @throws IPCError `IPC_BACKUP_NO_CLUSTER` */
-function hasMaster({ databases }: Status, database: string): boolean {
+function clusterLogs({ databases }: Status, database: string): boolean {
   const [, data, log] = coveredNames(database).map((name) => databases.find((it) => it.name === name));
   if (data?.master == null)
     throw new IPCError('IPC_BACKUP_NO_CLUSTER', `no master of ${database} is connected to the server`);
@@ -185,17 +185,16 @@ async function removeCutShort(to: string, database: string): Promise<void> {
 /** Removes the copies of a database that are the oldest by their names, and never the one that was just made. @returns their folders */
 async function removeOldest(copy: string, database: string, keep: number): Promise<readonly string[]> {
   const to = dirname(copy);
-  const isCopy = ({ name, isDirectory }: { name: string; isDirectory: boolean }): boolean =>
-    isDirectory &&
+  const isCopy = (name: string): boolean =>
     name !== basename(copy) &&
     name.startsWith(`${database}.`) &&
     /^\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d(?:-\d+)?$/.test(name.slice(database.length + 1)) &&
     existsSync(join(to, name, `${database}.acebase`));
   const entries = await readdir(to, { withFileTypes: true });
   const others = entries
-    .map((entry) => ({ name: entry.name, isDirectory: entry.isDirectory() }))
-    .filter(isCopy)
+    .filter((entry) => entry.isDirectory())
     .map(({ name }) => name)
+    .filter(isCopy)
     // Of one second, the second has a 2 at its end, and the tenth a 10.
     .sort(new Intl.Collator('en', { numeric: true }).compare);
   const removed = others.slice(0, Math.max(0, others.length - keep + 1)).map((name) => join(to, name));

@@ -7,6 +7,7 @@ import type { ClientStatus } from '../../client/status.js';
 import { IPCError } from '../../errors.js';
 import { systemClock } from '../../platform/clock.js';
 import type { InstalledPackage } from '../../platform/packages.js';
+import { authorization } from '../doctor/place.js';
 
 /** Which cluster, and how it is joined. */
 export interface ClusterAccess {
@@ -102,11 +103,10 @@ async function isHeld(
   mark: string,
   patience: number,
 ): Promise<boolean> {
-  const headers: Record<string, string> = token === undefined ? {} : { Authorization: `Bearer ${token}` };
   const until = systemClock.now() + patience;
   for (;;) {
     try {
-      const response = await fetch(`${url}/${database}_${file}/locks`, { headers });
+      const response = await fetch(`${url}/${database}_${file}/locks`, { headers: authorization(token) });
       if (!response.ok) throw new Error(`the server answered with ${response.status}`);
       const { held } = (await response.json()) as { held: { comment: string; state: string }[] };
       const own = held.find(({ comment }) => comment === mark);

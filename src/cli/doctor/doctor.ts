@@ -6,7 +6,7 @@ import { judgeCertificate, type ShownCertificate } from './certificate.js';
 import { error, type Finding, ok, type Subject, skipped, warning } from './findings.js';
 import type { Answer, Inquiry } from './inquiry.js';
 import { judgeInstalled } from './installed.js';
-import { addressOf, endpointOf } from './place.js';
+import { addressOf, authorization, endpointOf } from './place.js';
 import { judgeStatus } from './status.js';
 
 /** What a worker would be told. */
@@ -340,10 +340,6 @@ function judgeClock({ headers, askedAt, answeredAt }: Answer): Finding {
 /** AceBase opens one connection for each file; that for the data is always there. */
 function wireName(database: string): string {
   return `${database}_data`;
-}
-
-function authorization(token: string | undefined): Record<string, string> {
-  return token === undefined ? {} : { Authorization: `Bearer ${token}` };
 }
 
 function codeOf(body: string): string {
