@@ -40,8 +40,8 @@ export function partsOf({ scale, seed }: Amount): readonly Part[] {
   const count = (at1: number): string => String(Math.max(1, Math.round(at1 * scale)));
   const fuzzed = { FRAME_FUZZ_RUNS: count(1_000_000), FRAME_FUZZ_SEED: String(seed) };
   /** Of the moments at which a process may be killed. */
-  const every = String(Math.round(20 / scale));
-  const everyOfCluster = String(Math.round(50 / scale));
+  const every = String(Math.round(40 / scale));
+  const everyOfCluster = String(Math.round(100 / scale));
   const crashWith = (journal: string, ...more: string[]): Command =>
     script('crash', 'test/crash/crash.js', '--journal', journal, '--seed', String(seed), ...more);
   const crash = (...more: string[]): Command => crashWith('process', ...more);
@@ -79,7 +79,7 @@ export function partsOf({ scale, seed }: Amount): readonly Part[] {
           '--from',
           String(1_000_000 + seed),
           '--seeds',
-          count(20_000),
+          count(10_000),
         ),
       ],
     },
@@ -94,8 +94,8 @@ export function partsOf({ scale, seed }: Amount): readonly Part[] {
       commands: [
         ...[[], ['--log']].map((more) => crash('--every', every, ...more)),
         crash('--full-disk', '--every', every),
-        crash('--mending', '10', '--every', String(Math.round(400 / scale))),
-        crash('--kills', count(500)),
+        crash('--mending', '10', '--every', String(Math.round(800 / scale))),
+        crash('--kills', count(250)),
         crashWith('power', '--losses', '2', '--every', every),
         crash('--cluster', '--operations', '100', '--parallel', '2', '--every', everyOfCluster),
       ],
@@ -128,7 +128,7 @@ export function partsOf({ scale, seed }: Amount): readonly Part[] {
     {
       name: 'soak',
       commands: [
-        script('soak', 'test/soak/soak.js', '--seed', String(seed), '--minutes', minutes(20), '--client'),
+        script('soak', 'test/soak/soak.js', '--seed', String(seed), '--minutes', minutes(10), '--client'),
       ],
     },
     {
