@@ -1,4 +1,7 @@
-/** What the command `acebase-ipc-server` does. */
+/**
+ * What the command `acebase-ipc-server` does. Whatever serving has no use for is loaded only by the command that has: each module more
+ * is time in which no server is there after a restart.
+ */
 
 import cluster from 'node:cluster';
 import packageJson from '../../package.json' with { type: 'json' };
@@ -10,17 +13,9 @@ import { createLogger, flushLogger } from '../server/logger.js';
 import { AceBaseIPCServer } from '../server/server.js';
 import { loadTls } from '../server/tls.js';
 import { COMMAND_NAME, type Invocation, parseArguments } from './arguments.js';
-import { backUp, describeBackup } from './backup/backup.js';
-import { check, describeCheck } from './check/check.js';
 import { describeConfig } from './check-config.js';
-import { shownCertificate } from './doctor/certificate.js';
-import { examine } from './doctor/doctor.js';
-import { describeFindings, isAnythingWrong } from './doctor/findings.js';
-import { inquiry } from './doctor/inquiry.js';
-import { installedVersions } from './doctor/installed.js';
 import { addressOf, placeOf, processToken, serverUrl } from './doctor/place.js';
 import { FileWatch } from './file-watch.js';
-import { init } from './init/init.js';
 import { type Inspection, inspect } from './inspect.js';
 import { filesOf, reloading } from './reload.js';
 import { describeError, exitCodeOf, serve } from './serve.js';
@@ -85,6 +80,11 @@ async function doctor(
   { flags, database, url, json }: Invocation & { kind: 'doctor' },
   { environment, folder, stdout }: Surroundings,
 ): Promise<number> {
+  const { shownCertificate } = await import('./doctor/certificate.js');
+  const { examine } = await import('./doctor/doctor.js');
+  const { describeFindings, isAnythingWrong } = await import('./doctor/findings.js');
+  const { inquiry } = await import('./doctor/inquiry.js');
+  const { installedVersions } = await import('./doctor/installed.js');
   const resolved = resolvedForAsking(flags, environment);
   const versions = installedVersions(folder);
   const place = placeOf({ database, url, resolved, environment });
@@ -105,6 +105,7 @@ async function checkFiles(
   words: Invocation & { kind: 'check' },
   { folder, stdout }: Surroundings,
 ): Promise<number> {
+  const { check, describeCheck } = await import('./check/check.js');
   const now = (): string => isoTime(systemClock.wallTime());
   const result = await check(words, { folder, usersOf, now });
   stdout.write(`${words.json ? JSON.stringify(result, undefined, 2) : describeCheck(result)}\n`);
@@ -115,6 +116,7 @@ async function backUpFiles(
   words: Invocation & { kind: 'backup' },
   { environment, folder, stdout }: Surroundings,
 ): Promise<void> {
+  const { backUp, describeBackup } = await import('./backup/backup.js');
   const { database, url, flags, json } = words;
   const resolved = resolvedForAsking(flags, environment);
   const { settings } = resolved;
@@ -176,7 +178,7 @@ export async function carryOut(words: readonly string[], surroundings: Surroundi
         await inspectServer(invocation, surroundings);
         break;
       case 'init':
-        surroundings.stdout.write(`${init(invocation)}\n`);
+        surroundings.stdout.write(`${(await import('./init/init.js')).init(invocation)}\n`);
         break;
       case 'doctor':
         return await doctor(invocation, surroundings);
