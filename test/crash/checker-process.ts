@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { QUICK_START } from '../support/quick-start.js';
 import { within } from '../support/waiting.js';
 import type { CrashPoint, Expectation, Verdict } from './verdict.js';
 
@@ -64,6 +65,7 @@ export class Checker {
       {
         stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
         serialization: 'advanced',
+        execArgv: [...QUICK_START],
       },
     );
     await once(started, 'message');

@@ -14,7 +14,7 @@ const { workload } = await import('./workload.ts');
 const order = JSON.parse(process.argv[2]);
 const { folder, seed, operations: count, isLogged, journal, trace: file, patienceMs } = order;
 if (journal !== undefined) {
-  const { install } = await import('../../src/client/install.ts');
+  const { install } = await import('acebase-ipc-server/client');
   install({ journal });
 }
 const trace = file === undefined ? [] : loadTrace(file);

@@ -1,6 +1,7 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { type Exit, WatchedProcess } from '../support/child-process.js';
+import { QUICK_START } from '../support/quick-start.js';
 import type { Membership } from './database.js';
 import type { CrashPoint } from './verdict.js';
 import type { IndexKey, Operation, Value } from './workload.js';
@@ -43,6 +44,7 @@ export class MemberProcess {
     const child = fork(program, [JSON.stringify(order)], {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       serialization: 'advanced',
+      execArgv: [...QUICK_START],
     });
     this.#process = new WatchedProcess(name, child);
     this.#ready = this.#answerTo(0);

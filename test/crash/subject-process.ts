@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { WatchedProcess } from '../support/child-process.js';
+import { QUICK_START } from '../support/quick-start.js';
 import { type Step, stepsIn } from './trace.js';
 
 const PROGRAM = fileURLToPath(new URL('subject.js', import.meta.url));
@@ -24,7 +25,7 @@ export class Subject extends WatchedProcess {
 }
 
 function start(order: object): ChildProcess {
-  return spawn(process.execPath, [PROGRAM, JSON.stringify(order)], {
+  return spawn(process.execPath, [...QUICK_START, PROGRAM, JSON.stringify(order)], {
     stdio: ['ignore', 'pipe', 'pipe'],
     // Then files are changed in the order in which that is asked for.
     env: { ...process.env, UV_THREADPOOL_SIZE: '1' },

@@ -23,7 +23,7 @@ recordChanges(folder, {
   synced: note,
 });
 if (journal !== undefined) {
-  const { install } = await import('../../src/client/install.ts');
+  const { install } = await import('acebase-ipc-server/client');
   install({ journal });
 }
 const database = openDatabase(folder, isLogged);

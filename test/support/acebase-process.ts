@@ -2,6 +2,7 @@ import { fork } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Exit, WatchedProcess } from './child-process.js';
+import { QUICK_START } from './quick-start.js';
 import { Subscription } from './subscription.js';
 import { within } from './waiting.js';
 
@@ -121,6 +122,7 @@ export class AceBaseProcess {
       ...(client !== false && rest.package !== undefined && { cwd: join(rest.package, '../..') }),
       execPath,
       execArgv: [
+        ...(client === 'import' || execPath !== process.execPath ? [] : QUICK_START),
         ...(client === false ? [] : preload),
         ...(journal === undefined ? [] : ['--require', chooseJournal]),
         ...execArgv,

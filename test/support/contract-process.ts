@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { type Exit, WatchedProcess } from './child-process.js';
+import { WITHOUT_ES_BUILD } from './quick-start.js';
 import { within } from './waiting.js';
 
 const script = fileURLToPath(new URL('contract-worker.cjs', import.meta.url));
@@ -26,7 +27,7 @@ export class ContractProcess {
     this.#child = fork(script, [JSON.stringify(rest)], {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       serialization: 'advanced',
-      execArgv: ['--require', register],
+      execArgv: [...WITHOUT_ES_BUILD, '--require', register],
     });
     this.#process = new WatchedProcess(name, this.#child);
   }
