@@ -62,7 +62,7 @@ module.exports = {
     room('protocol', { of: [] }),
     room('broker', { of: ['protocol/', 'errors\\.ts$', 'linked-queue\\.ts$'] }),
     room('client/core', { of: ['protocol/', 'errors\\.ts$'] }),
-    room('options', { of: ['errors\\.ts$'], packages: ['zod'], coreModules: true }),
+    room('options', { of: ['errors\\.ts$', 'system-error\\.ts$'], packages: ['zod'], coreModules: true }),
     rule(
       'managed-masters-know-ports-and-settings-only',
       { path: '^src/managed-masters/' },

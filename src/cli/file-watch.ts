@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import type { Cancel } from '../broker/ports.js';
+import { codeOf } from '../system-error.js';
 
 /** How often files are looked at, in milliseconds. */
 const LOOK_MS = 1_000;
@@ -86,6 +87,6 @@ async function identityOf(path: string): Promise<string> {
     const { dev, ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
     return [dev, ino, size, mtimeNs, ctimeNs].join(' ');
   } catch (error) {
-    return error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
+    return codeOf(error) ?? 'unknown';
   }
 }

@@ -12,6 +12,7 @@ import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { setImmediate } from 'node:timers/promises';
 import { IPCError } from '../errors.js';
+import { isSystemError } from '../system-error.js';
 import { RECORDS_AT } from './file-layout.js';
 import { inFull, writeFully } from './full-writes.js';
 import { MAX_BYTES_AT_ONCE, type QuickDisk } from './quick-disk.js';
@@ -323,7 +324,7 @@ function atOnce(name: (typeof BY_DESCRIPTOR)[number], details: unknown[], done: 
       results = [null];
     }
   } catch (error) {
-    if (!(error instanceof Error && 'syscall' in error)) throw error;
+    if (!isSystemError(error)) throw error;
     results = [error];
   }
   process.nextTick(done, ...results);

@@ -10,6 +10,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import type { Cancel, Clock } from '../broker/ports.js';
 import { type FileMark, fileMarkOf, openFileMarkOf } from '../platform/file-marks.js';
 import type { FolderAnswer, FolderRequest } from '../protocol/file-identity.js';
+import { codeOf } from '../system-error.js';
 import type { Storage } from './acebase.js';
 
 /** What the name of such a file begins with. */
@@ -86,7 +87,7 @@ export class FileIdentity {
             : {};
       return { ...(await this.#about(id)), ...nothing, ...done };
     } catch (error) {
-      return { ...(await this.#about(id)), ...nothing, problem: codeOf(error) };
+      return { ...(await this.#about(id)), ...nothing, problem: codeOf(error) ?? 'EIO' };
     }
   }
 
@@ -178,9 +179,4 @@ async function exists(path: string): Promise<boolean> {
     () => true,
     () => false,
   );
-}
-
-function codeOf(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  return typeof code === 'string' ? code : 'EIO';
 }

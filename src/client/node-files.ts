@@ -33,7 +33,7 @@ export function writeAllInOrder(isOn: () => boolean): () => void {
     (...details: unknown[]): Promise<unknown> =>
       new Promise((resolve, reject) => {
         method(...details, (error: unknown, bytesWritten: unknown, buffer: unknown) => {
-          if (error instanceof Error) reject(error);
+          if (error) reject(error);
           else resolve({ bytesWritten, buffer });
         });
       });

@@ -2,6 +2,7 @@
 
 import { dirname, resolve } from 'node:path';
 import { IPCError } from '../errors.js';
+import { codeOf } from '../system-error.js';
 import { parseMastersText, withPathsFrom } from './masters.js';
 import { nearestName } from './nearest-name.js';
 import { ENVIRONMENT_PREFIX, type OptionRow, optionTable } from './table.js';
@@ -143,7 +144,7 @@ function positionIn(contents: string, message: string): string {
 
 /** Why the system did not do it, in words: `no such file`. */
 export function reasonOf(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  const code = codeOf(error);
   if (code === 'ENOENT') return 'there is no such file';
   if (code === 'EACCES' || code === 'EPERM') return 'this user may not read it';
   if (code === 'EISDIR') return 'it is a folder';

@@ -8,6 +8,7 @@ import { link, open, readFile, rename, rm, unlink, writeFile } from 'node:fs/pro
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Cancel, Clock } from '../broker/ports.js';
+import { codeOf } from '../system-error.js';
 import { ownWords, pidIn, stateOfProcess } from './local-processes.js';
 
 /** The name of the record. */
@@ -353,8 +354,4 @@ function parse(text: string): OwnerRecord | undefined {
   } catch {
     return undefined;
   }
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : '';
 }

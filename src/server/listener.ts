@@ -5,6 +5,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Clock } from '../broker/ports.js';
 import { IPCError } from '../errors.js';
+import { codeOf } from '../system-error.js';
 import type { DescriptorWatch } from './descriptor-watch.js';
 import { endGently, isLeaving } from './lingering-close.js';
 import { Request } from './request.js';
@@ -249,7 +250,7 @@ export class Listener {
 
   /** Also called for what goes wrong in a TLS handshake. */
   #clientError(error: Error, socket: Duplex): void {
-    const code = codeOf(error);
+    const code = codeOf(error) ?? '';
     const conversation = this.#conversations.get(socket);
     const responses = [...(conversation ?? [])];
     const hasLeft = isLineBroken(code) || (code === 'HPE_INVALID_EOF_STATE' && responses.length > 0);
@@ -293,10 +294,6 @@ function addressInfoOf(server: Server): AddressInfo {
   const address = server.address();
   if (!isAddressInfo(address)) throw new TypeError('the server listens on no port');
   return address;
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : '';
 }
 
 function listenError(error: unknown, host: string, port: number): IPCError {

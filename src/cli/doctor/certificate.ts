@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { checkServerIdentity, connect, type PeerCertificate } from 'node:tls';
+import { codeOf } from '../../system-error.js';
 import { error, type Finding, ok, warning } from './findings.js';
 
 /** Days before its end at which somebody should know of it. */
@@ -27,10 +28,7 @@ export async function shownCertificate(url: URL): Promise<ShownCertificate> {
   try {
     await once(socket, 'secureConnect');
     const { authorizationError } = socket;
-    const problem =
-      authorizationError instanceof Error && 'code' in authorizationError
-        ? String(authorizationError.code)
-        : authorizationError && String(authorizationError);
+    const problem = codeOf(authorizationError) ?? (authorizationError && String(authorizationError));
     return { certificate: socket.getPeerCertificate(), problem: problem || undefined };
   } finally {
     socket.destroy();

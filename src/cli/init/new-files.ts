@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { constants, copyFileSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { IPCError } from '../../errors.js';
+import { codeOf } from '../../system-error.js';
 
 /** A file that is to be written. */
 export interface NewFile {
@@ -62,7 +63,7 @@ function putInPlace(drafts: readonly Draft[], folder: string): void {
     }
   } catch (error) {
     for (const path of placed) rmSync(path, { force: true });
-    const isThere = error instanceof Error && 'code' in error && error.code === 'EEXIST';
+    const isThere = codeOf(error) === 'EEXIST';
     const late = drafts.slice(placed.length, placed.length + 1).map(({ path }) => basename(path));
     throw isThere ? areThere(late, folder) : error;
   }

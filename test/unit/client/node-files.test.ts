@@ -1,5 +1,6 @@
 import fs, { write as writeOfModule } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { closeAllAfterWrites, writeAllInOrder } from '../../../src/client/node-files.js';
 
@@ -74,5 +75,19 @@ describe('the order of writes, with the functions of Node.js', () => {
     expect(steps.slice(3)).toEqual(['7 newer 0 5 64']);
     ends[3]?.();
     expect(await second).toBe(5);
+  });
+
+  it('tells of a failure, also where the errors of Node.js are of another context, as under jest', async () => {
+    const { write } = fs;
+    const failure: unknown = runInNewContext("new Error('no room')");
+    const failing = (...details: unknown[]) => (details.pop() as (error: unknown) => void)(failure);
+    Object.assign(fs, { write: failing });
+    const undo = writeAllInOrder(() => true);
+    onTestFinished(() => {
+      undo();
+      Object.assign(fs, { write });
+      syncBuiltinESMExports();
+    });
+    expect(await new Promise((resolve) => fs.write(7, Buffer.from('text'), 0, 4, 64, resolve))).toBe(failure);
   });
 });

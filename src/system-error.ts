@@ -1,0 +1,15 @@
+/**
+ * The code of an error of Node.js or of the operating system, such as `ENOENT`; `undefined` if it has none.
+ *
+ * It is not looked at with `instanceof`: a program may run in a context of its own, as tests do under jest, whose `Error` is not
+ * that of Node.js.
+ */
+export function codeOf(error: unknown): string | undefined {
+  if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
+  return typeof error.code === 'string' ? error.code : undefined;
+}
+
+/** Whether the operating system has refused something: an argument that Node.js does not take is no such error. */
+export function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return typeof error === 'object' && error !== null && 'syscall' in error;
+}
