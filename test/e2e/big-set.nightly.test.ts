@@ -17,9 +17,10 @@ it.each([
   'a worker with $clients writes $children children at once',
   { timeout: timeoutMs + 60_000 },
   async ({ client, children }) => {
-    const cluster = await Cluster.startProcess({ options: { logLevel: 'info' } });
+    // However slow the machine is: a transaction whose lock has expired is not committed.
+    const cluster = await Cluster.startProcess({ options: { logLevel: 'info', lockTimeout: timeoutMs } });
     onTestFinished(() => cluster.end());
-    const [master, worker, other] = await cluster.form(2, { client });
+    const [master, worker, other] = await cluster.form(2, { client, lockTimeout: timeoutMs / 1_000 });
     const { duration, otherWrites, longestOther } = await setMany(worker, other, children, timeoutMs);
     const memory = await Promise.all([cluster.serverProcess, master].map(({ pid }) => peakMemory(pid)));
     const [server = 0, masters = 0] = memory.map((bytes) => Math.round(bytes / MIB));

@@ -9,6 +9,7 @@ import { ScriptedServer } from '../../support/scripted-server.js';
 import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
 
 const slowDisk = fileURLToPath(new URL('../../support/slow-fs.cjs', import.meta.url));
+const fastTime = fileURLToPath(new URL('../../support/fast-time.cjs', import.meta.url));
 
 /** A master and two workers; the second one has the folder under another path. */
 type Peers = readonly [master: AceBaseProcess, first: AceBaseProcess, second: AceBaseProcess];
@@ -274,7 +275,14 @@ describe('space in the file', () => {
   both(
     'a worker that writes often needs no answer of the master in the middle of a write',
     async (client) => {
-      const [master, worker] = await peersOf(client);
+      const cluster = await Cluster.start();
+      ends.push(() => cluster.end());
+      const master = cluster.master({ client });
+      await master.ready();
+      // Who writes often is told by a second: one of these is five, for a machine that has much else to do.
+      const unhurried = { execArgv: ['--require', fastTime], env: { FAST_TIME: '0.2' } };
+      const worker = cluster.worker({ client, ...unhurried });
+      await worker.ready();
       for (let n = 0; n < 20; n++) await worker.set(`space/t${n}`, { n, text: 'x'.repeat(100) });
       await worker.command('hold', { path: 'space/last' });
       const { outcome, writing } = await whileStopped(master, async () => {
