@@ -203,15 +203,16 @@ export class Journal<Notes> {
     const mark = this.#mark.next();
     const all = [...changes, mark];
     const hasNotes = notes !== undefined;
+    const head = { term, owner: this.#owner, mark: countOf(mark.after), hasNotes, isLone };
     if (!gate.isOpen) await gate.wait();
     this.#isUsed = true;
     this.#isOnDisk = false;
     try {
-      const head = { term, owner: this.#owner, mark: countOf(mark.after), hasNotes, isLone };
       log.append({ changes: all, written, notes }, head);
     } catch (error) {
-      // What is not complete never happened.
-      if (this.#orFail(() => log.read()) !== undefined) this.#orFail(() => log.clear(this.#emptyHead(term)));
+      // What is not complete never happened. If nothing of it was written, the one before is there, which was carried out.
+      const isThere = this.#orFail(() => log.head()?.mark === head.mark && log.read() !== undefined);
+      if (isThere) this.#orFail(() => log.clear(this.#emptyHead(term)));
       throw error;
     }
     this.#hasNotes = hasNotes;

@@ -1,4 +1,4 @@
-import {
+import fs, {
   chmodSync,
   closeSync,
   existsSync,
@@ -9,6 +9,7 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -173,6 +174,25 @@ it('a commit that cannot be logged has not happened', async () => {
   const committing = journal.commit({ changes: [change(100, 'aaaa', 'bbbb')] }, OPEN_GATE);
   await expect(committing).rejects.toThrow('ENOSPC');
   expect([content(100, 4), journal.failure]).toEqual(['aaaa', undefined]);
+  close();
+});
+
+it('nor does it harm if the log takes nothing for a while: the next one can be', async () => {
+  const { journal, close } = opened();
+  await journal.commit({ changes: [change(100, 'aaaa', 'bbbb')] }, OPEN_GATE);
+  const { writeSync } = fs;
+  const refuse = (): never => {
+    throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
+  };
+  Object.assign(fs, { writeSync: refuse });
+  syncBuiltinESMExports();
+  const refused = journal.commit({ changes: [change(100, 'bbbb', 'cccc')] }, OPEN_GATE);
+  await expect(refused).rejects.toThrow('ENOSPC');
+  Object.assign(fs, { writeSync });
+  syncBuiltinESMExports();
+  expect([content(100, 4), journal.failure]).toEqual(['bbbb', undefined]);
+  await journal.commit({ changes: [change(100, 'bbbb', 'dddd')] }, OPEN_GATE);
+  expect(content(100, 4)).toBe('dddd');
   close();
 });
 
