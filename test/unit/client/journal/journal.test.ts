@@ -196,6 +196,40 @@ it('nor does it harm if the log takes nothing for a while: the next one can be',
   close();
 });
 
+it('where no log can be made, nothing is committed, and whoever keeps it hears why', async () => {
+  const { openSync } = fs;
+  const openOrRefuse = (name: string, ...details: unknown[]): number => {
+    if (String(name).includes('.redo')) throw Object.assign(new Error('EACCES: no'), { code: 'EACCES' });
+    return Reflect.apply(openSync, fs, [name, ...details]) as number;
+  };
+  const heard: string[] = [];
+  const { journal, close } = opened({ unwritable: ({ code }) => heard.push(code) });
+  expect(look(journal)).toBeUndefined();
+  Object.assign(fs, { openSync: openOrRefuse });
+  syncBuiltinESMExports();
+  const refused = journal.commit({ changes: [change(100, 'aaaa', 'bbbb')] }, OPEN_GATE);
+  await expect(refused).rejects.toThrow('IPC_CLIENT_NO_JOURNAL');
+  Object.assign(fs, { openSync });
+  syncBuiltinESMExports();
+  expect([content(100, 4), journal.failure, heard]).toEqual(['aaaa', undefined, ['IPC_CLIENT_NO_JOURNAL']]);
+  journal.close();
+  close();
+});
+
+it('a log that another process has made meanwhile is seen', async () => {
+  const [first, second] = [opened({ isLone: false }), opened({ isLone: false })];
+  await first.journal.commit({ changes: [change(100, 'aaaa', 'bbbb')], notes: 'noted' }, OPEN_GATE);
+  expect(logPaths.map((logPath) => existsSync(logPath))).toEqual([true, false]);
+  expect(look(second.journal)).toEqual({ isRecovered: false, notes: 'noted' });
+  second.journal.lookIsOver(OPEN_GATE);
+  await second.journal.commit({ changes: [change(100, 'bbbb', 'cccc')], notes: 'next' }, OPEN_GATE);
+  expect(look(first.journal)).toEqual({ isRecovered: false, notes: 'next' });
+  for (const { journal, close } of [first, second]) {
+    journal.close();
+    close();
+  }
+});
+
 const look = (journal: Journal<unknown>, isToBeApplied = true, gate = OPEN_GATE) =>
   journal.look(() => isToBeApplied, gate);
 
@@ -391,15 +425,21 @@ it('what one has noted is done when he says so, as long as nobody else has got h
   }
 });
 
-it.runIf(process.platform !== 'win32')('whoever may write the file may write its logs', () => {
+it.runIf(process.platform !== 'win32')('whoever may write the file may write its logs', async () => {
   chmodSync(path, 0o660);
-  const before = process.umask(0o077);
+  const umask = process.umask(0o077);
   try {
-    const { journal, close } = opened();
-    journal.close();
-    close();
+    for (const [before, after] of [
+      ['aaaa', 'bbbb'],
+      ['bbbb', 'cccc'],
+    ] as const) {
+      const { journal, close } = opened({ isLone: false });
+      await journal.commit({ changes: [change(100, before, after)] }, OPEN_GATE);
+      journal.close();
+      close();
+    }
   } finally {
-    process.umask(before);
+    process.umask(umask);
   }
   expect(logPaths.map((logPath) => statSync(logPath).mode & 0o777)).toEqual([0o660, 0o660]);
 });
