@@ -49,6 +49,8 @@ export class JournalSwitch {
   readonly #settings: JournalSwitchSettings;
   /** The peers that keep one, in the order of their arrival, and what each was told last; `undefined` if it goes on as it was. */
   readonly #keepers = new Map<Peer, boolean | undefined>();
+  /** The master, if it is one of them. */
+  #keepingMaster: Peer | undefined;
   /** The peers that keep none. While there are any, the journal is empty. */
   readonly #others = new Set<Peer>();
   /** Newcomers that keep none, and wait until the journal is empty. */
@@ -108,6 +110,7 @@ export class JournalSwitch {
     }
     if (session.client.isJournalOn === true && this.#others.size === 0) this.#isInUse = true;
     this.#keepers.set(peer, undefined);
+    if (peer.isMaster) this.#keepingMaster = peer;
     // One that comes from another server is about to say who else was there.
     const isOn = session.isReturning && this.#isOn === true ? undefined : this.#isOn;
     this.#keepers.set(peer, isOn);
@@ -123,6 +126,7 @@ export class JournalSwitch {
   /** A peer is no longer part of the database. */
   left(peer: Peer): void {
     this.#keepers.delete(peer);
+    if (peer === this.#keepingMaster) this.#keepingMaster = undefined;
     this.#others.delete(peer);
     if (peer === this.#asked) this.#asked = undefined;
   }
@@ -183,7 +187,9 @@ export class JournalSwitch {
   /** Whether it is in force; `undefined` as long as it is not known who is there. */
   get #isOn(): boolean | undefined {
     if (this.#others.size > 0 || this.#waiting.size > 0 || this.#asked !== undefined) return false;
-    return this.#keepers.size === 0 || this.#settings.locks().isAnyoneAwaited ? undefined : true;
+    if (this.#keepers.size === 0 || this.#settings.locks().isAnyoneAwaited) return undefined;
+    // Without a master, nobody begins to write; and if the next one kept none, it would have to wait for locks whose holders wait for it.
+    return this.#keepingMaster === undefined && !this.#isInUse ? undefined : true;
   }
 
   #tell(isOn: boolean): void {
