@@ -40,6 +40,7 @@ import { repairQueryCaches } from './query-caches.js';
 import { QuickDisk } from './quick-disk.js';
 import type { RepairName } from './repairs.js';
 import { Transactions } from './transactions.js';
+import { countFixesAsProgress } from './tree-growth.js';
 import { watchForUnpatchedCopies } from './unpatched-copies.js';
 import { writeInOrder } from './write-order.js';
 
@@ -309,6 +310,7 @@ function patch(build: Build, installation: Installation): () => void {
     ...patchFiles(build.files, heldFiles, () => has('file-writes')),
   );
   repairIndexes(build.indexClass);
+  if (build.trees !== undefined) undo.push(countFixesAsProgress(build.trees));
   return () => {
     for (const each of undo.reverse()) each();
   };
