@@ -4,6 +4,7 @@
  * applied. So it is in force only while every peer keeps one, and a newcomer without one is let in when a peer has emptied it.
  */
 
+import { MASTER_ID } from '../protocol/frames.js';
 import { journalMessage, REREAD } from '../protocol/session.js';
 import { JOURNAL_WAIT_MS } from './limits.js';
 import type { MasterSeat } from './mastership.js';
@@ -84,6 +85,12 @@ export class JournalSwitch {
   /** Whether a newcomer waits. */
   get isHolding(): boolean {
     return this.#waiting.size > 0;
+  }
+
+  /** Whether the next master waits for the journal to be checked: whoever holds a lock must not wait for that master in turn [PROTOCOL-16.4]. */
+  get isMasterWaiting(): boolean {
+    if (this.#waiting.size === 0 || !this.#isInUse || this.#settings.seat.master !== undefined) return false;
+    return [...this.#waiting.keys()].some(({ request }) => request.peerId === MASTER_ID);
   }
 
   /** Whether newcomers wait for that peer. */

@@ -352,6 +352,34 @@ describe('somebody who keeps none, at the door [PROTOCOL-16.4]', () => {
     expect(grantsOf(a)).toBe(1);
   });
 
+  it('has what the holders of locks wait for answered, if it is the next master: they would wait for it, and it for them', () => {
+    const { lab, master, a, b } = cluster();
+    lab.askForLock(a, { write: true, tid: 'writes' });
+    a.tells({ type: 'request', id: 'space', data: { type: 'fst.allocate', records: 3 } }, '[master]');
+    b.tells(
+      { type: 'request', id: 'index', data: { type: 'index.create', path: 'x', key: 'y' } },
+      '[master]',
+    );
+    master.leaves();
+    lab.askForLock(b, { write: true, tid: 'others' });
+    const answers = (peer: ScriptedPeer) =>
+      [...peer.messages('result'), ...peer.messages('lock-result')].filter(
+        ({ ok, data }) => ok === false || Reflect.get(Object(data), 'ok') === false,
+      );
+    lab.clock.advance(GRACE);
+    lab.askForLock(a, { write: true, tid: 'writes' });
+    expect([a, b].map((peer) => answers(peer).length)).toEqual([0, 0]);
+    const stock = lab.connect('[master]');
+    expect([a, b].map((peer) => answers(peer).length)).toEqual([2, 0]);
+    expect(toldTo(a)).not.toContain(LOOK);
+    a.tells({ type: 'request', id: 'more', data: { type: 'fst.allocate', records: 1 } }, '[master]');
+    expect(answers(a)).toHaveLength(3);
+    lab.giveBack(a, lab.lockOf(a));
+    expect(toldTo(a)).toContain(LOOK);
+    a.says('looked');
+    expect(stock.isIn).toBe(true);
+  });
+
   it('is let in at once as the next master where the last one kept none, whoever holds a lock: its holder may wait for him', () => {
     for (const isOurs of [false, true]) {
       const lab = new BrokerLab({ reconnectGrace: GRACE });
