@@ -569,6 +569,12 @@ export const ERRORS = {
       'A write was committed, and could not be written to the database file: this process reads and writes nothing more. Who opens the database next finds all of it.',
     remedy: 'Look for what is wrong with the disk, which the message says, and restart the process.',
   },
+  IPC_CLIENT_NO_JOURNAL: {
+    summary:
+      'A log of the database cannot be made in its folder, or not be written: no journal is kept, and a process that is killed may leave a write half done.',
+    remedy:
+      "Let the process write the folder and the logs in it, and restart it; or set `journal: 'off'`, which is the same without this warning.",
+  },
   IPC_CLIENT_CLOSED: {
     summary: 'The database was closed before the IPC server had let this process in; nothing was done.',
     remedy: 'Nothing to do, if it was meant to be closed. Else start the IPC server first, or wait longer.',

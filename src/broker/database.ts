@@ -118,6 +118,7 @@ export class Database {
       settle: () => {
         do {
           this.#journal.review();
+          if (this.#journal.isMasterWaiting) this.#requests.failOfHolders();
           this.#locks.settle();
         } while (this.#cutOffOverdue());
         this.#forgetIfEmpty();

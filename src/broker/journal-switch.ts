@@ -4,6 +4,7 @@
  * applied. So it is in force only while every peer keeps one, and a newcomer without one is let in when a peer has emptied it.
  */
 
+import { MASTER_ID } from '../protocol/frames.js';
 import { journalMessage, REREAD } from '../protocol/session.js';
 import { JOURNAL_WAIT_MS } from './limits.js';
 import type { MasterSeat } from './mastership.js';
@@ -49,6 +50,8 @@ export class JournalSwitch {
   readonly #settings: JournalSwitchSettings;
   /** The peers that keep one, in the order of their arrival, and what each was told last; `undefined` if it goes on as it was. */
   readonly #keepers = new Map<Peer, boolean | undefined>();
+  /** The master, if it is one of them. */
+  #keepingMaster: Peer | undefined;
   /** The peers that keep none. While there are any, the journal is empty. */
   readonly #others = new Set<Peer>();
   /** Newcomers that keep none, and wait until the journal is empty. */
@@ -84,6 +87,12 @@ export class JournalSwitch {
     return this.#waiting.size > 0;
   }
 
+  /** Whether the next master waits for the journal to be checked: whoever holds a lock must not wait for that master in turn [PROTOCOL-16.4]. */
+  get isMasterWaiting(): boolean {
+    if (this.#waiting.size === 0 || !this.#isInUse || this.#settings.seat.master !== undefined) return false;
+    return [...this.#waiting.keys()].some(({ request }) => request.peerId === MASTER_ID);
+  }
+
   /** Whether newcomers wait for that peer. */
   isWaitedFor(peer: Peer): boolean {
     return peer === this.#asked;
@@ -108,6 +117,7 @@ export class JournalSwitch {
     }
     if (session.client.isJournalOn === true && this.#others.size === 0) this.#isInUse = true;
     this.#keepers.set(peer, undefined);
+    if (peer.isMaster) this.#keepingMaster = peer;
     // One that comes from another server is about to say who else was there.
     const isOn = session.isReturning && this.#isOn === true ? undefined : this.#isOn;
     this.#keepers.set(peer, isOn);
@@ -123,6 +133,7 @@ export class JournalSwitch {
   /** A peer is no longer part of the database. */
   left(peer: Peer): void {
     this.#keepers.delete(peer);
+    if (peer === this.#keepingMaster) this.#keepingMaster = undefined;
     this.#others.delete(peer);
     if (peer === this.#asked) this.#asked = undefined;
   }
@@ -183,7 +194,9 @@ export class JournalSwitch {
   /** Whether it is in force; `undefined` as long as it is not known who is there. */
   get #isOn(): boolean | undefined {
     if (this.#others.size > 0 || this.#waiting.size > 0 || this.#asked !== undefined) return false;
-    return this.#keepers.size === 0 || this.#settings.locks().isAnyoneAwaited ? undefined : true;
+    if (this.#keepers.size === 0 || this.#settings.locks().isAnyoneAwaited) return undefined;
+    // Without a master, nobody begins to write; and if the next one kept none, it would have to wait for locks whose holders wait for it.
+    return this.#keepingMaster === undefined && !this.#isInUse ? undefined : true;
   }
 
   #tell(isOn: boolean): void {

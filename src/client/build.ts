@@ -8,6 +8,7 @@ import type { FileMethods } from './file-writes.js';
 import type { IndexFileMethods, ReadIndexFile } from './index-files.js';
 import type { OpeningMethods } from './opening.js';
 import type { IndexMethods } from './query-caches.js';
+import type { TreeMethods } from './tree-growth.js';
 import type { PlacedWrites } from './write-order.js';
 
 /** What is replaced in AceBase's class of remote peers. */
@@ -24,6 +25,8 @@ export interface Build {
   readonly ExitingError: new (message: string) => Error;
   /** Its class of indexes; `undefined` if that shows only when a database has one. */
   readonly indexClass: IndexClass | undefined;
+  /** Its class of the trees that keep keys; `undefined` if there is no way to it. */
+  readonly trees: TreeMethods | undefined;
   /** Its functions for files; `undefined` if there is no way to them. */
   readonly files: (FileMethods & OpeningMethods & PlacedWrites) | undefined;
   readonly storageSettings: object | undefined;

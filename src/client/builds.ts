@@ -13,6 +13,7 @@ import type { FileMethods } from './file-writes.js';
 import type { IndexFileMethods, ReadIndexFile } from './index-files.js';
 import type { OpeningMethods } from './opening.js';
 import type { IndexMethods } from './query-caches.js';
+import type { TreeMethods } from './tree-growth.js';
 import type { PlacedWrites } from './write-order.js';
 
 /** A build of a package. */
@@ -161,6 +162,7 @@ function loadBuild(folder: string, version: string, root: string, format: FoundB
       methods: indexClass.prototype,
       readFromFile: (storage, fileName) => indexClass.readFromFile(storage, fileName),
     },
+    trees: existsSync(at(TREES)) ? treesIn(loaded(TREES)) : undefined,
     files,
     storageSettings: settings === undefined ? undefined : settingsPrototype(loaded(settings)),
     classes: core,
@@ -194,6 +196,15 @@ export function missingIn(remotePeer: object): string | undefined {
 interface ReadIndexClass {
   readonly prototype: IndexMethods & IndexFileMethods;
   readFromFile: ReadIndexFile;
+}
+
+/** Where AceBase has its trees; another place in old versions. */
+const TREES = 'btree/binary-tree.js';
+
+function treesIn(modules: Record<string, unknown>): TreeMethods | undefined {
+  const found = modules['BinaryBPlusTree'];
+  const trees = typeof found === 'function' ? (found.prototype as object) : {};
+  return Object.hasOwn(trees, 'transaction') ? (trees as TreeMethods) : undefined;
 }
 
 function settingsPrototype(modules: Record<string, unknown>): object | undefined {

@@ -38,6 +38,7 @@ export function buildOf(module: HandedModule, remotePeer: RemotePeerMethods): Bu
     classes,
     createId,
     indexClass: undefined,
+    trees: undefined,
     files: undefined,
     storageSettings: undefined,
     whenDatabaseIsMade: (found) => {

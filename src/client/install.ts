@@ -40,6 +40,7 @@ import { repairQueryCaches } from './query-caches.js';
 import { QuickDisk } from './quick-disk.js';
 import type { RepairName } from './repairs.js';
 import { Transactions } from './transactions.js';
+import { countFixesAsProgress } from './tree-growth.js';
 import { watchForUnpatchedCopies } from './unpatched-copies.js';
 import { writeInOrder } from './write-order.js';
 
@@ -129,6 +130,13 @@ function sayUnpatched(database: string, { options }: Installation): void {
   options.onStatus?.({ kind: 'unpatched', database, reason: error.message });
 }
 
+/** What this process writes there is not crash-safe: its user is to know, and so is the program. */
+function sayNoJournal({ name, settings }: Storage, error: IPCError, { options }: Installation): void {
+  process.emitWarning(error);
+  const database = `${name}_${settings.type ?? 'data'}`;
+  options.onStatus?.({ kind: 'no-journal', database, reason: error.message });
+}
+
 /** Storages of acebase that have no IPC server, as they are made. @param emitter the prototype that their peers go back to */
 function keepLoneDatabasesWhole(emitter: object | undefined, installation: Installation): void {
   if (emitter === undefined || installation.emitters.has(emitter)) return;
@@ -137,7 +145,8 @@ function keepLoneDatabasesWhole(emitter: object | undefined, installation: Insta
     const { storage } = peer as Partial<RemoteIPCPeer>;
     const { journal = 'process' } = installation.options;
     if (storage === undefined || !canKeepJournal(storage) || !isLone(storage)) return;
-    keepWhole(storage, journal, isAlone);
+    const cannotKeep = (error: IPCError): void => sayNoJournal(storage, error, installation);
+    keepWhole(storage, journal, { isAlone, cannotKeep });
   });
   installation.undo.push(undo);
 }
@@ -219,7 +228,10 @@ function patch(build: Build, installation: Installation): () => void {
     let leave = (): void => undefined;
     // With others only where it is asked for: it has not been tried for long.
     const { journal: durability = 'off' } = installation.options;
-    const journal = canKeepJournal(this.storage) ? new SharedJournal(this.storage, durability) : undefined;
+    const cannotKeep = (error: IPCError): void => sayNoJournal(this.storage, error, installation);
+    const journal = canKeepJournal(this.storage)
+      ? new SharedJournal(this.storage, durability, cannotKeep)
+      : undefined;
     const peer = clientOf(this, {
       journal,
       classes: build.classes,
@@ -239,7 +251,14 @@ function patch(build: Build, installation: Installation): () => void {
     noteFailedWrites(this.storage, peer);
     const files = fencedFilesOf(this.storage, peer, dataPeer);
     leave = installation.fence.add(files);
-    journal?.join(placeOf(peer, files.leases));
+    journal?.join(
+      placeOf(peer, files.leases, (error) => {
+        journal.isKept = false;
+        cannotKeep(error);
+        // It comes back as a peer that keeps none.
+        peer.giveUpPlace();
+      }),
+    );
     if (!this.isMaster) heldFiles.hideWhileMade(this.storage);
     else {
       peer.heldFile = heldFiles.hold(this.storage, whenPrepared(peer, this.storage, journal));
@@ -291,6 +310,7 @@ function patch(build: Build, installation: Installation): () => void {
     ...patchFiles(build.files, heldFiles, () => has('file-writes')),
   );
   repairIndexes(build.indexClass);
+  if (build.trees !== undefined) undo.push(countFixesAsProgress(build.trees));
   return () => {
     for (const each of undo.reverse()) each();
   };
@@ -320,8 +340,13 @@ async function assertFolderFree({ name, settings }: Storage): Promise<void> {
     throw new IPCError('IPC_CLIENT_FOLDER_IN_USE', `the database ${name} cannot be opened: ${user}`);
 }
 
-/** Where a peer stands among those that have the file open. @param leases all that it needs to use the file */
-function placeOf(peer: Client, leases: readonly Lease[]): Place {
+/**
+ * Where a peer stands among those that have the file open.
+ *
+ * @param leases all that it needs to use the file
+ * @param unwritable called if a log cannot be written
+ */
+function placeOf(peer: Client, leases: readonly Lease[], unwritable: (error: IPCError) => void): Place {
   return {
     isLone: false,
     get isInForce() {
@@ -339,6 +364,7 @@ function placeOf(peer: Client, leases: readonly Lease[]): Place {
       return leases.reduce((sum, { losses }) => sum + losses, 0);
     },
     outcomeUnknown: () => peer.giveUpPlace(),
+    unwritable,
     writeFailed: (tid) => peer.writeFailed(tid),
     onPlaceLost: (callback) => peer.onPlaceLost(callback),
   };

@@ -28,5 +28,7 @@ export type ClientStatus =
     }
   /** The server does not let this process in, and will not. The database is closed. */
   | { readonly kind: 'gave-up'; readonly database: string; readonly reason: string }
+  /** A log of the database cannot be written: this process keeps no journal. */
+  | { readonly kind: 'no-journal'; readonly database: string; readonly reason: string }
   /** A copy of AceBase without this client has opened it: the process has a stock client there. */
   | { readonly kind: 'unpatched'; readonly database: string; readonly reason: string };

@@ -64,6 +64,8 @@ describe('the crash sweep', () => {
     const reports = [
       await killCampaign(settings, 1),
       await fullDiskCampaign({ ...settings, points: pointsAt(60) }, 1),
+      // In the log of transactions: what was acknowledged is there all the same.
+      await fullDiskCampaign({ ...settings, isLogged: true, points: pointsAt(92) }, 1),
       await mendingCampaign({ ...settings, points: pointsAt(64) }, 1, isInFull ? 8 : 30),
     ];
     const verdicts = reports.flatMap((report) => report.verdicts);

@@ -93,7 +93,7 @@ export function partsOf({ scale, seed }: Amount): readonly Part[] {
       name: 'crash',
       commands: [
         ...[[], ['--log']].map((more) => crash('--every', every, ...more)),
-        crash('--full-disk', '--every', every),
+        crash('--full-disk', '--log', '--every', String(Math.round(60 / scale))),
         crash('--mending', '10', '--every', String(Math.round(800 / scale))),
         crash('--kills', count(250)),
         crashWith('power', '--losses', '2', '--every', every),

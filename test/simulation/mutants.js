@@ -5,15 +5,18 @@
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import '../support/register-typescript.js';
 
 const { commandLine, CommandLineError, text, wholeNumber } = await import('../support/command-line.ts');
 const { mutations: ofBroker } = await import('./mutations.ts');
 const { clientMutations } = await import('./client-mutations.ts');
+const { journalMutations } = await import('./commits/mutations.ts');
+const { playCommits } = await import('./commits/run.ts');
 const mutations = [
   ...ofBroker.map((it) => ({ ...it, file: `broker/${it.file}` })),
   ...clientMutations.map((it) => ({ ...it, file: `client/core/${it.file}` })),
+  ...journalMutations.map((it) => ({ ...it, file: `client/journal/${it.file}`, find: findInCommits })),
 ];
 
 const USAGE = `npm run simulate:mutants -- [options]
@@ -40,14 +43,7 @@ for (const mutation of mutations.filter(({ name }) => name.includes(values.only)
   const folder = await mkdtemp(join(tmpdir(), 'mutant-'));
   try {
     await mutate(folder, mutation);
-    const report = await campaign({
-      from: 1,
-      seeds: values.seeds,
-      source: folder,
-      withClientOnly: mutation.file.startsWith('client/'),
-      stopsAtFirst: true,
-    });
-    const [found] = report.failures;
+    const found = await (mutation.find ?? findInSimulation)(folder, mutation);
     if (found === undefined) missed += 1;
     const verdict =
       found === undefined ? 'NOT FOUND' : `seed ${String(found.seed).padStart(4)}: ${found.rule}`;
@@ -58,6 +54,33 @@ for (const mutation of mutations.filter(({ name }) => name.includes(values.only)
 }
 console.log(missed === 0 ? 'All were found.' : `${missed} were not found.`);
 process.exitCode = missed === 0 ? 0 : 1;
+
+/** The first seed that breaks a rule. */
+async function findInSimulation(folder, { file }) {
+  const report = await campaign({
+    from: 1,
+    seeds: values.seeds,
+    source: folder,
+    withClientOnly: file.startsWith('client/'),
+    stopsAtFirst: true,
+  });
+  return report.failures[0];
+}
+
+/** The same, where only the steps of commits are played. */
+async function findInCommits(folder) {
+  const { Journal } = await import(pathToFileURL(join(folder, 'client/journal/journal.ts')).href);
+  for (let seed = 1; seed <= values.seeds; seed++) {
+    const place = await mkdtemp(join(tmpdir(), 'commits-'));
+    try {
+      const rule = await playCommits(seed, { folder: place, JournalClass: Journal });
+      if (rule !== undefined) return { seed, rule };
+    } finally {
+      await rm(place, { recursive: true });
+    }
+  }
+  return undefined;
+}
 
 async function mutate(folder, { name, file, from, to }) {
   await cp(source, folder, { recursive: true });

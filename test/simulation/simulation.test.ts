@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { setImmediate as eventLoop } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { clientMutations } from './client-mutations.js';
+import { journalMutations } from './commits/mutations.js';
 import { mutations } from './mutations.js';
 import { planOf } from './plan.js';
 import { story } from './report.js';
@@ -32,6 +33,7 @@ it('replays a seed exactly', async () => {
 it.each([
   ...mutations.map((it) => ({ ...it, folder: 'broker' })),
   ...clientMutations.map((it) => ({ ...it, folder: 'client/core' })),
+  ...journalMutations.map((it) => ({ ...it, folder: 'client/journal' })),
 ])('the mutation that $name fits src/$folder', async ({ folder, file, from, to }) => {
   const source = await readFile(new URL(`../../src/${folder}/${file}`, import.meta.url), 'utf8');
   expect(source.split(from)).toHaveLength(2);

@@ -349,6 +349,17 @@ export class LockService {
     this.#refuse(request, failure);
   }
 
+  /** Whether that worker holds a lock. */
+  isHeldBy(worker: Peer): boolean {
+    return this.#manager.table.locksOf(worker).length > 0;
+  }
+
+  /** Fails what waits of transactions that hold a lock: nothing may be granted to them now. */
+  failOfHolders(failure: RequestFailure): void {
+    const { queue, table } = this.#manager;
+    for (const request of [...queue.all()]) if (table.isHolding(request.tid)) this.fail(request, failure);
+  }
+
   /** Fails what waits of workers that are connected, and would not ask the next server for it. */
   failBeforeDraining(): void {
     for (const request of [...this.#manager.queue.all()]) {

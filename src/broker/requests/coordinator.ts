@@ -199,6 +199,18 @@ export class RequestCoordinator {
     });
   }
 
+  /** The next master is let in when no worker holds a lock: those that do get an answer to what they wait for, and come to their end [PROTOCOL-16.4]. */
+  failOfHolders(): void {
+    const { locks } = this.#settings;
+    const waiting = [...this.#table.all()].filter(
+      ({ state, asker }) => state.kind !== 'forwarded' && locks.isHeldBy(asker),
+    );
+    this.#inOneGo(() => {
+      for (const open of waiting) this.#fail(open, 'IPC_REQUEST_NO_MASTER');
+    });
+    locks.failOfHolders('IPC_REQUEST_NO_MASTER');
+  }
+
   /** The server stops. */
   stop(): void {
     this.masterCame();

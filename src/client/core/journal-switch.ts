@@ -29,7 +29,7 @@ export class JournalSwitch {
 
   /** What is said of it in the URL. */
   get parameters(): Readonly<Record<string, string>> {
-    return this.#isInForce ? { journal: 'on' } : {};
+    return this.#isInForce && this.#journal?.isKept === true ? { journal: 'on' } : {};
   }
 
   /**

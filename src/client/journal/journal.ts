@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, constants, existsSync, fdatasyncSync, fstatSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { ERRORS, IPCError } from '../../errors.js';
 import { writeFully } from '../full-writes.js';
 import {
@@ -12,6 +13,7 @@ import {
   openToLook,
   openToMend,
 } from './database-file.js';
+import { syncFolder } from './index-marks.js';
 import { OWNER_BYTES, type RecordHead, RedoLog, type WrittenPlace } from './redo-log.js';
 import type { Change } from './write-buffer.js';
 
@@ -30,7 +32,7 @@ export interface JournalSettings {
   /** The database, open for writing. */
   readonly file: number;
   /**
-   * The paths of the logs; they are made if they are not there. Processes that write in turns have two, so that one which was
+   * The paths of the logs; one is made when something is committed to it. Processes that write in turns have two, so that one which was
    * stopped on its way to the log does not write over what its successor has there.
    */
   readonly logPaths: readonly string[];
@@ -43,6 +45,8 @@ export interface JournalSettings {
   readonly leastLogBytes?: number;
   /** Something that was logged could not be carried out: {@link Journal.failure} says why. */
   failed?(): void;
+  /** A log cannot be made, or may not be written: nothing can be committed. @param error why */
+  unwritable?(error: IPCError): void;
 }
 
 /** What is committed in one piece. */
@@ -71,7 +75,8 @@ interface Newest {
 
 /** Where the next record goes. */
 interface Turn {
-  readonly log: RedoLog;
+  /** Which of the logs it is. */
+  readonly place: number;
   readonly term: number;
 }
 
@@ -82,7 +87,8 @@ interface Turn {
  * Several processes may write one file in turns. Each looks at the log when it begins, and before anything else.
  */
 export class Journal<Notes> {
-  readonly #logs: readonly RedoLog[];
+  /** Those that are there, in the order of their paths. */
+  readonly #logs = new Map<string, RedoLog>();
   readonly #settings: JournalSettings;
   readonly #mark: Mark;
   readonly #owner = randomBytes(OWNER_BYTES).toString('latin1');
@@ -98,22 +104,16 @@ export class Journal<Notes> {
   /** What is being committed; `undefined` if nothing is. */
   #committing: Promise<unknown> | undefined;
 
-  /** @throws if a log cannot be opened */
+  /** @throws if a log is there, and cannot be opened */
   constructor(settings: JournalSettings) {
     this.#settings = settings;
-    const logs: RedoLog[] = [];
+    this.#mark = new Mark(settings.file, settings.mark);
     try {
-      // Whoever may write the file may write its logs, which another user may have made.
-      const mode = fstatSync(settings.file).mode & 0o777;
-      for (const path of settings.logPaths)
-        logs.push(new RedoLog(path, settings.isSynced, settings.leastLogBytes, undefined, mode));
+      this.#turn = this.#turnAfter(this.#newest());
     } catch (error) {
-      for (const log of logs) log.close();
+      this.#closeLogs();
       throw error;
     }
-    this.#logs = logs;
-    this.#mark = new Mark(settings.file, settings.mark);
-    this.#turn = this.#turnAfter(this.#newest());
   }
 
   /** Why nothing can be committed any more; `undefined` if it can. */
@@ -199,19 +199,21 @@ export class Journal<Notes> {
     if (this.#failure !== undefined) throw this.#failure;
     // The last commit must be in its places before the log is written over, and what this one leads to.
     if (isSynced) fdatasyncSync(file);
-    const { log, term } = this.#turn;
+    const { place, term } = this.#turn;
+    const log = this.#logAt(place);
     const mark = this.#mark.next();
     const all = [...changes, mark];
     const hasNotes = notes !== undefined;
+    const head = { term, owner: this.#owner, mark: countOf(mark.after), hasNotes, isLone };
     if (!gate.isOpen) await gate.wait();
     this.#isUsed = true;
     this.#isOnDisk = false;
     try {
-      const head = { term, owner: this.#owner, mark: countOf(mark.after), hasNotes, isLone };
       log.append({ changes: all, written, notes }, head);
     } catch (error) {
-      // What is not complete never happened.
-      if (this.#orFail(() => log.read()) !== undefined) this.#orFail(() => log.clear(this.#emptyHead(term)));
+      // What is not complete never happened. If nothing of it was written, the one before is there, which was carried out.
+      const isThere = this.#orFail(() => log.head()?.mark === head.mark && log.read() !== undefined);
+      if (isThere) this.#orFail(() => log.clear(this.#emptyHead(term)));
       throw error;
     }
     this.#hasNotes = hasNotes;
@@ -238,7 +240,7 @@ export class Journal<Notes> {
   done(gate: Gate): void {
     const { file, isSynced } = this.#settings;
     if (isSynced) this.#orFail(() => fdatasyncSync(file));
-    const { log } = this.#turn;
+    const log = this.#logAt(this.#turn.place);
     const isOurs = this.#orFail(() => log.head())?.owner === this.#owner;
     if (isOurs && gate.isOpen) this.#orFail(() => log.notesAreDone());
     this.#hasNotes = false;
@@ -264,10 +266,9 @@ export class Journal<Notes> {
     if (isLeft && newest.log.read() !== undefined) throw new Error('what the log has noted is not done yet');
     if (isSynced) fdatasyncSync(file);
     if (!gate.isOpen) await gate.wait();
-    const log = this.#logAfter(newest.log);
-    const term = newest.head.term + 1;
-    log.clear(this.#emptyHead(term));
-    this.#turn = { log, term };
+    const turn = { place: this.#placeAfter(newest.log), term: newest.head.term + 1 };
+    this.#logAt(turn.place).clear(this.#emptyHead(turn.term));
+    this.#turn = turn;
   }
 
   #emptyHead(term: number): Omit<RecordHead, 'hasNotes'> {
@@ -286,28 +287,61 @@ export class Journal<Notes> {
     const isClean = this.#failure === undefined && !this.#hasNotes;
     if (isLone && isClean && this.#isUsed) {
       if (isSynced) fdatasyncSync(file);
-      const { log, term } = this.#turn;
-      log.clear(this.#emptyHead(term));
+      const { place, term } = this.#turn;
+      this.#logAt(place).clear(this.#emptyHead(term));
     }
-    for (const log of this.#logs) log.close();
+    this.#closeLogs();
+  }
+
+  #closeLogs(): void {
+    for (const log of this.#logs.values()) log.close();
   }
 
   #newest(): Newest | undefined {
-    return newestOf(this.#logs);
+    // Another process may have made one since.
+    for (const path of this.#settings.logPaths)
+      if (!this.#logs.has(path) && existsSync(path)) this.#open(path);
+    return newestOf([...this.#logs.values()]);
   }
 
   #turnAfter(newest: Newest | undefined): Turn {
-    const [first] = this.#logs;
-    if (first === undefined) throw new TypeError('a journal has a log');
-    if (newest === undefined) return { log: first, term: 1 };
+    if (newest === undefined) return { place: 0, term: 1 };
     const { log, head } = newest;
-    if (head.owner === this.#owner) return { log, term: head.term };
-    return { log: this.#logAfter(log), term: head.term + 1 };
+    if (head.owner !== this.#owner) return { place: this.#placeAfter(log), term: head.term + 1 };
+    return { place: this.#placeOf(log), term: head.term };
   }
 
-  /** The log that is not that one; for the tables, there is one only. */
-  #logAfter(log: RedoLog): RedoLog {
-    return this.#logs.find((other) => other !== log) ?? log;
+  #placeOf(log: RedoLog): number {
+    return this.#settings.logPaths.findIndex((path) => this.#logs.get(path) === log);
+  }
+
+  /** The place of the log that is not that one; for the tables, there is one only. */
+  #placeAfter(log: RedoLog): number {
+    return (this.#placeOf(log) + 1) % this.#settings.logPaths.length;
+  }
+
+  /** That log, which is made if it is not there. @throws {IPCError} IPC_CLIENT_NO_JOURNAL if it may not be */
+  #logAt(place: number): RedoLog {
+    const path = String(this.#settings.logPaths[place]);
+    try {
+      return this.#logs.get(path) ?? this.#open(path);
+    } catch (error) {
+      if (!isForbidden(error)) throw error;
+      const why = noJournal(path, error);
+      this.#settings.unwritable?.(why);
+      throw why;
+    }
+  }
+
+  #open(path: string): RedoLog {
+    const { file, isSynced, leastLogBytes } = this.#settings;
+    // Whoever may write the file may write its logs, which another user may have made.
+    const mode = fstatSync(file).mode & 0o777;
+    const isNew = !existsSync(path);
+    const log = new RedoLog(path, isSynced, leastLogBytes, undefined, mode);
+    this.#logs.set(path, log);
+    if (isSynced && isNew) syncFolder(dirname(path));
+    return log;
   }
 
   #orFail<T>(act: () => T): T {
@@ -325,6 +359,19 @@ export class Journal<Notes> {
     this.#settings.failed?.();
     return this.#failure;
   }
+}
+
+/** Whether something may not be done with a file or a folder, by anybody or by this process. */
+export function isForbidden(error: unknown): boolean {
+  return ['EACCES', 'EPERM', 'EROFS'].includes(String(Reflect.get(Object(error), 'code')));
+}
+
+/** Why a database keeps no journal. @param path what may not be written @param error what has come of it */
+export function noJournal(path: string, error: unknown): IPCError {
+  const { summary, remedy } = ERRORS.IPC_CLIENT_NO_JOURNAL;
+  const reason = error instanceof Error ? error.message : String(error);
+  const text = `IPC_CLIENT_NO_JOURNAL: ${path} (${reason}): ${summary} ${remedy}`;
+  return new IPCError('IPC_CLIENT_NO_JOURNAL', text);
 }
 
 function newestOf(logs: readonly RedoLog[]): Newest | undefined {

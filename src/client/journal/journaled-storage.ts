@@ -57,6 +57,8 @@ export class JournaledStorage {
   readonly #freshWrites = new Set<Promise<unknown>>();
   /** When what a crash has left to be logged is. */
   #untilLogged: Promise<void> | undefined;
+  /** The mutation whose transaction's indexes are known to be right, or marked: it may be found in the journal many times before it can be logged. */
+  #settledIndexesOf: string | undefined;
 
   constructor(storage: InnerStorage, durability: Durability, surroundings: Surroundings) {
     this.#storage = storage;
@@ -73,7 +75,9 @@ export class JournaledStorage {
       journal: () => this.#logs.tables,
       gate: surroundings.gate,
       read: (position: number, bytes: Buffer) => this.#read(position, bytes),
-      untilFree: () => (isLone ? this.#untilLogged : undefined),
+      untilFree: async () => {
+        if (isLone) await this.#untilFree();
+      },
     };
     this.#tables = isLone ? new LoneTables(tables) : new MasterTables(tables);
     this.#indexes = new Indexes({
@@ -127,9 +131,10 @@ export class JournaledStorage {
   #look(isMasterThere: boolean): boolean | Promise<boolean> {
     if (!this.#surroundings.isInForce && !this.#logs.hasData) return false;
     const leftover = this.#logs.look(isMasterThere);
-    if (leftover === undefined) return false;
-    const { isRecovered, notes } = leftover;
-    return notes === undefined ? isRecovered : this.#carryOut(notes, this.#logs.data);
+    if (leftover?.notes !== undefined) return this.#carryOut(leftover.notes, this.#logs.data);
+    // What this process could not log, another one has.
+    this.#mutations.forget();
+    return leftover?.isRecovered === true;
   }
 
   /**
@@ -163,6 +168,7 @@ export class JournaledStorage {
     this.#logs.forget();
     this.#tables.forget();
     this.#indexes.forget();
+    this.#mutations.forget();
   }
 
   #close(): void {
@@ -182,18 +188,26 @@ export class JournaledStorage {
   }
 
   async #carryOut({ indexes, mutation }: Notes, journal: Journal<Notes>): Promise<boolean> {
-    const areMarked = this.#indexes.makeAnew(indexes);
-    if (mutation !== undefined) await this.#mutations.addWhenReady(mutation);
-    if (areMarked) journal.lookIsOver(this.#surroundings.gate);
+    const isSettled = mutation !== undefined && mutation.cursor === this.#settledIndexesOf;
+    const areMarked = isSettled || this.#indexes.makeAnew(indexes);
+    if (areMarked) this.#settledIndexesOf = mutation?.cursor;
+    const isLogged = mutation === undefined || (await this.#mutations.addWhenReady(mutation));
+    if (areMarked && isLogged) journal.lookIsOver(this.#surroundings.gate);
     return true;
   }
 
   /** The record of it stays in the journal until then. */
   async #logAgain(mutation: LoggedMutation): Promise<void> {
-    await this.#mutations.addWhenReady(mutation);
+    if (!(await this.#mutations.addWhenReady(mutation))) return;
     const { gate } = this.#surroundings;
     this.#logs.data.look(() => false, gate);
     this.#logs.data.lookIsOver(gate);
+  }
+
+  /** Resolves when the journal may be written over. @throws if that cannot be logged which it has noted */
+  async #untilFree(): Promise<void> {
+    await this.#untilLogged;
+    await this.#mutations.complete();
   }
 
   /** The transaction for which this moment is spent, if it writes. */
@@ -269,7 +283,6 @@ export class JournaledStorage {
   async #commit(transaction: Transaction): Promise<void> {
     if (transaction.isLost) throw lost();
     await Promise.all(this.#freshWrites);
-    await this.#untilLogged;
     const { indexUpdates, mutation, buffer } = transaction;
     // The root of a new file is where AceBase takes it to be: all that is changed is in fresh space, and in the tables.
     const isWritten = buffer.changesAnything || transaction.tables.size > 0;
@@ -282,9 +295,10 @@ export class JournaledStorage {
       let isCertain = await this.#indexes.tell(transaction);
       // Others may have told them of what they have written since.
       if (!transaction.holdsLock()) isCertain = this.#indexes.makeAnew(indexesOf(transaction)) && isCertain;
-      if (mutation !== undefined) await this.#mutations.add(mutation);
+      if (isCertain) this.#settledIndexesOf = mutation?.cursor;
+      const isLogged = mutation === undefined || (await this.#mutations.add(mutation));
       const hasNotes = isWritten && (indexUpdates.length > 0 || mutation !== undefined);
-      if (hasNotes && isCertain) this.#logs.data.done(this.#locks.gateOf(transaction));
+      if (hasNotes && isCertain && isLogged) this.#logs.data.done(this.#locks.gateOf(transaction));
     } catch (error) {
       loggerOf(this.#outer).error('What follows a commit has failed in part:', error);
     } finally {
@@ -296,6 +310,7 @@ export class JournaledStorage {
     const { mutation, buffer } = transaction;
     const indexes = indexesOf(transaction);
     const notes = indexes.length > 0 || mutation !== undefined ? { indexes, mutation } : undefined;
+    await this.#untilFree();
     await this.#tables.settled;
     const journal = this.#logs.data;
     const takeBack = this.#tables.addTo(transaction);

@@ -1,10 +1,12 @@
 /** Where a storage gets its journal, and what a crash has left is mended before AceBase opens the file. */
 
-import { rmSync } from 'node:fs';
+import { accessSync, constants, existsSync, rmSync } from 'node:fs';
+import type { IPCError } from '../../errors.js';
 import type { Storage } from '../acebase.js';
 import type { FileJournal } from '../core/host.js';
-import { isCutShort } from './database-file.js';
+import { isCutShort, logPathsOf } from './database-file.js';
 import { type IndexDescription, takeMarked } from './index-marks.js';
+import { isForbidden, noJournal } from './journal.js';
 import { JournaledStorage } from './journaled-storage.js';
 import type { Durability } from './logs.js';
 import { type Recovery, recoverDatabase } from './recovery.js';
@@ -17,10 +19,16 @@ import { forgetUse } from './use-record.js';
  * Makes each call that writes all or nothing, in a database that this process has for itself. To be called while AceBase makes the storage,
  * before it opens the file: what a crash has left is mended then, whether the database keeps a journal or not.
  *
- * @param isAlone asked before each call: whether no other process has the file open that knows nothing of this
+ * @param wanted what is to be outlived
+ * @param around `isAlone` is asked before each call: whether no other process has the file open that knows nothing of this. `cannotKeep` is called if the folder does not allow a journal
  * @throws if mending fails: the file must not be used as it is
  */
-export function keepWhole(storage: Storage, durability: Durability, isAlone: () => boolean): void {
+export function keepWhole(
+  storage: Storage,
+  wanted: Durability,
+  { isAlone, cannotKeep }: { readonly isAlone: () => boolean; cannotKeep(error: IPCError): void },
+): void {
+  const durability = allowed(storage, wanted, cannotKeep);
   let mutation: LoggedMutation | undefined;
   if (isCutShort(pathOf(storage))) rmSync(pathOf(storage));
   const missing = mend(storage, durability, {
@@ -46,17 +54,21 @@ export interface Place extends Surroundings {
  * storage. One that keeps none looks at that of others: they may have been killed, and be none of the cluster any more.
  */
 export class SharedJournal implements FileJournal {
-  readonly isKept: boolean;
+  isKept: boolean;
   readonly #storage: Storage;
   readonly #durability: Durability;
   #journaled: JournaledStorage | undefined;
   /** Indexes that are to be made again, by a master. */
   #missing: readonly IndexDescription[] = [];
 
-  constructor(storage: Storage, durability: Durability) {
-    this.isKept = durability !== 'off';
+  /**
+   * @param wanted what is to be outlived
+   * @param cannotKeep called if the folder does not allow a journal; none is kept then, and the server hears that when this process connects
+   */
+  constructor(storage: Storage, wanted: Durability, cannotKeep: (error: IPCError) => void) {
     this.#storage = storage;
-    this.#durability = durability;
+    this.#durability = allowed(storage, wanted, cannotKeep);
+    this.isKept = this.#durability !== 'off';
   }
 
   /** @param place of this process among the others */
@@ -96,6 +108,24 @@ export class SharedJournal implements FileJournal {
 
   get isPending(): boolean {
     return this.#journaled?.isPending === true;
+  }
+}
+
+/** What can be outlived: nothing, if the logs cannot be written. Those of a folder that is to be made yet can. */
+function allowed(storage: Storage, wanted: Durability, cannotKeep: (error: IPCError) => void): Durability {
+  const folder = folderOf(storage);
+  if (wanted === 'off' || !existsSync(folder)) return wanted;
+  const { R_OK, W_OK, X_OK } = constants;
+  const { data, tables } = logPathsOf(folder, typeOf(storage));
+  let path = folder;
+  try {
+    accessSync(path, W_OK | X_OK);
+    for (path of [...data, ...tables]) if (existsSync(path)) accessSync(path, R_OK | W_OK);
+    return wanted;
+  } catch (error) {
+    if (!isForbidden(error)) throw error;
+    cannotKeep(noJournal(path, error));
+    return 'off';
   }
 }
 

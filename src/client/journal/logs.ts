@@ -12,18 +12,18 @@ export type Durability = 'off' | 'process' | 'power';
 /** The longest record of a table, before and after, and what belongs to it: a log as long as that has room on a disk that is full. */
 const TABLES_LOG_BYTES = 2 * 65_536 + 1_024;
 
-/** The logs of a storage, opened when they are needed: where nothing was ever committed, none is made. */
+/** The logs of a storage. One is made when something is committed to it. */
 export class Logs {
   readonly #storage: InnerStorage;
   readonly #isSynced: boolean;
-  readonly #surroundings: Pick<Surroundings, 'isLone' | 'gate' | 'outcomeUnknown'>;
+  readonly #surroundings: Pick<Surroundings, 'isLone' | 'gate' | 'outcomeUnknown' | 'unwritable'>;
   #data: Journal<Notes> | undefined;
   #tables: Journal<never> | undefined;
 
   constructor(
     storage: InnerStorage,
     durability: Durability,
-    surroundings: Pick<Surroundings, 'isLone' | 'gate' | 'outcomeUnknown'>,
+    surroundings: Pick<Surroundings, 'isLone' | 'gate' | 'outcomeUnknown' | 'unwritable'>,
   ) {
     this.#storage = storage;
     this.#isSynced = durability === 'power';
@@ -123,7 +123,15 @@ export class Logs {
     const { file } = this.#storage;
     if (file === undefined) throw new TypeError('the file is not open');
     const { isLone } = this.#surroundings;
-    const failed = (): void => this.#surroundings.outcomeUnknown();
-    return new Journal<N>({ file, logPaths, mark, isSynced: this.#isSynced, isLone, leastLogBytes, failed });
+    return new Journal<N>({
+      file,
+      logPaths,
+      mark,
+      isSynced: this.#isSynced,
+      isLone,
+      leastLogBytes,
+      failed: () => this.#surroundings.outcomeUnknown(),
+      unwritable: (error) => this.#surroundings.unwritable(error),
+    });
   }
 }

@@ -4,9 +4,13 @@ import { loggerOf, type Storage } from '../acebase.js';
 import type { InnerStorage } from './storage.js';
 import type { LoggedMutation, Transaction } from './transaction.js';
 
-/** The log of transactions of one storage. */
+/**
+ * The log of transactions of one storage. What cannot be added to it (its disk is full) is missing there, and stays in the journal: nothing else is
+ * committed before it is added, as that would be written over it.
+ */
 export class MutationLog {
   readonly #storage: InnerStorage;
+  #missing: LoggedMutation | undefined;
 
   constructor(storage: InnerStorage) {
     this.#storage = storage;
@@ -25,27 +29,44 @@ export class MutationLog {
     };
   }
 
-  /** Adds it; twice is once. That it fails is said, as AceBase does, and no more. */
-  async add({ cursor, item }: LoggedMutation): Promise<void> {
-    const { txStorage } = this.#storage;
+  /** Adds it; twice is once. @returns false if that fails, which is said: it is missing then */
+  async add(mutation: LoggedMutation): Promise<boolean> {
+    this.#missing = mutation;
     try {
-      await txStorage?._updateNode('history', { [cursor]: item }, { merge: true, _internal: true });
+      await this.complete();
+      return true;
     } catch (error) {
       loggerOf(this.#storage as unknown as Storage).error(
-        'A mutation could not be added to the transaction log:',
+        'A mutation could not be added to the transaction log; the next write adds it first, or fails:',
         error,
       );
+      return false;
     }
   }
 
   /** As soon as both files are open. */
-  async addWhenReady(mutation: LoggedMutation): Promise<void> {
+  async addWhenReady(mutation: LoggedMutation): Promise<boolean> {
     const { txStorage } = this.#storage;
-    if (txStorage === undefined) return;
+    if (txStorage === undefined) return true;
     for (const storage of [this.#storage, txStorage]) {
       if (storage.isReady !== true) await new Promise<void>((resolve) => storage.once('ready', resolve));
     }
-    await this.add(mutation);
+    return await this.add(mutation);
+  }
+
+  /** Nothing is missing when this resolves: the journal may be written over. @throws if what is missing cannot be added */
+  async complete(): Promise<void> {
+    const missing = this.#missing;
+    if (missing === undefined) return;
+    const { cursor, item } = missing;
+    const { txStorage } = this.#storage;
+    await txStorage?._updateNode('history', { [cursor]: item }, { merge: true, _internal: true });
+    if (this.#missing === missing) this.#missing = undefined;
+  }
+
+  /** Others have added what was missing, or find it in the journal. */
+  forget(): void {
+    this.#missing = undefined;
   }
 }
 

@@ -1,3 +1,4 @@
+import type { IPCError } from '../../errors.js';
 import { type Gate, OPEN_GATE } from './journal.js';
 
 /** What is around a database that is kept whole: other processes that have its file open, or none. */
@@ -12,6 +13,8 @@ export interface Surroundings {
   readonly losses: number;
   /** A commit was begun, and could not be carried out: this process is to give up its place, and whoever follows finds what it has logged. */
   outcomeUnknown(): void;
+  /** A log cannot be made, or may not be written: this process keeps no journal any more, and is to say so. */
+  unwritable(error: IPCError): void;
   /** A transaction was not committed, and has a lock yet: what it was to set free is in use still. */
   writeFailed(tid: string): void;
 }
@@ -26,6 +29,8 @@ export function aloneWhile(isInForce: () => boolean): Surroundings {
     gate: OPEN_GATE,
     losses: 0,
     outcomeUnknown: () => undefined,
+    // What it writes fails with the same.
+    unwritable: () => undefined,
     writeFailed: () => undefined,
   };
 }

@@ -32,8 +32,8 @@ export interface TablesSettings {
   readonly gate: Gate;
   /** Reads what the file has at a place. */
   read(position: number, bytes: Buffer): void;
-  /** Resolves when the log may be written over. */
-  untilFree(): Promise<void> | undefined;
+  /** Resolves when the log may be written over. @throws if it may not: nothing is written then */
+  untilFree(): Promise<void>;
 }
 
 /** What the tables were written as last, by their places. */

@@ -96,5 +96,6 @@ export class UseRecord {
 
 /** Nobody notes in which boot the database is used, from now on. @param type what kind of data it is */
 export function forgetUse(folder: string, type: string): void {
-  rmSync(join(folder, `${type}.use.redo`), { force: true });
+  const path = join(folder, `${type}.use.redo`);
+  if (existsSync(path)) rmSync(path, { force: true });
 }

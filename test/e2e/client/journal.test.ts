@@ -10,6 +10,7 @@ import { untilStatus } from '../../support/status.js';
 import { eventually } from '../../support/waiting.js';
 
 const fullDisk = fileURLToPath(new URL('../../support/full-disk.cjs', import.meta.url));
+const noLogs = fileURLToPath(new URL('../../support/no-logs.cjs', import.meta.url));
 const holdWrites = fileURLToPath(new URL('../../support/hold-writes.cjs', import.meta.url));
 
 let cluster: Cluster | undefined;
@@ -73,6 +74,23 @@ it('who cannot carry out what it has committed comes back as a new peer, and all
     await each.set('note0', notes['note0']);
     await cluster.reopened(async (file) => expect(await file.get('')).toEqual(notes), { client: true });
   }
+});
+
+it('who finds when it writes that it cannot make a log comes back as one without a journal, and all hear that', async () => {
+  cluster = await Cluster.start();
+  const { server } = cluster;
+  const off = server.line(({ msg }) => String(msg).startsWith('the journal is not in force'));
+  const master = cluster.master({ client: true });
+  await master.ready();
+  const worker = cluster.worker({ client: true, env: { NODE_OPTIONS: `--require ${noLogs}` } });
+  await worker.ready();
+  await expect(worker.set('one', 'x'.repeat(60))).rejects.toThrow('IPC_CLIENT_NO_JOURNAL');
+  await off;
+  await worker.set('two', 'y'.repeat(60));
+  await master.set('three', 'z'.repeat(60));
+  const content = { two: 'y'.repeat(60), three: 'z'.repeat(60) };
+  for (const each of [worker, master]) expect(await each.get('')).toEqual(content);
+  await untilStatus(server.port, 'mydb_data', ({ journal }) => journal.withoutCount === 1);
 });
 
 it('an index that a process has marked is made again by the master if that process is killed before it tells anybody', async () => {

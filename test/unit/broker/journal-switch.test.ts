@@ -103,6 +103,16 @@ describe('the journal is in force [PROTOCOL-16.2]', () => {
     expect(toldTo(master)).toEqual([ON]);
   });
 
+  it('not before a master is there that keeps one; and then also while none is', () => {
+    const lab = new BrokerLab({ reconnectGrace: GRACE });
+    const a = lab.connectKeeper('workerA');
+    expect([welcomeOf(a), stateOf(lab)?.isInForce]).toEqual([null, false]);
+    const master = masterOf(lab);
+    expect(toldTo(a)).toEqual([ON]);
+    master.tells({ type: 'bye' });
+    expect([toldTo(a), welcomeOf(lab.connectKeeper('workerB'))]).toEqual([[ON, REREAD], true]);
+  });
+
   it('with or without those that are not accepted yet', () => {
     const { lab, master } = cluster();
     const announced = { name: 'x/1', session: 'session-of-newcomer', received: undefined };
@@ -178,13 +188,13 @@ describe('after a restart of the server', () => {
 
   it('a master that says nothing of who was there is not waited for when it is gone', () => {
     const lab = new BrokerLab({ reconnectGrace: GRACE });
-    const master = lab.connectKeeper('[master]', { received: 3 });
+    const master = lab.connectKeeper('[master]', { received: 3, isJournalOn: true });
     const fresh = lab.connectKeeper('fresh');
     master.tells({ type: 'bye' });
     lab.clock.advance(GRACE - 1);
-    expect(toldTo(fresh)).toEqual([]);
+    expect(toldTo(fresh)).toEqual([REREAD]);
     lab.clock.advance(1);
-    expect(toldTo(fresh)).toEqual([ON]);
+    expect(toldTo(fresh)).toEqual([REREAD, ON]);
   });
 
   it('it is not in force where one is there already who keeps none', () => {
@@ -310,6 +320,7 @@ describe('somebody who keeps none, at the door [PROTOCOL-16.4]', () => {
   it('waits for a worker that is connected, and accepted', () => {
     const lab = new BrokerLab({ reconnectGrace: GRACE });
     const [away, a] = [lab.connectKeeper('workerA'), lab.connectKeeper('workerB')];
+    masterOf(lab).tells({ type: 'bye' });
     const announced = { name: 'x/1', session: 'session-of-newcomer', received: undefined };
     const client = { ...announced, abilities: new Set(['resume', 'identify', 'journal'] as const) };
     const join = (id: string) => lab.connect(id, 'mydb_data', { client });
@@ -339,6 +350,53 @@ describe('somebody who keeps none, at the door [PROTOCOL-16.4]', () => {
     lab.clock.advance(2_000);
     lab.askForLock(a);
     expect(grantsOf(a)).toBe(1);
+  });
+
+  it('has what the holders of locks wait for answered, if it is the next master: they would wait for it, and it for them', () => {
+    const { lab, master, a, b } = cluster();
+    lab.askForLock(a, { write: true, tid: 'writes' });
+    a.tells({ type: 'request', id: 'space', data: { type: 'fst.allocate', records: 3 } }, '[master]');
+    b.tells(
+      { type: 'request', id: 'index', data: { type: 'index.create', path: 'x', key: 'y' } },
+      '[master]',
+    );
+    master.leaves();
+    lab.askForLock(b, { write: true, tid: 'others' });
+    const answers = (peer: ScriptedPeer) =>
+      [...peer.messages('result'), ...peer.messages('lock-result')].filter(
+        ({ ok, data }) => ok === false || Reflect.get(Object(data), 'ok') === false,
+      );
+    lab.clock.advance(GRACE);
+    lab.askForLock(a, { write: true, tid: 'writes' });
+    expect([a, b].map((peer) => answers(peer).length)).toEqual([0, 0]);
+    const stock = lab.connect('[master]');
+    expect([a, b].map((peer) => answers(peer).length)).toEqual([2, 0]);
+    expect(toldTo(a)).not.toContain(LOOK);
+    a.tells({ type: 'request', id: 'more', data: { type: 'fst.allocate', records: 1 } }, '[master]');
+    expect(answers(a)).toHaveLength(3);
+    lab.giveBack(a, lab.lockOf(a));
+    expect(toldTo(a)).toContain(LOOK);
+    a.says('looked');
+    expect(stock.isIn).toBe(true);
+  });
+
+  it('is let in at once as the next master where the last one kept none, whoever holds a lock: its holder may wait for him', () => {
+    for (const isOurs of [false, true]) {
+      const lab = new BrokerLab({ reconnectGrace: GRACE });
+      const a = lab.connectKeeper('workerA');
+      const connect = (n: number): ScriptedPeer =>
+        isOurs ? lab.connectClient('[master]', `session-of-master${n}`) : lab.connect('[master]');
+      const master = connect(1);
+      lab.letGrant(master);
+      if (isOurs) master.says('ready');
+      lab.clock.advance(2_000);
+      lab.askForLock(a, { write: true });
+      expect([grantsOf(a), toldTo(a)]).toEqual([1, [OFF]]);
+      master.leaves();
+      lab.clock.advance(GRACE);
+      expect(lab.overview.locks('mydb_data').held).toHaveLength(1);
+      expect([connect(2).isIn, toldTo(a)]).toEqual([true, [OFF]]);
+    }
   });
 
   it('may be a second master of ours that keeps none, whose turn it is', () => {

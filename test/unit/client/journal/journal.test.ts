@@ -1,4 +1,4 @@
-import {
+import fs, {
   chmodSync,
   closeSync,
   existsSync,
@@ -9,6 +9,7 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -174,6 +175,59 @@ it('a commit that cannot be logged has not happened', async () => {
   await expect(committing).rejects.toThrow('ENOSPC');
   expect([content(100, 4), journal.failure]).toEqual(['aaaa', undefined]);
   close();
+});
+
+it('nor does it harm if the log takes nothing for a while: the next one can be', async () => {
+  const { journal, close } = opened();
+  await journal.commit({ changes: [change(100, 'aaaa', 'bbbb')] }, OPEN_GATE);
+  const { writeSync } = fs;
+  const refuse = (): never => {
+    throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
+  };
+  Object.assign(fs, { writeSync: refuse });
+  syncBuiltinESMExports();
+  const refused = journal.commit({ changes: [change(100, 'bbbb', 'cccc')] }, OPEN_GATE);
+  await expect(refused).rejects.toThrow('ENOSPC');
+  Object.assign(fs, { writeSync });
+  syncBuiltinESMExports();
+  expect([content(100, 4), journal.failure]).toEqual(['bbbb', undefined]);
+  await journal.commit({ changes: [change(100, 'bbbb', 'dddd')] }, OPEN_GATE);
+  expect(content(100, 4)).toBe('dddd');
+  close();
+});
+
+it('where no log can be made, nothing is committed, and whoever keeps it hears why', async () => {
+  const { openSync } = fs;
+  const openOrRefuse = (name: string, ...details: unknown[]): number => {
+    if (String(name).includes('.redo')) throw Object.assign(new Error('EACCES: no'), { code: 'EACCES' });
+    return Reflect.apply(openSync, fs, [name, ...details]) as number;
+  };
+  const heard: string[] = [];
+  const { journal, close } = opened({ unwritable: ({ code }) => heard.push(code) });
+  expect(look(journal)).toBeUndefined();
+  Object.assign(fs, { openSync: openOrRefuse });
+  syncBuiltinESMExports();
+  const refused = journal.commit({ changes: [change(100, 'aaaa', 'bbbb')] }, OPEN_GATE);
+  await expect(refused).rejects.toThrow('IPC_CLIENT_NO_JOURNAL');
+  Object.assign(fs, { openSync });
+  syncBuiltinESMExports();
+  expect([content(100, 4), journal.failure, heard]).toEqual(['aaaa', undefined, ['IPC_CLIENT_NO_JOURNAL']]);
+  journal.close();
+  close();
+});
+
+it('a log that another process has made meanwhile is seen', async () => {
+  const [first, second] = [opened({ isLone: false }), opened({ isLone: false })];
+  await first.journal.commit({ changes: [change(100, 'aaaa', 'bbbb')], notes: 'noted' }, OPEN_GATE);
+  expect(logPaths.map((logPath) => existsSync(logPath))).toEqual([true, false]);
+  expect(look(second.journal)).toEqual({ isRecovered: false, notes: 'noted' });
+  second.journal.lookIsOver(OPEN_GATE);
+  await second.journal.commit({ changes: [change(100, 'bbbb', 'cccc')], notes: 'next' }, OPEN_GATE);
+  expect(look(first.journal)).toEqual({ isRecovered: false, notes: 'next' });
+  for (const { journal, close } of [first, second]) {
+    journal.close();
+    close();
+  }
 });
 
 const look = (journal: Journal<unknown>, isToBeApplied = true, gate = OPEN_GATE) =>
@@ -371,11 +425,17 @@ it('what one has noted is done when he says so, as long as nobody else has got h
   }
 });
 
-it.runIf(process.platform !== 'win32')('whoever may write the file may write its logs', () => {
+it.runIf(process.platform !== 'win32')('whoever may write the file may write its logs', async () => {
   // No umask gives a new file that.
   chmodSync(path, 0o660);
-  const { journal, close } = opened();
-  journal.close();
-  close();
+  for (const [before, after] of [
+    ['aaaa', 'bbbb'],
+    ['bbbb', 'cccc'],
+  ] as const) {
+    const { journal, close } = opened({ isLone: false });
+    await journal.commit({ changes: [change(100, before, after)] }, OPEN_GATE);
+    journal.close();
+    close();
+  }
   expect(logPaths.map((logPath) => statSync(logPath).mode & 0o777)).toEqual([0o660, 0o660]);
 });

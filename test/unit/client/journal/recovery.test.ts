@@ -27,6 +27,9 @@ beforeEach(async () => {
 afterEach(() => removeDirectory(home));
 
 const storage = () => ({ name: 'mydb', settings: { path: home, type: 'data' } }) as unknown as Storage;
+const cannotKeep = (error: Error): never => {
+  throw error;
+};
 const content = (): string => readFileSync(path).subarray(100, 104).toString();
 const index = { file: 'people-age.idx', path: 'people', key: 'age', options: {} };
 
@@ -48,7 +51,7 @@ it("a master completes what a process alone has left, also one that keeps no jou
     for (const isLone of [true, false]) {
       writeFileSync(path, Buffer.alloc(1_000, 'a').fill(0, 40, 64));
       await killed('data', isLone);
-      new SharedJournal(storage(), durability).prepare();
+      new SharedJournal(storage(), durability, cannotKeep).prepare();
       expect([durability, isLone, content()]).toEqual([durability, isLone, isLone ? 'bbbb' : 'aaaa']);
     }
   }
@@ -69,7 +72,7 @@ it('knows of a power cut also where the journal is not to outlive the next one',
   new UseRecord(folder, 'data').begin([]);
   const use = join(folder, 'data.use.redo');
   writeFileSync(use, readFileSync(use, 'utf8').replace(/"run":"[^"]*"/, '"run":"another boot"'));
-  new SharedJournal(storage(), 'process').prepare();
+  new SharedJournal(storage(), 'process', cannotKeep).prepare();
   expect(content()).toBe('bbbb');
   expect(new UseRecord(folder, 'data').afterPowerCut()).toBeUndefined();
 });

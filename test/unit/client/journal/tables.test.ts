@@ -20,7 +20,7 @@ it('tables that are written at one time are each compared with the one before, n
     journal: () => journal,
     gate: OPEN_GATE,
     read,
-    untilFree: () => undefined,
+    untilFree: () => Promise.resolve(),
   });
   const texts = ['____________', '______', 'new entry 04'];
   await Promise.all(texts.map((text) => tables.write(0, Buffer.from(text))));
@@ -40,7 +40,7 @@ it('what uses a key that was just added waits until that is in the file; and so 
     journal: () => journal,
     gate: OPEN_GATE,
     read: () => undefined,
-    untilFree: () => undefined,
+    untilFree: () => Promise.resolve(),
   });
   const said: unknown[] = [];
   const ipc = {

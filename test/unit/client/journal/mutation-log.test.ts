@@ -1,0 +1,86 @@
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { RECORDS_AT } from '../../../../src/client/file-layout.js';
+import { install, uninstall } from '../../../../src/client/install.js';
+import { type Database, openDatabase, perform } from '../../../crash/database.js';
+import type { Change } from '../../../crash/disk.js';
+import { RefusedChange, watchChanges } from '../../../crash/recorder.js';
+import { removeDirectory, temporaryDirectory } from '../../../support/temporary-directory.js';
+
+let path: string;
+let database: Database;
+/** Whether the disk has no room for that. */
+let isRefused: (change: Change) => boolean;
+
+beforeEach(async () => {
+  path = await temporaryDirectory('mutations');
+  isRefused = () => false;
+  watchChanges(path, {
+    isAtOnce: false,
+    lengthOf: (file) => statSync(join(path, file), { throwIfNoEntry: false })?.size,
+    changing(change) {
+      if (isRefused(change)) throw new RefusedChange();
+    },
+  });
+  install({ journal: 'process' });
+  database = openDatabase(path, true);
+  await database.ready();
+  await set('before', 0);
+});
+
+afterEach(async () => {
+  isRefused = () => false;
+  await database.close();
+  uninstall();
+  await removeDirectory(path);
+});
+
+/** Of the log of transactions. */
+const isRecord = (change: Change): boolean =>
+  change.kind === 'write' && change.file.endsWith('transaction.db') && change.position > RECORDS_AT;
+
+const set = (name: string, number: number): Promise<void> =>
+  perform(database, { kind: 'set', path: `notes/${name}`, value: `${name}${'x'.repeat(60)}` }, number);
+
+/** What is in the data, and the numbers of what is in the log of transactions. */
+async function state(): Promise<[string[], number[]]> {
+  const data = (await database.ref('notes').get()).val() as object;
+  const history = await database.api.storage.txStorage?.getNode('history');
+  const contexts = Object.values(history?.value as object).map(({ context }) => String(context));
+  const numbers = contexts.flatMap((context) => /"number":(\d+)/.exec(context)?.slice(1).map(Number) ?? []);
+  return [Object.keys(data).sort(), numbers.sort()];
+}
+
+it.each([
+  ['a record of it', (change: Change) => isRecord(change)],
+  ['what commits it', ({ file }: Change) => file.endsWith('transaction.redo')],
+])(
+  'a mutation is in the log of transactions before anything else is written: there was no room for %s',
+  async (_what, refuse) => {
+    isRefused = refuse;
+    await set('first', 1);
+    await expect(set('second', 2)).rejects.toThrow('ENOSPC');
+    expect(await state()).toEqual([['before', 'first'], [0]]);
+    isRefused = () => false;
+    await set('third', 3);
+    expect(await state()).toEqual([
+      ['before', 'first', 'third'],
+      [0, 1, 3],
+    ]);
+  },
+);
+
+it('it is there when the database is opened next, also if nothing else is written', async () => {
+  isRefused = isRecord;
+  await set('first', 1);
+  await database.close();
+  isRefused = () => false;
+  database = openDatabase(path, true);
+  await database.ready();
+  await set('second', 2);
+  expect(await state()).toEqual([
+    ['before', 'first', 'second'],
+    [0, 1, 2],
+  ]);
+});
