@@ -1,7 +1,6 @@
 import type { ClosureCode } from '../errors.js';
 import { refused } from '../protocol/file-identity.js';
 import { disconnected, MASTER_ID, welcome } from '../protocol/frames.js';
-import type { MasterAnswer } from '../protocol/messages.js';
 import { sessionWelcome, type WelcomeFacts } from '../protocol/session.js';
 import { Bulkhead } from './bulkhead.js';
 import { Dismissal, type DismissalSettings } from './drain.js';
@@ -40,6 +39,7 @@ import type { Cancel, Clock, DatabaseRecord, Incidents, Logger } from './ports.j
 import { RequestCoordinator } from './requests/coordinator.js';
 import { RequestTable } from './requests/request-table.js';
 import { Router } from './router.js';
+import { ServerRequests } from './server-requests.js';
 import { type Account, type LargestUser, largestUser } from './shares.js';
 import { Succession } from './succession.js';
 
@@ -79,6 +79,9 @@ export interface DatabaseView {
   /** When the last master that was connected lost its line; when the database was opened, if there was none. By the broker's clock. */
   readonly masterLeftAt: number;
 }
+
+/** Numbers of locks begin at the time at which the database was first connected to, in hundredths of a millisecond: no other server gave them. */
+const IDS_PER_MS = 100;
 
 /** One database: who belongs to it, who comes and who goes. */
 export class Database {
@@ -169,7 +172,9 @@ export class Database {
     this.#masterAbsence = new MasterAbsence(halls);
     const journal = new JournalSwitch({ ...halls, locks: () => this.#locks });
     this.#journal = journal;
-    const rooms = { ...halls, journal, news: new FileNews({ ...halls, journal }) };
+    const firstId = Math.floor(clock.wallTime() * IDS_PER_MS);
+    const asked = new ServerRequests(firstId);
+    const rooms = { ...halls, journal, asked, news: new FileNews({ ...halls, journal, asked }) };
     this.#news = rooms.news;
     const masterIsStuck = (master: Peer): void => this.#succession.sendAway(master);
     const placeIsLost = (worker: Peer, cause: string): void => {
@@ -179,10 +184,9 @@ export class Database {
       this.#giveUp(worker, cause, 'IPC_CLOSED_CONNECT_AGAIN');
     };
     const isAnyoneAtDoor = (): boolean => this.#identity.checks.isHolding;
-    const locks = new LockService({ ...rooms, masterIsStuck, placeIsLost, isAnyoneAtDoor });
+    const locks = new LockService({ ...rooms, firstId, masterIsStuck, placeIsLost, isAnyoneAtDoor });
     this.#locks = locks;
-    const isProof = (answer: MasterAnswer): boolean => this.#succession.isProof(answer);
-    const requests = new RequestCoordinator({ ...rooms, locks, isProof });
+    const requests = new RequestCoordinator({ ...rooms, locks });
     this.#requests = requests;
     const dismiss = this.#depart.bind(this);
     this.#succession = new Succession({ ...rooms, requests, locks, dismiss });

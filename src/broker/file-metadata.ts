@@ -1,5 +1,5 @@
 import { MASTER_ID, SERVER_ID } from '../protocol/frames.js';
-import { parseNotification, type RecordAddress } from '../protocol/messages.js';
+import { keyIndexOf, parseNotification, type RecordAddress } from '../protocol/messages.js';
 import { cacheInvalidation, keyAnnouncement, keyRequest, rootUpdate } from '../protocol/server-messages.js';
 import type { JournalSwitch } from './journal-switch.js';
 import { LAST_SAFE_KEY_INDEX, MAX_ANNOUNCEMENT_BYTES, MAX_REPLAYED_KEYS } from './limits.js';
@@ -8,6 +8,7 @@ import type { Delivery } from './peers/delivery.js';
 import { isPresent, type Peer } from './peers/peer.js';
 import { type CurrentRoot, RootRecord, RootView } from './peers/root-tracker.js';
 import type { Incidents } from './ports.js';
+import type { ServerRequests } from './server-requests.js';
 
 /** What file news work with. */
 export interface FileNewsSettings {
@@ -17,6 +18,7 @@ export interface FileNewsSettings {
   readonly delivery: Delivery;
   readonly incidents: Incidents;
   readonly journal: Pick<JournalSwitch, 'isInUse' | 'haveReread'>;
+  readonly asked: ServerRequests;
 }
 
 /**
@@ -34,6 +36,7 @@ export class FileNews {
   readonly #delivery: Delivery;
   readonly #incidents: Incidents;
   readonly #journal: FileNewsSettings['journal'];
+  readonly #asked: ServerRequests;
   readonly #root = new RootRecord();
   /**
    * Workers that were granted no lock since a master was made to write a root again. What one of them says of the root is
@@ -53,19 +56,19 @@ export class FileNews {
   readonly #keysInDoubt = new Set<string>();
   /** How many keys the master was asked for, and has not answered for. */
   #keysUnderWay = 0;
-  /** What the server asked the master, by the ids of the requests. */
-  readonly #asked = new Map<string, string>();
+  /** Keys that the server asked a master for, and that it has not answered for. */
+  readonly #askedKeys = new Set<string>();
   /** How many of the keys that it asked for last were in doubt. */
   #askedInDoubt = 0;
-  #lastRequest = 0;
 
-  constructor({ database, peers, seat, delivery, incidents, journal }: FileNewsSettings) {
+  constructor({ database, peers, seat, delivery, incidents, journal, asked }: FileNewsSettings) {
     this.#database = database;
     this.#peers = peers;
     this.#seat = seat;
     this.#delivery = delivery;
     this.#incidents = incidents;
     this.#journal = journal;
+    this.#asked = asked;
   }
 
   /** Looks at a notification. @returns whether nothing remains to be done: it was passed on here, or stops here */
@@ -160,7 +163,7 @@ export class FileNews {
    * in the table of the file for one more [PROTOCOL-6.3]? Then this one counts, until {@link FileNews.keyAnswered}.
    */
   hasRoomForKey(): boolean {
-    const askedByServer = this.#asked.size > 0 ? this.#askedInDoubt : 0;
+    const askedByServer = this.#askedKeys.size > 0 ? this.#askedInDoubt : 0;
     if (this.#keys.highestIndex + this.#keysUnderWay + askedByServer >= LAST_SAFE_KEY_INDEX) return false;
     this.#keysUnderWay++;
     return true;
@@ -235,7 +238,7 @@ export class FileNews {
     if (this.#isRootUnwritten) return true;
     const aside = this.#awaited;
     if (aside === undefined) return false;
-    return this.#asked.size > 0 || (aside.root !== undefined && this.#root.current === undefined);
+    return this.#askedKeys.size > 0 || (aside.root !== undefined && this.#root.current === undefined);
   }
 
   /** The peer is back. What was known when it was there last is known again, but for what is newer. */
@@ -306,15 +309,6 @@ export class FileNews {
     this.#keysInDoubt.add(key);
   }
 
-  /** The master answered a request. @returns whether it was one of the server, for a key */
-  answered(id: string, index: number | undefined): boolean {
-    const key = this.#asked.get(id);
-    if (key === undefined) return false;
-    this.#asked.delete(id);
-    this.keyHasIndex(key, index);
-    return true;
-  }
-
   /**
    * The last master may have died between telling of a key and writing it. A new one that was only told of it would
    * not write it either; one that is asked to add it does [PROTOCOL-8.5].
@@ -325,11 +319,13 @@ export class FileNews {
     const announced = new Set(known.map(({ key }) => key));
     const inDoubt = new Set([...this.#unansweredKeys(), ...(aside?.keysInDoubt ?? [])]);
     for (const key of announced) inDoubt.delete(key);
-    this.#asked.clear();
+    this.#askedKeys.clear();
     this.#askedInDoubt = inDoubt.size;
     for (const key of [...announced, ...inDoubt]) {
-      const id = `${SERVER_ID}key${++this.#lastRequest}`;
-      this.#asked.set(id, key);
+      this.#askedKeys.add(key);
+      const id = this.#asked.open(master, (_answer, message) => {
+        if (this.#askedKeys.delete(key)) this.keyHasIndex(key, keyIndexOf(message));
+      });
       this.#delivery.sendOwed(master, keyRequest(id, key));
     }
     this.#keysInDoubt.clear();
@@ -338,7 +334,7 @@ export class FileNews {
   /** Keys that masters were asked for, by workers or by the server, and that none has answered for. */
   *#unansweredKeys(): Iterable<string> {
     yield* this.#keysInDoubt;
-    yield* this.#asked.values();
+    yield* this.#askedKeys;
   }
 
   /** With nobody connected, the file may be repaired or replaced: nothing of the old one must be told, unless somebody comes back. */
@@ -358,7 +354,7 @@ export class FileNews {
     this.#keys = new AnnouncedKeys();
     this.#keysInDoubt.clear();
     // The master that was asked may be back, and answer.
-    if (members.size === 0) this.#asked.clear();
+    if (members.size === 0) this.#askedKeys.clear();
   }
 
   /** A master says that it has written a root that it was made to write. */

@@ -46,8 +46,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'never gives the root lock back',
     file: 'locks/root-lock.ts',
-    from: 'for (const lockId of lockIds) this.#settings.release(lockId);',
-    to: 'if (lockIds.length > 1) this.#settings.release(0);',
+    from: 'for (const lockId of lockIds) this.#release(lockId);',
+    to: 'if (lockIds.length > 1) this.#release(0);',
   },
   {
     name: 'lets locks outlive the root lock',

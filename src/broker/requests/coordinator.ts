@@ -4,10 +4,9 @@
  * end the process that asked.
  */
 
+import { SERVER_ID } from '../../protocol/frames.js';
 import {
-  expiryOf,
   keyIndexOf,
-  type MasterAnswer,
   type MasterAnswerType,
   parseMasterAnswer,
   parseMasterRequest,
@@ -20,6 +19,7 @@ import type { MasterSeat } from '../mastership.js';
 import type { Delivery } from '../peers/delivery.js';
 import { isPresent, type Peer } from '../peers/peer.js';
 import type { Cancel, Clock, Incidents } from '../ports.js';
+import type { ServerRequests } from '../server-requests.js';
 import type { OpenRequest, RequestTable } from './request-table.js';
 
 /** What a request coordinator works with. */
@@ -33,8 +33,7 @@ export interface RequestCoordinatorSettings {
   readonly delivery: Delivery;
   readonly news: FileNews;
   readonly locks: LockService;
-  /** A master answers. @returns whether that was asked to find out whether it is a new process */
-  isProof(answer: MasterAnswer): boolean;
+  readonly asked: ServerRequests;
 }
 
 /** When each request of one database goes to the master, and what its answer means. */
@@ -93,18 +92,19 @@ export class RequestCoordinator {
    */
   answer(master: Peer, receiver: Peer | undefined, type: MasterAnswerType, message: Uint8Array): boolean {
     const answer = parseMasterAnswer(type, message);
-    const { locks, news, isProof } = this.#settings;
-    if (answer === undefined) this.#reportUnasked();
-    if (answer === undefined || isProof(answer)) return false;
-    if (type !== 'result') {
-      if (!locks.answered(master, answer, expiryOf(message))) this.#reportUnasked();
+    const { locks, news, asked: askedHere } = this.#settings;
+    if (answer !== undefined && askedHere.answered(master, answer, message)) return false;
+    if (answer === undefined || type !== 'result') {
+      // Asked by a server that is gone, or by this one, and told once more.
+      if (answer?.id.startsWith(SERVER_ID) !== true) this.#reportUnasked();
+      else if (answer.lockId !== undefined) locks.rootGrantedUnasked(master, answer.lockId);
       return false;
     }
     const found = receiver && this.#table.find(receiver, answer.id);
     const open = found?.state.kind === 'forwarded' ? found : undefined;
     const asked = open ?? this.#table.findAbandoned(answer.id);
     if (asked === undefined) {
-      if (!news.answered(answer.id, keyIndexOf(message))) this.#reportUnasked();
+      this.#reportUnasked();
       return false;
     }
     if (asked.request.key !== undefined) {

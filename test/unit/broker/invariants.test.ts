@@ -4,6 +4,7 @@ import { LockTable } from '../../../src/broker/locks/lock-table.js';
 import { RootLock } from '../../../src/broker/locks/root-lock.js';
 import type { Outbox } from '../../../src/broker/peers/outbox.js';
 import { Peer } from '../../../src/broker/peers/peer.js';
+import { ServerRequests } from '../../../src/broker/server-requests.js';
 import { FairShares } from '../../../src/broker/shares.js';
 import { VirtualClock } from '../../support/virtual-clock.js';
 
@@ -29,13 +30,15 @@ it('no lock is granted without the root lock', () => {
   const clock = new VirtualClock();
   const quiet = () => undefined;
   const root = new RootLock({
+    database: 'mydb_data',
     clock,
-    masterTurn: 25,
-    linger: 0,
-    lingerIfTold: 1_000,
-    lockTimeout: 1_000,
-    ask: quiet,
-    release: quiet,
+    limits: { lockTimeout: 1_000, reconnectGrace: 0 },
+    startedAt: 0,
+    incidents: { record: quiet },
+    delivery: { send: quiet },
+    asked: new ServerRequests(1),
+    answered: quiet,
+    masterIsStuck: quiet,
   });
   const settings = { clock, root, lockTimeout: 1_000, readerDelay: 0, sliceWait: 10, firstId: 1 };
   const granted = vi.fn();
