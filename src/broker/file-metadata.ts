@@ -37,23 +37,18 @@ export class FileNews {
   readonly #incidents: Incidents;
   readonly #journal: FileNewsSettings['journal'];
   readonly #asked: ServerRequests;
-  readonly #root = new RootRecord();
+  #facts = new FileFacts();
+  /** What was known when the last of its processes lost its connection; and those who were away then: they have heard of all of it, or will when they are back. */
+  #aside: { readonly members: ReadonlySet<Peer>; readonly facts: FileFacts } | undefined;
   /**
    * Workers that were granted no lock since a master was made to write a root again. What one of them says of the root is
    * from before: the file had his, and must get it again.
    */
   readonly #lastGrantedBefore = new Set<Peer>();
-  /** Whether the file may have another root than the others believe in, since a writer is gone. */
-  #isRootUnwritten = false;
   /** The master that was made to write it, and how often it has not said yet that it has. */
   #rootWritten: { readonly master: Peer; writesDue: number } | undefined;
   /** The root that a worker has brought from before a restart, unless one was told since. */
   #claimedRoot: CurrentRoot | undefined;
-  /** What was known when nobody was connected any more, while some of those who were there may come back. */
-  #aside: SetAside | undefined;
-  #keys = new AnnouncedKeys();
-  /** Keys that workers asked a former master for, and that it had not answered for: no more than it may be asked for at one time. */
-  readonly #keysInDoubt = new Set<string>();
   /** How many keys the master was asked for, and has not answered for. */
   #keysUnderWay = 0;
   /** Keys that the server asked a master for, and that it has not answered for. */
@@ -77,7 +72,7 @@ export class FileNews {
     switch (notification.type) {
       case 'kit.new_key':
         // Only the master hands out indexes of the key table.
-        if (sender.isMaster) this.#keys.remember(notification.index, notification.key, message);
+        if (sender.isMaster) this.#facts.keys.remember(notification.index, notification.key, message);
         return false;
       case 'root.update':
         if (this.#root.receive(sender.root, notification.address, message) === 'echo') {
@@ -94,7 +89,7 @@ export class FileNews {
           // A master that moves it has not read yet what it was told to write: that would go back behind its own.
           const crosses = this.#rootWritten?.master === sender;
           if (crosses || (this.#lastGrantedBefore.has(sender) && !writesRoots(master))) {
-            this.#isRootUnwritten = true;
+            this.#facts.isRootUnwritten = true;
             this.#writeRoot();
           }
         }
@@ -117,11 +112,11 @@ export class FileNews {
       // before a restart of the server; and it may just have moved the root.
       const isNew = peer.session?.isReturning !== true;
       const mayLackRoot = takesRootsOver(peer) && isNew && !this.#journal.isInUse;
-      if (peer.isMaster && (this.#isRootUnwritten || mayLackRoot)) this.#haveRootWritten();
+      if (peer.isMaster && (this.#facts.isRootUnwritten || mayLackRoot)) this.#haveRootWritten();
       else if (peer.isMaster && !this.#journal.isInUse) this.#rootIsWrittenAnew();
     }
     // What one says that was granted a lock before the root was written may come behind that.
-    if (!this.#isRootUnwritten) this.#lastGrantedBefore.delete(peer);
+    if (!this.#facts.isRootUnwritten) this.#lastGrantedBefore.delete(peer);
     if (this.#root.current !== undefined && peer.root.believes !== this.#root.current.address)
       this.#sendRoot(peer);
   }
@@ -132,10 +127,9 @@ export class FileNews {
    * may have told and not written it, others have used it since.
    */
   masterOpened({ openedRoot, root }: Peer): void {
-    const aside = this.#awaited;
-    const known = this.#root.current ?? aside?.root;
-    if (openedRoot === undefined || known === undefined) return;
-    if (this.#isRootUnwritten || aside?.isRootUnwritten === true) return;
+    const known = this.#known;
+    if (openedRoot === undefined || known.every((facts) => facts.root.current === undefined)) return;
+    if (known.some((facts) => facts.isRootUnwritten)) return;
     this.#root.receive(root, openedRoot, rootUpdate(MASTER_ID, openedRoot));
   }
 
@@ -155,7 +149,7 @@ export class FileNews {
 
   /** Tells a peer all keys that were announced. Hearing of a key twice is harmless. */
   repeatKeys(peer: Peer): void {
-    for (const { message } of this.#keys.all()) this.#delivery.sendOwed(peer, message);
+    for (const { message } of this.#facts.keys.all()) this.#delivery.sendOwed(peer, message);
   }
 
   /**
@@ -164,7 +158,8 @@ export class FileNews {
    */
   hasRoomForKey(): boolean {
     const askedByServer = this.#askedKeys.size > 0 ? this.#askedInDoubt : 0;
-    if (this.#keys.highestIndex + this.#keysUnderWay + askedByServer >= LAST_SAFE_KEY_INDEX) return false;
+    if (this.#facts.keys.highestIndex + this.#keysUnderWay + askedByServer >= LAST_SAFE_KEY_INDEX)
+      return false;
     this.#keysUnderWay++;
     return true;
   }
@@ -196,14 +191,10 @@ export class FileNews {
    */
   #haveReread(): void {
     this.#journal.haveReread();
-    this.#root.current = undefined;
-    this.#isRootUnwritten = false;
+    this.#facts.forgetRoot();
+    this.#aside?.facts.forgetRoot();
     this.#rootWritten = undefined;
     this.#lastGrantedBefore.clear();
-    if (this.#aside !== undefined) {
-      this.#aside.root = undefined;
-      this.#aside.isRootUnwritten = false;
-    }
     for (const { root } of this.#peers.values()) root.believes = undefined;
   }
 
@@ -219,8 +210,9 @@ export class FileNews {
    */
   #haveRootWritten(): void {
     this.#rootIsWrittenAnew();
-    if (this.#root.current === undefined && this.#aside !== undefined) this.#aside.isRootUnwritten = true;
-    this.#isRootUnwritten = this.#root.current !== undefined;
+    if (this.#root.current === undefined && this.#aside !== undefined)
+      this.#aside.facts.isRootUnwritten = true;
+    this.#facts.isRootUnwritten = this.#root.current !== undefined;
     this.#writeRoot();
   }
 
@@ -235,10 +227,10 @@ export class FileNews {
    * up, the file does.
    */
   get isInDoubt(): boolean {
-    if (this.#isRootUnwritten) return true;
+    if (this.#facts.isRootUnwritten) return true;
     const aside = this.#awaited;
     if (aside === undefined) return false;
-    return this.#askedKeys.size > 0 || (aside.root !== undefined && this.#root.current === undefined);
+    return this.#askedKeys.size > 0 || (aside.root.current !== undefined && this.#root.current === undefined);
   }
 
   /** The peer is back. What was known when it was there last is known again, but for what is newer. */
@@ -246,24 +238,33 @@ export class FileNews {
     const aside = this.#aside;
     if (aside?.members.has(peer) !== true) return;
     this.#aside = undefined;
-    this.#keys.addAll(aside.keys);
-    for (const key of aside.keysInDoubt) this.#keysInDoubt.add(key);
+    this.#facts.addKeysOf(aside.facts);
     if (this.#root.current !== undefined) return;
-    this.#root.current = aside.root;
+    this.#root.current = aside.facts.root.current;
     // A writer may have moved it, and told nobody, and a new master has opened the file since. If it is the master that is back,
     // nobody else was in its place; and what it has moved itself meanwhile it is about to tell.
     // And nobody may have moved it since if none has opened the file, and the peer writes no root that it is told: a master that is gone may
     // have before, and told nobody.
     const isAsLeft = takesRootsOver(peer) && this.#seat.master?.hasFileOpen !== true;
-    if (!aside.isRootUnwritten && (peer.isMaster || isAsLeft)) return;
+    if (!aside.facts.isRootUnwritten && (peer.isMaster || isAsLeft)) return;
     if (this.#journal.isInUse) this.#haveReread();
     else this.#haveRootWritten();
   }
 
+  get #root(): RootRecord {
+    return this.#facts.root;
+  }
+
   /** What is set aside, as long as somebody may come back who knows it. */
-  get #awaited(): SetAside | undefined {
-    for (const member of this.#aside?.members ?? []) if (member.state === 'away') return this.#aside;
+  get #awaited(): FileFacts | undefined {
+    for (const member of this.#aside?.members ?? []) if (member.state === 'away') return this.#aside?.facts;
     return undefined;
+  }
+
+  /** All that is known: what those know who may come back, and what is newer. */
+  get #known(): readonly FileFacts[] {
+    const aside = this.#awaited;
+    return aside === undefined ? [this.#facts] : [aside, this.#facts];
   }
 
   #writeRoot(): void {
@@ -296,9 +297,9 @@ export class FileNews {
    * @param index `undefined` if it gave none
    */
   keyHasIndex(key: string, index: number | undefined): void {
-    if (index === undefined || this.#keys.isAnnounced(index, key)) return;
+    if (index === undefined || this.#facts.keys.isAnnounced(index, key)) return;
     const announcement = keyAnnouncement(key, index);
-    this.#keys.remember(index, key, announcement);
+    this.#facts.keys.remember(index, key, announcement);
     for (const peer of this.#peers.values()) if (!peer.isMaster) this.#delivery.send(peer, announcement);
   }
 
@@ -306,7 +307,7 @@ export class FileNews {
   keyInDoubt(key: string | undefined): void {
     if (key === undefined) return;
     this.keyAnswered();
-    this.#keysInDoubt.add(key);
+    this.#facts.keysInDoubt.add(key);
   }
 
   /**
@@ -314,10 +315,9 @@ export class FileNews {
    * not write it either; one that is asked to add it does [PROTOCOL-8.5].
    */
   #haveKeysWritten(master: Peer): void {
-    const aside = this.#awaited;
-    const known = [...(aside?.keys.all() ?? []), ...this.#keys.all()];
-    const announced = new Set(known.map(({ key }) => key));
-    const inDoubt = new Set([...this.#unansweredKeys(), ...(aside?.keysInDoubt ?? [])]);
+    const announced = new Set(this.#known.flatMap(({ keys }) => [...keys.all()].map(({ key }) => key)));
+    const inDoubt = new Set(this.#askedKeys);
+    for (const { keysInDoubt } of this.#known) for (const key of keysInDoubt) inDoubt.add(key);
     for (const key of announced) inDoubt.delete(key);
     this.#askedKeys.clear();
     this.#askedInDoubt = inDoubt.size;
@@ -328,31 +328,19 @@ export class FileNews {
       });
       this.#delivery.sendOwed(master, keyRequest(id, key));
     }
-    this.#keysInDoubt.clear();
-  }
-
-  /** Keys that masters were asked for, by workers or by the server, and that none has answered for. */
-  *#unansweredKeys(): Iterable<string> {
-    yield* this.#keysInDoubt;
-    yield* this.#askedKeys;
+    this.#facts.keysInDoubt.clear();
   }
 
   /** With nobody connected, the file may be repaired or replaced: nothing of the old one must be told, unless somebody comes back. */
   forgetIfAlone(): void {
     for (const peer of this.#peers.values()) if (isPresent(peer)) return;
     const members = new Set(this.#peers.values());
-    const former = this.#aside;
-    if (former !== undefined) this.#keys.addAll(former.keys);
-    const root = this.#root.current ?? former?.root;
-    const keysInDoubt = new Set([...this.#unansweredKeys(), ...(former?.keysInDoubt ?? [])]);
-    const isRootUnwritten = this.#isRootUnwritten || former?.isRootUnwritten === true;
-    this.#aside =
-      members.size === 0 ? undefined : { members, root, keys: this.#keys, keysInDoubt, isRootUnwritten };
-    this.#root.current = undefined;
-    this.#isRootUnwritten = false;
+    const facts = this.#facts;
+    if (this.#aside !== undefined) facts.addOlder(this.#aside.facts);
+    for (const key of this.#askedKeys) facts.keysInDoubt.add(key);
+    this.#aside = members.size === 0 ? undefined : { members, facts };
+    this.#facts = new FileFacts();
     this.#lastGrantedBefore.clear();
-    this.#keys = new AnnouncedKeys();
-    this.#keysInDoubt.clear();
     // The master that was asked may be back, and answer.
     if (members.size === 0) this.#askedKeys.clear();
   }
@@ -365,7 +353,7 @@ export class FileNews {
 
   #rootIsWritten(): void {
     this.#rootWritten = undefined;
-    this.#isRootUnwritten = false;
+    this.#facts.isRootUnwritten = false;
   }
 
   #sendRoot(receiver: Peer): void {
@@ -387,16 +375,33 @@ export class FileNews {
   }
 }
 
-/** What was known of the file when the last of its processes lost its connection. */
-interface SetAside {
-  /** Those who were away then: they have heard of all of it, or will when they are back. */
-  readonly members: ReadonlySet<Peer>;
-  root: CurrentRoot | undefined;
-  /** Whether the file may have another one. */
-  isRootUnwritten: boolean;
-  readonly keys: AnnouncedKeys;
-  /** Keys that masters were asked for, and had not answered for. */
-  readonly keysInDoubt: ReadonlySet<string>;
+/** What is known of the file that it may not say itself. */
+class FileFacts {
+  readonly root = new RootRecord();
+  /** Whether the file may have another root than this one, since a writer is gone. */
+  isRootUnwritten = false;
+  readonly keys = new AnnouncedKeys();
+  /** Keys that workers asked a former master for, and that it had not answered for: no more than it may be asked for at one time. */
+  readonly keysInDoubt = new Set<string>();
+
+  /** Adds what was known before. */
+  addOlder(older: FileFacts): void {
+    this.addKeysOf(older);
+    this.root.current ??= older.root.current;
+    this.isRootUnwritten ||= older.isRootUnwritten;
+  }
+
+  /** Adds the keys that were known before. */
+  addKeysOf(older: FileFacts): void {
+    this.keys.addAll(older.keys);
+    for (const key of older.keysInDoubt) this.keysInDoubt.add(key);
+  }
+
+  /** The file itself says where its root is. */
+  forgetRoot(): void {
+    this.root.current = undefined;
+    this.isRootUnwritten = false;
+  }
 }
 
 /** Whether it is there, and writes each root that it is told. */
