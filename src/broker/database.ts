@@ -33,7 +33,6 @@ import {
 import { Delivery } from './peers/delivery.js';
 import { Heartbeat, holderPulse } from './peers/heartbeat.js';
 import { Absences, Farewells, GoneIds, introduce, MembershipLog } from './peers/membership.js';
-import { ParkingLot } from './peers/outbox.js';
 import { isPresent, isThere, lineBytesOf, type Peer } from './peers/peer.js';
 import type { Cancel, Clock, DatabaseRecord, Incidents, Logger } from './ports.js';
 import { RequestCoordinator } from './requests/coordinator.js';
@@ -93,7 +92,6 @@ export class Database {
   readonly #peers = new Map<string, Peer>();
   readonly #host: PeerHost;
   readonly #goneIds = new GoneIds();
-  readonly #parkingLot: ParkingLot;
   readonly #farewells: Farewells;
   readonly #seat: MasterSeat;
   readonly #delivery: Delivery;
@@ -151,9 +149,7 @@ export class Database {
       beginAnew: (client) => settings.beganAnew(this, client),
     });
     this.#stability = new Stability(clock, this.#peers, () => this.#table);
-    const counted = { ...settings, framesSoFar: this.#stability.now };
-    this.#parkingLot = new ParkingLot(counted);
-    this.#table = new RequestTable(counted);
+    this.#table = new RequestTable({ ...settings, framesSoFar: this.#stability.now });
     this.#farewells = new Farewells(clock);
     this.#seat = new MasterSeat(
       { ...settings, database: name },
@@ -371,7 +367,7 @@ export class Database {
 
   /** Hands out a message that was parked for that peer, once. */
   pickUp(peerId: string, messageId: string): Uint8Array | undefined {
-    return this.#parkingLot.pickUp(peerId, messageId);
+    return this.#peers.get(peerId)?.outbox.pickUp(messageId);
   }
 
   /** Ends the connection of a peer that takes too much memory, and keeps nothing for it but the locks that it may be writing under. */
@@ -411,7 +407,6 @@ export class Database {
   /** What ends each of its parts, then each of its peers. */
   *#ends(cause: string): Iterable<() => void> {
     const parts: { stop(): void }[] = [this.#journal, this.#seat, this.#succession, this.#stability];
-    parts.push(this.#parkingLot);
     parts.push(this.#farewells, this.#locks, this.#requests, this.#masterAbsence);
     parts.push(this.#absences, this.#heartbeat, this.#identity);
     if (this.#holdersHeartbeat !== undefined) parts.push(this.#holdersHeartbeat);
@@ -429,7 +424,7 @@ export class Database {
     const { clock, limits } = this.#settings;
     const visitor = new LineVisitor(1, this.#host);
     const link = entrance.accept(visitor);
-    const given = { ...this.#settings, parkingLot: this.#parkingLot, framesSoFar: this.#stability.now };
+    const given = { ...this.#settings, framesSoFar: this.#stability.now };
     const peer = newcomer(request, { ...given, link, connectedAt: clock.wallTime() });
     visitor.peer = peer;
     const isAccepted = this.#identity.checks.enters(peer);
@@ -549,7 +544,6 @@ export class Database {
     this.#lineBroke(peer, cause, code);
     if (peer.state !== 'away') return;
     this.#absences.giveUp(peer, cause);
-    this.#parkingLot.discardFor(peer.id);
     this.#locks.dropRequestsOf(peer);
     this.#requests.gone(peer);
   }
@@ -590,7 +584,6 @@ export class Database {
     if (code !== undefined) peer.outbox.close(code);
     this.#absences.end(peer);
     this.#remove(peer, cause, wasPresent);
-    this.#parkingLot.discardFor(peer.id);
     const departure = disconnected(peer.id);
     for (const other of this.#peers.values()) {
       this.#delivery.sendInOrder(other, peer.id, departure);
@@ -612,7 +605,8 @@ export class Database {
 
   #remove(peer: Peer, cause: string, wasPresent = peer.state === 'present'): void {
     peer.leave();
-    if (!wasPresent) peer.outbox.discard();
+    if (wasPresent) peer.outbox.dropParked();
+    else peer.outbox.discard();
     this.#peers.delete(peer.id);
     this.#identity.left(peer);
     this.#journal.left(peer);

@@ -3,8 +3,8 @@ import { MASTER_ID } from '../../protocol/frames.js';
 import { type ClientAnnouncement, Session } from '../../protocol/session.js';
 import type { Limits } from '../limits.js';
 import type { ByteBudget } from '../memory.js';
-import type { Link, PeerProcess } from '../ports.js';
-import { Outbox, type ParkingLot } from './outbox.js';
+import type { Clock, Incidents, Link, PeerProcess } from '../ports.js';
+import { Outbox } from './outbox.js';
 import { Peer } from './peer.js';
 
 /** Someone asks to join a database. Name, id, version and token were checked before. */
@@ -84,9 +84,10 @@ export interface BrokerObserver {
 /** What a newcomer is given. */
 export interface NewcomerSettings {
   readonly link: Link;
+  readonly clock: Clock;
   readonly limits: Limits;
+  readonly incidents: Incidents;
   readonly kept: ByteBudget;
-  readonly parkingLot: ParkingLot;
   /** Milliseconds since 1970. */
   readonly connectedAt: number;
   /** How many frames have come to the database so far. */
