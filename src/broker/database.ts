@@ -39,7 +39,7 @@ import { RequestCoordinator } from './requests/coordinator.js';
 import { RequestTable } from './requests/request-table.js';
 import { Router } from './router.js';
 import { ServerRequests } from './server-requests.js';
-import { type Account, type LargestUser, largestUser } from './shares.js';
+import type { Account } from './shares.js';
 import { Succession } from './succession.js';
 
 /** What a database works with; shared by all of a broker. */
@@ -62,6 +62,12 @@ export interface DatabaseSettings extends Service {
   broken(database: Database, invariant: Invariant): void;
   /** This one is to be forgotten, whoever is in it; and then that client comes, to a new one. */
   beganAnew(database: Database, arrival: PriorMember): void;
+}
+
+/** The peer that takes most memory, and how much. */
+export interface LargestUser {
+  readonly peer: Peer;
+  readonly bytes: number;
 }
 
 /** One database, to look at: nothing of it is to be changed. */
@@ -252,7 +258,12 @@ export class Database {
 
   /** The peer that takes most memory. @param own what counts of its own, in bytes, beside its requests and locks */
   largestUser(own: (peer: Peer) => number): LargestUser | undefined {
-    return largestUser(this.#peers.values(), own, [this.#locks, this.#table]);
+    let largest: LargestUser | undefined;
+    for (const peer of this.#peers.values()) {
+      const bytes = own(peer) + this.#locks.bytesOf(peer) + this.#table.bytesOf(peer);
+      if (bytes > (largest?.bytes ?? 0)) largest = { peer, bytes };
+    }
+    return largest;
   }
 
   /** Bytes that are kept, or wait for connections. */

@@ -116,51 +116,11 @@ export class Account extends ByteBudget {
   }
 }
 
-/** Bytes by the peer on whose account they are kept. */
-export type Usage = Map<Peer, number>;
-
-/** A part of a database that keeps something for its peers. */
-export interface Keeper {
-  /** Adds what it keeps to those peers that are in `usage`. */
-  addUsageTo(usage: Usage): void;
-}
-
-/** The peer that takes most memory, and how much. */
-export interface LargestUser {
-  readonly peer: Peer;
-  readonly bytes: number;
-}
-
-/**
- * Who of these peers takes most memory.
- *
- * @param own what is kept for a peer itself, in bytes
- * @param keepers where more is kept
- */
-export function largestUser(
-  peers: Iterable<Peer>,
-  own: (peer: Peer) => number,
-  keepers: readonly Keeper[],
-): LargestUser | undefined {
-  const usage: Usage = new Map();
-  for (const peer of peers) usage.set(peer, own(peer));
-  for (const keeper of keepers) keeper.addUsageTo(usage);
-  let largest: LargestUser | undefined;
-  for (const [peer, bytes] of usage) if (bytes > (largest?.bytes ?? 0)) largest = { peer, bytes };
-  return largest;
-}
-
-/** Adds bytes to a peer that is looked at. */
-export function addUsage(usage: Usage, peer: Peer, bytes: number): void {
-  const before = usage.get(peer);
-  if (before !== undefined) usage.set(peer, before + bytes);
-}
-
 /** What is kept for each peer, up to a limit of its own. */
-export class PeerBytes implements Keeper {
+export class PeerBytes {
   readonly #kept: ByteBudget;
   readonly #maxPerPeer: number;
-  readonly #bytes: Usage = new Map();
+  readonly #bytes = new Map<Peer, number>();
 
   /**
    * @param kept the account from which it is taken
@@ -171,9 +131,14 @@ export class PeerBytes implements Keeper {
     this.#maxPerPeer = maxPerPeer;
   }
 
+  /** What is kept for a peer. */
+  of(peer: Peer): number {
+    return this.#bytes.get(peer) ?? 0;
+  }
+
   /** Takes room for a peer. @returns false if there is not that much */
   take(peer: Peer, bytes: number): boolean {
-    const before = this.#bytes.get(peer) ?? 0;
+    const before = this.of(peer);
     if (before + bytes > this.#maxPerPeer || !this.#kept.take(bytes)) return false;
     this.#bytes.set(peer, before + bytes);
     return true;
@@ -190,16 +155,12 @@ export class PeerBytes implements Keeper {
 
   /** That peer is gone. */
   giveAllOf(peer: Peer): void {
-    this.#kept.give(this.#bytes.get(peer) ?? 0);
+    this.#kept.give(this.of(peer));
     this.#bytes.delete(peer);
   }
 
   /** Gives everything back. */
   clear(): void {
     for (const peer of [...this.#bytes.keys()]) this.giveAllOf(peer);
-  }
-
-  addUsageTo(usage: Usage): void {
-    for (const [peer, bytes] of this.#bytes) addUsage(usage, peer, bytes);
   }
 }

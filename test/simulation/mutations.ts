@@ -184,8 +184,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'keeps what waits for a new master in the wrong order',
     file: 'requests/request-table.ts',
-    from: "item.place = where === 'last' ? this.#held.push(item)",
-    to: "item.place = where === 'last' ? this.#held.pushFirst(item)",
+    from: "item.place = where === 'last' ? this.queue.push(item)",
+    to: "item.place = where === 'last' ? this.queue.pushFirst(item)",
   },
   {
     name: 'gives what a disconnected worker holds away while it may be writing',
@@ -202,7 +202,7 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'does not give back what a request took while it waited for its turn',
     file: 'requests/request-table.ts',
-    from: 'this.#give(WAITING_REQUEST_BYTES);',
+    from: 'this.#give(former.lane.overhead);',
     to: '',
   },
   {

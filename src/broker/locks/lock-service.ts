@@ -28,7 +28,7 @@ import type { Delivery } from '../peers/delivery.js';
 import { isPresent, type Peer } from '../peers/peer.js';
 import type { Clock, Counters, Incidents } from '../ports.js';
 import type { ServerRequests } from '../server-requests.js';
-import { PeerBytes, type Usage } from '../shares.js';
+import { PeerBytes } from '../shares.js';
 import { LockClaims } from './lock-claims.js';
 import { type GrantHold, LockManager, type WaitReason } from './lock-manager.js';
 import type { Lock, LockRequest } from './lock-table.js';
@@ -185,9 +185,9 @@ export class LockService {
     for (const request of this.#manager.withdrawAllOf(worker)) this.#give(worker, request);
   }
 
-  /** Adds what is kept for each worker. */
-  addUsageTo(usage: Usage): void {
-    this.#bytes.addUsageTo(usage);
+  /** What is kept for a worker, in bytes. */
+  bytesOf(worker: Peer): number {
+    return this.#bytes.of(worker);
   }
 
   /**
