@@ -25,7 +25,7 @@ import { type Limits, SLICE_WAIT_MS, WAITING_REQUEST_BYTES } from '../limits.js'
 import { type ByteBudget, keptCopy } from '../memory.js';
 import type { Service } from '../peers/admission.js';
 import type { Delivery } from '../peers/delivery.js';
-import { isPresent, type Peer } from '../peers/peer.js';
+import { asksOnlyHere, type Peer } from '../peers/peer.js';
 import type { Clock, Counters, Incidents } from '../ports.js';
 import type { ServerRequests } from '../server-requests.js';
 import { PeerBytes } from '../shares.js';
@@ -284,10 +284,7 @@ export class LockService {
   /** Fails what waits of workers that are connected, and would not ask the next server for it. */
   failBeforeDraining(): void {
     for (const request of [...this.#manager.queue.all()]) {
-      const { requester } = request;
-      if (isPresent(requester) && requester.session?.can('resume') !== true) {
-        this.fail(request, 'IPC_REQUEST_DRAINING');
-      }
+      if (asksOnlyHere(request.requester)) this.fail(request, 'IPC_REQUEST_DRAINING');
     }
   }
 

@@ -17,7 +17,7 @@ import { INDEX_CREATION_MS, INDEX_NEWS_MS, type Limits, MAX_FAILED_AT_ONCE } fro
 import type { LockService } from '../locks/lock-service.js';
 import type { MasterSeat } from '../mastership.js';
 import type { Delivery } from '../peers/delivery.js';
-import { isPresent, type Peer } from '../peers/peer.js';
+import { asksOnlyHere, type Peer } from '../peers/peer.js';
 import type { Cancel, Clock, Incidents } from '../ports.js';
 import type { ServerRequests } from '../server-requests.js';
 import type { OpenRequest, RequestTable } from './request-table.js';
@@ -191,8 +191,7 @@ export class RequestCoordinator {
   /** The workers are about to be sent away: those that cannot ask the next server again get an answer to what no master has of them. */
   failBeforeDraining(): void {
     const waiting = [...this.#table.all()].filter(
-      ({ state, asker }) =>
-        state.kind !== 'forwarded' && isPresent(asker) && asker.session?.can('resume') !== true,
+      ({ state, asker }) => state.kind !== 'forwarded' && asksOnlyHere(asker),
     );
     this.#inOneGo(() => {
       for (const open of waiting) this.#fail(open, 'IPC_REQUEST_DRAINING');
