@@ -7,20 +7,14 @@ import { Dismissal, type DismissalSettings } from './drain.js';
 import { FileNews } from './file-metadata.js';
 import type { PriorMember } from './identity/challenge.js';
 import { FileIdentity } from './identity/file-identity.js';
+import { HOLD_LOOK_MS } from './identity/open-files.js';
 import { BrokenInvariant, type Invariant } from './invariants.js';
 import { type JournalState, JournalSwitch } from './journal-switch.js';
-import type { Limits } from './limits.js';
+import { JOURNAL_WAIT_MS, type Limits } from './limits.js';
 import { LockService, type LocksView } from './locks/lock-service.js';
 import { MasterAbsence, MasterSeat, secondMaster } from './mastership.js';
 import { Stability } from './peers/acks.js';
-import type {
-  ArrivalRequest,
-  BrokerObserver,
-  Entrance,
-  HeldArrival,
-  PeerInfo,
-  Service,
-} from './peers/admission.js';
+import type { ArrivalRequest, BrokerObserver, Entrance, PeerInfo, Service } from './peers/admission.js';
 import {
   infoOf,
   isSameSession,
@@ -31,6 +25,7 @@ import {
   positionOf,
 } from './peers/admission.js';
 import { Delivery } from './peers/delivery.js';
+import { type Caller, Door, type Wait } from './peers/door.js';
 import { Heartbeat, holderPulse } from './peers/heartbeat.js';
 import { Absences, Farewells, GoneIds, introduce, MembershipLog } from './peers/membership.js';
 import { isPresent, isThere, lineBytesOf, type Peer } from './peers/peer.js';
@@ -98,6 +93,7 @@ export class Database {
   readonly #peers = new Map<string, Peer>();
   readonly #host: PeerHost;
   readonly #goneIds = new GoneIds();
+  readonly #door: Door;
   readonly #farewells: Farewells;
   readonly #seat: MasterSeat;
   readonly #delivery: Delivery;
@@ -123,10 +119,13 @@ export class Database {
     this.name = name;
     this.#bulkhead = new Bulkhead({
       settle: () => {
-        do {
+        let isSettled = false;
+        while (!isSettled) {
           this.#journal.review();
+          const hasDoorChanged = this.#door.review();
           this.#locks.settle();
-        } while (this.#cutOffOverdue());
+          isSettled = !this.#cutOffOverdue() && !hasDoorChanged;
+        }
         this.#forgetIfEmpty();
       },
       broken: (invariant) => given.broken(this, invariant),
@@ -134,6 +133,7 @@ export class Database {
     const clock = this.#bulkhead.clock(given.clock);
     const settings = { ...given, clock };
     this.#settings = settings;
+    this.#door = new Door(clock);
     this.#book = new MembershipLog({ ...settings, database: name });
     this.#host = {
       receive: (sender, frame) => {
@@ -151,7 +151,11 @@ export class Database {
         if (peer.isMaster) this.#succession.masterCame(peer);
         if (peer.isReady) this.#seat.ready(peer);
       },
-      mayEnter: (client) => client.enter((request, entrance) => this.#admitHeld(request, entrance)),
+      mayEnter: (client) =>
+        client.enter((request, entrance) => {
+          const caller = { request, entrance, since: clock.now() };
+          return this.#door.receive(caller, this.#admitHeld(caller));
+        }),
       beginAnew: (client) => settings.beganAnew(this, client),
     });
     this.#stability = new Stability(clock, this.#peers, () => this.#table);
@@ -172,7 +176,7 @@ export class Database {
     this.#delivery = new Delivery({ ...common, seat: this.#seat });
     const halls = { ...common, seat: this.#seat, delivery: this.#delivery };
     this.#masterAbsence = new MasterAbsence(halls);
-    const journal = new JournalSwitch({ ...halls, locks: () => this.#locks });
+    const journal = new JournalSwitch({ ...halls, door: this.#door, locks: () => this.#locks });
     this.#journal = journal;
     const firstId = Math.floor(clock.wallTime() * IDS_PER_MS);
     const asked = new ServerRequests(firstId);
@@ -234,7 +238,7 @@ export class Database {
 
   /** Whether nobody is connected, at the door, or waited for. What was remembered must then be forgotten: the file may be replaced. */
   get #isEmpty(): boolean {
-    if (this.#peers.size > 0 || this.#identity.isHolding || this.#journal.isHolding) return false;
+    if (this.#peers.size > 0 || this.#door.isHolding || this.#identity.checks.isHolding) return false;
     return !this.#locks.claims.isHolding;
   }
 
@@ -279,11 +283,15 @@ export class Database {
 
   /** Lets someone in, or not. @returns to be called if he goes away before `entrance` was used */
   arrive(request: ArrivalRequest, entrance: Entrance): Cancel {
-    return this.#bulkhead.arrive(entrance, (contained) => this.#arrive(request, contained));
+    return this.#bulkhead.arrive(entrance, (contained) => {
+      const caller = { request, entrance: contained, since: this.#settings.clock.now() };
+      return this.#door.receive(caller, this.#arrive(caller));
+    });
   }
 
-  #arrive(request: ArrivalRequest, entrance: Entrance): Cancel {
-    const since = this.#settings.clock.now();
+  /** Somebody has come. @returns how long it waits; `undefined` if it has its answer, or is being checked */
+  #arrive(caller: Caller): Wait | undefined {
+    const { request, entrance } = caller;
     const refusal = this.dismissal.refusal(request);
     const known = this.#peers.get(request.peerId);
     // While its old line seems to be there, it is not known whom it will not have been compared with.
@@ -295,36 +303,34 @@ export class Database {
       // What it holds is not known yet, whether it comes in now or later.
       this.#locks.claims.isAtDoor(request);
       this.#identity.checks.receive(request, entrance);
-    } else if (!this.#identity.isToBeHeld(request)) return this.#enter(request, entrance, since);
-    else return this.#holdAtDoor(request, entrance, since, (arrival) => this.#identity.hold(arrival));
-    return () => undefined;
+    } else if (!this.#identity.isToBeHeld(request)) return this.#enter(caller);
+    else return this.#awaitFile(caller);
+    return undefined;
   }
 
-  /** Has a newcomer wait. @returns to be called if it goes away */
-  #holdAtDoor(
-    request: ArrivalRequest,
-    entrance: Entrance,
-    since: number,
-    hold: (arrival: HeldArrival) => Cancel,
-  ): Cancel {
-    let cancel: Cancel = () => undefined;
-    const refuse = entrance.refuse.bind(entrance);
-    const admit = (): void => {
-      cancel = this.#admitHeld(request, entrance, since);
-    };
-    cancel = hold({ request, admit, refuse });
-    return () => cancel();
+  /** The file that its process has open is looked for. */
+  #awaitFile(caller: Caller): Wait | undefined {
+    const { request, entrance, since } = caller;
+    const mayEnter = this.#isOver ? false : this.#identity.mayEnter(request, since);
+    if (mayEnter === true) return this.#admitHeld(caller);
+    if (mayEnter === undefined) {
+      const looks = Math.floor((this.#settings.clock.now() - since) / HOLD_LOOK_MS) + 1;
+      return { awaits: 'file', until: since + looks * HOLD_LOOK_MS, again: () => this.#awaitFile(caller) };
+    }
+    entrance.refuse(this.#isOver ? 'IPC_REFUSED_DRAINING' : 'IPC_REFUSED_OTHER_FILE');
+    return undefined;
   }
 
-  /** Meanwhile the server may have begun to drain. @param since when it began to wait, by the broker's clock */
-  #admitHeld(request: ArrivalRequest, entrance: Entrance, since = this.#settings.clock.now()): Cancel {
-    const refusal = this.dismissal.refusal(request);
-    if (refusal === undefined) return this.#enter(request, entrance, since);
-    entrance.refuse(refusal);
-    return () => undefined;
+  /** Meanwhile the server may have begun to drain. */
+  #admitHeld(caller: Caller): Wait | undefined {
+    const refusal = this.dismissal.refusal(caller.request);
+    if (refusal === undefined) return this.#enter(caller);
+    caller.entrance.refuse(refusal);
+    return undefined;
   }
 
-  #enter(request: ArrivalRequest, entrance: Entrance, since: number): Cancel {
+  #enter(caller: Caller): Wait | undefined {
+    const { request, entrance } = caller;
     let older = this.#peers.get(request.peerId);
     if (older?.isMaster === true && isSuperseded(older, request)) {
       this.#depart(older, 'another master came', isPresent(older) ? 'IPC_CLOSED_MASTER_REPLACED' : undefined);
@@ -337,37 +343,44 @@ export class Database {
     } else if (older === undefined && this.#peers.size >= this.#settings.limits.maxPeers) {
       entrance.refuse('IPC_REFUSED_TOO_MANY_PEERS');
     } else if (older?.isMaster === true && !isSameSession(older, request)) {
-      return this.#challenge(older, request, entrance);
+      return this.#challenge(older, caller);
     } else if (older !== undefined) {
-      return this.#takeBack(older, request, entrance);
+      return this.#takeBack(older, caller);
     } else if (request.peerId === MASTER_ID && this.#succession.refuses(request.client)) {
       entrance.refuse('IPC_REFUSED_OLD_MASTER');
     } else {
-      return this.#admitOrHold(request, entrance, since);
+      return this.#admitOrHold(caller);
     }
-    return () => undefined;
+    return undefined;
   }
 
   /** Lets a newcomer in, at once or when the journal is empty that it does not read [PROTOCOL-16.4]. */
-  #admitOrHold(request: ArrivalRequest, entrance: Entrance, since: number): Cancel {
-    if (!this.#journal.isToBeHeld(request)) {
-      this.#admit(request, entrance);
-      return () => undefined;
-    }
-    return this.#holdAtDoor(request, entrance, since, (arrival) => this.#journal.hold(arrival, since));
+  #admitOrHold(caller: Caller): Wait | undefined {
+    if (this.#journal.isToBeHeld(caller.request)) return this.#awaitJournal(caller);
+    this.#admit(caller);
+    return undefined;
   }
 
-  /** Another master is at the door. @returns to be called if it goes away by itself */
-  #challenge(master: Peer, request: ArrivalRequest, entrance: Entrance): Cancel {
+  #awaitJournal(caller: Caller): Wait | undefined {
+    const until = caller.since + JOURNAL_WAIT_MS;
+    if (this.#isOver || this.dismissal.hasBegun) caller.entrance.refuse('IPC_REFUSED_DRAINING');
+    else if (!this.#journal.isInUse) return this.#admitHeld(caller);
+    else if (this.#settings.clock.now() >= until) caller.entrance.refuse('IPC_REFUSED_JOURNAL');
+    else return { awaits: 'journal', until, again: () => this.#awaitJournal(caller) };
+    return undefined;
+  }
+
+  /** Another master is at the door. */
+  #challenge(master: Peer, caller: Caller): Wait | undefined {
     this.#identity.checks.inquire(master);
     const describe = (first: Peer): string | undefined => this.#identity.describeMaster(first);
-    const admit = (): boolean => {
-      if (this.#peers.has(request.peerId)) return false;
-      cancel = this.#admitOrHold(request, entrance, this.#settings.clock.now());
-      return true;
-    };
-    let cancel = this.#seat.challenge(secondMaster({ master, request, entrance, describe, admit }), master);
-    return () => cancel();
+    const second = secondMaster(caller, master, describe, () => {
+      if (!this.#peers.has(MASTER_ID))
+        return this.#admitOrHold({ ...caller, since: this.#settings.clock.now() });
+      second.refuse('IPC_REFUSED_SECOND_MASTER');
+      return undefined;
+    });
+    return this.#seat.challenge(second, master);
   }
 
   /** A frame came over HTTP, in the name of a peer that is connected. @returns false if it was refused */
@@ -417,7 +430,9 @@ export class Database {
 
   /** What ends each of its parts, then each of its peers. */
   *#ends(cause: string): Iterable<() => void> {
-    const parts: { stop(): void }[] = [this.#journal, this.#seat, this.#succession, this.#stability];
+    yield () => this.#seat.stop();
+    yield () => void this.#door.review();
+    const parts: { stop(): void }[] = [this.#journal, this.#succession, this.#stability];
     parts.push(this.#farewells, this.#locks, this.#requests, this.#masterAbsence);
     parts.push(this.#absences, this.#heartbeat, this.#identity);
     if (this.#holdersHeartbeat !== undefined) parts.push(this.#holdersHeartbeat);
@@ -431,7 +446,7 @@ export class Database {
     }
   }
 
-  #admit(request: ArrivalRequest, entrance: Entrance): void {
+  #admit({ request, entrance }: Caller): void {
     const { clock, limits } = this.#settings;
     const visitor = new LineVisitor(1, this.#host);
     const link = entrance.accept(visitor);
@@ -450,17 +465,18 @@ export class Database {
   }
 
   /** A worker whose line broke is back, on a new one. */
-  #takeBack(peer: Peer, request: ArrivalRequest, entrance: Entrance): Cancel {
+  #takeBack(peer: Peer, caller: Caller): Wait | undefined {
+    const { request, entrance } = caller;
     if (peer.state === 'present') this.#lineBroke(peer, 'connected again', 'IPC_CLOSED_REPLACED');
     const { received, isKnown } = positionOf(peer, request);
     if (peer.state !== 'away') {
       // Nobody waits for it: it comes as a new one.
-      return this.#enter(request, entrance, this.#settings.clock.now());
+      return this.#enter({ ...caller, since: this.#settings.clock.now() });
     }
     const hasAll = received === undefined || peer.outbox.canResumeAfter(received);
     if (!hasAll || !this.#absences.mayReturn(peer, request.address)) {
       entrance.refuse('IPC_REFUSED_UNSAFE_RETURN');
-      return () => undefined;
+      return undefined;
     }
     const { clock, limits } = this.#settings;
     this.#absences.end(peer);
@@ -479,7 +495,7 @@ export class Database {
       this.#hasCome(peer, 'connected again');
     }
     this.#locks.isBack(peer);
-    return () => undefined;
+    return undefined;
   }
 
   /** What a welcome says of the database. @param journal whether the journal is in force, if that concerns the client */
@@ -601,10 +617,8 @@ export class Database {
     }
     if (peer.isMaster) this.#locks.claims.isGone(peer);
     if (peer === this.#seat.master) {
-      const successor = this.#seat.takeSuccessorOf(peer);
       this.#succession.masterLeft(peer);
       if (!wasPresent) this.#succession.connectionEnded(peer);
-      successor?.admit();
     } else if (!peer.isMaster) {
       this.#succession.workerLeft(peer);
       this.#locks.isGone(peer);

@@ -5,20 +5,21 @@
  */
 
 import { journalMessage, REREAD } from '../protocol/session.js';
-import { JOURNAL_WAIT_MS } from './limits.js';
 import type { MasterSeat } from './mastership.js';
-import type { ArrivalRequest, HeldArrival } from './peers/admission.js';
+import type { ArrivalRequest } from './peers/admission.js';
 import type { Delivery } from './peers/delivery.js';
+import type { Door } from './peers/door.js';
 import { isPresent, type Peer } from './peers/peer.js';
-import type { Cancel, Clock, Logger } from './ports.js';
+import type { Logger } from './ports.js';
 
 /** What the switch works with. */
 export interface JournalSwitchSettings {
   readonly database: string;
-  readonly clock: Clock;
   readonly logger: Logger;
   readonly seat: Pick<MasterSeat, 'master' | 'isHeld'>;
   readonly delivery: Pick<Delivery, 'send'>;
+  /** Newcomers that keep no journal wait there until it is empty. */
+  readonly door: Pick<Door, 'isAnyoneWaitingFor' | 'waitingFor'>;
   /** The locks of the workers. */
   locks(): JournalLocks;
 }
@@ -51,8 +52,6 @@ export class JournalSwitch {
   readonly #keepers = new Map<Peer, boolean | undefined>();
   /** The peers that keep none. While there are any, the journal is empty. */
   readonly #others = new Set<Peer>();
-  /** Newcomers that keep none, and wait until the journal is empty. */
-  readonly #waiting = new Map<HeldArrival, Cancel>();
   /** The peer that was asked to look at the journal, and has not answered. */
   #asked: Peer | undefined;
   #isInUse = false;
@@ -79,11 +78,6 @@ export class JournalSwitch {
     return this.#isCheckedByWorker;
   }
 
-  /** Whether a newcomer waits. */
-  get isHolding(): boolean {
-    return this.#waiting.size > 0;
-  }
-
   /** Whether newcomers wait for that peer. */
   isWaitedFor(peer: Peer): boolean {
     return peer === this.#asked;
@@ -91,7 +85,7 @@ export class JournalSwitch {
 
   get state(): JournalState {
     const ids = [...this.#others].map(({ id }) => id);
-    for (const { request } of this.#waiting.keys()) ids.push(request.peerId);
+    for (const { peerId } of this.#settings.door.waitingFor('journal')) ids.push(peerId);
     return {
       isInForce: this.#isOn === true,
       without: ids.slice(0, MAX_NAMED),
@@ -132,21 +126,6 @@ export class JournalSwitch {
     return this.#isInUse && client?.abilities.has('journal') !== true;
   }
 
-  /** Has a newcomer wait. @param since when it connected, by the broker's clock @returns to be called if it goes away */
-  hold(newcomer: HeldArrival, since: number): Cancel {
-    const { clock } = this.#settings;
-    const rest = Math.max(0, since + JOURNAL_WAIT_MS - clock.now());
-    const cancelTimeout = clock.schedule(rest, () => {
-      this.#waiting.delete(newcomer);
-      newcomer.refuse('IPC_REFUSED_JOURNAL');
-    });
-    this.#waiting.set(newcomer, cancelTimeout);
-    return () => {
-      cancelTimeout();
-      this.#waiting.delete(newcomer);
-    };
-  }
-
   /** A peer says that the journal is empty. @returns false if it was not asked */
   looked(peer: Peer): boolean {
     if (peer !== this.#asked) return false;
@@ -162,28 +141,28 @@ export class JournalSwitch {
 
   /** To be called after everything that happens in the database: does what follows from it. */
   review(): void {
-    while (!this.#isStopped) {
-      if (this.#keepers.size === 0 && !this.#settings.locks().isAnyoneAwaited) this.#isInUse = false;
-      const isOn = this.#isOn;
-      if (isOn === true) this.#isInUse = true;
-      if (isOn !== undefined) this.#tell(isOn);
-      this.#askToLook();
-      if (this.#isInUse || this.#waiting.size === 0) return;
-      // If each of them is refused for another reason, the journal is in force again.
-      for (const newcomer of this.#takeWaiting()) newcomer.admit();
-    }
+    if (this.#isStopped) return;
+    if (this.#keepers.size === 0 && !this.#settings.locks().isAnyoneAwaited) this.#isInUse = false;
+    const isOn = this.#isOn;
+    if (isOn === true) this.#isInUse = true;
+    if (isOn !== undefined) this.#tell(isOn);
+    this.#askToLook();
   }
 
-  /** The server drains, or stops: newcomers are refused, and nothing is switched any more. */
+  /** The server drains, or stops: nothing is switched any more. */
   stop(): void {
     this.#isStopped = true;
-    for (const newcomer of this.#takeWaiting()) newcomer.refuse('IPC_REFUSED_DRAINING');
   }
 
   /** Whether it is in force; `undefined` as long as it is not known who is there. */
   get #isOn(): boolean | undefined {
-    if (this.#others.size > 0 || this.#waiting.size > 0 || this.#asked !== undefined) return false;
+    if (this.#others.size > 0 || this.#isAwaited || this.#asked !== undefined) return false;
     return this.#keepers.size === 0 || this.#settings.locks().isAnyoneAwaited ? undefined : true;
+  }
+
+  /** Whether newcomers wait until it is empty. */
+  get #isAwaited(): boolean {
+    return this.#settings.door.isAnyoneWaitingFor('journal');
   }
 
   #tell(isOn: boolean): void {
@@ -202,7 +181,7 @@ export class JournalSwitch {
   #askToLook(): void {
     const { seat, delivery } = this.#settings;
     const asked = this.#asked;
-    const isDue = asked === undefined && this.#isInUse && this.#waiting.size > 0;
+    const isDue = asked === undefined && this.#isInUse && this.#isAwaited;
     // A worker looks without a lock: no other peer may have one, nor may a master that comes meanwhile take one for itself.
     const isByWorker = asked === undefined ? isDue && seat.master === undefined : !asked.isMaster;
     this.#isCheckedByWorker = isByWorker;
@@ -219,13 +198,6 @@ export class JournalSwitch {
     if (isAnyoneAwaited || isAnyHeld) return undefined;
     const workers = [...this.#keepers.keys()].filter((peer) => isPresent(peer) && peer.isAccepted);
     return workers.find(({ isReady }) => isReady) ?? workers[0];
-  }
-
-  #takeWaiting(): readonly HeldArrival[] {
-    const newcomers = [...this.#waiting.keys()];
-    for (const cancelTimeout of this.#waiting.values()) cancelTimeout();
-    this.#waiting.clear();
-    return newcomers;
   }
 
   #log(isOn: boolean): void {

@@ -142,8 +142,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'lets a challenger in when the master leaves',
     file: 'mastership.ts',
-    from: '    else this.#refuseChallenger();\n    return challenger.waits ? challenger : undefined;',
-    to: '    else this.#endChallenge();\n    return challenger;',
+    from: 'const mayEnter = waits && (isGone ||',
+    to: 'const mayEnter = isGone || (waits &&',
   },
   {
     name: 'does not let a master settle',

@@ -8,10 +8,10 @@
 import { ACCEPTED, type DatabaseFile, parseAnswer, refused } from '../../protocol/file-identity.js';
 import { MASTER_ID } from '../../protocol/frames.js';
 import { type Limits, OLD_MASTER_RETURN_MS } from '../limits.js';
-import { type ArrivalRequest, type HeldArrival, isSameSession } from '../peers/admission.js';
+import { type ArrivalRequest, isSameSession } from '../peers/admission.js';
 import { GoneIds } from '../peers/membership.js';
 import { isThere, type Peer } from '../peers/peer.js';
-import type { Cancel, Clock, Incidents, LogFields } from '../ports.js';
+import type { Clock, Incidents, LogFields } from '../ports.js';
 import type { CheckedClient, CheckedPeer, PriorMember } from './challenge.js';
 import { FolderChecks } from './folder-checks.js';
 import { OpenFiles } from './open-files.js';
@@ -68,11 +68,6 @@ export class FileIdentity {
     );
   }
 
-  /** Whether somebody waits at the door. */
-  get isHolding(): boolean {
-    return this.#files.isHolding || this.checks.isHolding;
-  }
-
   /** Why a second master is refused, with the folder of the first; `undefined` if that is not known. */
   describeMaster(master: Peer): string | undefined {
     const file = this.checks.describe(master) ?? this.#files.describeSeen(master);
@@ -91,9 +86,9 @@ export class FileIdentity {
     return request.client?.abilities.has('identify') !== true && this.#files.isToBeHeld(request);
   }
 
-  /** Looks for that file. @returns to be called if the process goes away */
-  hold(arrival: HeldArrival): Cancel {
-    return this.#files.hold(arrival);
+  /** Whether it may come in then; `undefined` while its file is looked for. @param since when it came, by the broker's clock */
+  mayEnter(request: ArrivalRequest, since: number): boolean | undefined {
+    return this.#files.mayEnter(request, since);
   }
 
   /** A peer is there, or there again. */

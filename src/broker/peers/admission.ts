@@ -30,14 +30,6 @@ export interface Entrance {
   refuse(code: RefusalCode, detail?: string): void;
 }
 
-/** A newcomer that is kept waiting until something has been checked. Then one of the two is called, once, unless it goes away. */
-export interface HeldArrival {
-  readonly request: ArrivalRequest;
-  /** It may come in, as far as that is concerned. */
-  admit(): void;
-  refuse(code: RefusalCode): void;
-}
-
 /** What the shell tells the broker about a connection that was accepted. */
 export interface Visitor {
   /** A text frame came. The bytes never change afterwards. */
