@@ -29,7 +29,7 @@ import { type Caller, Door, type Wait } from './peers/door.js';
 import { Heartbeat, holderPulse } from './peers/heartbeat.js';
 import { Absences, Farewells, GoneIds, introduce, MembershipLog } from './peers/membership.js';
 import { isPresent, isThere, lineBytesOf, type Peer } from './peers/peer.js';
-import type { Cancel, Clock, DatabaseRecord, Incidents, Logger } from './ports.js';
+import type { Cancel, Clock, DatabaseRecord, Incidents, Logger, Scope } from './ports.js';
 import { RequestCoordinator } from './requests/coordinator.js';
 import { RequestTable } from './requests/request-table.js';
 import { Router } from './router.js';
@@ -131,21 +131,27 @@ export class Database {
       broken: (invariant) => given.broken(this, invariant),
     });
     const clock = this.#bulkhead.clock(given.clock);
-    const settings = { ...given, clock };
-    this.#settings = settings;
+    const { limits, logger, kept, observer, record, servedSince, isManaged } = given;
+    const incidents: Incidents = {
+      record: (incident, fields, ...rest) =>
+        given.incidents.record(incident, { database: name, ...fields }, ...rest),
+    };
+    this.#settings = { ...given, clock, incidents };
+    const { counters } = record;
+    const scope: Scope = { database: name, clock, limits, logger, incidents, kept, counters };
+    const peers = this.#peers;
     this.#door = new Door(clock);
-    this.#book = new MembershipLog({ ...settings, database: name });
+    this.#book = new MembershipLog({ ...scope, observer, record });
     this.#host = {
       receive: (sender, frame) => {
         this.#receive(sender, frame);
-        settings.heard(frame.length);
+        given.heard(frame.length);
       },
       left: (sender, cause) => this.#left(sender, cause),
     };
     this.#identity = new FileIdentity({
-      ...settings,
-      database: name,
-      peers: this.#peers,
+      ...scope,
+      peers,
       dismiss: (peer, cause) => this.#dismiss(peer, cause),
       accepted: (peer) => {
         if (peer.isMaster) this.#succession.masterCame(peer);
@@ -156,32 +162,34 @@ export class Database {
           const caller = { request, entrance, since: clock.now() };
           return this.#door.receive(caller, this.#admitHeld(caller));
         }),
-      beginAnew: (client) => settings.beganAnew(this, client),
+      beginAnew: (client) => given.beganAnew(this, client),
     });
-    this.#stability = new Stability(clock, this.#peers, () => this.#table);
-    this.#table = new RequestTable({ ...settings, framesSoFar: this.#stability.now });
+    this.#stability = new Stability(clock, peers, () => this.#table);
+    this.#table = new RequestTable({ ...scope, framesSoFar: this.#stability.now });
     this.#farewells = new Farewells(clock);
-    this.#seat = new MasterSeat(
-      { ...settings, database: name },
-      {
-        settled: (master) => this.#succession.settled(master),
-        release: (master) => {
-          this.#book.masterIsReady(master, this.#table.heldCount);
-          this.#succession.release(master);
-        },
+    this.#seat = new MasterSeat(scope, {
+      settled: (master) => this.#succession.settled(master),
+      release: (master) => {
+        this.#book.masterIsReady(master, this.#table.heldCount);
+        this.#succession.release(master);
       },
-    );
-    const { counters } = settings.record;
-    const common = { ...settings, database: name, peers: this.#peers, counters, table: this.#table };
-    this.#delivery = new Delivery({ ...common, seat: this.#seat });
-    const halls = { ...common, seat: this.#seat, delivery: this.#delivery };
-    this.#masterAbsence = new MasterAbsence(halls);
-    const journal = new JournalSwitch({ ...halls, door: this.#door, locks: () => this.#locks });
+    });
+    const [seat, table] = [this.#seat, this.#table];
+    const delivery = new Delivery({ ...scope, seat, table });
+    this.#delivery = delivery;
+    this.#masterAbsence = new MasterAbsence({ ...scope, peers, seat, table, isManaged });
+    const journal = new JournalSwitch({
+      ...scope,
+      seat,
+      delivery,
+      door: this.#door,
+      locks: () => this.#locks,
+    });
     this.#journal = journal;
     const firstId = Math.floor(clock.wallTime() * IDS_PER_MS);
     const asked = new ServerRequests(firstId);
-    const rooms = { ...halls, journal, asked, news: new FileNews({ ...halls, journal, asked }) };
-    this.#news = rooms.news;
+    const news = new FileNews({ ...scope, peers, seat, delivery, journal, asked });
+    this.#news = news;
     const masterIsStuck = (master: Peer): void => this.#succession.sendAway(master);
     const placeIsLost = (worker: Peer, cause: string): void => {
       // At once: it must not claim the same at another server before it has been refused here.
@@ -190,14 +198,37 @@ export class Database {
       this.#giveUp(worker, cause, 'IPC_CLOSED_CONNECT_AGAIN');
     };
     const isAnyoneAtDoor = (): boolean => this.#identity.checks.isHolding;
-    const locks = new LockService({ ...rooms, firstId, masterIsStuck, placeIsLost, isAnyoneAtDoor });
+    const locks = new LockService({
+      ...scope,
+      servedSince,
+      startedAt: given.startedAt,
+      delivery,
+      news,
+      journal,
+      asked,
+      firstId,
+      masterIsStuck,
+      placeIsLost,
+      isAnyoneAtDoor,
+    });
     this.#locks = locks;
-    const requests = new RequestCoordinator({ ...rooms, locks });
+    const requests = new RequestCoordinator({ ...scope, table, seat, delivery, news, locks, asked });
     this.#requests = requests;
     const dismiss = this.#depart.bind(this);
-    this.#succession = new Succession({ ...rooms, requests, locks, dismiss });
+    this.#succession = new Succession({
+      ...scope,
+      servedSince,
+      peers,
+      seat,
+      delivery,
+      news,
+      requests,
+      asked,
+      locks,
+      dismiss,
+    });
     this.#absences = new Absences(
-      { ...common, locks, goneIds: this.#goneIds },
+      { ...scope, locks, goneIds: this.#goneIds },
       {
         left: (worker, cause, silence) => {
           locks.isAway(worker);
@@ -211,9 +242,18 @@ export class Database {
     const remove = (peer: Peer, cause: string): void => this.#remove(peer, cause);
     const inside: DismissalSettings['inside'] = (act, otherwise) => this.#bulkhead.run(act, otherwise);
     const stability = this.#stability;
-    this.dismissal = new Dismissal({ ...halls, requests, locks, journal, stability, remove, inside });
-    const { limits } = settings;
-    const watched = { clock, peers: this.#peers };
+    this.dismissal = new Dismissal({
+      peers,
+      requests,
+      locks,
+      stability,
+      seat,
+      journal,
+      isManaged,
+      inside,
+      remove,
+    });
+    const watched = { clock, peers };
     this.#heartbeat = new Heartbeat({
       ...watched,
       interval: limits.heartbeatInterval,
@@ -233,7 +273,18 @@ export class Database {
     });
     this.#holdersHeartbeat = limits.lease === 0 ? undefined : holders;
     const goodbye = (peer: Peer): void => this.#goodbye(peer);
-    this.#router = new Router({ ...rooms, requests, locks, identity: this.#identity, goodbye });
+    this.#router = new Router({
+      ...scope,
+      peers,
+      seat,
+      delivery,
+      news,
+      requests,
+      locks,
+      identity: this.#identity,
+      journal,
+      goodbye,
+    });
   }
 
   /** Whether nobody is connected, at the door, or waited for. What was remembered must then be forgotten: the file may be replaced. */
@@ -551,7 +602,8 @@ export class Database {
   }
 
   #isSilent(peer: Peer, silence: number, message: string): void {
-    this.#delivery.reportSilence(peer, silence, message);
+    const { id, address } = peer;
+    this.#settings.logger.warn({ database: this.name, peer: id, address, silence }, message);
     this.#lineBroke(peer, 'answered no ping', 'IPC_CLOSED_SILENT');
   }
 

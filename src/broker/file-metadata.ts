@@ -7,16 +7,14 @@ import type { MasterSeat } from './mastership.js';
 import type { Delivery } from './peers/delivery.js';
 import { isPresent, type Peer } from './peers/peer.js';
 import { type CurrentRoot, RootRecord, RootView } from './peers/root-tracker.js';
-import type { Incidents } from './ports.js';
+import type { Scope } from './ports.js';
 import type { ServerRequests } from './server-requests.js';
 
 /** What file news work with. */
-export interface FileNewsSettings {
-  readonly database: string;
+export interface FileNewsSettings extends Pick<Scope, 'incidents'> {
   readonly peers: ReadonlyMap<string, Peer>;
   readonly seat: MasterSeat;
   readonly delivery: Delivery;
-  readonly incidents: Incidents;
   readonly journal: Pick<JournalSwitch, 'isInUse' | 'haveReread'>;
   readonly asked: ServerRequests;
 }
@@ -30,13 +28,7 @@ export interface FileNewsSettings {
  * master's, when it has settled.
  */
 export class FileNews {
-  readonly #database: string;
-  readonly #peers: ReadonlyMap<string, Peer>;
-  readonly #seat: MasterSeat;
-  readonly #delivery: Delivery;
-  readonly #incidents: Incidents;
-  readonly #journal: FileNewsSettings['journal'];
-  readonly #asked: ServerRequests;
+  readonly #settings: FileNewsSettings;
   #facts = new FileFacts();
   /** What was known when the last of its processes lost its connection; and those who were away then: they have heard of all of it, or will when they are back. */
   #aside: { readonly members: ReadonlySet<Peer>; readonly facts: FileFacts } | undefined;
@@ -56,14 +48,8 @@ export class FileNews {
   /** How many of the keys that it asked for last were in doubt. */
   #askedInDoubt = 0;
 
-  constructor({ database, peers, seat, delivery, incidents, journal, asked }: FileNewsSettings) {
-    this.#database = database;
-    this.#peers = peers;
-    this.#seat = seat;
-    this.#delivery = delivery;
-    this.#incidents = incidents;
-    this.#journal = journal;
-    this.#asked = asked;
+  constructor(settings: FileNewsSettings) {
+    this.#settings = settings;
   }
 
   /** Looks at a notification. @returns whether nothing remains to be done: it was passed on here, or stops here */
@@ -76,15 +62,11 @@ export class FileNews {
         return false;
       case 'root.update':
         if (this.#root.receive(sender.root, notification.address, message) === 'echo') {
-          this.#incidents.record(
-            'root-echo',
-            { database: this.#database, from: sender.id },
-            'an echo stops here',
-          );
+          this.#settings.incidents.record('root-echo', { from: sender.id }, 'an echo stops here');
         } else {
           // Workers hear of it when they are next granted a lock: nobody needs it before, and a worker that is late
           // must not write an old root into the file behind a newer one.
-          const { master } = this.#seat;
+          const { master } = this.#settings.seat;
           if (master !== undefined && master !== sender && master.hasFileOpen) this.#sendRoot(master);
           // A master that moves it has not read yet what it was told to write: that would go back behind its own.
           const crosses = this.#rootWritten?.master === sender;
@@ -111,9 +93,9 @@ export class FileNews {
       // One that takes a root over writes none: a former master may have ended before it wrote this one. Not so one that was the master
       // before a restart of the server; and it may just have moved the root.
       const isNew = peer.session?.isReturning !== true;
-      const mayLackRoot = takesRootsOver(peer) && isNew && !this.#journal.isInUse;
+      const mayLackRoot = takesRootsOver(peer) && isNew && !this.#settings.journal.isInUse;
       if (peer.isMaster && (this.#facts.isRootUnwritten || mayLackRoot)) this.#haveRootWritten();
-      else if (peer.isMaster && !this.#journal.isInUse) this.#rootIsWrittenAnew();
+      else if (peer.isMaster && !this.#settings.journal.isInUse) this.#rootIsWrittenAnew();
     }
     // What one says that was granted a lock before the root was written may come behind that.
     if (!this.#facts.isRootUnwritten) this.#lastGrantedBefore.delete(peer);
@@ -138,7 +120,7 @@ export class FileNews {
    * another master may have opened the file meanwhile, with one that only a writer knew who is gone.
    */
   rootIsClaimed(address: RecordAddress): void {
-    if (this.#journal.isInUse) return;
+    if (this.#settings.journal.isInUse) return;
     // Somebody has told of one here: it is too late, if that one was moved meanwhile.
     if (this.#root.current !== undefined && this.#root.current !== this.#claimedRoot) return;
     // The worker itself is told again with its next lock: it would read the file otherwise, before the master has written it.
@@ -149,7 +131,7 @@ export class FileNews {
 
   /** Tells a peer all keys that were announced. Hearing of a key twice is harmless. */
   repeatKeys(peer: Peer): void {
-    for (const { message } of this.#facts.keys.all()) this.#delivery.sendOwed(peer, message);
+    for (const { message } of this.#facts.keys.all()) this.#settings.delivery.sendOwed(peer, message);
   }
 
   /**
@@ -171,7 +153,7 @@ export class FileNews {
 
   /** A write of that worker may have left others with what is not in the file, and the file with what they do not know. */
   writeWasCutShort(workerId: string): void {
-    if (this.#journal.isInUse) {
+    if (this.#settings.journal.isInUse) {
       this.#haveReread();
       return;
     }
@@ -181,7 +163,7 @@ export class FileNews {
 
   /** What the master wrote last, and was to tell of, may have ended with it. */
   masterIsGone(): void {
-    if (this.#journal.isInUse) this.#haveReread();
+    if (this.#settings.journal.isInUse) this.#haveReread();
     else this.#invalidateCaches(MASTER_ID);
   }
 
@@ -190,17 +172,18 @@ export class FileNews {
    * root, or set out to tell, no longer counts.
    */
   #haveReread(): void {
-    this.#journal.haveReread();
+    this.#settings.journal.haveReread();
     this.#facts.forgetRoot();
     this.#aside?.facts.forgetRoot();
     this.#rootWritten = undefined;
     this.#lastGrantedBefore.clear();
-    for (const { root } of this.#peers.values()) root.believes = undefined;
+    for (const { root } of this.#settings.peers.values()) root.believes = undefined;
   }
 
   #invalidateCaches(id: string): void {
     const notice = cacheInvalidation(id);
-    for (const receiver of this.#peers.values()) this.#delivery.sendInOrder(receiver, id, notice);
+    for (const receiver of this.#settings.peers.values())
+      this.#settings.delivery.sendInOrder(receiver, id, notice);
   }
 
   /**
@@ -218,7 +201,7 @@ export class FileNews {
 
   #rootIsWrittenAnew(): void {
     this.#lastGrantedBefore.clear();
-    for (const peer of this.#peers.values()) if (!peer.isMaster) this.#lastGrantedBefore.add(peer);
+    for (const peer of this.#settings.peers.values()) if (!peer.isMaster) this.#lastGrantedBefore.add(peer);
   }
 
   /**
@@ -245,9 +228,9 @@ export class FileNews {
     // nobody else was in its place; and what it has moved itself meanwhile it is about to tell.
     // And nobody may have moved it since if none has opened the file, and the peer writes no root that it is told: a master that is gone may
     // have before, and told nobody.
-    const isAsLeft = takesRootsOver(peer) && this.#seat.master?.hasFileOpen !== true;
+    const isAsLeft = takesRootsOver(peer) && this.#settings.seat.master?.hasFileOpen !== true;
     if (!aside.facts.isRootUnwritten && (peer.isMaster || isAsLeft)) return;
-    if (this.#journal.isInUse) this.#haveReread();
+    if (this.#settings.journal.isInUse) this.#haveReread();
     else this.#haveRootWritten();
   }
 
@@ -268,7 +251,7 @@ export class FileNews {
   }
 
   #writeRoot(): void {
-    const { master } = this.#seat;
+    const { master } = this.#settings.seat;
     const { current } = this.#root;
     const former = this.#rootWritten;
     this.#rootWritten = undefined;
@@ -281,8 +264,8 @@ export class FileNews {
     this.#rootWritten = written;
     this.#root.expectEchoes(master.root, 2, token);
     if (takesRootsOver(master)) master.root.believes = current.address;
-    this.#delivery.send(master, inQuotes);
-    this.#delivery.send(master, current.message);
+    this.#settings.delivery.send(master, inQuotes);
+    this.#settings.delivery.send(master, current.message);
     master.whenRead(() => {
       this.#root.confirm(master.root, token);
       // One that takes roots over says by itself when it has written one: it may take long, on a disk that is slow.
@@ -300,7 +283,8 @@ export class FileNews {
     if (index === undefined || this.#facts.keys.isAnnounced(index, key)) return;
     const announcement = keyAnnouncement(key, index);
     this.#facts.keys.remember(index, key, announcement);
-    for (const peer of this.#peers.values()) if (!peer.isMaster) this.#delivery.send(peer, announcement);
+    for (const peer of this.#settings.peers.values())
+      if (!peer.isMaster) this.#settings.delivery.send(peer, announcement);
   }
 
   /** A master that is gone was asked for an index for that key, and perhaps told of one that nobody heard of. */
@@ -323,18 +307,18 @@ export class FileNews {
     this.#askedInDoubt = inDoubt.size;
     for (const key of [...announced, ...inDoubt]) {
       this.#askedKeys.add(key);
-      const id = this.#asked.open(master, (_answer, message) => {
+      const id = this.#settings.asked.open(master, (_answer, message) => {
         if (this.#askedKeys.delete(key)) this.keyHasIndex(key, keyIndexOf(message));
       });
-      this.#delivery.sendOwed(master, keyRequest(id, key));
+      this.#settings.delivery.sendOwed(master, keyRequest(id, key));
     }
     this.#facts.keysInDoubt.clear();
   }
 
   /** With nobody connected, the file may be repaired or replaced: nothing of the old one must be told, unless somebody comes back. */
   forgetIfAlone(): void {
-    for (const peer of this.#peers.values()) if (isPresent(peer)) return;
-    const members = new Set(this.#peers.values());
+    for (const peer of this.#settings.peers.values()) if (isPresent(peer)) return;
+    const members = new Set(this.#settings.peers.values());
     const facts = this.#facts;
     if (this.#aside !== undefined) facts.addOlder(this.#aside.facts);
     for (const key of this.#askedKeys) facts.keysInDoubt.add(key);
@@ -361,16 +345,16 @@ export class FileNews {
     if (current === undefined) return;
     if (takesRootsOver(receiver)) {
       receiver.root.believes = current.address;
-      this.#delivery.send(receiver, current.message);
+      this.#settings.delivery.send(receiver, current.message);
       return;
     }
     const token = receiver.nextToken();
     const verdict = this.#root.relay(receiver.root, token);
     if (verdict === 'overdue') {
-      this.#delivery.markOverdue(receiver);
+      this.#settings.delivery.markOverdue(receiver);
       return;
     }
-    this.#delivery.send(receiver, current.message);
+    this.#settings.delivery.send(receiver, current.message);
     if (verdict === 'send-and-ping') receiver.whenRead(() => this.#root.confirm(receiver.root, token));
   }
 }

@@ -10,12 +10,10 @@ import type { ArrivalRequest } from './peers/admission.js';
 import type { Delivery } from './peers/delivery.js';
 import type { Door } from './peers/door.js';
 import { isPresent, type Peer } from './peers/peer.js';
-import type { Logger } from './ports.js';
+import type { Scope } from './ports.js';
 
 /** What the switch works with. */
-export interface JournalSwitchSettings {
-  readonly database: string;
-  readonly logger: Logger;
+export interface JournalSwitchSettings extends Pick<Scope, 'database' | 'logger'> {
   readonly seat: Pick<MasterSeat, 'master' | 'isHeld'>;
   readonly delivery: Pick<Delivery, 'send'>;
   /** Newcomers that keep no journal wait there until it is empty. */

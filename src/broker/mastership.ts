@@ -2,16 +2,10 @@
 
 import type { RefusalCode } from '../errors.js';
 import { hasNotOpened } from '../protocol/session.js';
-import {
-  type Limits,
-  MASTER_ANSWER_MS,
-  MASTER_MISSING_WARNING_MS,
-  MASTER_READY_MS,
-  MASTER_TURN_MS,
-} from './limits.js';
+import { MASTER_ANSWER_MS, MASTER_MISSING_WARNING_MS, MASTER_READY_MS, MASTER_TURN_MS } from './limits.js';
 import type { Caller, Wait } from './peers/door.js';
 import { isPresent, type Peer } from './peers/peer.js';
-import type { Cancel, Clock, Logger } from './ports.js';
+import type { Cancel, Scope } from './ports.js';
 
 /** What the seat asks of its database. */
 export interface MasterSeatHost {
@@ -36,12 +30,7 @@ export interface Challenger {
 }
 
 /** What the seat works with. */
-export interface MasterSeatSettings {
-  readonly database: string;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly limits: Limits;
-}
+export type MasterSeatSettings = Pick<Scope, 'database' | 'clock' | 'logger' | 'limits'>;
 
 /** A second master that is kept waiting. */
 interface Challenge {
@@ -222,10 +211,7 @@ export function secondMaster(
 }
 
 /** What it works with. */
-export interface MasterAbsenceSettings {
-  readonly database: string;
-  readonly clock: Clock;
-  readonly logger: Logger;
+export interface MasterAbsenceSettings extends Pick<Scope, 'database' | 'clock' | 'logger'> {
   readonly peers: ReadonlyMap<string, Peer>;
   readonly seat: Pick<MasterSeat, 'master'>;
   readonly table: { readonly heldRequests: number };

@@ -5,7 +5,6 @@ import { type ClientAnnouncement, hasNotOpened } from '../protocol/session.js';
 import type { FileNews } from './file-metadata.js';
 import {
   FORMER_MASTER_MS,
-  type Limits,
   MASTER_PROOF_MS,
   MASTER_SECOND_REPLAY_MS,
   MAX_GONE_IDS,
@@ -16,16 +15,14 @@ import type { MasterSeat } from './mastership.js';
 import { type Service, wasGivenUp } from './peers/admission.js';
 import type { Delivery } from './peers/delivery.js';
 import type { Peer } from './peers/peer.js';
-import type { Cancel, Clock, Incidents } from './ports.js';
+import type { Cancel, Scope } from './ports.js';
 import type { RequestCoordinator } from './requests/coordinator.js';
 import type { ServerRequests } from './server-requests.js';
 
 /** What the succession works with. */
-export interface SuccessionSettings extends Pick<Service, 'servedSince'> {
-  readonly database: string;
-  readonly clock: Clock;
-  readonly limits: Pick<Limits, 'reconnectGrace'>;
-  readonly incidents: Incidents;
+export interface SuccessionSettings
+  extends Pick<Scope, 'clock' | 'limits' | 'incidents'>,
+    Pick<Service, 'servedSince'> {
   readonly peers: ReadonlyMap<string, Peer>;
   readonly seat: MasterSeat;
   readonly delivery: Delivery;
@@ -195,10 +192,10 @@ export class Succession {
 
   /** A master came back that is the last one still, or has locks of a server that is gone. */
   sendAway(master: Peer): void {
-    const { database, clock, incidents, dismiss } = this.#settings;
+    const { clock, incidents, dismiss } = this.#settings;
     incidents.record(
       'old-master',
-      { database, address: master.address },
+      { address: master.address },
       'sent a master away that came back with old locks: it must be started afresh',
     );
     this.#oldMasterUntil = clock.now() + OLD_MASTER_RETURN_MS;

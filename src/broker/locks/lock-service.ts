@@ -21,12 +21,12 @@ import { parseTurn, yieldWord } from '../../protocol/session.js';
 import type { FileNews } from '../file-metadata.js';
 import { invariant } from '../invariants.js';
 import type { JournalSwitch } from '../journal-switch.js';
-import { type Limits, SLICE_WAIT_MS, WAITING_REQUEST_BYTES } from '../limits.js';
-import { type ByteBudget, keptCopy } from '../memory.js';
+import { SLICE_WAIT_MS, WAITING_REQUEST_BYTES } from '../limits.js';
+import { keptCopy } from '../memory.js';
 import type { Service } from '../peers/admission.js';
 import type { Delivery } from '../peers/delivery.js';
 import { asksOnlyHere, type Peer } from '../peers/peer.js';
-import type { Clock, Counters, Incidents } from '../ports.js';
+import type { Scope } from '../ports.js';
 import type { ServerRequests } from '../server-requests.js';
 import { PeerBytes } from '../shares.js';
 import { LockClaims } from './lock-claims.js';
@@ -35,13 +35,7 @@ import type { Lock, LockRequest } from './lock-table.js';
 import { RootLock } from './root-lock.js';
 
 /** What the locks of a database work with. */
-export interface LockServiceSettings extends Service {
-  readonly database: string;
-  readonly clock: Clock;
-  readonly limits: Limits;
-  readonly kept: ByteBudget;
-  readonly incidents: Incidents;
-  readonly counters: Counters;
+export interface LockServiceSettings extends Scope, Service {
   readonly delivery: Delivery;
   readonly news: FileNews;
   readonly journal: Pick<JournalSwitch, 'isCheckedByWorker'>;
@@ -163,7 +157,7 @@ export class LockService {
 
   /** A worker is gone for good: what it held is free, and what it asked for has no meaning any more. */
   isGone(worker: Peer): void {
-    const { database, incidents, counters, clock, delivery, limits } = this.#settings;
+    const { incidents, counters, clock, delivery, limits } = this.#settings;
     this.claims.isGone(worker);
     const hadWrites = this.#manager.table.locksOf(worker).some(({ isWrite }) => isWrite);
     // Who is granted a lock next must know before.
@@ -176,7 +170,7 @@ export class LockService {
     if (locks.length === 0) return;
     for (const { since } of locks) counters.lockHold.observe(clock.now() - since);
     counters.recoveredLocks += locks.length;
-    const fields = { database, peer: worker.id, locks: locks.length };
+    const fields = { peer: worker.id, locks: locks.length };
     incidents.record('locks-recovered', fields, 'a worker went away with locks; they were given back');
   }
 
@@ -356,9 +350,9 @@ export class LockService {
 
   #refuse(request: LockRequest, failure: RequestFailure): void {
     const { requester, id } = request;
-    const { database, delivery, incidents } = this.#settings;
+    const { delivery, incidents } = this.#settings;
     this.#give(requester, request);
-    const fields = { database, to: requester.id, type: 'lock-request', failure };
+    const fields = { to: requester.id, type: 'lock-request', failure };
     incidents.record('answered-for-master', fields, 'the server answered for the master');
     delivery.send(requester, refusal({ id, to: requester.id }, this.#reasonFor(failure)));
   }

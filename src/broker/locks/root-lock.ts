@@ -18,18 +18,15 @@ import {
 import type { Service } from '../peers/admission.js';
 import type { Delivery } from '../peers/delivery.js';
 import type { Peer } from '../peers/peer.js';
-import type { Cancel, Clock, Incidents } from '../ports.js';
+import type { Cancel, Scope } from '../ports.js';
 import type { ServerRequests } from '../server-requests.js';
 
 /** What a lock is for. */
 export type LockKind = 'read' | 'write';
 
 /** What the root lock works with. */
-export interface RootLockSettings extends Pick<Service, 'startedAt'> {
-  readonly database: string;
-  readonly clock: Clock;
+export interface RootLockSettings extends Pick<Scope, 'clock' | 'incidents'>, Pick<Service, 'startedAt'> {
   readonly limits: Pick<Limits, 'lockTimeout' | 'reconnectGrace'>;
-  readonly incidents: Incidents;
   readonly delivery: Pick<Delivery, 'send'>;
   readonly asked: ServerRequests;
   /** The master has answered what it was asked. */
@@ -302,12 +299,12 @@ export class RootLock {
 
   /** If a lock does not expire when the server thinks, the clocks differ, or `lockTimeout` is not AceBase's `storage.lockTimeout`. */
   #compareClocks(expires: number): void {
-    const { clock, limits, database, incidents } = this.#settings;
+    const { clock, limits, incidents } = this.#settings;
     const lasts = Math.round(expires - clock.wallTime());
     if (Math.abs(lasts - limits.lockTimeout) <= LOCK_EXPIRY_TOLERANCE_MS) return;
     incidents.record(
       'lock-expiry',
-      { database, lasts, lockTimeout: limits.lockTimeout },
+      { lasts, lockTimeout: limits.lockTimeout },
       'locks of the master run out at another time than expected: set lockTimeout to its storage.lockTimeout, or set the clocks',
     );
   }

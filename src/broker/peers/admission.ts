@@ -1,9 +1,7 @@
 import type { RefusalCode } from '../../errors.js';
 import { MASTER_ID } from '../../protocol/frames.js';
 import { type ClientAnnouncement, Session } from '../../protocol/session.js';
-import type { Limits } from '../limits.js';
-import type { ByteBudget } from '../memory.js';
-import type { Clock, Incidents, Link, PeerProcess } from '../ports.js';
+import type { Link, PeerProcess, Scope } from '../ports.js';
 import { Outbox } from './outbox.js';
 import { Peer } from './peer.js';
 
@@ -74,12 +72,8 @@ export interface BrokerObserver {
 }
 
 /** What a newcomer is given. */
-export interface NewcomerSettings {
+export interface NewcomerSettings extends Pick<Scope, 'clock' | 'limits' | 'incidents' | 'kept'> {
   readonly link: Link;
-  readonly clock: Clock;
-  readonly limits: Limits;
-  readonly incidents: Incidents;
-  readonly kept: ByteBudget;
   /** Milliseconds since 1970. */
   readonly connectedAt: number;
   /** How many frames have come to the database so far. */

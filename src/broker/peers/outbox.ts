@@ -2,9 +2,9 @@ import type { ClosureCode } from '../../errors.js';
 import { pickUp, utf16Length } from '../../protocol/frames.js';
 import { isMasterAnswer, messageType } from '../../protocol/messages.js';
 import { invariant } from '../invariants.js';
-import { type Limits, PARKING_TIME_MS } from '../limits.js';
-import { type ByteBudget, keptCopy } from '../memory.js';
-import type { Cancel, Clock, Incidents, Link } from '../ports.js';
+import { PARKING_TIME_MS } from '../limits.js';
+import { keptCopy } from '../memory.js';
+import type { Cancel, Link, Scope } from '../ports.js';
 
 /** As much on its way, as a part of `maxBuffered`, and a client that counts is asked at once what has arrived, too. */
 const PROMPT_PART = 1 / 8;
@@ -13,13 +13,8 @@ const PROMPT_PART = 1 / 8;
 const MOST_RETAINED_BYTES = 64 * 1024 * 1024;
 
 /** What an outbox works with. */
-export interface OutboxSettings {
-  readonly clock: Clock;
-  readonly limits: Limits;
-  readonly incidents: Incidents;
+export interface OutboxSettings extends Pick<Scope, 'clock' | 'limits' | 'incidents' | 'kept'> {
   readonly peerId: string;
-  /** What all peers keep together for those that are away. */
-  readonly kept: ByteBudget;
   /** Whether it is known what the peer has read, so that the rest can be sent again. */
   readonly isTracked: boolean;
   /** Whether the client counts what it reads: then what it has read need not be known before the line breaks. */

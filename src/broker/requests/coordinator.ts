@@ -13,21 +13,18 @@ import {
 } from '../../protocol/messages.js';
 import { answerFor, type RequestFailure, reasonFor } from '../../protocol/server-messages.js';
 import type { FileNews } from '../file-metadata.js';
-import { INDEX_CREATION_MS, INDEX_NEWS_MS, type Limits, MAX_FAILED_AT_ONCE } from '../limits.js';
+import { INDEX_CREATION_MS, INDEX_NEWS_MS, MAX_FAILED_AT_ONCE } from '../limits.js';
 import type { LockService } from '../locks/lock-service.js';
 import type { MasterSeat } from '../mastership.js';
 import type { Delivery } from '../peers/delivery.js';
 import { asksOnlyHere, type Peer } from '../peers/peer.js';
-import type { Cancel, Clock, Incidents } from '../ports.js';
+import type { Cancel, Clock, Scope } from '../ports.js';
 import type { ServerRequests } from '../server-requests.js';
 import type { OpenRequest, RequestTable } from './request-table.js';
 
 /** What a request coordinator works with. */
-export interface RequestCoordinatorSettings {
-  readonly database: string;
-  readonly clock: Clock;
-  readonly limits: Limits;
-  readonly incidents: Incidents;
+export interface RequestCoordinatorSettings
+  extends Pick<Scope, 'database' | 'clock' | 'limits' | 'incidents'> {
   readonly table: RequestTable;
   readonly seat: MasterSeat;
   readonly delivery: Delivery;
@@ -217,8 +214,7 @@ export class RequestCoordinator {
   }
 
   #reportUnasked(): void {
-    const { incidents, database } = this.#settings;
-    incidents.record('unasked-answer', { database }, 'dropped an answer that nobody waits for');
+    this.#settings.incidents.record('unasked-answer', {}, 'dropped an answer that nobody waits for');
   }
 
   /** A request goes to the master, when there is one, and when its turn has come. */
@@ -260,7 +256,7 @@ export class RequestCoordinator {
     if (open.state.kind === 'closed') return;
     const { asker, request } = open;
     const { database, delivery, incidents } = this.#settings;
-    const fields = { database, to: asker.id, type: request.type, failure };
+    const fields = { to: asker.id, type: request.type, failure };
     incidents.record('answered-for-master', fields, 'the server answered for the master');
     delivery.send(asker, answerFor(request, reasonFor(failure, database)));
     this.#close(open);
@@ -371,9 +367,7 @@ interface WaitingForMaster {
 }
 
 /** What it works with. */
-interface MissingMasterSettings {
-  readonly clock: Clock;
-  readonly limits: Limits;
+interface MissingMasterSettings extends Pick<Scope, 'clock' | 'limits'> {
   hasMaster(): boolean;
   /** The request that has waited for longest; `undefined` if none waits. */
   oldest(): WaitingForMaster | undefined;

@@ -6,14 +6,10 @@
 import { LinkedQueue, type QueuePlace } from '../../linked-queue.js';
 import type { MasterRequest } from '../../protocol/messages.js';
 import { BrokenInvariant, invariant } from '../invariants.js';
-import {
-  type Limits,
-  MAX_ABANDONED_REQUESTS,
-  MAX_UNANSWERED_REQUESTS,
-  WAITING_REQUEST_BYTES,
-} from '../limits.js';
-import { type ByteBudget, keptCopy } from '../memory.js';
+import { MAX_ABANDONED_REQUESTS, MAX_UNANSWERED_REQUESTS, WAITING_REQUEST_BYTES } from '../limits.js';
+import { keptCopy } from '../memory.js';
 import type { Peer } from '../peers/peer.js';
+import type { Scope } from '../ports.js';
 
 /**
  * What a request waits for: `queued`, until fewer of its worker are open at the master; `held`, for a master that has opened its file;
@@ -108,10 +104,7 @@ interface Asker {
 }
 
 /** What a table works with. */
-export interface RequestTableSettings {
-  readonly limits: Limits;
-  /** What all who keep messages share. */
-  readonly kept: ByteBudget;
+export interface RequestTableSettings extends Pick<Scope, 'limits' | 'kept'> {
   /** How many frames have come to the database so far. */
   framesSoFar(): number;
 }

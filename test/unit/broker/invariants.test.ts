@@ -30,7 +30,6 @@ it('no lock is granted without the root lock', () => {
   const clock = new VirtualClock();
   const quiet = () => undefined;
   const root = new RootLock({
-    database: 'mydb_data',
     clock,
     limits: { lockTimeout: 1_000, reconnectGrace: 0 },
     startedAt: 0,

@@ -46,7 +46,6 @@ class Lab {
 
   constructor(canSay = false) {
     this.root = new RootLock({
-      database: 'mydb_data',
       clock: this.clock,
       limits: { lockTimeout: TIMEOUT, reconnectGrace: 11_000 },
       startedAt: 0,
