@@ -126,6 +126,9 @@ export class Database {
           this.#locks.settle();
           isSettled = !this.#cutOffOverdue() && !hasDoorChanged;
         }
+        if (this.#isOver) return;
+        this.#requests.settle();
+        this.#masterAbsence.review();
         this.#forgetIfEmpty();
       },
       broken: (invariant) => given.broken(this, invariant),
@@ -559,9 +562,7 @@ export class Database {
     if (peer.isMaster) {
       if (peer.isAccepted) this.#succession.masterCame(peer);
       this.#seat.take(peer);
-      this.#requests.masterCame();
     }
-    this.#masterAbsence.review();
     this.#isBack(peer, how);
   }
 
@@ -636,7 +637,7 @@ export class Database {
   }
 
   #forgetIfEmpty(): void {
-    if (this.#isOver || !this.#isEmpty) return;
+    if (!this.#isEmpty) return;
     this.#succession.allHaveGone(() => {
       // Somebody may have come since.
       if (this.#isEmpty) this.#settings.emptied(this);
@@ -676,7 +677,6 @@ export class Database {
       this.#locks.isGone(peer);
       this.#requests.gone(peer);
     }
-    this.#masterAbsence.review();
     this.#news.forgetIfAlone();
   }
 

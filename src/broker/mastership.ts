@@ -230,7 +230,7 @@ export class MasterAbsence {
     this.#settings = settings;
   }
 
-  /** A worker or a master has come or gone. */
+  /** To be called after everything that happens in the database. */
   review(): void {
     const { clock, peers, seat } = this.#settings;
     if (seat.master !== undefined || peers.size === 0) {

@@ -138,7 +138,6 @@ export class Router {
       const isTaken =
         type === 'request' ? requests.ask(sender, message) : locks.receive(sender, type, message);
       if (!isTaken) return this.#dropFrame(sender, message);
-      if (seat.master === undefined) requests.isAwaited();
       this.#tallies[type].goes(message.length, 1);
       return true;
     }

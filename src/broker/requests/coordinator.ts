@@ -76,11 +76,6 @@ export class RequestCoordinator {
     return true;
   }
 
-  /** A worker waits for something, and there is no master. */
-  isAwaited(): void {
-    this.#missingMaster.watch();
-  }
-
   /**
    * The master answers somebody.
    *
@@ -139,13 +134,11 @@ export class RequestCoordinator {
     this.#indexCreations.end();
     this.#table.dropMessages();
     for (const open of this.#table.postponed()) this.#hold(open);
-    this.#missingMaster.lost();
   }
 
   /** A master has left that was not accepted, and so was given nothing. */
   masterNeverServed(): void {
     this.#table.dropMessages();
-    this.#missingMaster.lost();
   }
 
   /** The last master answers no more: what it left open is for the next one, or is answered by the server. @returns whether it left anything open */
@@ -164,13 +157,12 @@ export class RequestCoordinator {
         else this.#settings.delivery.reportFullMailbox(senderId);
       }
     });
-    this.#missingMaster.watch();
     return forwarded.length + abandoned.length > 0;
   }
 
-  /** A master came: requests wait for it, however long it takes to settle. */
-  masterCame(): void {
-    this.#missingMaster.end();
+  /** To be called after everything that happens in the database: sees to it that nobody waits for ever for a master. */
+  settle(): void {
+    this.#missingMaster.review();
   }
 
   /** A new master has opened its file: it gets what waited, in order. */
@@ -197,7 +189,7 @@ export class RequestCoordinator {
 
   /** The server stops. */
   stop(): void {
-    this.masterCame();
+    this.#missingMaster.stop();
     this.#indexCreations.end();
     this.#table.clear();
   }
@@ -242,8 +234,7 @@ export class RequestCoordinator {
   }
 
   #hold(open: OpenRequest): void {
-    if (this.#table.hold(open)) this.#missingMaster.watch();
-    else this.#failForWantOfRoom(open);
+    if (!this.#table.hold(open)) this.#failForWantOfRoom(open);
   }
 
   #failForWantOfRoom(open: OpenRequest): void {
@@ -376,6 +367,8 @@ interface MissingMasterSettings extends Pick<Scope, 'clock' | 'limits'> {
 /** Sees to it that nobody waits for ever for a master that is not connected [PROTOCOL-6.1]. */
 class MissingMaster {
   readonly #settings: MissingMasterSettings;
+  #hadMaster = false;
+  /** When the last master left, or the database was opened: whatever waits has its full time from then on. */
   #lostAt: number;
   #cancelTimeout: Cancel | undefined;
 
@@ -384,29 +377,28 @@ class MissingMaster {
     this.#lostAt = settings.clock.now();
   }
 
-  /** The master has gone: whatever waits has its full time from now on. */
-  lost(): void {
-    this.#lostAt = this.#settings.clock.now();
-    this.watch();
-  }
-
-  /** A master has come, or the server stops: requests wait, however long the master takes to settle. */
-  end(): void {
-    this.#cancelTimeout?.();
-    this.#cancelTimeout = undefined;
-  }
-
-  /** Requests may have been kept. */
-  watch(): void {
+  /** To be called after everything that happens in the database. With a master, requests wait, however long it takes to settle. */
+  review(): void {
     const { hasMaster, oldest, clock } = this.#settings;
-    if (this.#cancelTimeout !== undefined || hasMaster()) return;
-    const first = oldest();
+    if (hasMaster()) {
+      this.#hadMaster = true;
+      this.stop();
+      return;
+    }
+    if (this.#hadMaster) this.#lostAt = clock.now();
+    this.#hadMaster = false;
+    const first = this.#cancelTimeout === undefined ? oldest() : undefined;
     if (first === undefined) return;
     this.#cancelTimeout = clock.schedule(Math.max(this.#endOf(first) - clock.now(), 0), () => {
       this.#cancelTimeout = undefined;
       this.#failOverdue();
-      this.watch();
     });
+  }
+
+  /** Nobody waits for a master any more. */
+  stop(): void {
+    this.#cancelTimeout?.();
+    this.#cancelTimeout = undefined;
   }
 
   #endOf({ since }: WaitingForMaster): number {
