@@ -13,6 +13,7 @@ import { type JournalState, JournalSwitch } from './journal-switch.js';
 import { JOURNAL_WAIT_MS, type Limits } from './limits.js';
 import { LockService, type LocksView } from './locks/lock-service.js';
 import { MasterAbsence, MasterSeat, secondMaster } from './mastership.js';
+import type { Account } from './memory.js';
 import { Stability } from './peers/acks.js';
 import type { ArrivalRequest, BrokerObserver, Entrance, PeerInfo, Service } from './peers/admission.js';
 import {
@@ -34,7 +35,6 @@ import { RequestCoordinator } from './requests/coordinator.js';
 import { RequestTable } from './requests/request-table.js';
 import { Router } from './router.js';
 import { ServerRequests } from './server-requests.js';
-import type { Account } from './shares.js';
 import { Succession } from './succession.js';
 
 /** What a database works with; shared by all of a broker. */

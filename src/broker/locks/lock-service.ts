@@ -22,13 +22,12 @@ import type { FileNews } from '../file-metadata.js';
 import { invariant } from '../invariants.js';
 import type { JournalSwitch } from '../journal-switch.js';
 import { SLICE_WAIT_MS, WAITING_REQUEST_BYTES } from '../limits.js';
-import { keptCopy } from '../memory.js';
+import { BytesByOwner, keptCopy } from '../memory.js';
 import type { Service } from '../peers/admission.js';
 import type { Delivery } from '../peers/delivery.js';
 import { asksOnlyHere, type Peer } from '../peers/peer.js';
 import type { Scope } from '../ports.js';
 import type { ServerRequests } from '../server-requests.js';
-import { PeerBytes } from '../shares.js';
 import { LockClaims } from './lock-claims.js';
 import { type GrantHold, LockManager, type WaitReason } from './lock-manager.js';
 import type { Lock, LockRequest } from './lock-table.js';
@@ -69,7 +68,7 @@ export class LockService {
   readonly #root: RootLock;
   readonly #manager: LockManager;
   /** Bytes that the requests and the locks of each worker take. */
-  readonly #bytes: PeerBytes;
+  readonly #bytes: BytesByOwner<Peer>;
   /** Whether a master takes part that was not given what waited for it; or did when it left, and no other one was since. */
   #isMasterOpening = false;
   #isDraining = false;
@@ -79,7 +78,7 @@ export class LockService {
   constructor(settings: LockServiceSettings) {
     this.#settings = settings;
     const { clock, limits, kept, firstId } = settings;
-    this.#bytes = new PeerBytes(kept, limits.maxMailPerPeer);
+    this.#bytes = new BytesByOwner(kept, limits.maxMailPerPeer);
     this.#root = new RootLock({ ...settings, answered: () => this.#manager.rootChanged() });
     this.#manager = new LockManager(
       {

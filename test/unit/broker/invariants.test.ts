@@ -2,10 +2,10 @@ import { expect, it, vi } from 'vitest';
 import { LockManager } from '../../../src/broker/locks/lock-manager.js';
 import { LockTable } from '../../../src/broker/locks/lock-table.js';
 import { RootLock } from '../../../src/broker/locks/root-lock.js';
+import { FairShares } from '../../../src/broker/memory.js';
 import type { Outbox } from '../../../src/broker/peers/outbox.js';
 import { Peer } from '../../../src/broker/peers/peer.js';
 import { ServerRequests } from '../../../src/broker/server-requests.js';
-import { FairShares } from '../../../src/broker/shares.js';
 import { VirtualClock } from '../../support/virtual-clock.js';
 
 const connection = { address: '10.0.0.1:1000', connectedAt: 0 };
