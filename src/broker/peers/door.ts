@@ -39,6 +39,8 @@ export class Door {
 
   /** Whether anybody waits for that. */
   isAnyoneWaitingFor(awaited: Awaited): boolean {
+    // Asked with every frame, and hardly ever does anybody wait.
+    if (this.#waiting.size === 0) return false;
     for (const { wait } of this.#waiting.values()) if (wait.awaits === awaited) return true;
     return false;
   }
