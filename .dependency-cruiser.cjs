@@ -10,7 +10,7 @@ const BROKER = [
   ['file-metadata'],
   ['journal-switch'],
   ['mastership'],
-  ['shares'],
+  ['server-requests'],
   ['peers/'],
   ['invariants', 'limits', 'memory', 'ports'],
 ];

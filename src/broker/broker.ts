@@ -1,10 +1,10 @@
-import { Database, type DatabaseView } from './database.js';
+import { Database, type DatabaseView, type LargestUser } from './database.js';
 import { Draining } from './drain.js';
 import type { Invariant } from './invariants.js';
 import type { Limits } from './limits.js';
+import { FairShares } from './memory.js';
 import type { ArrivalRequest, BrokerObserver, Entrance, PeerInfo } from './peers/admission.js';
 import type { Cancel, Clock, Incidents, Logger, Records } from './ports.js';
-import { FairShares, type LargestUser } from './shares.js';
 
 /** What a broker works with. */
 export interface BrokerSettings {

@@ -1,27 +1,21 @@
 import type { ClosureCode } from '../errors.js';
 import { refused } from '../protocol/file-identity.js';
 import { disconnected, MASTER_ID, welcome } from '../protocol/frames.js';
-import type { MasterAnswer } from '../protocol/messages.js';
 import { sessionWelcome, type WelcomeFacts } from '../protocol/session.js';
 import { Bulkhead } from './bulkhead.js';
 import { Dismissal, type DismissalSettings } from './drain.js';
 import { FileNews } from './file-metadata.js';
 import type { PriorMember } from './identity/challenge.js';
 import { FileIdentity } from './identity/file-identity.js';
+import { HOLD_LOOK_MS } from './identity/open-files.js';
 import { BrokenInvariant, type Invariant } from './invariants.js';
 import { type JournalState, JournalSwitch } from './journal-switch.js';
-import type { Limits } from './limits.js';
+import { JOURNAL_WAIT_MS, type Limits } from './limits.js';
 import { LockService, type LocksView } from './locks/lock-service.js';
 import { MasterAbsence, MasterSeat, secondMaster } from './mastership.js';
+import type { Account } from './memory.js';
 import { Stability } from './peers/acks.js';
-import type {
-  ArrivalRequest,
-  BrokerObserver,
-  Entrance,
-  HeldArrival,
-  PeerInfo,
-  Service,
-} from './peers/admission.js';
+import type { ArrivalRequest, BrokerObserver, Entrance, PeerInfo, Service } from './peers/admission.js';
 import {
   infoOf,
   isSameSession,
@@ -32,15 +26,15 @@ import {
   positionOf,
 } from './peers/admission.js';
 import { Delivery } from './peers/delivery.js';
+import { type Caller, Door, type Wait } from './peers/door.js';
 import { Heartbeat, holderPulse } from './peers/heartbeat.js';
 import { Absences, Farewells, GoneIds, introduce, MembershipLog } from './peers/membership.js';
-import { ParkingLot } from './peers/outbox.js';
 import { isPresent, isThere, lineBytesOf, type Peer } from './peers/peer.js';
-import type { Cancel, Clock, DatabaseRecord, Incidents, Logger } from './ports.js';
+import type { Cancel, Clock, DatabaseRecord, Incidents, Logger, Scope } from './ports.js';
 import { RequestCoordinator } from './requests/coordinator.js';
 import { RequestTable } from './requests/request-table.js';
 import { Router } from './router.js';
-import { type Account, type LargestUser, largestUser } from './shares.js';
+import { ServerRequests } from './server-requests.js';
 import { Succession } from './succession.js';
 
 /** What a database works with; shared by all of a broker. */
@@ -65,6 +59,12 @@ export interface DatabaseSettings extends Service {
   beganAnew(database: Database, arrival: PriorMember): void;
 }
 
+/** The peer that takes most memory, and how much. */
+export interface LargestUser {
+  readonly peer: Peer;
+  readonly bytes: number;
+}
+
 /** One database, to look at: nothing of it is to be changed. */
 export interface DatabaseView {
   readonly name: string;
@@ -80,6 +80,9 @@ export interface DatabaseView {
   readonly masterLeftAt: number;
 }
 
+/** Numbers of locks begin at the time at which the database was first connected to, in hundredths of a millisecond: no other server gave them. */
+const IDS_PER_MS = 100;
+
 /** One database: who belongs to it, who comes and who goes. */
 export class Database {
   readonly name: string;
@@ -90,7 +93,7 @@ export class Database {
   readonly #peers = new Map<string, Peer>();
   readonly #host: PeerHost;
   readonly #goneIds = new GoneIds();
-  readonly #parkingLot: ParkingLot;
+  readonly #door: Door;
   readonly #farewells: Farewells;
   readonly #seat: MasterSeat;
   readonly #delivery: Delivery;
@@ -116,62 +119,81 @@ export class Database {
     this.name = name;
     this.#bulkhead = new Bulkhead({
       settle: () => {
-        do {
+        let isSettled = false;
+        while (!isSettled) {
           this.#journal.review();
           if (this.#journal.isMasterWaiting) this.#requests.failOfHolders();
+          const hasDoorChanged = this.#door.review();
           this.#locks.settle();
-        } while (this.#cutOffOverdue());
+          isSettled = !this.#cutOffOverdue() && !hasDoorChanged;
+        }
+        if (this.#isOver) return;
+        this.#requests.settle();
+        this.#masterAbsence.review();
         this.#forgetIfEmpty();
       },
       broken: (invariant) => given.broken(this, invariant),
     });
     const clock = this.#bulkhead.clock(given.clock);
-    const settings = { ...given, clock };
-    this.#settings = settings;
-    this.#book = new MembershipLog({ ...settings, database: name });
+    const { limits, logger, kept, observer, record, servedSince, isManaged } = given;
+    const incidents: Incidents = {
+      record: (incident, fields, ...rest) =>
+        given.incidents.record(incident, { database: name, ...fields }, ...rest),
+    };
+    this.#settings = { ...given, clock, incidents };
+    const { counters } = record;
+    const scope: Scope = { database: name, clock, limits, logger, incidents, kept, counters };
+    const peers = this.#peers;
+    this.#door = new Door(clock);
+    this.#book = new MembershipLog({ ...scope, observer, record });
     this.#host = {
       receive: (sender, frame) => {
         this.#receive(sender, frame);
-        settings.heard(frame.length);
+        given.heard(frame.length);
       },
       left: (sender, cause) => this.#left(sender, cause),
     };
     this.#identity = new FileIdentity({
-      ...settings,
-      database: name,
-      peers: this.#peers,
+      ...scope,
+      peers,
       dismiss: (peer, cause) => this.#dismiss(peer, cause),
       accepted: (peer) => {
         if (peer.isMaster) this.#succession.masterCame(peer);
         if (peer.isReady) this.#seat.ready(peer);
       },
-      mayEnter: (client) => client.enter((request, entrance) => this.#admitHeld(request, entrance)),
-      beginAnew: (client) => settings.beganAnew(this, client),
+      mayEnter: (client) =>
+        client.enter((request, entrance) => {
+          const caller = { request, entrance, since: clock.now() };
+          return this.#door.receive(caller, this.#admitHeld(caller));
+        }),
+      beginAnew: (client) => given.beganAnew(this, client),
     });
-    this.#stability = new Stability(clock, this.#peers, () => this.#table);
-    const counted = { ...settings, framesSoFar: this.#stability.now };
-    this.#parkingLot = new ParkingLot(counted);
-    this.#table = new RequestTable(counted);
+    this.#stability = new Stability(clock, peers, () => this.#table);
+    this.#table = new RequestTable({ ...scope, framesSoFar: this.#stability.now });
     this.#farewells = new Farewells(clock);
-    this.#seat = new MasterSeat(
-      { ...settings, database: name },
-      {
-        settled: (master) => this.#succession.settled(master),
-        release: (master) => {
-          this.#book.masterIsReady(master, this.#table.heldCount);
-          this.#succession.release(master);
-        },
+    this.#seat = new MasterSeat(scope, {
+      settled: (master) => this.#succession.settled(master),
+      release: (master) => {
+        this.#book.masterIsReady(master, this.#table.heldCount);
+        this.#succession.release(master);
       },
-    );
-    const { counters } = settings.record;
-    const common = { ...settings, database: name, peers: this.#peers, counters, table: this.#table };
-    this.#delivery = new Delivery({ ...common, seat: this.#seat });
-    const halls = { ...common, seat: this.#seat, delivery: this.#delivery };
-    this.#masterAbsence = new MasterAbsence(halls);
-    const journal = new JournalSwitch({ ...halls, locks: () => this.#locks });
+    });
+    const [seat, table] = [this.#seat, this.#table];
+    const delivery = new Delivery({ ...scope, seat, table });
+    this.#delivery = delivery;
+    this.#masterAbsence = new MasterAbsence({ ...scope, peers, seat, table, isManaged });
+    const journal = new JournalSwitch({
+      ...scope,
+      seat,
+      delivery,
+      door: this.#door,
+      locks: () => this.#locks,
+    });
     this.#journal = journal;
-    const rooms = { ...halls, journal, news: new FileNews({ ...halls, journal }) };
-    this.#news = rooms.news;
+    const firstId = Math.floor(clock.wallTime() * IDS_PER_MS);
+    const asked = new ServerRequests(firstId);
+    const news = new FileNews({ ...scope, peers, seat, delivery, journal, asked });
+    this.#news = news;
     const masterIsStuck = (master: Peer): void => this.#succession.sendAway(master);
     const placeIsLost = (worker: Peer, cause: string): void => {
       // At once: it must not claim the same at another server before it has been refused here.
@@ -180,15 +202,37 @@ export class Database {
       this.#giveUp(worker, cause, 'IPC_CLOSED_CONNECT_AGAIN');
     };
     const isAnyoneAtDoor = (): boolean => this.#identity.checks.isHolding;
-    const locks = new LockService({ ...rooms, masterIsStuck, placeIsLost, isAnyoneAtDoor });
+    const locks = new LockService({
+      ...scope,
+      servedSince,
+      startedAt: given.startedAt,
+      delivery,
+      news,
+      journal,
+      asked,
+      firstId,
+      masterIsStuck,
+      placeIsLost,
+      isAnyoneAtDoor,
+    });
     this.#locks = locks;
-    const isProof = (answer: MasterAnswer): boolean => this.#succession.isProof(answer);
-    const requests = new RequestCoordinator({ ...rooms, locks, isProof });
+    const requests = new RequestCoordinator({ ...scope, table, seat, delivery, news, locks, asked });
     this.#requests = requests;
     const dismiss = this.#depart.bind(this);
-    this.#succession = new Succession({ ...rooms, requests, locks, dismiss });
+    this.#succession = new Succession({
+      ...scope,
+      servedSince,
+      peers,
+      seat,
+      delivery,
+      news,
+      requests,
+      asked,
+      locks,
+      dismiss,
+    });
     this.#absences = new Absences(
-      { ...common, locks, goneIds: this.#goneIds },
+      { ...scope, locks, goneIds: this.#goneIds },
       {
         left: (worker, cause, silence) => {
           locks.isAway(worker);
@@ -202,9 +246,18 @@ export class Database {
     const remove = (peer: Peer, cause: string): void => this.#remove(peer, cause);
     const inside: DismissalSettings['inside'] = (act, otherwise) => this.#bulkhead.run(act, otherwise);
     const stability = this.#stability;
-    this.dismissal = new Dismissal({ ...halls, requests, locks, journal, stability, remove, inside });
-    const { limits } = settings;
-    const watched = { clock, peers: this.#peers };
+    this.dismissal = new Dismissal({
+      peers,
+      requests,
+      locks,
+      stability,
+      seat,
+      journal,
+      isManaged,
+      inside,
+      remove,
+    });
+    const watched = { clock, peers };
     this.#heartbeat = new Heartbeat({
       ...watched,
       interval: limits.heartbeatInterval,
@@ -224,12 +277,23 @@ export class Database {
     });
     this.#holdersHeartbeat = limits.lease === 0 ? undefined : holders;
     const goodbye = (peer: Peer): void => this.#goodbye(peer);
-    this.#router = new Router({ ...rooms, requests, locks, identity: this.#identity, goodbye });
+    this.#router = new Router({
+      ...scope,
+      peers,
+      seat,
+      delivery,
+      news,
+      requests,
+      locks,
+      identity: this.#identity,
+      journal,
+      goodbye,
+    });
   }
 
   /** Whether nobody is connected, at the door, or waited for. What was remembered must then be forgotten: the file may be replaced. */
   get #isEmpty(): boolean {
-    if (this.#peers.size > 0 || this.#identity.isHolding || this.#journal.isHolding) return false;
+    if (this.#peers.size > 0 || this.#door.isHolding || this.#identity.checks.isHolding) return false;
     return !this.#locks.claims.isHolding;
   }
 
@@ -253,7 +317,12 @@ export class Database {
 
   /** The peer that takes most memory. @param own what counts of its own, in bytes, beside its requests and locks */
   largestUser(own: (peer: Peer) => number): LargestUser | undefined {
-    return largestUser(this.#peers.values(), own, [this.#locks, this.#table]);
+    let largest: LargestUser | undefined;
+    for (const peer of this.#peers.values()) {
+      const bytes = own(peer) + this.#locks.bytesOf(peer) + this.#table.bytesOf(peer);
+      if (bytes > (largest?.bytes ?? 0)) largest = { peer, bytes };
+    }
+    return largest;
   }
 
   /** Bytes that are kept, or wait for connections. */
@@ -269,11 +338,15 @@ export class Database {
 
   /** Lets someone in, or not. @returns to be called if he goes away before `entrance` was used */
   arrive(request: ArrivalRequest, entrance: Entrance): Cancel {
-    return this.#bulkhead.arrive(entrance, (contained) => this.#arrive(request, contained));
+    return this.#bulkhead.arrive(entrance, (contained) => {
+      const caller = { request, entrance: contained, since: this.#settings.clock.now() };
+      return this.#door.receive(caller, this.#arrive(caller));
+    });
   }
 
-  #arrive(request: ArrivalRequest, entrance: Entrance): Cancel {
-    const since = this.#settings.clock.now();
+  /** Somebody has come. @returns how long it waits; `undefined` if it has its answer, or is being checked */
+  #arrive(caller: Caller): Wait | undefined {
+    const { request, entrance } = caller;
     const refusal = this.dismissal.refusal(request);
     const known = this.#peers.get(request.peerId);
     // While its old line seems to be there, it is not known whom it will not have been compared with.
@@ -285,36 +358,34 @@ export class Database {
       // What it holds is not known yet, whether it comes in now or later.
       this.#locks.claims.isAtDoor(request);
       this.#identity.checks.receive(request, entrance);
-    } else if (!this.#identity.isToBeHeld(request)) return this.#enter(request, entrance, since);
-    else return this.#holdAtDoor(request, entrance, since, (arrival) => this.#identity.hold(arrival));
-    return () => undefined;
+    } else if (!this.#identity.isToBeHeld(request)) return this.#enter(caller);
+    else return this.#awaitFile(caller);
+    return undefined;
   }
 
-  /** Has a newcomer wait. @returns to be called if it goes away */
-  #holdAtDoor(
-    request: ArrivalRequest,
-    entrance: Entrance,
-    since: number,
-    hold: (arrival: HeldArrival) => Cancel,
-  ): Cancel {
-    let cancel: Cancel = () => undefined;
-    const refuse = entrance.refuse.bind(entrance);
-    const admit = (): void => {
-      cancel = this.#admitHeld(request, entrance, since);
-    };
-    cancel = hold({ request, admit, refuse });
-    return () => cancel();
+  /** The file that its process has open is looked for. */
+  #awaitFile(caller: Caller): Wait | undefined {
+    const { request, entrance, since } = caller;
+    const mayEnter = this.#isOver ? false : this.#identity.mayEnter(request, since);
+    if (mayEnter === true) return this.#admitHeld(caller);
+    if (mayEnter === undefined) {
+      const looks = Math.floor((this.#settings.clock.now() - since) / HOLD_LOOK_MS) + 1;
+      return { awaits: 'file', until: since + looks * HOLD_LOOK_MS, again: () => this.#awaitFile(caller) };
+    }
+    entrance.refuse(this.#isOver ? 'IPC_REFUSED_DRAINING' : 'IPC_REFUSED_OTHER_FILE');
+    return undefined;
   }
 
-  /** Meanwhile the server may have begun to drain. @param since when it began to wait, by the broker's clock */
-  #admitHeld(request: ArrivalRequest, entrance: Entrance, since = this.#settings.clock.now()): Cancel {
-    const refusal = this.dismissal.refusal(request);
-    if (refusal === undefined) return this.#enter(request, entrance, since);
-    entrance.refuse(refusal);
-    return () => undefined;
+  /** Meanwhile the server may have begun to drain. */
+  #admitHeld(caller: Caller): Wait | undefined {
+    const refusal = this.dismissal.refusal(caller.request);
+    if (refusal === undefined) return this.#enter(caller);
+    caller.entrance.refuse(refusal);
+    return undefined;
   }
 
-  #enter(request: ArrivalRequest, entrance: Entrance, since: number): Cancel {
+  #enter(caller: Caller): Wait | undefined {
+    const { request, entrance } = caller;
     let older = this.#peers.get(request.peerId);
     if (older?.isMaster === true && isSuperseded(older, request)) {
       this.#depart(older, 'another master came', isPresent(older) ? 'IPC_CLOSED_MASTER_REPLACED' : undefined);
@@ -327,37 +398,44 @@ export class Database {
     } else if (older === undefined && this.#peers.size >= this.#settings.limits.maxPeers) {
       entrance.refuse('IPC_REFUSED_TOO_MANY_PEERS');
     } else if (older?.isMaster === true && !isSameSession(older, request)) {
-      return this.#challenge(older, request, entrance);
+      return this.#challenge(older, caller);
     } else if (older !== undefined) {
-      return this.#takeBack(older, request, entrance);
+      return this.#takeBack(older, caller);
     } else if (request.peerId === MASTER_ID && this.#succession.refuses(request.client)) {
       entrance.refuse('IPC_REFUSED_OLD_MASTER');
     } else {
-      return this.#admitOrHold(request, entrance, since);
+      return this.#admitOrHold(caller);
     }
-    return () => undefined;
+    return undefined;
   }
 
   /** Lets a newcomer in, at once or when the journal is empty that it does not read [PROTOCOL-16.4]. */
-  #admitOrHold(request: ArrivalRequest, entrance: Entrance, since: number): Cancel {
-    if (!this.#journal.isToBeHeld(request)) {
-      this.#admit(request, entrance);
-      return () => undefined;
-    }
-    return this.#holdAtDoor(request, entrance, since, (arrival) => this.#journal.hold(arrival, since));
+  #admitOrHold(caller: Caller): Wait | undefined {
+    if (this.#journal.isToBeHeld(caller.request)) return this.#awaitJournal(caller);
+    this.#admit(caller);
+    return undefined;
   }
 
-  /** Another master is at the door. @returns to be called if it goes away by itself */
-  #challenge(master: Peer, request: ArrivalRequest, entrance: Entrance): Cancel {
+  #awaitJournal(caller: Caller): Wait | undefined {
+    const until = caller.since + JOURNAL_WAIT_MS;
+    if (this.#isOver || this.dismissal.hasBegun) caller.entrance.refuse('IPC_REFUSED_DRAINING');
+    else if (!this.#journal.isInUse) return this.#admitHeld(caller);
+    else if (this.#settings.clock.now() >= until) caller.entrance.refuse('IPC_REFUSED_JOURNAL');
+    else return { awaits: 'journal', until, again: () => this.#awaitJournal(caller) };
+    return undefined;
+  }
+
+  /** Another master is at the door. */
+  #challenge(master: Peer, caller: Caller): Wait | undefined {
     this.#identity.checks.inquire(master);
     const describe = (first: Peer): string | undefined => this.#identity.describeMaster(first);
-    const admit = (): boolean => {
-      if (this.#peers.has(request.peerId)) return false;
-      cancel = this.#admitOrHold(request, entrance, this.#settings.clock.now());
-      return true;
-    };
-    let cancel = this.#seat.challenge(secondMaster({ master, request, entrance, describe, admit }), master);
-    return () => cancel();
+    const second = secondMaster(caller, master, describe, () => {
+      if (!this.#peers.has(MASTER_ID))
+        return this.#admitOrHold({ ...caller, since: this.#settings.clock.now() });
+      second.refuse('IPC_REFUSED_SECOND_MASTER');
+      return undefined;
+    });
+    return this.#seat.challenge(second, master);
   }
 
   /** A frame came over HTTP, in the name of a peer that is connected. @returns false if it was refused */
@@ -368,7 +446,7 @@ export class Database {
 
   /** Hands out a message that was parked for that peer, once. */
   pickUp(peerId: string, messageId: string): Uint8Array | undefined {
-    return this.#parkingLot.pickUp(peerId, messageId);
+    return this.#peers.get(peerId)?.outbox.pickUp(messageId);
   }
 
   /** Ends the connection of a peer that takes too much memory, and keeps nothing for it but the locks that it may be writing under. */
@@ -407,8 +485,9 @@ export class Database {
 
   /** What ends each of its parts, then each of its peers. */
   *#ends(cause: string): Iterable<() => void> {
-    const parts: { stop(): void }[] = [this.#journal, this.#seat, this.#succession, this.#stability];
-    parts.push(this.#parkingLot);
+    yield () => this.#seat.stop();
+    yield () => void this.#door.review();
+    const parts: { stop(): void }[] = [this.#journal, this.#succession, this.#stability];
     parts.push(this.#farewells, this.#locks, this.#requests, this.#masterAbsence);
     parts.push(this.#absences, this.#heartbeat, this.#identity);
     if (this.#holdersHeartbeat !== undefined) parts.push(this.#holdersHeartbeat);
@@ -422,11 +501,11 @@ export class Database {
     }
   }
 
-  #admit(request: ArrivalRequest, entrance: Entrance): void {
+  #admit({ request, entrance }: Caller): void {
     const { clock, limits } = this.#settings;
     const visitor = new LineVisitor(1, this.#host);
     const link = entrance.accept(visitor);
-    const given = { ...this.#settings, parkingLot: this.#parkingLot, framesSoFar: this.#stability.now };
+    const given = { ...this.#settings, framesSoFar: this.#stability.now };
     const peer = newcomer(request, { ...given, link, connectedAt: clock.wallTime() });
     visitor.peer = peer;
     const isAccepted = this.#identity.checks.enters(peer);
@@ -441,17 +520,18 @@ export class Database {
   }
 
   /** A worker whose line broke is back, on a new one. */
-  #takeBack(peer: Peer, request: ArrivalRequest, entrance: Entrance): Cancel {
+  #takeBack(peer: Peer, caller: Caller): Wait | undefined {
+    const { request, entrance } = caller;
     if (peer.state === 'present') this.#lineBroke(peer, 'connected again', 'IPC_CLOSED_REPLACED');
     const { received, isKnown } = positionOf(peer, request);
     if (peer.state !== 'away') {
       // Nobody waits for it: it comes as a new one.
-      return this.#enter(request, entrance, this.#settings.clock.now());
+      return this.#enter({ ...caller, since: this.#settings.clock.now() });
     }
     const hasAll = received === undefined || peer.outbox.canResumeAfter(received);
     if (!hasAll || !this.#absences.mayReturn(peer, request.address)) {
       entrance.refuse('IPC_REFUSED_UNSAFE_RETURN');
-      return () => undefined;
+      return undefined;
     }
     const { clock, limits } = this.#settings;
     this.#absences.end(peer);
@@ -470,7 +550,7 @@ export class Database {
       this.#hasCome(peer, 'connected again');
     }
     this.#locks.isBack(peer);
-    return () => undefined;
+    return undefined;
   }
 
   /** What a welcome says of the database. @param journal whether the journal is in force, if that concerns the client */
@@ -483,9 +563,7 @@ export class Database {
     if (peer.isMaster) {
       if (peer.isAccepted) this.#succession.masterCame(peer);
       this.#seat.take(peer);
-      this.#requests.masterCame();
     }
-    this.#masterAbsence.review();
     this.#isBack(peer, how);
   }
 
@@ -526,7 +604,8 @@ export class Database {
   }
 
   #isSilent(peer: Peer, silence: number, message: string): void {
-    this.#delivery.reportSilence(peer, silence, message);
+    const { id, address } = peer;
+    this.#settings.logger.warn({ database: this.name, peer: id, address, silence }, message);
     this.#lineBroke(peer, 'answered no ping', 'IPC_CLOSED_SILENT');
   }
 
@@ -546,7 +625,6 @@ export class Database {
     this.#lineBroke(peer, cause, code);
     if (peer.state !== 'away') return;
     this.#absences.giveUp(peer, cause);
-    this.#parkingLot.discardFor(peer.id);
     this.#locks.dropRequestsOf(peer);
     this.#requests.gone(peer);
   }
@@ -560,7 +638,7 @@ export class Database {
   }
 
   #forgetIfEmpty(): void {
-    if (this.#isOver || !this.#isEmpty) return;
+    if (!this.#isEmpty) return;
     this.#succession.allHaveGone(() => {
       // Somebody may have come since.
       if (this.#isEmpty) this.#settings.emptied(this);
@@ -587,29 +665,26 @@ export class Database {
     if (code !== undefined) peer.outbox.close(code);
     this.#absences.end(peer);
     this.#remove(peer, cause, wasPresent);
-    this.#parkingLot.discardFor(peer.id);
     const departure = disconnected(peer.id);
     for (const other of this.#peers.values()) {
       this.#delivery.sendInOrder(other, peer.id, departure);
     }
     if (peer.isMaster) this.#locks.claims.isGone(peer);
     if (peer === this.#seat.master) {
-      const successor = this.#seat.takeSuccessorOf(peer);
       this.#succession.masterLeft(peer);
       if (!wasPresent) this.#succession.connectionEnded(peer);
-      successor?.admit();
     } else if (!peer.isMaster) {
       this.#succession.workerLeft(peer);
       this.#locks.isGone(peer);
       this.#requests.gone(peer);
     }
-    this.#masterAbsence.review();
     this.#news.forgetIfAlone();
   }
 
   #remove(peer: Peer, cause: string, wasPresent = peer.state === 'present'): void {
     peer.leave();
-    if (!wasPresent) peer.outbox.discard();
+    if (wasPresent) peer.outbox.dropParked();
+    else peer.outbox.discard();
     this.#peers.delete(peer.id);
     this.#identity.left(peer);
     this.#journal.left(peer);

@@ -117,7 +117,7 @@ export interface DismissalSettings {
   readonly requests: Pick<RequestCoordinator, 'isOwed' | 'failBeforeDraining'>;
   readonly locks: Pick<LockService, 'holders' | 'drain' | 'failBeforeDraining' | 'giveRootBack'>;
   readonly stability: Pick<Stability, 'stop'>;
-  readonly seat: Pick<MasterSeat, 'closeDoor'>;
+  readonly seat: Pick<MasterSeat, 'close'>;
   readonly journal: Pick<JournalSwitch, 'stop'>;
   /** Whether this server runs the master itself, and closes it: it says goodbye. */
   readonly isManaged: boolean;
@@ -135,7 +135,8 @@ export interface DismissalSettings {
  */
 export class Dismissal {
   readonly #settings: DismissalSettings;
-  #hasBegun = false;
+  /** Whether it has begun. */
+  hasBegun = false;
 
   constructor(settings: DismissalSettings) {
     this.#settings = settings;
@@ -144,9 +145,9 @@ export class Dismissal {
   /** From now on nobody is let in who waits at the door, and no transaction begins; those that hold a lock go on. */
   begin(): void {
     const { seat, journal, locks, inside } = this.#settings;
-    this.#hasBegun = true;
+    this.hasBegun = true;
     inside(() => {
-      seat.closeDoor();
+      seat.close();
       journal.stop();
       locks.drain();
     }, undefined);
@@ -158,7 +159,7 @@ export class Dismissal {
    * Another master than the one that is there must not even come to the next server if it has old tables [PROTOCOL-9.2].
    */
   refusal(request: ArrivalRequest): RefusalCode | undefined {
-    if (!this.#hasBegun) return undefined;
+    if (!this.hasBegun) return undefined;
     const peer = this.#settings.peers.get(request.peerId);
     if (peer === undefined) return 'IPC_REFUSED_DRAINING';
     if (isSameSession(peer, request)) return undefined;

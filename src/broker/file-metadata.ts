@@ -1,5 +1,5 @@
 import { MASTER_ID, SERVER_ID } from '../protocol/frames.js';
-import { parseNotification, type RecordAddress } from '../protocol/messages.js';
+import { keyIndexOf, parseNotification, type RecordAddress } from '../protocol/messages.js';
 import { cacheInvalidation, keyAnnouncement, keyRequest, rootUpdate } from '../protocol/server-messages.js';
 import type { JournalSwitch } from './journal-switch.js';
 import { LAST_SAFE_KEY_INDEX, MAX_ANNOUNCEMENT_BYTES, MAX_REPLAYED_KEYS } from './limits.js';
@@ -7,16 +7,16 @@ import type { MasterSeat } from './mastership.js';
 import type { Delivery } from './peers/delivery.js';
 import { isPresent, type Peer } from './peers/peer.js';
 import { type CurrentRoot, RootRecord, RootView } from './peers/root-tracker.js';
-import type { Incidents } from './ports.js';
+import type { Scope } from './ports.js';
+import type { ServerRequests } from './server-requests.js';
 
 /** What file news work with. */
-export interface FileNewsSettings {
-  readonly database: string;
+export interface FileNewsSettings extends Pick<Scope, 'incidents'> {
   readonly peers: ReadonlyMap<string, Peer>;
   readonly seat: MasterSeat;
   readonly delivery: Delivery;
-  readonly incidents: Incidents;
   readonly journal: Pick<JournalSwitch, 'isInUse' | 'haveReread'>;
+  readonly asked: ServerRequests;
 }
 
 /**
@@ -28,44 +28,28 @@ export interface FileNewsSettings {
  * master's, when it has settled.
  */
 export class FileNews {
-  readonly #database: string;
-  readonly #peers: ReadonlyMap<string, Peer>;
-  readonly #seat: MasterSeat;
-  readonly #delivery: Delivery;
-  readonly #incidents: Incidents;
-  readonly #journal: FileNewsSettings['journal'];
-  readonly #root = new RootRecord();
+  readonly #settings: FileNewsSettings;
+  #facts = new FileFacts();
+  /** What was known when the last of its processes lost its connection; and those who were away then: they have heard of all of it, or will when they are back. */
+  #aside: { readonly members: ReadonlySet<Peer>; readonly facts: FileFacts } | undefined;
   /**
    * Workers that were granted no lock since a master was made to write a root again. What one of them says of the root is
    * from before: the file had his, and must get it again.
    */
   readonly #lastGrantedBefore = new Set<Peer>();
-  /** Whether the file may have another root than the others believe in, since a writer is gone. */
-  #isRootUnwritten = false;
   /** The master that was made to write it, and how often it has not said yet that it has. */
   #rootWritten: { readonly master: Peer; writesDue: number } | undefined;
   /** The root that a worker has brought from before a restart, unless one was told since. */
   #claimedRoot: CurrentRoot | undefined;
-  /** What was known when nobody was connected any more, while some of those who were there may come back. */
-  #aside: SetAside | undefined;
-  #keys = new AnnouncedKeys();
-  /** Keys that workers asked a former master for, and that it had not answered for: no more than it may be asked for at one time. */
-  readonly #keysInDoubt = new Set<string>();
   /** How many keys the master was asked for, and has not answered for. */
   #keysUnderWay = 0;
-  /** What the server asked the master, by the ids of the requests. */
-  readonly #asked = new Map<string, string>();
+  /** Keys that the server asked a master for, and that it has not answered for. */
+  readonly #askedKeys = new Set<string>();
   /** How many of the keys that it asked for last were in doubt. */
   #askedInDoubt = 0;
-  #lastRequest = 0;
 
-  constructor({ database, peers, seat, delivery, incidents, journal }: FileNewsSettings) {
-    this.#database = database;
-    this.#peers = peers;
-    this.#seat = seat;
-    this.#delivery = delivery;
-    this.#incidents = incidents;
-    this.#journal = journal;
+  constructor(settings: FileNewsSettings) {
+    this.#settings = settings;
   }
 
   /** Looks at a notification. @returns whether nothing remains to be done: it was passed on here, or stops here */
@@ -74,24 +58,20 @@ export class FileNews {
     switch (notification.type) {
       case 'kit.new_key':
         // Only the master hands out indexes of the key table.
-        if (sender.isMaster) this.#keys.remember(notification.index, notification.key, message);
+        if (sender.isMaster) this.#facts.keys.remember(notification.index, notification.key, message);
         return false;
       case 'root.update':
         if (this.#root.receive(sender.root, notification.address, message) === 'echo') {
-          this.#incidents.record(
-            'root-echo',
-            { database: this.#database, from: sender.id },
-            'an echo stops here',
-          );
+          this.#settings.incidents.record('root-echo', { from: sender.id }, 'an echo stops here');
         } else {
           // Workers hear of it when they are next granted a lock: nobody needs it before, and a worker that is late
           // must not write an old root into the file behind a newer one.
-          const { master } = this.#seat;
+          const { master } = this.#settings.seat;
           if (master !== undefined && master !== sender && master.hasFileOpen) this.#sendRoot(master);
           // A master that moves it has not read yet what it was told to write: that would go back behind its own.
           const crosses = this.#rootWritten?.master === sender;
           if (crosses || (this.#lastGrantedBefore.has(sender) && !writesRoots(master))) {
-            this.#isRootUnwritten = true;
+            this.#facts.isRootUnwritten = true;
             this.#writeRoot();
           }
         }
@@ -113,12 +93,12 @@ export class FileNews {
       // One that takes a root over writes none: a former master may have ended before it wrote this one. Not so one that was the master
       // before a restart of the server; and it may just have moved the root.
       const isNew = peer.session?.isReturning !== true;
-      const mayLackRoot = takesRootsOver(peer) && isNew && !this.#journal.isInUse;
-      if (peer.isMaster && (this.#isRootUnwritten || mayLackRoot)) this.#haveRootWritten();
-      else if (peer.isMaster && !this.#journal.isInUse) this.#rootIsWrittenAnew();
+      const mayLackRoot = takesRootsOver(peer) && isNew && !this.#settings.journal.isInUse;
+      if (peer.isMaster && (this.#facts.isRootUnwritten || mayLackRoot)) this.#haveRootWritten();
+      else if (peer.isMaster && !this.#settings.journal.isInUse) this.#rootIsWrittenAnew();
     }
     // What one says that was granted a lock before the root was written may come behind that.
-    if (!this.#isRootUnwritten) this.#lastGrantedBefore.delete(peer);
+    if (!this.#facts.isRootUnwritten) this.#lastGrantedBefore.delete(peer);
     if (this.#root.current !== undefined && peer.root.believes !== this.#root.current.address)
       this.#sendRoot(peer);
   }
@@ -129,10 +109,9 @@ export class FileNews {
    * may have told and not written it, others have used it since.
    */
   masterOpened({ openedRoot, root }: Peer): void {
-    const aside = this.#awaited;
-    const known = this.#root.current ?? aside?.root;
-    if (openedRoot === undefined || known === undefined) return;
-    if (this.#isRootUnwritten || aside?.isRootUnwritten === true) return;
+    const known = this.#known;
+    if (openedRoot === undefined || known.every((facts) => facts.root.current === undefined)) return;
+    if (known.some((facts) => facts.isRootUnwritten)) return;
     this.#root.receive(root, openedRoot, rootUpdate(MASTER_ID, openedRoot));
   }
 
@@ -141,7 +120,7 @@ export class FileNews {
    * another master may have opened the file meanwhile, with one that only a writer knew who is gone.
    */
   rootIsClaimed(address: RecordAddress): void {
-    if (this.#journal.isInUse) return;
+    if (this.#settings.journal.isInUse) return;
     // Somebody has told of one here: it is too late, if that one was moved meanwhile.
     if (this.#root.current !== undefined && this.#root.current !== this.#claimedRoot) return;
     // The worker itself is told again with its next lock: it would read the file otherwise, before the master has written it.
@@ -152,7 +131,7 @@ export class FileNews {
 
   /** Tells a peer all keys that were announced. Hearing of a key twice is harmless. */
   repeatKeys(peer: Peer): void {
-    for (const { message } of this.#keys.all()) this.#delivery.sendOwed(peer, message);
+    for (const { message } of this.#facts.keys.all()) this.#settings.delivery.sendOwed(peer, message);
   }
 
   /**
@@ -160,8 +139,9 @@ export class FileNews {
    * in the table of the file for one more [PROTOCOL-6.3]? Then this one counts, until {@link FileNews.keyAnswered}.
    */
   hasRoomForKey(): boolean {
-    const askedByServer = this.#asked.size > 0 ? this.#askedInDoubt : 0;
-    if (this.#keys.highestIndex + this.#keysUnderWay + askedByServer >= LAST_SAFE_KEY_INDEX) return false;
+    const askedByServer = this.#askedKeys.size > 0 ? this.#askedInDoubt : 0;
+    if (this.#facts.keys.highestIndex + this.#keysUnderWay + askedByServer >= LAST_SAFE_KEY_INDEX)
+      return false;
     this.#keysUnderWay++;
     return true;
   }
@@ -173,7 +153,7 @@ export class FileNews {
 
   /** A write of that worker may have left others with what is not in the file, and the file with what they do not know. */
   writeWasCutShort(workerId: string): void {
-    if (this.#journal.isInUse) {
+    if (this.#settings.journal.isInUse) {
       this.#haveReread();
       return;
     }
@@ -183,7 +163,7 @@ export class FileNews {
 
   /** What the master wrote last, and was to tell of, may have ended with it. */
   masterIsGone(): void {
-    if (this.#journal.isInUse) this.#haveReread();
+    if (this.#settings.journal.isInUse) this.#haveReread();
     else this.#invalidateCaches(MASTER_ID);
   }
 
@@ -192,21 +172,18 @@ export class FileNews {
    * root, or set out to tell, no longer counts.
    */
   #haveReread(): void {
-    this.#journal.haveReread();
-    this.#root.current = undefined;
-    this.#isRootUnwritten = false;
+    this.#settings.journal.haveReread();
+    this.#facts.forgetRoot();
+    this.#aside?.facts.forgetRoot();
     this.#rootWritten = undefined;
     this.#lastGrantedBefore.clear();
-    if (this.#aside !== undefined) {
-      this.#aside.root = undefined;
-      this.#aside.isRootUnwritten = false;
-    }
-    for (const { root } of this.#peers.values()) root.believes = undefined;
+    for (const { root } of this.#settings.peers.values()) root.believes = undefined;
   }
 
   #invalidateCaches(id: string): void {
     const notice = cacheInvalidation(id);
-    for (const receiver of this.#peers.values()) this.#delivery.sendInOrder(receiver, id, notice);
+    for (const receiver of this.#settings.peers.values())
+      this.#settings.delivery.sendInOrder(receiver, id, notice);
   }
 
   /**
@@ -216,14 +193,15 @@ export class FileNews {
    */
   #haveRootWritten(): void {
     this.#rootIsWrittenAnew();
-    if (this.#root.current === undefined && this.#aside !== undefined) this.#aside.isRootUnwritten = true;
-    this.#isRootUnwritten = this.#root.current !== undefined;
+    if (this.#root.current === undefined && this.#aside !== undefined)
+      this.#aside.facts.isRootUnwritten = true;
+    this.#facts.isRootUnwritten = this.#root.current !== undefined;
     this.#writeRoot();
   }
 
   #rootIsWrittenAnew(): void {
     this.#lastGrantedBefore.clear();
-    for (const peer of this.#peers.values()) if (!peer.isMaster) this.#lastGrantedBefore.add(peer);
+    for (const peer of this.#settings.peers.values()) if (!peer.isMaster) this.#lastGrantedBefore.add(peer);
   }
 
   /**
@@ -232,10 +210,10 @@ export class FileNews {
    * up, the file does.
    */
   get isInDoubt(): boolean {
-    if (this.#isRootUnwritten) return true;
+    if (this.#facts.isRootUnwritten) return true;
     const aside = this.#awaited;
     if (aside === undefined) return false;
-    return this.#asked.size > 0 || (aside.root !== undefined && this.#root.current === undefined);
+    return this.#askedKeys.size > 0 || (aside.root.current !== undefined && this.#root.current === undefined);
   }
 
   /** The peer is back. What was known when it was there last is known again, but for what is newer. */
@@ -243,28 +221,37 @@ export class FileNews {
     const aside = this.#aside;
     if (aside?.members.has(peer) !== true) return;
     this.#aside = undefined;
-    this.#keys.addAll(aside.keys);
-    for (const key of aside.keysInDoubt) this.#keysInDoubt.add(key);
+    this.#facts.addKeysOf(aside.facts);
     if (this.#root.current !== undefined) return;
-    this.#root.current = aside.root;
+    this.#root.current = aside.facts.root.current;
     // A writer may have moved it, and told nobody, and a new master has opened the file since. If it is the master that is back,
     // nobody else was in its place; and what it has moved itself meanwhile it is about to tell.
     // And nobody may have moved it since if none has opened the file, and the peer writes no root that it is told: a master that is gone may
     // have before, and told nobody.
-    const isAsLeft = takesRootsOver(peer) && this.#seat.master?.hasFileOpen !== true;
-    if (!aside.isRootUnwritten && (peer.isMaster || isAsLeft)) return;
-    if (this.#journal.isInUse) this.#haveReread();
+    const isAsLeft = takesRootsOver(peer) && this.#settings.seat.master?.hasFileOpen !== true;
+    if (!aside.facts.isRootUnwritten && (peer.isMaster || isAsLeft)) return;
+    if (this.#settings.journal.isInUse) this.#haveReread();
     else this.#haveRootWritten();
   }
 
+  get #root(): RootRecord {
+    return this.#facts.root;
+  }
+
   /** What is set aside, as long as somebody may come back who knows it. */
-  get #awaited(): SetAside | undefined {
-    for (const member of this.#aside?.members ?? []) if (member.state === 'away') return this.#aside;
+  get #awaited(): FileFacts | undefined {
+    for (const member of this.#aside?.members ?? []) if (member.state === 'away') return this.#aside?.facts;
     return undefined;
   }
 
+  /** All that is known: what those know who may come back, and what is newer. */
+  get #known(): readonly FileFacts[] {
+    const aside = this.#awaited;
+    return aside === undefined ? [this.#facts] : [aside, this.#facts];
+  }
+
   #writeRoot(): void {
-    const { master } = this.#seat;
+    const { master } = this.#settings.seat;
     const { current } = this.#root;
     const former = this.#rootWritten;
     this.#rootWritten = undefined;
@@ -277,8 +264,8 @@ export class FileNews {
     this.#rootWritten = written;
     this.#root.expectEchoes(master.root, 2, token);
     if (takesRootsOver(master)) master.root.believes = current.address;
-    this.#delivery.send(master, inQuotes);
-    this.#delivery.send(master, current.message);
+    this.#settings.delivery.send(master, inQuotes);
+    this.#settings.delivery.send(master, current.message);
     master.whenRead(() => {
       this.#root.confirm(master.root, token);
       // One that takes roots over says by itself when it has written one: it may take long, on a disk that is slow.
@@ -293,26 +280,18 @@ export class FileNews {
    * @param index `undefined` if it gave none
    */
   keyHasIndex(key: string, index: number | undefined): void {
-    if (index === undefined || this.#keys.isAnnounced(index, key)) return;
+    if (index === undefined || this.#facts.keys.isAnnounced(index, key)) return;
     const announcement = keyAnnouncement(key, index);
-    this.#keys.remember(index, key, announcement);
-    for (const peer of this.#peers.values()) if (!peer.isMaster) this.#delivery.send(peer, announcement);
+    this.#facts.keys.remember(index, key, announcement);
+    for (const peer of this.#settings.peers.values())
+      if (!peer.isMaster) this.#settings.delivery.send(peer, announcement);
   }
 
   /** A master that is gone was asked for an index for that key, and perhaps told of one that nobody heard of. */
   keyInDoubt(key: string | undefined): void {
     if (key === undefined) return;
     this.keyAnswered();
-    this.#keysInDoubt.add(key);
-  }
-
-  /** The master answered a request. @returns whether it was one of the server, for a key */
-  answered(id: string, index: number | undefined): boolean {
-    const key = this.#asked.get(id);
-    if (key === undefined) return false;
-    this.#asked.delete(id);
-    this.keyHasIndex(key, index);
-    return true;
+    this.#facts.keysInDoubt.add(key);
   }
 
   /**
@@ -320,45 +299,34 @@ export class FileNews {
    * not write it either; one that is asked to add it does [PROTOCOL-8.5].
    */
   #haveKeysWritten(master: Peer): void {
-    const aside = this.#awaited;
-    const known = [...(aside?.keys.all() ?? []), ...this.#keys.all()];
-    const announced = new Set(known.map(({ key }) => key));
-    const inDoubt = new Set([...this.#unansweredKeys(), ...(aside?.keysInDoubt ?? [])]);
+    const announced = new Set(this.#known.flatMap(({ keys }) => [...keys.all()].map(({ key }) => key)));
+    const inDoubt = new Set(this.#askedKeys);
+    for (const { keysInDoubt } of this.#known) for (const key of keysInDoubt) inDoubt.add(key);
     for (const key of announced) inDoubt.delete(key);
-    this.#asked.clear();
+    this.#askedKeys.clear();
     this.#askedInDoubt = inDoubt.size;
     for (const key of [...announced, ...inDoubt]) {
-      const id = `${SERVER_ID}key${++this.#lastRequest}`;
-      this.#asked.set(id, key);
-      this.#delivery.sendOwed(master, keyRequest(id, key));
+      this.#askedKeys.add(key);
+      const id = this.#settings.asked.open(master, (_answer, message) => {
+        if (this.#askedKeys.delete(key)) this.keyHasIndex(key, keyIndexOf(message));
+      });
+      this.#settings.delivery.sendOwed(master, keyRequest(id, key));
     }
-    this.#keysInDoubt.clear();
-  }
-
-  /** Keys that masters were asked for, by workers or by the server, and that none has answered for. */
-  *#unansweredKeys(): Iterable<string> {
-    yield* this.#keysInDoubt;
-    yield* this.#asked.values();
+    this.#facts.keysInDoubt.clear();
   }
 
   /** With nobody connected, the file may be repaired or replaced: nothing of the old one must be told, unless somebody comes back. */
   forgetIfAlone(): void {
-    for (const peer of this.#peers.values()) if (isPresent(peer)) return;
-    const members = new Set(this.#peers.values());
-    const former = this.#aside;
-    if (former !== undefined) this.#keys.addAll(former.keys);
-    const root = this.#root.current ?? former?.root;
-    const keysInDoubt = new Set([...this.#unansweredKeys(), ...(former?.keysInDoubt ?? [])]);
-    const isRootUnwritten = this.#isRootUnwritten || former?.isRootUnwritten === true;
-    this.#aside =
-      members.size === 0 ? undefined : { members, root, keys: this.#keys, keysInDoubt, isRootUnwritten };
-    this.#root.current = undefined;
-    this.#isRootUnwritten = false;
+    for (const peer of this.#settings.peers.values()) if (isPresent(peer)) return;
+    const members = new Set(this.#settings.peers.values());
+    const facts = this.#facts;
+    if (this.#aside !== undefined) facts.addOlder(this.#aside.facts);
+    for (const key of this.#askedKeys) facts.keysInDoubt.add(key);
+    this.#aside = members.size === 0 ? undefined : { members, facts };
+    this.#facts = new FileFacts();
     this.#lastGrantedBefore.clear();
-    this.#keys = new AnnouncedKeys();
-    this.#keysInDoubt.clear();
     // The master that was asked may be back, and answer.
-    if (members.size === 0) this.#asked.clear();
+    if (members.size === 0) this.#askedKeys.clear();
   }
 
   /** A master says that it has written a root that it was made to write. */
@@ -369,7 +337,7 @@ export class FileNews {
 
   #rootIsWritten(): void {
     this.#rootWritten = undefined;
-    this.#isRootUnwritten = false;
+    this.#facts.isRootUnwritten = false;
   }
 
   #sendRoot(receiver: Peer): void {
@@ -377,30 +345,47 @@ export class FileNews {
     if (current === undefined) return;
     if (takesRootsOver(receiver)) {
       receiver.root.believes = current.address;
-      this.#delivery.send(receiver, current.message);
+      this.#settings.delivery.send(receiver, current.message);
       return;
     }
     const token = receiver.nextToken();
     const verdict = this.#root.relay(receiver.root, token);
     if (verdict === 'overdue') {
-      this.#delivery.markOverdue(receiver);
+      this.#settings.delivery.markOverdue(receiver);
       return;
     }
-    this.#delivery.send(receiver, current.message);
+    this.#settings.delivery.send(receiver, current.message);
     if (verdict === 'send-and-ping') receiver.whenRead(() => this.#root.confirm(receiver.root, token));
   }
 }
 
-/** What was known of the file when the last of its processes lost its connection. */
-interface SetAside {
-  /** Those who were away then: they have heard of all of it, or will when they are back. */
-  readonly members: ReadonlySet<Peer>;
-  root: CurrentRoot | undefined;
-  /** Whether the file may have another one. */
-  isRootUnwritten: boolean;
-  readonly keys: AnnouncedKeys;
-  /** Keys that masters were asked for, and had not answered for. */
-  readonly keysInDoubt: ReadonlySet<string>;
+/** What is known of the file that it may not say itself. */
+class FileFacts {
+  readonly root = new RootRecord();
+  /** Whether the file may have another root than this one, since a writer is gone. */
+  isRootUnwritten = false;
+  readonly keys = new AnnouncedKeys();
+  /** Keys that workers asked a former master for, and that it had not answered for: no more than it may be asked for at one time. */
+  readonly keysInDoubt = new Set<string>();
+
+  /** Adds what was known before. */
+  addOlder(older: FileFacts): void {
+    this.addKeysOf(older);
+    this.root.current ??= older.root.current;
+    this.isRootUnwritten ||= older.isRootUnwritten;
+  }
+
+  /** Adds the keys that were known before. */
+  addKeysOf(older: FileFacts): void {
+    this.keys.addAll(older.keys);
+    for (const key of older.keysInDoubt) this.keysInDoubt.add(key);
+  }
+
+  /** The file itself says where its root is. */
+  forgetRoot(): void {
+    this.root.current = undefined;
+    this.isRootUnwritten = false;
+  }
 }
 
 /** Whether it is there, and writes each root that it is told. */

@@ -6,20 +6,19 @@
 
 import { MASTER_ID } from '../protocol/frames.js';
 import { journalMessage, REREAD } from '../protocol/session.js';
-import { JOURNAL_WAIT_MS } from './limits.js';
 import type { MasterSeat } from './mastership.js';
-import type { ArrivalRequest, HeldArrival } from './peers/admission.js';
+import type { ArrivalRequest } from './peers/admission.js';
 import type { Delivery } from './peers/delivery.js';
+import type { Door } from './peers/door.js';
 import { isPresent, type Peer } from './peers/peer.js';
-import type { Cancel, Clock, Logger } from './ports.js';
+import type { Scope } from './ports.js';
 
 /** What the switch works with. */
-export interface JournalSwitchSettings {
-  readonly database: string;
-  readonly clock: Clock;
-  readonly logger: Logger;
+export interface JournalSwitchSettings extends Pick<Scope, 'database' | 'logger'> {
   readonly seat: Pick<MasterSeat, 'master' | 'isHeld'>;
   readonly delivery: Pick<Delivery, 'send'>;
+  /** Newcomers that keep no journal wait there until it is empty. */
+  readonly door: Pick<Door, 'isAnyoneWaitingFor' | 'waitingFor'>;
   /** The locks of the workers. */
   locks(): JournalLocks;
 }
@@ -54,8 +53,6 @@ export class JournalSwitch {
   #keepingMaster: Peer | undefined;
   /** The peers that keep none. While there are any, the journal is empty. */
   readonly #others = new Set<Peer>();
-  /** Newcomers that keep none, and wait until the journal is empty. */
-  readonly #waiting = new Map<HeldArrival, Cancel>();
   /** The peer that was asked to look at the journal, and has not answered. */
   #asked: Peer | undefined;
   #isInUse = false;
@@ -82,15 +79,10 @@ export class JournalSwitch {
     return this.#isCheckedByWorker;
   }
 
-  /** Whether a newcomer waits. */
-  get isHolding(): boolean {
-    return this.#waiting.size > 0;
-  }
-
   /** Whether the next master waits for the journal to be checked: whoever holds a lock must not wait for that master in turn [PROTOCOL-16.4]. */
   get isMasterWaiting(): boolean {
-    if (this.#waiting.size === 0 || !this.#isInUse || this.#settings.seat.master !== undefined) return false;
-    return [...this.#waiting.keys()].some(({ request }) => request.peerId === MASTER_ID);
+    if (!this.#isInUse || !this.#isAwaited || this.#settings.seat.master !== undefined) return false;
+    return this.#settings.door.waitingFor('journal').some(({ peerId }) => peerId === MASTER_ID);
   }
 
   /** Whether newcomers wait for that peer. */
@@ -100,7 +92,7 @@ export class JournalSwitch {
 
   get state(): JournalState {
     const ids = [...this.#others].map(({ id }) => id);
-    for (const { request } of this.#waiting.keys()) ids.push(request.peerId);
+    for (const { peerId } of this.#settings.door.waitingFor('journal')) ids.push(peerId);
     return {
       isInForce: this.#isOn === true,
       without: ids.slice(0, MAX_NAMED),
@@ -143,21 +135,6 @@ export class JournalSwitch {
     return this.#isInUse && client?.abilities.has('journal') !== true;
   }
 
-  /** Has a newcomer wait. @param since when it connected, by the broker's clock @returns to be called if it goes away */
-  hold(newcomer: HeldArrival, since: number): Cancel {
-    const { clock } = this.#settings;
-    const rest = Math.max(0, since + JOURNAL_WAIT_MS - clock.now());
-    const cancelTimeout = clock.schedule(rest, () => {
-      this.#waiting.delete(newcomer);
-      newcomer.refuse('IPC_REFUSED_JOURNAL');
-    });
-    this.#waiting.set(newcomer, cancelTimeout);
-    return () => {
-      cancelTimeout();
-      this.#waiting.delete(newcomer);
-    };
-  }
-
   /** A peer says that the journal is empty. @returns false if it was not asked */
   looked(peer: Peer): boolean {
     if (peer !== this.#asked) return false;
@@ -173,30 +150,30 @@ export class JournalSwitch {
 
   /** To be called after everything that happens in the database: does what follows from it. */
   review(): void {
-    while (!this.#isStopped) {
-      if (this.#keepers.size === 0 && !this.#settings.locks().isAnyoneAwaited) this.#isInUse = false;
-      const isOn = this.#isOn;
-      if (isOn === true) this.#isInUse = true;
-      if (isOn !== undefined) this.#tell(isOn);
-      this.#askToLook();
-      if (this.#isInUse || this.#waiting.size === 0) return;
-      // If each of them is refused for another reason, the journal is in force again.
-      for (const newcomer of this.#takeWaiting()) newcomer.admit();
-    }
+    if (this.#isStopped) return;
+    if (this.#keepers.size === 0 && !this.#settings.locks().isAnyoneAwaited) this.#isInUse = false;
+    const isOn = this.#isOn;
+    if (isOn === true) this.#isInUse = true;
+    if (isOn !== undefined) this.#tell(isOn);
+    this.#askToLook();
   }
 
-  /** The server drains, or stops: newcomers are refused, and nothing is switched any more. */
+  /** The server drains, or stops: nothing is switched any more. */
   stop(): void {
     this.#isStopped = true;
-    for (const newcomer of this.#takeWaiting()) newcomer.refuse('IPC_REFUSED_DRAINING');
   }
 
   /** Whether it is in force; `undefined` as long as it is not known who is there. */
   get #isOn(): boolean | undefined {
-    if (this.#others.size > 0 || this.#waiting.size > 0 || this.#asked !== undefined) return false;
+    if (this.#others.size > 0 || this.#isAwaited || this.#asked !== undefined) return false;
     if (this.#keepers.size === 0 || this.#settings.locks().isAnyoneAwaited) return undefined;
     // Without a master, nobody begins to write; and if the next one kept none, it would have to wait for locks whose holders wait for it.
     return this.#keepingMaster === undefined && !this.#isInUse ? undefined : true;
+  }
+
+  /** Whether newcomers wait until it is empty. */
+  get #isAwaited(): boolean {
+    return this.#settings.door.isAnyoneWaitingFor('journal');
   }
 
   #tell(isOn: boolean): void {
@@ -215,7 +192,7 @@ export class JournalSwitch {
   #askToLook(): void {
     const { seat, delivery } = this.#settings;
     const asked = this.#asked;
-    const isDue = asked === undefined && this.#isInUse && this.#waiting.size > 0;
+    const isDue = asked === undefined && this.#isInUse && this.#isAwaited;
     // A worker looks without a lock: no other peer may have one, nor may a master that comes meanwhile take one for itself.
     const isByWorker = asked === undefined ? isDue && seat.master === undefined : !asked.isMaster;
     this.#isCheckedByWorker = isByWorker;
@@ -232,13 +209,6 @@ export class JournalSwitch {
     if (isAnyoneAwaited || isAnyHeld) return undefined;
     const workers = [...this.#keepers.keys()].filter((peer) => isPresent(peer) && peer.isAccepted);
     return workers.find(({ isReady }) => isReady) ?? workers[0];
-  }
-
-  #takeWaiting(): readonly HeldArrival[] {
-    const newcomers = [...this.#waiting.keys()];
-    for (const cancelTimeout of this.#waiting.values()) cancelTimeout();
-    this.#waiting.clear();
-    return newcomers;
   }
 
   #log(isOn: boolean): void {

@@ -2,16 +2,10 @@
 
 import type { RefusalCode } from '../errors.js';
 import { hasNotOpened } from '../protocol/session.js';
-import {
-  type Limits,
-  MASTER_ANSWER_MS,
-  MASTER_MISSING_WARNING_MS,
-  MASTER_READY_MS,
-  MASTER_TURN_MS,
-} from './limits.js';
-import type { ArrivalRequest, Entrance } from './peers/admission.js';
+import { MASTER_ANSWER_MS, MASTER_MISSING_WARNING_MS, MASTER_READY_MS, MASTER_TURN_MS } from './limits.js';
+import type { Caller, Wait } from './peers/door.js';
 import { isPresent, type Peer } from './peers/peer.js';
-import type { Cancel, Clock, Logger } from './ports.js';
+import type { Cancel, Scope } from './ports.js';
 
 /** What the seat asks of its database. */
 export interface MasterSeatHost {
@@ -30,18 +24,13 @@ export interface Challenger {
    * has not, and is being checked [PROTOCOL-14.9].
    */
   readonly waits: boolean;
-  /** Lets it in. */
-  admit(): void;
+  /** The first one is gone: lets it in. @returns how long it waits for something else */
+  admit(): Wait | undefined;
   refuse(code: RefusalCode): void;
 }
 
 /** What the seat works with. */
-export interface MasterSeatSettings {
-  readonly database: string;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly limits: Limits;
-}
+export type MasterSeatSettings = Pick<Scope, 'database' | 'clock' | 'logger' | 'limits'>;
 
 /** A second master that is kept waiting. */
 interface Challenge {
@@ -49,7 +38,8 @@ interface Challenge {
   readonly master: Peer;
   /** Whether the master has answered that ping: it lives, and can be reached. */
   hasAnswered: boolean;
-  cancelTimeout: Cancel;
+  /** Until when it is kept waiting, by the broker's clock. */
+  until: number;
 }
 
 /** The seat of a database's master. */
@@ -60,6 +50,8 @@ export class MasterSeat {
   #isSettling = false;
   #cancelSettling: Cancel | undefined;
   #challenge: Challenge | undefined;
+  /** Whether the server lets nobody in any more. */
+  #isClosed = false;
   /** Until when somebody is expected to come again who could not be let in, since the master did not answer. */
   #expectedUntil = Number.NEGATIVE_INFINITY;
 
@@ -116,77 +108,58 @@ export class MasterSeat {
    * silent, or whose line broke, may be writing until `reconnectGrace` is over. One that has not opened the file yet waits for its
    * turn, for a while.
    *
-   * @returns to be called if the challenger goes away by itself
+   * @returns how long it is kept waiting; `undefined` if it has its answer
    */
-  challenge(challenger: Challenger, master: Peer): Cancel {
+  challenge(challenger: Challenger, master: Peer): Wait | undefined {
     const { clock } = this.#settings;
     const isAway = !isPresent(master);
     if (this.#challenge !== undefined || (isAway && !challenger.waits)) {
       this.#refuse(challenger, master);
-      return () => undefined;
+      return undefined;
     }
-    const lasts = isAway ? MASTER_TURN_MS : MASTER_ANSWER_MS;
-    const cancelTimeout = clock.schedule(lasts, () => this.#refuseChallenger());
-    const challenge = { challenger, master, hasAnswered: false, cancelTimeout };
+    const until = clock.now() + (isAway ? MASTER_TURN_MS : MASTER_ANSWER_MS);
+    const challenge: Challenge = { challenger, master, hasAnswered: false, until };
     this.#challenge = challenge;
     master.whenRead(() => {
-      if (this.#challenge === challenge) this.#masterLives(challenge);
+      challenge.hasAnswered = true;
+      // It lives: the time of who waits counts from now.
+      challenge.until = clock.now() + (challenger.waits ? MASTER_TURN_MS : 0);
     });
-    return () => {
-      if (this.#challenge?.challenger === challenger) this.#endChallenge();
-    };
+    return this.#judge(challenge);
   }
 
-  /** The master has answered: the time of who waits counts from then. */
-  #masterLives(challenge: Challenge): void {
-    const { master } = challenge;
-    challenge.hasAnswered = true;
-    if (!challenge.challenger.waits) {
-      this.#refuseChallenger();
-      return;
+  #judge(challenge: Challenge): Wait | undefined {
+    const { challenger, master, hasAnswered } = challenge;
+    const { waits } = challenger;
+    const now = this.#settings.clock.now();
+    const isGone = this.#master !== master;
+    // The first one may still have to go.
+    if (now >= challenge.until && hasAnswered && waits && !master.isAccepted)
+      challenge.until = now + MASTER_TURN_MS;
+    if (!isGone && !this.#isClosed && now < challenge.until) {
+      const left = (): void => {
+        this.#challenge = undefined;
+      };
+      return { awaits: 'seat', until: challenge.until, again: () => this.#judge(challenge), left };
     }
-    const wait = (): void => {
-      challenge.cancelTimeout();
-      challenge.cancelTimeout = this.#settings.clock.schedule(MASTER_TURN_MS, () => {
-        // The first one may still have to go.
-        if (challenge.challenger.waits && !master.isAccepted) wait();
-        else this.#refuseChallenger();
-      });
-    };
-    wait();
+    // One that has read the file has old tables: the first one lived when it started. The next server must not let it in either.
+    const mayEnter = waits && (isGone || this.#isClosed);
+    if (!mayEnter) this.#refuse(challenger, master);
+    this.#challenge = undefined;
+    if (mayEnter && !this.#isClosed) return challenger.admit();
+    if (mayEnter) challenger.refuse('IPC_REFUSED_DRAINING');
+    return undefined;
   }
 
-  /**
-   * A master is about to go. It lived when its challenger started, which is refused if it has read the file.
-   *
-   * @returns the challenger whose turn it is when the master is gone
-   */
-  takeSuccessorOf(master: Peer): Challenger | undefined {
-    if (this.#challenge?.master !== master) return undefined;
-    const { challenger } = this.#challenge;
-    if (challenger.waits) this.#endChallenge();
-    else this.#refuseChallenger();
-    return challenger.waits ? challenger : undefined;
-  }
-
-  /**
-   * The server lets nobody in any more. Who waits and has read the file has old tables, and must not be let in by the next
-   * server either.
-   */
-  closeDoor(): void {
-    const challenger = this.#challenge?.challenger;
-    if (challenger?.waits !== true) {
-      this.#refuseChallenger();
-      return;
-    }
-    this.#endChallenge();
-    challenger.refuse('IPC_REFUSED_DRAINING');
+  /** The server lets nobody in any more. */
+  close(): void {
+    this.#isClosed = true;
   }
 
   /** The server stops: nobody waits any more. */
   stop(): void {
     this.#cancelSettling?.();
-    this.closeDoor();
+    this.close();
   }
 
   /** The master has opened its file, and is a new one: it gets what waits for it. */
@@ -210,54 +183,35 @@ export class MasterSeat {
     );
     challenger.refuse('IPC_REFUSED_SECOND_MASTER');
   }
-
-  #refuseChallenger(): void {
-    if (this.#challenge === undefined) return;
-    const { challenger, master } = this.#challenge;
-    this.#refuse(challenger, master);
-    this.#endChallenge();
-  }
-
-  #endChallenge(): void {
-    this.#challenge?.cancelTimeout();
-    this.#challenge = undefined;
-  }
 }
 
-/** What a second master is made with. */
-export interface SecondMasterSettings {
-  /** The first one. */
-  readonly master: Peer;
-  readonly request: ArrivalRequest;
-  readonly entrance: Entrance;
-  /** Why the second one is refused, with the folder of the first; `undefined` if that is not known. */
-  describe(master: Peer): string | undefined;
-  /** Lets it in. @returns false if there is a master */
-  admit(): boolean;
-}
-
-/** A master at the door of a database that has one. */
-export function secondMaster({ master, request, entrance, ...settings }: SecondMasterSettings): Challenger {
-  const refuse = (code: RefusalCode): void =>
-    entrance.refuse(code, code === 'IPC_REFUSED_SECOND_MASTER' ? settings.describe(master) : undefined);
+/**
+ * A master at the door of a database that has one.
+ *
+ * @param describe why it is refused, with the folder of the first one; `undefined` if that is not known
+ * @param admit lets it in
+ */
+export function secondMaster(
+  { request, entrance }: Caller,
+  master: Peer,
+  describe: (master: Peer) => string | undefined,
+  admit: () => Wait | undefined,
+): Challenger {
+  const { client, address } = request;
   return {
-    address: request.address,
+    address,
     get waits() {
       // A stock client waits for no answer for so long.
-      return hasNotOpened(request.client) || (request.client !== undefined && !master.isAccepted);
+      return hasNotOpened(client) || (client !== undefined && !master.isAccepted);
     },
-    admit: () => {
-      if (!settings.admit()) refuse('IPC_REFUSED_SECOND_MASTER');
-    },
-    refuse,
+    admit,
+    refuse: (code) =>
+      entrance.refuse(code, code === 'IPC_REFUSED_SECOND_MASTER' ? describe(master) : undefined),
   };
 }
 
 /** What it works with. */
-export interface MasterAbsenceSettings {
-  readonly database: string;
-  readonly clock: Clock;
-  readonly logger: Logger;
+export interface MasterAbsenceSettings extends Pick<Scope, 'database' | 'clock' | 'logger'> {
   readonly peers: ReadonlyMap<string, Peer>;
   readonly seat: Pick<MasterSeat, 'master'>;
   readonly table: { readonly heldRequests: number };
@@ -276,7 +230,7 @@ export class MasterAbsence {
     this.#settings = settings;
   }
 
-  /** A worker or a master has come or gone. */
+  /** To be called after everything that happens in the database. */
   review(): void {
     const { clock, peers, seat } = this.#settings;
     if (seat.master !== undefined || peers.size === 0) {

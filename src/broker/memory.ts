@@ -1,4 +1,7 @@
+/** Memory that is shared: what many use together, who gives back when there is not enough of it, and copies of what is kept. */
+
 import { Slab } from '../protocol/slab.js';
+import { invariant } from './invariants.js';
 
 /** Longer copies get memory of their own. */
 const SHARED_MAX = 1024;
@@ -43,5 +46,166 @@ export class ByteBudget {
   /** Gives room back. */
   give(bytes: number): void {
     this.#bytes -= bytes;
+  }
+}
+
+/**
+ * Memory that several users share, each with an account of its own. Whoever wants some gets it while there is any. When there is
+ * none left, the user that has most gives back, as long as it has more than the one that asks would then have; so each user can
+ * always get as much as an equal share, and may have more while nobody else needs it.
+ */
+export class FairShares {
+  readonly #total: ByteBudget;
+  readonly #accounts = new Set<Account>();
+  #isReclaiming = false;
+
+  /** @param max the bytes that may be taken at one time, on all accounts together */
+  constructor(max: number) {
+    this.#total = new ByteBudget(max);
+  }
+
+  /** The bytes that are taken, on all accounts. */
+  get bytes(): number {
+    return this.#total.bytes;
+  }
+
+  /**
+   * Opens an account.
+   *
+   * @param reclaim gives back what the largest debtor of this user takes, if it can; called within another account's `take`
+   */
+  open(reclaim: () => void): Account {
+    const account: Account = new Account({
+      total: this.#total,
+      reclaim,
+      makeRoom: (bytes) => this.#makeRoom(account, bytes),
+      closed: () => this.#accounts.delete(account),
+    });
+    this.#accounts.add(account);
+    return account;
+  }
+
+  #makeRoom(asker: Account, bytes: number): boolean {
+    // Whoever gives back may have to keep something meanwhile: not at the cost of a third one.
+    if (this.#isReclaiming) return false;
+    this.#isReclaiming = true;
+    const exempt = new Set([asker]);
+    try {
+      while (!this.#total.hasRoom(bytes)) {
+        const payer = this.#largestBut(exempt);
+        const before = payer?.bytes ?? 0;
+        if (payer === undefined || before <= asker.bytes + bytes) return false;
+        payer.reclaim();
+        if (payer.bytes >= before) exempt.add(payer);
+      }
+      return true;
+    } finally {
+      this.#isReclaiming = false;
+    }
+  }
+
+  #largestBut(exempt: ReadonlySet<Account>): Account | undefined {
+    let largest: Account | undefined;
+    for (const account of this.#accounts) {
+      if (!exempt.has(account) && account.bytes > (largest?.bytes ?? 0)) largest = account;
+    }
+    return largest;
+  }
+}
+
+/** What an account works with. */
+interface AccountSettings {
+  /** What all accounts take together. */
+  readonly total: ByteBudget;
+  /** Gives back what its largest debtor takes, if it can. */
+  reclaim(): void;
+  /** Has others give back, if they have to. @returns whether there is room now */
+  makeRoom(bytes: number): boolean;
+  closed(): void;
+}
+
+/** What one user has of shared memory. */
+export class Account extends ByteBudget {
+  readonly #settings: AccountSettings;
+
+  constructor(settings: AccountSettings) {
+    super(Number.POSITIVE_INFINITY);
+    this.#settings = settings;
+  }
+
+  override take(bytes: number): boolean {
+    const { total } = this.#settings;
+    if (!total.hasRoom(bytes) && !this.#settings.makeRoom(bytes)) return false;
+    return super.take(bytes) && total.take(bytes);
+  }
+
+  override hasRoom(bytes: number): boolean {
+    return this.#settings.total.hasRoom(bytes);
+  }
+
+  override give(bytes: number): void {
+    super.give(bytes);
+    this.#settings.total.give(bytes);
+    invariant(this.bytes >= 0, 'kept-bytes');
+  }
+
+  /** Gives back what its largest debtor takes, if it can. */
+  reclaim(): void {
+    this.#settings.reclaim();
+  }
+
+  /** Its user is gone; everything must have been given back. */
+  close(): void {
+    this.#settings.closed();
+    invariant(this.bytes === 0, 'kept-bytes');
+  }
+}
+
+/** What is kept for each of several owners, up to a limit for each. */
+export class BytesByOwner<Owner extends object> {
+  readonly #kept: ByteBudget;
+  readonly #maxPerOwner: number;
+  readonly #bytes = new Map<Owner, number>();
+
+  /**
+   * @param kept the account from which it is taken
+   * @param maxPerOwner in bytes
+   */
+  constructor(kept: ByteBudget, maxPerOwner: number) {
+    this.#kept = kept;
+    this.#maxPerOwner = maxPerOwner;
+  }
+
+  /** What is kept for an owner. */
+  of(owner: Owner): number {
+    return this.#bytes.get(owner) ?? 0;
+  }
+
+  /** Takes room for an owner. @returns false if there is not that much */
+  take(owner: Owner, bytes: number): boolean {
+    const before = this.of(owner);
+    if (before + bytes > this.#maxPerOwner || !this.#kept.take(bytes)) return false;
+    this.#bytes.set(owner, before + bytes);
+    return true;
+  }
+
+  /** Gives room back; nothing happens if that owner has none any more. */
+  give(owner: Owner, bytes: number): void {
+    const before = this.#bytes.get(owner);
+    if (before === undefined) return;
+    this.#kept.give(bytes);
+    if (before === bytes) this.#bytes.delete(owner);
+    else this.#bytes.set(owner, before - bytes);
+  }
+
+  /** That owner is gone. */
+  giveAllOf(owner: Owner): void {
+    this.#kept.give(this.of(owner));
+    this.#bytes.delete(owner);
+  }
+
+  /** Gives everything back. */
+  clear(): void {
+    for (const owner of [...this.#bytes.keys()]) this.giveAllOf(owner);
   }
 }

@@ -6,6 +6,8 @@
 import type { ClosureCode } from '../errors.js';
 import type { DatabaseFile } from '../protocol/file-identity.js';
 import type { MessageType } from '../protocol/messages.js';
+import type { Limits } from './limits.js';
+import type { ByteBudget } from './memory.js';
 
 /** Ends what it was given for; calling it again does nothing. */
 export type Cancel = () => void;
@@ -103,7 +105,7 @@ export type Incident =
 
 /** Counts and logs incidents. */
 export interface Incidents {
-  /** @param fields with the name of the `database` @param times how often it happened at once; default: 1 */
+  /** @param fields with the name of the `database`; within one, that is added @param times how often it happened at once; default: 1 */
   record(incident: Incident, fields: LogFields, message: string, times?: number): void;
 }
 
@@ -152,4 +154,18 @@ export interface Records {
   open(database: string): DatabaseRecord;
   /** Nobody is connected to a database any more. */
   leave(database: string): void;
+}
+
+/** What everything in a database works with, whatever it does. */
+export interface Scope {
+  /** Its name. */
+  readonly database: string;
+  /** What it calls back happens in the database. */
+  readonly clock: Clock;
+  readonly limits: Limits;
+  readonly logger: Logger;
+  readonly incidents: Incidents;
+  /** The bytes of what it keeps. */
+  readonly kept: ByteBudget;
+  readonly counters: Counters;
 }

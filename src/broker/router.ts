@@ -30,14 +30,13 @@ import type { LockService } from './locks/lock-service.js';
 import type { MasterSeat } from './mastership.js';
 import type { Delivery } from './peers/delivery.js';
 import { isThere, type Peer } from './peers/peer.js';
-import type { Counters, Incidents } from './ports.js';
+import type { Counters, Scope } from './ports.js';
 import type { RequestCoordinator } from './requests/coordinator.js';
 
 const MASTER_BYTES = encode(MASTER_ID);
 
 /** What the router works with. */
-export interface SwitchSettings {
-  readonly database: string;
+export interface SwitchSettings extends Pick<Scope, 'incidents' | 'counters'> {
   readonly peers: ReadonlyMap<string, Peer>;
   readonly seat: MasterSeat;
   readonly delivery: Delivery;
@@ -46,8 +45,6 @@ export interface SwitchSettings {
   readonly locks: LockService;
   readonly identity: Pick<FileIdentity, 'checks' | 'answer'>;
   readonly journal: Pick<JournalSwitch, 'looked'>;
-  readonly incidents: Incidents;
-  readonly counters: Counters;
   /** A peer said goodbye, in its own name; the others know already. */
   goodbye(peer: Peer): void;
 }
@@ -141,7 +138,6 @@ export class Router {
       const isTaken =
         type === 'request' ? requests.ask(sender, message) : locks.receive(sender, type, message);
       if (!isTaken) return this.#dropFrame(sender, message);
-      if (seat.master === undefined) requests.isAwaited();
       this.#tallies[type].goes(message.length, 1);
       return true;
     }
@@ -204,28 +200,25 @@ export class Router {
   }
 
   #dropFrame(sender: Peer, frame: Uint8Array): false {
-    const { database, incidents } = this.#settings;
-    const fields = { database, from: sender.id, bytes: frame.length };
-    incidents.record('malformed-frame', fields, 'dropped a frame that is not of the protocol');
+    const fields = { from: sender.id, bytes: frame.length };
+    this.#settings.incidents.record('malformed-frame', fields, 'dropped a frame that is not of the protocol');
     return false;
   }
 
   #refuseForeign(sender: Peer, frameBytes: number): false {
     this.#tallies.refused.came(frameBytes);
-    const { database, incidents } = this.#settings;
-    incidents.record(
+    this.#settings.incidents.record(
       'foreign-from',
-      { database, from: sender.id },
+      { from: sender.id },
       'dropped a message in the name of somebody else',
     );
     return false;
   }
 
   #undeliverable(sender: Peer, type: MessageType): true {
-    const { database, incidents } = this.#settings;
-    incidents.record(
+    this.#settings.incidents.record(
       'undeliverable',
-      { database, from: sender.id, type },
+      { from: sender.id, type },
       'dropped a message: its receiver is not there',
     );
     return true;

@@ -1,12 +1,10 @@
 import type { ClosureCode } from '../errors.js';
-import { disconnected, helloFrom, SERVER_ID } from '../protocol/frames.js';
-import type { MasterAnswer } from '../protocol/messages.js';
+import { disconnected, helloFrom } from '../protocol/frames.js';
 import { rootRelease, rootRequest } from '../protocol/server-messages.js';
 import { type ClientAnnouncement, hasNotOpened } from '../protocol/session.js';
 import type { FileNews } from './file-metadata.js';
 import {
   FORMER_MASTER_MS,
-  type Limits,
   MASTER_PROOF_MS,
   MASTER_SECOND_REPLAY_MS,
   MAX_GONE_IDS,
@@ -17,20 +15,20 @@ import type { MasterSeat } from './mastership.js';
 import { type Service, wasGivenUp } from './peers/admission.js';
 import type { Delivery } from './peers/delivery.js';
 import type { Peer } from './peers/peer.js';
-import type { Cancel, Clock, Incidents } from './ports.js';
+import type { Cancel, Scope } from './ports.js';
 import type { RequestCoordinator } from './requests/coordinator.js';
+import type { ServerRequests } from './server-requests.js';
 
 /** What the succession works with. */
-export interface SuccessionSettings extends Pick<Service, 'servedSince'> {
-  readonly database: string;
-  readonly clock: Clock;
-  readonly limits: Pick<Limits, 'reconnectGrace'>;
-  readonly incidents: Incidents;
+export interface SuccessionSettings
+  extends Pick<Scope, 'clock' | 'limits' | 'incidents'>,
+    Pick<Service, 'servedSince'> {
   readonly peers: ReadonlyMap<string, Peer>;
   readonly seat: MasterSeat;
   readonly delivery: Delivery;
   readonly news: FileNews;
   readonly requests: RequestCoordinator;
+  readonly asked: ServerRequests;
   readonly locks: Pick<LockService, 'masterCame' | 'masterLeft' | 'lastRoot' | 'isFileAsOpened'>;
   /** Ends the connection of a master. */
   dismiss(master: Peer, cause: string, code: ClosureCode): void;
@@ -60,14 +58,7 @@ export class Succession {
 
   constructor(settings: SuccessionSettings) {
     this.#settings = settings;
-    this.#proof = new MasterProof(settings.clock, settings.delivery);
-  }
-
-  /** A master answers. @returns whether that was asked to find out whether it is a new process */
-  isProof(answer: MasterAnswer): boolean {
-    if (!isProofId(answer.id)) return false;
-    this.#proof.answered(answer);
-    return true;
+    this.#proof = new MasterProof(settings);
   }
 
   /** The master is no longer part of the database. */
@@ -201,10 +192,10 @@ export class Succession {
 
   /** A master came back that is the last one still, or has locks of a server that is gone. */
   sendAway(master: Peer): void {
-    const { database, clock, incidents, dismiss } = this.#settings;
+    const { clock, incidents, dismiss } = this.#settings;
     incidents.record(
       'old-master',
-      { database, address: master.address },
+      { address: master.address },
       'sent a master away that came back with old locks: it must be started afresh',
     );
     this.#oldMasterUntil = clock.now() + OLD_MASTER_RETURN_MS;
@@ -236,13 +227,6 @@ export interface ProofQuestion {
 /** Is called once. */
 export type Conclude = (verdict: ProofVerdict) => void;
 
-const PROOF_ID = `${SERVER_ID}proof`;
-
-/** Whether that is the id of such a question, or of what follows it. */
-function isProofId(id: string): boolean {
-  return id.startsWith(PROOF_ID);
-}
-
 /**
  * Finds out whether a master is a new process [PROTOCOL-9.7].
  *
@@ -252,9 +236,7 @@ function isProofId(id: string): boolean {
  * that has not read the question yet, since it is stopped or busy, says nothing by its silence.
  */
 export class MasterProof {
-  readonly #clock: Clock;
-  readonly #delivery: Delivery;
-  #questions = 0;
+  readonly #settings: Pick<SuccessionSettings, 'clock' | 'delivery' | 'asked'>;
   #highestId = 0;
   #conclude: Conclude | undefined;
   #master: Peer | undefined;
@@ -267,9 +249,8 @@ export class MasterProof {
   /** The highest numbers of masters that were replaced and may come back, and until when. */
   #formers: { readonly highestId: number; readonly until: number }[] = [];
 
-  constructor(clock: Clock, delivery: Delivery) {
-    this.#clock = clock;
-    this.#delivery = delivery;
+  constructor(settings: Pick<SuccessionSettings, 'clock' | 'delivery' | 'asked'>) {
+    this.#settings = settings;
   }
 
   /** Whether so many were sent away that the next one is to be trusted. */
@@ -283,7 +264,7 @@ export class MasterProof {
    * @param highestId the highest number of a lock that is known of the former one
    */
   replaced(highestId: number): void {
-    this.#formers.push({ highestId, until: this.#clock.now() + FORMER_MASTER_MS });
+    this.#formers.push({ highestId, until: this.#settings.clock.now() + FORMER_MASTER_MS });
   }
 
   /** Whether one of those before the last may come back. */
@@ -293,7 +274,7 @@ export class MasterProof {
 
   /** The highest numbers of those before the last that may come back. */
   get #returning(): readonly number[] {
-    const now = this.#clock.now();
+    const now = this.#settings.clock.now();
     this.#formers = this.#formers.filter(({ until }) => until > now);
     return this.#formers.map(({ highestId }) => highestId);
   }
@@ -306,27 +287,34 @@ export class MasterProof {
   /** Asks. */
   begin(master: Peer, { tid, highestId }: ProofQuestion, conclude: Conclude): void {
     this.cancel();
-    const id = `${PROOF_ID}${++this.#questions}`;
+    const { clock, delivery, asked } = this.#settings;
+    const id = asked.open(master, ({ lockId }) => this.#answered(master, lockId));
     const known = this.#returning.concat(highestId ?? []);
     this.#highestId = this.#isUnanswered ? FIRST_ID : Math.max(Math.min(...known), FIRST_ID);
     this.#isUnanswered = true;
     this.#conclude = conclude;
     this.#master = master;
-    this.#delivery.send(master, rootRequest(id, tid ?? id, false, 'is this a new master?'));
+    delivery.send(master, rootRequest(id, tid ?? id, false, 'is this a new master?'));
     this.#cancelReading = master.whenRead(() => {
-      this.#cancelTimeout = this.#clock.schedule(MASTER_PROOF_MS, () => this.#end('old'));
+      this.#cancelTimeout = clock.schedule(MASTER_PROOF_MS, () => this.#end('old'));
     });
   }
 
-  /** The master answered one of these questions. */
-  answered({ id, lockId }: MasterAnswer): void {
-    if (this.#conclude === undefined || id !== `${PROOF_ID}${this.#questions}`) return;
+  #answered(master: Peer, lockId: number | undefined): void {
+    if (this.#conclude === undefined || master !== this.#master) return;
     this.#isUnanswered = false;
     if (lockId === undefined) {
       this.#end('old');
       return;
     }
-    if (this.#master !== undefined) this.#giveBack(this.#master, lockId);
+    const { delivery, asked } = this.#settings;
+    delivery.send(
+      master,
+      rootRelease(
+        asked.open(master, () => undefined),
+        lockId,
+      ),
+    );
     this.#end(lockId > this.#highestId ? 'old' : 'new');
   }
 
@@ -342,9 +330,5 @@ export class MasterProof {
     this.cancel();
     if (verdict === 'old') this.#sentAway += 1;
     conclude?.(verdict);
-  }
-
-  #giveBack(master: Peer, lockId: number): void {
-    this.#delivery.send(master, rootRelease(`${PROOF_ID}unlock`, lockId));
   }
 }

@@ -46,8 +46,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'never gives the root lock back',
     file: 'locks/root-lock.ts',
-    from: 'for (const lockId of lockIds) this.#settings.release(lockId);',
-    to: 'if (lockIds.length > 1) this.#settings.release(0);',
+    from: 'for (const lockId of lockIds) this.#release(lockId);',
+    to: 'if (lockIds.length > 1) this.#release(0);',
   },
   {
     name: 'lets locks outlive the root lock',
@@ -142,8 +142,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'lets a challenger in when the master leaves',
     file: 'mastership.ts',
-    from: '    else this.#refuseChallenger();\n    return challenger.waits ? challenger : undefined;',
-    to: '    else this.#endChallenge();\n    return challenger;',
+    from: 'const mayEnter = waits && (isGone ||',
+    to: 'const mayEnter = isGone || (waits &&',
   },
   {
     name: 'does not let a master settle',
@@ -184,8 +184,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'keeps what waits for a new master in the wrong order',
     file: 'requests/request-table.ts',
-    from: "item.place = where === 'last' ? this.#held.push(item)",
-    to: "item.place = where === 'last' ? this.#held.pushFirst(item)",
+    from: "item.place = where === 'last' ? this.queue.push(item)",
+    to: "item.place = where === 'last' ? this.queue.pushFirst(item)",
   },
   {
     name: 'gives what a disconnected worker holds away while it may be writing',
@@ -202,7 +202,7 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'does not give back what a request took while it waited for its turn',
     file: 'requests/request-table.ts',
-    from: 'this.#give(WAITING_REQUEST_BYTES);',
+    from: 'this.#give(former.lane.overhead);',
     to: '',
   },
   {

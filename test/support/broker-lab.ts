@@ -34,6 +34,12 @@ export const LIMITS: Limits = {
   readerDelay: 100,
 };
 
+/** Whether a request to a master is to find out whether it is a new process [PROTOCOL-9.7]. */
+export function isProof({ type, data }: Record<string, unknown>): boolean {
+  const { comment } = (data ?? {}) as { readonly comment?: string };
+  return type === 'lock-request' && comment === 'acebase-ipc-server: is this a new master?';
+}
+
 /** A line whose other end can be made to stop reading. Pings are answered when the other end reads. */
 export class ScriptedPeer implements Link {
   /** What arrived, as text; `ping` frames of the WebSocket layer are not among them. */

@@ -7,21 +7,17 @@
 
 import { ACCEPTED, type DatabaseFile, parseAnswer, refused } from '../../protocol/file-identity.js';
 import { MASTER_ID } from '../../protocol/frames.js';
-import { type Limits, OLD_MASTER_RETURN_MS } from '../limits.js';
-import { type ArrivalRequest, type HeldArrival, isSameSession } from '../peers/admission.js';
+import { OLD_MASTER_RETURN_MS } from '../limits.js';
+import { type ArrivalRequest, isSameSession } from '../peers/admission.js';
 import { GoneIds } from '../peers/membership.js';
 import { isThere, type Peer } from '../peers/peer.js';
-import type { Cancel, Clock, Incidents, LogFields } from '../ports.js';
+import type { Clock, LogFields, Scope } from '../ports.js';
 import type { CheckedClient, CheckedPeer, PriorMember } from './challenge.js';
 import { FolderChecks } from './folder-checks.js';
 import { OpenFiles } from './open-files.js';
 
 /** What it works with. */
-export interface FileIdentitySettings {
-  readonly database: string;
-  readonly clock: Clock;
-  readonly limits: Pick<Limits, 'reconnectGrace'>;
-  readonly incidents: Incidents;
+export interface FileIdentitySettings extends Pick<Scope, 'database' | 'clock' | 'limits' | 'incidents'> {
   readonly peers: ReadonlyMap<string, Peer>;
   /** Ends the connection of a peer that has another file. */
   dismiss(peer: Peer, cause: string): void;
@@ -68,11 +64,6 @@ export class FileIdentity {
     );
   }
 
-  /** Whether somebody waits at the door. */
-  get isHolding(): boolean {
-    return this.#files.isHolding || this.checks.isHolding;
-  }
-
   /** Why a second master is refused, with the folder of the first; `undefined` if that is not known. */
   describeMaster(master: Peer): string | undefined {
     const file = this.checks.describe(master) ?? this.#files.describeSeen(master);
@@ -91,9 +82,9 @@ export class FileIdentity {
     return request.client?.abilities.has('identify') !== true && this.#files.isToBeHeld(request);
   }
 
-  /** Looks for that file. @returns to be called if the process goes away */
-  hold(arrival: HeldArrival): Cancel {
-    return this.#files.hold(arrival);
+  /** Whether it may come in then; `undefined` while its file is looked for. @param since when it came, by the broker's clock */
+  mayEnter(request: ArrivalRequest, since: number): boolean | undefined {
+    return this.#files.mayEnter(request, since);
   }
 
   /** A peer is there, or there again. */
@@ -170,10 +161,9 @@ export class FileIdentity {
   }
 
   #record(fields: LogFields): void {
-    const { database, incidents } = this.#settings;
-    incidents.record(
+    this.#settings.incidents.record(
       'other-file',
-      { database, ...fields },
+      fields,
       'refused a process that has another file under the name of this database than those that are connected',
     );
   }
@@ -181,10 +171,9 @@ export class FileIdentity {
   #warn({ id, address }: Pick<Peer, 'id' | 'address'>, why: string): void {
     if (this.#hasWarned) return;
     this.#hasWarned = true;
-    const { database, incidents } = this.#settings;
-    incidents.record(
+    this.#settings.incidents.record(
       'file-unknown',
-      { database, peer: id, address, why },
+      { peer: id, address, why },
       'it cannot be known whether all processes of this database have the same file',
     );
   }

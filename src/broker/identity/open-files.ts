@@ -1,5 +1,5 @@
 import { compareAll, type DatabaseFile } from '../../protocol/file-identity.js';
-import type { ArrivalRequest, HeldArrival } from '../peers/admission.js';
+import type { ArrivalRequest } from '../peers/admission.js';
 import type { Peer } from '../peers/peer.js';
 import type { Cancel, Clock } from '../ports.js';
 
@@ -10,7 +10,7 @@ import type { Cancel, Clock } from '../ports.js';
 export const HOLD_MS = 2_500;
 
 /** Milliseconds between two looks whether it was found. */
-const HOLD_LOOK_MS = 10;
+export const HOLD_LOOK_MS = 10;
 
 /** Milliseconds until each further look for the file of a process that was let in: it may open its file late. */
 const LOOKS_MS = [100, 300, 1_000, 5_000, 35_000];
@@ -38,7 +38,6 @@ export interface OpenFilesHost {
 export class OpenFiles {
   readonly #settings: OpenFilesSettings;
   readonly #host: OpenFilesHost;
-  readonly #held = new Map<HeldArrival, Cancel>();
   /** Those who take part, in the order in which they began to, and since when. */
   readonly #joined = new Map<Peer, number>();
   readonly #watched = new Map<Peer, Cancel>();
@@ -46,11 +45,6 @@ export class OpenFiles {
   constructor(settings: OpenFilesSettings, host: OpenFilesHost) {
     this.#settings = settings;
     this.#host = host;
-  }
-
-  /** Whether somebody waits at the door. */
-  get isHolding(): boolean {
-    return this.#held.size > 0;
   }
 
   /** Whether there is something to compare the file of a newcomer with, and it may be found. */
@@ -64,24 +58,20 @@ export class OpenFiles {
     );
   }
 
-  /** Lets somebody wait at the door until his file was looked for. @returns to be called if he goes away */
-  hold(arrival: HeldArrival): Cancel {
-    const { clock } = this.#settings;
-    const until = clock.now() + HOLD_MS;
-    const look = (): void => {
-      const { process } = arrival.request;
-      if (process?.isSought === true && clock.now() < until) {
-        this.#held.set(arrival, clock.schedule(HOLD_LOOK_MS, look));
-        return;
-      }
-      this.#held.delete(arrival);
-      this.#decide(arrival);
-    };
-    look();
-    return () => {
-      this.#held.get(arrival)?.();
-      this.#held.delete(arrival);
-    };
+  /**
+   * Whether a process at the door may come in, as far as its file is concerned; `undefined` while that is looked for.
+   *
+   * @param since when it came, by the broker's clock
+   */
+  mayEnter(request: ArrivalRequest, since: number): boolean | undefined {
+    if (request.process?.isSought === true && this.#settings.clock.now() < since + HOLD_MS) return undefined;
+    const files = request.process?.databaseFiles ?? [];
+    const others = [...this.#joined.keys()];
+    const compared = others.map((other) => ({ other, result: compareAll(files, this.#of(other)) }));
+    const differing = compared.find(({ result }) => result === 'different');
+    if (differing === undefined || compared.some(({ result }) => result === 'same')) return true;
+    this.#host.differsAtDoor(request, files, differing.other);
+    return false;
   }
 
   /** A peer takes part, or is back. Its file is compared with those of all others as soon as it is found. */
@@ -141,34 +131,11 @@ export class OpenFiles {
     return file === undefined ? undefined : this.describe(peer);
   }
 
-  /** Nobody waits at the door any more. */
-  closeDoor(): void {
-    for (const [arrival, cancel] of [...this.#held]) {
-      cancel();
-      this.#held.delete(arrival);
-      arrival.refuse('IPC_REFUSED_DRAINING');
-    }
-  }
-
   /** Nobody is looked for any more. */
   stop(): void {
-    this.closeDoor();
     for (const cancel of this.#watched.values()) cancel();
     this.#watched.clear();
     this.#joined.clear();
-  }
-
-  #decide({ request, admit, refuse }: HeldArrival): void {
-    const files = request.process?.databaseFiles ?? [];
-    const others = [...this.#joined.keys()];
-    const compared = others.map((other) => ({ other, result: compareAll(files, this.#of(other)) }));
-    const differing = compared.find(({ result }) => result === 'different');
-    if (differing === undefined || compared.some(({ result }) => result === 'same')) {
-      admit();
-      return;
-    }
-    this.#host.differsAtDoor(request, files, differing.other);
-    refuse('IPC_REFUSED_OTHER_FILE');
   }
 
   /** Of two peers whose files differ, the one that joined later has to go. */

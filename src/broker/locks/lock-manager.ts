@@ -121,11 +121,9 @@ export class LockManager {
     this.review();
   }
 
-  /** A request is not to be served any more. @returns false if it does not wait */
-  withdraw(request: LockRequest): boolean {
-    const isOut = this.#queue.remove(request);
-    if (isOut) this.review();
-    return isOut;
+  /** A request is not to be served any more. */
+  withdraw(request: LockRequest): void {
+    if (this.#queue.remove(request)) this.review();
   }
 
   /** Whether any worker holds a lock, or may hold one from before a restart. */

@@ -3,11 +3,9 @@
  * reaches the master. The master is asked for one lock, on everything, for all of them together.
  */
 
-import { SERVER_ID } from '../../protocol/frames.js';
 import {
   dataOf,
   type LockRequestType,
-  type MasterAnswer,
   type MasterRequest,
   parseMasterRequest,
 } from '../../protocol/messages.js';
@@ -17,47 +15,32 @@ import {
   type RequestFailure,
   reasonFor,
   refusal,
-  rootRelease,
-  rootRequest,
   unlocked,
 } from '../../protocol/server-messages.js';
 import { parseTurn, yieldWord } from '../../protocol/session.js';
 import type { FileNews } from '../file-metadata.js';
 import { invariant } from '../invariants.js';
 import type { JournalSwitch } from '../journal-switch.js';
-import {
-  ASK_PING_MS,
-  DEAD_ROOT_MS,
-  type Limits,
-  LOCK_EXPIRY_TOLERANCE_MS,
-  ROOT_LINGER_IF_TOLD_MS,
-  ROOT_LINGER_MS,
-  ROOT_TURN_MS,
-  SLICE_WAIT_MS,
-  WAITING_REQUEST_BYTES,
-} from '../limits.js';
-import { type ByteBudget, keptCopy } from '../memory.js';
+import { SLICE_WAIT_MS, WAITING_REQUEST_BYTES } from '../limits.js';
+import { BytesByOwner, keptCopy } from '../memory.js';
 import type { Service } from '../peers/admission.js';
 import type { Delivery } from '../peers/delivery.js';
-import { isPresent, type Peer } from '../peers/peer.js';
-import type { Cancel, Clock, Counters, Incidents } from '../ports.js';
-import { PeerBytes, type Usage } from '../shares.js';
+import { asksOnlyHere, type Peer } from '../peers/peer.js';
+import type { Scope } from '../ports.js';
+import type { ServerRequests } from '../server-requests.js';
 import { LockClaims } from './lock-claims.js';
 import { type GrantHold, LockManager, type WaitReason } from './lock-manager.js';
 import type { Lock, LockRequest } from './lock-table.js';
-import { RootLock, type RootRequest } from './root-lock.js';
+import { RootLock } from './root-lock.js';
 
 /** What the locks of a database work with. */
-export interface LockServiceSettings extends Service {
-  readonly database: string;
-  readonly clock: Clock;
-  readonly limits: Limits;
-  readonly kept: ByteBudget;
-  readonly incidents: Incidents;
-  readonly counters: Counters;
+export interface LockServiceSettings extends Scope, Service {
   readonly delivery: Delivery;
   readonly news: FileNews;
   readonly journal: Pick<JournalSwitch, 'isCheckedByWorker'>;
+  readonly asked: ServerRequests;
+  /** The number of the first lock: no other server gave it, or a higher one. */
+  readonly firstId: number;
   /** A master answers pings, and does not grant the root lock: a server that is gone holds it there. */
   masterIsStuck(master: Peer): void;
   /** A worker holds what others may be given, or have been: it must not go on as what it was. */
@@ -77,9 +60,6 @@ export interface LocksView {
   reasonFor(request: LockRequest): WaitReason;
 }
 
-/** Lock numbers begin at the time at which the database was first connected to, in hundredths of a millisecond: no other server gave them. */
-const IDS_PER_MS = 100;
-
 /** The locks of one database. */
 export class LockService {
   /** Locks that another server granted. */
@@ -88,42 +68,18 @@ export class LockService {
   readonly #root: RootLock;
   readonly #manager: LockManager;
   /** Bytes that the requests and the locks of each worker take. */
-  readonly #bytes: PeerBytes;
-  /** Tells the requests of this server from those of others, at a master that was asked by both. */
-  readonly #name: string;
-  #master: Peer | undefined;
+  readonly #bytes: BytesByOwner<Peer>;
   /** Whether a master takes part that was not given what waited for it; or did when it left, and no other one was since. */
   #isMasterOpening = false;
   #isDraining = false;
-  /** The highest number that the master, or the last one, gave a lock of the server. */
-  #highestRootId = 0;
-  #rootTid: string | undefined;
-  /** Root locks that were given back to the master, which has not said that it knows. */
-  readonly #returning = new Set<string>();
   /** Whether no worker has written since before the master came. */
   #isFileAsOpened = false;
-  /** Ends what follows from the first request for the root lock. */
-  #cancelRootCheck: Cancel | undefined;
-  /** Ends the wait for the next ping while a request for the root lock is not answered, and for the pong to the last. */
-  #cancelAskPing: Cancel | undefined;
-  #cancelAskPong: Cancel | undefined;
-  #isAskPingOpen = false;
 
   constructor(settings: LockServiceSettings) {
     this.#settings = settings;
-    const { clock, limits, kept } = settings;
-    this.#bytes = new PeerBytes(kept, limits.maxMailPerPeer);
-    const firstId = Math.floor(clock.wallTime() * IDS_PER_MS);
-    this.#name = `${SERVER_ID}${firstId.toString(36)}-`;
-    this.#root = new RootLock({
-      clock,
-      masterTurn: ROOT_TURN_MS,
-      linger: ROOT_LINGER_MS,
-      lingerIfTold: ROOT_LINGER_IF_TOLD_MS,
-      lockTimeout: limits.lockTimeout,
-      ask: (request) => this.#askForRoot(request),
-      release: (lockId) => this.#releaseRoot(lockId),
-    });
+    const { clock, limits, kept, firstId } = settings;
+    this.#bytes = new BytesByOwner(kept, limits.maxMailPerPeer);
+    this.#root = new RootLock({ ...settings, answered: () => this.#manager.rootChanged() });
     this.#manager = new LockManager(
       {
         clock,
@@ -200,7 +156,7 @@ export class LockService {
 
   /** A worker is gone for good: what it held is free, and what it asked for has no meaning any more. */
   isGone(worker: Peer): void {
-    const { database, incidents, counters, clock, delivery, limits } = this.#settings;
+    const { incidents, counters, clock, delivery, limits } = this.#settings;
     this.claims.isGone(worker);
     const hadWrites = this.#manager.table.locksOf(worker).some(({ isWrite }) => isWrite);
     // Who is granted a lock next must know before.
@@ -213,7 +169,7 @@ export class LockService {
     if (locks.length === 0) return;
     for (const { since } of locks) counters.lockHold.observe(clock.now() - since);
     counters.recoveredLocks += locks.length;
-    const fields = { database, peer: worker.id, locks: locks.length };
+    const fields = { peer: worker.id, locks: locks.length };
     incidents.record('locks-recovered', fields, 'a worker went away with locks; they were given back');
   }
 
@@ -222,9 +178,9 @@ export class LockService {
     for (const request of this.#manager.withdrawAllOf(worker)) this.#give(worker, request);
   }
 
-  /** Adds what is kept for each worker. */
-  addUsageTo(usage: Usage): void {
-    this.#bytes.addUsageTo(usage);
+  /** What is kept for a worker, in bytes. */
+  bytesOf(worker: Peer): number {
+    return this.#bytes.of(worker);
   }
 
   /**
@@ -233,12 +189,9 @@ export class LockService {
    */
   masterCame(master: Peer): void {
     this.#isMasterOpening = true;
-    this.#master = master;
     // One whose lock has expired may be writing all the same.
     this.#isFileAsOpened = !this.#manager.table.isAnyForWriting;
-    this.#highestRootId = 0;
-    this.#root.masterConnected(master.session?.can('turn') === true);
-    this.#root.masterWantsTurn(master.wantsTurn);
+    this.#root.masterConnected(master);
     this.#manager.rootChanged();
   }
 
@@ -247,8 +200,7 @@ export class LockService {
     const isWanted = sender.isMaster && sender.session?.can('turn') === true ? parseTurn(frame) : undefined;
     if (isWanted === undefined) return false;
     sender.saysTurn(isWanted);
-    if (sender !== this.#master) return true;
-    this.#root.masterWantsTurn(isWanted);
+    this.#root.masterSaidTurn(sender);
     this.#manager.review();
     return true;
   }
@@ -265,47 +217,20 @@ export class LockService {
 
   /** The master is gone, and with it what it granted. @returns whether it may have granted the root lock, and have it still */
   masterLeft(): boolean {
-    const mayHold = this.#root.kind !== undefined || this.#root.isAsked || this.#returning.size > 0;
-    this.#returning.clear();
-    this.#endRootCheck();
-    this.#endAskPings();
-    this.#master = undefined;
     this.#settings.news.masterIsGone();
-    this.#root.masterLeft();
+    const mayHold = this.#root.masterLeft();
     this.#manager.rootChanged();
     return mayHold;
   }
 
   /** What is known of the locks that the last master gave the server: its highest number, and the transaction. */
-  get lastRoot(): { readonly highestId: number; readonly tid: string | undefined } {
-    return { highestId: this.#highestRootId, tid: this.#rootTid };
+  get lastRoot(): RootLock['last'] {
+    return this.#root.last;
   }
 
-  /** A master answered the server. @returns whether it was asked that here, by this server or by one that is gone */
-  answered(master: Peer, { id, lockId }: MasterAnswer, expires: number | undefined): boolean {
-    if (!id.startsWith(SERVER_ID)) return false;
-    if (master !== this.#master || this.#returning.delete(id)) return true;
-    const number = id.startsWith(this.#name) ? Number(id.slice(this.#name.length)) : Number.NaN;
-    const answer =
-      lockId === undefined
-        ? undefined
-        : {
-            lockId,
-            expires: expires ?? this.#settings.clock.wallTime() + this.#settings.limits.lockTimeout,
-          };
-    if (!this.#root.answered(number, answer)) {
-      // Granted to a server that is gone, or too late; or what is held already, told again.
-      if (lockId !== undefined && !this.#root.has(lockId)) this.#releaseRoot(lockId);
-      return true;
-    }
-    this.#endRootCheck();
-    this.#endAskPings();
-    if (lockId !== undefined) {
-      this.#highestRootId = Math.max(this.#highestRootId, lockId);
-      this.#compareClocks(expires);
-    }
-    this.#manager.rootChanged();
-    return true;
+  /** A master has granted a lock that it was not asked for here. */
+  rootGrantedUnasked(master: Peer, lockId: number): void {
+    this.#root.grantedUnasked(master, lockId);
   }
 
   /** While a worker makes an index, other transactions get no locks for writing. */
@@ -363,18 +288,14 @@ export class LockService {
   /** Fails what waits of workers that are connected, and would not ask the next server for it. */
   failBeforeDraining(): void {
     for (const request of [...this.#manager.queue.all()]) {
-      const { requester } = request;
-      if (isPresent(requester) && requester.session?.can('resume') !== true) {
-        this.fail(request, 'IPC_REQUEST_DRAINING');
-      }
+      if (asksOnlyHere(request.requester)) this.fail(request, 'IPC_REQUEST_DRAINING');
     }
   }
 
   /** The server stops. */
   stop(): void {
-    this.#endRootCheck();
-    this.#endAskPings();
     this.giveRootBack();
+    this.#root.stop();
     this.claims.stop();
     this.#manager.stop();
     this.#bytes.clear();
@@ -439,9 +360,9 @@ export class LockService {
 
   #refuse(request: LockRequest, failure: RequestFailure): void {
     const { requester, id } = request;
-    const { database, delivery, incidents } = this.#settings;
+    const { delivery, incidents } = this.#settings;
     this.#give(requester, request);
-    const fields = { database, to: requester.id, type: 'lock-request', failure };
+    const fields = { to: requester.id, type: 'lock-request', failure };
     incidents.record('answered-for-master', fields, 'the server answered for the master');
     delivery.send(requester, refusal({ id, to: requester.id }, this.#reasonFor(failure)));
   }
@@ -471,92 +392,6 @@ export class LockService {
     if (journal.isCheckedByWorker) return 'the journal is checked';
     if (this.#isDraining) return 'draining';
     return this.#isMasterOpening ? 'the master opens its file' : undefined;
-  }
-
-  #askForRoot({ id, tid, isWrite }: RootRequest): void {
-    const master = this.#master;
-    if (master === undefined) return;
-    this.#rootTid = `${this.#name}${tid}`;
-    const request = rootRequest(`${this.#name}${id}`, this.#rootTid, isWrite, 'for its workers');
-    this.#settings.delivery.send(master, request);
-    this.#watchFirstRoot(master, id);
-    this.#pingWhileAsked(master);
-  }
-
-  /** So it is known, within a second or two, when the master has granted it: its time counts from then. */
-  #pingWhileAsked(master: Peer): void {
-    if (!this.#root.isAsked) return;
-    const { clock } = this.#settings;
-    this.#cancelAskPing?.();
-    this.#cancelAskPing = clock.schedule(ASK_PING_MS, () => {
-      const at = clock.now();
-      // One at a time: the pong may take longer than until the next.
-      if (!this.#isAskPingOpen) {
-        this.#isAskPingOpen = true;
-        this.#cancelAskPong = master.whenRead(() => {
-          this.#isAskPingOpen = false;
-          // What it had granted before, it would have said before.
-          this.#root.notGrantedBefore(at);
-        });
-      }
-      this.#pingWhileAsked(master);
-    });
-  }
-
-  #endAskPings(): void {
-    this.#cancelAskPing?.();
-    this.#cancelAskPing = undefined;
-    this.#cancelAskPong?.();
-    this.#isAskPingOpen = false;
-  }
-
-  /**
-   * A stock master that was there before this server has the root lock of another one, which nobody gives back. It answers pings,
-   * and grants nothing.
-   */
-  #watchFirstRoot(master: Peer, requestNumber: number): void {
-    const { clock, limits, startedAt, masterIsStuck } = this.#settings;
-    const mayBeOlder = clock.now() < startedAt + limits.reconnectGrace;
-    if (requestNumber !== 1 || !this.#root.isAsked || master.session !== undefined || !mayBeOlder) return;
-    let cancelTimeout: Cancel | undefined;
-    const cancelReading = master.whenRead(() => {
-      cancelTimeout = clock.schedule(DEAD_ROOT_MS, () => {
-        this.#cancelRootCheck = undefined;
-        // One that was started after the server has a long transaction of its own.
-        const isYounger = (master.process?.age ?? Number.POSITIVE_INFINITY) < clock.now() - startedAt;
-        if (!isYounger) masterIsStuck(master);
-      });
-    });
-    this.#cancelRootCheck = () => {
-      cancelReading();
-      cancelTimeout?.();
-    };
-  }
-
-  #endRootCheck(): void {
-    this.#cancelRootCheck?.();
-    this.#cancelRootCheck = undefined;
-  }
-
-  #releaseRoot(lockId: number): void {
-    const master = this.#master;
-    if (master === undefined) return;
-    const id = `${this.#name}unlock${lockId}`;
-    this.#returning.add(id);
-    this.#settings.delivery.send(master, rootRelease(id, lockId));
-  }
-
-  /** If a lock does not expire when the server thinks, the clocks differ, or `lockTimeout` is not AceBase's `storage.lockTimeout`. */
-  #compareClocks(expires: number | undefined): void {
-    if (expires === undefined) return;
-    const { clock, limits, database, incidents } = this.#settings;
-    const lasts = Math.round(expires - clock.wallTime());
-    if (Math.abs(lasts - limits.lockTimeout) <= LOCK_EXPIRY_TOLERANCE_MS) return;
-    incidents.record(
-      'lock-expiry',
-      { database, lasts, lockTimeout: limits.lockTimeout },
-      'locks of the master run out at another time than expected: set lockTimeout to its storage.lockTimeout, or set the clocks',
-    );
   }
 
   #reasonFor(failure: RequestFailure): string {

@@ -4,48 +4,51 @@
  * it for writing they wait.
  */
 
-import type { Clock } from '../ports.js';
+import { expiryOf, type MasterAnswer } from '../../protocol/messages.js';
+import { rootRelease, rootRequest } from '../../protocol/server-messages.js';
+import {
+  ASK_PING_MS,
+  DEAD_ROOT_MS,
+  type Limits,
+  LOCK_EXPIRY_TOLERANCE_MS,
+  ROOT_LINGER_IF_TOLD_MS,
+  ROOT_LINGER_MS,
+  ROOT_TURN_MS,
+} from '../limits.js';
+import type { Service } from '../peers/admission.js';
+import type { Delivery } from '../peers/delivery.js';
+import type { Peer } from '../peers/peer.js';
+import type { Cancel, Scope } from '../ports.js';
+import type { ServerRequests } from '../server-requests.js';
 
 /** What a lock is for. */
 export type LockKind = 'read' | 'write';
 
 /** What the root lock works with. */
-export interface RootLockSettings {
-  readonly clock: Clock;
-  /** Milliseconds after which the master, if it wants its turn or cannot say that it does, is given one. */
-  readonly masterTurn: number;
-  /**
-   * Milliseconds for which it stays here though no worker needs it, since the next lock is often asked for at once: if the
-   * master cannot say that it wants its turn, and if it can.
-   */
-  readonly linger: number;
-  readonly lingerIfTold: number;
-  /** Milliseconds after which the master lets a lock expire. */
-  readonly lockTimeout: number;
-  /** Asks the master for a lock on everything. {@link RootLock.answered} is called with the same id. */
-  ask(request: RootRequest): void;
-  /** Gives a lock back to the master. */
-  release(lockId: number): void;
-}
-
-/** A request to the master for the root lock. */
-export interface RootRequest {
-  readonly id: number;
-  /** A new one for each root lock: one that has expired once is refused for good, one that is kept jumps the master's own queue. */
-  readonly tid: string;
-  readonly isWrite: boolean;
+export interface RootLockSettings extends Pick<Scope, 'clock' | 'incidents'>, Pick<Service, 'startedAt'> {
+  readonly limits: Pick<Limits, 'lockTimeout' | 'reconnectGrace'>;
+  readonly delivery: Pick<Delivery, 'send'>;
+  readonly asked: ServerRequests;
+  /** The master has answered what it was asked. */
+  answered(): void;
+  /** A master answers pings, and does not grant the root lock: a server that is gone holds it there. */
+  masterIsStuck(master: Peer): void;
 }
 
 /** A request for it that is not answered yet. */
-interface AskedRoot extends RootRequest {
-  /** A time at which it was not granted yet, by the broker's clock. */
-  at: number;
+interface AskedRoot {
+  /** A new one for each root lock: one that has expired once is refused for good, one that is kept jumps the master's own queue. */
+  readonly tid: string;
+  readonly isWrite: boolean;
   /** Whether it is for a transaction that has it for reading. */
   readonly isUpgrade: boolean;
+  /** Whether the master may have granted it to a server that is gone. */
+  readonly isInDoubt: boolean;
+  /** A time at which it was not granted yet, by the broker's clock. */
+  at: number;
+  /** When the master is known to have read it. */
+  readAt: number | undefined;
 }
-
-/** What the master answered: `undefined` if it refuses, since it is about to exit. */
-export type RootAnswer = { readonly lockId: number; readonly expires: number } | undefined;
 
 /** What workers need the root lock for, as things are. */
 export interface RootDemand {
@@ -85,13 +88,26 @@ export class RootLock {
   readonly #settings: RootLockSettings;
   /** `canSay`: whether it says when it wants its turn. */
   #master:
-    | { readonly canSay: boolean; wantsTurnSince: number | undefined; refusedAt: number | undefined }
+    | {
+        readonly peer: Peer;
+        readonly canSay: boolean;
+        wantsTurnSince: number | undefined;
+        refusedAt: number | undefined;
+      }
     | undefined;
   #granted: Granted | undefined;
   #asked: AskedRoot | undefined;
   /** Since when no worker has needed what is granted. */
   #idleSince: number | undefined;
-  #lastId = 0;
+  /** How often it was asked for. */
+  #requests = 0;
+  /** What is known of the locks that the master, or the last one, gave the server: the highest number, and the transaction. */
+  #last: { highestId: number; tid: string | undefined } = { highestId: 0, tid: undefined };
+  /** How many were given back to the master, which has not said that it knows. */
+  #returning = 0;
+  /** End the wait for the next ping while it is asked for, and for the pong to the last. */
+  #cancelPing: Cancel | undefined;
+  #cancelPong: Cancel | undefined;
   /** How far the wall clock of the master is ahead of the broker's. */
   #masterOffset: number | undefined;
   #isClosed = false;
@@ -112,12 +128,12 @@ export class RootLock {
     return this.#granted?.kind;
   }
 
-  /** Whether the lock of that number is part of what is held. */
-  has(lockId: number): boolean {
-    return this.#granted?.lockIds.includes(lockId) === true;
+  /** What is known of the locks that the master, or the last one, gave the server: its highest number, and the transaction. */
+  get last(): { readonly highestId: number; readonly tid: string | undefined } {
+    return this.#last;
   }
 
-  /** When a request for it was sent that is not answered yet. */
+  /** Whether a request for it was sent that is not answered yet. */
   get isAsked(): boolean {
     return this.#asked !== undefined;
   }
@@ -144,7 +160,7 @@ export class RootLock {
     const wantedSince = this.#master.canSay ? this.#master.wantsTurnSince : Number.NEGATIVE_INFINITY;
     if (wantedSince === undefined) return undefined;
     // One that wants it all the time has it between those of the workers.
-    const end = Math.max(wantedSince, this.#granted.since + this.#settings.masterTurn);
+    const end = Math.max(wantedSince, this.#granted.since + ROOT_TURN_MS);
     return end <= this.#settings.clock.now() ? end : undefined;
   }
 
@@ -155,12 +171,7 @@ export class RootLock {
   }
 
   #oldAt({ since, notBefore }: Granted): number {
-    return Math.min(since + this.#maxAge, notBefore + this.#settings.lockTimeout / 2);
-  }
-
-  /** The master has not granted yet what it was asked for. @param time by the broker's clock */
-  notGrantedBefore(time: number): void {
-    if (this.#asked !== undefined) this.#asked.at = Math.max(this.#asked.at, time);
+    return Math.min(since + this.#maxAge, notBefore + this.#settings.limits.lockTimeout / 2);
   }
 
   /**
@@ -174,13 +185,12 @@ export class RootLock {
       const again = (this.#master?.refusedAt ?? Number.NEGATIVE_INFINITY) + REFUSAL_MS;
       return again > now ? again : undefined;
     }
-    const { masterTurn } = this.#settings;
     const { since } = granted;
     const ifLater = (at: number): number => (at > now ? at : Number.POSITIVE_INFINITY);
     const next = Math.min(
       ifLater(this.#oldAt(granted)),
       ifLater(granted.notBefore + this.#lifetime),
-      this.#mayWantTurn ? ifLater(since + masterTurn) : Number.POSITIVE_INFINITY,
+      this.#mayWantTurn ? ifLater(since + ROOT_TURN_MS) : Number.POSITIVE_INFINITY,
       this.#idleSince === undefined ? Number.POSITIVE_INFINITY : ifLater(this.#idleSince + this.#linger),
     );
     return next === Number.POSITIVE_INFINITY ? undefined : next;
@@ -196,25 +206,38 @@ export class RootLock {
     return at + (this.#masterOffset ?? this.#settings.clock.wallTime() - this.#settings.clock.now());
   }
 
-  /** A master is connected. @param canSay whether it says when it wants its turn */
-  masterConnected(canSay: boolean): void {
+  /** A master is connected. */
+  masterConnected(peer: Peer): void {
     this.masterLeft();
-    this.#master = { canSay, wantsTurnSince: undefined, refusedAt: undefined };
+    const canSay = peer.session?.can('turn') === true;
+    this.#master = { peer, canSay, wantsTurnSince: undefined, refusedAt: undefined };
+    this.#last.highestId = 0;
+    this.masterSaidTurn(peer);
   }
 
-  /** The master is gone, and with it what it granted. */
-  masterLeft(): void {
+  /** The master is gone, and with it what it granted. @returns whether it may have granted this lock, and have it still */
+  masterLeft(): boolean {
+    const mayHold = this.#granted !== undefined || this.#asked !== undefined || this.#returning > 0;
+    this.#endPings();
     this.#master = undefined;
     this.#granted = undefined;
     this.#asked = undefined;
     this.#idleSince = undefined;
+    this.#returning = 0;
+    return mayHold;
   }
 
-  /** The master wants its turn, or needs none any more. */
-  masterWantsTurn(wantsTurn: boolean): void {
-    if (this.#master === undefined) return;
+  /** A master has said whether it wants its turn. */
+  masterSaidTurn(peer: Peer): void {
+    if (this.#master?.peer !== peer) return;
     const since = this.#master.wantsTurnSince ?? this.#settings.clock.now();
-    this.#master.wantsTurnSince = wantsTurn ? since : undefined;
+    this.#master.wantsTurnSince = peer.wantsTurn ? since : undefined;
+  }
+
+  /** A master has granted what it was not asked for here: it goes back, unless it is what is held, told once more. */
+  grantedUnasked(peer: Peer, lockId: number): void {
+    const isHeld = this.#granted?.lockIds.includes(lockId) === true;
+    if (this.#master?.peer === peer && !isHeld) this.#release(lockId);
   }
 
   /** Does what the demand asks for, if it can be done now: asks for the root lock, upgrades it, or gives it back. */
@@ -228,7 +251,8 @@ export class RootLock {
         this.#giveBack();
     } else this.#idleSince = undefined;
     if (kind === 'none' || this.#asked !== undefined || !this.isAvailable || this.#isClosed) return;
-    if (this.#granted === undefined) this.#ask(`root${this.#lastId + 1}`, kind === 'write');
+    const { name } = this.#settings.asked;
+    if (this.#granted === undefined) this.#ask(`${name}root${this.#requests + 1}`, kind === 'write');
     else if (kind === 'write' && this.#granted.kind === 'read' && isUpgrade)
       this.#ask(this.#granted.tid, true, true);
   }
@@ -239,28 +263,50 @@ export class RootLock {
     if (!isInUse) this.#giveBack();
   }
 
-  /** The master answered a request. @returns whether it was for the root lock, and is the one that is waited for */
-  answered(id: number, answer: RootAnswer): boolean {
-    const asked = this.#asked;
-    if (asked === undefined || asked.id !== id) return false;
+  /** The server stops. */
+  stop(): void {
+    this.#endPings();
+  }
+
+  #answered(asked: AskedRoot, { lockId }: MasterAnswer, message: Uint8Array): void {
+    if (this.#asked !== asked) return;
     this.#asked = undefined;
-    if (answer === undefined) {
-      // Of a transaction that held a lock it refuses a further one also if that has expired there.
-      if (asked.isUpgrade) this.#giveBack();
-      else if (this.#master !== undefined) this.#master.refusedAt = this.#settings.clock.now();
-      return true;
-    }
-    this.#masterOffset = answer.expires - this.#settings.lockTimeout - this.#settings.clock.now();
+    this.#endPings();
+    if (lockId !== undefined) this.#hold(asked, lockId, expiryOf(message));
+    // Of a transaction that held a lock it refuses a further one also if that has expired there.
+    else if (asked.isUpgrade) this.#giveBack();
+    else if (this.#master !== undefined) this.#master.refusedAt = this.#settings.clock.now();
+    this.#settings.answered();
+  }
+
+  /** @param expires when, by the clock of the master, if it says so */
+  #hold(asked: AskedRoot, lockId: number, expires: number | undefined): void {
+    const { clock, limits } = this.#settings;
+    this.#masterOffset =
+      (expires ?? clock.wallTime() + limits.lockTimeout) - limits.lockTimeout - clock.now();
     const kind: LockKind = asked.isWrite ? 'write' : 'read';
     const former = this.#granted?.tid === asked.tid ? this.#granted : undefined;
     this.#granted = {
       tid: asked.tid,
-      lockIds: [...(former?.lockIds ?? []), answer.lockId],
+      lockIds: [...(former?.lockIds ?? []), lockId],
       kind,
-      since: former?.since ?? this.#settings.clock.now(),
+      since: former?.since ?? clock.now(),
       notBefore: former?.notBefore ?? asked.at,
     };
-    return true;
+    this.#last.highestId = Math.max(this.#last.highestId, lockId);
+    if (expires !== undefined) this.#compareClocks(expires);
+  }
+
+  /** If a lock does not expire when the server thinks, the clocks differ, or `lockTimeout` is not AceBase's `storage.lockTimeout`. */
+  #compareClocks(expires: number): void {
+    const { clock, limits, incidents } = this.#settings;
+    const lasts = Math.round(expires - clock.wallTime());
+    if (Math.abs(lasts - limits.lockTimeout) <= LOCK_EXPIRY_TOLERANCE_MS) return;
+    incidents.record(
+      'lock-expiry',
+      { lasts, lockTimeout: limits.lockTimeout },
+      'locks of the master run out at another time than expected: set lockTimeout to its storage.lockTimeout, or set the clocks',
+    );
   }
 
   #isIdleForLong(kind: RootDemand['kind']): boolean {
@@ -271,9 +317,8 @@ export class RootLock {
 
   /** A master that wants its turn gets it as soon as no worker needs the lock; one that cannot say so, soon. */
   get #linger(): number {
-    const { linger, lingerIfTold } = this.#settings;
-    if (this.#master?.canSay !== true) return linger;
-    return this.#mayWantTurn ? 0 : lingerIfTold;
+    if (this.#master?.canSay !== true) return ROOT_LINGER_MS;
+    return this.#mayWantTurn ? 0 : ROOT_LINGER_IF_TOLD_MS;
   }
 
   get #mayWantTurn(): boolean {
@@ -281,22 +326,70 @@ export class RootLock {
   }
 
   get #maxAge(): number {
-    return Math.min(MAX_ROOT_AGE_MS, this.#settings.lockTimeout / 2);
+    return Math.min(MAX_ROOT_AGE_MS, this.#settings.limits.lockTimeout / 2);
   }
 
   get #lifetime(): number {
-    return this.#settings.lockTimeout - EXPIRY_MARGIN_MS;
+    return this.#settings.limits.lockTimeout - EXPIRY_MARGIN_MS;
   }
 
   #ask(tid: string, isWrite: boolean, isUpgrade = false): void {
-    this.#asked = { id: ++this.#lastId, tid, isWrite, isUpgrade, at: this.#settings.clock.now() };
-    this.#settings.ask(this.#asked);
+    if (this.#master === undefined) return;
+    const { peer } = this.#master;
+    const { clock, delivery, limits, startedAt } = this.#settings;
+    // A stock master that was there before this server may have the root lock of another one, which nobody gives back.
+    const mayBeOlder = peer.session === undefined && clock.now() < startedAt + limits.reconnectGrace;
+    const isInDoubt = ++this.#requests === 1 && mayBeOlder;
+    const asked: AskedRoot = { tid, isWrite, isUpgrade, isInDoubt, at: clock.now(), readAt: undefined };
+    this.#asked = asked;
+    this.#last.tid = tid;
+    const id = this.#settings.asked.open(peer, (answer, message) => this.#answered(asked, answer, message));
+    delivery.send(peer, rootRequest(id, tid, isWrite, 'for its workers'));
+    if (this.#asked !== asked) return;
+    if (isInDoubt) this.#ping(peer, asked);
+    else this.#pingLater(peer, asked);
+  }
+
+  /** So it is known, within a second or two, when the master has granted it: its time counts from then. */
+  #ping(master: Peer, asked: AskedRoot): void {
+    const { clock, startedAt, masterIsStuck } = this.#settings;
+    const at = clock.now();
+    this.#cancelPong = master.whenRead(() => {
+      // What it had granted before, it would have said before.
+      asked.at = at;
+      asked.readAt ??= clock.now();
+      // One that was started after the server has a long transaction of its own.
+      const isYounger = (master.process?.age ?? Number.POSITIVE_INFINITY) < clock.now() - startedAt;
+      const isStuck = asked.isInDoubt && clock.now() - asked.readAt >= DEAD_ROOT_MS && !isYounger;
+      if (isStuck) masterIsStuck(master);
+      else this.#pingLater(master, asked);
+    });
+  }
+
+  #pingLater(master: Peer, asked: AskedRoot): void {
+    this.#cancelPing = this.#settings.clock.schedule(ASK_PING_MS, () => this.#ping(master, asked));
+  }
+
+  #endPings(): void {
+    this.#cancelPing?.();
+    this.#cancelPong?.();
   }
 
   #giveBack(): void {
     const lockIds = this.#granted?.lockIds ?? [];
     this.#granted = undefined;
     this.#idleSince = undefined;
-    for (const lockId of lockIds) this.#settings.release(lockId);
+    for (const lockId of lockIds) this.#release(lockId);
+  }
+
+  #release(lockId: number): void {
+    const { asked, delivery } = this.#settings;
+    const master = this.#master;
+    if (master === undefined) return;
+    this.#returning++;
+    const id = asked.open(master.peer, () => {
+      if (this.#master === master) this.#returning--;
+    });
+    delivery.send(master.peer, rootRelease(id, lockId));
   }
 }

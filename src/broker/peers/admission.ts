@@ -1,10 +1,8 @@
 import type { RefusalCode } from '../../errors.js';
 import { MASTER_ID } from '../../protocol/frames.js';
 import { type ClientAnnouncement, Session } from '../../protocol/session.js';
-import type { Limits } from '../limits.js';
-import type { ByteBudget } from '../memory.js';
-import type { Link, PeerProcess } from '../ports.js';
-import { Outbox, type ParkingLot } from './outbox.js';
+import type { Link, PeerProcess, Scope } from '../ports.js';
+import { Outbox } from './outbox.js';
 import { Peer } from './peer.js';
 
 /** Someone asks to join a database. Name, id, version and token were checked before. */
@@ -28,14 +26,6 @@ export interface Entrance {
   accept(visitor: Visitor): Link;
   /** Answers the handshake with the status of that error. @param detail in the place of its summary */
   refuse(code: RefusalCode, detail?: string): void;
-}
-
-/** A newcomer that is kept waiting until something has been checked. Then one of the two is called, once, unless it goes away. */
-export interface HeldArrival {
-  readonly request: ArrivalRequest;
-  /** It may come in, as far as that is concerned. */
-  admit(): void;
-  refuse(code: RefusalCode): void;
 }
 
 /** What the shell tells the broker about a connection that was accepted. */
@@ -82,11 +72,8 @@ export interface BrokerObserver {
 }
 
 /** What a newcomer is given. */
-export interface NewcomerSettings {
+export interface NewcomerSettings extends Pick<Scope, 'clock' | 'limits' | 'incidents' | 'kept'> {
   readonly link: Link;
-  readonly limits: Limits;
-  readonly kept: ByteBudget;
-  readonly parkingLot: ParkingLot;
   /** Milliseconds since 1970. */
   readonly connectedAt: number;
   /** How many frames have come to the database so far. */

@@ -1,6 +1,4 @@
-import type { Limits } from '../limits.js';
-import type { ByteBudget } from '../memory.js';
-import type { Incidents, Logger } from '../ports.js';
+import type { Scope } from '../ports.js';
 import type { Peer } from './peer.js';
 
 /** What waits for a master that is not there, or has not opened its file. */
@@ -11,16 +9,10 @@ export interface MasterQueue {
 }
 
 /** What a delivery works with. */
-export interface DeliverySettings {
-  readonly database: string;
+export interface DeliverySettings extends Pick<Scope, 'limits' | 'incidents' | 'kept'> {
   /** Whether messages for the master must be kept. */
   readonly seat: { readonly isHeld: boolean };
   readonly table: MasterQueue;
-  readonly limits: Limits;
-  readonly incidents: Incidents;
-  readonly logger: Logger;
-  /** What all keep together. */
-  readonly kept: ByteBudget;
 }
 
 /**
@@ -28,23 +20,11 @@ export interface DeliverySettings {
  * hand was passed on to all, never within: so a broadcast is one step, whatever happens to its receivers.
  */
 export class Delivery {
-  readonly #database: string;
-  readonly #seat: DeliverySettings['seat'];
-  readonly #table: MasterQueue;
-  readonly #limits: Limits;
-  readonly #incidents: Incidents;
-  readonly #logger: Logger;
-  readonly #kept: ByteBudget;
+  readonly #settings: DeliverySettings;
   readonly #overdue = new Set<Peer>();
 
-  constructor({ database, seat, table, limits, incidents, logger, kept }: DeliverySettings) {
-    this.#database = database;
-    this.#seat = seat;
-    this.#table = table;
-    this.#limits = limits;
-    this.#incidents = incidents;
-    this.#logger = logger;
-    this.#kept = kept;
+  constructor(settings: DeliverySettings) {
+    this.#settings = settings;
   }
 
   /** Sends now. @param canWait whether it may leave a little later, together with the next one */
@@ -59,8 +39,8 @@ export class Delivery {
 
   /** Sends now, or, to a master that settles, behind all that waits for it already. */
   sendInOrder(receiver: Peer, senderId: string, payload: Uint8Array, canWait = false): void {
-    if (!receiver.isMaster || !this.#seat.isHeld) this.send(receiver, payload, canWait);
-    else if (!this.#table.holdMessage(senderId, payload)) this.reportFullMailbox(senderId);
+    if (!receiver.isMaster || !this.#settings.seat.isHeld) this.send(receiver, payload, canWait);
+    else if (!this.#settings.table.holdMessage(senderId, payload)) this.reportFullMailbox(senderId);
   }
 
   /** The peer owes so much that it must have stopped reading. */
@@ -75,13 +55,12 @@ export class Delivery {
     this.#overdue.clear();
     for (const peer of overdue) {
       if (peer.state === 'away') continue;
-      this.#incidents.record(
+      this.#settings.incidents.record(
         'too-slow',
         {
-          database: this.#database,
           peer: peer.id,
           bufferedBytes: peer.outbox.bytes,
-          maxBuffered: this.#limits.maxBuffered,
+          maxBuffered: this.#settings.limits.maxBuffered,
         },
         'a peer does not read its messages; its connection is ended',
       );
@@ -91,9 +70,9 @@ export class Delivery {
 
   /** Counts requests to the master that were dropped, since the peer that asked is gone. */
   reportOrphanedRequests(peerId: string, count: number): void {
-    this.#incidents.record(
+    this.#settings.incidents.record(
       'orphaned-request',
-      { database: this.#database, peer: peerId, count },
+      { peer: peerId, count },
       'dropped requests to the master: who asked is gone',
       count,
     );
@@ -101,28 +80,22 @@ export class Delivery {
 
   /** Warns that a worker asks too much at one time. */
   reportTooManyRequests(peerId: string): void {
-    const { maxMailPerPeer } = this.#limits;
-    this.#incidents.record(
+    const { maxMailPerPeer } = this.#settings.limits;
+    this.#settings.incidents.record(
       'too-many-requests',
-      { database: this.#database, peer: peerId, maxMailPerPeer, keptBytes: this.#kept.bytes },
+      { peer: peerId, maxMailPerPeer, keptBytes: this.#settings.kept.bytes },
       'no room to keep more requests of a worker that wait for the master; the server answers them with an error',
     );
   }
 
-  /** Warns of a peer whose line seems to be dead. @param silence milliseconds */
-  reportSilence({ id, address }: Peer, silence: number, message: string): void {
-    this.#logger.warn({ database: this.#database, peer: id, address, silence }, message);
-  }
-
   /** Warns that there is no room for more mail. */
   reportFullMailbox(senderId: string): void {
-    this.#incidents.record(
+    this.#settings.incidents.record(
       'mailbox-full',
       {
-        database: this.#database,
         from: senderId,
-        mailBytes: this.#table.heldBytes,
-        maxMailPerPeer: this.#limits.maxMailPerPeer,
+        mailBytes: this.#settings.table.heldBytes,
+        maxMailPerPeer: this.#settings.limits.maxMailPerPeer,
       },
       'no room to keep more messages for the master',
     );

@@ -1,13 +1,7 @@
 import type { ClosureCode } from '../../errors.js';
 import { connected, helloFrom } from '../../protocol/frames.js';
-import {
-  FAREWELL_MS,
-  FIRST_PROCESS_CHECK_MS,
-  type Limits,
-  MAX_GONE_IDS,
-  PROCESS_CHECK_MS,
-} from '../limits.js';
-import type { Cancel, Clock, DatabaseRecord, Incidents, Logger } from '../ports.js';
+import { FAREWELL_MS, FIRST_PROCESS_CHECK_MS, MAX_GONE_IDS, PROCESS_CHECK_MS } from '../limits.js';
+import type { Cancel, Clock, DatabaseRecord, Scope } from '../ports.js';
 import { type BrokerObserver, infoOf } from './admission.js';
 import type { Delivery } from './delivery.js';
 import type { Peer } from './peer.js';
@@ -24,11 +18,7 @@ export interface AbsencesHost {
 }
 
 /** What absences work with. */
-export interface AbsencesSettings {
-  readonly database: string;
-  readonly clock: Clock;
-  readonly limits: Limits;
-  readonly incidents: Incidents;
+export interface AbsencesSettings extends Pick<Scope, 'clock' | 'limits' | 'incidents'> {
   readonly locks: { isHolder(worker: Peer): boolean };
   readonly goneIds: GoneIds;
 }
@@ -85,9 +75,12 @@ export class Absences {
   /** A worker that is away is at the door. @returns whether it may come in as it is */
   mayReturn(worker: Peer, address: string): boolean {
     if (worker.returnProblem === undefined) return true;
-    const { database, incidents } = this.#settings;
-    const fields = { database, peer: worker.id, address, why: worker.returnProblem };
-    incidents.record('unsafe-return', fields, 'refused a worker that came back: it must be started afresh');
+    const fields = { peer: worker.id, address, why: worker.returnProblem };
+    this.#settings.incidents.record(
+      'unsafe-return',
+      fields,
+      'refused a worker that came back: it must be started afresh',
+    );
     return false;
   }
 
@@ -96,10 +89,10 @@ export class Absences {
    * have noticed that its line is broken: it may be writing.
    */
   dropMail(worker: Peer): void {
-    const { database, incidents, limits } = this.#settings;
+    const { incidents, limits } = this.#settings;
     incidents.record(
       'mail-dropped',
-      { database, peer: worker.id, maxMailPerPeer: limits.maxMailPerPeer },
+      { peer: worker.id, maxMailPerPeer: limits.maxMailPerPeer },
       'no room to keep more messages for a worker that is away; it must be started afresh',
     );
     this.giveUp(worker);
@@ -243,10 +236,7 @@ export function introduce(newcomer: Peer, { peers, seat, delivery }: Circle): vo
 }
 
 /** What a membership log works with. */
-export interface MembershipLogSettings {
-  readonly database: string;
-  readonly clock: Clock;
-  readonly logger: Logger;
+export interface MembershipLogSettings extends Pick<Scope, 'database' | 'clock' | 'logger'> {
   readonly observer: BrokerObserver;
   readonly record: DatabaseRecord;
 }

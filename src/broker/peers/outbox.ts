@@ -2,9 +2,9 @@ import type { ClosureCode } from '../../errors.js';
 import { pickUp, utf16Length } from '../../protocol/frames.js';
 import { isMasterAnswer, messageType } from '../../protocol/messages.js';
 import { invariant } from '../invariants.js';
-import { type Limits, PARKING_TIME_MS } from '../limits.js';
-import { type ByteBudget, keptCopy } from '../memory.js';
-import type { Cancel, Clock, Incidents, Link } from '../ports.js';
+import { PARKING_TIME_MS } from '../limits.js';
+import { keptCopy } from '../memory.js';
+import type { Cancel, Link, Scope } from '../ports.js';
 
 /** As much on its way, as a part of `maxBuffered`, and a client that counts is asked at once what has arrived, too. */
 const PROMPT_PART = 1 / 8;
@@ -13,12 +13,8 @@ const PROMPT_PART = 1 / 8;
 const MOST_RETAINED_BYTES = 64 * 1024 * 1024;
 
 /** What an outbox works with. */
-export interface OutboxSettings {
-  readonly limits: Limits;
-  readonly parkingLot: ParkingLot;
+export interface OutboxSettings extends Pick<Scope, 'clock' | 'limits' | 'incidents' | 'kept'> {
   readonly peerId: string;
-  /** What all peers keep together for those that are away. */
-  readonly kept: ByteBudget;
   /** Whether it is known what the peer has read, so that the rest can be sent again. */
   readonly isTracked: boolean;
   /** Whether the client counts what it reads: then what it has read need not be known before the line breaks. */
@@ -38,6 +34,8 @@ export interface OutboxSettings {
  */
 export class Outbox {
   readonly #settings: OutboxSettings;
+  /** With `largeMessages: 'http'`, from the first message on that is too long to be sent. */
+  #parked: ParkedMessages | undefined;
   #link: Link | undefined;
   #isClosed = false;
   #lastToken = 0;
@@ -85,15 +83,16 @@ export class Outbox {
   /** Bytes that wait to be read, or to be picked up. */
   get bytes(): number {
     if (this.#isClosed) return 0;
-    const { limits, parkingLot, peerId } = this.#settings;
-    const parked = limits.largeMessages === 'http' ? parkingLot.bytesFor(peerId) : 0;
-    return Math.max(this.lineBytes, this.#pendingBytes) + parked;
+    return Math.max(this.lineBytes, this.#pendingBytes) + this.#parkedBytes;
   }
 
   /** Bytes that are kept for a peer that is away, or has to pick them up. */
   get keptBytes(): number {
-    const { parkingLot, peerId } = this.#settings;
-    return this.mail.bytes + parkingLot.bytesFor(peerId);
+    return this.mail.bytes + this.#parkedBytes;
+  }
+
+  get #parkedBytes(): number {
+    return this.#parked?.bytes ?? 0;
   }
 
   /** Whether it is pinged for what it has read. */
@@ -115,9 +114,8 @@ export class Outbox {
   /** Up to how many frames of the database the peer has read what came of them for it [PROTOCOL-14.7]. */
   get caughtUpTo(): number {
     if (this.#isClosed || !this.#settings.isTracked) return Number.POSITIVE_INFINITY;
-    const { parkingLot, peerId } = this.#settings;
     const read = this.#pending.length === 0 ? Number.POSITIVE_INFINITY : this.#readUpTo;
-    return Math.min(read, parkingLot.caughtUpTo(peerId));
+    return Math.min(read, this.#parked?.caughtUpTo ?? read);
   }
 
   /** A token for the next ping, higher than all before. */
@@ -243,9 +241,20 @@ export class Outbox {
     this.#link?.close(code);
   }
 
+  /** Hands out a message that it was told to pick up, once. @returns `undefined` if there is none with that id */
+  pickUp(messageId: string): Uint8Array | undefined {
+    return this.#parked?.take(messageId);
+  }
+
+  /** The peer is to pick up nothing any more. */
+  dropParked(): void {
+    this.#parked?.clear();
+  }
+
   /** The peer is gone: nothing is kept for it any more. */
   discard(): void {
     this.#isClosed = true;
+    this.dropParked();
     if (this.#link === undefined) this.dropped += this.#pending.length;
     this.#dropKept();
   }
@@ -278,8 +287,8 @@ export class Outbox {
       this.#write(link, payload, canWait);
       return true;
     }
-    const { parkingLot, peerId } = this.#settings;
-    const messageId = parkingLot.park(peerId, payload);
+    this.#parked ??= new ParkedMessages(this.#settings);
+    const messageId = this.#parked.park(payload);
     if (messageId !== undefined) this.#write(link, pickUp(messageId));
     return messageId !== undefined;
   }
@@ -332,103 +341,56 @@ export class Outbox {
 
 const NO_MAIL = { messages: 0, bytes: 0 } as const;
 
-interface Parked {
-  readonly peerId: string;
-  readonly payload: Uint8Array;
-  readonly cancelExpiry: Cancel;
-  /** How many frames had come to the database when it was parked. */
-  readonly since: number;
-}
+/** Messages of one peer that wait to be picked up over HTTP, once, within a minute [PROTOCOL-4.3]. */
+class ParkedMessages {
+  readonly #settings: OutboxSettings;
+  /** In the order of their coming; with how many frames had come to the database by then. */
+  readonly #messages = new Map<
+    string,
+    { readonly payload: Uint8Array; readonly since: number; readonly cancelExpiry: Cancel }
+  >();
+  #count = 0;
+  bytes = 0;
 
-/** What a parking lot works with. */
-export interface ParkingLotSettings {
-  readonly clock: Clock;
-  readonly incidents: Incidents;
-  /** What all keep together. */
-  readonly kept: ByteBudget;
-  /** How many frames have come to the database so far. */
-  framesSoFar(): number;
-}
-
-/**
- * Messages that wait to be picked up over HTTP, each by one peer, once, within a minute [PROTOCOL-4.3]. Used only
- * with `largeMessages: 'http'`.
- */
-export class ParkingLot {
-  readonly #settings: ParkingLotSettings;
-  readonly #parked = new Map<string, Parked>();
-  /** By peer, and in the order of their coming. */
-  readonly #byPeer = new Map<string, { bytes: number; readonly parked: Set<Parked> }>();
-  #nextId = 1;
-
-  constructor(settings: ParkingLotSettings) {
+  constructor(settings: OutboxSettings) {
     this.#settings = settings;
   }
 
-  /** The bytes that wait for that peer. */
-  bytesFor(peerId: string): number {
-    return this.#byPeer.get(peerId)?.bytes ?? 0;
-  }
-
-  /** Up to how many frames of the database that peer has picked up what came of them for it [PROTOCOL-14.7]. */
-  caughtUpTo(peerId: string): number {
-    for (const { since } of this.#byPeer.get(peerId)?.parked ?? []) return since - 1;
+  /** Up to how many frames of the database the peer has picked up what came of them for it [PROTOCOL-14.7]. */
+  get caughtUpTo(): number {
+    for (const { since } of this.#messages.values()) return since - 1;
     return Number.POSITIVE_INFINITY;
   }
 
-  /**
-   * Keeps a message for that peer; the payload is copied.
-   *
-   * @returns the id under which it can be picked up; `undefined` if there is no room
-   */
-  park(peerId: string, payload: Uint8Array): string | undefined {
-    const { clock, incidents, kept, framesSoFar } = this.#settings;
+  /** Keeps a copy of a message. @returns the id under which it can be picked up; `undefined` if there is no room */
+  park(payload: Uint8Array): string | undefined {
+    const { clock, incidents, kept, framesSoFar, peerId } = this.#settings;
     if (!kept.take(payload.length)) return undefined;
-    const messageId = `m${this.#nextId++}`;
+    const id = `m${++this.#count}`;
     const cancelExpiry = clock.schedule(PARKING_TIME_MS, () => {
-      this.#remove(messageId);
+      this.take(id);
       const fields = { peer: peerId, bytes: payload.length };
       incidents.record('parking-expired', fields, 'a large message was not picked up in time');
     });
-    const parked = { peerId, payload: new Uint8Array(payload), cancelExpiry, since: framesSoFar() };
-    this.#parked.set(messageId, parked);
-    const ofPeer = this.#byPeer.get(peerId) ?? { bytes: 0, parked: new Set<Parked>() };
-    ofPeer.bytes += payload.length;
-    ofPeer.parked.add(parked);
-    this.#byPeer.set(peerId, ofPeer);
-    return messageId;
+    this.#messages.set(id, { payload: new Uint8Array(payload), since: framesSoFar(), cancelExpiry });
+    this.bytes += payload.length;
+    return id;
   }
 
-  /** Hands a message out, once. @returns `undefined` if that peer has no such message waiting */
-  pickUp(peerId: string, messageId: string): Uint8Array | undefined {
-    const parked = this.#parked.get(messageId);
-    if (parked === undefined || parked.peerId !== peerId) return undefined;
-    this.#remove(messageId);
-    return parked.payload;
-  }
-
-  /** Throws away what waits for a peer that is gone. */
-  discardFor(peerId: string): void {
-    for (const [messageId, parked] of this.#parked) {
-      if (parked.peerId === peerId) this.#remove(messageId);
-    }
-  }
-
-  /** Throws everything away. */
-  stop(): void {
-    for (const messageId of this.#parked.keys()) this.#remove(messageId);
-  }
-
-  #remove(messageId: string): void {
-    const parked = this.#parked.get(messageId);
-    if (parked === undefined) return;
-    const { peerId, payload, cancelExpiry } = parked;
+  /** Hands a message out, once. @returns `undefined` if there is none with that id */
+  take(id: string): Uint8Array | undefined {
+    const message = this.#messages.get(id);
+    if (message === undefined) return undefined;
+    const { payload, cancelExpiry } = message;
     cancelExpiry();
-    this.#parked.delete(messageId);
+    this.#messages.delete(id);
     this.#settings.kept.give(payload.length);
-    const ofPeer = this.#byPeer.get(peerId);
-    ofPeer?.parked.delete(parked);
-    if (ofPeer !== undefined) ofPeer.bytes -= payload.length;
-    if (ofPeer?.parked.size === 0) this.#byPeer.delete(peerId);
+    this.bytes -= payload.length;
+    return payload;
+  }
+
+  /** Throws all of them away. */
+  clear(): void {
+    for (const id of this.#messages.keys()) this.take(id);
   }
 }

@@ -272,6 +272,11 @@ export function isPresent({ state }: Peer): boolean {
   return state === 'present';
 }
 
+/** Whether a peer is connected that will not ask the next server again for what it has no answer to. */
+export function asksOnlyHere(peer: Peer): boolean {
+  return isPresent(peer) && peer.session?.can('resume') !== true;
+}
+
 /** Bytes that wait for the lines of these peers. */
 export function lineBytesOf(peers: Iterable<Peer>): number {
   let bytes = 0;

@@ -4,37 +4,33 @@
  * end the process that asked.
  */
 
+import { SERVER_ID } from '../../protocol/frames.js';
 import {
-  expiryOf,
   keyIndexOf,
-  type MasterAnswer,
   type MasterAnswerType,
   parseMasterAnswer,
   parseMasterRequest,
 } from '../../protocol/messages.js';
 import { answerFor, type RequestFailure, reasonFor } from '../../protocol/server-messages.js';
 import type { FileNews } from '../file-metadata.js';
-import { INDEX_CREATION_MS, INDEX_NEWS_MS, type Limits, MAX_FAILED_AT_ONCE } from '../limits.js';
+import { INDEX_CREATION_MS, INDEX_NEWS_MS, MAX_FAILED_AT_ONCE } from '../limits.js';
 import type { LockService } from '../locks/lock-service.js';
 import type { MasterSeat } from '../mastership.js';
 import type { Delivery } from '../peers/delivery.js';
-import { isPresent, type Peer } from '../peers/peer.js';
-import type { Cancel, Clock, Incidents } from '../ports.js';
+import { asksOnlyHere, type Peer } from '../peers/peer.js';
+import type { Cancel, Clock, Scope } from '../ports.js';
+import type { ServerRequests } from '../server-requests.js';
 import type { OpenRequest, RequestTable } from './request-table.js';
 
 /** What a request coordinator works with. */
-export interface RequestCoordinatorSettings {
-  readonly database: string;
-  readonly clock: Clock;
-  readonly limits: Limits;
-  readonly incidents: Incidents;
+export interface RequestCoordinatorSettings
+  extends Pick<Scope, 'database' | 'clock' | 'limits' | 'incidents'> {
   readonly table: RequestTable;
   readonly seat: MasterSeat;
   readonly delivery: Delivery;
   readonly news: FileNews;
   readonly locks: LockService;
-  /** A master answers. @returns whether that was asked to find out whether it is a new process */
-  isProof(answer: MasterAnswer): boolean;
+  readonly asked: ServerRequests;
 }
 
 /** When each request of one database goes to the master, and what its answer means. */
@@ -80,11 +76,6 @@ export class RequestCoordinator {
     return true;
   }
 
-  /** A worker waits for something, and there is no master. */
-  isAwaited(): void {
-    this.#missingMaster.watch();
-  }
-
   /**
    * The master answers somebody.
    *
@@ -93,18 +84,19 @@ export class RequestCoordinator {
    */
   answer(master: Peer, receiver: Peer | undefined, type: MasterAnswerType, message: Uint8Array): boolean {
     const answer = parseMasterAnswer(type, message);
-    const { locks, news, isProof } = this.#settings;
-    if (answer === undefined) this.#reportUnasked();
-    if (answer === undefined || isProof(answer)) return false;
-    if (type !== 'result') {
-      if (!locks.answered(master, answer, expiryOf(message))) this.#reportUnasked();
+    const { locks, news, asked: askedHere } = this.#settings;
+    if (answer !== undefined && askedHere.answered(master, answer, message)) return false;
+    if (answer === undefined || type !== 'result') {
+      // Asked by a server that is gone, or by this one, and told once more.
+      if (answer?.id.startsWith(SERVER_ID) !== true) this.#reportUnasked();
+      else if (answer.lockId !== undefined) locks.rootGrantedUnasked(master, answer.lockId);
       return false;
     }
     const found = receiver && this.#table.find(receiver, answer.id);
     const open = found?.state.kind === 'forwarded' ? found : undefined;
     const asked = open ?? this.#table.findAbandoned(answer.id);
     if (asked === undefined) {
-      if (!news.answered(answer.id, keyIndexOf(message))) this.#reportUnasked();
+      this.#reportUnasked();
       return false;
     }
     if (asked.request.key !== undefined) {
@@ -142,13 +134,11 @@ export class RequestCoordinator {
     this.#indexCreations.end();
     this.#table.dropMessages();
     for (const open of this.#table.postponed()) this.#hold(open);
-    this.#missingMaster.lost();
   }
 
   /** A master has left that was not accepted, and so was given nothing. */
   masterNeverServed(): void {
     this.#table.dropMessages();
-    this.#missingMaster.lost();
   }
 
   /** The last master answers no more: what it left open is for the next one, or is answered by the server. @returns whether it left anything open */
@@ -167,13 +157,12 @@ export class RequestCoordinator {
         else this.#settings.delivery.reportFullMailbox(senderId);
       }
     });
-    this.#missingMaster.watch();
     return forwarded.length + abandoned.length > 0;
   }
 
-  /** A master came: requests wait for it, however long it takes to settle. */
-  masterCame(): void {
-    this.#missingMaster.end();
+  /** To be called after everything that happens in the database: sees to it that nobody waits for ever for a master. */
+  settle(): void {
+    this.#missingMaster.review();
   }
 
   /** A new master has opened its file: it gets what waited, in order. */
@@ -191,8 +180,7 @@ export class RequestCoordinator {
   /** The workers are about to be sent away: those that cannot ask the next server again get an answer to what no master has of them. */
   failBeforeDraining(): void {
     const waiting = [...this.#table.all()].filter(
-      ({ state, asker }) =>
-        state.kind !== 'forwarded' && isPresent(asker) && asker.session?.can('resume') !== true,
+      ({ state, asker }) => state.kind !== 'forwarded' && asksOnlyHere(asker),
     );
     this.#inOneGo(() => {
       for (const open of waiting) this.#fail(open, 'IPC_REQUEST_DRAINING');
@@ -213,7 +201,7 @@ export class RequestCoordinator {
 
   /** The server stops. */
   stop(): void {
-    this.masterCame();
+    this.#missingMaster.stop();
     this.#indexCreations.end();
     this.#table.clear();
   }
@@ -230,8 +218,7 @@ export class RequestCoordinator {
   }
 
   #reportUnasked(): void {
-    const { incidents, database } = this.#settings;
-    incidents.record('unasked-answer', { database }, 'dropped an answer that nobody waits for');
+    this.#settings.incidents.record('unasked-answer', {}, 'dropped an answer that nobody waits for');
   }
 
   /** A request goes to the master, when there is one, and when its turn has come. */
@@ -259,8 +246,7 @@ export class RequestCoordinator {
   }
 
   #hold(open: OpenRequest): void {
-    if (this.#table.hold(open)) this.#missingMaster.watch();
-    else this.#failForWantOfRoom(open);
+    if (!this.#table.hold(open)) this.#failForWantOfRoom(open);
   }
 
   #failForWantOfRoom(open: OpenRequest): void {
@@ -273,7 +259,7 @@ export class RequestCoordinator {
     if (open.state.kind === 'closed') return;
     const { asker, request } = open;
     const { database, delivery, incidents } = this.#settings;
-    const fields = { database, to: asker.id, type: request.type, failure };
+    const fields = { to: asker.id, type: request.type, failure };
     incidents.record('answered-for-master', fields, 'the server answered for the master');
     delivery.send(asker, answerFor(request, reasonFor(failure, database)));
     this.#close(open);
@@ -384,9 +370,7 @@ interface WaitingForMaster {
 }
 
 /** What it works with. */
-interface MissingMasterSettings {
-  readonly clock: Clock;
-  readonly limits: Limits;
+interface MissingMasterSettings extends Pick<Scope, 'clock' | 'limits'> {
   hasMaster(): boolean;
   /** The request that has waited for longest; `undefined` if none waits. */
   oldest(): WaitingForMaster | undefined;
@@ -395,6 +379,8 @@ interface MissingMasterSettings {
 /** Sees to it that nobody waits for ever for a master that is not connected [PROTOCOL-6.1]. */
 class MissingMaster {
   readonly #settings: MissingMasterSettings;
+  #hadMaster = false;
+  /** When the last master left, or the database was opened: whatever waits has its full time from then on. */
   #lostAt: number;
   #cancelTimeout: Cancel | undefined;
 
@@ -403,29 +389,28 @@ class MissingMaster {
     this.#lostAt = settings.clock.now();
   }
 
-  /** The master has gone: whatever waits has its full time from now on. */
-  lost(): void {
-    this.#lostAt = this.#settings.clock.now();
-    this.watch();
-  }
-
-  /** A master has come, or the server stops: requests wait, however long the master takes to settle. */
-  end(): void {
-    this.#cancelTimeout?.();
-    this.#cancelTimeout = undefined;
-  }
-
-  /** Requests may have been kept. */
-  watch(): void {
+  /** To be called after everything that happens in the database. With a master, requests wait, however long it takes to settle. */
+  review(): void {
     const { hasMaster, oldest, clock } = this.#settings;
-    if (this.#cancelTimeout !== undefined || hasMaster()) return;
-    const first = oldest();
+    if (hasMaster()) {
+      this.#hadMaster = true;
+      this.stop();
+      return;
+    }
+    if (this.#hadMaster) this.#lostAt = clock.now();
+    this.#hadMaster = false;
+    const first = this.#cancelTimeout === undefined ? oldest() : undefined;
     if (first === undefined) return;
     this.#cancelTimeout = clock.schedule(Math.max(this.#endOf(first) - clock.now(), 0), () => {
       this.#cancelTimeout = undefined;
       this.#failOverdue();
-      this.watch();
     });
+  }
+
+  /** Nobody waits for a master any more. */
+  stop(): void {
+    this.#cancelTimeout?.();
+    this.#cancelTimeout = undefined;
   }
 
   #endOf({ since }: WaitingForMaster): number {

@@ -6,26 +6,23 @@
 import { LinkedQueue, type QueuePlace } from '../../linked-queue.js';
 import type { MasterRequest } from '../../protocol/messages.js';
 import { BrokenInvariant, invariant } from '../invariants.js';
-import {
-  type Limits,
-  MAX_ABANDONED_REQUESTS,
-  MAX_UNANSWERED_REQUESTS,
-  WAITING_REQUEST_BYTES,
-} from '../limits.js';
-import { type ByteBudget, keptCopy } from '../memory.js';
+import { MAX_ABANDONED_REQUESTS, MAX_UNANSWERED_REQUESTS, WAITING_REQUEST_BYTES } from '../limits.js';
+import { keptCopy } from '../memory.js';
 import type { Peer } from '../peers/peer.js';
-import { addUsage, type Usage } from '../shares.js';
+import type { Scope } from '../ports.js';
+
+/**
+ * What a request waits for: `queued`, until fewer of its worker are open at the master; `held`, for a master that has opened its file;
+ * `postponed`, for the answer to another one, which the master must not work on at the same time.
+ */
+type WaitingKind = 'queued' | 'held' | 'postponed';
 
 /** Where a request is. */
 export type RequestState =
   /** Its message is being handled, and has not been copied. */
   | { readonly kind: 'arrived'; readonly message: Uint8Array }
-  /** Waits until fewer requests of its worker are open at the master. */
-  | { readonly kind: 'queued'; readonly place: QueuePlace<Entry> }
-  /** Waits for a master that has opened its file. */
-  | { readonly kind: 'held'; readonly item: HeldItem }
-  /** Waits for the answer to another request, which the master must not work on at the same time. */
-  | { readonly kind: 'postponed'; readonly place: QueuePlace<Entry> }
+  /** Waits in one of the lanes. */
+  | { readonly kind: WaitingKind; readonly lane: Lane; readonly item: LaneItem }
   /** The master has it, and has not answered. */
   | { readonly kind: 'forwarded'; readonly place: QueuePlace<Entry> }
   /** The master has it, and its worker is gone: the answer goes nowhere. */
@@ -47,15 +44,46 @@ interface Entry {
 /** A request that has not been answered. */
 export type OpenRequest = Readonly<Entry>;
 
-/** What waits for a master that has opened its file: a request, or a message that nobody answers. */
-export interface HeldMessage {
+/** What waits: a request, or a message that nobody answers. */
+export interface WaitingMessage {
   readonly senderId: string;
   readonly payload: Uint8Array;
   readonly request: OpenRequest | undefined;
 }
 
-interface HeldItem extends HeldMessage {
-  place: QueuePlace<HeldItem> | undefined;
+interface LaneItem extends WaitingMessage {
+  place: QueuePlace<LaneItem> | undefined;
+}
+
+/** What waits for the same thing, in order, up to a limit in bytes. */
+class Lane {
+  readonly kind: WaitingKind;
+  /** Bytes that each message counts beside its own. */
+  readonly overhead: number;
+  readonly queue = new LinkedQueue<LaneItem>();
+  bytes = 0;
+  /** How many of them are requests. */
+  requests = 0;
+
+  constructor(kind: WaitingKind, overhead = 0) {
+    this.kind = kind;
+    this.overhead = overhead;
+  }
+
+  add(message: WaitingMessage, where: 'first' | 'last' = 'last'): LaneItem {
+    const item: LaneItem = { ...message, place: undefined };
+    item.place = where === 'last' ? this.queue.push(item) : this.queue.pushFirst(item);
+    this.bytes += item.payload.length + this.overhead;
+    if (item.request !== undefined) this.requests++;
+    return item;
+  }
+
+  remove(item: LaneItem): void {
+    if (item.place !== undefined) this.queue.remove(item.place);
+    this.bytes -= item.payload.length + this.overhead;
+    if (item.request !== undefined) this.requests--;
+    invariant(this.bytes >= 0, 'request-table');
+  }
 }
 
 /** How much is asked, and was not answered. */
@@ -69,18 +97,14 @@ export interface RequestCounts {
 interface Asker {
   /** All of its requests, by their ids, in the order in which they came. */
   readonly open: Map<string, Entry>;
-  readonly queue: LinkedQueue<Entry>;
-  queuedBytes: number;
+  readonly lane: Lane;
   /** How many are forwarded, or about to be: those that a master answers by itself, and others. */
   readonly places: { prompt: number; slow: number };
   forwarded: number;
 }
 
 /** What a table works with. */
-export interface RequestTableSettings {
-  readonly limits: Limits;
-  /** What all who keep messages share. */
-  readonly kept: ByteBudget;
+export interface RequestTableSettings extends Pick<Scope, 'limits' | 'kept'> {
   /** How many frames have come to the database so far. */
   framesSoFar(): number;
 }
@@ -97,15 +121,12 @@ const CLOSED: RequestState = { kind: 'closed' };
 export class RequestTable {
   readonly #settings: RequestTableSettings;
   readonly #askers = new Map<Peer, Asker>();
-  readonly #held = new LinkedQueue<HeldItem>();
-  readonly #postponed = new LinkedQueue<Entry>();
+  readonly #held = new Lane('held');
+  readonly #postponed = new Lane('postponed');
   readonly #forwarded = new LinkedQueue<Entry>();
   readonly #abandoned = new LinkedQueue<Entry>();
   readonly #abandonedById = new Map<string, Entry>();
   #openCount = 0;
-  #heldRequests = 0;
-  #heldBytes = 0;
-  #postponedBytes = 0;
   /** What all of it takes of the bytes that all who keep messages share. */
   #keptBytes = 0;
   /** How many frames had come when the first message was held that is no request: nobody sends it again if it is lost here. */
@@ -117,13 +138,13 @@ export class RequestTable {
 
   /** How many messages are held for a master, requests included; how many of them are requests; and their bytes. */
   get heldCount(): number {
-    return this.#held.size;
+    return this.#held.queue.size;
   }
   get heldRequests(): number {
-    return this.#heldRequests;
+    return this.#held.requests;
   }
   get heldBytes(): number {
-    return this.#heldBytes;
+    return this.#held.bytes;
   }
 
   /** Up to how many frames of the database nothing of what came of them waits here, but for requests [PROTOCOL-14.7]. */
@@ -133,13 +154,13 @@ export class RequestTable {
 
   /** The request that has been held for longest. */
   get oldestHeld(): OpenRequest | undefined {
-    for (const { request } of this.#held) if (request !== undefined) return request;
+    for (const { request } of this.#held.queue) if (request !== undefined) return request;
     return undefined;
   }
 
   /** The request that was postponed first. */
   get firstPostponed(): OpenRequest | undefined {
-    return this.#postponed.first;
+    return this.#postponed.queue.first?.request;
   }
 
   /** Whether the master owes this worker an answer. */
@@ -179,13 +200,13 @@ export class RequestTable {
   }
 
   /** What is held for a master, in order. What is at hand may be taken out meanwhile. */
-  held(): Iterable<HeldMessage> {
-    return this.#held;
+  held(): Iterable<WaitingMessage> {
+    return this.#held.queue;
   }
 
   /** What is postponed, in order. What is at hand may be taken out meanwhile. */
-  postponed(): Iterable<OpenRequest> {
-    return this.#postponed;
+  *postponed(): Iterable<OpenRequest> {
+    for (const { request } of this.#postponed.queue) if (request !== undefined) yield request;
   }
 
   /** A request came. @returns `undefined` if the worker has one open with that id */
@@ -193,7 +214,7 @@ export class RequestTable {
     let ofAsker = this.#askers.get(asker);
     if (ofAsker === undefined) {
       const places = { prompt: 0, slow: 0 };
-      ofAsker = { open: new Map(), queue: new LinkedQueue(), queuedBytes: 0, places, forwarded: 0 };
+      ofAsker = { open: new Map(), lane: new Lane('queued', WAITING_REQUEST_BYTES), places, forwarded: 0 };
       this.#askers.set(asker, ofAsker);
     }
     if (ofAsker.open.has(request.id)) return undefined;
@@ -206,13 +227,13 @@ export class RequestTable {
   /** Whether a request that has just come may go: nothing of its worker is queued, and there is a place for it. */
   hasTurn(entry: OpenRequest): boolean {
     const asker = this.#askerOf(entry);
-    return asker.queue.size === 0 && this.#hasPlaceFor(entry, asker);
+    return asker.lane.queue.size === 0 && this.#hasPlaceFor(entry, asker);
   }
 
   /** The queued request of that worker whose turn it is. It is to be moved on, or closed, before this is asked again. */
   nextQueued(asker: Peer): OpenRequest | undefined {
     const ofAsker = this.#askers.get(asker);
-    const first = ofAsker?.queue.first;
+    const first = ofAsker?.lane.queue.first?.request;
     return ofAsker !== undefined && first !== undefined && this.#hasPlaceFor(first, ofAsker)
       ? first
       : undefined;
@@ -220,34 +241,25 @@ export class RequestTable {
 
   /** Queues a request that has just come. @returns false if there is no room; then nothing has changed */
   enqueue(entry: Entry): boolean {
-    const asker = this.#askerOf(entry);
-    const size = messageOf(entry).length + WAITING_REQUEST_BYTES;
-    if (asker.queuedBytes + size > this.#settings.limits.maxMailPerPeer) return false;
-    if (!this.#keepPayload(entry, WAITING_REQUEST_BYTES)) return false;
-    this.#move(entry, { kind: 'queued', place: asker.queue.push(entry) });
-    asker.queuedBytes += size;
-    return true;
+    return this.#wait(entry, this.#askerOf(entry).lane);
   }
 
   /** Holds a request for a master. @returns false if there is no room; then nothing has changed */
   hold(entry: Entry): boolean {
-    if (entry.state.kind === 'held') return true;
-    const { length } = messageOf(entry);
-    if (this.#heldBytes + length > this.#settings.limits.maxMailPerPeer) return false;
-    if (!this.#keepPayload(entry)) return false;
-    this.#moveToHeld(entry, 'last');
-    return true;
+    return entry.state.kind === 'held' || this.#wait(entry, this.#held);
+  }
+
+  /** Postpones a request. @returns false if there is no room; then nothing has changed */
+  postpone(entry: Entry): boolean {
+    return this.#wait(entry, this.#postponed);
   }
 
   /** Holds a message that nobody answers. @returns false if there is no room */
   holdMessage(senderId: string, message: Uint8Array): boolean {
-    const { limits, framesSoFar } = this.#settings;
     const { length } = message;
-    if (this.#heldBytes + length > limits.maxMailPerPeer || !this.#take(length)) return false;
-    const item: HeldItem = { senderId, payload: keptCopy(message), request: undefined, place: undefined };
-    item.place = this.#held.push(item);
-    this.#heldBytes += length;
-    this.#messagesSince ??= framesSoFar();
+    if (!this.#hasRoom(this.#held, length) || !this.#take(length)) return false;
+    this.#held.add({ senderId, payload: keptCopy(message), request: undefined });
+    this.#messagesSince ??= this.#settings.framesSoFar();
     return true;
   }
 
@@ -256,14 +268,14 @@ export class RequestTable {
    *
    * @returns what there is no room for: messages were dropped, requests are to be closed
    */
-  holdFirst(entries: readonly Entry[]): readonly HeldMessage[] {
-    for (const entry of [...entries].reverse()) this.#moveToHeld(entry, 'first');
-    const refused: HeldItem[] = [];
-    let excess = this.#heldBytes - this.#settings.limits.maxMailPerPeer;
-    for (const item of excess > 0 ? [...this.#held].reverse() : []) {
+  holdFirst(entries: readonly Entry[]): readonly WaitingMessage[] {
+    for (const entry of [...entries].reverse()) this.#enter(entry, this.#held, 'first');
+    const refused: LaneItem[] = [];
+    let excess = this.#held.bytes - this.#settings.limits.maxMailPerPeer;
+    for (const message of excess > 0 ? [...this.#held.queue].reverse() : []) {
       if (excess <= 0) break;
-      excess -= item.payload.length;
-      refused.push(item);
+      excess -= message.payload.length;
+      refused.push(message);
     }
     for (const item of refused) if (item.request === undefined) this.#dropMessage(item);
     return refused.reverse();
@@ -271,18 +283,8 @@ export class RequestTable {
 
   /** Drops what is held that nobody answers: the next master is told anew, or it was for the last one alone. */
   dropMessages(): void {
-    for (const item of this.#held) if (item.request === undefined) this.#dropMessage(item);
+    for (const item of this.#held.queue) if (item.request === undefined) this.#dropMessage(item);
     this.#messagesSince = undefined;
-  }
-
-  /** Postpones a request. @returns false if there is no room; then nothing has changed */
-  postpone(entry: Entry): boolean {
-    const { length } = messageOf(entry);
-    if (this.#postponedBytes + length > this.#settings.limits.maxMailPerPeer) return false;
-    if (!this.#keepPayload(entry)) return false;
-    this.#move(entry, { kind: 'postponed', place: this.#postponed.push(entry) });
-    this.#postponedBytes += length;
-    return true;
   }
 
   /** A request goes to the master. What may be asked again is kept for the next one, as long as there is room. @returns its message */
@@ -339,12 +341,11 @@ export class RequestTable {
     return this.#settings.kept.hasRoom(messageOf(entry).length + WAITING_REQUEST_BYTES);
   }
 
-  /** Adds what is kept of the requests of each worker. */
-  addUsageTo(usage: Usage): void {
-    for (const { asker, payload, state } of this.all()) {
-      const more = state.kind === 'queued' ? WAITING_REQUEST_BYTES : 0;
-      addUsage(usage, asker, (payload?.length ?? 0) + more);
-    }
+  /** What is kept of the requests of a worker, in bytes. */
+  bytesOf(worker: Peer): number {
+    let bytes = (this.#askers.get(worker)?.lane.requests ?? 0) * WAITING_REQUEST_BYTES;
+    for (const { payload } of this.of(worker)) bytes += payload?.length ?? 0;
+    return bytes;
   }
 
   /** Nobody waits any more. */
@@ -354,13 +355,20 @@ export class RequestTable {
     this.#askers.clear();
   }
 
-  #moveToHeld(entry: Entry, where: 'first' | 'last'): void {
-    const payload = messageOf(entry);
-    const item: HeldItem = { senderId: entry.asker.id, payload, request: entry, place: undefined };
-    this.#move(entry, { kind: 'held', item });
-    item.place = where === 'last' ? this.#held.push(item) : this.#held.pushFirst(item);
-    this.#heldBytes += payload.length;
-    this.#heldRequests++;
+  #wait(entry: Entry, lane: Lane): boolean {
+    if (!this.#hasRoom(lane, messageOf(entry).length) || !this.#keepPayload(entry, lane.overhead))
+      return false;
+    this.#enter(entry, lane);
+    return true;
+  }
+
+  #enter(entry: Entry, lane: Lane, where?: 'first' | 'last'): void {
+    const item = lane.add({ senderId: entry.asker.id, payload: messageOf(entry), request: entry }, where);
+    this.#move(entry, { kind: lane.kind, lane, item });
+  }
+
+  #hasRoom({ bytes, overhead }: Lane, more: number): boolean {
+    return bytes + more + overhead <= this.#settings.limits.maxMailPerPeer;
   }
 
   /** The only place in which a request changes its state: it leaves the one that it is in, and enters another. */
@@ -369,21 +377,11 @@ export class RequestTable {
     switch (former.kind) {
       case 'arrived':
         break;
-      case 'queued': {
-        const asker = this.#askerOf(entry);
-        asker.queue.remove(former.place);
-        asker.queuedBytes -= messageOf(entry).length + WAITING_REQUEST_BYTES;
-        this.#give(WAITING_REQUEST_BYTES);
-        invariant(asker.queuedBytes >= 0, 'request-table');
-        break;
-      }
+      case 'queued':
       case 'held':
-        this.#unhold(former.item);
-        this.#heldRequests--;
-        break;
       case 'postponed':
-        this.#postponed.remove(former.place);
-        this.#postponedBytes -= messageOf(entry).length;
+        former.lane.remove(former.item);
+        this.#give(former.lane.overhead);
         break;
       case 'forwarded':
         this.#forwarded.remove(former.place);
@@ -409,28 +407,22 @@ export class RequestTable {
     ofAsker?.open.delete(request.id);
     this.#openCount--;
     if (ofAsker === undefined || ofAsker.open.size > 0) return;
-    const { queue, queuedBytes, places, forwarded } = ofAsker;
-    const rest = queue.size + queuedBytes + places.prompt + places.slow + forwarded;
+    const { lane, places, forwarded } = ofAsker;
+    const rest = lane.queue.size + lane.bytes + places.prompt + places.slow + forwarded;
     invariant(rest === 0, 'request-table');
   }
 
   /** Nothing is open: nothing must be counted. */
   #checkEmpty(): void {
-    const count = this.#openCount + this.#held.size;
+    const count = this.#openCount + this.#held.queue.size;
     invariant(count >= 0 && this.#keptBytes >= 0, 'request-table');
     if (count > 0) return;
-    const bytes = this.#keptBytes + this.#heldBytes + this.#postponedBytes;
-    invariant(bytes === 0 && this.#heldRequests === 0, 'request-table');
+    const rest = this.#keptBytes + this.#held.bytes + this.#postponed.bytes + this.#held.requests;
+    invariant(rest === 0, 'request-table');
   }
 
-  #unhold(item: HeldItem): void {
-    if (item.place !== undefined) this.#held.remove(item.place);
-    this.#heldBytes -= item.payload.length;
-    invariant(this.#heldBytes >= 0, 'request-table');
-  }
-
-  #dropMessage(item: HeldItem): void {
-    this.#unhold(item);
+  #dropMessage(item: LaneItem): void {
+    this.#held.remove(item);
     this.#give(item.payload.length);
   }
 

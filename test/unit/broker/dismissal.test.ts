@@ -23,7 +23,7 @@ test('who holds a lock is looked up once for all peers', () => {
       giveRootBack: () => undefined,
     },
     stability: { stop: () => undefined },
-    seat: { closeDoor: () => undefined },
+    seat: { close: () => undefined },
     journal: { stop: () => undefined },
     inside: (act) => act(),
     remove: () => undefined,

@@ -2,9 +2,10 @@ import { expect, it, vi } from 'vitest';
 import { LockManager } from '../../../src/broker/locks/lock-manager.js';
 import { LockTable } from '../../../src/broker/locks/lock-table.js';
 import { RootLock } from '../../../src/broker/locks/root-lock.js';
+import { FairShares } from '../../../src/broker/memory.js';
 import type { Outbox } from '../../../src/broker/peers/outbox.js';
 import { Peer } from '../../../src/broker/peers/peer.js';
-import { FairShares } from '../../../src/broker/shares.js';
+import { ServerRequests } from '../../../src/broker/server-requests.js';
 import { VirtualClock } from '../../support/virtual-clock.js';
 
 const connection = { address: '10.0.0.1:1000', connectedAt: 0 };
@@ -30,12 +31,13 @@ it('no lock is granted without the root lock', () => {
   const quiet = () => undefined;
   const root = new RootLock({
     clock,
-    masterTurn: 25,
-    linger: 0,
-    lingerIfTold: 1_000,
-    lockTimeout: 1_000,
-    ask: quiet,
-    release: quiet,
+    limits: { lockTimeout: 1_000, reconnectGrace: 0 },
+    startedAt: 0,
+    incidents: { record: quiet },
+    delivery: { send: quiet },
+    asked: new ServerRequests(1),
+    answered: quiet,
+    masterIsStuck: quiet,
   });
   const settings = { clock, root, lockTimeout: 1_000, readerDelay: 0, sliceWait: 10, firstId: 1 };
   const granted = vi.fn();

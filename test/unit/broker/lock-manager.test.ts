@@ -2,13 +2,10 @@ import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { type GrantHold, LockManager } from '../../../src/broker/locks/lock-manager.js';
 import type { Lock, LockRequest } from '../../../src/broker/locks/lock-table.js';
-import {
-  MAX_ROOT_AGE_MS,
-  REFUSAL_MS,
-  RootLock,
-  type RootRequest,
-} from '../../../src/broker/locks/root-lock.js';
+import { MAX_ROOT_AGE_MS, REFUSAL_MS, RootLock } from '../../../src/broker/locks/root-lock.js';
 import type { Peer } from '../../../src/broker/peers/peer.js';
+import { ServerRequests } from '../../../src/broker/server-requests.js';
+import { decode, encode } from '../../../src/protocol/frames.js';
 import { VirtualClock } from '../../support/virtual-clock.js';
 
 const details = new Uint8Array();
@@ -18,6 +15,13 @@ const LINGER_IF_TOLD = 1_000;
 const DELAY = 100;
 const SLICE_WAIT = 10;
 const TIMEOUT = 120_000;
+
+/** What the master was asked. */
+interface RootRequest {
+  readonly id: string;
+  readonly tid: string;
+  readonly isWrite: boolean;
+}
 
 /** A lock manager whose master answers when it is told to, or at once. */
 class Lab {
@@ -34,6 +38,8 @@ class Lab {
   readonly slicesOver: Lock[] = [];
   readonly root: RootLock;
   readonly manager: LockManager;
+  readonly #asked = new ServerRequests(1);
+  #master: Peer = undefined as unknown as Peer;
   #lastLockId = 0;
   #lastId = 0;
   #hold: GrantHold | undefined;
@@ -41,15 +47,23 @@ class Lab {
   constructor(canSay = false) {
     this.root = new RootLock({
       clock: this.clock,
-      masterTurn: TURN,
-      linger: LINGER,
-      lingerIfTold: LINGER_IF_TOLD,
-      lockTimeout: TIMEOUT,
-      ask: (request) => {
-        this.asked.push(request);
-        this.tids.push(request.tid);
+      limits: { lockTimeout: TIMEOUT, reconnectGrace: 11_000 },
+      startedAt: 0,
+      incidents: { record: () => undefined },
+      delivery: {
+        send: (_master, message) => {
+          const { type, id, data } = JSON.parse(decode(message));
+          if (type === 'unlock-request') {
+            expect(this.atMaster.delete(data.id)).toBe(true);
+            return;
+          }
+          this.asked.push({ id, tid: data.tid, isWrite: data.write });
+          this.tids.push(data.tid);
+        },
       },
-      release: (lockId) => expect(this.atMaster.delete(lockId)).toBe(true),
+      asked: this.#asked,
+      answered: () => this.manager.rootChanged(),
+      masterIsStuck: () => expect.unreachable(),
     });
     this.manager = new LockManager(
       {
@@ -71,7 +85,14 @@ class Lab {
         hold: () => this.#hold,
       },
     );
-    this.root.masterConnected(canSay);
+    this.connectMaster(canSay);
+  }
+
+  /** @param canSay whether it says when it wants its turn */
+  connectMaster(canSay: boolean): void {
+    const session = canSay ? { can: () => true } : undefined;
+    this.#master = { session, wantsTurn: false, whenRead: () => () => undefined } as unknown as Peer;
+    this.root.masterConnected(this.#master);
   }
 
   /** Something holds transactions back from now on, or nothing does. */
@@ -82,7 +103,8 @@ class Lab {
 
   /** The master says whether it wants its turn. */
   wantsTurn(isWanted: boolean): void {
-    this.root.masterWantsTurn(isWanted);
+    Object.assign(this.#master, { wantsTurn: isWanted });
+    this.root.masterSaidTurn(this.#master);
     this.manager.review();
   }
 
@@ -102,10 +124,16 @@ class Lab {
     for (let next = this.asked.shift(); next !== undefined; next = this.asked.shift()) {
       const lockId = ++this.#lastLockId;
       this.atMaster.set(lockId, next);
-      const expires = 1_000_000 + this.clock.now() + TIMEOUT;
-      expect(this.root.answered(next.id, { lockId, expires })).toBe(true);
-      this.manager.rootChanged();
+      const data = { id: lockId, expires: 1_000_000 + this.clock.now() + TIMEOUT };
+      const message = encode(JSON.stringify({ data }));
+      expect(this.#asked.answered(this.#master, { id: next.id, lockId }, message)).toBe(true);
     }
+  }
+
+  /** The master refuses what it was asked last. */
+  refuse(): void {
+    const [{ id } = { id: '' }] = this.asked.splice(0);
+    expect(this.#asked.answered(this.#master, { id, lockId: undefined }, encode('{}'))).toBe(true);
   }
 
   /** The lock that a request was granted; fails if it was not. */
@@ -231,7 +259,7 @@ describe('the root lock', () => {
     const further = lab.ask(one, 'a', true);
     const other = lab.ask(two, 'b', false);
     expect(lab.isGranted(further)).toBe(false);
-    lab.root.masterConnected(false);
+    lab.connectMaster(false);
     lab.manager.review();
     lab.answer();
     expect(lab.isGranted(further)).toBe(true);
@@ -248,15 +276,14 @@ describe('the root lock', () => {
     const [asked] = lab.asked;
     lab.answer();
     expect(lab.isGranted(request)).toBe(true);
-    expect([asked?.tid, [...lab.atMaster.values()].map(({ tid }) => tid)]).toEqual(['root1', ['root2']]);
+    const [held] = [...lab.atMaster.values()];
+    expect([asked?.tid, held?.tid]).toEqual(['[server]1-root1', '[server]1-root2']);
   });
 
   it('is not asked for again at a master that refuses it, since it exits', () => {
     lab.answersAtOnce = false;
     const read = lab.ask(one, 'a', false);
-    const [asked] = lab.asked.splice(0);
-    lab.root.answered(asked?.id ?? 0, undefined);
-    lab.manager.rootChanged();
+    lab.refuse();
     expect(lab.asked).toEqual([]);
     expect(lab.manager.reasonFor(read)).toBe('no master');
   });
@@ -264,9 +291,7 @@ describe('the root lock', () => {
   it('is asked for again some time after it was refused: that may have been for the transaction in whose name it was asked', () => {
     lab.answersAtOnce = false;
     const read = lab.ask(one, 'a', false);
-    const [asked] = lab.asked.splice(0);
-    lab.root.answered(asked?.id ?? 0, undefined);
-    lab.manager.rootChanged();
+    lab.refuse();
     lab.clock.advance(REFUSAL_MS - 1);
     expect(lab.asked).toEqual([]);
     lab.clock.advance(1);
@@ -577,7 +602,7 @@ it('keeps the rule, and serves everybody in the end, whatever comes in which ord
           random.atMaster.clear();
           random.root.masterLeft();
           random.manager.rootChanged();
-          random.root.masterConnected(canSay);
+          random.connectMaster(canSay);
           random.manager.review();
         }
         for (const a of held()) {

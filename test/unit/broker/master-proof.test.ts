@@ -1,12 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { FORMER_MASTER_MS, ROOT_LINGER_MS } from '../../../src/broker/limits.js';
-import { BrokerLab, type ScriptedPeer } from '../../support/broker-lab.js';
+import { BrokerLab, isProof, type ScriptedPeer } from '../../support/broker-lab.js';
 
 /** What a master was asked to prove itself; what it is asked for beside that is the root lock. */
-const questionsTo = (master: ScriptedPeer) =>
-  master.messages('lock-request').filter(({ id }) => `${id}`.startsWith('[server]proof'));
+const questionsTo = (master: ScriptedPeer) => master.messages('lock-request').filter(isProof);
 const rootRequestsTo = (master: ScriptedPeer) =>
-  master.messages('lock-request').filter(({ id }) => !`${id}`.startsWith('[server]proof'));
+  master.messages('lock-request').filter((request) => !isProof(request));
 
 /** Lets a worker take locks one after the other, for each of which the master grants the root lock. */
 function takeLocks(lab: BrokerLab, worker: ScriptedPeer, count: number): void {

@@ -2,9 +2,10 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, it } from 'vitest';
 import { ByteBudget } from '../../../src/broker/memory.js';
-import { Outbox, type ParkingLot } from '../../../src/broker/peers/outbox.js';
+import { Outbox } from '../../../src/broker/peers/outbox.js';
 import type { Link } from '../../../src/broker/ports.js';
 import { LIMITS } from '../../support/broker-lab.js';
+import { VirtualClock } from '../../support/virtual-clock.js';
 
 /** Frees what nobody uses, at once. */
 function collectGarbage(): void {
@@ -29,7 +30,8 @@ it('keeps little more memory alive than the frames that were not confirmed, thou
   } as unknown as Link;
   const outbox = new Outbox(link, {
     limits: { ...LIMITS, largeMessages: 'websocket', maxBuffered: MIB },
-    parkingLot: { bytesFor: () => 0 } as unknown as ParkingLot,
+    clock: new VirtualClock(),
+    incidents: { record: () => undefined },
     peerId: 'peerA',
     kept: new ByteBudget(Number.POSITIVE_INFINITY),
     isTracked: true,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { BrokerLab, type ScriptedPeer } from '../../support/broker-lab.js';
+import { BrokerLab, isProof, type ScriptedPeer } from '../../support/broker-lab.js';
 
 const request = (id: string, type: string, more = {}) => ({ type: 'request', id, data: { type, ...more } });
 const cluster = (limits = {}) => {
@@ -136,9 +136,7 @@ describe('what a master left unanswered', () => {
     const next = lab.connectMaster();
     // What workers hold stays theirs: the next master is asked for the root lock, and for nothing else of it.
     expect(lab.overview.locks('mydb_data').held).toMatchObject([{ tid: 'held', state: 'held' }]);
-    const [root, ...others] = next
-      .messages('lock-request')
-      .filter(({ id }) => !String(id).startsWith('[server]proof'));
+    const [root, ...others] = next.messages('lock-request').filter((request) => !isProof(request));
     expect([root, others]).toMatchObject([{ from: '[server]', data: { path: '', write: false } }, []]);
     expect(next.messages('request').map(({ id }) => id)).toEqual([
       'kit.add',

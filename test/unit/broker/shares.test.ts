@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { type Account, FairShares } from '../../../src/broker/shares.js';
+import { type Account, FairShares } from '../../../src/broker/memory.js';
 
 const TOTAL = 100;
 
