@@ -277,6 +277,7 @@ function knownFlags(): string[] {
     '--repair',
     '--to',
     '--keep',
+    '--wait',
     '--help',
     '--version',
     ...optionTable().map((row) => row.flag),

@@ -32,7 +32,12 @@ function wordsFor({ server, path }: Cluster, to: string): readonly string[] {
 
 /** Runs it as a person does, in the folder of a program. */
 function backUp(ofCluster: Cluster, to: string, ...words: readonly string[]) {
-  return runCommand([...wordsFor(ofCluster, to), ...words]);
+  return run([...wordsFor(ofCluster, to), ...words]);
+}
+
+/** The process is ended with the test, whatever became of both. */
+function run(words: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  return runCommand(words, { env, started: (child) => onTestFinished(() => void child.kill('SIGKILL')) });
 }
 
 /** Where it does not come to join the cluster: it need not be a process of its own. */
@@ -139,7 +144,7 @@ it('is none if others were given its lock meanwhile', async () => {
   await master.set('a', 1);
   const to = await folderFor('backups');
   const env = { NODE_OPTIONS: `--require ${slowStatfs}`, SLOW_STATFS_MS: '6000' };
-  const running = runCommand(wordsFor(cluster, to), { env });
+  const running = run(wordsFor(cluster, to), env);
   await untilStatus(cluster.server.port, 'mydb_data', ({ locks }) =>
     locks.held.some(({ comment }) => comment.startsWith('backup')),
   );
@@ -167,7 +172,7 @@ it('says what is wrong, and leaves no copy and no older one less', async () => {
     join(elsewhere, 'mydb.acebase', 'data.db'),
     await readFile(join(cluster.path, 'mydb.acebase', 'data.db')),
   );
-  const other = await runCommand([
+  const other = await run([
     'backup',
     'mydb',
     '--port',
@@ -181,5 +186,46 @@ it('says what is wrong, and leaves no copy and no older one less', async () => {
   await cluster.close();
   const stopped = await refused(cluster, to);
   expect([stopped.code, stopped.stderr]).toEqual([2, expect.stringContaining('IPC_BACKUP_NO_CLUSTER')]);
+  expect(await readdir(to)).toEqual([]);
+});
+
+it('waits for no longer than it may: for a lock, for a server that is gone, and before it is let in', async () => {
+  cluster = await Cluster.startProcess();
+  const to = await folderFor('backups');
+  const tooLate = [1, expect.stringContaining('IPC_BACKUP_TIMEOUT')];
+  const [master, worker] = await cluster.form(1, { client: true });
+  await worker.hold('a');
+  const waiting = () =>
+    untilStatus(cluster?.server.port ?? 0, 'mydb_data', ({ locks }) =>
+      locks.waiting.some(({ comment }) => comment.startsWith('backup')),
+    );
+  const refused = await backUp(cluster, to, '--wait', '2s');
+  expect([refused.code, refused.stderr]).toEqual(tooLate);
+  expect(refused.stderr).toContain('the lock for writing was not granted within 2 s');
+  // Its request has gone with it: it is in nobody's way.
+  await worker.letGo(1);
+  await master.set('b', 2);
+
+  await worker.hold('a');
+  const alone = backUp(cluster, to, '--wait', '4s');
+  await waiting();
+  await cluster.serverProcess.stop('SIGKILL');
+  const left = await alone;
+  expect([left.code, left.stderr]).toEqual(tooLate);
+
+  await cluster.restartServer();
+  await untilStatus(
+    cluster.server.port,
+    'mydb_data',
+    ({ master: there, peerCount }) => there !== null && peerCount === 2,
+  );
+  // It lets nobody in meanwhile, and stays connected.
+  process.kill(master.pid, 'SIGSTOP');
+  const early = backUp(cluster, to, '--wait', '4s');
+  await untilStatus(cluster.server.port, 'mydb_data', ({ peerCount }) => peerCount === 3);
+  await cluster.serverProcess.stop('SIGKILL');
+  const outside = await early;
+  expect([outside.code, outside.stderr]).toEqual(tooLate);
+  expect(outside.stderr).toContain('the cluster did not let this process in within 4 s');
   expect(await readdir(to)).toEqual([]);
 });

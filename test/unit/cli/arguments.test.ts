@@ -153,6 +153,10 @@ describe('mistakes', () => {
       'IPC_OPTION_INVALID --path: is given twice. Usage: acebase-ipc-server check <database> --path <folder> [options]',
     ],
     [
+      ['backup', 'mydb', '--path', 'x', '--to', 'y', '--wait', '0s'],
+      "IPC_OPTION_INVALID option '--wait <time>' argument '0s' is invalid. Allowed: a time such as 30s or 5m, 24h at most.",
+    ],
+    [
       ['chekc-config'],
       'IPC_OPTION_UNKNOWN the command line has a word that is neither an option nor a command; did you mean check-config?',
     ],
