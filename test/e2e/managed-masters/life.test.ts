@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { Cluster } from '../../support/cluster.js';
+import { itInFull } from '../../support/in-full.js';
 import { processEnded, servingMaster } from '../../support/managed-master.js';
 import { statusOf } from '../../support/status.js';
 import { eventually } from '../../support/waiting.js';
@@ -57,7 +58,7 @@ describe('a managed master', () => {
     );
   });
 
-  it('is there again and again', async () => {
+  itInFull('is there again and again', async () => {
     const { cluster, pid, workers } = await formed();
     const pids = [pid];
     for (let turn = 0; turn < 3; turn++) {
