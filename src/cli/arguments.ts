@@ -273,6 +273,7 @@ function knownFlags(): string[] {
     '--folder',
     '--force',
     '--tls',
+    '--dedicated-master',
     PATH_FLAG,
     '--repair',
     '--to',

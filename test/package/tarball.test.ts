@@ -64,6 +64,10 @@ describe('the tarball', () => {
       'dist/client.d.cts',
       'dist/register.js',
       'dist/register.cjs',
+      'dist/stock.js',
+      'dist/stock.cjs',
+      'dist/stock.d.ts',
+      'dist/stock.d.cts',
       'dist/cli/main.js',
       'dist/managed-master.cjs',
       'dist/dashboard/index.html',
@@ -74,6 +78,10 @@ describe('the tarball', () => {
       'docs/PROTOCOL.md',
       'docs/CLIENT.md',
       'examples/pm2-dedicated-master/ecosystem.config.js',
+      // `init` reads these.
+      'deploy/templates/start-db-server.js',
+      'deploy/templates/compose/.dockerignore',
+      'deploy/templates/kubernetes/.dockerignore',
     ]) {
       expect(files, file).toContain(file);
     }

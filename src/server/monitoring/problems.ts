@@ -227,11 +227,11 @@ const ALARMS: Readonly<Record<AlarmingIncident, readonly [text: string, remedy: 
   ],
   'unsafe-return': [
     'refused a worker that came back at a bad moment',
-    'It must be started afresh. If it is not, see whether its supervisor runs; under pm2, use end-with-connection.js of the examples.',
+    'It must be started afresh. If it is not, see whether its supervisor runs; under pm2, use endWithConnection of acebase-ipc-server/stock.',
   ],
   'old-master': [
     'sent a master away that came back with old locks',
-    'It must be started afresh. If it is not, see whether its supervisor runs; under pm2, use end-with-connection.js of the examples.',
+    'It must be started afresh. If it is not, see whether its supervisor runs; under pm2, use endWithConnection of acebase-ipc-server/stock.',
   ],
   'lock-expiry': [
     'has a master whose locks run out at another time than lockTimeout says',

@@ -108,11 +108,11 @@ describe('mistakes', () => {
     [['--config'], 'IPC_OPTION_INVALID --config: no value was given. Allowed: the path of a file'],
     [
       ['init'],
-      'IPC_OPTION_INVALID init: a word is missing. Usage: acebase-ipc-server init pm2|systemd <database> [options]',
+      'IPC_OPTION_INVALID init: a word is missing. Usage: acebase-ipc-server init pm2|systemd|compose|kubernetes <database>',
     ],
     [
       ['init', 'pm2'],
-      'IPC_OPTION_INVALID init: a word is missing. Usage: acebase-ipc-server init pm2|systemd <database> [options]',
+      'IPC_OPTION_INVALID init: a word is missing. Usage: acebase-ipc-server init pm2|systemd|compose|kubernetes <database>',
     ],
     [
       ['doctor'],
