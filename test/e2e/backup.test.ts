@@ -26,7 +26,7 @@ async function folderFor(purpose: string): Promise<string> {
   return folder;
 }
 
-function wordsFor({ server, path }: Cluster, to: string): readonly string[] {
+function wordsFor({ server, path: own }: Cluster, to: string, path = own): readonly string[] {
   return ['backup', 'mydb', '--port', String(server.port), '--path', path, '--to', to];
 }
 
@@ -172,16 +172,7 @@ it('says what is wrong, and leaves no copy and no older one less', async () => {
     join(elsewhere, 'mydb.acebase', 'data.db'),
     await readFile(join(cluster.path, 'mydb.acebase', 'data.db')),
   );
-  const other = await run([
-    'backup',
-    'mydb',
-    '--port',
-    String(cluster.server.port),
-    '--path',
-    elsewhere,
-    '--to',
-    to,
-  ]);
+  const other = await run(wordsFor(cluster, to, elsewhere));
   expect([other.code, other.stderr]).toEqual([1, expect.stringContaining('IPC_CLOSED_OTHER_FILE')]);
   await cluster.close();
   const stopped = await refused(cluster, to);
@@ -189,7 +180,7 @@ it('says what is wrong, and leaves no copy and no older one less', async () => {
   expect(await readdir(to)).toEqual([]);
 });
 
-it('waits for no longer than it may: for a lock, for a server that is gone, and before it is let in', async () => {
+it('waits for no longer than it may: for a lock, for a server that is gone, before it is let in, and for a file', async () => {
   cluster = await Cluster.startProcess();
   const to = await folderFor('backups');
   const tooLate = [1, expect.stringContaining('IPC_BACKUP_TIMEOUT')];
@@ -219,13 +210,23 @@ it('waits for no longer than it may: for a lock, for a server that is gone, and 
     'mydb_data',
     ({ master: there, peerCount }) => there !== null && peerCount === 2,
   );
-  // It lets nobody in meanwhile, and stays connected.
+  // The server asks it about the newcomer, who takes no part before that.
   process.kill(master.pid, 'SIGSTOP');
   const early = backUp(cluster, to, '--wait', '4s');
   await untilStatus(cluster.server.port, 'mydb_data', ({ peerCount }) => peerCount === 3);
   await cluster.serverProcess.stop('SIGKILL');
   const outside = await early;
   expect([outside.code, outside.stderr]).toEqual(tooLate);
-  expect(outside.stderr).toContain('the cluster did not let this process in within 4 s');
+
+  process.kill(master.pid, 'SIGCONT');
+  await cluster.restartServer();
+  await untilStatus(cluster.server.port, 'mydb_data', ({ master: there }) => there !== null);
+  const elsewhere = await folderFor('elsewhere');
+  await mkdir(join(elsewhere, 'mydb.acebase'));
+  // Whoever makes it may be in the midst of that.
+  await writeFile(join(elsewhere, 'mydb.acebase', 'data.db'), '');
+  const half = await run([...wordsFor(cluster, to, elsewhere), '--wait', '2s']);
+  expect([half.code, half.stderr]).toEqual(tooLate);
+  expect(half.stderr).toContain('the file was not opened within 2 s');
   expect(await readdir(to)).toEqual([]);
 });

@@ -106,7 +106,7 @@ async function whileLocked<T>(
     const late = `${database}: ${what} within ${formatTime(access.wait)}`;
     return before(until, step, () => new IPCError('IPC_BACKUP_TIMEOUT', late));
   };
-  await inTime(db.ready(), 'the cluster did not let this process in');
+  await inTime(db.ready(), 'the file was not opened');
   const { storage } = db.api;
   const storages = [storage, ...(logsTransactions && storage.txStorage ? [storage.txStorage] : [])];
   const locks: HeldLock[] = [];
