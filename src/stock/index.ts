@@ -6,8 +6,9 @@
  */
 
 export { type ConnectedDatabase, endWithConnection } from './end-with-connection.js';
-export { type IPCPlace, ipcSettings, type ProcessSettings } from './ipc-settings.js';
+export { ipcSettings, type ProcessSettings } from './ipc-settings.js';
 export { quiet } from './quiet.js';
 export { type ListeningServer, releaseClients } from './release-clients.js';
+export type { ServerPlace } from './server-requests.js';
 export { takeTurns } from './take-turns.js';
 export { untilNoMaster } from './until-no-master.js';

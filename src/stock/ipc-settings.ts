@@ -1,18 +1,16 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 
-/** Where the IPC server is, and what it asks for: a part of the `ipc` settings of AceBase. */
-export interface IPCPlace {
+/** The type that AceBase and acebase-server have for `ipc`. It knows no authority, which `ssl` may have; both take it. */
+export interface ProcessSettings {
   readonly host: string;
   readonly port: number;
-  readonly ssl: boolean | { readonly ca: string };
+  readonly ssl: boolean;
   /** Not there if the server asks for none. */
   readonly token?: string;
+  /** AceBase's own type wants one. Where none was given, there is none: the client of this package sees to that. */
+  readonly role: 'master' | 'worker';
 }
-
-/** The same with a role, if one was given. */
-export type ProcessSettings<Role extends 'master' | 'worker' | undefined> = IPCPlace &
-  (Role extends undefined ? object : { readonly role: Role });
 
 /** What it reads of the options of the server. */
 interface ServerFile {
@@ -38,22 +36,20 @@ const AUTHORITY = 'ipc-ca.pem';
  * @param role left out only with the client of this package, where the server runs the master
  * @throws Error if the file, or one that it names, cannot be read
  */
-export function ipcSettings<Role extends 'master' | 'worker' | undefined = undefined>(
-  file: string,
-  role?: Role,
-): ProcessSettings<Role> {
+export function ipcSettings(file: string, role?: 'master' | 'worker'): ProcessSettings {
   const beside = (name: string): string => resolve(dirname(file), name);
   const { host = 'localhost', port = 9163, ssl, token, tokenFile } = JSON.parse(read(file)) as ServerFile;
   const authority = beside(AUTHORITY);
   const given = tokenFile === undefined ? [token].flat()[0]?.trim() : firstTokenOf(read(beside(tokenFile)));
-  const place: IPCPlace = {
+  const settings = {
     // Where the server listens on every interface, it is reached by its own name, too.
     host: process.env['ACEBASE_IPC_HOST'] ?? (['0.0.0.0', '::'].includes(host) ? 'localhost' : host),
     port: Number(process.env['ACEBASE_IPC_SERVER_PORT'] ?? port),
     ssl: ssl !== undefined && (existsSync(authority) ? { ca: read(authority) } : true),
     ...(given === undefined ? {} : { token: given }),
+    ...(role === undefined ? {} : { role }),
   };
-  return { ...place, ...(role === undefined ? {} : { role }) } as ProcessSettings<Role>;
+  return settings as unknown as ProcessSettings;
 }
 
 /** Without the byte order mark that some editors put first. */
