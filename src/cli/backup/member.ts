@@ -64,12 +64,21 @@ const PARTING_MS = 3_000;
  */
 export async function whileNobodyWrites<T>(access: ClusterAccess, act: () => Promise<T>): Promise<T> {
   const { database } = access;
-  const standing: Standing = { lost: undefined, patience: 0 };
+  let end: () => void = () => undefined;
+  const ended = new Promise<never>((_resolve, reject) => {
+    end = () => reject(new Error('the server does not let this process in'));
+  });
+  // Nobody may be waiting for anything then.
+  ended.catch(() => undefined);
+  const standing: Standing = { lost: undefined, patience: 0, ended };
   const speakAgain = silenceAceBase();
   const db = open(access, (status) => {
     if (status.kind === 'place-lost')
       standing.lost = 'the server did not hear from this process for too long';
-    if (status.kind === 'gave-up') standing.lost = status.reason;
+    if (status.kind === 'gave-up') {
+      standing.lost = status.reason;
+      end();
+    }
     // A server that was restarted hears of the locks when this process is back.
     if (status.kind === 'reconnecting') standing.patience = PATIENCE_MS;
   });
@@ -91,6 +100,8 @@ interface Standing {
   lost: string | undefined;
   /** Milliseconds in which the server must say that a lock is held. */
   patience: number;
+  /** Rejects when the server does not let it in any more: nothing that it waits for will come. */
+  readonly ended: Promise<never>;
 }
 
 async function whileLocked<T>(
@@ -104,7 +115,11 @@ async function whileLocked<T>(
   const until = systemClock.now() + access.wait;
   const inTime = <R>(step: Promise<R>, what: string): Promise<R> => {
     const late = `${database}: ${what} within ${formatTime(access.wait)}`;
-    return before(until, step, () => new IPCError('IPC_BACKUP_TIMEOUT', late));
+    return before(
+      until,
+      Promise.race([step, standing.ended]),
+      () => new IPCError('IPC_BACKUP_TIMEOUT', late),
+    );
   };
   await inTime(db.ready(), 'the file was not opened');
   const { storage } = db.api;
