@@ -89,7 +89,7 @@ describe('the tarball', () => {
 
   test('has nothing else: no sources, tests or settings of this repository', () => {
     const allowed =
-      /^(?:package\.json|LICENSE|README\.md|CHANGELOG\.md|deploy\/[\w/.-]+|docs\/[\w/.-]+\.md|docs\/images\/[\w-]+\.png|dist\/dashboard\/(?:index\.html|dashboard\.(?:js|css|svg))|dist\/[\w/.-]+\.(?:c?js|d\.c?ts|c?js\.map)|examples\/(?!demo\/)[\w/.-]+\.(?:js|json|md))$/;
+      /^(?:package\.json|LICENSE|README\.md|CHANGELOG\.md|deploy\/[\w/.@-]+|docs\/[\w/.-]+\.md|docs\/images\/[\w-]+\.png|dist\/dashboard\/(?:index\.html|dashboard\.(?:js|css|svg))|dist\/[\w/.-]+\.(?:c?js|d\.c?ts|c?js\.map)|examples\/(?!demo\/)[\w/.-]+\.(?:js|json|md))$/;
     expect(files.filter((file) => !allowed.test(file))).toEqual([]);
     expect(files.filter((file) => file.includes('node_modules'))).toEqual([]);
   });
