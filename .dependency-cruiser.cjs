@@ -62,6 +62,12 @@ module.exports = {
     room('protocol', { of: [] }),
     room('broker', { of: ['protocol/', 'errors\\.ts$', 'linked-queue\\.ts$'] }),
     room('client/core', { of: ['protocol/', 'errors\\.ts$'] }),
+    room('stock', { of: ['platform/clock\\.ts$'], coreModules: true }),
+    rule(
+      'nobody-knows-what-programs-use',
+      { path: '^src/', pathNot: '^src/stock/' },
+      { path: '^src/stock/' },
+    ),
     room('options', { of: ['errors\\.ts$', 'system-error\\.ts$'], packages: ['zod'], coreModules: true }),
     rule(
       'managed-masters-know-ports-and-settings-only',

@@ -15,6 +15,7 @@ const library: UserConfig = {
     index: 'src/index.ts',
     client: 'src/client/index.ts',
     register: 'src/register.ts',
+    stock: 'src/stock/index.ts',
     'node-check': 'src/node-check.ts',
   },
 };

@@ -103,6 +103,12 @@ export const ERRORS = {
     remedy: 'Make room in the folder that `--to` names, or let `--keep` remove older copies.',
     exitCode: 2,
   },
+  IPC_BACKUP_TIMEOUT: {
+    summary: 'The cluster did not let the backup in, or did not give it the lock, in the time of `--wait`.',
+    remedy:
+      'Check that the server and the master are running (`doctor`), and who holds a lock (`locks`). Run it again, with a longer `--wait` if locks are held for so long.',
+    exitCode: 1,
+  },
   IPC_BACKUP_LOST: {
     summary: 'Others may have written to the database while it was copied.',
     remedy:

@@ -12,6 +12,7 @@ export type { Duration, Size } from './options/units.js';
 export type { ReloadResult } from './server/live-settings.js';
 export type { TimelineEntry } from './server/monitoring/history.js';
 export type { HeldLock, LockList, RootState, WaitingLock } from './server/monitoring/lock-list.js';
+export type { ManagedMasterStatus } from './server/monitoring/master-status.js';
 export type { Problem } from './server/monitoring/problems.js';
 export type { KeptMail, ReportedState } from './server/monitoring/report.js';
 export type { DatabaseStatus, PeerStatus, ServerStatus, Status } from './server/monitoring/status.js';

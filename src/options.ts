@@ -21,4 +21,11 @@ export type { LogLevel, ServerOptions, SslOptions } from './options/server-optio
 export type { Settings, SslSettings } from './options/settings.js';
 export { ENVIRONMENT_PREFIX, type OptionRow, optionTable } from './options/table.js';
 export type { TokenInput, TokenPolicy } from './options/tokens.js';
-export { type Duration, formatNumber, formatSize, formatTime, type Size } from './options/units.js';
+export {
+  type Duration,
+  formatNumber,
+  formatSize,
+  formatTime,
+  parseTime,
+  type Size,
+} from './options/units.js';

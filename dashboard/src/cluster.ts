@@ -1,5 +1,5 @@
-import type { DatabaseStatus, PeerStatus, Problem, Status } from './status.js';
-import { count, counted } from './words.js';
+import type { DatabaseStatus, ManagedMasterStatus, PeerStatus, Problem, Status } from './status.js';
+import { bytes, count, counted, latency, seconds } from './words.js';
 
 /** Rows of one table; beyond, the page says how many it leaves out. */
 export const MAX_ROWS = 200;
@@ -85,12 +85,39 @@ export function safetyWords({ journal: { inForce, without, withoutCount } }: Dat
   return `The file is not crash-safe: ${without.join(', ')}${others} ${withoutCount === 1 ? 'keeps' : 'keep'} no journal.`;
 }
 
+/** The master of a database, if the server runs it itself. */
+export function managedMasterOf({ masters }: Status, name: string): ManagedMasterStatus | undefined {
+  return masters.find(({ database }) => [`${database}_data`, `${database}_transaction`].includes(name));
+}
+
+/** What is wrong beside the databases: with the masters that the server runs itself, and with the server as a whole. */
+export function concernsOf({ masters, server }: Status): readonly Problem[] {
+  return [...masters.flatMap(({ problems }) => problems), ...server.problems];
+}
+
+/** How a master is that the server runs itself. @param now the clock of the server */
+export function masterWords(master: ManagedMasterStatus, now: number): string {
+  const { state, since, pid, rss, eventLoopDelayP99, restarts, lastReason, nextStartAt } = master;
+  const facts = [
+    ...(pid === null ? [] : [`process ${pid}`]),
+    ...(rss === null ? [] : [bytes(rss)]),
+    ...(eventLoopDelayP99 === null ? [] : [`event loop delay ${latency(eventLoopDelayP99)}`]),
+    ...(restarts === 0
+      ? []
+      : [restarts === 1 ? 'started again once' : `started again ${count(restarts)} times`]),
+    ...(nextStartAt === null ? [] : [`next start in ${seconds(Math.max(nextStartAt - now, 0))}`]),
+  ];
+  const why =
+    lastReason === null ? '' : ` ${state === 'waiting' ? 'It waits' : 'The last one ended'}: ${lastReason}.`;
+  return `The server runs the master itself: ${[`${state} for ${seconds(now - since)}`, ...facts].join(', ')}.${why}`;
+}
+
 /** What the tab of the browser says. */
 export function titleOf(status: Status | null): string {
   const troubled = status?.databases.filter(isTroubled) ?? [];
   const name = 'AceBase IPC server';
   const [first] = troubled;
-  if (first === undefined) return status !== null && status.server.problems.length > 0 ? `(!) ${name}` : name;
+  if (first === undefined) return status !== null && concernsOf(status).length > 0 ? `(!) ${name}` : name;
   return `(!) ${troubled.length === 1 ? first.name : counted(troubled.length, 'database')} · ${name}`;
 }
 

@@ -2,6 +2,7 @@
 
 export type { TimelineEntry } from '../../src/server/monitoring/history.js';
 export type { HeldLock, WaitingLock } from '../../src/server/monitoring/lock-list.js';
+export type { ManagedMasterStatus } from '../../src/server/monitoring/master-status.js';
 export type { Problem } from '../../src/server/monitoring/problems.js';
 export type { DatabaseStatus, PeerStatus, ServerStatus, Status } from '../../src/server/monitoring/status.js';
 

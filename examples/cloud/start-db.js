@@ -1,7 +1,5 @@
-require('./quiet.js');
-const { endWithConnection } = require('./end-with-connection.js');
-const { releaseClients } = require('./release-clients.js');
-const { untilNoMaster } = require('./until-no-master.js');
+require('acebase-ipc-server/stock').quiet();
+const { endWithConnection, releaseClients, untilNoMaster } = require('acebase-ipc-server/stock');
 const { AceBase } = require('acebase');
 const { AceBaseServer } = require('acebase-server');
 
@@ -23,7 +21,7 @@ const ipc = {
   role: process.env.ACEBASE_IPC_ROLE,
 };
 
-// Containers and systemd stop a process with SIGTERM; acebase-server and the files above go by SIGINT.
+// Containers and systemd stop a process with SIGTERM; acebase-server and what is above go by SIGINT.
 process.once('SIGTERM', () => {
   // Nobody listens while a master waits for its turn: no database is open yet.
   if (!process.emit('SIGINT')) process.exit(0);

@@ -1,7 +1,7 @@
 // A shop that takes orders over HTTP. Its process holds the IPC server and the master of the database.
 const { once } = require('node:events');
 const http = require('node:http');
-require('./quiet.js');
+require('acebase-ipc-server/stock').quiet();
 const { AceBase } = require('acebase');
 const { AceBaseIPCServer } = require('acebase-ipc-server');
 

@@ -1,6 +1,6 @@
 // Packs the orders that come in, in a process of its own. There may be several.
-require('./quiet.js');
-const { endWithConnection } = require('./end-with-connection.js');
+require('acebase-ipc-server/stock').quiet();
+const { endWithConnection } = require('acebase-ipc-server/stock');
 const { AceBase } = require('acebase');
 
 const db = new AceBase(process.env.DB_NAME ?? 'shop', {

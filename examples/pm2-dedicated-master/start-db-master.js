@@ -1,12 +1,9 @@
-require('./quiet.js');
+require('acebase-ipc-server/stock').quiet();
 const { join } = require('node:path');
-const { endWithConnection } = require('./end-with-connection.js');
-const { ipcSettings } = require('./ipc-settings.js');
-const { takeTurns } = require('./take-turns.js');
-const { untilNoMaster } = require('./until-no-master.js');
+const { endWithConnection, ipcSettings, takeTurns, untilNoMaster } = require('acebase-ipc-server/stock');
 const { AceBase } = require('acebase');
 
-const ipc = ipcSettings('master');
+const ipc = ipcSettings(join(__dirname, 'ipc.json'), 'master');
 
 async function start() {
   // It says `ready` before the file is open: a reload ends the master before this one only then.

@@ -1,7 +1,6 @@
-require('./quiet.js');
-const { endWithConnection } = require('./end-with-connection.js');
-const { ipcSettings } = require('./ipc-settings.js');
-const { releaseClients } = require('./release-clients.js');
+require('acebase-ipc-server/stock').quiet();
+const { join } = require('node:path');
+const { endWithConnection, ipcSettings, releaseClients } = require('acebase-ipc-server/stock');
 const { AceBaseServer } = require('acebase-server');
 
 const server = new AceBaseServer(process.env.DB_NAME, {
@@ -10,7 +9,7 @@ const server = new AceBaseServer(process.env.DB_NAME, {
   port: Number(process.env.HTTP_PORT),
   path: process.env.DB_PATH,
   authentication: { enabled: false }, // for localhost only: turn it on before you let others in
-  ipc: ipcSettings('worker'),
+  ipc: ipcSettings(join(__dirname, 'ipc.json'), 'worker'),
 });
 endWithConnection(server.db, () => server.ready(() => server.pause()));
 releaseClients(server);

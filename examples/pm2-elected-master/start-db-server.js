@@ -1,13 +1,11 @@
-require('./quiet.js');
-const { endWithConnection } = require('./end-with-connection.js');
-const { ipcSettings } = require('./ipc-settings.js');
-const { releaseClients } = require('./release-clients.js');
-const { untilNoMaster } = require('./until-no-master.js');
+require('acebase-ipc-server/stock').quiet();
+const { join } = require('node:path');
+const { endWithConnection, ipcSettings, releaseClients, untilNoMaster } = require('acebase-ipc-server/stock');
 const { AceBaseServer } = require('acebase-server');
 
 // NODE_APP_INSTANCE is the `instance_var` of ecosystem.config.js.
 const role = process.env.NODE_APP_INSTANCE === '0' ? 'master' : 'worker';
-const ipc = ipcSettings(role);
+const ipc = ipcSettings(join(__dirname, 'ipc.json'), role);
 
 async function start() {
   if (role === 'master') {

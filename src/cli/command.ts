@@ -165,9 +165,12 @@ async function run(resolve: () => ResolvedSources): Promise<void> {
 /**
  * Does what the words behind the command's name say.
  *
- * @returns the exit code: 0 as soon as a server listens
+ * @returns the exit code; `undefined` if a server listens, which ends the process itself
  */
-export async function carryOut(words: readonly string[], surroundings: Surroundings): Promise<number> {
+export async function carryOut(
+  words: readonly string[],
+  surroundings: Surroundings,
+): Promise<number | undefined> {
   try {
     const invocation = parseArguments(words, packageJson.version);
     switch (invocation.kind) {
@@ -191,6 +194,7 @@ export async function carryOut(words: readonly string[], surroundings: Surroundi
         return checkConfig(invocation.flags, surroundings);
       case 'serve':
         await run(() => resolveSources({ flags: invocation.flags, environment: surroundings.environment }));
+        return undefined;
     }
     return 0;
   } catch (error) {
@@ -206,5 +210,10 @@ export async function runCommand(): Promise<void> {
   stdout.on('error', () => undefined);
   stderr.on('error', () => undefined);
   const code = await carryOut(process.argv.slice(2), { environment, folder: process.cwd(), stdout, stderr });
-  if (code !== 0) process.exitCode = code;
+  if (code === undefined) return;
+  process.exitCode = code;
+  // What was broken off, such as a backup whose server is gone, must not keep the process.
+  for (const output of [stdout, stderr])
+    await new Promise<void>((resolve) => output.write('', () => resolve()));
+  process.exit();
 }

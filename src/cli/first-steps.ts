@@ -1,7 +1,8 @@
 /** The commands `init` and `doctor` on the command line. */
 
 import type { Command } from 'commander';
-import { type InitWords, SUPERVISORS } from './init/init.js';
+import type { InitWords } from './init/init.js';
+import { FORMS } from './init/templates.js';
 
 /** What `doctor` is asked. */
 export interface DoctorWords {
@@ -18,7 +19,7 @@ export type FirstStep = ({ readonly kind: 'init' } & InitWords) | ({ readonly ki
 
 /** How they are written, as in the usage of the command. */
 export const FIRST_STEP_USAGES: Readonly<Record<(typeof FIRST_STEPS)[number], string>> = {
-  init: `init ${SUPERVISORS.join('|')} <database> [options]`,
+  init: `init ${FORMS.join('|')} <database>`,
   doctor: 'doctor <database> [options]',
 };
 
@@ -26,20 +27,25 @@ interface InitFlags {
   readonly folder: string;
   readonly force?: boolean;
   readonly tls?: boolean;
+  readonly dedicatedMaster?: boolean;
 }
 
 /** Declares both. @param asked is called for the one that the command line names */
 export function addFirstSteps(program: Command, asked: (step: FirstStep) => void): void {
   program
     .command('init <what> <database>')
-    .description(`write files to start a cluster with, for ${SUPERVISORS.join(' or ')}`)
-    .usage(`${SUPERVISORS.join('|')} <database> [options]`)
+    .description(`write files to start a cluster with, for ${FORMS.join(', ')}`)
+    .usage(`${FORMS.join('|')} <database> [options]`)
     .option('--folder <path>', 'where to', '.')
     .option('--force', 'overwrite files that are there, but not the one with the password')
     .option('--tls', 'with TLS and a token; the commands that make both are printed (pm2)')
+    .option(
+      '--dedicated-master',
+      'the master is a process of its own; without it, the server runs it (pm2, systemd)',
+    )
     .action((supervisor: string, database: string, options: InitFlags) => {
-      const { folder, force = false, tls = false } = options;
-      asked({ kind: 'init', supervisor, database, folder, force, tls });
+      const { folder, force = false, tls = false, dedicatedMaster = false } = options;
+      asked({ kind: 'init', supervisor, database, folder, force, tls, dedicatedMaster });
     });
   program
     .command('doctor <database>')

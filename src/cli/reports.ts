@@ -2,6 +2,7 @@
 
 import { isoTime } from '../platform/clock.js';
 import type { HeldLock, WaitingLock } from '../server/monitoring/lock-list.js';
+import type { ManagedMasterStatus } from '../server/monitoring/master-status.js';
 import { describeSpan } from '../server/monitoring/spans.js';
 import type { DatabaseStatus, PeerStatus, Status } from '../server/monitoring/status.js';
 import { type Column, layOut } from './table.js';
@@ -45,7 +46,7 @@ export function describe(status: Status, { subject, database, width }: ReportFor
   const { databases, server } = status;
   if (databases.length === 0) {
     const nobody = database === undefined ? 'nobody is connected' : `nobody is connected to ${database}`;
-    return [nobody, ...describeProblems(status)].join('\n');
+    return [nobody, ...describeMasters(status), ...describeProblems(status)].join('\n');
   }
   const hidden = server.databaseCount - databases.length;
   const more = hidden > 0 ? [`${hidden} more databases are not shown; name one to see it`] : [];
@@ -54,7 +55,8 @@ export function describe(status: Status, { subject, database, width }: ReportFor
     locks: () => describeLocks(status, width),
     databases: () => describeDatabases(status, width),
   }[subject]();
-  return [table, ...more, ...describeProblems(status)].join('\n');
+  const masters = subject === 'locks' ? [] : describeMasters(status);
+  return [table, ...more, ...masters, ...describeProblems(status)].join('\n');
 }
 
 const PEER_COLUMNS: readonly Column<PeerRow & { readonly age: string }>[] = [
@@ -189,9 +191,35 @@ function describeDatabases({ databases, server }: Status, width: number | undefi
   return `${head}\n\n${layOut(DATABASE_COLUMNS, databases, width)}`;
 }
 
-function describeProblems({ databases, server }: Status): string[] {
+/** The masters that the server runs itself. */
+function describeMasters({ masters, server }: Status): string[] {
+  // A server of an older version runs none.
+  return (masters ?? []).map((master) => `${master.database}: ${masterWords(master, server.now)}`);
+}
+
+/** How a master is that the server runs itself. @param now milliseconds since 1970 */
+export function masterWords(master: ManagedMasterStatus, now: number): string {
+  const { state, since, pid, rss, eventLoopDelayP99, restarts, lastReason, nextStartAt } = master;
+  const words = [
+    ...(pid === null ? [] : [`pid ${pid}`]),
+    ...(rss === null ? [] : [bytes(rss)]),
+    ...(eventLoopDelayP99 === null ? [] : [`event loop delay ${eventLoopDelayP99} ms`]),
+    ...(restarts === 0 ? [] : [`started again ${restarts === 1 ? 'once' : `${number(restarts)} times`}`]),
+    ...(nextStartAt === null ? [] : [`next start in ${describeSpan(Math.max(nextStartAt - now, 0))}`]),
+  ];
+  const why =
+    lastReason === null ? '' : `; ${state === 'waiting' ? 'it waits' : 'the last one ended'}: ${lastReason}`;
+  const details = words.length === 0 ? '' : ` (${words.join(', ')})`;
+  return `the server runs the master itself: ${state} for ${describeSpan(now - since)}${details}${why}`;
+}
+
+function describeProblems({ databases, server, masters }: Status): string[] {
   // A server of an older version tells nothing of itself.
-  const problems = [...databases.flatMap((database) => database.problems), ...(server.problems ?? [])];
+  const problems = [
+    ...(masters ?? []).flatMap((master) => master.problems),
+    ...databases.flatMap((database) => database.problems),
+    ...(server.problems ?? []),
+  ];
   if (problems.length === 0) return [];
   return [
     '',

@@ -37,7 +37,11 @@ export async function askForStatus(query: StatusQuery): Promise<Status> {
   if (answers.length === 1) return first;
   const databases = answers.flatMap((answer) => answer.databases);
   const databaseCount = answers.reduce((sum, { server }) => sum + server.databaseCount, 0);
-  return { server: { ...first.server, databaseCount }, databases };
+  // Two tokens may open the same one. A server of an older version knows none.
+  const masters = new Map(
+    answers.flatMap((it) => it.masters ?? []).map((master) => [master.database, master]),
+  );
+  return { server: { ...first.server, databaseCount }, databases, masters: [...masters.values()] };
 }
 
 /** The tokens that show what is asked for; `undefined` where none is asked for. */

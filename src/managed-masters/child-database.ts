@@ -1,22 +1,20 @@
 /** The database of a managed master, in its process. */
 
 import { existsSync, mkdirSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { install } from '../client/install.js';
 import { isCutShort } from '../client/journal/database-file.js';
 import type { ClientStatus } from '../client/status.js';
 import { IPCError } from '../errors.js';
+import { loadAceBase, silenceAceBase } from '../platform/acebase-package.js';
 import { systemClock } from '../platform/clock.js';
 import { FolderOwner } from '../platform/folder-owner.js';
 import type { OpenRequest } from './messages.js';
 
 /** What is used of AceBase. */
-interface AceBaseModule {
-  readonly AceBase: new (
-    name: string,
-    settings: object,
-  ) => { ready(): Promise<void>; close(): Promise<void> };
+interface OpenedDatabase {
+  ready(): Promise<void>;
+  close(): Promise<void>;
 }
 
 /** A database that is open, or is being opened. */
@@ -69,10 +67,7 @@ async function claim(owner: FolderOwner, { waits }: DatabaseHandlers): Promise<v
   }
 }
 
-function createDatabase(
-  request: OpenRequest,
-  { failed }: DatabaseHandlers,
-): InstanceType<AceBaseModule['AceBase']> {
+function createDatabase(request: OpenRequest, { failed }: DatabaseHandlers): OpenedDatabase {
   const { database, settings, lockTimeout, door, acebase } = request;
   const { path, create: _create, journal, ...storage } = settings;
   const builds = install({
@@ -86,27 +81,19 @@ function createDatabase(
   // One that was installed before, by NODE_OPTIONS for instance, has found its packages by itself.
   if (!builds.some(({ folder }) => folder === acebase.folder))
     throw new IPCError('IPC_MASTER_UNKNOWN_ACEBASE', `the client is not in the acebase of ${acebase.folder}`);
-  const { AceBase } = createRequire(acebase.entry)(acebase.entry) as AceBaseModule;
+  const { AceBase } = loadAceBase<OpenedDatabase>(acebase.entry);
   const { host, port, secret: token } = door;
   const ipc = { host, port, role: 'master', token };
-  return withoutLogo(
-    () =>
-      new AceBase(database, {
-        // At `warn` it tells of each end.
-        logLevel: 'error',
-        storage: { path, lockTimeout: lockTimeout / 1_000, ...storage, ipc },
-      }),
-  );
-}
-
-/** AceBase prints its logo whenever a database is made. In the log of a server, each restart would have it. */
-function withoutLogo<T>(make: () => T): T {
-  const log: unknown = Reflect.get(console, 'log');
-  Reflect.set(console, 'log', () => undefined);
+  // In the log of a server, each restart would have the logo.
+  const speakAgain = silenceAceBase();
   try {
-    return make();
+    return new AceBase(database, {
+      // At `warn` it tells of each end.
+      logLevel: 'error',
+      storage: { path, lockTimeout: lockTimeout / 1_000, ...storage, ipc },
+    });
   } finally {
-    Reflect.set(console, 'log', log);
+    speakAgain();
   }
 }
 

@@ -39,8 +39,18 @@ export interface ManagedMasterReport {
   readonly pid: number | undefined;
   /** How often a process was started in the place of one that had ended. */
   readonly restarts: number;
-  /** Why the last one ended, in words; `undefined` if none has. */
+  /** Why the last one ended, or what this one waits for, in words; `undefined` if none has. */
   readonly lastReason: string | undefined;
+  /** Of the table of errors, if that reason has one. */
+  readonly lastCode: string | undefined;
+  /** By the clock: since when it is in that state. */
+  readonly since: number;
+  /** Since when none of its processes serves; `undefined` while one does, and where none is wanted. */
+  readonly unservedSince: number | undefined;
+  /** When the next process is started; `undefined` if that is not planned. */
+  readonly nextStartAt: number | undefined;
+  /** When processes were started again lately, the oldest first. */
+  readonly recentRestarts: readonly number[];
   /** `undefined` before the process has told. */
   readonly vitals: Vitals | undefined;
 }
@@ -66,6 +76,10 @@ const SILENCE_MS = 10_000;
 /** Milliseconds that a process has to close its database, and to end. */
 const CLOSING_MS = 3_000;
 
+/** Restarts that are remembered, for so many milliseconds. */
+const RECENT_RESTARTS = 100;
+const RECENT_MS = 600_000;
+
 /** Milliseconds in which the system ends a process that was killed. A disk that hangs may keep it for longer. */
 const KILLED_MS = 1_000;
 
@@ -74,6 +88,8 @@ interface Run {
   readonly child: Child;
   readonly startedAt: number;
   phase: 'starting' | 'waiting' | 'opening' | 'serving';
+  /** Why, if it waits for its folder. */
+  waitsFor: string | undefined;
   servesSince: number | undefined;
   lastHeardAt: number;
   vitals: Vitals | undefined;
@@ -100,6 +116,11 @@ export class ManagedMaster {
   /** How many processes in a row ended before they had served for long. */
   #shortRuns = 0;
   #lastReason: string | undefined;
+  #lastCode: string | undefined;
+  #since: number;
+  #unservedSince: number | undefined;
+  #nextStartAt: number | undefined;
+  readonly #restarts: number[] = [];
   #cancelStart: Cancel | undefined;
   readonly #closingTimers: Cancel[] = [];
   #closed: Promise<void> | undefined;
@@ -108,18 +129,25 @@ export class ManagedMaster {
   constructor(settings: ManagedMasterSettings) {
     this.#settings = settings;
     this.#failures = new FailureReports(settings.clock);
+    this.#since = settings.clock.now();
   }
 
   /** How it is now. */
   get report(): ManagedMasterReport {
-    const { database, path } = this.#settings;
+    const { database, path, clock } = this.#settings;
+    const recently = clock.now() - RECENT_MS;
     return {
       database,
       path,
+      since: this.#since,
+      unservedSince: this.#unservedSince,
+      nextStartAt: this.#nextStartAt,
+      recentRestarts: this.#restarts.filter((at) => at >= recently),
+      lastCode: this.#lastCode,
       state: this.#state === 'wanted' ? (this.#run?.phase ?? 'failed') : this.#state,
       pid: this.#run?.child.pid,
       restarts: Math.max(this.#starts - 1, 0),
-      lastReason: this.#lastReason,
+      lastReason: this.#run?.phase === 'waiting' ? this.#run.waitsFor : this.#lastReason,
       vitals: this.#run?.vitals,
     };
   }
@@ -128,6 +156,7 @@ export class ManagedMaster {
   start(): void {
     if (this.#state !== 'idle') return;
     this.#state = 'wanted';
+    this.#unservedSince = this.#settings.clock.now();
     this.#spawn();
   }
 
@@ -169,11 +198,14 @@ export class ManagedMaster {
 
   #beginToClose(): void {
     this.#cancelStart?.();
+    this.#nextStartAt = undefined;
+    this.#unservedSince = undefined;
     if (this.#run === undefined) {
       this.#hasClosed();
       return;
     }
     this.#state = 'closing';
+    this.#since = this.#settings.clock.now();
     this.#forgetTimers(this.#run);
     this.#run.child.send({ kind: 'close' });
   }
@@ -189,14 +221,18 @@ export class ManagedMaster {
 
   #hasClosed(): void {
     this.#state = 'closed';
+    this.#since = this.#settings.clock.now();
     for (const cancel of this.#closingTimers.splice(0)) cancel();
     this.#resolveClosed();
   }
 
   #spawn(): void {
     const { clock, logger, spawn, path } = this.#settings;
-    this.#starts++;
     const now = clock.now();
+    if (this.#starts++ > 0) this.#restarts.push(now);
+    if (this.#restarts.length > RECENT_RESTARTS) this.#restarts.shift();
+    this.#since = now;
+    this.#nextStartAt = undefined;
     const child = spawn({
       message: (message) => this.#receive(message),
       ended: (end) => this.#ended(end),
@@ -205,6 +241,7 @@ export class ManagedMaster {
       child,
       startedAt: now,
       phase: 'starting',
+      waitsFor: undefined,
       servesSince: undefined,
       lastHeardAt: now,
       vitals: undefined,
@@ -234,18 +271,19 @@ export class ManagedMaster {
     run.lastHeardAt = clock.now();
     switch (message.kind) {
       case 'waits':
-        run.phase = 'waiting';
-        this.#lastReason = message.reason;
+        this.#enters(run, 'waiting');
+        run.waitsFor = message.reason;
         logger.warn(
           this.#fields({ reason: message.reason }),
           'the master of a database waits until nobody else uses its folder',
         );
         break;
       case 'opening':
-        run.phase = 'opening';
+        this.#enters(run, 'opening');
         break;
       case 'serves': {
-        run.phase = 'serving';
+        this.#enters(run, 'serving');
+        this.#unservedSince = undefined;
         run.servesSince = clock.now();
         const afterMs = Math.round(clock.now() - run.startedAt);
         logger.info(this.#fields({ path: this.#settings.path, afterMs }), 'the master of a database serves');
@@ -262,6 +300,11 @@ export class ManagedMaster {
         if (message.problem !== undefined) run.why ??= { code: undefined, reason: message.problem };
         break;
     }
+  }
+
+  #enters(run: Run, phase: Run['phase']): void {
+    if (run.phase !== phase) this.#since = this.#settings.clock.now();
+    run.phase = phase;
   }
 
   #ended(end: ChildEnd): void {
@@ -289,8 +332,12 @@ export class ManagedMaster {
     if (run.servesSince !== undefined && now - run.servesSince >= SOUND_SERVICE_MS) this.#shortRuns = 0;
     const delay = delayAfter(this.#shortRuns++, hasServed);
     const reason = run.why?.reason ?? reasonOfEnd(end);
-    this.#lastReason = reason;
     const code = run.why?.code;
+    this.#lastReason = reason;
+    this.#lastCode = code;
+    this.#since = now;
+    this.#unservedSince ??= now;
+    this.#nextStartAt = now + delay;
     const all = { ...fields, ...(code === undefined ? {} : { code, remedy: remedyOf(code) }), reason };
     if (hasServed) {
       this.#failures.forget();

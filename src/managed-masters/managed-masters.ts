@@ -50,6 +50,7 @@ export class ManagedMasters implements ManagedFiles {
   readonly #entries = new Map<string, Entry>();
   /** The databases, by the names of their files. */
   readonly #byFile = new Map<string, Entry>();
+  readonly #files = new Set<string>();
   readonly #filesWithoutLog = new Set<string>();
   #place: { readonly address: PrivateAddress; readonly server: FolderServer } | undefined;
 
@@ -83,11 +84,12 @@ export class ManagedMasters implements ManagedFiles {
       if (own.transactions.log) this.#byFile.set(log, entry);
       else this.#filesWithoutLog.add(log);
     }
+    for (const file of this.#byFile.keys()) this.#files.add(file);
   }
 
   /** The files whose masters these are, by their names on the wire. */
   get files(): ReadonlySet<string> {
-    return new Set(this.#byFile.keys());
+    return this.#files;
   }
 
   /** How each is. */

@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module';
 import { join, sep } from 'node:path';
 import { findPackage, type InstalledPackage } from './packages.js';
 
@@ -19,4 +20,25 @@ export function findAceBasePackage(folders: readonly string[]): InstalledPackage
 function findOfServer(program: string): InstalledPackage | undefined {
   const server = findPackage('acebase-server', program);
   return server && findPackage('acebase', server.entry);
+}
+
+/** What a program that opens a database takes of AceBase. */
+export interface AceBaseModule<Database> {
+  readonly AceBase: new (name: string, settings: object) => Database;
+}
+
+/** Loads the AceBase that was found, as a program that requires it has it. @param entry of the package @see findAceBasePackage */
+export function loadAceBase<Database>(entry: string): AceBaseModule<Database> {
+  return createRequire(entry)(entry) as AceBaseModule<Database>;
+}
+
+/**
+ * AceBase prints its logo whenever a database is made, and later what it has to say, to where a program has its output.
+ *
+ * @returns what lets it print again
+ */
+export function silenceAceBase(): () => void {
+  const log: unknown = Reflect.get(console, 'log');
+  Reflect.set(console, 'log', () => undefined);
+  return () => void Reflect.set(console, 'log', log);
 }

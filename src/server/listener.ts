@@ -23,6 +23,8 @@ export interface ListenerSettings {
   readonly handshakeTimeout: number;
   readonly maxConnections: number;
   readonly descriptors: Pick<DescriptorWatch, 'room'>;
+  /** A connection is taken; nothing is known of it yet. */
+  onConnection?(socket: Socket): void;
   onRequest(request: IncomingMessage, response: ServerResponse): void;
   onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
   /** A server could not take a connection; it goes on. */
@@ -210,6 +212,7 @@ export class Listener {
     set.add(socket);
     socket.on('close', this.#forget);
     if (set === this.#turnedAway) onDropped(isTooMany ? 'too-many' : 'no-descriptors', socket, canAnswer);
+    else this.#settings.onConnection?.(socket);
   }
 
   /** A connection may speak HTTP. */

@@ -3,6 +3,7 @@
 import type { Broker } from '../broker/broker.js';
 import type { PeerInfo } from '../broker/peers/admission.js';
 import type { Cancel, Clock } from '../broker/ports.js';
+import type { ManagedMasterReport } from '../managed-masters/managed-master.js';
 import type { ManagedMasters } from '../managed-masters/managed-masters.js';
 import type { PrivateDoor } from './private-door.js';
 
@@ -37,6 +38,16 @@ export class ManagedService {
     if (masters.files.size === 0) return;
     masters.start(await door.open(), urls);
     this.#hasStarted = true;
+  }
+
+  /** The files whose masters these are, by their names on the wire. */
+  get files(): ReadonlySet<string> {
+    return this.#settings.masters.files;
+  }
+
+  /** How each of them is. */
+  get reports(): readonly ManagedMasterReport[] {
+    return this.#settings.masters.reports;
   }
 
   /** A peer has joined a database. */

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Clock, Logger } from '../broker/ports.js';
 import { IPCError } from '../errors.js';
@@ -10,6 +11,15 @@ const HOSTS = ['127.0.0.1', '::1'];
 
 /** Connections for each database at one time: its files, what goes over HTTP, and those of before. */
 const CONNECTIONS_PER_FILE = 16;
+
+/** Connections that have shown no secret yet: one more ends the oldest of them. A master shows its own at once. */
+const MAX_SILENT = 128;
+
+/** Those that were ended a moment ago: no more can wait to be taken at one time. */
+const MAX_ENDING = 512;
+
+/** Milliseconds that a connection has to show it; the option `handshakeTimeout` if that is shorter. */
+const SILENCE_MS = 2_000;
 
 /** What it works with. */
 export interface PrivateDoorSettings
@@ -23,11 +33,14 @@ export interface PrivateDoorSettings
  * The way in for masters that the server runs itself: a port of its own on loopback, without TLS.
  *
  * So what the public port asks of others does not concern them: certificates of clients, a certificate for another name, a host that
- * is an address of the network, `maxConnections`, a reload. Whoever shows no secret of such a process learns nothing here.
+ * is an address of the network, `maxConnections`, a reload. Whoever shows no secret of such a process learns nothing here, and takes
+ * no room from one that does.
  */
 export class PrivateDoor {
   readonly #settings: PrivateDoorSettings;
   #listener: Listener | undefined;
+  /** Connections that have shown no secret, the oldest first. */
+  readonly #silent = new Set<Duplex>();
 
   constructor(settings: PrivateDoorSettings) {
     this.#settings = settings;
@@ -71,10 +84,11 @@ export class PrivateDoor {
       host,
       port: 0,
       tls: undefined,
-      handshakeTimeout,
-      maxConnections: CONNECTIONS_PER_FILE * managed.files.size,
+      handshakeTimeout: Math.min(handshakeTimeout, SILENCE_MS),
+      maxConnections: CONNECTIONS_PER_FILE * managed.files.size + MAX_SILENT + MAX_ENDING,
       // Those of masters are worth the reserve.
       descriptors: { room: 'enough' },
+      onConnection: (socket) => this.#take(socket),
       onRequest: (request: IncomingMessage, response: ServerResponse) => {
         if (this.#letsIn(request)) onRequest(request, response);
         else request.socket.destroy();
@@ -88,8 +102,20 @@ export class PrivateDoor {
     });
   }
 
+  #take(socket: Socket): void {
+    this.#silent.add(socket);
+    socket.once('close', () => this.#silent.delete(socket));
+    const [oldest] = this.#silent;
+    if (this.#silent.size <= MAX_SILENT || oldest === undefined) return;
+    this.#silent.delete(oldest);
+    oldest.destroy();
+  }
+
   #letsIn({ headers, socket }: IncomingMessage): boolean {
-    if (this.#settings.managed.isOfMaster(headers.authorization)) return true;
+    if (this.#settings.managed.isOfMaster(headers.authorization)) {
+      this.#silent.delete(socket);
+      return true;
+    }
     const address = socket.remoteAddress;
     this.#settings.logger.debug(
       { address },

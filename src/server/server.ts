@@ -422,7 +422,8 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
     return new StatusBoard({
       overview: this.#overview,
       clock: systemClock,
-      limits: this.#live.current,
+      limits: { ...this.#live.current, managed: this.#managed.files },
+      masters: this.#managed.reports,
       server: () => ({
         version: packageJson.version,
         startedAt: this.#startedAt,
@@ -446,6 +447,7 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
       totals: this.#overview.totals(),
       incidents: this.#histories.incidents.totals,
       refusals: this.#refusals.totals,
+      masters: this.#managed.reports,
     };
   }
 

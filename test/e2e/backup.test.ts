@@ -26,13 +26,18 @@ async function folderFor(purpose: string): Promise<string> {
   return folder;
 }
 
-function wordsFor({ server, path }: Cluster, to: string): readonly string[] {
+function wordsFor({ server, path: own }: Cluster, to: string, path = own): readonly string[] {
   return ['backup', 'mydb', '--port', String(server.port), '--path', path, '--to', to];
 }
 
 /** Runs it as a person does, in the folder of a program. */
 function backUp(ofCluster: Cluster, to: string, ...words: readonly string[]) {
-  return runCommand([...wordsFor(ofCluster, to), ...words]);
+  return run([...wordsFor(ofCluster, to), ...words]);
+}
+
+/** The process is ended with the test, whatever became of both. */
+function run(words: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  return runCommand(words, { env, started: (child) => onTestFinished(() => void child.kill('SIGKILL')) });
 }
 
 /** Where it does not come to join the cluster: it need not be a process of its own. */
@@ -139,7 +144,7 @@ it('is none if others were given its lock meanwhile', async () => {
   await master.set('a', 1);
   const to = await folderFor('backups');
   const env = { NODE_OPTIONS: `--require ${slowStatfs}`, SLOW_STATFS_MS: '6000' };
-  const running = runCommand(wordsFor(cluster, to), { env });
+  const running = run(wordsFor(cluster, to), env);
   await untilStatus(cluster.server.port, 'mydb_data', ({ locks }) =>
     locks.held.some(({ comment }) => comment.startsWith('backup')),
   );
@@ -167,19 +172,52 @@ it('says what is wrong, and leaves no copy and no older one less', async () => {
     join(elsewhere, 'mydb.acebase', 'data.db'),
     await readFile(join(cluster.path, 'mydb.acebase', 'data.db')),
   );
-  const other = await runCommand([
-    'backup',
-    'mydb',
-    '--port',
-    String(cluster.server.port),
-    '--path',
-    elsewhere,
-    '--to',
-    to,
-  ]);
+  const other = await run(wordsFor(cluster, to, elsewhere));
   expect([other.code, other.stderr]).toEqual([1, expect.stringContaining('IPC_CLOSED_OTHER_FILE')]);
   await cluster.close();
   const stopped = await refused(cluster, to);
   expect([stopped.code, stopped.stderr]).toEqual([2, expect.stringContaining('IPC_BACKUP_NO_CLUSTER')]);
+  expect(await readdir(to)).toEqual([]);
+});
+
+/** What a backup that has waited for too long ends with. */
+const tooLate = [1, expect.stringContaining('IPC_BACKUP_TIMEOUT')];
+
+it('ends in time when its server goes away, while it waits for a lock, and for a file', async () => {
+  cluster = await Cluster.startProcess();
+  const { port } = cluster.server;
+  const to = await folderFor('backups');
+  const [, worker] = await cluster.form(1, { client: true });
+  await worker.hold('a');
+  const elsewhere = await folderFor('elsewhere');
+  await mkdir(join(elsewhere, 'mydb.acebase'));
+  // Whoever makes it may be in the midst of that.
+  await writeFile(join(elsewhere, 'mydb.acebase', 'data.db'), '');
+  const first = run([...wordsFor(cluster, to), '--wait', '10s']);
+  await untilStatus(port, 'mydb_data', ({ locks }) =>
+    locks.waiting.some(({ comment }) => comment.startsWith('backup')),
+  );
+  const second = run([...wordsFor(cluster, to, elsewhere), '--wait', '4s']);
+  // Soon it would be known that this is another folder.
+  await untilStatus(port, 'mydb_data', ({ peerCount }) => peerCount === 4);
+  await cluster.serverProcess.stop('SIGKILL');
+  const [locked, unopened] = await Promise.all([first, second]);
+  expect([locked.code, locked.stderr]).toEqual(tooLate);
+  expect(locked.stderr).toContain('the lock for writing was not granted within 10 s');
+  expect([unopened.code, unopened.stderr]).toEqual(tooLate);
+  expect(unopened.stderr).toContain('the file was not opened within 4 s');
+  expect(await readdir(to)).toEqual([]);
+});
+
+itInFull('ends in time when it gets no lock, and is in the way of nobody then', async () => {
+  cluster = await Cluster.startProcess();
+  const to = await folderFor('backups');
+  const [master, worker] = await cluster.form(1, { client: true });
+  await worker.hold('a');
+  const refused = await backUp(cluster, to, '--wait', '2s');
+  expect([refused.code, refused.stderr]).toEqual(tooLate);
+  await worker.letGo(1);
+  await master.set('b', 2);
+  expect(await worker.get('b')).toBe(2);
   expect(await readdir(to)).toEqual([]);
 });

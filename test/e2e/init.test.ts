@@ -4,6 +4,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseEnv, promisify } from 'node:util';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { parse } from 'yaml';
 import { WatchedProcess } from '../support/child-process.js';
 import { commandHere, runCommand } from '../support/command.js';
 import { freePorts } from '../support/free-port.js';
@@ -67,14 +68,15 @@ describe('acebase-ipc-server init pm2', () => {
       });
       expect(findings.filter(({ status }) => status !== 'ok').map(({ subject }) => subject)).toEqual([
         'certificate',
-        // A cluster has to be told to keep one.
-        'journal',
       ]);
+      expect(findings.find(({ subject }) => subject === 'master')?.message).toMatch(
+        /^shop: the server runs the master itself: serving/,
+      );
       expect(code).toBe(0);
 
       // It is the command that runs: it says where it listens, and reads its file again, by itself and at SIGHUP.
       const logged = (text: string) => eventually(async () => (await pm2.output()).includes(text));
-      await logged(`:${ipcPort} (no TLS, no token)`);
+      await logged(`:${ipcPort} (no TLS, no token, runs the master of shop)`);
       await change({ logLevel: 'debug' });
       await logged('"changed":"logLevel"');
       const before = await pm2.processes();
@@ -116,15 +118,15 @@ describe('acebase-ipc-server init pm2', () => {
     const [ipcPort = 0, httpPort = 0] = await freePorts(2);
     await changeSettings(folder, { port: ipcPort });
     const { pm2 } = await startShop(join(folder, 'ecosystem.config.js'), httpPort);
-    await eventually(async () => (await pm2.output()).includes(`:${ipcPort} (TLS, token required)`));
+    await eventually(async () =>
+      (await pm2.output()).includes(`:${ipcPort} (TLS, token required, runs the master of shop)`),
+    );
     const doctor = await runCommand(['doctor', 'shop', '--config', 'ipc.json', '--json'], {
       folder,
       env: { NODE_EXTRA_CA_CERTS: join(folder, 'ipc-ca.pem') },
     });
     const findings = JSON.parse(doctor.stdout) as { subject: string; status: string; message: string }[];
-    expect(findings.filter(({ status }) => status !== 'ok').map(({ subject }) => subject)).toEqual([
-      'journal',
-    ]);
+    expect(findings.filter(({ status }) => status !== 'ok')).toEqual([]);
     expect(findings.find(({ subject }) => subject === 'clients')?.message).toMatch(/^all 3 have the client/);
   });
 });
@@ -148,33 +150,85 @@ function describeSystemd(): void {
     return started;
   }
 
-  it('writes units that systemd understands, and whose programs make a cluster', async () => {
+  it.each([
+    ['the server runs the master', []],
+    ['the master is a process of its own', ['--dedicated-master']],
+  ])('writes units that systemd understands, and whose programs make a cluster: %s', async (_, flags) => {
     const { folder, remove } = await userProject('module', PACKAGES);
     onTestFinished(remove);
-    expect(await runCommand(['init', 'systemd', 'shop', '--folder', folder])).toMatchObject({
+    expect(await runCommand(['init', 'systemd', 'shop', '--folder', folder, ...flags])).toMatchObject({
       code: 0,
       stderr: '',
     });
-    const units = ['shop-ipc.service', 'shop-master.service', 'shop-server@.service'].map((it) =>
-      join(folder, it),
-    );
+    const isDedicated = flags.length > 0;
+    const names = [
+      'shop-ipc.service',
+      'shop-server@.service',
+      ...(isDedicated ? ['shop-master.service'] : []),
+    ];
+    const units = names.map((it) => join(folder, it));
     if (existsSync(analyze)) {
       const { stdout, stderr } = await promisify(execFile)(analyze, ['verify', '--man=no', ...units]);
       expect(stdout + stderr).toBe('');
     }
     const [ipcPort = 0, httpPort = 0] = (await freePorts(2)).map(String);
-    const place = { ACEBASE_IPC_PORT: String(ipcPort) };
+    const place = { ACEBASE_IPC_PORT: String(ipcPort), ACEBASE_IPC_SERVER_PORT: String(ipcPort) };
     const server = await start(folder, 'shop-ipc.service', { ACEBASE_IPC_SERVER_PORT: String(ipcPort) });
-    const master = await start(folder, 'shop-master.service', place);
+    const masters = isDedicated ? [await start(folder, 'shop-master.service', place)] : [];
     const doctor = () => runCommand(['doctor', 'shop', '--port', String(ipcPort)], { folder });
     await eventually(async () => (await doctor()).code === 0, { timeout: 60_000, interval: 200 });
     const worker = await start(folder, 'shop-server@.service', place, String(httpPort));
     const answers = async () => (await fetch(`http://localhost:${httpPort}/ping/shop`)).ok;
     await eventually(answers, { timeout: 60_000, interval: 200 });
-    for (const each of [worker, master, server]) {
+    for (const each of [worker, ...masters, server]) {
       expect(await each.end('SIGTERM'), each.describe()).toEqual({ code: 0, signal: null });
     }
   });
 }
 
 if (isInFull) describe('acebase-ipc-server init systemd', describeSystemd);
+
+/** A service of a compose file, as far as this test starts it. */
+interface ComposeService {
+  readonly command: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly env_file?: string;
+}
+
+itInFull('init compose writes commands that make a cluster', async () => {
+  const { folder, remove } = await userProject('commonjs', PACKAGES);
+  onTestFinished(remove);
+  expect(await runCommand(['init', 'compose', 'shop', '--folder', folder])).toMatchObject({
+    code: 0,
+    stderr: '',
+  });
+  const [ipcPort = 0, httpPort = 0] = await freePorts(2);
+  // What is elsewhere in a container.
+  const elsewhere = (text: string) =>
+    text
+      .replaceAll('/run/secrets', folder)
+      .replaceAll('/data', join(folder, 'data'))
+      .replace('9163', String(ipcPort));
+  await writeFile(join(folder, 'ipc-token'), 'correct-horse-battery');
+  const settings = elsewhere(await readFile(join(folder, 'ipc.json'), 'utf8')).replace(
+    '0.0.0.0',
+    '127.0.0.1',
+  );
+  await writeFile(join(folder, 'ipc.json'), settings);
+  const compose = elsewhere(await readFile(join(folder, 'compose.yaml'), 'utf8'));
+  const { services } = parse(compose) as { services: Record<'ipc' | 'server', ComposeService> };
+  const start = async ({ command, environment = {}, env_file: file }: ComposeService, name: string) => {
+    const variables = file === undefined ? {} : parseEnv(await readFile(join(folder, file), 'utf8'));
+    const own = { ACEBASE_IPC_HOST: '127.0.0.1', HTTP_PORT: String(httpPort) };
+    const env = { PATH: process.env['PATH'], ...environment, ...variables, ...own };
+    const child = spawn(process.execPath, command, { cwd: folder, env, stdio: ['ignore', 'ignore', 'pipe'] });
+    const started = new WatchedProcess(name, child);
+    onTestFinished(() => void started.end('SIGKILL'));
+    return started;
+  };
+  const processes = [await start(services.ipc, 'ipc'), await start(services.server, 'server')];
+  const answers = async () => (await fetch(`http://localhost:${httpPort}/ping/shop`)).ok;
+  await eventually(answers, { timeout: 60_000, interval: 200 });
+  for (const each of processes.reverse())
+    expect(await each.end('SIGTERM'), each.describe()).toEqual({ code: 0, signal: null });
+});

@@ -115,6 +115,16 @@ export function partsOf({ scale, seed }: Amount): readonly Part[] {
       ],
     },
     {
+      name: 'chaos-managed',
+      commands: [
+        script(
+          'chaos',
+          'test/e2e/chaos/chaos.js',
+          ...['--seed', String(seed), '--minutes', minutes(3), '--managed'],
+        ),
+      ],
+    },
+    {
       name: 'chaos-partition',
       commands: [
         script(

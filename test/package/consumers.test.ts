@@ -32,6 +32,7 @@ import { AceBaseIPCServer, ERRORS, type ErrorCode, IPCError, type ServerOptions 
 import type { DatabaseStatus, Duration, LogLevel, Problem, Size, SslOptions, Status, TokenInput } from 'acebase-ipc-server';
 import { type ClientStatus, type InstalledBuild, install, ipcSettings } from 'acebase-ipc-server/client';
 import 'acebase-ipc-server/register';
+import { endWithConnection, ipcSettings as fromFile, quiet, releaseClients, takeTurns, untilNoMaster } from 'acebase-ipc-server/stock';
 import { AceBase } from 'acebase';
 import { AceBaseServer } from 'acebase-server';
 
@@ -65,6 +66,16 @@ const ipc = ipcSettings({ url: 'wss://ipc.example.com/path', ssl: { ca: Buffer.f
 export const database = () => new AceBase('mydb', { storage: { ipc } });
 export const webServer = () => new AceBaseServer('mydb', { ipc: ipcSettings({ port: 9163, ssl: { ca: 'PEM' }, role: 'master' }) });
 ipcSettings({ port: 9163 });
+export const stock = async () => {
+  quiet();
+  const place = fromFile('/srv/ipc.json', 'master');
+  await takeTurns('/srv/master.pid', place);
+  await untilNoMaster('mydb', place);
+  endWithConnection(new AceBase('mydb', { storage: { ipc: place } }));
+  const web = new AceBaseServer('mydb', { ipc: fromFile('/srv/ipc.json', 'worker') });
+  endWithConnection(web.db, () => web.pause());
+  releaseClients(web);
+};
 // @ts-expect-error: no such role
 ipcSettings({ port: 9163, role: 'slave' });
 // @ts-expect-error: one of the two says where it is

@@ -64,6 +64,10 @@ describe('the tarball', () => {
       'dist/client.d.cts',
       'dist/register.js',
       'dist/register.cjs',
+      'dist/stock.js',
+      'dist/stock.cjs',
+      'dist/stock.d.ts',
+      'dist/stock.d.cts',
       'dist/cli/main.js',
       'dist/managed-master.cjs',
       'dist/dashboard/index.html',
@@ -74,6 +78,10 @@ describe('the tarball', () => {
       'docs/PROTOCOL.md',
       'docs/CLIENT.md',
       'examples/pm2-dedicated-master/ecosystem.config.js',
+      // `init` reads these.
+      'deploy/templates/start-db-server.js',
+      'deploy/templates/compose/.dockerignore',
+      'deploy/templates/kubernetes/.dockerignore',
     ]) {
       expect(files, file).toContain(file);
     }
@@ -81,7 +89,7 @@ describe('the tarball', () => {
 
   test('has nothing else: no sources, tests or settings of this repository', () => {
     const allowed =
-      /^(?:package\.json|LICENSE|README\.md|CHANGELOG\.md|deploy\/[\w/.-]+|docs\/[\w/.-]+\.md|docs\/images\/[\w-]+\.png|dist\/dashboard\/(?:index\.html|dashboard\.(?:js|css|svg))|dist\/[\w/.-]+\.(?:c?js|d\.c?ts|c?js\.map)|examples\/(?!demo\/)[\w/.-]+\.(?:js|json|md))$/;
+      /^(?:package\.json|LICENSE|README\.md|CHANGELOG\.md|deploy\/[\w/.@-]+|docs\/[\w/.-]+\.md|docs\/images\/[\w-]+\.png|dist\/dashboard\/(?:index\.html|dashboard\.(?:js|css|svg))|dist\/[\w/.-]+\.(?:c?js|d\.c?ts|c?js\.map)|examples\/(?!demo\/)[\w/.-]+\.(?:js|json|md))$/;
     expect(files.filter((file) => !allowed.test(file))).toEqual([]);
     expect(files.filter((file) => file.includes('node_modules'))).toEqual([]);
   });

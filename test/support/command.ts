@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { type ChildProcess, execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { carryOut } from '../../src/cli/command.js';
 
@@ -14,6 +14,8 @@ export interface CommandResult {
 interface RunOptions {
   readonly folder?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Called with its process: whoever starts one that may not end by itself sees to its end. */
+  readonly started?: (child: ChildProcess) => void;
 }
 
 /** Does in this process what the command does: for what it prints. To start a process takes longer than most commands. */
@@ -23,7 +25,7 @@ export async function commandHere(
 ): Promise<CommandResult> {
   let stdout = '';
   let stderr = '';
-  const code = await carryOut(words, {
+  const exitCode = await carryOut(words, {
     environment: { ...process.env, ...env },
     folder,
     stdout: {
@@ -37,13 +39,13 @@ export async function commandHere(
       },
     },
   });
-  return { code, stdout, stderr };
+  return { code: exitCode ?? 0, stdout, stderr };
 }
 
 /** Runs the command `acebase-ipc-server`, in a process of its own, to its end. */
 export function runCommand(
   words: readonly string[],
-  { folder, env = {} }: RunOptions = {},
+  { folder, env = {}, started }: RunOptions = {},
 ): Promise<CommandResult> {
   const options = { ...(folder !== undefined && { cwd: folder }), env: { ...process.env, ...env } };
   return new Promise((resolve) => {
@@ -51,6 +53,7 @@ export function runCommand(
     const child = execFile(process.execPath, [script, ...words], options, (_error, stdout, stderr) => {
       resolve({ code, stdout, stderr });
     });
+    started?.(child);
     child.once('exit', (exitCode) => {
       code = exitCode ?? -1;
     });

@@ -1,3 +1,4 @@
+import type { ManagedMasterStatus } from '../../src/server/monitoring/master-status.js';
 import type { DatabaseStatus, PeerStatus, Status } from '../../src/server/monitoring/status.js';
 
 /** A moment for statuses that tests make up: milliseconds since 1970. */
@@ -62,5 +63,24 @@ export function exampleStatus(...databases: readonly DatabaseStatus[]): Status {
       problems: [],
     },
     databases,
+    masters: [],
+  };
+}
+
+/** A master that the server runs itself, as a status has it: it serves, and has never ended. */
+export function exampleMaster(changes: Partial<ManagedMasterStatus> = {}): ManagedMasterStatus {
+  return {
+    database: 'mydb',
+    state: 'serving',
+    since: NOW - 60_000,
+    pid: 4_711,
+    restarts: 0,
+    lastReason: null,
+    nextStartAt: null,
+    rss: 80 * 1_048_576,
+    heapUsed: 20 * 1_048_576,
+    eventLoopDelayP99: 1.2,
+    problems: [],
+    ...changes,
   };
 }

@@ -36,7 +36,7 @@ export function statusOf(databases: readonly DatabaseStatus[], changes: Partial<
     eventLoopDelayP99: 1.2,
     connections: 2,
   };
-  return { server: { ...server, ...calm, ...changes }, databases };
+  return { server: { ...server, ...calm, ...changes }, databases, masters: [] };
 }
 
 /** Serves the dashboard as the real server does, and tells it what a test makes up. */

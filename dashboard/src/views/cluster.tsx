@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks';
-import { firstChoice, healthOf, isTroubled, shownHealth } from '../cluster.js';
+import { concernsOf, firstChoice, healthOf, isTroubled, managedMasterOf, shownHealth } from '../cluster.js';
 import type { History } from '../history.js';
 import type { DatabaseStatus, Status } from '../status.js';
 import { count } from '../words.js';
@@ -24,14 +24,14 @@ export function Cluster({ status, history, choice, hasToken, isStale }: ClusterP
   const { databases, server } = status;
   const name = choice ?? first ?? firstChoice(status);
   if (name !== undefined && first === undefined) setFirst(name);
-  const concerns = server.problems;
+  const concerns = concernsOf(status);
   if (databases.length === 0 && choice === undefined) {
     return (
       <>
         {concerns.length > 0 && (
           <section class="problems" aria-label="Problems">
-            {concerns.map((problem) => (
-              <ProblemBanner key={problem.code} problem={problem} now={server.now} />
+            {concerns.map((problem, index) => (
+              <ProblemBanner key={`${problem.code} ${index}`} problem={problem} now={server.now} />
             ))}
           </section>
         )}
@@ -51,6 +51,7 @@ export function Cluster({ status, history, choice, hasToken, isStale }: ClusterP
         <Database
           key={chosen.name}
           database={chosen}
+          managedMaster={managedMasterOf(status, chosen.name)}
           history={history}
           now={server.now}
           concerns={concerns}

@@ -1,6 +1,6 @@
-import { calmWords, safetyWords, shownHealth, sortedProblems } from '../cluster.js';
+import { calmWords, masterWords, safetyWords, shownHealth, sortedProblems } from '../cluster.js';
 import type { History, Sample } from '../history.js';
-import type { DatabaseStatus, Problem } from '../status.js';
+import type { DatabaseStatus, ManagedMasterStatus, Problem } from '../status.js';
 import { bytes, count, counted, latency, rate, seconds, timeOfDay } from '../words.js';
 import { LONG_WAIT_MS, Locks } from './locks.js';
 import { Mark } from './mark.js';
@@ -10,10 +10,12 @@ import { Timeline } from './timeline.js';
 
 interface DatabaseProps {
   readonly database: DatabaseStatus;
+  /** Its master, if the server runs that itself. */
+  readonly managedMaster: ManagedMasterStatus | undefined;
   readonly history: History;
   /** The server's clock. */
   readonly now: number;
-  /** What is wrong with the server as a whole. */
+  /** What is wrong with the server as a whole, and with masters that it runs. */
   readonly concerns: readonly Problem[];
   /** Whether there is no line: what is shown is what was known last. */
   readonly isStale: boolean;
@@ -30,7 +32,7 @@ const WAIT_LINES: readonly Line[] = [{ label: 'wait', key: 'lockWait', color: '-
 
 /** One database: what is wrong, and everything to find out why. */
 export function Database(props: DatabaseProps) {
-  const { database, history, now } = props;
+  const { database, managedMaster, history, now } = props;
   const samples = history.samples(database.name);
   return (
     <article aria-labelledby="database-name">
@@ -39,6 +41,7 @@ export function Database(props: DatabaseProps) {
       </h2>
       <Problems {...props} />
       <Figures database={database} samples={samples} />
+      {managedMaster !== undefined && <p class="others">{masterWords(managedMaster, now)}</p>}
       {database.peerCount > 0 && <p class="others">{safetyWords(database)}</p>}
       <div class="plots">
         <Plot title="Messages per second" samples={samples} now={now} lines={MESSAGE_LINES} format={rate} />
@@ -62,8 +65,8 @@ function Problems({ database, now, others, concerns, isStale }: DatabaseProps) {
   return (
     <section class="problems" aria-label="Problems">
       {problems.length === 0 && <NoProblem database={database} isStale={isStale} />}
-      {problems.map((problem) => (
-        <ProblemBanner key={problem.code} problem={problem} now={now} />
+      {problems.map((problem, index) => (
+        <ProblemBanner key={`${problem.code} ${index}`} problem={problem} now={now} />
       ))}
       {others.length > 0 && (
         <p class="others">

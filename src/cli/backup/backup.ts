@@ -5,10 +5,9 @@ import { readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { IPCError } from '../../errors.js';
 import { coveredNames } from '../../options.js';
-import { findAceBasePackage } from '../../platform/acebase-package.js';
 import { systemClock } from '../../platform/clock.js';
 import type { Status } from '../../server/monitoring/status.js';
-import { type AceBaseModules, findAceBase } from '../check/acebase-modules.js';
+import { type AceBaseModules, acebaseOf, findAceBase } from '../check/acebase-modules.js';
 import { type Copied, copyFolder, syncCopy, syncFolder, timedName } from '../check/copy.js';
 import { databaseFiles, examineDatabase, folderIn } from '../check/examination.js';
 import { judge } from '../check/judgement.js';
@@ -52,19 +51,17 @@ const CUT_SHORT_MS = 3_600_000;
  * @throws IPCError `IPC_BACKUP_…`, `IPC_CHECK_NO_DATABASE`, `IPC_CHECK_NO_ACEBASE`; there is no copy then
  */
 export async function backUp(words: BackupWords, surroundings: BackupSurroundings): Promise<BackupResult> {
-  const { database, keep } = words;
+  const { database, keep, wait } = words;
   const to = resolve(words.to);
   const place = { database, path: resolve(words.path) };
   if (databaseFiles(place).length === 0)
     throw new IPCError('IPC_CHECK_NO_DATABASE', `there is no ${join(folderIn(place), 'data.db')}`);
   if (isWithin(to, folderIn(place)))
     throw new IPCError('IPC_BACKUP_FOLDER', `${to} is in the folder that is to be copied`);
-  const acebase = findAceBasePackage([surroundings.folder]);
-  if (acebase === undefined)
-    throw new IPCError('IPC_CHECK_NO_ACEBASE', `no acebase is found from ${surroundings.folder}`);
+  const acebase = acebaseOf(surroundings.folder);
   const { url, token, lockTimeout } = surroundings;
   const logsTransactions = clusterLogs(await surroundings.ask(), database);
-  const access = { ...place, url, token, lockTimeout, logsTransactions, acebase };
+  const access = { ...place, url, token, wait, lockTimeout, logsTransactions, acebase };
   const modules = modulesIn(surroundings.folder);
   const name = join(to, database);
   const now = surroundings.now();

@@ -1,10 +1,11 @@
 /** A backup as a member of the cluster of a database, for as long as it takes. */
 
 import { randomUUID } from 'node:crypto';
-import { createRequire } from 'node:module';
 import { install } from '../../client/install.js';
 import type { ClientStatus } from '../../client/status.js';
 import { IPCError } from '../../errors.js';
+import { formatTime } from '../../options.js';
+import { loadAceBase, silenceAceBase } from '../../platform/acebase-package.js';
 import { systemClock } from '../../platform/clock.js';
 import type { InstalledPackage } from '../../platform/packages.js';
 import { authorization } from '../doctor/place.js';
@@ -19,15 +20,14 @@ export interface ClusterAccess {
   readonly token: string | undefined;
   /** Whether the cluster logs transactions: that has a file and locks of its own. */
   readonly logsTransactions: boolean;
+  /** Milliseconds in which the cluster must have let this process in, and given it the lock. */
+  readonly wait: number;
   /** Milliseconds after which a lock expires. */
   readonly lockTimeout: number;
   readonly acebase: InstalledPackage;
 }
 
 /** What it takes of AceBase. */
-interface AceBaseModule {
-  readonly AceBase: new (name: string, options: object) => OpenDatabase;
-}
 interface OpenDatabase {
   readonly api: { readonly storage: LockingStorage };
   ready(): Promise<unknown>;
@@ -35,86 +35,160 @@ interface OpenDatabase {
 }
 interface LockingStorage {
   readonly nodeLocker: {
-    lock(
-      path: string,
-      tid: string,
-      forWriting: boolean,
-      comment: string,
-    ): Promise<{ release(): Promise<unknown> }>;
+    lock(path: string, tid: string, forWriting: boolean, comment: string): Promise<HeldLock>;
   };
   readonly txStorage?: LockingStorage;
+}
+
+interface HeldLock {
+  release(): Promise<unknown>;
 }
 
 /** Milliseconds in which a server that was restarted says that a lock is held that is held; and between two questions. */
 const PATIENCE_MS = 15_000;
 const AGAIN_MS = 300;
 
+/** Milliseconds in which the server must answer, and those for which this process parts with it. */
+const ANSWER_MS = 10_000;
+const PARTING_MS = 3_000;
+
 /**
  * Does something while no process of the cluster writes: as a worker that has the lock for writing, of which AceBase has one for all of a
  * file. What others have written is in the files then; what a killed process has committed, and not written yet, too.
  *
+ * Where the server is gone, it cannot part with that in an orderly way: the end of the process does it then.
+ *
+ * @throws IPCError `IPC_BACKUP_TIMEOUT`, if the cluster does not let it in, or give it the lock, in time
  * @throws IPCError `IPC_BACKUP_LOST`, if others may have written meanwhile: what was done is worth nothing
  * @throws whatever `act` throws, or AceBase and the server say
  */
 export async function whileNobodyWrites<T>(access: ClusterAccess, act: () => Promise<T>): Promise<T> {
-  const { database, logsTransactions } = access;
-  const mark = `backup ${randomUUID()}`;
-  let lost: string | undefined;
-  let patience = 0;
-  const silence = silenceAceBase();
+  const { database } = access;
+  let end: () => void = () => undefined;
+  const ended = new Promise<never>((_resolve, reject) => {
+    end = () => reject(new Error('the server does not let this process in'));
+  });
+  // Nobody may be waiting for anything then.
+  ended.catch(() => undefined);
+  const standing: Standing = { lost: undefined, patience: 0, ended };
+  const speakAgain = silenceAceBase();
   const db = open(access, (status) => {
-    if (status.kind === 'place-lost') lost = 'the server did not hear from this process for too long';
-    if (status.kind === 'gave-up') lost = status.reason;
+    if (status.kind === 'place-lost')
+      standing.lost = 'the server did not hear from this process for too long';
+    if (status.kind === 'gave-up') {
+      standing.lost = status.reason;
+      end();
+    }
     // A server that was restarted hears of the locks when this process is back.
-    if (status.kind === 'reconnecting') patience = PATIENCE_MS;
+    if (status.kind === 'reconnecting') standing.patience = PATIENCE_MS;
   });
   try {
-    await db.ready();
-    const { storage } = db.api;
-    const storages = [storage, ...(logsTransactions && storage.txStorage ? [storage.txStorage] : [])];
-    const locks: { release(): Promise<unknown> }[] = [];
-    try {
-      for (const { nodeLocker } of storages) locks.push(await nodeLocker.lock('', mark, true, mark));
-      const result = await act();
-      // This process may have been stopped meanwhile, and not have heard yet that others were given its locks.
-      const files = storages.length === 2 ? ['data', 'transaction'] : ['data'];
-      for (const file of files)
-        if (!(await isHeld(access, file, mark, patience))) lost ??= 'the server has given the lock to others';
-      if (lost !== undefined)
-        throw new IPCError('IPC_BACKUP_LOST', `${database} may have been written to meanwhile: ${lost}`);
-      return result;
-    } finally {
-      for (const lock of locks.reverse()) await lock.release();
-    }
+    return await whileLocked(access, db, standing, act);
   } catch (error) {
     // What AceBase says then is what follows of it.
-    if (lost === undefined || error instanceof IPCError) throw error;
-    throw new IPCError('IPC_BACKUP_LOST', `${database}: ${lost}`, { cause: error });
+    if (standing.lost === undefined || error instanceof IPCError) throw error;
+    throw new IPCError('IPC_BACKUP_LOST', `${database}: ${standing.lost}`, { cause: error });
   } finally {
-    await db.close();
-    silence();
+    await part(() => db.close());
+    speakAgain();
   }
 }
 
-/** Whether a lock has been held since it was granted: the server lists it. */
-async function isHeld(
+/** What is known of the place of this process in the cluster. */
+interface Standing {
+  /** Why it has none any more. */
+  lost: string | undefined;
+  /** Milliseconds in which the server must say that a lock is held. */
+  patience: number;
+  /** Rejects when the server does not let it in any more: nothing that it waits for will come. */
+  readonly ended: Promise<never>;
+}
+
+async function whileLocked<T>(
+  access: ClusterAccess,
+  db: OpenDatabase,
+  standing: Standing,
+  act: () => Promise<T>,
+): Promise<T> {
+  const { database, logsTransactions } = access;
+  const mark = `backup ${randomUUID()}`;
+  const until = systemClock.now() + access.wait;
+  const inTime = <R>(step: Promise<R>, what: string): Promise<R> => {
+    const late = `${database}: ${what} within ${formatTime(access.wait)}`;
+    return before(
+      until,
+      Promise.race([step, standing.ended]),
+      () => new IPCError('IPC_BACKUP_TIMEOUT', late),
+    );
+  };
+  await inTime(db.ready(), 'the file was not opened');
+  const { storage } = db.api;
+  const storages = [storage, ...(logsTransactions && storage.txStorage ? [storage.txStorage] : [])];
+  const locks: HeldLock[] = [];
+  try {
+    for (const { nodeLocker } of storages)
+      locks.push(await inTime(nodeLocker.lock('', mark, true, mark), 'the lock for writing was not granted'));
+    const result = await act();
+    // This process may have been stopped meanwhile, and not have heard yet that others were given its locks.
+    const files = storages.length === 2 ? ['data', 'transaction'] : ['data'];
+    for (const file of files) standing.lost ??= await lossOf(access, file, mark, standing.patience);
+    if (standing.lost !== undefined)
+      throw new IPCError(
+        'IPC_BACKUP_LOST',
+        `${database} may have been written to meanwhile: ${standing.lost}`,
+      );
+    return result;
+  } finally {
+    for (const lock of locks.reverse()) await part(() => lock.release());
+  }
+}
+
+/** Waits for something until a moment of the clock. @param late makes the error for then */
+async function before<T>(until: number, step: Promise<T>, late: () => Error): Promise<T> {
+  let cancel: () => void = () => undefined;
+  const end = new Promise<never>((_resolve, reject) => {
+    cancel = systemClock.schedule(Math.max(until - systemClock.now(), 0), () => reject(late()));
+  });
+  try {
+    return await Promise.race([step, end]);
+  } finally {
+    cancel();
+  }
+}
+
+/** Gives something back to a cluster that may not answer any more, or may say that it is not ours: the result stands already. */
+async function part(step: () => Promise<unknown>): Promise<void> {
+  let cancel: () => void = () => undefined;
+  const late = new Promise<void>((resolve) => {
+    cancel = systemClock.schedule(PARTING_MS, resolve);
+  });
+  await Promise.race([step().catch(() => undefined), late]);
+  cancel();
+}
+
+/** Why a lock was not held, or may not have been, since it was granted; `undefined` if it was: the server lists it. */
+async function lossOf(
   { database, url, token }: ClusterAccess,
   file: string,
   mark: string,
   patience: number,
-): Promise<boolean> {
+): Promise<string | undefined> {
   const until = systemClock.now() + patience;
   for (;;) {
+    let loss = 'the server has given the lock to others';
     try {
-      const response = await fetch(`${url}/${database}_${file}/locks`, { headers: authorization(token) });
-      if (!response.ok) throw new Error(`the server answered with ${response.status}`);
+      const response = await fetch(`${url}/${database}_${file}/locks`, {
+        headers: authorization(token),
+        signal: AbortSignal.timeout(ANSWER_MS),
+      });
+      if (!response.ok) throw new Error(`it answers with ${response.status}`);
       const { held } = (await response.json()) as { held: { comment: string; state: string }[] };
       const own = held.find(({ comment }) => comment === mark);
-      if (own !== undefined) return own.state === 'held';
+      if (own !== undefined) return own.state === 'held' ? undefined : 'the lock has expired';
     } catch (error) {
-      if (systemClock.now() >= until) throw error;
+      loss = `the server does not say whether the lock was held (${error instanceof Error ? error.message : String(error)})`;
     }
-    if (systemClock.now() >= until) return false;
+    if (systemClock.now() >= until) return loss;
     await new Promise<void>((resolve) => systemClock.schedule(AGAIN_MS, resolve));
   }
 }
@@ -123,7 +197,7 @@ function open(access: ClusterAccess, onStatus: (status: ClientStatus) => void): 
   const { database, path, url, token, logsTransactions, lockTimeout, acebase } = access;
   // A member that keeps no journal would take it away from all others.
   install({ packages: [acebase.folder], journal: 'process', onStatus });
-  const { AceBase } = createRequire(acebase.entry)(acebase.entry) as AceBaseModule;
+  const { AceBase } = loadAceBase<OpenDatabase>(acebase.entry);
   return new AceBase(database, {
     logLevel: 'error',
     storage: {
@@ -133,13 +207,4 @@ function open(access: ClusterAccess, onStatus: (status: ClientStatus) => void): 
       ipc: { url, role: 'worker', ...(token === undefined ? {} : { token }) },
     },
   });
-}
-
-/** AceBase prints its name, and what it has to say, where the result of this command is to stand. @returns what ends that */
-function silenceAceBase(): () => void {
-  const { log } = console;
-  console.log = () => undefined;
-  return () => {
-    console.log = log;
-  };
 }

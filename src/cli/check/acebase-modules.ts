@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { DescribedIndex } from '../../client/journal/index-marks.js';
 import { IPCError } from '../../errors.js';
 import { findAceBasePackage } from '../../platform/acebase-package.js';
+import type { InstalledPackage } from '../../platform/packages.js';
 import type { RecordAddress, StoredNode } from './walk.js';
 
 /** Reads one node. */
@@ -93,14 +94,20 @@ export interface AceBaseModules {
   readonly valueTypeOf: (value: unknown) => number;
 }
 
+/** The AceBase that a program has which runs in a folder. @throws IPCError `IPC_CHECK_NO_ACEBASE` @see findAceBasePackage */
+export function acebaseOf(folder: string): InstalledPackage {
+  const found = findAceBasePackage([folder]);
+  if (found === undefined) throw new IPCError('IPC_CHECK_NO_ACEBASE', `no acebase is found from ${folder}`);
+  return found;
+}
+
 /**
- * Finds AceBase as a program finds it that runs in a folder: on its own, or as that of `acebase-server`.
+ * Finds what reads files in the AceBase of a folder.
  *
  * @throws IPCError `IPC_CHECK_NO_ACEBASE`, `IPC_CHECK_UNKNOWN_ACEBASE`
  */
 export function findAceBase(folder: string): AceBaseModules {
-  const found = findAceBasePackage([folder]);
-  if (found === undefined) throw new IPCError('IPC_CHECK_NO_ACEBASE', `no acebase is found from ${folder}`);
+  const found = acebaseOf(folder);
   const root = join(found.folder, 'dist/cjs');
   if (!existsSync(join(root, 'storage/binary/node-reader.js'))) throw unknown(found.folder, found.version);
   const load = createRequire(join(root, 'index.js'));

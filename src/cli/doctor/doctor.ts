@@ -7,7 +7,7 @@ import { error, type Finding, ok, type Subject, skipped, warning } from './findi
 import type { Answer, Inquiry } from './inquiry.js';
 import { judgeInstalled } from './installed.js';
 import { addressOf, authorization, endpointOf } from './place.js';
-import { judgeStatus } from './status.js';
+import { judgeManagedMaster, judgeStatus, managedMasterIn } from './status.js';
 
 /** What a worker would be told. */
 export interface DoctorQuery {
@@ -35,6 +35,9 @@ const CLOCK_DOUBTFUL_MS = 2_000;
 
 /** What is looked at only if a server answers. */
 const BEHIND_THE_SERVER: readonly Subject[] = ['websocket', 'token', 'master', 'clients', 'status', 'clock'];
+
+/** Problems of the server that say again that there is no master. */
+const TOLD_WITH_THE_MASTER = ['no-master', 'managed-master-failed', 'managed-master-waits'];
 
 /** What the token is shown for. */
 const BEHIND_THE_TOKEN: readonly Subject[] = BEHIND_THE_SERVER.filter((it) => it !== 'clock');
@@ -64,8 +67,9 @@ export async function examine(query: DoctorQuery, tools: DoctorTools): Promise<F
     ];
   }
   const joining = await lookAtJoining(query, tools);
-  const clients = await lookAtClients(query, tools, joining);
-  const status = await lookAtStatus(query, tools, [...joining, ...clients]);
+  const answer = await askForStatus(query, tools, joining);
+  const clients = await lookAtClients(query, tools, joining, answer);
+  const status = lookAtStatus(answer, clients);
   return [
     await lookAtReadiness(server, query, tools),
     certificate,
@@ -253,8 +257,9 @@ async function lookAtClients(
   { database, url, token }: DoctorQuery,
   tools: DoctorTools,
   joining: readonly Finding[],
+  statusAnswer: Answer | Error | undefined,
 ): Promise<Finding[]> {
-  if (joining.some(({ subject, status }) => subject === 'token' && status === 'error')) {
+  if (isTokenRefused(joining)) {
     return [skipped('master', 'the token is not accepted'), skipped('clients', 'the token is not accepted')];
   }
   const path = `/${encodeURIComponent(wireName(database))}/clients` as const;
@@ -262,29 +267,40 @@ async function lookAtClients(
     const { status, body } = await tools.ask(endpointOf(url, path), authorization(token));
     if (status !== 200) throw new Error(`answered with ${status}`);
     const clients = JSON.parse(body) as readonly Client[];
-    return [judgeMaster(clients, database), judgeClients(clients)];
+    const managed =
+      statusAnswer === undefined || statusAnswer instanceof Error
+        ? undefined
+        : managedMasterIn(statusAnswer, database);
+    const master = managed ? judgeManagedMaster(managed) : judgeMaster(clients, database);
+    return [master, judgeClients(clients)];
   } catch (failure) {
     const why = `the server does not tell who is connected (${failure instanceof Error ? failure.message : String(failure)})`;
     return [skipped('master', why), skipped('clients', why)];
   }
 }
 
-/** Asks the server what it calls a problem: a worker may be let in, and wait all the same. */
-async function lookAtStatus(
+function isTokenRefused(joining: readonly Finding[]): boolean {
+  return joining.some(({ subject, status }) => subject === 'token' && status === 'error');
+}
+
+/** Asks the server how it is. @returns `undefined` if the token is for nothing */
+async function askForStatus(
   { database, url, token }: DoctorQuery,
   tools: DoctorTools,
-  found: readonly Finding[],
-): Promise<Finding[]> {
-  const hasError = (subject: Subject): boolean =>
-    found.some((finding) => finding.subject === subject && finding.status === 'error');
-  if (hasError('token')) return [skipped('status', 'the token is not accepted')];
+  joining: readonly Finding[],
+): Promise<Answer | Error | undefined> {
+  if (isTokenRefused(joining)) return undefined;
   const path = `/status?database=${encodeURIComponent(database)}` as const;
-  const answer = await tools
-    .ask(endpointOf(url, path), authorization(token))
-    .catch((failure: Error) => failure);
+  return tools.ask(endpointOf(url, path), authorization(token)).catch((failure: Error) => failure);
+}
+
+/** What the server calls a problem: a worker may be let in, and wait all the same. */
+function lookAtStatus(answer: Answer | Error | undefined, clients: readonly Finding[]): Finding[] {
+  if (answer === undefined) return [skipped('status', 'the token is not accepted')];
   if (answer instanceof Error)
     return [skipped('status', `the server does not say how it is (${answer.message})`)];
-  return judgeStatus(answer, new Set(hasError('master') ? ['no-master'] : []));
+  const isMasterTold = clients.some(({ subject, status }) => subject === 'master' && status === 'error');
+  return judgeStatus(answer, new Set(isMasterTold ? TOLD_WITH_THE_MASTER : []));
 }
 
 function judgeMaster(clients: readonly Client[], database: string): Finding {

@@ -1,4 +1,4 @@
-/** `acebase-ipc-server init pm2 <database>`. */
+/** `acebase-ipc-server init pm2 <database> --dedicated-master`. */
 
 import { installedVersion } from '../doctor/installed.js';
 import type { NewFile } from './new-files.js';
@@ -15,19 +15,10 @@ export interface Pm2Words {
 const ECOSYSTEM = 'ecosystem.config.js';
 const SETTINGS = 'ipc.json';
 
-const PROGRAMS = [
-  ECOSYSTEM,
-  SETTINGS,
-  'ipc-settings.js',
-  'start-db-master.js',
-  'start-db-server.js',
-  'end-with-connection.js',
-  'release-clients.js',
-  'take-turns.js',
-];
+const PROGRAMS = [ECOSYSTEM, SETTINGS, 'start-db-master.js', 'start-db-server.js'];
 
 /** What {@link authoritySteps} makes. */
-const SECURE = {
+export const SECURE = {
   tokenFile: 'ipc-token',
   ssl: { certPath: 'ipc-cert.pem', keyPath: 'ipc-key.pem' },
 };
@@ -64,7 +55,7 @@ export function installStep(packages: readonly string[], folder: string): readon
 }
 
 /** A token, an authority that nobody else trusts, and a certificate of it for this machine: docs/OPERATIONS.md has the same. */
-function authoritySteps(): readonly string[] {
+export function authoritySteps(): readonly string[] {
   const newKey = '-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes';
   return [
     '(umask 077; openssl rand -hex 24 > ipc-token)',

@@ -1,4 +1,4 @@
-/** `acebase-ipc-server init systemd <database>`. */
+/** `acebase-ipc-server init systemd <database> --dedicated-master`. */
 
 import { IPCError } from '../../errors.js';
 import type { NewFile } from './new-files.js';
@@ -16,7 +16,7 @@ export interface SystemdSurroundings {
   readonly password: string;
 }
 
-const PROGRAMS = ['start-db.js', 'end-with-connection.js', 'release-clients.js'];
+const PROGRAMS = ['start-db.js'];
 
 /** What systemd would read otherwise than it is meant. */
 const UNSAFE_PATH = /[^A-Za-z0-9/_.@+-]/;

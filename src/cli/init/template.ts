@@ -34,9 +34,12 @@ export function programs(example: string, names: readonly string[]): ReadonlyMap
     names.map((name) => [
       name,
       template(`examples/${example}/${name}`)
-        .replace("require('./quiet.js');\n", "require('acebase-ipc-server/client').install();\n")
+        .replace(
+          "require('acebase-ipc-server/stock').quiet();\n",
+          "require('acebase-ipc-server/client').install();\n",
+        )
         // A master with the client opens the file only when it may.
-        .replace(/^const { untilNoMaster } = .*\n/m, '')
+        .replace(/^(const { .*), untilNoMaster }/m, '$1 }')
         .replace(/^ *await untilNoMaster\(.*\n\n?/m, ''),
     ]),
   );
@@ -56,8 +59,8 @@ export function asCommonJS(files: ReadonlyMap<string, string>, folder: string): 
       names.reduce(
         (result, other) =>
           result
-            .replaceAll(`'./${other}'`, `'./${renamed(other)}'`)
-            .replaceAll(`'${other}'`, `'${renamed(other)}'`),
+            // Also where it stands without quotes, in a unit or a list of words.
+            .replaceAll(other, renamed(other)),
         text,
       ),
     ]),

@@ -2,6 +2,7 @@
 
 import type { Incident } from '../../broker/ports.js';
 import { ERRORS } from '../../errors.js';
+import type { ManagedMasterReport } from '../../managed-masters/managed-master.js';
 import { type DatabaseCounters, type DurationTally, FRAME_KINDS, type FrameTally } from './counters.js';
 import { INCIDENTS } from './incidents.js';
 import type { DatabaseSummary } from './report.js';
@@ -16,6 +17,8 @@ export interface Figures {
   /** Since the start, by the names under which databases are measured. */
   readonly totals: ReadonlyMap<string, DatabaseCounters>;
   readonly incidents: ReadonlyMap<Incident, number>;
+  /** The masters that the server runs itself. */
+  readonly masters: readonly ManagedMasterReport[];
   /** By error code. */
   readonly refusals: ReadonlyMap<string, number>;
 }
@@ -105,6 +108,15 @@ function durations(of: (counters: DatabaseCounters) => DurationTally) {
     [...totals].map(([database, counters]) => [{ database }, of(counters)]);
 }
 
+/** A figure of each master that the server runs; those that it is not known of are left out. */
+function perMaster(of: (master: ManagedMasterReport) => number | undefined) {
+  return ({ masters }: Figures): [Labels, number][] =>
+    masters.flatMap((master): [Labels, number][] => {
+      const value = of(master);
+      return value === undefined ? [] : [[{ database: `${master.database}_data` }, value]];
+    });
+}
+
 /** How often each of these happened. What never happened is 0: only so can Prometheus see the first time. */
 function counts<T extends string>(
   label: string,
@@ -168,6 +180,34 @@ export const METRICS: readonly MetricDefinition[] = [
     help: 'Seconds for which no master has been connected; 0 if one is.',
     labels: ['database'],
     read: perDatabase(({ masterAbsentFor = 0 }) => masterAbsentFor / MS_PER_SECOND, Math.max),
+  },
+  {
+    name: 'acebase_ipc_managed_master_up',
+    type: 'gauge',
+    help: '1 while the master that the server runs itself serves, else 0.',
+    labels: ['database'],
+    read: perMaster(({ state }) => (state === 'serving' ? 1 : 0)),
+  },
+  {
+    name: 'acebase_ipc_managed_master_restarts_total',
+    type: 'counter',
+    help: 'Processes that were started in the place of one that had ended.',
+    labels: ['database'],
+    read: perMaster(({ restarts }) => restarts),
+  },
+  {
+    name: 'acebase_ipc_managed_master_resident_memory_bytes',
+    type: 'gauge',
+    help: 'Memory of the process of that master.',
+    labels: ['database'],
+    read: perMaster(({ vitals }) => vitals?.rss),
+  },
+  {
+    name: 'acebase_ipc_managed_master_event_loop_delay_seconds',
+    type: 'gauge',
+    help: 'Seconds that 99 of 100 waits for the event loop of that process were below.',
+    labels: ['database'],
+    read: perMaster(({ vitals }) => vitals && vitals.eventLoopDelayP99 / MS_PER_SECOND),
   },
   {
     name: 'acebase_ipc_journal_in_force',

@@ -18,10 +18,11 @@ export interface Problem {
 }
 
 /** The options that rules go by. */
-export type ProblemLimits = Pick<
-  Settings,
-  'maxBuffered' | 'maxMailPerPeer' | 'lockTimeout' | 'reconnectGrace'
->;
+export interface ProblemLimits
+  extends Pick<Settings, 'maxBuffered' | 'maxMailPerPeer' | 'lockTimeout' | 'reconnectGrace'> {
+  /** The files whose masters this server runs itself, by their names on the wire. */
+  readonly managed: ReadonlySet<string>;
+}
 
 /** Now: by the broker's clock, and since 1970. In milliseconds. */
 export interface Moment {
@@ -66,7 +67,7 @@ type Rule = (report: DatabaseReport, limits: ProblemLimits) => Finding | undefin
 export function problemsOf(report: DatabaseReport, limits: ProblemLimits, now: Moment): readonly Problem[] {
   const found = THE_RULES.map((rule) => rule(report, limits)).filter((finding) => finding !== undefined);
   const name = plainName(report.name);
-  return [...found, ...alarmsOf(report, now)]
+  return [...found, ...alarmsOf(report, limits, now)]
     .sort((a, b) => Number(b.isCritical) - Number(a.isCritical) || b.lasts - a.lasts)
     .map(({ code, lasts, text, remedy, isCritical }) => ({
       code,
@@ -86,7 +87,15 @@ export function plainName(name: string): string {
 const START_THE_MASTER =
   'See whether the process with role "master" runs, and what its log says: it needs the same database name, host, port and token as the workers.';
 
-const noMaster: Rule = ({ masterAbsentFor: lasts, waitingWorkers, peers }) => {
+const SEE_TO_THE_MASTER =
+  'This server runs that master itself: look what it says of it, under masters and in its log. It is started again by itself.';
+
+function remedyForMaster({ name }: DatabaseReport, { managed }: ProblemLimits): string {
+  return managed.has(name) ? SEE_TO_THE_MASTER : START_THE_MASTER;
+}
+
+const noMaster: Rule = (report, limits) => {
+  const { masterAbsentFor: lasts, waitingWorkers, peers } = report;
   const workers = peers.worker.connected + peers.worker.away;
   if (lasts === undefined || workers === 0) return undefined;
   if (lasts < (waitingWorkers > 0 ? RULES.masterAbsentWarning : RULES.masterAbsentCritical)) return undefined;
@@ -98,7 +107,7 @@ const noMaster: Rule = ({ masterAbsentFor: lasts, waitingWorkers, peers }) => {
     code: 'no-master',
     lasts,
     text: `has had no master for ${describeSpan(lasts)}: ${who}`,
-    remedy: START_THE_MASTER,
+    remedy: remedyForMaster(report, limits),
     isCritical: waitingWorkers > 0 && lasts >= RULES.masterAbsentCritical,
   };
 };
@@ -164,7 +173,9 @@ const slowPeer: Rule = (report, { maxBuffered }) => {
   };
 };
 
-const muchMail: Rule = ({ masterMail, listedPeers }, { maxMailPerPeer }) => {
+const muchMail: Rule = (report, limits) => {
+  const { masterMail, listedPeers } = report;
+  const { maxMailPerPeer } = limits;
   const worst = largest(listedPeers, ({ mail }) => mail.bytes);
   const isForMaster = masterMail.bytes >= (worst?.mail.bytes ?? 0);
   const { bytes, messages } = isForMaster ? masterMail : (worst?.mail ?? masterMail);
@@ -175,7 +186,7 @@ const muchMail: Rule = ({ masterMail, listedPeers }, { maxMailPerPeer }) => {
     lasts: 0,
     text: `keeps ${several(messages, 'message')} for ${whom}: ${percent(bytes, maxMailPerPeer)} of maxMailPerPeer`,
     remedy: isForMaster
-      ? `When it is full, requests are answered with an error. ${START_THE_MASTER}`
+      ? `When it is full, requests are answered with an error. ${remedyForMaster(report, limits)}`
       : `When it is full, ${whom} is gone, and must be started afresh. See why it is away.`,
     isCritical: bytes >= maxMailPerPeer * RULES.mailCritical,
   };
@@ -183,13 +194,13 @@ const muchMail: Rule = ({ masterMail, listedPeers }, { maxMailPerPeer }) => {
 
 const THE_RULES: readonly Rule[] = [noMaster, masterSettles, lockWait, lockHeld, slowPeer, muchMail];
 
-/** What is said of an incident that somebody should look at, for a minute after it. */
-const ALARMS: Readonly<Record<AlarmingIncident, readonly [text: string, remedy: string]>> = {
+/** What is said of an incident that somebody should look at, for a minute after it. Without a remedy: see to the master. */
+const ALARMS: Readonly<Record<AlarmingIncident, readonly [text: string, remedy: string | undefined]>> = {
   'malformed-frame': [
     'got a frame that is not of the protocol',
     'Find the program that sent it in the log, by `from`. AceBase sends none.',
   ],
-  'mailbox-full': ['has no room to keep more messages for the master', START_THE_MASTER],
+  'mailbox-full': ['has no room to keep more messages for the master', undefined],
   'too-slow': [
     'cut off a peer that did not read its messages',
     'Look at the event loop of that process: it was stopped, overloaded, or in a long synchronous task.',
@@ -216,11 +227,11 @@ const ALARMS: Readonly<Record<AlarmingIncident, readonly [text: string, remedy: 
   ],
   'unsafe-return': [
     'refused a worker that came back at a bad moment',
-    'It must be started afresh. If it is not, see whether its supervisor runs; under pm2, use end-with-connection.js of the examples.',
+    'It must be started afresh. If it is not, see whether its supervisor runs; under pm2, use endWithConnection of acebase-ipc-server/stock.',
   ],
   'old-master': [
     'sent a master away that came back with old locks',
-    'It must be started afresh. If it is not, see whether its supervisor runs; under pm2, use end-with-connection.js of the examples.',
+    'It must be started afresh. If it is not, see whether its supervisor runs; under pm2, use endWithConnection of acebase-ipc-server/stock.',
   ],
   'lock-expiry': [
     'has a master whose locks run out at another time than lockTimeout says',
@@ -240,9 +251,9 @@ const ALARMS: Readonly<Record<AlarmingIncident, readonly [text: string, remedy: 
   ],
 };
 
-function alarmsOf({ alarms }: DatabaseReport, { monotonic }: Moment): Finding[] {
-  return alarms.map(({ incident, since, last, count }) => {
-    const [text, remedy] = ALARMS[incident];
+function alarmsOf(report: DatabaseReport, limits: ProblemLimits, { monotonic }: Moment): Finding[] {
+  return report.alarms.map(({ incident, since, last, count }) => {
+    const [text, remedy = remedyForMaster(report, limits)] = ALARMS[incident];
     const lasts = monotonic - since;
     const often =
       count === 1

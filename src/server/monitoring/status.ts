@@ -1,6 +1,8 @@
 import type { Clock } from '../../broker/ports.js';
+import type { ManagedMasterReport } from '../../managed-masters/managed-master.js';
 import type { TimelineEntry } from './history.js';
 import type { HeldLock, RootState, WaitingLock } from './lock-list.js';
+import { type ManagedMasterStatus, masterStatus } from './master-status.js';
 import type { Overview } from './overview.js';
 import { type Problem, type ProblemLimits, problemsOf } from './problems.js';
 import type { DatabaseReport, KeptMail, PeerReport, ReportedState } from './report.js';
@@ -10,6 +12,8 @@ export interface Status {
   readonly server: ServerStatus;
   /** By name; {@link MAX_LISTED_DATABASES} at most. */
   readonly databases: readonly DatabaseStatus[];
+  /** The masters that the server runs itself, also such as never came to serve. */
+  readonly masters: readonly ManagedMasterStatus[];
 }
 
 /** The server as a whole. */
@@ -136,6 +140,7 @@ export interface StatusBoardSettings {
   readonly clock: Clock;
   readonly limits: ProblemLimits;
   server(): ServerFacts;
+  readonly masters: readonly ManagedMasterReport[];
 }
 
 /** Says how the server is at one moment, to as many as ask; each database is looked at once. */
@@ -145,12 +150,15 @@ export class StatusBoard {
   readonly #texts = new Map<string, string>();
   readonly #server: ServerStatus;
   readonly #names: readonly string[];
+  readonly #masters: readonly ManagedMasterStatus[];
 
   /** Looks now. */
   constructor(settings: StatusBoardSettings) {
     const { overview, clock } = settings;
     this.#settings = settings;
     this.#names = overview.databases.toSorted();
+    const moment = { monotonic: clock.now(), wall: clock.wallTime() };
+    this.#masters = settings.masters.map((report) => masterStatus(report, moment));
     this.#server = {
       ...settings.server(),
       now: Math.round(clock.wallTime()),
@@ -165,18 +173,19 @@ export class StatusBoard {
     return {
       server: { ...this.#server, databaseCount: names.length },
       databases: listed.filter((database) => database !== undefined),
+      masters: this.#masters.filter(({ database }) => sees(`${database}_data`)),
     };
   }
 
   /** {@link StatusBoard.status} as JSON. Each database is written once, for all who see it. */
   text(sees: (database: string) => boolean): string {
-    const { server, databases } = this.status(sees);
+    const { server, databases, masters } = this.status(sees);
     const texts = databases.map((database) => {
       const text = this.#texts.get(database.name) ?? JSON.stringify(database);
       this.#texts.set(database.name, text);
       return text;
     });
-    return `{"server":${JSON.stringify(server)},"databases":[${texts.join(',')}]}`;
+    return `{"server":${JSON.stringify(server)},"databases":[${texts.join(',')}],"masters":${JSON.stringify(masters)}}`;
   }
 
   #database(name: string): DatabaseStatus | undefined {

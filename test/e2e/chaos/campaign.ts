@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { AceBaseProcess } from '../../support/acebase-process.js';
 import { knownOptions } from '../../support/known-options.js';
+import { servingMaster } from '../../support/managed-master.js';
 import { ServerProcess } from '../../support/server-process.js';
 import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
 import { eventually, within } from '../../support/waiting.js';
@@ -31,6 +32,8 @@ export interface ChaosOptions {
   readonly patienceMs: number;
   /** Whether all processes have the client of this package. */
   readonly client?: boolean;
+  /** Whether the server runs the master itself. All have our client then, and a journal. */
+  readonly managed?: boolean;
   /** How long partitions last, and how long processes are stopped, unless it is the usual. */
   readonly longest?: Longest;
   /** What all processes are without, on purpose. */
@@ -113,8 +116,9 @@ class Run {
   }
 
   static async start(options: ChaosOptions): Promise<Run> {
-    const server = await startServer(options);
-    return new Run(options, await temporaryDirectory('chaos'), server);
+    const folder = await temporaryDirectory('chaos');
+    const all = options.managed === true ? { ...options, client: true } : options;
+    return new Run(all, folder, await startServer(all, folder));
   }
 
   async report(): Promise<ChaosReport> {
@@ -127,7 +131,7 @@ class Run {
       return [this.#write(worker, workload), this.#read(() => worker, reading)];
     });
     // A stock master that starts reads beside others.
-    if (this.#options.client === true) {
+    if (this.#options.client === true && this.#options.managed !== true) {
       const reading = this.#workload('master', workloads.length);
       workloads.push(reading);
       loops.push(this.#read(() => this.#currentMaster, reading));
@@ -188,7 +192,11 @@ class Run {
       async killServer(milliseconds: number) {
         await run.#server.kill();
         await delay(milliseconds);
-        run.#server = await startServer(run.#options, run.#server.port);
+        run.#server = await startServer(run.#options, run.#folder, run.#server.port);
+      },
+      get childPid() {
+        const line = run.#server.lines.findLast(({ msg }) => msg === 'starting the master of a database');
+        return Number(line?.['masterPid']);
       },
       complain: (reason: string) => run.#found(reason),
     };
@@ -205,8 +213,11 @@ class Run {
   }
 
   async #form(): Promise<void> {
-    this.#master = await this.#join('master', 'master');
-    await this.#master.ready();
+    if (this.#options.managed === true) await servingMaster(this.#server);
+    else {
+      this.#master = await this.#join('master', 'master');
+      await this.#master.ready();
+    }
     this.#workers = await Promise.all(this.#names.map((name) => this.#join(name, 'worker')));
     await Promise.all(this.#workers.map((worker) => worker.ready()));
   }
@@ -331,8 +342,21 @@ class Run {
     const exit = await Promise.race([this.#server.exited, delay(0)]);
     if (exit) this.#found(this.#server.describe());
     const unclosed = await Promise.all(this.#workers.map((worker) => worker.close()));
-    unclosed.push(await this.#currentMaster.close());
+    unclosed.push(
+      this.#options.managed === true ? await this.#stopServer() : await this.#currentMaster.close(),
+    );
     return unclosed.filter((it) => it !== undefined);
+  }
+
+  /** It closes the master that it runs. Gives what went wrong, if anything did. */
+  async #stopServer(): Promise<string | undefined> {
+    const { code, signal } = await this.#server.stop();
+    const unclean = this.#server.lines.find(
+      ({ msg }) => msg === 'the master of a database ended without having closed it',
+    );
+    return code === 0 && unclean === undefined
+      ? undefined
+      : `the server ended with ${code ?? signal}: ${JSON.stringify(unclean)}`;
   }
 
   #tell(news: string): void {
@@ -340,8 +364,14 @@ class Run {
   }
 }
 
-async function startServer({ server = {} }: ChaosOptions, port = 0): Promise<ServerProcess> {
-  return ServerProcess.start({ options: { logLevel: 'info', port, ...(await knownOptions(server)) } });
+async function startServer(
+  { server = {}, managed = false }: ChaosOptions,
+  path: string,
+  port = 0,
+): Promise<ServerProcess> {
+  const masters = managed ? { masters: { mydb: { path, journal: 'process' } } } : {};
+  const options = { logLevel: 'info', port, ...masters, ...(await knownOptions(server)) };
+  return ServerProcess.start({ options });
 }
 
 function isHang(error: string): boolean {

@@ -4,7 +4,7 @@ import '../../support/register-typescript.js';
 const { commandLine, flag, json, namesOf, positiveNumber, wholeNumber } = await import(
   '../../support/command-line.ts'
 );
-const { faultKinds, usualClientFaults, usualFaults } = await import('./faults.ts');
+const { faultKinds, usualClientFaults, usualFaults, usualManagedFaults } = await import('./faults.ts');
 const { mutants } = await import('./mutants.ts');
 
 const USAGE = `npm run chaos -- [options]
@@ -13,9 +13,11 @@ const USAGE = `npm run chaos -- [options]
   --seed <n>        replays faults and writes; without it, others in each run
   --workers <n>     3, unless given
   --client          all processes have the client of this package
+  --managed         the server runs the master itself, and is among the victims with it; all have the client
   --faults <kinds>  these, with commas between them; what is there twice strikes twice as often:
                     ${faultKinds.join(', ')}.
-                    Without it all but kill-server; partition and suspend only with --client.
+                    Without it all but kill-server and those of a child; partition and suspend only with --client.
+                    Those of a child want --managed, which knows none of a master.
                     Stock processes are stopped for 8 s at most
   --server <json>   options of the server: {"reconnectGrace": "2s"}
   --patience <n>    seconds that a command may take, faults that strike its process not counted: 90, unless given
@@ -31,6 +33,7 @@ const { values } = commandLine(USAGE, {
   faults: namesOf(faultKinds, []),
   server: json({}),
   client: flag(),
+  managed: flag(),
   patience: positiveNumber(90),
   mutants: namesOf(mutants, []),
   quiet: flag(),
@@ -50,7 +53,8 @@ if (values.mutants.length > 0) await findMutants();
 else await play();
 
 async function play() {
-  const usual = values.client ? usualClientFaults : usualFaults;
+  const usualOfMembers = values.client ? usualClientFaults : usualFaults;
+  const usual = values.managed ? usualManagedFaults : usualOfMembers;
   const kinds = values.faults.length > 0 ? values.faults : usual;
   console.log(
     `Seed ${values.seed}: ${values.workers} workers, ${values.minutes} minutes, ${kinds.join(' ')}`,
@@ -64,6 +68,7 @@ async function play() {
     mostWaitMs: 6000,
     patienceMs: values.patience * 1000,
     client: values.client,
+    managed: values.managed,
     server: values.server,
     onNews,
   });

@@ -16,6 +16,10 @@ export const faultKinds = [
   'partition-master',
   'suspend-worker',
   'suspend-master',
+  'kill-child',
+  'stop-child',
+  'kill-both',
+  'orphan-child',
 ] as const;
 
 /**
@@ -26,15 +30,34 @@ export const faultKinds = [
  * - `pause`: SIGSTOP, then SIGCONT after 3 s at most: nobody else has got what it held.
  * - `partition`: for 1 to 40 s there is no way to the server, which one end notices, both, or none. The process lives on.
  * - `suspend`: SIGSTOP, then SIGCONT after 1 to 60 s.
+ *
+ * Of a master that the server runs itself, its child:
+ *
+ * - `kill-child`: SIGKILL; the server starts the next one.
+ * - `stop-child`: SIGSTOP, then SIGCONT after 1 to 20 s. The server may have killed it by then.
+ * - `kill-both`: the child, then the server.
+ * - `orphan-child`: SIGSTOP of the child, then SIGKILL of the server: the next one finds a process that has not ended by itself.
  */
 export type FaultKind = (typeof faultKinds)[number];
 
 /** Those that last for long, and leave the process alive: others may have got its place when it goes on. */
 export const longFaults = faultKinds.filter((kind) => /^(partition|suspend)-/.test(kind));
 
+/** Those that want a server that runs the master itself. */
+export const childFaults = faultKinds.filter((kind) => /-(?:child|both)$/.test(kind));
+
+/** The server too is among the victims there; the master is nobody's but its. */
+export const usualManagedFaults: readonly FaultKind[] = [
+  ...childFaults,
+  'kill-server',
+  'kill-worker',
+  'pause-worker',
+  'cut-worker',
+];
+
 /** What happens unless something else is asked for. Stock clients survive the loss of the server by restarts only. */
 export const usualFaults: readonly FaultKind[] = faultKinds.filter(
-  (kind) => kind !== 'kill-server' && !longFaults.includes(kind),
+  (kind) => kind !== 'kill-server' && !longFaults.includes(kind) && !childFaults.includes(kind),
 );
 
 /** The same where all have our client: one that others have gone on without must do no harm. */
@@ -92,9 +115,16 @@ const likelihood: Readonly<Record<FaultKind, number>> = {
   'partition-master': 1,
   'suspend-worker': 3,
   'suspend-master': 1,
+  'kill-child': 3,
+  'stop-child': 1,
+  'kill-both': 1,
+  'orphan-child': 1,
 };
 
 const leastLastingMs = 1_000;
+
+/** How long a child is stopped at most: by then the server has given it up, killed it, and started the next. */
+const longestOfChild = 20_000;
 
 /** The faults of a seed, without end. */
 export function* faults(random: Random, plan: FaultPlan): Generator<Fault, never> {
@@ -104,7 +134,7 @@ export function* faults(random: Random, plan: FaultPlan): Generator<Fault, never
     const worker = random.below(plan.workers);
     const waitMs = plan.leastWaitMs + random.below(plan.mostWaitMs - plan.leastWaitMs);
     const shortMs = 1000 + random.below(2000);
-    const isLong = longFaults.includes(kind);
+    const isLong = longFaults.includes(kind) || kind === 'stop-child';
     yield {
       kind,
       worker,
@@ -119,6 +149,7 @@ export function* faults(random: Random, plan: FaultPlan): Generator<Fault, never
 
 /** Spread evenly over the orders of magnitude: there are as many from 1 to 5 s as from 5 to 25. */
 function lastingMs(kind: FaultKind, random: Random, { longest }: FaultPlan): number {
-  const most = kind.startsWith('partition-') ? longest.partition : longest.suspend;
+  const ofMember = kind.startsWith('partition-') ? longest.partition : longest.suspend;
+  const most = kind === 'stop-child' ? Math.min(longest.suspend, longestOfChild) : ofMember;
   return Math.round(leastLastingMs * (most / leastLastingMs) ** random.fraction());
 }

@@ -1,12 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { eventually } from '../../support/waiting.js';
-import type { Fault } from './faults.js';
+import { childFaults, type Fault } from './faults.js';
 import type { Member } from './member.js';
 
 /** Whom faults strike. */
 export interface Victims {
   master: Member;
   readonly workers: readonly Member[];
+  /** The process of the master that the server runs itself, the last one that it started. */
+  readonly childPid: number;
   /** Ends the server with SIGKILL, and starts another one after so many milliseconds. */
   killServer(milliseconds: number): Promise<void>;
   /** A second master, as an orchestrator starts it that has lost sight of the first; `undefined` if there is to be none. */
@@ -31,7 +33,7 @@ export class Striker {
 
   /** Whom a fault strikes; `undefined` if it is nobody of the cluster. */
   memberOf({ kind, worker }: Fault): Member | undefined {
-    if (kind === 'kill-server') return undefined;
+    if (kind === 'kill-server' || childFaults.includes(kind)) return undefined;
     return kind.endsWith('-master') ? this.#victims.master : this.#victims.workers[worker];
   }
 
@@ -39,7 +41,7 @@ export class Striker {
   async apply(fault: Fault): Promise<void> {
     const { kind, durationMs, noticed } = fault;
     const member = this.memberOf(fault);
-    if (member === undefined) return this.#victims.killServer(durationMs / 3);
+    if (member === undefined) return this.#strikeServer(fault);
     const { line } = member;
     const part = async () => {
       line.part(noticed);
@@ -64,16 +66,37 @@ export class Striker {
       case 'pause-worker':
       case 'pause-master':
       case 'suspend-worker':
-        return this.#stop(member, durationMs);
+        return this.#stop(member.process.pid, durationMs);
       case 'partition-worker':
         return part();
       case 'partition-master':
         return this.#withStandIn(member, part);
       case 'suspend-master':
-        return this.#withStandIn(member, () => this.#stop(member, durationMs));
+        return this.#withStandIn(member, () => this.#stop(member.process.pid, durationMs));
       case 'kill-server':
+      case 'kill-child':
+      case 'stop-child':
+      case 'kill-both':
+      case 'orphan-child':
         return undefined;
     }
+  }
+
+  /** Strikes the server, and the master that it runs itself. */
+  async #strikeServer({ kind, durationMs }: Fault): Promise<void> {
+    const victims = this.#victims;
+    const outage = Math.min(durationMs, 3_000) / 3;
+    if (kind === 'kill-server') return victims.killServer(outage);
+    const pid = victims.childPid;
+    if (kind === 'stop-child') return this.#stop(pid, durationMs);
+    if (kind !== 'orphan-child') {
+      signal(pid, 'SIGKILL');
+      return kind === 'kill-both' ? victims.killServer(outage) : undefined;
+    }
+    // It has to be ended by the next server, or else when all is over.
+    this.#stopped.add(pid);
+    signal(pid, 'SIGSTOP');
+    return victims.killServer(outage);
   }
 
   /** Nobody is stopped any more. */
@@ -81,7 +104,7 @@ export class Striker {
     for (const pid of this.#stopped) signal(pid, 'SIGCONT');
   }
 
-  async #stop({ process: { pid } }: Member, milliseconds: number): Promise<void> {
+  async #stop(pid: number, milliseconds: number): Promise<void> {
     this.#stopped.add(pid);
     signal(pid, 'SIGSTOP');
     await delay(milliseconds);

@@ -9,7 +9,6 @@ import { freePorts } from '../../support/free-port.js';
 import { type PrivateAuthority, privateAuthority } from '../../support/private-authority.js';
 import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
 
-const script = exampleFile('pm2-dedicated-master', 'until-no-master.js');
 const token = 'correct-horse-battery';
 
 let directory: string;
@@ -33,7 +32,7 @@ afterAll(async () => {
 
 /** A process that waits, and ends with 0 when nothing is to be waited for. */
 function waiting(ipc: object): WatchedProcess {
-  const code = `require(${JSON.stringify(script)}).untilNoMaster('mydb', ${JSON.stringify(ipc)})`;
+  const code = `require('acebase-ipc-server/stock').untilNoMaster('mydb', ${JSON.stringify(ipc)})`;
   const child = spawn(process.execPath, ['-e', code], {
     stdio: ['ignore', 'ignore', 'pipe'],
     env: exampleEnvironment({}),

@@ -1,10 +1,12 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { MasterOptions } from '../../../src/index.js';
+import type { MasterOptions, ServerOptions } from '../../../src/index.js';
 import { AceBaseProcess } from '../../support/acebase-process.js';
+import { commandHere } from '../../support/command.js';
 import { SERVES } from '../../support/managed-master.js';
 import { serve } from '../../support/served.js';
+import { statusOf } from '../../support/status.js';
 import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
 import { within } from '../../support/waiting.js';
 
@@ -17,7 +19,10 @@ async function folder(): Promise<string> {
 }
 
 /** A server in this process with the master of `mydb`, whether that serves or not. */
-async function served(master: MasterOptions, options: { readonly reconnectGrace?: number } = {}) {
+async function served(
+  master: MasterOptions,
+  options: Pick<ServerOptions, 'reconnectGrace' | 'token' | 'adminToken'> = {},
+) {
   const all = await serve({ stopTimeout: 5_000, masters: { mydb: master }, ...options });
   const line = (msg: string) => {
     const describe = () => all.log.lines.map((it) => JSON.stringify(it)).join('\n');
@@ -28,6 +33,12 @@ async function served(master: MasterOptions, options: { readonly reconnectGrace?
     );
   };
   return { ...all, line };
+}
+
+async function tokenFile(path: string): Promise<string> {
+  const file = join(path, 'tokens.json');
+  await writeFile(file, JSON.stringify({ mydb: 'sesame' }), { mode: 0o600 });
+  return file;
 }
 
 describe('a managed master that cannot open its file', () => {
@@ -67,15 +78,38 @@ describe('a managed master that cannot open its file', () => {
     expect(log.lines.filter(({ msg }) => msg === FAILED)).toHaveLength(1);
   });
 
-  it('makes no file if it is not to, and opens one that appears', async () => {
+  it('makes no file if it is not to, tells those whom it concerns, and opens one that appears', async () => {
     const path = await folder();
-    const { line } = await served({ path, create: false });
+    const { line, port } = await served(
+      { path, create: false },
+      { token: { mydb: 'sesame', other: 'elsewhere' }, adminToken: 'everything' },
+    );
     expect(await line(FAILED)).toMatchObject({
       code: 'IPC_MASTER_NO_FILE',
       reason: expect.stringContaining(join(path, 'mydb.acebase/data.db')),
       remedy: expect.stringMatching(/^Check `path`/),
     });
     await expect(readFile(join(path, 'mydb.acebase/data.db'))).rejects.toThrow('ENOENT');
+    // Nobody ever connected to that database.
+    for (const token of ['everything', 'sesame']) {
+      const { databases, masters } = await statusOf(port, token);
+      expect([databases, masters]).toMatchObject([
+        [],
+        [{ database: 'mydb', lastReason: expect.stringContaining('data.db') }],
+      ]);
+    }
+    const stranger = JSON.stringify(await statusOf(port, 'elsewhere'));
+    expect(stranger).not.toContain('mydb');
+    const asking = ['--port', String(port), '--token-file', await tokenFile(path)];
+    const doctor = await commandHere(['doctor', 'mydb', ...asking], { folder: path });
+    expect([doctor.code, doctor.stdout]).toEqual([
+      1,
+      expect.stringMatching(
+        /error +master +mydb: the server runs the master itself: .*there is no database file/,
+      ),
+    ]);
+    const list = await commandHere(['databases', ...asking]);
+    expect(list.stdout).toMatch(/^nobody is connected\nmydb: the server runs the master itself/);
     const maker = new AceBaseProcess({ name: 'maker', database: 'mydb', path });
     onTestFinished(async () => void (await maker.kill()));
     await maker.ready();

@@ -1,6 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { Cluster } from '../../support/cluster.js';
+import { itInFull } from '../../support/in-full.js';
 import { processEnded, servingMaster } from '../../support/managed-master.js';
+import { statusOf } from '../../support/status.js';
 import { eventually } from '../../support/waiting.js';
 
 let cluster: Cluster | undefined;
@@ -31,6 +33,18 @@ describe('a managed master', () => {
     await eventually(() => second.set('people/bob', { age: 52 }).then(() => true));
     expect(await first.get('people')).toEqual({ ann: { age: 31 }, bob: { age: 52 } });
     expect(await servingMaster(cluster.server, pid)).not.toBe(pid);
+    // It is told how the next one is.
+    const [master] = await eventually(async () => {
+      const { masters } = await statusOf(cluster.server.port);
+      return masters[0]?.rss === null ? undefined : masters;
+    });
+    expect(master).toMatchObject({
+      state: 'serving',
+      restarts: 1,
+      lastReason: 'it was ended by SIGKILL',
+      problems: [],
+    });
+    expect(master?.pid).not.toBe(pid);
     expect(cluster.server.lines).toContainEqual(
       expect.objectContaining({
         level: 'warn',
@@ -44,7 +58,7 @@ describe('a managed master', () => {
     );
   });
 
-  it('is there again and again', async () => {
+  itInFull('is there again and again', async () => {
     const { cluster, pid, workers } = await formed();
     const pids = [pid];
     for (let turn = 0; turn < 3; turn++) {

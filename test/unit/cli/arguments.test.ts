@@ -108,11 +108,11 @@ describe('mistakes', () => {
     [['--config'], 'IPC_OPTION_INVALID --config: no value was given. Allowed: the path of a file'],
     [
       ['init'],
-      'IPC_OPTION_INVALID init: a word is missing. Usage: acebase-ipc-server init pm2|systemd <database> [options]',
+      'IPC_OPTION_INVALID init: a word is missing. Usage: acebase-ipc-server init pm2|systemd|compose|kubernetes <database>',
     ],
     [
       ['init', 'pm2'],
-      'IPC_OPTION_INVALID init: a word is missing. Usage: acebase-ipc-server init pm2|systemd <database> [options]',
+      'IPC_OPTION_INVALID init: a word is missing. Usage: acebase-ipc-server init pm2|systemd|compose|kubernetes <database>',
     ],
     [
       ['doctor'],
@@ -151,6 +151,10 @@ describe('mistakes', () => {
     [
       ['check', 'mydb', '--path', 'x', '--path', 'y'],
       'IPC_OPTION_INVALID --path: is given twice. Usage: acebase-ipc-server check <database> --path <folder> [options]',
+    ],
+    [
+      ['backup', 'mydb', '--path', 'x', '--to', 'y', '--wait', '0s'],
+      "IPC_OPTION_INVALID option '--wait <time>' argument '0s' is invalid. Allowed: a time such as 30s or 5m, 24h at most.",
     ],
     [
       ['chekc-config'],

@@ -15,7 +15,7 @@ import { installedVersions, judgeInstalled } from '../../../src/cli/doctor/insta
 import { placeOf, serverUrl } from '../../../src/cli/doctor/place.js';
 import { resolveSources } from '../../../src/options.js';
 import type { DatabaseStatus } from '../../../src/server/monitoring/status.js';
-import { exampleDatabase, exampleStatus } from '../../support/example-status.js';
+import { exampleDatabase, exampleMaster, exampleStatus } from '../../support/example-status.js';
 import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
 
 const NOW = Date.parse('2026-06-01T12:00:00Z');
@@ -227,6 +227,34 @@ describe('the doctor', () => {
       { subject: 'status', status: 'warning', message: 'what IPC_REFUSED_TOKEN says', remedy: 'What to do.' },
     ]);
     expect(isAnythingWrong(found)).toBe(true);
+  });
+
+  test('says how the master is that the server runs, and whether a worker would find it', async () => {
+    const judge = async (
+      changes: Parameters<typeof exampleMaster>[0],
+      clients: unknown[] = [MASTER, WORKER],
+    ) => {
+      const status = { ...exampleStatus(), masters: [exampleMaster({ database: 'shop', ...changes })] };
+      return look({ status: json(200, status), clients: json(200, clients) });
+    };
+    const of = (found: readonly Finding[], subject: Subject) =>
+      found.filter((each) => each.subject === subject);
+    expect(of(await judge({}), 'master')).toMatchObject([
+      { status: 'ok', message: expect.stringContaining('shop: the server runs the master itself: serving') },
+    ]);
+    const failed = await judge(
+      { state: 'failed', lastReason: 'no such file', problems: [problem('managed-master-failed')] },
+      [WORKER],
+    );
+    expect(of(failed, 'master')).toMatchObject([
+      { status: 'error', message: expect.stringContaining('no such file'), remedy: 'What to do.' },
+    ]);
+    // Once is enough.
+    expect(of(failed, 'status')).toEqual([]);
+    const often = await judge({ problems: [problem('managed-master-restarts')] });
+    expect(of(often, 'status')).toMatchObject([
+      { status: 'warning', message: 'what managed-master-restarts says' },
+    ]);
   });
 
   test('says whether the file is crash-safe, and who keeps no journal', async () => {

@@ -1,10 +1,11 @@
 import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { init } from '../../../src/cli/init/init.js';
+import { type InitWords, init } from '../../../src/cli/init/init.js';
 import { writeNewFiles } from '../../../src/cli/init/new-files.js';
 import { replaced } from '../../../src/cli/init/template.js';
+import { FORMS } from '../../../src/cli/init/templates.js';
+import { resolveSources } from '../../../src/options.js';
 import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
 
 let folder: string;
@@ -14,8 +15,11 @@ beforeEach(async () => {
   return () => removeDirectory(folder);
 });
 
-const write = (supervisor: string, database = 'shop', force = false) =>
-  init({ supervisor, database, folder, force, tls: false });
+const write = (supervisor: string, database = 'shop', changes: Partial<InitWords> = {}) =>
+  init({ supervisor, database, folder, force: false, tls: false, dedicatedMaster: false, ...changes });
+/** With a process of its own for the master. */
+const writeDedicated = (supervisor: string, database = 'shop', changes: Partial<InitWords> = {}) =>
+  write(supervisor, database, { dedicatedMaster: true, ...changes });
 const read = (name: string) => readFileSync(join(folder, name), 'utf8');
 
 /** The files of the folder that are loaded by `require('./…')`, or named as a script. */
@@ -29,63 +33,56 @@ function needed(): string[] {
   ]);
 }
 
-describe.each(['pm2', 'systemd'])('init %s', (supervisor) => {
+describe.each([
+  ...FORMS.map((form) => [form, false] as const),
+  ['pm2', true] as const,
+  ['systemd', true] as const,
+])('init %s, with a master of its own: %s', (supervisor, dedicatedMaster) => {
+  const writeIt = (force = false) => write(supervisor, 'shop', { dedicatedMaster, force });
+
   test.each(['commonjs', 'module'])('writes files that fit each other, in a folder of type %s', (type) => {
     writeFileSync(join(folder, 'package.json'), JSON.stringify({ type }));
-    const said = write(supervisor);
+    const said = writeIt();
     const names = readdirSync(folder);
     expect(needed().filter((name) => !names.includes(name))).toEqual([]);
     const ending = type === 'module' ? '.cjs' : '.js';
     expect(names.filter((name) => /js$/.test(name) && !name.endsWith(ending))).toEqual([]);
     for (const name of names.filter((it) => it !== 'package.json')) expect(said).toContain(name);
-    expect(said).toContain('npx acebase-ipc-server doctor shop');
+    if (supervisor === 'pm2' || supervisor === 'systemd')
+      expect(said).toContain('npx acebase-ipc-server doctor shop');
   });
 
   test('uses the client of this package', () => {
-    write(supervisor);
+    writeIt();
     expect(readdirSync(folder)).not.toContain('quiet.js');
     const programs = readdirSync(folder).filter((name) => name.startsWith('start-db'));
     expect(programs.length).toBeGreaterThan(0);
     for (const name of programs) {
-      expect(read(name)).toMatch(/^require\('acebase-ipc-server\/client'\)\.install\(\);/);
+      expect(read(name)).toMatch(/^(?:\/\/.*\n)?require\('acebase-ipc-server\/client'\)\.install\(/);
     }
   });
 
-  test('reads what an editor of Windows has saved, as the server does', () => {
-    if (supervisor === 'systemd') return;
-    write(supervisor);
-    const bom = '\uFEFF';
-    writeFileSync(
-      join(folder, 'ipc.json'),
-      `${bom}${JSON.stringify({ port: 1, tokenFile: 'ipc-token' })}\r\n`,
-    );
-    writeFileSync(join(folder, 'ipc-token'), `${bom}# mine\r\nsesame\r\n`);
-    const { ipcSettings } = createRequire(join(folder, 'x.js'))('./ipc-settings.js');
-    expect(ipcSettings('worker')).toMatchObject({ port: 1, token: 'sesame' });
-    writeFileSync(join(folder, 'ipc.json'), `${bom}{"port":1,"token":["sesame\\n"]}`);
-    expect(ipcSettings('worker')).toMatchObject({ port: 1, token: 'sesame' });
-  });
-
   test('overwrites nothing without being asked', () => {
-    write(supervisor);
+    writeIt();
     const before = readdirSync(folder);
-    const [first = ''] = before;
+    const first = before.find((name) => !name.endsWith('.env')) ?? '';
     writeFileSync(join(folder, first), 'mine');
-    expect(() => write(supervisor)).toThrow(expect.objectContaining({ code: 'IPC_INIT_FILE_EXISTS' }));
+    expect(() => writeIt()).toThrow(expect.objectContaining({ code: 'IPC_INIT_FILE_EXISTS' }));
     expect(read(first)).toBe('mine');
-    write(supervisor, 'shop', true);
+    writeIt(true);
     expect(read(first)).not.toBe('mine');
     expect(readdirSync(folder)).toEqual(before);
   });
 
   test('writes nothing if a single file is there', () => {
-    mkdirSync(join(folder, 'end-with-connection.js'));
-    expect(() => write(supervisor)).toThrow(/end-with-connection\.js is there already/);
-    expect(readdirSync(folder)).toEqual(['end-with-connection.js']);
+    const program = dedicatedMaster && supervisor === 'systemd' ? 'start-db.js' : 'start-db-server.js';
+    mkdirSync(join(folder, program));
+    expect(() => writeIt()).toThrow(`${program} is there already`);
+    expect(readdirSync(folder)).toEqual([program]);
   });
 });
 
-test.each(['pm2', 'systemd'])('init %s says in one line which files are there', (supervisor) => {
+test.each(FORMS)('init %s says in one line which files are there', (supervisor) => {
   write(supervisor);
   const names = readdirSync(folder);
   const message = (() => {
@@ -109,14 +106,17 @@ test('what is installed is not installed again', () => {
     writeFileSync(join(folder, 'node_modules', name, 'index.js'), '');
   }
   expect(write('pm2')).toContain('npm install acebase-server acebase-ipc-server pm2\n');
-  expect(write('systemd', 'shop', true)).toContain('npm install acebase-server acebase-ipc-server\n');
+  expect(write('systemd', 'shop', { force: true })).toContain(
+    'npm install acebase-server acebase-ipc-server\n',
+  );
 });
 
 test('init pm2 --tls writes where the certificate and the token are, and how to make them', () => {
-  const said = init({ supervisor: 'pm2', database: 'shop', folder, force: false, tls: true });
+  const said = write('pm2', 'shop', { tls: true });
   expect(JSON.parse(read('ipc.json'))).toEqual({
     host: 'localhost',
     port: 9163,
+    masters: { shop: { path: '.', journal: 'process' } },
     tokenFile: 'ipc-token',
     ssl: { certPath: 'ipc-cert.pem', keyPath: 'ipc-key.pem' },
   });
@@ -124,7 +124,7 @@ test('init pm2 --tls writes where the certificate and the token are, and how to 
 });
 
 test('docs/OPERATIONS.md has the commands of init pm2 --tls', () => {
-  const said = init({ supervisor: 'pm2', database: 'mydb', folder, force: false, tls: true });
+  const said = write('pm2', 'mydb', { tls: true });
   const commands = said.split('\n').filter((line) => /openssl|^ +echo|doctor/.test(line));
   expect(commands).toHaveLength(6);
   const operations = readFileSync(new URL('../../../docs/OPERATIONS.md', import.meta.url), 'utf8').split(
@@ -133,21 +133,67 @@ test('docs/OPERATIONS.md has the commands of init pm2 --tls', () => {
   for (const command of commands) expect(operations).toContain(command.trim());
 });
 
-test('init systemd --tls is refused', () => {
-  expect(() => init({ supervisor: 'systemd', database: 'shop', folder, force: false, tls: true })).toThrow(
-    /--tls/,
-  );
+test.each(['systemd', 'compose', 'kubernetes'])('init %s --tls is refused', (supervisor) => {
+  expect(() => write(supervisor, 'shop', { tls: true })).toThrow(/--tls/);
   expect(readdirSync(folder)).toEqual([]);
 });
 
-test('init pm2 has the name of the database in it', () => {
-  write('pm2', 'my-shop_2');
+test.each(['compose', 'kubernetes'])('init %s --dedicated-master is refused', (supervisor) => {
+  expect(() => writeDedicated(supervisor)).toThrow(/--dedicated-master: is for pm2 and systemd only/);
+  expect(readdirSync(folder)).toEqual([]);
+});
+
+describe.each(FORMS)('init %s', (form) => {
+  test('names nothing but that database, and leaves no mark of the template', () => {
+    write(form, 'my-shop_2');
+    for (const name of readdirSync(folder)) {
+      expect(`${name}\n${read(name)}`, name).not.toMatch(/\bmydb|\/srv\/|\0|change-me|User=acebase/);
+    }
+  });
+
+  test('has the server run the master, with options that it takes', () => {
+    write(form);
+    const text = readdirSync(folder).includes('ipc.json')
+      ? read('ipc.json')
+      : (/ipc\.json: \|\n((?: {4}.*\n)+)/.exec(read('shop.yaml'))?.[1] ?? '');
+    const files: Readonly<Record<string, string>> = {
+      '/run/secrets/ipc-token': 'sesame',
+      '/etc/acebase-ipc/token/token': 'sesame',
+    };
+    const { settings } = resolveSources({
+      flags: new Map([['--config', '/app/ipc.json']]),
+      environment: {},
+      readFile: (path) => (path === '/app/ipc.json' ? text : (files[path] ?? '')),
+    });
+    expect([...settings.masters.keys()]).toEqual(['shop']);
+    expect(settings.masters.get('shop')?.journal).toBe('process');
+    // As the programs do: else it would not be in force.
+    const program = readdirSync(folder).find((name) => name.startsWith('start-db-server')) ?? '';
+    expect(read(program)).toContain("install({ journal: 'process' })");
+  });
+});
+
+test('a folder whose path has the name of the template in it is not changed', async () => {
+  const inside = join(folder, 'mydb');
+  init({
+    supervisor: 'systemd',
+    database: 'shop',
+    folder: inside,
+    force: false,
+    tls: false,
+    dedicatedMaster: false,
+  });
+  expect(readFileSync(join(inside, 'shop-ipc.service'), 'utf8')).toContain(`WorkingDirectory=${inside}\n`);
+});
+
+test('init pm2 --dedicated-master has the name of the database in it', () => {
+  writeDedicated('pm2', 'my-shop_2');
   expect(read('ecosystem.config.js')).toContain("DB_NAME: process.env.DB_NAME ?? 'my-shop_2',");
 });
 
-describe('init systemd', () => {
+describe('init systemd --dedicated-master', () => {
   test('names services after the database, in this folder', () => {
-    write('systemd');
+    writeDedicated('systemd');
     expect(read('shop-ipc.service')).toContain(
       `${folder}/node_modules/acebase-ipc-server/dist/cli/main.js --databases shop`,
     );
@@ -158,11 +204,11 @@ describe('init systemd', () => {
   });
 
   test('makes a password of its own, and lets nobody else read it', () => {
-    write('systemd');
+    writeDedicated('systemd');
     const first = read('shop.env');
     expect(first).toMatch(/DB_ADMIN_PASSWORD=[0-9a-f]{24}\n/);
     expect(statSync(join(folder, 'shop.env')).mode & 0o777).toBe(0o600);
-    const again = write('systemd', 'shop', true);
+    const again = writeDedicated('systemd', 'shop', { force: true });
     // The database was made with it.
     expect(read('shop.env')).toBe(first);
     expect(again).toContain('shop.env (was there, and is kept');
@@ -170,7 +216,7 @@ describe('init systemd', () => {
 });
 
 test.each([
-  ['pm3', 'shop', /Allowed: pm2, systemd/],
+  ['pm3', 'shop', /Allowed: pm2, systemd, compose, kubernetes/],
   ['pm2', "it's", /Allowed: 1 to 64 letters, digits/],
   ['pm2', '../shop', /Allowed: 1 to 64 letters, digits/],
   ['systemd', '', /Allowed: 1 to 64 letters, digits/],
@@ -182,7 +228,14 @@ test.each([
 test('init systemd refuses a folder that cannot stand in a unit', () => {
   const spaced = join(folder, 'my shop');
   expect(() =>
-    init({ supervisor: 'systemd', database: 'shop', folder: spaced, force: false, tls: false }),
+    init({
+      supervisor: 'systemd',
+      database: 'shop',
+      folder: spaced,
+      force: false,
+      tls: false,
+      dedicatedMaster: false,
+    }),
   ).toThrow(/--folder/);
 });
 

@@ -1,7 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { describe as describeReport, rowsOf, SUBJECTS } from '../../../src/cli/reports.js';
-import type { DatabaseStatus } from '../../../src/server/monitoring/status.js';
-import { exampleDatabase, examplePeer, exampleStatus } from '../../support/example-status.js';
+import type { DatabaseStatus, Status } from '../../../src/server/monitoring/status.js';
+import {
+  exampleDatabase,
+  exampleMaster,
+  examplePeer,
+  exampleStatus,
+  NOW,
+} from '../../support/example-status.js';
 
 const held = {
   id: 7,
@@ -137,6 +143,51 @@ describe('tables', () => {
       'nobody is connected to mydb',
     );
     expect(describeReport(exampleStatus(), { subject: 'databases' })).toBe('nobody is connected');
+  });
+});
+
+describe('masters that the server runs', () => {
+  const failed = exampleMaster({
+    state: 'failed',
+    since: NOW - 14_000,
+    pid: null,
+    restarts: 7,
+    lastReason: 'no such file',
+    nextStartAt: NOW + 8_000,
+    rss: null,
+    eventLoopDelayP99: null,
+    problems: [
+      {
+        code: 'managed-master-failed',
+        since: NOW,
+        message: 'mydb fails',
+        remedy: 'Mend it.',
+        severity: 'critical',
+      },
+    ],
+  });
+
+  test('are told of with peers and databases, also where nobody is connected', () => {
+    const well = { ...exampleStatus(exampleDatabase()), masters: [exampleMaster()] };
+    for (const subject of ['peers', 'databases'] as const)
+      expect(lines(describeReport(well, { subject }))).toContain(
+        'mydb: the server runs the master itself: serving for 60 s (pid 4711, 80 MiB, event loop delay 1.2 ms)',
+      );
+    expect(describeReport(well, { subject: 'locks' })).not.toContain('4711');
+    const nobody = { ...exampleStatus(), masters: [failed] };
+    expect(lines(describeReport(nobody, { subject: 'databases' }))).toEqual([
+      'nobody is connected',
+      'mydb: the server runs the master itself: failed for 14 s (started again 7 times, next start in 8 s); the last one ended: no such file',
+      '',
+      'CRITICAL: mydb fails',
+      '  Mend it.',
+    ]);
+  });
+
+  test('are unknown to a server of an older version', () => {
+    const { server, databases } = exampleStatus();
+    const older = { server, databases } as unknown as Status;
+    expect(describeReport(older, { subject: 'databases' })).toBe('nobody is connected');
   });
 });
 

@@ -4,6 +4,8 @@ import {
   exampleCode,
   firstChoice,
   healthOf,
+  managedMasterOf,
+  masterWords,
   safetyWords,
   shownHealth,
   sortedPeers,
@@ -12,6 +14,7 @@ import {
 } from '../../../dashboard/src/cluster.js';
 import type { Problem } from '../../../dashboard/src/status.js';
 import { tokenFault } from '../../../dashboard/src/token.js';
+import { exampleMaster } from '../../support/example-status.js';
 import { databaseStatus, peerStatus, statusOf } from '../../support/scripted-status.js';
 
 function problem(severity: Problem['severity'], since = 0): Problem {
@@ -33,6 +36,26 @@ test.each([
   [{ inForce: false, without: [], withoutCount: 0 }, /not crash-safe at the moment/],
 ])('whether a file is crash-safe: %j', (journal, words) => {
   expect(safetyWords(databaseStatus({ journal }))).toMatch(words);
+});
+
+test('a master that the server runs: how it is, and that something is wrong with it', () => {
+  const master = exampleMaster({ database: 'fine', restarts: 2, lastReason: 'it was ended by SIGKILL' });
+  const status = { ...statusOf([fine]), masters: [master] };
+  expect(
+    ['fine_data', 'fine_transaction', 'other_data'].map((name) => managedMasterOf(status, name)),
+  ).toEqual([master, master, undefined]);
+  expect(masterWords(master, master.since + 14_000)).toBe(
+    'The server runs the master itself: serving for 14 s, process 4711, 80 MiB, event loop delay 1.2 ms, started again 2 times. The last one ended: it was ended by SIGKILL.',
+  );
+  expect(
+    masterWords(
+      { ...master, state: 'failed', pid: null, rss: null, nextStartAt: master.since + 20_000 },
+      master.since,
+    ),
+  ).toContain('next start in 20 s');
+  expect(titleOf({ ...status, masters: [{ ...master, problems: [problem('critical')] }] })).toBe(
+    '(!) AceBase IPC server',
+  );
 });
 
 test('without a line, nobody knows that all is well', () => {

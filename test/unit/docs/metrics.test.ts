@@ -20,6 +20,7 @@ async function shownNames(): Promise<Set<string>> {
     totals: new Map(),
     incidents: new Map(),
     refusals: new Map(),
+    masters: [],
   }));
   const { text } = await metrics.text();
   return new Set([...text.matchAll(/^# TYPE (\w+) /gm)].map(([, name = '']) => name));
@@ -55,8 +56,8 @@ describe('docs/METRICS.md', () => {
 });
 
 test('docs/OPERATIONS.md has every rule for what is wrong', () => {
-  const source = read('src/server/monitoring/problems.ts');
-  const codes = [...source.matchAll(/^ {4}code: '([a-z-]+)',$/gm)].map(([, code = '']) => code);
+  const files = ['problems', 'master-status'].map((name) => read(`src/server/monitoring/${name}.ts`));
+  const codes = [...files.join().matchAll(/^ {4,8}code: '([a-z-]+)',$/gm)].map(([, code = '']) => code);
   const rows = tableRows(read('docs/OPERATIONS.md')).filter((row) => 'critical' in row);
   expect(codes.length).toBeGreaterThan(4);
   expect(rows.map((row) => withoutMarks(row['code']))).toEqual([...codes, 'an incident']);
@@ -104,7 +105,8 @@ describe('deploy/prometheus-alerts.yml', () => {
       )) {
         const metric = METRICS.find((each) => each.name === name);
         expect(metric?.labels, name).toContain(label);
-        const figures = { incidents: new Map(), refusals: new Map(), totals: new Map(), summaries: [] };
+        const counted = { incidents: new Map(), refusals: new Map(), totals: new Map() };
+        const figures = { ...counted, summaries: [], masters: [] };
         const samples = [...(metric?.read({ version: '', isReady: true, connections: 0, ...figures }) ?? [])];
         for (const value of values.split('|')) {
           expect(

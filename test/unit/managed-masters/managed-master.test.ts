@@ -219,6 +219,45 @@ describe('a managed master', () => {
     expect(lines(ENDED).at(-1)?.fields).toMatchObject({ signal: 'SIGKILL', reason });
   });
 
+  it('says since when it is as it is, what comes next, and how often that was lately', () => {
+    const { master, child, clock } = serving();
+    const now = clock.now();
+    expect(master.report).toMatchObject({ state: 'serving', since: now - 60_000, unservedSince: undefined });
+    child().ends();
+    clock.advance(0);
+    child().says({ kind: 'cannot', code: 'IPC_MASTER_NO_FILE', reason: 'no file' });
+    child().ends({ code: 1, signal: null });
+    expect(master.report).toMatchObject({
+      state: 'failed',
+      since: now,
+      unservedSince: now,
+      nextStartAt: now + 250,
+      lastReason: 'no file',
+      lastCode: 'IPC_MASTER_NO_FILE',
+      recentRestarts: [now],
+    });
+    clock.advance(250);
+    child().says({ kind: 'waits', reason: 'another server has it' });
+    expect(master.report).toMatchObject({
+      state: 'waiting',
+      since: now + 250,
+      unservedSince: now,
+      nextStartAt: undefined,
+      lastReason: 'another server has it',
+    });
+    clock.advance(1_000);
+    child().serves();
+    // What it has waited for is over; why the last one ended is still true.
+    expect(master.report).toMatchObject({
+      since: now + 1_250,
+      unservedSince: undefined,
+      lastReason: 'no file',
+    });
+    expect(master.report.recentRestarts).toEqual([now, now + 250]);
+    clock.advance(600_000);
+    expect(master.report).toMatchObject({ restarts: 2, recentRestarts: [] });
+  });
+
   it('does not blame the next process for the last one', () => {
     const { master, child, clock } = serving();
     master.departed('mydb_data', 100);

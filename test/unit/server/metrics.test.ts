@@ -1,10 +1,16 @@
 import { PerformanceObserver } from 'node:perf_hooks';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { MAX_MEASURED_DATABASES } from '../../../src/server/monitoring/history.js';
+import type { Figures } from '../../../src/server/monitoring/metric-table.js';
 import { Metrics } from '../../../src/server/monitoring/metrics.js';
 import { BrokerLab } from '../../support/broker-lab.js';
+import { MANAGED } from '../../support/managed-report.js';
 
-async function linesOf(lab: BrokerLab, refusals: ReadonlyMap<string, number> = new Map()) {
+async function linesOf(
+  lab: BrokerLab,
+  refusals: ReadonlyMap<string, number> = new Map(),
+  masters: Figures['masters'] = [],
+) {
   const { overview, histories } = lab;
   const metrics = new Metrics(() => ({
     version: '9.8.7',
@@ -14,6 +20,7 @@ async function linesOf(lab: BrokerLab, refusals: ReadonlyMap<string, number> = n
     totals: overview.totals(),
     incidents: histories.incidents.totals,
     refusals,
+    masters,
   }));
   const { text, contentType } = await metrics.text();
   expect(contentType).toBe('text/plain; version=0.0.4; charset=utf-8');
@@ -103,6 +110,22 @@ describe('databases beyond those that are measured apart', () => {
   });
 });
 
+test('masters that the server runs, those that have not told how they are among them', async () => {
+  const masters = [
+    MANAGED,
+    { ...MANAGED, database: 'shop', state: 'failed', restarts: 4, vitals: undefined } as const,
+  ];
+  const lines = await linesOf(new BrokerLab(), new Map(), masters);
+  expect(lines.filter((line) => line.startsWith('acebase_ipc_managed_master_'))).toEqual([
+    'acebase_ipc_managed_master_up{database="mydb_data"} 1',
+    'acebase_ipc_managed_master_up{database="shop_data"} 0',
+    'acebase_ipc_managed_master_restarts_total{database="mydb_data"} 0',
+    'acebase_ipc_managed_master_restarts_total{database="shop_data"} 4',
+    'acebase_ipc_managed_master_resident_memory_bytes{database="mydb_data"} 80000000',
+    'acebase_ipc_managed_master_event_loop_delay_seconds{database="mydb_data"} 0.001234',
+  ]);
+});
+
 test('what is asked twice is looked at twice', async () => {
   let looks = 0;
   const lab = new BrokerLab();
@@ -113,6 +136,7 @@ test('what is asked twice is looked at twice', async () => {
       isReady: true,
       connections: looks,
       summaries: [],
+      masters: [],
       totals: new Map(),
       incidents: lab.histories.incidents.totals,
       refusals: new Map(),

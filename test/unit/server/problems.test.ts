@@ -4,7 +4,13 @@ import { plainName, problemsOf, RULES } from '../../../src/server/monitoring/pro
 import type { DatabaseReport, PeerReport } from '../../../src/server/monitoring/report.js';
 import { BrokerLab } from '../../support/broker-lab.js';
 
-const LIMITS = { maxBuffered: 1_000, maxMailPerPeer: 1_000, lockTimeout: 120_000, reconnectGrace: 11_000 };
+const LIMITS = {
+  maxBuffered: 1_000,
+  maxMailPerPeer: 1_000,
+  lockTimeout: 120_000,
+  reconnectGrace: 11_000,
+  managed: new Set<string>(),
+};
 const NOW = { monotonic: 100_000, wall: 1_700_000_100_000 };
 
 const peer: PeerReport = {
@@ -51,6 +57,17 @@ const brief = (changes: Partial<DatabaseReport>) =>
   problems(changes).map(({ code, severity, message }) => [code, severity, message]);
 
 describe('no master', () => {
+  test('is for the server to mend where it runs the master itself', () => {
+    const lab = new BrokerLab();
+    lab.connect('worker01');
+    lab.clock.advance(RULES.masterAbsentCritical);
+    const report = lab.overview.report('mydb_data');
+    const remedyWith = (managed: ReadonlySet<string>) =>
+      report && problemsOf(report, { ...LIMITS, managed }, NOW)[0]?.remedy;
+    expect(remedyWith(new Set(['mydb_data']))).toMatch(/^This server runs that master itself/);
+    expect(remedyWith(new Set(['other_data']))).toMatch(/role "master"/);
+  });
+
   const absent = (masterAbsentFor: number, waitingWorkers: number) =>
     brief({ hasMaster: false, masterAbsentFor, waitingWorkers });
 

@@ -17,6 +17,7 @@ function boardOf(lab: BrokerLab): StatusBoard {
     maxMailPerPeer: 1_000,
     lockTimeout: 120_000,
     reconnectGrace: 11_000,
+    managed: new Set<string>(),
   };
   const server = () => ({
     version: '9',
@@ -29,7 +30,7 @@ function boardOf(lab: BrokerLab): StatusBoard {
     descriptors: null,
     problems: [],
   });
-  return new StatusBoard({ overview: lab.overview, clock: lab.clock, limits, server });
+  return new StatusBoard({ overview: lab.overview, clock: lab.clock, limits, server, masters: [] });
 }
 
 function streamsOf(lab: BrokerLab) {
