@@ -9,8 +9,6 @@ export default defineConfig({
     exclude: [...configDefaults.exclude, '**/*.nightly.test.ts'],
     // Test files change nothing that others see, and to load everything anew for each takes longer than many a test.
     isolate: false,
-    // What is loaded and compiled costs a quarter less than in processes.
-    pool: 'threads',
     setupFiles: 'test/support/fuzz-settings.ts',
     reporters: ['default', './test/support/browser-notice.ts', './test/support/nginx-notice.ts'],
     sequence: { sequencer: LongFirst },

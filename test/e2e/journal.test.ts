@@ -12,10 +12,10 @@ async function connect(port: number, path: string): Promise<RawSocket> {
   return socket;
 }
 
-/** A client that keeps a journal. */
+/** A master that keeps a journal: without one it is not switched on. */
 async function keeper(port: number): Promise<RawSocket> {
   const session = 'client=ours/1&session=0123456789abcdef&can=resume,journal';
-  const socket = await connect(port, `${connectPath({ id: 'keeper1' })}&${session}`);
+  const socket = await connect(port, `${connectPath({ id: '%5Bmaster%5D' })}&${session}`);
   expect(await socket.response()).toMatchObject({ status: 101 });
   return socket;
 }
@@ -45,7 +45,7 @@ it('a stock process comes in when one that keeps a journal has looked at it', as
   expect(server.peers('mydb_data')).toMatchObject([{ keepsJournal: true }, { keepsJournal: false }]);
   const response = await fetch(`http://127.0.0.1:${port}/mydb_data/clients`);
   const clients = (await response.json()) as readonly object[];
-  expect(clients).toMatchObject([{ id: 'keeper1', keepsJournal: true }, { id: 'stock1' }]);
+  expect(clients).toMatchObject([{ id: '[master]', keepsJournal: true }, { id: 'stock1' }]);
   expect(clients[1]).not.toHaveProperty('keepsJournal');
   second.send(clientFrame(1, '{"type":"bye","from":"stock1"}'));
   await heard(first, '"on":true');
