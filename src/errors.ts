@@ -570,6 +570,12 @@ export const ERRORS = {
     remedy:
       'Try it again when `onStatus` says `came-back`. Look for a process that was stopped or busy for seconds, or a network that breaks.',
   },
+  IPC_CLIENT_LOCK_EXPIRED: {
+    summary:
+      'A transaction took longer than its lock lasts, which others may have got: nothing of it was written.',
+    remedy:
+      'Write in smaller parts, or give `storage.lockTimeout` of all processes and `lockTimeout` of the server (in milliseconds there) the same, higher value.',
+  },
   IPC_CLIENT_OUTCOME_UNKNOWN: {
     summary:
       'A write was committed, and could not be written to the database file: this process reads and writes nothing more. Who opens the database next finds all of it.',

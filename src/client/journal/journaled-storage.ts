@@ -16,8 +16,8 @@ import { readFully } from './redo-log.js';
 import type { InnerStorage, Method } from './storage.js';
 import type { Surroundings } from './surroundings.js';
 import { LoneTables, MasterTables, type Tables } from './tables.js';
-import { type LoggedMutation, Transaction } from './transaction.js';
-import { lost, TransactionLocks } from './transaction-locks.js';
+import { type LoggedMutation, lost, Transaction } from './transaction.js';
+import { TransactionLocks } from './transaction-locks.js';
 
 /** The calls that write. Each is one transaction, unless it is a part of another one. */
 const WRITERS = [
@@ -160,7 +160,7 @@ export class JournaledStorage {
   forget(): void {
     const { writer } = this.#locks;
     if (writer !== undefined) {
-      writer.isLost = true;
+      writer.loss = lost();
       // It may be about to be committed: then what it has got is in use.
       writer.allocated.length = 0;
       this.#drop(writer);
@@ -223,7 +223,7 @@ export class JournaledStorage {
       storage[name] = (...details) => {
         const options = Object(details[2]) as { tid?: unknown; no_lock?: boolean };
         const known = options.tid === undefined ? undefined : this.#locks.find(options.tid);
-        if (known?.isLost === true) return Promise.reject(lost());
+        if (known?.isLost === true) return Promise.reject(known.whyNot());
         const isPart =
           this.#locks.isAnyBeginning ||
           known !== undefined ||
@@ -281,7 +281,7 @@ export class JournaledStorage {
   }
 
   async #commit(transaction: Transaction): Promise<void> {
-    if (transaction.isLost) throw lost();
+    if (transaction.isLost) throw transaction.whyNot();
     await Promise.all(this.#freshWrites);
     const { indexUpdates, mutation, buffer } = transaction;
     // The root of a new file is where AceBase takes it to be: all that is changed is in fresh space, and in the tables.

@@ -2,11 +2,10 @@
 
 import { systemClock } from '../../platform/clock.js';
 import type { IPCLock, RootAddress } from '../core/host.js';
-import { lostError } from '../core/lost-transactions.js';
 import type { Gate } from './journal.js';
 import type { InnerStorage } from './storage.js';
 import type { Surroundings } from './surroundings.js';
-import type { Transaction } from './transaction.js';
+import { expired, lost, type Transaction } from './transaction.js';
 
 /**
  * The share of its time at the end of a worker's lock in which nothing is committed under it: what is said of a commit is at the server before the lock
@@ -90,7 +89,7 @@ export class TransactionLocks {
     const { lock } = nodeLocker;
     nodeLocker.lock = async (path, tid, write, comment) => {
       const transaction = this.#beginning ?? this.find(tid);
-      if (transaction?.isLost === true) throw lost();
+      if (transaction?.isLost === true) throw transaction.whyNot();
       if (transaction === undefined) {
         const granted = await lock.call(nodeLocker, path, tid, write, comment);
         await this.othersMayGoOn(undefined);
@@ -113,7 +112,7 @@ export class TransactionLocks {
       if (transaction.isLost) {
         transaction.endsLock();
         await granted.release('its transaction is lost');
-        throw lost();
+        throw transaction.whyNot();
       }
       if (write) this.#mayWrite(transaction, granted);
       return this.#kept(granted, transaction);
@@ -134,7 +133,7 @@ export class TransactionLocks {
   othersMayGoOn(transaction: Transaction | undefined): Promise<void> | undefined {
     const former = this.#writer;
     if (former === undefined || former === transaction) return undefined;
-    former.isLost = true;
+    former.loss ??= expired();
     return this.#whenAtRest(former);
   }
 
@@ -153,7 +152,7 @@ export class TransactionLocks {
       },
       wait: async () => {
         await gate.wait();
-        if (!transaction.holdsLock()) throw lost();
+        if (!transaction.holdsLock()) throw transaction.whyNot();
       },
     };
   }
@@ -172,6 +171,7 @@ export class TransactionLocks {
       // As AceBase sees it before it goes on reading.
       return isMaster ? keeper.state !== 'expired' : keeper.expires - rest > systemClock.wallTime();
     };
+    transaction.whyNot = () => transaction.loss ?? (losses === surroundings.losses ? expired() : lost());
     this.#writer = transaction;
   }
 
@@ -196,11 +196,6 @@ export class TransactionLocks {
     };
     return lock;
   }
-}
-
-/** Why a transaction fails whose lock others may have got. */
-export function lost(): Error {
-  return lostError('its lock');
 }
 
 function rootOf({ rootRecord }: InnerStorage): RootAddress | undefined {

@@ -1,4 +1,6 @@
+import { ERRORS, IPCError } from '../../errors.js';
 import type { IPCLock, RootAddress } from '../core/host.js';
+import { lostError } from '../core/lost-transactions.js';
 import type { RecordRange } from '../core/space-reserve.js';
 import { Activity } from './activity.js';
 import { crc32 } from './checksum.js';
@@ -30,12 +32,14 @@ export class Transaction {
   isOver = false;
   /** Where it has said that the root is; `undefined` if it has not moved it. */
   movedRoot: RootAddress | undefined;
-  /** Whether others have written meanwhile: its lock had expired. */
-  isLost = false;
+  /** Why it is dropped though its call goes on: others may have written meanwhile. */
+  loss: IPCError | undefined;
   /** The first lock for writing that it was granted, which it keeps to its end; `undefined` if it is not committed as a whole. */
   keeper: IPCLock | undefined;
   /** Whether it has that still. */
   holdsLock: () => boolean = () => !this.isLost;
+  /** Why it has that no more, once it has not. */
+  whyNot: () => IPCError = () => this.loss ?? lost();
   /** Space that it has got. */
   readonly allocated: RecordRange[] = [];
   readonly #written = new Map<number, WrittenPlace>();
@@ -61,6 +65,11 @@ export class Transaction {
   /** @param read reads what the file has at a place */
   constructor(read: (position: number, bytes: Buffer) => void) {
     this.buffer = new WriteBuffer(read);
+  }
+
+  /** Whether it must not be committed, whatever its call goes on to do. */
+  get isLost(): boolean {
+    return this.loss !== undefined;
   }
 
   /** A lock is asked for. */
@@ -141,4 +150,15 @@ export class Transaction {
   #look(): void {
     if (this.#isCallOver && this.#openLocks === 0) this.#hasEnded?.();
   }
+}
+
+/** Why a transaction fails whose process others took for gone: they may have got its lock. */
+export function lost(): IPCError {
+  return lostError('its lock');
+}
+
+/** Why a transaction fails that has taken longer than its lock lasts. */
+export function expired(): IPCError {
+  const { summary, remedy } = ERRORS.IPC_CLIENT_LOCK_EXPIRED;
+  return new IPCError('IPC_CLIENT_LOCK_EXPIRED', `IPC_CLIENT_LOCK_EXPIRED: ${summary} ${remedy}`);
 }

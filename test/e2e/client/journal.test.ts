@@ -160,7 +160,7 @@ it('a worker writes nothing under a lock that has expired, which others have got
   await other.update('numbers', { two: 2 });
   const next = slow.update('numbers', { three: 3 });
   await rm(hold);
-  await expect(expired).rejects.toThrow('IPC_CLIENT_LEASE_LOST');
+  await expect(expired).rejects.toThrow('IPC_CLIENT_LOCK_EXPIRED');
   await next;
   const content = { texts, numbers: { one: 1, two: 2, three: 3 } };
   for (const each of [slow, other, master]) expect(await each.get('')).toEqual(content);

@@ -76,7 +76,7 @@ it('a transaction whose lock has expired writes nothing any more, and others beg
   expect(others).toEqual([]);
   for (const goOn of stalled.splice(0)) goOn();
   stalled = undefined;
-  await expect(slow).rejects.toThrow('IPC_CLIENT_LEASE_LOST');
+  await expect(slow).rejects.toThrow('IPC_CLIENT_LOCK_EXPIRED');
   await other;
   const after = { ...(before as object), numbers: { one: 2 } };
   expect(await stateOf(database)).toEqual(after);

@@ -62,7 +62,7 @@ it('nothing is committed at the end of a lock: what is said of it would come whe
   expect(gate.isOpen).toBe(true);
   vi.advanceTimersByTime(1);
   expect(gate.isOpen).toBe(false);
-  await expect(gate.wait()).rejects.toThrow('IPC_CLIENT_LEASE_LOST');
+  await expect(gate.wait()).rejects.toThrow('IPC_CLIENT_LOCK_EXPIRED');
 });
 
 it('a transaction whose lock has expired is granted none any more, also one that it waits for', async () => {
@@ -80,8 +80,8 @@ it('a transaction whose lock has expired is granted none any more, also one that
   expect([dropped, locks.writer]).toEqual([['t1'], second.transaction]);
   expect(locks.isAnyHanging).toBe(true);
   asked[1]?.grant();
-  await expect(nested).rejects.toThrow('IPC_CLIENT_LEASE_LOST');
-  await expect(storage.nodeLocker.lock('child', 't1', true, '')).rejects.toThrow('IPC_CLIENT_LEASE_LOST');
+  await expect(nested).rejects.toThrow('IPC_CLIENT_LOCK_EXPIRED');
+  await expect(storage.nodeLocker.lock('child', 't1', true, '')).rejects.toThrow('IPC_CLIENT_LOCK_EXPIRED');
   expect([released, asked.length]).toEqual([['t1'], 3]);
   locks.end(first.transaction);
   expect(locks.isAnyHanging).toBe(false);
