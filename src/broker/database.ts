@@ -26,7 +26,7 @@ import {
   positionOf,
 } from './peers/admission.js';
 import { Delivery } from './peers/delivery.js';
-import { type Caller, Door, type Wait } from './peers/door.js';
+import { type Awaited, type Caller, Door, type Wait } from './peers/door.js';
 import { Heartbeat, holderPulse } from './peers/heartbeat.js';
 import { Absences, Farewells, GoneIds, introduce, MembershipLog } from './peers/membership.js';
 import { isPresent, isThere, lineBytesOf, type Peer } from './peers/peer.js';
@@ -112,6 +112,10 @@ export class Database {
   readonly #stability: Stability;
   readonly #identity: FileIdentity;
   readonly #book: MembershipLog;
+  /** How many messages were to be picked up so far. */
+  #pickUps = 0;
+  /** Whether somebody has left, or lost its line, since it was last looked whether anybody is still connected. */
+  #hasAnyoneGone = false;
   /** Whether it was stopped, or abandoned. */
   #isOver = false;
 
@@ -121,11 +125,13 @@ export class Database {
       settle: () => {
         let isSettled = false;
         while (!isSettled) {
-          this.#journal.review();
+          // Whoever waits for a seat that is free comes in before anything follows from its being free.
+          const hasDoorChanged = this.#door.review(this.#decided);
+          this.#lookWhetherAlone();
+          const hasJournalChanged = this.#journal.review();
           if (this.#journal.isMasterWaiting) this.#requests.failOfHolders();
-          const hasDoorChanged = this.#door.review();
           this.#locks.settle();
-          isSettled = !this.#cutOffOverdue() && !hasDoorChanged;
+          isSettled = !this.#cutOffOverdue() && !hasDoorChanged && !hasJournalChanged;
         }
         if (this.#isOver) return;
         this.#requests.settle();
@@ -238,7 +244,7 @@ export class Database {
           locks.isAway(worker);
           this.#book.lostLine(worker, cause, silence);
           this.#identity.checks.isAway(worker);
-          this.#news.forgetIfAlone();
+          this.#hasAnyoneGone = true;
         },
         depart: (worker, cause) => this.#depart(worker, cause, undefined),
       },
@@ -334,6 +340,12 @@ export class Database {
   lineOf(peerId: string): number | undefined {
     const peer = this.#peers.get(peerId);
     return peer?.state === 'present' ? peer.line : undefined;
+  }
+
+  /** What may be decided now that somebody at the door waits for. Their own times are looked at when they come. */
+  get #decided(): readonly Awaited[] {
+    if (this.#isOver || this.dismissal.hasBegun) return ['file', 'journal', 'seat'];
+    return this.#journal.isInUse ? ['seat'] : ['journal', 'seat'];
   }
 
   /** Lets someone in, or not. @returns to be called if he goes away before `entrance` was used */
@@ -486,7 +498,7 @@ export class Database {
   /** What ends each of its parts, then each of its peers. */
   *#ends(cause: string): Iterable<() => void> {
     yield () => this.#seat.stop();
-    yield () => void this.#door.review();
+    yield () => void this.#door.review(this.#decided);
     const parts: { stop(): void }[] = [this.#journal, this.#succession, this.#stability];
     parts.push(this.#farewells, this.#locks, this.#requests, this.#masterAbsence);
     parts.push(this.#absences, this.#heartbeat, this.#identity);
@@ -505,7 +517,8 @@ export class Database {
     const { clock, limits } = this.#settings;
     const visitor = new LineVisitor(1, this.#host);
     const link = entrance.accept(visitor);
-    const given = { ...this.#settings, framesSoFar: this.#stability.now };
+    const nextMessageNumber = (): number => ++this.#pickUps;
+    const given = { ...this.#settings, framesSoFar: this.#stability.now, nextMessageNumber };
     const peer = newcomer(request, { ...given, link, connectedAt: clock.wallTime() });
     visitor.peer = peer;
     const isAccepted = this.#identity.checks.enters(peer);
@@ -678,7 +691,13 @@ export class Database {
       this.#locks.isGone(peer);
       this.#requests.gone(peer);
     }
-    this.#news.forgetIfAlone();
+    this.#hasAnyoneGone = true;
+  }
+
+  /** With nobody connected, and nobody let in meanwhile, what is known of the file may be of another one soon. */
+  #lookWhetherAlone(): void {
+    if (this.#hasAnyoneGone) this.#news.forgetIfAlone();
+    this.#hasAnyoneGone = false;
   }
 
   #remove(peer: Peer, cause: string, wasPresent = peer.state === 'present'): void {

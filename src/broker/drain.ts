@@ -135,17 +135,21 @@ export interface DismissalSettings {
  */
 export class Dismissal {
   readonly #settings: DismissalSettings;
-  /** Whether it has begun. */
-  hasBegun = false;
+  #hasBegun = false;
 
   constructor(settings: DismissalSettings) {
     this.#settings = settings;
   }
 
+  /** Whether it has begun. */
+  get hasBegun(): boolean {
+    return this.#hasBegun;
+  }
+
   /** From now on nobody is let in who waits at the door, and no transaction begins; those that hold a lock go on. */
   begin(): void {
     const { seat, journal, locks, inside } = this.#settings;
-    this.hasBegun = true;
+    this.#hasBegun = true;
     inside(() => {
       seat.close();
       journal.stop();
@@ -159,7 +163,7 @@ export class Dismissal {
    * Another master than the one that is there must not even come to the next server if it has old tables [PROTOCOL-9.2].
    */
   refusal(request: ArrivalRequest): RefusalCode | undefined {
-    if (!this.hasBegun) return undefined;
+    if (!this.#hasBegun) return undefined;
     const peer = this.#settings.peers.get(request.peerId);
     if (peer === undefined) return 'IPC_REFUSED_DRAINING';
     if (isSameSession(peer, request)) return undefined;

@@ -82,7 +82,7 @@ export class JournalSwitch {
   /** Whether the next master waits for the journal to be checked: whoever holds a lock must not wait for that master in turn [PROTOCOL-16.4]. */
   get isMasterWaiting(): boolean {
     if (!this.#isInUse || !this.#isAwaited || this.#settings.seat.master !== undefined) return false;
-    return this.#settings.door.waitingFor('journal').some(({ peerId }) => peerId === MASTER_ID);
+    return this.#settings.door.isAnyoneWaitingFor('journal', MASTER_ID);
   }
 
   /** Whether newcomers wait for that peer. */
@@ -148,14 +148,16 @@ export class JournalSwitch {
     for (const peer of this.#keepers.keys()) this.#settings.delivery.send(peer, REREAD);
   }
 
-  /** To be called after everything that happens in the database: does what follows from it. */
-  review(): void {
-    if (this.#isStopped) return;
+  /** To be called after everything that happens in the database: does what follows from it. @returns whether it is in use no more */
+  review(): boolean {
+    if (this.#isStopped) return false;
+    const wasInUse = this.#isInUse;
     if (this.#keepers.size === 0 && !this.#settings.locks().isAnyoneAwaited) this.#isInUse = false;
     const isOn = this.#isOn;
     if (isOn === true) this.#isInUse = true;
     if (isOn !== undefined) this.#tell(isOn);
     this.#askToLook();
+    return wasInUse && !this.#isInUse;
   }
 
   /** The server drains, or stops: nothing is switched any more. */

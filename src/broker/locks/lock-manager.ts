@@ -121,9 +121,11 @@ export class LockManager {
     this.review();
   }
 
-  /** A request is not to be served any more. */
-  withdraw(request: LockRequest): void {
-    if (this.#queue.remove(request)) this.review();
+  /** A request is not to be served any more. @returns false if it does not wait: it has its answer */
+  withdraw(request: LockRequest): boolean {
+    const isOut = this.#queue.remove(request);
+    if (isOut) this.review();
+    return isOut;
   }
 
   /** Whether any worker holds a lock, or may hold one from before a restart. */

@@ -270,19 +270,28 @@ export class LockService {
 
   /** Answers a request with an error, and forgets it. */
   fail(request: LockRequest, failure: RequestFailure): void {
-    this.#manager.withdraw(request);
-    this.#refuse(request, failure);
+    if (this.#manager.withdraw(request)) this.#refuse(request, failure);
   }
 
-  /** Whether that worker holds a lock. */
-  isHeldBy(worker: Peer): boolean {
-    return this.#manager.table.locksOf(worker).length > 0;
-  }
-
-  /** Fails what waits of transactions that hold a lock: nothing may be granted to them now. */
-  failOfHolders(failure: RequestFailure): void {
+  /**
+   * Fails what those wait for who hold a lock, if they may need it to come to an end: what is asked for by the transaction that holds it, and what
+   * is read, which may be part of a scan [PROTOCOL-12.5].
+   *
+   * @param most how many are failed at most
+   * @returns how many were
+   */
+  failOfHolders(failure: RequestFailure, most: number): number {
     const { queue, table } = this.#manager;
-    for (const request of [...queue.all()]) if (table.isHolding(request.tid)) this.fail(request, failure);
+    let failed = 0;
+    for (const holder of table.holders) {
+      for (const request of [...queue.ofPeer(holder)]) {
+        if (request.isWrite && !table.isHolding(request.tid)) continue;
+        if (failed === most) return failed;
+        this.fail(request, failure);
+        failed++;
+      }
+    }
+    return failed;
   }
 
   /** Fails what waits of workers that are connected, and would not ask the next server for it. */

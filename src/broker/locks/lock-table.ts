@@ -339,6 +339,11 @@ export class LockQueue {
     return requests;
   }
 
+  /** What a peer waits for. */
+  ofPeer(peer: Peer): Iterable<LockRequest> {
+    return this.#byPeer.get(peer) ?? NO_REQUESTS;
+  }
+
   /** Whether that peer waits; and whether anybody else does. */
   hasAnyOf(peer: Peer): boolean {
     return this.#byPeer.has(peer);

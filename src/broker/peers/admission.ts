@@ -78,6 +78,8 @@ export interface NewcomerSettings extends Pick<Scope, 'clock' | 'limits' | 'inci
   readonly connectedAt: number;
   /** How many frames have come to the database so far. */
   readonly framesSoFar: () => number;
+  /** A number for a message that is to be picked up, which no other one of the database had. */
+  readonly nextMessageNumber: () => number;
 }
 
 /** A peer that has just been let in. Nothing was said to it. */

@@ -23,10 +23,20 @@ export interface Wait {
   left?(): void;
 }
 
-/** Those who have asked to be let in, and have to wait. In the order of their coming. */
+/** One that waits. */
+interface Waiting {
+  readonly wait: Wait;
+  readonly cancelTimer: Cancel;
+}
+
+/** Those who have asked to be let in, and have to wait. In the order of their coming, of those who wait for the same. */
 export class Door {
   readonly #clock: Clock;
-  readonly #waiting = new Map<Caller, { readonly wait: Wait; readonly cancelTimer: Cancel }>();
+  readonly #waiting: Readonly<Record<Awaited, Map<Caller, Waiting>>> = {
+    file: new Map(),
+    journal: new Map(),
+    seat: new Map(),
+  };
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -34,57 +44,73 @@ export class Door {
 
   /** Whether anybody waits. */
   get isHolding(): boolean {
-    return this.#waiting.size > 0;
+    return Object.values(this.#waiting).some(({ size }) => size > 0);
   }
 
-  /** Whether anybody waits for that. */
-  isAnyoneWaitingFor(awaited: Awaited): boolean {
-    // Asked with every frame, and hardly ever does anybody wait.
-    if (this.#waiting.size === 0) return false;
-    for (const { wait } of this.#waiting.values()) if (wait.awaits === awaited) return true;
+  /** Whether anybody waits for that. @param peerId whether anybody does who wants to be that peer */
+  isAnyoneWaitingFor(awaited: Awaited, peerId?: string): boolean {
+    const callers = this.#waiting[awaited];
+    if (peerId === undefined) return callers.size > 0;
+    for (const { request } of callers.keys()) if (request.peerId === peerId) return true;
     return false;
   }
 
   /** Those who wait for that. */
   waitingFor(awaited: Awaited): readonly ArrivalRequest[] {
-    return [...this.#waiting]
-      .filter(([, { wait }]) => wait.awaits === awaited)
-      .map(([{ request }]) => request);
+    return [...this.#waiting[awaited].keys()].map(({ request }) => request);
   }
 
   /** Somebody has come. @param wait `undefined` if it has its answer @returns to be called if it goes away */
   receive(caller: Caller, wait: Wait | undefined): Cancel {
-    this.#keep(caller, wait);
+    this.#keep(caller, undefined, wait);
     return () => {
-      this.#waiting.get(caller)?.wait.left?.();
-      this.#keep(caller, undefined);
+      const former = this.#find(caller);
+      former?.wait.left?.();
+      this.#keep(caller, former, undefined);
     };
   }
 
-  /** To be called after everything that happens in the database: asks all again. @returns whether anybody waits no more, or for something else */
-  review(): boolean {
-    if (this.#waiting.size === 0) return false;
+  /**
+   * To be called after everything that happens in the database: asks those again who wait for something that may be decided.
+   *
+   * @param decided what may be
+   * @returns whether anybody waits no more, or for something else
+   */
+  review(decided: readonly Awaited[]): boolean {
     let hasChanged = false;
-    for (const [caller, { wait }] of [...this.#waiting]) {
-      if (this.#waiting.get(caller)?.wait !== wait) continue;
-      const next = wait.again();
-      this.#keep(caller, next);
-      if (next?.awaits !== wait.awaits) hasChanged = true;
+    for (const awaited of decided) {
+      const callers = this.#waiting[awaited];
+      // Asked with every frame, and hardly ever does anybody wait.
+      if (callers.size === 0) continue;
+      for (const [caller, waiting] of [...callers]) {
+        if (callers.get(caller) !== waiting) continue;
+        const next = waiting.wait.again();
+        this.#keep(caller, this.#find(caller), next);
+        if (next?.awaits !== awaited) hasChanged = true;
+      }
     }
     return hasChanged;
   }
 
-  #keep(caller: Caller, wait: Wait | undefined, isDue = false): void {
-    const former = this.#waiting.get(caller);
-    if (wait === undefined) this.#waiting.delete(caller);
-    else if (isDue || wait.until !== former?.wait.until) {
-      const rest = Math.max(0, wait.until - this.#clock.now());
-      const cancelTimer = this.#clock.schedule(rest, () => this.#keep(caller, wait.again(), true));
-      this.#waiting.set(caller, { wait, cancelTimer });
-    } else {
-      this.#waiting.set(caller, { wait, cancelTimer: former.cancelTimer });
+  #find(caller: Caller): Waiting | undefined {
+    const { file, journal, seat } = this.#waiting;
+    return file.get(caller) ?? journal.get(caller) ?? seat.get(caller);
+  }
+
+  #keep(caller: Caller, former: Waiting | undefined, wait: Wait | undefined, isDue = false): void {
+    const isForTheSame = wait !== undefined && wait.awaits === former?.wait.awaits;
+    if (former !== undefined && !isForTheSame) this.#waiting[former.wait.awaits].delete(caller);
+    if (isForTheSame && !isDue && wait.until === former?.wait.until) {
+      this.#waiting[wait.awaits].set(caller, { wait, cancelTimer: former.cancelTimer });
       return;
     }
     former?.cancelTimer();
+    if (wait === undefined) return;
+    const rest = Math.max(0, wait.until - this.#clock.now());
+    const cancelTimer = this.#clock.schedule(rest, () => {
+      const due = this.#find(caller);
+      this.#keep(caller, due, due?.wait.again(), true);
+    });
+    this.#waiting[wait.awaits].set(caller, { wait, cancelTimer });
   }
 }

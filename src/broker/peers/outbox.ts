@@ -21,6 +21,8 @@ export interface OutboxSettings extends Pick<Scope, 'clock' | 'limits' | 'incide
   readonly isCounted: boolean;
   /** How many frames have come to the database so far. */
   readonly framesSoFar: () => number;
+  /** A number for a message that is to be picked up, which no other one of the database had. */
+  readonly nextMessageNumber: () => number;
 }
 
 /**
@@ -349,7 +351,6 @@ class ParkedMessages {
     string,
     { readonly payload: Uint8Array; readonly since: number; readonly cancelExpiry: Cancel }
   >();
-  #count = 0;
   bytes = 0;
 
   constructor(settings: OutboxSettings) {
@@ -364,9 +365,9 @@ class ParkedMessages {
 
   /** Keeps a copy of a message. @returns the id under which it can be picked up; `undefined` if there is no room */
   park(payload: Uint8Array): string | undefined {
-    const { clock, incidents, kept, framesSoFar, peerId } = this.#settings;
+    const { clock, incidents, kept, framesSoFar, nextMessageNumber, peerId } = this.#settings;
     if (!kept.take(payload.length)) return undefined;
-    const id = `m${++this.#count}`;
+    const id = `m${nextMessageNumber()}`;
     const cancelExpiry = clock.schedule(PARKING_TIME_MS, () => {
       this.take(id);
       const fields = { peer: peerId, bytes: payload.length };

@@ -44,6 +44,9 @@ export class RequestCoordinator {
   /** Whether something is under way that what is queued must come behind. */
   #isBusy = false;
 
+  /** Ends the wait for the next portion of answers. */
+  #cancelPortion: Cancel | undefined;
+
   constructor(settings: RequestCoordinatorSettings) {
     this.#settings = settings;
     const { clock, limits, locks, seat, table } = settings;
@@ -66,6 +69,8 @@ export class RequestCoordinator {
   /** A worker asks the master for something. @returns false if the message is malformed */
   ask(asker: Peer, message: Uint8Array): boolean {
     const request = parseMasterRequest('request', message);
+    // What the master answers under such an id is meant for the server.
+    if (request?.id.startsWith(SERVER_ID) === true) return false;
     const open = request && this.#table.add(asker, request, this.#settings.clock.now(), message);
     if (open === undefined) return false;
     if (this.#table.hasTurn(open)) this.#forward(open);
@@ -187,21 +192,33 @@ export class RequestCoordinator {
     });
   }
 
-  /** The next master is let in when no worker holds a lock: those that do get an answer to what they wait for, and come to their end [PROTOCOL-16.4]. */
+  /**
+   * The next master is let in when no worker holds a lock: those that do get an answer to what they wait for, and come to their end
+   * [PROTOCOL-16.4]. Many are answered in portions; to be called again after everything that happens in the database.
+   */
   failOfHolders(): void {
-    const { locks } = this.#settings;
-    const waiting = [...this.#table.all()].filter(
-      ({ state, asker }) => state.kind !== 'forwarded' && locks.isHeldBy(asker),
-    );
+    const { locks, clock } = this.#settings;
+    if (this.#cancelPortion !== undefined) return;
+    const waiting: OpenRequest[] = [];
+    for (const worker of locks.holders) {
+      for (const open of this.#table.of(worker)) {
+        if (waiting.length < MAX_FAILED_AT_ONCE && open.state.kind !== 'forwarded') waiting.push(open);
+      }
+    }
     this.#inOneGo(() => {
       for (const open of waiting) this.#fail(open, 'IPC_REQUEST_NO_MASTER');
     });
-    locks.failOfHolders('IPC_REQUEST_NO_MASTER');
+    const left = MAX_FAILED_AT_ONCE - waiting.length;
+    if (locks.failOfHolders('IPC_REQUEST_NO_MASTER', left) < left) return;
+    this.#cancelPortion = clock.schedule(0, () => {
+      this.#cancelPortion = undefined;
+    });
   }
 
   /** The server stops. */
   stop(): void {
     this.#missingMaster.stop();
+    this.#cancelPortion?.();
     this.#indexCreations.end();
     this.#table.clear();
   }

@@ -75,7 +75,7 @@ function problemsOfMaster(report: ManagedMasterReport, { monotonic }: Moment): F
       code: 'managed-master-waits',
       at: since,
       message: `the master of ${database}, which this server runs, waits for its folder: ${lastReason}`,
-      remedy: 'Stop who has it in use, or this server: one database has one master.',
+      remedy: 'Stop whatever uses it, or this server: one database has one master.',
       severity: 'warning',
     });
   } else if (unservedSince !== undefined && lastReason !== undefined) {

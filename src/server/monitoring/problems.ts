@@ -88,7 +88,7 @@ const START_THE_MASTER =
   'See whether the process with role "master" runs, and what its log says: it needs the same database name, host, port and token as the workers.';
 
 const SEE_TO_THE_MASTER =
-  'This server runs that master itself: look what it says of it, under masters and in its log. It is started again by itself.';
+  'This server runs that master itself: see what it says about it, under masters and in its log. It is started again by itself.';
 
 function remedyForMaster({ name }: DatabaseReport, { managed }: ProblemLimits): string {
   return managed.has(name) ? SEE_TO_THE_MASTER : START_THE_MASTER;

@@ -1,6 +1,7 @@
 /** The journal of a database: when it is in force, and who waits until nothing is left in it [PROTOCOL-16.1 to 16.5]. */
 import { describe, expect, it } from 'vitest';
 import { JOURNAL_WAIT_MS } from '../../../src/broker/limits.js';
+import { CLIENT_ABILITIES } from '../../../src/protocol/session.js';
 import { BrokerLab, type KeeperDetails, type ScriptedPeer } from '../../support/broker-lab.js';
 
 const GRACE = 10_000;
@@ -380,6 +381,43 @@ describe('somebody who keeps none, at the door [PROTOCOL-16.4]', () => {
     expect(stock.isIn).toBe(true);
   });
 
+  it('has the parts of a scan answered that wait, if it is the next master: they ask under transactions of their own', () => {
+    const { lab, master, a, b } = cluster();
+    lab.askForLock(a, { write: false, tid: 'scan' });
+    master.leaves();
+    lab.clock.advance(GRACE);
+    const waiting = [
+      lab.askForLock(a, { write: false, tid: 'part' }),
+      lab.askForLock(a, { write: true, tid: 'later' }),
+      lab.askForLock(b, { write: false, tid: 'others' }),
+    ];
+    lab.connect('[master]');
+    const refused = [a, b].map((peer) =>
+      peer
+        .messages('lock-result')
+        .filter(({ ok }) => ok === false)
+        .map(({ id }) => id),
+    );
+    expect(refused).toEqual([waiting.slice(0, 1), []]);
+  });
+
+  it('has no more answered in one go than others can wait for', () => {
+    const room = { maxMailPerPeer: 10_000_000, maxTotalBuffered: 100_000_000 };
+    const { lab, master, a } = cluster({ reconnectGrace: GRACE, ...room });
+    lab.askForLock(a, { write: true, tid: 'writes' });
+    master.leaves();
+    lab.clock.advance(GRACE);
+    for (let n = 0; n < 1_500; n++)
+      a.tells({ type: 'request', id: `r${n}`, data: { type: 'fst.allocate', records: 1 } }, '[master]');
+    expect(a.messages('result')).toHaveLength(0);
+    lab.connect('[master]');
+    expect(a.messages('result')).toHaveLength(1_000);
+    a.says('ping');
+    expect(a.messages('result')).toHaveLength(1_000);
+    lab.clock.advance(0);
+    expect(a.messages('result')).toHaveLength(1_500);
+  });
+
   it('is let in at once as the next master where the last one kept none, whoever holds a lock: its holder may wait for him', () => {
     for (const isOurs of [false, true]) {
       const lab = new BrokerLab({ reconnectGrace: GRACE });
@@ -397,6 +435,22 @@ describe('somebody who keeps none, at the door [PROTOCOL-16.4]', () => {
       expect(lab.overview.locks('mydb_data').held).toHaveLength(1);
       expect([connect(2).isIn, toldTo(a)]).toEqual([true, [OFF]]);
     }
+  });
+
+  it('waits for the second master whose turn it is, if the first one was asked: no worker looks beside it', () => {
+    const { lab, master, a } = cluster();
+    const abilities = new Set(CLIENT_ABILITIES.filter((ability) => ability !== 'identify'));
+    const session = { name: 'test/1', session: 'session-of-second', received: undefined, since: undefined };
+    const stock = lab.connect('stock1');
+    expect(toldTo(master)).toEqual([OFF, LOOK]);
+    const second = lab.connect('[master]', 'mydb_data', { client: { ...session, abilities } });
+    a.clear();
+    master.tells({ type: 'bye' });
+    expect([second.isIn, toldTo(a)]).toEqual([true, [REREAD]]);
+    lab.letGrant(second);
+    second.says('ready');
+    second.says('looked');
+    expect(stock.isIn).toBe(true);
   });
 
   it('may be a second master of ours that keeps none, whose turn it is', () => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { AnnouncedKeys } from '../../../src/broker/file-metadata.js';
 import { ByteBudget } from '../../../src/broker/memory.js';
 import { RequestTable } from '../../../src/broker/requests/request-table.js';
-import { BrokerLab, LIMITS, WITHOUT_MASTER } from '../../support/broker-lab.js';
+import { BrokerLab, LIMITS, type ScriptedPeer, WITHOUT_MASTER } from '../../support/broker-lab.js';
 
 const event = (bytes: number) => ({ type: 'event', data: 'x'.repeat(bytes) });
 
@@ -173,6 +173,26 @@ describe('large messages over HTTP', () => {
     const picked = lab.broker.pickUp('mydb_data', 'peerB', messageId);
     expect(JSON.parse(new TextDecoder().decode(picked))).toMatchObject({ from: 'peerA' });
     expect(lab.broker.pickUp('mydb_data', 'peerB', messageId)).toBeUndefined();
+  });
+
+  it('have ids that no other one has, also of who comes under the same id', () => {
+    const lab = new BrokerLab(http);
+    const worker = lab.connect('peerA');
+    const idOf = (peer: ScriptedPeer): string | undefined =>
+      peer.received.findLast((text) => text.startsWith('get:'));
+    const first = lab.connect('[master]');
+    worker.tells(event(200), '[master]');
+    lab.clock.advance(2_000);
+    const given = idOf(first);
+    first.tells({ type: 'bye' });
+    const second = lab.connect('[master]');
+    lab.clock.advance(2_000);
+    worker.tells(event(200), '[master]');
+    expect([given === undefined, idOf(second) === undefined, given === idOf(second)]).toEqual([
+      false,
+      false,
+      false,
+    ]);
   });
 
   it('are measured as clients measure: in UTF-16 units', () => {

@@ -335,6 +335,23 @@ describe('a second master that has not opened the file [PROTOCOL-14.5]', () => {
     }
   });
 
+  it('hears where the root is, and what keys there are, from the first one, though nobody else is connected', () => {
+    const lab = new BrokerLab({ reconnectGrace: 10_000 });
+    const first = lab.connectMaster();
+    const second = waiting(lab);
+    const news = [
+      { type: 'root.update', address: { path: '', pageNr: 0, recordNr: 7 } },
+      { type: 'kit.new_key', index: 3, key: 'three' },
+    ];
+    for (const data of news) first.tells({ type: 'notification', data });
+    first.isReading = false;
+    first.tells({ type: 'bye' });
+    second.says('ready');
+    const [key, toBeWritten, root] = second.messages('notification');
+    expect([root, key]).toMatchObject(news.map((data) => ({ data })));
+    expect(toBeWritten).toMatchObject({ from: '[server]', data: { type: 'root.update' } });
+  });
+
   it.each([
     ['is away', (first: ScriptedPeer) => first.leaves(), MASTER_TURN_MS],
     [

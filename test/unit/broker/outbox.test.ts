@@ -37,6 +37,7 @@ it('keeps little more memory alive than the frames that were not confirmed, thou
     isTracked: true,
     isCounted: false,
     framesSoFar: () => 1,
+    nextMessageNumber: () => 1,
   });
   collectGarbage();
   const before = process.memoryUsage().arrayBuffers;

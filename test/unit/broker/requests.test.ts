@@ -107,6 +107,18 @@ describe('a request that no master can answer', () => {
   });
 });
 
+it('under an id of the server is malformed: its answer would be taken for one that the server has asked for', () => {
+  const lab = new BrokerLab();
+  const master = lab.connectMaster();
+  const worker = lab.connect('peerA');
+  lab.askForLock(worker);
+  const asked = master.messages('lock-request').find(({ from }) => from === '[server]');
+  master.clear();
+  worker.tells({ type: 'request', id: asked?.['id'], data: { type: 'kit.add', key: 'k' } }, '[master]');
+  expect(master.messages('request')).toEqual([]);
+  expect(lab.count('malformed-frame')).toBe(1);
+});
+
 it('an id that is open already is no new request', () => {
   const { lab, master, worker } = cluster();
   for (const _ of [1, 2]) worker.tells(request('1', 'fst.allocate'), '[master]');
