@@ -83,6 +83,13 @@ export interface DatabaseView {
 /** Numbers of locks begin at the time at which the database was first connected to, in hundredths of a millisecond: no other server gave them. */
 const IDS_PER_MS = 100;
 
+/** Asked with every frame: no list is made. */
+const DECIDED = {
+  all: ['file', 'journal', 'seat'],
+  seat: ['seat'],
+  seatAndJournal: ['journal', 'seat'],
+} as const satisfies Record<string, readonly Awaited[]>;
+
 /** One database: who belongs to it, who comes and who goes. */
 export class Database {
   readonly name: string;
@@ -344,8 +351,8 @@ export class Database {
 
   /** What may be decided now that somebody at the door waits for. Their own times are looked at when they come. */
   get #decided(): readonly Awaited[] {
-    if (this.#isOver || this.dismissal.hasBegun) return ['file', 'journal', 'seat'];
-    return this.#journal.isInUse ? ['seat'] : ['journal', 'seat'];
+    if (this.#isOver || this.dismissal.hasBegun) return DECIDED.all;
+    return this.#journal.isInUse ? DECIDED.seat : DECIDED.seatAndJournal;
   }
 
   /** Lets someone in, or not. @returns to be called if he goes away before `entrance` was used */
