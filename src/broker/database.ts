@@ -420,12 +420,24 @@ export class Database {
       return this.#challenge(older, caller);
     } else if (older !== undefined) {
       return this.#takeBack(older, caller);
+    } else if (older === undefined && this.#mayHaveRival(request)) {
+      entrance.refuse('IPC_REFUSED_MASTER_AWAY');
     } else if (request.peerId === MASTER_ID && this.#succession.refuses(request.client)) {
       entrance.refuse('IPC_REFUSED_OLD_MASTER');
     } else {
       return this.#admitOrHold(caller);
     }
     return undefined;
+  }
+
+  /**
+   * Whether an earlier server has told a master that there is another one, so lately that this one may be on its way here, and still write. This
+   * server would know of one that was here.
+   */
+  #mayHaveRival({ peerId, client }: ArrivalRequest): boolean {
+    const rival = peerId === MASTER_ID ? client?.rival : undefined;
+    if (rival === undefined || rival >= this.#settings.limits.reconnectGrace) return false;
+    return this.#settings.clock.now() - rival < this.#settings.startedAt;
   }
 
   /** Lets a newcomer in, at once or when the journal is empty that it does not read [PROTOCOL-16.4]. */

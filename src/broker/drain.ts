@@ -168,7 +168,8 @@ export class Dismissal {
     if (peer === undefined) return 'IPC_REFUSED_DRAINING';
     if (isSameSession(peer, request)) return undefined;
     if (!peer.isMaster) return undefined;
-    return hasNotOpened(request.client) ? 'IPC_REFUSED_DRAINING' : 'IPC_REFUSED_SECOND_MASTER';
+    // That one goes to the next server, too, and may be there later.
+    return hasNotOpened(request.client) ? 'IPC_REFUSED_MASTER_AWAY' : 'IPC_REFUSED_SECOND_MASTER';
   }
 
   /**

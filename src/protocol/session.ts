@@ -43,6 +43,8 @@ export interface ClientAnnouncement {
   readonly folderSince?: number | undefined;
   /** Whether the journal is in force, as far as it knows [PROTOCOL-16.1]. */
   readonly isJournalOn?: boolean;
+  /** How many milliseconds ago a server told it that there is another master, or kept it waiting as if [PROTOCOL-9.2]; `undefined` if none did. */
+  readonly rival?: number | undefined;
 }
 
 /** What the server tells such a client in its `welcome:` [PROTOCOL-14.2]. */
@@ -338,5 +340,6 @@ export function parseAnnouncement(
     grace: numberOf(parameter('grace')),
     folderSince: numberOf(parameter('folderSince')),
     isJournalOn: parameter('journal') === 'on',
+    rival: numberOf(parameter('rival')),
   };
 }

@@ -32,6 +32,7 @@ import {
   type Refusal,
 } from './refusals.js';
 import { View } from './resync.js';
+import { Rival } from './rival.js';
 import { Sender } from './sender.js';
 import { Outflow, SessionPosition } from './session.js';
 
@@ -100,6 +101,7 @@ export class Client implements DataPeer {
   });
   /** Whether this process may take part. The server says so in its first welcome, or later [PROTOCOL-14.9]. */
   readonly acceptance = new Acceptance();
+  readonly #rival: Rival;
   readonly #firstWord: FirstWord;
   /** For how long this process may use its locks, and the file, without a word of the server. */
   readonly lease: Lease;
@@ -117,6 +119,7 @@ export class Client implements DataPeer {
     this.#position = new SessionPosition(createId);
     this.#answers = new Answers(clock.wallTime, (lockId) => this.#ranOut(lockId));
     this.#reconnection = new Reconnection(clock);
+    this.#rival = new Rival(clock);
     this.lease = new Lease({
       clock,
       proof: () => this.#connection.proof,
@@ -320,7 +323,10 @@ export class Client implements DataPeer {
       parameters: () => this.#parameters(),
       frame: (text) => this.#frame(text),
       lost: (reason) => this.#lost(reason),
-      failed: (failure) => this.#failed(failure),
+      failed: (failure) => {
+        this.#rival.failed(failure);
+        this.#failed(failure);
+      },
       refused: (refusal) => this.#refused(refusal),
       proved: () => this.lease.proved(),
       exiting: () => {
@@ -518,6 +524,7 @@ export class Client implements DataPeer {
       ...this.#position.parameters,
       ...(this.#position.received !== undefined && { grace: String(Math.ceil(this.#connection.usableFor)) }),
       ...this.acceptance.parameters,
+      ...(ipc.isMaster && this.#rival.dial()),
       ...parameters,
       ...this.journal.parameters,
       can: `resume,ready,no-echo,waits,turn,slice${identify === undefined ? '' : ',identify'}${journal?.isKept === true ? ',journal' : ''}`,
@@ -552,6 +559,7 @@ export class Client implements DataPeer {
       }
     }
     this.#maxPayload = maxPayload;
+    this.#rival.isOver();
     const hadSession = this.#position.received !== undefined;
     if (session?.resumed === false && hadSession && this.#connection.mayBeGivenUp) {
       this.#losePlace();
@@ -706,6 +714,7 @@ export class Client implements DataPeer {
     if (this.#isLosing) return 'never';
     const hasPlace = this.#position.received !== undefined;
     const verdict = judgeRefusal(refusal, hasPlace);
+    this.#rival.refused(code);
     if (verdict === 'place is lost') this.#losePlace();
     else if (verdict === 'later') this.#failed({ reason, code });
     else this.#giveUp(codeOfRefusal(refusal), describeRefusal(refusal));

@@ -335,6 +335,29 @@ describe('a second master that has not opened the file [PROTOCOL-14.5]', () => {
     }
   });
 
+  it('is not let in by a server that is younger than what it knows of the first one, as long as that may come and write', () => {
+    const lab = new BrokerLab({ reconnectGrace: 10_000 });
+    const knows = (rival: number) => {
+      const client = { name: 'test/1', session: 'session-of-second', received: undefined, since: undefined };
+      const abilities = new Set(WITHOUT_JOURNAL);
+      return lab.connect('[master]', 'mydb_data', { client: { ...client, abilities, rival } });
+    };
+    lab.clock.advance(1_000);
+    expect(knows(1_001).refusedWith).toBe('IPC_REFUSED_MASTER_AWAY');
+    lab.clock.advance(8_998);
+    expect(knows(9_999).refusedWith).toBe('IPC_REFUSED_MASTER_AWAY');
+    lab.clock.advance(1);
+    expect(knows(10_000).isIn).toBe(true);
+  });
+
+  it('is let in at once by a server that was there already: it knows whether the first one has gone', () => {
+    const lab = new BrokerLab({ reconnectGrace: 10_000 });
+    lab.clock.advance(1_000);
+    const client = { name: 'test/1', session: 'session-of-second', received: undefined, since: undefined };
+    const knowing = { client: { ...client, abilities: new Set(WITHOUT_JOURNAL), rival: 1_000 } };
+    expect(lab.connect('[master]', 'mydb_data', knowing).isIn).toBe(true);
+  });
+
   it('hears where the root is, and what keys there are, from the first one, though nobody else is connected', () => {
     const lab = new BrokerLab({ reconnectGrace: 10_000 });
     const first = lab.connectMaster();
@@ -419,8 +442,8 @@ describe('a second master that has not opened the file [PROTOCOL-14.5]', () => {
     lab.connectMaster();
     const second = waiting(lab);
     lab.broker.drain(1_000, () => undefined);
-    expect(second.refusedWith).toBe('IPC_REFUSED_DRAINING');
-    expect(waiting(lab).refusedWith).toBe('IPC_REFUSED_DRAINING');
+    expect(second.refusedWith).toBe('IPC_REFUSED_MASTER_AWAY');
+    expect(waiting(lab).refusedWith).toBe('IPC_REFUSED_MASTER_AWAY');
   });
 
   it('has opened it if it was let in before, at another server: it does not wait', () => {
