@@ -147,7 +147,8 @@ export class MasterSeat {
     if (!mayEnter) this.#refuse(challenger, master);
     this.#challenge = undefined;
     if (mayEnter && !this.#isClosed) return challenger.admit();
-    if (mayEnter) challenger.refuse(isGone ? 'IPC_REFUSED_DRAINING' : 'IPC_REFUSED_MASTER_AWAY');
+    // If the first one is gone, it was sent to the next server.
+    if (mayEnter) challenger.refuse('IPC_REFUSED_MASTER_AWAY');
     return undefined;
   }
 
