@@ -7,8 +7,8 @@ import { IPCError } from '../../errors.js';
 
 /** How a folder is copied. */
 export interface CopyOptions {
-  /** Names in the folder that are left out; default: none. */
-  readonly without?: ReadonlySet<string>;
+  /** Which names in the folder are left out; default: none. Who uses the folder may make one of them, or remove it, at any time. */
+  isLeftOut?(name: string): boolean;
   /** The error if there is no room. */
   readonly noRoom: 'IPC_CHECK_NO_ROOM' | 'IPC_BACKUP_NO_ROOM';
 }
@@ -26,10 +26,10 @@ export interface Copied {
  * @throws IPCError `options.noRoom`; nothing was copied then
  */
 export async function copyFolder(folder: string, copy: string, options: CopyOptions): Promise<Copied> {
-  const { without = new Set<string>(), noRoom } = options;
+  const { isLeftOut = () => false, noRoom } = options;
   const parent = dirname(copy);
   await mkdir(parent, { recursive: true });
-  const names = (await readdir(folder)).filter((name) => !without.has(name));
+  const names = (await readdir(folder)).filter((name) => !isLeftOut(name));
   const sizes = await Promise.all(names.map(async (name) => (await stat(join(folder, name))).size));
   const bytes = sizes.reduce((sum, size) => sum + size, 0);
   const { bavail, bsize } = await statfs(parent);
@@ -42,7 +42,7 @@ export async function copyFolder(folder: string, copy: string, options: CopyOpti
     force: false,
     // Where the file system can, both share their blocks until one is changed.
     mode: constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE,
-    filter: (source) => dirname(source) !== folder || !without.has(basename(source)),
+    filter: (source) => dirname(source) !== folder || !isLeftOut(basename(source)),
   });
   return { files: names.length, bytes };
 }
