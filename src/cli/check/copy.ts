@@ -1,9 +1,10 @@
 /** Copies of the folder of a database. */
 
-import { closeSync, constants, existsSync, fsyncSync, openSync } from 'node:fs';
+import { constants, existsSync } from 'node:fs';
 import { cp, mkdir, readdir, stat, statfs } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { IPCError } from '../../errors.js';
+import { syncFile, syncFolder } from '../../platform/disk-sync.js';
 
 /** How a folder is copied. */
 export interface CopyOptions {
@@ -65,25 +66,4 @@ export async function syncCopy(copy: string): Promise<void> {
 export function timedName(path: string, time: string): string {
   const timed = `${path}.${time.replace(/\..*$/, '').replaceAll(':', '-')}`;
   for (let name = timed, number = 2; ; name = `${timed}-${number++}`) if (!existsSync(name)) return name;
-}
-
-/** Has the bytes of a file outlive a loss of power. */
-export function syncFile(path: string): void {
-  const handle = openSync(path, constants.O_RDWR);
-  try {
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
-  }
-}
-
-/** The same, of the names in a folder. Windows has no way to do that. */
-export function syncFolder(path: string): void {
-  if (process.platform === 'win32') return;
-  const handle = openSync(path, constants.O_RDONLY);
-  try {
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
-  }
 }
