@@ -46,7 +46,7 @@ export interface JournalSettings {
   readonly leastLogBytes?: number;
   /** Something that was logged could not be carried out: {@link Journal.failure} says why. */
   failed?(): void;
-  /** A log cannot be made, or may not be written: nothing can be committed. @param error why */
+  /** A log cannot be created, or is not writable: nothing can be committed. @param error why */
   unwritable?(error: IPCError): void;
 }
 
@@ -367,7 +367,7 @@ export function isForbidden(error: unknown): boolean {
   return ['EACCES', 'EPERM', 'EROFS'].includes(codeOf(error) ?? '');
 }
 
-/** Why a database keeps no journal. @param path what may not be written @param error what has come of it */
+/** Why a database keeps no journal. @param path what is not writable @param error what has come of it */
 export function noJournal(path: string, error: unknown): IPCError {
   const { summary, remedy } = ERRORS.IPC_CLIENT_NO_JOURNAL;
   const reason = error instanceof Error ? error.message : String(error);
