@@ -583,9 +583,9 @@ export const ERRORS = {
   },
   IPC_CLIENT_NO_JOURNAL: {
     summary:
-      'A log of the database cannot be made in its folder, or not be written: no journal is kept, and a process that is killed may leave a write half done.',
+      'A log of the database cannot be created in its folder, or cannot be written to: no journal is kept, and a process that is killed may leave a write half done.',
     remedy:
-      "Let the process write the folder and the logs in it, and restart it; or set `journal: 'off'`, which is the same without this warning.",
+      "Give the process permission to write to the folder and the logs in it, and restart it; or set `journal: 'off'`, which is the same without this warning.",
   },
   IPC_CLIENT_CLOSED: {
     summary: 'The database was closed before the IPC server had let this process in; nothing was done.',

@@ -114,9 +114,9 @@ async function checkFiles(
 
 async function backUpFiles(
   words: Invocation & { kind: 'backup' },
-  { environment, folder, stdout }: Surroundings,
+  { environment, folder, stdout, stderr }: Surroundings,
 ): Promise<void> {
-  const { backUp, describeBackup } = await import('./backup/backup.js');
+  const { backUp, describeBackup, describeNotRemoved } = await import('./backup/backup.js');
   const { database, url, flags, json } = words;
   const resolved = resolvedForAsking(flags, environment);
   const { settings } = resolved;
@@ -130,6 +130,8 @@ async function backUpFiles(
     now: () => isoTime(systemClock.wallTime()),
   });
   stdout.write(`${json ? JSON.stringify(result, undefined, 2) : describeBackup(result)}\n`);
+  const problem = describeNotRemoved(result);
+  if (problem !== undefined) stderr.write(`${problem}\n`);
 }
 
 async function run(resolve: () => ResolvedSources): Promise<void> {

@@ -2,6 +2,7 @@
 
 import { type ChildProcess, fork } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { Socket } from 'node:net';
 import { dirname } from 'node:path';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
@@ -145,6 +146,8 @@ function passOn(
   });
   stream?.on('data', (chunk: Uint8Array) => lines.push(chunk));
   stream?.on('close', () => lines.end());
+  // A process that cannot be killed, since its disk hangs, never closes it.
+  if (stream instanceof Socket) stream.unref();
 }
 
 /** Options of Node.js for the process: those of this one that are not for it alone, each with its value. */

@@ -4,7 +4,7 @@
  */
 
 import { randomUUID } from 'node:crypto';
-import { link, open, readFile, rename, rm, unlink, writeFile } from 'node:fs/promises';
+import { type FileHandle, link, open, readFile, rename, rm, unlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Cancel, Clock } from '../broker/ports.js';
@@ -108,8 +108,11 @@ export class FolderOwner {
   readonly #path: string;
   readonly #standing: Standing;
   #record: OwnerRecord;
-  #renewedAt = 0;
-  #cancel: Cancel | undefined;
+  /** While the folder is kept: the next renewal, and the moment until which the last one is good. */
+  #renewal: Cancel | undefined;
+  #deadline: Cancel | undefined;
+  /** Why it could not be renewed last. */
+  #problem: string | undefined;
 
   constructor(settings: FolderOwnerSettings) {
     this.#settings = settings;
@@ -136,9 +139,9 @@ export class FolderOwner {
    */
   async claim(): Promise<string | undefined> {
     for (let tries = 0; ; tries++) {
+      const since = this.#settings.clock.now();
       if (await this.#create()) {
-        this.#renewedAt = this.#settings.clock.now();
-        this.#renewLater();
+        this.#keep(since);
         return undefined;
       }
       const text = await read(this.#path);
@@ -152,8 +155,7 @@ export class FolderOwner {
 
   /** Gives it back. */
   async release(): Promise<void> {
-    this.#cancel?.();
-    this.#cancel = undefined;
+    this.#stop();
     const text = await read(this.#path);
     if (text !== undefined && parse(text)?.id === this.#record.id) await unlink(this.#path);
   }
@@ -199,11 +201,19 @@ export class FolderOwner {
   }
 
   async #create(): Promise<boolean> {
+    let file: FileHandle;
     try {
-      await writeFile(this.#path, textOf(this.#record), { flag: 'wx' });
-      return true;
+      file = await open(this.#path, 'wx');
     } catch (error) {
       if (codeOf(error) === 'EEXIST') return false;
+      throw error;
+    }
+    try {
+      await file.writeFile(textOf(this.#record)).finally(() => file.close());
+      return true;
+    } catch (error) {
+      // On a full disk it stays empty, and whoever comes next would wait until it has stood still for long enough.
+      await rm(this.#path, { force: true });
       throw error;
     }
   }
@@ -226,30 +236,57 @@ export class FolderOwner {
     await rm(aside, { force: true });
   }
 
-  #renewLater(): void {
-    this.#cancel = this.#settings.clock.schedule(RENEWAL_MS, () => {
-      void this.#renew().then((problem) => {
-        if (this.#cancel === undefined) return;
-        if (problem === undefined) this.#renewLater();
-        else this.#settings.lost(problem);
-      });
-    });
+  /**
+   * The record was written: it is good for `grace`. A disk that hangs answers nothing, so the end of that has a timer of its own; others wait
+   * for longer.
+   *
+   * @param since when it was begun to write it
+   */
+  #keep(since: number): void {
+    const { clock, grace } = this.#settings;
+    this.#stop();
+    this.#problem = undefined;
+    this.#deadline = clock.schedule(since + grace - clock.now(), () =>
+      this.#lose(
+        `it could not be noted that its folder is in use: ${this.#problem ?? 'the disk does not answer'}`,
+      ),
+    );
+    this.#renewLater();
   }
 
-  /** @returns why the folder is somebody else's, or may soon be; `undefined` if it is not */
-  async #renew(): Promise<string | undefined> {
-    const { clock, grace } = this.#settings;
+  #stop(): void {
+    this.#renewal?.();
+    this.#deadline?.();
+    this.#renewal = undefined;
+    this.#deadline = undefined;
+  }
+
+  #lose(reason: string): void {
+    // It has been given back meanwhile, or is lost already.
+    if (this.#deadline === undefined) return;
+    this.#stop();
+    this.#settings.lost(reason);
+  }
+
+  #renewLater(): void {
+    this.#renewal = this.#settings.clock.schedule(RENEWAL_MS, () => void this.#renew());
+  }
+
+  async #renew(): Promise<void> {
+    const since = this.#settings.clock.now();
+    const next = { ...this.#record, beat: this.#record.beat + 1 };
     try {
-      const next = { ...this.#record, beat: this.#record.beat + 1 };
-      if (!(await renewIn(this.#path, next))) return 'its folder was taken by another server';
+      const isOwn = await renewIn(this.#path, next);
+      if (!isOwn) this.#lose('its folder was taken by another server');
+      if (this.#deadline === undefined) return;
       this.#record = next;
-      this.#renewedAt = clock.now();
-      return undefined;
+      this.#keep(since);
     } catch (error) {
-      if (codeOf(error) === 'ENOENT') return 'its folder, or the record of who uses it, was removed';
-      // A disk that hangs, perhaps: it is tried again while nobody can have taken the folder.
-      if (clock.now() - this.#renewedAt < grace) return undefined;
-      return `it could not be noted that its folder is in use: ${error instanceof Error ? error.message : error}`;
+      if (codeOf(error) === 'ENOENT') this.#lose('its folder, or the record of who uses it, was removed');
+      if (this.#deadline === undefined) return;
+      // A disk that is out of order for a moment, perhaps: it is tried again while nobody can have taken the folder.
+      this.#problem = error instanceof Error ? error.message : String(error);
+      this.#renewLater();
     }
   }
 }
@@ -264,10 +301,11 @@ async function renewIn(path: string, record: OwnerRecord): Promise<boolean> {
   try {
     if (parse(await file.readFile('utf8'))?.id !== record.id) return false;
     await file.write(textOf(record), 0);
-    return true;
   } finally {
     await file.close();
   }
+  // If that took long, somebody else has taken the folder meanwhile, and it was written to a file that has no name any more.
+  return parse(await readFile(path, 'utf8'))?.id === record.id;
 }
 
 function textOf(record: OwnerRecord): string {

@@ -15,9 +15,10 @@ export interface ServerAnswer {
   readonly body: string;
 }
 
-/** The address of an endpoint. */
+/** The address of an endpoint. The host may be an address of IPv6, with brackets or without. */
 export function endpoint({ host = 'localhost', port, ssl }: ServerPlace, path: string): string {
-  return `http${ssl === undefined || ssl === false ? '' : 's'}://${host}:${port}${path}`;
+  const bracketed = host.includes(':') && !host.startsWith('[') ? `[${host}]` : host;
+  return `http${ssl === undefined || ssl === false ? '' : 's'}://${bracketed}:${port}${path}`;
 }
 
 /** Asks the server, on a connection of its own. @throws Error of the connection, or if nobody answers in time */

@@ -1,5 +1,6 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { systemClock } from '../platform/clock.js';
+import { pause } from './pause.js';
 import { askServer, type ServerPlace } from './server-requests.js';
 
 /** Milliseconds within which the processes that `pm2 reload all` starts together are ready. */
@@ -25,7 +26,9 @@ const LOOK_MS = 10;
  * @param ipc the `ipc` settings of AceBase
  */
 export async function takeTurns(file: string, ipc: ServerPlace): Promise<void> {
-  const last = numberIn(file);
+  const found = numberIn(file);
+  // In a container, one that was killed often had the number that this process has now.
+  const last = found === process.pid ? 0 : found;
   if (isRunning(last)) {
     await pause(TOGETHER_MS);
     await untilServerIsReady(ipc);
@@ -66,8 +69,4 @@ async function isReady(ipc: ServerPlace): Promise<boolean> {
   } catch {
     return false;
   }
-}
-
-function pause(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => systemClock.schedule(milliseconds, resolve));
 }

@@ -1,4 +1,5 @@
 import { systemClock } from '../platform/clock.js';
+import { pause } from './pause.js';
 import { say } from './say.js';
 import { askServer, endpoint, type ServerPlace } from './server-requests.js';
 
@@ -51,10 +52,11 @@ async function look(
   const url = endpoint(ipc, path);
   try {
     const { status, body } = await askServer(ipc, path, ANSWER_MS);
+    const answer = parsed(body);
     if (status !== 200)
-      return { status, why: `The IPC server at ${url} answers with ${status}. ${words(body)}` };
-    const peers = JSON.parse(body) as readonly { readonly id: string }[];
-    if (!peers.some(({ id }) => id === '[master]')) return { status };
+      return { status, why: `The IPC server at ${url} answers with ${status}. ${wordsIn(answer)}` };
+    if (!Array.isArray(answer)) return { status, why: `No IPC server answers at ${url}. ${OTHER_PROGRAM}` };
+    if (!answer.some((peer) => fieldOf(peer, 'id') === '[master]')) return { status };
     return { status, why: 'Another process is its master: this one goes on when that one has ended.' };
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
@@ -63,13 +65,24 @@ async function look(
   }
 }
 
+const OTHER_PROGRAM = 'Another program is there: is the port right?';
+
 /** What the server itself says is wrong, and what to do. */
-function words(body: string): string {
+function wordsIn(answer: unknown): string {
+  const [message, todo] = [fieldOf(answer, 'message'), fieldOf(answer, 'remedy')];
+  return typeof message === 'string' && typeof todo === 'string' ? `${message} ${todo}` : OTHER_PROGRAM;
+}
+
+function fieldOf(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined;
+}
+
+/** The value of a JSON text; `undefined` if it is none. */
+function parsed(text: string): unknown {
   try {
-    const answer = JSON.parse(body) as { readonly message: string; readonly remedy: string };
-    return `${answer.message} ${answer.remedy}`;
+    return JSON.parse(text);
   } catch {
-    return 'Is it another program?';
+    return undefined;
   }
 }
 
@@ -83,8 +96,4 @@ function remedy(failure: string): string {
   if (/ECONNRESET|hang up|HPE_|in time/.test(failure))
     return 'Does it speak TLS? Then set ssl. Is the port right?';
   return 'Is it running, and are host and port right?';
-}
-
-function pause(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => systemClock.schedule(milliseconds, resolve));
 }

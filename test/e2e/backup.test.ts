@@ -12,6 +12,7 @@ import { removeDirectory, temporaryDirectory } from '../support/temporary-direct
 import { WriteLoad } from '../support/write-load.js';
 
 const slowStatfs = fileURLToPath(new URL('../support/slow-statfs.cjs', import.meta.url));
+const stuckRm = fileURLToPath(new URL('../support/stuck-rm.cjs', import.meta.url));
 
 let cluster: Cluster | undefined;
 
@@ -123,6 +124,18 @@ itInFull(
     expect(copied).toEqual(expect.arrayContaining(['data.db', 'transaction.db']));
     // That is of who has the original.
     expect(copied).not.toContain('ipc-owner.json');
+    const env = { NODE_OPTIONS: `--require ${stuckRm}`, STUCK_RM: '.2001-' };
+    const stuck = await run([...wordsFor(cluster, to), '--keep', '4', '--json'], env);
+    const folder = join(to, 'mydb.2001-02-03T04-05-06-10');
+    expect([stuck.code, stuck.stderr]).toEqual([
+      0,
+      expect.stringMatching(`^could not remove ${folder}: EACCES`),
+    ]);
+    expect(JSON.parse(stuck.stdout)).toMatchObject({
+      removed: [],
+      notRemoved: [{ folder }],
+      isChecked: true,
+    });
     await master.set('a', 2);
     await cluster.close();
     // Put back as docs/OPERATIONS.md says, in an empty folder.

@@ -1,20 +1,21 @@
 /** `acebase-ipc-server backup`: a copy of the files of a database whose cluster runs. */
 
-import { existsSync } from 'node:fs';
-import { readdir, rename, rm, stat } from 'node:fs/promises';
-import { basename, dirname, join, relative, resolve } from 'node:path';
+import { rename, rm } from 'node:fs/promises';
+import { basename, join, relative, resolve } from 'node:path';
 import { IPCError } from '../../errors.js';
 import { coveredNames } from '../../options.js';
 import { systemClock } from '../../platform/clock.js';
+import { syncFolder } from '../../platform/disk-sync.js';
 import type { Status } from '../../server/monitoring/status.js';
 import { type AceBaseModules, acebaseOf, findAceBase } from '../check/acebase-modules.js';
-import { type Copied, copyFolder, syncCopy, syncFolder, timedName } from '../check/copy.js';
+import { type Copied, copyFolder, syncCopy, timedName } from '../check/copy.js';
 import { databaseFiles, examineDatabase, folderIn } from '../check/examination.js';
 import { judge } from '../check/judgement.js';
 import { isNoPart } from '../check/left-overs.js';
 import { isAnythingWrong } from '../doctor/findings.js';
 import type { BackupWords } from './command-line.js';
 import { type ClusterAccess, whileNobodyWrites } from './member.js';
+import { draftOf, type NotRemoved, removeCutShort, removeOldest } from './retention.js';
 
 /** What it works with. */
 export interface BackupSurroundings extends Pick<ClusterAccess, 'url' | 'token' | 'lockTimeout'> {
@@ -36,14 +37,12 @@ export interface BackupResult extends Copied {
   readonly isChecked: boolean;
   /** The copies that were removed: their folders. */
   readonly removed: readonly string[];
+  /** Those that could not be, and what a backup that was killed has left and could not be removed. */
+  readonly notRemoved: readonly NotRemoved[];
 }
 
 /** A process that was killed in the midst of something may leave what only its successor mends: then the copy is made once more. */
 const ATTEMPTS = 2;
-
-/** How the folder of a copy is called until it is whole, and after how many milliseconds such a one is of a backup that was killed. */
-const PART = '.part';
-const CUT_SHORT_MS = 3_600_000;
 
 /**
  * Copies a database while its cluster runs.
@@ -65,9 +64,8 @@ export async function backUp(words: BackupWords, surroundings: BackupSurrounding
   const modules = modulesIn(surroundings.folder);
   const name = join(to, database);
   const now = surroundings.now();
-  // Others may make one at the same time.
-  const draft = join(to, `.${basename(timedName(name, now))}.${process.pid}${PART}`);
-  await removeCutShort(to, database);
+  const draft = draftOf(name, now);
+  const cutShort = await removeCutShort(to, database);
   try {
     for (let attempt = 1; ; attempt++) {
       await rm(draft, { recursive: true, force: true });
@@ -78,8 +76,10 @@ export async function backUp(words: BackupWords, surroundings: BackupSurrounding
       await syncCopy(join(draft, basename(folderIn(place))));
       const copy = await named(draft, () => timedName(name, now));
       syncFolder(to);
-      const removed = keep === undefined ? [] : await removeOldest(copy, database, keep);
-      return { copy, ...copied, isChecked: modules !== undefined, removed };
+      const oldest = keep === undefined ? undefined : await removeOldest(copy, database, keep);
+      const removed = oldest?.removed ?? [];
+      const notRemoved = [...cutShort.notRemoved, ...(oldest?.notRemoved ?? [])];
+      return { copy, ...copied, isChecked: modules !== undefined, removed, notRemoved };
     }
   } finally {
     await rm(draft, { recursive: true, force: true });
@@ -106,6 +106,12 @@ export function describeBackup({
   return lines.join('\n');
 }
 
+/** What could not be removed, for people; `undefined` if there is nothing of that kind. The copy is whole and sound nevertheless. */
+export function describeNotRemoved({ notRemoved }: BackupResult): string | undefined {
+  if (notRemoved.length === 0) return undefined;
+  return notRemoved.map(({ folder, reason }) => `could not remove ${folder}: ${reason}`).join('\n');
+}
+
 async function copyOnce(
   access: ClusterAccess,
   draft: string,
@@ -113,9 +119,8 @@ async function copyOnce(
   const source = folderIn(access);
   return whileNobodyWrites(access, async () => {
     const since = systemClock.now();
-    const without = new Set((await readdir(source)).filter(isNoPart));
     const copied = await copyFolder(source, join(draft, basename(source)), {
-      without,
+      isLeftOut: isNoPart,
       noRoom: 'IPC_BACKUP_NO_ROOM',
     });
     return { ...copied, writesWaited: Math.round(systemClock.now() - since) };
@@ -166,37 +171,6 @@ async function named(draft: string, next: () => string): Promise<string> {
       if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error;
     }
   }
-}
-
-/** Removes what backups of that database have left that were killed: none takes so long. */
-async function removeCutShort(to: string, database: string): Promise<void> {
-  if (!existsSync(to)) return;
-  for (const name of await readdir(to)) {
-    const path = join(to, name);
-    const isDraft = name.startsWith(`.${database}.`) && name.endsWith(PART);
-    if (isDraft && systemClock.wallTime() - (await stat(path)).mtimeMs > CUT_SHORT_MS)
-      await rm(path, { recursive: true, force: true });
-  }
-}
-
-/** Removes the copies of a database that are the oldest by their names, and never the one that was just made. @returns their folders */
-async function removeOldest(copy: string, database: string, keep: number): Promise<readonly string[]> {
-  const to = dirname(copy);
-  const isCopy = (name: string): boolean =>
-    name !== basename(copy) &&
-    name.startsWith(`${database}.`) &&
-    /^\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d(?:-\d+)?$/.test(name.slice(database.length + 1)) &&
-    existsSync(join(to, name, `${database}.acebase`));
-  const entries = await readdir(to, { withFileTypes: true });
-  const others = entries
-    .filter((entry) => entry.isDirectory())
-    .map(({ name }) => name)
-    .filter(isCopy)
-    // Of one second, the second has a 2 at its end, and the tenth a 10.
-    .sort(new Intl.Collator('en', { numeric: true }).compare);
-  const removed = others.slice(0, Math.max(0, others.length - keep + 1)).map((name) => join(to, name));
-  for (const folder of removed) await rm(folder, { recursive: true });
-  return removed;
 }
 
 function isWithin(path: string, folder: string): boolean {

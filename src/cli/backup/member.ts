@@ -72,24 +72,25 @@ export async function whileNobodyWrites<T>(access: ClusterAccess, act: () => Pro
   ended.catch(() => undefined);
   const standing: Standing = { lost: undefined, patience: 0, ended };
   const speakAgain = silenceAceBase();
-  const db = open(access, (status) => {
-    if (status.kind === 'place-lost')
-      standing.lost = 'the server did not hear from this process for too long';
-    if (status.kind === 'gave-up') {
-      standing.lost = status.reason;
-      end();
-    }
-    // A server that was restarted hears of the locks when this process is back.
-    if (status.kind === 'reconnecting') standing.patience = PATIENCE_MS;
-  });
+  let db: OpenDatabase | undefined;
   try {
+    db = open(access, (status) => {
+      if (status.kind === 'place-lost')
+        standing.lost = 'the server did not hear from this process for too long';
+      if (status.kind === 'gave-up') {
+        standing.lost = status.reason;
+        end();
+      }
+      // A server that was restarted hears of the locks when this process is back.
+      if (status.kind === 'reconnecting') standing.patience = PATIENCE_MS;
+    });
     return await whileLocked(access, db, standing, act);
   } catch (error) {
     // What AceBase says then is what follows of it.
     if (standing.lost === undefined || error instanceof IPCError) throw error;
     throw new IPCError('IPC_BACKUP_LOST', `${database}: ${standing.lost}`, { cause: error });
   } finally {
-    await part(() => db.close());
+    if (db !== undefined) await part(db.close.bind(db));
     speakAgain();
   }
 }

@@ -1,14 +1,15 @@
 /** Copies of the folder of a database. */
 
-import { closeSync, constants, existsSync, fsyncSync, openSync } from 'node:fs';
+import { constants, existsSync } from 'node:fs';
 import { cp, mkdir, readdir, stat, statfs } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { IPCError } from '../../errors.js';
+import { syncFile, syncFolder } from '../../platform/disk-sync.js';
 
 /** How a folder is copied. */
 export interface CopyOptions {
-  /** Names in the folder that are left out; default: none. */
-  readonly without?: ReadonlySet<string>;
+  /** Which names in the folder are left out; default: none. Who uses the folder may make one of them, or remove it, at any time. */
+  isLeftOut?(name: string): boolean;
   /** The error if there is no room. */
   readonly noRoom: 'IPC_CHECK_NO_ROOM' | 'IPC_BACKUP_NO_ROOM';
 }
@@ -26,10 +27,10 @@ export interface Copied {
  * @throws IPCError `options.noRoom`; nothing was copied then
  */
 export async function copyFolder(folder: string, copy: string, options: CopyOptions): Promise<Copied> {
-  const { without = new Set<string>(), noRoom } = options;
+  const { isLeftOut = () => false, noRoom } = options;
   const parent = dirname(copy);
   await mkdir(parent, { recursive: true });
-  const names = (await readdir(folder)).filter((name) => !without.has(name));
+  const names = (await readdir(folder)).filter((name) => !isLeftOut(name));
   const sizes = await Promise.all(names.map(async (name) => (await stat(join(folder, name))).size));
   const bytes = sizes.reduce((sum, size) => sum + size, 0);
   const { bavail, bsize } = await statfs(parent);
@@ -42,7 +43,7 @@ export async function copyFolder(folder: string, copy: string, options: CopyOpti
     force: false,
     // Where the file system can, both share their blocks until one is changed.
     mode: constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE,
-    filter: (source) => dirname(source) !== folder || !without.has(basename(source)),
+    filter: (source) => dirname(source) !== folder || !isLeftOut(basename(source)),
   });
   return { files: names.length, bytes };
 }
@@ -65,25 +66,4 @@ export async function syncCopy(copy: string): Promise<void> {
 export function timedName(path: string, time: string): string {
   const timed = `${path}.${time.replace(/\..*$/, '').replaceAll(':', '-')}`;
   for (let name = timed, number = 2; ; name = `${timed}-${number++}`) if (!existsSync(name)) return name;
-}
-
-/** Has the bytes of a file outlive a loss of power. */
-export function syncFile(path: string): void {
-  const handle = openSync(path, constants.O_RDWR);
-  try {
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
-  }
-}
-
-/** The same, of the names in a folder. Windows has no way to do that. */
-export function syncFolder(path: string): void {
-  if (process.platform === 'win32') return;
-  const handle = openSync(path, constants.O_RDONLY);
-  try {
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
-  }
 }

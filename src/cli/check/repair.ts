@@ -23,8 +23,9 @@ import {
   takeMarked,
 } from '../../client/journal/index-marks.js';
 import { type Notes, recoverDatabase } from '../../client/journal/recovery.js';
+import { syncFile, syncFolder } from '../../platform/disk-sync.js';
 import type { AceBaseModules } from './acebase-modules.js';
-import { copyFolder, syncCopy, syncFile, syncFolder, timedName } from './copy.js';
+import { copyFolder, syncCopy, timedName } from './copy.js';
 import { DatabaseView, freeSpaceTable, maximumOfRanges } from './database-view.js';
 import { type DatabasePlace, examineDatabase, type FileReport, folderIn, TYPES } from './examination.js';
 import { isWholeTree } from './judgement.js';

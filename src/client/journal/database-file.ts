@@ -1,5 +1,6 @@
 import { randomFillSync } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync } from 'node:fs';
+import { codeOf } from '../../system-error.js';
 import {
   DESCRIPTOR,
   FREE_SPACE_AT,
@@ -125,7 +126,7 @@ function openIfThere(path: string, access: number): number | undefined {
   try {
     return openSync(path, access);
   } catch (error) {
-    if (Reflect.get(Object(error), 'code') === 'ENOENT') return undefined;
+    if (codeOf(error) === 'ENOENT') return undefined;
     throw error;
   }
 }

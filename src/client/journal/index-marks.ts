@@ -14,6 +14,8 @@ import {
   writeSync,
 } from 'node:fs';
 import { basename, join } from 'node:path';
+import { syncFolder } from '../../platform/disk-sync.js';
+import { codeOf } from '../../system-error.js';
 import type { Storage } from '../acebase.js';
 import { lostError } from '../core/lost-transactions.js';
 import { type IndexNaming, indexFileOf, isIndexOf } from '../index-names.js';
@@ -79,22 +81,6 @@ export function clearMark(folder: string, { file }: IndexDescription): void {
   syncFolder(folder);
 }
 
-/** What was done to its names is on the disk when this returns. */
-export function syncFolder(folder: string): void {
-  // There, folders cannot be opened.
-  if (process.platform !== 'win32') sync(folder, 'r');
-}
-
-/** What was done with a file is on the disk when this returns. @param flags what it is opened with: for folders, `r` */
-export function sync(path: string, flags = 'r+'): void {
-  const file = openSync(path, flags);
-  try {
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
-}
-
 /** The marks that are there. Nothing is changed. @returns with no mark: one that was cut short, which stands for nothing */
 export function marksIn(
   folder: string,
@@ -146,7 +132,7 @@ function remove(path: string): void {
   try {
     unlinkSync(path);
   } catch (error) {
-    if (Reflect.get(Object(error), 'code') !== 'ENOENT') throw error;
+    if (codeOf(error) !== 'ENOENT') throw error;
   }
 }
 

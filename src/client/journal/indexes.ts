@@ -107,8 +107,7 @@ export class Indexes {
     try {
       act(this.#record);
     } catch (error) {
-      const what =
-        'It cannot be noted that the database is in use; if the power is cut, that will not be known:';
+      const what = 'Cannot record that the database is in use; a power failure would go unnoticed:';
       loggerOf(this.#outer).error(what, error);
     }
   }

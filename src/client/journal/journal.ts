@@ -2,6 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, constants, existsSync, fdatasyncSync, fstatSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { ERRORS, IPCError } from '../../errors.js';
+import { syncFolder } from '../../platform/disk-sync.js';
+import { codeOf } from '../../system-error.js';
 import { writeFully } from '../full-writes.js';
 import {
   countOf,
@@ -13,7 +15,6 @@ import {
   openToLook,
   openToMend,
 } from './database-file.js';
-import { syncFolder } from './index-marks.js';
 import { OWNER_BYTES, type RecordHead, RedoLog, type WrittenPlace } from './redo-log.js';
 import type { Change } from './write-buffer.js';
 
@@ -45,7 +46,7 @@ export interface JournalSettings {
   readonly leastLogBytes?: number;
   /** Something that was logged could not be carried out: {@link Journal.failure} says why. */
   failed?(): void;
-  /** A log cannot be made, or may not be written: nothing can be committed. @param error why */
+  /** A log cannot be created, or is not writable: nothing can be committed. @param error why */
   unwritable?(error: IPCError): void;
 }
 
@@ -363,10 +364,10 @@ export class Journal<Notes> {
 
 /** Whether something may not be done with a file or a folder, by anybody or by this process. */
 export function isForbidden(error: unknown): boolean {
-  return ['EACCES', 'EPERM', 'EROFS'].includes(String(Reflect.get(Object(error), 'code')));
+  return ['EACCES', 'EPERM', 'EROFS'].includes(codeOf(error) ?? '');
 }
 
-/** Why a database keeps no journal. @param path what may not be written @param error what has come of it */
+/** Why a database keeps no journal. @param path what is not writable @param error what has come of it */
 export function noJournal(path: string, error: unknown): IPCError {
   const { summary, remedy } = ERRORS.IPC_CLIENT_NO_JOURNAL;
   const reason = error instanceof Error ? error.message : String(error);

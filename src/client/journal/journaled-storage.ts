@@ -177,7 +177,7 @@ export class JournaledStorage {
     try {
       if (isLone || (gate.isOpen && ipc.peers.length === 0)) this.#indexes.close();
     } catch (error) {
-      loggerOf(this.#outer).error('It cannot be noted that the database is closed:', error);
+      loggerOf(this.#outer).error('Cannot record that the database is closed:', error);
     }
     this.#logs.retire();
   }
@@ -300,7 +300,7 @@ export class JournaledStorage {
       const hasNotes = isWritten && (indexUpdates.length > 0 || mutation !== undefined);
       if (hasNotes && isCertain && isLogged) this.#logs.data.done(this.#locks.gateOf(transaction));
     } catch (error) {
-      loggerOf(this.#outer).error('What follows a commit has failed in part:', error);
+      loggerOf(this.#outer).error('Work that follows a commit failed in part:', error);
     } finally {
       for (const effect of transaction.effects) effect();
     }

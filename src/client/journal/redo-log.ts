@@ -1,4 +1,5 @@
 import { closeSync, constants, fchmodSync, fdatasyncSync, fstatSync, openSync, readSync } from 'node:fs';
+import { codeOf } from '../../system-error.js';
 import { writeFully } from '../full-writes.js';
 import { crc32 } from './checksum.js';
 import type { Change } from './write-buffer.js';
@@ -149,7 +150,7 @@ function madeFile(path: string, access: number): number | undefined {
   try {
     return openSync(path, access | constants.O_EXCL);
   } catch (error) {
-    if (Reflect.get(Object(error), 'code') === 'EEXIST') return undefined;
+    if (codeOf(error) === 'EEXIST') return undefined;
     throw error;
   }
 }

@@ -13,7 +13,7 @@ export interface Surroundings {
   readonly losses: number;
   /** A commit was begun, and could not be carried out: this process is to give up its place, and whoever follows finds what it has logged. */
   outcomeUnknown(): void;
-  /** A log cannot be made, or may not be written: this process keeps no journal any more, and is to say so. */
+  /** A log cannot be created, or is not writable: this process keeps no journal any more, and is to say so. */
   unwritable(error: IPCError): void;
   /** A transaction was not committed, and has a lock yet: what it was to set free is in use still. */
   writeFailed(tid: string): void;

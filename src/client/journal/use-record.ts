@@ -9,8 +9,9 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { syncFile, syncFolder } from '../../platform/disk-sync.js';
 import { machineId } from '../../platform/file-marks.js';
-import { type IndexDescription, sync, syncFolder } from './index-marks.js';
+import type { IndexDescription } from './index-marks.js';
 
 /** What stands in the file. */
 interface Noted {
@@ -71,7 +72,7 @@ export class UseRecord {
     this.#isUsed = false;
     fsyncSync(database);
     const paths = indexes.map(({ file }) => join(this.#folder, file));
-    for (const path of paths.filter((it) => existsSync(it))) sync(path);
+    for (const path of paths.filter((it) => existsSync(it))) syncFile(path);
     syncFolder(this.#folder);
     this.#write({ run: null, indexes });
   }

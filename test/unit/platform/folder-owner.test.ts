@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import fs, { mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { FolderOwner, folderUser, OWNER_FILE, type OwnerRecord } from '../../../src/platform/folder-owner.js';
@@ -21,7 +22,36 @@ beforeEach(async () => {
   clock = new VirtualClock();
 });
 
-afterEach(() => removeDirectory(folder));
+afterEach(async () => {
+  openWith(open);
+  await removeDirectory(folder);
+});
+
+const { open } = fs;
+
+/** Has files opened with something else. */
+function openWith(other: typeof fs.open): void {
+  Object.assign(fs, { open: other });
+  syncBuiltinESMExports();
+}
+
+/** Has the disk hang. @returns lets it go on */
+function hangingDisk(): () => Promise<void> {
+  let goOn: () => void = () => undefined;
+  const answer = new Promise<void>((resolve) => {
+    goOn = resolve;
+  });
+  const calls: Promise<unknown>[] = [];
+  openWith((...details) => {
+    const call = answer.then(() => open(...details));
+    calls.push(call);
+    return call;
+  });
+  return async () => {
+    goOn();
+    await Promise.allSettled(calls);
+  };
+}
 
 /** What a process of another machine says of itself. */
 const elsewhere = (pid: number) => `${pid}.5.00000000-0000-0000-0000-000000000000.1`;
@@ -219,12 +249,63 @@ describe('the folder of a managed master', () => {
     await rm(join(folder, OWNER_FILE));
     // Nothing can be read there.
     await mkdir(join(folder, OWNER_FILE));
-    for (let turn = 0; turn < 4; turn++) {
-      clock.advance(2_500);
-      await eventually(() => clock.pending === 1, { interval: 5 });
-    }
+    // The next renewal, and the deadline.
+    for (let turn = 0; turn < 4; turn++) await renewal(() => clock.pending === 2);
+    clock.advance(999);
     expect(losses).toEqual([]);
+    clock.advance(1);
+    expect(losses).toEqual([
+      expect.stringMatching(/^one: it could not be noted that its folder is in use: EISDIR/),
+    ]);
+    expect(clock.pending).toBe(0);
+  });
+
+  it('is lost in time where a renewal hangs, and once', async () => {
+    const { owner: one, losses } = owner();
+    await one.claim();
+    const letGo = hangingDisk();
+    clock.advance(GRACE - 1);
+    expect(losses).toEqual([]);
+    clock.advance(1);
+    expect(losses).toEqual([
+      'one: it could not be noted that its folder is in use: the disk does not answer',
+    ]);
+    await left({});
+    await letGo();
+    await one.release();
+    expect([losses.length, clock.pending, (await record()).id]).toEqual([1, 0, 'other']);
+  });
+
+  it('is lost at once when a renewal has hung on its way to the disk, and others have taken it meanwhile', async () => {
+    const { owner: one, losses } = owner();
+    await one.claim();
+    openWith(async (...details) => {
+      const handle = await open(...details);
+      const write: unknown = handle.write.bind(handle);
+      handle.write = async (...what: unknown[]) => {
+        await rm(join(folder, OWNER_FILE));
+        await left({});
+        return Reflect.apply(write as () => never, undefined, what);
+      };
+      return handle;
+    });
     await renewal(() => losses.length > 0);
+    expect(losses).toEqual(['one: its folder was taken by another server']);
+    expect((await record()).id).toBe('other');
+  });
+
+  it('is free at once when there is room again on a disk that was full', async () => {
+    openWith(async (...details) => {
+      const handle = await open(...details);
+      handle.writeFile = async () => {
+        throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
+      };
+      return handle;
+    });
+    await expect(owner().owner.claim()).rejects.toThrow('ENOSPC');
+    expect(await readdir(folder)).toEqual([]);
+    openWith(open);
+    expect(await owner().owner.claim()).toBeUndefined();
   });
 });
 

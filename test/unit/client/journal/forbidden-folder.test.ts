@@ -13,7 +13,7 @@ const { accessSync } = fs;
 let path: string;
 let folder: string;
 let statuses: ClientStatus[];
-/** What may not be written; tests may run as a user to whom nothing is forbidden. */
+/** What is not writable; tests may run as a user to whom nothing is forbidden. */
 let forbidden: string | undefined;
 
 const open = async (): Promise<AceBase> => {
@@ -44,7 +44,7 @@ afterEach(async () => {
   await removeDirectory(path);
 });
 
-it('a database whose folder may not be written keeps no journal, says so, and works', async () => {
+it('a database whose folder is not writable keeps no journal, says so, and works', async () => {
   const before = await open();
   await before.ref('texts/one').set('x'.repeat(60));
   await before.close();
