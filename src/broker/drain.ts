@@ -1,4 +1,5 @@
 import type { RefusalCode } from '../errors.js';
+import { MASTER_ID } from '../protocol/frames.js';
 import { hasNotOpened } from '../protocol/session.js';
 import type { JournalSwitch } from './journal-switch.js';
 import type { LockService } from './locks/lock-service.js';
@@ -136,6 +137,8 @@ export interface DismissalSettings {
 export class Dismissal {
   readonly #settings: DismissalSettings;
   #hasBegun = false;
+  /** Whether a master was sent to the next server. */
+  #wasMasterSent = false;
 
   constructor(settings: DismissalSettings) {
     this.#settings = settings;
@@ -165,11 +168,12 @@ export class Dismissal {
   refusal(request: ArrivalRequest): RefusalCode | undefined {
     if (!this.#hasBegun) return undefined;
     const peer = this.#settings.peers.get(request.peerId);
-    if (peer === undefined) return 'IPC_REFUSED_DRAINING';
+    if (peer === undefined)
+      return this.#wasMasterSent && isNewMaster(request) ? 'IPC_REFUSED_MASTER_AWAY' : 'IPC_REFUSED_DRAINING';
     if (isSameSession(peer, request)) return undefined;
     if (!peer.isMaster) return undefined;
     // That one goes to the next server, too, and may be there later.
-    return hasNotOpened(request.client) ? 'IPC_REFUSED_MASTER_AWAY' : 'IPC_REFUSED_SECOND_MASTER';
+    return isNewMaster(request) ? 'IPC_REFUSED_MASTER_AWAY' : 'IPC_REFUSED_SECOND_MASTER';
   }
 
   /**
@@ -204,7 +208,9 @@ export class Dismissal {
     return inside(() => {
       locks.giveRootBack();
       if (isManaged) return [...peers.values()].filter((peer) => peer.isMaster && isPresent(peer));
-      return this.#send((peer) => peer.isMaster);
+      const sent = this.#send((peer) => peer.isMaster);
+      this.#wasMasterSent = sent.length > 0;
+      return sent;
     }, []);
   }
 
@@ -219,4 +225,9 @@ export class Dismissal {
     }
     return sent;
   }
+}
+
+/** Whether a master that has not opened the file asks to be let in. */
+function isNewMaster({ peerId, client }: ArrivalRequest): boolean {
+  return peerId === MASTER_ID && hasNotOpened(client);
 }
