@@ -1,5 +1,5 @@
 import { Database, type DatabaseView, type LargestUser } from './database.js';
-import { Draining } from './drain.js';
+import { Draining, refusalWhileDraining } from './drain.js';
 import type { Invariant } from './invariants.js';
 import type { Limits } from './limits.js';
 import { FairShares } from './memory.js';
@@ -65,7 +65,7 @@ export class Broker {
   arrive(request: ArrivalRequest, entrance: Entrance): Cancel {
     const existing = this.#databases.get(request.database);
     if (existing === undefined && this.#isClosing) {
-      entrance.refuse('IPC_REFUSED_DRAINING');
+      entrance.refuse(refusalWhileDraining(request));
       return () => undefined;
     }
     if (existing === undefined && this.#databases.size >= this.#settings.limits.maxDatabases) {

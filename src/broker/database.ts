@@ -3,7 +3,7 @@ import { refused } from '../protocol/file-identity.js';
 import { disconnected, MASTER_ID, welcome } from '../protocol/frames.js';
 import { sessionWelcome, type WelcomeFacts } from '../protocol/session.js';
 import { Bulkhead } from './bulkhead.js';
-import { Dismissal, type DismissalSettings } from './drain.js';
+import { Dismissal, type DismissalSettings, refusalWhileDraining } from './drain.js';
 import { FileNews } from './file-metadata.js';
 import type { PriorMember } from './identity/challenge.js';
 import { FileIdentity } from './identity/file-identity.js';
@@ -449,7 +449,7 @@ export class Database {
 
   #awaitJournal(caller: Caller): Wait | undefined {
     const until = caller.since + JOURNAL_WAIT_MS;
-    if (this.#isOver || this.dismissal.hasBegun) caller.entrance.refuse('IPC_REFUSED_DRAINING');
+    if (this.#isOver || this.dismissal.hasBegun) caller.entrance.refuse(refusalWhileDraining(caller.request));
     else if (!this.#journal.isInUse) return this.#admitHeld(caller);
     else if (this.#settings.clock.now() >= until) caller.entrance.refuse('IPC_REFUSED_JOURNAL');
     else return { awaits: 'journal', until, again: () => this.#awaitJournal(caller) };

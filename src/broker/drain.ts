@@ -137,8 +137,6 @@ export interface DismissalSettings {
 export class Dismissal {
   readonly #settings: DismissalSettings;
   #hasBegun = false;
-  /** Whether a master was sent to the next server. */
-  #wasMasterSent = false;
 
   constructor(settings: DismissalSettings) {
     this.#settings = settings;
@@ -168,12 +166,10 @@ export class Dismissal {
   refusal(request: ArrivalRequest): RefusalCode | undefined {
     if (!this.#hasBegun) return undefined;
     const peer = this.#settings.peers.get(request.peerId);
-    if (peer === undefined)
-      return this.#wasMasterSent && isNewMaster(request) ? 'IPC_REFUSED_MASTER_AWAY' : 'IPC_REFUSED_DRAINING';
+    if (peer === undefined) return refusalWhileDraining(request);
     if (isSameSession(peer, request)) return undefined;
     if (!peer.isMaster) return undefined;
-    // That one goes to the next server, too, and may be there later.
-    return isNewMaster(request) ? 'IPC_REFUSED_MASTER_AWAY' : 'IPC_REFUSED_SECOND_MASTER';
+    return hasNotOpened(request.client) ? refusalWhileDraining(request) : 'IPC_REFUSED_SECOND_MASTER';
   }
 
   /**
@@ -208,9 +204,7 @@ export class Dismissal {
     return inside(() => {
       locks.giveRootBack();
       if (isManaged) return [...peers.values()].filter((peer) => peer.isMaster && isPresent(peer));
-      const sent = this.#send((peer) => peer.isMaster);
-      this.#wasMasterSent = sent.length > 0;
-      return sent;
+      return this.#send((peer) => peer.isMaster);
     }, []);
   }
 
@@ -227,7 +221,10 @@ export class Dismissal {
   }
 }
 
-/** Whether a master that has not opened the file asks to be let in. */
-function isNewMaster({ peerId, client }: ArrivalRequest): boolean {
-  return peerId === MASTER_ID && hasNotOpened(client);
+/**
+ * Why somebody who is new is not let in by a server that drains. The master that it had was sent to the next server, or is about to be: another
+ * one must not be let in there before that one [PROTOCOL-9.2].
+ */
+export function refusalWhileDraining({ peerId, client }: ArrivalRequest): RefusalCode {
+  return peerId === MASTER_ID && hasNotOpened(client) ? 'IPC_REFUSED_MASTER_AWAY' : 'IPC_REFUSED_DRAINING';
 }
