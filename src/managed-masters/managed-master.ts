@@ -13,7 +13,8 @@ export interface ManagedMasterSettings {
   readonly clock: Pick<Clock, 'now' | 'schedule'>;
   readonly logger: Logger;
   /** Starts the process. Never called before the last one has ended. */
-  spawn(handlers: ChildHandlers): Child;
+  /** @param mayCreate whether it may make the file: not if it was there before */
+  spawn(handlers: ChildHandlers, mayCreate: boolean): Child;
 }
 
 /**
@@ -113,6 +114,8 @@ export class ManagedMaster {
   #run: Run | undefined;
   #state: 'idle' | 'wanted' | 'closing' | 'closed' = 'idle';
   #starts = 0;
+  /** Whether any has served: a file that is not there any more is missed, and not made anew. */
+  #hasServed = false;
   /** How many processes in a row ended before they had served for long. */
   #shortRuns = 0;
   #lastReason: string | undefined;
@@ -233,10 +236,11 @@ export class ManagedMaster {
     if (this.#restarts.length > RECENT_RESTARTS) this.#restarts.shift();
     this.#since = now;
     this.#nextStartAt = undefined;
-    const child = spawn({
+    const handlers: ChildHandlers = {
       message: (message) => this.#receive(message),
       ended: (end) => this.#ended(end),
-    });
+    };
+    const child = spawn(handlers, !this.#hasServed);
     this.#run = {
       child,
       startedAt: now,
@@ -284,6 +288,7 @@ export class ManagedMaster {
       case 'serves': {
         this.#enters(run, 'serving');
         this.#unservedSince = undefined;
+        this.#hasServed = true;
         run.servesSince = clock.now();
         const afterMs = Math.round(clock.now() - run.startedAt);
         logger.info(this.#fields({ path: this.#settings.path, afterMs }), 'the master of a database serves');

@@ -61,12 +61,14 @@ export class ManagedMasters implements ManagedFiles {
     const acebase = findAceBase();
     const program = findProgram();
     for (const [database, own] of masters) {
-      const spawn = (handlers: ChildHandlers): Child => {
+      const spawn = (handlers: ChildHandlers, mayCreate: boolean): Child => {
         if (this.#place === undefined) throw new TypeError('managed masters were not started');
         const secret = randomBytes(24).toString('hex');
         const door = { ...this.#place.address, secret };
         const { server } = this.#place;
-        const common = { kind: 'open', database, settings: own, lockTimeout, acebase } as const;
+        const create = own.create && mayCreate;
+        const settings = { ...own, create };
+        const common = { kind: 'open', database, settings, lockTimeout, acebase } as const;
         const request = { ...common, door, server, grace };
         return this.#admit(
           entry,

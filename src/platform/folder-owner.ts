@@ -348,7 +348,8 @@ function isOwn({ pid, host }: OwnerRecord): boolean {
 function judge({ process: master, server }: OwnerRecord, procPath?: string): Judgement {
   switch (stateOfProcess(server.process ?? undefined, procPath)) {
     case 'runs':
-      return 'in use';
+      // It starts the next one, which renews the record; or it was stopped, in a process that goes on, and will not.
+      return stateOfProcess(master ?? undefined, procPath) === 'ended' ? 'unknown' : 'in use';
     case 'unknown':
       return 'unknown';
     case 'ended':

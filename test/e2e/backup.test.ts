@@ -188,7 +188,7 @@ it('says what is wrong, and leaves no copy and no older one less', async () => {
   const other = await run(wordsFor(cluster, to, elsewhere));
   expect([other.code, other.stderr]).toEqual([1, expect.stringContaining('IPC_CLOSED_OTHER_FILE')]);
   await cluster.close();
-  const stopped = await refused(cluster, to);
+  const stopped = await refused(cluster, to, '--wait', '1s');
   expect([stopped.code, stopped.stderr]).toEqual([2, expect.stringContaining('IPC_BACKUP_NO_CLUSTER')]);
   expect(await readdir(to)).toEqual([]);
 });

@@ -59,8 +59,10 @@ export async function backUp(words: BackupWords, surroundings: BackupSurrounding
     throw new IPCError('IPC_BACKUP_FOLDER', `${to} is in the folder that is to be copied`);
   const acebase = acebaseOf(surroundings.folder);
   const { url, token, lockTimeout } = surroundings;
-  const logsTransactions = clusterLogs(await surroundings.ask(), database);
-  const access = { ...place, url, token, wait, lockTimeout, logsTransactions, acebase };
+  const since = systemClock.now();
+  const logsTransactions = await whenThereIsAMaster(surroundings, database, wait);
+  const left = Math.max(0, wait - (systemClock.now() - since));
+  const access = { ...place, url, token, wait: left, lockTimeout, logsTransactions, acebase };
   const modules = modulesIn(surroundings.folder);
   const name = join(to, database);
   const now = surroundings.now();
@@ -127,12 +129,30 @@ async function copyOnce(
   });
 }
 
-/** @returns whether the cluster logs transactions @throws IPCError `IPC_BACKUP_NO_CLUSTER` */
-function clusterLogs({ databases }: Status, database: string): boolean {
-  const [, data, log] = coveredNames(database).map((name) => databases.find((it) => it.name === name));
-  if (data?.master == null)
-    throw new IPCError('IPC_BACKUP_NO_CLUSTER', `no master of ${database} is connected to the server`);
-  return log?.master != null;
+/** How often it is looked whether a master is connected, in milliseconds. */
+const LOOK_MS = 500;
+
+/**
+ * Waits for the master of a cluster: one that was restarted is away for a moment.
+ *
+ * @param wait for how long, in milliseconds
+ * @returns whether the cluster logs transactions
+ * @throws IPCError `IPC_BACKUP_NO_CLUSTER`; or what the server is asked with throws
+ */
+async function whenThereIsAMaster(
+  { ask }: Pick<BackupSurroundings, 'ask'>,
+  database: string,
+  wait: number,
+): Promise<boolean> {
+  const until = systemClock.now() + wait;
+  for (;;) {
+    const { databases } = await ask();
+    const [, data, log] = coveredNames(database).map((name) => databases.find((it) => it.name === name));
+    if (data?.master != null) return log?.master != null;
+    if (systemClock.now() >= until)
+      throw new IPCError('IPC_BACKUP_NO_CLUSTER', `no master of ${database} is connected to the server`);
+    await new Promise<void>((resolve) => systemClock.schedule(LOOK_MS, resolve));
+  }
 }
 
 /** What the copy is looked at with; `undefined` if the acebase that is there cannot do that. */

@@ -48,12 +48,15 @@ function lab() {
     warn: say('warn'),
     error: say('error'),
   };
+  /** Whether each process might make the file. */
+  const created: boolean[] = [];
   const master = new ManagedMaster({
     database: 'mydb',
     path: '/data',
     clock,
     logger,
-    spawn: (handlers) => {
+    spawn: (handlers, mayCreate) => {
+      created.push(mayCreate);
       expect(children.filter(({ hasEnded }) => !hasEnded)).toEqual([]);
       const child = new PlayedChild(100 + children.length, handlers);
       children.push(child);
@@ -79,7 +82,7 @@ function lab() {
     return clock.now() - since;
   };
   const lines = (message: string) => log.filter((line) => line.message === message);
-  return { clock, children, child, nextStart, log, lines, master };
+  return { clock, children, created, child, nextStart, log, lines, master };
 }
 
 /** A master that has served for so long. */
@@ -110,6 +113,17 @@ describe('a managed master', () => {
       { level: 'info', fields, message: 'starting the master of a database' },
       { level: 'info', fields: { ...fields, afterMs: 300 }, message: 'the master of a database serves' },
     ]);
+  });
+
+  it('has a file made as long as none has served: one that is gone then is missed, and not made anew', () => {
+    const { created, child, nextStart, master } = lab();
+    master.start();
+    child().ends();
+    nextStart();
+    child().serves();
+    child().ends();
+    nextStart();
+    expect(created).toEqual([true, true, false]);
   });
 
   it('starts the next one at once when it ends, and says why it ended', () => {

@@ -195,6 +195,14 @@ describe('the folder of a managed master', () => {
     expect(await isClaimed).toBe(true);
   });
 
+  it('is free after a while where the master has ended, and the process of its server goes on without another one', async () => {
+    await left({ server: ownWords() ?? null });
+    const { owner: one } = owner();
+    expect(await one.claim()).toBe(IN_USE);
+    clock.advance(STANDS_FOR);
+    expect(await one.claim()).toBeUndefined();
+  });
+
   it('of another machine is free when its record has stood still for long enough', async () => {
     await left({ process: elsewhere(7), server: elsewhere(6) });
     const { owner: one } = owner();
@@ -315,7 +323,7 @@ describe('a master that no server runs', () => {
     expect(await folderUser(join(folder, 'missing'), clock)).toBeUndefined();
     await left({});
     expect(await folderUser(folder, clock)).toBeUndefined();
-    await left({ server: ownWords() ?? null });
+    await left({ process: ownWords() ?? null, server: ownWords() ?? null });
     expect(await folderUser(folder, clock)).toBe(IN_USE);
   });
 
