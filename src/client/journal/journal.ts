@@ -13,6 +13,7 @@ import {
   openToLook,
   openToMend,
 } from './database-file.js';
+import { isForbidden, noJournal } from './forbidden.js';
 import { syncFolder } from './index-marks.js';
 import { OWNER_BYTES, type RecordHead, RedoLog, type WrittenPlace } from './redo-log.js';
 import type { Change } from './write-buffer.js';
@@ -89,6 +90,8 @@ interface Turn {
 export class Journal<Notes> {
   /** Those that are there, in the order of their paths. */
   readonly #logs = new Map<string, RedoLog>();
+  /** The paths of those that may only be read, and why. */
+  readonly #readOnly = new Map<string, IPCError>();
   readonly #settings: JournalSettings;
   readonly #mark: Mark;
   readonly #owner = randomBytes(OWNER_BYTES).toString('latin1');
@@ -129,6 +132,7 @@ export class Journal<Notes> {
    * @param gate what is written, is written while this is open
    * @param isInDoubt whether the power was cut: then the mark may be in the file, and what was written before it not
    * @throws if that fails, or the gate is closed: it is to be looked at again then
+   * @throws {IPCError} IPC_CLIENT_NO_JOURNAL if a log may not be read, or has noted something and may not be written: that could not be said to be done
    */
   look(
     isToBeApplied: (head: RecordHead) => boolean,
@@ -143,6 +147,8 @@ export class Journal<Notes> {
     const left = outstandingOf<Notes>(file, newest, this.#mark, isToBeApplied, isInDoubt);
     if (left === undefined) return undefined;
     const { changes, notes } = left;
+    const readOnly = this.#readOnly.get(this.#pathOf(this.#placeOf(newest.log)));
+    if (notes !== undefined && readOnly !== undefined) throw readOnly;
     for (const { position, after } of changes) {
       if (!gate.isOpen) throw new IPCError('IPC_CLIENT_LEASE_LOST');
       writeFully(file, after, position);
@@ -266,7 +272,11 @@ export class Journal<Notes> {
     if (isLeft && newest.log.read() !== undefined) throw new Error('what the log has noted is not done yet');
     if (isSynced) fdatasyncSync(file);
     if (!gate.isOpen) await gate.wait();
-    const turn = { place: this.#placeAfter(newest.log), term: newest.head.term + 1 };
+    const places = [this.#placeAfter(newest.log), this.#placeOf(newest.log)];
+    const place = places.find((at) => !this.#readOnly.has(this.#pathOf(at)));
+    // If none may be written, the record stays: it was carried out.
+    if (place === undefined) return;
+    const turn = { place, term: newest.head.term + 1 };
     this.#logAt(turn.place).clear(this.#emptyHead(turn.term));
     this.#turn = turn;
   }
@@ -300,7 +310,7 @@ export class Journal<Notes> {
   #newest(): Newest | undefined {
     // Another process may have made one since.
     for (const path of this.#settings.logPaths)
-      if (!this.#logs.has(path) && existsSync(path)) this.#open(path);
+      if (!this.#logs.has(path) && existsSync(path)) this.#openWhatIsThere(path);
     return newestOf([...this.#logs.values()]);
   }
 
@@ -320,11 +330,21 @@ export class Journal<Notes> {
     return (this.#placeOf(log) + 1) % this.#settings.logPaths.length;
   }
 
-  /** That log, which is made if it is not there. @throws {IPCError} IPC_CLIENT_NO_JOURNAL if it may not be */
+  #pathOf(place: number): string {
+    return String(this.#settings.logPaths[place]);
+  }
+
+  /** That log, which is made if it is not there. @throws {IPCError} IPC_CLIENT_NO_JOURNAL if it may not be, or not be written */
   #logAt(place: number): RedoLog {
-    const path = String(this.#settings.logPaths[place]);
+    const path = this.#pathOf(place);
+    const known = this.#logs.get(path);
+    if (known !== undefined && !this.#readOnly.has(path)) return known;
     try {
-      return this.#logs.get(path) ?? this.#open(path);
+      // By now, it may be written, perhaps.
+      const log = this.#open(path);
+      known?.close();
+      this.#readOnly.delete(path);
+      return log;
     } catch (error) {
       if (!isForbidden(error)) throw error;
       const why = noJournal(path, error);
@@ -333,12 +353,27 @@ export class Journal<Notes> {
     }
   }
 
+  /** A log that another user has made, perhaps. What it has can be looked at where it may not be written. @throws {IPCError} IPC_CLIENT_NO_JOURNAL if it cannot */
+  #openWhatIsThere(path: string): void {
+    try {
+      this.#open(path);
+    } catch (error) {
+      if (!isForbidden(error)) throw error;
+      const why = noJournal(path, error);
+      try {
+        this.#logs.set(path, new RedoLog(path, false, 0, constants.O_RDONLY));
+        this.#readOnly.set(path, why);
+      } catch (again) {
+        throw isForbidden(again) ? why : again;
+      }
+    }
+  }
+
   #open(path: string): RedoLog {
     const { file, isSynced, leastLogBytes } = this.#settings;
-    // Whoever may write the file may write its logs, which another user may have made.
-    const mode = fstatSync(file).mode & 0o777;
     const isNew = !existsSync(path);
-    const log = new RedoLog(path, isSynced, leastLogBytes, undefined, mode);
+    // Whoever may write the file may write its logs.
+    const log = new RedoLog(path, isSynced, leastLogBytes, undefined, fstatSync(file));
     this.#logs.set(path, log);
     if (isSynced && isNew) syncFolder(dirname(path));
     return log;
@@ -359,19 +394,6 @@ export class Journal<Notes> {
     this.#settings.failed?.();
     return this.#failure;
   }
-}
-
-/** Whether something may not be done with a file or a folder, by anybody or by this process. */
-export function isForbidden(error: unknown): boolean {
-  return ['EACCES', 'EPERM', 'EROFS'].includes(String(Reflect.get(Object(error), 'code')));
-}
-
-/** Why a database keeps no journal. @param path what may not be written @param error what has come of it */
-export function noJournal(path: string, error: unknown): IPCError {
-  const { summary, remedy } = ERRORS.IPC_CLIENT_NO_JOURNAL;
-  const reason = error instanceof Error ? error.message : String(error);
-  const text = `IPC_CLIENT_NO_JOURNAL: ${path} (${reason}): ${summary} ${remedy}`;
-  return new IPCError('IPC_CLIENT_NO_JOURNAL', text);
 }
 
 function newestOf(logs: readonly RedoLog[]): Newest | undefined {

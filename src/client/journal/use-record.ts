@@ -10,6 +10,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { machineId } from '../../platform/file-marks.js';
+import { isForbidden } from './forbidden.js';
 import { type IndexDescription, sync, syncFolder } from './index-marks.js';
 
 /** What stands in the file. */
@@ -94,8 +95,16 @@ export class UseRecord {
   }
 }
 
-/** Nobody notes in which boot the database is used, from now on. @param type what kind of data it is */
+/**
+ * Nobody notes in which boot the database is used, from now on. Where the folder may not be written, the record stays, and some boot is taken for one
+ * that a power cut has ended: indexes are made again then.
+ *
+ * @param type what kind of data it is
+ */
 export function forgetUse(folder: string, type: string): void {
-  const path = join(folder, `${type}.use.redo`);
-  if (existsSync(path)) rmSync(path, { force: true });
+  try {
+    rmSync(join(folder, `${type}.use.redo`), { force: true });
+  } catch (error) {
+    if (!isForbidden(error)) throw error;
+  }
 }
