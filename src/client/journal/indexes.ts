@@ -45,6 +45,8 @@ export class Indexes {
   /** For the time after a power cut; `undefined` if there is none. */
   readonly #record: UseRecord | undefined;
   readonly #known = new WeakSet<Index>();
+  /** Those in doubt that could not be marked, by their files: only the journal knows of them. */
+  readonly #unmarked = new Map<string, IndexDescription>();
 
   constructor({ storage, writer, isLone, durability, losses }: IndexesSettings) {
     this.#storage = storage;
@@ -144,17 +146,38 @@ export class Indexes {
    */
   makeAnew(indexes: readonly IndexDescription[]): boolean {
     let areMarked = true;
-    const isOurs = (index: IndexDescription): boolean => {
+    for (const index of indexes) {
       try {
-        return setMark(folderOf(this.#storage), index, false);
+        this.#makeAnew(index);
       } catch (error) {
         areMarked = false;
-        loggerOf(this.#outer).error(`The index ${index.file} could not be marked:`, error);
-        return true;
+        this.#unmarked.set(index.file, index);
+        loggerOf(this.#outer).error(
+          `The index ${index.file} could not be marked; the next write marks it first, or fails:`,
+          error,
+        );
+        // As it is, nobody is to use it.
+        this.makeAgain([index]);
       }
-    };
-    this.makeAgain(indexes.filter(isOurs));
+    }
     return areMarked;
+  }
+
+  /** All that are in doubt are marked when this returns: the journal may be written over. @throws if one cannot be */
+  complete(): void {
+    for (const index of this.#unmarked.values()) this.#makeAnew(index);
+  }
+
+  /** Others have marked those that were not, or find them in the journal. */
+  forgetUnmarked(): void {
+    this.#unmarked.clear();
+  }
+
+  /** @throws if it cannot be marked */
+  #makeAnew(index: IndexDescription): void {
+    const isOurs = setMark(folderOf(this.#storage), index, false);
+    this.#unmarked.delete(index.file);
+    if (isOurs) this.makeAgain([index]);
   }
 
   /** Their files are gone, or count for nothing. */

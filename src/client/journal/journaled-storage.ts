@@ -132,8 +132,9 @@ export class JournaledStorage {
     if (!this.#surroundings.isInForce && !this.#logs.hasData) return false;
     const leftover = this.#logs.look(isMasterThere);
     if (leftover?.notes !== undefined) return this.#carryOut(leftover.notes, this.#logs.data);
-    // What this process could not log, another one has.
+    // What this process could not log, another one has; and marked what it could not.
     this.#mutations.forget();
+    this.#indexes.forgetUnmarked();
     return leftover?.isRecovered === true;
   }
 
@@ -168,6 +169,7 @@ export class JournaledStorage {
     this.#logs.forget();
     this.#tables.forget();
     this.#indexes.forget();
+    this.#indexes.forgetUnmarked();
     this.#mutations.forget();
   }
 
@@ -204,9 +206,10 @@ export class JournaledStorage {
     this.#logs.data.lookIsOver(gate);
   }
 
-  /** Resolves when the journal may be written over. @throws if that cannot be logged which it has noted */
+  /** Resolves when the journal may be written over. @throws if something that it has noted cannot be done */
   async #untilFree(): Promise<void> {
     await this.#untilLogged;
+    this.#indexes.complete();
     await this.#mutations.complete();
   }
 

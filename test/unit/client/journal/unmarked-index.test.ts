@@ -1,0 +1,76 @@
+import { existsSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { install, uninstall } from '../../../../src/client/install.js';
+import { type Database, openDatabase } from '../../../crash/database.js';
+import { RefusedChange, watchChanges } from '../../../crash/recorder.js';
+import { removeDirectory, temporaryDirectory } from '../../../support/temporary-directory.js';
+
+let path: string;
+let database: Database;
+/** Whether there is no room for an index, nor for its mark. */
+let isFull: boolean;
+
+beforeEach(async () => {
+  path = await temporaryDirectory('unmarked');
+  isFull = false;
+  watchChanges(path, {
+    isAtOnce: false,
+    lengthOf: (file) => statSync(join(path, file), { throwIfNoEntry: false })?.size,
+    changing({ kind, file }) {
+      // What is made smaller needs none: the mark is there then, and empty.
+      if (isFull && kind === 'write' && file.includes('.idx')) throw new RefusedChange();
+    },
+  });
+  install({ journal: 'process' });
+  await open();
+  await set('before', 1);
+  await database.indexes.create('people', 'age', {});
+});
+
+afterEach(async () => {
+  isFull = false;
+  await database.close();
+  uninstall();
+  await removeDirectory(path);
+});
+
+async function open(): Promise<void> {
+  database = openDatabase(path, false);
+  await database.ready();
+}
+
+const set = (name: string, age: number): Promise<unknown> =>
+  database.ref(`people/${name}`).set({ age, note: 'x'.repeat(60) });
+
+/** What the index finds. */
+async function found(): Promise<string[]> {
+  const [index] = database.api.storage.indexes.get('people');
+  const results = await index?.query('>', 0);
+  return [...(results ?? [])].map(({ path: of }) => of.slice('people/'.length)).sort();
+}
+
+it('nothing else is written before an index is marked that could not be told of a write: there was no room for either', async () => {
+  isFull = true;
+  await set('first', 2);
+  await expect(set('second', 3)).rejects.toThrow('ENOSPC');
+  await expect(set('other', 4)).rejects.toThrow('ENOSPC');
+  isFull = false;
+  await database.ref('notes/third').set('not in the index'.repeat(4));
+  expect(existsSync(join(path, 'mydb.acebase', 'people-age.idx.redo'))).toBe(true);
+  await database.close();
+  await open();
+  expect(await found()).toEqual(['before', 'first']);
+});
+
+it('if nothing else is written, the journal has it when the database is opened next', async () => {
+  isFull = true;
+  await set('first', 2);
+  await database.close();
+  isFull = false;
+  await open();
+  await database.ref('notes/third').set('not in the index'.repeat(4));
+  await database.close();
+  await open();
+  expect(await found()).toEqual(['before', 'first']);
+});
