@@ -150,11 +150,6 @@ function remove(path: string): void {
   }
 }
 
-/** Makes indexes again whose files were removed; that clears their marks. */
-export async function makeAgain(storage: Storage, missing: readonly IndexDescription[]): Promise<void> {
-  for (const { path, key, options } of missing) await storage.indexes.create(path, key, options);
-}
-
 /** Whether an index is marked: its file counts for nothing. */
 export function isMarked(folder: string, file: string): boolean {
   return existsSync(join(folder, file + ENDING));

@@ -8,7 +8,6 @@ import {
   descriptionOf,
   type IndexDescription,
   type MarkedBuilds,
-  makeAgain,
   markBuilds,
   setMark,
 } from './index-marks.js';
@@ -84,7 +83,7 @@ export class Indexes {
     indexes.load = async () => {
       await load.call(indexes);
       this.#note((record) => record.begin(this.#all()));
-      await makeAgain(this.#outer, waiting.splice(0));
+      for (const index of waiting.splice(0)) await this.#makeAgain(index);
     };
     indexes.delete = async (fileName) => {
       await remove.call(indexes, fileName);
@@ -184,12 +183,19 @@ export class Indexes {
   makeAgain(indexes: readonly IndexDescription[]): void {
     for (const index of indexes) {
       this.#takeOut(index);
-      makeAgain(this.#outer, [index]).catch((error: unknown) => {
-        loggerOf(this.#outer).error(
-          `The index ${index.file} could not be made anew; it will be when the database is opened next:`,
-          error,
-        );
-      });
+      void this.#makeAgain(index);
+    }
+  }
+
+  /** One that cannot be made keeps its mark: that is no reason not to use the others, nor the data. */
+  async #makeAgain({ file, path, key, options }: IndexDescription): Promise<void> {
+    try {
+      await this.#storage.indexes.create(path, key, options);
+    } catch (error) {
+      loggerOf(this.#outer).error(
+        `The index ${file} could not be made anew; it will be when the database is opened next:`,
+        error,
+      );
     }
   }
 

@@ -1,4 +1,4 @@
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { install, uninstall } from '../../../../src/client/install.js';
@@ -8,18 +8,21 @@ import { removeDirectory, temporaryDirectory } from '../../../support/temporary-
 
 let path: string;
 let database: Database;
-/** Whether there is no room for an index, nor for its mark. */
-let isFull: boolean;
+/** Which files there is no room for. */
+let full: RegExp | undefined;
+
+/** An index, and its mark. */
+const BOTH = /\.idx(\.|$)/;
 
 beforeEach(async () => {
   path = await temporaryDirectory('unmarked');
-  isFull = false;
+  full = undefined;
   watchChanges(path, {
     isAtOnce: false,
     lengthOf: (file) => statSync(join(path, file), { throwIfNoEntry: false })?.size,
     changing({ kind, file }) {
       // What is made smaller needs none: the mark is there then, and empty.
-      if (isFull && kind === 'write' && file.includes('.idx')) throw new RefusedChange();
+      if (kind === 'write' && full?.test(file) === true) throw new RefusedChange();
     },
   });
   install({ journal: 'process' });
@@ -29,7 +32,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  isFull = false;
+  full = undefined;
   await database.close();
   uninstall();
   await removeDirectory(path);
@@ -45,17 +48,17 @@ const set = (name: string, age: number): Promise<unknown> =>
 
 /** What the index finds. */
 async function found(): Promise<string[]> {
-  const [index] = database.api.storage.indexes.get('people');
+  const index = database.api.storage.indexes.get('people').find(({ key }) => key === 'age');
   const results = await index?.query('>', 0);
   return [...(results ?? [])].map(({ path: of }) => of.slice('people/'.length)).sort();
 }
 
 it('nothing else is written before an index is marked that could not be told of a write: there was no room for either', async () => {
-  isFull = true;
+  full = BOTH;
   await set('first', 2);
   await expect(set('second', 3)).rejects.toThrow('ENOSPC');
   await expect(set('other', 4)).rejects.toThrow('ENOSPC');
-  isFull = false;
+  full = undefined;
   await database.ref('notes/third').set('not in the index'.repeat(4));
   expect(existsSync(join(path, 'mydb.acebase', 'people-age.idx.redo'))).toBe(true);
   await database.close();
@@ -64,12 +67,31 @@ it('nothing else is written before an index is marked that could not be told of 
 });
 
 it('if nothing else is written, the journal has it when the database is opened next', async () => {
-  isFull = true;
+  full = BOTH;
   await set('first', 2);
   await database.close();
-  isFull = false;
+  full = undefined;
   await open();
   await database.ref('notes/third').set('not in the index'.repeat(4));
+  await database.close();
+  await open();
+  expect(await found()).toEqual(['before', 'first']);
+});
+
+it('an index that cannot be made again keeps its mark, and keeps nobody from the data, nor from another index', async () => {
+  await database.indexes.create('people', 'note', {});
+  await database.close();
+  const markOf = (key: string): string => join(path, 'mydb.acebase', `people-${key}.idx.redo`);
+  for (const key of ['age', 'note']) {
+    const mark = { file: `people-${key}.idx`, path: 'people', key, options: {}, isNew: false };
+    writeFileSync(markOf(key), JSON.stringify(mark));
+  }
+  full = /people-age\.idx$/;
+  await open();
+  expect(database.api.storage.indexes.get('people').map(({ key }) => key)).toEqual(['note']);
+  expect(['age', 'note'].map((key) => existsSync(markOf(key)))).toEqual([true, false]);
+  full = undefined;
+  await set('first', 2);
   await database.close();
   await open();
   expect(await found()).toEqual(['before', 'first']);
