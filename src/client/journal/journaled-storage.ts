@@ -9,7 +9,7 @@ import type { IndexDescription } from './index-marks.js';
 import { Indexes, tracked } from './indexes.js';
 import type { Journal } from './journal.js';
 import { type Durability, Logs } from './logs.js';
-import { MutationLog } from './mutation-log.js';
+import { MutationLog, whenReady } from './mutation-log.js';
 import { holdKeys, holdNotices } from './notices.js';
 import type { Notes } from './recovery.js';
 import { readFully } from './redo-log.js';
@@ -201,6 +201,7 @@ export class JournaledStorage {
   /** The record of it stays in the journal until then. */
   async #logAgain(mutation: LoggedMutation): Promise<void> {
     if (!(await this.#mutations.addWhenReady(mutation))) return;
+    await whenReady(this.#storage);
     const { gate } = this.#surroundings;
     this.#logs.data.look(() => false, gate);
     this.#logs.data.lookIsOver(gate);

@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs';
+import { rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { RECORDS_AT } from '../../../../src/client/file-layout.js';
@@ -83,4 +83,37 @@ it('it is there when the database is opened next, also if nothing else is writte
     ['before', 'first', 'second'],
     [0, 1, 2],
   ]);
+});
+
+it('a process without a log of transactions does not write over a mutation that one has missed', async () => {
+  isRefused = isRecord;
+  await set('first', 1);
+  await database.close();
+  isRefused = () => false;
+  database = openDatabase(path, false);
+  await database.ready();
+  for (const number of [2, 3])
+    await expect(set('second', number)).rejects.toMatchObject({ code: 'IPC_CLIENT_NO_TRANSACTION_LOG' });
+  const found = (await database.ref('notes').get()).val() as object;
+  expect(Object.keys(found)).toEqual(['before', 'first']);
+  await database.close();
+  database = openDatabase(path, true);
+  await database.ready();
+  await set('third', 4);
+  expect(await state()).toEqual([
+    ['before', 'first', 'third'],
+    [0, 1, 4],
+  ]);
+});
+
+it('where that log was removed, nobody waits for it', async () => {
+  isRefused = isRecord;
+  await set('first', 1);
+  await database.close();
+  isRefused = () => false;
+  rmSync(join(path, 'mydb.acebase', 'transaction.db'));
+  database = openDatabase(path, false);
+  await database.ready();
+  await set('second', 2);
+  expect(Object.keys((await database.ref('notes').get()).val() as object)).toHaveLength(3);
 });
