@@ -82,6 +82,8 @@ export class Indexes {
     const waiting = [...missing];
     indexes.load = async () => {
       await load.call(indexes);
+      // Which of them were in use, it does not tell any more.
+      if (this.#record?.isUnreadable === true) this.makeAnew(this.#all());
       this.#note((record) => record.begin(this.#all()));
       for (const index of waiting.splice(0)) await this.#makeAgain(index);
     };

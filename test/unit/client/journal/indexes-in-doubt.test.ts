@@ -1,4 +1,4 @@
-import { existsSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { install, uninstall } from '../../../../src/client/install.js';
@@ -92,6 +92,22 @@ it('an index that cannot be made again keeps its mark, and keeps nobody from the
   expect(['age', 'note'].map((key) => existsSync(markOf(key)))).toEqual([true, false]);
   full = undefined;
   await set('first', 2);
+  await database.close();
+  await open();
+  expect(await found()).toEqual(['before', 'first']);
+});
+
+it('all indexes are made again if the record of those in use cannot be read', async () => {
+  const folder = join(path, 'mydb.acebase');
+  const former = readFileSync(join(folder, 'people-age.idx'));
+  await set('first', 2);
+  await database.close();
+  // What the index was told of that was not on the disk when the power was cut.
+  writeFileSync(join(folder, 'people-age.idx'), former);
+  writeFileSync(join(folder, 'data.use.redo'), '{"run":');
+  uninstall();
+  install({ journal: 'power' });
+  await open();
   await database.close();
   await open();
   expect(await found()).toEqual(['before', 'first']);
