@@ -155,7 +155,7 @@ export class Journal<Notes> {
     }
     const mark = changes.at(-1);
     if (mark !== undefined) {
-      fdatasyncSync(file);
+      this.#syncFile();
       this.#mark.isWritten(mark);
     }
     this.#looked = newest;
@@ -204,7 +204,7 @@ export class Journal<Notes> {
     const { file, isSynced, isLone } = this.#settings;
     if (this.#failure !== undefined) throw this.#failure;
     // The last commit must be in its places before the log is written over, and what this one leads to.
-    if (isSynced) fdatasyncSync(file);
+    if (isSynced) this.#syncFile();
     const { place, term } = this.#turn;
     const log = this.#logAt(place);
     const mark = this.#mark.next();
@@ -236,16 +236,15 @@ export class Journal<Notes> {
 
   /** What was committed last is in its places on the disk when this returns, if it is to outlive a loss of power. */
   sync(): void {
-    const { file, isSynced, isLone } = this.#settings;
+    const { isSynced, isLone } = this.#settings;
     if (!isSynced || (isLone && this.#isOnDisk)) return;
-    fdatasyncSync(file);
+    this.#syncFile();
     this.#isOnDisk = true;
   }
 
   /** All was done that the last commit has noted. If the log is another process's by now, that one has found it, too. */
   done(gate: Gate): void {
-    const { file, isSynced } = this.#settings;
-    if (isSynced) this.#orFail(() => fdatasyncSync(file));
+    if (this.#settings.isSynced) this.#syncFile();
     const log = this.#logAt(this.#turn.place);
     const isOurs = this.#orFail(() => log.head())?.owner === this.#owner;
     if (isOurs && gate.isOpen) this.#orFail(() => log.notesAreDone());
@@ -263,14 +262,13 @@ export class Journal<Notes> {
   }
 
   async #empty(gate: Gate): Promise<void> {
-    const { file, isSynced } = this.#settings;
     if (this.#failure !== undefined) throw this.#failure;
     const newest = this.#newest();
     if (newest === undefined) return;
     this.#mark.read();
     const isLeft = newest.head.hasNotes && standingOf(newest.head, this.#mark).isDone;
     if (isLeft && newest.log.read() !== undefined) throw new Error('what the log has noted is not done yet');
-    if (isSynced) fdatasyncSync(file);
+    if (this.#settings.isSynced) this.#syncFile();
     if (!gate.isOpen) await gate.wait();
     const places = [this.#placeAfter(newest.log), this.#placeOf(newest.log)];
     const place = places.find((at) => !this.#readOnly.has(this.#pathOf(at)));
@@ -293,10 +291,10 @@ export class Journal<Notes> {
 
   /** Leaves no record behind if this process was alone: an older file may be put in the place of this one. */
   close(): void {
-    const { file, isSynced, isLone } = this.#settings;
+    const { isSynced, isLone } = this.#settings;
     const isClean = this.#failure === undefined && !this.#hasNotes;
     if (isLone && isClean && this.#isUsed) {
-      if (isSynced) fdatasyncSync(file);
+      if (isSynced) this.#syncFile();
       const { place, term } = this.#turn;
       this.#logAt(place).clear(this.#emptyHead(term));
     }
@@ -377,6 +375,11 @@ export class Journal<Notes> {
     this.#logs.set(path, log);
     if (isSynced && isNew) syncFolder(dirname(path));
     return log;
+  }
+
+  /** To try again is no use: the system may tell once only that it could not write something, and take it for written from then on. */
+  #syncFile(): void {
+    this.#orFail(() => fdatasyncSync(this.#settings.file));
   }
 
   #orFail<T>(act: () => T): T {

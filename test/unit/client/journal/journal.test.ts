@@ -299,6 +299,43 @@ describe('a log that belongs to another user', () => {
   });
 });
 
+it.each<[string, (journal: Journal<unknown>) => unknown]>([
+  ['commit', (journal) => journal.commit({ changes: [change(200, 'aa', 'cc')] }, OPEN_GATE)],
+  ['sync', (journal) => journal.sync()],
+  ['done', (journal) => journal.done(OPEN_GATE)],
+  ['empty', (journal) => journal.empty(OPEN_GATE)],
+  ['look', (journal) => look(journal)],
+])(
+  'a file that could not be synced is not used any more, whatever a second try would say: %s',
+  async (name, act) => {
+    const { fdatasyncSync } = fs;
+    const heard: string[] = [];
+    const { journal, close } = opened({ isSynced: true, failed: () => heard.push('failed') });
+    const before = readFileSync(path);
+    await journal.commit({ changes: [change(100, 'aaaa', 'bbbb')] }, OPEN_GATE);
+    if (name === 'look') crashedAfter(before, 2);
+    const file = statSync(path).ino;
+    const refuse = (descriptor: number): void => {
+      if (fs.fstatSync(descriptor).ino === file)
+        throw Object.assign(new Error('EIO: i/o error'), { code: 'EIO' });
+      fdatasyncSync(descriptor);
+    };
+    Object.assign(fs, { fdatasyncSync: refuse });
+    syncBuiltinESMExports();
+    await expect(Promise.resolve(journal).then(act)).rejects.toMatchObject({
+      code: 'IPC_CLIENT_OUTCOME_UNKNOWN',
+      message: expect.stringContaining('EIO'),
+    });
+    Object.assign(fs, { fdatasyncSync });
+    syncBuiltinESMExports();
+    const next = journal.commit({ changes: [change(300, 'aa', 'dd')] }, OPEN_GATE);
+    await expect(next).rejects.toMatchObject({ code: 'IPC_CLIENT_OUTCOME_UNKNOWN' });
+    expect([content(300, 2), heard]).toEqual(['aa', ['failed']]);
+    journal.close();
+    close();
+  },
+);
+
 it('a log that another process has made meanwhile is seen', async () => {
   const [first, second] = [opened({ isLone: false }), opened({ isLone: false })];
   await first.journal.commit({ changes: [change(100, 'aaaa', 'bbbb')], notes: 'noted' }, OPEN_GATE);
