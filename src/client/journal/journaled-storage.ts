@@ -198,13 +198,19 @@ export class JournaledStorage {
     return true;
   }
 
-  /** The record of it stays in the journal until then. */
+  /** The record of it stays in the journal until then. Whether it could be added, {@link MutationLog.complete} tells. */
   async #logAgain(mutation: LoggedMutation): Promise<void> {
-    if (!(await this.#mutations.addWhenReady(mutation))) return;
-    await whenReady(this.#storage);
-    const { gate } = this.#surroundings;
-    this.#logs.data.look(() => false, gate);
-    this.#logs.data.lookIsOver(gate);
+    try {
+      if (!(await this.#mutations.addWhenReady(mutation))) return;
+      await whenReady(this.#storage);
+      const { gate } = this.#surroundings;
+      this.#logs.data.look(() => false, gate);
+      this.#logs.data.lookIsOver(gate);
+    } catch (error) {
+      const what =
+        'What was added to the transaction log could not be noted as done; it will be added once more:';
+      loggerOf(this.#outer).error(what, error);
+    }
   }
 
   /** Resolves when the journal may be written over. @throws if something that it has noted cannot be done */

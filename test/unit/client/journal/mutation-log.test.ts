@@ -1,5 +1,6 @@
 import { rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { RECORDS_AT } from '../../../../src/client/file-layout.js';
 import { install, uninstall } from '../../../../src/client/install.js';
@@ -116,4 +117,25 @@ it('where that log was removed, nobody waits for it', async () => {
   await database.ready();
   await set('second', 2);
   expect(Object.keys((await database.ref('notes').get()).val() as object)).toHaveLength(3);
+});
+
+it('that it was added and could not be noted ends neither the process nor what it writes', async () => {
+  isRefused = isRecord;
+  await set('first', 1);
+  await database.close();
+  let isTried = false;
+  isRefused = ({ file }) => {
+    const isIt = file.endsWith('data.redo');
+    isTried ||= isIt;
+    return isIt;
+  };
+  database = openDatabase(path, true);
+  await database.ready();
+  while (!isTried) await turn();
+  isRefused = () => false;
+  await set('second', 2);
+  expect(await state()).toEqual([
+    ['before', 'first', 'second'],
+    [0, 1, 2],
+  ]);
 });
