@@ -107,7 +107,7 @@ export class JournaledStorage {
     this.#wrapSpace();
     if (!this.#surroundings.isLone) this.#wrapRequests();
     if (!this.#surroundings.isLone && ipc.isMaster)
-      holdKeys(ipc, () => (this.#surroundings.isInForce ? this.#tables.settled : undefined));
+      holdKeys(ipc, (tell) => (this.#surroundings.isInForce ? this.#tables.whenSettled(tell) : tell()));
     holdNotices(this.#storage, () => this.#current);
     this.#indexes.hold(missing);
     this.#mutations.hold(() => this.#current);
