@@ -4,6 +4,7 @@ import { basename } from 'node:path';
 import { loggerOf, type Storage } from '../acebase.js';
 import { closeAfterBuilds, repairIndexBuilds } from '../index-builds.js';
 import { releaseIndexesAfterFailures } from '../index-locks.js';
+import { watchIndexQueues } from '../index-queues.js';
 import {
   descriptionOf,
   type IndexDescription,
@@ -280,6 +281,7 @@ function watchUpdates(index: Index, storage: object): void {
   if (watched.has(methods)) return;
   watched.add(methods);
   releaseIndexesAfterFailures(methods);
+  watchIndexQueues(methods);
   const { handleRecordUpdate } = methods;
   methods.handleRecordUpdate = function (this: Index & { readonly storage: object }, ...details) {
     const all = updates.get(this.storage);
