@@ -587,6 +587,12 @@ export const ERRORS = {
     remedy:
       "Give the process permission to write to the folder and the logs in it, and restart it; or set `journal: 'off'`, which is the same without this warning.",
   },
+  IPC_CLIENT_NO_TRANSACTION_LOG: {
+    summary:
+      'The transaction log of the database lacks a write that was committed before a crash or on a full disk, and this process was opened without that log: it reads, and writes nothing, since the entry would be lost.',
+    remedy:
+      'Open the database once with `transactions: { log: true }`, which adds the entry. If the log is not needed any more, close the database, remove `transaction.db`, and open it again.',
+  },
   IPC_CLIENT_CLOSED: {
     summary: 'The database was closed before the IPC server had let this process in; nothing was done.',
     remedy: 'Nothing to do, if it was meant to be closed. Else start the IPC server first, or wait longer.',

@@ -7,6 +7,7 @@ import { systemClock } from '../platform/clock.js';
 import { loggerOf, type Storage } from './acebase.js';
 import type { IPCLock } from './core/host.js';
 import { indexFileOf } from './index-names.js';
+import { queueWritten } from './index-queues.js';
 import { watchIndexReads } from './index-reads.js';
 
 /** Milliseconds after a new index was told of until writers begin: all have heard of it. */
@@ -26,8 +27,8 @@ const all = new WeakMap<Storage, IndexBuilds>();
 /**
  * Has indexes made in such a way that they are as the data is. A worker that has not heard of an index does not tell it what it writes; so where there are
  * workers, a lock for reading is held from before it is made until all have heard of it: who writes already ends first, and nobody writes then.
- * Who has the file for himself tells it, and AceBase adds that in the end. An index is removed again if some of the data could not be read for it, and
- * what is left of one that failed, too.
+ * Who has the file for himself tells it, and AceBase adds that in the end: it is made when that is in it. An index is removed again if some of the data
+ * could not be read for it, or of that not be added, and what is left of one that failed, too.
  * To be called when the storage is complete, in a process that makes indexes itself; once more, nothing is changed.
  */
 export function repairIndexBuilds(storage: Storage, hasWorkers: boolean): IndexBuilds {
@@ -44,7 +45,8 @@ export function repairIndexBuilds(storage: Storage, hasWorkers: boolean): IndexB
     try {
       if (ipc._exiting) throw new Error('The database is being closed, and makes no index');
       const built = await counted(underWay, withoutRemains(storage, details, create.apply(indexes, details)));
-      const why = lock?.state === 'expired' ? lockLost(details) : reading.failure;
+      const unwritten = await queueWritten(built).catch((error: unknown) => error);
+      const why = lock?.state === 'expired' ? lockLost(details) : (reading.failure ?? unwritten);
       isMade = why === undefined;
       if (isMade) return built;
       await indexes.delete(built.fileName).catch((error: unknown) => {

@@ -3,21 +3,13 @@
  * again. AceBase reads every index when it opens a database, and one that is half written spoils that.
  */
 
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  unlinkSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, existsSync, fsyncSync, openSync, readdirSync, readFileSync, unlinkSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { syncFolder } from '../../platform/disk-sync.js';
 import { codeOf } from '../../system-error.js';
 import type { Storage } from '../acebase.js';
 import { lostError } from '../core/lost-transactions.js';
+import { writeFully } from '../full-writes.js';
 import { type IndexNaming, indexFileOf, isIndexOf } from '../index-names.js';
 
 /** An index, as AceBase is told to make it. */
@@ -65,15 +57,25 @@ export function descriptionOf(index: DescribedIndex): IndexDescription {
 export function setMark(folder: string, index: IndexDescription, isNew: boolean): boolean {
   const path = join(folder, index.file + ENDING);
   if (existsSync(path) && readMark(path) !== undefined) return false;
+  try {
+    writeSynced(path, JSON.stringify({ ...index, isNew } satisfies Mark));
+  } catch (error) {
+    remove(path);
+    throw error;
+  }
+  syncFolder(folder);
+  return true;
+}
+
+/** Makes a file, or writes it anew: it is on the disk when this returns. @throws if that fails; a part of it may be there then */
+export function writeSynced(path: string, text: string): void {
   const file = openSync(path, 'w');
   try {
-    writeSync(file, JSON.stringify({ ...index, isNew } satisfies Mark));
+    writeFully(file, Buffer.from(text), 0);
     fsyncSync(file);
   } finally {
     closeSync(file);
   }
-  syncFolder(folder);
-  return true;
 }
 
 export function clearMark(folder: string, { file }: IndexDescription): void {
@@ -134,11 +136,6 @@ function remove(path: string): void {
   } catch (error) {
     if (codeOf(error) !== 'ENOENT') throw error;
   }
-}
-
-/** Makes indexes again whose files were removed; that clears their marks. */
-export async function makeAgain(storage: Storage, missing: readonly IndexDescription[]): Promise<void> {
-  for (const { path, key, options } of missing) await storage.indexes.create(path, key, options);
 }
 
 /** Whether an index is marked: its file counts for nothing. */

@@ -4,11 +4,11 @@ import { basename } from 'node:path';
 import { loggerOf, type Storage } from '../acebase.js';
 import { closeAfterBuilds, repairIndexBuilds } from '../index-builds.js';
 import { releaseIndexesAfterFailures } from '../index-locks.js';
+import { watchIndexQueues } from '../index-queues.js';
 import {
   descriptionOf,
   type IndexDescription,
   type MarkedBuilds,
-  makeAgain,
   markBuilds,
   setMark,
 } from './index-marks.js';
@@ -45,6 +45,8 @@ export class Indexes {
   /** For the time after a power cut; `undefined` if there is none. */
   readonly #record: UseRecord | undefined;
   readonly #known = new WeakSet<Index>();
+  /** Those in doubt that could not be marked, by their files: only the journal knows of them. */
+  readonly #unmarked = new Map<string, IndexDescription>();
 
   constructor({ storage, writer, isLone, durability, losses }: IndexesSettings) {
     this.#storage = storage;
@@ -81,8 +83,10 @@ export class Indexes {
     const waiting = [...missing];
     indexes.load = async () => {
       await load.call(indexes);
+      // Which of them were in use, it does not tell any more.
+      if (this.#record?.isUnreadable === true) this.makeAnew(this.#all());
       this.#note((record) => record.begin(this.#all()));
-      await makeAgain(this.#outer, waiting.splice(0));
+      for (const index of waiting.splice(0)) await this.#makeAgain(index);
     };
     indexes.delete = async (fileName) => {
       await remove.call(indexes, fileName);
@@ -143,29 +147,57 @@ export class Indexes {
    */
   makeAnew(indexes: readonly IndexDescription[]): boolean {
     let areMarked = true;
-    const isOurs = (index: IndexDescription): boolean => {
+    for (const index of indexes) {
       try {
-        return setMark(folderOf(this.#storage), index, false);
+        this.#makeAnew(index);
       } catch (error) {
         areMarked = false;
-        loggerOf(this.#outer).error(`The index ${index.file} could not be marked:`, error);
-        return true;
+        this.#unmarked.set(index.file, index);
+        loggerOf(this.#outer).error(
+          `The index ${index.file} could not be marked; the next write marks it first, or fails:`,
+          error,
+        );
+        // As it is, nobody is to use it.
+        this.makeAgain([index]);
       }
-    };
-    this.makeAgain(indexes.filter(isOurs));
+    }
     return areMarked;
+  }
+
+  /** All that are in doubt are marked when this returns: the journal may be written over. @throws if one cannot be */
+  complete(): void {
+    for (const index of this.#unmarked.values()) this.#makeAnew(index);
+  }
+
+  /** Others have marked those that were not, or find them in the journal. */
+  forgetUnmarked(): void {
+    this.#unmarked.clear();
+  }
+
+  /** @throws if it cannot be marked */
+  #makeAnew(index: IndexDescription): void {
+    const isOurs = setMark(folderOf(this.#storage), index, false);
+    this.#unmarked.delete(index.file);
+    if (isOurs) this.makeAgain([index]);
   }
 
   /** Their files are gone, or count for nothing. */
   makeAgain(indexes: readonly IndexDescription[]): void {
     for (const index of indexes) {
       this.#takeOut(index);
-      makeAgain(this.#outer, [index]).catch((error: unknown) => {
-        loggerOf(this.#outer).error(
-          `The index ${index.file} could not be made anew; it will be when the database is opened next:`,
-          error,
-        );
-      });
+      void this.#makeAgain(index);
+    }
+  }
+
+  /** One that cannot be made keeps its mark: that is no reason not to use the others, nor the data. */
+  async #makeAgain({ file, path, key, options }: IndexDescription): Promise<void> {
+    try {
+      await this.#storage.indexes.create(path, key, options);
+    } catch (error) {
+      loggerOf(this.#outer).error(
+        `The index ${file} could not be made anew; it will be when the database is opened next:`,
+        error,
+      );
     }
   }
 
@@ -248,6 +280,7 @@ function watchUpdates(index: Index, storage: object): void {
   if (watched.has(methods)) return;
   watched.add(methods);
   releaseIndexesAfterFailures(methods);
+  watchIndexQueues(methods);
   const { handleRecordUpdate } = methods;
   methods.handleRecordUpdate = function (this: Index & { readonly storage: object }, ...details) {
     const all = updates.get(this.storage);

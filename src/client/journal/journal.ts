@@ -3,7 +3,6 @@ import { closeSync, constants, existsSync, fdatasyncSync, fstatSync } from 'node
 import { dirname } from 'node:path';
 import { ERRORS, IPCError } from '../../errors.js';
 import { syncFolder } from '../../platform/disk-sync.js';
-import { codeOf } from '../../system-error.js';
 import { writeFully } from '../full-writes.js';
 import {
   countOf,
@@ -15,6 +14,7 @@ import {
   openToLook,
   openToMend,
 } from './database-file.js';
+import { isForbidden, noJournal } from './forbidden.js';
 import { OWNER_BYTES, type RecordHead, RedoLog, type WrittenPlace } from './redo-log.js';
 import type { Change } from './write-buffer.js';
 
@@ -90,6 +90,8 @@ interface Turn {
 export class Journal<Notes> {
   /** Those that are there, in the order of their paths. */
   readonly #logs = new Map<string, RedoLog>();
+  /** The paths of those that may only be read, and why. */
+  readonly #readOnly = new Map<string, IPCError>();
   readonly #settings: JournalSettings;
   readonly #mark: Mark;
   readonly #owner = randomBytes(OWNER_BYTES).toString('latin1');
@@ -130,6 +132,7 @@ export class Journal<Notes> {
    * @param gate what is written, is written while this is open
    * @param isInDoubt whether the power was cut: then the mark may be in the file, and what was written before it not
    * @throws if that fails, or the gate is closed: it is to be looked at again then
+   * @throws {IPCError} IPC_CLIENT_NO_JOURNAL if a log may not be read, or has noted something and may not be written: that could not be said to be done
    */
   look(
     isToBeApplied: (head: RecordHead) => boolean,
@@ -144,13 +147,15 @@ export class Journal<Notes> {
     const left = outstandingOf<Notes>(file, newest, this.#mark, isToBeApplied, isInDoubt);
     if (left === undefined) return undefined;
     const { changes, notes } = left;
+    const readOnly = this.#readOnly.get(this.#pathOf(this.#placeOf(newest.log)));
+    if (notes !== undefined && readOnly !== undefined) throw readOnly;
     for (const { position, after } of changes) {
       if (!gate.isOpen) throw new IPCError('IPC_CLIENT_LEASE_LOST');
       writeFully(file, after, position);
     }
     const mark = changes.at(-1);
     if (mark !== undefined) {
-      fdatasyncSync(file);
+      this.#syncFile();
       this.#mark.isWritten(mark);
     }
     this.#looked = newest;
@@ -199,7 +204,7 @@ export class Journal<Notes> {
     const { file, isSynced, isLone } = this.#settings;
     if (this.#failure !== undefined) throw this.#failure;
     // The last commit must be in its places before the log is written over, and what this one leads to.
-    if (isSynced) fdatasyncSync(file);
+    if (isSynced) this.#syncFile();
     const { place, term } = this.#turn;
     const log = this.#logAt(place);
     const mark = this.#mark.next();
@@ -231,16 +236,15 @@ export class Journal<Notes> {
 
   /** What was committed last is in its places on the disk when this returns, if it is to outlive a loss of power. */
   sync(): void {
-    const { file, isSynced, isLone } = this.#settings;
+    const { isSynced, isLone } = this.#settings;
     if (!isSynced || (isLone && this.#isOnDisk)) return;
-    fdatasyncSync(file);
+    this.#syncFile();
     this.#isOnDisk = true;
   }
 
   /** All was done that the last commit has noted. If the log is another process's by now, that one has found it, too. */
   done(gate: Gate): void {
-    const { file, isSynced } = this.#settings;
-    if (isSynced) this.#orFail(() => fdatasyncSync(file));
+    if (this.#settings.isSynced) this.#syncFile();
     const log = this.#logAt(this.#turn.place);
     const isOurs = this.#orFail(() => log.head())?.owner === this.#owner;
     if (isOurs && gate.isOpen) this.#orFail(() => log.notesAreDone());
@@ -258,16 +262,19 @@ export class Journal<Notes> {
   }
 
   async #empty(gate: Gate): Promise<void> {
-    const { file, isSynced } = this.#settings;
     if (this.#failure !== undefined) throw this.#failure;
     const newest = this.#newest();
     if (newest === undefined) return;
     this.#mark.read();
     const isLeft = newest.head.hasNotes && standingOf(newest.head, this.#mark).isDone;
     if (isLeft && newest.log.read() !== undefined) throw new Error('what the log has noted is not done yet');
-    if (isSynced) fdatasyncSync(file);
+    if (this.#settings.isSynced) this.#syncFile();
     if (!gate.isOpen) await gate.wait();
-    const turn = { place: this.#placeAfter(newest.log), term: newest.head.term + 1 };
+    const places = [this.#placeAfter(newest.log), this.#placeOf(newest.log)];
+    const place = places.find((at) => !this.#readOnly.has(this.#pathOf(at)));
+    // If none may be written, the record stays: it was carried out.
+    if (place === undefined) return;
+    const turn = { place, term: newest.head.term + 1 };
     this.#logAt(turn.place).clear(this.#emptyHead(turn.term));
     this.#turn = turn;
   }
@@ -284,10 +291,10 @@ export class Journal<Notes> {
 
   /** Leaves no record behind if this process was alone: an older file may be put in the place of this one. */
   close(): void {
-    const { file, isSynced, isLone } = this.#settings;
+    const { isSynced, isLone } = this.#settings;
     const isClean = this.#failure === undefined && !this.#hasNotes;
     if (isLone && isClean && this.#isUsed) {
-      if (isSynced) fdatasyncSync(file);
+      if (isSynced) this.#syncFile();
       const { place, term } = this.#turn;
       this.#logAt(place).clear(this.#emptyHead(term));
     }
@@ -301,7 +308,7 @@ export class Journal<Notes> {
   #newest(): Newest | undefined {
     // Another process may have made one since.
     for (const path of this.#settings.logPaths)
-      if (!this.#logs.has(path) && existsSync(path)) this.#open(path);
+      if (!this.#logs.has(path) && existsSync(path)) this.#openWhatIsThere(path);
     return newestOf([...this.#logs.values()]);
   }
 
@@ -321,11 +328,21 @@ export class Journal<Notes> {
     return (this.#placeOf(log) + 1) % this.#settings.logPaths.length;
   }
 
-  /** That log, which is made if it is not there. @throws {IPCError} IPC_CLIENT_NO_JOURNAL if it may not be */
+  #pathOf(place: number): string {
+    return String(this.#settings.logPaths[place]);
+  }
+
+  /** That log, which is made if it is not there. @throws {IPCError} IPC_CLIENT_NO_JOURNAL if it may not be, or not be written */
   #logAt(place: number): RedoLog {
-    const path = String(this.#settings.logPaths[place]);
+    const path = this.#pathOf(place);
+    const known = this.#logs.get(path);
+    if (known !== undefined && !this.#readOnly.has(path)) return known;
     try {
-      return this.#logs.get(path) ?? this.#open(path);
+      // By now, it may be written, perhaps.
+      const log = this.#open(path);
+      known?.close();
+      this.#readOnly.delete(path);
+      return log;
     } catch (error) {
       if (!isForbidden(error)) throw error;
       const why = noJournal(path, error);
@@ -334,15 +351,35 @@ export class Journal<Notes> {
     }
   }
 
+  /** A log that another user has made, perhaps. What it has can be looked at where it may not be written. @throws {IPCError} IPC_CLIENT_NO_JOURNAL if it cannot */
+  #openWhatIsThere(path: string): void {
+    try {
+      this.#open(path);
+    } catch (error) {
+      if (!isForbidden(error)) throw error;
+      const why = noJournal(path, error);
+      try {
+        this.#logs.set(path, new RedoLog(path, false, 0, constants.O_RDONLY));
+        this.#readOnly.set(path, why);
+      } catch (again) {
+        throw isForbidden(again) ? why : again;
+      }
+    }
+  }
+
   #open(path: string): RedoLog {
     const { file, isSynced, leastLogBytes } = this.#settings;
-    // Whoever may write the file may write its logs, which another user may have made.
-    const mode = fstatSync(file).mode & 0o777;
     const isNew = !existsSync(path);
-    const log = new RedoLog(path, isSynced, leastLogBytes, undefined, mode);
+    // Whoever may write the file may write its logs.
+    const log = new RedoLog(path, isSynced, leastLogBytes, undefined, fstatSync(file));
     this.#logs.set(path, log);
     if (isSynced && isNew) syncFolder(dirname(path));
     return log;
+  }
+
+  /** To try again is no use: the system may tell once only that it could not write something, and take it for written from then on. */
+  #syncFile(): void {
+    this.#orFail(() => fdatasyncSync(this.#settings.file));
   }
 
   #orFail<T>(act: () => T): T {
@@ -360,19 +397,6 @@ export class Journal<Notes> {
     this.#settings.failed?.();
     return this.#failure;
   }
-}
-
-/** Whether something may not be done with a file or a folder, by anybody or by this process. */
-export function isForbidden(error: unknown): boolean {
-  return ['EACCES', 'EPERM', 'EROFS'].includes(codeOf(error) ?? '');
-}
-
-/** Why a database keeps no journal. @param path what is not writable @param error what has come of it */
-export function noJournal(path: string, error: unknown): IPCError {
-  const { summary, remedy } = ERRORS.IPC_CLIENT_NO_JOURNAL;
-  const reason = error instanceof Error ? error.message : String(error);
-  const text = `IPC_CLIENT_NO_JOURNAL: ${path} (${reason}): ${summary} ${remedy}`;
-  return new IPCError('IPC_CLIENT_NO_JOURNAL', text);
 }
 
 function newestOf(logs: readonly RedoLog[]): Newest | undefined {

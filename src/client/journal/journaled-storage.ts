@@ -9,7 +9,7 @@ import type { IndexDescription } from './index-marks.js';
 import { Indexes, tracked } from './indexes.js';
 import type { Journal } from './journal.js';
 import { type Durability, Logs } from './logs.js';
-import { MutationLog } from './mutation-log.js';
+import { MutationLog, whenReady } from './mutation-log.js';
 import { holdKeys, holdNotices } from './notices.js';
 import type { Notes } from './recovery.js';
 import { readFully } from './redo-log.js';
@@ -107,7 +107,7 @@ export class JournaledStorage {
     this.#wrapSpace();
     if (!this.#surroundings.isLone) this.#wrapRequests();
     if (!this.#surroundings.isLone && ipc.isMaster)
-      holdKeys(ipc, () => (this.#surroundings.isInForce ? this.#tables.settled : undefined));
+      holdKeys(ipc, (tell) => (this.#surroundings.isInForce ? this.#tables.whenSettled(tell) : tell()));
     holdNotices(this.#storage, () => this.#current);
     this.#indexes.hold(missing);
     this.#mutations.hold(() => this.#current);
@@ -132,8 +132,9 @@ export class JournaledStorage {
     if (!this.#surroundings.isInForce && !this.#logs.hasData) return false;
     const leftover = this.#logs.look(isMasterThere);
     if (leftover?.notes !== undefined) return this.#carryOut(leftover.notes, this.#logs.data);
-    // What this process could not log, another one has.
+    // What this process could not log, another one has; and marked what it could not.
     this.#mutations.forget();
+    this.#indexes.forgetUnmarked();
     return leftover?.isRecovered === true;
   }
 
@@ -168,6 +169,7 @@ export class JournaledStorage {
     this.#logs.forget();
     this.#tables.forget();
     this.#indexes.forget();
+    this.#indexes.forgetUnmarked();
     this.#mutations.forget();
   }
 
@@ -196,17 +198,25 @@ export class JournaledStorage {
     return true;
   }
 
-  /** The record of it stays in the journal until then. */
+  /** The record of it stays in the journal until then. Whether it could be added, {@link MutationLog.complete} tells. */
   async #logAgain(mutation: LoggedMutation): Promise<void> {
-    if (!(await this.#mutations.addWhenReady(mutation))) return;
-    const { gate } = this.#surroundings;
-    this.#logs.data.look(() => false, gate);
-    this.#logs.data.lookIsOver(gate);
+    try {
+      if (!(await this.#mutations.addWhenReady(mutation))) return;
+      await whenReady(this.#storage);
+      const { gate } = this.#surroundings;
+      this.#logs.data.look(() => false, gate);
+      this.#logs.data.lookIsOver(gate);
+    } catch (error) {
+      const what =
+        'What was added to the transaction log could not be noted as done; it will be added once more:';
+      loggerOf(this.#outer).error(what, error);
+    }
   }
 
-  /** Resolves when the journal may be written over. @throws if that cannot be logged which it has noted */
+  /** Resolves when the journal may be written over. @throws if something that it has noted cannot be done */
   async #untilFree(): Promise<void> {
     await this.#untilLogged;
+    this.#indexes.complete();
     await this.#mutations.complete();
   }
 

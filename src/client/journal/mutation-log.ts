@@ -1,7 +1,9 @@
 /** AceBase's log of transactions: what a transaction did is added to it when that is committed, and again after a crash. */
 
+import { existsSync } from 'node:fs';
+import { ERRORS, IPCError } from '../../errors.js';
 import { loggerOf, type Storage } from '../acebase.js';
-import type { InnerStorage } from './storage.js';
+import { folderOf, type InnerStorage } from './storage.js';
 import type { LoggedMutation, Transaction } from './transaction.js';
 
 /**
@@ -44,13 +46,15 @@ export class MutationLog {
     }
   }
 
-  /** As soon as both files are open. */
+  /** As soon as both files are open. @returns false if that fails, or this process has no log of transactions, and the database has one */
   async addWhenReady(mutation: LoggedMutation): Promise<boolean> {
     const { txStorage } = this.#storage;
-    if (txStorage === undefined) return true;
-    for (const storage of [this.#storage, txStorage]) {
-      if (storage.isReady !== true) await new Promise<void>((resolve) => storage.once('ready', resolve));
+    if (txStorage === undefined) {
+      const isInVain = !existsSync(`${folderOf(this.#storage)}/transaction.db`);
+      if (!isInVain) this.#missing = mutation;
+      return isInVain;
     }
+    for (const storage of [this.#storage, txStorage]) await whenReady(storage);
     return await this.add(mutation);
   }
 
@@ -60,7 +64,8 @@ export class MutationLog {
     if (missing === undefined) return;
     const { cursor, item } = missing;
     const { txStorage } = this.#storage;
-    await txStorage?._updateNode('history', { [cursor]: item }, { merge: true, _internal: true });
+    if (txStorage === undefined) throw withoutLog();
+    await txStorage._updateNode('history', { [cursor]: item }, { merge: true, _internal: true });
     if (this.#missing === missing) this.#missing = undefined;
   }
 
@@ -68,6 +73,17 @@ export class MutationLog {
   forget(): void {
     this.#missing = undefined;
   }
+}
+
+/** When a file is open. */
+export async function whenReady(storage: Pick<Storage, 'isReady' | 'once'>): Promise<void> {
+  if (storage.isReady !== true) await new Promise<void>((resolve) => storage.once('ready', resolve));
+}
+
+/** Why a process without a log of transactions writes nothing, where one has missed something. */
+function withoutLog(): IPCError {
+  const { summary, remedy } = ERRORS.IPC_CLIENT_NO_TRANSACTION_LOG;
+  return new IPCError('IPC_CLIENT_NO_TRANSACTION_LOG', `IPC_CLIENT_NO_TRANSACTION_LOG: ${summary} ${remedy}`);
 }
 
 /** What a transaction log is told: AceBase writes that at once, when it is open. */

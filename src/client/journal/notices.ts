@@ -38,14 +38,14 @@ export function holdNotices(
 /**
  * Holds back what a master tells of keys until they are in the file: whoever hears of one may use it at once, and all may be killed then.
  *
- * @param written resolves when the tables are in the file as they are to be now; `undefined` if AceBase writes them by itself
+ * @param whenSettled calls when the tables are in the file as they are to be now; at once if AceBase writes them by itself
  */
 export function holdKeys(
   ipc: Pick<InnerStorage['ipc'], 'sendNotification' | 'replyRequest'>,
-  written: () => Promise<void> | undefined,
+  whenSettled: (tell: () => void) => void,
 ): void {
   // AceBase tells first, and writes in the same turn.
-  const whenWritten = (tell: () => void): void => void Promise.resolve().then(written).then(tell);
+  const whenWritten = (tell: () => void): void => void Promise.resolve().then(() => whenSettled(tell));
   const { sendNotification, replyRequest } = ipc;
   ipc.sendNotification = (notification) => {
     const tell = (): void => sendNotification.call(ipc, notification);

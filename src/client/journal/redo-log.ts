@@ -1,4 +1,14 @@
-import { closeSync, constants, fchmodSync, fdatasyncSync, fstatSync, openSync, readSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fchownSync,
+  fdatasyncSync,
+  fstatSync,
+  openSync,
+  readSync,
+  type Stats,
+} from 'node:fs';
 import { codeOf } from '../../system-error.js';
 import { writeFully } from '../full-writes.js';
 import { crc32 } from './checksum.js';
@@ -41,6 +51,9 @@ const IS_LONE = 2;
 /** Bytes that tell one process from another. */
 export const OWNER_BYTES = 8;
 
+/** How systems say that a file cannot be given to that user: `EINVAL` in a container that does not know the user. */
+const NOT_GIVEN = new Set(['EPERM', 'EINVAL', 'ENOTSUP', 'ENOSYS']);
+
 /** Position (8 bytes) and length (4) of a change, and how many there are (4). */
 const CHANGE_BYTES = 12;
 const COUNT_BYTES = 4;
@@ -61,7 +74,7 @@ export class RedoLog {
    * @param isSynced whether what was written is to outlive a loss of power
    * @param leastBytes how long it is made at once, so that a disk which becomes full is no matter later
    * @param access the flags of open(2); by default, it may be written
-   * @param mode who may use it, if it is made; default: as the process makes files
+   * @param like a file: if the log is made, the same users may use it; default: as the process makes files
    * @throws if it cannot be opened, or made so long
    */
   constructor(
@@ -69,13 +82,13 @@ export class RedoLog {
     isSynced: boolean,
     leastBytes = 0,
     access: number = constants.O_RDWR | constants.O_CREAT,
-    mode?: number,
+    like?: Pick<Stats, 'mode' | 'uid' | 'gid'>,
   ) {
-    const made = mode === undefined ? undefined : madeFile(path, access);
+    const made = like === undefined ? undefined : madeFile(path, access);
     this.#descriptor = made ?? openSync(path, access);
     this.#isSynced = isSynced;
     try {
-      if (made !== undefined && mode !== undefined) fchmodSync(made, mode);
+      if (made !== undefined && like !== undefined) giveTo(made, like);
       const { size } = fstatSync(this.#descriptor);
       if (size < leastBytes) writeFully(this.#descriptor, Buffer.alloc(leastBytes - size), size);
     } catch (error) {
@@ -152,6 +165,22 @@ function madeFile(path: string, access: number): number | undefined {
   } catch (error) {
     if (codeOf(error) === 'EEXIST') return undefined;
     throw error;
+  }
+}
+
+/** Those who may use a file may use this one, which was just made: by a process of root, perhaps. */
+function giveTo(made: number, { mode, uid, gid }: Pick<Stats, 'mode' | 'uid' | 'gid'>): void {
+  const own = fstatSync(made);
+  if (own.uid !== uid || own.gid !== gid) changeOwner(made, uid, gid);
+  fchmodSync(made, mode & 0o777);
+}
+
+/** Only root can, or a member of the group: what others make stays theirs. */
+function changeOwner(file: number, uid: number, gid: number): void {
+  try {
+    fchownSync(file, uid, gid);
+  } catch (error) {
+    if (!NOT_GIVEN.has(String(Reflect.get(Object(error), 'code')))) throw error;
   }
 }
 

@@ -10,8 +10,10 @@ import { WriteBuffer } from './write-buffer.js';
 export interface Tables {
   /** One of them is written. @param writer the transaction that writes, if one does. Resolves with the number of bytes */
   write(position: number, bytes: Uint8Array, writer: Transaction | undefined): Promise<number>;
-  /** Resolves when those are in the file that are being written by themselves now. */
+  /** Resolves when those are in the file that are being written by themselves now, and the keys, if they could not be written before. @throws if they still cannot be */
   readonly settled: Promise<void>;
+  /** Calls as soon as the keys are in the file as they are now; never if others write them before. */
+  whenSettled(act: () => void): void;
   /** Space is set free. @param writer the transaction that needs it no longer, if it is one */
   release(give: () => void, writer: Transaction | undefined): void;
   /** A transaction is about to be committed: what of its tables is to be committed with it. @returns what takes it back */
@@ -74,6 +76,10 @@ export class LoneTables implements Tables {
     return this.#writes.over;
   }
 
+  whenSettled(act: () => void): void {
+    this.#writes.whenOver(act);
+  }
+
   async write(position: number, bytes: Uint8Array, writer: Transaction | undefined): Promise<number> {
     if (writer !== undefined) writer.tables.set(position, bytes);
     else await this.#writes.write(position, bytes);
@@ -109,6 +115,7 @@ export class LoneTables implements Tables {
 
   forget(): void {
     this.#last.clear();
+    this.#writes.forget();
   }
 }
 
@@ -124,6 +131,10 @@ export class MasterTables implements Tables {
   /** The keys that a transaction uses are in the file before it: AceBase does not wait for that. */
   get settled(): Promise<void> {
     return this.#writes.over;
+  }
+
+  whenSettled(act: () => void): void {
+    this.#writes.whenOver(act);
   }
 
   async write(position: number, bytes: Uint8Array): Promise<number> {
@@ -146,6 +157,7 @@ export class MasterTables implements Tables {
 
   forget(): void {
     this.#last.clear();
+    this.#writes.forget();
   }
 }
 
@@ -154,21 +166,46 @@ class Writes {
   readonly #settings: TablesSettings;
   readonly #last: LastWritten;
   #turn: Promise<void> = Promise.resolve();
+  /** The table of keys, if it could not be written: AceBase goes on with a key that was not. */
+  #missingKeys: Uint8Array | undefined;
+  /** What waits for that table. */
+  readonly #waiting: (() => void)[] = [];
 
   constructor(settings: TablesSettings, last: LastWritten) {
     this.#settings = settings;
     this.#last = last;
   }
 
-  /** Resolves when none is under way. */
+  /** Resolves when none is under way, and none is missing: what is, is tried again. @throws if that fails */
   get over(): Promise<void> {
-    return this.#turn;
+    return this.#turn.then(() =>
+      this.#missingKeys === undefined ? undefined : this.write(KEYS_AT, this.#missingKeys),
+    );
+  }
+
+  /** Calls when none is missing. */
+  whenOver(act: () => void): void {
+    this.over.then(act, () => this.#waiting.push(act));
+  }
+
+  /** Others have written them. */
+  forget(): void {
+    this.#missingKeys = undefined;
+    this.#waiting.length = 0;
   }
 
   write(position: number, bytes: Uint8Array): Promise<void> {
     const turn = this.#turn.then(() => this.#write(position, bytes));
-    this.#turn = turn.catch(() => undefined);
-    return turn;
+    const written = position === KEYS_AT ? turn.then(() => this.#keysAreWritten()) : turn;
+    this.#turn = written.catch(() => {
+      if (position === KEYS_AT) this.#missingKeys = bytes;
+    });
+    return written;
+  }
+
+  #keysAreWritten(): void {
+    this.#missingKeys = undefined;
+    for (const act of this.#waiting.splice(0)) act();
   }
 
   async #write(position: number, bytes: Uint8Array): Promise<void> {

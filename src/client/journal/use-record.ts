@@ -1,17 +1,9 @@
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from 'node:fs';
+import { existsSync, fsyncSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { syncFile, syncFolder } from '../../platform/disk-sync.js';
 import { machineId } from '../../platform/file-marks.js';
-import type { IndexDescription } from './index-marks.js';
+import { isForbidden } from './forbidden.js';
+import { type IndexDescription, writeSynced } from './index-marks.js';
 
 /** What stands in the file. */
 interface Noted {
@@ -19,6 +11,9 @@ interface Noted {
   readonly run: string | null;
   readonly indexes: readonly IndexDescription[];
 }
+
+/** What is taken for noted where that cannot be read: the power was cut, perhaps. */
+const UNREADABLE: Noted = { run: '', indexes: [] };
 
 /**
  * The boot during which a database was last in use, and which indexes it has, for the time after a power cut. Then the last commit may be in its
@@ -44,6 +39,11 @@ export class UseRecord {
     if (noted.run === run && run !== '') return undefined;
     // Others may have removed one that know nothing of this.
     return noted.indexes.filter(({ file }) => existsSync(join(this.#folder, file)));
+  }
+
+  /** Whether it is damaged: it does not tell which indexes were in use. */
+  get isUnreadable(): boolean {
+    return this.#read() === UNREADABLE;
   }
 
   /** The database is opened, and has these indexes. That is on the disk when this returns. */
@@ -78,25 +78,38 @@ export class UseRecord {
   }
 
   #read(): Noted | undefined {
-    return existsSync(this.#path) ? (JSON.parse(readFileSync(this.#path, 'utf8')) as Noted) : undefined;
+    if (!existsSync(this.#path)) return undefined;
+    try {
+      return JSON.parse(readFileSync(this.#path, 'utf8')) as Noted;
+    } catch (error) {
+      if (error instanceof SyntaxError) return UNREADABLE;
+      throw error;
+    }
   }
 
   #write(noted: Noted): void {
     const draft = `${this.#path}.${process.pid}.tmp`;
-    const file = openSync(draft, 'w');
     try {
-      writeSync(file, JSON.stringify(noted));
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
+      writeSynced(draft, JSON.stringify(noted));
+      renameSync(draft, this.#path);
+    } catch (error) {
+      rmSync(draft, { force: true });
+      throw error;
     }
-    renameSync(draft, this.#path);
     syncFolder(this.#folder);
   }
 }
 
-/** Nobody notes in which boot the database is used, from now on. @param type what kind of data it is */
+/**
+ * Nobody notes in which boot the database is used, from now on. Where the folder may not be written, the record stays, and some boot is taken for one
+ * that a power cut has ended: indexes are made again then.
+ *
+ * @param type what kind of data it is
+ */
 export function forgetUse(folder: string, type: string): void {
-  const path = join(folder, `${type}.use.redo`);
-  if (existsSync(path)) rmSync(path, { force: true });
+  try {
+    rmSync(join(folder, `${type}.use.redo`), { force: true });
+  } catch (error) {
+    if (!isForbidden(error)) throw error;
+  }
 }

@@ -9,7 +9,7 @@ import { SharedJournal } from '../../../../src/client/journal/keep-whole.js';
 import type { ClientStatus } from '../../../../src/client/status.js';
 import { removeDirectory, temporaryDirectory } from '../../../support/temporary-directory.js';
 
-const { accessSync } = fs;
+const { accessSync, rmSync } = fs;
 let path: string;
 let folder: string;
 let statuses: ClientStatus[];
@@ -27,19 +27,20 @@ beforeEach(async () => {
   folder = join(path, 'mydb.acebase');
   forbidden = undefined;
   statuses = [];
-  Object.assign(fs, {
-    accessSync: (name: string, mode?: number) => {
-      if (name !== forbidden) return accessSync(name, mode);
-      throw Object.assign(new Error(`EROFS: read-only file system, access '${name}'`), { code: 'EROFS' });
-    },
-  });
+  const unlessForbidden =
+    <Details extends unknown[]>(act: (name: string, ...details: Details) => void) =>
+    (name: string, ...details: Details): void => {
+      if (name !== forbidden) act(name, ...details);
+      else throw Object.assign(new Error(`EROFS: read-only file system, '${name}'`), { code: 'EROFS' });
+    };
+  Object.assign(fs, { accessSync: unlessForbidden(accessSync), rmSync: unlessForbidden(rmSync) });
   syncBuiltinESMExports();
   install({ onStatus: (status) => void statuses.push(status) });
 });
 
 afterEach(async () => {
   uninstall();
-  Object.assign(fs, { accessSync });
+  Object.assign(fs, { accessSync, rmSync });
   syncBuiltinESMExports();
   await removeDirectory(path);
 });
@@ -65,6 +66,8 @@ it('a database whose folder is not writable keeps no journal, says so, and works
 
 it('so it is in a cluster, whose server hears that this process keeps none', async () => {
   await (await open()).close();
+  const use = join(folder, 'data.use.redo');
+  writeFileSync(use, JSON.stringify({ run: null, indexes: [] }));
   const log = join(folder, 'data.redo');
   writeFileSync(log, '');
   const storage = { name: 'mydb', settings: { path, type: 'data' } } as unknown as Storage;
@@ -74,4 +77,8 @@ it('so it is in a cluster, whose server hears that this process keeps none', asy
   expect([isKept(), reasons]).toEqual([true, []]);
   forbidden = log;
   expect([isKept(), reasons.length, reasons[0]?.includes(log)]).toEqual([false, 1, true]);
+  // What another boot has left there cannot be removed.
+  forbidden = use;
+  new SharedJournal(storage, 'process', () => undefined).prepare();
+  expect(fs.existsSync(use)).toBe(true);
 });

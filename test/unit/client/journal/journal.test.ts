@@ -1,6 +1,7 @@
 import fs, {
   chmodSync,
   closeSync,
+  constants,
   existsSync,
   openSync,
   readFileSync,
@@ -12,7 +13,7 @@ import fs, {
 import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { isCutShort, MARKS } from '../../../../src/client/journal/database-file.js';
 import { Journal, type JournalSettings, OPEN_GATE, recover } from '../../../../src/client/journal/journal.js';
 import type { WrittenPlace } from '../../../../src/client/journal/redo-log.js';
@@ -215,6 +216,125 @@ it('where no log can be made, nothing is committed, and whoever keeps it hears w
   journal.close();
   close();
 });
+
+describe('a log that belongs to another user', () => {
+  const { openSync: open, fstatSync: stat, fchownSync: chown } = fs;
+  const replace = (given: object): void => {
+    Object.assign(fs, given);
+    syncBuiltinESMExports();
+  };
+  /** Whether that log may only be read, or not even that. */
+  const forbid = (path: string | undefined, isReadable = true): void =>
+    replace({
+      openSync: (name: string, flags: number, ...rest: unknown[]): number => {
+        if (name !== path || (isReadable && flags === constants.O_RDONLY))
+          return Reflect.apply(open, fs, [name, flags, ...rest]) as number;
+        throw Object.assign(new Error(`EACCES: permission denied, open '${name}'`), { code: 'EACCES' });
+      },
+    });
+  afterEach(() => replace({ openSync: open, fstatSync: stat, fchownSync: chown }));
+
+  it('is looked at where it may only be read; who is to write there says why it cannot, and can when it may', async () => {
+    const before = await commit([change(100, 'aaaa', 'bbbb')]);
+    crashedAfter(before, 2);
+    const [log] = logPaths;
+    forbid(log);
+    const heard: string[] = [];
+    const [first, third, second] = [
+      opened({ isLone: false }),
+      opened({ isLone: false }),
+      opened({ isLone: false, unwritable: ({ message }) => heard.push(message) }),
+    ];
+    expect([look(first.journal), content(100, 4)]).toEqual([{ isRecovered: true, notes: undefined }, 'bbbb']);
+    // Its turn is the other log.
+    await first.journal.commit({ changes: [change(100, 'bbbb', 'cccc')] }, OPEN_GATE);
+    // It can be left empty also where it is not the next one.
+    await third.journal.empty(OPEN_GATE);
+    expect(look(second.journal)).toBeUndefined();
+    const next = (): Promise<void> =>
+      second.journal.commit({ changes: [change(100, 'cccc', 'dddd')] }, OPEN_GATE);
+    await expect(next()).rejects.toMatchObject({ code: 'IPC_CLIENT_NO_JOURNAL' });
+    expect([heard.length, heard[0]?.includes(String(log)), content(100, 4)]).toEqual([1, true, 'cccc']);
+    forbid(undefined);
+    await next();
+    expect(content(100, 4)).toBe('dddd');
+    for (const { journal, close } of [first, second, third]) {
+      journal.close();
+      close();
+    }
+  });
+
+  it('keeps nobody from the file if nothing is to be done; what it has noted must not be forgotten', async () => {
+    await commit([change(100, 'aaaa', 'bbbb')]);
+    forbid(logPaths[0]);
+    expect(recovered()).toEqual([]);
+    forbid(undefined);
+    await commit([change(100, 'bbbb', 'cccc')], { index: 'n' });
+    forbid(logPaths[1]);
+    expect(recovered).toThrow('IPC_CLIENT_NO_JOURNAL');
+    forbid(logPaths[0], false);
+    expect(recovered).toThrow('IPC_CLIENT_NO_JOURNAL');
+    forbid(undefined);
+    expect(recovered()).toEqual([{ index: 'n' }]);
+  });
+
+  it.each([undefined, 'EPERM', 'EIO'])('is given to the user whose the file is: %s', async (code) => {
+    const given: unknown[] = [];
+    const { journal, close } = opened();
+    replace({
+      fstatSync: (file: number) =>
+        given.length === 0 && stat(file).size === 1_000 ? { ...stat(file), uid: 7, gid: 8 } : stat(file),
+      fchownSync: (_file: number, ...owner: number[]) => {
+        given.push(owner);
+        if (code !== undefined) throw Object.assign(new Error(code), { code });
+      },
+    });
+    const committing = journal.commit({ changes: [change(100, 'aaaa', 'bbbb')] }, OPEN_GATE);
+    // To make it for oneself is better than not to write; a disk that fails is something else.
+    if (code === 'EIO') await expect(committing).rejects.toThrow('EIO');
+    else await committing;
+    expect(given).toEqual([[7, 8]]);
+    journal.close();
+    close();
+  });
+});
+
+it.each<[string, (journal: Journal<unknown>) => unknown]>([
+  ['commit', (journal) => journal.commit({ changes: [change(200, 'aa', 'cc')] }, OPEN_GATE)],
+  ['sync', (journal) => journal.sync()],
+  ['done', (journal) => journal.done(OPEN_GATE)],
+  ['empty', (journal) => journal.empty(OPEN_GATE)],
+  ['look', (journal) => look(journal)],
+])(
+  'a file that could not be synced is not used any more, whatever a second try would say: %s',
+  async (name, act) => {
+    const { fdatasyncSync } = fs;
+    const heard: string[] = [];
+    const { journal, close } = opened({ isSynced: true, failed: () => heard.push('failed') });
+    const before = readFileSync(path);
+    await journal.commit({ changes: [change(100, 'aaaa', 'bbbb')] }, OPEN_GATE);
+    if (name === 'look') crashedAfter(before, 2);
+    const file = statSync(path).ino;
+    const refuse = (descriptor: number): void => {
+      if (fs.fstatSync(descriptor).ino === file)
+        throw Object.assign(new Error('EIO: i/o error'), { code: 'EIO' });
+      fdatasyncSync(descriptor);
+    };
+    Object.assign(fs, { fdatasyncSync: refuse });
+    syncBuiltinESMExports();
+    await expect(Promise.resolve(journal).then(act)).rejects.toMatchObject({
+      code: 'IPC_CLIENT_OUTCOME_UNKNOWN',
+      message: expect.stringContaining('EIO'),
+    });
+    Object.assign(fs, { fdatasyncSync });
+    syncBuiltinESMExports();
+    const next = journal.commit({ changes: [change(300, 'aa', 'dd')] }, OPEN_GATE);
+    await expect(next).rejects.toMatchObject({ code: 'IPC_CLIENT_OUTCOME_UNKNOWN' });
+    expect([content(300, 2), heard]).toEqual(['aa', ['failed']]);
+    journal.close();
+    close();
+  },
+);
 
 it('a log that another process has made meanwhile is seen', async () => {
   const [first, second] = [opened({ isLone: false }), opened({ isLone: false })];

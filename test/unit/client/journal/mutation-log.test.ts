@@ -1,5 +1,6 @@
-import { statSync } from 'node:fs';
+import { rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { RECORDS_AT } from '../../../../src/client/file-layout.js';
 import { install, uninstall } from '../../../../src/client/install.js';
@@ -78,6 +79,60 @@ it('it is there when the database is opened next, also if nothing else is writte
   isRefused = () => false;
   database = openDatabase(path, true);
   await database.ready();
+  await set('second', 2);
+  expect(await state()).toEqual([
+    ['before', 'first', 'second'],
+    [0, 1, 2],
+  ]);
+});
+
+it('a process without a log of transactions does not write over a mutation that one has missed', async () => {
+  isRefused = isRecord;
+  await set('first', 1);
+  await database.close();
+  isRefused = () => false;
+  database = openDatabase(path, false);
+  await database.ready();
+  for (const number of [2, 3])
+    await expect(set('second', number)).rejects.toMatchObject({ code: 'IPC_CLIENT_NO_TRANSACTION_LOG' });
+  const found = (await database.ref('notes').get()).val() as object;
+  expect(Object.keys(found)).toEqual(['before', 'first']);
+  await database.close();
+  database = openDatabase(path, true);
+  await database.ready();
+  await set('third', 4);
+  expect(await state()).toEqual([
+    ['before', 'first', 'third'],
+    [0, 1, 4],
+  ]);
+});
+
+it('where that log was removed, nobody waits for it', async () => {
+  isRefused = isRecord;
+  await set('first', 1);
+  await database.close();
+  isRefused = () => false;
+  rmSync(join(path, 'mydb.acebase', 'transaction.db'));
+  database = openDatabase(path, false);
+  await database.ready();
+  await set('second', 2);
+  expect(Object.keys((await database.ref('notes').get()).val() as object)).toHaveLength(3);
+});
+
+it('that it was added and could not be noted ends neither the process nor what it writes', async () => {
+  isRefused = isRecord;
+  await set('first', 1);
+  await database.close();
+  let isTried = false;
+  isRefused = ({ file }) => {
+    const isIt = file.endsWith('data.redo');
+    isTried ||= isIt;
+    return isIt;
+  };
+  database = openDatabase(path, true);
+  await database.ready();
+  while (!isTried) await turn();
+  isRefused = () => false;
   await set('second', 2);
   expect(await state()).toEqual([
     ['before', 'first', 'second'],

@@ -1,9 +1,10 @@
-import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import fs, { closeSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { Storage } from '../../../../src/client/acebase.js';
 import { logPathsOf, MARKS } from '../../../../src/client/journal/database-file.js';
-import { marksIn } from '../../../../src/client/journal/index-marks.js';
+import { marksIn, setMark } from '../../../../src/client/journal/index-marks.js';
 import { Journal, OPEN_GATE } from '../../../../src/client/journal/journal.js';
 import { SharedJournal } from '../../../../src/client/journal/keep-whole.js';
 import { Logs } from '../../../../src/client/journal/logs.js';
@@ -75,6 +76,49 @@ it('knows of a power cut also where the journal is not to outlive the next one',
   new SharedJournal(storage(), 'process', cannotKeep).prepare();
   expect(content()).toBe('bbbb');
   expect(new UseRecord(folder, 'data').afterPowerCut()).toBeUndefined();
+});
+
+it('a record of use that was cut short is taken for one that a power cut has left', async () => {
+  await killed('data', false);
+  writeFileSync(join(folder, 'data.use.redo'), '{"run":"some bo');
+  const record = new UseRecord(folder, 'data');
+  expect([record.isUnreadable, record.afterPowerCut()]).toEqual([true, []]);
+  // As after a power cut, whoever wrote it is gone.
+  expect(recoverDatabase({ folder, type: 'data', isToBeApplied: () => false, noted: () => true })).toBe(true);
+  record.begin([index]);
+  expect([record.isUnreadable, record.afterPowerCut()]).toEqual([false, undefined]);
+});
+
+it('a record of use, and a mark, are written as a whole, or not at all', () => {
+  const { writeSync } = fs;
+  /** How many bytes there is room for: no more at one time, and then none. */
+  const giveRoom = (least: number, left: number): void => {
+    let room = left;
+    const write = (file: number, bytes: Uint8Array, ...[offset = 0, length, position]: number[]): number => {
+      const count = Math.min(length ?? bytes.length, least, room);
+      if (count === 0) throw Object.assign(new Error('ENOSPC: no space left'), { code: 'ENOSPC' });
+      room -= count;
+      return writeSync(file, bytes, offset, count, position);
+    };
+    Object.assign(fs, { writeSync: write });
+    syncBuiltinESMExports();
+  };
+  const record = new UseRecord(folder, 'data');
+  try {
+    giveRoom(7, 9);
+    expect(() => record.begin([index])).toThrow('ENOSPC');
+    expect(() => setMark(folder, index, false)).toThrow('ENOSPC');
+    expect(readdirSync(folder)).toEqual(['data.db']);
+    giveRoom(7, 10_000);
+    record.note([index]);
+    expect(setMark(folder, index, false)).toBe(true);
+  } finally {
+    Object.assign(fs, { writeSync });
+    syncBuiltinESMExports();
+  }
+  expect(marksIn(folder)).toEqual([{ file: index.file, mark: { ...index, isNew: false } }]);
+  expect(new UseRecord(folder, 'data').isUnreadable).toBe(false);
+  expect(readdirSync(folder).sort()).toEqual(['data.db', 'data.use.redo', `${index.file}.redo`]);
 });
 
 it('with no master there, a worker completes also what a master was writing, and leaves the logs empty', async () => {

@@ -1,5 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, it } from 'vitest';
+import { KEYS_AT } from '../../../../src/client/file-layout.js';
 import { type Journal, OPEN_GATE } from '../../../../src/client/journal/journal.js';
 import { holdKeys } from '../../../../src/client/journal/notices.js';
 import type { Told } from '../../../../src/client/journal/storage.js';
@@ -47,7 +48,7 @@ it('what uses a key that was just added waits until that is in the file; and so 
     sendNotification: ({ type }: Told) => said.push(type),
     replyRequest: ({ data }: { data: Told }) => said.push(`${data.type} is answered`),
   } as unknown as Parameters<typeof holdKeys>[0];
-  holdKeys(ipc, () => tables.settled);
+  holdKeys(ipc, (tell) => tables.whenSettled(tell));
   ipc.sendNotification({ type: 'kit.new_key' });
   const writing = tables.write(64, Buffer.from('key'));
   ipc.replyRequest({ data: { type: 'kit.add' } }, { ok: true });
@@ -60,4 +61,37 @@ it('what uses a key that was just added waits until that is in the file; and so 
   await turn();
   expect(said.slice(1).sort()).toEqual(['it is used', 'kit.add is answered', 'kit.new_key']);
   expect(said.indexOf('kit.new_key')).toBeLessThan(said.indexOf('kit.add is answered'));
+});
+
+it('keys that could not be written are written before anything that may use them, and nobody is told of them before', async () => {
+  let isFull = true;
+  const file = Buffer.alloc(70);
+  const journal = {
+    commit: async ({ changes }: { changes: readonly Change[] }) => {
+      if (isFull) throw new Error('ENOSPC');
+      for (const { position, after } of changes) file.set(after, position);
+    },
+  } as unknown as Journal<never>;
+  const tables = new MasterTables({
+    storage: {},
+    journal: () => journal,
+    gate: OPEN_GATE,
+    read: (position, bytes) => void file.copy(bytes, 0, position),
+    untilFree: () => Promise.resolve(),
+  });
+  const told: string[] = [];
+  const writing = tables.write(KEYS_AT, Buffer.from('key'));
+  const using = tables.settled;
+  tables.whenSettled(() => told.push('key'));
+  await expect(writing).rejects.toThrow('ENOSPC');
+  for (const each of [using, tables.settled]) await expect(each).rejects.toThrow('ENOSPC');
+  expect(told).toEqual([]);
+  isFull = false;
+  await tables.settled;
+  expect([file.subarray(KEYS_AT, KEYS_AT + 3).toString(), told]).toEqual(['key', ['key']]);
+  isFull = true;
+  // Those of another master, or of AceBase by itself, are in the file by now.
+  await expect(tables.write(KEYS_AT, Buffer.from('new'))).rejects.toThrow('ENOSPC');
+  tables.forget();
+  await tables.settled;
 });

@@ -1,0 +1,114 @@
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { install, uninstall } from '../../../../src/client/install.js';
+import { type Database, openDatabase } from '../../../crash/database.js';
+import { RefusedChange, watchChanges } from '../../../crash/recorder.js';
+import { removeDirectory, temporaryDirectory } from '../../../support/temporary-directory.js';
+
+let path: string;
+let database: Database;
+/** Which files there is no room for. */
+let full: RegExp | undefined;
+
+/** An index, and its mark. */
+const BOTH = /\.idx(\.|$)/;
+
+beforeEach(async () => {
+  path = await temporaryDirectory('unmarked');
+  full = undefined;
+  watchChanges(path, {
+    isAtOnce: false,
+    lengthOf: (file) => statSync(join(path, file), { throwIfNoEntry: false })?.size,
+    changing({ kind, file }) {
+      // What is made smaller needs none: the mark is there then, and empty.
+      if (kind === 'write' && full?.test(file) === true) throw new RefusedChange();
+    },
+  });
+  install({ journal: 'process' });
+  await open();
+  await set('before', 1);
+  await database.indexes.create('people', 'age', {});
+});
+
+afterEach(async () => {
+  full = undefined;
+  await database.close();
+  uninstall();
+  await removeDirectory(path);
+});
+
+async function open(): Promise<void> {
+  database = openDatabase(path, false);
+  await database.ready();
+}
+
+const set = (name: string, age: number): Promise<unknown> =>
+  database.ref(`people/${name}`).set({ age, note: 'x'.repeat(60) });
+
+/** What the index finds. */
+async function found(): Promise<string[]> {
+  const index = database.api.storage.indexes.get('people').find(({ key }) => key === 'age');
+  const results = await index?.query('>', 0);
+  return [...(results ?? [])].map(({ path: of }) => of.slice('people/'.length)).sort();
+}
+
+it('nothing else is written before an index is marked that could not be told of a write: there was no room for either', async () => {
+  full = BOTH;
+  await set('first', 2);
+  await expect(set('second', 3)).rejects.toThrow('ENOSPC');
+  await expect(set('other', 4)).rejects.toThrow('ENOSPC');
+  full = undefined;
+  await database.ref('notes/third').set('not in the index'.repeat(4));
+  expect(existsSync(join(path, 'mydb.acebase', 'people-age.idx.redo'))).toBe(true);
+  await database.close();
+  await open();
+  expect(await found()).toEqual(['before', 'first']);
+});
+
+it('if nothing else is written, the journal has it when the database is opened next', async () => {
+  full = BOTH;
+  await set('first', 2);
+  await database.close();
+  full = undefined;
+  await open();
+  await database.ref('notes/third').set('not in the index'.repeat(4));
+  await database.close();
+  await open();
+  expect(await found()).toEqual(['before', 'first']);
+});
+
+it('an index that cannot be made again keeps its mark, and keeps nobody from the data, nor from another index', async () => {
+  await database.indexes.create('people', 'note', {});
+  await database.close();
+  const markOf = (key: string): string => join(path, 'mydb.acebase', `people-${key}.idx.redo`);
+  for (const key of ['age', 'note']) {
+    const mark = { file: `people-${key}.idx`, path: 'people', key, options: {}, isNew: false };
+    writeFileSync(markOf(key), JSON.stringify(mark));
+  }
+  full = /people-age\.idx$/;
+  await open();
+  expect(database.api.storage.indexes.get('people').map(({ key }) => key)).toEqual(['note']);
+  expect(['age', 'note'].map((key) => existsSync(markOf(key)))).toEqual([true, false]);
+  full = undefined;
+  await set('first', 2);
+  await database.close();
+  await open();
+  expect(await found()).toEqual(['before', 'first']);
+});
+
+it('all indexes are made again if the record of those in use cannot be read', async () => {
+  const folder = join(path, 'mydb.acebase');
+  const former = readFileSync(join(folder, 'people-age.idx'));
+  await set('first', 2);
+  await database.close();
+  // What the index was told of that was not on the disk when the power was cut.
+  writeFileSync(join(folder, 'people-age.idx'), former);
+  writeFileSync(join(folder, 'data.use.redo'), '{"run":');
+  uninstall();
+  install({ journal: 'power' });
+  await open();
+  await database.close();
+  await open();
+  expect(await found()).toEqual(['before', 'first']);
+});
