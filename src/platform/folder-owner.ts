@@ -237,7 +237,7 @@ export class FolderOwner {
   }
 
   /**
-   * The record was written: it is good for `grace`. A disk that hangs answers nothing, so the end of that has a timer of its own; others wait
+   * The record was written: it is good until it is to be renewed, and for `grace` more. A disk that hangs answers nothing, so the end of that has a timer of its own; others wait
    * for longer.
    *
    * @param since when it was begun to write it
@@ -246,7 +246,7 @@ export class FolderOwner {
     const { clock, grace } = this.#settings;
     this.#stop();
     this.#problem = undefined;
-    this.#deadline = clock.schedule(since + grace - clock.now(), () =>
+    this.#deadline = clock.schedule(since + RENEWAL_MS + grace - clock.now(), () =>
       this.#lose(
         `it could not be noted that its folder is in use: ${this.#problem ?? 'the disk does not answer'}`,
       ),

@@ -220,7 +220,7 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'turns a worker away whose line broke while the server drains',
     file: 'drain.ts',
-    from: "if (peer === undefined) return 'IPC_REFUSED_DRAINING';",
-    to: "if (peer?.isMaster !== true) return 'IPC_REFUSED_DRAINING';",
+    from: 'if (peer === undefined) return refusalWhileDraining(request);',
+    to: 'if (peer?.isMaster !== true) return refusalWhileDraining(request);',
   },
 ];

@@ -61,8 +61,7 @@ export async function backUp(words: BackupWords, surroundings: BackupSurrounding
   const { url, token, lockTimeout } = surroundings;
   const since = systemClock.now();
   const logsTransactions = await whenThereIsAMaster(surroundings, database, wait);
-  const left = Math.max(0, wait - (systemClock.now() - since));
-  const access = { ...place, url, token, wait: left, lockTimeout, logsTransactions, acebase };
+  const access = { ...place, url, token, wait, since, lockTimeout, logsTransactions, acebase };
   const modules = modulesIn(surroundings.folder);
   const name = join(to, database);
   const now = surroundings.now();

@@ -22,6 +22,8 @@ export interface ClusterAccess {
   readonly logsTransactions: boolean;
   /** Milliseconds in which the cluster must have let this process in, and given it the lock. */
   readonly wait: number;
+  /** When it was begun to wait, by the clock of the system. */
+  readonly since: number;
   /** Milliseconds after which a lock expires. */
   readonly lockTimeout: number;
   readonly acebase: InstalledPackage;
@@ -113,7 +115,7 @@ async function whileLocked<T>(
 ): Promise<T> {
   const { database, logsTransactions } = access;
   const mark = `backup ${randomUUID()}`;
-  const until = systemClock.now() + access.wait;
+  const until = access.since + access.wait;
   const inTime = <R>(step: Promise<R>, what: string): Promise<R> => {
     const late = `${database}: ${what} within ${formatTime(access.wait)}`;
     return before(

@@ -180,7 +180,7 @@ function changeOwner(file: number, uid: number, gid: number): void {
   try {
     fchownSync(file, uid, gid);
   } catch (error) {
-    if (!NOT_GIVEN.has(String(Reflect.get(Object(error), 'code')))) throw error;
+    if (!NOT_GIVEN.has(codeOf(error) ?? '')) throw error;
   }
 }
 

@@ -4,7 +4,13 @@ import fs, { mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node
 import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import { FolderOwner, folderUser, OWNER_FILE, type OwnerRecord } from '../../../src/platform/folder-owner.js';
+import {
+  FolderOwner,
+  folderUser,
+  OWNER_FILE,
+  type OwnerRecord,
+  RENEWAL_MS,
+} from '../../../src/platform/folder-owner.js';
 import { ownWords } from '../../../src/platform/local-processes.js';
 import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
 import { VirtualClock } from '../../support/virtual-clock.js';
@@ -58,13 +64,13 @@ const elsewhere = (pid: number) => `${pid}.5.00000000-0000-0000-0000-00000000000
 /** One of this machine that has ended: no process has such a number. */
 const ended = (): string => (ownWords() ?? '').replace(/^\d+/, '4194305');
 
-function owner(name = 'one', more: { readonly process?: string | null } = {}) {
+function owner(name = 'one', more: { readonly process?: string | null } = {}, grace = GRACE) {
   const losses: string[] = [];
   const server = { id: name, process: ownWords() ?? null, urls: [`http://${name}:9163`], ...more };
   const settings = {
     folder,
     server,
-    grace: GRACE,
+    grace,
     clock,
     lost: (why: string) => losses.push(`${name}: ${why}`),
   };
@@ -258,7 +264,7 @@ describe('the folder of a managed master', () => {
     // Nothing can be read there.
     await mkdir(join(folder, OWNER_FILE));
     // The next renewal, and the deadline.
-    for (let turn = 0; turn < 4; turn++) await renewal(() => clock.pending === 2);
+    for (let turn = 0; turn < 5; turn++) await renewal(() => clock.pending === 2);
     clock.advance(999);
     expect(losses).toEqual([]);
     clock.advance(1);
@@ -268,11 +274,19 @@ describe('the folder of a managed master', () => {
     expect(clock.pending).toBe(0);
   });
 
+  it('is kept by who need not be waited for: it is renewed before anybody could take it', async () => {
+    const { owner: one, losses } = owner('one', {}, 0);
+    await one.claim();
+    clock.advance(RENEWAL_MS - 1);
+    expect(losses).toEqual([]);
+    await one.release();
+  });
+
   it('is lost in time where a renewal hangs, and once', async () => {
     const { owner: one, losses } = owner();
     await one.claim();
     const letGo = hangingDisk();
-    clock.advance(GRACE - 1);
+    clock.advance(RENEWAL_MS + GRACE - 1);
     expect(losses).toEqual([]);
     clock.advance(1);
     expect(losses).toEqual([
