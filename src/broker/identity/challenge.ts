@@ -133,6 +133,8 @@ export class Challenge {
   #reference: CheckedClient | undefined;
   #written: { readonly name: string; readonly nonce: string } | undefined;
   #isOver = false;
+  /** Whether nobody could write: whoever would join now, nobody would ever be asked for. */
+  #hasFailed = false;
   #cancelPatience: Cancel | undefined;
   #cancelDeadline: Cancel | undefined;
 
@@ -143,7 +145,7 @@ export class Challenge {
 
   /** Whether nobody has written yet, so whatever is copied later has no part of it. */
   get isOpen(): boolean {
-    return !this.#isOver && this.#reference === undefined;
+    return !this.#isOver && !this.#hasFailed && this.#reference === undefined;
   }
 
   /** Whether that newcomer may join. */
@@ -246,10 +248,12 @@ export class Challenge {
   }
 
   #tryAgain(): void {
+    this.#hasFailed = true;
     for (const newcomer of [...this.#newcomers]) this.#decide(newcomer, { kind: 'again' });
   }
 
   #nobodyWrote(why: string): void {
+    this.#hasFailed = true;
     for (const newcomer of [...this.#newcomers]) this.#decide(newcomer, { kind: 'unknown', why });
   }
 

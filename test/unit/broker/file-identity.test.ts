@@ -584,6 +584,19 @@ describe('a second master', () => {
 });
 
 describe('a file that is not there yet', () => {
+  it('lets all in who came while the first one was asked for it, the master that makes it among them', () => {
+    const folder = new Folder('/a/mydb.acebase', 0);
+    const first = client('worker1', folder);
+    const asked: string[] = [];
+    const obeys = first.onMessage;
+    first.onMessage = (text) => asked.push(text);
+    const others = [client('worker2', folder), client('[master]', folder)];
+    expect(others.map(isAccepted)).toEqual([false, false]);
+    first.onMessage = obeys;
+    for (const text of asked) obeys(text);
+    expect(others.map(isAccepted)).toEqual([true, true]);
+  });
+
   it('is waited for by workers, while the master makes it', () => {
     const folder = new Folder('/a/mydb.acebase', 0);
     const master = client('[master]', folder);
