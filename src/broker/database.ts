@@ -420,7 +420,7 @@ export class Database {
       return this.#challenge(older, caller);
     } else if (older !== undefined) {
       return this.#takeBack(older, caller);
-    } else if (older === undefined && this.#mayHaveRival(request)) {
+    } else if (this.#mayHaveRival(request)) {
       entrance.refuse('IPC_REFUSED_MASTER_AWAY');
     } else if (request.peerId === MASTER_ID && this.#succession.refuses(request.client)) {
       entrance.refuse('IPC_REFUSED_OLD_MASTER');

@@ -1,6 +1,6 @@
 /** `acebase-ipc-server peers|locks|databases`: how a server that runs is, once or again and again. */
 
-import { systemClock } from '../platform/clock.js';
+import { pause } from '../platform/clock.js';
 import type { Status } from '../server/monitoring/status.js';
 import { describe, rowsOf, type Subject } from './reports.js';
 
@@ -45,7 +45,7 @@ export async function inspect(inspection: Inspection): Promise<void> {
     output.write(isScreen ? `${CLEAR}${text}\n` : `${text}\n`);
     if (!watch) return;
     if (!json && !isScreen) output.write('\n');
-    await new Promise<void>((resolve) => systemClock.schedule(INTERVAL_MS, resolve));
+    await pause(INTERVAL_MS);
     text = await ask().then(show, (error: unknown) => sorry(error, json));
   }
 }

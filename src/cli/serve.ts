@@ -3,7 +3,7 @@
 import type { Clock, Logger } from '../broker/ports.js';
 import { ERRORS, type ErrorDefinition, IPCError } from '../errors.js';
 import type { Settings } from '../options.js';
-import { systemClock } from '../platform/clock.js';
+import { pause, systemClock } from '../platform/clock.js';
 
 /** What the command needs of a server. */
 export interface RunnableServer {
@@ -129,7 +129,7 @@ async function startInTurn(options: ServeOptions, ending: Ending, ready: () => v
     }
     if (isFirst) logger.info({}, 'the port is in use: waiting for the server before this one to stop');
     ready();
-    await new Promise<void>((resolve) => clock.schedule(PORT_RETRY_MS, resolve));
+    await pause(PORT_RETRY_MS, clock);
   }
 }
 

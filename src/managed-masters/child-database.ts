@@ -7,7 +7,7 @@ import { isCutShort } from '../client/journal/database-file.js';
 import type { ClientStatus } from '../client/status.js';
 import { IPCError } from '../errors.js';
 import { loadAceBase, silenceAceBase } from '../platform/acebase-package.js';
-import { systemClock } from '../platform/clock.js';
+import { pause, systemClock } from '../platform/clock.js';
 import { FolderOwner } from '../platform/folder-owner.js';
 import type { OpenRequest } from './messages.js';
 
@@ -63,7 +63,7 @@ export async function openDatabase(request: OpenRequest, handlers: DatabaseHandl
 async function claim(owner: FolderOwner, { waits }: DatabaseHandlers): Promise<void> {
   for (let obstacle = await owner.claim(); obstacle !== undefined; obstacle = await owner.claim()) {
     waits(obstacle);
-    await new Promise<void>((resolve) => systemClock.schedule(CLAIM_MS, resolve));
+    await pause(CLAIM_MS);
   }
 }
 

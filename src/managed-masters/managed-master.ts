@@ -12,8 +12,7 @@ export interface ManagedMasterSettings {
   readonly path: string;
   readonly clock: Pick<Clock, 'now' | 'schedule'>;
   readonly logger: Logger;
-  /** Starts the process. Never called before the last one has ended. */
-  /** @param mayCreate whether it may make the file: not if it was there before */
+  /** Starts the process. Never called before the last one has ended. @param mayCreate whether it may make the file: not if it was there before */
   spawn(handlers: ChildHandlers, mayCreate: boolean): Child;
 }
 
@@ -77,9 +76,11 @@ const SILENCE_MS = 10_000;
 /** Milliseconds that a process has to close its database, and to end. */
 const CLOSING_MS = 3_000;
 
-/** Restarts that are remembered, for so many milliseconds. */
+/** Restarts that are remembered. */
 const RECENT_RESTARTS = 100;
-const RECENT_MS = 600_000;
+
+/** Milliseconds for which a restart is a recent one. */
+export const RECENT_RESTART_MS = 600_000;
 
 /** Milliseconds in which the system ends a process that was killed. A disk that hangs may keep it for longer. */
 const KILLED_MS = 1_000;
@@ -138,7 +139,7 @@ export class ManagedMaster {
   /** How it is now. */
   get report(): ManagedMasterReport {
     const { database, path, clock } = this.#settings;
-    const recently = clock.now() - RECENT_MS;
+    const recently = clock.now() - RECENT_RESTART_MS;
     return {
       database,
       path,

@@ -1,5 +1,5 @@
 import { uptime } from 'node:os';
-import type { Cancel } from '../broker/ports.js';
+import type { Cancel, Clock } from '../broker/ports.js';
 
 /** The real time. The only place in the package that reads a clock or sets a timer. */
 export const systemClock = {
@@ -26,4 +26,9 @@ export const systemClock = {
 /** A moment, in milliseconds since 1970, as ISO 8601. */
 export function isoTime(milliseconds: number): string {
   return new Date(milliseconds).toISOString();
+}
+
+/** Resolves after so many milliseconds. */
+export function pause(milliseconds: number, clock: Pick<Clock, 'schedule'> = systemClock): Promise<void> {
+  return new Promise((resolve) => clock.schedule(milliseconds, resolve));
 }

@@ -9,6 +9,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Cancel, Clock } from '../broker/ports.js';
 import { codeOf } from '../system-error.js';
+import { pause } from './clock.js';
 import { ownWords, pidIn, stateOfProcess } from './local-processes.js';
 
 /** The name of the record. */
@@ -195,7 +196,7 @@ export class FolderOwner {
     if (pid !== undefined) kill(pid);
     while (stateOfProcess(words ?? undefined, procPath) === 'runs') {
       if (clock.now() >= until) return false;
-      await new Promise<void>((resolve) => clock.schedule(ENDED_LOOK_MS, resolve));
+      await pause(ENDED_LOOK_MS, clock);
     }
     return true;
   }
@@ -337,7 +338,7 @@ export async function folderUser(
     }
     // One that is not whole is being written, or was cut short.
     if (standing.of(text) >= (record?.standsFor ?? RENEWAL_MS)) return undefined;
-    await new Promise<void>((resolve) => clock.schedule(RENEWAL_MS / 5, resolve));
+    await pause(RENEWAL_MS / 5, clock);
   }
 }
 

@@ -7,6 +7,7 @@ import { readFileSync, readlinkSync } from 'node:fs';
 import { readdir, readlink } from 'node:fs/promises';
 import { uptime } from 'node:os';
 import { basename, dirname } from 'node:path';
+import { codeOf } from '../system-error.js';
 import { type FileMark, fileMarkOf } from './file-marks.js';
 import { portPair, socketsByPorts } from './socket-table.js';
 
@@ -394,7 +395,7 @@ function statOf(procPath: string, pid: number): Stat | 'none' | 'unknown' {
   try {
     text = readFileSync(`${procPath}/${pid}/stat`, 'latin1');
   } catch (error) {
-    const { code = '' } = error as NodeJS.ErrnoException;
+    const code = codeOf(error);
     // It ended while it was read.
     if (code === 'ESRCH') return 'none';
     // Anything else, such as a want of file descriptors, says nothing of it.
@@ -414,7 +415,7 @@ function isNoProcess(pid: number): boolean {
     process.kill(pid, 0);
     return false;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ESRCH';
+    return codeOf(error) === 'ESRCH';
   }
 }
 

@@ -1,6 +1,5 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { systemClock } from '../platform/clock.js';
-import { pause } from './pause.js';
+import { pause, systemClock } from '../platform/clock.js';
 import { askServer, type ServerPlace } from './server-requests.js';
 
 /** Milliseconds within which the processes that `pm2 reload all` starts together are ready. */

@@ -1,5 +1,4 @@
-import { systemClock } from '../platform/clock.js';
-import { pause } from './pause.js';
+import { pause, systemClock } from '../platform/clock.js';
 import { say } from './say.js';
 import { askServer, endpoint, type ServerPlace } from './server-requests.js';
 

@@ -200,10 +200,8 @@ export class RequestCoordinator {
     const { locks, clock } = this.#settings;
     if (this.#cancelPortion !== undefined) return;
     const waiting: OpenRequest[] = [];
-    for (const worker of locks.holders) {
-      for (const open of this.#table.of(worker)) {
-        if (waiting.length < MAX_FAILED_AT_ONCE && open.state.kind !== 'forwarded') waiting.push(open);
-      }
+    for (const open of this.#waitingOfHolders()) {
+      if (waiting.push(open) === MAX_FAILED_AT_ONCE) break;
     }
     this.#inOneGo(() => {
       for (const open of waiting) this.#fail(open, 'IPC_REQUEST_NO_MASTER');
@@ -213,6 +211,12 @@ export class RequestCoordinator {
     this.#cancelPortion = clock.schedule(0, () => {
       this.#cancelPortion = undefined;
     });
+  }
+
+  *#waitingOfHolders(): Iterable<OpenRequest> {
+    for (const worker of this.#settings.locks.holders) {
+      for (const open of this.#table.of(worker)) if (open.state.kind !== 'forwarded') yield open;
+    }
   }
 
   /** The server stops. */

@@ -4,9 +4,10 @@ import { rename, rm } from 'node:fs/promises';
 import { basename, join, relative, resolve } from 'node:path';
 import { IPCError } from '../../errors.js';
 import { coveredNames } from '../../options.js';
-import { systemClock } from '../../platform/clock.js';
+import { pause, systemClock } from '../../platform/clock.js';
 import { syncFolder } from '../../platform/disk-sync.js';
 import type { Status } from '../../server/monitoring/status.js';
+import { codeOf } from '../../system-error.js';
 import { type AceBaseModules, acebaseOf, findAceBase } from '../check/acebase-modules.js';
 import { type Copied, copyFolder, syncCopy, timedName } from '../check/copy.js';
 import { databaseFiles, examineDatabase, folderIn } from '../check/examination.js';
@@ -60,7 +61,7 @@ export async function backUp(words: BackupWords, surroundings: BackupSurrounding
   const acebase = acebaseOf(surroundings.folder);
   const { url, token, lockTimeout } = surroundings;
   const since = systemClock.now();
-  const logsTransactions = await whenThereIsAMaster(surroundings, database, wait);
+  const logsTransactions = await whenThereIsAMaster(surroundings, database, since + wait);
   const access = { ...place, url, token, wait, since, lockTimeout, logsTransactions, acebase };
   const modules = modulesIn(surroundings.folder);
   const name = join(to, database);
@@ -134,23 +135,22 @@ const LOOK_MS = 500;
 /**
  * Waits for the master of a cluster: one that was restarted is away for a moment.
  *
- * @param wait for how long, in milliseconds
+ * @param until when it waits no more, by the clock of the system
  * @returns whether the cluster logs transactions
  * @throws IPCError `IPC_BACKUP_NO_CLUSTER`; or what the server is asked with throws
  */
 async function whenThereIsAMaster(
   { ask }: Pick<BackupSurroundings, 'ask'>,
   database: string,
-  wait: number,
+  until: number,
 ): Promise<boolean> {
-  const until = systemClock.now() + wait;
   for (;;) {
     const { databases } = await ask();
     const [, data, log] = coveredNames(database).map((name) => databases.find((it) => it.name === name));
     if (data?.master != null) return log?.master != null;
     if (systemClock.now() >= until)
       throw new IPCError('IPC_BACKUP_NO_CLUSTER', `no master of ${database} is connected to the server`);
-    await new Promise<void>((resolve) => systemClock.schedule(LOOK_MS, resolve));
+    await pause(LOOK_MS);
   }
 }
 
@@ -186,8 +186,7 @@ async function named(draft: string, next: () => string): Promise<string> {
       return copy;
     } catch (error) {
       // Another one has got it in this moment.
-      const { code } = error as NodeJS.ErrnoException;
-      if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error;
+      if (!['ENOTEMPTY', 'EEXIST'].includes(codeOf(error) ?? '')) throw error;
     }
   }
 }

@@ -6,7 +6,7 @@ import type { ClientStatus } from '../../client/status.js';
 import { IPCError } from '../../errors.js';
 import { formatTime } from '../../options.js';
 import { loadAceBase, silenceAceBase } from '../../platform/acebase-package.js';
-import { systemClock } from '../../platform/clock.js';
+import { pause, systemClock } from '../../platform/clock.js';
 import type { InstalledPackage } from '../../platform/packages.js';
 import { authorization } from '../doctor/place.js';
 
@@ -192,7 +192,7 @@ async function lossOf(
       loss = `the server does not say whether the lock was held (${error instanceof Error ? error.message : String(error)})`;
     }
     if (systemClock.now() >= until) return loss;
-    await new Promise<void>((resolve) => systemClock.schedule(AGAIN_MS, resolve));
+    await pause(AGAIN_MS);
   }
 }
 

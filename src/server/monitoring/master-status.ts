@@ -1,7 +1,11 @@
 /** The masters that the server runs itself, for people to read: how each is, and what is wrong with it. */
 
 import { ERRORS } from '../../errors.js';
-import type { ManagedMasterReport, ManagedMasterState } from '../../managed-masters/managed-master.js';
+import {
+  type ManagedMasterReport,
+  type ManagedMasterState,
+  RECENT_RESTART_MS,
+} from '../../managed-masters/managed-master.js';
 import type { Moment, Problem } from './problems.js';
 import { describeSpan } from './spans.js';
 
@@ -39,7 +43,7 @@ export const MASTER_RULES = {
   failedWarning: 2_000,
   failedCritical: 10_000,
   restarts: 3,
-  restartsWithin: 600_000,
+  restartsWithin: RECENT_RESTART_MS,
 } as const;
 
 /** How a master is now. */
