@@ -4,7 +4,7 @@ import type { Invariant } from './invariants.js';
 import type { Limits } from './limits.js';
 import { FairShares } from './memory.js';
 import type { ArrivalRequest, BrokerObserver, Entrance, PeerInfo } from './peers/admission.js';
-import type { Cancel, Clock, Incidents, Logger, Records } from './ports.js';
+import type { Cancel, Clock, Incidents, Logger, ManagedFolders, Records } from './ports.js';
 
 /** What a broker works with. */
 export interface BrokerSettings {
@@ -14,11 +14,9 @@ export interface BrokerSettings {
   readonly observer: BrokerObserver;
   readonly incidents: Incidents;
   readonly records: Records;
-  /** The databases whose masters this server runs itself, by their names on the wire, and their transaction logs. Default: none. */
-  readonly managed?: ReadonlySet<string>;
+  /** The masters that this server runs itself. Default: none. */
+  readonly managed?: ManagedFolders;
 }
-
-const NONE: ReadonlySet<string> = new Set();
 
 /** How often, within `maxTotalBuffered`, the bytes in all queues are added up. */
 const AUDITS_PER_TOTAL = 64;
@@ -128,14 +126,32 @@ export class Broker {
    *
    * @param timeout milliseconds in which those who are in the middle of something may finish it
    * @param done called once: when all connections have ended, or at {@link Broker.stop}
-   * @param closeManaged called once, when it is the turn of masters: those that this server runs are to be closed
+   * @param closeManaged called once, when it is the turn of masters: those that this server runs are to be closed. `mayBeUsed`: whether workers may be
+   *   in the midst of something yet
    */
-  drain(timeout: number, done: () => void, closeManaged: () => void = () => undefined): void {
+  drain(
+    timeout: number,
+    done: () => void,
+    closeManaged: (mayBeUsed: boolean) => void = () => undefined,
+  ): void {
     const { clock, logger } = this.#settings;
     this.#isClosing = true;
     const dismissals = [...this.#databases.values()].map(({ dismissal }) => dismissal);
     this.#draining = new Draining({ clock, logger, dismissals, timeout, done, closeManaged });
     this.#draining.begin();
+  }
+
+  /**
+   * The first master that this server runs for that file has taken its folder: what workers have of servers from which this one has not got it is void
+   * [PROTOCOL-9.8].
+   */
+  folderTaken(file: string): void {
+    this.#databases.get(file)?.folderTaken();
+  }
+
+  /** Another server has the folder of that file, or has had it since this one did: what this one gave to workers is void [PROTOCOL-9.8]. */
+  folderLost(file: string): void {
+    this.#databases.get(file)?.folderLost();
   }
 
   /** Ends all connections. */
@@ -148,12 +164,10 @@ export class Broker {
   }
 
   #open(name: string): Database {
-    const { managed = NONE } = this.#settings;
-    const isManaged = managed.has(name);
+    const { managed } = this.#settings;
     const database: Database = new Database(name, {
       ...this.#settings,
-      isManaged,
-      managedLog: isManaged ? managed.has(name.replace(/_data$/, '_transaction')) : undefined,
+      managed: managed?.has(name) === true ? managed : undefined,
       kept: this.#kept.open(() => this.#reclaimFrom(database)),
       startedAt: this.#startedAt,
       servedSince: this.#servedSince,

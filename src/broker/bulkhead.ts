@@ -141,6 +141,10 @@ class ContainedVisitor implements Visitor {
     this.#bulkhead.run(() => this.#visitor.acknowledge(token), undefined);
   }
 
+  get isPlaceKept(): boolean {
+    return this.#visitor.isPlaceKept;
+  }
+
   left(cause: string): void {
     this.#hasLeft();
     this.#bulkhead.run(() => this.#visitor.left(cause), undefined);

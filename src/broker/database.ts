@@ -1,7 +1,7 @@
 import type { ClosureCode } from '../errors.js';
 import { refused } from '../protocol/file-identity.js';
 import { disconnected, MASTER_ID, welcome } from '../protocol/frames.js';
-import { sessionWelcome, type WelcomeFacts } from '../protocol/session.js';
+import { type ClientAnnouncement, sessionWelcome, type WelcomeFacts } from '../protocol/session.js';
 import { Bulkhead } from './bulkhead.js';
 import { Dismissal, type DismissalSettings, refusalWhileDraining } from './drain.js';
 import { FileNews } from './file-metadata.js';
@@ -30,7 +30,7 @@ import { type Awaited, type Caller, Door, type Wait } from './peers/door.js';
 import { Heartbeat, holderPulse } from './peers/heartbeat.js';
 import { Absences, Farewells, GoneIds, introduce, MembershipLog } from './peers/membership.js';
 import { isPresent, isThere, lineBytesOf, type Peer } from './peers/peer.js';
-import type { Cancel, Clock, DatabaseRecord, Incidents, Logger, Scope } from './ports.js';
+import type { Cancel, Clock, DatabaseRecord, Incidents, Logger, ManagedFolders, Scope } from './ports.js';
 import { RequestCoordinator } from './requests/coordinator.js';
 import { RequestTable } from './requests/request-table.js';
 import { Router } from './router.js';
@@ -46,9 +46,8 @@ export interface DatabaseSettings extends Service {
   readonly kept: Account;
   readonly observer: BrokerObserver;
   readonly record: DatabaseRecord;
-  /** Whether this server runs its master itself; and whether that keeps a transaction log, if so. */
-  readonly isManaged: boolean;
-  readonly managedLog: boolean | undefined;
+  /** If this server runs its master itself. */
+  readonly managed: ManagedFolders | undefined;
   /** A frame came, and was passed on. */
   heard(bytes: number): void;
   /** Nobody is connected, at the door, or waited for: it is to be forgotten, and stopped. */
@@ -148,7 +147,8 @@ export class Database {
       broken: (invariant) => given.broken(this, invariant),
     });
     const clock = this.#bulkhead.clock(given.clock);
-    const { limits, logger, kept, observer, record, servedSince, isManaged } = given;
+    const { limits, logger, kept, observer, record, servedSince, managed } = given;
+    const isManaged = managed !== undefined;
     const incidents: Incidents = {
       record: (incident, fields, ...rest) =>
         given.incidents.record(incident, { database: name, ...fields }, ...rest),
@@ -165,6 +165,7 @@ export class Database {
         given.heard(frame.length);
       },
       left: (sender, cause) => this.#left(sender, cause),
+      isPlaceKept: ({ session }) => managed?.keepsPlace(name, session?.isReturning === true) !== false,
     };
     this.#identity = new FileIdentity({
       ...scope,
@@ -208,12 +209,7 @@ export class Database {
     const news = new FileNews({ ...scope, peers, seat, delivery, journal, asked });
     this.#news = news;
     const masterIsStuck = (master: Peer): void => this.#succession.sendAway(master);
-    const placeIsLost = (worker: Peer, cause: string): void => {
-      // At once: it must not claim the same at another server before it has been refused here.
-      if (worker.session?.can('identify') === true)
-        worker.outbox.say(refused('IPC_REFUSED_UNSAFE_RETURN', cause));
-      this.#giveUp(worker, cause, 'IPC_CLOSED_CONNECT_AGAIN');
-    };
+    const placeIsLost = (worker: Peer, cause: string): void => this.#losesPlace(worker, cause);
     const isAnyoneAtDoor = (): boolean => this.#identity.checks.isHolding;
     const locks = new LockService({
       ...scope,
@@ -412,7 +408,11 @@ export class Database {
       older = undefined;
     }
     const isTooLate = older === undefined && this.#locks.claims.isTooLate(request);
-    if (isTooLate || this.#goneIds.has(request.peerId)) {
+    if (
+      isTooLate ||
+      (older === undefined && !this.#inherits(request.client)) ||
+      this.#goneIds.has(request.peerId)
+    ) {
       entrance.refuse('IPC_REFUSED_PEER_GONE');
     } else if (older === undefined && this.#peers.size >= this.#settings.limits.maxPeers) {
       entrance.refuse('IPC_REFUSED_TOO_MANY_PEERS');
@@ -428,6 +428,30 @@ export class Database {
       return this.#admitOrHold(caller);
     }
     return undefined;
+  }
+
+  /** Whether what a client has of another server may be good here. */
+  #inherits(client: ClientAnnouncement | undefined): boolean {
+    const { managed } = this.#settings;
+    return client?.received === undefined || managed?.inherits(this.name, client.server) !== false;
+  }
+
+  /** @see Broker.folderTaken */
+  folderTaken(): void {
+    this.#haveLeave(({ session }) => !this.#inherits(session?.client));
+  }
+
+  /** @see Broker.folderLost */
+  folderLost(): void {
+    this.#haveLeave(() => true);
+  }
+
+  #haveLeave(isMeant: (worker: Peer) => boolean): void {
+    this.#bulkhead.run(() => {
+      for (const peer of [...this.#peers.values()])
+        if (!peer.isMaster && isMeant(peer))
+          this.#losesPlace(peer, 'another server has had the folder of the database');
+    }, undefined);
   }
 
   /**
@@ -586,8 +610,10 @@ export class Database {
   }
 
   /** What a welcome says of the database. @param journal whether the journal is in force, if that concerns the client */
-  #factsFor(journal: boolean | undefined): Pick<WelcomeFacts, 'folderSince' | 'journal' | 'managedLog'> {
-    return { folderSince: this.#identity.checks.since, journal, managedLog: this.#settings.managedLog };
+  #factsFor(journal: boolean | undefined): Pick<WelcomeFacts, 'folderSince' | 'journal' | 'managed'> {
+    const { managed: all } = this.#settings;
+    const managed = all && { log: all.has(this.name.replace(/_data$/, '_transaction')), server: all.server };
+    return { folderSince: this.#identity.checks.since, journal, managed };
   }
 
   #hasCome(peer: Peer, how: 'connected' | 'connected again'): void {
@@ -659,6 +685,14 @@ export class Database {
     this.#absences.giveUp(peer, cause);
     this.#locks.dropRequestsOf(peer);
     this.#requests.gone(peer);
+  }
+
+  /** What a worker believes to have is not its own any more. */
+  #losesPlace(worker: Peer, cause: string): void {
+    // At once: it must not claim the same at another server before it has been refused here.
+    if (worker.session?.can('identify') === true)
+      worker.outbox.say(refused('IPC_REFUSED_UNSAFE_RETURN', cause));
+    this.#giveUp(worker, cause, 'IPC_CLOSED_CONNECT_AGAIN');
   }
 
   /** Whether others may be waiting for that peer: whoever is to be served needs the master, sooner or later. */

@@ -24,8 +24,12 @@ export interface DrainingSettings {
   readonly dismissals: readonly Dismissal[];
   /** Milliseconds in which those who are in the middle of something may finish it. */
   readonly timeout: number;
-  /** Called once, when it is the turn of masters: those that this server runs are to be closed. */
-  closeManaged(): void;
+  /**
+   * Called once, when it is the turn of masters: those that this server runs are to be closed.
+   *
+   * @param mayBeUsed whether workers were sent away in the midst of something
+   */
+  closeManaged(mayBeUsed: boolean): void;
   /** Called once, when nobody is connected any more, or at {@link Draining.end}. */
   done(): void;
 }
@@ -39,6 +43,8 @@ export class Draining {
   readonly #since: number;
   #cancel: Cancel | undefined;
   #isOver = false;
+  /** Whether workers were sent away in the midst of something. */
+  #mayBeUsed = false;
 
   constructor(settings: DrainingSettings) {
     this.#settings = settings;
@@ -81,6 +87,7 @@ export class Draining {
       const fields = { busyWorkers, drainTimeout: timeout };
       logger.warn(fields, 'drainTimeout is over, and workers are in the middle of something');
     }
+    this.#mayBeUsed = busyWorkers > 0;
     this.#send('workers', () => this.#send('masters', () => this.#finish()));
   }
 
@@ -88,7 +95,7 @@ export class Draining {
     const sent = this.#settings.dismissals.flatMap((dismissal) =>
       who === 'workers' ? dismissal.sendWorkers() : dismissal.sendMaster(),
     );
-    if (who === 'masters') this.#settings.closeManaged();
+    if (who === 'masters') this.#settings.closeManaged(this.#mayBeUsed);
     this.#settings.logger.info(
       { [who]: sent.length, afterMs: this.#elapsed },
       `${who} were told to come back`,

@@ -25,6 +25,22 @@ export interface Clock {
   schedule(milliseconds: number, callback: () => void): Cancel;
 }
 
+/** The masters that this server runs itself, as far as they concern the broker. Files are meant by their names on the wire: `mydb_data`. */
+export interface ManagedFolders {
+  /** This run of this server, among all that may have had the folder: random. */
+  readonly server: string;
+  /** Whether this server runs the master of that file. */
+  has(file: string): boolean;
+  /**
+   * Whether a peer may be told that its place is kept: the folder is this server's for certain.
+   *
+   * @param isReturning whether it was at a server before this one
+   */
+  keepsPlace(file: string, isReturning: boolean): boolean;
+  /** Whether what that server gave may be good here: no other one has had the folder since. @param server `undefined` if that is not known */
+  inherits(file: string, server: string | undefined): boolean;
+}
+
 /** Fields of a log line. Never a token, never a payload. */
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
 

@@ -21,14 +21,17 @@ interface OpenedDatabase {
 export interface ChildDatabase {
   /** Resolves when it serves workers; rejects if it cannot be opened. */
   ready(): Promise<void>;
-  /** Closes it, and gives its folder back. */
-  close(): Promise<void>;
+  /** Closes it, and gives its folder back. @param mayBeUsed @see FolderOwner.release */
+  close(mayBeUsed: boolean): Promise<void>;
 }
 
 /** What is heard of it meanwhile. */
 export interface DatabaseHandlers {
   /** Somebody else has the folder in use: it is waited for. */
   waits(reason: string): void;
+  /** @see FromChild */
+  taken(former: string | undefined): void;
+  kept(uptime: number): void;
   /** It is about to be made, or opened. */
   opening(): void;
   /** It cannot go on: the server does not let it, or has given it up; or its folder is somebody else's. */
@@ -49,13 +52,14 @@ export async function openDatabase(request: OpenRequest, handlers: DatabaseHandl
   const folder = join(settings.path, `${request.database}.acebase`);
   prepareFolder(folder, settings.create);
   const lost = (reason: string): void => handlers.failed(new Error(reason));
-  const owner = new FolderOwner({ folder, server, grace, clock: systemClock, lost });
+  const { taken, kept } = handlers;
+  const owner = new FolderOwner({ folder, server, grace, clock: systemClock, taken, kept, lost });
   await claim(owner, handlers);
   handlers.opening();
   const database = createDatabase(request, handlers);
-  const close = async (): Promise<void> => {
+  const close = async (mayBeUsed: boolean): Promise<void> => {
     await database.close();
-    await owner.release();
+    await owner.release(mayBeUsed);
   };
   return { ready: () => database.ready(), close };
 }

@@ -17,7 +17,7 @@ const CLOSE_MS = 2_000;
 /** How often the server is told how this process is, in milliseconds. */
 const VITALS_MS = 2_000;
 
-/** How often it is said that a folder is in use by somebody else, in milliseconds. */
+/** How often it is said that a folder is in use by the same one, in milliseconds. */
 const REMINDER_MS = 60_000;
 
 let database: ChildDatabase | undefined;
@@ -40,13 +40,21 @@ function fail(error: unknown): void {
 
 async function open(request: OpenRequest): Promise<void> {
   let saidAt = Number.NEGATIVE_INFINITY;
+  let said = '';
   const waits = (reason: string): void => {
-    if (systemClock.now() - saidAt < REMINDER_MS) return;
+    if (reason === said && systemClock.now() - saidAt < REMINDER_MS) return;
+    said = reason;
     saidAt = systemClock.now();
     tell({ kind: 'waits', reason });
   };
   try {
-    database = await openDatabase(request, { waits, opening: () => tell({ kind: 'opening' }), failed: fail });
+    database = await openDatabase(request, {
+      waits,
+      taken: (former) => tell({ kind: 'taken', former }),
+      kept: (uptime) => tell({ kind: 'kept', uptime }),
+      opening: () => tell({ kind: 'opening' }),
+      failed: fail,
+    });
     await database.ready();
     if (!isEnding) tell({ kind: 'serves' });
   } catch (error) {
@@ -54,13 +62,13 @@ async function open(request: OpenRequest): Promise<void> {
   }
 }
 
-async function close(): Promise<void> {
+async function close(mayBeUsed: boolean): Promise<void> {
   if (isEnding) return;
   isEnding = true;
   const late = new Promise<string>((resolve) => {
     systemClock.schedule(CLOSE_MS, () => resolve('its locks were not given back in time'));
   });
-  const closed = Promise.resolve(database?.close()).then(
+  const closed = Promise.resolve(database?.close(mayBeUsed)).then(
     () => trouble,
     (error: unknown) => failureOf(error).reason,
   );
@@ -88,7 +96,7 @@ function begin(): void {
   process.on('message', (message) => {
     const request = message as ToChild;
     if (request.kind === 'close') {
-      void close();
+      void close(request.mayBeUsed);
       return;
     }
     cancelWait();

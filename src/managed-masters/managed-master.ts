@@ -14,6 +14,12 @@ export interface ManagedMasterSettings {
   readonly logger: Logger;
   /** Starts the process. Never called before the last one has ended. @param mayCreate whether it may make the file: not if it was there before */
   spawn(handlers: ChildHandlers, mayCreate: boolean): Child;
+  /** Its process has the folder. @param former @see FromChild */
+  taken(former: string | undefined): void;
+  /** Its process has renewed the record of that. @param uptime @see FromChild */
+  kept(uptime: number): void;
+  /** Its process finds that the folder is somebody else's. */
+  lost(): void;
 }
 
 /**
@@ -189,18 +195,19 @@ export class ManagedMaster {
    * Has it close its database, and starts it no more. Resolves when its process has ended, or could not be ended in time.
    *
    * @param patience milliseconds that it has for that, before it is killed; of several calls, the first that are over count
+   * @param mayBeUsed whether workers may be in the midst of something yet; the first call counts
    */
-  close(patience = CLOSING_MS): Promise<void> {
+  close(patience = CLOSING_MS, mayBeUsed = true): Promise<void> {
     this.#closed ??= new Promise((resolve) => {
       this.#resolveClosed = resolve;
-      this.#beginToClose();
+      this.#beginToClose(mayBeUsed);
     });
     const run = this.#run;
     if (run !== undefined) this.#endAfter(run, patience);
     return this.#closed;
   }
 
-  #beginToClose(): void {
+  #beginToClose(mayBeUsed: boolean): void {
     this.#cancelStart?.();
     this.#nextStartAt = undefined;
     this.#unservedSince = undefined;
@@ -211,7 +218,7 @@ export class ManagedMaster {
     this.#state = 'closing';
     this.#since = this.#settings.clock.now();
     this.#forgetTimers(this.#run);
-    this.#run.child.send({ kind: 'close' });
+    this.#run.child.send({ kind: 'close', mayBeUsed });
   }
 
   #endAfter(run: Run, patience: number): void {
@@ -278,10 +285,17 @@ export class ManagedMaster {
       case 'waits':
         this.#enters(run, 'waiting');
         run.waitsFor = message.reason;
+        this.#settings.lost();
         logger.warn(
           this.#fields({ reason: message.reason }),
           'the master of a database waits until nobody else uses its folder',
         );
+        break;
+      case 'taken':
+        this.#settings.taken(message.former);
+        break;
+      case 'kept':
+        this.#settings.kept(message.uptime);
         break;
       case 'opening':
         this.#enters(run, 'opening');

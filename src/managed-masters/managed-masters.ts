@@ -1,11 +1,13 @@
 import { createHash, randomBytes, randomUUID, timingSafeEqual } from 'node:crypto';
-import type { Clock, Logger, PeerProcess } from '../broker/ports.js';
+import type { Clock, Logger, ManagedFolders, PeerProcess } from '../broker/ports.js';
+import type { Clocks } from '../elapsed.js';
 import type { Settings } from '../options/settings.js';
 import type { FolderServer } from '../platform/folder-owner.js';
 import { ownWords } from '../platform/local-processes.js';
 import type { Child, ChildHandlers } from './child-port.js';
 import { findAceBase, findProgram, startChild } from './child-program.js';
 import { ManagedMaster, type ManagedMasterReport } from './managed-master.js';
+import { Tenure } from './tenure.js';
 
 /** Where the processes of managed masters connect. */
 export interface PrivateAddress {
@@ -15,9 +17,13 @@ export interface PrivateAddress {
 
 /** What managed masters work with. */
 export interface ManagedMastersSettings {
-  readonly clock: Clock;
+  readonly clock: Clock & Clocks;
   readonly logger: Logger;
-  readonly settings: Pick<Settings, 'masters' | 'lockTimeout' | 'reconnectGrace'>;
+  readonly settings: Pick<Settings, 'masters' | 'lockTimeout' | 'reconnectGrace' | 'lease'>;
+  /** @see Broker.folderTaken */
+  folderTaken(file: string): void;
+  /** @see Broker.folderLost */
+  folderLost(file: string): void;
 }
 
 /** What the rest of the server asks about masters that it runs itself. Files are meant by their names on the wire: `mydb_data`. */
@@ -35,6 +41,7 @@ export interface ManagedFiles {
 /** One database. */
 interface Entry {
   readonly master: ManagedMaster;
+  readonly tenure: Tenure;
   /** Of its process, if there is one: a digest of its secret, and what the broker may know of it. */
   digest: Buffer | undefined;
   process: PeerProcess | undefined;
@@ -46,7 +53,8 @@ interface Entry {
  * A process shows a secret that was made for it alone, and is worthless when it has ended. So whoever else comes as master of such a
  * database is refused, whichever token it has.
  */
-export class ManagedMasters implements ManagedFiles {
+export class ManagedMasters implements ManagedFiles, ManagedFolders {
+  readonly server = randomUUID();
   readonly #entries = new Map<string, Entry>();
   /** The databases, by the names of their files. */
   readonly #byFile = new Map<string, Entry>();
@@ -55,8 +63,8 @@ export class ManagedMasters implements ManagedFiles {
   #place: { readonly address: PrivateAddress; readonly server: FolderServer } | undefined;
 
   /** @throws {IPCError} IPC_MASTER_*, unless there are no masters */
-  constructor({ clock, logger, settings }: ManagedMastersSettings) {
-    const { masters, lockTimeout, reconnectGrace: grace } = settings;
+  constructor({ clock, logger, settings, folderTaken, folderLost }: ManagedMastersSettings) {
+    const { masters, lockTimeout, reconnectGrace: grace, lease } = settings;
     if (masters.size === 0) return;
     const acebase = findAceBase();
     const program = findProgram();
@@ -78,13 +86,30 @@ export class ManagedMasters implements ManagedFiles {
           handlers,
         );
       };
-      const master = new ManagedMaster({ database, path: own.path, clock, logger, spawn });
-      const entry: Entry = { master, digest: undefined, process: undefined };
-      this.#entries.set(database, entry);
-      this.#byFile.set(`${database}_data`, entry);
       const log = `${database}_transaction`;
-      if (own.transactions.log) this.#byFile.set(log, entry);
-      else this.#filesWithoutLog.add(log);
+      const files = [`${database}_data`, ...(own.transactions.log ? [log] : [])];
+      const tenure = new Tenure({
+        clock,
+        server: this.server,
+        grace,
+        lease,
+        begun: () => files.forEach(folderTaken),
+        interrupted: () => files.forEach(folderLost),
+      });
+      const master = new ManagedMaster({
+        database,
+        path: own.path,
+        clock,
+        logger,
+        spawn,
+        taken: (former) => tenure.taken(former),
+        kept: (uptime) => tenure.kept(uptime),
+        lost: () => tenure.lost(),
+      });
+      const entry: Entry = { master, tenure, digest: undefined, process: undefined };
+      this.#entries.set(database, entry);
+      for (const file of files) this.#byFile.set(file, entry);
+      if (!own.transactions.log) this.#filesWithoutLog.add(log);
     }
     for (const file of this.#byFile.keys()) this.#files.add(file);
   }
@@ -101,6 +126,14 @@ export class ManagedMasters implements ManagedFiles {
 
   has(file: string): boolean {
     return this.#byFile.has(file);
+  }
+
+  keepsPlace(file: string, isReturning: boolean): boolean {
+    return this.#byFile.get(file)?.tenure.keepsPlace(isReturning) !== false;
+  }
+
+  inherits(file: string, server: string | undefined): boolean {
+    return this.#byFile.get(file)?.tenure.inherits(server) !== false;
   }
 
   lacksLog(file: string): boolean {
@@ -139,13 +172,13 @@ export class ManagedMasters implements ManagedFiles {
    * @param urls where others do: for the record of who uses a folder
    */
   start(address: PrivateAddress, urls: readonly string[]): void {
-    this.#place = { address, server: { id: randomUUID(), process: ownWords() ?? null, urls } };
+    this.#place = { address, server: { id: this.server, process: ownWords() ?? null, urls } };
     for (const { master } of this.#entries.values()) master.start();
   }
 
   /** Has them all close their databases. @see ManagedMaster.close */
-  async close(patience?: number): Promise<void> {
-    await Promise.all([...this.#entries.values()].map(({ master }) => master.close(patience)));
+  async close(patience?: number, mayBeUsed?: boolean): Promise<void> {
+    await Promise.all([...this.#entries.values()].map(({ master }) => master.close(patience, mayBeUsed)));
   }
 
   /** Lets a process in that is being started, until it has ended. */

@@ -30,8 +30,8 @@ export interface OpenRequest {
 /** To the process. */
 export type ToChild =
   | OpenRequest
-  /** It is to close its database, and to end. */
-  | { readonly kind: 'close' };
+  /** It is to close its database, and to end. `mayBeUsed`: whether workers may be in the midst of something yet. */
+  | { readonly kind: 'close'; readonly mayBeUsed: boolean };
 
 /** How the process is, of which it tells every two seconds. */
 export interface Vitals {
@@ -47,6 +47,10 @@ export interface Vitals {
 export type FromChild =
   /** Somebody else has its folder in use, or may have: it waits until that is over. */
   | { readonly kind: 'waits'; readonly reason: string }
+  /** It has the folder. `former`: the server that had it before, as its record says; left out if there was none. */
+  | { readonly kind: 'taken'; readonly former?: string | undefined }
+  /** It has renewed the record of that. `uptime`: of the machine, in milliseconds, when that was begun. */
+  | { readonly kind: 'kept'; readonly uptime: number }
   /** It is about to make or open the file, as soon as the server lets it. */
   | { readonly kind: 'opening' }
   /** Its file is open, and it serves workers. */

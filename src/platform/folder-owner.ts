@@ -8,6 +8,7 @@ import { type FileHandle, link, open, readFile, rename, rm, unlink } from 'node:
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Cancel, Clock } from '../broker/ports.js';
+import type { Clocks } from '../elapsed.js';
 import { codeOf } from '../system-error.js';
 import { pause } from './clock.js';
 import { ownWords, pidIn, stateOfProcess } from './local-processes.js';
@@ -17,6 +18,23 @@ export const OWNER_FILE = 'ipc-owner.json';
 
 /** How often it is renewed, in milliseconds. */
 export const RENEWAL_MS = 2_500;
+
+/**
+ * Milliseconds after `reconnectGrace` for which a renewal is good: whoever renews that often may be late by half as much again. Others take
+ * the folder later.
+ */
+const RENEWED_FOR_MS = 1.6 * RENEWAL_MS;
+
+/**
+ * For how long a folder is certainly that of a server after a renewal was begun: what its workers were told then they use for one `lease` at most, which
+ * must be over before another server may have the folder.
+ *
+ * @param grace `reconnectGrace`, in milliseconds; so is `lease`
+ * @returns milliseconds
+ */
+export function certainFor(grace: number, lease: number): number {
+  return RENEWED_FOR_MS + grace - lease;
+}
 
 /** Bytes of a record at least: it is renewed in its place, also on a disk that is full. */
 const RECORD_BYTES = 1_024;
@@ -50,6 +68,8 @@ export interface OwnerRecord {
   readonly server: FolderServer;
   /** Milliseconds without a renewal after which nobody uses the folder any more, where processes cannot be looked at. */
   readonly standsFor: number;
+  /** Milliseconds for which workers may go on with what they have begun when the server is gone: its `reconnectGrace`. */
+  readonly grace: number;
   /** How often it was renewed. */
   readonly beat: number;
 }
@@ -70,6 +90,7 @@ class Standing {
   readonly #clock: Pick<Clock, 'now'>;
   #text: string | undefined;
   #since = 0;
+  #freeSince: number | undefined;
 
   constructor(clock: Pick<Clock, 'now'>) {
     this.#clock = clock;
@@ -80,8 +101,15 @@ class Standing {
     if (text !== this.#text) {
       this.#text = text;
       this.#since = this.#clock.now();
+      this.#freeSince = undefined;
     }
     return this.#clock.now() - this.#since;
+  }
+
+  /** Those who had it have ended. @returns for how many milliseconds that has been known */
+  free(): number {
+    this.#freeSince ??= this.#clock.now();
+    return this.#clock.now() - this.#freeSince;
   }
 }
 
@@ -92,7 +120,19 @@ export interface FolderOwnerSettings {
   readonly server: FolderServer;
   /** `reconnectGrace` of the server, in milliseconds. */
   readonly grace: number;
-  readonly clock: Pick<Clock, 'now' | 'schedule'>;
+  readonly clock: Pick<Clock, 'now' | 'schedule'> & Pick<Clocks, 'uptime'>;
+  /**
+   * It was taken; this is told before it is said to be kept.
+   *
+   * @param former the server that had it before, as its record says; `undefined` if there was none
+   */
+  taken(former: string | undefined): void;
+  /**
+   * The record was written, or renewed.
+   *
+   * @param uptime of the machine, in milliseconds, when that was begun
+   */
+  kept(uptime: number): void;
   /**
    * Called once, if somebody else has taken the folder, or the record could not be renewed in time: this process must write nothing more.
    *
@@ -114,6 +154,8 @@ export class FolderOwner {
   #deadline: Cancel | undefined;
   /** Why it could not be renewed last. */
   #problem: string | undefined;
+  /** The record in whose place this one is. */
+  #former: OwnerRecord | undefined;
 
   constructor(settings: FolderOwnerSettings) {
     this.#settings = settings;
@@ -128,6 +170,7 @@ export class FolderOwner {
       host: hostname(),
       server,
       standsFor: Math.ceil(1.1 * grace + 2 * RENEWAL_MS),
+      grace,
       beat: 0,
     };
   }
@@ -139,9 +182,11 @@ export class FolderOwner {
    * @returns in words, who has it or may have it; then it may be tried again in a while. `undefined`: it is this process
    */
   async claim(): Promise<string | undefined> {
+    const { clock } = this.#settings;
     for (let tries = 0; ; tries++) {
-      const since = this.#settings.clock.now();
+      const since = { at: clock.now(), uptime: clock.uptime() };
       if (await this.#create()) {
+        this.#settings.taken(this.#former?.server.id);
         this.#keep(since);
         return undefined;
       }
@@ -151,12 +196,19 @@ export class FolderOwner {
       const obstacle = await this.#obstacle(text);
       if (obstacle !== undefined) return obstacle;
       await this.#remove(text);
+      this.#former = parse(text);
     }
   }
 
-  /** Gives it back. */
-  async release(): Promise<void> {
+  /**
+   * Gives it back.
+   *
+   * @param mayBeUsed whether workers may be in the midst of something yet: the record stays, so that another server waits for them. It stays also
+   *   where another server had the folder before: its workers may come back to it
+   */
+  async release(mayBeUsed = false): Promise<void> {
     this.#stop();
+    if (mayBeUsed || (this.#former !== undefined && !this.#isOfSamePlace(this.#former))) return;
     const text = await read(this.#path);
     if (text !== undefined && parse(text)?.id === this.#record.id) await unlink(this.#path);
   }
@@ -178,14 +230,26 @@ export class FolderOwner {
     }
     switch (judge(record, procPath)) {
       case 'free':
-        return undefined;
+        return this.#obstacleOfWorkers(record);
       case 'in use':
         return describeOwner(record);
       case 'left behind':
-        return (await this.#end(record)) ? undefined : describeOwner(record);
+        return (await this.#end(record)) ? this.#obstacleOfWorkers(record) : describeOwner(record);
       case 'unknown':
         return standsFor >= record.standsFor ? undefined : describeOwner(record);
     }
+  }
+
+  /** A server has ended, and its master. Its workers come to this one, and say what they hold; or they must have the time to notice that they are alone. */
+  #obstacleOfWorkers(record: OwnerRecord): string | undefined {
+    if (this.#isOfSamePlace(record) || this.#standing.free() >= record.grace) return undefined;
+    const { host, server } = record;
+    return `the IPC server at ${server.urls.join(' and ')} on ${host} has ended, and its workers may go on writing for ${record.grace / 1_000} s`;
+  }
+
+  /** Whether that was a server where this one is: its workers come here. */
+  #isOfSamePlace({ host, server }: OwnerRecord): boolean {
+    return host === this.#record.host && server.urls.join() === this.#record.server.urls.join();
   }
 
   /** Ends a master whose server is gone, which must not write any more. @returns whether it has ended */
@@ -238,16 +302,16 @@ export class FolderOwner {
   }
 
   /**
-   * The record was written: it is good until it is to be renewed, and for `grace` more. A disk that hangs answers nothing, so the end of that has a timer of its own; others wait
-   * for longer.
+   * The record was written. A disk that hangs answers nothing, so the end of what that is good for has a timer of its own; others wait for longer.
    *
-   * @param since when it was begun to write it
+   * @param since when it was begun to write it: by `clock.now()`, and by the uptime
    */
-  #keep(since: number): void {
-    const { clock, grace } = this.#settings;
+  #keep(since: { readonly at: number; readonly uptime: number }): void {
+    const { clock, grace, kept } = this.#settings;
     this.#stop();
     this.#problem = undefined;
-    this.#deadline = clock.schedule(since + RENEWAL_MS + grace - clock.now(), () =>
+    kept(since.uptime);
+    this.#deadline = clock.schedule(since.at + certainFor(grace, 0) - clock.now(), () =>
       this.#lose(
         `it could not be noted that its folder is in use: ${this.#problem ?? 'the disk does not answer'}`,
       ),
@@ -274,7 +338,8 @@ export class FolderOwner {
   }
 
   async #renew(): Promise<void> {
-    const since = this.#settings.clock.now();
+    const { clock } = this.#settings;
+    const since = { at: clock.now(), uptime: clock.uptime() };
     const next = { ...this.#record, beat: this.#record.beat + 1 };
     try {
       const isOwn = await renewIn(this.#path, next);
@@ -388,6 +453,7 @@ function parse(text: string): OwnerRecord | undefined {
       record?.version === 1 &&
       typeof record.id === 'string' &&
       typeof record.standsFor === 'number' &&
+      typeof record.grace === 'number' &&
       typeof record.server?.id === 'string' &&
       Array.isArray(record.server.urls);
     return isWhole ? (record as OwnerRecord) : undefined;

@@ -34,6 +34,8 @@ export interface ClientAnnouncement {
   readonly received: number | undefined;
   /** Which session of which server that counts for, as the last `welcome:` said. */
   readonly since?: number | undefined;
+  /** Which run of which server that was, if it ran the master itself [PROTOCOL-14.14]. */
+  readonly server?: string | undefined;
   /** Milliseconds for which those who reach no server may use what the last ones gave them: eleven eighths of their lease. */
   readonly grace?: number | undefined;
   /**
@@ -84,6 +86,8 @@ export interface ManagedMasterFacts {
   readonly log: boolean;
   /** Milliseconds after which a lock expires at it: AceBase's `storage.lockTimeout`. */
   readonly lockTimeout: number;
+  /** Which run of which server that is: what the client says at the next one. */
+  readonly server: string;
 }
 
 /** A lock that a client says it holds [PROTOCOL-14.6]. */
@@ -284,8 +288,8 @@ export interface WelcomeFacts {
   readonly folderSince: number;
   /** Whether the journal is in force; `undefined` if that is not known, or does not concern the client. */
   readonly journal: boolean | undefined;
-  /** Whether the master that the server runs keeps a transaction log; `undefined` if it runs none. */
-  readonly managedLog: boolean | undefined;
+  /** Of the master that the server runs; `undefined` if it runs none. */
+  readonly managed: Pick<ManagedMasterFacts, 'log' | 'server'> | undefined;
 }
 
 /** What a welcome says of the options of the server. Milliseconds but for `maxPayload`, which is UTF-16 units. */
@@ -300,7 +304,7 @@ export interface WelcomeLimits {
 /** The welcome of a client that has a session [PROTOCOL-14.2]. */
 export function sessionWelcome(
   session: Session,
-  { resumed, isAccepted, folderSince, journal, managedLog }: WelcomeFacts,
+  { resumed, isAccepted, folderSince, journal, managed }: WelcomeFacts,
   { maxPayload, reconnectGrace: grace, lease, masterTimeout: patience, lockTimeout }: WelcomeLimits,
 ): Uint8Array {
   const { since, received } = session;
@@ -314,10 +318,15 @@ export function sessionWelcome(
     ...(session.can('turn') ? { turns: true } : undefined),
     ...(session.can('slice') ? { slice: SLICE_MS } : undefined),
     ...(session.can('journal') ? { journal: journal ?? null } : undefined),
-    ...(managedLog === undefined ? undefined : { managed: { log: managedLog, lockTimeout } }),
+    ...(managed === undefined ? undefined : { managed: { ...managed, lockTimeout } }),
     ...(isAccepted ? undefined : { accepted: false }),
   };
   return encode(`welcome:${JSON.stringify({ maxPayload, session: welcome })}`);
+}
+
+/** The name of a run of a server. */
+function serverOf(text: string | undefined): string | undefined {
+  return text !== undefined && /^[\w-]{1,64}$/.test(text) ? text : undefined;
 }
 
 /** Reads what a client says of itself in the query of its URL; `undefined` if it says nothing [PROTOCOL-14.1]. */
@@ -337,6 +346,7 @@ export function parseAnnouncement(
     abilities: new Set(CLIENT_ABILITIES.filter((ability) => words.includes(ability))),
     received: numberOf(parameter('received')),
     since: numberOf(parameter('since')),
+    server: serverOf(parameter('server')),
     grace: numberOf(parameter('grace')),
     folderSince: numberOf(parameter('folderSince')),
     isJournalOn: parameter('journal') === 'on',

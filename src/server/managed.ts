@@ -64,7 +64,7 @@ export class ManagedService {
   drain(timeout: number): Promise<void> {
     const { broker, masters } = this.#settings;
     return new Promise((resolve) => {
-      broker.drain(timeout, resolve, () => void masters.close());
+      broker.drain(timeout, resolve, (mayBeUsed) => void masters.close(undefined, mayBeUsed));
     });
   }
 

@@ -19,6 +19,8 @@ const PING_DELAY_MS = 5;
 /** The same where nothing waits for the pong: until then, what was sent is kept. */
 const PATIENT_PING_DELAY_MS = 50;
 
+const NOTHING = new Uint8Array();
+
 /** A WebSocket connection as the {@link Link} of a visitor, who hears what comes. Ping tokens travel as decimal text. */
 export class PeerLink implements Link, ConnectionHandlers {
   readonly #connection: WebSocketConnection;
@@ -73,6 +75,11 @@ export class PeerLink implements Link, ConnectionHandlers {
     if (token === undefined) return;
     if (token === this.#sentToken) this.#roundTrip = this.#pings.now() - this.#sentAt;
     this.#visitor.acknowledge(token);
+  }
+
+  /** Its line is alive, and that is all it learns where it must not believe that its place is kept. */
+  answerTo(ping: Uint8Array): Uint8Array {
+    return this.#visitor.isPlaceKept ? ping : NOTHING;
   }
 
   closed(event: ClosedEvent): void {

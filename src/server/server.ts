@@ -150,7 +150,13 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
     this.#logger = logger;
     this.#refusals = new RefusalLog(systemClock, logger);
     this.#histories = new Histories(systemClock, logger);
-    const masters = new ManagedMasters({ clock: systemClock, logger, settings });
+    const masters = new ManagedMasters({
+      clock: systemClock,
+      logger,
+      settings,
+      folderTaken: (file) => this.#broker.folderTaken(file),
+      folderLost: (file) => this.#broker.folderLost(file),
+    });
     this.#broker = new Broker({
       clock: systemClock,
       logger,
@@ -162,7 +168,7 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
       },
       incidents: this.#histories.incidents,
       records: this.#histories,
-      managed: masters.files,
+      managed: masters,
     });
     this.#overview = new Overview(this.#broker, this.#histories, systemClock);
     const gatekeeper = new Gatekeeper(new Authentication(settings), masters);

@@ -46,6 +46,8 @@ export interface ConnectionHandlers {
   message(payload: Uint8Array): void;
   /** The answer to a ping, or an unasked one. */
   pong(payload: Uint8Array): void;
+  /** What the peer's ping is answered with: its own payload; or another one, and it has no answer to that ping (section 5.5.3). */
+  answerTo(ping: Uint8Array): Uint8Array;
   /**
    * Exactly once, and the last call: as soon as it is known that nothing more will be received. The socket itself may
    * need up to `closeTimeoutMs` more to send what is pending and end; `net.Server.close` waits for that.
@@ -371,10 +373,10 @@ export class WebSocketConnection implements FrameHandler, InputHolder, PatientFl
     this.#worked(1);
     if (this.#sealed) return;
     if (this.#socket.writableNeedDrain || this.#output.bytes > PONG_BACKLOG_BYTES) {
-      this.#unanswered = new Uint8Array(payload);
+      this.#unanswered = new Uint8Array(this.#handlers.answerTo(payload));
       return;
     }
-    this.#output.add(OPCODE.pong, payload);
+    this.#output.add(OPCODE.pong, this.#handlers.answerTo(payload));
     if (!this.#queued) this.#queue();
   }
 

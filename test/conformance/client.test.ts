@@ -42,6 +42,7 @@ async function echo() {
           else connection.send(payload);
         },
         pong: (payload) => pongs.push(Buffer.from(payload).toString()),
+        answerTo: (ping) => ping,
         closed: (event) => closed.push(event),
       },
     );

@@ -116,6 +116,11 @@ export class ScriptedPeer implements Link {
     }
   }
 
+  /** What the pong to its ping tells it. */
+  get isPlaceKept(): boolean | undefined {
+    return this.#visitor?.isPlaceKept;
+  }
+
   /** Sends a frame as text. */
   says(frame: string): void {
     this.bytesReceived += frame.length;
@@ -178,6 +183,8 @@ export class BrokerLab {
   /** What it writes down, and how it is, as the server shows it. */
   readonly histories: Histories;
   readonly overview: Overview;
+  /** Of masters that the server runs: whether their folders are its own for certain, and from which server it has them; any, if `undefined`. */
+  tenure: { isCertain: boolean; former: string | null | undefined } = { isCertain: true, former: undefined };
   #connections = 0;
   #locks = 0;
   /** When each session began. */
@@ -204,7 +211,12 @@ export class BrokerLab {
       clock: this.clock,
       logger,
       limits: { ...LIMITS, ...limits },
-      managed,
+      managed: {
+        server: 'this-server',
+        has: (file) => managed.has(file),
+        keepsPlace: () => this.tenure.isCertain,
+        inherits: (_file, server) => this.tenure.former === undefined || this.tenure.former === server,
+      },
       observer: {
         peerConnected: ({ id }: PeerInfo) => this.events.push(`+${id}`),
         peerDisconnected: ({ id }: PeerInfo, cause) => this.events.push(`-${id}: ${cause}`),

@@ -67,6 +67,7 @@ export function connect(
     {
       message: (payload) => messages.push(Buffer.from(payload).toString()),
       pong: (payload) => pongs.push(Buffer.from(payload).toString()),
+      answerTo: (ping) => ping,
       closed: (event) => closed.push(event),
       ...different,
     },

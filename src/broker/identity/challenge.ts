@@ -389,6 +389,11 @@ export class PriorMember extends CheckedClient implements Entrance, Visitor {
     this.#visitor?.acknowledge(token);
   }
 
+  /** At the door it has none. */
+  get isPlaceKept(): boolean {
+    return this.#visitor?.isPlaceKept === true;
+  }
+
   left(cause: string): void {
     this.#isHere = false;
     if (this.#visitor !== undefined) this.#visitor.left(cause);

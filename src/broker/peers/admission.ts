@@ -34,6 +34,8 @@ export interface Visitor {
   receive(frame: Uint8Array): void;
   /** The pong to a ping with that token came. */
   acknowledge(token: number): void;
+  /** Whether the pong to a ping of the peer may tell it that its place is kept [PROTOCOL-14.11]. */
+  readonly isPlaceKept: boolean;
   /** The connection is over, for whatever reason. Later calls are ignored. */
   left(cause: string): void;
 }
@@ -99,6 +101,7 @@ export function newcomer(
 export interface PeerHost {
   receive(sender: Peer, frame: Uint8Array): void;
   left(peer: Peer, cause: string): void;
+  isPlaceKept(peer: Peer): boolean;
 }
 
 /** The visitor for one line of a peer: what comes on another line of it is not heard. */
@@ -120,6 +123,10 @@ export class LineVisitor implements Visitor {
 
   acknowledge(token: number): void {
     if (this.peer?.line === this.#line) this.peer.acknowledge(token);
+  }
+
+  get isPlaceKept(): boolean {
+    return this.peer === undefined || this.#host.isPlaceKept(this.peer);
   }
 
   left(cause: string): void {

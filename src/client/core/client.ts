@@ -576,7 +576,7 @@ export class Client implements DataPeer {
       this.#losePlace();
       return;
     }
-    this.#position.welcomed(isResumed, session?.since ?? 0);
+    this.#position.welcomed(isResumed, session?.since ?? 0, session?.managed?.server);
     if (!isResumed) this.journal.welcomed(session?.journal);
     this.lease.begin(session?.lease);
     this.#hasSessions = hasSessions;

@@ -1,5 +1,5 @@
+import { elapsedSince, type Moment, momentOf } from '../../elapsed.js';
 import type { DatabaseFile, IndexFiles, IPCLock, IPCPeer, LockInfo } from './host.js';
-import { elapsedSince, type Moment, momentOf } from './lease.js';
 import type { LostTransactions } from './lost-transactions.js';
 import type { Clock } from './ports.js';
 

@@ -1,4 +1,4 @@
-import { elapsedSince, type Moment, momentOf } from './lease.js';
+import { elapsedSince, type Moment, momentOf } from '../../elapsed.js';
 import type { Cancel, Clock, Dial, Failure, Line } from './ports.js';
 import type { Refusal } from './refusals.js';
 

@@ -1,37 +1,8 @@
+import { elapsedSince, type Moment } from '../../elapsed.js';
 import type { Cancel, Clock } from './ports.js';
-
-/** By how many milliseconds the wall clock may differ from the monotonic one before it is asked whether the machine slept. */
-const CLOCK_TOLERANCE_MS = 500;
 
 /** Milliseconds of waiting after which it is told: who was only busy, or has just connected, is proved sooner. */
 export const NOTICE_MS = 500;
-
-/** A moment, by the clocks of this process. */
-export interface Moment {
-  /** By `clock.now()`. */
-  readonly at: number;
-  /** By `clock.wallTime()`, and `clock.uptime()`. */
-  readonly wall: number;
-  readonly uptime: number;
-}
-
-/** Now. */
-export function momentOf(clock: Pick<Clock, 'now' | 'wallTime' | 'uptime'>): Moment {
-  return { at: clock.now(), wall: clock.wallTime(), uptime: clock.uptime() };
-}
-
-/**
- * Milliseconds since that moment, those in which the machine slept included: the monotonic clock stands still then, and the wall clock
- * is set now and then. The uptime tells which of the two it was; to ask for it takes some microseconds.
- */
-export function elapsedSince(
-  clock: Pick<Clock, 'now' | 'wallTime' | 'uptime'>,
-  { at, wall, uptime }: Moment,
-): number {
-  const elapsed = clock.now() - at;
-  const drift = clock.wallTime() - wall - elapsed;
-  return Math.abs(drift) < CLOCK_TOLERANCE_MS ? elapsed : Math.max(elapsed, clock.uptime() - uptime);
-}
 
 /** What a lease works with. */
 export interface LeaseSettings {

@@ -1,4 +1,4 @@
-import { elapsedSince, type Moment, momentOf } from './lease.js';
+import { elapsedSince, type Moment, momentOf } from '../../elapsed.js';
 import type { Clock, Failure } from './ports.js';
 
 /** Whoever is let in hears so at once: who waits for longer and is cut off then was kept waiting, in milliseconds. */

@@ -414,6 +414,7 @@ export class SessionPosition {
   #id: string;
   #received: number | undefined;
   #since = 0;
+  #server: string | undefined;
 
   /** @param createId makes the id of a session, 16 to 64 of `A-Z a-z 0-9 _ -` */
   constructor(createId: () => string) {
@@ -439,7 +440,9 @@ export class SessionPosition {
   /** What is said of it when the client connects. */
   get parameters(): Readonly<Record<string, string>> {
     if (this.#received === undefined) return { session: this.#id };
-    return { session: this.#id, received: String(this.#received), since: String(this.#since) };
+    const [received, since] = [String(this.#received), String(this.#since)];
+    const server = this.#server === undefined ? undefined : { server: this.#server };
+    return { session: this.#id, received, since, ...server };
   }
 
   /** A frame of the session came. */
@@ -447,9 +450,14 @@ export class SessionPosition {
     if (this.#received !== undefined) this.#received++;
   }
 
-  /** A server goes on with the session, or begins it: what it said before is another server's. */
-  welcomed(isResumed: boolean, since: number): void {
+  /**
+   * A server goes on with the session, or begins it: what it said before is another server's.
+   *
+   * @param server which run of which server that is, if it says so
+   */
+  welcomed(isResumed: boolean, since: number, server: string | undefined): void {
     this.#since = since;
+    this.#server = server;
     this.#received = isResumed ? (this.#received ?? 0) : 0;
   }
 

@@ -16,8 +16,9 @@ async function folder(): Promise<string> {
 }
 
 /** A server with the master of `mydb` in that folder. */
-async function server(path: string): Promise<ServerProcess> {
-  const started = await ServerProcess.start({ options: { masters: { mydb: { path, journal: 'process' } } } });
+async function server(path: string, more: object = {}): Promise<ServerProcess> {
+  const options = { masters: { mydb: { path, journal: 'process' } }, reconnectGrace: 1_000, ...more };
+  const started = await ServerProcess.start({ options });
   onTestFinished(async () => void (await started.kill()));
   return started;
 }
@@ -50,6 +51,8 @@ describe('two servers with a master for one folder', () => {
     expect(await hashOf(path)).toBe(before);
     await first.kill();
     await processEnded(master);
+    // Its workers may not have noticed yet.
+    await second.line(({ reason }) => String(reason).includes('may go on writing for 1 s'));
     await servingMaster(second);
     const user = worker(second.port, path);
     await user.ready();
@@ -73,7 +76,7 @@ describe('two servers with a master for one folder', () => {
     // It does not hear that its server is gone.
     process.kill(master, 'SIGSTOP');
     await first.kill();
-    const second = await server(path);
+    const second = await server(path, { port: first.port });
     await servingMaster(second);
     await processEnded(master);
     expect(second.lines.filter(({ msg }) => msg === WAITS)).toEqual([]);

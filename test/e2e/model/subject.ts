@@ -178,6 +178,7 @@ class ScriptedBroker {
         if (text !== 'ping') this.frames.push(text);
       },
       acknowledge: () => undefined,
+      isPlaceKept: true,
       left: () => undefined,
     };
     this.link = entrance.accept(visitor);

@@ -14,6 +14,25 @@ it('tells a new server which locks it holds, who was there, and how long the las
   expect(last().parameters).toMatchObject({ received: '0', grace: '30000' });
 });
 
+it('tells it which run of which server it was at, as long as that runs the master', () => {
+  const managed = { log: false, lockTimeout: 120_000, server: 'the-first' };
+  const session: { managed?: typeof managed } = { managed };
+  const { clock, last, welcome, breaks } = clientLab({ session });
+  const told = (): string | undefined => {
+    breaks();
+    clock.advance(1_000);
+    return last().parameters['server'];
+  };
+  welcome(false, 1);
+  expect(told()).toBe('the-first');
+  session.managed = { ...managed, server: 'the-second' };
+  welcome(false, 2);
+  expect(told()).toBe('the-second');
+  delete session.managed;
+  welcome(false, 3);
+  expect(told()).toBeUndefined();
+});
+
 it('tells it for how long what was given by the last servers may be used: eleven eighths of the lease, and the longest of late', () => {
   const session = { grace: 600_000, lease: 8_000 };
   const { clock, last, welcome, breaks } = clientLab({ session });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { Lease, type Moment, momentOf, NOTICE_MS } from '../../../src/client/core/lease.js';
+import { Lease, NOTICE_MS } from '../../../src/client/core/lease.js';
+import { type Moment, momentOf } from '../../../src/elapsed.js';
 import { VirtualClock } from '../../support/virtual-clock.js';
 
 const LENGTH = 8_000;

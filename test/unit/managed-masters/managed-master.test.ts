@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { LogFields, Logger } from '../../../src/broker/ports.js';
 import type { ChildEnd, ChildHandlers } from '../../../src/managed-masters/child-port.js';
 import { ManagedMaster } from '../../../src/managed-masters/managed-master.js';
-import type { FromChild } from '../../../src/managed-masters/messages.js';
+import type { FromChild, ToChild } from '../../../src/managed-masters/messages.js';
 import { promisesSettle, VirtualClock } from '../../support/virtual-clock.js';
 
 const KILLED: ChildEnd = { code: null, signal: 'SIGKILL' };
@@ -11,7 +11,7 @@ const FAILED = 'the master of a database could not be started, and is tried agai
 
 /** One process of the master, as a test plays it. */
 class PlayedChild {
-  readonly sent: string[] = [];
+  readonly sent: ToChild[] = [];
   isKilled = false;
   hasEnded = false;
 
@@ -48,6 +48,8 @@ function lab() {
     warn: say('warn'),
     error: say('error'),
   };
+  /** What was told of its folder. */
+  const tenure: string[] = [];
   /** Whether each process might make the file. */
   const created: boolean[] = [];
   const master = new ManagedMaster({
@@ -62,12 +64,15 @@ function lab() {
       children.push(child);
       return {
         pid: child.pid,
-        send: ({ kind }) => child.sent.push(kind),
+        send: (message) => child.sent.push(message),
         kill: () => {
           child.isKilled = true;
         },
       };
     },
+    taken: (former) => tenure.push(`taken from ${former}`),
+    kept: (uptime) => tenure.push(`kept at ${uptime}`),
+    lost: () => tenure.push('lost'),
   });
   /** The last process that was started. */
   const child = (): PlayedChild => {
@@ -82,7 +87,7 @@ function lab() {
     return clock.now() - since;
   };
   const lines = (message: string) => log.filter((line) => line.message === message);
-  return { clock, children, created, child, nextStart, log, lines, master };
+  return { clock, children, created, child, nextStart, log, lines, master, tenure };
 }
 
 /** A master that has served for so long. */
@@ -113,6 +118,16 @@ describe('a managed master', () => {
       { level: 'info', fields, message: 'starting the master of a database' },
       { level: 'info', fields: { ...fields, afterMs: 300 }, message: 'the master of a database serves' },
     ]);
+  });
+
+  it('passes on what its process tells of the folder, and tells it whether workers may use that yet', () => {
+    const { master, child, tenure } = lab();
+    master.start();
+    child().says({ kind: 'waits', reason: 'it is in use' }, { kind: 'taken' }, { kind: 'kept', uptime: 7 });
+    child().serves();
+    expect(tenure).toEqual(['lost', 'taken from undefined', 'kept at 7']);
+    void master.close(1_000, false);
+    expect(child().sent).toEqual([{ kind: 'close', mayBeUsed: false }]);
   });
 
   it('has a file made as long as none has served: one that is gone then is missed, and not made anew', () => {
@@ -311,7 +326,7 @@ describe('a managed master that is closed', () => {
   it('asks its process to close, waits for its end, and starts no other', async () => {
     const { master, child, children, clock, log } = serving();
     const closed = master.close();
-    expect(child().sent).toEqual(['close']);
+    expect(child().sent).toEqual([{ kind: 'close', mayBeUsed: true }]);
     expect(master.report.state).toBe('closing');
     master.departed('mydb_data', 100);
     child().says({ kind: 'closed', problem: undefined });

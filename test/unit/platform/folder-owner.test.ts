@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import fs, { mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import {
@@ -66,15 +67,18 @@ const ended = (): string => (ownWords() ?? '').replace(/^\d+/, '4194305');
 
 function owner(name = 'one', more: { readonly process?: string | null } = {}, grace = GRACE) {
   const losses: string[] = [];
+  const tenure: string[] = [];
   const server = { id: name, process: ownWords() ?? null, urls: [`http://${name}:9163`], ...more };
   const settings = {
     folder,
     server,
     grace,
     clock,
+    taken: (former: string | undefined) => void tenure.push(`from ${former}`),
+    kept: (uptime: number) => void tenure.push(`kept at ${uptime}`),
     lost: (why: string) => losses.push(`${name}: ${why}`),
   };
-  return { losses, owner: new FolderOwner(settings) };
+  return { losses, tenure, owner: new FolderOwner(settings) };
 }
 
 async function record(): Promise<OwnerRecord> {
@@ -86,17 +90,21 @@ async function left(changes: {
   readonly process?: string | null;
   readonly server?: string | null;
   readonly serverId?: string;
+  readonly url?: string;
+  readonly host?: string;
   beat?: number;
 }) {
   const { process = ended(), server = ended(), serverId = 'other', beat = 0 } = changes;
+  const { url = 'http://other:9163', host = 'far' } = changes;
   const whole: OwnerRecord = {
     version: 1,
     id: 'other',
     process,
     pid: 7,
-    host: 'far',
-    server: { id: serverId, process: server, urls: ['http://other:9163'] },
+    host,
+    server: { id: serverId, process: server, urls: [url] },
     standsFor: STANDS_FOR,
+    grace: GRACE,
     beat,
   };
   await writeFile(join(folder, OWNER_FILE), JSON.stringify(whole));
@@ -136,14 +144,51 @@ describe('the folder of a managed master', () => {
     await two.owner.release();
   });
 
-  it('is free at once for the next process of the same server when the last has ended, and where all have', async () => {
+  it('is free at once for the next process of the same server, and for the next server at the same place', async () => {
     await left({ serverId: 'one' });
-    expect(await owner().owner.claim()).toBeUndefined();
-    await left({});
+    const one = owner();
+    expect(await one.owner.claim()).toBeUndefined();
+    expect(one.tenure).toEqual(['from one', `kept at ${clock.uptime()}`]);
+    await left({ url: 'http://next:9163', host: hostname() });
     const next = owner('next');
     expect(await next.owner.claim()).toBeUndefined();
+    expect(next.tenure[0]).toBe('from other');
     expect((await record()).server.id).toBe('next');
     expect(await readdir(folder)).toEqual([OWNER_FILE]);
+    await next.owner.release();
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  it('is free for another server when the workers of the one that has ended must have noticed that; and what they may come back to, is told', async () => {
+    await left({});
+    const { owner: next, tenure } = owner('next');
+    expect(await next.claim()).toBe(
+      'the IPC server at http://other:9163 on far has ended, and its workers may go on writing for 11 s',
+    );
+    clock.advance(GRACE - 1);
+    expect(await next.claim()).toBeDefined();
+    clock.advance(1);
+    expect(await next.claim()).toBeUndefined();
+    expect(tenure).toEqual(['from other', `kept at ${clock.uptime()}`]);
+    await next.release();
+    expect((await record()).server.id).toBe('next');
+  });
+
+  it('keeps its record when it is given back while workers may be in the midst of something', async () => {
+    const { owner: one, losses } = owner();
+    await one.claim();
+    await one.release(true);
+    expect(await record()).toMatchObject({ server: { id: 'one' }, grace: GRACE });
+    expect([losses, clock.pending]).toEqual([[], 0]);
+  });
+
+  it('tells of each renewal when it was begun', async () => {
+    const { owner: one, tenure } = owner();
+    await one.claim();
+    const claimedAt = clock.uptime();
+    await renewal(() => tenure.length === 3);
+    expect(tenure).toEqual(['from undefined', `kept at ${claimedAt}`, `kept at ${claimedAt + RENEWAL_MS}`]);
+    await one.release();
   });
 
   it('is not free for the master of another database of the same server, which has it under another name', async () => {
@@ -182,7 +227,8 @@ describe('the folder of a managed master', () => {
     await once(child, 'spawn');
     const stat = await readFile(`/proc/${child.pid}/stat`, 'latin1');
     const startTime = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
-    await left({ process: (ownWords() ?? '').replace(/^\d+\.\d+/, `${child.pid}.${startTime}`) });
+    const words = (ownWords() ?? '').replace(/^\d+\.\d+/, `${child.pid}.${startTime}`);
+    await left({ process: words, url: 'http://one:9163', host: hostname() });
     const claimed = owner().owner.claim();
     await eventually(() => {
       clock.advance(20);
@@ -232,8 +278,8 @@ describe('the folder of a managed master', () => {
 
   it('is taken by one of two that try at one time', async () => {
     for (let turn = 0; turn < 20; turn++) {
-      await left({});
-      const all = [owner('a'), owner('b'), owner('c')];
+      await left({ serverId: 'a' });
+      const all = [owner('a'), owner('a'), owner('a')];
       const obstacles = await Promise.all(all.map((each) => each.owner.claim()));
       expect(obstacles.filter((obstacle) => obstacle === undefined)).toHaveLength(1);
       expect(await readdir(folder)).toEqual([OWNER_FILE]);
@@ -265,7 +311,7 @@ describe('the folder of a managed master', () => {
     await mkdir(join(folder, OWNER_FILE));
     // The next renewal, and the deadline.
     for (let turn = 0; turn < 5; turn++) await renewal(() => clock.pending === 2);
-    clock.advance(999);
+    clock.advance(2_499);
     expect(losses).toEqual([]);
     clock.advance(1);
     expect(losses).toEqual([
@@ -286,7 +332,7 @@ describe('the folder of a managed master', () => {
     const { owner: one, losses } = owner();
     await one.claim();
     const letGo = hangingDisk();
-    clock.advance(RENEWAL_MS + GRACE - 1);
+    clock.advance(4_000 + GRACE - 1);
     expect(losses).toEqual([]);
     clock.advance(1);
     expect(losses).toEqual([

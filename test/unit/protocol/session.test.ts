@@ -46,6 +46,16 @@ describe('the announcement [PROTOCOL-14.1]', () => {
     });
   });
 
+  it('says at which run of which server it was', () => {
+    const serverOf = (server: string) => of({ client: 'x/1', session: A, server })?.server;
+    expect([serverOf('run-1'), serverOf('run 1'), serverOf(''), serverOf('x'.repeat(65))]).toEqual([
+      'run-1',
+      undefined,
+      undefined,
+      undefined,
+    ]);
+  });
+
   it('says whether the journal is in force [PROTOCOL-16.1]', () => {
     const isOn = (journal: string) => of({ client: 'x/1', session: A, journal })?.isJournalOn;
     expect([isOn('on'), isOn('off'), isOn('')]).toEqual([true, false, false]);

@@ -8,12 +8,13 @@ import { VirtualClock } from '../../support/virtual-clock.js';
 const NOTHING = new Uint8Array(0);
 
 /** A link whose handshake is over and forgotten, and what its visitor was told. */
-async function linked(pings: PingRounds) {
+async function linked(pings: PingRounds, isPlaceKept = true) {
   const socket = new MemorySocket();
   const told: string[] = [];
   const visitor = {
     receive: (payload: Uint8Array) => void told.push(`receives ${Buffer.from(payload).toString()}`),
     acknowledge: (token: number) => void told.push(`acknowledges ${token}`),
+    isPlaceKept,
     left: (cause: string) => void told.push(`left: ${cause}`),
   };
   const options = {
@@ -115,6 +116,16 @@ describe('PeerLink', () => {
       expect(link.bytesReceived).toBe(before + part.length);
     }
     expect(told).toEqual(['receives hello']);
+  });
+
+  it.each([
+    ['whose place is kept', true, '17'],
+    ['that must not believe so: it learns that the line is alive', false, ''],
+  ])('answers the ping of a client %s', async (_which, isPlaceKept, answer) => {
+    const { socket } = await linked(new PingRounds(new VirtualClock()), isPlaceKept);
+    socket.receive(clientFrame(9, '17'));
+    await turn();
+    expect(socket.written).toEqual(frame(10, answer));
   });
 
   it('sends no ping on a line that was closed meanwhile', async () => {
