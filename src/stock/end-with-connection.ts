@@ -1,3 +1,4 @@
+import cluster from 'node:cluster';
 import { systemClock } from '../platform/clock.js';
 import { say } from './say.js';
 
@@ -15,6 +16,9 @@ interface Connection {
 
 /** What is being written to the file has so many milliseconds to get there. */
 const LAST_WRITES_MS = 500;
+
+/** Milliseconds that a supervisor has to take note that this process gets no more connections. */
+const LEAVING_MS = 2_000;
 
 /**
  * Ends this process when its connection to the IPC server ends for good, so that its supervisor starts a fresh one.
@@ -44,7 +48,10 @@ export function endWithConnection(
   process.on('unhandledRejection', failed);
   database.ready(() => process.off('unhandledRejection', failed));
   const ended = (): void => {
-    if (isStopping) process.exit(0);
+    if (isStopping) {
+      leaveCluster(() => process.exit(0));
+      return;
+    }
     say('Not connected to the IPC server. This process ends; a new one should take its place.');
     stopListening();
     // Nothing new is begun. That it cannot be closed in an orderly way is why it ends.
@@ -58,4 +65,22 @@ export function endWithConnection(
     if (ipc.ws) ipc.ws.once('close', ended);
     else ipc.once('exit', ended);
   });
+}
+
+/**
+ * Calls when the supervisor hands no connection to this process any more, be it pm2 or a program with Node's own cluster. It may be busy, and hand
+ * one to a process that has closed its port and ended: nobody answers that then, and its client waits for ever.
+ */
+function leaveCluster(left: () => void): void {
+  const { worker } = cluster;
+  if (worker === undefined || !worker.isConnected()) {
+    left();
+    return;
+  }
+  const cancel = systemClock.schedule(LEAVING_MS, left);
+  worker.once('disconnect', () => {
+    cancel();
+    left();
+  });
+  worker.disconnect();
 }
