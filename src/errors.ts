@@ -285,6 +285,13 @@ export const ERRORS = {
       'Nothing to do: the client tries again, and is let in when that process has ended, or `reconnectGrace` after its connection.',
     status: 503,
   },
+  IPC_REFUSED_MASTER_EXPECTED: {
+    summary:
+      'Another master was at the server before this one, and may be on its way here. It may still write to the file.',
+    remedy:
+      'Nothing to do: the client tries again, and takes its turn when that process has come, or is let in `reconnectGrace` after it heard of it.',
+    status: 503,
+  },
   IPC_REFUSED_JOURNAL: {
     summary:
       'The connected processes keep a journal, which this one does not read, and none of them could empty it in time.',

@@ -2,6 +2,7 @@ import { Database, type DatabaseView, type LargestUser } from './database.js';
 import { Draining, refusalWhileDraining } from './drain.js';
 import type { Invariant } from './invariants.js';
 import type { Limits } from './limits.js';
+import { MasterDepartures } from './mastership.js';
 import { FairShares } from './memory.js';
 import type { ArrivalRequest, BrokerObserver, Entrance, PeerInfo } from './peers/admission.js';
 import type { Cancel, Clock, Incidents, Logger, ManagedFolders, Records } from './ports.js';
@@ -38,6 +39,7 @@ export class Broker {
   readonly #settings: BrokerSettings;
   readonly #databases = new Map<string, Database>();
   readonly #kept: FairShares;
+  readonly #departures: MasterDepartures;
   #bytesSinceAudit = 0;
   #cancelAudit: Cancel | undefined;
   #draining: Draining | undefined;
@@ -51,6 +53,7 @@ export class Broker {
     this.#settings = settings;
     this.#startedAt = settings.clock.now();
     this.#servedSince = settings.clock.wallTime();
+    this.#departures = new MasterDepartures(settings.clock, settings.limits.reconnectGrace);
     this.#kept = new FairShares(settings.limits.maxTotalBuffered * KEPT_SHARE);
   }
 
@@ -169,6 +172,7 @@ export class Broker {
       ...this.#settings,
       managed: managed?.has(name) === true ? managed : undefined,
       kept: this.#kept.open(() => this.#reclaimFrom(database)),
+      departures: this.#departures,
       startedAt: this.#startedAt,
       servedSince: this.#servedSince,
       record: this.#settings.records.open(name),

@@ -12,7 +12,7 @@ import { BrokenInvariant, type Invariant } from './invariants.js';
 import { type JournalState, JournalSwitch } from './journal-switch.js';
 import { JOURNAL_WAIT_MS, type Limits } from './limits.js';
 import { LockService, type LocksView } from './locks/lock-service.js';
-import { MasterAbsence, MasterSeat, secondMaster } from './mastership.js';
+import { MasterAbsence, type MasterDepartures, MasterSeat, secondMaster } from './mastership.js';
 import type { Account } from './memory.js';
 import { Stability } from './peers/acks.js';
 import type { ArrivalRequest, BrokerObserver, Entrance, PeerInfo, Service } from './peers/admission.js';
@@ -46,6 +46,7 @@ export interface DatabaseSettings extends Service {
   readonly kept: Account;
   readonly observer: BrokerObserver;
   readonly record: DatabaseRecord;
+  readonly departures: MasterDepartures;
   /** If this server runs its master itself. */
   readonly managed: ManagedFolders | undefined;
   /** A frame came, and was passed on. */
@@ -421,7 +422,7 @@ export class Database {
     } else if (older !== undefined) {
       return this.#takeBack(older, caller);
     } else if (this.#mayHaveRival(request)) {
-      entrance.refuse('IPC_REFUSED_MASTER_AWAY');
+      entrance.refuse('IPC_REFUSED_MASTER_EXPECTED');
     } else if (request.peerId === MASTER_ID && this.#succession.refuses(request.client)) {
       entrance.refuse('IPC_REFUSED_OLD_MASTER');
     } else {
@@ -455,13 +456,14 @@ export class Database {
   }
 
   /**
-   * Whether an earlier server has told a master that there is another one, so lately that this one may be on its way here, and still write. This
-   * server would know of one that was here.
+   * Whether an earlier server has told a master that there is another one, so lately that this one may be on its way here, and still write: unless it
+   * was here, and has left.
    */
   #mayHaveRival({ peerId, client }: ArrivalRequest): boolean {
     const rival = peerId === MASTER_ID ? client?.rival : undefined;
-    if (rival === undefined || rival >= this.#settings.limits.reconnectGrace) return false;
-    return this.#settings.clock.now() - rival < this.#settings.startedAt;
+    const { limits, departures } = this.#settings;
+    if (rival === undefined || rival >= limits.reconnectGrace) return false;
+    return !departures.isWithin(this.name, rival);
   }
 
   /** Lets a newcomer in, at once or when the journal is empty that it does not read [PROTOCOL-16.4]. */
@@ -737,6 +739,7 @@ export class Database {
     }
     if (peer.isMaster) this.#locks.claims.isGone(peer);
     if (peer === this.#seat.master) {
+      if (peer.isAccepted) this.#settings.departures.left(this.name);
       this.#succession.masterLeft(peer);
       if (!wasPresent) this.#succession.connectionEnded(peer);
     } else if (!peer.isMaster) {

@@ -5,7 +5,7 @@ import { hasNotOpened } from '../protocol/session.js';
 import { MASTER_ANSWER_MS, MASTER_MISSING_WARNING_MS, MASTER_READY_MS, MASTER_TURN_MS } from './limits.js';
 import type { Caller, Wait } from './peers/door.js';
 import { isPresent, type Peer } from './peers/peer.js';
-import type { Cancel, Scope } from './ports.js';
+import type { Cancel, Clock, Scope } from './ports.js';
 
 /** What the seat asks of its database. */
 export interface MasterSeatHost {
@@ -183,6 +183,37 @@ export class MasterSeat {
       'refused a second master: start one only when the last one has ended, and give no other process the role "master"',
     );
     challenger.refuse('IPC_REFUSED_SECOND_MASTER');
+  }
+}
+
+/** When masters left, also of databases that nobody is connected to any more. */
+export class MasterDepartures {
+  readonly #clock: Pick<Clock, 'now'>;
+  /** Milliseconds for which they matter. */
+  readonly #grace: number;
+  readonly #times = new Map<string, number>();
+
+  constructor(clock: Pick<Clock, 'now'>, grace: number) {
+    this.#clock = clock;
+    this.#grace = grace;
+  }
+
+  /** A master has left that database. */
+  left(database: string): void {
+    const now = this.#clock.now();
+    // In the order of the times.
+    this.#times.delete(database);
+    this.#times.set(database, now);
+    for (const [name, at] of this.#times) {
+      if (now - at <= this.#grace) break;
+      this.#times.delete(name);
+    }
+  }
+
+  /** Whether one has left it within so many milliseconds. */
+  isWithin(database: string, milliseconds: number): boolean {
+    const at = this.#times.get(database);
+    return at !== undefined && this.#clock.now() - at <= milliseconds;
   }
 }
 

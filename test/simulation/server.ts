@@ -35,7 +35,8 @@ export class Server {
   isDraining = false;
   /** Whether it was stopped, in the midst of draining perhaps: it does not end once more then. */
   #isStopping = false;
-  /** When somebody first came that was there before it. */
+  /** When somebody first came, whoever it was; and when somebody did that was there before it. */
+  cameAt = Number.POSITIVE_INFINITY;
   returnedAt = Number.POSITIVE_INFINITY;
   /** By the clock of the run. */
   readonly startedAt: number;

@@ -415,6 +415,7 @@ export class World {
       // Another one had taken its place at a server that is gone, and it has not noticed.
       this.checks.verdicts.tear(`${name} was replaced at one server, and is the master at the next one`);
     }
+    server.cameAt = Math.min(server.cameAt, this.clock.now());
     if (ours.announcement?.received !== undefined)
       server.returnedAt = Math.min(server.returnedAt, this.clock.now());
   }
@@ -430,6 +431,12 @@ export class World {
     const isNewMaster = holder.isMaster && this.#firstServers.get(holder) === server;
     const grantedAt = clock.now() - (this.heldFor(lockId) ?? 0);
     return grantedAt <= server.returnedAt || (isNewMaster && isEarly);
+  }
+
+  /** Whether the first who came to the server were all new: it could not know that there had been others, and granted them what those held. */
+  get wereFirstNew(): boolean {
+    const { isSuccessor, cameAt, returnedAt } = this.server;
+    return isSuccessor && cameAt < returnedAt;
   }
 
   /** A process with our client goes on at the server that it has come to. */

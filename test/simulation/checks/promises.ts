@@ -43,6 +43,8 @@ export class Promises {
     if (plan.clients !== 'ours' || since === undefined) return;
     if (clock.now() - since >= limits.reconnectGrace) return;
     if (process.isMaster && this.#hadAnotherMaster(process, since)) return;
+    // "Locks from before a restart of the server, if only new processes come to the next one", in docs/GUARANTEES.md.
+    if (code === 'IPC_REFUSED_UNSAFE_RETURN' && this.#world.wereFirstNew) return;
     this.#verdicts.violation('sent away', `${process.name}, ${code}`);
   }
 

@@ -335,27 +335,53 @@ describe('a second master that has not opened the file [PROTOCOL-14.5]', () => {
     }
   });
 
-  it('is not let in by a server that is younger than what it knows of the first one, as long as that may come and write', () => {
-    const lab = new BrokerLab({ reconnectGrace: 10_000 });
-    const knows = (rival: number) => {
-      const client = { name: 'test/1', session: 'session-of-second', received: undefined, since: undefined };
-      const abilities = new Set(WITHOUT_JOURNAL);
-      return lab.connect('[master]', 'mydb_data', { client: { ...client, abilities, rival } });
-    };
-    lab.clock.advance(1_000);
-    expect(knows(1_001).refusedWith).toBe('IPC_REFUSED_MASTER_AWAY');
-    lab.clock.advance(8_998);
-    expect(knows(9_999).refusedWith).toBe('IPC_REFUSED_MASTER_AWAY');
-    lab.clock.advance(1);
-    expect(knows(10_000).isIn).toBe(true);
-  });
+  describe('that knows of another one from the server before', () => {
+    function lab() {
+      const at = new BrokerLab({ reconnectGrace: 10_000 });
+      at.clock.advance(1_000);
+      const knows = (rival: number) => {
+        const client = {
+          name: 'test/1',
+          session: 'session-of-second',
+          received: undefined,
+          since: undefined,
+        };
+        const abilities = new Set(WITHOUT_JOURNAL);
+        return at.connect('[master]', 'mydb_data', { client: { ...client, abilities, rival } });
+      };
+      return { at, knows };
+    }
 
-  it('is let in at once by a server that was there already: it knows whether the first one has gone', () => {
-    const lab = new BrokerLab({ reconnectGrace: 10_000 });
-    lab.clock.advance(1_000);
-    const client = { name: 'test/1', session: 'session-of-second', received: undefined, since: undefined };
-    const knowing = { client: { ...client, abilities: new Set(WITHOUT_JOURNAL), rival: 1_000 } };
-    expect(lab.connect('[master]', 'mydb_data', knowing).isIn).toBe(true);
+    // A server may have been made long before it could listen: it waited for the last one to go.
+    it('is not let in as long as that one may come and write, however often it asks', () => {
+      const { at, knows } = lab();
+      expect(knows(1).refusedWith).toBe('IPC_REFUSED_MASTER_EXPECTED');
+      at.clock.advance(9_998);
+      expect(knows(9_999).refusedWith).toBe('IPC_REFUSED_MASTER_EXPECTED');
+      at.clock.advance(1);
+      expect(knows(10_000).isIn).toBe(true);
+    });
+
+    it('is let in when that one has come, and has left: also where nobody else is connected, and all of it is forgotten', () => {
+      const { at, knows } = lab();
+      expect(knows(500).refusedWith).toBe('IPC_REFUSED_MASTER_EXPECTED');
+      const first = at.connectClient('[master]', 'session-of-first0');
+      first.says('ready');
+      first.tells({ type: 'bye' });
+      first.leaves();
+      at.clock.advance(500);
+      expect(at.broker.databases).toEqual([]);
+      expect(knows(1_000).isIn).toBe(true);
+    });
+
+    it('is not let in since another one was there before', () => {
+      const { at, knows } = lab();
+      const first = at.connectClient('[master]', 'session-of-first0', 3);
+      first.tells({ type: 'bye' });
+      first.leaves();
+      at.clock.advance(500);
+      expect(knows(499).refusedWith).toBe('IPC_REFUSED_MASTER_EXPECTED');
+    });
   });
 
   it('hears where the root is, and what keys there are, from the first one, though nobody else is connected', () => {

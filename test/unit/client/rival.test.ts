@@ -16,6 +16,10 @@ it('a master that was refused since there is another one says how long ago, unti
   rival.refused('IPC_REFUSED_MASTER_AWAY');
   clock.advance(300);
   expect(rival.dial()).toEqual({ rival: '300' });
+  // That is what it has said itself.
+  rival.refused('IPC_REFUSED_MASTER_EXPECTED');
+  clock.advance(300);
+  expect(rival.dial()).toEqual({ rival: '600' });
   rival.isOver();
   expect(rival.dial()).toEqual({});
 });
