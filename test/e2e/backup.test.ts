@@ -151,7 +151,7 @@ itInFull(
   },
 );
 
-it('is none if others were given its lock meanwhile', async () => {
+itInFull('is none if others were given its lock meanwhile', async () => {
   cluster = await Cluster.startProcess({ options: { lockTimeout: '3s' } });
   const [master, worker] = await cluster.form(1, { client: true, lockTimeout: 3 });
   await master.set('a', 1);
@@ -196,7 +196,7 @@ it('says what is wrong, and leaves no copy and no older one less', async () => {
 /** What a backup that has waited for too long ends with. */
 const tooLate = [1, expect.stringContaining('IPC_BACKUP_TIMEOUT')];
 
-it('ends in time when its server goes away, while it waits for a lock, and for a file', async () => {
+itInFull('ends in time when its server goes away, while it waits for a lock, and for a file', async () => {
   cluster = await Cluster.startProcess();
   const { port } = cluster.server;
   const to = await folderFor('backups');

@@ -1,7 +1,7 @@
 import { afterEach, expect, it } from 'vitest';
 import type { AceBaseProcess } from '../support/acebase-process.js';
 import { Cluster } from '../support/cluster.js';
-import { isInFull } from '../support/in-full.js';
+import { isInFull, itInFull } from '../support/in-full.js';
 import { knownOptions } from '../support/known-options.js';
 import { LineProxy } from '../support/line-proxy.js';
 import { eventually } from '../support/waiting.js';
@@ -74,17 +74,20 @@ it('workers that are killed while one holds a lock, and another one waits for it
   await master.closeAndEnd();
 });
 
-it('a worker with our client that is killed right after its start, behind a proxy, freezes nobody', async () => {
-  cluster = await Cluster.start(await knownOptions(known.options));
-  line = await LineProxy.start(cluster.server.port);
-  const master = cluster.master({ client: true });
-  await master.ready();
-  const other = cluster.worker({ client: true });
-  await other.ready();
-  const victim = cluster.worker({ client: true, port: line.port });
-  await victim.ready();
-  await victim.hold('accounts/ann');
-  await victim.kill();
-  await other.set('accounts/bob', 2);
-  expect(await master.get('accounts')).toEqual({ bob: 2 });
-});
+itInFull(
+  'a worker with our client that is killed right after its start, behind a proxy, freezes nobody',
+  async () => {
+    cluster = await Cluster.start(await knownOptions(known.options));
+    line = await LineProxy.start(cluster.server.port);
+    const master = cluster.master({ client: true });
+    await master.ready();
+    const other = cluster.worker({ client: true });
+    await other.ready();
+    const victim = cluster.worker({ client: true, port: line.port });
+    await victim.ready();
+    await victim.hold('accounts/ann');
+    await victim.kill();
+    await other.set('accounts/bob', 2);
+    expect(await master.get('accounts')).toEqual({ bob: 2 });
+  },
+);

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { expect, it } from 'vitest';
-import { isInFull } from '../../support/in-full.js';
+import { isInFull, itInFull } from '../../support/in-full.js';
 import { peakMemory } from '../../support/process-memory.js';
 import { RawSocket, rawPeer } from '../../support/raw-socket.js';
 import { serve, unnoticed, unnoticedByProcess } from '../../support/served.js';
@@ -112,7 +112,7 @@ it.each(isInFull ? senders : [])(
   },
 );
 
-it('needs no more memory for a body in very many pieces than for one in a few', async () => {
+itInFull('needs no more memory for a body in very many pieces than for one in a few', async () => {
   await unnoticedByProcess({}, async (server) => {
     await rawPeer({ port: server.port }, { token: 'sesame' });
     const socket = await RawSocket.connect({ port: server.port });

@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { afterEach, expect, it } from 'vitest';
 import { Cluster } from '../../support/cluster.js';
+import { someOf } from '../../support/in-full.js';
 import { LineProxy } from '../../support/line-proxy.js';
 
 const slowDisk = fileURLToPath(new URL('../../support/slow-fs.cjs', import.meta.url));
@@ -18,7 +19,7 @@ afterEach(async () => {
   [cluster, line] = [undefined, undefined];
 });
 
-it.each(['off', 'process'] as const)(
+it.each(someOf(['off', 'process'] as const))(
   'a worker that comes back gives no space back that others use: they have gone on from the root that it left, or from its own with a journal; %s',
   async (journal) => {
     cluster = await Cluster.start({ reconnectGrace: 3_000 });

@@ -6,6 +6,7 @@ import { afterEach, expect, it } from 'vitest';
 import { logPathsOf, MARKS } from '../../../src/client/journal/database-file.js';
 import { Journal, OPEN_GATE } from '../../../src/client/journal/journal.js';
 import { Cluster } from '../../support/cluster.js';
+import { itInFull } from '../../support/in-full.js';
 import { untilStatus } from '../../support/status.js';
 import { eventually } from '../../support/waiting.js';
 
@@ -76,42 +77,48 @@ it('who cannot carry out what it has committed comes back as a new peer, and all
   }
 });
 
-it('who finds when it writes that it cannot make a log comes back as one without a journal, and all hear that', async () => {
-  cluster = await Cluster.start();
-  const { server } = cluster;
-  const off = server.line(({ msg }) => String(msg).startsWith('the journal is not in force'));
-  const master = cluster.master({ client: true });
-  await master.ready();
-  const worker = cluster.worker({ client: true, env: { NODE_OPTIONS: `--require ${noLogs}` } });
-  await worker.ready();
-  await expect(worker.set('one', 'x'.repeat(60))).rejects.toThrow('IPC_CLIENT_NO_JOURNAL');
-  await off;
-  await worker.set('two', 'y'.repeat(60));
-  await master.set('three', 'z'.repeat(60));
-  const content = { two: 'y'.repeat(60), three: 'z'.repeat(60) };
-  for (const each of [worker, master]) expect(await each.get('')).toEqual(content);
-  await untilStatus(server.port, 'mydb_data', ({ journal }) => journal.withoutCount === 1);
-});
+itInFull(
+  'who finds when it writes that it cannot make a log comes back as one without a journal, and all hear that',
+  async () => {
+    cluster = await Cluster.start();
+    const { server } = cluster;
+    const off = server.line(({ msg }) => String(msg).startsWith('the journal is not in force'));
+    const master = cluster.master({ client: true });
+    await master.ready();
+    const worker = cluster.worker({ client: true, env: { NODE_OPTIONS: `--require ${noLogs}` } });
+    await worker.ready();
+    await expect(worker.set('one', 'x'.repeat(60))).rejects.toThrow('IPC_CLIENT_NO_JOURNAL');
+    await off;
+    await worker.set('two', 'y'.repeat(60));
+    await master.set('three', 'z'.repeat(60));
+    const content = { two: 'y'.repeat(60), three: 'z'.repeat(60) };
+    for (const each of [worker, master]) expect(await each.get('')).toEqual(content);
+    await untilStatus(server.port, 'mydb_data', ({ journal }) => journal.withoutCount === 1);
+  },
+);
 
-it('an index that a process has marked is made again by the master if that process is killed before it tells anybody', async () => {
-  cluster = await Cluster.start();
-  const [master, worker, other] = await cluster.form(2, { client: true });
-  for (let n = 0; n < 5; n++) await master.set(`people/person${n}`, { age: n, note: 'x'.repeat(60) });
-  await master.createIndex('people', 'age');
-  const folder = join(cluster.path, 'mydb.acebase');
-  const file = 'people-age.idx';
-  const former = (await stat(join(folder, file))).mtimeMs;
-  const mark = { file, path: 'people', key: 'age', options: { type: 'normal', include: [] }, isNew: false };
-  await writeFile(join(folder, `${file}.redo`), JSON.stringify(mark));
-  await worker.kill();
-  await eventually(async () => !existsSync(join(folder, `${file}.redo`)));
-  expect((await stat(join(folder, file))).mtimeMs).toBeGreaterThan(former);
-  await other.set('people/person5', { age: 5, note: 'x'.repeat(60) });
-  for (const each of [master, other]) {
-    const found = await each.query('people', [['age', '>=', 4]]);
-    expect(found.map(({ key }) => key).sort()).toEqual(['person4', 'person5']);
-  }
-});
+itInFull(
+  'an index that a process has marked is made again by the master if that process is killed before it tells anybody',
+  async () => {
+    cluster = await Cluster.start();
+    const [master, worker, other] = await cluster.form(2, { client: true });
+    for (let n = 0; n < 5; n++) await master.set(`people/person${n}`, { age: n, note: 'x'.repeat(60) });
+    await master.createIndex('people', 'age');
+    const folder = join(cluster.path, 'mydb.acebase');
+    const file = 'people-age.idx';
+    const former = (await stat(join(folder, file))).mtimeMs;
+    const mark = { file, path: 'people', key: 'age', options: { type: 'normal', include: [] }, isNew: false };
+    await writeFile(join(folder, `${file}.redo`), JSON.stringify(mark));
+    await worker.kill();
+    await eventually(async () => !existsSync(join(folder, `${file}.redo`)));
+    expect((await stat(join(folder, file))).mtimeMs).toBeGreaterThan(former);
+    await other.set('people/person5', { age: 5, note: 'x'.repeat(60) });
+    for (const each of [master, other]) {
+      const found = await each.query('people', [['age', '>=', 4]]);
+      expect(found.map(({ key }) => key).sort()).toEqual(['person4', 'person5']);
+    }
+  },
+);
 
 it.each([
   ['a process alone', true],

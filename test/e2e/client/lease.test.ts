@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { AceBaseProcess } from '../../support/acebase-process.js';
 import { Cluster } from '../../support/cluster.js';
-import { isInFull, itInFull } from '../../support/in-full.js';
+import { itInFull, someOf } from '../../support/in-full.js';
 import { LineProxy } from '../../support/line-proxy.js';
 
 /** The server notices a dead line soon, and waits for its peer for so long; the lease is shorter. */
@@ -208,23 +208,28 @@ describe('a process that cannot reach the server, and does not know [PROTOCOL-14
     expect(await master.mutations()).toEqual(await worker.mutations());
   });
 
-  it('as a master that is killed then, leaves a file in which the others find what it wrote', async () => {
-    const { cluster, line, master, worker } = await begin(GRACE_MS, true);
-    const written = Object.fromEntries(Array.from({ length: 20 }, (_, n) => [`account${n}`, 'x'.repeat(50)]));
-    for (const [n, [key, value]] of Object.entries(written).entries()) {
-      // The root has moved already, and the others know; it moves again, and what it leaves is given to something else.
-      if (n === 10) line.stall();
-      await master.set(key, value);
-    }
-    await master.kill();
-    const next = cluster.master({ client: true, name: 'next master' });
-    await next.ready();
-    for (let n = 0; n < 12; n++) await worker.set(`accounts/of-worker${n}`, 'y'.repeat(200));
-    const { accounts, ...others } = (await worker.get('')) as Record<string, object>;
-    expect(others).toEqual(written);
-    expect(Object.keys(accounts ?? {})).toHaveLength(14);
-    expect(await next.get('')).toEqual({ accounts, ...written });
-  });
+  itInFull(
+    'as a master that is killed then, leaves a file in which the others find what it wrote',
+    async () => {
+      const { cluster, line, master, worker } = await begin(GRACE_MS, true);
+      const written = Object.fromEntries(
+        Array.from({ length: 20 }, (_, n) => [`account${n}`, 'x'.repeat(50)]),
+      );
+      for (const [n, [key, value]] of Object.entries(written).entries()) {
+        // The root has moved already, and the others know; it moves again, and what it leaves is given to something else.
+        if (n === 10) line.stall();
+        await master.set(key, value);
+      }
+      await master.kill();
+      const next = cluster.master({ client: true, name: 'next master' });
+      await next.ready();
+      for (let n = 0; n < 12; n++) await worker.set(`accounts/of-worker${n}`, 'y'.repeat(200));
+      const { accounts, ...others } = (await worker.get('')) as Record<string, object>;
+      expect(others).toEqual(written);
+      expect(Object.keys(accounts ?? {})).toHaveLength(14);
+      expect(await next.get('')).toEqual({ accounts, ...written });
+    },
+  );
 
   itInFull('goes on where it was when the line is back before others have got its place', async () => {
     const grace = 2 * GRACE_MS;
@@ -251,33 +256,30 @@ describe('a process that is silent while others wait for it, and no heartbeat wi
     ['worker', 'stopped'],
     ['master', 'cut off'],
   ];
-  it.each(isInFull ? ways : ways.slice(0, 2))(
-    'as a %s that is %s, lets them go on, and comes back',
-    async (role, how) => {
-      cluster = await Cluster.start(inVain);
-      line = await LineProxy.start(cluster.server.port);
-      const behind = { port: line.port, client: true };
-      const master = cluster.master(role === 'master' ? behind : { client: true });
-      await master.ready();
-      await master.set('accounts', { ann: 1 });
-      const worker = cluster.worker({ client: true });
-      const other = role === 'master' ? master : cluster.worker(behind);
-      await Promise.all([worker.ready(), other.ready()]);
-      await other.hold('accounts/ann');
-      if (how === 'stopped') process.kill(other.pid, 'SIGSTOP');
-      else line.stall();
-      const written = worker.set('accounts/bob', 2);
-      await cluster.server.line(({ msg }) => msg === ended);
-      if (role === 'worker') await written;
-      else await givenUp(cluster);
-      const failure = failureOf(other.letGo(99));
-      if (how === 'stopped') process.kill(other.pid, 'SIGCONT');
-      else line.resume();
-      expect(await failure).toMatch(/IPC_CLIENT_LEASE_LOST|was lost with the connection/);
-      await other.set('accounts/cid', 3);
-      await written;
-      for (const each of [worker, other])
-        expect(await each.get('accounts')).toEqual({ ann: 1, bob: 2, cid: 3 });
-    },
-  );
+  it.each(someOf(ways))('as a %s that is %s, lets them go on, and comes back', async (role, how) => {
+    cluster = await Cluster.start(inVain);
+    line = await LineProxy.start(cluster.server.port);
+    const behind = { port: line.port, client: true };
+    const master = cluster.master(role === 'master' ? behind : { client: true });
+    await master.ready();
+    await master.set('accounts', { ann: 1 });
+    const worker = cluster.worker({ client: true });
+    const other = role === 'master' ? master : cluster.worker(behind);
+    await Promise.all([worker.ready(), other.ready()]);
+    await other.hold('accounts/ann');
+    if (how === 'stopped') process.kill(other.pid, 'SIGSTOP');
+    else line.stall();
+    const written = worker.set('accounts/bob', 2);
+    await cluster.server.line(({ msg }) => msg === ended);
+    if (role === 'worker') await written;
+    else await givenUp(cluster);
+    const failure = failureOf(other.letGo(99));
+    if (how === 'stopped') process.kill(other.pid, 'SIGCONT');
+    else line.resume();
+    expect(await failure).toMatch(/IPC_CLIENT_LEASE_LOST|was lost with the connection/);
+    await other.set('accounts/cid', 3);
+    await written;
+    for (const each of [worker, other])
+      expect(await each.get('accounts')).toEqual({ ann: 1, bob: 2, cid: 3 });
+  });
 });

@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Cluster } from '../../support/cluster.js';
+import { itInFull } from '../../support/in-full.js';
 
 let cluster: Cluster | undefined;
 
@@ -22,7 +23,7 @@ async function begin() {
 }
 
 describe('workers that write in slices [PROTOCOL-14.8]', () => {
-  it('make nobody wait for code of the user that runs behind a write', async () => {
+  itInFull('make nobody wait for code of the user that runs behind a write', async () => {
     const { cluster, workers } = await begin();
     const [busy, other] = workers;
     const until = join(cluster.path, 'others-have-written');

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { AceBaseProcess } from '../../support/acebase-process.js';
 import { Cluster } from '../../support/cluster.js';
-import { isInFull } from '../../support/in-full.js';
+import { itInFull, someOf } from '../../support/in-full.js';
 
 const stopAt = fileURLToPath(new URL('../../support/stop-at.cjs', import.meta.url));
 
@@ -45,7 +45,7 @@ async function begin(journal: 'off' | 'process' = 'process') {
 }
 
 describe('of a process that is stopped at the very moment at which it uses the file, and given up', () => {
-  it('what is read does not count: it may belong to others', async () => {
+  itInFull('what is read does not count: it may belong to others', async () => {
     const { worker, other, stopped } = await begin();
     expect(await other.get('items/mine')).toBe(text('m'));
     const { done } = await stopped('record', (it) => it.get('items/mine'));
@@ -61,7 +61,7 @@ describe('of a process that is stopped at the very moment at which it uses the f
     ['process', 'IPC_CLIENT_OUTCOME_UNKNOWN'],
     ['off', 'IPC_CLIENT_LEASE_LOST'],
   ] as const;
-  it.each(isInFull ? outcomes : outcomes.slice(0, 1))(
+  it.each(someOf(outcomes))(
     'a write fails, and the root that it writes late is written over: others have gone on from another one; journal %s',
     async (journal, code) => {
       const { cluster, master, worker, other, stopped } = await begin(journal);

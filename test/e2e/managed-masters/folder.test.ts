@@ -3,6 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { AceBaseProcess } from '../../support/acebase-process.js';
+import { itInFull } from '../../support/in-full.js';
 import { processEnded, SERVES, servingMaster } from '../../support/managed-master.js';
 import { ServerProcess } from '../../support/server-process.js';
 import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
@@ -60,7 +61,7 @@ describe('two servers with a master for one folder', () => {
     expect(await user.get('a')).toBe(1);
   });
 
-  it('that are started at one time: one serves', async () => {
+  itInFull('that are started at one time: one serves', async () => {
     const path = await folder();
     const both = await Promise.all([server(path), server(path)]);
     const outcomes = await Promise.all(

@@ -5,7 +5,7 @@ import { removeDirectory, temporaryDirectory } from '../../support/temporary-dir
 import { half } from './half.js';
 import { playCommits } from './run.js';
 
-const SEEDS = 150;
+const SEEDS = 80;
 
 let folder: string;
 beforeEach(async () => {

@@ -161,7 +161,7 @@ describe('does what that of AceBase does', () => {
           expect([cache.bytes, cache._cache.size]).toEqual([0, 0]);
         },
       ),
-      { numRuns: 300 },
+      { numRuns: 100 },
     );
   });
 

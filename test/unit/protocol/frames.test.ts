@@ -1,18 +1,17 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { addressEnd, encode, encodeToSend, utf16Length } from '../../../src/protocol/frames.js';
+import { anyText } from '../../support/any-text.js';
 
 describe('utf16Length', () => {
   it('is what JavaScript calls the length of a text', () => {
-    fc.assert(
-      fc.property(fc.string({ unit: 'binary' }), (text) => utf16Length(encode(text)) === text.length),
-    );
+    fc.assert(fc.property(anyText(), (text) => utf16Length(encode(text)) === text.length));
   });
 });
 
 describe('encodeToSend', () => {
   it('gives the bytes of each text, with room behind them, and no text takes the bytes of another one', () => {
-    const texts = fc.array(fc.tuple(fc.string({ unit: 'binary', maxLength: 600 }), fc.nat(600)), {
+    const texts = fc.array(fc.tuple(anyText(600), fc.nat(600)), {
       maxLength: 40,
     });
     fc.assert(

@@ -2,11 +2,10 @@ import { fileURLToPath } from 'node:url';
 import { expect, it, onTestFinished } from 'vitest';
 import type { AceBaseProcess } from '../support/acebase-process.js';
 import { Cluster } from '../support/cluster.js';
-import { isInFull } from '../support/in-full.js';
 
 const slowDisk = fileURLToPath(new URL('../support/slow-fs.cjs', import.meta.url));
 /** Who waits for the master. */
-const WORKERS = isInFull ? 2 : 1;
+const WORKERS = 2;
 const name = (kind: string, number: number) => `${kind}_${number}`;
 
 /** Records with keys of their own: each needs a place in the key table, and space in the file. */

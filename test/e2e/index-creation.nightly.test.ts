@@ -1,6 +1,5 @@
 import { afterEach, expect, it } from 'vitest';
 import { Cluster } from '../support/cluster.js';
-import { isInFull } from '../support/in-full.js';
 
 let cluster: Cluster | undefined;
 
@@ -10,7 +9,7 @@ afterEach(async () => {
 
 it('processes that start together may ask for the same new index together', async () => {
   cluster = await Cluster.start();
-  const [master, ...workers] = await cluster.form<number>(isInFull ? 4 : 2);
+  const [master, ...workers] = await cluster.form<number>(4);
   await master.set('people', { a: { name: 'Ann', age: 3 }, b: { name: 'Bob', age: 5 } });
   for (const key of ['name', 'age']) {
     await Promise.all(workers.map((worker) => worker.createIndex('people', key)));
