@@ -11,7 +11,7 @@ import type { ManagedFiles } from '../managed-masters/managed-masters.js';
 import { type ConnectionOptions, eventLoop } from '../websocket/connection.js';
 import { acceptResponse } from '../websocket/handshake.js';
 import { Lane, type Loop } from '../websocket/lanes.js';
-import { Door } from './door.js';
+import { SocketEntrance } from './socket-entrance.js';
 import type { Gatekeeper } from './gatekeeper.js';
 import type { Histories } from './monitoring/history.js';
 import { PeerLink, PingRounds } from './peer-link.js';
@@ -90,14 +90,14 @@ export class Upgrades {
     const { managed, processBehind } = this.#settings;
     const process = isManagedMaster ? managed.processOf(database) : processBehind(request, database);
     const arrival = { database, peerId, address: addressOf(request), client, process };
-    const door = new Door(socket, {
+    const entrance = new SocketEntrance(socket, {
       admit: (visitor) => {
         socket.off('error', ignoreError);
         return this.#connect(socket, database, visitor, accept, head);
       },
       turnAway: (code, detail) => this.#refuse(request, socket, code, detail, peerId),
     });
-    door.leave = this.#settings.broker.arrive(arrival, door);
+    entrance.leave = this.#settings.broker.arrive(arrival, entrance);
   }
 
   #connect(socket: Duplex, database: string, visitor: Visitor, accept: string, head: Buffer): PeerLink {

@@ -3,8 +3,8 @@ import type { Entrance, Visitor } from '../broker/peers/admission.js';
 import type { Cancel, Link } from '../broker/ports.js';
 import type { RefusalCode } from '../errors.js';
 
-/** What happens at a door. */
-export interface DoorSettings {
+/** What becomes of who asks to be let in. */
+export interface SocketEntranceSettings {
   /** The peer is let in. */
   admit(visitor: Visitor): Link;
   /** It is not. */
@@ -16,14 +16,14 @@ export interface DoorSettings {
  *
  * Who is in may stay for weeks: of the request that let him in, nothing is kept.
  */
-export class Door implements Entrance {
+export class SocketEntrance implements Entrance {
   readonly #socket: Duplex;
-  #settings: DoorSettings | undefined;
+  #settings: SocketEntranceSettings | undefined;
   readonly #goneEarly = (): void => this.#isGone();
   /** To be called if it goes away while it waits; set once that is known. */
   leave: Cancel | undefined;
 
-  constructor(socket: Duplex, settings: DoorSettings) {
+  constructor(socket: Duplex, settings: SocketEntranceSettings) {
     this.#socket = socket;
     this.#settings = settings;
     // A process that is killed while it waits ends its side; the socket itself stays open for as long as ours does.
@@ -40,7 +40,7 @@ export class Door implements Entrance {
     this.#close()?.turnAway(code, detail);
   }
 
-  #close(): DoorSettings | undefined {
+  #close(): SocketEntranceSettings | undefined {
     const settings = this.#settings;
     this.#settings = undefined;
     this.#socket.off('end', this.#goneEarly).off('close', this.#goneEarly);
