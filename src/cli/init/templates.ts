@@ -27,8 +27,9 @@ export interface TemplateWords {
 /** The database that the templates are for, and the folder that they name. */
 const DATABASE = 'mydb';
 const FOLDER = '/srv/mydb';
-/** Stands for the folder while names are replaced: there may be one in its path. */
+/** Stand for the folder, and the database, while names are replaced: there may be one in its path. */
 const FOLDER_MARK = '\0folder\0';
+const DATABASE_MARK = '\0database\0';
 
 const PROGRAM = 'start-db-server.js';
 const SETTINGS = 'ipc.json';
@@ -39,6 +40,12 @@ const NAMES: Readonly<Record<Form, readonly string[]>> = {
   compose: ['compose.yaml', 'Dockerfile', '.dockerignore', 'mydb.env', SETTINGS],
   kubernetes: ['mydb.yaml', 'Dockerfile', '.dockerignore'],
 };
+
+/** Where a template means the database itself, and not what is named after it. */
+const DATABASE_ITSELF = /"mydb"|'mydb'|\/ping\/mydb|mydb\.acebase|the master of mydb/g;
+
+/** Characters that names of Kubernetes may have, with what is put behind them. */
+const LONGEST_NAME = 50;
 
 /** What systemd would read otherwise than it is meant. */
 const UNSAFE_PATH = /[^A-Za-z0-9/_.@+-]/;
@@ -61,13 +68,26 @@ export function templateFiles(form: Form, words: TemplateWords): readonly NewFil
       ...(name.endsWith('.service') ? ([['User=acebase', `User=${user}`]] as const) : []),
       ...(name.endsWith('.env') ? ([['change-me', password]] as const) : []),
     ]);
+    const own = nameOf(form, database);
     return {
-      name: name.replaceAll(DATABASE, database),
-      contents: contents.replaceAll(DATABASE, database).replaceAll(FOLDER_MARK, folder),
+      name: name.replaceAll(DATABASE, own),
+      contents: contents
+        .replace(DATABASE_ITSELF, (found) => found.replace(DATABASE, DATABASE_MARK))
+        .replaceAll(DATABASE, own)
+        .replaceAll(DATABASE_MARK, database)
+        .replaceAll(FOLDER_MARK, folder),
       ...(name.endsWith('.env') ? { isSecret: true } : {}),
     };
   });
   return tls ? files.map((file) => (file.name === SETTINGS ? secured(file) : file)) : files;
+}
+
+/** What things of that database are called: Docker and Kubernetes know lower-case letters, digits and dashes. */
+function nameOf(form: Form, database: string): string {
+  if (form !== 'compose' && form !== 'kubernetes') return database;
+  const plain = database.toLowerCase().replaceAll('_', '-');
+  const begun = /^[a-z]/.test(plain) ? plain : `db-${plain}`;
+  return begun.slice(0, LONGEST_NAME).replace(/-+$/, '');
 }
 
 /** What is to be done with them. */
@@ -77,6 +97,7 @@ export function templateSteps(
   words: TemplateWords,
 ): readonly string[] {
   const { database, folder, tls, user } = words;
+  const own = nameOf(form, database);
   const doctor = `npx acebase-ipc-server doctor ${database} --config ${SETTINGS}`;
   switch (form) {
     case 'pm2': {
@@ -106,12 +127,12 @@ export function templateSteps(
       ];
     case 'kubernetes':
       return [
-        ...certificateSteps(`${database}-ipc`),
-        `kubectl create secret generic ${database}-ipc-tls --from-file=tls.crt=tls.crt --from-file=tls.key=tls.key --from-file=ca.crt=ca.crt`,
-        `kubectl create secret generic ${database}-ipc-token --from-literal=token="$(openssl rand -hex 24)"`,
-        `kubectl create secret generic ${database}-admin --from-literal=password="$(openssl rand -hex 12)"`,
-        `docker build -t registry.example.com/${database}:1 . && docker push registry.example.com/${database}:1    # your registry, also in ${database}.yaml`,
-        `kubectl apply -f ${database}.yaml`,
+        ...certificateSteps(`${own}-ipc`),
+        `kubectl create secret generic ${own}-ipc-tls --from-file=tls.crt=tls.crt --from-file=tls.key=tls.key --from-file=ca.crt=ca.crt`,
+        `kubectl create secret generic ${own}-ipc-token --from-literal=token="$(openssl rand -hex 24)"`,
+        `kubectl create secret generic ${own}-admin --from-literal=password="$(openssl rand -hex 12)"`,
+        `docker build -t registry.example.com/${own}:1 . && docker push registry.example.com/${own}:1    # your registry, also in ${own}.yaml`,
+        `kubectl apply -f ${own}.yaml`,
       ];
   }
 }

@@ -271,3 +271,28 @@ describe('files', () => {
     expect([readdirSync(folder), read('b')]).toEqual([['a', 'b'], 'new']);
   });
 });
+
+// Docker and Kubernetes refuse such names.
+test.each([
+  ['compose', 'My_DB', 'my-db'],
+  ['kubernetes', 'My_DB', 'my-db'],
+  ['kubernetes', '1st_shop-', 'db-1st-shop'],
+  ['kubernetes', `X${'y'.repeat(63)}`, `x${'y'.repeat(49)}`],
+])('init %s for %s calls everything but the database %s', (supervisor, database, own) => {
+  const said = write(supervisor, database);
+  const texts = readdirSync(folder).map((name) => [name, read(name)] as const);
+  for (const [name, text] of texts) {
+    expect(name).not.toContain(database);
+    // The database itself: as a key or a text, in a path, and in words.
+    const rest = text.replaceAll(
+      new RegExp(`["'/]${database}(?![\\w-])|${database}\\.acebase|master of ${database}`, 'g'),
+      '',
+    );
+    expect(rest).not.toContain(database);
+  }
+  const all = texts.map(([, text]) => text).join('\n');
+  expect(all).toContain(`new AceBaseServer('${database}'`);
+  expect(all).toContain(`"masters": { "${database}": {`);
+  expect(all).toMatch(new RegExp(`^ *name: ${own}$`, 'm'));
+  expect(said).toContain(`${own}.`);
+});
