@@ -125,6 +125,7 @@ export class CostLab {
     observer: { peerConnected() {}, peerDisconnected() {} },
     incidents: this.#histories.incidents,
     records: this.#histories,
+    server: 'of-the-bench',
   });
 
   /** Lets a peer in. @param received as a client of ours that was at another server before: how many frames it got there */

@@ -15,6 +15,8 @@ export interface BrokerSettings {
   readonly observer: BrokerObserver;
   readonly incidents: Incidents;
   readonly records: Records;
+  /** This run of this server, among all that there are: random. */
+  readonly server: string;
   /** The masters that this server runs itself. Default: none. */
   readonly managed?: ManagedFolders;
 }
@@ -55,6 +57,12 @@ export class Broker {
     this.#servedSince = settings.clock.wallTime();
     this.#departures = new MasterDepartures(settings.clock, settings.limits.reconnectGrace);
     this.#kept = new FairShares(settings.limits.maxTotalBuffered * KEPT_SHARE);
+  }
+
+  /** The server listens from now on: it may have been made long before, and have waited for its port. */
+  begin(): void {
+    this.#startedAt = this.#settings.clock.now();
+    this.#servedSince = this.#settings.clock.wallTime();
   }
 
   /** The names of the databases that have peers. */

@@ -47,6 +47,8 @@ export interface DatabaseSettings extends Service {
   readonly observer: BrokerObserver;
   readonly record: DatabaseRecord;
   readonly departures: MasterDepartures;
+  /** @see BrokerSettings */
+  readonly server: string;
   /** If this server runs its master itself. */
   readonly managed: ManagedFolders | undefined;
   /** A frame came, and was passed on. */
@@ -456,14 +458,16 @@ export class Database {
   }
 
   /**
-   * Whether an earlier server has told a master that there is another one, so lately that this one may be on its way here, and still write: unless it
-   * was here, and has left.
+   * Whether another master may be on its way here, and still write: an earlier server has told this one of it, so lately; or its folder is in use, and
+   * this server was just started. Unless that one was here, and has left.
    */
   #mayHaveRival({ peerId, client }: ArrivalRequest): boolean {
-    const rival = peerId === MASTER_ID ? client?.rival : undefined;
-    const { limits, departures } = this.#settings;
-    if (rival === undefined || rival >= limits.reconnectGrace) return false;
-    return !departures.isWithin(this.name, rival);
+    if (peerId !== MASTER_ID || client === undefined) return false;
+    const { clock, limits, departures, startedAt } = this.#settings;
+    const { rival = Number.POSITIVE_INFINITY, isFolderInUse } = client;
+    const isYoung = clock.now() - startedAt < limits.reconnectGrace;
+    if (isFolderInUse === true && isYoung && !departures.isWithin(this.name)) return true;
+    return rival < limits.reconnectGrace && !departures.isWithin(this.name, rival);
   }
 
   /** Lets a newcomer in, at once or when the journal is empty that it does not read [PROTOCOL-16.4]. */
@@ -612,10 +616,10 @@ export class Database {
   }
 
   /** What a welcome says of the database. @param journal whether the journal is in force, if that concerns the client */
-  #factsFor(journal: boolean | undefined): Pick<WelcomeFacts, 'folderSince' | 'journal' | 'managed'> {
-    const { managed: all } = this.#settings;
-    const managed = all && { log: all.has(this.name.replace(/_data$/, '_transaction')), server: all.server };
-    return { folderSince: this.#identity.checks.since, journal, managed };
+  #factsFor(journal: boolean | undefined): Omit<WelcomeFacts, 'resumed' | 'isAccepted'> {
+    const { managed: all, server } = this.#settings;
+    const managed = all && { log: all.has(this.name.replace(/_data$/, '_transaction')) };
+    return { folderSince: this.#identity.checks.since, journal, managed, server };
   }
 
   #hasCome(peer: Peer, how: 'connected' | 'connected again'): void {

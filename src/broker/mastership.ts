@@ -210,8 +210,8 @@ export class MasterDepartures {
     }
   }
 
-  /** Whether one has left it within so many milliseconds. */
-  isWithin(database: string, milliseconds: number): boolean {
+  /** Whether one has left it within so many milliseconds, or of late. */
+  isWithin(database: string, milliseconds = this.#grace): boolean {
     const at = this.#times.get(database);
     return at !== undefined && this.#clock.now() - at <= milliseconds;
   }

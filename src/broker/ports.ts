@@ -27,8 +27,6 @@ export interface Clock {
 
 /** The masters that this server runs itself, as far as they concern the broker. Files are meant by their names on the wire: `mydb_data`. */
 export interface ManagedFolders {
-  /** This run of this server, among all that may have had the folder: random. */
-  readonly server: string;
   /** Whether this server runs the master of that file. */
   has(file: string): boolean;
   /**

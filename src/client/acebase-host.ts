@@ -8,6 +8,7 @@ import { IPCError } from '../errors.js';
 import { loggerOf, type RemoteIPCPeer, type Storage } from './acebase.js';
 import type { DatabaseFile, IndexFiles, LockInfo, Log, Message, RootAddress } from './core/host.js';
 import { ROOT_ADDRESS_AT, ROOT_ADDRESS_BYTES } from './file-layout.js';
+import type { FolderRecord } from './folder-record.js';
 import { type IndexBuilds, repairIndexBuilds } from './index-builds.js';
 import { readIndexesAgain } from './index-files.js';
 import { isIndexOf, withOwnFileName } from './index-names.js';
@@ -31,6 +32,7 @@ export function logOf(storage: Storage): Log {
 export class StorageFile implements DatabaseFile {
   readonly #ipc: RemoteIPCPeer;
   readonly #journal: Pick<SharedJournal, 'prepare' | 'opened'> | undefined;
+  readonly #folder: Pick<FolderRecord, 'take'> | undefined;
   readonly written: () => Promise<void> | undefined;
 
   /** @param written resolves when nothing is being written into the files; returns `undefined` if nothing is */
@@ -38,10 +40,12 @@ export class StorageFile implements DatabaseFile {
     ipc: RemoteIPCPeer,
     written: () => Promise<void> | undefined,
     journal: Pick<SharedJournal, 'prepare' | 'opened'> | undefined,
+    folder: Pick<FolderRecord, 'take'> | undefined,
   ) {
     this.#ipc = ipc;
     this.written = written;
     this.#journal = journal;
+    this.#folder = folder;
   }
 
   get #storage(): Storage {
@@ -120,6 +124,7 @@ export class StorageFile implements DatabaseFile {
   }
 
   async reopen(): Promise<void> {
+    await this.#folder?.take();
     await this.#assertIsNamed();
     const { KIT, FST, indexes } = this.#storage;
     this.#journal?.prepare();

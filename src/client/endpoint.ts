@@ -10,6 +10,7 @@ import type { Dial } from './core/ports.js';
 import type { Refusal } from './core/refusals.js';
 import { FailureNotices } from './failure.js';
 import { FileIdentity } from './file-identity.js';
+import type { FolderRecord } from './folder-record.js';
 import type { SharedJournal } from './journal/keep-whole.js';
 import { LongMessages } from './long-messages.js';
 import { judgeManaged } from './managed-settings.js';
@@ -31,6 +32,8 @@ export interface EndpointSettings
   readonly WebSocket: new (url: string, options: object) => WebSocket;
   /** `undefined` if this process keeps none. */
   readonly journal: SharedJournal | undefined;
+  /** Of a master; `undefined` for others, and for the transaction log. */
+  readonly folder: FolderRecord | undefined;
   has(repair: RepairName): boolean;
   onStatus(status: ClientStatus): void;
   /** Resolves when nothing is being written into the files of the database; returns `undefined` if nothing is. */
@@ -56,7 +59,8 @@ export function clientOf(ipc: RemoteIPCPeer, settings: EndpointSettings): Client
   const client: Client = new Client({
     ...settings,
     ipc,
-    file: new StorageFile(ipc, settings.written, settings.journal),
+    file: new StorageFile(ipc, settings.written, settings.journal, settings.folder),
+    isFolderInUse: () => settings.folder?.isAnothers === true,
     indexes: indexFilesOf(ipc, settings.has),
     log: logOf(storage),
     revoke: (info) => revoke(ipc, info),
@@ -76,7 +80,11 @@ export function clientOf(ipc: RemoteIPCPeer, settings: EndpointSettings): Client
     version: ipc.version,
     parameters: ownParameters(),
     tell(event) {
-      if (event.kind === 'gave up' || event.kind === 'left') waiting.stop();
+      if (event.kind === 'connected') settings.folder?.isAt(client.server);
+      if (event.kind === 'gave up' || event.kind === 'left') {
+        waiting.stop();
+        settings.folder?.release();
+      }
       if (event.kind === 'gave up') void fileIdentity.close();
       if (event.kind === 'left') settings.left();
       tell(event);

@@ -5,8 +5,8 @@ import { WebSocket } from 'ws';
 import packageJson from '../../package.json' with { type: 'json' };
 import { ERRORS, IPCError } from '../errors.js';
 import { systemClock } from '../platform/clock.js';
-import { folderUser } from '../platform/folder-owner.js';
 import { type IPCConfig, loggerOf, type RemoteIPCPeer, type Storage } from './acebase.js';
+import { describe } from './address.js';
 import type { Build, IndexClass } from './build.js';
 import { buildsIn, findBuilds, missingIn } from './builds.js';
 import { closeDataBeforeLog } from './closing.js';
@@ -18,6 +18,7 @@ import { failAfterFailedWrites } from './failed-files.js';
 import { noteFailedWrites } from './failed-writes.js';
 import { type FencedFiles, FileFence } from './file-fence.js';
 import { closeAfterWrites } from './file-writes.js';
+import { FolderRecord } from './folder-record.js';
 import {
   buildOf,
   type HandedModule,
@@ -233,8 +234,12 @@ function patch(build: Build, installation: Installation): () => void {
     const journal = canKeepJournal(this.storage)
       ? new SharedJournal(this.storage, durability, cannotKeep)
       : undefined;
+    // Its transaction log is in the same one.
+    const folder =
+      this.isMaster && type === 'data' ? new FolderRecord(this.storage, describe(this.config)) : undefined;
     const peer = clientOf(this, {
       journal,
+      folder,
       classes: build.classes,
       WebSocket,
       client: `${packageJson.name}/${packageJson.version}`,
@@ -262,7 +267,7 @@ function patch(build: Build, installation: Installation): () => void {
     );
     if (!this.isMaster) heldFiles.hideWhileMade(this.storage);
     else {
-      peer.heldFile = heldFiles.hold(this.storage, whenPrepared(peer, this.storage, journal));
+      peer.heldFile = heldFiles.hold(this.storage, whenPrepared(peer, folder, journal));
     }
     if (has('closing')) closeDataBeforeLog(this.storage);
     if (has('node-cache')) {
@@ -318,12 +323,16 @@ function patch(build: Build, installation: Installation): () => void {
 }
 
 /** Resolves when a master may open its file: it is let in, and what was its own to mend is mended. Never, if it is to give up. */
-function whenPrepared(peer: Client, storage: Storage, journal: SharedJournal | undefined): Promise<void> {
+function whenPrepared(
+  peer: Client,
+  folder: FolderRecord | undefined,
+  journal: SharedJournal | undefined,
+): Promise<void> {
   return new Promise((resolve) => {
     const prepare = async (): Promise<void> => {
       await peer.acceptance.accepted();
       try {
-        await assertFolderFree(storage);
+        await folder?.take();
         journal?.prepare();
         resolve();
       } catch (error) {
@@ -332,13 +341,6 @@ function whenPrepared(peer: Client, storage: Storage, journal: SharedJournal | u
     };
     void prepare();
   });
-}
-
-/** Another server may have a master of its own there, of which the server of this one knows nothing. */
-async function assertFolderFree({ name, settings }: Storage): Promise<void> {
-  const user = await folderUser(`${settings.path}/${name}.acebase`, systemClock);
-  if (user !== undefined)
-    throw new IPCError('IPC_CLIENT_FOLDER_IN_USE', `the database ${name} cannot be opened: ${user}`);
 }
 
 /**

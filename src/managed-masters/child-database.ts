@@ -53,7 +53,16 @@ export async function openDatabase(request: OpenRequest, handlers: DatabaseHandl
   prepareFolder(folder, settings.create);
   const lost = (reason: string): void => handlers.failed(new Error(reason));
   const { taken, kept } = handlers;
-  const owner = new FolderOwner({ folder, server, grace, clock: systemClock, taken, kept, lost });
+  const owner = new FolderOwner({
+    folder,
+    server,
+    isManaged: true,
+    grace,
+    clock: systemClock,
+    taken,
+    kept,
+    lost,
+  });
   await claim(owner, handlers);
   handlers.opening();
   const database = createDatabase(request, handlers);

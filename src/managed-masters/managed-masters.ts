@@ -1,4 +1,4 @@
-import { createHash, randomBytes, randomUUID, timingSafeEqual } from 'node:crypto';
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Clock, Logger, ManagedFolders, PeerProcess } from '../broker/ports.js';
 import type { Clocks } from '../elapsed.js';
 import type { Settings } from '../options/settings.js';
@@ -20,6 +20,8 @@ export interface ManagedMastersSettings {
   readonly clock: Clock & Clocks;
   readonly logger: Logger;
   readonly settings: Pick<Settings, 'masters' | 'lockTimeout' | 'reconnectGrace' | 'lease'>;
+  /** This run of the server. */
+  readonly server: string;
   /** @see Broker.folderTaken */
   folderTaken(file: string): void;
   /** @see Broker.folderLost */
@@ -54,7 +56,7 @@ interface Entry {
  * database is refused, whichever token it has.
  */
 export class ManagedMasters implements ManagedFiles, ManagedFolders {
-  readonly server = randomUUID();
+  readonly #server: string;
   readonly #entries = new Map<string, Entry>();
   /** The databases, by the names of their files. */
   readonly #byFile = new Map<string, Entry>();
@@ -63,7 +65,8 @@ export class ManagedMasters implements ManagedFiles, ManagedFolders {
   #place: { readonly address: PrivateAddress; readonly server: FolderServer } | undefined;
 
   /** @throws {IPCError} IPC_MASTER_*, unless there are no masters */
-  constructor({ clock, logger, settings, folderTaken, folderLost }: ManagedMastersSettings) {
+  constructor({ clock, logger, settings, server, folderTaken, folderLost }: ManagedMastersSettings) {
+    this.#server = server;
     const { masters, lockTimeout, reconnectGrace: grace, lease } = settings;
     if (masters.size === 0) return;
     const acebase = findAceBase();
@@ -90,7 +93,7 @@ export class ManagedMasters implements ManagedFiles, ManagedFolders {
       const files = [`${database}_data`, ...(own.transactions.log ? [log] : [])];
       const tenure = new Tenure({
         clock,
-        server: this.server,
+        server,
         grace,
         lease,
         begun: () => files.forEach(folderTaken),
@@ -172,7 +175,7 @@ export class ManagedMasters implements ManagedFiles, ManagedFolders {
    * @param urls where others do: for the record of who uses a folder
    */
   start(address: PrivateAddress, urls: readonly string[]): void {
-    this.#place = { address, server: { id: this.server, process: ownWords() ?? null, urls } };
+    this.#place = { address, server: { id: this.#server, process: ownWords() ?? null, urls } };
     for (const { master } of this.#entries.values()) master.start();
   }
 

@@ -1,10 +1,11 @@
 /**
- * Which server's master has the folder of a database in use: a record beside the data. Two servers know nothing of each other; their
- * masters would destroy the file.
+ * Which master has the folder of a database in use: a record beside the data. Two servers know nothing of each other; their masters would destroy the
+ * file. Nor does a server that is just started know of a master that was at the last one.
  */
 
 import { randomUUID } from 'node:crypto';
-import { type FileHandle, link, open, readFile, rename, rm, unlink } from 'node:fs/promises';
+import { readFileSync, type Stats, statSync, unlinkSync } from 'node:fs';
+import { type FileHandle, link, open, readFile, rename, rm, stat, unlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Cancel, Clock } from '../broker/ports.js';
@@ -59,6 +60,10 @@ export interface FolderServer {
 /** Who has a folder in use. */
 export interface OwnerRecord {
   readonly version: 1;
+  /** Whether a server runs the master. Else `server` is where that has connected, and the process that of the master. */
+  readonly isManaged: boolean;
+  /** Of the record itself, `<device>:<inode>`: in a folder that was copied it is another one. */
+  readonly file: string;
   /** Of this one use of the folder. */
   readonly id: string;
   /** The process of the master, its number, and the machine, for people to read. */
@@ -118,7 +123,9 @@ export interface FolderOwnerSettings {
   /** The folder with the database files. It must be there. */
   readonly folder: string;
   readonly server: FolderServer;
-  /** `reconnectGrace` of the server, in milliseconds. */
+  /** Whether that server runs the master. If it does not, it decides by itself who is master, and takes the folder from none that it knows. */
+  readonly isManaged: boolean;
+  /** For how long who uses it may fail to renew the record, in milliseconds: `reconnectGrace` of the server that runs it. */
   readonly grace: number;
   readonly clock: Pick<Clock, 'now' | 'schedule'> & Pick<Clocks, 'uptime'>;
   /**
@@ -161,16 +168,19 @@ export class FolderOwner {
     this.#settings = settings;
     this.#path = join(settings.folder, OWNER_FILE);
     this.#standing = new Standing(settings.clock);
-    const { server, grace } = settings;
+    const { server, grace, isManaged } = settings;
     this.#record = {
       version: 1,
+      isManaged,
+      file: '',
       id: randomUUID(),
       process: ownWords(settings.procPath) ?? null,
       pid: process.pid,
       host: hostname(),
       server,
       standsFor: Math.ceil(1.1 * grace + 2 * RENEWAL_MS),
-      grace,
+      // What workers do on their own is between them and the server that they were at.
+      grace: isManaged ? grace : 0,
       beat: 0,
     };
   }
@@ -213,6 +223,18 @@ export class FolderOwner {
     if (text !== undefined && parse(text)?.id === this.#record.id) await unlink(this.#path);
   }
 
+  /** A master that no server runs is at another server now; the record says so when it is renewed. */
+  isAt(server: FolderServer): void {
+    this.#record = { ...this.#record, server };
+  }
+
+  /** The same as {@link FolderOwner.release}, before the process can end. */
+  releaseAtOnce(): void {
+    this.#stop();
+    const text = readIfThere(this.#path);
+    if (text !== undefined && parse(text)?.id === this.#record.id) unlinkSync(this.#path);
+  }
+
   /** Why a record does not let others take the folder; `undefined` if it does. */
   async #obstacle(text: string): Promise<string | undefined> {
     const { server, procPath } = this.#settings;
@@ -223,6 +245,10 @@ export class FolderOwner {
       return standsFor >= this.#record.standsFor
         ? undefined
         : `it has a record that cannot be read: ${this.#path}`;
+    // A master that is there still has been given up by the server of both, which has let this one in.
+    if (!this.#record.isManaged && !record.isManaged && isSameServer(record.server, this.#record.server))
+      return undefined;
+    if (await isCopy(record, this.#path, procPath)) return undefined;
     // The last process of this server has ended, or there would not be this one: but for that of another database.
     if (record.server.id === server.id) {
       const isOfAnother = stateOfProcess(record.process ?? undefined, procPath) === 'runs';
@@ -249,7 +275,7 @@ export class FolderOwner {
 
   /** Whether that was a server where this one is: its workers come here. */
   #isOfSamePlace({ host, server }: OwnerRecord): boolean {
-    return host === this.#record.host && server.urls.join() === this.#record.server.urls.join();
+    return host === this.#record.host && isSamePlace(server, this.#record.server);
   }
 
   /** Ends a master whose server is gone, which must not write any more. @returns whether it has ended */
@@ -274,6 +300,7 @@ export class FolderOwner {
       throw error;
     }
     try {
+      this.#record = { ...this.#record, file: fileOf(await file.stat()) };
       await file.writeFile(textOf(this.#record)).finally(() => file.close());
       return true;
     } catch (error) {
@@ -345,7 +372,8 @@ export class FolderOwner {
       const isOwn = await renewIn(this.#path, next);
       if (!isOwn) this.#lose('its folder was taken by another server');
       if (this.#deadline === undefined) return;
-      this.#record = next;
+      // It may be at another server meanwhile.
+      this.#record = { ...this.#record, beat: next.beat };
       this.#keep(since);
     } catch (error) {
       if (codeOf(error) === 'ENOENT') this.#lose('its folder, or the record of who uses it, was removed');
@@ -382,19 +410,25 @@ function textOf(record: OwnerRecord): string {
  * Who has a folder in use, for a master that no server runs; it takes nothing. Where processes cannot be looked at, it waits until it is known
  * whether the record is renewed.
  *
+ * @param server where it is connected: a master there is the server's to judge
  * @returns in words; `undefined`: nobody, or this process
  */
 export async function folderUser(
   folder: string,
   clock: Pick<Clock, 'now' | 'schedule'>,
+  server?: FolderServer,
   procPath?: string,
 ): Promise<string | undefined> {
   const standing = new Standing(clock);
   let first: string | undefined;
+  const path = join(folder, OWNER_FILE);
   for (;;) {
-    const text = await read(join(folder, OWNER_FILE));
+    const text = await read(path);
     if (text === undefined) return undefined;
     const record = parse(text);
+    if (record !== undefined && (await isCopy(record, path, procPath))) return undefined;
+    if (record?.isManaged === false && server !== undefined && isSameServer(record.server, server))
+      return undefined;
     const judgement = record === undefined ? 'unknown' : judge(record, procPath);
     if (judgement === 'free' || (record !== undefined && isOwn(record))) return undefined;
     if (record !== undefined) {
@@ -407,8 +441,78 @@ export async function folderUser(
   }
 }
 
+/** Whether a folder is in use by the master that a server runs in this process. */
+export async function isFolderOfManagedMaster(folder: string): Promise<boolean> {
+  const record = parse((await read(join(folder, OWNER_FILE))) ?? '');
+  return record?.isManaged === true && isOwn(record);
+}
+
+/**
+ * Looks at a folder again and again, and takes nothing: whether another process has it in use, as far as that is known at once. Where processes
+ * cannot be looked at, one does whose record is renewed, or that has not been watched for long enough.
+ */
+export class FolderWatch {
+  readonly #path: string;
+  readonly #standing: Standing;
+  readonly #procPath: string | undefined;
+
+  constructor(folder: string, clock: Pick<Clock, 'now'>, procPath?: string) {
+    this.#path = join(folder, OWNER_FILE);
+    this.#standing = new Standing(clock);
+    this.#procPath = procPath;
+  }
+
+  /**
+   * Whether it is, by a master at the same server.
+   *
+   * @throws Error if the record cannot be read
+   */
+  isInUseAt(server: FolderServer): boolean {
+    const text = readIfThere(this.#path);
+    const record = text === undefined ? undefined : parse(text);
+    if (text === undefined || record === undefined || isOwn(record)) return false;
+    if (!isSameServer(record.server, server)) return false;
+    const judgement = judge(record, this.#procPath);
+    if (judgement === 'unknown') return this.#standing.of(text) < record.standsFor;
+    return judgement !== 'free' && fileOf(statSync(this.#path)) === record.file;
+  }
+}
+
+function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
 function isOwn({ pid, host }: OwnerRecord): boolean {
   return pid === process.pid && host === hostname();
+}
+
+function isSamePlace(one: FolderServer, other: FolderServer): boolean {
+  return one.urls.join() === other.urls.join();
+}
+
+/** The same run of a server, by whichever address; or the next one at the same. */
+function isSameServer(one: FolderServer, other: FolderServer): boolean {
+  return (one.id !== '' && one.id === other.id) || isSamePlace(one, other);
+}
+
+function fileOf({ dev, ino }: Pick<Stats, 'dev' | 'ino'>): string {
+  return `${dev}:${ino}`;
+}
+
+/** Whether a record was copied together with its folder. Elsewhere a file may have other numbers. */
+async function isCopy(record: OwnerRecord, path: string, procPath?: string): Promise<boolean> {
+  if (judge(record, procPath) === 'unknown') return false;
+  try {
+    return fileOf(await stat(path)) !== record.file;
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return false;
+    throw error;
+  }
 }
 
 function judge({ process: master, server }: OwnerRecord, procPath?: string): Judgement {
@@ -423,8 +527,9 @@ function judge({ process: master, server }: OwnerRecord, procPath?: string): Jud
   }
 }
 
-function describeOwner({ pid, host, server }: OwnerRecord): string {
-  return `its folder is in use by process ${pid} on ${host}, the master of the IPC server at ${server.urls.join(' and ')}`;
+function describeOwner({ pid, host, server, isManaged }: OwnerRecord): string {
+  const master = isManaged ? 'the master of' : 'a master at';
+  return `its folder is in use by process ${pid} on ${host}, ${master} the IPC server at ${server.urls.join(' and ')}`;
 }
 
 function kill(pid: number): void {
@@ -454,6 +559,8 @@ function parse(text: string): OwnerRecord | undefined {
       typeof record.id === 'string' &&
       typeof record.standsFor === 'number' &&
       typeof record.grace === 'number' &&
+      typeof record.file === 'string' &&
+      typeof record.isManaged === 'boolean' &&
       typeof record.server?.id === 'string' &&
       Array.isArray(record.server.urls);
     return isWhole ? (record as OwnerRecord) : undefined;

@@ -34,7 +34,7 @@ export interface ClientAnnouncement {
   readonly received: number | undefined;
   /** Which session of which server that counts for, as the last `welcome:` said. */
   readonly since?: number | undefined;
-  /** Which run of which server that was, if it ran the master itself [PROTOCOL-14.14]. */
+  /** Which run of which server that was. */
   readonly server?: string | undefined;
   /** Milliseconds for which those who reach no server may use what the last ones gave them: eleven eighths of their lease. */
   readonly grace?: number | undefined;
@@ -47,6 +47,8 @@ export interface ClientAnnouncement {
   readonly isJournalOn?: boolean;
   /** How many milliseconds ago a server told it that there is another master, or kept it waiting as if [PROTOCOL-9.2]; `undefined` if none did. */
   readonly rival?: number | undefined;
+  /** Whether another process seems to have the folder of this master in use [PROTOCOL-9.2]. */
+  readonly isFolderInUse?: boolean;
 }
 
 /** What the server tells such a client in its `welcome:` [PROTOCOL-14.2]. */
@@ -57,6 +59,8 @@ export interface SessionWelcome {
   readonly since: number;
   /** Frames that the server has received in this session. */
   readonly received: number;
+  /** Which run of which server that is: what the client says at the next one. */
+  readonly server: string;
   /** Milliseconds for which the server waits for a peer whose line broke: `reconnectGrace`. */
   readonly grace: number;
   /**
@@ -86,8 +90,6 @@ export interface ManagedMasterFacts {
   readonly log: boolean;
   /** Milliseconds after which a lock expires at it: AceBase's `storage.lockTimeout`. */
   readonly lockTimeout: number;
-  /** Which run of which server that is: what the client says at the next one. */
-  readonly server: string;
 }
 
 /** A lock that a client says it holds [PROTOCOL-14.6]. */
@@ -289,7 +291,9 @@ export interface WelcomeFacts {
   /** Whether the journal is in force; `undefined` if that is not known, or does not concern the client. */
   readonly journal: boolean | undefined;
   /** Of the master that the server runs; `undefined` if it runs none. */
-  readonly managed: Pick<ManagedMasterFacts, 'log' | 'server'> | undefined;
+  readonly managed: Pick<ManagedMasterFacts, 'log'> | undefined;
+  /** Which run of which server that is. */
+  readonly server: string;
 }
 
 /** What a welcome says of the options of the server. Milliseconds but for `maxPayload`, which is UTF-16 units. */
@@ -304,7 +308,7 @@ export interface WelcomeLimits {
 /** The welcome of a client that has a session [PROTOCOL-14.2]. */
 export function sessionWelcome(
   session: Session,
-  { resumed, isAccepted, folderSince, journal, managed }: WelcomeFacts,
+  { resumed, isAccepted, folderSince, journal, managed, server }: WelcomeFacts,
   { maxPayload, reconnectGrace: grace, lease, masterTimeout: patience, lockTimeout }: WelcomeLimits,
 ): Uint8Array {
   const { since, received } = session;
@@ -312,6 +316,7 @@ export function sessionWelcome(
     resumed,
     since,
     received,
+    server,
     grace,
     ...(lease > 0 ? { lease, patience } : undefined),
     ...(session.can('identify') ? { folderSince } : undefined),
@@ -351,5 +356,6 @@ export function parseAnnouncement(
     folderSince: numberOf(parameter('folderSince')),
     isJournalOn: parameter('journal') === 'on',
     rival: numberOf(parameter('rival')),
+    isFolderInUse: parameter('other') === '1',
   };
 }

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import type { Duplex } from 'node:stream';
 import packageJson from '../../package.json' with { type: 'json' };
@@ -150,7 +151,9 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
     this.#logger = logger;
     this.#refusals = new RefusalLog(systemClock, logger);
     this.#histories = new Histories(systemClock, logger);
+    const server = randomUUID();
     const masters = new ManagedMasters({
+      server,
       clock: systemClock,
       logger,
       settings,
@@ -169,6 +172,7 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
       incidents: this.#histories.incidents,
       records: this.#histories,
       managed: masters,
+      server,
     });
     this.#overview = new Overview(this.#broker, this.#histories, systemClock);
     const gatekeeper = new Gatekeeper(new Authentication(settings), masters);
@@ -377,6 +381,7 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
   /** Masters are started last: whoever is refused the port must not have two of them. */
   async #open(): Promise<void> {
     await this.#listener.open();
+    this.#broker.begin();
     try {
       await this.#managed.start(this.#urls);
     } catch (error) {

@@ -11,11 +11,11 @@ import type { ManagedFiles } from '../managed-masters/managed-masters.js';
 import { type ConnectionOptions, eventLoop } from '../websocket/connection.js';
 import { acceptResponse } from '../websocket/handshake.js';
 import { Lane, type Loop } from '../websocket/lanes.js';
-import { SocketEntrance } from './socket-entrance.js';
 import type { Gatekeeper } from './gatekeeper.js';
 import type { Histories } from './monitoring/history.js';
 import { PeerLink, PingRounds } from './peer-link.js';
 import { type RefusalLog, refuseOnSocket } from './refusals.js';
+import { SocketEntrance } from './socket-entrance.js';
 import { parseTarget, queryParameter } from './target.js';
 
 /** How long a peer may take for its part of the closing handshake, in milliseconds. */

@@ -172,7 +172,7 @@ describe('one folder', () => {
     const lines = cluster.server.lines.slice(before);
     expect(lines.filter(({ level }) => level === 'warn' || level === 'error')).toEqual([]);
     const files = await readdir(join(cluster.path, 'mydb.acebase'));
-    expect(files.filter((file) => !/\.redo2?$/.test(file))).toEqual(['data.db']);
+    expect(files.filter((file) => !/\.redo2?$/.test(file)).sort()).toEqual(['data.db', 'ipc-owner.json']);
   });
 
   itInFull(

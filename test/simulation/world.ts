@@ -73,6 +73,8 @@ export class World {
   /** Masters in whose place there was another one when a server ended. */
   readonly #replaced = new Set<StockPeer>();
   #names = 0;
+  /** Of servers. */
+  #runs = 0;
   #nobodyStartsUntil = 0;
   readonly #extraMasters = new Set<Master>();
   readonly #startServer: (isSuccessor: boolean) => Server;
@@ -103,7 +105,8 @@ export class World {
     this.#startServer = (isSuccessor) =>
       new Server(this.clock, isSuccessor, logger, (clock, records) => {
         const { incidents } = records;
-        return new classes.Broker({ clock, limits, logger, observer, incidents, records });
+        const server = `run-${++this.#runs}`;
+        return new classes.Broker({ clock, limits, logger, observer, incidents, records, server });
       });
     this.server = this.#startServer(false);
   }

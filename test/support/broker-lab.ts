@@ -211,8 +211,8 @@ export class BrokerLab {
       clock: this.clock,
       logger,
       limits: { ...LIMITS, ...limits },
+      server: 'this-server',
       managed: {
-        server: 'this-server',
         has: (file) => managed.has(file),
         keepsPlace: () => this.tenure.isCertain,
         inherits: (_file, server) => this.tenure.former === undefined || this.tenure.former === server,

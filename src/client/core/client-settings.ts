@@ -33,6 +33,8 @@ export interface ClientSettings {
   readonly long: LongWay;
   /** Answers what the server asks of the folder of the file [PROTOCOL-14.9]; `undefined` if there is no such file. */
   readonly identify: ((question: string, say: (answer: string) => void) => void) | undefined;
+  /** Whether another process seems to have the folder of a master in use [PROTOCOL-9.2]. */
+  isFolderInUse?(): boolean;
   /** Where the server is, for people to read. */
   readonly server: string;
   /** Name and version of this client. */

@@ -525,10 +525,21 @@ export class Client implements DataPeer {
       ...(this.#position.received !== undefined && { grace: String(Math.ceil(this.#connection.usableFor)) }),
       ...this.acceptance.parameters,
       ...(ipc.isMaster && this.#rival.dial()),
+      ...(ipc.isMaster && this.#isFolderInUse && { other: '1' }),
       ...parameters,
       ...this.journal.parameters,
       can: `resume,ready,no-echo,waits,turn,slice${identify === undefined ? '' : ',identify'}${journal?.isKept === true ? ',journal' : ''}`,
     };
+  }
+
+  /** Which run of which server has let this process in last; `undefined` if that is not known. */
+  get server(): string | undefined {
+    return this.#position.server;
+  }
+
+  /** Who was let in at a server knows more than the folder tells. */
+  get #isFolderInUse(): boolean {
+    return this.#position.received === undefined && this.#settings.isFolderInUse?.() === true;
   }
 
   #frame(text: string): void {
@@ -576,7 +587,7 @@ export class Client implements DataPeer {
       this.#losePlace();
       return;
     }
-    this.#position.welcomed(isResumed, session?.since ?? 0, session?.managed?.server);
+    this.#position.welcomed(isResumed, session?.since ?? 0, session?.server);
     if (!isResumed) this.journal.welcomed(session?.journal);
     this.lease.begin(session?.lease);
     this.#hasSessions = hasSessions;

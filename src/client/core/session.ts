@@ -437,6 +437,11 @@ export class SessionPosition {
     return this.#since;
   }
 
+  /** Which run of which server has said so, if it told. */
+  get server(): string | undefined {
+    return this.#server;
+  }
+
   /** What is said of it when the client connects. */
   get parameters(): Readonly<Record<string, string>> {
     if (this.#received === undefined) return { session: this.#id };

@@ -39,9 +39,10 @@ function watchedMaster(
   return database;
 }
 
-/** Each file below a folder, and a digest of what is in it. */
+/** Each file below a folder, and a digest of what is in it; but for the record of who uses it, which is renewed. */
 async function contents(path: string): Promise<Readonly<Record<string, string>>> {
-  const files = (await readdir(path, { recursive: true, withFileTypes: true })).filter((it) => it.isFile());
+  const all = await readdir(path, { recursive: true, withFileTypes: true });
+  const files = all.filter((it) => it.isFile() && it.name !== 'ipc-owner.json');
   const entries = files.map(async (file) => {
     const name = join(file.parentPath, file.name);
     return [

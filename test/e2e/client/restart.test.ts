@@ -199,7 +199,7 @@ describe('with our client', () => {
       process.kill(pid, 'SIGCONT');
     };
 
-    itInFull('comes back as a new master if it is the master', async () => {
+    it('comes back as a new master if it is the master', async () => {
       const cluster = await startCluster();
       const master = cluster.master(fast);
       await master.ready();

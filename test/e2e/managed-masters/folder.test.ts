@@ -111,4 +111,29 @@ describe('a master that was started by hand, of another server', () => {
     await expect(intruder.set('a', 1)).rejects.toThrow('in use by process');
     expect(await hashOf(path)).toBe(before);
   });
+
+  it('is told so too if that one was started by hand', async () => {
+    const path = await folder();
+    const master = async (): Promise<AceBaseProcess> => {
+      const its = await ServerProcess.start();
+      onTestFinished(async () => void (await its.kill()));
+      const ipc = { host: 'localhost', port: its.port, role: 'master' } as const;
+      const started = new AceBaseProcess({ name: 'master', database: 'mydb', path, ipc, client: true });
+      onTestFinished(async () => void (await started.kill()));
+      return started;
+    };
+    const first = await master();
+    await first.set('a', 1);
+    const before = await hashOf(path);
+    const second = await master();
+    await second.untilComplains(/in use by process \d+ on .*, a master at the IPC server at localhost:\d+/);
+    await expect(second.set('a', 2)).rejects.toThrow('in use by process');
+    expect(await hashOf(path)).toBe(before);
+    await first.close();
+    expect(
+      (await readdir(join(path, 'mydb.acebase'))).filter((name) => name.startsWith('ipc-owner')),
+    ).toEqual([]);
+    const third = await master();
+    expect(await third.get('a')).toBe(1);
+  });
 });

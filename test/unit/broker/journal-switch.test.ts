@@ -128,7 +128,15 @@ describe('the journal is in force [PROTOCOL-16.2]', () => {
     const today = lab.connectClient('today1', session);
     const welcome = {
       maxPayload: 10_000,
-      session: { resumed: false, since: lab.sinceOf(session), received: 0, grace: 0, turns: true, slice: 20 },
+      session: {
+        resumed: false,
+        since: lab.sinceOf(session),
+        received: 0,
+        server: 'this-server',
+        grace: 0,
+        turns: true,
+        slice: 20,
+      },
     };
     const stock = lab.connect('stock1');
     lab.connectKeeper('keeper').leaves();

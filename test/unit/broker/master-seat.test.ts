@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { MASTER_ANSWER_MS, MASTER_TURN_MS, PROCESS_CHECK_MS } from '../../../src/broker/limits.js';
+import type { ClientAnnouncement } from '../../../src/protocol/session.js';
 import { BrokerLab, type ScriptedPeer, WITHOUT_JOURNAL, WITHOUT_MASTER } from '../../support/broker-lab.js';
 
 const request = (id: string) => ({ type: 'request', id, data: { type: 'fst.allocate' } });
@@ -339,7 +340,7 @@ describe('a second master that has not opened the file [PROTOCOL-14.5]', () => {
     function lab() {
       const at = new BrokerLab({ reconnectGrace: 10_000 });
       at.clock.advance(1_000);
-      const knows = (rival: number) => {
+      const comes = (more: Pick<ClientAnnouncement, 'rival' | 'isFolderInUse'>) => {
         const client = {
           name: 'test/1',
           session: 'session-of-second',
@@ -347,9 +348,9 @@ describe('a second master that has not opened the file [PROTOCOL-14.5]', () => {
           since: undefined,
         };
         const abilities = new Set(WITHOUT_JOURNAL);
-        return at.connect('[master]', 'mydb_data', { client: { ...client, abilities, rival } });
+        return at.connect('[master]', 'mydb_data', { client: { ...client, abilities, ...more } });
       };
-      return { at, knows };
+      return { at, comes, knows: (rival: number) => comes({ rival }) };
     }
 
     // A server may have been made long before it could listen: it waited for the last one to go.
@@ -372,6 +373,24 @@ describe('a second master that has not opened the file [PROTOCOL-14.5]', () => {
       at.clock.advance(500);
       expect(at.broker.databases).toEqual([]);
       expect(knows(1_000).isIn).toBe(true);
+    });
+
+    it('is not let in by a server that was just started, if its folder is in use: whoever has it must come in time', () => {
+      const { at, comes } = lab();
+      at.broker.begin();
+      at.clock.advance(9_999);
+      expect(comes({ isFolderInUse: true }).refusedWith).toBe('IPC_REFUSED_MASTER_EXPECTED');
+      at.clock.advance(1);
+      expect(comes({ isFolderInUse: true }).isIn).toBe(true);
+    });
+
+    it('is let in by a server that was just started, and has had one, whoever seems to have the folder yet', () => {
+      const { at, comes } = lab();
+      at.broker.begin();
+      const first = at.connectClient('[master]', 'session-of-first0', 3);
+      first.tells({ type: 'bye' });
+      first.leaves();
+      expect(comes({ isFolderInUse: true }).isIn).toBe(true);
     });
 
     it('is not let in since another one was there before', () => {

@@ -87,12 +87,24 @@ describe('a master that comes back', () => {
         FST: { load: async () => loaded.push('free space') },
         indexes: { list: () => [], load: async () => loaded.push('indexes') },
       };
-      const it = new StorageFile({ storage } as unknown as RemoteIPCPeer, () => undefined, {
-        prepare: () => void loaded.push('what a crash has left'),
-        opened: () => void loaded.push('opened'),
-      });
+      const it = new StorageFile(
+        { storage } as unknown as RemoteIPCPeer,
+        () => undefined,
+        {
+          prepare: () => void loaded.push('what a crash has left'),
+          opened: () => void loaded.push('opened'),
+        },
+        { take: async () => void loaded.push('the folder') },
+      );
       await it.reopen();
-      expect(loaded).toEqual(['what a crash has left', 'keys', 'free space', 'indexes', 'opened']);
+      expect(loaded).toEqual([
+        'the folder',
+        'what a crash has left',
+        'keys',
+        'free space',
+        'indexes',
+        'opened',
+      ]);
       await writeFile(`${fileName}.new`, 'another one');
       await rename(`${fileName}.new`, fileName);
       await expect(it.reopen()).rejects.toThrow('another file has its name by now');

@@ -5,7 +5,7 @@ import { judgeManaged } from '../../../src/client/managed-settings.js';
 import { IPCError } from '../../../src/errors.js';
 import { clientLab } from '../../support/client-lab.js';
 
-const facts = { log: false, lockTimeout: 120_000, server: 'a-server' };
+const facts = { log: false, lockTimeout: 120_000 };
 
 function judge(ipc: object, settings: object, given: Parameters<typeof judgeManaged>[1]) {
   const complaints: string[] = [];

@@ -1,12 +1,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import fs, { mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import fs, { cp, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import {
   FolderOwner,
+  FolderWatch,
   folderUser,
   OWNER_FILE,
   type OwnerRecord,
@@ -65,13 +66,28 @@ const elsewhere = (pid: number) => `${pid}.5.00000000-0000-0000-0000-00000000000
 /** One of this machine that has ended: no process has such a number. */
 const ended = (): string => (ownWords() ?? '').replace(/^\d+/, '4194305');
 
-function owner(name = 'one', more: { readonly process?: string | null } = {}, grace = GRACE) {
+const serverAt = (url: string, id = '') => ({ id, process: null, urls: [url] });
+
+/** What the process of that number says of itself. */
+async function wordsOf(pid: number | undefined): Promise<string> {
+  const text = await readFile(`/proc/${pid}/stat`, 'latin1');
+  const startTime = text.slice(text.lastIndexOf(')') + 2).split(' ')[19];
+  return (ownWords() ?? '').replace(/^\d+\.\d+/, `${pid}.${startTime}`);
+}
+
+function owner(
+  name = 'one',
+  more: { readonly process?: string | null } = {},
+  grace = GRACE,
+  isManaged = true,
+) {
   const losses: string[] = [];
   const tenure: string[] = [];
   const server = { id: name, process: ownWords() ?? null, urls: [`http://${name}:9163`], ...more };
   const settings = {
     folder,
     server,
+    isManaged,
     grace,
     clock,
     taken: (former: string | undefined) => void tenure.push(`from ${former}`),
@@ -92,22 +108,27 @@ async function left(changes: {
   readonly serverId?: string;
   readonly url?: string;
   readonly host?: string;
+  readonly isManaged?: boolean;
+  readonly grace?: number;
   beat?: number;
 }) {
   const { process = ended(), server = ended(), serverId = 'other', beat = 0 } = changes;
-  const { url = 'http://other:9163', host = 'far' } = changes;
-  const whole: OwnerRecord = {
+  const { url = 'http://other:9163', host = 'far', isManaged = true, grace = GRACE } = changes;
+  const whole: Omit<OwnerRecord, 'file'> = {
     version: 1,
+    isManaged,
     id: 'other',
     process,
     pid: 7,
     host,
     server: { id: serverId, process: server, urls: [url] },
     standsFor: STANDS_FOR,
-    grace: GRACE,
+    grace,
     beat,
   };
-  await writeFile(join(folder, OWNER_FILE), JSON.stringify(whole));
+  await writeFile(join(folder, OWNER_FILE), '');
+  const { dev, ino } = await stat(join(folder, OWNER_FILE));
+  await writeFile(join(folder, OWNER_FILE), JSON.stringify({ ...whole, file: `${dev}:${ino}` }));
 }
 
 /** Lets the next renewal happen, and waits for what it reads and writes. */
@@ -225,9 +246,7 @@ describe('the folder of a managed master', () => {
     onTestFinished(() => void child.kill('SIGKILL'));
     const exited = once(child, 'exit');
     await once(child, 'spawn');
-    const stat = await readFile(`/proc/${child.pid}/stat`, 'latin1');
-    const startTime = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
-    const words = (ownWords() ?? '').replace(/^\d+\.\d+/, `${child.pid}.${startTime}`);
+    const words = await wordsOf(child.pid);
     await left({ process: words, url: 'http://one:9163', host: hostname() });
     const claimed = owner().owner.claim();
     await eventually(() => {
@@ -422,9 +441,77 @@ it('is told by the system which processes run', async () => {
   // Without a boot, nothing is known of anybody.
   await left({ server: ownWords() ?? null });
   let user: string | undefined | 'not known' = 'not known';
-  void folderUser(folder, clock, proc).then((found) => {
+  void folderUser(folder, clock, undefined, proc).then((found) => {
     user = found;
   });
   await eventually(() => clock.pending === 1);
   expect(user).toBe('not known');
+});
+
+describe('the folder of a master that no server runs', () => {
+  const byHand = (name: string) => owner(name, {}, 3_000, false);
+
+  it('is taken from one that is at the same server, which judges of both, and from no other one that lives', async () => {
+    const [first, second] = [byHand('one'), byHand('one')];
+    await first.owner.claim();
+    expect(await record()).toMatchObject({ isManaged: false, grace: 0, standsFor: 8_300 });
+    expect(await second.owner.claim()).toBeUndefined();
+    await renewal(() => first.losses.length > 0);
+    expect(first.losses).toEqual(['one: its folder was taken by another server']);
+    const words = new RegExp(
+      `^its folder is in use by process ${process.pid} on .+, a master at the IPC server at`,
+    );
+    expect(await byHand('two').owner.claim()).toMatch(words);
+    expect(await owner('managed').owner.claim()).toMatch(words);
+    expect(await folderUser(folder, clock, serverAt('http://one:9163'))).toBeUndefined();
+    await second.owner.release();
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  it("is free at once when its process has ended: what workers do then is their server's", async () => {
+    await left({ isManaged: false, grace: 0 });
+    expect(await byHand('two').owner.claim()).toBeUndefined();
+  });
+});
+
+describe('a folder that was copied with its record', () => {
+  it('is in use by nobody', async () => {
+    const { owner: one } = owner();
+    await one.claim();
+    const [copy, original] = [await temporaryDirectory('copied'), folder];
+    onTestFinished(() => removeDirectory(copy));
+    await cp(join(original, OWNER_FILE), join(copy, OWNER_FILE));
+    folder = copy;
+    expect(await folderUser(copy, clock)).toBeUndefined();
+    expect(new FolderWatch(copy, clock).isInUseAt(serverAt('http://one:9163'))).toBe(false);
+    const two = owner('two');
+    expect(await two.owner.claim()).toBeUndefined();
+    await two.owner.release();
+    folder = original;
+    expect((await record()).server.id).toBe('one');
+    await one.release();
+  });
+});
+
+describe('a look at a folder', () => {
+  it('tells whether another process has it', async () => {
+    const watch = new FolderWatch(folder, clock);
+    const isInUse = () => watch.isInUseAt(serverAt('http://other:9163'));
+    expect(isInUse()).toBe(false);
+    await left({});
+    expect(isInUse()).toBe(false);
+    await left({ process: elsewhere(7), server: elsewhere(6) });
+    expect(isInUse()).toBe(true);
+    expect(watch.isInUseAt(serverAt('http://another:9163'))).toBe(false);
+    clock.advance(STANDS_FOR - 1);
+    expect(isInUse()).toBe(true);
+    clock.advance(1);
+    expect(isInUse()).toBe(false);
+    const child = spawn(process.execPath, ['-e', 'setInterval(() => 0, 1000)'], { stdio: 'ignore' });
+    onTestFinished(() => void child.kill('SIGKILL'));
+    await once(child, 'spawn');
+    const words = await wordsOf(child.pid);
+    await left({ process: words, server: words });
+    expect(isInUse()).toBe(true);
+  });
 });

@@ -43,7 +43,9 @@ describe('the announcement [PROTOCOL-14.1]', () => {
       received: 7,
       folderSince: 5,
       isJournalOn: false,
+      isFolderInUse: false,
     });
+    expect(of({ client: 'x/1', session: A, other: '1' })?.isFolderInUse).toBe(true);
   });
 
   it('says at which run of which server it was', () => {

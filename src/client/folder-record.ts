@@ -1,0 +1,124 @@
+import { mkdir } from 'node:fs/promises';
+import { IPCError } from '../errors.js';
+import { pause, systemClock } from '../platform/clock.js';
+import {
+  FolderOwner,
+  type FolderServer,
+  FolderWatch,
+  folderUser,
+  isFolderOfManagedMaster,
+} from '../platform/folder-owner.js';
+import { ownWords } from '../platform/local-processes.js';
+import { loggerOf, type Storage } from './acebase.js';
+
+/** Milliseconds for which a record need not be renewed. It is no lease: that is the server's, and is over before another master comes to it. */
+const GRACE_MS = 3_000;
+
+/** How often it is looked whether those who had the folder are gone, and for how long, in milliseconds. */
+const LOOK_MS = 250;
+const PATIENCE_MS = 20_000;
+
+/** That nothing keeps the process from ending which only renews a record. */
+const idleClock = {
+  now: systemClock.now,
+  uptime: systemClock.uptime,
+  schedule: systemClock.scheduleIdle,
+};
+
+/**
+ * Notes beside the data that this process is the master of a database, unless a server runs it, which notes that itself. The server of it knows who its
+ * masters are; others do not: one at another place, and one that has just been started while the first master is on its way to it.
+ */
+export class FolderRecord {
+  readonly #storage: Storage;
+  readonly #folder: string;
+  /** The server that this process has connected to last, and its address. */
+  #server: FolderServer;
+  readonly #watch: FolderWatch;
+  #owner: FolderOwner | undefined;
+
+  constructor(storage: Storage, place: string) {
+    this.#storage = storage;
+    this.#folder = `${storage.settings.path}/${storage.name}.acebase`;
+    this.#server = { id: '', process: ownWords() ?? null, urls: [place] };
+    this.#watch = new FolderWatch(this.#folder, systemClock);
+  }
+
+  /** Whether another process seems to be the master at that server: what it is told, if it was just started and knows of none. */
+  get isAnothers(): boolean {
+    try {
+      return this.#owner === undefined && this.#watch.isInUseAt(this.#server);
+    } catch (error) {
+      this.#cannotNote(error);
+      return false;
+    }
+  }
+
+  /** It is connected. @param id which run of which server that is; `undefined` if it does not say */
+  isAt(id = ''): void {
+    this.#server = { ...this.#server, id };
+    this.#owner?.isAt(this.#server);
+  }
+
+  /**
+   * Takes the folder, when the server has accepted this process as the master.
+   *
+   * @throws {IPCError} IPC_CLIENT_FOLDER_IN_USE, if the master of another server has it
+   */
+  async take(): Promise<void> {
+    const user = await folderUser(this.#folder, systemClock, this.#server);
+    if (user !== undefined) throw this.#inUse(user);
+    if (this.#owner !== undefined || (await isFolderOfManagedMaster(this.#folder))) return;
+    const owner = new FolderOwner({
+      folder: this.#folder,
+      server: this.#server,
+      isManaged: false,
+      grace: GRACE_MS,
+      clock: idleClock,
+      taken: () => undefined,
+      kept: () => undefined,
+      // Another one has come to the server; or the disk does not answer, and nothing is written either.
+      lost: () => {
+        if (this.#owner === owner) this.#owner = undefined;
+      },
+    });
+    const until = systemClock.now() + PATIENCE_MS;
+    try {
+      await mkdir(this.#folder, { recursive: true });
+      for (let obstacle = await owner.claim(); obstacle !== undefined; obstacle = await owner.claim()) {
+        if (systemClock.now() >= until) throw this.#inUse(obstacle);
+        await pause(LOOK_MS);
+      }
+      this.#owner = owner;
+    } catch (error) {
+      if (error instanceof IPCError) throw error;
+      // One that may not write there can be the master all the same.
+      this.#cannotNote(error);
+    }
+  }
+
+  /** Gives it back. */
+  release(): void {
+    const owner = this.#owner;
+    this.#owner = undefined;
+    try {
+      owner?.releaseAtOnce();
+    } catch (error) {
+      this.#cannotNote(error);
+    }
+  }
+
+  #inUse(user: string): IPCError {
+    return new IPCError(
+      'IPC_CLIENT_FOLDER_IN_USE',
+      `the database ${this.#storage.name} cannot be opened: ${user}`,
+    );
+  }
+
+  #cannotNote(error: unknown): void {
+    const reason = error instanceof Error ? error.message : String(error);
+    loggerOf(this.#storage).warn(
+      `It cannot be noted who uses the folder of ${this.#storage.name}, and the master of another server is not kept away: ${reason}`,
+    );
+  }
+}
