@@ -167,7 +167,7 @@ itInFull('is none if others were given its lock meanwhile', async () => {
   expect(await readdir(to)).toEqual([]);
 });
 
-it('says what is wrong, and leaves no copy and no older one less', async () => {
+itInFull('says what is wrong, and leaves no copy and no older one less', async () => {
   cluster = await Cluster.startProcess();
   const to = await folderFor('backups');
   const nobody = await refused(cluster, to);

@@ -6,7 +6,7 @@ import { usualFaults } from '../chaos/faults.js';
 
 /** The short one begins with the server, the master and a worker, each of which is killed once. */
 const seed = isInFull ? 3 : 118;
-const WRITES = isInFull ? 100 : 40;
+const WRITES = isInFull ? 100 : 20;
 
 /** `npm run test:nightly` plays longer ones with other seeds: `npm run chaos -- --client --faults kill-server,…`. */
 it(`loses nothing with our client, though the IPC server is among the victims (seed ${seed})`, {

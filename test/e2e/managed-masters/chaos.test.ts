@@ -6,7 +6,7 @@ import { childFaults, usualManagedFaults } from '../chaos/faults.js';
 
 /** The short one strikes the child, the server, and both, once each. */
 const seed = isInFull ? 2156 : 2448;
-const WRITES = isInFull ? 100 : 40;
+const WRITES = isInFull ? 100 : 20;
 
 /** `npm run test:nightly` plays longer ones with other seeds: `npm run chaos -- --managed`. */
 it(`loses nothing, though the server runs the master, and both are victims (seed ${seed})`, {

@@ -3,7 +3,7 @@ import { networkInterfaces } from 'node:os';
 import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
 import type { ServerOptions } from '../../../src/index.js';
 import { Cluster } from '../../support/cluster.js';
-import { someOf } from '../../support/in-full.js';
+import { itInFull, someOf } from '../../support/in-full.js';
 import { SERVES, servingMaster } from '../../support/managed-master.js';
 import { privateAuthority } from '../../support/private-authority.js';
 import { connectPath, RawSocket, upgradeRequest } from '../../support/raw-socket.js';
@@ -56,7 +56,7 @@ describe('the way of a managed master to its server', () => {
     expect(log.complaints).toEqual([]);
   });
 
-  it('needs no certificate where clients must show one', async () => {
+  itInFull('needs no certificate where clients must show one', async () => {
     const { certPath, keyPath, caPath } = await privateAuthority(await folder());
     const { server, log, pid } = await served({ ssl: { certPath, keyPath, caPath } });
     expect(server.peers('mydb_data')).toMatchObject([{ id: '[master]', pid }]);
@@ -105,7 +105,7 @@ describe('another master of a database that has a managed one', () => {
     expect(log.refusals).toMatchObject([{ code: 'IPC_REFUSED_MANAGED_MASTER' }]);
   });
 
-  it('gives up, with our client, and says so', async () => {
+  itInFull('gives up, with our client, and says so', async () => {
     cluster = await Cluster.managed();
     await servingMaster(cluster.server);
     const other = cluster.master({ client: true });

@@ -4,6 +4,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import type { MasterOptions, ServerOptions } from '../../../src/index.js';
 import { AceBaseProcess } from '../../support/acebase-process.js';
 import { commandHere } from '../../support/command.js';
+import { itInFull } from '../../support/in-full.js';
 import { SERVES } from '../../support/managed-master.js';
 import { serve } from '../../support/served.js';
 import { statusOf } from '../../support/status.js';
@@ -144,23 +145,21 @@ describe('a managed master that hangs', () => {
   });
 });
 
-describe('a server in code', () => {
-  it('has workers sent away, then its master closed, when it is stopped', async () => {
-    const path = await folder();
-    const { line, log, server, port } = await served({ path });
-    await line(SERVES);
-    const ipc = { host: 'localhost', port, role: 'worker' } as const;
-    const worker = new AceBaseProcess({ name: 'worker', database: 'mydb', path, ipc, client: true });
-    onTestFinished(async () => void (await worker.kill()));
-    await worker.ready();
-    await worker.set('a', 1);
-    await server.stop();
-    const left = log.lines.filter(({ msg }) => msg === 'peer disconnected');
-    expect(left.map(({ cause }) => cause)).toEqual(['told to come back to the next server', 'said goodbye']);
-    expect(log.complaints).toEqual([]);
-    const again = new AceBaseProcess({ name: 'fresh open', database: 'mydb', path });
-    onTestFinished(async () => void (await again.kill()));
-    await again.ready();
-    expect(await again.get('a')).toBe(1);
-  });
+itInFull('a server in code has workers sent away, then its master closed, when it is stopped', async () => {
+  const path = await folder();
+  const { line, log, server, port } = await served({ path });
+  await line(SERVES);
+  const ipc = { host: 'localhost', port, role: 'worker' } as const;
+  const worker = new AceBaseProcess({ name: 'worker', database: 'mydb', path, ipc, client: true });
+  onTestFinished(async () => void (await worker.kill()));
+  await worker.ready();
+  await worker.set('a', 1);
+  await server.stop();
+  const left = log.lines.filter(({ msg }) => msg === 'peer disconnected');
+  expect(left.map(({ cause }) => cause)).toEqual(['told to come back to the next server', 'said goodbye']);
+  expect(log.complaints).toEqual([]);
+  const again = new AceBaseProcess({ name: 'fresh open', database: 'mydb', path });
+  onTestFinished(async () => void (await again.kill()));
+  await again.ready();
+  expect(await again.get('a')).toBe(1);
 });

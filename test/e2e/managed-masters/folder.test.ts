@@ -70,20 +70,23 @@ describe('two servers with a master for one folder', () => {
     expect(outcomes.toSorted()).toEqual([SERVES, WAITS].toSorted());
   });
 
-  it('one after the other: a master that the first has left behind is ended before the next begins', async () => {
-    const path = await folder();
-    const first = await server(path);
-    const master = await servingMaster(first);
-    // It does not hear that its server is gone.
-    process.kill(master, 'SIGSTOP');
-    await first.kill();
-    const second = await server(path, { port: first.port });
-    await servingMaster(second);
-    await processEnded(master);
-    expect(second.lines.filter(({ msg }) => msg === WAITS)).toEqual([]);
-  });
+  itInFull(
+    'one after the other: a master that the first has left behind is ended before the next begins',
+    async () => {
+      const path = await folder();
+      const first = await server(path);
+      const master = await servingMaster(first);
+      // It does not hear that its server is gone.
+      process.kill(master, 'SIGSTOP');
+      await first.kill();
+      const second = await server(path, { port: first.port });
+      await servingMaster(second);
+      await processEnded(master);
+      expect(second.lines.filter(({ msg }) => msg === WAITS)).toEqual([]);
+    },
+  );
 
-  it('a server that stops leaves no record', async () => {
+  itInFull('a server that stops leaves no record', async () => {
     const path = await folder();
     const first = await server(path);
     await servingMaster(first);

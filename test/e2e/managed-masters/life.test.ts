@@ -82,7 +82,7 @@ describe('a managed master', () => {
     expect(await servingMaster(cluster.server)).not.toBe(pid);
   });
 
-  it('closes its file last when the server stops, which then ends well', async () => {
+  itInFull('closes its file last when the server stops, which then ends well', async () => {
     const { cluster, pid, workers } = await formed();
     // As Ctrl-C, pm2 and systemd do: the server alone says when it ends.
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.kill(pid, signal);
