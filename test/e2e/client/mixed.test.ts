@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, expect, it } from 'vitest';
 import { WatchedProcess } from '../../support/child-process.js';
 import { Cluster } from '../../support/cluster.js';
-import { isInFull, someOf } from '../../support/in-full.js';
+import { isInFull } from '../../support/in-full.js';
 import { get } from '../../support/requests.js';
 
 let cluster: Cluster | undefined;
@@ -66,7 +66,7 @@ const FLAGS = [
   ['--require', '../../../dist/register.cjs'],
 ] as const;
 
-it.each(someOf(FLAGS))(
+it.each(isInFull ? FLAGS : [])(
   'a program that imports AceBase as an ES module has our client by %s',
   async (flag, register) => {
     cluster = await Cluster.start();

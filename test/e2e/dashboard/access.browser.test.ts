@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { chromiumPath } from '../../support/chromium-path.js';
 import { DashboardPage } from '../../support/dashboard-page.js';
+import { itInFull } from '../../support/in-full.js';
 import { get } from '../../support/requests.js';
 import { serve } from '../../support/served.js';
 
@@ -36,7 +37,7 @@ describe.runIf(chromiumPath !== undefined)('the token of the dashboard', () => {
     expect(await dashboard.violations()).toEqual([]);
   });
 
-  it('of one database opens that one alone', async () => {
+  itInFull('of one database opens that one alone', async () => {
     const { port } = await serve({ token: { mydb: token, wiki: 'another-token-of-wiki' } });
     const dashboard = await DashboardPage.open(`http://localhost:${port}/`);
     await dashboard.page.getByLabel('Token').fill(token);
