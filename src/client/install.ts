@@ -31,6 +31,7 @@ import {
 import { repairIndexFiles } from './index-files.js';
 import { releaseIndexesAfterFailures } from './index-locks.js';
 import { watchIndexQueues } from './index-queues.js';
+import { failIndexesAfterFailedWrites } from './index-rebuilds.js';
 import { failIndexesAfterFailedStreams } from './index-streams.js';
 import { checkInstallOptions, DEFAULT_CACHE_SIZE, type InstallOptions } from './install-options.js';
 import { checkRole, portOf, soundConfig, withRole } from './ipc-settings.js';
@@ -413,6 +414,7 @@ function repairsOfIndexes({ methods, readFromFile }: IndexClass, has: Switches):
   };
   return [
     // Below the others, which know an index by what it is.
+    failIndexesAfterFailedWrites(methods),
     releaseIndexesAfterFailures(methods),
     repairIndexFiles(methods, readFromFile, isReader),
     repairQueryCaches(methods, changed),

@@ -5,6 +5,7 @@ import { loggerOf, type Storage } from '../acebase.js';
 import { closeAfterBuilds, repairIndexBuilds } from '../index-builds.js';
 import { releaseIndexesAfterFailures } from '../index-locks.js';
 import { watchIndexQueues } from '../index-queues.js';
+import { failIndexesAfterFailedWrites } from '../index-rebuilds.js';
 import {
   descriptionOf,
   type IndexDescription,
@@ -279,6 +280,7 @@ function watchUpdates(index: Index, storage: object): void {
   while (!Object.hasOwn(methods, '_getTree')) methods = Object.getPrototypeOf(methods) as Index;
   if (watched.has(methods)) return;
   watched.add(methods);
+  failIndexesAfterFailedWrites(methods);
   releaseIndexesAfterFailures(methods);
   watchIndexQueues(methods);
   const { handleRecordUpdate } = methods;
