@@ -85,6 +85,9 @@ export interface DatabaseView {
 /** Numbers of locks begin at the time at which the database was first connected to, in hundredths of a millisecond: no other server gave them. */
 const IDS_PER_MS = 100;
 
+/** Milliseconds that a client may need to hear a refusal, and to come again. */
+const RIVAL_TOLERANCE_MS = 1_000;
+
 /** Asked with every frame: no list is made. */
 const DECIDED = {
   all: ['file', 'journal', 'seat'],
@@ -467,7 +470,8 @@ export class Database {
     const { rival = Number.POSITIVE_INFINITY, isFolderInUse } = client;
     const isYoung = clock.now() - startedAt < limits.reconnectGrace;
     if (isFolderInUse === true && isYoung && !departures.isWithin(this.name)) return true;
-    return rival < limits.reconnectGrace && !departures.isWithin(this.name, rival);
+    // It may have left while the client that heard of it was on its way here.
+    return rival < limits.reconnectGrace && !departures.isWithin(this.name, rival + RIVAL_TOLERANCE_MS);
   }
 
   /** Lets a newcomer in, at once or when the journal is empty that it does not read [PROTOCOL-16.4]. */

@@ -80,7 +80,7 @@ export function clientOf(ipc: RemoteIPCPeer, settings: EndpointSettings): Client
     version: ipc.version,
     parameters: ownParameters(),
     tell(event) {
-      if (event.kind === 'connected') settings.folder?.isAt(client.server);
+      if (event.kind === 'connected') settings.folder?.isAt(client.server, client.graceOfServer);
       if (event.kind === 'gave up' || event.kind === 'left') {
         waiting.stop();
         settings.folder?.release();

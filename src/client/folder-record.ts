@@ -16,7 +16,7 @@ const GRACE_MS = 3_000;
 
 /** How often it is looked whether those who had the folder are gone, and for how long, in milliseconds. */
 const LOOK_MS = 250;
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 660_000;
 
 /** That nothing keeps the process from ending which only renews a record. */
 const idleClock = {
@@ -35,9 +35,15 @@ export class FolderRecord {
   /** The server that this process has connected to last, and its address. */
   #server: FolderServer;
   readonly #watch: FolderWatch;
+  readonly #lost: () => void;
+  #workersGrace = 0;
   #owner: FolderOwner | undefined;
+  /** Whether the database is closed, or about to be. */
+  #isOver = false;
 
-  constructor(storage: Storage, place: string) {
+  /** @param lost called if somebody else has taken the folder: this process must come to the server anew, and take it then */
+  constructor(storage: Storage, place: string, lost: () => void) {
+    this.#lost = lost;
     this.#storage = storage;
     this.#folder = `${storage.settings.path}/${storage.name}.acebase`;
     this.#server = { id: '', process: ownWords() ?? null, urls: [place] };
@@ -54,10 +60,16 @@ export class FolderRecord {
     }
   }
 
-  /** It is connected. @param id which run of which server that is; `undefined` if it does not say */
-  isAt(id = ''): void {
+  /**
+   * It is connected.
+   *
+   * @param id which run of which server that is; `undefined` if it does not say
+   * @param grace its `reconnectGrace`, in milliseconds
+   */
+  isAt(id = '', grace = 0): void {
     this.#server = { ...this.#server, id };
-    this.#owner?.isAt(this.#server);
+    this.#workersGrace = grace;
+    this.#owner?.isAt(this.#server, grace);
   }
 
   /**
@@ -74,22 +86,30 @@ export class FolderRecord {
       server: this.#server,
       isManaged: false,
       grace: GRACE_MS,
+      workersGrace: this.#workersGrace,
       clock: idleClock,
       taken: () => undefined,
       kept: () => undefined,
-      // Another one has come to the server; or the disk does not answer, and nothing is written either.
+      // The master of another server has it, or another one of this, which has given this process up; or the record was removed.
       lost: () => {
-        if (this.#owner === owner) this.#owner = undefined;
+        if (this.#owner !== owner) return;
+        this.#owner = undefined;
+        this.#lost();
       },
     });
     const until = systemClock.now() + PATIENCE_MS;
+    let said = '';
     try {
       await mkdir(this.#folder, { recursive: true });
       for (let obstacle = await owner.claim(); obstacle !== undefined; obstacle = await owner.claim()) {
-        if (systemClock.now() >= until) throw this.#inUse(obstacle);
+        if (systemClock.now() >= until || this.#isOver) throw this.#inUse(obstacle);
+        if (obstacle !== said)
+          loggerOf(this.#storage).warn(`Waiting for the folder of ${this.#storage.name}: ${obstacle}`);
+        said = obstacle;
         await pause(LOOK_MS);
       }
-      this.#owner = owner;
+      if (this.#isOver) owner.releaseAtOnce();
+      else this.#owner = owner;
     } catch (error) {
       if (error instanceof IPCError) throw error;
       // One that may not write there can be the master all the same.
@@ -101,6 +121,7 @@ export class FolderRecord {
   release(): void {
     const owner = this.#owner;
     this.#owner = undefined;
+    this.#isOver = true;
     try {
       owner?.releaseAtOnce();
     } catch (error) {

@@ -237,7 +237,9 @@ function patch(build: Build, installation: Installation): () => void {
       : undefined;
     // Its transaction log is in the same one.
     const folder =
-      this.isMaster && type === 'data' ? new FolderRecord(this.storage, describe(this.config)) : undefined;
+      this.isMaster && type === 'data'
+        ? new FolderRecord(this.storage, describe(this.config), () => peer.giveUpPlace())
+        : undefined;
     const peer = clientOf(this, {
       journal,
       folder,

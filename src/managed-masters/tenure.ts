@@ -74,6 +74,7 @@ export class Tenure {
 
   /** Whether what that server gave may be good here: no other one has had the folder since. @param server `undefined` if it does not say */
   inherits(server: string | undefined): boolean {
-    return this.#former === undefined || this.#former === server;
+    const { server: own } = this.#settings;
+    return this.#former === undefined || this.#former === server || (this.#former !== null && server === own);
   }
 }

@@ -4,8 +4,8 @@
  */
 
 import { randomUUID } from 'node:crypto';
-import { readFileSync, type Stats, statSync, unlinkSync } from 'node:fs';
-import { type FileHandle, link, open, readFile, rename, rm, stat, unlink } from 'node:fs/promises';
+import { readFileSync, rmSync, type Stats, statSync, unlinkSync } from 'node:fs';
+import { type FileHandle, open, readFile, rm, stat, unlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Cancel, Clock } from '../broker/ports.js';
@@ -42,6 +42,9 @@ const RECORD_BYTES = 1_024;
 
 /** How often in a row a record may be gone when it is looked at, and in the way when it is made. */
 const MOST_TRIES = 20;
+
+/** Who reaches no server for so many times `reconnectGrace` knows itself given up. */
+const FORMER_GRACES = 3;
 
 /** How often it is looked whether a process that was killed has ended, in milliseconds; and for how long. */
 const ENDED_LOOK_MS = 20;
@@ -127,6 +130,8 @@ export interface FolderOwnerSettings {
   readonly isManaged: boolean;
   /** For how long who uses it may fail to renew the record, in milliseconds: `reconnectGrace` of the server that runs it. */
   readonly grace: number;
+  /** For how long workers go on without a word of the server, in milliseconds; default: `grace`. */
+  readonly workersGrace?: number;
   readonly clock: Pick<Clock, 'now' | 'schedule'> & Pick<Clocks, 'uptime'>;
   /**
    * It was taken; this is told before it is said to be kept.
@@ -157,18 +162,19 @@ export class FolderOwner {
   readonly #standing: Standing;
   #record: OwnerRecord;
   /** While the folder is kept: the next renewal, and the moment until which the last one is good. */
+  #isKept = false;
   #renewal: Cancel | undefined;
   #deadline: Cancel | undefined;
   /** Why it could not be renewed last. */
   #problem: string | undefined;
-  /** The record in whose place this one is. */
-  #former: OwnerRecord | undefined;
+  /** The record in whose place this one is, and since when, by `clock.now()`. */
+  #former: { readonly record: OwnerRecord | undefined; readonly at: number } | undefined;
 
   constructor(settings: FolderOwnerSettings) {
     this.#settings = settings;
     this.#path = join(settings.folder, OWNER_FILE);
     this.#standing = new Standing(settings.clock);
-    const { server, grace, isManaged } = settings;
+    const { server, grace, isManaged, workersGrace = grace } = settings;
     this.#record = {
       version: 1,
       isManaged,
@@ -179,8 +185,7 @@ export class FolderOwner {
       host: hostname(),
       server,
       standsFor: Math.ceil(1.1 * grace + 2 * RENEWAL_MS),
-      // What workers do on their own is between them and the server that they were at.
-      grace: isManaged ? grace : 0,
+      grace: workersGrace,
       beat: 0,
     };
   }
@@ -196,7 +201,7 @@ export class FolderOwner {
     for (let tries = 0; ; tries++) {
       const since = { at: clock.now(), uptime: clock.uptime() };
       if (await this.#create()) {
-        this.#settings.taken(this.#former?.server.id);
+        this.#settings.taken(this.#former?.record?.server.id);
         this.#keep(since);
         return undefined;
       }
@@ -205,8 +210,8 @@ export class FolderOwner {
       if (text === undefined) throw new Error(`${this.#path} is in the way, and cannot be read: remove it`);
       const obstacle = await this.#obstacle(text);
       if (obstacle !== undefined) return obstacle;
-      await this.#remove(text);
-      this.#former = parse(text);
+      this.#remove(text);
+      this.#former = { record: parse(text), at: clock.now() };
     }
   }
 
@@ -214,18 +219,18 @@ export class FolderOwner {
    * Gives it back.
    *
    * @param mayBeUsed whether workers may be in the midst of something yet: the record stays, so that another server waits for them. It stays also
-   *   where another server had the folder before: its workers may come back to it
+   *   where another server had the folder a while ago: its workers may come back to it
    */
   async release(mayBeUsed = false): Promise<void> {
     this.#stop();
-    if (mayBeUsed || (this.#former !== undefined && !this.#isOfSamePlace(this.#former))) return;
+    if (mayBeUsed || this.#mayFormerReturn) return;
     const text = await read(this.#path);
     if (text !== undefined && parse(text)?.id === this.#record.id) await unlink(this.#path);
   }
 
   /** A master that no server runs is at another server now; the record says so when it is renewed. */
-  isAt(server: FolderServer): void {
-    this.#record = { ...this.#record, server };
+  isAt(server: FolderServer, workersGrace: number): void {
+    this.#record = { ...this.#record, server, grace: workersGrace };
   }
 
   /** The same as {@link FolderOwner.release}, before the process can end. */
@@ -246,7 +251,7 @@ export class FolderOwner {
         ? undefined
         : `it has a record that cannot be read: ${this.#path}`;
     // A master that is there still has been given up by the server of both, which has let this one in.
-    if (!this.#record.isManaged && !record.isManaged && isSameServer(record.server, this.#record.server))
+    if (!this.#record.isManaged && !record.isManaged && isSameServer(record, this.#record.server))
       return undefined;
     if (await isCopy(record, this.#path, procPath)) return undefined;
     // The last process of this server has ended, or there would not be this one: but for that of another database.
@@ -271,6 +276,13 @@ export class FolderOwner {
     if (this.#isOfSamePlace(record) || this.#standing.free() >= record.grace) return undefined;
     const { host, server } = record;
     return `the IPC server at ${server.urls.join(' and ')} on ${host} has ended, and its workers may go on writing for ${record.grace / 1_000} s`;
+  }
+
+  /** Whether workers of another server that had the folder before may still come back to that, and go on there. */
+  get #mayFormerReturn(): boolean {
+    const { record, at = 0 } = this.#former ?? {};
+    if (record === undefined || this.#isOfSamePlace(record)) return false;
+    return this.#settings.clock.now() - at < FORMER_GRACES * record.grace;
   }
 
   /** Whether that was a server where this one is: its workers come here. */
@@ -310,22 +322,9 @@ export class FolderOwner {
     }
   }
 
-  /** Removes a record that was judged. Of two who do so at one time, one finds that it has the record of the other, and puts it back. */
-  async #remove(text: string): Promise<void> {
-    const aside = `${this.#path}.${this.#record.id}.old`;
-    try {
-      await rename(this.#path, aside);
-    } catch (error) {
-      if (codeOf(error) === 'ENOENT') return;
-      throw error;
-    }
-    if ((await read(aside)) !== text) {
-      await link(aside, this.#path).catch((error: unknown) => {
-        // Somebody has taken the folder meanwhile: that is who has it.
-        if (codeOf(error) !== 'EEXIST') throw error;
-      });
-    }
-    await rm(aside, { force: true });
+  /** Removes a record that was judged, unless there is another one meanwhile: in one turn, so that nobody comes between who is not as quick. */
+  #remove(text: string): void {
+    if (readIfThere(this.#path) === text) rmSync(this.#path, { force: true });
   }
 
   /**
@@ -334,19 +333,23 @@ export class FolderOwner {
    * @param since when it was begun to write it: by `clock.now()`, and by the uptime
    */
   #keep(since: { readonly at: number; readonly uptime: number }): void {
-    const { clock, grace, kept } = this.#settings;
+    const { clock, grace, kept, isManaged } = this.#settings;
     this.#stop();
     this.#problem = undefined;
+    this.#isKept = true;
     kept(since.uptime);
-    this.#deadline = clock.schedule(since.at + certainFor(grace, 0) - clock.now(), () =>
-      this.#lose(
-        `it could not be noted that its folder is in use: ${this.#problem ?? 'the disk does not answer'}`,
-      ),
-    );
+    // Without a server that runs it, its lease is what keeps it from writing.
+    if (isManaged)
+      this.#deadline = clock.schedule(since.at + certainFor(grace, 0) - clock.now(), () =>
+        this.#lose(
+          `it could not be noted that its folder is in use: ${this.#problem ?? 'the disk does not answer'}`,
+        ),
+      );
     this.#renewLater();
   }
 
   #stop(): void {
+    this.#isKept = false;
     this.#renewal?.();
     this.#deadline?.();
     this.#renewal = undefined;
@@ -355,7 +358,7 @@ export class FolderOwner {
 
   #lose(reason: string): void {
     // It has been given back meanwhile, or is lost already.
-    if (this.#deadline === undefined) return;
+    if (!this.#isKept) return;
     this.#stop();
     this.#settings.lost(reason);
   }
@@ -371,13 +374,13 @@ export class FolderOwner {
     try {
       const isOwn = await renewIn(this.#path, next);
       if (!isOwn) this.#lose('its folder was taken by another server');
-      if (this.#deadline === undefined) return;
+      if (!this.#isKept) return;
       // It may be at another server meanwhile.
       this.#record = { ...this.#record, beat: next.beat };
       this.#keep(since);
     } catch (error) {
       if (codeOf(error) === 'ENOENT') this.#lose('its folder, or the record of who uses it, was removed');
-      if (this.#deadline === undefined) return;
+      if (!this.#isKept) return;
       // A disk that is out of order for a moment, perhaps: it is tried again while nobody can have taken the folder.
       this.#problem = error instanceof Error ? error.message : String(error);
       this.#renewLater();
@@ -427,8 +430,7 @@ export async function folderUser(
     if (text === undefined) return undefined;
     const record = parse(text);
     if (record !== undefined && (await isCopy(record, path, procPath))) return undefined;
-    if (record?.isManaged === false && server !== undefined && isSameServer(record.server, server))
-      return undefined;
+    if (record?.isManaged === false && server !== undefined && isSameServer(record, server)) return undefined;
     const judgement = record === undefined ? 'unknown' : judge(record, procPath);
     if (judgement === 'free' || (record !== undefined && isOwn(record))) return undefined;
     if (record !== undefined) {
@@ -471,7 +473,7 @@ export class FolderWatch {
     const text = readIfThere(this.#path);
     const record = text === undefined ? undefined : parse(text);
     if (text === undefined || record === undefined || isOwn(record)) return false;
-    if (!isSameServer(record.server, server)) return false;
+    if (!isSameServer(record, server)) return false;
     const judgement = judge(record, this.#procPath);
     if (judgement === 'unknown') return this.#standing.of(text) < record.standsFor;
     return judgement !== 'free' && fileOf(statSync(this.#path)) === record.file;
@@ -487,7 +489,10 @@ function readIfThere(path: string): string | undefined {
   }
 }
 
-function isOwn({ pid, host }: OwnerRecord): boolean {
+/** Two containers may have one name, and their processes one number. */
+function isOwn({ pid, host, process: words }: OwnerRecord): boolean {
+  const own = ownWords();
+  if (words !== null && own !== undefined) return words === own;
   return pid === process.pid && host === hostname();
 }
 
@@ -495,9 +500,16 @@ function isSamePlace(one: FolderServer, other: FolderServer): boolean {
   return one.urls.join() === other.urls.join();
 }
 
+/** Addresses that are another machine's, or another container's, on each. */
+const LOOPBACK = /^(?:\w+:\/\/)?(?:localhost|127\.|\[?::1\]?)/i;
+
 /** The same run of a server, by whichever address; or the next one at the same. */
-function isSameServer(one: FolderServer, other: FolderServer): boolean {
-  return (one.id !== '' && one.id === other.id) || isSamePlace(one, other);
+function isSameServer(record: Pick<OwnerRecord, 'server' | 'host'>, other: FolderServer): boolean {
+  const { server, host } = record;
+  if (server.id !== '' && server.id === other.id) return true;
+  return (
+    isSamePlace(server, other) && (host === hostname() || !server.urls.some((url) => LOOPBACK.test(url)))
+  );
 }
 
 function fileOf({ dev, ino }: Pick<Stats, 'dev' | 'ino'>): string {

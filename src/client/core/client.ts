@@ -102,6 +102,7 @@ export class Client implements DataPeer {
   /** Whether this process may take part. The server says so in its first welcome, or later [PROTOCOL-14.9]. */
   readonly acceptance = new Acceptance();
   readonly #rival: Rival;
+  #graceOfServer: number | undefined;
   readonly #firstWord: FirstWord;
   /** For how long this process may use its locks, and the file, without a word of the server. */
   readonly lease: Lease;
@@ -524,8 +525,7 @@ export class Client implements DataPeer {
       ...this.#position.parameters,
       ...(this.#position.received !== undefined && { grace: String(Math.ceil(this.#connection.usableFor)) }),
       ...this.acceptance.parameters,
-      ...(ipc.isMaster && this.#rival.dial()),
-      ...(ipc.isMaster && this.#isFolderInUse && { other: '1' }),
+      ...(ipc.isMaster && this.#othersKnown()),
       ...parameters,
       ...this.journal.parameters,
       can: `resume,ready,no-echo,waits,turn,slice${identify === undefined ? '' : ',identify'}${journal?.isKept === true ? ',journal' : ''}`,
@@ -537,9 +537,16 @@ export class Client implements DataPeer {
     return this.#position.server;
   }
 
-  /** Who was let in at a server knows more than the folder tells. */
-  get #isFolderInUse(): boolean {
-    return this.#position.received === undefined && this.#settings.isFolderInUse?.() === true;
+  /** Milliseconds for which that server waits for a process whose line broke; `undefined` if that is not known. */
+  get graceOfServer(): number | undefined {
+    return this.#graceOfServer;
+  }
+
+  /** What a master knows of another one. Who was let in at a server is the one that others wait for. */
+  #othersKnown(): Readonly<Record<string, string>> {
+    const rival = this.#rival.dial();
+    if (this.#position.received !== undefined) return {};
+    return this.#settings.isFolderInUse?.() === true ? { ...rival, other: '1' } : rival;
   }
 
   #frame(text: string): void {
@@ -602,6 +609,7 @@ export class Client implements DataPeer {
     // What is said first is heard before the ping.
     this.#connection.proved(session?.lease, session?.grace);
     this.#hasBeenConnected = true;
+    this.#graceOfServer = session?.grace;
     this.#settings.tell({ kind: 'connected', resumed: isResumed });
     this.acceptance.folderIs(session?.folderSince);
     if (session?.accepted !== false) this.#accept(isResumed);

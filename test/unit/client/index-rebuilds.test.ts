@@ -32,9 +32,16 @@ beforeEach(async () => {
       const isToFail = halves > 0 && names.get(details[0])?.endsWith('people-age.idx') === true;
       if (!isToFail) return (write as Method)(...details);
       halves -= 1;
-      const [file, buffer, offset, length, position, callback] = details as never[];
+      const [file, buffer, offset, length, position, callback] = details as [...unknown[]] as [
+        number,
+        Buffer,
+        number,
+        number,
+        number,
+        Method,
+      ];
       return (write as Method)(file, buffer, offset, Math.floor(length / 2), position, () =>
-        (callback as Method)(
+        callback(
           Object.assign(new Error('ENOSPC: no space left on device, write'), {
             code: 'ENOSPC',
             syscall: 'write',

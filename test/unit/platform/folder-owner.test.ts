@@ -89,6 +89,7 @@ function owner(
     server,
     isManaged,
     grace,
+    ...(isManaged ? {} : { workersGrace: 0 }),
     clock,
     taken: (former: string | undefined) => void tenure.push(`from ${former}`),
     kept: (uptime: number) => void tenure.push(`kept at ${uptime}`),
@@ -402,7 +403,8 @@ describe('a master that no server runs', () => {
     expect(await folderUser(join(folder, 'missing'), clock)).toBeUndefined();
     await left({});
     expect(await folderUser(folder, clock)).toBeUndefined();
-    await left({ process: ownWords() ?? null, server: ownWords() ?? null });
+    const words = await wordsOf(process.ppid);
+    await left({ process: words, server: words });
     expect(await folderUser(folder, clock)).toBe(IN_USE);
   });
 
@@ -466,6 +468,43 @@ describe('the folder of a master that no server runs', () => {
     expect(await folderUser(folder, clock, serverAt('http://one:9163'))).toBeUndefined();
     await second.owner.release();
     expect(await readdir(folder)).toEqual([]);
+  });
+
+  it('may be at a server of its own, which others call as they call theirs: the loopback of another machine', async () => {
+    const at = serverAt('localhost:9163', 'run-1');
+    await left({ isManaged: false, url: 'localhost:9163', process: elsewhere(7), server: elsewhere(6) });
+    expect(new FolderWatch(folder, clock).isInUseAt(at)).toBe(false);
+    let user: string | undefined;
+    void folderUser(folder, clock, at).then((found) => {
+      user = found ?? 'nobody';
+    });
+    await renewal(() => clock.pending > 0);
+    await left({
+      isManaged: false,
+      url: 'localhost:9163',
+      process: elsewhere(7),
+      server: elsewhere(6),
+      beat: 1,
+    });
+    await eventually(() => {
+      clock.advance(500);
+      return user !== undefined;
+    });
+    expect(user).toContain('a master at the IPC server at localhost:9163');
+    await left({ isManaged: false, url: 'ipc:9163', process: elsewhere(7), server: elsewhere(6) });
+    expect(await folderUser(folder, clock, serverAt('ipc:9163', 'run-1'))).toBeUndefined();
+  });
+
+  it('is kept for as long as its process lives, however long the disk hangs', async () => {
+    const { owner: one, losses } = byHand('one');
+    await one.claim();
+    const letGo = hangingDisk();
+    clock.advance(60_000);
+    expect(losses).toEqual([]);
+    await letGo();
+    await eventually(async () => (await record()).beat > 0);
+    one.releaseAtOnce();
+    expect([losses, clock.pending]).toEqual([[], 0]);
   });
 
   it("is free at once when its process has ended: what workers do then is their server's", async () => {
