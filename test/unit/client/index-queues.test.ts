@@ -94,7 +94,7 @@ it('an index that has no room for that is none', async () => {
     isFull = true;
   };
   const { error, names } = await made();
-  expect(error).toMatchObject({ code: 'tree_rebuild_error' });
+  expect(error).toMatchObject({ code: 'add-key-failed' });
   isFull = false;
   isMade = () => undefined;
   await database.close();
