@@ -1,6 +1,6 @@
-import fs from 'node:fs';
+import fs, { statSync } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
-import { relative } from 'node:path';
+import { join, relative } from 'node:path';
 import { type Change, Disk } from './disk.js';
 import type { Synced } from './power-cut.js';
 
@@ -54,6 +54,11 @@ export function recordChanges(folder: string, { changing, synced }: Recorder): v
     },
     synced,
   });
+}
+
+/** How long a file in that folder is; `undefined` if there is none. */
+export function lengthIn(folder: string): Watcher['lengthOf'] {
+  return (file) => statSync(join(folder, file), { throwIfNoEntry: false })?.size;
 }
 
 /** Who writes down what happens. */

@@ -1,10 +1,10 @@
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { install, uninstall } from '../../../src/client/install.js';
 import { type Database, openDatabase } from '../../crash/database.js';
-import { RefusedChange, watchChanges } from '../../crash/recorder.js';
+import { lengthIn, RefusedChange, watchChanges } from '../../crash/recorder.js';
 import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
 
 let path: string;
@@ -20,7 +20,7 @@ beforeEach(async () => {
   isMade = () => undefined;
   watchChanges(path, {
     isAtOnce: false,
-    lengthOf: (file) => statSync(join(path, file), { throwIfNoEntry: false })?.size,
+    lengthOf: lengthIn(path),
     changing({ kind, file }) {
       if (kind === 'remove' && file.endsWith('.build.merge')) isMade();
       if (isFull && kind === 'write' && /\.idx(\.tmp)?$/.test(file)) throw new RefusedChange();

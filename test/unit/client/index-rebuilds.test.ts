@@ -1,15 +1,13 @@
-import fs from 'node:fs';
-import { syncBuiltinESMExports } from 'node:module';
+import { join } from 'node:path';
 import { AceBase } from 'acebase';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { releaseIndexesAfterFailures } from '../../../src/client/index-locks.js';
 import { failIndexesAfterFailedWrites } from '../../../src/client/index-rebuilds.js';
+import { hasHalves } from '../../crash/disk.js';
+import { writeHalf } from '../../crash/full-disk.js';
+import { lengthIn, RefusedChange, watchChanges } from '../../crash/recorder.js';
 import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
 
-type Method = (...details: unknown[]) => unknown;
-
-const { open, write } = fs;
-const names = new Map<unknown, string>();
 let folder: string;
 let database: AceBase;
 let undo: () => void;
@@ -20,38 +18,17 @@ let halves = 0;
 
 beforeEach(async () => {
   halves = 0;
-  Object.assign(fs, {
-    open: (...details: unknown[]) => {
-      const callback = details.pop() as Method;
-      (open as Method)(...details, (error: unknown, file: unknown) => {
-        names.set(file, String(details[0]));
-        callback(error, file);
-      });
-    },
-    write: (...details: unknown[]) => {
-      const isToFail = halves > 0 && names.get(details[0])?.endsWith('people-age.idx') === true;
-      if (!isToFail) return (write as Method)(...details);
+  folder = await temporaryDirectory('index-rebuilds');
+  watchChanges(folder, {
+    isAtOnce: false,
+    lengthOf: lengthIn(folder),
+    changing(change) {
+      if (halves === 0 || change.kind !== 'write' || !change.file.endsWith('people-age.idx')) return;
       halves -= 1;
-      const [file, buffer, offset, length, position, callback] = details as [...unknown[]] as [
-        number,
-        Buffer,
-        number,
-        number,
-        number,
-        Method,
-      ];
-      return (write as Method)(file, buffer, offset, Math.floor(length / 2), position, () =>
-        callback(
-          Object.assign(new Error('ENOSPC: no space left on device, write'), {
-            code: 'ENOSPC',
-            syscall: 'write',
-          }),
-        ),
-      );
+      if (hasHalves(change)) writeHalf(join(folder, change.file), change);
+      throw new RefusedChange();
     },
   });
-  syncBuiltinESMExports();
-  folder = await temporaryDirectory('index-rebuilds');
   database = new AceBase('mydb', { logLevel: 'error', storage: { path: folder } });
   await database.ready();
   await database.ref('people').set({ ann: { age: 5 }, bob: { age: 6 } });
@@ -68,8 +45,6 @@ beforeEach(async () => {
 afterEach(async () => {
   await database.close();
   undo();
-  Object.assign(fs, { open, write });
-  syncBuiltinESMExports();
   await removeDirectory(folder);
 });
 

@@ -1,9 +1,9 @@
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { install, uninstall } from '../../../../src/client/install.js';
 import { type Database, openDatabase } from '../../../crash/database.js';
-import { RefusedChange, watchChanges } from '../../../crash/recorder.js';
+import { lengthIn, RefusedChange, watchChanges } from '../../../crash/recorder.js';
 import { removeDirectory, temporaryDirectory } from '../../../support/temporary-directory.js';
 
 let path: string;
@@ -19,7 +19,7 @@ beforeEach(async () => {
   full = undefined;
   watchChanges(path, {
     isAtOnce: false,
-    lengthOf: (file) => statSync(join(path, file), { throwIfNoEntry: false })?.size,
+    lengthOf: lengthIn(path),
     changing({ kind, file }) {
       // What is made smaller needs none: the mark is there then, and empty.
       if (kind === 'write' && full?.test(file) === true) throw new RefusedChange();

@@ -1,4 +1,4 @@
-import { rmSync, statSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -6,7 +6,7 @@ import { RECORDS_AT } from '../../../../src/client/file-layout.js';
 import { install, uninstall } from '../../../../src/client/install.js';
 import { type Database, openDatabase, perform } from '../../../crash/database.js';
 import type { Change } from '../../../crash/disk.js';
-import { RefusedChange, watchChanges } from '../../../crash/recorder.js';
+import { lengthIn, RefusedChange, watchChanges } from '../../../crash/recorder.js';
 import { removeDirectory, temporaryDirectory } from '../../../support/temporary-directory.js';
 
 let path: string;
@@ -19,7 +19,7 @@ beforeEach(async () => {
   isRefused = () => false;
   watchChanges(path, {
     isAtOnce: false,
-    lengthOf: (file) => statSync(join(path, file), { throwIfNoEntry: false })?.size,
+    lengthOf: lengthIn(path),
     changing(change) {
       if (isRefused(change)) throw new RefusedChange();
     },
