@@ -7,7 +7,6 @@ import { systemClock } from '../platform/clock.js';
 import { loggerOf, type Storage } from './acebase.js';
 import type { IPCLock } from './core/host.js';
 import { indexFileOf } from './index-names.js';
-import { queueWritten } from './index-queues.js';
 import { watchIndexReads } from './index-reads.js';
 
 /** Milliseconds after a new index was told of until writers begin: all have heard of it. */
@@ -25,11 +24,13 @@ export interface IndexBuilds {
 const all = new WeakMap<Storage, IndexBuilds>();
 
 /**
- * Has indexes made in such a way that they are as the data is. A worker that has not heard of an index does not tell it what it writes; so where there are
- * workers, a lock for reading is held from before it is made until all have heard of it: who writes already ends first, and nobody writes then.
- * Who has the file for himself tells it, and AceBase adds that in the end: it is made when that is in it. An index is removed again if some of the data
- * could not be read for it, or of that not be added, and what is left of one that failed, too.
+ * Has indexes made in such a way that they are as the data is. A lock for reading is held from before one is made until all have heard of it: who writes
+ * already ends first, and nobody writes then. A worker that has not heard of an index does not tell it what it writes; and what AceBase is told while it
+ * makes one, it adds in the end, though it may have read it: if what was removed is not in it, that of another record with the same value goes.
+ * An index is removed again if some of the data could not be read for it, and what is left of one that failed, too.
  * To be called when the storage is complete, in a process that makes indexes itself; once more, nothing is changed.
+ *
+ * @param hasWorkers whether others have to hear of it
  */
 export function repairIndexBuilds(storage: Storage, hasWorkers: boolean): IndexBuilds {
   const known = all.get(storage);
@@ -39,14 +40,13 @@ export function repairIndexBuilds(storage: Storage, hasWorkers: boolean): IndexB
   const beginReading = watchIndexReads(storage);
   const [asked, underWay] = [new Set<Promise<unknown>>(), new Set<Promise<unknown>>()];
   const make = async (...details: Parameters<typeof create>): ReturnType<typeof create> => {
-    const lock = hasWorkers ? await lastingLock(storage) : undefined;
+    const lock = await lastingLock(storage);
     const reading = beginReading();
     let isMade = false;
     try {
       if (ipc._exiting) throw new Error('The database is being closed, and makes no index');
       const built = await counted(underWay, withoutRemains(storage, details, create.apply(indexes, details)));
-      const unwritten = await queueWritten(built).catch((error: unknown) => error);
-      const why = lock?.state === 'expired' ? lockLost(details) : (reading.failure ?? unwritten);
+      const why = lock.state === 'expired' ? lockLost(details) : reading.failure;
       isMade = why === undefined;
       if (isMade) return built;
       await indexes.delete(built.fileName).catch((error: unknown) => {
@@ -55,8 +55,8 @@ export function repairIndexBuilds(storage: Storage, hasWorkers: boolean): IndexB
       throw why;
     } finally {
       reading.end();
-      const end = (): void => void lock?.release('index').catch((error: unknown) => warn(storage, error));
-      if (isMade && lock !== undefined) systemClock.schedule(NEWS_MS, end);
+      const end = (): void => void lock.release('index').catch((error: unknown) => warn(storage, error));
+      if (isMade && hasWorkers) systemClock.schedule(NEWS_MS, end);
       else end();
     }
   };

@@ -12,7 +12,7 @@ interface ReadingStorage {
   getNode?(
     path: string,
     options?: { readonly include?: readonly string[]; readonly tid?: unknown },
-  ): Promise<unknown>;
+  ): Promise<{ readonly value: unknown }>;
   getChildren?(path: string, options?: object): { next(...details: unknown[]): Promise<unknown> };
 }
 
@@ -22,6 +22,7 @@ const NOT_THERE = /^Node ".*" does not exist$/s;
 /**
  * Tells whether what AceBase reads for an index could be read. If a node cannot be, it waits for ever, with the locks that it has by then; and the
  * children of one that cannot be read, it leaves out. Here it goes on in both cases, and whoever makes the index knows.
+ * A node that is removed between the reading of its parent's children and its own ends the process in AceBase; here the index is made without it.
  *
  * @returns begins to tell
  */
@@ -34,11 +35,12 @@ export function watchIndexReads(storage: Storage): () => IndexReading {
   const { getNode, getChildren } = reader;
   if (getNode !== undefined) {
     reader.getNode = async (path, options, ...rest) => {
-      const isForIndex = under.size > 0 && options?.include !== undefined && options.tid !== undefined;
+      const keys = under.size > 0 && options?.tid !== undefined ? options.include : undefined;
       try {
-        return await getNode.call(reader, path, options, ...rest);
+        const node = await getNode.call(reader, path, options, ...rest);
+        return keys === undefined || node.value !== null ? node : { ...node, value: notIndexed(keys) };
       } catch (error) {
-        if (!isForIndex) throw error;
+        if (keys === undefined) throw error;
         note(error);
         return { value: {} };
       }
@@ -65,4 +67,12 @@ export function watchIndexReads(storage: Storage): () => IndexReading {
     under.add(reading);
     return reading;
   };
+}
+
+/** A value in which each of these keys has one that no kind of index takes: itself, of binary data. */
+function notIndexed(keys: readonly string[]): ArrayBuffer {
+  const value = new ArrayBuffer(0);
+  for (const part of keys.flatMap((key) => key.split(/[/[\]]/)))
+    Object.defineProperty(value, part, { value });
+  return value;
 }

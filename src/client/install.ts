@@ -30,7 +30,6 @@ import {
 } from './handed-module.js';
 import { repairIndexFiles } from './index-files.js';
 import { releaseIndexesAfterFailures } from './index-locks.js';
-import { watchIndexQueues } from './index-queues.js';
 import { failIndexesAfterFailedWrites } from './index-rebuilds.js';
 import { failIndexesAfterFailedStreams } from './index-streams.js';
 import { checkInstallOptions, DEFAULT_CACHE_SIZE, type InstallOptions } from './install-options.js';
@@ -420,8 +419,6 @@ function repairsOfIndexes({ methods, readFromFile }: IndexClass, has: Switches):
     releaseIndexesAfterFailures(methods),
     repairIndexFiles(methods, readFromFile, isReader),
     repairQueryCaches(methods, changed),
-    // Above all that passes on what becomes of a queue: nobody but this waits for it when an index is made.
-    watchIndexQueues(methods),
   ];
 }
 

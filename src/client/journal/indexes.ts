@@ -4,7 +4,6 @@ import { basename } from 'node:path';
 import { loggerOf, type Storage } from '../acebase.js';
 import { closeAfterBuilds, repairIndexBuilds } from '../index-builds.js';
 import { releaseIndexesAfterFailures } from '../index-locks.js';
-import { watchIndexQueues } from '../index-queues.js';
 import { failIndexesAfterFailedWrites } from '../index-rebuilds.js';
 import {
   descriptionOf,
@@ -282,7 +281,6 @@ function watchUpdates(index: Index, storage: object): void {
   watched.add(methods);
   failIndexesAfterFailedWrites(methods);
   releaseIndexesAfterFailures(methods);
-  watchIndexQueues(methods);
   const { handleRecordUpdate } = methods;
   methods.handleRecordUpdate = function (this: Index & { readonly storage: object }, ...details) {
     const all = updates.get(this.storage);

@@ -8,8 +8,13 @@ import { repairIndexBuilds } from '../../../src/client/index-builds.js';
 
 /** What a storage reads with. */
 interface Reading {
-  getNode(path: string, options?: object): Promise<unknown>;
+  getNode(path: string, options?: object): Promise<{ readonly value: unknown }>;
   getChildren(path: string, options?: object): { next(...details: unknown[]): Promise<unknown> };
+}
+
+/** An index of AceBase, as far as a test looks into it. */
+interface Entries {
+  query(comparison: string, value: unknown): Promise<readonly { readonly key: string }[]>;
 }
 
 let path: string;
@@ -67,3 +72,32 @@ it('an index of nothing is made', async () => {
   await database.indexes.create('nobody/here', 'age');
   expect(storage.indexes.list()).toHaveLength(1);
 });
+
+it.each([
+  ['normal', 'about/age', '==', 5],
+  ['fulltext', 'text', 'fulltext:contains', 'dog'],
+  ['geo', 'place', 'geo:nearby', { lat: 52, long: 5, radius: 100 }],
+  ['array', 'list', 'contains', 'a'],
+] as const)(
+  'an index of type "%s" lacks a node that is not there any more',
+  async (type, key, comparison, value) => {
+    const its = {
+      about: { age: 5 },
+      text: 'a dog',
+      place: { lat: 52, long: 5 },
+      list: ['a', 'b'],
+      note: 'x'.repeat(60),
+    };
+    await database.ref('people').update({ ann: its, bob: its });
+    const reading = storage as unknown as Reading;
+    const { getNode } = reading;
+    reading.getNode = async (place, ...details) => {
+      const node = await getNode.call(reading, place, ...details);
+      return place === 'people/bob' ? { ...node, value: null } : node;
+    };
+    repairIndexBuilds(storage, false);
+    const index: unknown = await database.indexes.create('people', key, { type });
+    const entries = await (index as Entries).query(comparison, value);
+    expect(Array.from(entries, (entry) => entry.key)).toEqual(['ann']);
+  },
+);

@@ -1,10 +1,19 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { install, uninstall } from '../../../../src/client/install.js';
 import { type Database, openDatabase } from '../../../crash/database.js';
 import { lengthIn, RefusedChange, watchChanges } from '../../../crash/recorder.js';
 import { removeDirectory, temporaryDirectory } from '../../../support/temporary-directory.js';
+
+/** AceBase's storage, as far as a test takes part in it. */
+interface Insides {
+  getNode(path: string, ...details: unknown[]): Promise<unknown>;
+  readonly ipc: {
+    readonly _nodeLocker: { list(): readonly { readonly state: string; readonly path: string }[] };
+  };
+}
 
 let path: string;
 let database: Database;
@@ -111,4 +120,34 @@ it('all indexes are made again if the record of those in use cannot be read', as
   await database.close();
   await open();
   expect(await found()).toEqual(['before', 'first']);
+});
+
+it('an index that is made while a node is removed keeps another one with the same value', async () => {
+  await set('twin', 1);
+  const storage = database.api.storage as unknown as Insides;
+  const { getNode } = storage;
+  let removing: Promise<unknown> | undefined;
+  storage.getNode = async (place, ...details) => {
+    if (place === 'people/twin') {
+      storage.getNode = getNode;
+      let isOver = false;
+      removing = database
+        .ref(place)
+        .remove()
+        .finally(() => {
+          isOver = true;
+        });
+      // It is done before this node is read, or waits for the lock under which the index is made.
+      const isWaiting = (): boolean =>
+        storage.ipc._nodeLocker.list().every(({ state, path: of }) => state === 'pending' || of === '');
+      while (!isOver && !isWaiting()) await turn();
+    }
+    return await getNode.call(storage, place, ...details);
+  };
+  await database.indexes.create('people', 'age', { rebuild: true });
+  expect(removing).toBeDefined();
+  await removing;
+  await database.close();
+  await open();
+  expect(await found()).toEqual(['before']);
 });
