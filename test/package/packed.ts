@@ -29,6 +29,8 @@ export interface Manifest {
 export class PackedProject {
   /** Where the package is. */
   readonly package: string;
+  /** What it was unpacked from; `undefined` if it was not packed. */
+  tarball: string | undefined;
   readonly #folder: string;
 
   private constructor(folder: string) {
@@ -43,14 +45,9 @@ export class PackedProject {
     const arguments_ = ['pack', '--ignore-scripts', '--json', '--pack-destination', project.#folder];
     const { stdout } = await promisify(execFile)('npm', arguments_, { cwd: repository });
     const [{ filename }] = JSON.parse(stdout) as [{ filename: string }];
+    project.tarball = join(project.#folder, filename);
     await mkdir(project.package, { recursive: true });
-    await project.run('tar', [
-      '-xzf',
-      join(project.#folder, filename),
-      '--strip-components=1',
-      '-C',
-      project.package,
-    ]);
+    await project.run('tar', ['-xzf', project.tarball, '--strip-components=1', '-C', project.package]);
     await project.#linkDependencies();
     return project;
   }

@@ -1,6 +1,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { builtinModules } from 'node:module';
 import { dirname, join, normalize } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { links } from '../unit/docs/markdown.js';
 import { PackedProject } from './packed.js';
@@ -116,6 +117,16 @@ describe('the tarball', () => {
     expect(types.length).toBeGreaterThan(0);
     for (const file of types)
       expect(await readCode(file), file).not.toMatch(/(?:from|import) ["'](?!node:|\.\/)/);
+  });
+
+  // What publint and attw ask of it: whether each way to import the package finds code and types that fit it.
+  test.each([
+    ['publint', '--strict'],
+    ['attw', '--no-emoji'],
+  ])('is one that %s finds nothing wrong with', async (tool, word) => {
+    const program = fileURLToPath(new URL(`../../node_modules/.bin/${tool}`, import.meta.url));
+    const { code, stdout, stderr } = await project.node(program, word, project.tarball ?? '');
+    expect(code, stdout + stderr).toBe(0);
   });
 
   test('has a command that can be executed', async () => {
