@@ -1,14 +1,10 @@
 import { mkdir } from 'node:fs/promises';
 import { IPCError } from '../errors.js';
 import { pause, systemClock } from '../platform/clock.js';
-import {
-  FolderOwner,
-  type FolderServer,
-  FolderWatch,
-  folderUser,
-  isFolderOfManagedMaster,
-} from '../platform/folder-owner.js';
+import { FolderOwner } from '../platform/folder-owner.js';
+import { FolderWatch, folderUser, isFolderOfManagedMaster } from '../platform/folder-watch.js';
 import { ownWords } from '../platform/local-processes.js';
+import type { FolderServer } from '../platform/owner-record.js';
 import { loggerOf, type Storage } from './acebase.js';
 
 /** Milliseconds for which a record need not be renewed. It is no lease: that is the server's, and is over before another master comes to it. */

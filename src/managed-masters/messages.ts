@@ -1,7 +1,7 @@
 /** What the server and the process of a managed master say to each other, over the channel of `fork()`. */
 
 import type { MasterSettings } from '../options/masters.js';
-import type { FolderServer } from '../platform/folder-owner.js';
+import type { FolderServer } from '../platform/owner-record.js';
 
 /** Where the package is that the master is made of. */
 export interface AceBaseLocation {

@@ -4,8 +4,8 @@
  */
 
 import { randomUUID } from 'node:crypto';
-import { readFileSync, rmSync, type Stats, statSync, unlinkSync } from 'node:fs';
-import { type FileHandle, open, readFile, rm, stat, unlink } from 'node:fs/promises';
+import { rmSync, unlinkSync } from 'node:fs';
+import { type FileHandle, open, readFile, rm, unlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Cancel, Clock } from '../broker/ports.js';
@@ -13,12 +13,23 @@ import type { Clocks } from '../elapsed.js';
 import { codeOf } from '../system-error.js';
 import { pause } from './clock.js';
 import { ownWords, pidIn, stateOfProcess } from './local-processes.js';
-
-/** The name of the record. */
-export const OWNER_FILE = 'ipc-owner.json';
-
-/** How often it is renewed, in milliseconds. */
-export const RENEWAL_MS = 2_500;
+import {
+  describeOwner,
+  type FolderServer,
+  fileOf,
+  isCopy,
+  isSamePlace,
+  isSameServer,
+  judge,
+  OWNER_FILE,
+  type OwnerRecord,
+  RENEWAL_MS,
+  readAtOnce,
+  readRecord,
+  recordIn,
+  Standing,
+  textOf,
+} from './owner-record.js';
 
 /**
  * Milliseconds after `reconnectGrace` for which a renewal is good: whoever renews that often may be late by half as much again. Others take
@@ -37,9 +48,6 @@ export function certainFor(grace: number, lease: number): number {
   return RENEWED_FOR_MS + grace - lease;
 }
 
-/** Bytes of a record at least: it is renewed in its place, also on a disk that is full. */
-const RECORD_BYTES = 1_024;
-
 /** How often in a row a record may be gone when it is looked at, and in the way when it is made. */
 const MOST_TRIES = 20;
 
@@ -49,77 +57,6 @@ const FORMER_GRACES = 3;
 /** How often it is looked whether a process that was killed has ended, in milliseconds; and for how long. */
 const ENDED_LOOK_MS = 20;
 const ENDED_WAIT_MS = 5_000;
-
-/** A server whose master uses the folder. */
-export interface FolderServer {
-  /** Of this run of it. */
-  readonly id: string;
-  /** Its process, as {@link ownWords} has it; `null` where the system does not say. */
-  readonly process: string | null;
-  /** Where workers connect. */
-  readonly urls: readonly string[];
-}
-
-/** Who has a folder in use. */
-export interface OwnerRecord {
-  readonly version: 1;
-  /** Whether a server runs the master. Else `server` is where that has connected, and the process that of the master. */
-  readonly isManaged: boolean;
-  /** Of the record itself, `<device>:<inode>`: in a folder that was copied it is another one. */
-  readonly file: string;
-  /** Of this one use of the folder. */
-  readonly id: string;
-  /** The process of the master, its number, and the machine, for people to read. */
-  readonly process: string | null;
-  readonly pid: number;
-  readonly host: string;
-  readonly server: FolderServer;
-  /** Milliseconds without a renewal after which nobody uses the folder any more, where processes cannot be looked at. */
-  readonly standsFor: number;
-  /** Milliseconds for which workers may go on with what they have begun when the server is gone: its `reconnectGrace`. */
-  readonly grace: number;
-  /** How often it was renewed. */
-  readonly beat: number;
-}
-
-/** What a record comes to, as far as this machine tells. */
-type Judgement =
-  /** Those who had it have ended. */
-  | 'free'
-  /** The server runs. */
-  | 'in use'
-  /** The server has ended, and its master has not. */
-  | 'left behind'
-  /** They are of another machine, or another namespace. */
-  | 'unknown';
-
-/** What is known of a record from one look to the next: whether it is renewed. */
-class Standing {
-  readonly #clock: Pick<Clock, 'now'>;
-  #text: string | undefined;
-  #since = 0;
-  #freeSince: number | undefined;
-
-  constructor(clock: Pick<Clock, 'now'>) {
-    this.#clock = clock;
-  }
-
-  /** For how many milliseconds it has been as it is. */
-  of(text: string): number {
-    if (text !== this.#text) {
-      this.#text = text;
-      this.#since = this.#clock.now();
-      this.#freeSince = undefined;
-    }
-    return this.#clock.now() - this.#since;
-  }
-
-  /** Those who had it have ended. @returns for how many milliseconds that has been known */
-  free(): number {
-    this.#freeSince ??= this.#clock.now();
-    return this.#clock.now() - this.#freeSince;
-  }
-}
 
 /** What using a folder works with. */
 export interface FolderOwnerSettings {
@@ -205,13 +142,13 @@ export class FolderOwner {
         this.#keep(since);
         return undefined;
       }
-      const text = await read(this.#path);
+      const text = await readRecord(this.#path);
       if (text === undefined && tries < MOST_TRIES) continue;
       if (text === undefined) throw new Error(`${this.#path} is in the way, and cannot be read: remove it`);
       const obstacle = await this.#obstacle(text);
       if (obstacle !== undefined) return obstacle;
       this.#remove(text);
-      this.#former = { record: parse(text), at: clock.now() };
+      this.#former = { record: recordIn(text), at: clock.now() };
     }
   }
 
@@ -224,8 +161,8 @@ export class FolderOwner {
   async release(mayBeUsed = false): Promise<void> {
     this.#stop();
     if (mayBeUsed || this.#mayFormerReturn) return;
-    const text = await read(this.#path);
-    if (text !== undefined && parse(text)?.id === this.#record.id) await unlink(this.#path);
+    const text = await readRecord(this.#path);
+    if (text !== undefined && recordIn(text)?.id === this.#record.id) await unlink(this.#path);
   }
 
   /** A master that no server runs is at another server now; the record says so when it is renewed. */
@@ -236,15 +173,15 @@ export class FolderOwner {
   /** The same as {@link FolderOwner.release}, before the process can end. */
   releaseAtOnce(): void {
     this.#stop();
-    const text = readIfThere(this.#path);
-    if (text !== undefined && parse(text)?.id === this.#record.id) unlinkSync(this.#path);
+    const text = readAtOnce(this.#path);
+    if (text !== undefined && recordIn(text)?.id === this.#record.id) unlinkSync(this.#path);
   }
 
   /** Why a record does not let others take the folder; `undefined` if it does. */
   async #obstacle(text: string): Promise<string | undefined> {
     const { server, procPath } = this.#settings;
     const standsFor = this.#standing.of(text);
-    const record = parse(text);
+    const record = recordIn(text);
     // One that was being written, perhaps.
     if (record === undefined)
       return standsFor >= this.#record.standsFor
@@ -324,7 +261,7 @@ export class FolderOwner {
 
   /** Removes a record that was judged, unless there is another one meanwhile: in one turn, so that nobody comes between who is not as quick. */
   #remove(text: string): void {
-    if (readIfThere(this.#path) === text) rmSync(this.#path, { force: true });
+    if (readAtOnce(this.#path) === text) rmSync(this.#path, { force: true });
   }
 
   /**
@@ -396,152 +333,13 @@ export class FolderOwner {
 async function renewIn(path: string, record: OwnerRecord): Promise<boolean> {
   const file = await open(path, 'r+');
   try {
-    if (parse(await file.readFile('utf8'))?.id !== record.id) return false;
+    if (recordIn(await file.readFile('utf8'))?.id !== record.id) return false;
     await file.write(textOf(record), 0);
   } finally {
     await file.close();
   }
   // If that took long, somebody else has taken the folder meanwhile, and it was written to a file that has no name any more.
-  return parse(await readFile(path, 'utf8'))?.id === record.id;
-}
-
-function textOf(record: OwnerRecord): string {
-  return JSON.stringify(record).padEnd(RECORD_BYTES);
-}
-
-/**
- * Who has a folder in use, for a master that no server runs; it takes nothing. Where processes cannot be looked at, it waits until it is known
- * whether the record is renewed.
- *
- * @param server where it is connected: a master there is the server's to judge
- * @returns in words; `undefined`: nobody, or this process
- */
-export async function folderUser(
-  folder: string,
-  clock: Pick<Clock, 'now' | 'schedule'>,
-  server?: FolderServer,
-  procPath?: string,
-): Promise<string | undefined> {
-  const standing = new Standing(clock);
-  let first: string | undefined;
-  const path = join(folder, OWNER_FILE);
-  for (;;) {
-    const text = await read(path);
-    if (text === undefined) return undefined;
-    const record = parse(text);
-    if (record !== undefined && (await isCopy(record, path, procPath))) return undefined;
-    if (record?.isManaged === false && server !== undefined && isSameServer(record, server)) return undefined;
-    const judgement = record === undefined ? 'unknown' : judge(record, procPath);
-    if (judgement === 'free' || (record !== undefined && isOwn(record))) return undefined;
-    if (record !== undefined) {
-      first ??= text;
-      if (judgement !== 'unknown' || text !== first) return describeOwner(record);
-    }
-    // One that is not whole is being written, or was cut short.
-    if (standing.of(text) >= (record?.standsFor ?? RENEWAL_MS)) return undefined;
-    await pause(RENEWAL_MS / 5, clock);
-  }
-}
-
-/** Whether a folder is in use by the master that a server runs in this process. */
-export async function isFolderOfManagedMaster(folder: string): Promise<boolean> {
-  const record = parse((await read(join(folder, OWNER_FILE))) ?? '');
-  return record?.isManaged === true && isOwn(record);
-}
-
-/**
- * Looks at a folder again and again, and takes nothing: whether another process has it in use, as far as that is known at once. Where processes
- * cannot be looked at, one does whose record is renewed, or that has not been watched for long enough.
- */
-export class FolderWatch {
-  readonly #path: string;
-  readonly #standing: Standing;
-  readonly #procPath: string | undefined;
-
-  constructor(folder: string, clock: Pick<Clock, 'now'>, procPath?: string) {
-    this.#path = join(folder, OWNER_FILE);
-    this.#standing = new Standing(clock);
-    this.#procPath = procPath;
-  }
-
-  /**
-   * Whether it is, by a master at the same server.
-   *
-   * @throws Error if the record cannot be read
-   */
-  isInUseAt(server: FolderServer): boolean {
-    const text = readIfThere(this.#path);
-    const record = text === undefined ? undefined : parse(text);
-    if (text === undefined || record === undefined || isOwn(record)) return false;
-    if (!isSameServer(record, server)) return false;
-    const judgement = judge(record, this.#procPath);
-    if (judgement === 'unknown') return this.#standing.of(text) < record.standsFor;
-    return judgement !== 'free' && fileOf(statSync(this.#path)) === record.file;
-  }
-}
-
-function readIfThere(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return undefined;
-    throw error;
-  }
-}
-
-/** Two containers may have one name, and their processes one number. */
-function isOwn({ pid, host, process: words }: OwnerRecord): boolean {
-  const own = ownWords();
-  if (words !== null && own !== undefined) return words === own;
-  return pid === process.pid && host === hostname();
-}
-
-function isSamePlace(one: FolderServer, other: FolderServer): boolean {
-  return one.urls.join() === other.urls.join();
-}
-
-/** Addresses that are another machine's, or another container's, on each. */
-const LOOPBACK = /^(?:\w+:\/\/)?(?:localhost|127\.|\[?::1\]?)/i;
-
-/** The same run of a server, by whichever address; or the next one at the same. */
-function isSameServer(record: Pick<OwnerRecord, 'server' | 'host'>, other: FolderServer): boolean {
-  const { server, host } = record;
-  if (server.id !== '' && server.id === other.id) return true;
-  return (
-    isSamePlace(server, other) && (host === hostname() || !server.urls.some((url) => LOOPBACK.test(url)))
-  );
-}
-
-function fileOf({ dev, ino }: Pick<Stats, 'dev' | 'ino'>): string {
-  return `${dev}:${ino}`;
-}
-
-/** Whether a record was copied together with its folder. Elsewhere a file may have other numbers. */
-async function isCopy(record: OwnerRecord, path: string, procPath?: string): Promise<boolean> {
-  if (judge(record, procPath) === 'unknown') return false;
-  try {
-    return fileOf(await stat(path)) !== record.file;
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return false;
-    throw error;
-  }
-}
-
-function judge({ process: master, server }: OwnerRecord, procPath?: string): Judgement {
-  switch (stateOfProcess(server.process ?? undefined, procPath)) {
-    case 'runs':
-      // It starts the next one, which renews the record; or it was stopped, in a process that goes on, and will not.
-      return stateOfProcess(master ?? undefined, procPath) === 'ended' ? 'unknown' : 'in use';
-    case 'unknown':
-      return 'unknown';
-    case 'ended':
-      return stateOfProcess(master ?? undefined, procPath) === 'runs' ? 'left behind' : 'free';
-  }
-}
-
-function describeOwner({ pid, host, server, isManaged }: OwnerRecord): string {
-  const master = isManaged ? 'the master of' : 'a master at';
-  return `its folder is in use by process ${pid} on ${host}, ${master} the IPC server at ${server.urls.join(' and ')}`;
+  return recordIn(await readFile(path, 'utf8'))?.id === record.id;
 }
 
 function kill(pid: number): void {
@@ -550,33 +348,5 @@ function kill(pid: number): void {
   } catch (error) {
     // It has ended meanwhile; or it is of another user, and goes on: that is seen.
     if (codeOf(error) !== 'ESRCH' && codeOf(error) !== 'EPERM') throw error;
-  }
-}
-
-async function read(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return undefined;
-    throw error;
-  }
-}
-
-/** @returns undefined if it is no record, or not whole */
-function parse(text: string): OwnerRecord | undefined {
-  try {
-    const record = JSON.parse(text) as Partial<OwnerRecord> | null;
-    const isWhole =
-      record?.version === 1 &&
-      typeof record.id === 'string' &&
-      typeof record.standsFor === 'number' &&
-      typeof record.grace === 'number' &&
-      typeof record.file === 'string' &&
-      typeof record.isManaged === 'boolean' &&
-      typeof record.server?.id === 'string' &&
-      Array.isArray(record.server.urls);
-    return isWhole ? (record as OwnerRecord) : undefined;
-  } catch {
-    return undefined;
   }
 }

@@ -1,6 +1,6 @@
 import { readdirSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { OWNER_FILE } from '../../platform/folder-owner.js';
+import { OWNER_FILE } from '../../platform/owner-record.js';
 
 /** What AceBase, or a client, makes beside the files of a database for a moment. */
 const MOMENTARY = [

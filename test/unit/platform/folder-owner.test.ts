@@ -5,15 +5,10 @@ import { syncBuiltinESMExports } from 'node:module';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import {
-  FolderOwner,
-  FolderWatch,
-  folderUser,
-  OWNER_FILE,
-  type OwnerRecord,
-  RENEWAL_MS,
-} from '../../../src/platform/folder-owner.js';
+import { FolderOwner } from '../../../src/platform/folder-owner.js';
+import { FolderWatch, folderUser } from '../../../src/platform/folder-watch.js';
 import { ownWords } from '../../../src/platform/local-processes.js';
+import { OWNER_FILE, type OwnerRecord, RENEWAL_MS } from '../../../src/platform/owner-record.js';
 import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
 import { VirtualClock } from '../../support/virtual-clock.js';
 import { eventually } from '../../support/waiting.js';

@@ -1,0 +1,191 @@
+/** The record of who has the folder of a database in use, beside the data: what it says, and what that comes to. */
+
+import { readFileSync, type Stats } from 'node:fs';
+import { readFile, stat } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import type { Clock } from '../broker/ports.js';
+import { codeOf } from '../system-error.js';
+import { ownWords, stateOfProcess } from './local-processes.js';
+
+/** The name of the record. */
+export const OWNER_FILE = 'ipc-owner.json';
+
+/** How often it is renewed, in milliseconds. */
+export const RENEWAL_MS = 2_500;
+
+/** Bytes of a record at least: it is renewed in its place, also on a disk that is full. */
+const RECORD_BYTES = 1_024;
+
+/** A server whose master uses the folder. */
+export interface FolderServer {
+  /** Of this run of it. */
+  readonly id: string;
+  /** Its process, as {@link ownWords} has it; `null` where the system does not say. */
+  readonly process: string | null;
+  /** Where workers connect. */
+  readonly urls: readonly string[];
+}
+
+/** Who has a folder in use. */
+export interface OwnerRecord {
+  readonly version: 1;
+  /** Whether a server runs the master. Else `server` is where that has connected, and the process that of the master. */
+  readonly isManaged: boolean;
+  /** Of the record itself, `<device>:<inode>`: in a folder that was copied it is another one. */
+  readonly file: string;
+  /** Of this one use of the folder. */
+  readonly id: string;
+  /** The process of the master, its number, and the machine, for people to read. */
+  readonly process: string | null;
+  readonly pid: number;
+  readonly host: string;
+  readonly server: FolderServer;
+  /** Milliseconds without a renewal after which nobody uses the folder any more, where processes cannot be looked at. */
+  readonly standsFor: number;
+  /** Milliseconds for which workers may go on with what they have begun when the server is gone: its `reconnectGrace`. */
+  readonly grace: number;
+  /** How often it was renewed. */
+  readonly beat: number;
+}
+
+/** What a record comes to, as far as this machine tells. */
+type Judgement =
+  /** Those who had it have ended. */
+  | 'free'
+  /** The server runs. */
+  | 'in use'
+  /** The server has ended, and its master has not. */
+  | 'left behind'
+  /** They are of another machine, or another namespace. */
+  | 'unknown';
+
+/** What is known of a record from one look to the next: whether it is renewed. */
+export class Standing {
+  readonly #clock: Pick<Clock, 'now'>;
+  #text: string | undefined;
+  #since = 0;
+  #freeSince: number | undefined;
+
+  constructor(clock: Pick<Clock, 'now'>) {
+    this.#clock = clock;
+  }
+
+  /** For how many milliseconds it has been as it is. */
+  of(text: string): number {
+    if (text !== this.#text) {
+      this.#text = text;
+      this.#since = this.#clock.now();
+      this.#freeSince = undefined;
+    }
+    return this.#clock.now() - this.#since;
+  }
+
+  /** Those who had it have ended. @returns for how many milliseconds that has been known */
+  free(): number {
+    this.#freeSince ??= this.#clock.now();
+    return this.#clock.now() - this.#freeSince;
+  }
+}
+
+/** What is written: long enough to be renewed in its place. */
+export function textOf(record: OwnerRecord): string {
+  return JSON.stringify(record).padEnd(RECORD_BYTES);
+}
+
+/** @returns undefined if there is none */
+export async function readRecord(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** @returns undefined if the text is no record, or not whole */
+export function recordIn(text: string): OwnerRecord | undefined {
+  try {
+    const record = JSON.parse(text) as Partial<OwnerRecord> | null;
+    const isWhole =
+      record?.version === 1 &&
+      typeof record.id === 'string' &&
+      typeof record.standsFor === 'number' &&
+      typeof record.grace === 'number' &&
+      typeof record.file === 'string' &&
+      typeof record.isManaged === 'boolean' &&
+      typeof record.server?.id === 'string' &&
+      Array.isArray(record.server.urls);
+    return isWhole ? (record as OwnerRecord) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The same as {@link readRecord}, where nothing may come between. */
+export function readAtOnce(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** Two containers may have one name, and their processes one number. */
+export function isOwn({ pid, host, process: words }: OwnerRecord): boolean {
+  const own = ownWords();
+  if (words !== null && own !== undefined) return words === own;
+  return pid === process.pid && host === hostname();
+}
+
+/** Whether both are where the same workers come to. */
+export function isSamePlace(one: FolderServer, other: FolderServer): boolean {
+  return one.urls.join() === other.urls.join();
+}
+
+/** Addresses that are another machine's, or another container's, on each. */
+const LOOPBACK = /^(?:\w+:\/\/)?(?:localhost|127\.|\[?::1\]?)/i;
+
+/** The same run of a server, by whichever address; or the next one at the same. */
+export function isSameServer(record: Pick<OwnerRecord, 'server' | 'host'>, other: FolderServer): boolean {
+  const { server, host } = record;
+  if (server.id !== '' && server.id === other.id) return true;
+  return (
+    isSamePlace(server, other) && (host === hostname() || !server.urls.some((url) => LOOPBACK.test(url)))
+  );
+}
+
+/** Which file it is, as a record has it. */
+export function fileOf({ dev, ino }: Pick<Stats, 'dev' | 'ino'>): string {
+  return `${dev}:${ino}`;
+}
+
+/** Whether a record was copied together with its folder. Elsewhere a file may have other numbers. */
+export async function isCopy(record: OwnerRecord, path: string, procPath?: string): Promise<boolean> {
+  if (judge(record, procPath) === 'unknown') return false;
+  try {
+    return fileOf(await stat(path)) !== record.file;
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return false;
+    throw error;
+  }
+}
+
+/** What a record comes to now. */
+export function judge({ process: master, server }: OwnerRecord, procPath?: string): Judgement {
+  switch (stateOfProcess(server.process ?? undefined, procPath)) {
+    case 'runs':
+      // It starts the next one, which renews the record; or it was stopped, in a process that goes on, and will not.
+      return stateOfProcess(master ?? undefined, procPath) === 'ended' ? 'unknown' : 'in use';
+    case 'unknown':
+      return 'unknown';
+    case 'ended':
+      return stateOfProcess(master ?? undefined, procPath) === 'runs' ? 'left behind' : 'free';
+  }
+}
+
+/** In words, for people. */
+export function describeOwner({ pid, host, server, isManaged }: OwnerRecord): string {
+  const master = isManaged ? 'the master of' : 'a master at';
+  return `its folder is in use by process ${pid} on ${host}, ${master} the IPC server at ${server.urls.join(' and ')}`;
+}
