@@ -95,16 +95,28 @@ describe('the tarball', () => {
     expect(files.filter((file) => file.includes('node_modules'))).toEqual([]);
   });
 
-  test('has source maps that hold their sources', async () => {
+  test('has source maps that hold their sources, and names the authors of what is built in', async () => {
+    const builtIn = new Set(['preact', 'uplot']);
     for (const file of files.filter((name) => name.endsWith('.map'))) {
       const map = JSON.parse(await read(file)) as { sources: string[]; sourcesContent?: (string | null)[] };
       const missing = map.sources.filter((_source, index) => typeof map.sourcesContent?.[index] !== 'string');
       expect(missing, file).toEqual([]);
       expect(
-        map.sources.filter((source) => source.startsWith('/') || source.includes('node_modules')),
+        map.sources.filter((source) => source.startsWith('/')),
         file,
       ).toEqual([]);
+      for (const source of map.sources) {
+        const [, name] = /\/node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(source) ?? [];
+        if (name !== undefined) builtIn.add(name);
+      }
     }
+    const { devDependencies } = await project.manifest();
+    const license = await read('LICENSE');
+    for (const name of builtIn) {
+      expect(license).toContain(`\n${name} (`);
+      expect(devDependencies).toHaveProperty(name);
+    }
+    expect([...builtIn].sort()).toEqual(['preact', 'uplot', 'zod']);
   });
 
   test('depends on what its code imports, and on nothing else', async () => {
