@@ -100,7 +100,7 @@ itInFull(
       'mydb.old',
     ])
       await mkdir(join(to, name, `${name.split('.')[0]}.acebase`), { recursive: true });
-    await writeFile(join(cluster.path, 'mydb.acebase', 'ipc-owner.json'), '{}');
+    expect(await readdir(join(cluster.path, 'mydb.acebase'))).toContain('ipc-owner.json');
     const { code, stdout } = await backUp(cluster, to, '--keep', '4', '--json');
     expect(code).toBe(0);
     const { copy, removed, isChecked } = JSON.parse(stdout) as {
