@@ -18,7 +18,7 @@ export default defineConfig({
           ...common,
           name: 'in full',
           // Of which `npm test` has a short form.
-          include: ['test/{e2e,package}/**/*.test.ts'],
+          include: ['test/{conformance,crash,e2e,package,simulation}/**/*.test.ts'],
           exclude: [...configDefaults.exclude, '**/*.nightly.test.ts'],
           sequence: { groupOrder: 1 },
         },

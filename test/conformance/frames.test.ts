@@ -10,6 +10,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FrameParser } from '../../src/websocket/frame-parser.js';
 import { numRuns, seed } from '../support/fuzz-settings.js';
+import { itInFull } from '../support/in-full.js';
 import { chunksOfInput, type FrameInput, frameInputs } from './frame-script.js';
 
 /** What a parser made of an input, in order. */
@@ -33,7 +34,7 @@ describe('the frame parser and ws', () => {
     );
   });
 
-  it('are shown inputs of every class', () => {
+  itInFull('are shown inputs of every class', () => {
     const seen = new Map<string, number>();
     const count = (name: string): void => void seen.set(name, (seen.get(name) ?? 0) + 1);
     for (const input of fc.sample(frameInputs, { numRuns: 3_000, seed: 6455 })) {

@@ -1,6 +1,7 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { isInFull } from '../support/in-full.js';
 import { removeDirectory, temporaryDirectory } from '../support/temporary-directory.js';
 import { campaign } from './campaign.js';
 import { Disk } from './disk.js';
@@ -45,7 +46,7 @@ describe('the crash sweep', () => {
 
   it('finds nothing where there was no crash, and what AceBase does not survive: a file that was being made', async () => {
     const points = [...pointsAt(Number.MAX_SAFE_INTEGER), { change: 1, isHalf: true }];
-    const settings = { seed: 3, operations: OPERATIONS, every: 1, isLogged: false, points };
+    const settings = { seed: 3, operations: 10, every: 1, isLogged: false, points };
     const { verdicts } = await campaign(settings);
     expect(verdicts).toMatchObject([{ outcome: 'unreadable' }, { outcome: 'clean', faults: [] }]);
   });
@@ -76,6 +77,7 @@ describe('the crash sweep', () => {
     const { verdicts } = await campaign({ ...settings, journal: 'power' });
     expect(verdicts).toHaveLength(points.length);
     expect(verdicts.filter(({ outcome }) => outcome !== 'clean')).toEqual([]);
+    if (!isInFull) return;
     // One that syncs nothing does not.
     const { verdicts: without } = await campaign({ ...settings, journal: 'process' });
     expect(without.map(({ outcome }) => outcome)).not.toContain('clean');

@@ -9,6 +9,6 @@ export function someOf<T>(cases: readonly T[], count = 1): readonly T[] {
 }
 
 /** A test of which `npm test` has a neighbour that shows nearly the same: only the long form has it. */
-export function itInFull(title: string, test: () => Promise<void>): void {
+export function itInFull(title: string, test: () => Promise<void> | void): void {
   if (isInFull) it(title, test);
 }

@@ -1,11 +1,12 @@
 import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { isInFull } from '../../support/in-full.js';
 import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
 import { half } from './half.js';
 import { playCommits } from './run.js';
 
-const SEEDS = 80;
+const SEEDS = isInFull ? 80 : 20;
 
 let folder: string;
 beforeEach(async () => {
