@@ -36,10 +36,11 @@ const LAYOUTS = [
  * found as the program's own `require()` finds them.
  *
  * @param folders of further acebase packages
+ * @param mayImport whether it may load ES builds
  * @throws {IPCError} IPC_CLIENT_NO_ACEBASE, IPC_CLIENT_UNKNOWN_ACEBASE
  */
-export function findBuilds(folders: readonly string[] = []): FoundBuild[] {
-  const builds = buildsOf([...packagesIn(folders), ...findPackages()]);
+export function findBuilds(folders: readonly string[] = [], mayImport = true): FoundBuild[] {
+  const builds = buildsOf([...packagesIn(folders), ...findPackages()], mayImport);
   if (builds.length === 0) throw new IPCError('IPC_CLIENT_NO_ACEBASE');
   return builds;
 }
@@ -57,10 +58,10 @@ function packagesIn(folders: readonly string[]): (InstalledPackage | undefined)[
   return folders.map((folder) => packageAround(folder, 'acebase'));
 }
 
-function buildsOf(packages: readonly (InstalledPackage | undefined)[]): FoundBuild[] {
+function buildsOf(packages: readonly (InstalledPackage | undefined)[], mayImport = true): FoundBuild[] {
   const byFolder = new Map<string, InstalledPackage>();
   for (const found of packages) if (found !== undefined) byFolder.set(found.folder, found);
-  return [...byFolder.values()].flatMap((found) => buildsOfPackage(found));
+  return [...byFolder.values()].flatMap((found) => buildsOfPackage(found, mayImport));
 }
 
 function findPackages(): (InstalledPackage | undefined)[] {
@@ -98,13 +99,14 @@ function realPath(path: string | undefined): string | undefined {
   }
 }
 
-function buildsOfPackage({ folder, version }: InstalledPackage): FoundBuild[] {
+function buildsOfPackage({ folder, version }: InstalledPackage, mayImport: boolean): FoundBuild[] {
   const [major, minor] = version.split('.').map(Number);
   if (major !== 1 || (minor ?? 0) < LEAST_MINOR)
     throw unknownBuild(folder, version, 'this version is not known');
   const layouts = LAYOUTS.filter(({ root }) => existsSync(join(folder, root, 'ipc/remote.js')));
   if (layouts.length === 0) throw unknownBuild(folder, version, 'it has no ipc/remote.js');
   return layouts.flatMap(({ root, format }) => {
+    if (format === 'ESM' && !mayImport && layouts.length > 1) return [];
     try {
       return [loadBuild(folder, version, root, format)];
     } catch (error) {

@@ -85,11 +85,20 @@ const place = globalThis as { [KEY]?: Installation | undefined };
  * changed then
  */
 export function install(options: InstallOptions = {}): readonly InstalledBuild[] {
+  return installIn(options, true);
+}
+
+/** The same in a program that loads AceBase by `require()` alone: its ES build stays as it is, and is not loaded. */
+export function installForRequire(options: InstallOptions): readonly InstalledBuild[] {
+  return installIn(options, false);
+}
+
+function installIn(options: InstallOptions, mayImport: boolean): readonly InstalledBuild[] {
   // It has a `ws` of its own in the place of every other: no answers of the server that are refusals, no socket.
   if (process.versions['bun'] !== undefined) throw new IPCError('IPC_CLIENT_RUNTIME');
   checkInstallOptions(options);
   const handed = readHandedModules(options.acebase);
-  const installation = place[KEY] ?? begin(options, handed.length > 0);
+  const installation = place[KEY] ?? begin(options, handed.length > 0, mayImport);
   installation.options = options;
   for (const module of handed) {
     if (installation.known.has(module.emitter)) continue;
@@ -101,8 +110,8 @@ export function install(options: InstallOptions = {}): readonly InstalledBuild[]
   return installation.builds;
 }
 
-function begin(options: InstallOptions, isHanded: boolean): Installation {
-  const builds = isHanded ? buildsIn(options.packages ?? []) : findBuilds(options.packages);
+function begin(options: InstallOptions, isHanded: boolean, mayImport: boolean): Installation {
+  const builds = isHanded ? buildsIn(options.packages ?? []) : findBuilds(options.packages, mayImport);
   const fence = new FileFence(new QuickDisk(systemClock));
   const installation: Installation = {
     builds: [...builds],

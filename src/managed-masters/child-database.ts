@@ -2,11 +2,11 @@
 
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { install } from '../client/install.js';
 import { isCutShort } from '../client/journal/database-file.js';
+import { acebaseWithClient } from '../client/own-program.js';
 import type { ClientStatus } from '../client/status.js';
 import { IPCError } from '../errors.js';
-import { loadAceBase, silenceAceBase } from '../platform/acebase-package.js';
+import { silenceAceBase } from '../platform/acebase-package.js';
 import { pause, systemClock } from '../platform/clock.js';
 import { FolderOwner } from '../platform/folder-owner.js';
 import type { OpenRequest } from './messages.js';
@@ -83,18 +83,13 @@ async function claim(owner: FolderOwner, { waits }: DatabaseHandlers): Promise<v
 function createDatabase(request: OpenRequest, { failed }: DatabaseHandlers): OpenedDatabase {
   const { database, settings, lockTimeout, door, acebase } = request;
   const { path, create: _create, journal, ...storage } = settings;
-  const builds = install({
-    packages: [acebase.folder],
+  const { AceBase } = acebaseWithClient<OpenedDatabase>(acebase, {
     ...(journal === undefined ? {} : { journal }),
     onStatus: (status) => {
       const error = errorOf(status);
       if (error !== undefined) failed(error);
     },
   });
-  // One that was installed before, by NODE_OPTIONS for instance, has found its packages by itself.
-  if (!builds.some(({ folder }) => folder === acebase.folder))
-    throw new IPCError('IPC_MASTER_UNKNOWN_ACEBASE', `the client is not in the acebase of ${acebase.folder}`);
-  const { AceBase } = loadAceBase<OpenedDatabase>(acebase.entry);
   const { host, port, secret: token } = door;
   const ipc = { host, port, role: 'master', token };
   // In the log of a server, each restart would have the logo.

@@ -1,11 +1,11 @@
 /** A backup as a member of the cluster of a database, for as long as it takes. */
 
 import { randomUUID } from 'node:crypto';
-import { install } from '../../client/install.js';
+import { acebaseWithClient } from '../../client/own-program.js';
 import type { ClientStatus } from '../../client/status.js';
 import { IPCError } from '../../errors.js';
 import { formatTime } from '../../options.js';
-import { loadAceBase, silenceAceBase } from '../../platform/acebase-package.js';
+import { silenceAceBase } from '../../platform/acebase-package.js';
 import { pause, systemClock } from '../../platform/clock.js';
 import type { InstalledPackage } from '../../platform/packages.js';
 import { authorization } from '../doctor/place.js';
@@ -199,8 +199,7 @@ async function lossOf(
 function open(access: ClusterAccess, onStatus: (status: ClientStatus) => void): OpenDatabase {
   const { database, path, url, token, logsTransactions, lockTimeout, acebase } = access;
   // A member that keeps no journal would take it away from all others.
-  install({ packages: [acebase.folder], journal: 'process', onStatus });
-  const { AceBase } = loadAceBase<OpenDatabase>(acebase.entry);
+  const { AceBase } = acebaseWithClient<OpenDatabase>(acebase, { journal: 'process', onStatus });
   return new AceBase(database, {
     logLevel: 'error',
     storage: {
