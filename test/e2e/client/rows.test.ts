@@ -7,6 +7,7 @@ import { Cluster } from '../../support/cluster.js';
 import { isInFull, itInFull } from '../../support/in-full.js';
 import { ScriptedServer } from '../../support/scripted-server.js';
 import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
+import { eventually } from '../../support/waiting.js';
 
 const slowDisk = fileURLToPath(new URL('../../support/slow-fs.cjs', import.meta.url));
 const fastTime = fileURLToPath(new URL('../../support/fast-time.cjs', import.meta.url));
@@ -271,6 +272,13 @@ it('what a master asked for before it was closed is done, though the server has 
 /** The longest that a stock client is watched while it waits. */
 const WATCHED_MS = 1_000;
 
+/** Whether a worker with our client waits for nothing of the master, what it has asked for ahead included. */
+async function hasAllAnswers(worker: AceBaseProcess): Promise<boolean> {
+  const { sent, received } = await worker.counts();
+  const asked = ['fst.allocate', 'kit.add', 'root.update'].map((kind) => sent[kind] ?? 0);
+  return received['result'] === asked.reduce((all, count) => all + count);
+}
+
 describe('space in the file', () => {
   both(
     'a worker that writes often needs no answer of the master in the middle of a write',
@@ -285,6 +293,7 @@ describe('space in the file', () => {
       await worker.ready();
       for (let n = 0; n < 20; n++) await worker.set(`space/t${n}`, { n, text: 'x'.repeat(100) });
       await worker.command('hold', { path: 'space/last' });
+      if (client) await eventually(() => hasAllAnswers(worker));
       const { outcome, writing } = await whileStopped(master, async () => {
         const writing = worker.command('letGo', { value: { text: 'y'.repeat(100) } }).then(() => 'written');
         const giveUp = new Promise((resolve) => setTimeout(resolve, WATCHED_MS, 'waits for the master'));

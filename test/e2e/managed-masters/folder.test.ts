@@ -115,7 +115,7 @@ describe('a master that was started by hand, of another server', () => {
     expect(await hashOf(path)).toBe(before);
   });
 
-  it('is told so too if that one was started by hand', async () => {
+  itInFull('is told so too if that one was started by hand', async () => {
     const path = await folder();
     const master = async (): Promise<AceBaseProcess> => {
       const its = await ServerProcess.start();
