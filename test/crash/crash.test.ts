@@ -1,7 +1,7 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { isInFull } from '../support/in-full.js';
+import { isInFull, itInFull } from '../support/in-full.js';
 import { removeDirectory, temporaryDirectory } from '../support/temporary-directory.js';
 import { campaign } from './campaign.js';
 import { Disk } from './disk.js';
@@ -19,7 +19,7 @@ afterEach(async () => {
 });
 
 describe('the crash sweep', () => {
-  it('notes each change of the files: what it makes of them is what the process has left', async () => {
+  itInFull('notes each change of the files: what it makes of them is what the process has left', async () => {
     folder = await temporaryDirectory('recorded');
     const order = {
       folder: join(folder, 'files'),
@@ -44,12 +44,15 @@ describe('the crash sweep', () => {
     }
   });
 
-  it('finds nothing where there was no crash, and what AceBase does not survive: a file that was being made', async () => {
-    const points = [...pointsAt(Number.MAX_SAFE_INTEGER), { change: 1, isHalf: true }];
-    const settings = { seed: 3, operations: 10, every: 1, isLogged: false, points };
-    const { verdicts } = await campaign(settings);
-    expect(verdicts).toMatchObject([{ outcome: 'unreadable' }, { outcome: 'clean', faults: [] }]);
-  });
+  itInFull(
+    'finds nothing where there was no crash, and what AceBase does not survive: a file that was being made',
+    async () => {
+      const points = [...pointsAt(Number.MAX_SAFE_INTEGER), { change: 1, isHalf: true }];
+      const settings = { seed: 3, operations: 10, every: 1, isLogged: false, points };
+      const { verdicts } = await campaign(settings);
+      expect(verdicts).toMatchObject([{ outcome: 'unreadable' }, { outcome: 'clean', faults: [] }]);
+    },
+  );
 
   it('finds nothing wrong with the journal of the client, wherever the process is killed', async () => {
     const points = [...pointsAt(6), { change: 250, isHalf: true }];

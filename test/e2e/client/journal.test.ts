@@ -6,7 +6,7 @@ import { afterEach, expect, it } from 'vitest';
 import { logPathsOf, MARKS } from '../../../src/client/journal/database-file.js';
 import { Journal, OPEN_GATE } from '../../../src/client/journal/journal.js';
 import { Cluster } from '../../support/cluster.js';
-import { itInFull, someOf } from '../../support/in-full.js';
+import { itInFull } from '../../support/in-full.js';
 import { untilStatus } from '../../support/status.js';
 import { eventually } from '../../support/waiting.js';
 
@@ -123,34 +123,33 @@ itInFull(
   },
 );
 
-it.each(
-  someOf([
-    ['a cluster', false],
-    ['a process alone', true],
-  ] as const),
-)(
-  'what %s has committed and not written is completed by a cluster that keeps no journal',
-  async (_who, isLone) => {
-    cluster = await Cluster.start();
-    const options = { client: true, journal: 'off' } as const;
-    const first = cluster.master(options);
-    await first.ready();
-    await first.set('people/ann', { name: 'before', text: 'x'.repeat(60) });
-    await first.closeAndEnd();
-    const folder = join(cluster.path, 'mydb.acebase');
-    const path = join(folder, 'data.db');
-    const content = readFileSync(path);
-    const file = openSync(path, 'r+');
-    const logPaths = logPathsOf(folder, 'data').data;
-    const journal = new Journal<never>({ file, logPaths, mark: MARKS.data, isSynced: false, isLone });
-    const [before, after] = [Buffer.from('before'), Buffer.from('behind')];
-    await journal.commit({ changes: [{ position: content.indexOf(before), before, after }] }, OPEN_GATE);
-    closeSync(file);
-    writeFileSync(path, content);
-    const [master, worker] = await cluster.form(1, options);
-    for (const each of [worker, master]) expect(await each.get('people/ann/name')).toBe('behind');
-  },
-);
+for (const [who, isLone] of [
+  ['a cluster', false],
+  ['a process alone', true],
+] as const)
+  itInFull(
+    `what ${who} has committed and not written is completed by a cluster that keeps no journal`,
+    async () => {
+      cluster = await Cluster.start();
+      const options = { client: true, journal: 'off' } as const;
+      const first = cluster.master(options);
+      await first.ready();
+      await first.set('people/ann', { name: 'before', text: 'x'.repeat(60) });
+      await first.closeAndEnd();
+      const folder = join(cluster.path, 'mydb.acebase');
+      const path = join(folder, 'data.db');
+      const content = readFileSync(path);
+      const file = openSync(path, 'r+');
+      const logPaths = logPathsOf(folder, 'data').data;
+      const journal = new Journal<never>({ file, logPaths, mark: MARKS.data, isSynced: false, isLone });
+      const [before, after] = [Buffer.from('before'), Buffer.from('behind')];
+      await journal.commit({ changes: [{ position: content.indexOf(before), before, after }] }, OPEN_GATE);
+      closeSync(file);
+      writeFileSync(path, content);
+      const [master, worker] = await cluster.form(1, options);
+      for (const each of [worker, master]) expect(await each.get('people/ann/name')).toBe('behind');
+    },
+  );
 
 it('a worker writes nothing under a lock that has expired, which others have got', async () => {
   // So long that a busy machine does in it what is to be done in time.

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { AceBaseProcess } from '../../support/acebase-process.js';
 import { Cluster } from '../../support/cluster.js';
-import { itInFull, someOf } from '../../support/in-full.js';
+import { itInFull } from '../../support/in-full.js';
 import { LineProxy } from '../../support/line-proxy.js';
 
 /** The server notices a dead line soon, and waits for its peer for so long; the lease is shorter. */
@@ -246,40 +246,43 @@ describe('a process that cannot reach the server, and does not know [PROTOCOL-14
   });
 });
 
-describe('a process that is silent while others wait for it, and no heartbeat will find that out [PROTOCOL-13.5]', () => {
-  const inVain = { reconnectGrace: GRACE_MS, heartbeatInterval: 600_000, heartbeatTimeout: 1_200_000 };
-  const ended = 'others wait for a peer that answers no ping; it is given up';
+// No heartbeat will find it out.
+const inVain = { reconnectGrace: GRACE_MS, heartbeatInterval: 600_000, heartbeatTimeout: 1_200_000 };
+const ended = 'others wait for a peer that answers no ping; it is given up';
 
-  const ways: readonly ['worker' | 'master', 'stopped' | 'cut off'][] = [
-    ['worker', 'cut off'],
-    ['master', 'stopped'],
-    ['worker', 'stopped'],
-    ['master', 'cut off'],
-  ];
-  it.each(someOf(ways))('as a %s that is %s, lets them go on, and comes back', async (role, how) => {
-    cluster = await Cluster.start(inVain);
-    line = await LineProxy.start(cluster.server.port);
-    const behind = { port: line.port, client: true };
-    const master = cluster.master(role === 'master' ? behind : { client: true });
-    await master.ready();
-    await master.set('accounts', { ann: 1 });
-    const worker = cluster.worker({ client: true });
-    const other = role === 'master' ? master : cluster.worker(behind);
-    await Promise.all([worker.ready(), other.ready()]);
-    await other.hold('accounts/ann');
-    if (how === 'stopped') process.kill(other.pid, 'SIGSTOP');
-    else line.stall();
-    const written = worker.set('accounts/bob', 2);
-    await cluster.server.line(({ msg }) => msg === ended);
-    if (role === 'worker') await written;
-    else await givenUp(cluster);
-    const failure = failureOf(other.letGo(99));
-    if (how === 'stopped') process.kill(other.pid, 'SIGCONT');
-    else line.resume();
-    expect(await failure).toMatch(/IPC_CLIENT_LEASE_LOST|was lost with the connection/);
-    await other.set('accounts/cid', 3);
-    await written;
-    for (const each of [worker, other])
-      expect(await each.get('accounts')).toEqual({ ann: 1, bob: 2, cid: 3 });
-  });
-});
+const ways: readonly ['worker' | 'master', 'stopped' | 'cut off'][] = [
+  ['worker', 'cut off'],
+  ['master', 'stopped'],
+  ['worker', 'stopped'],
+  ['master', 'cut off'],
+];
+for (const [role, how] of ways)
+  itInFull(
+    `a ${role} that is ${how} while others wait for it lets them go on, and comes back [PROTOCOL-13.5]`,
+    async () => {
+      cluster = await Cluster.start(inVain);
+      line = await LineProxy.start(cluster.server.port);
+      const behind = { port: line.port, client: true };
+      const master = cluster.master(role === 'master' ? behind : { client: true });
+      await master.ready();
+      await master.set('accounts', { ann: 1 });
+      const worker = cluster.worker({ client: true });
+      const other = role === 'master' ? master : cluster.worker(behind);
+      await Promise.all([worker.ready(), other.ready()]);
+      await other.hold('accounts/ann');
+      if (how === 'stopped') process.kill(other.pid, 'SIGSTOP');
+      else line.stall();
+      const written = worker.set('accounts/bob', 2);
+      await cluster.server.line(({ msg }) => msg === ended);
+      if (role === 'worker') await written;
+      else await givenUp(cluster);
+      const failure = failureOf(other.letGo(99));
+      if (how === 'stopped') process.kill(other.pid, 'SIGCONT');
+      else line.resume();
+      expect(await failure).toMatch(/IPC_CLIENT_LEASE_LOST|was lost with the connection/);
+      await other.set('accounts/cid', 3);
+      await written;
+      for (const each of [worker, other])
+        expect(await each.get('accounts')).toEqual({ ann: 1, bob: 2, cid: 3 });
+    },
+  );

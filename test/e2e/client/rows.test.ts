@@ -30,11 +30,12 @@ afterAll(async () => {
  * Each fault with stock clients, and the cure by the same test. What is wrong with stock clients changes with their
  * versions only: `npm run test:nightly` shows it.
  */
-function both(title: string, check: (client: boolean) => Promise<void>): void {
+/** @param its how that with ours is run */
+function both(title: string, check: (client: boolean) => Promise<void>, its: typeof itInFull = it): void {
   itInFull(`${title}: wrong with stock clients`, () =>
     expect(check(false)).rejects.toThrow(/expected|Expected/),
   );
-  it(`${title}: right with ours`, () => check(true));
+  its(`${title}: right with ours`, () => check(true));
 }
 
 async function formed(client: boolean): Promise<{ cluster: Cluster; peers: Peers }> {
@@ -119,24 +120,28 @@ describe('the root (row 15)', () => {
 });
 
 describe('indexes', () => {
-  both('an index that the master makes while others write misses nothing (row 19)', async (client) => {
-    const [master, first, second] = await peersOf(client);
-    const seed = Object.fromEntries(Array.from({ length: 300 }, (_, n) => [`s${n}`, { age: n }]));
-    await master.set('crowd', seed);
-    let isOver = false;
-    const write = async (worker: AceBaseProcess, name: string) => {
-      let count = 0;
-      while (!isOver) await worker.set(`crowd/${name}${count++}`, { age: 1_000 });
-      return count;
-    };
-    const writing = Promise.all([write(first, 'a'), write(second, 'b')]);
-    await master.createIndex('crowd', 'age').finally(() => {
-      isOver = true;
-    });
-    const written = (await writing).reduce((sum, count) => sum + count, 0);
-    const found = await master.query('crowd', [['age', '==', 1_000]]);
-    expect(found.length).toBe(written);
-  });
+  both(
+    'an index that the master makes while others write misses nothing (row 19)',
+    async (client) => {
+      const [master, first, second] = await peersOf(client);
+      const seed = Object.fromEntries(Array.from({ length: 300 }, (_, n) => [`s${n}`, { age: n }]));
+      await master.set('crowd', seed);
+      let isOver = false;
+      const write = async (worker: AceBaseProcess, name: string) => {
+        let count = 0;
+        while (!isOver) await worker.set(`crowd/${name}${count++}`, { age: 1_000 });
+        return count;
+      };
+      const writing = Promise.all([write(first, 'a'), write(second, 'b')]);
+      await master.createIndex('crowd', 'age').finally(() => {
+        isOver = true;
+      });
+      const written = (await writing).reduce((sum, count) => sum + count, 0);
+      const found = await master.query('crowd', [['age', '==', 1_000]]);
+      expect(found.length).toBe(written);
+    },
+    itInFull,
+  );
 
   both('a worker reads the index file that has taken the place of its own (row 20)', async (client) => {
     const [master, worker] = await peersOf(client);
@@ -185,17 +190,19 @@ describe('indexes', () => {
       expect((await master.query('linked', [['age', '==', 2]])).map(({ key }) => key)).toEqual(['b']);
     },
   );
-});
 
-describe('files', () => {
-  both('an index can be made on a slow disk', async (client) => {
-    const [master, worker] = await peersOf(client);
-    await master.set('slow', { a: { age: 1, height: 3 }, b: { age: 2, height: 4 } });
-    const attempt = (key: string) => master.createIndex('slow', key).then(() => 'made', String);
-    // The second takes longer than any write for the first that is still under way when that is said to be made.
-    expect([await attempt('age'), await attempt('height')]).toEqual(['made', 'made']);
-    expect((await worker.query('slow', [['age', '>', 1]])).map(({ key }) => key)).toEqual(['b']);
-  });
+  both(
+    'an index can be made on a slow disk',
+    async (client) => {
+      const [master, worker] = await peersOf(client);
+      await master.set('slow', { a: { age: 1, height: 3 }, b: { age: 2, height: 4 } });
+      const attempt = (key: string) => master.createIndex('slow', key).then(() => 'made', String);
+      // The second takes longer than any write for the first that is still under way when that is said to be made.
+      expect([await attempt('age'), await attempt('height')]).toEqual(['made', 'made']);
+      expect((await worker.query('slow', [['age', '>', 1]])).map(({ key }) => key)).toEqual(['b']);
+    },
+    itInFull,
+  );
 });
 
 describe('locks', () => {

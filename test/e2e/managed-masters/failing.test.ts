@@ -79,45 +79,48 @@ describe('a managed master that cannot open its file', () => {
     expect(log.lines.filter(({ msg }) => msg === FAILED)).toHaveLength(1);
   });
 
-  it('makes no file if it is not to, tells those whom it concerns, and opens one that appears', async () => {
-    const path = await folder();
-    const { line, port } = await served(
-      { path, create: false },
-      { token: { mydb: 'sesame', other: 'elsewhere' }, adminToken: 'everything' },
-    );
-    expect(await line(FAILED)).toMatchObject({
-      code: 'IPC_MASTER_NO_FILE',
-      reason: expect.stringContaining(join(path, 'mydb.acebase/data.db')),
-      remedy: expect.stringMatching(/^Check `path`/),
-    });
-    await expect(readFile(join(path, 'mydb.acebase/data.db'))).rejects.toThrow('ENOENT');
-    // Nobody ever connected to that database.
-    for (const token of ['everything', 'sesame']) {
-      const { databases, masters } = await statusOf(port, token);
-      expect([databases, masters]).toMatchObject([
-        [],
-        [{ database: 'mydb', lastReason: expect.stringContaining('data.db') }],
+  itInFull(
+    'makes no file if it is not to, tells those whom it concerns, and opens one that appears',
+    async () => {
+      const path = await folder();
+      const { line, port } = await served(
+        { path, create: false },
+        { token: { mydb: 'sesame', other: 'elsewhere' }, adminToken: 'everything' },
+      );
+      expect(await line(FAILED)).toMatchObject({
+        code: 'IPC_MASTER_NO_FILE',
+        reason: expect.stringContaining(join(path, 'mydb.acebase/data.db')),
+        remedy: expect.stringMatching(/^Check `path`/),
+      });
+      await expect(readFile(join(path, 'mydb.acebase/data.db'))).rejects.toThrow('ENOENT');
+      // Nobody ever connected to that database.
+      for (const token of ['everything', 'sesame']) {
+        const { databases, masters } = await statusOf(port, token);
+        expect([databases, masters]).toMatchObject([
+          [],
+          [{ database: 'mydb', lastReason: expect.stringContaining('data.db') }],
+        ]);
+      }
+      const stranger = JSON.stringify(await statusOf(port, 'elsewhere'));
+      expect(stranger).not.toContain('mydb');
+      const asking = ['--port', String(port), '--token-file', await tokenFile(path)];
+      const doctor = await commandHere(['doctor', 'mydb', ...asking], { folder: path });
+      expect([doctor.code, doctor.stdout]).toEqual([
+        1,
+        expect.stringMatching(
+          /error +master +mydb: the server runs the master itself: .*there is no database file/,
+        ),
       ]);
-    }
-    const stranger = JSON.stringify(await statusOf(port, 'elsewhere'));
-    expect(stranger).not.toContain('mydb');
-    const asking = ['--port', String(port), '--token-file', await tokenFile(path)];
-    const doctor = await commandHere(['doctor', 'mydb', ...asking], { folder: path });
-    expect([doctor.code, doctor.stdout]).toEqual([
-      1,
-      expect.stringMatching(
-        /error +master +mydb: the server runs the master itself: .*there is no database file/,
-      ),
-    ]);
-    const list = await commandHere(['databases', ...asking]);
-    expect(list.stdout).toMatch(/^nobody is connected\nmydb: the server runs the master itself/);
-    const maker = new AceBaseProcess({ name: 'maker', database: 'mydb', path });
-    onTestFinished(async () => void (await maker.kill()));
-    await maker.ready();
-    await maker.set('a', 1);
-    await maker.closeAndEnd();
-    await line(SERVES);
-  });
+      const list = await commandHere(['databases', ...asking]);
+      expect(list.stdout).toMatch(/^nobody is connected\nmydb: the server runs the master itself/);
+      const maker = new AceBaseProcess({ name: 'maker', database: 'mydb', path });
+      onTestFinished(async () => void (await maker.kill()));
+      await maker.ready();
+      await maker.set('a', 1);
+      await maker.closeAndEnd();
+      await line(SERVES);
+    },
+  );
 });
 
 describe('a managed master that hangs', () => {
