@@ -23,11 +23,24 @@ export class Bulkhead {
   readonly #links = new Set<Link>();
   /** Those who have asked to be let in, and have no answer. */
   readonly #doors = new Set<Entrance>();
+  /** A clock whose callbacks happen in the database, and which stands still while something happens there: that is one event, at one time. */
+  readonly clock: Clock;
   #depth = 0;
+  /** The time of what is happening, once somebody has asked for it. */
+  #now: number | undefined;
   #isBroken = false;
 
-  constructor(host: BulkheadHost) {
+  constructor(host: BulkheadHost, clock: Clock) {
     this.#host = host;
+    this.clock = {
+      now: () => {
+        if (this.#depth === 0) return clock.now();
+        this.#now ??= clock.now();
+        return this.#now;
+      },
+      wallTime: () => clock.wallTime(),
+      schedule: (milliseconds, callback) => clock.schedule(milliseconds, () => this.run(callback, undefined)),
+    };
   }
 
   /** Does something in the database. @returns `otherwise` if it is broken, or breaks */
@@ -48,7 +61,7 @@ export class Bulkhead {
   /** Something begins in the database. @returns false if it must not: nothing happens in it any more */
   enter(): boolean {
     if (this.#isBroken) return false;
-    this.#depth++;
+    if (this.#depth++ === 0) this.#now = undefined;
     return true;
   }
 
@@ -74,15 +87,6 @@ export class Bulkhead {
       this.#links.clear();
       this.#doors.clear();
     }
-  }
-
-  /** A clock whose callbacks happen in the database. */
-  clock(clock: Clock): Clock {
-    return {
-      now: () => clock.now(),
-      wallTime: () => clock.wallTime(),
-      schedule: (milliseconds, callback) => clock.schedule(milliseconds, () => this.run(callback, undefined)),
-    };
   }
 
   /** Somebody is at the door: what he says when he is let in happens in the database. */

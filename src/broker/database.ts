@@ -2,7 +2,7 @@ import type { ClosureCode } from '../errors.js';
 import { refused } from '../protocol/file-identity.js';
 import { disconnected, MASTER_ID, welcome } from '../protocol/frames.js';
 import { type ClientAnnouncement, sessionWelcome, type WelcomeFacts } from '../protocol/session.js';
-import { Bulkhead } from './bulkhead.js';
+import { Bulkhead, type BulkheadHost } from './bulkhead.js';
 import { Dismissal, type DismissalSettings, refusalWhileDraining } from './drain.js';
 import { FileNews } from './file-metadata.js';
 import type { PriorMember } from './identity/challenge.js';
@@ -133,7 +133,7 @@ export class Database {
 
   constructor(name: string, given: DatabaseSettings) {
     this.name = name;
-    this.#bulkhead = new Bulkhead({
+    const host: BulkheadHost = {
       settle: () => {
         let isSettled = false;
         while (!isSettled) {
@@ -151,8 +151,9 @@ export class Database {
         this.#forgetIfEmpty();
       },
       broken: (invariant) => given.broken(this, invariant),
-    });
-    const clock = this.#bulkhead.clock(given.clock);
+    };
+    this.#bulkhead = new Bulkhead(host, given.clock);
+    const { clock } = this.#bulkhead;
     const { limits, logger, kept, observer, record, servedSince, managed } = given;
     const isManaged = managed !== undefined;
     const incidents: Incidents = {

@@ -12,8 +12,7 @@ const slab = new Slab();
 export function keptCopy(bytes: Uint8Array): Uint8Array {
   const { length } = bytes;
   if (length > SHARED_MAX) return new Uint8Array(bytes);
-  slab.room(length).set(bytes);
-  return slab.take(length);
+  return slab.begin(length).add(bytes).end();
 }
 
 /** A number of bytes that several who keep messages share. */

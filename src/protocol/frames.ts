@@ -147,8 +147,8 @@ const slab = new Slab();
 /** As {@link encode}, for what is sent and forgotten: short ones share memory, and so cost a third. */
 export function encodeToSend(text: string, room = 0): Uint8Array {
   if (text.length + room > SHARED_MAX) return encode(text, room);
-  const { written } = encoder.encodeInto(text, slab.room(text.length * BYTES_PER_UNIT + room));
-  return slab.take(written + room);
+  slab.begin(text.length * BYTES_PER_UNIT + room);
+  return slab.addText(text).leave(room).end();
 }
 
 /** The text of UTF-8 bytes. */

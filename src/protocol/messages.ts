@@ -4,7 +4,7 @@
  */
 
 import { asciiText, decode, encode, rangeEquals } from './frames.js';
-import { findMember, findMembers, stringEnd, TextCache, valueEnd } from './json-scan.js';
+import { findMember, findMembers, stringEnd, TextCache } from './json-scan.js';
 
 /** The types of messages that AceBase clients send [PROTOCOL-5.1]. */
 export const MESSAGE_TYPES = [
@@ -39,19 +39,12 @@ export type Notification =
   | { readonly type: 'kit.new_key'; readonly index: number; readonly key: string }
   | { readonly type: 'unknown' };
 
-/** A request to the master, as far as it takes to answer it [PROTOCOL-5.3]. */
+/** A `request` to the master, as far as it takes to answer it [PROTOCOL-5.3]. */
 export interface MasterRequest {
-  readonly type: 'lock-request' | 'unlock-request' | 'move-lock-request' | 'request';
   readonly id: string;
   readonly from: string;
-  /** The id of the lock that an unlock or a move is about. */
-  readonly lockId: number | undefined;
-  /** What is asked for: `data.type` of a `request`. */
+  /** What is asked for: `data.type`. */
   readonly subject: string | undefined;
-  /** The transaction that a lock is asked for. */
-  readonly tid: string | undefined;
-  /** Whether a lock is asked for writing. */
-  readonly isWrite: boolean;
   /** The key that `kit.add` asks an index for. */
   readonly key: string | undefined;
 }
@@ -84,8 +77,6 @@ const KEY_ID = encode('id');
 const KEY_FROM = encode('from');
 const KEY_DATA = encode('data');
 const KEY_OK = encode('ok');
-const KEY_TID = encode('tid');
-const KEY_WRITE = encode('write');
 const KEY_KEY = encode('key');
 const KEY_INDEX = encode('index');
 const KEY_PATH = encode('path');
@@ -97,8 +88,6 @@ const ID_NEXT = encode(',"id":"');
 const OK_NEXT = encode(',"ok":true');
 const REQUEST_KEYS = [KEY_ID, KEY_FROM, KEY_DATA];
 const ANSWER_KEYS = [KEY_ID, KEY_OK, KEY_DATA];
-/** Of `data`: the members of locks, and what a `request` asks for. */
-const LOCK_KEYS = [KEY_ID, KEY_TYPE, KEY_TID, KEY_WRITE];
 const QUOTE = 0x22;
 const DIGIT_ZERO = 0x30;
 const DOT = 0x2e;
@@ -108,7 +97,6 @@ const LETTER_T = 0x74;
 const SPACE = 0x20;
 const DELETE = 0x7f;
 const BACKSLASH = 0x5c;
-const OPENING_BRACE = 0x7b;
 const ROOT_UPDATE = encode('root.update');
 const NEW_KEY = encode('kit.new_key');
 const FILE_NEWS = [ROOT_UPDATE, NEW_KEY];
@@ -185,7 +173,7 @@ export function parseNotification(message: Uint8Array): Notification {
   if (message.length > MAX_PARSED_BYTES) return UNKNOWN;
   const subject = subjectAmong(message, FILE_NEWS);
   if (subject === undefined) return UNKNOWN;
-  const content = memberOf(parse(message), 'data');
+  const content = memberOf(jsonOf(message), 'data');
   if (subject === ROOT_UPDATE) {
     const address = memberOf(content, 'address');
     const pageNr = memberOf(address, 'pageNr');
@@ -200,34 +188,19 @@ export function parseNotification(message: Uint8Array): Notification {
   return isIndex(index) && typeof key === 'string' ? { type: 'kit.new_key', index, key } : UNKNOWN;
 }
 
-/** Reads a request to the master. `undefined` if it is malformed: then nobody waits for an answer to it. */
-export function parseMasterRequest(
-  type: MasterRequest['type'],
-  message: Uint8Array,
-): MasterRequest | undefined {
+/** Reads a `request` to the master. `undefined` if it is malformed: then nobody waits for an answer to it. */
+export function parseMasterRequest(message: Uint8Array): MasterRequest | undefined {
   findMembers(message, 0, REQUEST_KEYS, places);
   const [idAt = -1, fromAt = -1, data = -1] = places;
   const id = textAt(message, idAt);
   const from = textAt(message, fromAt, names);
   if (id === undefined || from === undefined) return undefined;
-  if (data < 0) {
-    const nothing = { lockId: undefined, subject: undefined, key: undefined, tid: undefined };
-    return { type, id, from, ...nothing, isWrite: false };
-  }
-  findMembers(message, data, LOCK_KEYS, places);
-  const [lockIdAt = -1, subjectAt = -1, tidAt = -1, writeAt = -1] = places;
-  const isLock = type === 'lock-request';
-  const subject = textAt(message, subjectAt, names);
+  const subject = data < 0 ? undefined : textAt(message, findMember(message, data, KEY_TYPE), names);
   return {
-    type,
     id,
     from,
-    lockId: numberAt(message, lockIdAt),
     subject,
     key: subject === 'kit.add' ? textMember(message, data, KEY_KEY) : undefined,
-    tid: isLock ? textAt(message, tidAt, names) : undefined,
-    // As for AceBase, a lock is for writing unless the request says otherwise.
-    isWrite: isLock && (writeAt < 0 || isTrueAt(message, writeAt)),
   };
 }
 
@@ -254,17 +227,11 @@ export function expiryOf(lockResult: Uint8Array): number | undefined {
   return data < 0 ? undefined : numberAt(lockResult, findMember(lockResult, data, KEY_EXPIRES));
 }
 
-/** Reads what the `data` of a `lock-request` says of its lock, for people. */
-export function describeDetails(details: Uint8Array): LockDescription {
-  const text = (key: Uint8Array): string => textMember(details, 0, key) ?? '';
+/** Reads what the `data` of a message says of a lock, for people. */
+export function describeLock(message: Uint8Array): LockDescription {
+  const data = findMember(message, 0, KEY_DATA);
+  const text = (key: Uint8Array): string => (data < 0 ? undefined : textMember(message, data, key)) ?? '';
   return { path: text(KEY_PATH), comment: text(KEY_COMMENT) };
-}
-
-/** The `data` of a message, as it stands there: an object; `undefined` if there is none. Paths may be long. */
-export function dataOf(message: Uint8Array): Uint8Array | undefined {
-  const start = findMember(message, 0, KEY_DATA);
-  const end = start < 0 || message[start] !== OPENING_BRACE ? -1 : valueEnd(message, start);
-  return end < 0 ? undefined : message.subarray(start, end);
 }
 
 /** Whether a message asks the master to make an index. */
@@ -278,14 +245,14 @@ export function requestId(message: Uint8Array): string | undefined {
 }
 
 /** Whether a message of that type asks the master for something and waits for its answer. */
-export function isMasterRequest(type: MessageType): type is MasterRequest['type'] {
+export function isMasterRequest(type: MessageType): type is LockRequestType | 'request' {
   return (
     type === 'lock-request' || type === 'unlock-request' || type === 'move-lock-request' || type === 'request'
   );
 }
 
 /** The types of requests that the server answers itself. */
-export type LockRequestType = Exclude<MasterRequest['type'], 'request'>;
+export type LockRequestType = 'lock-request' | 'unlock-request' | 'move-lock-request';
 
 /** The types by which a master answers. */
 export type MasterAnswerType = 'lock-result' | 'unlock-result' | 'result';
@@ -324,7 +291,7 @@ function textAt(bytes: Uint8Array, value: number, cache?: TextCache): string | u
   if (asciiEnd >= 0) {
     return cache === undefined ? asciiText(bytes, value + 1, end) : cache.text(bytes, value + 1, end);
   }
-  const text = parse(bytes.subarray(value, end + 1));
+  const text = jsonOf(bytes.subarray(value, end + 1));
   return typeof text === 'string' ? text : undefined;
 }
 
@@ -343,7 +310,7 @@ function follows(bytes: Uint8Array, start: number, expected: Uint8Array): boolea
 }
 
 /** The quote that ends the string at `start`, if its inside means what it says: ASCII, and no escapes; else -1. */
-function endOfAscii(bytes: Uint8Array, start: number): number {
+export function endOfAscii(bytes: Uint8Array, start: number): number {
   if (bytes[start] !== QUOTE) return -1;
   for (let index = start + 1; index < bytes.length; index++) {
     const byte = bytes[index] as number;
@@ -353,7 +320,8 @@ function endOfAscii(bytes: Uint8Array, start: number): number {
   return -1;
 }
 
-function numberAt(bytes: Uint8Array, value: number): number | undefined {
+/** A whole number that begins there; `undefined` if there is none, or it is none. */
+export function numberAt(bytes: Uint8Array, value: number): number | undefined {
   if (value < 0) return undefined;
   let number = 0;
   let index = value;
@@ -371,7 +339,8 @@ function isDigit(byte: number | undefined): boolean {
   return byte !== undefined && byte >= DIGIT_ZERO && byte <= 0x39;
 }
 
-function parse(json: Uint8Array): unknown {
+/** What bytes say in JSON; `undefined` if they are none. */
+export function jsonOf(json: Uint8Array): unknown {
   try {
     return JSON.parse(decode(json));
   } catch (error) {
@@ -380,7 +349,8 @@ function parse(json: Uint8Array): unknown {
   }
 }
 
-function memberOf(value: unknown, key: string): unknown {
+/** A member of an object; `undefined` if it has none of its own, or is no object. */
+export function memberOf(value: unknown, key: string): unknown {
   if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return undefined;
   return (value as Readonly<Record<string, unknown>>)[key];
 }
@@ -390,6 +360,7 @@ function indexOf(value: unknown): unknown {
   return typeof value === 'string' && /^\d{1,10}$/.test(value) ? Number(value) : value;
 }
 
-function isIndex(value: unknown): value is number {
+/** Whether a value is a whole number, not below 0. */
+export function isIndex(value: unknown): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 }

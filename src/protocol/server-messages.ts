@@ -1,67 +1,10 @@
 /**
- * Messages of AceBase that the server itself makes: answers to workers, in the form in which a master gives them (docs/PROTOCOL.md,
- * section 5.3), what it asks the master, and what it tells of the file.
+ * Messages of AceBase that the server itself makes, but for answers about locks: answers to workers, in the form in which a master
+ * gives them (docs/PROTOCOL.md, section 5.3), what it asks the master, and what it tells of the file.
  */
 
-import { decode, encode, encodeToSend, MASTER_ID, SERVER_ID } from './frames.js';
+import { encode, MASTER_ID, SERVER_ID } from './frames.js';
 import { HARMLESS_ANSWERS, type MasterRequest, type RecordAddress } from './messages.js';
-
-/** The request that is answered. */
-export interface Answered {
-  /** Its id. */
-  readonly id: string;
-  /** The id of the peer that asked. */
-  readonly to: string;
-}
-
-/**
- * A lock is granted. What the request said of it is passed back as it stands, without being parsed.
- *
- * @param details the `data` of the request: `{"path":…,"tid":…,"write":…,"comment":…}`
- * @param expires when it expires by the clock of the master, in milliseconds since 1970
- * @param lasts milliseconds until then, for a client that goes by its own clock [PROTOCOL-14.12]
- */
-export function grant(
-  request: Answered,
-  lock: { readonly id: number },
-  details: Uint8Array,
-  expires: number,
-  lasts?: number,
-): Uint8Array {
-  const ownTime = lasts === undefined ? '' : `"lasts":${Math.floor(lasts)},`;
-  const head = `${headOf('lock-result', request)},"ok":true,"data":{"id":${lock.id},"expires":${Math.round(expires)},${ownTime}"write":true,`;
-  // The brace that opens the details is that of the head; where they say what the lock is for, that is what counts.
-  const answer = encodeToSend(head, details.length);
-  answer.set(details.subarray(1), answer.length - details.length);
-  answer[answer.length - 1] = CLOSING_BRACE;
-  return answer;
-}
-
-/**
- * A lock is moved to the parent of its path: nothing else of it changes.
- *
- * @param details the `data` of the request for the lock
- */
-export function moved(
-  request: Answered,
-  lock: { readonly id: number },
-  details: Uint8Array,
-  expires: number,
-): Uint8Array {
-  const { path, ...rest } = JSON.parse(decode(details)) as { readonly path?: unknown };
-  const data = { id: lock.id, path: parentOf(path), write: true, ...rest, expires: Math.round(expires) };
-  return encodeToSend(`${headOf('lock-result', request)},"ok":true,"data":${JSON.stringify(data)}}`);
-}
-
-/** No lock is granted, or moved. @param reason for who reads the log of the worker */
-export function refusal(request: Answered, reason: string): Uint8Array {
-  return encodeToSend(`${headOf('lock-result', request)},"ok":false,"reason":${JSON.stringify(reason)}}`);
-}
-
-/** A lock is given back; also if nobody knows it: nobody waits for the answer, and an error would end the process [PROTOCOL-6.2]. */
-export function unlocked(request: Answered, lockId: number | undefined): Uint8Array {
-  return encodeToSend(`${headOf('unlock-result', request)},"ok":true,"data":{"id":${lockId ?? null}}}`);
-}
 
 /** The answer to a request that the master will not give, with `reason` where the answer is an error. */
 export function answerFor({ id, from, subject }: MasterRequest, reason: string): Uint8Array {
@@ -101,17 +44,6 @@ export function rootUpdate(
 /** What was cached of the file is to be read again. @param from the id of the peer that may have written something else */
 export function cacheInvalidation(from: string): Uint8Array {
   return notification(from, { type: 'cache.invalidate', path: '', recursive: true, reason: 'ipc_peer_gone' });
-}
-
-const CLOSING_BRACE = 0x7d;
-
-function headOf(type: string, { id, to }: Answered): string {
-  return `{"type":"${type}","id":${JSON.stringify(id)},"from":"${MASTER_ID}","to":${JSON.stringify(to)}`;
-}
-
-function parentOf(path: unknown): string {
-  if (typeof path !== 'string') return '';
-  return path.slice(0, Math.max(path.lastIndexOf('/'), path.lastIndexOf('['), 0));
 }
 
 function toMaster(type: string, id: string, data: object): Uint8Array {

@@ -70,8 +70,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'takes no notice of the locks that a client tells a new server of',
     file: 'locks/lock-claims.ts',
-    from: 'if (this.#settings.claim(peer, id, tid, write, details)) continue;',
-    to: 'if (details.length > 0) continue;',
+    from: 'if (this.#settings.claim(peer, lock)) continue;',
+    to: 'if (lock.id > 0) continue;',
   },
   {
     name: 'waits for nobody who was at the last server',

@@ -129,8 +129,8 @@ export class ScriptedPeer implements Link {
 
   /** Sends a message in its own name; to everybody, unless `to` is given. */
   tells(message: Record<string, unknown>, to?: string): void {
-    const { type, ...rest } = message;
-    const json = JSON.stringify({ type, from: this.id, ...(to === undefined ? {} : { to }), ...rest });
+    const { type, id, ...rest } = message;
+    const json = JSON.stringify({ type, id, from: this.id, to, ...rest });
     this.says(to === undefined ? json : `to:${to};${json}`);
   }
 

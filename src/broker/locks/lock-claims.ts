@@ -1,4 +1,4 @@
-import { encode, MASTER_ID } from '../../protocol/frames.js';
+import { MASTER_ID } from '../../protocol/frames.js';
 import type { RecordAddress } from '../../protocol/messages.js';
 import { type Claim, type ClaimedLock, LONGEST_GRACE_MS, parseClaim } from '../../protocol/session.js';
 import { type ArrivalRequest, wasGivenUp } from '../peers/admission.js';
@@ -17,7 +17,7 @@ export interface LockClaimsSettings {
   /** A worker that holds locks says where the root is. */
   rootIsClaimed(root: RecordAddress): void;
   /** Notes a lock. @returns false if there is no room for what this worker holds */
-  claim(worker: Peer, id: number, tid: string, isWrite: boolean, details: Uint8Array): boolean;
+  claim(worker: Peer, lock: ClaimedLock): boolean;
   /** Whether this server has granted another transaction what is in the way of that lock. */
   isGrantedToOthers(lock: Pick<ClaimedLock, 'tid' | 'write'>): boolean;
   /** A worker holds what others may be given, or have been: it must not go on as what it was. */
@@ -123,9 +123,8 @@ export class LockClaims {
       this.#settings.placeIsLost(peer, 'others were given what it holds before it came');
       return true;
     }
-    for (const { id, tid, path, write, comment } of claim.held) {
-      const details = encode(JSON.stringify({ path, tid, write, comment }));
-      if (this.#settings.claim(peer, id, tid, write, details)) continue;
+    for (const lock of claim.held) {
+      if (this.#settings.claim(peer, lock)) continue;
       this.#settings.placeIsLost(peer, 'there is no room for the locks that it holds');
       return true;
     }

@@ -307,12 +307,21 @@ export class LockManager {
 
   #grant(request: LockRequest): void {
     this.#queue.remove(request);
-    const { requester: holder, tid, isWrite, details } = request;
+    const { requester: holder, tid, isWrite, asked, keptBytes } = request;
+    const { message } = asked;
     invariant(this.#settings.root.covers(isWrite), 'lock-without-root');
     this.#isStale = true;
     const { clock } = this.#settings;
     const since = clock.now();
-    const lock = this.#table.grant({ holder, tid, isWrite, details, since, expiresAt: this.#expiry });
+    const lock = this.#table.grant({
+      holder,
+      tid,
+      isWrite,
+      message,
+      keptBytes,
+      since,
+      expiresAt: this.#expiry,
+    });
     if (isWrite) this.#slice = lock;
     this.#host.granted(request, lock);
   }

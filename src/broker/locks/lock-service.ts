@@ -4,20 +4,20 @@
  */
 
 import {
-  dataOf,
-  type LockRequestType,
-  type MasterRequest,
-  parseMasterRequest,
-} from '../../protocol/messages.js';
-import {
+  type AskedLock,
   grant,
+  type LockMessage,
+  lockNote,
   moved,
-  type RequestFailure,
-  reasonFor,
+  type NamedLock,
+  readLockRequest,
+  readNamedLock,
   refusal,
   unlocked,
-} from '../../protocol/server-messages.js';
-import { parseTurn, yieldWord } from '../../protocol/session.js';
+} from '../../protocol/lock-messages.js';
+import type { LockRequestType } from '../../protocol/messages.js';
+import { type RequestFailure, reasonFor } from '../../protocol/server-messages.js';
+import { type ClaimedLock, parseTurn, yieldWord } from '../../protocol/session.js';
 import type { FileNews } from '../file-metadata.js';
 import { invariant } from '../invariants.js';
 import type { JournalSwitch } from '../journal-switch.js';
@@ -106,18 +106,22 @@ export class LockService {
       isAnyoneAtDoor: () => settings.isAnyoneAtDoor(),
       isGrantedToOthers: ({ tid, write }) => this.#manager.table.isGrantedToOthers(tid, write),
       rootIsClaimed: (root) => settings.news.rootIsClaimed(root),
-      claim: (worker, id, tid, isWrite, details) => this.#claim(worker, id, tid, isWrite, details),
+      claim: (worker, lock) => this.#claim(worker, lock),
       placeIsLost: (worker, cause) => settings.placeIsLost(worker, cause),
     });
   }
 
   /** A worker asks for a lock, moves one, or gives one back. @returns false if the message is malformed */
   receive(worker: Peer, type: LockRequestType, message: Uint8Array): boolean {
-    const request = parseMasterRequest(type, message);
-    if (request === undefined) return false;
-    if (type === 'lock-request') return this.#request(worker, request, message);
-    if (type === 'unlock-request') this.#unlock(worker, request);
-    else this.#move(worker, request);
+    if (type === 'lock-request') {
+      const asked = readLockRequest(message);
+      if (asked !== undefined) this.#request(worker, asked);
+      return asked !== undefined;
+    }
+    const named = readNamedLock(type, message);
+    if (named === undefined) return false;
+    if (type === 'unlock-request') this.#unlock(worker, named);
+    else this.#move(worker, named);
     return true;
   }
 
@@ -316,29 +320,30 @@ export class LockService {
     return { table, queue, root: this.#root, reasonFor: (request) => this.#manager.reasonFor(request) };
   }
 
-  #request(worker: Peer, { id, tid = id, isWrite }: MasterRequest, message: Uint8Array): boolean {
-    const data = dataOf(message);
-    if (data === undefined) return false;
-    const { clock, delivery } = this.#settings;
-    const to = { id, to: worker.id };
-    if (!this.#take(worker, data)) {
-      const hasRoom = this.#settings.kept.hasRoom(data.length + WAITING_REQUEST_BYTES);
+  #request(worker: Peer, asked: AskedLock): void {
+    const keptBytes = asked.message.length + WAITING_REQUEST_BYTES;
+    if (!this.#bytes.take(worker, keptBytes)) {
+      const { kept, delivery } = this.#settings;
       delivery.reportTooManyRequests(worker.id);
-      const failure = hasRoom ? 'IPC_REQUEST_TOO_MANY' : 'IPC_REQUEST_NO_MEMORY';
-      delivery.send(worker, refusal(to, this.#reasonFor(failure)));
-      return true;
+      const failure = kept.hasRoom(keptBytes) ? 'IPC_REQUEST_TOO_MANY' : 'IPC_REQUEST_NO_MEMORY';
+      this.#sayNo(worker, asked, failure);
+      return;
     }
-    const request = { id, requester: worker, tid, isWrite, since: clock.now(), details: keptCopy(data) };
+    const since = this.#settings.clock.now();
+    const { tid, isWrite } = asked;
+    const request: LockRequest = { asked, requester: worker, tid, isWrite, since, keptBytes };
     this.#manager.request(request);
-    return true;
+    // Only what has to wait is copied out of the chunk that it came in.
+    if (request.place !== undefined) request.asked = { ...asked, message: keptCopy(asked.message) };
   }
 
-  #unlock(worker: Peer, { id, lockId }: MasterRequest): void {
+  #unlock(worker: Peer, named: NamedLock): void {
+    const { lockId } = named;
     const lock = lockId === undefined ? undefined : this.#manager.find(worker, lockId);
     // A transaction that holds others may wait for the answer: AceBase does, where a write looks for the space of each child.
     const canWait = lock === undefined || this.#manager.table.isTheOnlyOne(lock);
     // Before the lock is somebody else's: his grant must not overtake anything that is told to this one.
-    this.#settings.delivery.send(worker, unlocked({ id, to: worker.id }, lockId), canWait);
+    this.#settings.delivery.send(worker, unlocked(named, worker.idBytes), canWait);
     if (lock === undefined) return;
     const { clock, counters } = this.#settings;
     counters.lockHold.observe(clock.now() - lock.since);
@@ -348,44 +353,54 @@ export class LockService {
     this.#manager.release(lock);
   }
 
-  #move(worker: Peer, { id, lockId }: MasterRequest): void {
+  #move(worker: Peer, named: NamedLock): void {
+    const { lockId } = named;
     const lock = lockId === undefined ? undefined : this.#manager.find(worker, lockId);
-    const to = { id, to: worker.id };
-    const { delivery } = this.#settings;
-    if (lock?.state !== 'held') delivery.send(worker, refusal(to, this.#reasonFor('IPC_REQUEST_LOCK_LOST')));
-    else delivery.send(worker, moved(to, lock, lock.details, this.#root.masterTime(lock.expiresAt)));
+    if (lock?.state !== 'held') {
+      this.#sayNo(worker, named, 'IPC_REQUEST_LOCK_LOST');
+      return;
+    }
+    const expires = this.#root.masterTime(lock.expiresAt);
+    this.#settings.delivery.send(worker, moved(named, worker.idBytes, lock, expires));
   }
 
-  #granted({ id, since }: LockRequest, lock: Lock): void {
+  #sayNo(worker: Peer, request: LockMessage, failure: RequestFailure): void {
+    const { delivery, database } = this.#settings;
+    delivery.send(worker, refusal(request, worker.idBytes, reasonFor(failure, database)));
+  }
+
+  #granted({ asked, since }: LockRequest, lock: Lock): void {
     const { counters, clock, news, delivery } = this.#settings;
-    const { holder, isWrite, details, expiresAt } = lock;
+    const { id, holder, isWrite, expiresAt } = lock;
     counters.lockWait.observe(clock.now() - since);
     if (isWrite) this.#isFileAsOpened = false;
     news.bringUpToDate(holder);
     const lasts = holder.session === undefined ? undefined : expiresAt - clock.now();
     const expires = this.#root.masterTime(expiresAt);
-    delivery.send(holder, grant({ id, to: holder.id }, lock, details, expires, lasts));
+    lock.message = grant(asked, holder.idBytes, id, expires, lasts);
+    delivery.send(holder, lock.message);
   }
 
   #refuse(request: LockRequest, failure: RequestFailure): void {
-    const { requester, id } = request;
-    const { delivery, incidents } = this.#settings;
+    const { requester, asked } = request;
     this.#give(requester, request);
     const fields = { to: requester.id, type: 'lock-request', failure };
-    incidents.record('answered-for-master', fields, 'the server answered for the master');
-    delivery.send(requester, refusal({ id, to: requester.id }, this.#reasonFor(failure)));
+    this.#settings.incidents.record('answered-for-master', fields, 'the server answered for the master');
+    this.#sayNo(requester, asked, failure);
   }
 
   #expired({ holder, isWrite }: Lock): void {
     if (isWrite) this.#writeWasCutShort(holder);
   }
 
-  #claim(worker: Peer, id: number, tid: string, isWrite: boolean, details: Uint8Array): boolean {
-    if (!this.#take(worker, details)) return false;
+  #claim(worker: Peer, { id, tid, write: isWrite, ...rest }: ClaimedLock): boolean {
+    const message = lockNote({ ...rest, tid, write: isWrite });
+    const keptBytes = message.length + WAITING_REQUEST_BYTES;
+    if (!this.#bytes.take(worker, keptBytes)) return false;
     if (isWrite) this.#isFileAsOpened = false;
     const since = this.#settings.clock.now();
-    if (this.#manager.claim({ id, holder: worker, tid, isWrite, since, details })) return true;
-    this.#give(worker, { details });
+    const isNew = this.#manager.claim({ id, holder: worker, tid, isWrite, since, message, keptBytes });
+    if (!isNew) this.#bytes.give(worker, keptBytes);
     return true;
   }
 
@@ -403,15 +418,7 @@ export class LockService {
     return this.#isMasterOpening ? 'the master opens its file' : undefined;
   }
 
-  #reasonFor(failure: RequestFailure): string {
-    return reasonFor(failure, this.#settings.database);
-  }
-
-  #take(worker: Peer, details: Uint8Array): boolean {
-    return this.#bytes.take(worker, details.length + WAITING_REQUEST_BYTES);
-  }
-
-  #give(worker: Peer, { details }: { readonly details: Uint8Array }): void {
-    this.#bytes.give(worker, details.length + WAITING_REQUEST_BYTES);
+  #give(worker: Peer, { keptBytes }: Pick<Lock | LockRequest, 'keptBytes'>): void {
+    this.#bytes.give(worker, keptBytes);
   }
 }

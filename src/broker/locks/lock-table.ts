@@ -4,6 +4,7 @@
  */
 
 import { LinkedQueue, type QueuePlace } from '../../linked-queue.js';
+import type { AskedLock } from '../../protocol/lock-messages.js';
 import { invariant } from '../invariants.js';
 import type { Peer } from '../peers/peer.js';
 
@@ -18,8 +19,10 @@ export interface Lock {
   /** When it was granted, and when it expires, by the broker's clock. */
   readonly since: number;
   readonly expiresAt: number;
-  /** The `data` of the request for it, for people who ask. */
-  readonly details: Uint8Array;
+  /** A message whose `data` says what it is for: that of the request for it, until its holder is told of it; then that. */
+  message: Uint8Array;
+  /** What is counted for it, in bytes. */
+  readonly keptBytes: number;
   /** Whether another server granted it. */
   readonly isClaimed?: boolean;
   /** `expired`: its time has run out, others are served, and its transaction gets no further lock until it is released. */
@@ -116,9 +119,9 @@ export class LockTable {
     // Only a claim can have taken it.
     while (this.#all.has(this.#nextId)) this.#nextId++;
     // No spreading here: it takes several times as long.
-    const { holder, tid, isWrite, since, expiresAt, details } = request;
+    const { holder, tid, isWrite, since, expiresAt, message, keptBytes } = request;
     const id = this.#nextId++;
-    return this.#add({ id, holder, tid, isWrite, since, expiresAt, details, state: 'held' });
+    return this.#add({ id, holder, tid, isWrite, since, expiresAt, message, keptBytes, state: 'held' });
   }
 
   /** Notes a lock that another server granted. @returns `undefined` if its number is taken */
@@ -241,16 +244,16 @@ export class LockTable {
 
 /** A request for a lock. */
 export interface LockRequest {
-  /** The id of the request, which its answer has, too. */
-  readonly id: string;
+  /** What came, for its answer and for people. */
+  asked: AskedLock;
   readonly requester: Peer;
   /** The transaction that asks. */
   readonly tid: string;
   readonly isWrite: boolean;
   /** When it came, by the broker's clock. */
   readonly since: number;
-  /** The `data` of the request, for its answer and for people who ask. */
-  readonly details: Uint8Array;
+  /** What is counted for it, in bytes. */
+  readonly keptBytes: number;
   /** Where it waits among all, while it does, and among those that have a turn. */
   place?: QueuePlace<LockRequest> | undefined;
   turn?: QueuePlace<LockRequest> | undefined;

@@ -68,7 +68,7 @@ export class RequestCoordinator {
 
   /** A worker asks the master for something. @returns false if the message is malformed */
   ask(asker: Peer, message: Uint8Array): boolean {
-    const request = parseMasterRequest('request', message);
+    const request = parseMasterRequest(message);
     // What the master answers under such an id is meant for the server.
     if (request?.id.startsWith(SERVER_ID) === true) return false;
     const open = request && this.#table.add(asker, request, this.#settings.clock.now(), message);
@@ -280,7 +280,7 @@ export class RequestCoordinator {
     if (open.state.kind === 'closed') return;
     const { asker, request } = open;
     const { database, delivery, incidents } = this.#settings;
-    const fields = { to: asker.id, type: request.type, failure };
+    const fields = { to: asker.id, type: 'request', failure };
     incidents.record('answered-for-master', fields, 'the server answered for the master');
     delivery.send(asker, answerFor(request, reasonFor(failure, database)));
     this.#close(open);

@@ -3,7 +3,7 @@
 import type { WaitReason } from '../../broker/locks/lock-manager.js';
 import type { LocksView } from '../../broker/locks/lock-service.js';
 import type { Lock, LockRequest } from '../../broker/locks/lock-table.js';
-import { describeDetails } from '../../protocol/messages.js';
+import { describeLock } from '../../protocol/messages.js';
 
 /** A lock that is held. */
 export interface HeldLock {
@@ -79,12 +79,12 @@ export function lockListOf(
   return { root: shownRoot(root, now), held, waiting };
 }
 
-function shownLock({ id, holder, tid, isWrite, since, details, state }: Lock, now: number): HeldLock {
+function shownLock({ id, holder, tid, isWrite, since, message, state }: Lock, now: number): HeldLock {
   return {
     id,
     holder: holder.id,
     tid,
-    ...describeDetails(details),
+    ...describeLock(message),
     write: isWrite,
     heldFor: Math.round(now - since),
     state: state === 'expired' ? 'expired' : 'held',
@@ -92,14 +92,14 @@ function shownLock({ id, holder, tid, isWrite, since, details, state }: Lock, no
 }
 
 function shownRequest(
-  { requester, tid, isWrite, since, details }: LockRequest,
+  { requester, tid, isWrite, since, asked }: LockRequest,
   reason: WaitReason,
   now: number,
 ): WaitingLock {
   return {
     requester: requester.id,
     tid,
-    ...describeDetails(details),
+    ...describeLock(asked.message),
     write: isWrite,
     waitingFor: Math.round(now - since),
     reason,

@@ -16,7 +16,7 @@ interface Kind {
 
 function asks(lab: BrokerLab, database: string, n: number, type: string, data: Record<string, unknown>) {
   const peer = lab.connect(`asks${n}`, database);
-  peer.tells({ type, id: 'question', data: { ...data, pad: PAD } }, '[master]');
+  peer.tells({ type, id: 'question', data: { ...data, path: PAD } }, '[master]');
   const answer = type === 'lock-request' ? 'lock-result' : 'result';
   return { peer, isRefused: () => peer.messages(answer).length > 0 };
 }
@@ -136,7 +136,7 @@ describe('a request for which there is no room is told why', () => {
       const lab = new BrokerLab({ maxMailPerPeer, maxTotalBuffered });
       const peer = lab.connect('peerA');
       for (let n = 0; n < 3; n++) {
-        const data = { type: 'fst.allocate', tid: `t${n}`, pad: PAD };
+        const data = { type: 'fst.allocate', tid: `t${n}`, path: PAD };
         peer.tells({ type, id: `${n}`, data }, '[master]');
       }
       const refusals = [...peer.messages('result'), ...peer.messages('lock-result')];
@@ -154,7 +154,7 @@ describe('a worker that is cut off for the memory that it takes', () => {
     lab.clock.advance(2_000);
     expect(lab.overview.locks('flood_data').held).toHaveLength(1);
     for (let n = 0; n < 9; n++) {
-      const data = { tid: `waits${n}`, write: true, pad: PAD };
+      const data = { tid: `waits${n}`, write: true, path: PAD };
       holder.tells({ type: 'lock-request', id: `${n}`, data }, '[master]');
     }
     const other = kind.keep(lab, 'other_data', 0);

@@ -6,15 +6,16 @@ import { FairShares } from '../../../src/broker/memory.js';
 import type { Outbox } from '../../../src/broker/peers/outbox.js';
 import { Peer } from '../../../src/broker/peers/peer.js';
 import { ServerRequests } from '../../../src/broker/server-requests.js';
+import { lockRequest } from '../../support/lock-request.js';
 import { VirtualClock } from '../../support/virtual-clock.js';
 
 const connection = { address: '10.0.0.1:1000', connectedAt: 0 };
 const peer = () => new Peer('peerA', connection, undefined as unknown as Outbox);
-const details = new Uint8Array();
+const kept = { message: new Uint8Array(), keptBytes: 0 };
 
 it('no lock is granted beside one that it conflicts with', () => {
   const table = new LockTable(1);
-  const lock = { holder: peer(), since: 0, expiresAt: 1, details };
+  const lock = { holder: peer(), since: 0, expiresAt: 1, ...kept };
   table.grant({ ...lock, tid: 'reader', isWrite: false });
   table.grant({ ...lock, tid: 'another reader', isWrite: false });
   expect(() => table.grant({ ...lock, tid: 'reader', isWrite: true })).toThrow(/"lock-conflict" is broken/);
@@ -45,7 +46,7 @@ it('no lock is granted without the root lock', () => {
   const manager = new LockManager(settings, host);
   // A root lock that is there when it is looked for, and not when it is needed.
   vi.spyOn(root, 'covers').mockReturnValueOnce(true).mockReturnValue(false);
-  const request = { id: '1', requester: peer(), tid: 't', isWrite: false, since: 0, details };
+  const request = lockRequest(peer(), 't', false, 0);
   expect(() => manager.request(request)).toThrow(/"lock-without-root" is broken/);
   expect(granted).not.toHaveBeenCalled();
 });

@@ -3,7 +3,7 @@ import { LockClaims } from '../../../src/broker/locks/lock-claims.js';
 import type { ArrivalRequest } from '../../../src/broker/peers/admission.js';
 import type { Outbox } from '../../../src/broker/peers/outbox.js';
 import { Peer } from '../../../src/broker/peers/peer.js';
-import { decode, encode } from '../../../src/protocol/frames.js';
+import { encode } from '../../../src/protocol/frames.js';
 import type { RecordAddress } from '../../../src/protocol/messages.js';
 import { type ClaimedLock, claimOf, Session } from '../../../src/protocol/session.js';
 import { BrokerLab, type ScriptedPeer } from '../../support/broker-lab.js';
@@ -36,7 +36,7 @@ function arrivalOf(peerId: string, received: number | undefined): ArrivalRequest
 function lab(grace = GRACE) {
   const clock = new VirtualClock();
   const state = { hasRoom: true, isAnyoneAtDoor: false, isGranted: false };
-  const taken: { worker: string; id: number; tid: string; isWrite: boolean; details: unknown }[] = [];
+  const taken: { worker: string; lock: ClaimedLock }[] = [];
   const roots: RecordAddress[] = [];
   const lost: string[] = [];
   const claims = new LockClaims({
@@ -46,9 +46,9 @@ function lab(grace = GRACE) {
     isAnyoneAtDoor: () => state.isAnyoneAtDoor,
     isGrantedToOthers: () => state.isGranted,
     rootIsClaimed: (root) => roots.push(root),
-    claim: (worker, id, tid, isWrite, details) => {
+    claim: (worker, lock) => {
       if (!state.hasRoom) return false;
-      taken.push({ worker: worker.id, id, tid, isWrite, details: JSON.parse(decode(details)) });
+      taken.push({ worker: worker.id, lock });
       return true;
     },
     placeIsLost: ({ id }, cause) => lost.push(`${id}: ${cause}`),
@@ -254,10 +254,10 @@ describe('a claim [PROTOCOL-14.6]', () => {
   it('is taken for held, with what people are told of it', () => {
     const { returns, tells, taken } = lab();
     tells(returns('a'), [], [lock(7), lock(8, false)]);
-    const details = { path: 'a', tid: 'tid7', write: true, comment: 'x' };
+    const first = { id: 7, path: 'a', tid: 'tid7', write: true, comment: 'x' };
     expect(taken).toEqual([
-      { worker: 'a', id: 7, tid: 'tid7', isWrite: true, details },
-      { worker: 'a', id: 8, tid: 'tid8', isWrite: false, details: { ...details, tid: 'tid8', write: false } },
+      { worker: 'a', lock: first },
+      { worker: 'a', lock: { ...first, id: 8, tid: 'tid8', write: false } },
     ]);
   });
 
@@ -355,7 +355,7 @@ describe('a claim [PROTOCOL-14.6]', () => {
     const impatient = lab(0);
     impatient.clock.advance(GRACE);
     impatient.tells(impatient.returns('a'), [], [lock(1)]);
-    expect([impatient.lost, impatient.taken]).toMatchObject([[], [{ id: 1 }]]);
+    expect([impatient.lost, impatient.taken]).toMatchObject([[], [{ lock: { id: 1 } }]]);
   });
 
   it('of a client whose last server waited is waited for by one that does not', () => {

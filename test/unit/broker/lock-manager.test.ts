@@ -6,9 +6,9 @@ import { MAX_ROOT_AGE_MS, REFUSAL_MS, RootLock } from '../../../src/broker/locks
 import type { Peer } from '../../../src/broker/peers/peer.js';
 import { ServerRequests } from '../../../src/broker/server-requests.js';
 import { decode, encode } from '../../../src/protocol/frames.js';
+import { lockRequest } from '../../support/lock-request.js';
 import { VirtualClock } from '../../support/virtual-clock.js';
 
-const details = new Uint8Array();
 const TURN = 25;
 const LINGER = 5;
 const LINGER_IF_TOLD = 1_000;
@@ -30,7 +30,7 @@ class Lab {
   asked: RootRequest[] = [];
   readonly atMaster = new Map<number, RootRequest>();
   readonly granted: { readonly request: LockRequest; readonly lock: Lock }[] = [];
-  readonly refused: string[] = [];
+  readonly refused: LockRequest[] = [];
   readonly expired: Lock[] = [];
   answersAtOnce = true;
   readonly tids: string[] = [];
@@ -41,7 +41,6 @@ class Lab {
   readonly #asked = new ServerRequests(1);
   #master: Peer = undefined as unknown as Peer;
   #lastLockId = 0;
-  #lastId = 0;
   #hold: GrantHold | undefined;
 
   constructor(canSay = false) {
@@ -79,7 +78,7 @@ class Lab {
           expect(this.root.covers(request.isWrite)).toBe(true);
           this.granted.push({ request, lock });
         },
-        refused: ({ id }) => this.refused.push(id),
+        refused: (request) => this.refused.push(request),
         expired: (lock) => this.expired.push(lock),
         sliceIsOver: (lock) => this.slicesOver.push(lock),
         hold: () => this.#hold,
@@ -113,7 +112,7 @@ class Lab {
   }
 
   ask(requester: Peer, tid: string, isWrite: boolean): LockRequest {
-    const request = { id: `r${++this.#lastId}`, requester, tid, isWrite, since: this.clock.now(), details };
+    const request = lockRequest(requester, tid, isWrite, this.clock.now());
     this.manager.request(request);
     if (this.answersAtOnce) this.answer();
     return request;
@@ -139,7 +138,7 @@ class Lab {
   /** The lock that a request was granted; fails if it was not. */
   lockOf(request: LockRequest): Lock {
     const found = this.granted.find((each) => each.request === request);
-    if (found === undefined) throw new Error(`${request.id} was not granted`);
+    if (found === undefined) throw new Error(`${request.tid} was granted nothing`);
     return found.lock;
   }
 
@@ -489,7 +488,7 @@ describe('locks', () => {
     expect(lab.expired.map(({ tid }) => tid)).toEqual(['a']);
     expect(lab.isGranted(other)).toBe(true);
     const further = lab.ask(one, 'a', false);
-    expect(lab.refused).toEqual([further.id]);
+    expect(lab.refused).toEqual([further]);
     lab.release(held);
     lab.release(other);
     expect(lab.isGranted(lab.ask(one, 'a', false))).toBe(true);
@@ -539,7 +538,17 @@ describe('locks', () => {
     lab.holdBack('locks of before the restart');
     const waiting = lab.ask(two, 'b', false);
     expect(lab.isGranted(waiting)).toBe(false);
-    expect(lab.manager.claim({ id: 77, holder: one, tid: 'a', isWrite: true, since: 0, details })).toBe(true);
+    expect(
+      lab.manager.claim({
+        id: 77,
+        holder: one,
+        tid: 'a',
+        isWrite: true,
+        since: 0,
+        message: encode('{}'),
+        keptBytes: 0,
+      }),
+    ).toBe(true);
     lab.answer();
     const further = lab.ask(one, 'a', false);
     expect(lab.isGranted(further)).toBe(true);
@@ -624,9 +633,9 @@ it('keeps the rule, and serves everybody in the end, whatever comes in which ord
       }
       const unserved = requests.filter(
         (request) =>
-          !random.isGranted(request) && !random.refused.includes(request.id) && !gone.has(request.requester),
+          !random.isGranted(request) && !random.refused.includes(request) && !gone.has(request.requester),
       );
-      expect(unserved.map(({ id }) => id)).toEqual([]);
+      expect(unserved.map(({ tid }) => tid)).toEqual([]);
       random.pass(LINGER_IF_TOLD);
       expect([random.manager.queue.size, random.manager.table.size, random.atMaster.size]).toEqual([0, 0, 0]);
       expect(random.clock.pending).toBe(0);

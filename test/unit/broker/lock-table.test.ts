@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { type Lock, LockTable } from '../../../src/broker/locks/lock-table.js';
 import type { Peer } from '../../../src/broker/peers/peer.js';
 
-const details = new Uint8Array();
+const kept = { message: new Uint8Array(), keptBytes: 0 };
 const expiresAt = 1_000;
 const peers = ['one', 'two', 'three'].map((id) => ({ id }) as unknown as Peer);
 const tids = ['a', 'b', 'c', 'd'];
@@ -31,7 +31,7 @@ describe('LockTable', () => {
           if (kind === 'ask') {
             expect(table.allows(tid, isWrite)).toBe(naiveRule(locks, tid, isWrite));
             if (table.allows(tid, isWrite))
-              locks.push(table.grant({ holder, tid, isWrite, since, expiresAt, details }));
+              locks.push(table.grant({ holder, tid, isWrite, since, expiresAt, ...kept }));
           } else if (kind === 'release') {
             const lock = locks[which % (locks.length || 1)];
             if (lock !== undefined) table.release(lock);
@@ -64,7 +64,7 @@ describe('LockTable', () => {
   it('knows a lock by its number for its holder alone, and once', () => {
     const table = new LockTable(7);
     const [one, two] = peers as [Peer, Peer];
-    const lock = table.grant({ holder: one, tid: 'a', isWrite: true, since: 0, expiresAt, details });
+    const lock = table.grant({ holder: one, tid: 'a', isWrite: true, since: 0, expiresAt, ...kept });
     expect(lock.id).toBe(7);
     expect(table.find(two, 7)).toBeUndefined();
     expect(table.find(one, 7)).toBe(lock);
@@ -77,7 +77,7 @@ describe('LockTable', () => {
   it('knows whether it has granted another transaction what is in the way of a lock; what was claimed is not its own', () => {
     const table = new LockTable(1);
     const [holder] = peers as [Peer];
-    const asked = { holder, since: 0, expiresAt, details };
+    const asked = { holder, since: 0, expiresAt, ...kept };
     table.claim({ ...asked, id: 7, tid: 'a', isWrite: true });
     expect(table.isGrantedToOthers('b', true)).toBe(false);
     const reading = table.grant({ ...asked, tid: 'a', isWrite: false });
@@ -92,13 +92,13 @@ describe('LockTable', () => {
     const table = new LockTable(7);
     const [one, two] = peers as [Peer, Peer];
     expect(
-      table.claim({ id: 9, holder: one, tid: 'a', isWrite: false, since: 0, expiresAt, details })?.state,
+      table.claim({ id: 9, holder: one, tid: 'a', isWrite: false, since: 0, expiresAt, ...kept })?.state,
     ).toBe('held');
     expect(
-      table.claim({ id: 9, holder: two, tid: 'b', isWrite: false, since: 0, expiresAt, details }),
+      table.claim({ id: 9, holder: two, tid: 'b', isWrite: false, since: 0, expiresAt, ...kept }),
     ).toBeUndefined();
     const grant = () =>
-      table.grant({ holder: two, tid: 'b', isWrite: false, since: 1, expiresAt, details }).id;
+      table.grant({ holder: two, tid: 'b', isWrite: false, since: 1, expiresAt, ...kept }).id;
     expect([grant(), grant(), grant()]).toEqual([7, 8, 10]);
   });
 });
