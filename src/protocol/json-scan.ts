@@ -132,7 +132,7 @@ function matches(bytes: Uint8Array, start: number, end: number, key: Uint8Array)
 }
 
 /** Texts that are known at one time. */
-const SLOTS = 256;
+const SLOTS = 1024;
 
 /** Longer texts are made anew each time. */
 const MAX_CACHED_BYTES = 64;
