@@ -6,7 +6,7 @@ import { sampleOf, startGenerator } from './sample.js';
 import { startServer } from './servers/started-server.js';
 import { median } from './statistics.js';
 import { markdownTable, shown } from './table.js';
-import type { TargetsOrder } from './targets.js';
+import type { BenchOrder } from './targets.js';
 
 /** Round trips, in milliseconds. */
 export interface FairnessReport {
@@ -30,7 +30,7 @@ const RUNS: Readonly<Record<Scale, number>> = { full: 3, quick: 1, smoke: 1 };
 const FLOOD: LoadSpec = { kind: 'rate', bytes: FLOOD_BYTES, bytesPerSecond: BYTES_PER_SECOND };
 
 /** Measures round trips alone and beside a flood, by turns. */
-export async function measureFairness({ scale, execArgv }: TargetsOrder): Promise<FairnessReport> {
+export async function measureFairness({ scale, execArgv }: BenchOrder): Promise<FairnessReport> {
   const runMs = RUN_MS[scale];
   const runs: Omit<FairnessReport, 'ratio'>[] = [];
   for (let number = 0; number < RUNS[scale]; number++) runs.push(await onePair(runMs, execArgv));

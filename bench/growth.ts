@@ -4,7 +4,7 @@ import type { LoadSpec } from './load/load.js';
 import type { Scale } from './measures.js';
 import { takeSample } from './sample.js';
 import { markdownTable, shown } from './table.js';
-import type { TargetsOrder } from './targets.js';
+import type { BenchOrder } from './targets.js';
 
 /** One point of a curve. */
 export interface GrowthPoint {
@@ -25,7 +25,7 @@ interface Step {
 }
 
 /** Measures all points, ours only. */
-export async function measureGrowth({ scale, execArgv, say }: TargetsOrder): Promise<GrowthPoint[]> {
+export async function measureGrowth({ scale, execArgv, say }: BenchOrder): Promise<GrowthPoint[]> {
   const points: GrowthPoint[] = [];
   for (const { of, at, bytes, load } of steps(scale)) {
     const duration = { warmUpMs: RUN_MS[scale] / 2, runMs: RUN_MS[scale] };

@@ -9,7 +9,7 @@ import { growthText, measureGrowth } from './growth.js';
 import { journalText, measureJournal } from './journal/journal.js';
 import { measuresOf, type Scale } from './measures.js';
 import { measureStorm, stormText } from './storm.js';
-import { measureTargets, targetsText } from './targets.js';
+import { type BenchOrder, measureTargets, targetsText } from './targets.js';
 
 const USAGE = `npm run bench -- [growth | costs | storm | acebase | journal] [options]
 
@@ -69,9 +69,6 @@ function measures(): Option<readonly string[] | undefined> {
 
 /** `--only` this: round trips beside a flood. */
 const FAIRNESS = 'fairness';
-
-/** What every subject is told. */
-export type BenchOrder = Parameters<typeof measureTargets>[0];
 
 /** What a subject came to: as data, and as text. */
 interface Outcome {

@@ -4,7 +4,7 @@ import type { LoadSpec, Phase } from './load/load.js';
 import type { Scale } from './measures.js';
 import { takeSample } from './sample.js';
 import { markdownTable, shown } from './table.js';
-import type { TargetsOrder } from './targets.js';
+import type { BenchOrder } from './targets.js';
 
 /** What the storm came to. */
 export interface StormReport {
@@ -22,7 +22,7 @@ const SIZES: Readonly<Record<Scale, { readonly peers: number; readonly trickleMs
 };
 
 /** Lets it happen to ours. */
-export async function measureStorm({ scale, execArgv }: TargetsOrder): Promise<StormReport> {
+export async function measureStorm({ scale, execArgv }: BenchOrder): Promise<StormReport> {
   const { peers, trickleMs } = SIZES[scale];
   const databases = peers / 10;
   const load: LoadSpec = { kind: 'storm', peers, databases, messagesPerSecond: 1_000 };

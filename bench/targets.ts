@@ -7,7 +7,7 @@ import { hasNatsServer } from './servers/nats-server.js';
 import { markdownTable, shown } from './table.js';
 
 /** What to measure, and how. */
-export interface TargetsOrder {
+export interface BenchOrder {
   readonly scale: Scale;
   /** Only measures whose numbers begin so. */
   readonly only: readonly string[] | undefined;
@@ -30,7 +30,7 @@ const NATS_RUNS = 2;
 const PAUSES_COUNT = /^P[1256]/;
 
 /** Takes all samples. */
-export async function measureTargets(order: TargetsOrder): Promise<TargetsReport> {
+export async function measureTargets(order: BenchOrder): Promise<TargetsReport> {
   const measures = measuresOf(order.scale).filter(
     ({ id }) => order.only?.some((it) => id.startsWith(it)) ?? true,
   );
@@ -53,7 +53,7 @@ export async function measureTargets(order: TargetsOrder): Promise<TargetsReport
   return { results, pauses };
 }
 
-async function samplesFor(measure: Measure, order: TargetsOrder): Promise<PairedSamples> {
+async function samplesFor(measure: Measure, order: BenchOrder): Promise<PairedSamples> {
   const samples: Record<Contestant, Sample[]> = { ours: [], yardstick: [], nats: [] };
   const hasNats = measure.forNats && order.scale !== 'smoke' && hasNatsServer();
   for (let pair = 0; pair < measure.pairs; pair++) {

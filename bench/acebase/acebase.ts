@@ -6,7 +6,7 @@ import type { Scale } from '../measures.js';
 import { startServer } from '../servers/started-server.js';
 import { type Figure, figureOf, percentile } from '../statistics.js';
 import { markdownTable, shown } from '../table.js';
-import type { TargetsOrder } from '../targets.js';
+import type { BenchOrder } from '../targets.js';
 import { type CachePoint, cacheGrowthText, measureCacheGrowth } from './cache-growth.js';
 import { Cluster, type ClusterSettings, type Work } from './cluster.js';
 
@@ -61,7 +61,7 @@ const ROUNDS: Readonly<Record<Scale, number>> = { full: 3, quick: 2, smoke: 1 };
 const clientPath = fileURLToPath(new URL('../../dist/client.cjs', import.meta.url));
 
 /** Measures all ways by turns. */
-export async function measureAceBase({ scale, say }: TargetsOrder): Promise<AceBaseReport> {
+export async function measureAceBase({ scale, say }: BenchOrder): Promise<AceBaseReport> {
   const hasClient = existsSync(clientPath);
   if (!hasClient) say('acebase-ipc-server/client is not in dist: its column is left out');
   const ways = WAYS.filter((way) => way !== 'our client' || hasClient);

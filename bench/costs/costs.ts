@@ -2,7 +2,7 @@
 
 import type { Scale } from '../measures.js';
 import { markdownTable, shown } from '../table.js';
-import type { TargetsOrder } from '../targets.js';
+import type { BenchOrder } from '../targets.js';
 import { CostLab } from './cost-lab.js';
 import { type Operation, SUBJECTS, type Subject } from './subjects.js';
 
@@ -25,7 +25,7 @@ const ROUNDS: Readonly<Record<Scale, number>> = { full: 5, quick: 3, smoke: 1 };
 const TURNS: Readonly<Record<Scale, number>> = { full: 5_000, quick: 2_000, smoke: 2 };
 
 /** Measures all subjects. */
-export function measureCosts({ scale, say }: Pick<TargetsOrder, 'scale' | 'say'>): CostRow[] {
+export function measureCosts({ scale, say }: Pick<BenchOrder, 'scale' | 'say'>): CostRow[] {
   return SUBJECTS.map((subject) => {
     const counts = [...new Set(COUNTS[scale].map((count) => Math.min(count, subject.most ?? count)))];
     const best = new Map<number, number>();

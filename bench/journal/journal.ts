@@ -4,9 +4,9 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { Cluster, type Journal } from '../acebase/cluster.js';
-import type { BenchOrder } from '../main.js';
 import { startServer } from '../servers/started-server.js';
 import { markdownTable, shown } from '../table.js';
+import type { BenchOrder } from '../targets.js';
 
 const JOURNALS = ['off', 'process', 'power'] as const satisfies readonly Journal[];
 const KINDS = ['set', 'update', 'transaction'] as const;
