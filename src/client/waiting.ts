@@ -1,5 +1,6 @@
 /** Says what a process waits for, if that takes long: without a master, for one, AceBase waits and says nothing. */
 
+import { resolve } from 'node:path';
 import type { Cancel } from '../broker/ports.js';
 import { loggerOf, type RemoteIPCPeer } from './acebase.js';
 
@@ -43,7 +44,8 @@ export interface BlockingLock {
 /** What is waited for. */
 export type Wait =
   | { readonly kind: 'master' }
-  | { readonly kind: 'file' }
+  /** @param path where this process looks for it; storages that keep their data elsewhere have none */
+  | { readonly kind: 'file'; readonly path: string | undefined }
   | { readonly kind: 'answer'; readonly isConnected: boolean }
   | { readonly kind: 'lock'; readonly lock: BlockingLock; readonly isOwn: boolean };
 
@@ -126,7 +128,10 @@ export class Waiting {
     if (!isMasterThere && hasSessions()) return { kind: 'master' };
     const answer = { kind: 'answer', isConnected: isMasterThere } as const;
     const [first] = ipc._requests.values();
-    if (!ipc.isMaster && first === undefined) return { kind: 'file' };
+    if (!ipc.isMaster && first === undefined) {
+      const { fileName } = ipc.storage;
+      return { kind: 'file', path: fileName && resolve(fileName) };
+    }
     if (!ipc.isMaster && first?.request.type !== 'lock-request') return answer;
     const lock = oldestLockIn(await fetchLocks().catch(() => ''));
     if (lock === undefined) return answer;
@@ -152,7 +157,7 @@ export function describeWait(wait: Wait, operations: number): string {
     case 'master':
       return `Waiting for a master to connect; ${queue}. Start the process with role "master", with the same database name, host, port and token`;
     case 'file':
-      return `Waiting for the database file, which the master creates; ${queue}. See whether the master has the same folder: storage.path is relative to where a process is started`;
+      return `Waiting for the database file${wait.path === undefined ? '' : ` ${wait.path}`}, which the master creates; ${queue}. Give this process and the master the same folder: storage.path is relative to where a process is started`;
     case 'answer':
       return wait.isConnected
         ? `Waiting for the master, which is connected but does not answer; ${queue}. See whether its process is stopped or busy, holds a lock itself, or has not opened its file yet`

@@ -79,7 +79,8 @@ export function lateRefusal(json: string): Refusal {
 /** A refusal in the words of the server. */
 export function describeRefusal({ code, message, remedy }: Refusal): string {
   const what = code === undefined ? message : `${code}: ${message}`;
-  return remedy === undefined ? what : `${what} ${remedy}`;
+  if (remedy === undefined) return what;
+  return `${what}${/[.!?]$/.test(what) ? '' : '.'} ${remedy}`;
 }
 
 /** The code of the error with which operations fail. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { judgeRefusal, parseRefusal } from '../../../src/client/core/refusals.js';
+import { describeRefusal, judgeRefusal, parseRefusal } from '../../../src/client/core/refusals.js';
 
 describe('a refusal', () => {
   it.each([403, 409, 500])('of our server with %i is its last word', (status) => {
@@ -30,3 +30,10 @@ it.each([
   '{"code":"FORBIDDEN"}',
   '{"code":"IPC_',
 ])('%j is not the body of a refusal of ours', (body) => expect(parseRefusal(body)).toBeUndefined());
+
+it.each([
+  ['This one has /a; the others have /b', 'IPC_X: This one has /a; the others have /b. Give both /b.'],
+  ['The token is wrong.', 'IPC_X: The token is wrong. Give both /b.'],
+])('%j and its remedy are sentences of their own', (message, text) => {
+  expect(describeRefusal({ status: 500, code: 'IPC_X', message, remedy: 'Give both /b.' })).toBe(text);
+});

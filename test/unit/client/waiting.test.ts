@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { RemoteIPCPeer } from '../../../src/client/acebase.js';
 import type { LockInfo, OpenRequest } from '../../../src/client/core/host.js';
@@ -22,7 +23,10 @@ function lab({ isMaster = false, locks = '{"held":[]}', sessions = true } = {}) 
     peers,
     _requests: requests,
     _locks: lockInfos,
-    storage: { logger: { error: (text: string) => said.push(text), warn: () => undefined } },
+    storage: {
+      fileName: './mydb.acebase/data.db',
+      logger: { error: (text: string) => said.push(text), warn: () => undefined },
+    },
   } as unknown as RemoteIPCPeer;
   const waiting = new Waiting({
     ipc,
@@ -99,7 +103,10 @@ describe('a worker that waits', () => {
     expect(said[0]).toMatch(/^Waiting for a master to connect; the database cannot be opened before\./);
     peers.push({ id: '[master]' });
     await pass(60_000);
-    expect(said[1]).toMatch(/^Waiting for the database file, which the master creates.*same folder/);
+    expect(said[1]).toContain(
+      `Waiting for the database file ${resolve('mydb.acebase/data.db')}, which the master creates; `,
+    );
+    expect(said[1]).toContain('the same folder: storage.path is relative');
     scene.isReady = true;
     await pass(2_000);
     expect(said[2]).toMatch(/^What was waited for is there/);
