@@ -4,7 +4,6 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseEnv, promisify } from 'node:util';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { parse } from 'yaml';
 import { WatchedProcess } from '../support/child-process.js';
 import { commandHere, runCommand } from '../support/command.js';
 import { freePorts } from '../support/free-port.js';
@@ -187,48 +186,3 @@ function describeSystemd(): void {
 }
 
 if (isInFull) describe('acebase-ipc-server init systemd', describeSystemd);
-
-/** A service of a compose file, as far as this test starts it. */
-interface ComposeService {
-  readonly command: readonly string[];
-  readonly environment?: Readonly<Record<string, string>>;
-  readonly env_file?: string;
-}
-
-itInFull('init compose writes commands that make a cluster', async () => {
-  const { folder, remove } = await userProject('commonjs', PACKAGES);
-  onTestFinished(remove);
-  expect(await runCommand(['init', 'compose', 'shop', '--folder', folder])).toMatchObject({
-    code: 0,
-    stderr: '',
-  });
-  const [ipcPort = 0, httpPort = 0] = await freePorts(2);
-  // What is elsewhere in a container.
-  const elsewhere = (text: string) =>
-    text
-      .replaceAll('/run/secrets', folder)
-      .replaceAll('/data', join(folder, 'data'))
-      .replace('9163', String(ipcPort));
-  await writeFile(join(folder, 'ipc-token'), 'correct-horse-battery');
-  const settings = elsewhere(await readFile(join(folder, 'ipc.json'), 'utf8')).replace(
-    '0.0.0.0',
-    '127.0.0.1',
-  );
-  await writeFile(join(folder, 'ipc.json'), settings);
-  const compose = elsewhere(await readFile(join(folder, 'compose.yaml'), 'utf8'));
-  const { services } = parse(compose) as { services: Record<'ipc' | 'server', ComposeService> };
-  const start = async ({ command, environment = {}, env_file: file }: ComposeService, name: string) => {
-    const variables = file === undefined ? {} : parseEnv(await readFile(join(folder, file), 'utf8'));
-    const own = { ACEBASE_IPC_HOST: '127.0.0.1', HTTP_PORT: String(httpPort) };
-    const env = { PATH: process.env['PATH'], ...environment, ...variables, ...own };
-    const child = spawn(process.execPath, command, { cwd: folder, env, stdio: ['ignore', 'ignore', 'pipe'] });
-    const started = new WatchedProcess(name, child);
-    onTestFinished(() => void started.end('SIGKILL'));
-    return started;
-  };
-  const processes = [await start(services.ipc, 'ipc'), await start(services.server, 'server')];
-  const answers = async () => (await fetch(`http://localhost:${httpPort}/ping/shop`)).ok;
-  await eventually(answers, { timeout: 60_000, interval: 200 });
-  for (const each of processes.reverse())
-    expect(await each.end('SIGTERM'), each.describe()).toEqual({ code: 0, signal: null });
-});
