@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { playFirstMinute } from './first-minute.js';
 import { PackedProject } from './packed.js';
 import { commonJsProgram, databaseProgram, RegistryProject } from './registry-project.js';
 
@@ -32,19 +33,21 @@ async function project(
   return made;
 }
 
+const pnpmProgram = () => join(tools.folder, 'node_modules/.bin/pnpm');
+
 async function pnpm(made: RegistryProject): Promise<void> {
-  const outcome = await made.run(join(tools.folder, 'node_modules/.bin/pnpm'), ['install']);
+  const outcome = await made.run(pnpmProgram(), ['install']);
   expect(outcome.code, outcome.stdout + outcome.stderr).toBe(0);
 }
 
-const BELOW_SERVER = `require('module').createRequire(require.resolve('acebase-server'))('acebase').AceBase`;
+const BELOW_SERVER = `require('module').createRequire(require.resolve('acebase-server'))('acebase')`;
 
 test.each([true, false])(
-  'pnpm, with acebase-server alone, hoist=%s: the client and doctor find acebase',
+  'pnpm, with acebase-server alone, hoist=%s: the client, doctor and a managed master find acebase',
   async (hoist) => {
     const made = await project(
       { 'acebase-server': '1.15.2' },
-      { 'app.cjs': commonJsProgram(BELOW_SERVER), 'pnpm-workspace.yaml': `hoist: ${hoist}\n` },
+      { 'app.cjs': commonJsProgram(`${BELOW_SERVER}.AceBase`), 'pnpm-workspace.yaml': `hoist: ${hoist}\n` },
     );
     await pnpm(made);
     expect(await made.client(process.execPath, ['app.cjs'])).toEqual(OURS);
@@ -54,11 +57,17 @@ test.each([true, false])(
     const findings = JSON.parse(doctor.stdout) as { subject: string; status: string }[];
     const packages = findings.filter(({ subject }) => /^(?:ws|acebase|acebase-server)$/.test(subject));
     expect(packages.map(({ status }) => status)).toEqual([hoist ? 'ok' : 'warning', 'ok', 'ok']);
+    await playFirstMinute({
+      folder: made.folder,
+      command: [pnpmProgram(), 'exec', 'acebase-ipc-server'],
+      node: [process.execPath],
+      acebase: BELOW_SERVER,
+    });
   },
   300_000,
 );
 
-test("Yarn Plug'n'Play: the client finds acebase in its archive, also by `packages`", async () => {
+test("Yarn Plug'n'Play: the client and a managed master find acebase in its archive, the client also by `packages`", async () => {
   const made = await project(
     { acebase: '1.29.13' },
     {
@@ -76,9 +85,15 @@ test("Yarn Plug'n'Play: the client finds acebase in its archive, also by `packag
   expect(outcome.code, outcome.stdout).toBe(0);
   expect(await made.client(process.execPath, [yarn, 'node', 'app.cjs'])).toEqual(OURS);
   expect(await made.client(process.execPath, [yarn, 'node', 'named.cjs'])).toEqual(OURS);
+  const byYarn = [process.execPath, yarn];
+  await playFirstMinute({
+    folder: made.folder,
+    command: [...byYarn, 'acebase-ipc-server'],
+    node: [...byYarn, 'node'],
+  });
 }, 300_000);
 
-test('npm workspaces: the acebase of one workspace is found from its program', async () => {
+test('npm workspaces: the acebase of one workspace is found from its program, and by a server that is started there', async () => {
   const made = await project(
     {},
     {
@@ -105,6 +120,12 @@ test('npm workspaces: the acebase of one workspace is found from its program', a
   );
   await made.npm();
   expect(await made.client(process.execPath, ['packages/shop/app.cjs'])).toEqual(OURS);
+  for (const name of ['shop', 'wiki'])
+    await playFirstMinute({
+      folder: join(made.folder, 'packages', name),
+      command: ['npx', 'acebase-ipc-server'],
+      node: [process.execPath],
+    });
 }, 300_000);
 
 const inTest = `

@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { playFirstMinute } from './first-minute.js';
 import { PackedProject } from './packed.js';
 import { commonJsProgram, databaseProgram, RegistryProject } from './registry-project.js';
 
@@ -35,7 +36,7 @@ async function runtime(name: string, version: string, binary: string): Promise<s
 }
 
 test.each(['20.19.0', '22.23.3', '24.9.0', '26.10.0'])(
-  'Node.js %s: CommonJS and ES modules have the client',
+  'Node.js %s: CommonJS and ES modules have the client, and the first minute of README is as it says',
   async (version) => {
     const node = await runtime('node', version, 'node/bin/node');
     expect(await project.client(node, ['app.cjs'])).toEqual(OURS);
@@ -44,6 +45,12 @@ test.each(['20.19.0', '22.23.3', '24.9.0', '26.10.0'])(
     expect(await project.run(node, [command, 'check-config', '--port', '0'])).toMatchObject({
       code: 0,
       stderr: '',
+    });
+    await playFirstMinute({
+      folder: project.folder,
+      command: ['npx', 'acebase-ipc-server'],
+      node: ['node'],
+      env: { PATH: [dirname(node), process.env['PATH']].join(delimiter) },
     });
     await rm(join(node, '../../../..'), { recursive: true, force: true });
   },
