@@ -174,12 +174,14 @@ function teller(
         onStatus({ kind: 'going-on', database, milliseconds: event.milliseconds });
         return;
       }
-      case 'place lost':
+      case 'place lost': {
+        const { reason = `the IPC server at ${server} did not hear this process for too long` } = event;
         loggerOf(storage).error(
-          `The IPC server at ${server} did not hear this process for too long: what ${database} was doing fails, and it comes again as a new peer`,
+          `What ${database} was doing fails, and it comes again as a new peer: ${reason}`,
         );
         onStatus({ kind: 'place-lost', database });
         return;
+      }
       case 'came back': {
         const seconds = (event.milliseconds / 1000).toFixed(1);
         loggerOf(storage).error(

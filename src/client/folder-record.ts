@@ -1,14 +1,22 @@
 import { mkdir } from 'node:fs/promises';
+import { type Moment, momentAt } from '../elapsed.js';
 import { IPCError } from '../errors.js';
 import { pause, systemClock } from '../platform/clock.js';
-import { FolderOwner } from '../platform/folder-owner.js';
-import { FolderWatch, folderUser, isFolderOfManagedMaster } from '../platform/folder-watch.js';
+import { certainFor, FolderOwner } from '../platform/folder-owner.js';
+import { FolderWatch, isFolderOfManagedMaster } from '../platform/folder-watch.js';
 import { ownWords } from '../platform/local-processes.js';
 import type { FolderServer } from '../platform/owner-record.js';
 import { loggerOf, type Storage } from './acebase.js';
+import { Lease } from './core/lease.js';
 
-/** Milliseconds for which a record need not be renewed. It is no lease: that is the server's, and is over before another master comes to it. */
-const GRACE_MS = 3_000;
+/**
+ * Milliseconds for which a record need not be renewed. A process that is stopped is still the master at its server for a while, and workers may begin
+ * to write under the lock that it has granted, until that is so old (docs/PROTOCOL.md, section 12).
+ */
+const GRACE_MS = 20_000;
+
+/** Milliseconds for which what is under way waits for the next renewal: a disk that does not answer has others wait, too. */
+const RENEWAL_PATIENCE_MS = 120_000;
 
 /** How often it is looked whether those who had the folder are gone, and for how long, in milliseconds. */
 const LOOK_MS = 250;
@@ -16,10 +24,22 @@ const PATIENCE_MS = 660_000;
 
 /** That nothing keeps the process from ending which only renews a record. */
 const idleClock = {
-  now: systemClock.now,
-  uptime: systemClock.uptime,
+  now: () => systemClock.now(),
+  uptime: () => systemClock.uptime(),
   schedule: systemClock.scheduleIdle,
 };
+
+/** What concerns the record of a folder elsewhere. */
+export interface FolderRecordHandlers {
+  /** Whether the server has heard this process, as far as is known: one that is given up must let others have the folder. */
+  isInTouch(): boolean;
+  /**
+   * Somebody else has taken the folder, or the record was removed: this process must come to the server anew, and take it then.
+   *
+   * @param reason in words
+   */
+  lost(reason: string): void;
+}
 
 /**
  * Notes beside the data that this process is the master of a database, unless a server runs it, which notes that itself. The server of it knows who its
@@ -31,19 +51,41 @@ export class FolderRecord {
   /** The server that this process has connected to last, and its address. */
   #server: FolderServer;
   readonly #watch: FolderWatch;
-  readonly #lost: () => void;
+  readonly #handlers: FolderRecordHandlers;
   #workersGrace = 0;
   #owner: FolderOwner | undefined;
+  /** When the last renewal was begun. */
+  #renewed: Moment | undefined;
+  /**
+   * For how long the files may be used after a renewal: others take the folder later. A process that was stopped alone has its server believe it, and
+   * finds out here.
+   */
+  readonly lease: Lease;
   /** Whether the database is closed, or about to be. */
   #isOver = false;
 
-  /** @param lost called if somebody else has taken the folder: this process must come to the server anew, and take it then */
-  constructor(storage: Storage, place: string, lost: () => void) {
-    this.#lost = lost;
+  constructor(storage: Storage, place: string, handlers: FolderRecordHandlers) {
+    this.#handlers = handlers;
     this.#storage = storage;
     this.#folder = `${storage.settings.path}/${storage.name}.acebase`;
     this.#server = { id: '', process: ownWords() ?? null, urls: [place] };
     this.#watch = new FolderWatch(this.#folder, systemClock);
+    const database = storage.name;
+    this.lease = new Lease({
+      clock: systemClock,
+      proof: () => this.#renewed,
+      patience: () => RENEWAL_PATIENCE_MS,
+      impatience: () =>
+        noLease(`it could not be noted for too long that this process uses the folder of ${database}`),
+      lapsed: () =>
+        loggerOf(storage).error(
+          `It could not be noted in time that this process uses the folder of ${database}: reading and writing wait`,
+        ),
+      regained: (milliseconds) =>
+        loggerOf(storage).error(
+          `${database} goes on after ${(milliseconds / 1000).toFixed(1)} s: nobody else has taken its folder`,
+        ),
+    });
   }
 
   /** Whether another process seems to be the master at that server: what it is told, if it was just started and knows of none. */
@@ -74,36 +116,13 @@ export class FolderRecord {
    * @throws {IPCError} IPC_CLIENT_FOLDER_IN_USE, if the master of another server has it
    */
   async take(): Promise<void> {
-    const user = await folderUser(this.#folder, systemClock, this.#server);
-    if (user !== undefined) throw this.#inUse(user);
-    if (this.#owner !== undefined || (await isFolderOfManagedMaster(this.#folder))) return;
-    const owner = new FolderOwner({
-      folder: this.#folder,
-      server: this.#server,
-      isManaged: false,
-      grace: GRACE_MS,
-      workersGrace: this.#workersGrace,
-      clock: idleClock,
-      taken: () => undefined,
-      kept: () => undefined,
-      // The master of another server has it, or another one of this, which has given this process up; or the record was removed.
-      lost: () => {
-        if (this.#owner !== owner) return;
-        this.#owner = undefined;
-        this.#lost();
-      },
-    });
-    const until = systemClock.now() + PATIENCE_MS;
-    let said = '';
+    if (this.#owner !== undefined) return;
+    this.lease.begin(undefined);
     try {
+      if (await isFolderOfManagedMaster(this.#folder)) return;
       await mkdir(this.#folder, { recursive: true });
-      for (let obstacle = await owner.claim(); obstacle !== undefined; obstacle = await owner.claim()) {
-        if (systemClock.now() >= until || this.#isOver) throw this.#inUse(obstacle);
-        if (obstacle !== said)
-          loggerOf(this.#storage).warn(`Waiting for the folder of ${this.#storage.name}: ${obstacle}`);
-        said = obstacle;
-        await pause(LOOK_MS);
-      }
+      const owner = this.#newOwner();
+      await this.#claim(owner);
       if (this.#isOver) owner.releaseAtOnce();
       else this.#owner = owner;
     } catch (error) {
@@ -113,11 +132,51 @@ export class FolderRecord {
     }
   }
 
+  #newOwner(): FolderOwner {
+    const owner = new FolderOwner({
+      folder: this.#folder,
+      server: this.#server,
+      isManaged: false,
+      grace: GRACE_MS,
+      workersGrace: this.#workersGrace,
+      clock: idleClock,
+      taken: () => this.lease.begin(certainFor(GRACE_MS, 0)),
+      kept: (uptime) => {
+        this.#renewed = momentAt(uptime, systemClock);
+        this.lease.proved();
+      },
+      mayRenew: () => this.#handlers.isInTouch(),
+      // The master of another server has it, or another one of this, which has given this process up; or the record was removed.
+      lost: (reason) => {
+        if (this.#owner !== owner) return;
+        this.#owner = undefined;
+        this.lease.lose(noLease(reason));
+        this.#handlers.lost(reason);
+      },
+    });
+    return owner;
+  }
+
+  /** Waits until the folder is free, if nobody has it for certain. */
+  async #claim(owner: FolderOwner): Promise<void> {
+    const until = systemClock.now() + PATIENCE_MS;
+    let said = '';
+    for (let obstacle = await owner.claim(); obstacle !== undefined; obstacle = await owner.claim()) {
+      const { reason, isInUse } = obstacle;
+      if (isInUse || systemClock.now() >= until || this.#isOver) throw this.#inUse(reason);
+      if (reason !== said)
+        loggerOf(this.#storage).warn(`Waiting for the folder of ${this.#storage.name}: ${reason}`);
+      said = reason;
+      await pause(LOOK_MS);
+    }
+  }
+
   /** Gives it back. */
   release(): void {
     const owner = this.#owner;
     this.#owner = undefined;
     this.#isOver = true;
+    if (!this.lease.isLost) this.lease.begin(undefined);
     try {
       owner?.releaseAtOnce();
     } catch (error) {
@@ -138,4 +197,8 @@ export class FolderRecord {
       `It cannot be noted who uses the folder of ${this.#storage.name}, and the master of another server is not kept away: ${reason}`,
     );
   }
+}
+
+function noLease(reason: string): IPCError {
+  return new IPCError('IPC_CLIENT_LEASE_LOST', `IPC_CLIENT_LEASE_LOST: ${reason}`);
 }

@@ -214,6 +214,7 @@ function patch(build: Build, installation: Installation): () => void {
   const heldFiles = new HeldFiles();
   /** The data storage that was made last: it makes that of its transaction log within its constructor. */
   let data: Storage | undefined;
+  let folderOfData: FolderRecord | undefined;
   const undo: (() => void)[] = [];
   let isComplete = false;
   const complete = (): void => {
@@ -246,7 +247,10 @@ function patch(build: Build, installation: Installation): () => void {
     // Its transaction log is in the same one.
     const folder =
       this.isMaster && type === 'data'
-        ? new FolderRecord(this.storage, describe(this.config), () => peer.giveUpPlace())
+        ? new FolderRecord(this.storage, describe(this.config), {
+            isInTouch: () => peer.lease.isHeld,
+            lost: (reason) => peer.giveUpPlace(reason),
+          })
         : undefined;
     const peer = clientOf(this, {
       journal,
@@ -264,12 +268,17 @@ function patch(build: Build, installation: Installation): () => void {
       left: () => leave(),
     });
     peers.set(this, peer);
+    if (type === 'data') folderOfData = folder;
     transactions.set(this, new Transactions(this.storage, peer.lost));
     noteFailedWrites(this.storage, peer);
-    const files = fencedFilesOf(this.storage, peer, dataPeer);
+    const leases = [peer.lease];
+    if (dataPeer !== undefined) leases.push(dataPeer.lease);
+    const folderInUse = type === 'data' ? folder : dataPeer && folderOfData;
+    if (folderInUse !== undefined) leases.push(folderInUse.lease);
+    const files = fencedFilesOf(this.storage, leases);
     leave = installation.fence.add(files);
     journal?.join(
-      placeOf(peer, files.leases, (error) => {
+      placeOf(peer, leases, (error) => {
         journal.isKept = false;
         cannotKeep(error);
         // It comes back as a peer that keeps none.
@@ -384,18 +393,10 @@ function placeOf(peer: Client, leases: readonly Lease[], unwritable: (error: IPC
   };
 }
 
-/** The files of a storage, which its peer may use; those of a transaction log only together with the data. */
-function fencedFilesOf(
-  storage: Storage,
-  peer: Client,
-  dataPeer: Client | undefined,
-): FencedFiles & { readonly leases: readonly Lease[] } {
+/** The files of a storage, which may be used while all of these leases are held. */
+function fencedFilesOf(storage: Storage, leases: readonly Lease[]): FencedFiles {
   const { name, settings } = storage;
-  return {
-    folder: `${settings.path}/${name}.acebase`,
-    descriptor: () => storage.file,
-    leases: dataPeer === undefined ? [peer.lease] : [peer.lease, dataPeer.lease],
-  };
+  return { folder: `${settings.path}/${name}.acebase`, descriptor: () => storage.file, leases };
 }
 
 /** Peers that were made before this client was installed, and have said so. */

@@ -75,7 +75,7 @@ export async function openDatabase(request: OpenRequest, handlers: DatabaseHandl
 
 async function claim(owner: FolderOwner, { waits }: DatabaseHandlers): Promise<void> {
   for (let obstacle = await owner.claim(); obstacle !== undefined; obstacle = await owner.claim()) {
-    waits(obstacle);
+    waits(obstacle.reason);
     await pause(CLAIM_MS);
   }
 }

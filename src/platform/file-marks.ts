@@ -1,6 +1,6 @@
 /** What tells one open file from another, on one machine (stat(2), statfs(2)). */
 
-import { fstat, readFileSync } from 'node:fs';
+import { fstat, readFileSync, statfsSync } from 'node:fs';
 import { stat, statfs } from 'node:fs/promises';
 import { promisify } from 'node:util';
 
@@ -32,12 +32,15 @@ let machine: string | undefined;
 export async function fileMarkOf(path: string): Promise<FileMark | undefined> {
   try {
     const [{ dev, ino }, { type }] = await Promise.all([stat(path, { bigint: true }), statfs(path)]);
-    // Some types have the highest bit set.
-    const isLocal = LOCAL_TYPES.has(Number(BigInt.asUintN(32, BigInt(type))));
-    return { machine: machineId(), device: String(dev), inode: String(ino), isLocal };
+    return { machine: machineId(), device: String(dev), inode: String(ino), isLocal: isLocalType(type) };
   } catch {
     return undefined;
   }
+}
+
+/** Whether every mount of the file system of that path shows the same numbers of its files. @throws Error if nothing is there */
+export function isOnLocalDisk(path: string): boolean {
+  return isLocalType(statfsSync(path).type);
 }
 
 /** The mark of what this process has open under that number; `undefined` if that is nothing. */
@@ -57,6 +60,11 @@ export async function openFileMarkOf(descriptor: number): Promise<FileMark | und
 export function machineId(): string {
   machine ??= readMachineId();
   return machine;
+}
+
+function isLocalType(type: number): boolean {
+  // Some types have the highest bit set.
+  return LOCAL_TYPES.has(Number(BigInt.asUintN(32, BigInt(type))));
 }
 
 function readMachineId(): string {

@@ -4,7 +4,7 @@
  */
 
 import { randomUUID } from 'node:crypto';
-import { rmSync, unlinkSync } from 'node:fs';
+import { unlinkSync } from 'node:fs';
 import { type FileHandle, open, readFile, rm, unlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -17,9 +17,8 @@ import {
   describeOwner,
   type FolderServer,
   fileOf,
-  isCopy,
   isSamePlace,
-  isSameServer,
+  isSameRun,
   judge,
   OWNER_FILE,
   type OwnerRecord,
@@ -28,6 +27,7 @@ import {
   readRecord,
   recordIn,
   Standing,
+  takeAway,
   textOf,
 } from './owner-record.js';
 
@@ -47,6 +47,9 @@ const RENEWED_FOR_MS = 1.6 * RENEWAL_MS;
 export function certainFor(grace: number, lease: number): number {
   return RENEWED_FOR_MS + grace - lease;
 }
+
+/** How often one asks that may not renew its record for now, in milliseconds. */
+const HELD_BACK_MS = 250;
 
 /** How often in a row a record may be gone when it is looked at, and in the way when it is made. */
 const MOST_TRIES = 20;
@@ -82,6 +85,8 @@ export interface FolderOwnerSettings {
    * @param uptime of the machine, in milliseconds, when that was begun
    */
   kept(uptime: number): void;
+  /** Whether the record may be renewed now; default: it may. Who does not hold the folder any more, lets others have it. */
+  mayRenew?(): boolean;
   /**
    * Called once, if somebody else has taken the folder, or the record could not be renewed in time: this process must write nothing more.
    *
@@ -92,7 +97,15 @@ export interface FolderOwnerSettings {
   readonly procPath?: string;
 }
 
-/** The use of a folder by the master that a server runs, in its process. */
+/** Why a folder cannot be had. */
+export interface Obstacle {
+  /** In words: who has it, or may have it. */
+  readonly reason: string;
+  /** Whether somebody has it for certain; else it may be free in a while. */
+  readonly isInUse: boolean;
+}
+
+/** The use of a folder by a master, in its process. */
 export class FolderOwner {
   readonly #settings: FolderOwnerSettings;
   readonly #path: string;
@@ -131,9 +144,9 @@ export class FolderOwner {
    * Takes the folder, and keeps it until {@link FolderOwner.release}. A master that a server has left behind which is gone is killed, and waited
    * for.
    *
-   * @returns in words, who has it or may have it; then it may be tried again in a while. `undefined`: it is this process
+   * @returns why not; then it may be tried again in a while. `undefined`: it has it
    */
-  async claim(): Promise<string | undefined> {
+  async claim(): Promise<Obstacle | undefined> {
     const { clock } = this.#settings;
     for (let tries = 0; ; tries++) {
       const since = { at: clock.now(), uptime: clock.uptime() };
@@ -178,41 +191,44 @@ export class FolderOwner {
   }
 
   /** Why a record does not let others take the folder; `undefined` if it does. */
-  async #obstacle(text: string): Promise<string | undefined> {
-    const { server, procPath } = this.#settings;
-    const standsFor = this.#standing.of(text);
+  async #obstacle(text: string): Promise<Obstacle | undefined> {
+    const { procPath } = this.#settings;
+    const { isManaged, standsFor } = this.#record;
+    const stoodFor = this.#standing.of(text);
     const record = recordIn(text);
     // One that was being written, perhaps.
     if (record === undefined)
-      return standsFor >= this.#record.standsFor
-        ? undefined
-        : `it has a record that cannot be read: ${this.#path}`;
-    // A master that is there still has been given up by the server of both, which has let this one in.
-    if (!this.#record.isManaged && !record.isManaged && isSameServer(record, this.#record.server))
-      return undefined;
-    if (await isCopy(record, this.#path, procPath)) return undefined;
-    // The last process of this server has ended, or there would not be this one: but for that of another database.
-    if (record.server.id === server.id) {
+      return stoodFor >= standsFor ? undefined : mayBe(`it has a record that cannot be read: ${this.#path}`);
+    const judgement = judge(record, this.#path, procPath);
+    if (judgement === 'copied') return undefined;
+    if (isSameRun(record.server, this.#record.server)) {
+      // A master that is there still has been given up by the server of both, which has let this one in.
+      if (!isManaged && !record.isManaged) return undefined;
+      // The last process of this server has ended, or there would not be this one: but for that of another database.
       const isOfAnother = stateOfProcess(record.process ?? undefined, procPath) === 'runs';
-      return isOfAnother ? 'its folder is that of another database of this server, too' : undefined;
+      return isOfAnother ? mayBe('its folder is that of another database of this server, too') : undefined;
     }
-    switch (judge(record, procPath)) {
+    const isInUse: Obstacle = { reason: describeOwner(record), isInUse: true };
+    switch (judgement) {
       case 'free':
         return this.#obstacleOfWorkers(record);
       case 'in use':
-        return describeOwner(record);
+        return isInUse;
       case 'left behind':
-        return (await this.#end(record)) ? this.#obstacleOfWorkers(record) : describeOwner(record);
+        return isManaged && (await this.#end(record)) ? this.#obstacleOfWorkers(record) : isInUse;
       case 'unknown':
-        return standsFor >= record.standsFor ? undefined : describeOwner(record);
+        if (stoodFor >= record.standsFor) return undefined;
+        return { ...isInUse, isInUse: this.#standing.hasChanged };
     }
   }
 
   /** A server has ended, and its master. Its workers come to this one, and say what they hold; or they must have the time to notice that they are alone. */
-  #obstacleOfWorkers(record: OwnerRecord): string | undefined {
+  #obstacleOfWorkers(record: OwnerRecord): Obstacle | undefined {
     if (this.#isOfSamePlace(record) || this.#standing.free() >= record.grace) return undefined;
     const { host, server } = record;
-    return `the IPC server at ${server.urls.join(' and ')} on ${host} has ended, and its workers may go on writing for ${record.grace / 1_000} s`;
+    return mayBe(
+      `the IPC server at ${server.urls.join(' and ')} on ${host} has ended, and its workers may go on writing for ${record.grace / 1_000} s`,
+    );
   }
 
   /** Whether workers of another server that had the folder before may still come back to that, and go on there. */
@@ -259,9 +275,9 @@ export class FolderOwner {
     }
   }
 
-  /** Removes a record that was judged, unless there is another one meanwhile: in one turn, so that nobody comes between who is not as quick. */
+  /** Removes a record that was judged, unless there is another one meanwhile. */
   #remove(text: string): void {
-    if (readAtOnce(this.#path) === text) rmSync(this.#path, { force: true });
+    if (readAtOnce(this.#path) === text) takeAway(this.#path, (found) => found === text);
   }
 
   /**
@@ -300,12 +316,16 @@ export class FolderOwner {
     this.#settings.lost(reason);
   }
 
-  #renewLater(): void {
-    this.#renewal = this.#settings.clock.schedule(RENEWAL_MS, () => void this.#renew());
+  #renewLater(milliseconds = RENEWAL_MS): void {
+    this.#renewal = this.#settings.clock.schedule(milliseconds, () => void this.#renew());
   }
 
   async #renew(): Promise<void> {
-    const { clock } = this.#settings;
+    const { clock, mayRenew } = this.#settings;
+    if (mayRenew?.() === false) {
+      this.#renewLater(HELD_BACK_MS);
+      return;
+    }
     const since = { at: clock.now(), uptime: clock.uptime() };
     const next = { ...this.#record, beat: this.#record.beat + 1 };
     try {
@@ -340,6 +360,10 @@ async function renewIn(path: string, record: OwnerRecord): Promise<boolean> {
   }
   // If that took long, somebody else has taken the folder meanwhile, and it was written to a file that has no name any more.
   return recordIn(await readFile(path, 'utf8'))?.id === record.id;
+}
+
+function mayBe(reason: string): Obstacle {
+  return { reason, isInUse: false };
 }
 
 function kill(pid: number): void {

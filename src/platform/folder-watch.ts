@@ -1,58 +1,19 @@
 /** Who has the folder of a database in use, for those that take it from nobody. */
 
-import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../broker/ports.js';
-import { pause } from './clock.js';
 import {
-  describeOwner,
   type FolderServer,
-  fileOf,
-  isCopy,
   isOwn,
-  isSameServer,
+  isSamePlace,
+  isSameRun,
   judge,
   OWNER_FILE,
-  RENEWAL_MS,
   readAtOnce,
   readRecord,
   recordIn,
   Standing,
 } from './owner-record.js';
-
-/**
- * Who has a folder in use, for a master that no server runs; it takes nothing. Where processes cannot be looked at, it waits until it is known
- * whether the record is renewed.
- *
- * @param server where it is connected: a master there is the server's to judge
- * @returns in words; `undefined`: nobody, or this process
- */
-export async function folderUser(
-  folder: string,
-  clock: Pick<Clock, 'now' | 'schedule'>,
-  server?: FolderServer,
-  procPath?: string,
-): Promise<string | undefined> {
-  const standing = new Standing(clock);
-  let first: string | undefined;
-  const path = join(folder, OWNER_FILE);
-  for (;;) {
-    const text = await readRecord(path);
-    if (text === undefined) return undefined;
-    const record = recordIn(text);
-    if (record !== undefined && (await isCopy(record, path, procPath))) return undefined;
-    if (record?.isManaged === false && server !== undefined && isSameServer(record, server)) return undefined;
-    const judgement = record === undefined ? 'unknown' : judge(record, procPath);
-    if (judgement === 'free' || (record !== undefined && isOwn(record))) return undefined;
-    if (record !== undefined) {
-      first ??= text;
-      if (judgement !== 'unknown' || text !== first) return describeOwner(record);
-    }
-    // One that is not whole is being written, or was cut short.
-    if (standing.of(text) >= (record?.standsFor ?? RENEWAL_MS)) return undefined;
-    await pause(RENEWAL_MS / 5, clock);
-  }
-}
 
 /** Whether a folder is in use by the master that a server runs in this process. */
 export async function isFolderOfManagedMaster(folder: string): Promise<boolean> {
@@ -84,9 +45,9 @@ export class FolderWatch {
     const text = readAtOnce(this.#path);
     const record = text === undefined ? undefined : recordIn(text);
     if (text === undefined || record === undefined || isOwn(record)) return false;
-    if (!isSameServer(record, server)) return false;
-    const judgement = judge(record, this.#procPath);
+    if (!isSameRun(record.server, server) && !isSamePlace(record.server, server)) return false;
+    const judgement = judge(record, this.#path, this.#procPath);
     if (judgement === 'unknown') return this.#standing.of(text) < record.standsFor;
-    return judgement !== 'free' && fileOf(statSync(this.#path)) === record.file;
+    return judgement !== 'free' && judgement !== 'copied';
   }
 }

@@ -1,10 +1,12 @@
 /** The record of who has the folder of a database in use, beside the data: what it says, and what that comes to. */
 
-import { readFileSync, type Stats } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { linkSync, readFileSync, renameSync, rmSync, type Stats, statSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import type { Clock } from '../broker/ports.js';
 import { codeOf } from '../system-error.js';
+import { isOnLocalDisk } from './file-marks.js';
 import { ownWords, stateOfProcess } from './local-processes.js';
 
 /** The name of the record. */
@@ -52,11 +54,16 @@ export interface OwnerRecord {
 type Judgement =
   /** Those who had it have ended. */
   | 'free'
-  /** The server runs. */
+  /** A server runs the master, and goes on. */
   | 'in use'
   /** The server has ended, and its master has not. */
   | 'left behind'
-  /** They are of another machine, or another namespace. */
+  /** It was copied together with its folder: who made it has another one. */
+  | 'copied'
+  /**
+   * It is in use as long as it is renewed: they are of another machine, or another namespace; or it is of a master that no server runs, whose process
+   * goes on when it has lost its place.
+   */
   | 'unknown';
 
 /** What is known of a record from one look to the next: whether it is renewed. */
@@ -64,6 +71,8 @@ export class Standing {
   readonly #clock: Pick<Clock, 'now'>;
   #text: string | undefined;
   #since = 0;
+  /** Whether it has been another one before. */
+  hasChanged = false;
   #freeSince: number | undefined;
 
   constructor(clock: Pick<Clock, 'now'>) {
@@ -73,6 +82,7 @@ export class Standing {
   /** For how many milliseconds it has been as it is. */
   of(text: string): number {
     if (text !== this.#text) {
+      this.hasChanged = this.#text !== undefined;
       this.#text = text;
       this.#since = this.#clock.now();
       this.#freeSince = undefined;
@@ -143,16 +153,9 @@ export function isSamePlace(one: FolderServer, other: FolderServer): boolean {
   return one.urls.join() === other.urls.join();
 }
 
-/** Addresses that are another machine's, or another container's, on each. */
-const LOOPBACK = /^(?:\w+:\/\/)?(?:localhost|127\.|\[?::1\]?)/i;
-
-/** The same run of a server, by whichever address; or the next one at the same. */
-export function isSameServer(record: Pick<OwnerRecord, 'server' | 'host'>, other: FolderServer): boolean {
-  const { server, host } = record;
-  if (server.id !== '' && server.id === other.id) return true;
-  return (
-    isSamePlace(server, other) && (host === hostname() || !server.urls.some((url) => LOOPBACK.test(url)))
-  );
+/** Whether both are the same run of a server, by whichever address. One that does not say which it is, is none that is known. */
+export function isSameRun(one: FolderServer, other: FolderServer): boolean {
+  return one.id !== '' && one.id === other.id;
 }
 
 /** Which file it is, as a record has it. */
@@ -160,19 +163,17 @@ export function fileOf({ dev, ino }: Pick<Stats, 'dev' | 'ino'>): string {
   return `${dev}:${ino}`;
 }
 
-/** Whether a record was copied together with its folder. Elsewhere a file may have other numbers. */
-export async function isCopy(record: OwnerRecord, path: string, procPath?: string): Promise<boolean> {
-  if (judge(record, procPath) === 'unknown') return false;
-  try {
-    return fileOf(await stat(path)) !== record.file;
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return false;
-    throw error;
-  }
+/** What the record at that path comes to now. @param procPath default: `/proc` */
+export function judge(record: OwnerRecord, path: string, procPath?: string): Judgement {
+  const judgement = judgeProcesses(record, procPath);
+  // Another machine may give a file other numbers.
+  if (judgement === 'unknown') return judgement;
+  // So may another mount of a file system that is not local.
+  if (!isNamed(path, record.file)) return isOnLocalDisk(path) ? 'copied' : 'unknown';
+  return judgement === 'in use' && !record.isManaged ? 'unknown' : judgement;
 }
 
-/** What a record comes to now. */
-export function judge({ process: master, server }: OwnerRecord, procPath?: string): Judgement {
+function judgeProcesses({ process: master, server }: OwnerRecord, procPath?: string): Judgement {
   switch (stateOfProcess(server.process ?? undefined, procPath)) {
     case 'runs':
       // It starts the next one, which renews the record; or it was stopped, in a process that goes on, and will not.
@@ -181,6 +182,37 @@ export function judge({ process: master, server }: OwnerRecord, procPath?: strin
       return 'unknown';
     case 'ended':
       return stateOfProcess(master ?? undefined, procPath) === 'runs' ? 'left behind' : 'free';
+  }
+}
+
+/** Whether what has that name is that file, or nothing has it any more. */
+function isNamed(path: string, file: string): boolean {
+  const found = statSync(path, { throwIfNoEntry: false });
+  return found === undefined || fileOf(found) === file;
+}
+
+/**
+ * Takes the record at that path away, if it is one that is meant: it is looked at when nobody else finds it any more, and put back if it is another
+ * one, that somebody has made since it was judged.
+ */
+export function takeAway(path: string, isMeant: (text: string) => boolean): void {
+  const aside = `${path}.${randomUUID()}`;
+  try {
+    renameSync(path, aside);
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return;
+    throw error;
+  }
+  if (!isMeant(readFileSync(aside, 'utf8'))) putBack(aside, path);
+  rmSync(aside, { force: true });
+}
+
+function putBack(aside: string, path: string): void {
+  try {
+    linkSync(aside, path);
+  } catch (error) {
+    // Some file systems have no links.
+    if (codeOf(error) !== 'EEXIST') renameSync(aside, path);
   }
 }
 

@@ -94,7 +94,7 @@ export type ClientEvent =
   /** An attempt to connect has failed, or was refused; another one follows. */
   | { readonly kind: 'failed'; readonly failure: Failure }
   /** Others may have gone on without this process: it ends what it does, and comes again as another peer. */
-  | { readonly kind: 'place lost' }
+  | { readonly kind: 'place lost'; readonly reason: string | undefined }
   /** It is back as a new peer, and has read again what it believes of the file. @see Comeback */
   | { readonly kind: 'came back'; readonly milliseconds: number }
   /** The server lacks frames of the session that are not kept any more: another session begins. */

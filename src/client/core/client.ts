@@ -479,9 +479,9 @@ export class Client implements DataPeer {
     else this.#giveUp('IPC_CLIENT_GAVE_UP', describeNoReturn(error), CANNOT_GO_ON);
   }
 
-  /** This process cannot go on with what it has begun: it comes again as a new peer. */
-  giveUpPlace(): void {
-    this.#losePlace(true);
+  /** This process cannot go on with what it has begun: it comes again as a new peer. @param reason why, for people to read */
+  giveUpPlace(reason?: string): void {
+    this.#losePlace(true, reason);
   }
 
   #leaseLost(): IPCError {
@@ -635,7 +635,7 @@ export class Client implements DataPeer {
       try {
         await file.reopen();
       } catch (error) {
-        if (!isOutOfDate()) this.#giveUp('IPC_CLIENT_GAVE_UP', describeNoReturn(error), CANNOT_GO_ON);
+        if (!isOutOfDate()) this.cannotOpen(error);
         return;
       }
       if (isOutOfDate()) return;
@@ -741,7 +741,7 @@ export class Client implements DataPeer {
   }
 
   /** Others may have gone on without this process: it comes again as a new peer. */
-  #losePlace(isGivenUp = false): void {
+  #losePlace(isGivenUp = false, reason?: string): void {
     const { ipc, file, dataPeer, tell } = this.#settings;
     if (this.#isLosing || this.#isClosing) return;
     this.lease.lose(this.#leaseLost());
@@ -758,7 +758,7 @@ export class Client implements DataPeer {
     // What it has locked is not unlocked, but lost: others read everything again.
     else if (isGivenUp) this.#outflow.lineLost();
     const hasBegun = !ipc.isMaster || !this.acceptance.isWaiting || this.isAway;
-    if (hasBegun) tell({ kind: 'place lost' });
+    if (hasBegun) tell({ kind: 'place lost', reason });
     const isAtRest = hasBegun ? this.#comeback.begin(this.#connection.proof) : Promise.resolve();
     if (ipc.isMaster) {
       this.#isReady = false;

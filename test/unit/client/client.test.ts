@@ -62,7 +62,7 @@ it('loses its place where the line takes no word as long as that of what it hold
   welcome(false, 2);
   await settle();
   expect(last().sent.filter((frame) => frame.startsWith('locks:'))).toEqual([]);
-  expect(told).toContainEqual({ kind: 'place lost' });
+  expect(told).toContainEqual({ kind: 'place lost', reason: undefined });
   expect(client.lease.isHeld).toBe(false);
 });
 

@@ -1,14 +1,21 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import fs, { cp, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { FolderOwner } from '../../../src/platform/folder-owner.js';
-import { FolderWatch, folderUser } from '../../../src/platform/folder-watch.js';
+import { FolderWatch } from '../../../src/platform/folder-watch.js';
 import { ownWords } from '../../../src/platform/local-processes.js';
-import { OWNER_FILE, type OwnerRecord, RENEWAL_MS } from '../../../src/platform/owner-record.js';
+import {
+  type FolderServer,
+  OWNER_FILE,
+  type OwnerRecord,
+  RENEWAL_MS,
+  takeAway,
+} from '../../../src/platform/owner-record.js';
 import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
 import { VirtualClock } from '../../support/virtual-clock.js';
 import { eventually } from '../../support/waiting.js';
@@ -70,12 +77,8 @@ async function wordsOf(pid: number | undefined): Promise<string> {
   return (ownWords() ?? '').replace(/^\d+\.\d+/, `${pid}.${startTime}`);
 }
 
-function owner(
-  name = 'one',
-  more: { readonly process?: string | null } = {},
-  grace = GRACE,
-  isManaged = true,
-) {
+function owner(name = 'one', more: Partial<FolderServer> = {}, grace = GRACE, isManaged = true) {
+  const state = { mayRenew: true };
   const losses: string[] = [];
   const tenure: string[] = [];
   const server = { id: name, process: ownWords() ?? null, urls: [`http://${name}:9163`], ...more };
@@ -90,7 +93,14 @@ function owner(
     kept: (uptime: number) => void tenure.push(`kept at ${uptime}`),
     lost: (why: string) => losses.push(`${name}: ${why}`),
   };
-  return { losses, tenure, owner: new FolderOwner(settings) };
+  const its = new FolderOwner({ ...settings, mayRenew: () => state.mayRenew });
+  const owned = {
+    obstacle: () => its.claim(),
+    claim: async () => (await its.claim())?.reason,
+    release: (mayBeUsed?: boolean) => its.release(mayBeUsed),
+    releaseAtOnce: () => its.releaseAtOnce(),
+  };
+  return { losses, tenure, state, owner: owned };
 }
 
 async function record(): Promise<OwnerRecord> {
@@ -392,102 +402,113 @@ describe('the folder of a managed master', () => {
   });
 });
 
-describe('a master that no server runs', () => {
-  it('finds out who uses its folder', async () => {
-    expect(await folderUser(folder, clock)).toBeUndefined();
-    expect(await folderUser(join(folder, 'missing'), clock)).toBeUndefined();
-    await left({});
-    expect(await folderUser(folder, clock)).toBeUndefined();
-    const words = await wordsOf(process.ppid);
-    await left({ process: words, server: words });
-    expect(await folderUser(folder, clock)).toBe(IN_USE);
-  });
-
-  it('is not kept from it by the record of its own process', async () => {
-    await owner().owner.claim();
-    expect(await folderUser(folder, clock)).toBeUndefined();
-  });
-
-  it.each([
-    ['is renewed', true],
-    ['stands still', false],
-  ])('waits until it is known whether a record of another machine %s', async (_, isRenewed) => {
-    await left({ process: elsewhere(7), server: elsewhere(6) });
-    let user: string | undefined | 'not known' = 'not known';
-    void folderUser(folder, clock).then((found) => {
-      user = found;
-    });
-    await eventually(() => clock.pending === 1);
-    if (isRenewed) await left({ process: elsewhere(7), server: elsewhere(6), beat: 1 });
-    await eventually(
-      () => {
-        clock.advance(500);
-        return user !== 'not known';
-      },
-      { interval: 5 },
-    );
-    expect(user).toBe(isRenewed ? IN_USE : undefined);
-    if (!isRenewed) expect(clock.now()).toBeGreaterThanOrEqual(STANDS_FOR);
-  });
-});
-
-it('is told by the system which processes run', async () => {
-  const proc = await temporaryDirectory('proc');
-  onTestFinished(() => removeDirectory(proc));
-  await symlink('4026531836', join(proc, 'self'));
-  // Without a boot, nothing is known of anybody.
-  await left({ server: ownWords() ?? null });
-  let user: string | undefined | 'not known' = 'not known';
-  void folderUser(folder, clock, undefined, proc).then((found) => {
-    user = found;
-  });
-  await eventually(() => clock.pending === 1);
-  expect(user).toBe('not known');
-});
-
 describe('the folder of a master that no server runs', () => {
-  const byHand = (name: string) => owner(name, {}, 3_000, false);
+  const byHand = (name: string) => owner(name, {}, 20_000, false);
+  /** 1.1 of that, and two renewals. */
+  const HAND_STANDS_FOR = 27_000;
 
-  it('is taken from one that is at the same server, which judges of both, and from no other one that lives', async () => {
+  it('is taken at once from one that was at the same run of the server, which judges of both', async () => {
     const [first, second] = [byHand('one'), byHand('one')];
     await first.owner.claim();
-    expect(await record()).toMatchObject({ isManaged: false, grace: 0, standsFor: 8_300 });
+    expect(await record()).toMatchObject({ isManaged: false, grace: 0, standsFor: HAND_STANDS_FOR });
     expect(await second.owner.claim()).toBeUndefined();
     await renewal(() => first.losses.length > 0);
     expect(first.losses).toEqual(['one: its folder was taken by another server']);
-    const words = new RegExp(
-      `^its folder is in use by process ${process.pid} on .+, a master at the IPC server at`,
-    );
-    expect(await byHand('two').owner.claim()).toMatch(words);
-    expect(await owner('managed').owner.claim()).toMatch(words);
-    expect(await folderUser(folder, clock, serverAt('http://one:9163'))).toBeUndefined();
     await second.owner.release();
     expect(await readdir(folder)).toEqual([]);
   });
 
-  it('may be at a server of its own, which others call as they call theirs: the loopback of another machine', async () => {
-    const at = serverAt('localhost:9163', 'run-1');
-    await left({ isManaged: false, url: 'localhost:9163', process: elsewhere(7), server: elsewhere(6) });
-    expect(new FolderWatch(folder, clock).isInUseAt(at)).toBe(false);
-    let user: string | undefined;
-    void folderUser(folder, clock, at).then((found) => {
-      user = found ?? 'nobody';
+  it('is taken from no other one while that renews its record, wherever it says that its server is', async () => {
+    const first = byHand('one');
+    await first.owner.claim();
+    const words = new RegExp(
+      `^its folder is in use by process ${process.pid} on .+, a master at the IPC server at`,
+    );
+    // The same address may be another server's, in another network.
+    const others = [
+      byHand('two'),
+      owner('managed'),
+      owner('run-2', { urls: ['http://one:9163'] }, 20_000, false),
+    ];
+    for (const { owner: other } of others) {
+      const obstacle = await other.obstacle();
+      expect([obstacle?.reason, obstacle?.isInUse]).toEqual([expect.stringMatching(words), false]);
+    }
+    await renewal(async () => (await record()).beat === 1);
+    for (const { owner: other } of others) expect(await other.obstacle()).toMatchObject({ isInUse: true });
+    await first.owner.release();
+    for (const { owner: other } of others.slice(0, 1)) expect(await other.claim()).toBeUndefined();
+  });
+
+  it('is free when the one that had it has been given up, and goes on without renewing its record', async () => {
+    const [first, second] = [byHand('one'), byHand('two')];
+    await first.owner.claim();
+    await renewal(async () => (await record()).beat === 1);
+    first.state.mayRenew = false;
+    expect(await second.owner.claim()).toBeDefined();
+    for (let waited = 0; waited < HAND_STANDS_FOR - 250; waited += 250) {
+      clock.advance(250);
+      expect(await second.owner.claim()).toBeDefined();
+    }
+    clock.advance(250);
+    expect(await second.owner.claim()).toBeUndefined();
+    first.state.mayRenew = true;
+    await renewal(() => first.losses.length > 0);
+    expect(first.losses).toEqual(['one: its folder was taken by another server']);
+    await second.owner.release();
+  });
+
+  it('is renewed soon when its master is in touch again', async () => {
+    const { owner: one, state, tenure } = byHand('one');
+    await one.claim();
+    state.mayRenew = false;
+    clock.advance(5_000);
+    expect((await record()).beat).toBe(0);
+    state.mayRenew = true;
+    clock.advance(250);
+    await eventually(() => tenure.length === 3, { interval: 5 });
+    expect(tenure[2]).toBe(`kept at ${clock.uptime()}`);
+    await one.release();
+  });
+
+  it('is taken for in use where a record of another machine is renewed, and is free where it stands still', async () => {
+    const { owner: one } = byHand('one');
+    const far = { process: elsewhere(7), server: elsewhere(6) };
+    await left(far);
+    expect(await one.obstacle()).toEqual({ reason: IN_USE, isInUse: false });
+    clock.advance(STANDS_FOR - 1);
+    await left({ ...far, beat: 1 });
+    expect(await one.obstacle()).toEqual({ reason: IN_USE, isInUse: true });
+    clock.advance(STANDS_FOR);
+    expect(await one.obstacle()).toBeUndefined();
+    await one.release();
+  });
+
+  it('is not taken from a managed master whose server runs, or which its server has left behind', async () => {
+    const words = await wordsOf(process.ppid);
+    await left({ process: words, server: words });
+    expect(await byHand('one').owner.obstacle()).toEqual({ reason: IN_USE, isInUse: true });
+    await left({ process: words });
+    expect(await byHand('one').owner.obstacle()).toEqual({ reason: IN_USE, isInUse: true });
+  });
+
+  it('is not taken for free where the system does not say which processes run', async () => {
+    const proc = await temporaryDirectory('proc');
+    onTestFinished(() => removeDirectory(proc));
+    await symlink('4026531836', join(proc, 'self'));
+    // Without a boot, nothing is known of anybody.
+    await left({ server: ownWords() ?? null });
+    const settings = { server: serverAt('http://one:9163'), isManaged: false, grace: 20_000, clock };
+    const nothing = () => undefined;
+    const one = new FolderOwner({
+      ...settings,
+      folder,
+      procPath: proc,
+      taken: nothing,
+      kept: nothing,
+      lost: nothing,
     });
-    await renewal(() => clock.pending > 0);
-    await left({
-      isManaged: false,
-      url: 'localhost:9163',
-      process: elsewhere(7),
-      server: elsewhere(6),
-      beat: 1,
-    });
-    await eventually(() => {
-      clock.advance(500);
-      return user !== undefined;
-    });
-    expect(user).toContain('a master at the IPC server at localhost:9163');
-    await left({ isManaged: false, url: 'ipc:9163', process: elsewhere(7), server: elsewhere(6) });
-    expect(await folderUser(folder, clock, serverAt('ipc:9163', 'run-1'))).toBeUndefined();
+    expect(await one.claim()).toMatchObject({ isInUse: false });
   });
 
   it('is kept for as long as its process lives, however long the disk hangs', async () => {
@@ -508,6 +529,30 @@ describe('the folder of a master that no server runs', () => {
   });
 });
 
+describe('a record that is taken away', () => {
+  it('is put back if it is not the one that was judged: somebody else has made it since', async () => {
+    const path = join(folder, OWNER_FILE);
+    await writeFile(path, 'another one');
+    const { ino } = await stat(path);
+    takeAway(path, (text) => text === 'the one that was judged');
+    expect([await readFile(path, 'utf8'), (await stat(path)).ino]).toEqual(['another one', ino]);
+    expect(await readdir(folder)).toEqual([OWNER_FILE]);
+    takeAway(path, (text) => text === 'another one');
+    takeAway(path, () => true);
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  it('is not put in the place of one that was made meanwhile', async () => {
+    const path = join(folder, OWNER_FILE);
+    await writeFile(path, 'first');
+    takeAway(path, () => {
+      writeFileSync(path, 'second');
+      return false;
+    });
+    expect([await readFile(path, 'utf8'), await readdir(folder)]).toEqual(['second', [OWNER_FILE]]);
+  });
+});
+
 describe('a folder that was copied with its record', () => {
   it('is in use by nobody', async () => {
     const { owner: one } = owner();
@@ -516,7 +561,6 @@ describe('a folder that was copied with its record', () => {
     onTestFinished(() => removeDirectory(copy));
     await cp(join(original, OWNER_FILE), join(copy, OWNER_FILE));
     folder = copy;
-    expect(await folderUser(copy, clock)).toBeUndefined();
     expect(new FolderWatch(copy, clock).isInUseAt(serverAt('http://one:9163'))).toBe(false);
     const two = owner('two');
     expect(await two.owner.claim()).toBeUndefined();
