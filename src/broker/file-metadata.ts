@@ -39,8 +39,8 @@ export class FileNews {
   readonly #lastGrantedBefore = new Set<Peer>();
   /** The master that was made to write it, and how often it has not said yet that it has. */
   #rootWritten: { readonly master: Peer; writesDue: number } | undefined;
-  /** The root that a worker has brought from before a restart, unless one was told since. */
-  #claimedRoot: CurrentRoot | undefined;
+  /** The root that a master has found in its file, or a worker has brought from before a restart, when none had been told; unless one was told since. */
+  #firstRoot: CurrentRoot | undefined;
   /** How many keys the master was asked for, and has not answered for. */
   #keysUnderWay = 0;
   /** Keys that the server asked a master for, and that it has not answered for. */
@@ -93,7 +93,8 @@ export class FileNews {
       // One that takes a root over writes none: a former master may have ended before it wrote this one. Not so one that was the master
       // before a restart of the server; and it may just have moved the root.
       const isNew = peer.session?.isReturning !== true;
-      const mayLackRoot = takesRootsOver(peer) && isNew && !this.#settings.journal.isInUse;
+      const hasItsOwn = this.#root.current !== undefined && this.#root.current === this.#firstRoot;
+      const mayLackRoot = takesRootsOver(peer) && isNew && !hasItsOwn && !this.#settings.journal.isInUse;
       if (peer.isMaster && (this.#facts.isRootUnwritten || mayLackRoot)) this.#haveRootWritten();
       else if (peer.isMaster && !this.#settings.journal.isInUse) this.#rootIsWrittenAnew();
     }
@@ -106,13 +107,14 @@ export class FileNews {
   /**
    * A master has opened its file, and nobody has written since before: what it found there is the root, whatever was said of it
    * [PROTOCOL-7.6]. A master that is gone may have moved it and told nobody; or may have told, and not written it. If a worker
-   * may have told and not written it, others have used it since.
+   * may have told and not written it, others have used it since. And workers may have opened the file before the root was moved there.
    */
   masterOpened({ openedRoot, root }: Peer): void {
     const known = this.#known;
-    if (openedRoot === undefined || known.every((facts) => facts.root.current === undefined)) return;
-    if (known.some((facts) => facts.isRootUnwritten)) return;
+    if (openedRoot === undefined || known.some((facts) => facts.isRootUnwritten)) return;
+    const isNews = known.every((facts) => facts.root.current === undefined);
     this.#root.receive(root, openedRoot, rootUpdate(MASTER_ID, openedRoot));
+    if (isNews) this.#firstRoot = this.#root.current;
   }
 
   /**
@@ -122,10 +124,10 @@ export class FileNews {
   rootIsClaimed(address: RecordAddress): void {
     if (this.#settings.journal.isInUse) return;
     // Somebody has told of one here: it is too late, if that one was moved meanwhile.
-    if (this.#root.current !== undefined && this.#root.current !== this.#claimedRoot) return;
+    if (this.#root.current !== undefined && this.#root.current !== this.#firstRoot) return;
     // The worker itself is told again with its next lock: it would read the file otherwise, before the master has written it.
     this.#root.receive(new RootView(), address, rootUpdate(MASTER_ID, address));
-    this.#claimedRoot = this.#root.current;
+    this.#firstRoot = this.#root.current;
     this.#haveRootWritten();
   }
 

@@ -9,6 +9,7 @@ import type {
   LockDetails,
   LockInfo,
   Message,
+  RootAddress,
 } from '../../src/client/core/host.js';
 import type { LineEvents } from '../../src/client/core/ports.js';
 import type { SessionWelcome } from '../../src/protocol/session.js';
@@ -96,6 +97,7 @@ export function clientLab({
     >(),
     emit: () => undefined,
     removePeer: () => undefined,
+    sendMessage: (message: Message): void => client.send(message),
     request: (request: Message) =>
       new Promise<unknown>((resolve, reject) => {
         ipc._requests.set(request.id ?? '', { request, resolve, reject });
@@ -126,6 +128,11 @@ export function clientLab({
       };
       asked.push({ info, grant });
     });
+  /** Where the file has its root, and where the process was told that it is, or has read it. */
+  const header: { root: RootAddress | undefined; believed: RootAddress | undefined } = {
+    root: undefined,
+    believed: undefined,
+  };
   /** What was done to the file, and to locks. */
   const events: string[] = [];
   let ids = 0;
@@ -145,10 +152,12 @@ export function clientLab({
       },
       readRoot: async () => {
         await reading.until;
-        return undefined;
+        return header.root;
       },
       writeRoot: async () => undefined,
-      setRoot: async () => undefined,
+      setRoot: async (address) => {
+        header.believed = address;
+      },
       readKeys: async () => undefined,
       readIndexes: async () => undefined,
       reopen: async () => {
@@ -217,6 +226,7 @@ export function clientLab({
   };
   return {
     reading,
+    header,
     clock,
     client,
     ipc,

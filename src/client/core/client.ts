@@ -462,14 +462,20 @@ export class Client implements DataPeer {
       if (ipc.isMaster) {
         const details = { path: '', tid: createId(), write: false, comment: 'journal' };
         const lock = await this.lock(details);
-        await this.journal.empty().finally(() => lock.release('journal'));
-      } else if (await this.journal.empty()) this.#view.missedNews(true);
+        await this.#emptyJournal().finally(() => lock.release('journal'));
+      } else await this.#emptyJournal();
       if (times === this.#comeback.times) this.#outflow.say('looked');
     } catch (error) {
       log.error('What a crash has left cannot be looked at:', error);
       // So that the server asks the next one.
       if (times === this.#comeback.times) this.#losePlace();
     }
+  }
+
+  /** Those who are let in then may have opened the file before the root was moved, and everybody who could have told them may be gone. */
+  async #emptyJournal(): Promise<void> {
+    if (await this.journal.empty()) this.#view.missedNews(true);
+    await this.#view.tellRoot();
   }
 
   /** The file cannot be opened as it is. */

@@ -1,4 +1,4 @@
-import type { DatabaseFile, IPCPeer, LockInfo } from './host.js';
+import type { DatabaseFile, IPCPeer, LockInfo, RootAddress } from './host.js';
 import type { JournalSwitch } from './journal-switch.js';
 import type { Clock } from './ports.js';
 
@@ -54,6 +54,12 @@ export class View {
   /** The root was told by who moved it, or by the server. */
   rootTold(): void {
     this.#isRootTold = true;
+  }
+
+  /** Nobody writes, and the file is right: the root that it has is the one, and the server hears of it. */
+  async tellRoot(): Promise<void> {
+    const address = await this.#file.readRoot();
+    if (address !== undefined) await this.#takeOver(address);
   }
 
   /** Whether it is as the file is, for who holds a lock. */
@@ -125,8 +131,12 @@ export class View {
       if (root !== undefined) await this.#file.writeRoot(root);
       return;
     }
-    await this.#file.setRoot(address, false);
     // A server that knew it would have told it. It must know: a writer may die when it has moved the root and told nobody.
+    await this.#takeOver(address);
+  }
+
+  async #takeOver(address: RootAddress): Promise<void> {
+    await this.#file.setRoot(address, false);
     const { id: from } = this.#ipc;
     this.#ipc.sendMessage({ type: 'notification', from, data: { type: 'root.update', address } });
   }

@@ -12,6 +12,7 @@ import { eventually } from '../../support/waiting.js';
 
 const fullDisk = fileURLToPath(new URL('../../support/full-disk.cjs', import.meta.url));
 const noLogs = fileURLToPath(new URL('../../support/no-logs.cjs', import.meta.url));
+const lateLine = fileURLToPath(new URL('../../support/late-line.cjs', import.meta.url));
 const holdWrites = fileURLToPath(new URL('../../support/hold-writes.cjs', import.meta.url));
 
 let cluster: Cluster | undefined;
@@ -53,6 +54,39 @@ it('a stock client is let in when nothing is left in the journal, which is in fo
   await master.closeAndEnd();
   await cluster.reopened(async (file) => expect(await file.get('notes')).toEqual(notes));
 });
+
+itInFull(
+  'a stock worker that opened the file before the root was moved goes on from where it is, though all who told of that are gone',
+  async () => {
+    cluster = await Cluster.start();
+    const { server, path } = cluster;
+    const [master, worker] = await cluster.form(1, { client: true });
+    const notes: Record<string, string> = {};
+    const write = async (peer: typeof master, name: string): Promise<void> => {
+      notes[name] = 'x'.repeat(60);
+      await peer.set(name, notes[name]);
+    };
+    for (let n = 0; n < 3; n++) await write(master, `first${n}`);
+    const late = join(path, 'late');
+    await writeFile(late, '');
+    const env = { NODE_OPTIONS: `--require ${lateLine}`, LATE_LINE: late };
+    const stock = cluster.worker({ client: false, env });
+    await stock.ready();
+    for (let n = 0; n < 30; n++) await write(worker, `second${n}`);
+    const gone = server.line(({ msg, peer }) => msg === 'peer disconnected' && peer === '[master]');
+    await master.kill();
+    await gone;
+    await rm(late);
+    await server.line(({ msg }) => String(msg).startsWith('the journal is not in force'));
+    // It says nothing of the root that it has found.
+    const next = cluster.master({ client: false });
+    await next.ready();
+    expect(await stock.get('')).toEqual(notes);
+    await write(stock, 'third');
+    for (const each of [stock, worker, next]) expect(await each.get('')).toEqual(notes);
+    await cluster.reopened(async (file) => expect(await file.get('')).toEqual(notes));
+  },
+);
 
 itInFull(
   'who cannot carry out what it has committed comes back as a new peer, and all find it done',

@@ -99,6 +99,27 @@ it('as a worker, empties it at once when the server asks for it, and says so', a
   expect(last().sent.at(-1)).toBe('looked');
 });
 
+it.each([
+  ['worker', false],
+  ['master', true],
+])('as a %s, goes by the root that the file has then, and tells it before', async (_role, isMaster) => {
+  const { empty, last, welcome, client, settle, asked, answerPings, header } = lab(false, isMaster);
+  welcome(false, 1);
+  client.fileOpened();
+  await settle();
+  answerPings();
+  empty.mockImplementation(async () => {
+    header.root = { path: '', pageNr: 0, recordNr: 9 };
+    return true;
+  });
+  last().events.text(fromServer('journal', { on: false, look: true }));
+  await settle();
+  asked[0]?.grant();
+  await settle();
+  expect(last().sent.slice(-2)).toEqual([expect.stringContaining('"recordNr":9'), 'looked']);
+  expect(header.believed).toEqual(header.root);
+});
+
 it('as a master, looks and empties it under a lock of its own', async () => {
   const { look, empty, last, welcome, client, settle, asked, answerPings } = lab(false, true);
   welcome(false, 1);
