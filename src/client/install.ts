@@ -196,6 +196,9 @@ const peers = new WeakMap<RemoteIPCPeer, Client>();
 /** Transactions of their storages. */
 const transactions = new WeakMap<RemoteIPCPeer, Transactions>();
 
+/** The journals of databases that several processes write to. */
+const journals = new WeakMap<Client, SharedJournal>();
+
 /** Whether a repair is on. */
 type Switches = (repair: RepairName) => boolean;
 
@@ -241,8 +244,11 @@ function patch(build: Build, installation: Installation): () => void {
     // With others only where it is asked for: it has not been tried for long.
     const { journal: durability = 'off' } = installation.options;
     const cannotKeep = (error: IPCError): void => sayNoJournal(this.storage, error, installation);
+    // What is written to the data without one is added to the log of transactions once: AceBase goes on if that fails, for want of a journal perhaps.
+    const dataJournal = dataPeer && journals.get(dataPeer);
+    const wanted = dataJournal?.isKept === false ? 'off' : durability;
     const journal = canKeepJournal(this.storage)
-      ? new SharedJournal(this.storage, durability, cannotKeep)
+      ? new SharedJournal(this.storage, wanted, cannotKeep)
       : undefined;
     // Its transaction log is in the same one.
     const folder =
@@ -277,14 +283,13 @@ function patch(build: Build, installation: Installation): () => void {
     if (folderInUse !== undefined) leases.push(folderInUse.lease);
     const files = fencedFilesOf(this.storage, leases);
     leave = installation.fence.add(files);
-    journal?.join(
-      placeOf(peer, leases, (error) => {
-        journal.isKept = false;
-        cannotKeep(error);
-        // It comes back as a peer that keeps none.
-        peer.giveUpPlace();
-      }),
-    );
+    if (journal !== undefined) {
+      journals.set(peer, journal);
+      // It comes back as a peer that keeps none.
+      journal.onGivenUp(() => peer.giveUpPlace());
+      dataJournal?.onGivenUp((error) => journal.giveUp(error));
+      journal.join(placeOf(peer, leases, (error) => journal.giveUp(error)));
+    }
     if (!this.isMaster) heldFiles.hideWhileMade(this.storage);
     else {
       peer.heldFile = heldFiles.hold(this.storage, whenPrepared(peer, folder, journal));

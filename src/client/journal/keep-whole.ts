@@ -54,21 +54,41 @@ export interface Place extends Surroundings {
  * storage. One that keeps none looks at that of others: they may have been killed, and be none of the cluster any more.
  */
 export class SharedJournal implements FileJournal {
-  isKept: boolean;
+  #isKept: boolean;
   readonly #storage: Storage;
   readonly #durability: Durability;
+  readonly #cannotKeep: (error: IPCError) => void;
+  readonly #givenUp: ((error: IPCError) => void)[] = [];
   #journaled: JournaledStorage | undefined;
   /** Indexes that are to be made again, by a master. */
   #missing: readonly IndexDescription[] = [];
 
   /**
    * @param wanted what is to be outlived
-   * @param cannotKeep called if the folder does not allow a journal; none is kept then, and the server hears that when this process connects
+   * @param cannotKeep called if the folder does not allow a journal, now or later; none is kept then, and the server hears that when this process connects
    */
   constructor(storage: Storage, wanted: Durability, cannotKeep: (error: IPCError) => void) {
     this.#storage = storage;
+    this.#cannotKeep = cannotKeep;
     this.#durability = allowed(storage, wanted, cannotKeep);
-    this.isKept = this.#durability !== 'off';
+    this.#isKept = this.#durability !== 'off';
+  }
+
+  get isKept(): boolean {
+    return this.#isKept;
+  }
+
+  /** None is kept any more. @param error why it cannot be */
+  giveUp(error: IPCError): void {
+    if (!this.#isKept) return;
+    this.#isKept = false;
+    this.#cannotKeep(error);
+    for (const callback of this.#givenUp) callback(error);
+  }
+
+  /** Calls when none is kept any more, with the reason. */
+  onGivenUp(callback: (error: IPCError) => void): void {
+    this.#givenUp.push(callback);
   }
 
   /** @param place of this process among the others */
