@@ -3,6 +3,7 @@
  * again. AceBase reads every index when it opens a database, and one that is half written spoils that.
  */
 
+import { randomUUID } from 'node:crypto';
 import { closeSync, existsSync, fsyncSync, openSync, readdirSync, readFileSync, unlinkSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { syncFolder } from '../../platform/disk-sync.js';
@@ -25,6 +26,8 @@ export interface IndexDescription {
 export interface Mark extends IndexDescription {
   /** Whether it was being made, and nobody has been told that it is there. */
   readonly isNew: boolean;
+  /** Tells it from others of the same index. */
+  readonly id?: string;
 }
 
 /** The ending of a mark: none that AceBase takes for an index. */
@@ -52,19 +55,20 @@ export function descriptionOf(index: DescribedIndex): IndexDescription {
 /**
  * Marks an index: whoever opens the database before {@link clearMark} makes it again, or removes it if it is new.
  *
- * @returns false if it was marked already: whoever did that makes it, when those who write now are done
+ * @returns the id of the mark; `undefined` if it was marked already: whoever did that makes it, when those who write now are done
  */
-export function setMark(folder: string, index: IndexDescription, isNew: boolean): boolean {
+export function setMark(folder: string, index: IndexDescription, isNew: boolean): string | undefined {
   const path = join(folder, index.file + ENDING);
-  if (existsSync(path) && readMark(path) !== undefined) return false;
+  if (existsSync(path) && readMark(path) !== undefined) return undefined;
+  const id = randomUUID();
   try {
-    writeSynced(path, JSON.stringify({ ...index, isNew } satisfies Mark));
+    writeSynced(path, JSON.stringify({ ...index, isNew, id } satisfies Mark));
   } catch (error) {
     remove(path);
     throw error;
   }
   syncFolder(folder);
-  return true;
+  return id;
 }
 
 /** Makes a file, or writes it anew: it is on the disk when this returns. @throws if that fails; a part of it may be there then */
@@ -78,8 +82,11 @@ export function writeSynced(path: string, text: string): void {
   }
 }
 
-export function clearMark(folder: string, { file }: IndexDescription): void {
-  remove(join(folder, file + ENDING));
+/** An index is as the data is. @param id of the only mark that is cleared by that; default: any */
+export function clearMark(folder: string, { file }: IndexDescription, id?: string): void {
+  const path = join(folder, file + ENDING);
+  if (id !== undefined && (!existsSync(path) || readMark(path)?.id !== id)) return;
+  remove(path);
   syncFolder(folder);
 }
 

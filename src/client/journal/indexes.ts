@@ -6,6 +6,7 @@ import { closeAfterBuilds, repairIndexBuilds } from '../index-builds.js';
 import { releaseIndexesAfterFailures } from '../index-locks.js';
 import { failIndexesAfterFailedWrites } from '../index-rebuilds.js';
 import {
+  clearMark,
   descriptionOf,
   type IndexDescription,
   type MarkedBuilds,
@@ -45,6 +46,11 @@ export class Indexes {
   /** For the time after a power cut; `undefined` if there is none. */
   readonly #record: UseRecord | undefined;
   readonly #known = new WeakSet<Index>();
+  /** Those that this worker has marked, and no master has made anew. */
+  readonly #unmade = new Map<
+    string,
+    { readonly index: IndexDescription; readonly mark: string | undefined }
+  >();
   /** Those in doubt that could not be marked, by their files: only the journal knows of them. */
   readonly #unmarked = new Map<string, IndexDescription>();
 
@@ -69,6 +75,7 @@ export class Indexes {
     };
     if (!this.#isLone && !ipc.isMaster) {
       this.#holdRequests();
+      this.#watchMaster();
       return;
     }
     // With an IPC server, that is done already, unless it was switched off.
@@ -176,29 +183,55 @@ export class Indexes {
 
   /** @throws if it cannot be marked */
   #makeAnew(index: IndexDescription): void {
-    const isOurs = setMark(folderOf(this.#storage), index, false);
+    const mark = setMark(folderOf(this.#storage), index, false);
     this.#unmarked.delete(index.file);
-    if (isOurs) this.makeAgain([index]);
+    if (mark !== undefined) this.#makeWithoutFile(index, mark);
   }
 
   /** Their files are gone, or count for nothing. */
   makeAgain(indexes: readonly IndexDescription[]): void {
-    for (const index of indexes) {
-      this.#takeOut(index);
-      void this.#makeAgain(index);
-    }
+    for (const index of indexes) this.#makeWithoutFile(index);
+  }
+
+  /** @param mark that of this process, if it has marked it: a master that is a stock process knows nothing of marks */
+  #makeWithoutFile(index: IndexDescription, mark?: string): void {
+    const { ipc } = this.#storage;
+    this.#takeOut(index);
+    const isMakerThere = this.#isLone || ipc.isMaster || ipc.peers.some(({ id }) => id === ipc.masterPeerId);
+    if (isMakerThere) void this.#makeAgain(index, mark);
+    else this.#unmade.set(index.file, { index, mark });
   }
 
   /** One that cannot be made keeps its mark: that is no reason not to use the others, nor the data. */
-  async #makeAgain({ file, path, key, options }: IndexDescription): Promise<void> {
+  async #makeAgain(index: IndexDescription, mark?: string): Promise<void> {
+    const { file, path, key, options } = index;
     try {
-      await this.#storage.indexes.create(path, key, options);
+      await this.#storage.indexes.create(path, key, { ...options, rebuild: true });
+      if (mark !== undefined) clearMark(folderOf(this.#storage), index, mark);
     } catch (error) {
+      if (!this.#isLone && !this.#storage.ipc.isMaster) this.#unmade.set(file, { index, mark });
       loggerOf(this.#outer).error(
         `The index ${file} could not be made anew; it will be when the database is opened next:`,
         error,
       );
     }
+  }
+
+  /** What no master has made for this worker, the next one makes. A stock one has read its file: it is to forget that before. */
+  #watchMaster(): void {
+    const { ipc } = this.#storage;
+    const { addPeer } = ipc;
+    ipc.addPeer = (id, ...details) => {
+      addPeer.call(ipc, id, ...details);
+      if (id !== ipc.masterPeerId) return;
+      const unmade = [...this.#unmade.values()];
+      this.#unmade.clear();
+      for (const { index, mark } of unmade) {
+        const data = deletionOf(index, this.#pathOf(index));
+        ipc.sendMessage({ type: 'notification', from: ipc.id, to: id, data });
+        void this.#makeAgain(index, mark);
+      }
+    };
   }
 
   /** One that was killed may have marked an index, and told nobody. */
@@ -216,13 +249,16 @@ export class Indexes {
     };
   }
 
-  #takeOut({ file, path, key }: IndexDescription): void {
+  #takeOut(index: IndexDescription): void {
     const { indexes, ipc } = this.#storage;
-    const known = indexes.list().find(({ fileName }) => basename(fileName) === file);
+    const known = indexes.list().find(({ fileName }) => basename(fileName) === index.file);
     if (known !== undefined) void indexes.remove(known.fileName);
-    if (this.#isLone) return;
-    const fileName = known?.fileName ?? `${folderOf(this.#storage)}/${file}`;
-    ipc.sendNotification({ type: 'index.deleted', fileName, path, keys: key } as Told);
+    const deletion = deletionOf(index, known?.fileName ?? this.#pathOf(index));
+    if (!this.#isLone) ipc.sendNotification(deletion);
+  }
+
+  #pathOf({ file }: IndexDescription): string {
+    return `${folderOf(this.#storage)}/${file}`;
   }
 
   #hold(index: Index): void {
@@ -260,6 +296,11 @@ export class Indexes {
   get #outer(): Storage {
     return this.#storage as unknown as Storage;
   }
+}
+
+/** @param fileName the path of its file, as the processes know it that are told */
+function deletionOf({ path, key }: IndexDescription, fileName: string): Told {
+  return { type: 'index.deleted', fileName, path, keys: key } as Told;
 }
 
 /** What indexes are being told, by their storage. */

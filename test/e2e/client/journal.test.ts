@@ -12,6 +12,7 @@ import { eventually } from '../../support/waiting.js';
 
 const fullDisk = fileURLToPath(new URL('../../support/full-disk.cjs', import.meta.url));
 const noLogs = fileURLToPath(new URL('../../support/no-logs.cjs', import.meta.url));
+const endAtMark = fileURLToPath(new URL('../../support/end-at-mark.cjs', import.meta.url));
 const lateLine = fileURLToPath(new URL('../../support/late-line.cjs', import.meta.url));
 const holdWrites = fileURLToPath(new URL('../../support/hold-writes.cjs', import.meta.url));
 
@@ -115,14 +116,15 @@ itInFull(
 );
 
 itInFull(
-  'who finds when it writes that it cannot make a log comes back as one without a journal, and all hear that',
+  'who finds when it writes that it cannot make a log comes back as one without a journal, and all hear that; what it writes then is logged',
   async () => {
     cluster = await Cluster.start();
     const { server } = cluster;
     const off = server.line(({ msg }) => String(msg).startsWith('the journal is not in force'));
-    const master = cluster.master({ client: true });
+    const options = { client: true, transactions: { log: true } } as const;
+    const master = cluster.master(options);
     await master.ready();
-    const worker = cluster.worker({ client: true, env: { NODE_OPTIONS: `--require ${noLogs}` } });
+    const worker = cluster.worker({ ...options, env: { NODE_OPTIONS: `--require ${noLogs}` } });
     await worker.ready();
     await expect(worker.set('one', 'x'.repeat(60))).rejects.toThrow('IPC_CLIENT_NO_JOURNAL');
     await off;
@@ -131,6 +133,8 @@ itInFull(
     const content = { two: 'y'.repeat(60), three: 'z'.repeat(60) };
     for (const each of [worker, master]) expect(await each.get('')).toEqual(content);
     await untilStatus(server.port, 'mydb_data', ({ journal }) => journal.withoutCount === 1);
+    const logged = await cluster.reopened((file) => file.mutations(), options);
+    expect(logged.map((mutation) => mutation['path'])).toEqual(['', 'two', 'three']);
   },
 );
 
@@ -156,6 +160,40 @@ itInFull(
     }
   },
 );
+
+itInFull('an index that was not told of a write is made anew by a stock master that comes then', async () => {
+  cluster = await Cluster.start();
+  const { path, server } = cluster;
+  const end = join(path, 'end');
+  const env = { NODE_OPTIONS: `--require ${endAtMark}`, END_AT_MARK: end };
+  const master = cluster.master({ client: true });
+  await master.ready();
+  const writer = cluster.worker({ client: true, env });
+  const other = cluster.worker({ client: true });
+  await Promise.all([writer.ready(), other.ready()]);
+  for (let n = 0; n < 5; n++) await master.set(`people/person${n}`, { age: n, note: 'x'.repeat(60) });
+  await master.createIndex('people', 'age');
+  const found = async (peer: typeof master): Promise<string[]> => {
+    const results = await peer.query('people', [['age', '>=', 4]]);
+    return results.map(({ key }) => key).sort();
+  };
+  expect(await found(other)).toEqual(['person4']);
+  await writeFile(end, '');
+  await expect(writer.set('people/person2/age', 22)).rejects.toThrow('SIGKILL');
+  const gone = server.line(({ msg, peer }) => msg === 'peer disconnected' && peer === '[master]');
+  await master.kill();
+  await gone;
+  const next = cluster.master({ client: false });
+  await next.ready();
+  // It has the file of the index open before it hears that there is a better one.
+  await found(next);
+  await next.untilPeers(1);
+  expect(await other.get('people/person2/age')).toBe(22);
+  const mark = join(path, 'mydb.acebase', 'people-age.idx.redo');
+  await eventually(async () => !existsSync(mark));
+  for (const each of [next, other]) expect(await found(each)).toEqual(['person2', 'person4']);
+  await cluster.reopened(async (file) => expect(await found(file)).toEqual(['person2', 'person4']));
+});
 
 for (const [who, isLone] of [
   ['a cluster', false],

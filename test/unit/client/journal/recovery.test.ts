@@ -104,6 +104,7 @@ it('a record of use, and a mark, are written as a whole, or not at all', () => {
     syncBuiltinESMExports();
   };
   const record = new UseRecord(folder, 'data');
+  let id: string | undefined;
   try {
     giveRoom(7, 9);
     expect(() => record.begin([index])).toThrow('ENOSPC');
@@ -111,12 +112,13 @@ it('a record of use, and a mark, are written as a whole, or not at all', () => {
     expect(readdirSync(folder)).toEqual(['data.db']);
     giveRoom(7, 10_000);
     record.note([index]);
-    expect(setMark(folder, index, false)).toBe(true);
+    id = setMark(folder, index, false);
+    expect(id).toBeDefined();
   } finally {
     Object.assign(fs, { writeSync });
     syncBuiltinESMExports();
   }
-  expect(marksIn(folder)).toEqual([{ file: index.file, mark: { ...index, isNew: false } }]);
+  expect(marksIn(folder)).toEqual([{ file: index.file, mark: { ...index, isNew: false, id } }]);
   expect(new UseRecord(folder, 'data').isUnreadable).toBe(false);
   expect(readdirSync(folder).sort()).toEqual(['data.db', 'data.use.redo', `${index.file}.redo`]);
 });
