@@ -1,6 +1,6 @@
 /**
- * Preload, before all others (`NODE_OPTIONS=--require …`): once there is a file `END_AT_MARK`, the process is killed when it has written what a commit
- * leaves in the database file last: nothing that follows a commit is done.
+ * Preload, before all others (`NODE_OPTIONS=--require …`): once there is a file `END_AT_MARK`, a process is killed when this one has written what a commit
+ * leaves in the database file last, and nothing that follows a commit is done: the one with the number in that file, or this one if it is empty.
  */
 'use strict';
 
@@ -10,10 +10,16 @@ const fs = require('node:fs');
 const MARK_AT = 40;
 const MARK_END = 56;
 
+const file = process.env.END_AT_MARK;
+
 const { writeSync } = fs;
-fs.writeSync = (file, buffer, offset, length, position) => {
-  const written = writeSync.call(fs, file, buffer, offset, length, position);
+fs.writeSync = (descriptor, buffer, offset, length, position) => {
+  const written = writeSync.call(fs, descriptor, buffer, offset, length, position);
   const isMark = position >= MARK_AT && position < MARK_END;
-  if (isMark && fs.existsSync(process.env.END_AT_MARK)) process.kill(process.pid, 'SIGKILL');
+  if (isMark && fs.existsSync(file)) {
+    const pid = Number(fs.readFileSync(file, 'utf8')) || process.pid;
+    fs.unlinkSync(file);
+    process.kill(pid, 'SIGKILL');
+  }
   return written;
 };

@@ -252,10 +252,10 @@ export class Journal<Notes> {
   }
 
   /**
-   * Leaves no record, for those who know nothing of the log; nor can one that was stopped on its way there leave one any more: this begins a
-   * turn of its own. To be called under a lock, behind {@link Journal.look}.
+   * Leaves nothing to be written to the file, for those who know nothing of the log; nor can one that was stopped on its way there leave anything any more:
+   * this begins a turn of its own. To be called under a lock, behind {@link Journal.look}. What was noted, and is not done yet, stays noted.
    *
-   * @throws if that fails, or something is still to be done that was noted
+   * @throws if that fails
    */
   empty(gate: Gate): Promise<void> {
     return this.#inTurn(() => this.#empty(gate));
@@ -267,7 +267,7 @@ export class Journal<Notes> {
     if (newest === undefined) return;
     this.#mark.read();
     const isLeft = newest.head.hasNotes && standingOf(newest.head, this.#mark).isDone;
-    if (isLeft && newest.log.read() !== undefined) throw new Error('what the log has noted is not done yet');
+    const notes = isLeft ? newest.log.read()?.notes : undefined;
     if (this.#settings.isSynced) this.#syncFile();
     if (!gate.isOpen) await gate.wait();
     const places = [this.#placeAfter(newest.log), this.#placeOf(newest.log)];
@@ -275,7 +275,10 @@ export class Journal<Notes> {
     // If none may be written, the record stays: it was carried out.
     if (place === undefined) return;
     const turn = { place, term: newest.head.term + 1 };
-    this.#logAt(turn.place).clear(this.#emptyHead(turn.term));
+    const log = this.#logAt(turn.place);
+    const head = this.#emptyHead(turn.term);
+    if (notes === undefined) log.clear(head);
+    else log.append({ changes: [], notes }, { ...head, hasNotes: true });
     this.#turn = turn;
   }
 

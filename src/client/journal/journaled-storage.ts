@@ -139,7 +139,7 @@ export class JournaledStorage {
   }
 
   /**
-   * Looks, and leaves nothing in the logs, nor can anybody who is late: processes come that know nothing of them. In a master, under a lock; in a
+   * Looks, and leaves nothing in the logs that changes the file, nor can anybody who is late: processes come that know nothing of them. In a master, under a lock; in a
    * worker, when there is no master, and nobody has a lock.
    *
    * @returns whether the file has changed

@@ -6,13 +6,23 @@ import { loggerOf, type Storage } from '../acebase.js';
 import { folderOf, type InnerStorage } from './storage.js';
 import type { LoggedMutation, Transaction } from './transaction.js';
 
+/** A mutation that is being added. */
+interface Adding {
+  readonly mutation: LoggedMutation;
+  readonly done: Promise<void>;
+}
+
 /**
- * The log of transactions of one storage. What cannot be added to it (its disk is full) is missing there, and stays in the journal: nothing else is
+ * The log of transactions of one storage. What cannot be added to it (its disk is full, it has no master) is missing there, and stays in the journal: nothing else is
  * committed before it is added, as that would be written over it.
  */
 export class MutationLog {
   readonly #storage: InnerStorage;
   #missing: LoggedMutation | undefined;
+  /** What is being added. */
+  #adding: Adding | undefined;
+  /** Called when the master of the log is gone. */
+  readonly #alone = new Set<() => void>();
 
   constructor(storage: InnerStorage) {
     this.#storage = storage;
@@ -23,6 +33,12 @@ export class MutationLog {
     const storage = this.#storage;
     const { txStorage, logMutation } = storage;
     if (txStorage === undefined || logMutation === undefined) return;
+    const { ipc } = txStorage as unknown as InnerStorage;
+    const { removePeer } = ipc;
+    ipc.removePeer = (...details) => {
+      removePeer.apply(ipc, details);
+      if (details[0] === ipc.masterPeerId) for (const tell of [...this.#alone]) tell();
+    };
     storage.logMutation = (...details) => {
       const transaction = writer();
       if (transaction === undefined || txStorage.isReady !== true) return logMutation.apply(storage, details);
@@ -31,12 +47,16 @@ export class MutationLog {
     };
   }
 
-  /** Adds it; twice is once. @returns false if that fails, which is said: it is missing then */
+  /**
+   * Adds it; twice is once. Whoever waits to be its master may be kept waiting by the lock under which this is called: it is waited for only as long as there
+   * is one.
+   *
+   * @returns false if it is not added, or not yet: it is missing then
+   */
   async add(mutation: LoggedMutation): Promise<boolean> {
     this.#missing = mutation;
     try {
-      await this.complete();
-      return true;
+      return await this.#unlessAlone(this.complete());
     } catch (error) {
       loggerOf(this.#storage as unknown as Storage).error(
         'A mutation could not be added to the transaction log; the next write adds it first, or fails:',
@@ -44,6 +64,18 @@ export class MutationLog {
       );
       return false;
     }
+  }
+
+  /** @returns whether it is done; false if the log has no master before */
+  #unlessAlone(adding: Promise<void>): Promise<boolean> {
+    const ipc = this.#storage.txStorage?.ipc;
+    if (ipc === undefined || ipc.isMaster) return adding.then(() => true);
+    return new Promise((resolve, reject) => {
+      const isAlone = (): void => resolve(false);
+      this.#alone.add(isAlone);
+      adding.finally(() => this.#alone.delete(isAlone)).then(() => resolve(true), reject);
+      if (!ipc.peers.some(({ id }) => id === ipc.masterPeerId)) isAlone();
+    });
   }
 
   /** As soon as both files are open. @returns false if that fails, or this process has no log of transactions, and the database has one */
@@ -62,11 +94,23 @@ export class MutationLog {
   async complete(): Promise<void> {
     const missing = this.#missing;
     if (missing === undefined) return;
-    const { cursor, item } = missing;
+    if (this.#adding?.mutation.cursor !== missing.cursor) this.#adding = this.#begin(missing);
+    await this.#adding.done;
+    if (this.#missing === missing) this.#missing = undefined;
+  }
+
+  #begin(mutation: LoggedMutation): Adding {
+    const isOver = (): void => {
+      if (this.#adding === adding) this.#adding = undefined;
+    };
+    const adding: Adding = { mutation, done: this.#add(mutation).finally(isOver) };
+    return adding;
+  }
+
+  async #add({ cursor, item }: LoggedMutation): Promise<void> {
     const { txStorage } = this.#storage;
     if (txStorage === undefined) throw withoutLog();
     await txStorage._updateNode('history', { [cursor]: item }, { merge: true, _internal: true });
-    if (this.#missing === missing) this.#missing = undefined;
   }
 
   /** Others have added what was missing, or find it in the journal. */

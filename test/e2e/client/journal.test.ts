@@ -195,6 +195,33 @@ itInFull('an index that was not told of a write is made anew by a stock master t
   await cluster.reopened(async (file) => expect(await found(file)).toEqual(['person2', 'person4']));
 });
 
+itInFull(
+  'the next master is let in though a write waits to be logged by it, and that is logged then',
+  async () => {
+    cluster = await Cluster.start({ masterTimeout: '10m' });
+    const { path } = cluster;
+    const end = join(path, 'end');
+    const options = { client: true, transactions: { log: true } } as const;
+    const master = cluster.master(options);
+    await master.ready();
+    const env = { NODE_OPTIONS: `--require ${endAtMark}`, END_AT_MARK: end };
+    const worker = cluster.worker({ ...options, env });
+    await worker.ready();
+    await worker.set('one', 'x'.repeat(60));
+    await writeFile(end, String(master.pid));
+    // What it writes is in the file; there is nobody to give it the lock under which that is logged.
+    await worker.set('two', 'y'.repeat(60));
+    const next = cluster.master({ ...options, journal: 'off' });
+    await next.ready();
+    await next.set('three', 'z'.repeat(60));
+    await worker.set('four', 'z'.repeat(60));
+    await worker.closeAndEnd();
+    await next.closeAndEnd();
+    const logged = await cluster.reopened((file) => file.mutations(), { transactions: { log: true } });
+    expect(logged.map((mutation) => mutation['path']).sort()).toEqual(['', 'four', 'one', 'three', 'two']);
+  },
+);
+
 for (const [who, isLone] of [
   ['a cluster', false],
   ['a process alone', true],
