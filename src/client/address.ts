@@ -4,6 +4,7 @@ import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import type { IPCConfig, TlsOptions } from './acebase.js';
 import { parseRefusal } from './core/refusals.js';
+import { inBrackets } from './ipc-settings.js';
 import type { Target } from './web-socket-line.js';
 
 /** How the token is shown: in a header, where logs do not have it; to servers that know no other way, in the URL; or not. */
@@ -121,8 +122,7 @@ export function describe({ url, host = 'localhost', port }: IPCConfig): string {
 function locate(config: IPCConfig, { endpoint, parameters, tokenPlace }: Ask) {
   const { url, host = 'localhost', port, ssl, dbname, token } = config;
   const scheme = ssl === undefined || ssl === false ? 'http' : 'https';
-  const bare = host.includes(':') && !host.startsWith('[') ? `[${host}]` : host;
-  const base = url?.replace(/^ws/, 'http').replace(/\/+$/, '') ?? `${scheme}://${bare}:${port}`;
+  const base = url?.replace(/^ws/, 'http').replace(/\/+$/, '') ?? `${scheme}://${inBrackets(host)}:${port}`;
   // As stock clients write them: there is nothing in these values that needs an escape [PROTOCOL-2.1, 14.1].
   const pairs = Object.entries(parameters).map(([name, value]) => `${name}=${value}`);
   const inHeader = tokenPlace === 'header';

@@ -5,7 +5,7 @@ import { WebSocket } from 'ws';
 import packageJson from '../../package.json' with { type: 'json' };
 import { ERRORS, IPCError } from '../errors.js';
 import { systemClock } from '../platform/clock.js';
-import { type IPCConfig, loggerOf, type RemoteIPCPeer, type Storage } from './acebase.js';
+import { loggerOf, type RemoteIPCPeer, type Storage } from './acebase.js';
 import { describe } from './address.js';
 import type { Build, IndexClass } from './build.js';
 import { buildsIn, findBuilds, missingIn } from './builds.js';
@@ -33,7 +33,7 @@ import { releaseIndexesAfterFailures } from './index-locks.js';
 import { failIndexesAfterFailedWrites } from './index-rebuilds.js';
 import { failIndexesAfterFailedStreams } from './index-streams.js';
 import { checkInstallOptions, DEFAULT_CACHE_SIZE, type InstallOptions } from './install-options.js';
-import { checkRole, portOf, soundConfig, withRole } from './ipc-settings.js';
+import { checkRole, soundConfig, withPort, withRole } from './ipc-settings.js';
 import { canKeepJournal, keepWhole, type Place, SharedJournal } from './journal/keep-whole.js';
 import { replaceNodeCache } from './node-cache.js';
 import { closeAllAfterWrites, holdAllFiles, writeAllInOrder } from './node-files.js';
@@ -443,14 +443,9 @@ function checkSettings({ storageSettings }: Pick<Build, 'storageSettings'>): () 
   Object.defineProperty(storageSettings, 'ipc', {
     configurable: true,
     set(this: object, value: unknown) {
-      const config = value as Partial<IPCConfig> | null;
       checkRole(value);
-      const url = typeof config === 'object' && config !== null ? config.url : undefined;
-      const ipc = withRole(
-        typeof url === 'string' && config?.port === undefined ? { ...config, port: portOf(url) } : value,
-      );
       Object.defineProperty(this, 'ipc', {
-        value: ipc,
+        value: withRole(withPort(value)),
         writable: true,
         enumerable: true,
         configurable: true,

@@ -1,6 +1,8 @@
 /** The settings `storage.ipc` of a database: what can never work is an error at once, not a connection that fails for ever. */
 
+import { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
+import { createSecureContext } from 'node:tls';
 import { IPCError } from '../errors.js';
 import type { IPCConfig, TlsOptions } from './acebase.js';
 
@@ -14,7 +16,7 @@ export type IPCSettings = (
     }
   | {
       /** In place of host, port and ssl: `wss://ipc.example.com/path`, without a query. */
-      readonly url: string;
+      readonly url: string | URL;
       readonly host?: undefined;
       readonly port?: undefined;
     }
@@ -26,7 +28,7 @@ export type IPCSettings = (
   readonly role?: 'master' | 'worker' | undefined;
   /** The token of the server, if it has one. White space around it is ignored. */
   readonly token?: string | undefined;
-  /** Whether to connect by TLS, and how to check the server. Default: false; with a URL, as its scheme says. */
+  /** Whether to connect by TLS, and how to check the server. Default: false; with a URL, as its scheme says, which it must not contradict. */
   readonly ssl?: boolean | TlsOptions | undefined;
 };
 
@@ -52,10 +54,8 @@ export interface AceBaseIPCSettings {
  * @throws {IPCError} IPC_CLIENT_BAD_SETTING, if they can never work
  */
 export function ipcSettings(settings: IPCSettings): AceBaseIPCSettings {
-  const { url } = settings;
-  const port = settings.port ?? (typeof url === 'string' ? portOf(url) : undefined);
-  if (port === undefined) throw bad('there is neither a port nor a url');
-  const given = Object.entries({ ...settings, port }).filter(([, value]) => value !== undefined);
+  const sound = { url: soundUrl(settings.url), port: portOf(settings) };
+  const given = Object.entries({ ...settings, ...sound }).filter(([, value]) => value !== undefined);
   const plain = Object.fromEntries(given) as unknown as AceBaseIPCSettings;
   soundConfig({ ...plain, dbname: '' });
   return plain;
@@ -78,14 +78,31 @@ export function soundConfig(config: IPCConfig): IPCConfig {
   const sound = { host: soundHost(host), url: soundUrl(url), token: soundToken(token) };
   if (sound.token !== undefined && sound.url !== undefined && new URL(sound.url).username !== '')
     throw bad('url has a user, and the token needs the same header: leave one of the two out');
+  if (sound.url !== undefined && ssl && !isSecure(sound.url))
+    throw bad('ssl asks for TLS, and url says to do without: begin url with wss://, or leave ssl out');
+  portOf(config);
   checkTls(ssl);
   return Object.assign({ ...config }, sound) as IPCConfig;
 }
 
-/** The port of `url`. @throws {IPCError} IPC_CLIENT_BAD_SETTING */
-export function portOf(url: string): number {
-  const { port, protocol } = new URL(soundUrl(url) ?? '');
-  return port === '' ? (/^(wss|https):$/.test(protocol) ? 443 : 80) : Number(port);
+/** The port of the server: that of `url`, if there is one. @throws {IPCError} IPC_CLIENT_BAD_SETTING */
+export function portOf({ url, port }: Pick<Given, 'url' | 'port'>): number {
+  const text = soundUrl(url);
+  if (text === undefined) return soundPort(port);
+  const { port: inUrl } = new URL(text);
+  return inUrl === '' ? (isSecure(text) ? 443 : 80) : Number(inUrl);
+}
+
+function isSecure(url: string): boolean {
+  return /^(wss|https):/.test(url);
+}
+
+function soundPort(given: unknown): number {
+  if (given === undefined || given === null) throw bad('there is neither a port nor a url');
+  if (Number.isInteger(given) && Number(given) >= 1 && Number(given) <= 65_535) return Number(given);
+  const shown = typeof given === 'string' ? JSON.stringify(given) : String(given);
+  const hint = Number.isNaN(given) ? '; NaN is what Number() makes of a variable that is not set' : '';
+  throw bad(`port is ${shown}: give a whole number from 1 to 65535, not text${hint}`);
 }
 
 function soundToken(given: unknown): string | undefined {
@@ -101,20 +118,36 @@ function soundToken(given: unknown): string | undefined {
 
 function soundHost(given: unknown): string | undefined {
   const host = textOf('host', given);
-  if (host === undefined || isIP(host.replace(/^\[(.*)\]$/, '$1')) !== 0) return host;
-  if (/[/?#@:\s\\]/.test(host) || !URL.canParse(`http://${host}`))
+  if (host === undefined) return undefined;
+  const isAddress = isIP(host.replace(/^\[(.*)\]$/, '$1')) !== 0;
+  if (isAddress && host.includes('%'))
+    throw bad(
+      `host is ${JSON.stringify(host)}: an address with a zone cannot be in a URL; give another one, or a name`,
+    );
+  if ((!isAddress && /[/?#@:\s\\]/.test(host)) || !URL.canParse(`http://${inBrackets(host)}`))
     throw bad(`host is ${JSON.stringify(host)}: give a name or an address, and the port as \`port\``);
   return host;
 }
 
+/** A host as it is in a URL: an address of IPv6 is in brackets. */
+export function inBrackets(host: string): string {
+  return host.includes(':') && !host.startsWith('[') ? `[${host}]` : host;
+}
+
 function soundUrl(given: unknown): string | undefined {
-  const url = textOf('url', given);
+  const url = textOf('url', isUrlObject(given) ? given.href : given);
   if (url === undefined) return undefined;
   // It is not shown: a password may be in it.
   if (!/^(ws|http)s?:\/\//i.test(url) || !URL.canParse(url))
     throw bad('url is not a URL that begins with ws:// or wss://, such as wss://ipc.example.com/path');
   if (/[?#]/.test(url)) throw bad('url goes on with ? or #: leave that out, and give the token as `token`');
-  return url;
+  // A request over HTTP knows no other letters.
+  return url.replace(/^[a-z]+/i, (scheme) => scheme.toLowerCase());
+}
+
+/** Of whichever realm, as in jest. */
+function isUrlObject(given: unknown): given is URL {
+  return Object.prototype.toString.call(given) === '[object URL]';
 }
 
 /** Empty text is what a variable that is not set comes to. */
@@ -136,9 +169,30 @@ function checkTls(ssl: unknown): void {
       );
     }
   }
+  // Node.js ignores an authority that it cannot read.
+  mustBeReadable('ca', () =>
+    [ca]
+      .flat()
+      .filter(isPem)
+      .map((pem) => new X509Certificate(pem)),
+  );
+  const own = { cert, key } as { readonly cert?: string; readonly key?: string };
+  mustBeReadable('cert', () => own.cert && createSecureContext({ ca: [], cert: own.cert }));
+  mustBeReadable('key', () => own.key && createSecureContext({ ca: [], key: own.key }));
+  mustBeReadable('key, with ssl.cert,', () => own.cert && own.key && createSecureContext({ ca: [], ...own }));
 }
 
-function isPem(given: unknown): boolean {
+/** @param read throws if Node.js can make nothing of it: no attempt to connect will do better */
+function mustBeReadable(name: string, read: () => unknown): void {
+  try {
+    read();
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw bad(`ssl.${name} cannot be read (${why}): give a whole PEM file; a key, without a passphrase`);
+  }
+}
+
+function isPem(given: unknown): given is string | Buffer {
   if (typeof given !== 'string' && !(given instanceof Uint8Array)) return false;
   return Buffer.from(given as string).includes('-----BEGIN ');
 }
@@ -147,13 +201,28 @@ function bad(detail: string): IPCError {
   return new IPCError('IPC_CLIENT_BAD_SETTING', `storage.ipc: ${detail}`);
 }
 
+/** Whether these are settings for an IPC server. AceBase takes others as `ipc`, too. */
+function isForServer(value: unknown): value is Given {
+  return typeof value === 'object' && value !== null && ('port' in value || 'url' in value);
+}
+
+/**
+ * The same settings for an IPC server, with the port that AceBase wants. Anything else is left as it is.
+ *
+ * @throws {IPCError} IPC_CLIENT_BAD_SETTING
+ */
+export function withPort(value: unknown): unknown {
+  if (!isForServer(value) || value.role === 'socket') return value;
+  const port = portOf(value);
+  return port === value.port ? value : { ...value, port };
+}
+
 /** Marks settings that were given no role. AceBase copies it along with the rest. */
 const ROLE_LEFT_OUT = Symbol('role left out');
 
 /** The same settings for an IPC server, with the role that they lack: AceBase wants one. Anything else is left as it is. */
 export function withRole(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null || !('port' in value || 'url' in value)) return value;
-  if (Reflect.get(value, 'role') !== undefined) return value;
+  if (!isForServer(value) || value.role !== undefined) return value;
   return { ...value, role: 'worker', [ROLE_LEFT_OUT]: true };
 }
 
@@ -168,8 +237,8 @@ export function isRoleLeftOut(config: object): boolean {
  * @throws {IPCError} IPC_CLIENT_BAD_SETTING
  */
 export function checkRole(value: unknown): void {
-  if (typeof value !== 'object' || value === null || !('port' in value || 'url' in value)) return;
-  const role: unknown = Reflect.get(value, 'role');
+  if (!isForServer(value)) return;
+  const { role } = value;
   if (role === undefined || role === 'master' || role === 'worker' || role === 'socket') return;
   throw bad(
     `role is ${JSON.stringify(role)}: it must be 'master', in one process of each database, or 'worker', in all others`,

@@ -40,7 +40,7 @@ export function keepWhole(
   const isKept = durability !== 'off';
   if (!isKept && missing.length === 0 && mutation === undefined) return;
   const isInForce = (): boolean => isKept && isAlone();
-  whenMade(() => journaled(storage, durability, aloneWhile(isInForce)).begin({ missing, mutation }));
+  whenMade(storage, () => journaled(storage, durability, aloneWhile(isInForce)).begin({ missing, mutation }));
 }
 
 /** What is around a database of several processes. */
@@ -93,7 +93,7 @@ export class SharedJournal implements FileJournal {
 
   /** @param place of this process among the others */
   join(place: Place): void {
-    whenMade(() => {
+    whenMade(this.#storage, () => {
       const made = journaled(this.#storage, this.#durability, place);
       made.begin({ missing: [], mutation: undefined });
       place.onPlaceLost(() => made.forget());
@@ -158,9 +158,12 @@ function journaled(storage: Storage, durability: Durability, surroundings: Surro
   return new JournaledStorage(storage as unknown as InnerStorage, durability, surroundings);
 }
 
-/** All members are there when the constructor is over; nothing was done by then. */
-function whenMade(act: () => void): void {
-  queueMicrotask(act);
+/** All members are there when the constructor is over; nothing was done by then. If it has thrown, there is no database. */
+function whenMade(storage: Storage, act: () => void): void {
+  queueMicrotask(() => {
+    // What AceBase sets last.
+    if (storage.rootRecord !== undefined) act();
+  });
 }
 
 function pathOf(storage: Storage): string {
