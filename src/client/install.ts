@@ -37,7 +37,7 @@ import { checkRole, soundConfig, withPort, withRole } from './ipc-settings.js';
 import { canKeepJournal, keepWhole, type Place, SharedJournal } from './journal/keep-whole.js';
 import { replaceNodeCache } from './node-cache.js';
 import { closeAllAfterWrites, holdAllFiles, writeAllInOrder } from './node-files.js';
-import { HeldFiles } from './opening.js';
+import { fileOf, HeldFiles } from './opening.js';
 import { repairQueryCaches } from './query-caches.js';
 import { QuickDisk } from './quick-disk.js';
 import type { RepairName } from './repairs.js';
@@ -67,6 +67,8 @@ interface Installation {
   readonly known: Set<object>;
   /** Where it is seen that a storage is made. */
   readonly emitters: Set<object>;
+  /** Paths of the database files whose storages were made there. */
+  readonly files: Set<string>;
   /** Around the files of all databases. */
   readonly fence: FileFence;
   options: InstallOptions;
@@ -104,7 +106,7 @@ function installIn(options: InstallOptions, mayImport: boolean): readonly Instal
     if (installation.known.has(module.emitter)) continue;
     installation.known.add(module.emitter);
     installation.undo.push(checkSettings(module), patchWhenUsed(module, installation));
-    keepLoneDatabasesWhole(module.emitter, installation);
+    watchStorages(module.emitter, installation);
     installation.builds.push({ folder: undefined, version: undefined, format: 'handed over' });
   }
   return installation.builds;
@@ -118,6 +120,7 @@ function begin(options: InstallOptions, isHanded: boolean, mayImport: boolean): 
     undo: [],
     known: new Set(),
     emitters: new Set(),
+    files: new Set(),
     fence,
     options,
   };
@@ -125,9 +128,12 @@ function begin(options: InstallOptions, isHanded: boolean, mayImport: boolean): 
   installation.undo.push(failAfterFailedWrites(), failIndexesAfterFailedStreams(), fence.patch());
   for (const build of builds) {
     installation.undo.push(patch(build, installation));
-    keepLoneDatabasesWhole(lastPrototype(build.remotePeer), installation);
+    watchStorages(lastPrototype(build.remotePeer), installation);
   }
-  installation.undo.push(watchForUnpatchedCopies((database) => sayUnpatched(database, installation)));
+  const isKnown = (path: string): boolean => installation.files.has(path);
+  installation.undo.push(
+    watchForUnpatchedCopies(isKnown, (database) => sayUnpatched(database, installation)),
+  );
   place[KEY] = installation;
   return installation;
 }
@@ -148,13 +154,14 @@ function sayNoJournal({ name, settings }: Storage, error: IPCError, { options }:
   options.onStatus?.({ kind: 'no-journal', database, reason: error.message });
 }
 
-/** Storages of acebase that have no IPC server, as they are made. @param emitter the prototype that their peers go back to */
-function keepLoneDatabasesWhole(emitter: object | undefined, installation: Installation): void {
+/** All storages of acebase are noted as they are made, and those that have no IPC server get a journal. @param emitter the prototype that their peers go back to */
+function watchStorages(emitter: object | undefined, installation: Installation): void {
   if (emitter === undefined || installation.emitters.has(emitter)) return;
   installation.emitters.add(emitter);
   const undo = whenAssigned(emitter, 'ipcType', (peer) => {
     const { storage } = peer as Partial<RemoteIPCPeer>;
     const { journal = 'process' } = installation.options;
+    if (storage !== undefined) installation.files.add(fileOf(storage));
     if (storage === undefined || !canKeepJournal(storage) || !isLone(storage)) return;
     const cannotKeep = (error: IPCError): void => sayNoJournal(storage, error, installation);
     keepWhole(storage, journal, { isAlone, cannotKeep });

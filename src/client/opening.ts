@@ -123,7 +123,8 @@ function folderOf({ name, settings }: Storage): string {
   return `${settings.path}/${name}.acebase`;
 }
 
-function fileOf(storage: Storage): string {
+/** The path of a database file, as AceBase puts it together. */
+export function fileOf(storage: Storage): string {
   return `${folderOf(storage)}/${storage.settings.type ?? 'data'}.db`;
 }
 
