@@ -1,4 +1,4 @@
-import type { RemoteIPCPeer } from './acebase.js';
+import type { RemoteIPCPeer, Storage } from './acebase.js';
 import type { Acceptance } from './core/acceptance.js';
 
 /** A database of AceBase, as far as it waits until its file is open. */
@@ -8,14 +8,19 @@ interface Database {
 
 /** What is between a database and its storage. */
 interface Api {
-  readonly storage?: { readonly ipc: RemoteIPCPeer };
+  readonly storage?: Pick<Storage, 'ipc' | 'txStorage'>;
 }
 
 /** What is replaced in AceBase's classes: that of databases, and the one between a database and its storage. */
 export interface EarlyMethods {
   readonly database: { ready(this: Database, callback?: () => void): Promise<void> };
-  readonly api: { createIndex(this: Api, ...rest: unknown[]): Promise<unknown> };
+  readonly api: Record<'createIndex' | (typeof OF_THE_LOG)[number], ApiMethod>;
 }
+
+type ApiMethod = (this: Api, ...rest: unknown[]) => Promise<unknown>;
+
+/** What is read of the transaction log, which AceBase waits for until it is open. */
+const OF_THE_LOG = ['getMutations', 'getChanges'] as const;
 
 /**
  * Operations that are asked for before the server has accepted this process wait for `ready()`, which AceBase never ends if the
@@ -28,7 +33,7 @@ export function failEarlyOperations(
   acceptanceOf: (ipc: RemoteIPCPeer) => Acceptance | undefined,
 ): () => void {
   const { ready } = database;
-  const { createIndex } = api;
+  const { createIndex, getMutations, getChanges } = api;
   const wasOwn = Object.hasOwn(database, 'ready');
   const of = ({ storage }: Api): Acceptance | undefined =>
     storage === undefined ? undefined : acceptanceOf(storage.ipc);
@@ -36,10 +41,7 @@ export function failEarlyOperations(
     const acceptance = this.api === undefined ? undefined : of(this.api);
     const opened = ready.call(this, callback);
     if (acceptance === undefined) return opened;
-    const refused = acceptance.refused.then((reason) => {
-      throw reason;
-    });
-    const settled = Promise.race([opened, refused]);
+    const settled = unlessRefused(opened, acceptance);
     // Who waits for it hears of the refusal; for who gave a callback alone, it stands in the log.
     settled.catch(() => undefined);
     return settled;
@@ -48,9 +50,26 @@ export function failEarlyOperations(
     await of(this)?.wait();
     return await createIndex.apply(this, rest);
   };
+  for (const name of OF_THE_LOG) {
+    const original = api[name];
+    api[name] = function (...rest) {
+      // Once it is open, a lock is waited for, as by all others.
+      const acceptance = this.storage?.txStorage?.isReady === true ? undefined : of(this);
+      const read = original.apply(this, rest);
+      return acceptance === undefined ? read : unlessRefused(read, acceptance);
+    };
+  }
   return () => {
-    api.createIndex = createIndex;
+    Object.assign(api, { createIndex, getMutations, getChanges });
     if (wasOwn) database.ready = ready;
     else Reflect.deleteProperty(database, 'ready');
   };
+}
+
+/** What fails with the refusal of this process, if that comes first. */
+function unlessRefused<T>(doing: Promise<T>, { refused }: Acceptance): Promise<T> {
+  const failing = refused.then((reason) => {
+    throw reason;
+  });
+  return Promise.race([doing, failing]);
 }

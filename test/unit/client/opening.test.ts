@@ -96,7 +96,7 @@ it('acceptance stands until a refusal, which is final', async () => {
   await expect(acceptance.wait()).rejects.toBe(refusal);
 });
 
-it('ready() fails when the process is refused, be it before or after it was accepted', async () => {
+it('ready(), and what waits for it or for the transaction log, fails when the process is refused, be it before or after it was accepted', async () => {
   class Base {
     readonly api = { storage: { ipc: {} as RemoteIPCPeer } };
     ready(_callback?: () => void): Promise<void> {
@@ -109,18 +109,27 @@ it('ready() fails when the process is refused, be it before or after it was acce
     async createIndex(): Promise<string> {
       return 'made';
     }
+    getMutations(): Promise<string> {
+      return new Promise(() => undefined);
+    }
+    getChanges(): Promise<string> {
+      return new Promise(() => undefined);
+    }
   }
   const methods = { database: Database.prototype, api: Api.prototype } as unknown as EarlyMethods;
   const acceptance = new Acceptance();
   const undo = failEarlyOperations(methods, () => acceptance);
   const ready = new Database().ready();
   const made = new Api().createIndex();
+  const early = [new Api().getMutations(), new Api().getChanges()];
   acceptance.accept();
   expect(await made).toBe('made');
   acceptance.refuse(refusal);
   await expect(ready).rejects.toBe(refusal);
   await expect(new Database().ready()).rejects.toBe(refusal);
   await expect(new Api().createIndex()).rejects.toBe(refusal);
+  for (const waiting of [...early, new Api().getMutations(), new Api().getChanges()])
+    await expect(waiting).rejects.toBe(refusal);
   undo();
   expect(Object.hasOwn(Database.prototype, 'ready')).toBe(false);
 });
