@@ -147,6 +147,7 @@ export interface RemoteIPCPeer extends IPCPeer {
   addPeer(id: string, sendReply?: boolean): void;
   exit(code?: number): Promise<void>;
   emit(event: string, ...data: unknown[]): void;
+  once(event: 'exit', callback: () => void): unknown;
 }
 
 /** How an instance logs: `logger` from acebase 1.29 on, `debug` before. */

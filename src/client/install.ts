@@ -36,7 +36,7 @@ import { checkInstallOptions, DEFAULT_CACHE_SIZE, type InstallOptions } from './
 import { checkRole, soundConfig, withPort, withRole } from './ipc-settings.js';
 import { canKeepJournal, keepWhole, type Place, SharedJournal } from './journal/keep-whole.js';
 import { replaceNodeCache } from './node-cache.js';
-import { closeAllAfterWrites, holdAllFiles, writeAllInOrder } from './node-files.js';
+import { closeAllAfterWrites, closeNothingUnopened, holdAllFiles, writeAllInOrder } from './node-files.js';
 import { fileOf, HeldFiles } from './opening.js';
 import { repairQueryCaches } from './query-caches.js';
 import { QuickDisk } from './quick-disk.js';
@@ -301,6 +301,7 @@ function patch(build: Build, installation: Installation): () => void {
     else {
       peer.heldFile = heldFiles.hold(this.storage, whenPrepared(peer, folder, journal));
     }
+    if (build.files === undefined) closeNothingUnopened(this);
     if (has('closing')) closeDataBeforeLog(this.storage);
     if (has('node-cache')) {
       const maxBytes = (): number => installation.options.cacheSize ?? DEFAULT_CACHE_SIZE;

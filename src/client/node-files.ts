@@ -5,6 +5,7 @@
 
 import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
+import type { RemoteIPCPeer } from './acebase.js';
 import type { HeldFiles } from './opening.js';
 import { type PlacedWrites, writeInOrder } from './write-order.js';
 
@@ -66,6 +67,22 @@ export function writeAllInOrder(isOn: () => boolean): () => void {
   });
 }
 
+/** What AceBase closes where there is no file, instead of nothing: any other program that closes nothing is told so, as ever. */
+const NEVER_OPENED = Symbol('never opened');
+
+/**
+ * AceBase closes its file as it exits, also one that was never opened, and logs an error then. Here it closes {@link NEVER_OPENED}.
+ * To be called while the peer is made: before AceBase listens for its exit.
+ */
+export function closeNothingUnopened(peer: RemoteIPCPeer): void {
+  void peer.once('exit', () => {
+    const { storage } = peer;
+    if (storage.file !== undefined) return;
+    Reflect.set(storage, 'file', NEVER_OPENED);
+    queueMicrotask(() => Reflect.set(storage, 'file', undefined));
+  });
+}
+
 /**
  * Closes a file when all that is being written to it has ended: right for any other user of it, too.
  *
@@ -93,6 +110,10 @@ export function closeAllAfterWrites(isOn: () => boolean): () => void {
       underWay.set(file, it);
     },
     close(close, file, ...rest) {
+      if (file === NEVER_OPENED) {
+        process.nextTick(rest.at(-1) as Callback, null);
+        return;
+      }
       const it = isOn() ? underWay.get(file) : undefined;
       if (it === undefined) close(file, ...rest);
       else it.closings.push(() => close(file, ...rest));

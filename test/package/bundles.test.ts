@@ -89,6 +89,7 @@ test('a bundled AceBase that is handed over has the client, and needs no port be
 itInFull('a bundled master that is refused has not made its file', async () => {
   const { result, stderr } = await run('bundle/app.cjs', { HANDED: '1', SECOND: '1' });
   expect(result, stderr).toEqual({ code: 'IPC_REFUSED_SECOND_MASTER', files: [] });
+  expect(stderr).not.toContain('Could not close');
 });
 
 test('one that is not handed over is told of, though there is another acebase beside it that can be patched', async () => {

@@ -83,6 +83,7 @@ describe('a second master with our client', () => {
       failure(second.set('x', 1)),
       failure(second.get('x')),
       failure(second.createIndex('people', 'age')),
+      failure(second.mutations()),
     ];
     for (const error of await Promise.all(operations)) {
       expect(error).toMatch(/IPCError: The IPC server .* IPC_REFUSED_SECOND_MASTER/);

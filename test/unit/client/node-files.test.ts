@@ -2,7 +2,12 @@ import fs, { write as writeOfModule } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { closeAllAfterWrites, writeAllInOrder } from '../../../src/client/node-files.js';
+import type { RemoteIPCPeer } from '../../../src/client/acebase.js';
+import {
+  closeAllAfterWrites,
+  closeNothingUnopened,
+  writeAllInOrder,
+} from '../../../src/client/node-files.js';
 
 describe('with the functions of Node.js, where there is no way to those of AceBase', () => {
   /** Node.js, with writes that end when the test wants. */
@@ -36,6 +41,23 @@ describe('with the functions of Node.js, where there is no way to those of AceBa
     expect(steps).toEqual(['8 is closed', '2 bytes']);
     ends[1]?.();
     expect(steps.slice(2)).toEqual(['7 is closed', 'told', 'the rest']);
+  });
+
+  it('closes nothing of a database that was never opened, and takes no such error from anybody else', async () => {
+    const undo = closeAllAfterWrites(() => true);
+    onTestFinished(undo);
+    const exits: (() => void)[] = [];
+    const storage: { file?: number } = {};
+    const once = (_event: string, exit: () => void): unknown => exits.push(exit);
+    closeNothingUnopened({ storage, once } as unknown as RemoteIPCPeer);
+    exits[0]?.();
+    const closed = new Promise((resolve) => fs.close(storage.file as number, resolve));
+    expect(await closed).toBe(null);
+    expect(storage.file).toBeUndefined();
+    expect(() => fs.close(undefined as unknown as number, () => undefined)).toThrow('"fd"');
+    storage.file = 7;
+    exits[0]?.();
+    expect(storage.file).toBe(7);
   });
 
   it('waits for nothing where it is switched off', () => {
