@@ -90,7 +90,7 @@ export function portOf({ url, port }: Pick<Given, 'url' | 'port'>): number {
   const text = soundUrl(url);
   if (text === undefined) return soundPort(port);
   const { port: inUrl } = new URL(text);
-  return inUrl === '' ? (isSecure(text) ? 443 : 80) : Number(inUrl);
+  return inUrl === '' ? (isSecure(text) ? 443 : 80) : soundPort(Number(inUrl));
 }
 
 function isSecure(url: string): boolean {
@@ -100,9 +100,11 @@ function isSecure(url: string): boolean {
 function soundPort(given: unknown): number {
   if (given === undefined || given === null) throw bad('there is neither a port nor a url');
   if (Number.isInteger(given) && Number(given) >= 1 && Number(given) <= 65_535) return Number(given);
-  const shown = typeof given === 'string' ? JSON.stringify(given) : String(given);
+  const isText = typeof given === 'string';
   const hint = Number.isNaN(given) ? '; NaN is what Number() makes of a variable that is not set' : '';
-  throw bad(`port is ${shown}: give a whole number from 1 to 65535, not text${hint}`);
+  throw bad(
+    `port is ${isText ? JSON.stringify(given) : String(given)}: give a whole number from 1 to 65535${isText ? ', not text' : hint}`,
+  );
 }
 
 function soundToken(given: unknown): string | undefined {
@@ -188,7 +190,8 @@ function mustBeReadable(name: string, read: () => unknown): void {
     read();
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    throw bad(`ssl.${name} cannot be read (${why}): give a whole PEM file; a key, without a passphrase`);
+    const wanted = name.startsWith('key') ? 'key, without a passphrase' : 'certificate';
+    throw bad(`ssl.${name} cannot be used (${why}): give the whole PEM text of a ${wanted}`);
   }
 }
 

@@ -70,6 +70,7 @@ describe('settings of a database', () => {
     [{ port: -1 }, 'port is -1'],
     [{ port: 0 }, 'port is 0'],
     [{ port: 94.5 }, 'port is 94.5'],
+    [{ url: 'ws://host:0' }, 'port is 0'],
     [{ port: '9163' }, 'port is "9163": give a whole number from 1 to 65535, not text'],
     [{ port: null }, 'there is neither a port nor a url'],
     [{ url: ' ', port: undefined }, 'there is neither a port nor a url'],
@@ -109,12 +110,12 @@ describe('settings of a database', () => {
   });
 
   it.each([
-    ['ca cannot be read (', { ca: BROKEN }],
-    ['ca cannot be read (', { ca: [ca, BROKEN] }],
-    ['cert cannot be read (', { cert: BROKEN }],
-    ['key cannot be read (', { key: BROKEN }],
-    ['key cannot be read (', { key: privateKey('sesame') }],
-    ['key, with ssl.cert, cannot be read (', { cert: ca, key: privateKey() }],
+    ['ca cannot be used (', { ca: BROKEN }],
+    ['ca cannot be used (', { ca: [ca, BROKEN] }],
+    ['cert cannot be used (', { cert: BROKEN }],
+    ['key cannot be used (', { key: BROKEN }],
+    ['key cannot be used (', { key: privateKey('sesame') }],
+    ['key, with ssl.cert, cannot be used (', { cert: ca, key: privateKey() }],
   ])('ssl.%s', (message, ssl) => {
     expect(() => sound({ ssl })).toThrow(
       expect.objectContaining({
