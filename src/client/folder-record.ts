@@ -79,7 +79,7 @@ export class FolderRecord {
         noLease(`it could not be noted for too long that this process uses the folder of ${database}`),
       lapsed: () =>
         loggerOf(storage).error(
-          `It could not be noted in time that this process uses the folder of ${database}: reading and writing wait`,
+          `It could not be noted in time that this process uses the folder of ${database}: reading and writing wait. ${this.#owner?.problem ?? 'The process was stopped or busy, or the disk does not answer'}`,
         ),
       regained: (milliseconds) =>
         loggerOf(storage).error(
@@ -117,9 +117,11 @@ export class FolderRecord {
    */
   async take(): Promise<void> {
     if (this.#owner !== undefined) return;
-    this.lease.begin(undefined);
     try {
-      if (await isFolderOfManagedMaster(this.#folder)) return;
+      if (await isFolderOfManagedMaster(this.#folder)) {
+        this.lease.begin(undefined);
+        return;
+      }
       await mkdir(this.#folder, { recursive: true });
       const owner = this.#newOwner();
       await this.#claim(owner);
@@ -129,6 +131,7 @@ export class FolderRecord {
       if (error instanceof IPCError) throw error;
       // One that may not write there can be the master all the same.
       this.#cannotNote(error);
+      this.lease.begin(undefined);
     }
   }
 
@@ -176,7 +179,7 @@ export class FolderRecord {
     const owner = this.#owner;
     this.#owner = undefined;
     this.#isOver = true;
-    if (!this.lease.isLost) this.lease.begin(undefined);
+    this.lease.end();
     try {
       owner?.releaseAtOnce();
     } catch (error) {

@@ -140,6 +140,11 @@ export class FolderOwner {
     };
   }
 
+  /** Why the record could not be renewed last, in words; `undefined` if it could, or nothing was said. */
+  get problem(): string | undefined {
+    return this.#problem;
+  }
+
   /**
    * Takes the folder, and keeps it until {@link FolderOwner.release}. A master that a server has left behind which is gone is killed, and waited
    * for.

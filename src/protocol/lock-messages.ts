@@ -60,6 +60,12 @@ const CLOSING_BRACE = encode('}');
 /** More than the parts above, the id of a peer and three numbers take. */
 const MOST_AROUND = 256;
 
+/** No id of a request or a transaction is longer, in bytes. */
+const MAX_ID_BYTES = 4_096;
+
+/** A message that is written otherwise than AceBase writes it is parsed: not one that is longer, in bytes. */
+const MAX_PARSED_BYTES = 64 * 1024;
+
 /** Transactions ask for several locks each. */
 const tids = new TextCache();
 
@@ -79,6 +85,7 @@ export function readLockRequest(message: Uint8Array): AskedLock | undefined {
   const writeEnd = behind(message, writeStart, isWrite ? TRUE : FALSE);
   const commentEnd = behindString(message, behind(message, writeEnd, COMMENT));
   if (behind(message, commentEnd, END) !== message.length) return rewritten(message);
+  if (Math.max(idEnd - idStart, tidEnd - tidStart) > MAX_ID_BYTES) return undefined;
   const tid = tids.text(message, tidStart + 1, tidEnd - 1);
   return { message, idStart, idEnd, dataStart, tid, isWrite };
 }
@@ -93,7 +100,8 @@ export function readNamedLock(
   const idEnd = behindText(message, behind(message, 0, head));
   const data = behind(message, behindText(message, behind(message, idEnd, FROM)), TO_MASTER);
   const number = behind(message, data, LOCK_ID);
-  if (number > 0) return { message, idStart, idEnd, lockId: numberAt(message, number) };
+  if (number > 0 && idEnd - idStart <= MAX_ID_BYTES)
+    return { message, idStart, idEnd, lockId: numberAt(message, number) };
   const said = partsOf(message);
   if (said === undefined) return undefined;
   const lockId = memberOf(said.data, 'id');
@@ -155,11 +163,8 @@ export function refusal(request: LockMessage, to: Uint8Array, reason: string): U
 
 /** A lock is given back; also if nobody knows it: nobody waits for the answer, and an error would end the process [PROTOCOL-6.2]. */
 export function unlocked({ message, idStart, idEnd, lockId }: NamedLock, to: Uint8Array): Uint8Array {
-  slab
-    .begin(message.length + MOST_AROUND)
-    .add(UNLOCK_RESULT)
-    .add(message, idStart, idEnd);
-  slab.add(FROM_MASTER).add(to).add(OK);
+  slab.begin(idEnd - idStart + MOST_AROUND).add(UNLOCK_RESULT);
+  slab.add(message, idStart, idEnd).add(FROM_MASTER).add(to).add(OK);
   if (lockId === undefined) slab.add(NULL);
   else slab.addNumber(lockId);
   return slab.add(END).end();
@@ -178,7 +183,8 @@ export function lockNote(lock: {
 /** A request whose members stand otherwise than AceBase writes them, or do not mean what they say (escapes), as AceBase would write it. */
 function rewritten(message: Uint8Array): AskedLock | undefined {
   const said = partsOf(message);
-  if (said?.data === undefined) return undefined;
+  if (said?.data === undefined || textOr(memberOf(said.data, 'tid'), '').length > MAX_ID_BYTES)
+    return undefined;
   const { path, tid, write, comment } = said.data;
   const lock = {
     path: textOr(path, ''),
@@ -200,14 +206,15 @@ function rewritten(message: Uint8Array): AskedLock | undefined {
   return { message: anew, idStart: BEFORE_ID.length, idEnd, dataStart, tid: owner, isWrite };
 }
 
-/** The id of a message and its `data`. @returns `undefined` if it has no id, or is no JSON */
+/** The id of a message and its `data`. @returns `undefined` if it has no id, is no JSON, or too long */
 function partsOf(
   message: Uint8Array,
 ): { readonly id: string; readonly data: Readonly<Record<string, unknown>> | undefined } | undefined {
+  if (message.length > MAX_PARSED_BYTES) return undefined;
   const said = jsonOf(message);
   const id = memberOf(said, 'id');
   const data = memberOf(said, 'data');
-  if (typeof id !== 'string') return undefined;
+  if (typeof id !== 'string' || id.length > MAX_ID_BYTES) return undefined;
   return { id, data: typeof data === 'object' && data !== null ? { ...data } : undefined };
 }
 

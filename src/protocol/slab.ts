@@ -1,6 +1,9 @@
 /** Small, because one byte of it that is kept keeps all of it. */
 const BYTES = 4 * 1024;
 
+/** Longer strings get memory of their own: what is left of it would be kept by short ones that come next. */
+const SHARED_MAX = BYTES / 2;
+
 /** Shorter runs are copied one byte after the other: the call costs more than that (measured on Node 20). */
 const COPIED_MAX = 48;
 
@@ -15,17 +18,27 @@ const LOW = 10 ** LOW_DIGITS;
  * it, end it; the next one is begun then.
  */
 export class Slab {
-  #bytes = new Uint8Array(0);
+  #shared = new Uint8Array(0);
+  #used = 0;
+  /** Where the string is that was begun. */
+  #bytes = this.#shared;
   #start = 0;
   #end = 0;
 
-  /** Begins a string of so many bytes at most. */
+  /** Begins a string of so many bytes at most; they should be few more than it takes. */
   begin(most: number): this {
-    if (this.#end + most > this.#bytes.length) {
-      this.#bytes = new Uint8Array(Math.max(BYTES, most));
-      this.#end = 0;
+    if (most > SHARED_MAX) {
+      this.#bytes = new Uint8Array(most);
+      this.#start = 0;
+    } else {
+      if (this.#used + most > this.#shared.length) {
+        this.#shared = new Uint8Array(BYTES);
+        this.#used = 0;
+      }
+      this.#bytes = this.#shared;
+      this.#start = this.#used;
     }
-    this.#start = this.#end;
+    this.#end = this.#start;
     return this;
   }
 
@@ -65,6 +78,7 @@ export class Slab {
 
   /** The string that was begun. */
   end(): Uint8Array {
+    if (this.#bytes === this.#shared) this.#used = this.#end;
     return this.#bytes.subarray(this.#start, this.#end);
   }
 

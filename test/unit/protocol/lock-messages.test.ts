@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { decode, encode } from '../../../src/protocol/frames.js';
 import {
   type AskedLock,
@@ -84,6 +84,45 @@ describe('requests for locks', () => {
     expect(answers.map((answer) => parse(answer))).toMatchObject(
       paths.map((path, number) => ({ data: { id: number, expires: number, path } })),
     );
+  });
+
+  it('are not parsed when they are long and in another order: that takes many times their memory', () => {
+    const list = Array.from({ length: 40_000 }, () => ({}));
+    const parses = vi.spyOn(JSON, 'parse');
+    const data = { x: list, path: '', tid: 't', write: true, comment: '' };
+    expect(readLockRequest(request(data, 'lock-request', 'id1'))).toBeUndefined();
+    expect(
+      readNamedLock('unlock-request', request({ x: list, id: 7 }, 'unlock-request', 'id1')),
+    ).toBeUndefined();
+    expect(parses).not.toHaveBeenCalled();
+    parses.mockRestore();
+  });
+
+  it('have ids and transactions of 4 KiB at most', () => {
+    const long = 'x'.repeat(5_000);
+    const data = { path: '', tid: 't', write: true, comment: '' };
+    for (const members of [data, { tid: 't', path: '' }]) {
+      expect(readLockRequest(request(members, 'lock-request', long))).toBeUndefined();
+      expect(readLockRequest(request({ ...members, tid: long }, 'lock-request', 'id1'))).toBeUndefined();
+    }
+    expect(readNamedLock('unlock-request', request({ id: 7 }, 'unlock-request', long))).toBeUndefined();
+  });
+
+  it('keep no memory alive that a long message took', () => {
+    const named = readNamedLock(
+      'unlock-request',
+      encode(
+        `{"type":"unlock-request","id":"id1","from":"worker01","to":"[master]","data":{"id":7,"x":"${'x'.repeat(1_000_000)}"}}`,
+      ),
+    );
+    if (named === undefined) throw new Error('it is malformed');
+    const path = 'y'.repeat(100_000);
+    const long = asked(request({ path, tid: 't', write: true, comment: '' }, 'lock-request', 'id1'));
+    const short = asked(request({ path: '', tid: 't', write: true, comment: '' }, 'lock-request', 'id1'));
+    const memory = [unlocked(named, worker), grant(long, worker, 7, 5), grant(short, worker, 8, 5)].map(
+      ({ buffer }) => buffer.byteLength,
+    );
+    expect(memory).toEqual([4_096, expect.closeTo(100_400, -3), 4_096]);
   });
 
   it.each([
