@@ -1,7 +1,7 @@
 /** Databases of real AceBase that are checked, and what is broken in them. */
 
 import { createHash } from 'node:crypto';
-import { closeSync, cpSync, openSync, readdirSync, readFileSync, writeSync } from 'node:fs';
+import fs, { closeSync, cpSync, openSync, readdirSync, readFileSync, writeSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
@@ -12,6 +12,7 @@ import type { FreeRange, RecordAddress } from '../../../../src/cli/check/walk.js
 import { FREE_SPACE_AT } from '../../../../src/client/file-layout.js';
 import { type Database, openDatabase } from '../../../crash/database.js';
 import { removeDirectory, temporaryDirectory } from '../../../support/temporary-directory.js';
+import { eventually } from '../../../support/waiting.js';
 
 export const modules: AceBaseModules = findAceBase(process.cwd());
 
@@ -51,10 +52,33 @@ export async function inDatabase(
   folder: string,
   act: (database: Database) => Promise<unknown>,
 ): Promise<void> {
-  const database = openDatabase(folder, true);
-  await database.ready();
-  await act(database);
-  await database.close();
+  const { isDone, undo } = countWrites();
+  try {
+    const database = openDatabase(folder, true);
+    await database.ready();
+    await act(database);
+    await eventually(isDone);
+    await database.close();
+  } finally {
+    undo();
+  }
+}
+
+/** AceBase writes a new key into its table and waits for nothing: the file must not be closed before. */
+function countWrites(): { isDone(): boolean; undo(): void } {
+  const { write } = fs;
+  let underWay = 0;
+  const counted = (...details: unknown[]): void => {
+    const callback = details.pop() as (...results: unknown[]) => void;
+    underWay++;
+    const done = (...results: unknown[]): void => {
+      underWay--;
+      callback(...results);
+    };
+    Reflect.apply(write, fs, [...details, done]);
+  };
+  Object.assign(fs, { write: counted });
+  return { isDone: () => underWay === 0, undo: () => void Object.assign(fs, { write }) };
 }
 
 /** Checks it as the command does. */
