@@ -1,6 +1,7 @@
 /** The words of the folder check between the server and a client that can `identify` [PROTOCOL-14.9]. */
 
-import { decode, encode, IDENTITY } from './frames.js';
+import { encode, IDENTITY } from './frames.js';
+import { jsonOf } from './messages.js';
 
 /** A database file that a process has open, as the kernel of its machine knows it. */
 export interface DatabaseFile {
@@ -70,13 +71,7 @@ export function refused(code: string, message: string): Uint8Array {
 /** Reads an answer. @returns `undefined` if it is malformed */
 export function parseAnswer(frame: Uint8Array): FolderAnswer | undefined {
   if (frame.length > MAX_ANSWER_BYTES) return undefined;
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(decode(frame.subarray(IDENTITY.length)));
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
+  const parsed = jsonOf(frame.subarray(IDENTITY.length));
   const { id, folder, host, file, isReplaced, written, read, problem } = recordOf(parsed);
   if (typeof id !== 'number' || !Number.isSafeInteger(id)) return undefined;
   const { name, nonce } = recordOf(written);

@@ -88,7 +88,7 @@ export function stringEnd(bytes: Uint8Array, start: number): number {
 }
 
 /** The index behind the value that starts at `start`, or -1 if it does not end. */
-export function valueEnd(bytes: Uint8Array, start: number): number {
+function valueEnd(bytes: Uint8Array, start: number): number {
   const first = bytes[start];
   if (first === QUOTE) {
     const end = stringEnd(bytes, start);

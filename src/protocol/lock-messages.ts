@@ -183,8 +183,7 @@ export function lockNote(lock: {
 /** A request whose members stand otherwise than AceBase writes them, or do not mean what they say (escapes), as AceBase would write it. */
 function rewritten(message: Uint8Array): AskedLock | undefined {
   const said = partsOf(message);
-  if (said?.data === undefined || textOr(memberOf(said.data, 'tid'), '').length > MAX_ID_BYTES)
-    return undefined;
+  if (said?.data === undefined) return undefined;
   const { path, tid, write, comment } = said.data;
   const lock = {
     path: textOr(path, ''),
@@ -193,6 +192,7 @@ function rewritten(message: Uint8Array): AskedLock | undefined {
     write: write === undefined || write === true,
     comment: textOr(comment, ''),
   };
+  if (lock.tid.length > MAX_ID_BYTES) return undefined;
   const id = encode(JSON.stringify(said.id));
   const data = encode(JSON.stringify(lock));
   slab

@@ -6,7 +6,7 @@
  */
 
 import { CLAIM, decode, encode, READY, SERVER_ID, TURN } from './frames.js';
-import type { RecordAddress } from './messages.js';
+import { jsonOf, type RecordAddress } from './messages.js';
 
 /** What a client may be able to do; words that are not known are ignored [PROTOCOL-14.1]. */
 export const CLIENT_ABILITIES = [
@@ -202,16 +202,6 @@ export function parseClaim(frame: Uint8Array): Claim | undefined {
 function recordAddress(value: unknown): RecordAddress | undefined {
   const { pageNr, recordNr } = (value ?? {}) as Readonly<Record<string, unknown>>;
   return isRecordNumber(pageNr) && isRecordNumber(recordNr) ? { pageNr, recordNr } : undefined;
-}
-
-/** What a text says in JSON. @returns `undefined` if it is none */
-function jsonOf(text: Uint8Array): unknown {
-  try {
-    return JSON.parse(decode(text));
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
 }
 
 function hasLengthOfId(id: unknown): id is string {
