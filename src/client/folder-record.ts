@@ -110,14 +110,19 @@ export class FolderRecord {
     this.#owner?.isAt(this.#server, grace);
   }
 
+  /** The server has given this process up, and may have let in another master: the folder is that one's then. */
+  placeIsLost(): void {
+    this.#owner?.suspend();
+  }
+
   /**
-   * Takes the folder, when the server has accepted this process as the master.
+   * Takes the folder, when the server has accepted this process as the master; or goes on with it, if nobody has taken it since it lost its place.
    *
    * @throws {IPCError} IPC_CLIENT_FOLDER_IN_USE, if the master of another server has it
    */
   async take(): Promise<void> {
-    if (this.#owner !== undefined) return;
     try {
+      if (await this.#hasItStill()) return;
       if (await isFolderOfManagedMaster(this.#folder)) {
         this.lease.begin(undefined);
         return;
@@ -133,6 +138,13 @@ export class FolderRecord {
       this.#cannotNote(error);
       this.lease.begin(undefined);
     }
+  }
+
+  async #hasItStill(): Promise<boolean> {
+    const owner = this.#owner;
+    if ((await owner?.resume()) === true) return true;
+    if (this.#owner === owner) this.#owner = undefined;
+    return false;
   }
 
   #newOwner(): FolderOwner {

@@ -282,6 +282,7 @@ function patch(build: Build, installation: Installation): () => void {
     });
     peers.set(this, peer);
     if (type === 'data') folderOfData = folder;
+    if (folder !== undefined) peer.onPlaceLost(() => folder.placeIsLost());
     transactions.set(this, new Transactions(this.storage, peer.lost));
     noteFailedWrites(this.storage, peer);
     const leases = [peer.lease];

@@ -183,6 +183,25 @@ export class FolderOwner {
     if (text !== undefined && recordIn(text)?.id === this.#record.id) await unlink(this.#path);
   }
 
+  /** Who uses it is not the master for now, and another one may be: the record stays, and is not renewed. */
+  suspend(): void {
+    this.#stop();
+  }
+
+  /**
+   * Goes on after {@link FolderOwner.suspend}.
+   *
+   * @returns whether nobody has taken the folder since; if somebody has, it is to be claimed anew, by another of these
+   * @throws if the record cannot be read, or written
+   */
+  async resume(): Promise<boolean> {
+    const { clock } = this.#settings;
+    const since = { at: clock.now(), uptime: clock.uptime() };
+    if ((await this.#renewRecord()) !== undefined) return false;
+    this.#keep(since);
+    return true;
+  }
+
   /** A master that no server runs is at another server now; the record says so when it is renewed. */
   isAt(server: FolderServer, workersGrace: number): void {
     this.#record = { ...this.#record, server, grace: workersGrace };
@@ -332,21 +351,31 @@ export class FolderOwner {
       return;
     }
     const since = { at: clock.now(), uptime: clock.uptime() };
-    const next = { ...this.#record, beat: this.#record.beat + 1 };
     try {
-      const isOwn = await renewIn(this.#path, next);
-      if (!isOwn) this.#lose('its folder was taken by another server');
-      if (!this.#isKept) return;
-      // It may be at another server meanwhile.
-      this.#record = { ...this.#record, beat: next.beat };
-      this.#keep(since);
+      const loss = await this.#renewRecord();
+      if (loss !== undefined) this.#lose(loss);
+      else if (this.#isKept) this.#keep(since);
     } catch (error) {
-      if (codeOf(error) === 'ENOENT') this.#lose('its folder, or the record of who uses it, was removed');
       if (!this.#isKept) return;
       // A disk that is out of order for a moment, perhaps: it is tried again while nobody can have taken the folder.
       this.#problem = error instanceof Error ? error.message : String(error);
       this.#renewLater();
     }
+  }
+
+  /** @returns why the folder is not this one's any more, in words; `undefined` if it is */
+  async #renewRecord(): Promise<string | undefined> {
+    const beat = this.#record.beat + 1;
+    try {
+      if (!(await renewIn(this.#path, { ...this.#record, beat })))
+        return 'its folder was taken by another server';
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') return 'its folder, or the record of who uses it, was removed';
+      throw error;
+    }
+    // It may be at another server meanwhile.
+    this.#record = { ...this.#record, beat };
+    return undefined;
   }
 }
 

@@ -113,12 +113,15 @@ describe('another master of a database that has a managed one', () => {
   });
 });
 
-/** Where a connection within this machine leads to, by the port of its other end. */
+/** The state of a connection, in `/proc/net/tcp`. */
+const ESTABLISHED = '01';
+
+/** Where a connection within this machine leads to, by the port of its other end. One that is over may have had that port before. */
 async function portOfOtherEnd(port: number): Promise<number> {
   const end = port.toString(16).toUpperCase().padStart(4, '0');
   const text = await readFile('/proc/net/tcp', 'latin1');
   const [, local = ''] =
-    new RegExp(`^ *\\d+: [0-9A-F]{8}:([0-9A-F]{4}) [0-9A-F]{8}:${end} `, 'm').exec(text) ?? [];
+    new RegExp(`^ *\\d+: [0-9A-F]{8}:([0-9A-F]{4}) [0-9A-F]{8}:${end} ${ESTABLISHED} `, 'm').exec(text) ?? [];
   if (local === '') throw new Error(`no connection leads to port ${port}`);
   return Number.parseInt(local, 16);
 }

@@ -1,4 +1,4 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { Storage } from '../../../src/client/acebase.js';
@@ -85,4 +85,35 @@ it('a master that cannot read who has its folder goes on all the same, and says 
   await other.take();
   expect(said).toEqual([expect.stringMatching(/^It cannot be noted who uses the folder of mydb, .*EISDIR/)]);
   expect(other.lease.isHeld).toBe(true);
+});
+
+it('a master that its server has given up, and lets in again, takes its folder back from the one that was in its place', async () => {
+  await record.take();
+  record.placeIsLost();
+  const next = recordAt('run-1');
+  await next.take();
+  next.release();
+  await record.take();
+  expect((await read()).server.id).toBe('run-1');
+  expect([record.lease.isHeld, lost.mock.calls]).toEqual([true, []]);
+});
+
+it('and goes on with it where nobody was', async () => {
+  await record.take();
+  const { id } = await read();
+  record.placeIsLost();
+  await record.take();
+  expect(await read()).toMatchObject({ id, beat: 1 });
+  expect([record.lease.isHeld, lost.mock.calls]).toEqual([true, []]);
+});
+
+it('but is refused it by a master of another server that has taken it meanwhile', async () => {
+  await record.take();
+  record.placeIsLost();
+  await rm(path());
+  const other = recordAt('run-2');
+  await other.take();
+  await expect(record.take()).rejects.toMatchObject({ code: 'IPC_CLIENT_FOLDER_IN_USE' });
+  expect(lost).not.toHaveBeenCalled();
+  other.release();
 });

@@ -99,6 +99,8 @@ function owner(name = 'one', more: Partial<FolderServer> = {}, grace = GRACE, is
     claim: async () => (await its.claim())?.reason,
     release: (mayBeUsed?: boolean) => its.release(mayBeUsed),
     releaseAtOnce: () => its.releaseAtOnce(),
+    suspend: () => its.suspend(),
+    resume: () => its.resume(),
   };
   return { losses, tenure, state, owner: owned };
 }
@@ -456,6 +458,26 @@ describe('the folder of a master that no server runs', () => {
     await renewal(() => first.losses.length > 0);
     expect(first.losses).toEqual(['one: its folder was taken by another server']);
     await second.owner.release();
+  });
+
+  it('is not renewed while its master has lost its place, and goes on where nobody has taken it', async () => {
+    const { owner: one, losses, tenure } = byHand('one');
+    await one.claim();
+    one.suspend();
+    clock.advance(5_000);
+    expect((await record()).beat).toBe(0);
+    expect(await one.resume()).toBe(true);
+    expect((await record()).beat).toBe(1);
+    expect(tenure.at(-1)).toBe(`kept at ${clock.uptime()}`);
+    await renewal(async () => (await record()).beat === 2);
+    one.suspend();
+    await left({});
+    expect(await one.resume()).toBe(false);
+    await rm(join(folder, OWNER_FILE));
+    expect(await one.resume()).toBe(false);
+    clock.advance(5_000);
+    expect(losses).toEqual([]);
+    await one.release();
   });
 
   it('is renewed soon when its master is in touch again', async () => {
