@@ -122,4 +122,10 @@ export const clientMutations: readonly Mutation[] = [
     from: 'await file.reopen();',
     to: 'void file;',
   },
+  {
+    name: 'uses a lock before it carries out what a commit has left',
+    file: 'journal-switch.ts',
+    from: 'const found = this.#journal.look();',
+    to: 'const found = false as boolean | Promise<boolean>;',
+  },
 ];

@@ -223,4 +223,22 @@ export const mutations: readonly Mutation[] = [
     from: 'if (peer === undefined) return refusalWhileDraining(request);',
     to: 'if (peer?.isMaster !== true) return refusalWhileDraining(request);',
   },
+  {
+    name: 'lets in at once who knows nothing of a journal that is in use',
+    file: 'journal-switch.ts',
+    from: "return this.#isInUse && client?.abilities.has('journal') !== true;",
+    to: 'return client?.abilities === undefined && false;',
+  },
+  {
+    name: 'leaves the journal in force beside who knows nothing of it',
+    file: 'journal-switch.ts',
+    from: 'if (this.#others.size > 0 || this.#isAwaited',
+    to: 'if (this.#isAwaited',
+  },
+  {
+    name: 'has nobody read the file again when what a writer has left is carried out',
+    file: 'journal-switch.ts',
+    from: 'for (const peer of this.#keepers.keys()) this.#settings.delivery.send(peer, REREAD);',
+    to: 'void REREAD;',
+  },
 ];

@@ -4,7 +4,7 @@ import type { Breakage } from './line.js';
 /** The moment at which a fault strikes: some time after the one before, and then with the next message of that kind. */
 export interface Moment {
   readonly after: number;
-  /** `says lock-request`, `hears lock-result`, …; `undefined`: at once. */
+  /** `says lock-request`, `hears lock-result`, …; `commits`: at one of the steps; `undefined`: at once. */
   readonly message: string | undefined;
 }
 
@@ -56,6 +56,8 @@ export interface Plan {
   readonly isLocal: boolean;
   /** By how much clocks of processes with our client are faster or slower than that of the server, at most; 0.01 is 1 %. */
   readonly clockDrift: number;
+  /** How many of the processes with our client keep a journal; 0 if they know of none, as older ones. */
+  readonly journals: number;
   readonly faults: readonly Fault[];
 }
 
@@ -104,6 +106,10 @@ const LARGE_BUFFER = 1_000_000;
 /** How often the master reads and writes, too; only where all have our client: a stock one writes before it is let in. */
 const WORKING_MASTER_SHARE = 0.4;
 
+/** With a journal: the faults that may strike in the midst of a commit, and how many of them do. */
+const IN_COMMIT: ReadonlySet<Fault['kind']> = new Set(['kill', 'break', 'pause', 'suspend', 'cut off']);
+const IN_COMMIT_SHARE = 0.6;
+
 /** The plan of a seed. */
 export function planOf(seed: number): Plan {
   const random = new Random(seed);
@@ -126,13 +132,30 @@ export function planOf(seed: number): Plan {
     maxBuffered: isSmall ? 3_000 : LARGE_BUFFER,
     isLocal: false,
     clockDrift: 0,
+    journals: 0,
     faults: Array.from({ length: 1 + random.below(6) }, () => fault(random, dawdles)),
   };
   // Last, so that a seed that had stock processes when there were no others has the same plan still.
   const settled = withClients(plan, random);
   const isLocal = random.chance(LOCAL_SHARE);
   const masterWorks = settled.clients === 'ours' && random.chance(WORKING_MASTER_SHARE);
-  return withMastersGivenUp(withHarsherFaults({ ...settled, isLocal, masterLoops: masterWorks ? 1 : 0 }));
+  const faulty = withMastersGivenUp(
+    withHarsherFaults({ ...settled, isLocal, masterLoops: masterWorks ? 1 : 0 }),
+  );
+  return withJournals(faulty);
+}
+
+/** In most of the runs in which any have our client, all of those keep a journal, or some. Drawn from numbers of its own. */
+function withJournals(plan: Plan): Plan {
+  const random = new Random(plan.seed ^ 0x27d4eb2f);
+  if (plan.clients === 'stock') return plan;
+  const journals = random.pick([0, 1, 1, 1, 0.8]);
+  if (journals === 0) return plan;
+  const isMoved = (): boolean => random.chance(IN_COMMIT_SHARE);
+  const faults = plan.faults.map((it) =>
+    IN_COMMIT.has(it.kind) && isMoved() ? { ...it, moment: { ...it.moment, message: 'commits' } } : it,
+  );
+  return { ...plan, journals, faults };
 }
 
 /**

@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { setImmediate as eventLoop } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import { isInFull } from '../support/in-full.js';
 import { clientMutations } from './client-mutations.js';
 import { journalMutations } from './commits/mutations.js';
 import { mutations } from './mutations.js';
@@ -9,7 +8,7 @@ import { planOf } from './plan.js';
 import { story } from './report.js';
 import { play } from './run.js';
 
-const SEEDS = isInFull ? 12 : 8;
+const SEEDS = 20;
 
 /** `npm run test:nightly` plays seeds that were never played before: `npm run simulate -- --from N --seeds N`. */
 it(`keeps every promise to modelled processes, by ${SEEDS} seeds`, { timeout: 900_000 }, async () => {

@@ -46,7 +46,7 @@ export class World {
   masterCame = 0;
   /** When a master last ended. */
   lastMasterEnded: number | undefined;
-  /** Told of each message as it is said or heard. */
+  /** Told of each message as it is said or heard, and of steps of commits. */
   onMessage: (process: StockPeer, what: string) => void = () => undefined;
   /** Whether workers go on with the next operation. */
   isWorking = true;
@@ -215,6 +215,13 @@ export class World {
     this.#wereGivenUp.delete(process);
     this.accepted = this.accepted.filter((other) => other !== process);
     this.checks.losesPlace(process);
+  }
+
+  /** What a process with our client does with the journal. From its number: what is drawn by others stays the same. */
+  journalOf(name: string): 'kept' | 'looked at' | undefined {
+    const { journals } = this.plan;
+    if (journals === 0) return undefined;
+    return ((Number(name.slice(1)) * 7) % 10) / 10 < journals ? 'kept' : 'looked at';
   }
 
   /** Whether the next process has our client. */

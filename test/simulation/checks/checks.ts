@@ -57,7 +57,7 @@ export class Checks {
   /** A process says something. @returns the number of the message */
   sends(author: StockPeer, message: Message): number {
     const number = ++this.#lastNumber;
-    const isMove = isRootUpdate(message) && this.beliefs.isWriting(author);
+    const isMove = isRootUpdate(message) && !author.tellsOfCommit && this.beliefs.isWriting(author);
     this.#said.set(number, { author, message, isMove });
     if (isMove) this.#formerRoots.set(number, { mover: author, record: this.#world.file.root });
     this.#causality.says(author, number);

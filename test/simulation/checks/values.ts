@@ -12,6 +12,12 @@ interface Move {
   hasGoneOn: boolean;
 }
 
+/** A value of a key. */
+export interface Written {
+  readonly key: string;
+  readonly value: number;
+}
+
 /**
  * What is read is what was written: values, the root, the key table. Values of a key count up, so that a lost write shows
  * as a number that comes twice, or as one that is lower than what was acknowledged.
@@ -24,6 +30,8 @@ export class Values {
   /** Who first wrote what; and what others wrote, too. */
   readonly #writers = new Map<string, StockPeer>();
   readonly #writtenTwice = new Set<string>();
+  /** What was written in one piece, as long as nobody has read any of it. */
+  readonly #together = new Map<string, readonly Written[]>();
   /** Which key each number of the key table stands for in what was written. */
   readonly #keys = new Map<number, string>();
   /** Where the root is; or, after its writer died in the midst of it, where it may be. */
@@ -53,11 +61,31 @@ export class Values {
   /** From now on the value may be seen. */
   writes(writer: StockPeer, key: string, value: number): void {
     const what = `${key}=${value}`;
+    // Nothing of that has happened, if it is written again.
+    this.#forgetTogether(what);
     const first = this.#writers.get(what);
     if (first === undefined) this.#writers.set(what, writer);
     else if (first !== writer) this.#writtenTwice.add(what);
     this.#attempted.set(key, Math.max(value, this.#attempted.get(key) ?? 0));
     this.#staleInIndex.add(key);
+  }
+
+  /** From now on the values may be seen, all of them or none. */
+  writesTogether(writer: StockPeer, written: readonly Written[]): void {
+    for (const { key, value } of written) this.writes(writer, key, value);
+    for (const { key, value } of written) this.#together.set(`${key}=${value}`, written);
+  }
+
+  /** Somebody has seen one value: those that were written with it must be there. */
+  #seen(what: string): void {
+    for (const { key, value } of this.#forgetTogether(what))
+      this.#acknowledged.set(key, Math.max(value, this.acknowledgedOf(key)));
+  }
+
+  #forgetTogether(what: string): readonly Written[] {
+    const written = this.#together.get(what) ?? [];
+    for (const { key, value } of written) this.#together.delete(`${key}=${value}`);
+    return written;
   }
 
   acknowledges(writer: StockPeer, key: string, value: number): void {
@@ -73,6 +101,7 @@ export class Values {
 
   /** @param least what was acknowledged when the read began */
   reads(reader: StockPeer | string, key: string, value: number, least: number): void {
+    this.#seen(`${key}=${value}`);
     if (value >= least && value <= (this.#attempted.get(key) ?? 0)) return;
     this.#isWrong(reader, 'wrong value', `reads ${key}=${value}, at least ${least} was acknowledged`);
   }

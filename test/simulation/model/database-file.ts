@@ -7,7 +7,24 @@ export type FileRecord =
       /** Where the value of each key is; a key stands as its number in the key table, or in full. */
       readonly entries: ReadonlyMap<number | string, number>;
     }
-  | { readonly kind: 'value'; readonly key: string; readonly value: number };
+  | { readonly kind: 'value'; readonly key: string; readonly value: number }
+  /** Half of it is what was there before, and half what was to be. */
+  | { readonly kind: 'torn' };
+
+/** What one commit changes. */
+export interface Changes {
+  readonly records: ReadonlyMap<number, FileRecord>;
+  /** Where the root is then; `undefined` if it stays where it is. */
+  readonly root: number | undefined;
+}
+
+/** What the redo log has. */
+export interface LogRecord extends Changes {
+  /** Which commit it is, counted from 1. */
+  readonly mark: number;
+  /** Whether all of it was written: one that is not never happened. */
+  isComplete: boolean;
+}
 
 /** The space of the file as a master keeps it: records that are free, in order, and how many there are. */
 export interface Space {
@@ -23,6 +40,31 @@ export class DatabaseFile {
   /** The free space table. */
   space: Space = { free: [], size: 1 };
   readonly records = new Map<number, FileRecord>([[0, { kind: 'root', entries: new Map() }]]);
+  /** The last commit that is in its places. */
+  mark = 0;
+  /** The redo log beside the file. */
+  log: LogRecord | undefined;
+
+  /** What was committed and is not in its places; `undefined` if all is. */
+  get outstanding(): LogRecord | undefined {
+    const { log } = this;
+    return log?.isComplete === true && log.mark === this.mark + 1 ? log : undefined;
+  }
+
+  /** Where the root is for whoever carries out first what is outstanding. */
+  get committedRoot(): number {
+    return this.outstanding?.root ?? this.root;
+  }
+
+  /** Carries out what is outstanding. @returns whether anything was */
+  recover(): boolean {
+    const { outstanding } = this;
+    if (outstanding === undefined) return false;
+    for (const [record, content] of outstanding.records) this.records.set(record, content);
+    this.root = this.committedRoot;
+    this.mark = outstanding.mark;
+    return true;
+  }
 
   /** What a fresh open reads: every key with its value, or why it cannot be read. */
   readAll(): ReadonlyMap<string, number> | string {

@@ -24,6 +24,7 @@ export class Master extends WorkingProcess {
   #size = 0;
   protected override readonly host: Host = {
     file: this.storageFile,
+    journal: this.journal,
     indexes: {
       localized: (message) => message,
       isUnknown: () => false,

@@ -2,6 +2,7 @@ import type { Client } from '../../../src/client/core/client.js';
 import type { ClientEvent } from '../../../src/client/core/client-settings.js';
 import type {
   DatabaseFile,
+  FileJournal,
   IndexFiles,
   IPCLock,
   IPCPeer,
@@ -35,6 +36,7 @@ const NO_CLASSES = {
 export interface Host {
   readonly file: Omit<DatabaseFile, 'close'>;
   readonly indexes: IndexFiles;
+  readonly journal: Omit<FileJournal, 'isKept'>;
   masterLock(details: LockDetails): Promise<IPCLock>;
   revoke(info: LockInfo): void;
 }
@@ -48,12 +50,14 @@ export class PatchedPeer {
   #hasSaidGoodbye = false;
   #ids = 0;
 
-  constructor(process: StockPeer, host: () => Host) {
+  /** @param journal whether it commits what it writes, or looks only what others have committed; `undefined` if it knows of no journals */
+  constructor(process: StockPeer, host: () => Host, journal: 'kept' | 'looked at' | undefined) {
     this.#process = process;
     const { world } = process;
     this.client = new world.classes.Client({
       ipc: ipcOf(process),
       file: fileOf(process, () => host().file),
+      journal: journal && journalOf(() => host().journal, journal === 'kept'),
       indexes: {
         localized: (message) => message,
         isUnknown: () => false,
@@ -379,6 +383,17 @@ function takes(process: StockPeer, data: unknown): void {
       process.world.checks.space.allocated(process, record);
     }
   }
+}
+
+function journalOf(journal: () => Host['journal'], isKept: boolean): FileJournal {
+  return {
+    isKept,
+    look: () => journal().look(),
+    empty: () => journal().empty(),
+    get isPending() {
+      return journal().isPending;
+    },
+  };
 }
 
 function fileOf(process: StockPeer, file: () => Host['file']): DatabaseFile {

@@ -36,6 +36,8 @@ export abstract class StockPeer extends ModelProcess {
   /** Without our client: how many locks it holds or waits for. */
   locks = 0;
   isExiting = false;
+  /** With our client: whether it tells what a commit has brought, which is in the file. */
+  tellsOfCommit = false;
   /** What it says is kept until it is connected for the first time. */
   #queue: string[] | undefined = [];
   #line: Line | undefined;
@@ -59,7 +61,7 @@ export abstract class StockPeer extends ModelProcess {
     isOurs: boolean,
   ) {
     super(world, name);
-    this.ours = isOurs ? new PatchedPeer(this, () => this.host) : undefined;
+    this.ours = isOurs ? new PatchedPeer(this, () => this.host, world.journalOf(name)) : undefined;
     this.after(0, () => (this.ours === undefined ? this.#connect() : void this.ours.client.connect()));
   }
 

@@ -1,9 +1,11 @@
 import type { DatabaseFile, IPCLock } from '../../../src/client/core/host.js';
 import type { Belief } from '../checks/beliefs.js';
 import type { FileRecord } from './database-file.js';
+import { Journal } from './journal.js';
 import type { Address, Lock, Message, NotificationData } from './messages.js';
 import { StockPeer } from './stock-peer.js';
 import { type Task, wait } from './task.js';
+import { Transaction } from './transaction.js';
 
 /** A lock in the hands of the worker that got it. */
 export interface HeldLock {
@@ -24,6 +26,7 @@ export abstract class Storage extends StockPeer {
   keys: (string | undefined)[] = [];
   readonly cache = new Map<string, number>();
   readonly indexes = new Set<string>();
+  protected readonly journal = new Journal(this);
   #root: number | string = 0;
   /** What the disk is doing, and who waits for the end of that. */
   #underWay = 0;
@@ -191,21 +194,69 @@ export abstract class Storage extends StockPeer {
     for (const name of indexFiles.keys()) this.indexes.add(name);
   }
 
-  /** Reads a record from the disk. */
-  *readRecord(record: number): Task<FileRecord | undefined> {
+  /** A lock for writing was granted. @returns `undefined` if what is written under it is in the file at once */
+  protected beginTransaction(): Transaction | undefined {
+    return this.ours?.client.journal.isInForce === true ? new Transaction() : undefined;
+  }
+
+  /** All of it happens, and others hear of it. */
+  protected *commit(transaction: Transaction): Task<void> {
+    yield* this.journal.commit(transaction);
+    transaction.isCommitted = true;
+    this.tellsOfCommit = true;
+    for (const notice of transaction.notices) notice();
+    this.tellsOfCommit = false;
+    for (const effect of transaction.effects) effect();
+  }
+
+  /** It has failed: nothing of it has happened, unless the log has it. */
+  protected drop(transaction: Transaction | undefined, tid: string): void {
+    if (transaction === undefined || transaction.isCommitted) return;
+    const { move, allocated, isLogged } = transaction;
+    if (move !== undefined && this.#root === move.root) this.#root = move.former;
+    this.cache.clear();
+    // What may happen yet has its space, and what others have allocated since is theirs.
+    const isItsOwn = !isLogged && this.ours?.client.lost.has(tid) !== true;
+    if (isItsOwn) for (const record of allocated) this.giveSpaceBack(record);
+  }
+
+  /** The root is elsewhere when that transaction is committed. */
+  protected moveRoot(transaction: Transaction, root: number, key: string, value: number): void {
+    transaction.move = { root, former: this.root, key, value };
+    this.#root = root;
+    transaction.notices.push(() => this.notify({ type: 'root.update', address: addressOf('', root) }));
+  }
+
+  protected abstract giveSpaceBack(record: number): void;
+
+  /** Writes something to the file, under a lock. */
+  *write(write: () => void): Task<void> {
+    yield* wait<void>((resolve, reject) => {
+      this.disk(() => {
+        this.world.checks.beliefs.writes(this);
+        this.world.writesFile(this, write);
+        resolve();
+      }, reject);
+    });
+  }
+
+  /** Reads a record from the disk, or what that transaction will write there. */
+  *readRecord(record: number, transaction?: Transaction): Task<FileRecord | undefined> {
+    const written = transaction?.records.get(record);
+    if (written !== undefined) return written;
     return yield* wait<FileRecord | undefined>((resolve, reject) => {
       this.disk(() => resolve(this.world.file.records.get(record)), reject);
     });
   }
 
-  *writeRecord(record: number, content: FileRecord): Task<void> {
-    yield* wait<void>((resolve, reject) => {
-      this.disk(() => {
-        this.world.checks.beliefs.writes(this);
-        if (content.kind === 'value') this.world.checks.writesValue(this, record);
-        this.world.writesFile(this, () => this.world.file.records.set(record, content));
-        resolve();
-      }, reject);
+  *writeRecord(record: number, content: FileRecord, transaction?: Transaction): Task<void> {
+    if (transaction?.allocated.has(record) === false) {
+      transaction.records.set(record, content);
+      return;
+    }
+    yield* this.write(() => {
+      if (content.kind === 'value') this.world.checks.writesValue(this, record);
+      this.world.file.records.set(record, content);
     });
   }
 

@@ -18,6 +18,7 @@ export class Worker extends WorkingProcess {
 
   protected override readonly host: Host = {
     file: this.storageFile,
+    journal: this.journal,
     indexes: {
       localized: (message) => message,
       isUnknown: () => false,

@@ -1,6 +1,8 @@
 import type { IPCLock } from '../../../src/client/core/host.js';
+import type { Written } from '../checks/values.js';
 import { addressOf, type HeldLock, Storage } from './storage.js';
 import { begin, type Task, wait } from './task.js';
+import type { Transaction } from './transaction.js';
 
 /** What an operation fails with where the file has something else than the record that it looks for. */
 export const CORRUPT_RECORD = 'corrupt record';
@@ -15,25 +17,23 @@ export abstract class WorkingProcess extends Storage {
 
   override pause(milliseconds: number): void {
     const { limits, checks, file } = this.world;
-    if (milliseconds >= limits.reconnectGrace) checks.values.rootWriterGone(this, file.root);
+    if (milliseconds >= limits.reconnectGrace) checks.values.rootWriterGone(this, file.committedRoot);
     super.pause(milliseconds);
   }
 
   protected override ended(): void {
-    this.world.checks.values.rootWriterGone(this, this.world.file.root);
+    this.world.checks.values.rootWriterGone(this, this.world.file.committedRoot);
     super.ended();
   }
 
   /** Reads and writes, one after the other, until it ends. */
   protected loop(): void {
-    const { random } = this.world;
+    const { random, plan } = this.world;
     const again = (): void => {
       this.after(this.world.pause(), () => this.loop());
     };
     if (!this.world.isWorking || this.isExiting) return;
-    const keys = this.world.plan.keys;
-    const key = `key${random.below(keys)}`;
-    const task = random.chance(0.7) ? this.#write(key) : this.#read(key);
+    const task = plan.journals > 0 && random.chance(0.3) ? this.#writeTwo() : this.#readOrWrite();
     const done = (): void => {
       this.workedAt = this.world.clock.now();
       again();
@@ -48,6 +48,15 @@ export abstract class WorkingProcess extends Storage {
   protected operationFailed(error: Error): void {
     this.note(() => `fails: ${error.message}`);
     this.world.operationFailed(this, error);
+  }
+
+  #readOrWrite(): Task<void> {
+    const key = this.#anyKey();
+    return this.world.random.chance(0.7) ? this.#write(key) : this.#read(key);
+  }
+
+  #anyKey(): string {
+    return `key${this.world.random.below(this.world.plan.keys)}`;
   }
 
   *#read(key: string): Task<void> {
@@ -69,6 +78,7 @@ export abstract class WorkingProcess extends Storage {
     const { values } = this.world.checks;
     const tid = this.#newTid();
     let held = yield* this.lock(key, tid, true);
+    const transaction = this.beginTransaction();
     let value = 1;
     try {
       if (this.dawdles > 0) yield* this.#dawdle(tid);
@@ -79,20 +89,64 @@ export abstract class WorkingProcess extends Storage {
       if (record !== undefined && this.world.random.chance(0.4)) {
         this.mayGoOn(tid);
         values.writes(this, key, value);
-        yield* this.writeRecord(record, { kind: 'value', key, value });
+        yield* this.writeRecord(record, { kind: 'value', key, value }, transaction);
       } else {
         this.mayGoOn(tid);
-        const moved = yield* this.#create(key, value);
+        const moved = yield* this.#create(key, value, transaction);
         held = yield* this.moveToParent(held);
-        yield* this.#putIntoRoot(key, value, moved, tid);
-        if (record !== undefined) this.release(record);
+        yield* this.#putIntoRoot(key, value, moved, tid, transaction);
+        if (record !== undefined) this.#releaseWith(transaction, record);
       }
+      yield* this.#commit(transaction, tid);
       yield* this.#updateIndexes(key, value);
       this.raise('value', key, value);
+    } catch (error) {
+      this.drop(transaction, tid);
+      throw error;
     } finally {
       this.unlock(held);
     }
     values.acknowledges(this, key, value);
+  }
+
+  /** Adds one to the values of two keys, or to none. Without a journal, the end of a process may leave one of them written. */
+  *#writeTwo(): Task<void> {
+    const { values } = this.world.checks;
+    const keys = new Set([this.#anyKey(), this.#anyKey()]);
+    const tid = this.#newTid();
+    const held = yield* this.lock('', tid, true);
+    const transaction = this.beginTransaction();
+    const written: Written[] = [];
+    try {
+      if (this.dawdles > 0) yield* this.#dawdle(tid);
+      if (transaction === undefined) return;
+      const entries = yield* this.#readRoot();
+      for (const key of keys) {
+        const record = entries.get(key);
+        if (record === undefined) continue;
+        const value = 1 + (yield* this.#readValue(key, record, tid, values.acknowledgedOf(key)));
+        yield* this.writeRecord(record, { kind: 'value', key, value }, transaction);
+        written.push({ key, value });
+      }
+      values.writesTogether(this, written);
+      yield* this.#commit(transaction, tid);
+      for (const { key, value } of written) {
+        yield* this.#updateIndexes(key, value);
+        this.raise('value', key, value);
+      }
+    } catch (error) {
+      this.drop(transaction, tid);
+      throw error;
+    } finally {
+      this.unlock(held);
+    }
+    for (const { key, value } of written) values.acknowledges(this, key, value);
+  }
+
+  *#commit(transaction: Transaction | undefined, tid: string): Task<void> {
+    if (transaction === undefined) return;
+    this.mayGoOn(tid);
+    yield* this.commit(transaction);
   }
 
   /** Where the record of a key is: from the cache, or from the root. */
@@ -132,15 +186,32 @@ export abstract class WorkingProcess extends Storage {
     return content.value;
   }
 
-  *#create(key: string, value: number): Task<number> {
-    const record = yield* this.allocate();
+  *#create(key: string, value: number, transaction: Transaction | undefined): Task<number> {
+    const record = yield* this.#allocateFor(transaction);
     this.world.checks.values.writes(this, key, value);
-    yield* this.writeRecord(record, { kind: 'value', key, value });
-    this.#updateCache(key, record);
+    yield* this.writeRecord(record, { kind: 'value', key, value }, transaction);
+    this.#updateCache(key, record, transaction);
     return record;
   }
 
-  *#putIntoRoot(key: string, value: number, record: number, tid: string): Task<void> {
+  *#allocateFor(transaction: Transaction | undefined): Task<number> {
+    const record = yield* this.allocate();
+    transaction?.allocated.add(record);
+    return record;
+  }
+
+  #releaseWith(transaction: Transaction | undefined, record: number): void {
+    if (transaction === undefined) this.release(record);
+    else transaction.effects.push(() => this.release(record));
+  }
+
+  *#putIntoRoot(
+    key: string,
+    value: number,
+    record: number,
+    tid: string,
+    transaction: Transaction | undefined,
+  ): Task<void> {
     const held = yield* this.lock('', tid, true);
     try {
       const entries = (yield* this.#readRoot()).set(key, record);
@@ -149,9 +220,14 @@ export abstract class WorkingProcess extends Storage {
       for (const [entry, address] of entries) named.set(this.#nameOf(entry), address);
       const former = this.root;
       const isMoved = this.world.random.chance(this.world.rootMoves);
-      const root = isMoved ? yield* this.allocate() : former;
-      yield* this.writeRecord(root, { kind: 'root', entries: named });
+      const root = isMoved ? yield* this.#allocateFor(transaction) : former;
+      yield* this.writeRecord(root, { kind: 'root', entries: named }, transaction);
       if (!isMoved) return;
+      if (transaction !== undefined) {
+        this.moveRoot(transaction, root, key, value);
+        this.#releaseWith(transaction, former);
+        return;
+      }
       this.world.checks.values.movesRoot(this, root, key, value);
       yield* wait<void>((resolve, reject) => this.updateRoot(addressOf('', root), resolve, reject));
       this.release(former);
@@ -169,9 +245,12 @@ export abstract class WorkingProcess extends Storage {
     return index;
   }
 
-  #updateCache(path: string, record: number): void {
+  #updateCache(path: string, record: number, transaction: Transaction | undefined): void {
     this.cache.set(path, record);
-    this.notify({ type: 'cache.update', info: { path, address: addressOf(path, record) } });
+    const tell = (): void =>
+      this.notify({ type: 'cache.update', info: { path, address: addressOf(path, record) } });
+    if (transaction === undefined) tell();
+    else transaction.notices.push(tell);
   }
 
   *#updateIndexes(path: string, newValue: number): Task<void> {
@@ -227,7 +306,6 @@ export abstract class WorkingProcess extends Storage {
   /** @throws if a transaction must not go on: its lock was lost */
   protected abstract mayGoOn(tid: string): void;
   protected abstract allocate(): Task<number>;
-  protected abstract giveSpaceBack(record: number): void;
   /** Has the master give that key a number. */
   protected abstract addKey(key: string): void;
   protected abstract updateIndex(fileName: string, path: string, newValue: number): Task<void>;
