@@ -32,7 +32,7 @@ export interface EndpointSettings
   readonly WebSocket: new (url: string, options: object) => WebSocket;
   /** `undefined` if this process keeps none. */
   readonly journal: SharedJournal | undefined;
-  /** Of a master; `undefined` for others, and for the transaction log. */
+  /** Of a master: that of the database, for its transaction log as well. `undefined` for workers. */
   readonly folder: FolderRecord | undefined;
   has(repair: RepairName): boolean;
   onStatus(status: ClientStatus): void;
@@ -45,6 +45,7 @@ export interface EndpointSettings
 /** Joins a client with what is around it here: AceBase, sockets, HTTP, the clock, the log. */
 export function clientOf(ipc: RemoteIPCPeer, settings: EndpointSettings): Client {
   const { storage, config } = ipc;
+  const ownFolder = settings.dataPeer === undefined ? settings.folder : undefined;
   const tokenPlacement = new TokenPlacement(config);
   const ask = (endpoint: 'send' | 'receive' | 'locks', parameters: Readonly<Record<string, string>>) => ({
     endpoint,
@@ -60,7 +61,7 @@ export function clientOf(ipc: RemoteIPCPeer, settings: EndpointSettings): Client
     ...settings,
     ipc,
     file: new StorageFile(ipc, settings.written, settings.journal, settings.folder),
-    isFolderInUse: () => settings.folder?.isAnothers === true,
+    isFolderInUse: () => ownFolder?.isAnothers === true,
     indexes: indexFilesOf(ipc, settings.has),
     log: logOf(storage),
     revoke: (info) => revoke(ipc, info),
@@ -80,10 +81,10 @@ export function clientOf(ipc: RemoteIPCPeer, settings: EndpointSettings): Client
     version: ipc.version,
     parameters: ownParameters(),
     tell(event) {
-      if (event.kind === 'connected') settings.folder?.isAt(client.server, client.graceOfServer);
+      if (event.kind === 'connected') ownFolder?.isAt(client.server, client.graceOfServer);
       if (event.kind === 'gave up' || event.kind === 'left') {
         waiting.stop();
-        settings.folder?.release();
+        ownFolder?.release(event.kind === 'gave up' || !event.isTold);
       }
       if (event.kind === 'gave up') void fileIdentity.close();
       if (event.kind === 'left') settings.left();

@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { type Moment, momentAt } from '../elapsed.js';
 import { IPCError } from '../errors.js';
 import { pause, systemClock } from '../platform/clock.js';
-import { certainFor, FolderOwner } from '../platform/folder-owner.js';
+import { certainFor, FolderOwner, type Obstacle } from '../platform/folder-owner.js';
 import { FolderWatch, isFolderOfManagedMaster } from '../platform/folder-watch.js';
 import { ownWords } from '../platform/local-processes.js';
 import type { FolderServer } from '../platform/owner-record.js';
@@ -17,6 +17,11 @@ const GRACE_MS = 20_000;
 
 /** Milliseconds for which what is under way waits for the next renewal: a disk that does not answer has others wait, too. */
 const RENEWAL_PATIENCE_MS = 120_000;
+
+/** Others take the folder later than that after a renewal was begun, in milliseconds. */
+const LEASE_MS = certainFor(GRACE_MS, 0);
+
+const PLACE_LOST = 'this process has lost its place at the IPC server';
 
 /** How often it is looked whether those who had the folder are gone, and for how long, in milliseconds. */
 const LOOK_MS = 250;
@@ -53,15 +58,24 @@ export class FolderRecord {
   readonly #watch: FolderWatch;
   readonly #handlers: FolderRecordHandlers;
   #workersGrace = 0;
+  /** From when it claims the folder. */
   #owner: FolderOwner | undefined;
-  /** When the last renewal was begun. */
+  /** Whether it has ever had it: then it can be noted who has. */
+  #wasTaken = false;
+  /** The attempt to take it for the place that this process has at its server, and those for places that it has lost. */
+  #taking: Promise<void> | undefined;
+  #formerTaking: Promise<unknown> = Promise.resolve();
+  /** How often the place was lost. */
+  #losses = 0;
+  /** When the last renewal was begun, since the folder was taken or gone on with. */
   #renewed: Moment | undefined;
   /**
    * For how long the files may be used after a renewal: others take the folder later. A process that was stopped alone has its server believe it, and
    * finds out here.
    */
   readonly lease: Lease;
-  /** Whether the database is closed, or about to be. */
+  /** Whether the database is about to be closed: whoever waits for the folder, waits no more; and whether it is. */
+  #isClosing = false;
   #isOver = false;
 
   constructor(storage: Storage, place: string, handlers: FolderRecordHandlers) {
@@ -91,7 +105,7 @@ export class FolderRecord {
   /** Whether another process seems to be the master at that server: what it is told, if it was just started and knows of none. */
   get isAnothers(): boolean {
     try {
-      return this.#owner === undefined && this.#watch.isInUseAt(this.#server);
+      return this.#watch.isInUseAt(this.#server);
     } catch (error) {
       this.#cannotNote(error);
       return false;
@@ -112,27 +126,42 @@ export class FolderRecord {
 
   /** The server has given this process up, and may have let in another master: the folder is that one's then. */
   placeIsLost(): void {
+    this.#losses += 1;
     this.#owner?.suspend();
+    this.#renewed = undefined;
+    this.lease.lose(noLease(PLACE_LOST));
+    const former = this.#taking;
+    this.#taking = undefined;
+    if (former !== undefined) this.#formerTaking = former.catch(() => undefined);
   }
 
   /**
-   * Takes the folder, when the server has accepted this process as the master; or goes on with it, if nobody has taken it since it lost its place.
+   * Takes the folder, when the server has accepted this process as the master; or goes on with it, if nobody has taken it since it lost its place. Once
+   * for each place, for the database and its transaction log.
    *
-   * @throws {IPCError} IPC_CLIENT_FOLDER_IN_USE, if the master of another server has it
+   * @throws {IPCError} IPC_CLIENT_FOLDER_IN_USE, if the master of another server has it; IPC_CLIENT_LEASE_LOST, if the place is lost meanwhile
    */
-  async take(): Promise<void> {
+  take(): Promise<void> {
+    this.#taking ??= this.#take(this.#losses);
+    return this.#taking;
+  }
+
+  /** @param place which one it is of those that this process had */
+  async #take(place: number): Promise<void> {
+    await this.#formerTaking;
+    this.#assertIsFor(place);
     try {
-      if (await this.#hasItStill()) return;
-      if (await isFolderOfManagedMaster(this.#folder)) {
+      if (await this.#hasItStill(place)) return;
+      if (!this.#wasTaken && (await isFolderOfManagedMaster(this.#folder))) {
         this.lease.begin(undefined);
         return;
       }
-      await mkdir(this.#folder, { recursive: true });
       const owner = this.#newOwner();
-      await this.#claim(owner);
-      if (this.#isOver) owner.releaseAtOnce();
-      else this.#owner = owner;
+      this.#owner = owner;
+      await this.#claim(owner, place);
     } catch (error) {
+      this.#assertIsFor(place);
+      this.#owner = undefined;
       if (error instanceof IPCError) throw error;
       // One that may not write there can be the master all the same.
       this.#cannotNote(error);
@@ -140,11 +169,17 @@ export class FolderRecord {
     }
   }
 
-  async #hasItStill(): Promise<boolean> {
-    const owner = this.#owner;
-    if ((await owner?.resume()) === true) return true;
-    if (this.#owner === owner) this.#owner = undefined;
-    return false;
+  async #hasItStill(place: number): Promise<boolean> {
+    const isStill = await this.#owner?.resume();
+    this.#assertIsFor(place);
+    if (isStill === true) this.lease.begin(LEASE_MS);
+    else this.#owner = undefined;
+    return isStill === true;
+  }
+
+  /** @throws {IPCError} if that place is lost, or the database is closed */
+  #assertIsFor(place: number): void {
+    if (place !== this.#losses || this.#isOver) throw noLease(PLACE_LOST);
   }
 
   #newOwner(): FolderOwner {
@@ -155,7 +190,10 @@ export class FolderRecord {
       grace: GRACE_MS,
       workersGrace: this.#workersGrace,
       clock: idleClock,
-      taken: () => this.lease.begin(certainFor(GRACE_MS, 0)),
+      taken: () => {
+        this.#wasTaken = true;
+        this.lease.begin(LEASE_MS);
+      },
       kept: (uptime) => {
         this.#renewed = momentAt(uptime, systemClock);
         this.lease.proved();
@@ -173,12 +211,15 @@ export class FolderRecord {
   }
 
   /** Waits until the folder is free, if nobody has it for certain. */
-  async #claim(owner: FolderOwner): Promise<void> {
+  async #claim(owner: FolderOwner, place: number): Promise<void> {
     const until = systemClock.now() + PATIENCE_MS;
     let said = '';
-    for (let obstacle = await owner.claim(); obstacle !== undefined; obstacle = await owner.claim()) {
+    for (;;) {
+      const obstacle = await this.#tryToClaim(owner);
+      this.#assertIsFor(place);
+      if (obstacle === undefined) return;
       const { reason, isInUse } = obstacle;
-      if (isInUse || systemClock.now() >= until || this.#isOver) throw this.#inUse(reason);
+      if (isInUse || systemClock.now() >= until || this.#isClosing) throw this.#inUse(reason);
       if (reason !== said)
         loggerOf(this.#storage).warn(`Waiting for the folder of ${this.#storage.name}: ${reason}`);
       said = reason;
@@ -186,14 +227,30 @@ export class FolderRecord {
     }
   }
 
-  /** Gives it back. */
-  release(): void {
+  /** Where it could be noted before who has the folder, it will be again: until then, somebody may have it. */
+  async #tryToClaim(owner: FolderOwner): Promise<Obstacle | undefined> {
+    try {
+      await mkdir(this.#folder, { recursive: true });
+      return await owner.claim();
+    } catch (error) {
+      if (!this.#wasTaken) throw error;
+      return { reason: `it cannot be seen who has it: ${messageOf(error)}`, isInUse: false };
+    }
+  }
+
+  /** The database is about to be closed. */
+  stopWaiting(): void {
+    this.#isClosing = true;
+  }
+
+  /** Gives it back. @param mayBeUsed whether workers may be in the midst of something yet: others wait for them */
+  release(mayBeUsed = false): void {
     const owner = this.#owner;
     this.#owner = undefined;
     this.#isOver = true;
     this.lease.end();
     try {
-      owner?.releaseAtOnce();
+      owner?.release(mayBeUsed);
     } catch (error) {
       this.#cannotNote(error);
     }
@@ -207,11 +264,14 @@ export class FolderRecord {
   }
 
   #cannotNote(error: unknown): void {
-    const reason = error instanceof Error ? error.message : String(error);
     loggerOf(this.#storage).warn(
-      `It cannot be noted who uses the folder of ${this.#storage.name}, and the master of another server is not kept away: ${reason}`,
+      `It cannot be noted who uses the folder of ${this.#storage.name}, and the master of another server is not kept away: ${messageOf(error)}`,
     );
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function noLease(reason: string): IPCError {

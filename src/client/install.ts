@@ -206,6 +206,9 @@ const transactions = new WeakMap<RemoteIPCPeer, Transactions>();
 /** The journals of databases that several processes write to. */
 const journals = new WeakMap<Client, SharedJournal>();
 
+/** The records of the folders of masters. */
+const folders = new WeakMap<Client, FolderRecord>();
+
 /** Whether a repair is on. */
 type Switches = (repair: RepairName) => boolean;
 
@@ -257,14 +260,15 @@ function patch(build: Build, installation: Installation): () => void {
     const journal = canKeepJournal(this.storage)
       ? new SharedJournal(this.storage, wanted, cannotKeep)
       : undefined;
-    // Its transaction log is in the same one.
-    const folder =
+    const ownFolder =
       this.isMaster && type === 'data'
         ? new FolderRecord(this.storage, describe(this.config), {
             isInTouch: () => peer.lease.isHeld,
             lost: (reason) => peer.giveUpPlace(reason),
           })
         : undefined;
+    // Its transaction log is in the same one.
+    const folder = dataPeer === undefined ? ownFolder : folderOfData;
     const peer = clientOf(this, {
       journal,
       folder,
@@ -281,14 +285,16 @@ function patch(build: Build, installation: Installation): () => void {
       left: () => leave(),
     });
     peers.set(this, peer);
-    if (type === 'data') folderOfData = folder;
-    if (folder !== undefined) peer.onPlaceLost(() => folder.placeIsLost());
+    if (type === 'data') folderOfData = ownFolder;
+    if (ownFolder !== undefined) {
+      folders.set(peer, ownFolder);
+      peer.onPlaceLost(() => ownFolder.placeIsLost());
+    }
     transactions.set(this, new Transactions(this.storage, peer.lost));
     noteFailedWrites(this.storage, peer);
     const leases = [peer.lease];
     if (dataPeer !== undefined) leases.push(dataPeer.lease);
-    const folderInUse = type === 'data' ? folder : dataPeer && folderOfData;
-    if (folderInUse !== undefined) leases.push(folderInUse.lease);
+    if (folder !== undefined) leases.push(folder.lease);
     const files = fencedFilesOf(this.storage, leases);
     leave = installation.fence.add(files);
     if (journal !== undefined) {
@@ -326,6 +332,7 @@ function patch(build: Build, installation: Installation): () => void {
   };
   remotePeer.exit = function (this: RemoteIPCPeer, code) {
     const peer = peers.get(this);
+    if (peer !== undefined) folders.get(peer)?.stopWaiting();
     const preparation = this._exiting ? undefined : peer?.prepareToExit();
     const leave = (): Promise<void> => exit.call(this, code).then(() => peer?.goodbye);
     // At once where it can be: the process may end before the next turn.

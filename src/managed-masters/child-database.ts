@@ -68,7 +68,7 @@ export async function openDatabase(request: OpenRequest, handlers: DatabaseHandl
   const database = createDatabase(request, handlers);
   const close = async (mayBeUsed: boolean): Promise<void> => {
     await database.close();
-    await owner.release(mayBeUsed);
+    owner.release(mayBeUsed);
   };
   return { ready: () => database.ready(), close };
 }

@@ -4,8 +4,7 @@
  */
 
 import { randomUUID } from 'node:crypto';
-import { unlinkSync } from 'node:fs';
-import { type FileHandle, open, readFile, rm, unlink } from 'node:fs/promises';
+import { type FileHandle, open, readFile, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Cancel, Clock } from '../broker/ports.js';
@@ -113,6 +112,10 @@ export class FolderOwner {
   #record: OwnerRecord;
   /** While the folder is kept: the next renewal, and the moment until which the last one is good. */
   #isKept = false;
+  /** Whether it is not to be claimed any more. */
+  #isOver = false;
+  /** Changes when a renewal that is under way is of no interest any more. */
+  #attempt = 0;
   #renewal: Cancel | undefined;
   #deadline: Cancel | undefined;
   /** Why it could not be renewed last. */
@@ -149,13 +152,14 @@ export class FolderOwner {
    * Takes the folder, and keeps it until {@link FolderOwner.release}. A master that a server has left behind which is gone is killed, and waited
    * for.
    *
-   * @returns why not; then it may be tried again in a while. `undefined`: it has it
+   * @returns why not; then it may be tried again in a while, unless it was suspended or given back meanwhile. `undefined`: it has it
    */
   async claim(): Promise<Obstacle | undefined> {
     const { clock } = this.#settings;
-    for (let tries = 0; ; tries++) {
+    for (let tries = 0; !this.#isOver; tries++) {
       const since = { at: clock.now(), uptime: clock.uptime() };
       if (await this.#create()) {
+        if (this.#isOver) break;
         this.#settings.taken(this.#former?.record?.server.id);
         this.#keep(since);
         return undefined;
@@ -165,9 +169,12 @@ export class FolderOwner {
       if (text === undefined) throw new Error(`${this.#path} is in the way, and cannot be read: remove it`);
       const obstacle = await this.#obstacle(text);
       if (obstacle !== undefined) return obstacle;
+      if (this.#isOver) return NOT_WANTED;
       this.#remove(text);
       this.#former = { record: recordIn(text), at: clock.now() };
     }
+    this.#takeAwayOwn();
+    return NOT_WANTED;
   }
 
   /**
@@ -176,42 +183,34 @@ export class FolderOwner {
    * @param mayBeUsed whether workers may be in the midst of something yet: the record stays, so that another server waits for them. It stays also
    *   where another server had the folder a while ago: its workers may come back to it
    */
-  async release(mayBeUsed = false): Promise<void> {
+  release(mayBeUsed = false): void {
+    this.#isOver = true;
     this.#stop();
-    if (mayBeUsed || this.#mayFormerReturn) return;
-    const text = await readRecord(this.#path);
-    if (text !== undefined && recordIn(text)?.id === this.#record.id) await unlink(this.#path);
+    if (!mayBeUsed && !this.#mayFormerReturn) this.#takeAwayOwn();
   }
 
-  /** Who uses it is not the master for now, and another one may be: the record stays, and is not renewed. */
+  /** Who uses it is not the master for now, and another one may be: the record stays, and is not renewed. One that claims it claims it no more. */
   suspend(): void {
+    this.#isOver = true;
     this.#stop();
   }
 
   /**
-   * Goes on after {@link FolderOwner.suspend}.
+   * Goes on after {@link FolderOwner.suspend}. If the record can be neither read nor written, that is tried again: it is kept, or lost, later.
    *
-   * @returns whether nobody has taken the folder since; if somebody has, it is to be claimed anew, by another of these
-   * @throws if the record cannot be read, or written
+   * @returns false if somebody has taken the folder since: it is to be claimed anew, by another of these
    */
   async resume(): Promise<boolean> {
-    const { clock } = this.#settings;
-    const since = { at: clock.now(), uptime: clock.uptime() };
-    if ((await this.#renewRecord()) !== undefined) return false;
-    this.#keep(since);
-    return true;
+    this.#stop();
+    this.#isKept = true;
+    const loss = await this.#tryToRenew();
+    if (loss !== undefined) this.#stop();
+    return loss === undefined;
   }
 
   /** A master that no server runs is at another server now; the record says so when it is renewed. */
   isAt(server: FolderServer, workersGrace: number): void {
     this.#record = { ...this.#record, server, grace: workersGrace };
-  }
-
-  /** The same as {@link FolderOwner.release}, before the process can end. */
-  releaseAtOnce(): void {
-    this.#stop();
-    const text = readAtOnce(this.#path);
-    if (text !== undefined && recordIn(text)?.id === this.#record.id) unlinkSync(this.#path);
   }
 
   /** Why a record does not let others take the folder; `undefined` if it does. */
@@ -288,15 +287,27 @@ export class FolderOwner {
       if (codeOf(error) === 'EEXIST') return false;
       throw error;
     }
+    let made: string | undefined;
     try {
-      this.#record = { ...this.#record, file: fileOf(await file.stat()) };
-      await file.writeFile(textOf(this.#record)).finally(() => file.close());
+      made = fileOf(await file.stat());
+      this.#record = { ...this.#record, file: made };
+      await file.writeFile(textOf(this.#record));
       return true;
     } catch (error) {
       // On a full disk it stays empty, and whoever comes next would wait until it has stood still for long enough.
-      await rm(this.#path, { force: true });
+      const named = await stat(this.#path).catch(() => undefined);
+      if (named !== undefined && fileOf(named) === made) await rm(this.#path, { force: true });
       throw error;
+    } finally {
+      await file.close();
     }
+  }
+
+  /** Removes the record, if it is this one's. */
+  #takeAwayOwn(): void {
+    const isOwn = (text: string): boolean => recordIn(text)?.id === this.#record.id;
+    const text = readAtOnce(this.#path);
+    if (text !== undefined && isOwn(text)) takeAway(this.#path, isOwn);
   }
 
   /** Removes a record that was judged, unless there is another one meanwhile. */
@@ -326,6 +337,7 @@ export class FolderOwner {
   }
 
   #stop(): void {
+    this.#attempt += 1;
     this.#isKept = false;
     this.#renewal?.();
     this.#deadline?.();
@@ -345,21 +357,30 @@ export class FolderOwner {
   }
 
   async #renew(): Promise<void> {
-    const { clock, mayRenew } = this.#settings;
-    if (mayRenew?.() === false) {
+    if (this.#settings.mayRenew?.() === false) {
       this.#renewLater(HELD_BACK_MS);
       return;
     }
+    const loss = await this.#tryToRenew();
+    if (loss !== undefined) this.#lose(loss);
+  }
+
+  /** @returns why the folder is not this one's any more, in words; `undefined` if it is, as far as is known, or that is of no interest any more */
+  async #tryToRenew(): Promise<string | undefined> {
+    const { clock } = this.#settings;
+    const attempt = this.#attempt;
     const since = { at: clock.now(), uptime: clock.uptime() };
     try {
       const loss = await this.#renewRecord();
-      if (loss !== undefined) this.#lose(loss);
-      else if (this.#isKept) this.#keep(since);
+      if (attempt !== this.#attempt) return undefined;
+      if (loss === undefined) this.#keep(since);
+      return loss;
     } catch (error) {
-      if (!this.#isKept) return;
+      if (attempt !== this.#attempt) return undefined;
       // A disk that is out of order for a moment, perhaps: it is tried again while nobody can have taken the folder.
       this.#problem = error instanceof Error ? error.message : String(error);
       this.#renewLater();
+      return undefined;
     }
   }
 
@@ -399,6 +420,9 @@ async function renewIn(path: string, record: OwnerRecord): Promise<boolean> {
 function mayBe(reason: string): Obstacle {
   return { reason, isInUse: false };
 }
+
+/** Of one that was suspended, or given back, while it claimed the folder. */
+const NOT_WANTED = mayBe('this process has lost its place, or is closing');
 
 function kill(pid: number): void {
   try {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { chmod, cp, mkdir, readdir, readFile, rename, symlink, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
@@ -7,6 +7,7 @@ import { AceBaseProcess, type AceBaseProcessOptions } from '../support/acebase-p
 import { Cluster } from '../support/cluster.js';
 import { freePort } from '../support/free-port.js';
 import { isInFull, itInFull } from '../support/in-full.js';
+import { leaveRecord } from '../support/left-record.js';
 import { LineProxy } from '../support/line-proxy.js';
 import { removeDirectory, temporaryDirectory } from '../support/temporary-directory.js';
 
@@ -296,3 +297,46 @@ itInFull(
     await expectIntact(cluster, worker);
   },
 );
+
+describe('a master that waits for a folder which another one may have', () => {
+  const transactions = { log: true };
+  const waiting = async () => {
+    const cluster = await startCluster();
+    const folder = join(cluster.path, 'mydb.acebase');
+    /** A process without IPC, that has the folder for itself. */
+    const alone = async (keys: readonly string[]): Promise<void> => {
+      const database = new AceBaseProcess({
+        name: 'alone',
+        database: 'mydb',
+        path: cluster.path,
+        transactions,
+      });
+      await database.ready();
+      for (const key of keys) await database.set(key, 'x'.repeat(300));
+      await database.closeAndEnd();
+    };
+    await alone(['before']);
+    await leaveRecord(join(folder, 'ipc-owner.json'), 'another');
+    const master = cluster.master({ client: true, transactions });
+    await cluster.server.line(
+      ({ msg, database }) => msg === 'peer connected' && database === 'mydb_transaction',
+    );
+    return { folder, master, alone };
+  };
+
+  it('opens neither its files nor those of its transaction log before it is free', async () => {
+    const { folder, master, alone } = await waiting();
+    const meanwhile = Array.from({ length: 10 }, (_, n) => `meanwhile${n}`);
+    await alone(meanwhile);
+    await rm(join(folder, 'ipc-owner.json'));
+    await master.set('after', 'x'.repeat(300));
+    const paths = (await master.mutations()).map(({ path }) => path);
+    expect(paths.filter((path) => path !== '')).toEqual(['before', ...meanwhile, 'after']);
+  });
+
+  it('can be closed, and has not taken it', async () => {
+    const { folder, master } = await waiting();
+    await master.closeAndEnd();
+    expect(await readFile(join(folder, 'ipc-owner.json'), 'utf8')).toContain('"id":"far"');
+  });
+});

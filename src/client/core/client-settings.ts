@@ -105,5 +105,5 @@ export type ClientEvent =
   | { readonly kind: 'lease lapsed' }
   /** What waited goes on: the server has kept the place of this process. @see Lease */
   | { readonly kind: 'lease regained'; readonly milliseconds: number }
-  /** This process has said goodbye. */
-  | { readonly kind: 'left' };
+  /** This process has said goodbye. `isTold`: whether it has a line on which the server may hear that. */
+  | { readonly kind: 'left'; readonly isTold: boolean };

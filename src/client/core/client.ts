@@ -401,7 +401,10 @@ export class Client implements DataPeer {
     if (this.#isClosing) return undefined;
     if (!this.#settings.ipc.isMaster) return this.#space.close();
     // A master that said goodbye would go on making its file, beside the next one.
-    if (this.acceptance.isAccepted && !this.#isReady) return this.#comeback.wait() ?? this.#opened;
+    if (this.acceptance.isAccepted && !this.#isReady)
+      return (
+        this.#comeback.wait() ?? Promise.race([this.#opened, this.acceptance.refused]).then(() => undefined)
+      );
     this.#turn.leave();
     return this.#awaitIndexes();
   }
@@ -480,6 +483,7 @@ export class Client implements DataPeer {
 
   /** The file cannot be opened as it is. */
   cannotOpen(error: unknown): void {
+    if (this.#isClosing) return;
     if (error instanceof IPCError)
       this.#giveUp(error.code, `${error.message}. ${error.remedy}`, CANNOT_GO_ON);
     else this.#giveUp('IPC_CLIENT_GAVE_UP', describeNoReturn(error), CANNOT_GO_ON);
@@ -754,7 +758,7 @@ export class Client implements DataPeer {
     this.#sender.clear();
     const isOpening = !this.#isReady && this.acceptance.isAccepted && !this.isAway;
     if (ipc.isMaster && (isOpening || this.#isToPart || ipc._exiting)) {
-      this.#leaveForGood();
+      this.#leaveForGood(reason);
       return;
     }
     this.#isLosing = true;
@@ -795,11 +799,11 @@ export class Client implements DataPeer {
   }
 
   /** As a master that is just opening its file, or is being closed. */
-  #leaveForGood(): void {
+  #leaveForGood(reason = OUT_OF_TOUCH): void {
     const leave = (): void => {
       if (this.#isClosing) return;
       this.#endLine(true);
-      this.#giveUp('IPC_CLIENT_GAVE_UP', OUT_OF_TOUCH, CANNOT_GO_ON);
+      this.#giveUp('IPC_CLIENT_GAVE_UP', reason, CANNOT_GO_ON);
     };
     // It lets the next master in.
     this.#goodbye = this.#settings.file.written()?.then(leave);
@@ -842,12 +846,15 @@ export class Client implements DataPeer {
 
   /** This process has said goodbye. */
   #leave(): void {
+    const isTold = this.#connection.isOpen;
     // What it gave up is waited for by nobody else.
     if (this.#isLosing) this.#endLine(true);
     this.#isClosing = true;
-    if (this.acceptance.isWaiting) this.acceptance.refuse(new IPCError('IPC_CLIENT_CLOSED'));
+    // What waits for it, also for its being back, fails.
+    if (this.acceptance.isWaiting || this.isAway) this.acceptance.refuse(new IPCError('IPC_CLIENT_CLOSED'));
     this.lease.end();
-    this.#settings.tell({ kind: 'left' });
+    this.#comeback.end();
+    this.#settings.tell({ kind: 'left', isTold });
     // A server of this package ends the line when everything was read; others leave it open.
     if (!this.#connection.isOpen || !this.#hasSessions) this.#connection.end();
     else this.#settings.clock.scheduleIdle(FAREWELL_MS, () => this.#connection.end());

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { IPCLock } from '../../../src/client/core/host.js';
+import { IPCError } from '../../../src/errors.js';
 import { type ClientLabSettings, clientLab } from '../../support/client-lab.js';
 
 const LEASE_MS = 8_000;
@@ -324,6 +325,29 @@ describe('a master that was given up [PROTOCOL-14.13]', () => {
     });
     await lab.settle();
     expect(lab.told.at(-1)?.kind).toBe('gave up');
+  });
+
+  it('and says so once, though its folder cannot be had by then either', async () => {
+    const lab = clientLab({ isMaster: true, session: { lease: LEASE_MS } });
+    lab.welcome(false, 1);
+    lab.breaks();
+    await lab.clock.playUntil(12_000, () => false);
+    lab
+      .last()
+      .events.refused({ status: 500, code: 'IPC_REFUSED_OLD_MASTER', message: '', remedy: undefined });
+    await lab.settle();
+    lab.client.cannotOpen(new IPCError('IPC_CLIENT_FOLDER_IN_USE'));
+    expect(lab.told.filter(({ kind }) => kind === 'gave up')).toHaveLength(1);
+  });
+
+  it('is closed while it is away: what waits for its being back, fails', async () => {
+    const { client, isRefused, outcome, settle } = await begin({ isMaster: true });
+    await isRefused('IPC_REFUSED_OLD_MASTER');
+    const waiting = outcome('t1');
+    await settle();
+    client.send({ type: 'bye', from: '[master]' });
+    await settle();
+    expect(waiting.error).toMatchObject({ code: 'IPC_CLIENT_CLOSED' });
   });
 
   it('ends the index first that it is making: what is written meanwhile would be missing in it', async () => {

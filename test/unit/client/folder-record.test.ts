@@ -1,11 +1,14 @@
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import fs, { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { Storage } from '../../../src/client/acebase.js';
 import { FolderRecord } from '../../../src/client/folder-record.js';
 import { systemClock } from '../../../src/platform/clock.js';
 import { OWNER_FILE, type OwnerRecord } from '../../../src/platform/owner-record.js';
+import { leaveRecord } from '../../support/left-record.js';
 import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
+import { eventually } from '../../support/waiting.js';
 
 let folder: string;
 let record: FolderRecord;
@@ -24,6 +27,19 @@ function recordAt(serverId: string): FolderRecord {
   return made;
 }
 
+/** Another master may be there still, at that run of a server. */
+const leftByAnother = (serverId: string) => leaveRecord(path(), serverId);
+
+const isWaiting = (): boolean => said.some((text) => text.startsWith('Waiting for the folder of mydb'));
+
+const { open } = fs;
+
+/** Has files opened with something else. */
+function openWith(other: typeof fs.open): void {
+  Object.assign(fs, { open: other });
+  syncBuiltinESMExports();
+}
+
 /** The process was stopped for so long. */
 function stopped(milliseconds: number): void {
   for (const clock of ['now', 'wallTime', 'uptime'] as const) {
@@ -38,6 +54,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
+  openWith(open);
   vi.restoreAllMocks();
   lost.mockReset();
   said.length = 0;
@@ -116,4 +133,103 @@ it('but is refused it by a master of another server that has taken it meanwhile'
   await expect(record.take()).rejects.toMatchObject({ code: 'IPC_CLIENT_FOLDER_IN_USE' });
   expect(lost).not.toHaveBeenCalled();
   other.release();
+});
+
+it('a master that comes back to a disk that fails uses nothing before it has seen that its folder is its own still', async () => {
+  await record.take();
+  record.placeIsLost();
+  openWith(async () => {
+    throw Object.assign(new Error('ESTALE: stale file handle'), { code: 'ESTALE' });
+  });
+  await record.take();
+  expect(record.lease.isHeld).toBe(false);
+  openWith(open);
+  await record.lease.wait();
+  expect([record.lease.isHeld, (await read()).beat, lost.mock.calls]).toEqual([true, 1, []]);
+});
+
+it('and if another one has taken it meanwhile, its place is lost once more', async () => {
+  await record.take();
+  record.placeIsLost();
+  openWith(async () => {
+    throw Object.assign(new Error('ESTALE: stale file handle'), { code: 'ESTALE' });
+  });
+  await record.take();
+  await writeFile(path(), JSON.stringify({ ...(await read()), id: 'another' }));
+  openWith(open);
+  await expect(record.lease.wait()).rejects.toMatchObject({ code: 'IPC_CLIENT_LEASE_LOST' });
+  expect(lost).toHaveBeenCalledExactlyOnceWith('its folder was taken by another server');
+});
+
+it('what waits for the record of a master fails when its place is lost, and does not go on with the next place', async () => {
+  await record.take();
+  openWith(() => new Promise(() => undefined));
+  stopped(25_000);
+  const waiting = record.lease.wait();
+  record.placeIsLost();
+  await expect(waiting).rejects.toMatchObject({ code: 'IPC_CLIENT_LEASE_LOST' });
+});
+
+it('a master that loses its place while it waits for the folder takes it from nobody any more', async () => {
+  await leftByAnother('run-9');
+  const taking = expect(record.take()).rejects.toMatchObject({ code: 'IPC_CLIENT_LEASE_LOST' });
+  await eventually(isWaiting, { interval: 5 });
+  record.placeIsLost();
+  await rm(path());
+  const next = recordAt('run-1');
+  await next.take();
+  const { id } = await read();
+  await taking;
+  expect([(await read()).id, next.lease.isHeld, lost.mock.calls]).toEqual([id, true, []]);
+  next.release();
+});
+
+it('and has it for its next place, whichever server that is at', async () => {
+  await leftByAnother('run-9');
+  const first = expect(record.take()).rejects.toMatchObject({ code: 'IPC_CLIENT_LEASE_LOST' });
+  await eventually(isWaiting, { interval: 5 });
+  record.placeIsLost();
+  record.isAt('run-2', 11_000);
+  const second = record.take();
+  await rm(path());
+  await first;
+  await second;
+  expect([record.lease.isHeld, (await read()).server.id]).toEqual([true, 'run-2']);
+});
+
+it('a master that waits for the folder notes the server that it has come to meanwhile', async () => {
+  await leftByAnother('run-9');
+  const taking = record.take();
+  await eventually(isWaiting, { interval: 5 });
+  record.isAt('run-2', 5_000);
+  await rm(path());
+  await taking;
+  expect(await read()).toMatchObject({ server: { id: 'run-2' }, grace: 5_000 });
+});
+
+it('a database and its transaction log take the folder once', async () => {
+  await Promise.all([record.take(), record.take()]);
+  expect([record.lease.isHeld, (await read()).beat]).toEqual([true, 0]);
+});
+
+it('a master that is about to be closed waits for the folder no more', async () => {
+  await leftByAnother('run-9');
+  const taking = expect(record.take()).rejects.toMatchObject({ code: 'IPC_CLIENT_FOLDER_IN_USE' });
+  await eventually(isWaiting, { interval: 5 });
+  record.stopWaiting();
+  await taking;
+});
+
+it('a master that has lost its place says that another one is there', async () => {
+  await record.take();
+  expect(record.isAnothers).toBe(false);
+  record.placeIsLost();
+  await leftByAnother('run-1');
+  expect(record.isAnothers).toBe(true);
+});
+
+it('leaves its record where workers may be in the midst of something', async () => {
+  await record.take();
+  record.release(true);
+  expect((await read()).server.id).toBe('run-1');
 });

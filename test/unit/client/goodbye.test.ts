@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
+import { IPCError } from '../../../src/errors.js';
 import { clientLab } from '../../support/client-lab.js';
 
 const LEASE_MS = 8_000;
@@ -161,6 +162,28 @@ it('a master that is closed, and finds its line dead only then, waits for its se
   breaks();
   await clock.playUntil(3_100, () => false);
   expect(ipc._locks).toEqual([]);
+});
+
+it('a master that is closed before it could open its file waits for nothing once it has given up', async () => {
+  const { client, welcome, settle } = clientLab({ ...master });
+  welcome(false, 1);
+  let isPrepared = false;
+  void client.prepareToExit()?.then(() => {
+    isPrepared = true;
+  });
+  await settle();
+  expect(isPrepared).toBe(false);
+  client.cannotOpen(new IPCError('IPC_CLIENT_FOLDER_IN_USE'));
+  await settle();
+  expect(isPrepared).toBe(true);
+});
+
+it('says whether the server may hear its goodbye', async () => {
+  const { client, told, welcome, breaks } = clientLab({ ...master });
+  welcome(false, 1);
+  breaks();
+  client.send({ type: 'bye', from: '[master]' });
+  expect(told.at(-1)).toEqual({ kind: 'left', isTold: false });
 });
 
 it('a master that is closed makes the index first that it is making', async () => {

@@ -98,7 +98,6 @@ function owner(name = 'one', more: Partial<FolderServer> = {}, grace = GRACE, is
     obstacle: () => its.claim(),
     claim: async () => (await its.claim())?.reason,
     release: (mayBeUsed?: boolean) => its.release(mayBeUsed),
-    releaseAtOnce: () => its.releaseAtOnce(),
     suspend: () => its.suspend(),
     resume: () => its.resume(),
   };
@@ -480,6 +479,33 @@ describe('the folder of a master that no server runs', () => {
     await one.release();
   });
 
+  it('is not kept by a renewal that hung when its master lost its place', async () => {
+    const { owner: one, losses, tenure } = byHand('one');
+    await one.claim();
+    const goOn = hangingDisk();
+    clock.advance(2_500);
+    openWith(open);
+    one.suspend();
+    clock.advance(5_000);
+    expect(await one.resume()).toBe(true);
+    const kept = [...tenure];
+    await goOn();
+    await eventually(async () => (await record()).beat > 0, { interval: 5 });
+    expect([tenure, losses, clock.pending]).toEqual([kept, [], 1]);
+    one.release();
+    expect(clock.pending).toBe(0);
+  });
+
+  it('keeps its record when it is given back while the workers of the server that had it before may come back', async () => {
+    await left({ url: 'http://elsewhere:9163' });
+    const { owner: one } = byHand('one');
+    await one.claim();
+    clock.advance(GRACE);
+    expect(await one.claim()).toBeUndefined();
+    one.release();
+    expect((await record()).server.id).toBe('one');
+  });
+
   it('is renewed soon when its master is in touch again', async () => {
     const { owner: one, state, tenure } = byHand('one');
     await one.claim();
@@ -541,7 +567,7 @@ describe('the folder of a master that no server runs', () => {
     expect(losses).toEqual([]);
     await letGo();
     await eventually(async () => (await record()).beat > 0);
-    one.releaseAtOnce();
+    one.release();
     expect([losses, clock.pending]).toEqual([[], 0]);
   });
 
