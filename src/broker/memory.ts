@@ -53,20 +53,9 @@ export class ByteBudget {
  * none left, the user that has most gives back, as long as it has more than the one that asks would then have; so each user can
  * always get as much as an equal share, and may have more while nobody else needs it.
  */
-export class FairShares {
-  readonly #total: ByteBudget;
+export class FairShares extends ByteBudget {
   readonly #accounts = new Set<Account>();
   #isReclaiming = false;
-
-  /** @param max the bytes that may be taken at one time, on all accounts together */
-  constructor(max: number) {
-    this.#total = new ByteBudget(max);
-  }
-
-  /** The bytes that are taken, on all accounts. */
-  get bytes(): number {
-    return this.#total.bytes;
-  }
 
   /**
    * Opens an account.
@@ -74,23 +63,25 @@ export class FairShares {
    * @param reclaim gives back what the largest debtor of this user takes, if it can; called within another account's `take`
    */
   open(reclaim: () => void): Account {
-    const account: Account = new Account({
-      total: this.#total,
-      reclaim,
-      makeRoom: (bytes) => this.#makeRoom(account, bytes),
-      closed: () => this.#accounts.delete(account),
-    });
+    const account = new Account(this, reclaim);
     this.#accounts.add(account);
     return account;
   }
 
-  #makeRoom(asker: Account, bytes: number): boolean {
+  /** An account is not used any more. */
+  closed(account: Account): void {
+    this.#accounts.delete(account);
+  }
+
+  /** Has the others give back, if they have to. @returns whether there is room for that account now */
+  makeRoom(asker: Account, bytes: number): boolean {
+    if (this.hasRoom(bytes)) return true;
     // Whoever gives back may have to keep something meanwhile: not at the cost of a third one.
     if (this.#isReclaiming) return false;
     this.#isReclaiming = true;
     const exempt = new Set([asker]);
     try {
-      while (!this.#total.hasRoom(bytes)) {
+      while (!this.hasRoom(bytes)) {
         const payer = this.#largestBut(exempt);
         const before = payer?.bytes ?? 0;
         if (payer === undefined || before <= asker.bytes + bytes) return false;
@@ -112,50 +103,35 @@ export class FairShares {
   }
 }
 
-/** What an account works with. */
-interface AccountSettings {
-  /** What all accounts take together. */
-  readonly total: ByteBudget;
-  /** Gives back what its largest debtor takes, if it can. */
-  reclaim(): void;
-  /** Has others give back, if they have to. @returns whether there is room now */
-  makeRoom(bytes: number): boolean;
-  closed(): void;
-}
-
 /** What one user has of shared memory. */
 export class Account extends ByteBudget {
-  readonly #settings: AccountSettings;
+  /** Gives back what its largest debtor takes, if it can. */
+  readonly reclaim: () => void;
+  readonly #shares: FairShares;
 
-  constructor(settings: AccountSettings) {
+  constructor(shares: FairShares, reclaim: () => void) {
     super(Number.POSITIVE_INFINITY);
-    this.#settings = settings;
+    this.#shares = shares;
+    this.reclaim = reclaim;
   }
 
   override take(bytes: number): boolean {
-    const { total } = this.#settings;
-    if (!total.hasRoom(bytes) && !this.#settings.makeRoom(bytes)) return false;
-    return super.take(bytes) && total.take(bytes);
+    return this.#shares.makeRoom(this, bytes) && super.take(bytes) && this.#shares.take(bytes);
   }
 
   override hasRoom(bytes: number): boolean {
-    return this.#settings.total.hasRoom(bytes);
+    return this.#shares.hasRoom(bytes);
   }
 
   override give(bytes: number): void {
     super.give(bytes);
-    this.#settings.total.give(bytes);
+    this.#shares.give(bytes);
     invariant(this.bytes >= 0, 'kept-bytes');
-  }
-
-  /** Gives back what its largest debtor takes, if it can. */
-  reclaim(): void {
-    this.#settings.reclaim();
   }
 
   /** Its user is gone; everything must have been given back. */
   close(): void {
-    this.#settings.closed();
+    this.#shares.closed(this);
     invariant(this.bytes === 0, 'kept-bytes');
   }
 }

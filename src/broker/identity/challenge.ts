@@ -131,7 +131,7 @@ export class Challenge {
   readonly #failed = new Map<CheckedClient, string | 'has none' | 'is away'>();
   /** Who has written; or has a file open that is not at its path any more. */
   #reference: CheckedClient | undefined;
-  #written: { readonly name: string; readonly nonce: string } | undefined;
+  #nonce: string | undefined;
   #isOver = false;
   /** Whether nobody could write: whoever would join now, nobody would ever be asked for. */
   #hasFailed = false;
@@ -229,7 +229,7 @@ export class Challenge {
     } else if (written === undefined)
       this.#cannot(client, `it cannot write there (${problem ?? 'no reason given'})`);
     else {
-      this.#written = written;
+      this.#nonce = written.nonce;
       this.#has(client, { id: this.#newcomersId, ask: 'read', name: written.name });
     }
   }
@@ -260,7 +260,7 @@ export class Challenge {
   #read(newcomer: CheckedClient, answer: FolderAnswer): void {
     const other = this.#reference;
     if (other === undefined) return;
-    if (this.#written === undefined) {
+    if (this.#nonce === undefined) {
       // The file of those who are there is not at its path any more: it was moved, perhaps to where the newcomer found it.
       const isMoved =
         newcomer.file !== undefined &&
@@ -271,7 +271,7 @@ export class Challenge {
       const why = `the newcomer cannot read there (${answer.problem ?? 'no reason given'})`;
       this.#decide(newcomer, { kind: 'unknown', why });
     } else {
-      const isSame = answer.read === this.#written.nonce && !answer.isReplaced;
+      const isSame = answer.read === this.#nonce && !answer.isReplaced;
       this.#decide(newcomer, isSame ? { kind: 'same' } : { kind: 'different', other });
     }
   }

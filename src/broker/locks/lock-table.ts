@@ -183,11 +183,6 @@ export class LockTable {
     lock.state = 'expired';
   }
 
-  /** Those that have not expired, the oldest first. */
-  held(): Iterable<Lock> {
-    return this.#held;
-  }
-
   /** All of them. */
   all(): Iterable<Lock> {
     return this.#all.values();
