@@ -643,7 +643,8 @@ export class Database {
 
   #receive(sender: Peer, frame: Uint8Array): boolean {
     if (sender.state === 'gone') return false;
-    sender.frameCame(frame.length);
+    sender.received++;
+    sender.receivedBytes += frame.length;
     this.#stability.frameCame(sender);
     return this.#router.route(sender, frame);
   }
@@ -657,7 +658,7 @@ export class Database {
 
   /** Ends the connection of a peer that must not take part: nothing that it said, or says, is passed on any more. */
   #dismiss(peer: Peer, cause: string): void {
-    peer.foundOtherFile();
+    peer.hasOtherFile = true;
     this.#depart(peer, cause, isPresent(peer) ? 'IPC_CLOSED_OTHER_FILE' : undefined);
     if (peer.isMaster) this.#succession.formerEnded();
     peer.end();

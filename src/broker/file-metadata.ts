@@ -87,7 +87,7 @@ export class FileNews {
    */
   bringUpToDate(peer: Peer): void {
     if (!peer.hasFileOpen) {
-      peer.openedFile();
+      peer.hasFileOpen = true;
       if (peer.isMaster) this.#haveKeysWritten(peer);
       this.repeatKeys(peer);
       // One that takes a root over writes none: a former master may have ended before it wrote this one. Not so one that was the master

@@ -103,7 +103,8 @@ export class Router {
   #ready(sender: Peer, frame: Uint8Array): boolean {
     const word = sender.session === undefined ? undefined : parseReady(frame);
     if (word === undefined) return false;
-    sender.saidReady(word.root);
+    sender.isReady = true;
+    sender.openedRoot = word.root;
     this.#settings.identity.checks.ready(sender);
     if (sender.isAccepted) this.#settings.seat.ready(sender);
     return true;
@@ -160,9 +161,8 @@ export class Router {
 
   /** The receiver of a directed frame; it is tried first for the next one. */
   #receiverOf(sender: Peer, frame: Uint8Array, end: number): Peer | undefined {
-    const receiver = this.#settings.peers.get(asciiText(frame, ADDRESS_START, end));
-    sender.writesTo(receiver);
-    return receiver;
+    sender.lastReceiver = this.#settings.peers.get(asciiText(frame, ADDRESS_START, end));
+    return sender.lastReceiver;
   }
 
   /** @param frameBytes the bytes of the frame that it came in */

@@ -62,7 +62,7 @@ export class CheckedPeer extends CheckedClient {
     super();
     this.peer = peer;
     this.standing = isFirst ? 'member' : 'new';
-    peer.accept(isFirst);
+    peer.isAccepted = isFirst;
   }
 
   get id(): string {

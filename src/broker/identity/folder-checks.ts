@@ -346,7 +346,7 @@ export class FolderChecks {
     client.standing = 'member';
     if (client instanceof CheckedPeer) {
       const isTold = client.peer.isAccepted;
-      client.peer.accept(true);
+      client.peer.isAccepted = true;
       this.#host.accepted(client, isTold);
     } else if (client instanceof PriorMember && this.#atDoor.has(client)) {
       this.#leftDoor(client);

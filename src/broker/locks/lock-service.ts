@@ -203,7 +203,7 @@ export class LockService {
   hearTurn(sender: Peer, frame: Uint8Array): boolean {
     const isWanted = sender.isMaster && sender.session?.can('turn') === true ? parseTurn(frame) : undefined;
     if (isWanted === undefined) return false;
-    sender.saysTurn(isWanted);
+    sender.wantsTurn = isWanted;
     this.#root.masterSaidTurn(sender);
     this.#manager.review();
     return true;

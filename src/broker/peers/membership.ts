@@ -101,7 +101,7 @@ export class Absences {
   /** Nothing more is kept for a peer that is away: it must not come back. */
   giveUp(peer: Peer, why = NO_ROOM): void {
     peer.outbox.discard();
-    peer.forbidReturn(why);
+    peer.returnProblem = why;
   }
 
   /** Right after its line broke: why it must not come back as it is. */

@@ -32,7 +32,7 @@ interface Awaited {
 
 /**
  * One AceBase process at one database. A worker that comes back on a new line is the same peer; a master that does is
- * a new one. What it is changes here, by methods that name what has happened.
+ * a new one. Where it stands changes here, by methods that name what has happened; what is noted of it besides are plain fields.
  */
 export class Peer {
   readonly id: string;
@@ -43,20 +43,31 @@ export class Peer {
   readonly root = new RootView();
   /** Its session, if it is a client of this package; stock clients have none. */
   readonly session: Session | undefined;
+  /** Why it must not come back as it is; `undefined` if it may. */
+  returnProblem: string | undefined;
+  /**
+   * Whether its database file is known to be open. Before that it must hear of no root (it would write it into a file
+   * that it has not opened, and die), and what it hears of keys is overwritten by the table it reads from the file.
+   */
+  hasFileOpen = false;
+  /** Whether it may take part: it has the file of the database, as far as is known [PROTOCOL-14.9]. */
+  isAccepted = true;
+  /** Whether it was found to have another file than the others, and must go. */
+  hasOtherFile = false;
+  /** Whether its client has said that its file is open, and where it found the root then, if it said so [PROTOCOL-14.5]. */
+  isReady = false;
+  openedRoot: RecordAddress | undefined;
+  /** Whether it has said, as a master, that its transactions wait for the lock of the workers [PROTOCOL-14.10]. */
+  wantsTurn = false;
+  /** Frames, and bytes, that came from it. */
+  received = 0;
+  receivedBytes = 0;
+  /** The peer that it wrote to last: most write to the same one again. */
+  lastReceiver: Peer | undefined;
   #connection: PeerConnection;
   #state: PeerState = 'present';
   #line = 1;
   #awaySince: number | undefined;
-  #returnProblem: string | undefined;
-  #hasFileOpen = false;
-  #isAccepted = true;
-  #hasOtherFile = false;
-  #isReady = false;
-  #openedRoot: RecordAddress | undefined;
-  #wantsTurn = false;
-  #received = 0;
-  #receivedBytes = 0;
-  #lastReceiver: Peer | undefined;
   /** In the order of the pings. */
   #awaited: Awaited[] = [];
 
@@ -98,52 +109,6 @@ export class Peer {
     return this.#connection.process;
   }
 
-  /** Why it must not come back as it is; `undefined` if it may. */
-  get returnProblem(): string | undefined {
-    return this.#returnProblem;
-  }
-
-  /**
-   * Whether its database file is known to be open. Before that it must hear of no root (it would write it into a file
-   * that it has not opened, and die), and what it hears of keys is overwritten by the table it reads from the file.
-   */
-  get hasFileOpen(): boolean {
-    return this.#hasFileOpen;
-  }
-
-  /** Whether it may take part: it has the file of the database, as far as is known [PROTOCOL-14.9]. */
-  get isAccepted(): boolean {
-    return this.#isAccepted;
-  }
-
-  /** Whether its client has said that its file is open [PROTOCOL-14.5]. */
-  get isReady(): boolean {
-    return this.#isReady;
-  }
-
-  /** Where it found the root when it opened its file, if it said so [PROTOCOL-14.5]. */
-  get openedRoot(): RecordAddress | undefined {
-    return this.#openedRoot;
-  }
-
-  /** Whether it has said, as a master, that its transactions wait for the lock of the workers [PROTOCOL-14.10]. */
-  get wantsTurn(): boolean {
-    return this.#wantsTurn;
-  }
-
-  /** Frames, and bytes, that came from it. */
-  get received(): number {
-    return this.#received;
-  }
-  get receivedBytes(): number {
-    return this.#receivedBytes;
-  }
-
-  /** The peer that it wrote to last: most write to the same one again. */
-  get lastReceiver(): Peer | undefined {
-    return this.#lastReceiver;
-  }
-
   /**
    * Whether one that is gone writes nothing under its locks any more: it has said that it ends, or the system says that it has; or
    * its time is over, in which it must have noticed that its line is lost. What it writes to another file concerns nobody here.
@@ -152,7 +117,7 @@ export class Peer {
    * @param grace milliseconds: `reconnectGrace`
    */
   hasStopped(now: number, grace: number): boolean {
-    if (this.#awaySince === undefined || this.#hasOtherFile) return true;
+    if (this.#awaySince === undefined || this.hasOtherFile) return true;
     return now - this.#awaySince >= grace - EARLY_TIMER_MS || this.process?.hasEnded() === true;
   }
 
@@ -185,43 +150,6 @@ export class Peer {
     }
   }
 
-  /** A frame came from it. */
-  frameCame(bytes: number): void {
-    this.#received++;
-    this.#receivedBytes += bytes;
-  }
-
-  /** It writes to that peer. */
-  writesTo(receiver: Peer | undefined): void {
-    this.#lastReceiver = receiver;
-  }
-
-  /** Its file is known to be open. */
-  openedFile(): void {
-    this.#hasFileOpen = true;
-  }
-
-  /** Its client says that its file is open, and perhaps where it found the root. */
-  saidReady(root: RecordAddress | undefined): void {
-    this.#isReady = true;
-    this.#openedRoot = root;
-  }
-
-  /** A master says whether it wants its turn. */
-  saysTurn(isWanted: boolean): void {
-    this.#wantsTurn = isWanted;
-  }
-
-  /** It may take part, or not before it is known which file it has. */
-  accept(isAccepted: boolean): void {
-    this.#isAccepted = isAccepted;
-  }
-
-  /** It has another file than the others, and must go. */
-  foundOtherFile(): void {
-    this.#hasOtherFile = true;
-  }
-
   /** What still comes on its line is not heard: its order against what comes on the next one would not be known. */
   lostLine(): void {
     invariant(this.#state === 'present', 'peer-state');
@@ -233,12 +161,7 @@ export class Peer {
     invariant(this.#state === 'present', 'peer-state');
     this.#state = 'away';
     this.#awaySince = since;
-    this.#returnProblem = returnProblem;
-  }
-
-  /** It must not come back as it is. */
-  forbidReturn(returnProblem: string): void {
-    this.#returnProblem = returnProblem;
+    this.returnProblem = returnProblem;
   }
 
   /** It is back, on a new line. */
