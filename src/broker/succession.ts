@@ -122,29 +122,22 @@ export class Succession {
     this.#master = master;
     this.#proven = undefined;
     this.#hasSettled = false;
-    this.#prove(master, (verdict) => {
-      if (verdict === 'old') {
+    const { highestId, tid } = locks.lastRoot;
+    const conclude = (isNew: boolean): void => {
+      if (!isNew) {
         this.sendAway(master);
         return;
       }
+      if (this.#isInDoubt) this.#proof.replaced(highestId);
+      this.#isInDoubt = false;
       this.#proven = master;
       locks.masterCame(master);
       if (this.#hasSettled) this.#settings.seat.open(master);
-    });
-  }
-
-  /** Is it a new process? @param conclude is called once, unless the master goes away before */
-  #prove(master: Peer, conclude: (verdict: ProofVerdict) => void): void {
-    // A client that has a session says itself who it is.
-    const isNew = master.session !== undefined || !(this.#isInDoubt || this.#proof.mayFormerReturn);
-    const { highestId, tid } = this.#settings.locks.lastRoot;
-    const concluded = (verdict: ProofVerdict): void => {
-      if (verdict === 'new' && this.#isInDoubt) this.#proof.replaced(highestId);
-      if (verdict === 'new') this.#isInDoubt = false;
-      conclude(verdict);
     };
-    if (isNew || this.#proof.isDispensable) concluded('new');
-    else this.#proof.begin(master, { tid, highestId: this.#isInDoubt ? highestId : undefined }, concluded);
+    // A client that has a session says itself who it is.
+    const isKnown = master.session !== undefined || !(this.#isInDoubt || this.#proof.mayFormerReturn);
+    if (isKnown || this.#proof.isDispensable) conclude(true);
+    else this.#proof.begin(master, tid, this.#isInDoubt ? highestId : undefined, conclude);
   }
 
   /** A master has had time to open its file. It gets what waits for it if it is a new process. */
@@ -213,19 +206,8 @@ const FIRST_ID = 1;
  */
 const MAX_MASTERS_SENT_AWAY = 2;
 
-/** What the proof came to: a `new` process, or the `old` one that came back. */
-export type ProofVerdict = 'new' | 'old';
-
-/** What a master is asked. */
-export interface ProofQuestion {
-  /** The transaction of the server that held a lock at the last master; `undefined` if none did. */
-  readonly tid: string | undefined;
-  /** The highest number of a lock that the last master gave the server; `undefined` if it cannot be that one. */
-  readonly highestId: number | undefined;
-}
-
-/** Is called once. */
-export type Conclude = (verdict: ProofVerdict) => void;
+/** Is called once, unless the master goes away before: with whether it is a new process, and not the old one that came back. */
+type Conclude = (isNew: boolean) => void;
 
 /**
  * Finds out whether a master is a new process [PROTOCOL-9.7].
@@ -235,7 +217,7 @@ export type Conclude = (verdict: ProofVerdict) => void;
  * an old one counts on from the highest that was seen, refuses, or does not answer, since somebody holds a lock there. One
  * that has not read the question yet, since it is stopped or busy, says nothing by its silence.
  */
-export class MasterProof {
+class MasterProof {
   readonly #settings: Pick<SuccessionSettings, 'clock' | 'delivery' | 'asked'>;
   #highestId = 0;
   #conclude: Conclude | undefined;
@@ -284,8 +266,13 @@ export class MasterProof {
     this.#sentAway = 0;
   }
 
-  /** Asks. */
-  begin(master: Peer, { tid, highestId }: ProofQuestion, conclude: Conclude): void {
+  /**
+   * Asks.
+   *
+   * @param tid the transaction of the server that held a lock at the last master; `undefined` if none did
+   * @param highestId the highest number of a lock that the last master gave the server; `undefined` if it cannot be that one
+   */
+  begin(master: Peer, tid: string | undefined, highestId: number | undefined, conclude: Conclude): void {
     this.cancel();
     const { clock, delivery, asked } = this.#settings;
     const id = asked.open(master, ({ lockId }) => this.#answered(master, lockId));
@@ -296,7 +283,7 @@ export class MasterProof {
     this.#master = master;
     delivery.send(master, rootRequest(id, tid ?? id, false, 'is this a new master?'));
     this.#cancelReading = master.whenRead(() => {
-      this.#cancelTimeout = clock.schedule(MASTER_PROOF_MS, () => this.#end('old'));
+      this.#cancelTimeout = clock.schedule(MASTER_PROOF_MS, () => this.#end(false));
     });
   }
 
@@ -304,18 +291,13 @@ export class MasterProof {
     if (this.#conclude === undefined || master !== this.#master) return;
     this.#isUnanswered = false;
     if (lockId === undefined) {
-      this.#end('old');
+      this.#end(false);
       return;
     }
     const { delivery, asked } = this.#settings;
-    delivery.send(
-      master,
-      rootRelease(
-        asked.open(master, () => undefined),
-        lockId,
-      ),
-    );
-    this.#end(lockId > this.#highestId ? 'old' : 'new');
+    const id = asked.open(master, () => undefined);
+    delivery.send(master, rootRelease(id, lockId));
+    this.#end(lockId <= this.#highestId);
   }
 
   /** The master is gone: nothing is concluded. */
@@ -325,10 +307,10 @@ export class MasterProof {
     this.#conclude = undefined;
   }
 
-  #end(verdict: ProofVerdict): void {
+  #end(isNew: boolean): void {
     const conclude = this.#conclude;
     this.cancel();
-    if (verdict === 'old') this.#sentAway += 1;
-    conclude?.(verdict);
+    if (!isNew) this.#sentAway++;
+    conclude?.(isNew);
   }
 }
