@@ -12,7 +12,7 @@ import { BrokenInvariant, type Invariant } from './invariants.js';
 import { type JournalState, JournalSwitch } from './journal-switch.js';
 import { JOURNAL_WAIT_MS, type Limits } from './limits.js';
 import { LockService, type LocksView } from './locks/lock-service.js';
-import { MasterAbsence, type MasterDepartures, MasterSeat, secondMaster } from './mastership.js';
+import { MasterAbsence, type MasterDepartures, MasterSeat } from './mastership.js';
 import type { Account } from './memory.js';
 import { Stability } from './peers/acks.js';
 import type { ArrivalRequest, BrokerObserver, Entrance, PeerInfo, Service } from './peers/admission.js';
@@ -198,6 +198,8 @@ export class Database {
         this.#book.masterIsReady(master, this.#table.heldCount);
         this.#succession.release(master);
       },
+      admit: (caller) => this.#admitOrHold({ ...caller, since: clock.now() }),
+      describe: (master) => this.#identity.describeMaster(master),
     });
     const [seat, table] = [this.#seat, this.#table];
     const delivery = new Delivery({ ...scope, seat, table });
@@ -424,7 +426,8 @@ export class Database {
     } else if (older === undefined && this.#peers.size >= this.#settings.limits.maxPeers) {
       entrance.refuse('IPC_REFUSED_TOO_MANY_PEERS');
     } else if (older?.isMaster === true && !isSameSession(older, request)) {
-      return this.#challenge(older, caller);
+      this.#identity.checks.inquire(older);
+      return this.#seat.challenge(caller, older);
     } else if (older !== undefined) {
       return this.#takeBack(older, caller);
     } else if (this.#mayHaveRival(request)) {
@@ -489,19 +492,6 @@ export class Database {
     else if (this.#settings.clock.now() >= until) caller.entrance.refuse('IPC_REFUSED_JOURNAL');
     else return { awaits: 'journal', until, again: () => this.#awaitJournal(caller) };
     return undefined;
-  }
-
-  /** Another master is at the door. */
-  #challenge(master: Peer, caller: Caller): Wait | undefined {
-    this.#identity.checks.inquire(master);
-    const describe = (first: Peer): string | undefined => this.#identity.describeMaster(first);
-    const second = secondMaster(caller, master, describe, () => {
-      if (!this.#peers.has(MASTER_ID))
-        return this.#admitOrHold({ ...caller, since: this.#settings.clock.now() });
-      second.refuse('IPC_REFUSED_SECOND_MASTER');
-      return undefined;
-    });
-    return this.#seat.challenge(second, master);
   }
 
   /** A frame came over HTTP, in the name of a peer that is connected. @returns false if it was refused */

@@ -1,6 +1,5 @@
 /** One master per database (docs/PROTOCOL.md, section 9): who sits in the seat, and who may take over. */
 
-import type { RefusalCode } from '../errors.js';
 import { hasNotOpened } from '../protocol/session.js';
 import { MASTER_ANSWER_MS, MASTER_MISSING_WARNING_MS, MASTER_READY_MS, MASTER_TURN_MS } from './limits.js';
 import type { Caller, Wait } from './peers/door.js';
@@ -13,20 +12,10 @@ export interface MasterSeatHost {
   settled(master: Peer): void;
   /** The master gets what waited for it, in order. */
   release(master: Peer): void;
-}
-
-/** A second master at the door. */
-export interface Challenger {
-  /** Where it connects from. */
-  readonly address: string;
-  /**
-   * Whether it may take its turn, as things are now: it has not opened the file [PROTOCOL-14.5], or the one that is connected
-   * has not, and is being checked [PROTOCOL-14.9].
-   */
-  readonly waits: boolean;
-  /** The first one is gone: lets it in. @returns how long it waits for something else */
-  admit(): Wait | undefined;
-  refuse(code: RefusalCode): void;
+  /** The seat is free: lets a second master in. @returns how long it waits for something else */
+  admit(challenger: Caller): Wait | undefined;
+  /** Why a second master is refused, with the folder of the first one; `undefined` if that is not known. */
+  describe(master: Peer): string | undefined;
 }
 
 /** What the seat works with. */
@@ -34,7 +23,7 @@ export type MasterSeatSettings = Pick<Scope, 'database' | 'clock' | 'logger' | '
 
 /** A second master that is kept waiting. */
 interface Challenge {
-  readonly challenger: Challenger;
+  readonly challenger: Caller;
   readonly master: Peer;
   /** Whether the master has answered that ping: it lives, and can be reached. */
   hasAnswered: boolean;
@@ -52,12 +41,19 @@ export class MasterSeat {
   #challenge: Challenge | undefined;
   /** Whether the server lets nobody in any more. */
   #isClosed = false;
+  #vacantSince: number;
   /** Until when somebody is expected to come again who could not be let in, since the master did not answer. */
   #expectedUntil = Number.NEGATIVE_INFINITY;
 
   constructor(settings: MasterSeatSettings, host: MasterSeatHost) {
     this.#settings = settings;
     this.#host = host;
+    this.#vacantSince = settings.clock.now();
+  }
+
+  /** When the last master left, or the database was opened, by the broker's clock. */
+  get vacantSince(): number {
+    return this.#vacantSince;
   }
 
   /** The master, settled or not. */
@@ -96,6 +92,7 @@ export class MasterSeat {
   /** The master is gone. */
   vacate(): void {
     this.#master = undefined;
+    this.#vacantSince = this.#settings.clock.now();
     this.#isSettling = false;
     this.#cancelSettling?.();
   }
@@ -110,10 +107,10 @@ export class MasterSeat {
    *
    * @returns how long it is kept waiting; `undefined` if it has its answer
    */
-  challenge(challenger: Challenger, master: Peer): Wait | undefined {
+  challenge(challenger: Caller, master: Peer): Wait | undefined {
     const { clock } = this.#settings;
     const isAway = !isPresent(master);
-    if (this.#challenge !== undefined || (isAway && !challenger.waits)) {
+    if (this.#challenge !== undefined || (isAway && !mayTakeTurn(challenger, master))) {
       this.#refuse(challenger, master);
       return undefined;
     }
@@ -123,14 +120,14 @@ export class MasterSeat {
     master.whenRead(() => {
       challenge.hasAnswered = true;
       // It lives: the time of who waits counts from now.
-      challenge.until = clock.now() + (challenger.waits ? MASTER_TURN_MS : 0);
+      challenge.until = clock.now() + (mayTakeTurn(challenger, master) ? MASTER_TURN_MS : 0);
     });
     return this.#judge(challenge);
   }
 
   #judge(challenge: Challenge): Wait | undefined {
     const { challenger, master, hasAnswered } = challenge;
-    const { waits } = challenger;
+    const waits = mayTakeTurn(challenger, master);
     const now = this.#settings.clock.now();
     const isGone = this.#master !== master;
     // The first one may still have to go.
@@ -146,9 +143,11 @@ export class MasterSeat {
     const mayEnter = waits && (isGone || this.#isClosed);
     if (!mayEnter) this.#refuse(challenger, master);
     this.#challenge = undefined;
-    if (mayEnter && !this.#isClosed) return challenger.admit();
+    if (!mayEnter) return undefined;
     // If the first one is gone, it was sent to the next server.
-    if (mayEnter) challenger.refuse('IPC_REFUSED_MASTER_AWAY');
+    if (this.#isClosed) challenger.entrance.refuse('IPC_REFUSED_MASTER_AWAY');
+    else if (this.#master === undefined) return this.#host.admit(challenger);
+    else this.#refuseForGood(challenger, master);
     return undefined;
   }
 
@@ -171,19 +170,32 @@ export class MasterSeat {
   }
 
   /** One that has read nothing may come again, if it is not known that the master lives and can be reached. */
-  #refuse(challenger: Challenger, master: Peer): void {
+  #refuse(challenger: Caller, master: Peer): void {
     const isReachable = isPresent(master) && this.#challenge?.hasAnswered === true;
-    if (!isReachable && challenger.waits) {
+    if (!isReachable && mayTakeTurn(challenger, master)) {
       this.#expectedUntil = this.#settings.clock.now() + MASTER_TURN_MS;
-      challenger.refuse('IPC_REFUSED_MASTER_AWAY');
+      challenger.entrance.refuse('IPC_REFUSED_MASTER_AWAY');
       return;
     }
-    this.#settings.logger.warn(
-      { database: this.#settings.database, address: challenger.address, masterAddress: master.address },
+    const { database, logger } = this.#settings;
+    logger.warn(
+      { database, address: challenger.request.address, masterAddress: master.address },
       'refused a second master: start one only when the last one has ended, and give no other process the role "master"',
     );
-    challenger.refuse('IPC_REFUSED_SECOND_MASTER');
+    this.#refuseForGood(challenger, master);
   }
+
+  #refuseForGood({ entrance }: Caller, master: Peer): void {
+    entrance.refuse('IPC_REFUSED_SECOND_MASTER', this.#host.describe(master));
+  }
+}
+
+/**
+ * Whether a second master may take its turn, as things are now: it has not opened the file [PROTOCOL-14.5], or the one that is connected
+ * has not, and is being checked [PROTOCOL-14.9]. A stock client waits for no answer for so long.
+ */
+function mayTakeTurn({ request: { client } }: Caller, master: Peer): boolean {
+  return hasNotOpened(client) || (client !== undefined && !master.isAccepted);
 }
 
 /** When masters left, also of databases that nobody is connected to any more. */
@@ -215,31 +227,6 @@ export class MasterDepartures {
     const at = this.#times.get(database);
     return at !== undefined && this.#clock.now() - at <= milliseconds;
   }
-}
-
-/**
- * A master at the door of a database that has one.
- *
- * @param describe why it is refused, with the folder of the first one; `undefined` if that is not known
- * @param admit lets it in
- */
-export function secondMaster(
-  { request, entrance }: Caller,
-  master: Peer,
-  describe: (master: Peer) => string | undefined,
-  admit: () => Wait | undefined,
-): Challenger {
-  const { client, address } = request;
-  return {
-    address,
-    get waits() {
-      // A stock client waits for no answer for so long.
-      return hasNotOpened(client) || (client !== undefined && !master.isAccepted);
-    },
-    admit,
-    refuse: (code) =>
-      entrance.refuse(code, code === 'IPC_REFUSED_SECOND_MASTER' ? describe(master) : undefined),
-  };
 }
 
 /** What it works with. */
