@@ -38,25 +38,19 @@ export class RequestCoordinator {
   readonly #settings: RequestCoordinatorSettings;
   readonly #table: RequestTable;
   readonly #indexCreations: IndexCreations;
-  readonly #missingMaster: MissingMaster;
   /** Workers that have got a place for what they have queued. */
   readonly #advancing = new Set<Peer>();
   /** Whether something is under way that what is queued must come behind. */
   #isBusy = false;
-
   /** Ends the wait for the next portion of answers. */
   #cancelPortion: Cancel | undefined;
+  /** Ends the time of the request that has waited for a master for longest. */
+  #cancelTimeout: Cancel | undefined;
 
   constructor(settings: RequestCoordinatorSettings) {
     this.#settings = settings;
-    const { clock, limits, locks, seat, table } = settings;
+    const { clock, locks, table } = settings;
     this.#table = table;
-    this.#missingMaster = new MissingMaster({
-      clock,
-      limits,
-      hasMaster: () => seat.master !== undefined,
-      oldest: () => this.#oldestWaiting(),
-    });
     this.#indexCreations = new IndexCreations(clock, {
       next: () => {
         const next = table.firstPostponed;
@@ -165,9 +159,41 @@ export class RequestCoordinator {
     return forwarded.length + abandoned.length > 0;
   }
 
-  /** To be called after everything that happens in the database: sees to it that nobody waits for ever for a master. */
+  /**
+   * To be called after everything that happens in the database: sees to it that nobody waits for ever for a master that is not connected
+   * [PROTOCOL-6.1]. With one, requests wait, however long it takes to settle.
+   */
   settle(): void {
-    this.#missingMaster.review();
+    const { seat, clock } = this.#settings;
+    if (seat.master !== undefined) {
+      this.#endTimeout();
+      return;
+    }
+    const first = this.#cancelTimeout === undefined ? this.#oldestWaiting() : undefined;
+    if (first === undefined) return;
+    this.#cancelTimeout = clock.schedule(Math.max(this.#endOf(first) - clock.now(), 0), () => {
+      this.#cancelTimeout = undefined;
+      this.#failOverdue();
+    });
+  }
+
+  #endTimeout(): void {
+    this.#cancelTimeout?.();
+    this.#cancelTimeout = undefined;
+  }
+
+  /** Whatever waits has its full time since the last master left. */
+  #endOf({ since }: WaitingForMaster): number {
+    const { seat, limits } = this.#settings;
+    return Math.max(since, seat.vacantSince) + limits.masterTimeout;
+  }
+
+  #failOverdue(): void {
+    for (let failed = 0; failed < MAX_FAILED_AT_ONCE; failed++) {
+      const first = this.#oldestWaiting();
+      if (first === undefined || this.#endOf(first) > this.#settings.clock.now()) return;
+      first.fail();
+    }
   }
 
   /** A new master has opened its file: it gets what waited, in order. */
@@ -221,7 +247,7 @@ export class RequestCoordinator {
 
   /** The server stops. */
   stop(): void {
-    this.#missingMaster.stop();
+    this.#endTimeout();
     this.#cancelPortion?.();
     this.#indexCreations.end();
     this.#table.clear();
@@ -388,62 +414,4 @@ interface WaitingForMaster {
   readonly since: number;
   /** It has waited for as long as it may; it does not wait any more when this returns. */
   fail(): void;
-}
-
-/** What it works with. */
-interface MissingMasterSettings extends Pick<Scope, 'clock' | 'limits'> {
-  hasMaster(): boolean;
-  /** The request that has waited for longest; `undefined` if none waits. */
-  oldest(): WaitingForMaster | undefined;
-}
-
-/** Sees to it that nobody waits for ever for a master that is not connected [PROTOCOL-6.1]. */
-class MissingMaster {
-  readonly #settings: MissingMasterSettings;
-  #hadMaster = false;
-  /** When the last master left, or the database was opened: whatever waits has its full time from then on. */
-  #lostAt: number;
-  #cancelTimeout: Cancel | undefined;
-
-  constructor(settings: MissingMasterSettings) {
-    this.#settings = settings;
-    this.#lostAt = settings.clock.now();
-  }
-
-  /** To be called after everything that happens in the database. With a master, requests wait, however long it takes to settle. */
-  review(): void {
-    const { hasMaster, oldest, clock } = this.#settings;
-    if (hasMaster()) {
-      this.#hadMaster = true;
-      this.stop();
-      return;
-    }
-    if (this.#hadMaster) this.#lostAt = clock.now();
-    this.#hadMaster = false;
-    const first = this.#cancelTimeout === undefined ? oldest() : undefined;
-    if (first === undefined) return;
-    this.#cancelTimeout = clock.schedule(Math.max(this.#endOf(first) - clock.now(), 0), () => {
-      this.#cancelTimeout = undefined;
-      this.#failOverdue();
-    });
-  }
-
-  /** Nobody waits for a master any more. */
-  stop(): void {
-    this.#cancelTimeout?.();
-    this.#cancelTimeout = undefined;
-  }
-
-  #endOf({ since }: WaitingForMaster): number {
-    return Math.max(since, this.#lostAt) + this.#settings.limits.masterTimeout;
-  }
-
-  #failOverdue(): void {
-    const { oldest, clock } = this.#settings;
-    for (let failed = 0; failed < MAX_FAILED_AT_ONCE; failed++) {
-      const first = oldest();
-      if (first === undefined || this.#endOf(first) > clock.now()) return;
-      first.fail();
-    }
-  }
 }
