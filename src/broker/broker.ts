@@ -1,19 +1,14 @@
 import { Database, type DatabaseView, type LargestUser } from './database.js';
 import { Draining, refusalWhileDraining } from './drain.js';
 import type { Invariant } from './invariants.js';
-import type { Limits } from './limits.js';
 import { MasterDepartures } from './mastership.js';
 import { FairShares } from './memory.js';
 import type { ArrivalRequest, BrokerObserver, Entrance, PeerInfo } from './peers/admission.js';
-import type { Cancel, Clock, Incidents, Logger, ManagedFolders, Records } from './ports.js';
+import type { Cancel, ManagedFolders, Records, Scope } from './ports.js';
 
 /** What a broker works with. */
-export interface BrokerSettings {
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly limits: Limits;
+export interface BrokerSettings extends Pick<Scope, 'clock' | 'limits' | 'logger' | 'incidents'> {
   readonly observer: BrokerObserver;
-  readonly incidents: Incidents;
   readonly records: Records;
   /** This run of this server, among all that there are: random. */
   readonly server: string;

@@ -3,14 +3,14 @@ import { refused } from '../protocol/file-identity.js';
 import { disconnected, MASTER_ID, welcome } from '../protocol/frames.js';
 import { type ClientAnnouncement, sessionWelcome, type WelcomeFacts } from '../protocol/session.js';
 import { Bulkhead, type BulkheadHost } from './bulkhead.js';
-import { Dismissal, type DismissalSettings, refusalWhileDraining } from './drain.js';
+import { Dismissal, refusalWhileDraining } from './drain.js';
 import { FileNews } from './file-metadata.js';
 import type { PriorMember } from './identity/challenge.js';
 import { FileIdentity } from './identity/file-identity.js';
 import { HOLD_LOOK_MS } from './identity/open-files.js';
 import { BrokenInvariant, type Invariant } from './invariants.js';
 import { type JournalState, JournalSwitch } from './journal-switch.js';
-import { JOURNAL_WAIT_MS, type Limits } from './limits.js';
+import { JOURNAL_WAIT_MS } from './limits.js';
 import { LockService, type LocksView } from './locks/lock-service.js';
 import { MasterAbsence, type MasterDepartures, MasterSeat } from './mastership.js';
 import type { Account } from './memory.js';
@@ -30,7 +30,7 @@ import { type Awaited, type Caller, Door, type Wait } from './peers/door.js';
 import { Heartbeat, holderPulse } from './peers/heartbeat.js';
 import { Absences, Farewells, GoneIds, introduce, MembershipLog } from './peers/membership.js';
 import { isPresent, isThere, lineBytesOf, type Peer } from './peers/peer.js';
-import type { Cancel, Clock, DatabaseRecord, Incidents, Logger, ManagedFolders, Scope } from './ports.js';
+import type { Cancel, DatabaseRecord, Incidents, ManagedFolders, Scope } from './ports.js';
 import { RequestCoordinator } from './requests/coordinator.js';
 import { RequestTable } from './requests/request-table.js';
 import { Router } from './router.js';
@@ -38,11 +38,7 @@ import { ServerRequests } from './server-requests.js';
 import { Succession } from './succession.js';
 
 /** What a database works with; shared by all of a broker. */
-export interface DatabaseSettings extends Service {
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly limits: Limits;
-  readonly incidents: Incidents;
+export interface DatabaseSettings extends Service, Pick<Scope, 'clock' | 'limits' | 'logger' | 'incidents'> {
   readonly kept: Account;
   readonly observer: BrokerObserver;
   readonly record: DatabaseRecord;
@@ -154,7 +150,7 @@ export class Database {
     };
     this.#bulkhead = new Bulkhead(host, given.clock);
     const { clock } = this.#bulkhead;
-    const { limits, logger, kept, observer, record, servedSince, managed } = given;
+    const { limits, logger, kept, observer, record, startedAt, servedSince, managed } = given;
     const isManaged = managed !== undefined;
     const incidents: Incidents = {
       record: (incident, fields, ...rest) =>
@@ -201,56 +197,31 @@ export class Database {
       admit: (caller) => this.#admitOrHold({ ...caller, since: clock.now() }),
       describe: (master) => this.#identity.describeMaster(master),
     });
-    const [seat, table] = [this.#seat, this.#table];
-    const delivery = new Delivery({ ...scope, seat, table });
-    this.#delivery = delivery;
-    this.#masterAbsence = new MasterAbsence({ ...scope, peers, seat, table, isManaged });
-    const journal = new JournalSwitch({
-      ...scope,
-      seat,
-      delivery,
-      door: this.#door,
-      locks: () => this.#locks,
-    });
-    this.#journal = journal;
+    // Each part is given those below it, of which it takes what its settings name.
+    const base = { ...scope, servedSince, startedAt, peers, seat: this.#seat, table: this.#table };
+    this.#delivery = new Delivery(base);
+    this.#masterAbsence = new MasterAbsence({ ...base, isManaged });
+    const door = this.#door;
+    this.#journal = new JournalSwitch({ ...base, delivery: this.#delivery, door, locks: () => this.#locks });
     const firstId = Math.floor(clock.wallTime() * IDS_PER_MS);
     const asked = new ServerRequests(firstId);
-    const news = new FileNews({ ...scope, peers, seat, delivery, journal, asked });
+    const told = { ...base, delivery: this.#delivery, journal: this.#journal, asked };
+    const news = new FileNews(told);
     this.#news = news;
-    const masterIsStuck = (master: Peer): void => this.#succession.sendAway(master);
-    const placeIsLost = (worker: Peer, cause: string): void => this.#losesPlace(worker, cause);
-    const isAnyoneAtDoor = (): boolean => this.#identity.checks.isHolding;
-    const locks = new LockService({
-      ...scope,
-      servedSince,
-      startedAt: given.startedAt,
-      delivery,
+    this.#locks = new LockService({
+      ...told,
       news,
-      journal,
-      asked,
       firstId,
-      masterIsStuck,
-      placeIsLost,
-      isAnyoneAtDoor,
+      masterIsStuck: (master) => this.#succession.sendAway(master),
+      placeIsLost: (worker, cause) => this.#losesPlace(worker, cause),
+      isAnyoneAtDoor: () => this.#identity.checks.isHolding,
     });
-    this.#locks = locks;
-    const requests = new RequestCoordinator({ ...scope, table, seat, delivery, news, locks, asked });
-    this.#requests = requests;
-    const dismiss = this.#depart.bind(this);
-    this.#succession = new Succession({
-      ...scope,
-      servedSince,
-      peers,
-      seat,
-      delivery,
-      news,
-      requests,
-      asked,
-      locks,
-      dismiss,
-    });
+    const locks = this.#locks;
+    this.#requests = new RequestCoordinator({ ...told, news, locks });
+    const all = { ...told, news, locks, requests: this.#requests };
+    this.#succession = new Succession({ ...all, dismiss: this.#depart.bind(this) });
     this.#absences = new Absences(
-      { ...scope, locks, goneIds: this.#goneIds },
+      { ...all, goneIds: this.#goneIds },
       {
         left: (worker, cause, silence) => {
           locks.isAway(worker);
@@ -261,19 +232,17 @@ export class Database {
         depart: (worker, cause) => this.#depart(worker, cause, undefined),
       },
     );
-    const remove = (peer: Peer, cause: string): void => this.#remove(peer, cause);
-    const inside: DismissalSettings['inside'] = (act, otherwise) => this.#bulkhead.run(act, otherwise);
-    const stability = this.#stability;
+    this.#router = new Router({
+      ...all,
+      identity: this.#identity,
+      goodbye: (peer) => this.#goodbye(peer),
+    });
     this.dismissal = new Dismissal({
-      peers,
-      requests,
-      locks,
-      stability,
-      seat,
-      journal,
+      ...all,
+      stability: this.#stability,
       isManaged,
-      inside,
-      remove,
+      inside: (act, otherwise) => this.#bulkhead.run(act, otherwise),
+      remove: (peer, cause) => this.#remove(peer, cause),
     });
     const watched = { clock, peers };
     this.#heartbeat = new Heartbeat({
@@ -294,19 +263,6 @@ export class Database {
         this.#isSilent(peer, silence, 'others wait for a peer that answers no ping; it is given up'),
     });
     this.#holdersHeartbeat = limits.lease === 0 ? undefined : holders;
-    const goodbye = (peer: Peer): void => this.#goodbye(peer);
-    this.#router = new Router({
-      ...scope,
-      peers,
-      seat,
-      delivery,
-      news,
-      requests,
-      locks,
-      identity: this.#identity,
-      journal,
-      goodbye,
-    });
   }
 
   /** Whether nobody is connected, at the door, or waited for. What was remembered must then be forgotten: the file may be replaced. */

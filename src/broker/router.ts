@@ -36,7 +36,7 @@ import type { RequestCoordinator } from './requests/coordinator.js';
 const MASTER_BYTES = encode(MASTER_ID);
 
 /** What the router works with. */
-export interface SwitchSettings extends Pick<Scope, 'incidents' | 'counters'> {
+export interface RouterSettings extends Pick<Scope, 'incidents' | 'counters'> {
   readonly peers: ReadonlyMap<string, Peer>;
   readonly seat: MasterSeat;
   readonly delivery: Delivery;
@@ -51,10 +51,10 @@ export interface SwitchSettings extends Pick<Scope, 'incidents' | 'counters'> {
 
 /** Passes messages on. */
 export class Router {
-  readonly #settings: SwitchSettings;
+  readonly #settings: RouterSettings;
   readonly #tallies: Counters['frames'];
 
-  constructor(settings: SwitchSettings) {
+  constructor(settings: RouterSettings) {
     this.#settings = settings;
     this.#tallies = settings.counters.frames;
   }
