@@ -29,7 +29,7 @@ export interface SuccessionSettings
   readonly news: FileNews;
   readonly requests: RequestCoordinator;
   readonly asked: ServerRequests;
-  readonly locks: Pick<LockService, 'masterCame' | 'masterLeft' | 'lastRoot' | 'isFileAsOpened'>;
+  readonly locks: Pick<LockService, 'masterCame' | 'masterLeft' | 'root' | 'isFileAsOpened'>;
   /** Ends the connection of a master. */
   dismiss(master: Peer, cause: string, code: ClosureCode): void;
 }
@@ -122,7 +122,7 @@ export class Succession {
     this.#master = master;
     this.#proven = undefined;
     this.#hasSettled = false;
-    const { highestId, tid } = locks.lastRoot;
+    const { highestId, tid } = locks.root.last;
     const conclude = (isNew: boolean): void => {
       if (!isNew) {
         this.sendAway(master);

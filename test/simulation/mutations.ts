@@ -52,8 +52,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'lets locks outlive the root lock',
     file: 'locks/lock-manager.ts',
-    from: 'return Math.min(clock.now() + lockTimeout, root.expiresAt ?? Number.POSITIVE_INFINITY);',
-    to: 'return Math.max(clock.now() + lockTimeout, root.expiresAt ?? 0);',
+    from: 'return Math.min(clock.now() + limits.lockTimeout, root.expiresAt ?? Number.POSITIVE_INFINITY);',
+    to: 'return Math.max(clock.now() + limits.lockTimeout, root.expiresAt ?? 0);',
   },
   {
     name: 'grants a lock for writing beside those of others',

@@ -1,21 +1,17 @@
 import { MASTER_ID } from '../../protocol/frames.js';
-import type { RecordAddress } from '../../protocol/messages.js';
 import { type Claim, type ClaimedLock, LONGEST_GRACE_MS, parseClaim } from '../../protocol/session.js';
-import { type ArrivalRequest, wasGivenUp } from '../peers/admission.js';
+import type { FileNews } from '../file-metadata.js';
+import type { Limits } from '../limits.js';
+import { type ArrivalRequest, type Service, wasGivenUp } from '../peers/admission.js';
 import type { Peer } from '../peers/peer.js';
-import type { Cancel, Clock } from '../ports.js';
+import type { Cancel, Scope } from '../ports.js';
 
 /** What it works with. */
-export interface LockClaimsSettings {
-  readonly clock: Clock;
-  /** Milliseconds: `reconnectGrace`. */
-  readonly grace: number;
-  /** @see Service */
-  readonly servedSince: number;
+export interface LockClaimsSettings extends Pick<Scope, 'clock'>, Pick<Service, 'servedSince'> {
+  readonly limits: Pick<Limits, 'reconnectGrace'>;
+  readonly news: Pick<FileNews, 'rootIsClaimed'>;
   /** Whether somebody who was there before is at the door, and not let in yet. */
   isAnyoneAtDoor(): boolean;
-  /** A worker that holds locks says where the root is. */
-  rootIsClaimed(root: RecordAddress): void;
   /** Notes a lock. @returns false if there is no room for what this worker holds */
   claim(worker: Peer, lock: ClaimedLock): boolean;
   /** Whether this server has granted another transaction what is in the way of that lock. */
@@ -58,7 +54,7 @@ export class LockClaims {
   constructor(settings: LockClaimsSettings) {
     this.#settings = settings;
     this.#firstCameAt = settings.clock.now();
-    this.#usableUntil = this.#firstCameAt + settings.grace;
+    this.#usableUntil = this.#firstCameAt + settings.limits.reconnectGrace;
   }
 
   /**
@@ -66,9 +62,10 @@ export class LockClaims {
    * this one, which has given it up, and may have forgotten it with all others.
    */
   isTooLate({ peerId, client }: ArrivalRequest): boolean {
-    const { grace, servedSince } = this.#settings;
-    if (client?.received === undefined || peerId === MASTER_ID || grace === 0) return false;
-    return wasGivenUp(client, servedSince, grace) || this.#isOver;
+    const { limits, servedSince } = this.#settings;
+    const { reconnectGrace } = limits;
+    if (client?.received === undefined || peerId === MASTER_ID || reconnectGrace === 0) return false;
+    return wasGivenUp(client, servedSince, reconnectGrace) || this.#isOver;
   }
 
   /** Whether locks are held back for those who may come back: no transaction begins. */
@@ -141,7 +138,7 @@ export class LockClaims {
     const lockId = Math.max(...held.map(({ id }) => id));
     if (root === undefined || lockId <= this.#rootKnownBy) return;
     this.#rootKnownBy = lockId;
-    this.#settings.rootIsClaimed(root);
+    this.#settings.news.rootIsClaimed(root);
   }
 
   /** That peer is gone for good. If it was there before, and could have told who else was, nobody knows that: whoever it was is waited for. */
@@ -152,7 +149,7 @@ export class LockClaims {
       this.#begin();
     }
     // Longer than this server waits for it, it may use what the last one gave it.
-    const isGivenUpEarly = this.#usableUntil > this.#firstCameAt + this.#settings.grace;
+    const isGivenUpEarly = this.#usableUntil > this.#firstCameAt + this.#settings.limits.reconnectGrace;
     const hasNotSaid = session?.isReturning === true && !session.hasClaimed;
     if (!(isGivenUpEarly && hasNotSaid)) this.#hasTold(id);
   }

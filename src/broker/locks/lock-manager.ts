@@ -4,21 +4,16 @@
  */
 
 import { invariant } from '../invariants.js';
+import { type Limits, SLICE_WAIT_MS } from '../limits.js';
 import type { Peer } from '../peers/peer.js';
-import type { Cancel, Clock } from '../ports.js';
+import type { Cancel, Scope } from '../ports.js';
 import { type Lock, LockQueue, type LockRequest, LockTable, type NewLock } from './lock-table.js';
 import type { RootDemand, RootLock } from './root-lock.js';
 
 /** What the lock manager works with. */
-export interface LockManagerSettings {
-  readonly clock: Clock;
+export interface LockManagerSettings extends Pick<Scope, 'clock'> {
+  readonly limits: Pick<Limits, 'lockTimeout' | 'readerDelay'>;
   readonly root: RootLock;
-  /** Milliseconds after which a lock expires: AceBase's `storage.lockTimeout`. */
-  readonly lockTimeout: number;
-  /** Milliseconds for which a request of a transaction that holds nothing is kept back at most, for a writer or for the master's turn. */
-  readonly readerDelay: number;
-  /** Milliseconds for which a request waits before the holder of the lock for writing is told to start no further transaction under it. */
-  readonly sliceWait: number;
   /** The number of the first lock; higher than any that another server gave a lock of this database. */
   readonly firstId: number;
 }
@@ -280,10 +275,10 @@ export class LockManager {
 
   /** Whether a request of a transaction that holds nothing is to wait: for a writer, or for the master's turn. */
   #isKeptBack(request: LockRequest, isForWriter: boolean): boolean {
-    const { root, clock, readerDelay } = this.#settings;
+    const { root, clock, limits } = this.#settings;
     if (root.isOld) return true;
     const isForMaster = root.turnOverSince !== undefined && !this.#mayBePart(request, root.turnOverSince);
-    return (isForWriter || isForMaster) && clock.now() < request.since + readerDelay;
+    return (isForWriter || isForMaster) && clock.now() < request.since + limits.readerDelay;
   }
 
   /**
@@ -308,20 +303,12 @@ export class LockManager {
   #grant(request: LockRequest): void {
     this.#queue.remove(request);
     const { requester: holder, tid, isWrite, asked, keptBytes } = request;
-    const { message } = asked;
     invariant(this.#settings.root.covers(isWrite), 'lock-without-root');
     this.#isStale = true;
-    const { clock } = this.#settings;
-    const since = clock.now();
-    const lock = this.#table.grant({
-      holder,
-      tid,
-      isWrite,
-      message,
-      keptBytes,
-      since,
-      expiresAt: this.#expiry,
-    });
+    const since = this.#settings.clock.now();
+    const { message } = asked;
+    const expiresAt = this.#expiry;
+    const lock = this.#table.grant({ holder, tid, isWrite, message, keptBytes, since, expiresAt });
     if (isWrite) this.#slice = lock;
     this.#host.granted(request, lock);
   }
@@ -335,20 +322,20 @@ export class LockManager {
   }
 
   get #sliceEndsAt(): number {
-    const { root, sliceWait, readerDelay } = this.#settings;
+    const { root, limits } = this.#settings;
     const isDue = this.#host.hold() !== undefined || this.#areWritersKeptBack || root.isOld;
     if (isDue || root.turnOverSince !== undefined) return Number.NEGATIVE_INFINITY;
     const { firstRead, firstWrite } = this.#queue;
     const never = Number.POSITIVE_INFINITY;
     // Who is kept back for writers would not be served yet.
-    const readWait = this.#doesWriterWait ? Math.max(sliceWait, readerDelay) : sliceWait;
-    return Math.min((firstRead?.since ?? never) + readWait, (firstWrite?.since ?? never) + sliceWait);
+    const readWait = this.#doesWriterWait ? Math.max(SLICE_WAIT_MS, limits.readerDelay) : SLICE_WAIT_MS;
+    return Math.min((firstRead?.since ?? never) + readWait, (firstWrite?.since ?? never) + SLICE_WAIT_MS);
   }
 
   /** When a lock expires that is granted now: never later than the root lock, or the master would write beside its holder. */
   get #expiry(): number {
-    const { clock, lockTimeout, root } = this.#settings;
-    return Math.min(clock.now() + lockTimeout, root.expiresAt ?? Number.POSITIVE_INFINITY);
+    const { clock, limits, root } = this.#settings;
+    return Math.min(clock.now() + limits.lockTimeout, root.expiresAt ?? Number.POSITIVE_INFINITY);
   }
 
   /** What the root lock is needed for. */
@@ -400,21 +387,21 @@ export class LockManager {
   }
 
   #nextChange(): number {
-    const { clock, readerDelay, root } = this.#settings;
+    const { clock, limits, root } = this.#settings;
     const { oldest } = this.#table;
     const { firstRead, firstWrite } = this.#queue;
     const now = clock.now();
+    const never = Number.POSITIVE_INFINITY;
     const endOfDelay = (request: LockRequest | undefined): number => {
-      const at = (request?.since ?? Number.NEGATIVE_INFINITY) + readerDelay;
-      return at > now ? at : Number.POSITIVE_INFINITY;
+      const at = (request?.since ?? -never) + limits.readerDelay;
+      return at > now ? at : never;
     };
     return Math.min(
       endOfDelay(firstRead),
       endOfDelay(firstWrite),
-      this.#slice === undefined ? Number.POSITIVE_INFINITY : this.#sliceEndsAt,
-      oldest?.expiresAt ?? Number.POSITIVE_INFINITY,
-      (this.#queue.size > 0 || this.#table.size === 0 ? root.changesAt : root.expiresAt) ??
-        Number.POSITIVE_INFINITY,
+      this.#slice === undefined ? never : this.#sliceEndsAt,
+      oldest?.expiresAt ?? never,
+      this.#queue.size > 0 || this.#table.size === 0 ? root.changesAt : (root.expiresAt ?? never),
     );
   }
 }

@@ -21,7 +21,7 @@ import { type ClaimedLock, parseTurn, yieldWord } from '../../protocol/session.j
 import type { FileNews } from '../file-metadata.js';
 import { invariant } from '../invariants.js';
 import type { JournalSwitch } from '../journal-switch.js';
-import { SLICE_WAIT_MS, WAITING_REQUEST_BYTES } from '../limits.js';
+import { WAITING_REQUEST_BYTES } from '../limits.js';
 import { BytesByOwner, keptCopy } from '../memory.js';
 import type { Service } from '../peers/admission.js';
 import type { Delivery } from '../peers/delivery.js';
@@ -64,35 +64,32 @@ export interface LocksView {
 export class LockService {
   /** Locks that another server granted. */
   readonly claims: LockClaims;
+  /** What the server has at the master, for all workers together. */
+  readonly root: RootLock;
+  /** Whether the file is as the master found it when it opened it, or as a worker without a lock left it. */
+  isFileAsOpened = false;
   readonly #settings: LockServiceSettings;
-  readonly #root: RootLock;
   readonly #manager: LockManager;
   /** Bytes that the requests and the locks of each worker take. */
   readonly #bytes: BytesByOwner<Peer>;
   /** Whether a master takes part that was not given what waited for it; or did when it left, and no other one was since. */
   #isMasterOpening = false;
   #isDraining = false;
-  /** Whether no worker has written since before the master came. */
-  #isFileAsOpened = false;
 
   constructor(settings: LockServiceSettings) {
     this.#settings = settings;
-    const { clock, limits, kept, firstId } = settings;
+    const { kept, limits, news } = settings;
     this.#bytes = new BytesByOwner(kept, limits.maxMailPerPeer);
-    this.#root = new RootLock({ ...settings, answered: () => this.#manager.rootChanged() });
+    const root = new RootLock({ ...settings, answered: () => this.#manager.rootChanged() });
+    this.root = root;
     this.#manager = new LockManager(
-      {
-        clock,
-        root: this.#root,
-        lockTimeout: limits.lockTimeout,
-        readerDelay: limits.readerDelay,
-        sliceWait: SLICE_WAIT_MS,
-        firstId,
-      },
+      { ...settings, root },
       {
         granted: (request, lock) => this.#granted(request, lock),
         refused: (request) => this.#refuse(request, 'IPC_REQUEST_LOCK_LOST'),
-        expired: (lock) => this.#expired(lock),
+        expired: ({ holder, isWrite }) => {
+          if (isWrite) news.writeWasCutShort(holder.id);
+        },
         sliceIsOver: ({ holder, id }) => {
           if (holder.session?.can('slice') === true) holder.outbox.say(yieldWord(id));
         },
@@ -100,14 +97,9 @@ export class LockService {
       },
     );
     this.claims = new LockClaims({
-      clock,
-      grace: limits.reconnectGrace,
-      servedSince: settings.servedSince,
-      isAnyoneAtDoor: () => settings.isAnyoneAtDoor(),
+      ...settings,
       isGrantedToOthers: ({ tid, write }) => this.#manager.table.isGrantedToOthers(tid, write),
-      rootIsClaimed: (root) => settings.news.rootIsClaimed(root),
       claim: (worker, lock) => this.#claim(worker, lock),
-      placeIsLost: (worker, cause) => settings.placeIsLost(worker, cause),
     });
   }
 
@@ -139,12 +131,12 @@ export class LockService {
   isWaitedFor(worker: Peer): boolean {
     const { queue } = this.#manager;
     const isInTheWay = this.isHolder(worker) || queue.hasAnyOf(worker);
-    return isInTheWay && (queue.hasOthersThan(worker) || this.#root.turnOverSince !== undefined);
+    return isInTheWay && (queue.hasOthersThan(worker) || this.root.turnOverSince !== undefined);
   }
 
   /** Whether anybody waits for a lock, or for the root lock that takes those that are held. */
   get isAnybodyWaiting(): boolean {
-    return this.#manager.queue.size > 0 || this.#root.isAsked;
+    return this.#manager.queue.size > 0 || this.root.isAsked;
   }
 
   /** A worker is disconnected, and may come back. */
@@ -160,11 +152,11 @@ export class LockService {
 
   /** A worker is gone for good: what it held is free, and what it asked for has no meaning any more. */
   isGone(worker: Peer): void {
-    const { incidents, counters, clock, delivery, limits } = this.#settings;
+    const { incidents, counters, clock, delivery, limits, news } = this.#settings;
     this.claims.isGone(worker);
     const hadWrites = this.#manager.table.locksOf(worker).some(({ isWrite }) => isWrite);
     // Who is granted a lock next must know before.
-    if (hadWrites) this.#writeWasCutShort(worker);
+    if (hadWrites) news.writeWasCutShort(worker.id);
     const mayLive = this.isHolder(worker) && !worker.hasStopped(clock.now(), limits.reconnectGrace);
     invariant(!mayLive, 'lock-given-away-early');
     const { locks, requests } = this.#manager.remove(worker);
@@ -179,7 +171,7 @@ export class LockService {
 
   /** A worker is disconnected, and must not come back: what it asked for has no meaning any more. What it holds it keeps. */
   dropRequestsOf(worker: Peer): void {
-    for (const request of this.#manager.withdrawAllOf(worker)) this.#give(worker, request);
+    for (const request of this.#manager.withdrawAllOf(worker)) this.#bytes.give(worker, request.keptBytes);
   }
 
   /** What is kept for a worker, in bytes. */
@@ -194,8 +186,8 @@ export class LockService {
   masterCame(master: Peer): void {
     this.#isMasterOpening = true;
     // One whose lock has expired may be writing all the same.
-    this.#isFileAsOpened = !this.#manager.table.isAnyForWriting;
-    this.#root.masterConnected(master);
+    this.isFileAsOpened = !this.#manager.table.isAnyForWriting;
+    this.root.masterConnected(master);
     this.#manager.rootChanged();
   }
 
@@ -204,14 +196,9 @@ export class LockService {
     const isWanted = sender.isMaster && sender.session?.can('turn') === true ? parseTurn(frame) : undefined;
     if (isWanted === undefined) return false;
     sender.wantsTurn = isWanted;
-    this.#root.masterSaidTurn(sender);
+    this.root.masterSaidTurn(sender);
     this.#manager.review();
     return true;
-  }
-
-  /** Whether the file is as the master found it when it opened it, or as a worker without a lock left it. */
-  get isFileAsOpened(): boolean {
-    return this.#isFileAsOpened;
   }
 
   /** The master has opened its file, and was given what waited for it. */
@@ -222,19 +209,9 @@ export class LockService {
   /** The master is gone, and with it what it granted. @returns whether it may have granted the root lock, and have it still */
   masterLeft(): boolean {
     this.#settings.news.masterIsGone();
-    const mayHold = this.#root.masterLeft();
+    const mayHold = this.root.masterLeft();
     this.#manager.rootChanged();
     return mayHold;
-  }
-
-  /** What is known of the locks that the last master gave the server: its highest number, and the transaction. */
-  get lastRoot(): RootLock['last'] {
-    return this.#root.last;
-  }
-
-  /** A master has granted a lock that it was not asked for here. */
-  rootGrantedUnasked(master: Peer, lockId: number): void {
-    this.#root.grantedUnasked(master, lockId);
   }
 
   /** While a worker makes an index, other transactions get no locks for writing. */
@@ -264,7 +241,7 @@ export class LockService {
 
   /** The workers were sent away: the master gets its root lock back, unless one of them has a lock yet. */
   giveRootBack(): void {
-    this.#root.close(this.#manager.isInUse);
+    this.root.close(this.#manager.isInUse);
   }
 
   /** The request that has waited for longest, for as long as there is no master; `undefined` if none waits. */
@@ -308,7 +285,7 @@ export class LockService {
   /** The server stops. */
   stop(): void {
     this.giveRootBack();
-    this.#root.stop();
+    this.root.stop();
     this.claims.stop();
     this.#manager.stop();
     this.#bytes.clear();
@@ -317,7 +294,7 @@ export class LockService {
   /** What is held and what waits, to look at. */
   get view(): LocksView {
     const { table, queue } = this.#manager;
-    return { table, queue, root: this.#root, reasonFor: (request) => this.#manager.reasonFor(request) };
+    return { table, queue, root: this.root, reasonFor: (request) => this.#manager.reasonFor(request) };
   }
 
   #request(worker: Peer, asked: AskedLock): void {
@@ -345,11 +322,11 @@ export class LockService {
     // Before the lock is somebody else's: his grant must not overtake anything that is told to this one.
     this.#settings.delivery.send(worker, unlocked(named, worker.idBytes), canWait);
     if (lock === undefined) return;
-    const { clock, counters } = this.#settings;
+    const { clock, counters, news } = this.#settings;
     counters.lockHold.observe(clock.now() - lock.since);
-    this.#give(worker, lock);
+    this.#bytes.give(worker, lock.keptBytes);
     // Its holder went on with its write after all others were told to forget what they had cached, until it was refused something.
-    if (lock.state === 'expired' && lock.isWrite) this.#writeWasCutShort(worker);
+    if (lock.state === 'expired' && lock.isWrite) news.writeWasCutShort(worker.id);
     this.#manager.release(lock);
   }
 
@@ -360,7 +337,7 @@ export class LockService {
       this.#sayNo(worker, named, 'IPC_REQUEST_LOCK_LOST');
       return;
     }
-    const expires = this.#root.masterTime(lock.expiresAt);
+    const expires = this.root.masterTime(lock.expiresAt);
     this.#settings.delivery.send(worker, moved(named, worker.idBytes, lock, expires));
   }
 
@@ -373,39 +350,31 @@ export class LockService {
     const { counters, clock, news, delivery } = this.#settings;
     const { id, holder, isWrite, expiresAt } = lock;
     counters.lockWait.observe(clock.now() - since);
-    if (isWrite) this.#isFileAsOpened = false;
+    if (isWrite) this.isFileAsOpened = false;
     news.bringUpToDate(holder);
     const lasts = holder.session === undefined ? undefined : expiresAt - clock.now();
-    const expires = this.#root.masterTime(expiresAt);
+    const expires = this.root.masterTime(expiresAt);
     lock.message = grant(asked, holder.idBytes, id, expires, lasts);
     delivery.send(holder, lock.message);
   }
 
   #refuse(request: LockRequest, failure: RequestFailure): void {
     const { requester, asked } = request;
-    this.#give(requester, request);
+    this.#bytes.give(requester, request.keptBytes);
     const fields = { to: requester.id, type: 'lock-request', failure };
     this.#settings.incidents.record('answered-for-master', fields, 'the server answered for the master');
     this.#sayNo(requester, asked, failure);
-  }
-
-  #expired({ holder, isWrite }: Lock): void {
-    if (isWrite) this.#writeWasCutShort(holder);
   }
 
   #claim(worker: Peer, { id, tid, write: isWrite, ...rest }: ClaimedLock): boolean {
     const message = lockNote({ ...rest, tid, write: isWrite });
     const keptBytes = message.length + WAITING_REQUEST_BYTES;
     if (!this.#bytes.take(worker, keptBytes)) return false;
-    if (isWrite) this.#isFileAsOpened = false;
+    if (isWrite) this.isFileAsOpened = false;
     const since = this.#settings.clock.now();
     const isNew = this.#manager.claim({ id, holder: worker, tid, isWrite, since, message, keptBytes });
     if (!isNew) this.#bytes.give(worker, keptBytes);
     return true;
-  }
-
-  #writeWasCutShort({ id }: Peer): void {
-    this.#settings.news.writeWasCutShort(id);
   }
 
   /** Why no transaction may begin now. */
@@ -416,9 +385,5 @@ export class LockService {
     if (journal.isCheckedByWorker) return 'the journal is checked';
     if (this.#isDraining) return 'draining';
     return this.#isMasterOpening ? 'the master opens its file' : undefined;
-  }
-
-  #give(worker: Peer, { keptBytes }: Pick<Lock | LockRequest, 'keptBytes'>): void {
-    this.#bytes.give(worker, keptBytes);
   }
 }

@@ -176,24 +176,20 @@ export class RootLock {
 
   /**
    * When one of {@link RootLock.isAvailable}, {@link RootLock.turnOverSince}, {@link RootLock.isOld}, its expiry, or whether it is given back for want of use
-   * changes next by time alone, by the broker's clock; `undefined` if none does.
+   * changes next by time alone, by the broker's clock; infinite if none does.
    */
-  get changesAt(): number | undefined {
+  get changesAt(): number {
     const granted = this.#granted;
     const now = this.#settings.clock.now();
-    if (granted === undefined) {
-      const again = (this.#master?.refusedAt ?? Number.NEGATIVE_INFINITY) + REFUSAL_MS;
-      return again > now ? again : undefined;
-    }
-    const { since } = granted;
-    const ifLater = (at: number): number => (at > now ? at : Number.POSITIVE_INFINITY);
-    const next = Math.min(
+    const never = Number.POSITIVE_INFINITY;
+    const ifLater = (at: number): number => (at > now ? at : never);
+    if (granted === undefined) return ifLater((this.#master?.refusedAt ?? never) + REFUSAL_MS);
+    return Math.min(
       ifLater(this.#oldAt(granted)),
       ifLater(granted.notBefore + this.#lifetime),
-      this.#mayWantTurn ? ifLater(since + ROOT_TURN_MS) : Number.POSITIVE_INFINITY,
-      this.#idleSince === undefined ? Number.POSITIVE_INFINITY : ifLater(this.#idleSince + this.#linger),
+      ifLater(this.#mayWantTurn ? granted.since + ROOT_TURN_MS : never),
+      ifLater((this.#idleSince ?? never) + this.#linger),
     );
-    return next === Number.POSITIVE_INFINITY ? undefined : next;
   }
 
   /** When the root lock is given back, whoever has a lock under it, by the broker's clock; `undefined` if it is not held. */

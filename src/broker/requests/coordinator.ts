@@ -88,7 +88,7 @@ export class RequestCoordinator {
     if (answer === undefined || type !== 'result') {
       // Asked by a server that is gone, or by this one, and told once more.
       if (answer?.id.startsWith(SERVER_ID) !== true) this.#reportUnasked();
-      else if (answer.lockId !== undefined) locks.rootGrantedUnasked(master, answer.lockId);
+      else if (answer.lockId !== undefined) locks.root.grantedUnasked(master, answer.lockId);
       return false;
     }
     const found = receiver && this.#table.find(receiver, answer.id);

@@ -30,9 +30,10 @@ it('no lock is granted beside one that it conflicts with', () => {
 it('no lock is granted without the root lock', () => {
   const clock = new VirtualClock();
   const quiet = () => undefined;
+  const limits = { lockTimeout: 1_000, readerDelay: 0 };
   const root = new RootLock({
     clock,
-    limits: { lockTimeout: 1_000, reconnectGrace: 0 },
+    limits: { ...limits, reconnectGrace: 0 },
     startedAt: 0,
     incidents: { record: quiet },
     delivery: { send: quiet },
@@ -40,7 +41,7 @@ it('no lock is granted without the root lock', () => {
     answered: quiet,
     masterIsStuck: quiet,
   });
-  const settings = { clock, root, lockTimeout: 1_000, readerDelay: 0, sliceWait: 10, firstId: 1 };
+  const settings = { clock, root, limits, firstId: 1 };
   const granted = vi.fn();
   const host = { granted, refused: quiet, expired: quiet, sliceIsOver: quiet, hold: quiet };
   const manager = new LockManager(settings, host);

@@ -41,11 +41,11 @@ function lab(grace = GRACE) {
   const lost: string[] = [];
   const claims = new LockClaims({
     clock,
-    grace,
+    limits: { reconnectGrace: grace },
     servedSince: clock.wallTime(),
     isAnyoneAtDoor: () => state.isAnyoneAtDoor,
     isGrantedToOthers: () => state.isGranted,
-    rootIsClaimed: (root) => roots.push(root),
+    news: { rootIsClaimed: (root) => roots.push(root) },
     claim: (worker, lock) => {
       if (!state.hasRoom) return false;
       taken.push({ worker: worker.id, lock });

@@ -68,9 +68,7 @@ class Lab {
       {
         clock: this.clock,
         root: this.root,
-        lockTimeout: TIMEOUT,
-        readerDelay: DELAY,
-        sliceWait: SLICE_WAIT,
+        limits: { lockTimeout: TIMEOUT, readerDelay: DELAY },
         firstId: 1,
       },
       {
