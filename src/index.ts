@@ -2,8 +2,7 @@
 
 import './node-check.js';
 
-export type { PeerInfo } from './broker/peers/admission.js';
-export type { LogFields, Logger } from './broker/ports.js';
+export type { LogFields, Logger, PeerInfo } from './broker/ports.js';
 export { ERRORS, type ErrorCode, type ErrorDefinition, IPCError } from './errors.js';
 export type { MasterOptions } from './options/masters.js';
 export type { LogLevel, ServerOptions, SslOptions } from './options/server-options.js';

@@ -1,7 +1,6 @@
 import { Broker } from '../../src/broker/broker.js';
 import type { Limits } from '../../src/broker/limits.js';
-import type { Visitor } from '../../src/broker/peers/admission.js';
-import type { Link } from '../../src/broker/ports.js';
+import type { Link, Visitor } from '../../src/broker/ports.js';
 import { MASTER_ID, SERVER_ID } from '../../src/protocol/frames.js';
 import { CLIENT_ABILITIES } from '../../src/protocol/session.js';
 import { Histories } from '../../src/server/monitoring/history.js';

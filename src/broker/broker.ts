@@ -3,8 +3,16 @@ import { Draining, refusalWhileDraining } from './drain.js';
 import type { Invariant } from './invariants.js';
 import { MasterDepartures } from './mastership.js';
 import { FairShares } from './memory.js';
-import type { ArrivalRequest, BrokerObserver, Entrance, PeerInfo } from './peers/admission.js';
-import type { Cancel, ManagedFolders, Records, Scope } from './ports.js';
+import type {
+  ArrivalRequest,
+  BrokerObserver,
+  Cancel,
+  Entrance,
+  ManagedFolders,
+  PeerInfo,
+  Records,
+  Scope,
+} from './ports.js';
 
 /** What a broker works with. */
 export interface BrokerSettings extends Pick<Scope, 'clock' | 'limits' | 'logger' | 'incidents'> {
@@ -42,7 +50,7 @@ export class Broker {
   #draining: Draining | undefined;
   /** Whether it drains, or was stopped: no database is opened any more. */
   #isClosing = false;
-  /** @see Service */
+  /** @see Scope */
   #startedAt: number;
   #servedSince: number;
 

@@ -1,7 +1,6 @@
 import type { ClosureCode } from '../errors.js';
 import { BrokenInvariant, type Invariant } from './invariants.js';
-import type { Entrance, Visitor } from './peers/admission.js';
-import type { Cancel, Clock, Link } from './ports.js';
+import type { Cancel, Clock, Entrance, Link, Visitor } from './ports.js';
 
 /** The code with which all connections of a database end that is ended. */
 const CODE: ClosureCode = 'IPC_CLOSED_INVARIANT';

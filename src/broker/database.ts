@@ -15,8 +15,10 @@ import { LockService, type LocksView } from './locks/lock-service.js';
 import { MasterAbsence, type MasterDepartures, MasterSeat } from './mastership.js';
 import type { Account } from './memory.js';
 import { Stability } from './peers/acks.js';
-import type { ArrivalRequest, BrokerObserver, Entrance, PeerInfo, Service } from './peers/admission.js';
 import {
+  type Awaited,
+  type Caller,
+  Door,
   infoOf,
   isSameSession,
   isSuperseded,
@@ -24,13 +26,23 @@ import {
   newcomer,
   type PeerHost,
   positionOf,
+  type Wait,
 } from './peers/admission.js';
 import { Delivery } from './peers/delivery.js';
-import { type Awaited, type Caller, Door, type Wait } from './peers/door.js';
 import { Heartbeat, holderPulse } from './peers/heartbeat.js';
 import { Absences, Farewells, GoneIds, introduce, MembershipLog } from './peers/membership.js';
 import { isPresent, isThere, lineBytesOf, type Peer } from './peers/peer.js';
-import type { Cancel, DatabaseRecord, Incidents, ManagedFolders, Scope } from './ports.js';
+import type {
+  ArrivalRequest,
+  BrokerObserver,
+  Cancel,
+  DatabaseRecord,
+  Entrance,
+  Incidents,
+  ManagedFolders,
+  PeerInfo,
+  Scope,
+} from './ports.js';
 import { RequestCoordinator } from './requests/coordinator.js';
 import { RequestTable } from './requests/request-table.js';
 import { Router } from './router.js';
@@ -38,7 +50,7 @@ import { ServerRequests } from './server-requests.js';
 import { Succession } from './succession.js';
 
 /** What a database works with; shared by all of a broker. */
-export interface DatabaseSettings extends Service, Pick<Scope, 'clock' | 'limits' | 'logger' | 'incidents'> {
+export interface DatabaseSettings extends Omit<Scope, 'database' | 'kept' | 'counters'> {
   readonly kept: Account;
   readonly observer: BrokerObserver;
   readonly record: DatabaseRecord;
@@ -150,15 +162,14 @@ export class Database {
     };
     this.#bulkhead = new Bulkhead(host, given.clock);
     const { clock } = this.#bulkhead;
-    const { limits, logger, kept, observer, record, startedAt, servedSince, managed } = given;
+    const { limits, observer, record, managed } = given;
     const isManaged = managed !== undefined;
     const incidents: Incidents = {
       record: (incident, fields, ...rest) =>
         given.incidents.record(incident, { database: name, ...fields }, ...rest),
     };
     this.#settings = { ...given, clock, incidents };
-    const { counters } = record;
-    const scope: Scope = { database: name, clock, limits, logger, incidents, kept, counters };
+    const scope: Scope = { ...this.#settings, database: name, counters: record.counters };
     const peers = this.#peers;
     this.#door = new Door(clock);
     this.#book = new MembershipLog({ ...scope, observer, record });
@@ -198,7 +209,7 @@ export class Database {
       describe: (master) => this.#identity.describeMaster(master),
     });
     // Each part is given those below it, of which it takes what its settings name.
-    const base = { ...scope, servedSince, startedAt, peers, seat: this.#seat, table: this.#table };
+    const base = { ...scope, peers, seat: this.#seat, table: this.#table };
     this.#delivery = new Delivery(base);
     this.#masterAbsence = new MasterAbsence({ ...base, isManaged });
     const door = this.#door;

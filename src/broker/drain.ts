@@ -5,9 +5,9 @@ import type { JournalSwitch } from './journal-switch.js';
 import type { LockService } from './locks/lock-service.js';
 import type { MasterSeat } from './mastership.js';
 import type { Stability } from './peers/acks.js';
-import { type ArrivalRequest, isSameSession } from './peers/admission.js';
+import { isSameSession } from './peers/admission.js';
 import { isPresent, isThere, type Peer } from './peers/peer.js';
-import type { Cancel, Clock, Logger } from './ports.js';
+import type { ArrivalRequest, Cancel, Clock, Logger } from './ports.js';
 import type { RequestCoordinator } from './requests/coordinator.js';
 
 /** How often it is looked whether everybody is done, in milliseconds. */

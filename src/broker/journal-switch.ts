@@ -7,11 +7,10 @@
 import { MASTER_ID } from '../protocol/frames.js';
 import { journalMessage, REREAD } from '../protocol/session.js';
 import type { MasterSeat } from './mastership.js';
-import type { ArrivalRequest } from './peers/admission.js';
+import type { Door } from './peers/admission.js';
 import type { Delivery } from './peers/delivery.js';
-import type { Door } from './peers/door.js';
 import { isPresent, type Peer } from './peers/peer.js';
-import type { Scope } from './ports.js';
+import type { ArrivalRequest, Scope } from './ports.js';
 
 /** What the switch works with. */
 export interface JournalSwitchSettings extends Pick<Scope, 'database' | 'logger'> {

@@ -2,7 +2,7 @@
 
 import { hasNotOpened } from '../protocol/session.js';
 import { MASTER_ANSWER_MS, MASTER_MISSING_WARNING_MS, MASTER_READY_MS, MASTER_TURN_MS } from './limits.js';
-import type { Caller, Wait } from './peers/door.js';
+import type { Caller, Wait } from './peers/admission.js';
 import { isPresent, type Peer } from './peers/peer.js';
 import type { Cancel, Clock, Scope } from './ports.js';
 

@@ -1,11 +1,12 @@
 /**
- * What the broker needs of the world, and nothing more. The shell implements these with real sockets, timers and
- * logs; tests and the simulator with their own.
+ * Where the broker and the world meet: what it needs, and nothing more, and who comes. The shell implements these with real sockets,
+ * timers and logs; tests and the simulator with their own.
  */
 
-import type { ClosureCode } from '../errors.js';
+import type { ClosureCode, RefusalCode } from '../errors.js';
 import type { DatabaseFile } from '../protocol/file-identity.js';
 import type { MessageType } from '../protocol/messages.js';
+import type { ClientAnnouncement } from '../protocol/session.js';
 import type { Limits } from './limits.js';
 import type { ByteBudget } from './memory.js';
 
@@ -92,6 +93,65 @@ export interface Link {
   readonly roundTrip: number | undefined;
   /** Sends what is buffered, then a close frame, and ends the connection. */
   close(code: ClosureCode): void;
+}
+
+/** Someone asks to join a database. Name, id, version and token were checked before. */
+export interface ArrivalRequest {
+  readonly database: string;
+  readonly peerId: string;
+  /** Where the connection comes from, for people to read. */
+  readonly address: string;
+  /** What it says of itself; stock clients say nothing. */
+  readonly client?: ClientAnnouncement | undefined;
+  /** Its process, if it may be known whether that has ended. */
+  readonly process?: PeerProcess | undefined;
+}
+
+/**
+ * The door at which one connection waits. Exactly one of the two is called, once; `refuse` also later than `arrive`
+ * returned, and so is `accept` (a second master waits for some seconds).
+ */
+export interface Entrance {
+  /** Completes the handshake. The visitor is not called before this returns. */
+  accept(visitor: Visitor): Link;
+  /** Answers the handshake with the status of that error. @param detail in the place of its summary */
+  refuse(code: RefusalCode, detail?: string): void;
+}
+
+/** What the shell tells the broker about a connection that was accepted. */
+export interface Visitor {
+  /** A text frame came. The bytes never change afterwards. */
+  receive(frame: Uint8Array): void;
+  /** The pong to a ping with that token came. */
+  acknowledge(token: number): void;
+  /** Whether the pong to a ping of the peer may tell it that its place is kept [PROTOCOL-14.11]. */
+  readonly isPlaceKept: boolean;
+  /** The connection is over, for whatever reason. Later calls are ignored. */
+  left(cause: string): void;
+}
+
+/** A connection that was accepted, as others may know of it. */
+export interface PeerInfo {
+  readonly database: string;
+  readonly id: string;
+  readonly role: 'master' | 'worker';
+  /** Where it connects from. */
+  readonly address: string;
+  /** When it connected: milliseconds since 1970. */
+  readonly connectedAt: number;
+  /** Name and version of its client; `undefined` if it does not say, as stock clients. */
+  readonly client: string | undefined;
+  /** The number of its process, if that is on this machine and was found (`watchProcesses`). */
+  readonly pid: number | undefined;
+  /** Whether its client keeps a journal while it is in force (docs/PROTOCOL.md, section 16). */
+  readonly keepsJournal: boolean;
+}
+
+/** Is told of what happens, to pass it on to the user's program. */
+export interface BrokerObserver {
+  peerConnected(peer: PeerInfo): void;
+  /** @param cause why, in a few words */
+  peerDisconnected(peer: PeerInfo, cause: string): void;
 }
 
 /** Why the broker did not do what a message or a connection asked for. */
@@ -182,4 +242,8 @@ export interface Scope {
   /** The bytes of what it keeps. */
   readonly kept: ByteBudget;
   readonly counters: Counters;
+  /** When the server was started, or last ended a database whose peers come back as after a restart. */
+  readonly startedAt: number;
+  /** The same in milliseconds since 1970: a session that began here since and is not known was given up. */
+  readonly servedSince: number;
 }

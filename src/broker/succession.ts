@@ -12,7 +12,7 @@ import {
 } from './limits.js';
 import type { LockService } from './locks/lock-service.js';
 import type { MasterSeat } from './mastership.js';
-import { type Service, wasGivenUp } from './peers/admission.js';
+import { wasGivenUp } from './peers/admission.js';
 import type { Delivery } from './peers/delivery.js';
 import type { Peer } from './peers/peer.js';
 import type { Cancel, Scope } from './ports.js';
@@ -20,9 +20,7 @@ import type { RequestCoordinator } from './requests/coordinator.js';
 import type { ServerRequests } from './server-requests.js';
 
 /** What the succession works with. */
-export interface SuccessionSettings
-  extends Pick<Scope, 'clock' | 'limits' | 'incidents'>,
-    Pick<Service, 'servedSince'> {
+export interface SuccessionSettings extends Pick<Scope, 'clock' | 'limits' | 'incidents' | 'servedSince'> {
   readonly peers: ReadonlyMap<string, Peer>;
   readonly seat: MasterSeat;
   readonly delivery: Delivery;

@@ -1,8 +1,7 @@
 /** The masters that a server runs itself, with their way in: what the server does with both. */
 
 import type { Broker } from '../broker/broker.js';
-import type { PeerInfo } from '../broker/peers/admission.js';
-import type { Cancel, Clock } from '../broker/ports.js';
+import type { Cancel, Clock, PeerInfo } from '../broker/ports.js';
 import type { ManagedMasterReport } from '../managed-masters/managed-master.js';
 import type { ManagedMasters } from '../managed-masters/managed-masters.js';
 import type { PrivateDoor } from './private-door.js';

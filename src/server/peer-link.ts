@@ -1,6 +1,5 @@
 import type { Duplex } from 'node:stream';
-import type { Visitor } from '../broker/peers/admission.js';
-import type { Clock, Link } from '../broker/ports.js';
+import type { Clock, Link, Visitor } from '../broker/ports.js';
 import { type ClosureCode, ERRORS } from '../errors.js';
 import { CLOSE_CODE } from '../websocket/close-codes.js';
 import {

@@ -1,6 +1,5 @@
 import type { Duplex } from 'node:stream';
-import type { Entrance, Visitor } from '../broker/peers/admission.js';
-import type { Cancel, Link } from '../broker/ports.js';
+import type { Cancel, Entrance, Link, Visitor } from '../broker/ports.js';
 import type { RefusalCode } from '../errors.js';
 
 /** What becomes of who asks to be let in. */

@@ -1,5 +1,4 @@
-import type { Visitor } from '../../src/broker/peers/admission.js';
-import type { Link } from '../../src/broker/ports.js';
+import type { Link, Visitor } from '../../src/broker/ports.js';
 import type { ClosureCode } from '../../src/errors.js';
 import type { StockPeer } from './model/stock-peer.js';
 import type { Server } from './server.js';

@@ -1,7 +1,15 @@
 import { Broker } from '../../src/broker/broker.js';
 import { type Limits, ROOT_LINGER_MS } from '../../src/broker/limits.js';
-import type { ArrivalRequest, PeerInfo, Visitor } from '../../src/broker/peers/admission.js';
-import type { Cancel, Incident, Link, LogFields, Logger } from '../../src/broker/ports.js';
+import type {
+  ArrivalRequest,
+  Cancel,
+  Incident,
+  Link,
+  LogFields,
+  Logger,
+  PeerInfo,
+  Visitor,
+} from '../../src/broker/ports.js';
 import type { ClosureCode, RefusalCode } from '../../src/errors.js';
 import { CLIENT_ABILITIES } from '../../src/protocol/session.js';
 import { Histories } from '../../src/server/monitoring/history.js';

@@ -9,9 +9,8 @@ import {
   refused,
 } from '../../protocol/file-identity.js';
 import { envelopeOf } from '../../protocol/frames.js';
-import type { ArrivalRequest, Entrance, Visitor } from '../peers/admission.js';
 import type { Peer } from '../peers/peer.js';
-import type { Cancel, Clock, Link } from '../ports.js';
+import type { ArrivalRequest, Cancel, Clock, Entrance, Link, Visitor } from '../ports.js';
 
 /**
  * Where a client stands: `new`, nothing is known of its folder; `member`, it has the file of the database; `fileless`, there was

@@ -8,10 +8,10 @@
 import { ACCEPTED, type DatabaseFile, parseAnswer, refused } from '../../protocol/file-identity.js';
 import { MASTER_ID } from '../../protocol/frames.js';
 import { OLD_MASTER_RETURN_MS } from '../limits.js';
-import { type ArrivalRequest, isSameSession } from '../peers/admission.js';
+import { isSameSession } from '../peers/admission.js';
 import { GoneIds } from '../peers/membership.js';
 import { isThere, type Peer } from '../peers/peer.js';
-import type { Clock, LogFields, Scope } from '../ports.js';
+import type { ArrivalRequest, Clock, LogFields, Scope } from '../ports.js';
 import type { CheckedClient, CheckedPeer, PriorMember } from './challenge.js';
 import { FolderChecks } from './folder-checks.js';
 import { OpenFiles } from './open-files.js';

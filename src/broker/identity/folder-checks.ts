@@ -1,9 +1,8 @@
 import type { DatabaseFile } from '../../protocol/file-identity.js';
 import { type FolderAnswer, identify } from '../../protocol/file-identity.js';
-import type { ArrivalRequest, Entrance } from '../peers/admission.js';
 import { isSameSession } from '../peers/admission.js';
 import { isPresent, type Peer } from '../peers/peer.js';
-import type { Cancel, Clock } from '../ports.js';
+import type { ArrivalRequest, Cancel, Clock, Entrance } from '../ports.js';
 import {
   Challenge,
   type CheckedClient,

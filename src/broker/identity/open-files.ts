@@ -1,7 +1,6 @@
 import { compareAll, type DatabaseFile } from '../../protocol/file-identity.js';
-import type { ArrivalRequest } from '../peers/admission.js';
 import type { Peer } from '../peers/peer.js';
-import type { Cancel, Clock } from '../ports.js';
+import type { ArrivalRequest, Cancel, Clock } from '../ports.js';
 
 /**
  * Milliseconds for which a process waits at the door at most while its open file is looked for. Stock clients bear 5,000, and a

@@ -2,12 +2,12 @@ import { MASTER_ID } from '../../protocol/frames.js';
 import { type Claim, type ClaimedLock, LONGEST_GRACE_MS, parseClaim } from '../../protocol/session.js';
 import type { FileNews } from '../file-metadata.js';
 import type { Limits } from '../limits.js';
-import { type ArrivalRequest, type Service, wasGivenUp } from '../peers/admission.js';
+import { wasGivenUp } from '../peers/admission.js';
 import type { Peer } from '../peers/peer.js';
-import type { Cancel, Scope } from '../ports.js';
+import type { ArrivalRequest, Cancel, Scope } from '../ports.js';
 
 /** What it works with. */
-export interface LockClaimsSettings extends Pick<Scope, 'clock'>, Pick<Service, 'servedSince'> {
+export interface LockClaimsSettings extends Pick<Scope, 'clock' | 'servedSince'> {
   readonly limits: Pick<Limits, 'reconnectGrace'>;
   readonly news: Pick<FileNews, 'rootIsClaimed'>;
   /** Whether somebody who was there before is at the door, and not let in yet. */

@@ -23,7 +23,6 @@ import { invariant } from '../invariants.js';
 import type { JournalSwitch } from '../journal-switch.js';
 import { WAITING_REQUEST_BYTES } from '../limits.js';
 import { BytesByOwner, keptCopy } from '../memory.js';
-import type { Service } from '../peers/admission.js';
 import type { Delivery } from '../peers/delivery.js';
 import { asksOnlyHere, type Peer } from '../peers/peer.js';
 import type { Scope } from '../ports.js';
@@ -34,7 +33,7 @@ import type { Lock, LockRequest } from './lock-table.js';
 import { RootLock } from './root-lock.js';
 
 /** What the locks of a database work with. */
-export interface LockServiceSettings extends Scope, Service {
+export interface LockServiceSettings extends Scope {
   readonly delivery: Delivery;
   readonly news: FileNews;
   readonly journal: Pick<JournalSwitch, 'isCheckedByWorker'>;

@@ -15,7 +15,6 @@ import {
   ROOT_LINGER_MS,
   ROOT_TURN_MS,
 } from '../limits.js';
-import type { Service } from '../peers/admission.js';
 import type { Delivery } from '../peers/delivery.js';
 import type { Peer } from '../peers/peer.js';
 import type { Cancel, Scope } from '../ports.js';
@@ -25,7 +24,7 @@ import type { ServerRequests } from '../server-requests.js';
 export type LockKind = 'read' | 'write';
 
 /** What the root lock works with. */
-export interface RootLockSettings extends Pick<Scope, 'clock' | 'incidents'>, Pick<Service, 'startedAt'> {
+export interface RootLockSettings extends Pick<Scope, 'clock' | 'incidents' | 'startedAt'> {
   readonly limits: Pick<Limits, 'lockTimeout' | 'reconnectGrace'>;
   readonly delivery: Pick<Delivery, 'send'>;
   readonly asked: ServerRequests;

@@ -1,61 +1,8 @@
-import type { RefusalCode } from '../../errors.js';
 import { MASTER_ID } from '../../protocol/frames.js';
 import { type ClientAnnouncement, Session } from '../../protocol/session.js';
-import type { Link, PeerProcess, Scope } from '../ports.js';
+import type { ArrivalRequest, Cancel, Clock, Entrance, Link, PeerInfo, Scope, Visitor } from '../ports.js';
 import { Outbox } from './outbox.js';
 import { Peer } from './peer.js';
-
-/** Someone asks to join a database. Name, id, version and token were checked before. */
-export interface ArrivalRequest {
-  readonly database: string;
-  readonly peerId: string;
-  /** Where the connection comes from, for people to read. */
-  readonly address: string;
-  /** What it says of itself; stock clients say nothing. */
-  readonly client?: ClientAnnouncement | undefined;
-  /** Its process, if it may be known whether that has ended. */
-  readonly process?: PeerProcess | undefined;
-}
-
-/**
- * The door at which one connection waits. Exactly one of the two is called, once; `refuse` also later than `arrive`
- * returned, and so is `accept` (a second master waits for some seconds).
- */
-export interface Entrance {
-  /** Completes the handshake. The visitor is not called before this returns. */
-  accept(visitor: Visitor): Link;
-  /** Answers the handshake with the status of that error. @param detail in the place of its summary */
-  refuse(code: RefusalCode, detail?: string): void;
-}
-
-/** What the shell tells the broker about a connection that was accepted. */
-export interface Visitor {
-  /** A text frame came. The bytes never change afterwards. */
-  receive(frame: Uint8Array): void;
-  /** The pong to a ping with that token came. */
-  acknowledge(token: number): void;
-  /** Whether the pong to a ping of the peer may tell it that its place is kept [PROTOCOL-14.11]. */
-  readonly isPlaceKept: boolean;
-  /** The connection is over, for whatever reason. Later calls are ignored. */
-  left(cause: string): void;
-}
-
-/** A connection that was accepted, as others may know of it. */
-export interface PeerInfo {
-  readonly database: string;
-  readonly id: string;
-  readonly role: 'master' | 'worker';
-  /** Where it connects from. */
-  readonly address: string;
-  /** When it connected: milliseconds since 1970. */
-  readonly connectedAt: number;
-  /** Name and version of its client; `undefined` if it does not say, as stock clients. */
-  readonly client: string | undefined;
-  /** The number of its process, if that is on this machine and was found (`watchProcesses`). */
-  readonly pid: number | undefined;
-  /** Whether its client keeps a journal while it is in force (docs/PROTOCOL.md, section 16). */
-  readonly keepsJournal: boolean;
-}
 
 /** What others may know of a peer. */
 export function infoOf(database: string, peer: Peer): PeerInfo {
@@ -64,13 +11,6 @@ export function infoOf(database: string, peer: Peer): PeerInfo {
   const keepsJournal = session?.can('journal') === true;
   const [client, pid] = [session?.client.name, process?.pid];
   return { database, id, role, address, connectedAt, client, pid, keepsJournal };
-}
-
-/** Is told of what happens, to pass it on to the user's program. */
-export interface BrokerObserver {
-  peerConnected(peer: PeerInfo): void;
-  /** @param cause why, in a few words */
-  peerDisconnected(peer: PeerInfo, cause: string): void;
 }
 
 /** What a newcomer is given. */
@@ -134,14 +74,6 @@ export class LineVisitor implements Visitor {
   }
 }
 
-/** Since when a server serves. */
-export interface Service {
-  /** When it was started, or last ended a database whose peers come back as after a restart; by the broker's clock. */
-  readonly startedAt: number;
-  /** The same in milliseconds since 1970: a session that began here since and is not known was given up. */
-  readonly servedSince: number;
-}
-
 /**
  * Whether a client that is not known here had a session that began here: it was given up, and perhaps forgotten with all others. Where
  * nobody is waited for, that says nothing.
@@ -182,4 +114,118 @@ export function positionOf(
   if (client === undefined || !isSameSession(peer, request)) return { received: undefined, isKnown: false };
   const isKnown = peer.session?.isKnownTo(client) === true;
   return { received: isKnown ? client.received : 0, isKnown };
+}
+
+/** Somebody who asks to be let in. */
+export interface Caller {
+  readonly request: ArrivalRequest;
+  readonly entrance: Entrance;
+  /** When it came, by the broker's clock. */
+  readonly since: number;
+}
+
+/** What somebody waits for: that the file is found that its process has open; that the journal is empty; or the seat of the master. */
+export type Awaited = 'file' | 'journal' | 'seat';
+
+/** Somebody has to wait. */
+export interface Wait {
+  readonly awaits: Awaited;
+  /** When it is asked again at the latest, by the broker's clock. */
+  readonly until: number;
+  /** Is asked again after everything that happens in the database. @returns `undefined` if it has its answer: it was let in, or refused */
+  again(): Wait | undefined;
+  /** It has gone away by itself. */
+  left?(): void;
+}
+
+/** One that waits. */
+interface Waiting {
+  readonly wait: Wait;
+  readonly cancelTimer: Cancel;
+}
+
+/** Those who have asked to be let in, and have to wait. In the order of their coming, of those who wait for the same. */
+export class Door {
+  readonly #clock: Clock;
+  readonly #waiting: Readonly<Record<Awaited, Map<Caller, Waiting>>> = {
+    file: new Map(),
+    journal: new Map(),
+    seat: new Map(),
+  };
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Whether anybody waits. */
+  get isHolding(): boolean {
+    return Object.values(this.#waiting).some(({ size }) => size > 0);
+  }
+
+  /** Whether anybody waits for that. @param peerId whether anybody does who wants to be that peer */
+  isAnyoneWaitingFor(awaited: Awaited, peerId?: string): boolean {
+    const callers = this.#waiting[awaited];
+    if (peerId === undefined) return callers.size > 0;
+    for (const { request } of callers.keys()) if (request.peerId === peerId) return true;
+    return false;
+  }
+
+  /** Those who wait for that. */
+  waitingFor(awaited: Awaited): readonly ArrivalRequest[] {
+    return [...this.#waiting[awaited].keys()].map(({ request }) => request);
+  }
+
+  /** Somebody has come. @param wait `undefined` if it has its answer @returns to be called if it goes away */
+  receive(caller: Caller, wait: Wait | undefined): Cancel {
+    this.#keep(caller, undefined, wait);
+    return () => {
+      const former = this.#find(caller);
+      former?.wait.left?.();
+      this.#keep(caller, former, undefined);
+    };
+  }
+
+  /**
+   * To be called after everything that happens in the database: asks those again who wait for something that may be decided.
+   *
+   * @param decided what may be
+   * @returns whether anybody waits no more, or for something else
+   */
+  review(decided: readonly Awaited[]): boolean {
+    let hasChanged = false;
+    for (const awaited of decided) {
+      const callers = this.#waiting[awaited];
+      // Asked with every frame, and hardly ever does anybody wait.
+      if (callers.size === 0) continue;
+      for (const [caller, waiting] of [...callers]) {
+        if (callers.get(caller) !== waiting) continue;
+        const next = waiting.wait.again();
+        this.#keep(caller, this.#find(caller), next);
+        if (next?.awaits !== awaited) hasChanged = true;
+      }
+    }
+    return hasChanged;
+  }
+
+  #find(caller: Caller): Waiting | undefined {
+    const { file, journal, seat } = this.#waiting;
+    return file.get(caller) ?? journal.get(caller) ?? seat.get(caller);
+  }
+
+  #keep(caller: Caller, former: Waiting | undefined, wait: Wait | undefined, isDue = false): void {
+    const isForTheSame = wait !== undefined && wait.awaits === former?.wait.awaits;
+    if (former !== undefined && !isForTheSame) this.#waiting[former.wait.awaits].delete(caller);
+    if (isForTheSame && !isDue && wait.until === former?.wait.until) {
+      this.#waiting[wait.awaits].set(caller, { wait, cancelTimer: former.cancelTimer });
+      return;
+    }
+    former?.cancelTimer();
+    if (wait === undefined) return;
+    const rest = Math.max(0, wait.until - this.#clock.now());
+    const cancelTimer = this.#clock.schedule(rest, () => {
+      const due = this.#find(caller);
+      this.#keep(caller, due, due?.wait.again(), true);
+    });
+    this.#waiting[wait.awaits].set(caller, { wait, cancelTimer });
+  }
 }

@@ -1,8 +1,8 @@
 import type { ClosureCode } from '../../errors.js';
 import { connected, helloFrom } from '../../protocol/frames.js';
 import { FAREWELL_MS, FIRST_PROCESS_CHECK_MS, MAX_GONE_IDS, PROCESS_CHECK_MS } from '../limits.js';
-import type { Cancel, Clock, DatabaseRecord, Scope } from '../ports.js';
-import { type BrokerObserver, infoOf } from './admission.js';
+import type { BrokerObserver, Cancel, Clock, DatabaseRecord, Scope } from '../ports.js';
+import { infoOf } from './admission.js';
 import type { Delivery } from './delivery.js';
 import type { Peer } from './peer.js';
 

@@ -1,5 +1,4 @@
-import type { ArrivalRequest, Entrance, Visitor } from '../../../src/broker/peers/admission.js';
-import type { Link } from '../../../src/broker/ports.js';
+import type { ArrivalRequest, Entrance, Link, Visitor } from '../../../src/broker/ports.js';
 import { Client } from '../../../src/client/core/client.js';
 import type { Worker } from '../../simulation/model/worker.js';
 import { type Plan, planOf } from '../../simulation/plan.js';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Caller, Door, type Wait } from '../../../src/broker/peers/door.js';
+import { type Caller, Door, type Wait } from '../../../src/broker/peers/admission.js';
 import { VirtualClock } from '../../support/virtual-clock.js';
 
 const ALL = ['file', 'journal', 'seat'] as const;

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { LockClaims } from '../../../src/broker/locks/lock-claims.js';
-import type { ArrivalRequest } from '../../../src/broker/peers/admission.js';
 import type { Outbox } from '../../../src/broker/peers/outbox.js';
 import { Peer } from '../../../src/broker/peers/peer.js';
+import type { ArrivalRequest } from '../../../src/broker/ports.js';
 import { encode } from '../../../src/protocol/frames.js';
 import type { RecordAddress } from '../../../src/protocol/messages.js';
 import { type ClaimedLock, claimOf, Session } from '../../../src/protocol/session.js';
