@@ -196,7 +196,7 @@ export class Database {
         }),
       beginAnew: (client) => given.beganAnew(this, client),
     });
-    this.#stability = new Stability(clock, peers, () => this.#table);
+    this.#stability = new Stability(clock, peers, () => this.#table.caughtUpTo);
     this.#table = new RequestTable({ ...scope, framesSoFar: this.#stability.now });
     this.#farewells = new Farewells(clock);
     this.#seat = new MasterSeat(scope, {

@@ -9,6 +9,7 @@ import {
   refused,
 } from '../../protocol/file-identity.js';
 import { envelopeOf } from '../../protocol/frames.js';
+import type { ClientAnnouncement } from '../../protocol/session.js';
 import type { Peer } from '../peers/peer.js';
 import type { ArrivalRequest, Cancel, Clock, Entrance, Link, Visitor } from '../ports.js';
 
@@ -26,11 +27,17 @@ export abstract class CheckedClient {
   /** What it said last. */
   answer: FolderAnswer | undefined;
 
-  abstract readonly id: string;
-  /** Where it connects from, for people to read. */
-  abstract readonly address: string;
+  readonly id: string;
   /** Since when its folder has been that of the database, by its own word; infinite if no server has accepted it yet. */
-  abstract readonly folderSince: number;
+  readonly folderSince: number;
+
+  constructor(id: string, client: ClientAnnouncement | undefined) {
+    this.id = id;
+    this.folderSince = client?.folderSince ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Where it connects from, for people to read. */
+  abstract get address(): string;
 
   /** Whether it is connected. */
   abstract get isPresent(): boolean;
@@ -58,22 +65,14 @@ export class CheckedPeer extends CheckedClient {
 
   /** @param isFirst whether nobody else is there: then its file is that of the database */
   constructor(peer: Peer, isFirst: boolean) {
-    super();
+    super(peer.id, peer.session?.client);
     this.peer = peer;
     this.standing = isFirst ? 'member' : 'new';
     peer.isAccepted = isFirst;
   }
 
-  get id(): string {
-    return this.peer.id;
-  }
-
   get address(): string {
     return this.peer.address;
-  }
-
-  get folderSince(): number {
-    return this.peer.session?.client.folderSince ?? Number.POSITIVE_INFINITY;
   }
 
   get isPresent(): boolean {
@@ -318,22 +317,14 @@ export class PriorMember extends CheckedClient implements Entrance, Visitor {
   #cancel: Cancel | undefined;
 
   constructor(request: ArrivalRequest, entrance: Entrance, host: PriorMemberHost) {
-    super();
+    super(request.peerId, request.client);
     this.request = request;
     this.#host = host;
     this.#link = entrance.accept(this);
   }
 
-  get id(): string {
-    return this.request.peerId;
-  }
-
   get address(): string {
     return this.request.address;
-  }
-
-  get folderSince(): number {
-    return this.request.client?.folderSince ?? Number.POSITIVE_INFINITY;
   }
 
   get isPresent(): boolean {

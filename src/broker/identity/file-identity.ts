@@ -46,22 +46,18 @@ export class FileIdentity {
       differs: (peer, other) => this.#sendAway(peer, this.#files.describe(peer), this.#files.describe(other)),
       differsAtDoor: (request, files, other) => this.#turnedAway(request, files, other),
     });
-    const grace = settings.limits.reconnectGrace;
-    this.checks = new FolderChecks(
-      { ...settings, grace },
-      {
-        accepted: (client, isTold) => this.#accepted(client, isTold),
-        isUnknown: (client, why) => this.#warn(client, why),
-        differs: (client, other) => this.#differs(client, other),
-        mayEnter: (client) => settings.mayEnter(client),
-        differsAtDoor: (client, other) => this.#refuseAtDoor(client, other),
-        prevails: (client, members) => {
-          for (const member of members) this.#differs(member, client);
-          settings.beginAnew(client);
-        },
-        isComparable: (peer) => this.#files.areAnySeenBeside(peer),
+    this.checks = new FolderChecks(settings, {
+      accepted: (client, isTold) => this.#accepted(client, isTold),
+      isUnknown: (client, why) => this.#warn(client, why),
+      differs: (client, other) => this.#differs(client, other),
+      mayEnter: (client) => settings.mayEnter(client),
+      differsAtDoor: (client, other) => this.#refuseAtDoor(client, other),
+      prevails: (client, members) => {
+        for (const member of members) this.#differs(member, client);
+        settings.beginAnew(client);
       },
-    );
+      isComparable: (peer) => this.#files.areAnySeenBeside(peer),
+    });
   }
 
   /** Why a second master is refused, with the folder of the first; `undefined` if that is not known. */

@@ -1,8 +1,7 @@
-import type { DatabaseFile } from '../../protocol/file-identity.js';
-import { type FolderAnswer, identify } from '../../protocol/file-identity.js';
+import { type DatabaseFile, type FolderAnswer, identify } from '../../protocol/file-identity.js';
 import { isSameSession } from '../peers/admission.js';
 import { isPresent, type Peer } from '../peers/peer.js';
-import type { ArrivalRequest, Cancel, Clock, Entrance } from '../ports.js';
+import type { ArrivalRequest, Cancel, Entrance, Scope } from '../ports.js';
 import {
   Challenge,
   type CheckedClient,
@@ -27,11 +26,8 @@ export function longestAtDoor(reconnectGrace: number): number {
 const MAX_PASSED = 1_000;
 
 /** What the checks work with. */
-export interface FolderChecksSettings {
-  readonly clock: Clock;
+export interface FolderChecksSettings extends Pick<Scope, 'clock' | 'limits'> {
   readonly peers: ReadonlyMap<string, Peer>;
-  /** Milliseconds for which those who were members at an earlier server go first: `reconnectGrace`. */
-  readonly grace: number;
 }
 
 /** What the checks ask of others. */
@@ -79,8 +75,9 @@ export class FolderChecks {
   constructor(settings: FolderChecksSettings, host: FolderChecksHost) {
     this.#settings = settings;
     this.#host = host;
-    const { clock, grace } = settings;
-    this.#begun = { at: clock.wallTime(), priorUntil: clock.now() + grace };
+    const { clock, limits } = settings;
+    // So long those who were members at an earlier server go first.
+    this.#begun = { at: clock.wallTime(), priorUntil: clock.now() + limits.reconnectGrace };
   }
 
   /** Since when the folder of the members has been that of the database: milliseconds since 1970. */
@@ -107,7 +104,7 @@ export class FolderChecks {
 
   /** Such a one is connected, and checked before it comes in, while there is time for that. */
   receive(request: ArrivalRequest, entrance: Entrance): void {
-    const { clock, grace } = this.#settings;
+    const { clock, limits } = this.#settings;
     const client = new PriorMember(request, entrance, {
       answered: (answering, answer) => this.#answered(answering, answer),
       left: (leaving) => this.#leftDoor(leaving),
@@ -117,7 +114,7 @@ export class FolderChecks {
       },
     });
     client.isPrior = this.#isPrior(client);
-    const cancel = clock.schedule(longestAtDoor(grace), () => {
+    const cancel = clock.schedule(longestAtDoor(limits.reconnectGrace), () => {
       this.#leftDoor(client);
       client.sendBack();
     });

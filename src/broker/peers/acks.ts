@@ -5,12 +5,6 @@ import type { Peer } from './peer.js';
 /** Milliseconds between two looks at what has arrived everywhere. */
 const SWEEP_MS = 100;
 
-/** What is held for a master. */
-export interface HeldMessages {
-  /** Up to how many frames of the database nothing of what came of them waits there, but for requests. */
-  readonly caughtUpTo: number;
-}
-
 /**
  * Tells clients which of their messages have arrived everywhere, so that they need not keep them any longer
  * [PROTOCOL-14.7]: a client sends the others again if this server dies.
@@ -23,15 +17,15 @@ export interface HeldMessages {
 export class Stability {
   readonly #clock: Clock;
   readonly #peers: ReadonlyMap<string, Peer>;
-  readonly #held: () => HeldMessages;
+  readonly #heldUpTo: () => number;
   #count = 0;
   #cancelSweep: Cancel | undefined;
 
-  /** @param held what is held for the master */
-  constructor(clock: Clock, peers: ReadonlyMap<string, Peer>, held: () => HeldMessages) {
+  /** @param heldUpTo up to how many frames nothing of what came of them is held for a master, but for requests */
+  constructor(clock: Clock, peers: ReadonlyMap<string, Peer>, heldUpTo: () => number) {
     this.#clock = clock;
     this.#peers = peers;
-    this.#held = held;
+    this.#heldUpTo = heldUpTo;
   }
 
   /** How many frames have come. */
@@ -55,7 +49,7 @@ export class Stability {
 
   #sweep(): void {
     this.#cancelSweep = undefined;
-    let least = Math.min(this.#count, this.#held().caughtUpTo);
+    let least = Math.min(this.#count, this.#heldUpTo());
     for (const peer of this.#peers.values()) least = Math.min(least, peer.outbox.caughtUpTo);
     let isMoreToCome = false;
     for (const peer of this.#peers.values()) {

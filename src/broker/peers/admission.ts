@@ -1,7 +1,7 @@
 import { MASTER_ID } from '../../protocol/frames.js';
 import { type ClientAnnouncement, Session } from '../../protocol/session.js';
-import type { ArrivalRequest, Cancel, Clock, Entrance, Link, PeerInfo, Scope, Visitor } from '../ports.js';
-import { Outbox } from './outbox.js';
+import type { ArrivalRequest, Cancel, Clock, Entrance, Link, PeerInfo, Visitor } from '../ports.js';
+import { Outbox, type OutboxSettings } from './outbox.js';
 import { Peer } from './peer.js';
 
 /** What others may know of a peer. */
@@ -14,14 +14,10 @@ export function infoOf(database: string, peer: Peer): PeerInfo {
 }
 
 /** What a newcomer is given. */
-export interface NewcomerSettings extends Pick<Scope, 'clock' | 'limits' | 'incidents' | 'kept'> {
+export interface NewcomerSettings extends Omit<OutboxSettings, 'peerId' | 'isTracked' | 'isCounted'> {
   readonly link: Link;
   /** Milliseconds since 1970. */
   readonly connectedAt: number;
-  /** How many frames have come to the database so far. */
-  readonly framesSoFar: () => number;
-  /** A number for a message that is to be picked up, which no other one of the database had. */
-  readonly nextMessageNumber: () => number;
 }
 
 /** A peer that has just been let in. Nothing was said to it. */

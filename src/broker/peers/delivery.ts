@@ -1,18 +1,16 @@
 import type { Scope } from '../ports.js';
 import type { Peer } from './peer.js';
 
-/** What waits for a master that is not there, or has not opened its file. */
-export interface MasterQueue {
-  readonly heldBytes: number;
-  /** Keeps a message in order. @returns false if there is no room */
-  holdMessage(senderId: string, message: Uint8Array): boolean;
-}
-
 /** What a delivery works with. */
 export interface DeliverySettings extends Pick<Scope, 'limits' | 'incidents' | 'kept'> {
   /** Whether messages for the master must be kept. */
   readonly seat: { readonly isHeld: boolean };
-  readonly table: MasterQueue;
+  /** Where they are kept, in order. */
+  readonly table: {
+    readonly heldBytes: number;
+    /** @returns false if there is no room */
+    holdMessage(senderId: string, message: Uint8Array): boolean;
+  };
 }
 
 /**

@@ -225,8 +225,7 @@ export class Outbox {
     this.#dropKept();
     this.#confirmed = received;
     this.#link = link;
-    link.send(greeting);
-    this.#count(greeting);
+    this.say(greeting);
     for (const payload of mail) this.sendOwed(payload);
   }
 
