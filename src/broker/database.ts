@@ -212,8 +212,13 @@ export class Database {
     const base = { ...scope, peers, seat: this.#seat, table: this.#table };
     this.#delivery = new Delivery(base);
     this.#masterAbsence = new MasterAbsence({ ...base, isManaged });
-    const door = this.#door;
-    this.#journal = new JournalSwitch({ ...base, delivery: this.#delivery, door, locks: () => this.#locks });
+    this.#journal = new JournalSwitch({
+      ...base,
+      delivery: this.#delivery,
+      door: this.#door,
+      isAnyoneAwaited: () => this.#locks.claims.isAnyoneAwaited,
+      isAnyHeld: () => this.#locks.isAnyHeld,
+    });
     const firstId = Math.floor(clock.wallTime() * IDS_PER_MS);
     const asked = new ServerRequests(firstId);
     const told = { ...base, delivery: this.#delivery, journal: this.#journal, asked };

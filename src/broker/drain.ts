@@ -9,6 +9,7 @@ import { isSameSession } from './peers/admission.js';
 import { isPresent, isThere, type Peer } from './peers/peer.js';
 import type { ArrivalRequest, Cancel, Clock, Logger } from './ports.js';
 import type { RequestCoordinator } from './requests/coordinator.js';
+import type { RequestTable } from './requests/request-table.js';
 
 /** How often it is looked whether everybody is done, in milliseconds. */
 const LOOK_MS = 20;
@@ -122,7 +123,8 @@ export class Draining {
 /** What a dismissal works with. */
 export interface DismissalSettings {
   readonly peers: ReadonlyMap<string, Peer>;
-  readonly requests: Pick<RequestCoordinator, 'isOwed' | 'failBeforeDraining'>;
+  readonly table: Pick<RequestTable, 'isOwed'>;
+  readonly requests: Pick<RequestCoordinator, 'failBeforeDraining'>;
   readonly locks: Pick<LockService, 'holders' | 'drain' | 'failBeforeDraining' | 'giveRootBack'>;
   readonly stability: Pick<Stability, 'stop'>;
   readonly seat: Pick<MasterSeat, 'close'>;
@@ -184,11 +186,11 @@ export class Dismissal {
    * them an answer. What is owed to one that is away, it asks the next server for.
    */
   get busyWorkers(): number {
-    const { peers, requests, locks } = this.#settings;
+    const { peers, table, locks } = this.#settings;
     const holders = new Set(locks.holders);
     let count = 0;
     for (const peer of peers.values()) {
-      if (holders.has(peer) || (!peer.isMaster && isPresent(peer) && requests.isOwed(peer))) count++;
+      if (holders.has(peer) || (!peer.isMaster && isPresent(peer) && table.isOwed(peer))) count++;
     }
     return count;
   }

@@ -260,11 +260,11 @@ export class FileNews {
     if (master === undefined || current === undefined || !master.hasFileOpen) return;
     const { pageNr, recordNr } = current.place;
     const inQuotes = rootUpdate(SERVER_ID, { pageNr, recordNr: `${recordNr}` });
-    const token = master.nextToken();
+    const token = master.outbox.nextToken();
     const writesDue = (former?.master === master ? former.writesDue : 0) + 1;
     const written = { master, writesDue };
     this.#rootWritten = written;
-    this.#root.expectEchoes(master.root, 2, token);
+    this.#root.expectTwoEchoes(master.root, token);
     if (takesRootsOver(master)) master.root.believes = current.address;
     this.#settings.delivery.send(master, inQuotes);
     this.#settings.delivery.send(master, current.message);
@@ -350,7 +350,7 @@ export class FileNews {
       this.#settings.delivery.send(receiver, current.message);
       return;
     }
-    const token = receiver.nextToken();
+    const token = receiver.outbox.nextToken();
     const verdict = this.#root.relay(receiver.root, token);
     if (verdict === 'overdue') {
       this.#settings.delivery.markOverdue(receiver);

@@ -18,16 +18,10 @@ export interface JournalSwitchSettings extends Pick<Scope, 'database' | 'logger'
   readonly delivery: Pick<Delivery, 'send'>;
   /** Newcomers that keep no journal wait there until it is empty. */
   readonly door: Pick<Door, 'isAnyoneWaitingFor' | 'waitingFor'>;
-  /** The locks of the workers. */
-  locks(): JournalLocks;
-}
-
-/** What the switch needs of the locks. */
-export interface JournalLocks {
   /** Whether peers from before a restart of the server are waited for [PROTOCOL-14.6]. */
-  readonly isAnyoneAwaited: boolean;
+  isAnyoneAwaited(): boolean;
   /** Whether a worker holds a lock. */
-  readonly isAnyHeld: boolean;
+  isAnyHeld(): boolean;
 }
 
 /** Whether the file is crash-safe, for people to read. */
@@ -151,7 +145,7 @@ export class JournalSwitch {
   review(): boolean {
     if (this.#isStopped) return false;
     const wasInUse = this.#isInUse;
-    if (this.#keepers.size === 0 && !this.#settings.locks().isAnyoneAwaited) this.#isInUse = false;
+    if (this.#keepers.size === 0 && !this.#settings.isAnyoneAwaited()) this.#isInUse = false;
     const isOn = this.#isOn;
     if (isOn === true) this.#isInUse = true;
     if (isOn !== undefined) this.#tell(isOn);
@@ -167,7 +161,7 @@ export class JournalSwitch {
   /** Whether it is in force; `undefined` as long as it is not known who is there. */
   get #isOn(): boolean | undefined {
     if (this.#others.size > 0 || this.#isAwaited || this.#asked !== undefined) return false;
-    if (this.#keepers.size === 0 || this.#settings.locks().isAnyoneAwaited) return undefined;
+    if (this.#keepers.size === 0 || this.#settings.isAnyoneAwaited()) return undefined;
     // Without a master, nobody begins to write; and if the next one kept none, it would have to wait for locks whose holders wait for it.
     return this.#keepingMaster === undefined && !this.#isInUse ? undefined : true;
   }
@@ -204,10 +198,9 @@ export class JournalSwitch {
 
   /** The master, which takes a lock of its own; if there is none, a worker, once no worker holds a lock. */
   #nextToAsk(): Peer | undefined {
-    const { seat } = this.#settings;
+    const { seat, isAnyoneAwaited, isAnyHeld } = this.#settings;
     if (seat.master !== undefined) return isPresent(seat.master) && !seat.isHeld ? seat.master : undefined;
-    const { isAnyoneAwaited, isAnyHeld } = this.#settings.locks();
-    if (isAnyoneAwaited || isAnyHeld) return undefined;
+    if (isAnyoneAwaited() || isAnyHeld()) return undefined;
     const workers = [...this.#keepers.keys()].filter((peer) => isPresent(peer) && peer.isAccepted);
     return workers.find(({ isReady }) => isReady) ?? workers[0];
   }

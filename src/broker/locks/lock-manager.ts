@@ -140,11 +140,6 @@ export class LockManager {
     if (!this.#isQuiet) this.review();
   }
 
-  /** The lock that a worker has under that number. To move it to the parent of its path changes nothing of it, since paths are ignored. */
-  find(holder: Peer, lockId: number): Lock | undefined {
-    return this.#table.find(holder, lockId);
-  }
-
   /** Notes a lock that another server granted. @returns false if its number is taken */
   claim(claimed: Omit<NewLock, 'expiresAt'>): boolean {
     const lock = this.#table.claim({ ...claimed, expiresAt: this.#expiry });

@@ -218,11 +218,6 @@ export class LockService {
     this.#manager.keepWritersBack(areKeptBack);
   }
 
-  /** Whether peers from before a restart of the server are waited for. */
-  get isAnyoneAwaited(): boolean {
-    return this.claims.isAnyoneAwaited;
-  }
-
   /** Whether a worker holds a lock that has not expired. */
   get isAnyHeld(): boolean {
     return this.#manager.table.size > 0;
@@ -314,8 +309,7 @@ export class LockService {
   }
 
   #unlock(worker: Peer, named: NamedLock): void {
-    const { lockId } = named;
-    const lock = lockId === undefined ? undefined : this.#manager.find(worker, lockId);
+    const lock = this.#find(worker, named);
     // A transaction that holds others may wait for the answer: AceBase does, where a write looks for the space of each child.
     const canWait = lock === undefined || this.#manager.table.isTheOnlyOne(lock);
     // Before the lock is somebody else's: his grant must not overtake anything that is told to this one.
@@ -329,15 +323,19 @@ export class LockService {
     this.#manager.release(lock);
   }
 
+  /** To the parent of its path: that changes nothing of a lock, since paths are ignored. */
   #move(worker: Peer, named: NamedLock): void {
-    const { lockId } = named;
-    const lock = lockId === undefined ? undefined : this.#manager.find(worker, lockId);
+    const lock = this.#find(worker, named);
     if (lock?.state !== 'held') {
       this.#sayNo(worker, named, 'IPC_REQUEST_LOCK_LOST');
       return;
     }
     const expires = this.root.masterTime(lock.expiresAt);
     this.#settings.delivery.send(worker, moved(named, worker.idBytes, lock, expires));
+  }
+
+  #find(worker: Peer, { lockId }: NamedLock): Lock | undefined {
+    return lockId === undefined ? undefined : this.#manager.table.find(worker, lockId);
   }
 
   #sayNo(worker: Peer, request: LockMessage, failure: RequestFailure): void {

@@ -77,7 +77,7 @@ export class Heartbeat {
         continue;
       }
       // One that is not pinged for what it has read is so here: how long its way is, somebody may want to know.
-      if (silence > 0 || !peer.outbox.isTracked) peer.outbox.ping(peer.nextToken());
+      if (silence > 0 || !peer.outbox.isTracked) peer.outbox.ping(peer.outbox.nextToken());
     }
     beaten?.();
     if (peers.size > 0) this.start();

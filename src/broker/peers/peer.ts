@@ -121,11 +121,6 @@ export class Peer {
     return now - this.#awaySince >= grace - EARLY_TIMER_MS || this.process?.hasEnded() === true;
   }
 
-  /** A token for the next ping, higher than all before. */
-  nextToken(): number {
-    return this.outbox.nextToken();
-  }
-
   /**
    * Sends a ping. Calls `act`, once, when the peer has read everything that was sent before it; on a later line, if this one is lost. It is
    * not called if the peer does not come back.
@@ -133,7 +128,7 @@ export class Peer {
    * @returns to be called if that does not matter any more
    */
   whenRead(act: () => void): Cancel {
-    const awaited = { token: this.nextToken(), act };
+    const awaited = { token: this.outbox.nextToken(), act };
     this.#awaited.push(awaited);
     this.outbox.ping(awaited.token);
     return () => {

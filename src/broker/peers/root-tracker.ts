@@ -73,15 +73,14 @@ export class RootRecord {
   }
 
   /**
-   * The current root is about to be sent to the peer with this view so that it writes it again: `count` times, and it
-   * will echo each.
+   * The current root is about to be sent to the peer with this view so that it writes it again: in another form and as it is, and it will
+   * echo both.
    *
    * @param token the token of the ping that will follow
    */
-  expectEchoes(view: RootView, count: number, token: number): void {
+  expectTwoEchoes(view: RootView, token: number): void {
     const address = this.current?.address;
-    if (address === undefined) return;
-    for (let echo = 0; echo < count; echo++) view.expected.push({ address, token });
+    if (address !== undefined) view.expected.push({ address, token }, { address, token });
   }
 
   /** The peer with this view has read everything that was sent before the ping with that token. */

@@ -123,11 +123,6 @@ export class RequestCoordinator {
     for (const { request } of this.#table.abandon(worker)) news.keyInDoubt(request.key);
   }
 
-  /** Whether the master owes that worker an answer. */
-  isOwed(worker: Peer): boolean {
-    return this.#table.isOwed(worker);
-  }
-
   /** The master is no longer part of the database; it may still answer what it was asked. */
   masterLeft(): void {
     this.#indexCreations.end();

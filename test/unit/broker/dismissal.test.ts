@@ -12,7 +12,8 @@ test('who holds a lock is looked up once for all peers', () => {
     isManaged: false,
     peers: new Map(peers.map((peer) => [peer.id, peer])),
     // Those that are away ask the next server.
-    requests: { isOwed: (peer) => peers.indexOf(peer) >= 94, failBeforeDraining: () => undefined },
+    table: { isOwed: (peer) => peers.indexOf(peer) >= 94 },
+    requests: { failBeforeDraining: () => undefined },
     locks: {
       get holders() {
         looks += 1;

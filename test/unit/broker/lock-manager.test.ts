@@ -151,7 +151,7 @@ class Lab {
   }
 
   giveBack(holder: Peer, id: number): void {
-    const lock = this.manager.find(holder, id);
+    const lock = this.manager.table.find(holder, id);
     if (lock === undefined) throw new Error(`there is no lock ${id}`);
     this.manager.release(lock);
   }
