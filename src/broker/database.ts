@@ -14,7 +14,6 @@ import { JOURNAL_WAIT_MS } from './limits.js';
 import { LockService, type LocksView } from './locks/lock-service.js';
 import { MasterAbsence, type MasterDepartures, MasterSeat } from './mastership.js';
 import type { Account } from './memory.js';
-import { Stability } from './peers/acks.js';
 import {
   type Awaited,
   type Caller,
@@ -28,7 +27,7 @@ import {
   positionOf,
   type Wait,
 } from './peers/admission.js';
-import { Delivery } from './peers/delivery.js';
+import { Delivery, Stability } from './peers/delivery.js';
 import { Heartbeat, holderPulse } from './peers/heartbeat.js';
 import { Absences, Farewells, GoneIds, introduce, MembershipLog } from './peers/membership.js';
 import { isPresent, isThere, lineBytesOf, type Peer } from './peers/peer.js';

@@ -213,7 +213,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'says that a frame has arrived everywhere before it was read',
-    file: 'peers/acks.ts',
+    file: 'peers/delivery.ts',
     from: 'least = Math.min(least, peer.outbox.caughtUpTo);',
     to: 'least = Math.min(this.#count, peer.outbox.caughtUpTo + this.#count);',
   },

@@ -51,12 +51,9 @@ export class RequestCoordinator {
     this.#settings = settings;
     const { clock, locks, table } = settings;
     this.#table = table;
-    this.#indexCreations = new IndexCreations(clock, {
-      next: () => {
-        const next = table.firstPostponed;
-        if (next !== undefined) this.#give(next);
-      },
-      holdsWriters: (areHeld) => locks.keepWritersBack(areHeld),
+    this.#indexCreations = new IndexCreations(clock, locks, () => {
+      const next = table.firstPostponed;
+      if (next !== undefined) this.#give(next);
     });
   }
 
@@ -337,14 +334,6 @@ function isIndexCreation({ request }: OpenRequest): boolean {
   return request.subject === 'index.create';
 }
 
-/** What index creations ask of their database. */
-interface IndexCreationsHost {
-  /** The next one may begin, if any is postponed. */
-  next(): void;
-  /** Whether nobody may begin to write, from now on. */
-  holdsWriters(areHeld: boolean): void;
-}
-
 /**
  * New indexes, one at a time [PROTOCOL-9.6].
  *
@@ -356,13 +345,16 @@ interface IndexCreationsHost {
  */
 class IndexCreations {
   readonly #clock: Clock;
-  readonly #host: IndexCreationsHost;
+  readonly #locks: Pick<LockService, 'keepWritersBack'>;
+  readonly #beginNext: () => void;
   #underWay: { readonly open: OpenRequest; readonly cancelTimeout: Cancel } | undefined;
   #cancelNews: Cancel | undefined;
 
-  constructor(clock: Clock, host: IndexCreationsHost) {
+  /** @param beginNext begins the next one, if any is postponed */
+  constructor(clock: Clock, locks: Pick<LockService, 'keepWritersBack'>, beginNext: () => void) {
     this.#clock = clock;
-    this.#host = host;
+    this.#locks = locks;
+    this.#beginNext = beginNext;
   }
 
   /** Whether another one has to wait. */
@@ -374,7 +366,7 @@ class IndexCreations {
   begin(open: OpenRequest): void {
     const cancelTimeout = this.#clock.schedule(INDEX_CREATION_MS, () => this.#next());
     this.#underWay = { open, cancelTimeout };
-    this.#host.holdsWriters(true);
+    this.#locks.keepWritersBack(true);
   }
 
   /** A request has its answer. */
@@ -388,7 +380,7 @@ class IndexCreations {
     this.#underWay = undefined;
     this.#cancelNews?.();
     this.#cancelNews = undefined;
-    this.#host.holdsWriters(false);
+    this.#locks.keepWritersBack(false);
   }
 
   #next(): void {
@@ -397,9 +389,9 @@ class IndexCreations {
     this.#cancelNews?.();
     this.#cancelNews = this.#clock.schedule(INDEX_NEWS_MS, () => {
       this.#cancelNews = undefined;
-      if (this.#underWay === undefined) this.#host.holdsWriters(false);
+      if (this.#underWay === undefined) this.#locks.keepWritersBack(false);
     });
-    this.#host.next();
+    this.#beginNext();
   }
 }
 
