@@ -663,8 +663,7 @@ export class Database {
   /** What a worker believes to have is not its own any more. */
   #losesPlace(worker: Peer, cause: string): void {
     // At once: it must not claim the same at another server before it has been refused here.
-    if (worker.session?.can('identify') === true)
-      worker.outbox.say(refused('IPC_REFUSED_UNSAFE_RETURN', cause));
+    if (worker.can('identify')) worker.outbox.say(refused('IPC_REFUSED_UNSAFE_RETURN', cause));
     this.#giveUp(worker, cause, 'IPC_CLOSED_CONNECT_AGAIN');
   }
 

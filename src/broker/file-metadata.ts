@@ -397,7 +397,7 @@ function writesRoots(master: Peer | undefined): boolean {
 
 /** Whether it believes a root that it is told, and neither writes nor echoes it. */
 function takesRootsOver(peer: Peer | undefined): boolean {
-  return peer?.session?.can('no-echo') === true;
+  return peer?.can('no-echo') === true;
 }
 
 /*

@@ -76,7 +76,7 @@ export class MasterSeat {
     this.#master = master;
     this.#isSettling = true;
     const { clock, limits } = this.#settings;
-    const settle = master.session?.can('ready') === true ? MASTER_READY_MS : limits.masterSettle;
+    const settle = master.can('ready') ? MASTER_READY_MS : limits.masterSettle;
     if (settle === 0) this.#host.settled(master);
     else this.#cancelSettling = clock.schedule(settle, () => this.#host.settled(master));
   }
@@ -274,16 +274,11 @@ export class MasterAbsence {
     this.#cancel = undefined;
     this.#wasSaid = true;
     const fields = { database, workers: peers.size, waiting: table.heldRequests };
-    if (isManaged) {
-      logger.warn(
-        fields,
-        'the master that this server runs is not there, and the workers need it: its lines in this log say why',
-      );
-      return;
-    }
     logger.warn(
       fields,
-      'no master is connected, and the workers need one: start the process with role "master", with the same database name, host, port and token',
+      isManaged
+        ? 'the master that this server runs is not there, and the workers need it: its lines in this log say why'
+        : 'no master is connected, and the workers need one: start the process with role "master", with the same database name, host, port and token',
     );
   }
 

@@ -91,7 +91,7 @@ export class FileIdentity {
 
   /** A client answers. @returns false if the answer is malformed, or nobody has asked it anything */
   answer(peer: Peer, frame: Uint8Array): boolean {
-    const answer = peer.session?.can('identify') === true ? parseAnswer(frame) : undefined;
+    const answer = peer.can('identify') ? parseAnswer(frame) : undefined;
     if (answer === undefined) return false;
     this.checks.answer(peer, answer);
     return true;
@@ -130,9 +130,9 @@ export class FileIdentity {
   #sendAway(peer: Peer, file: string, others: string, isReplaced = false): void {
     const { database, dismiss } = this.#settings;
     const what = explain(database, file, others, isReplaced);
-    if (peer.session?.can('identify') === true) peer.outbox.say(refused('IPC_CLOSED_OTHER_FILE', what));
+    if (peer.can('identify')) peer.outbox.say(refused('IPC_CLOSED_OTHER_FILE', what));
     // A client that can identify does not come back; nobody else who comes as the master is to pay for it.
-    if (!peer.isMaster || peer.session?.can('identify') !== true) this.#sentAway.add(peer.id);
+    if (!peer.isMaster || !peer.can('identify')) this.#sentAway.add(peer.id);
     const { id, address, process } = peer;
     this.#record({ peer: id, address, pid: process?.pid, file, others, isReplaced });
     dismiss(peer, 'it has another file');

@@ -139,7 +139,7 @@ export class FolderChecks {
 
   /** A peer is about to join the others. @returns whether it may take part at once */
   enters(peer: Peer): boolean {
-    if (peer.session?.can('identify') !== true) return true;
+    if (!peer.can('identify')) return true;
     const client = new CheckedPeer(peer, this.#settings.peers.size === 0);
     this.#clients.set(peer, client);
     if (peer.isAccepted) this.#since = Math.min(this.#since, client.folderSince);

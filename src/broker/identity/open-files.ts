@@ -112,7 +112,7 @@ export class OpenFiles {
     if (peers.size < 2) return undefined;
     const now = clock.now();
     const isBlind = ([peer, since]: readonly [Peer, number]): boolean =>
-      peer.session?.can('identify') !== true && now - since >= BLIND_MS && this.#of(peer).length === 0;
+      !peer.can('identify') && now - since >= BLIND_MS && this.#of(peer).length === 0;
     return [...this.#joined].find(isBlind)?.[0];
   }
 

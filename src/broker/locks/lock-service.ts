@@ -90,7 +90,7 @@ export class LockService {
           if (isWrite) news.writeWasCutShort(holder.id);
         },
         sliceIsOver: ({ holder, id }) => {
-          if (holder.session?.can('slice') === true) holder.outbox.say(yieldWord(id));
+          if (holder.can('slice')) holder.outbox.say(yieldWord(id));
         },
         hold: () => this.#hold(),
       },
@@ -192,7 +192,7 @@ export class LockService {
 
   /** A master says whether its transactions wait for the root lock. @returns false if it is no master, or the word is malformed */
   hearTurn(sender: Peer, frame: Uint8Array): boolean {
-    const isWanted = sender.isMaster && sender.session?.can('turn') === true ? parseTurn(frame) : undefined;
+    const isWanted = sender.isMaster && sender.can('turn') ? parseTurn(frame) : undefined;
     if (isWanted === undefined) return false;
     sender.wantsTurn = isWanted;
     this.root.masterSaidTurn(sender);

@@ -51,7 +51,6 @@ export class LockTable {
   /** Transactions that hold locks, and that hold locks for writing, expired ones aside. */
   #holders = 0;
   #writers = 0;
-  #expired = 0;
   #nextId: number;
 
   /** @param firstId the number of the first lock; higher than any that another server gave a lock of this database */
@@ -66,7 +65,7 @@ export class LockTable {
 
   /** How many have expired, and were not released. */
   get expiredCount(): number {
-    return this.#expired;
+    return this.#all.size - this.#held.size;
   }
 
   /** Whether any transaction holds a lock for writing that has not expired. */
@@ -161,10 +160,8 @@ export class LockTable {
   release(lock: Lock): void {
     if (lock.state === 'released') return;
     const holding = this.#holdingOf(lock.tid);
-    if (lock.state === 'expired') {
-      holding.expired--;
-      this.#expired--;
-    } else this.#uncount(lock, holding);
+    if (lock.state === 'expired') holding.expired--;
+    else this.#uncount(lock, holding);
     if (holding.reads + holding.writes + holding.expired === 0) this.#byTid.delete(lock.tid);
     const siblings = this.#byHolder.get(lock.holder);
     if (lock.places !== undefined) siblings?.remove(lock.places[1]);
@@ -179,7 +176,6 @@ export class LockTable {
     const holding = this.#holdingOf(lock.tid);
     this.#uncount(lock, holding);
     holding.expired++;
-    this.#expired++;
     lock.state = 'expired';
   }
 

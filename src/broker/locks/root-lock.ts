@@ -204,7 +204,7 @@ export class RootLock {
   /** A master is connected. */
   masterConnected(peer: Peer): void {
     this.masterLeft();
-    const canSay = peer.session?.can('turn') === true;
+    const canSay = peer.can('turn');
     this.#master = { peer, canSay, wantsTurnSince: undefined, refusedAt: undefined };
     this.#last.highestId = 0;
     this.masterSaidTurn(peer);

@@ -8,7 +8,7 @@ import { Peer } from './peer.js';
 export function infoOf(database: string, peer: Peer): PeerInfo {
   const { id, address, connectedAt, isMaster, session, process } = peer;
   const role = isMaster ? 'master' : 'worker';
-  const keepsJournal = session?.can('journal') === true;
+  const keepsJournal = peer.can('journal');
   const [client, pid] = [session?.client.name, process?.pid];
   return { database, id, role, address, connectedAt, client, pid, keepsJournal };
 }

@@ -107,7 +107,7 @@ export class Absences {
   /** Right after its line broke: why it must not come back as it is. */
   #returnProblemOf(worker: Peer, isAllKept: boolean): string | undefined {
     if (!isAllKept) return NO_ROOM;
-    if (worker.session?.can('resume') === true) return undefined;
+    if (worker.can('resume')) return undefined;
     if (worker.isMaster) return 'a stock master believes in locks that others may have by now';
     if (this.#settings.locks.isHolder(worker)) return 'it held a lock when its line broke';
     return worker.outbox.hasAnswerInDoubt ? 'an answer to it was under way when its line broke' : undefined;

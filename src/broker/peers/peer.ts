@@ -1,6 +1,6 @@
 import { MASTER_ID } from '../../protocol/frames.js';
 import type { RecordAddress } from '../../protocol/messages.js';
-import type { Session } from '../../protocol/session.js';
+import type { ClientAbility, Session } from '../../protocol/session.js';
 import { invariant } from '../invariants.js';
 import { EARLY_TIMER_MS } from '../limits.js';
 import type { Cancel, PeerProcess } from '../ports.js';
@@ -83,6 +83,11 @@ export class Peer {
   /** Whether it is the one that grants locks. */
   get isMaster(): boolean {
     return this.id === MASTER_ID;
+  }
+
+  /** Whether its client can do that; a stock client can nothing of the kind. */
+  can(ability: ClientAbility): boolean {
+    return this.session?.can(ability) === true;
   }
 
   get state(): PeerState {
@@ -192,7 +197,7 @@ export function isPresent({ state }: Peer): boolean {
 
 /** Whether a peer is connected that will not ask the next server again for what it has no answer to. */
 export function asksOnlyHere(peer: Peer): boolean {
-  return isPresent(peer) && peer.session?.can('resume') !== true;
+  return isPresent(peer) && !peer.can('resume');
 }
 
 /** Bytes that wait for the lines of these peers. */

@@ -87,8 +87,8 @@ class Lab {
 
   /** @param canSay whether it says when it wants its turn */
   connectMaster(canSay: boolean): void {
-    const session = canSay ? { can: () => true } : undefined;
-    this.#master = { session, wantsTurn: false, whenRead: () => () => undefined } as unknown as Peer;
+    const client = { session: canSay ? {} : undefined, can: () => canSay };
+    this.#master = { ...client, wantsTurn: false, whenRead: () => () => undefined } as unknown as Peer;
     this.root.masterConnected(this.#master);
   }
 
