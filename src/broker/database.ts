@@ -49,7 +49,7 @@ import { ServerRequests } from './server-requests.js';
 import { Succession } from './succession.js';
 
 /** What a database works with; shared by all of a broker. */
-export interface DatabaseSettings extends Omit<Scope, 'database' | 'kept' | 'counters'> {
+export interface DatabaseSettings extends Omit<Scope, 'database' | 'kept' | 'counters' | 'isClosing'> {
   readonly kept: Account;
   readonly observer: BrokerObserver;
   readonly record: DatabaseRecord;
@@ -168,7 +168,8 @@ export class Database {
         given.incidents.record(incident, { database: name, ...fields }, ...rest),
     };
     this.#settings = { ...given, clock, incidents };
-    const scope: Scope = { ...this.#settings, database: name, counters: record.counters };
+    const isClosing = (): boolean => this.#isClosing;
+    const scope: Scope = { ...this.#settings, database: name, counters: record.counters, isClosing };
     const peers = this.#peers;
     this.#door = new Door(clock);
     this.#book = new MembershipLog({ ...scope, observer, record });
@@ -325,9 +326,14 @@ export class Database {
     return peer?.state === 'present' ? peer.line : undefined;
   }
 
+  /** Whether the server drains, or stops. */
+  get #isClosing(): boolean {
+    return this.#isOver || this.dismissal.hasBegun;
+  }
+
   /** What may be decided now that somebody at the door waits for. Their own times are looked at when they come. */
   get #decided(): readonly Awaited[] {
-    if (this.#isOver || this.dismissal.hasBegun) return DECIDED.all;
+    if (this.#isClosing) return DECIDED.all;
     return this.#journal.isInUse ? DECIDED.seat : DECIDED.seatAndJournal;
   }
 
@@ -458,7 +464,7 @@ export class Database {
 
   #awaitJournal(caller: Caller): Wait | undefined {
     const until = caller.since + JOURNAL_WAIT_MS;
-    if (this.#isOver || this.dismissal.hasBegun) caller.entrance.refuse(refusalWhileDraining(caller.request));
+    if (this.#isClosing) caller.entrance.refuse(refusalWhileDraining(caller.request));
     else if (!this.#journal.isInUse) return this.#admitHeld(caller);
     else if (this.#settings.clock.now() >= until) caller.entrance.refuse('IPC_REFUSED_JOURNAL');
     else return { awaits: 'journal', until, again: () => this.#awaitJournal(caller) };
@@ -514,7 +520,7 @@ export class Database {
   *#ends(cause: string): Iterable<() => void> {
     yield () => this.#seat.stop();
     yield () => void this.#door.review(this.#decided);
-    const parts: { stop(): void }[] = [this.#journal, this.#succession, this.#stability];
+    const parts: { stop(): void }[] = [this.#succession, this.#stability];
     parts.push(this.#farewells, this.#locks, this.#requests, this.#masterAbsence);
     parts.push(this.#absences, this.#heartbeat, this.#identity);
     if (this.#holdersHeartbeat !== undefined) parts.push(this.#holdersHeartbeat);

@@ -1,9 +1,7 @@
 import type { RefusalCode } from '../errors.js';
 import { MASTER_ID } from '../protocol/frames.js';
 import { hasNotOpened } from '../protocol/session.js';
-import type { JournalSwitch } from './journal-switch.js';
 import type { LockService } from './locks/lock-service.js';
-import type { MasterSeat } from './mastership.js';
 import { isSameSession } from './peers/admission.js';
 import type { Stability } from './peers/delivery.js';
 import { isPresent, isThere, type Peer } from './peers/peer.js';
@@ -125,10 +123,8 @@ export interface DismissalSettings {
   readonly peers: ReadonlyMap<string, Peer>;
   readonly table: Pick<RequestTable, 'isOwed'>;
   readonly requests: Pick<RequestCoordinator, 'failBeforeDraining'>;
-  readonly locks: Pick<LockService, 'holders' | 'drain' | 'failBeforeDraining' | 'giveRootBack'>;
+  readonly locks: Pick<LockService, 'holders' | 'failBeforeDraining' | 'giveRootBack'>;
   readonly stability: Pick<Stability, 'stop'>;
-  readonly seat: Pick<MasterSeat, 'close'>;
-  readonly journal: Pick<JournalSwitch, 'stop'>;
   /** Whether this server runs the master itself, and closes it: it says goodbye. */
   readonly isManaged: boolean;
   /** Does something in the database; `otherwise`, if an invariant breaks. */
@@ -158,13 +154,9 @@ export class Dismissal {
 
   /** From now on nobody is let in who waits at the door, and no transaction begins; those that hold a lock go on. */
   begin(): void {
-    const { seat, journal, locks, inside } = this.#settings;
     this.#hasBegun = true;
-    inside(() => {
-      seat.close();
-      journal.stop();
-      locks.drain();
-    }, undefined);
+    // Whoever waits is asked again.
+    this.#settings.inside(() => undefined, undefined);
   }
 
   /**

@@ -13,7 +13,7 @@ import { isPresent, type Peer } from './peers/peer.js';
 import type { ArrivalRequest, Scope } from './ports.js';
 
 /** What the switch works with. */
-export interface JournalSwitchSettings extends Pick<Scope, 'database' | 'logger'> {
+export interface JournalSwitchSettings extends Pick<Scope, 'database' | 'logger' | 'isClosing'> {
   readonly seat: Pick<MasterSeat, 'master' | 'isHeld'>;
   readonly delivery: Pick<Delivery, 'send'>;
   /** Newcomers that keep no journal wait there until it is empty. */
@@ -53,7 +53,6 @@ export class JournalSwitch {
   /** What the keepers were told last; and whether one has come since that was told nothing. */
   #said = false;
   #isAnyoneUntold = false;
-  #isStopped = false;
 
   constructor(settings: JournalSwitchSettings) {
     this.#settings = settings;
@@ -141,9 +140,13 @@ export class JournalSwitch {
     for (const peer of this.#keepers.keys()) this.#settings.delivery.send(peer, REREAD);
   }
 
-  /** To be called after everything that happens in the database: does what follows from it. @returns whether it is in use no more */
+  /**
+   * To be called after everything that happens in the database: does what follows from it. While the server drains nothing is switched any more.
+   *
+   * @returns whether it is in use no more
+   */
   review(): boolean {
-    if (this.#isStopped) return false;
+    if (this.#settings.isClosing()) return false;
     const wasInUse = this.#isInUse;
     if (this.#keepers.size === 0 && !this.#settings.isAnyoneAwaited()) this.#isInUse = false;
     const isOn = this.#isOn;
@@ -151,11 +154,6 @@ export class JournalSwitch {
     if (isOn !== undefined) this.#tell(isOn);
     this.#askToLook();
     return wasInUse && !this.#isInUse;
-  }
-
-  /** The server drains, or stops: nothing is switched any more. */
-  stop(): void {
-    this.#isStopped = true;
   }
 
   /** Whether it is in force; `undefined` as long as it is not known who is there. */

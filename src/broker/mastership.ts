@@ -19,7 +19,7 @@ export interface MasterSeatHost {
 }
 
 /** What the seat works with. */
-export type MasterSeatSettings = Pick<Scope, 'database' | 'clock' | 'logger' | 'limits'>;
+export type MasterSeatSettings = Pick<Scope, 'database' | 'clock' | 'logger' | 'limits' | 'isClosing'>;
 
 /** A second master that is kept waiting. */
 interface Challenge {
@@ -39,8 +39,6 @@ export class MasterSeat {
   #isSettling = false;
   #cancelSettling: Cancel | undefined;
   #challenge: Challenge | undefined;
-  /** Whether the server lets nobody in any more. */
-  #isClosed = false;
   #vacantSince: number;
   /** Until when somebody is expected to come again who could not be let in, since the master did not answer. */
   #expectedUntil = Number.NEGATIVE_INFINITY;
@@ -129,37 +127,32 @@ export class MasterSeat {
     const { challenger, master, hasAnswered } = challenge;
     const waits = mayTakeTurn(challenger, master);
     const now = this.#settings.clock.now();
+    const isClosing = this.#settings.isClosing();
     const isGone = this.#master !== master;
     // The first one may still have to go.
     if (now >= challenge.until && hasAnswered && waits && !master.isAccepted)
       challenge.until = now + MASTER_TURN_MS;
-    if (!isGone && !this.#isClosed && now < challenge.until) {
+    if (!isGone && !isClosing && now < challenge.until) {
       const left = (): void => {
         this.#challenge = undefined;
       };
       return { awaits: 'seat', until: challenge.until, again: () => this.#judge(challenge), left };
     }
     // One that has read the file has old tables: the first one lived when it started. The next server must not let it in either.
-    const mayEnter = waits && (isGone || this.#isClosed);
+    const mayEnter = waits && (isGone || isClosing);
     if (!mayEnter) this.#refuse(challenger, master);
     this.#challenge = undefined;
     if (!mayEnter) return undefined;
     // If the first one is gone, it was sent to the next server.
-    if (this.#isClosed) challenger.entrance.refuse('IPC_REFUSED_MASTER_AWAY');
+    if (isClosing) challenger.entrance.refuse('IPC_REFUSED_MASTER_AWAY');
     else if (this.#master === undefined) return this.#host.admit(challenger);
     else this.#refuseForGood(challenger, master);
     return undefined;
   }
 
-  /** The server lets nobody in any more. */
-  close(): void {
-    this.#isClosed = true;
-  }
-
   /** The server stops: nobody waits any more. */
   stop(): void {
     this.#cancelSettling?.();
-    this.close();
   }
 
   /** The master has opened its file, and is a new one: it gets what waits for it. */

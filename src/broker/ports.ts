@@ -246,4 +246,6 @@ export interface Scope {
   readonly startedAt: number;
   /** The same in milliseconds since 1970: a session that began here since and is not known was given up. */
   readonly servedSince: number;
+  /** Whether the server drains, or stops: nobody is let in any more, and nothing begins. */
+  isClosing(): boolean;
 }

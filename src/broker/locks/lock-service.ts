@@ -73,7 +73,6 @@ export class LockService {
   readonly #bytes: BytesByOwner<Peer>;
   /** Whether a master takes part that was not given what waited for it; or did when it left, and no other one was since. */
   #isMasterOpening = false;
-  #isDraining = false;
 
   constructor(settings: LockServiceSettings) {
     this.#settings = settings;
@@ -221,11 +220,6 @@ export class LockService {
   /** Whether a worker holds a lock that has not expired. */
   get isAnyHeld(): boolean {
     return this.#manager.table.size > 0;
-  }
-
-  /** The server drains: transactions that hold no lock get none any more. */
-  drain(): void {
-    this.#isDraining = true;
   }
 
   /** To be called after everything that happens in the database: whoever was held back until now is served. */
@@ -376,11 +370,11 @@ export class LockService {
 
   /** Why no transaction may begin now. */
   #hold(): GrantHold | undefined {
-    const { news, journal } = this.#settings;
+    const { news, journal, isClosing } = this.#settings;
     if (this.claims.isHolding) return 'locks of before the restart';
     if (news.isInDoubt) return 'the file is in doubt';
     if (journal.isCheckedByWorker) return 'the journal is checked';
-    if (this.#isDraining) return 'draining';
+    if (isClosing()) return 'draining';
     return this.#isMasterOpening ? 'the master opens its file' : undefined;
   }
 }

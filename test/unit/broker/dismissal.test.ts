@@ -19,13 +19,10 @@ test('who holds a lock is looked up once for all peers', () => {
         looks += 1;
         return peers.slice(0, 7);
       },
-      drain: () => undefined,
       failBeforeDraining: () => undefined,
       giveRootBack: () => undefined,
     },
     stability: { stop: () => undefined },
-    seat: { close: () => undefined },
-    journal: { stop: () => undefined },
     inside: (act) => act(),
     remove: () => undefined,
   });
