@@ -209,11 +209,7 @@ export class Broker {
   /** An invariant of a database is broken. Its peers come back as they do to a server that was restarted; others do not notice. */
   #abandon(database: Database, invariant: Invariant): void {
     const { name } = database;
-    this.#settings.incidents.record(
-      'broken-invariant',
-      { database: name, invariant },
-      'a fault of this server: what must always be true of a database is not. Its connections are ended, and it begins anew',
-    );
+    this.#settings.incidents.record('broken-invariant', { database: name, invariant });
     database.abandon();
     if (this.#databases.get(name) === database) this.#forget(name);
     this.#startedAt = this.#settings.clock.now();
@@ -270,11 +266,14 @@ export class Broker {
 
   #cutOff(database: Database, { peer, bytes }: LargestUser): void {
     const { bufferedBytes: databaseBytes, name } = database;
-    this.#settings.incidents.record(
-      'over-total',
-      { database: name, peer: peer.id, peerBytes: bytes, databaseBytes, total: this.bufferedBytes },
-      'maxTotalBuffered is used up; the database that uses most of it gives back: its largest peer is cut off',
-    );
+    const fields = {
+      database: name,
+      peer: peer.id,
+      peerBytes: bytes,
+      databaseBytes,
+      total: this.bufferedBytes,
+    };
+    this.#settings.incidents.record('over-total', fields);
     database.cutOff(peer);
   }
 }

@@ -164,8 +164,8 @@ export class Database {
     const { limits, observer, record, managed } = given;
     const isManaged = managed !== undefined;
     const incidents: Incidents = {
-      record: (incident, fields, ...rest) =>
-        given.incidents.record(incident, { database: name, ...fields }, ...rest),
+      record: (incident, fields, times) =>
+        given.incidents.record(incident, { database: name, ...fields }, times),
     };
     this.#settings = { ...given, clock, incidents };
     const isClosing = (): boolean => this.#isClosing;

@@ -62,7 +62,7 @@ export class FileNews {
         return false;
       case 'root.update':
         if (this.#root.receive(sender.root, notification.address, message) === 'echo') {
-          this.#settings.incidents.record('root-echo', { from: sender.id }, 'an echo stops here');
+          this.#settings.incidents.record('root-echo', { from: sender.id });
         } else {
           // Workers hear of it when they are next granted a lock: nobody needs it before, and a worker that is late
           // must not write an old root into the file behind a newer one.

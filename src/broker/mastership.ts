@@ -267,11 +267,16 @@ export class MasterAbsence {
     this.#cancel = undefined;
     this.#wasSaid = true;
     const fields = { database, workers: peers.size, waiting: table.heldRequests };
+    if (isManaged) {
+      logger.warn(
+        fields,
+        'the master that this server runs is not there, and the workers need it: its lines in this log say why',
+      );
+      return;
+    }
     logger.warn(
       fields,
-      isManaged
-        ? 'the master that this server runs is not there, and the workers need it: its lines in this log say why'
-        : 'no master is connected, and the workers need one: start the process with role "master", with the same database name, host, port and token',
+      'no master is connected, and the workers need one: start the process with role "master", with the same database name, host, port and token',
     );
   }
 

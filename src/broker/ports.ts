@@ -177,10 +177,10 @@ export type Incident =
   | 'other-file'
   | 'broken-invariant';
 
-/** Counts and logs incidents. */
+/** Counts and logs incidents; in which words, and how loudly, is none of the broker's business. */
 export interface Incidents {
   /** @param fields with the name of the `database`; within one, that is added @param times how often it happened at once; default: 1 */
-  record(incident: Incident, fields: LogFields, message: string, times?: number): void;
+  record(incident: Incident, fields: LogFields, times?: number): void;
 }
 
 /**

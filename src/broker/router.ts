@@ -201,26 +201,18 @@ export class Router {
 
   #dropFrame(sender: Peer, frame: Uint8Array): false {
     const fields = { from: sender.id, bytes: frame.length };
-    this.#settings.incidents.record('malformed-frame', fields, 'dropped a frame that is not of the protocol');
+    this.#settings.incidents.record('malformed-frame', fields);
     return false;
   }
 
   #refuseForeign(sender: Peer, frameBytes: number): false {
     this.#tallies.refused.came(frameBytes);
-    this.#settings.incidents.record(
-      'foreign-from',
-      { from: sender.id },
-      'dropped a message in the name of somebody else',
-    );
+    this.#settings.incidents.record('foreign-from', { from: sender.id });
     return false;
   }
 
   #undeliverable(sender: Peer, type: MessageType): true {
-    this.#settings.incidents.record(
-      'undeliverable',
-      { from: sender.id, type },
-      'dropped a message: its receiver is not there',
-    );
+    this.#settings.incidents.record('undeliverable', { from: sender.id, type });
     return true;
   }
 }

@@ -184,11 +184,7 @@ export class Succession {
   /** A master came back that is the last one still, or has locks of a server that is gone. */
   sendAway(master: Peer): void {
     const { clock, incidents, dismiss } = this.#settings;
-    incidents.record(
-      'old-master',
-      { address: master.address },
-      'sent a master away that came back with old locks: it must be started afresh',
-    );
+    incidents.record('old-master', { address: master.address });
     this.#oldMasterUntil = clock.now() + OLD_MASTER_RETURN_MS;
     dismiss(master, 'it came back with old locks', 'IPC_CLOSED_OLD_MASTER');
     this.formerEnded();

@@ -157,21 +157,13 @@ export class FileIdentity {
   }
 
   #record(fields: LogFields): void {
-    this.#settings.incidents.record(
-      'other-file',
-      fields,
-      'refused a process that has another file under the name of this database than those that are connected',
-    );
+    this.#settings.incidents.record('other-file', fields);
   }
 
   #warn({ id, address }: Pick<Peer, 'id' | 'address'>, why: string): void {
     if (this.#hasWarned) return;
     this.#hasWarned = true;
-    this.#settings.incidents.record(
-      'file-unknown',
-      { peer: id, address, why },
-      'it cannot be known whether all processes of this database have the same file',
-    );
+    this.#settings.incidents.record('file-unknown', { peer: id, address, why });
   }
 }
 

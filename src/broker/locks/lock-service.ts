@@ -164,7 +164,7 @@ export class LockService {
     for (const { since } of locks) counters.lockHold.observe(clock.now() - since);
     counters.recoveredLocks += locks.length;
     const fields = { peer: worker.id, locks: locks.length };
-    incidents.record('locks-recovered', fields, 'a worker went away with locks; they were given back');
+    incidents.record('locks-recovered', fields);
   }
 
   /** A worker is disconnected, and must not come back: what it asked for has no meaning any more. What it holds it keeps. */
@@ -353,7 +353,7 @@ export class LockService {
     const { requester, asked } = request;
     this.#bytes.give(requester, request.keptBytes);
     const fields = { to: requester.id, type: 'lock-request', failure };
-    this.#settings.incidents.record('answered-for-master', fields, 'the server answered for the master');
+    this.#settings.incidents.record('answered-for-master', fields);
     this.#sayNo(requester, asked, failure);
   }
 

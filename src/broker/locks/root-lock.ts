@@ -297,11 +297,7 @@ export class RootLock {
     const { clock, limits, incidents } = this.#settings;
     const lasts = Math.round(expires - clock.wallTime());
     if (Math.abs(lasts - limits.lockTimeout) <= LOCK_EXPIRY_TOLERANCE_MS) return;
-    incidents.record(
-      'lock-expiry',
-      { lasts, lockTimeout: limits.lockTimeout },
-      'locks of the master run out at another time than expected: set lockTimeout to its storage.lockTimeout, or set the clocks',
-    );
+    incidents.record('lock-expiry', { lasts, lockTimeout: limits.lockTimeout });
   }
 
   #isIdleForLong(kind: RootDemand['kind']): boolean {

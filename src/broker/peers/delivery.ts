@@ -53,54 +53,34 @@ export class Delivery {
   /** Those whose connections must be ended, warned about. They are forgotten here. */
   takeOverdue(): readonly Peer[] {
     if (this.#overdue.size === 0) return NOBODY;
+    const { incidents, limits } = this.#settings;
     const overdue = [...this.#overdue];
     this.#overdue.clear();
     for (const peer of overdue) {
       if (peer.state === 'away') continue;
-      this.#settings.incidents.record(
-        'too-slow',
-        {
-          peer: peer.id,
-          bufferedBytes: peer.outbox.bytes,
-          maxBuffered: this.#settings.limits.maxBuffered,
-        },
-        'a peer does not read its messages; its connection is ended',
-      );
+      const fields = { peer: peer.id, bufferedBytes: peer.outbox.bytes, maxBuffered: limits.maxBuffered };
+      incidents.record('too-slow', fields);
     }
     return overdue;
   }
 
   /** Counts requests to the master that were dropped, since the peer that asked is gone. */
   reportOrphanedRequests(peerId: string, count: number): void {
-    this.#settings.incidents.record(
-      'orphaned-request',
-      { peer: peerId, count },
-      'dropped requests to the master: who asked is gone',
-      count,
-    );
+    this.#settings.incidents.record('orphaned-request', { peer: peerId, count }, count);
   }
 
   /** Warns that a worker asks too much at one time. */
   reportTooManyRequests(peerId: string): void {
-    const { maxMailPerPeer } = this.#settings.limits;
-    this.#settings.incidents.record(
-      'too-many-requests',
-      { peer: peerId, maxMailPerPeer, keptBytes: this.#settings.kept.bytes },
-      'no room to keep more requests of a worker that wait for the master; the server answers them with an error',
-    );
+    const { incidents, kept, limits } = this.#settings;
+    const fields = { peer: peerId, maxMailPerPeer: limits.maxMailPerPeer, keptBytes: kept.bytes };
+    incidents.record('too-many-requests', fields);
   }
 
   /** Warns that there is no room for more mail. */
   reportFullMailbox(senderId: string): void {
-    this.#settings.incidents.record(
-      'mailbox-full',
-      {
-        from: senderId,
-        mailBytes: this.#settings.table.heldBytes,
-        maxMailPerPeer: this.#settings.limits.maxMailPerPeer,
-      },
-      'no room to keep more messages for the master',
-    );
+    const { incidents, limits, table } = this.#settings;
+    const fields = { from: senderId, mailBytes: table.heldBytes, maxMailPerPeer: limits.maxMailPerPeer };
+    incidents.record('mailbox-full', fields);
   }
 }
 

@@ -76,11 +76,7 @@ export class Absences {
   mayReturn(worker: Peer, address: string): boolean {
     if (worker.returnProblem === undefined) return true;
     const fields = { peer: worker.id, address, why: worker.returnProblem };
-    this.#settings.incidents.record(
-      'unsafe-return',
-      fields,
-      'refused a worker that came back: it must be started afresh',
-    );
+    this.#settings.incidents.record('unsafe-return', fields);
     return false;
   }
 
@@ -90,11 +86,7 @@ export class Absences {
    */
   dropMail(worker: Peer): void {
     const { incidents, limits } = this.#settings;
-    incidents.record(
-      'mail-dropped',
-      { peer: worker.id, maxMailPerPeer: limits.maxMailPerPeer },
-      'no room to keep more messages for a worker that is away; it must be started afresh',
-    );
+    incidents.record('mail-dropped', { peer: worker.id, maxMailPerPeer: limits.maxMailPerPeer });
     this.giveUp(worker);
   }
 

@@ -370,7 +370,7 @@ class ParkedMessages {
     const cancelExpiry = clock.schedule(PARKING_TIME_MS, () => {
       this.take(id);
       const fields = { peer: peerId, bytes: payload.length };
-      incidents.record('parking-expired', fields, 'a large message was not picked up in time');
+      incidents.record('parking-expired', fields);
     });
     this.#messages.set(id, { payload: new Uint8Array(payload), since: framesSoFar(), cancelExpiry });
     this.bytes += payload.length;

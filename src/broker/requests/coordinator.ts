@@ -257,7 +257,7 @@ export class RequestCoordinator {
   }
 
   #reportUnasked(): void {
-    this.#settings.incidents.record('unasked-answer', {}, 'dropped an answer that nobody waits for');
+    this.#settings.incidents.record('unasked-answer', {});
   }
 
   /** A request goes to the master, when there is one, and when its turn has come. */
@@ -299,7 +299,7 @@ export class RequestCoordinator {
     const { asker, request } = open;
     const { database, delivery, incidents } = this.#settings;
     const fields = { to: asker.id, type: 'request', failure };
-    incidents.record('answered-for-master', fields, 'the server answered for the master');
+    incidents.record('answered-for-master', fields);
     delivery.send(asker, answerFor(request, reasonFor(failure, database)));
     this.#close(open);
   }

@@ -1,42 +1,71 @@
 import type { Clock, Incident, Incidents, LogFields, Logger } from '../../broker/ports.js';
 
 /**
- * Why the broker did not do what a message or a connection asked for, and how loudly that is said: what goes with
+ * Why the broker did not do what a message or a connection asked for: in which words that is said, and how loudly. What goes with
  * ordinary work is `trace`, what may help to find a fault is `debug`, what somebody should look at is `warn`, and what would have destroyed data `error`.
  */
-const LEVELS = {
-  'malformed-frame': 'warn',
-  'foreign-from': 'trace',
-  undeliverable: 'debug',
-  'root-echo': 'trace',
-  'mailbox-full': 'warn',
-  'too-slow': 'warn',
-  'over-total': 'warn',
-  'answered-for-master': 'debug',
-  'orphaned-request': 'debug',
-  'parking-expired': 'warn',
-  'too-many-requests': 'warn',
-  'unasked-answer': 'debug',
-  'locks-recovered': 'warn',
-  'mail-dropped': 'warn',
-  'unsafe-return': 'warn',
-  'old-master': 'warn',
-  'lock-expiry': 'warn',
-  'file-unknown': 'warn',
-  'other-file': 'error',
-  'broken-invariant': 'error',
-} as const satisfies Record<Incident, 'trace' | 'debug' | 'warn' | 'error'>;
+const LINES = {
+  'malformed-frame': { level: 'warn', message: 'dropped a frame that is not of the protocol' },
+  'foreign-from': { level: 'trace', message: 'dropped a message in the name of somebody else' },
+  undeliverable: { level: 'debug', message: 'dropped a message: its receiver is not there' },
+  'root-echo': { level: 'trace', message: 'an echo stops here' },
+  'mailbox-full': { level: 'warn', message: 'no room to keep more messages for the master' },
+  'too-slow': { level: 'warn', message: 'a peer does not read its messages; its connection is ended' },
+  'over-total': {
+    level: 'warn',
+    message:
+      'maxTotalBuffered is used up; the database that uses most of it gives back: its largest peer is cut off',
+  },
+  'answered-for-master': { level: 'debug', message: 'the server answered for the master' },
+  'orphaned-request': { level: 'debug', message: 'dropped requests to the master: who asked is gone' },
+  'parking-expired': { level: 'warn', message: 'a large message was not picked up in time' },
+  'too-many-requests': {
+    level: 'warn',
+    message:
+      'no room to keep more requests of a worker that wait for the master; the server answers them with an error',
+  },
+  'unasked-answer': { level: 'debug', message: 'dropped an answer that nobody waits for' },
+  'locks-recovered': { level: 'warn', message: 'a worker went away with locks; they were given back' },
+  'mail-dropped': {
+    level: 'warn',
+    message: 'no room to keep more messages for a worker that is away; it must be started afresh',
+  },
+  'unsafe-return': { level: 'warn', message: 'refused a worker that came back: it must be started afresh' },
+  'old-master': {
+    level: 'warn',
+    message: 'sent a master away that came back with old locks: it must be started afresh',
+  },
+  'lock-expiry': {
+    level: 'warn',
+    message:
+      'locks of the master run out at another time than expected: set lockTimeout to its storage.lockTimeout, or set the clocks',
+  },
+  'file-unknown': {
+    level: 'warn',
+    message: 'it cannot be known whether all processes of this database have the same file',
+  },
+  'other-file': {
+    level: 'error',
+    message:
+      'refused a process that has another file under the name of this database than those that are connected',
+  },
+  'broken-invariant': {
+    level: 'error',
+    message:
+      'a fault of this server: what must always be true of a database is not. Its connections are ended, and it begins anew',
+  },
+} as const satisfies Record<Incident, { level: 'trace' | 'debug' | 'warn' | 'error'; message: string }>;
 
 /** A kind that somebody should look at. */
 export type AlarmingIncident = {
-  [Kind in Incident]: (typeof LEVELS)[Kind] extends 'warn' | 'error' ? Kind : never;
+  [Kind in Incident]: (typeof LINES)[Kind]['level'] extends 'warn' | 'error' ? Kind : never;
 }[Incident];
 
 /** Is told of an incident that somebody should look at. */
 export type AlarmListener = (incident: AlarmingIncident, fields: LogFields, message: string) => void;
 
 /** All kinds of incidents. */
-export const INCIDENTS = Object.keys(LEVELS) as readonly Incident[];
+export const INCIDENTS = Object.keys(LINES) as readonly Incident[];
 
 /** Kinds of which each one is logged: there are few, and each says something else. */
 const NEVER_LEFT_OUT: ReadonlySet<Incident> = new Set<Incident>(['broken-invariant']);
@@ -63,12 +92,11 @@ export class IncidentLog implements Incidents {
   }
 
   /** Counts it, and logs it. @param times how often it happened at once */
-  record(incident: Incident, fields: LogFields, message: string, times = 1): void {
+  record(incident: Incident, fields: LogFields, times = 1): void {
     const total = (this.#totals.get(incident) ?? 0) + times;
     this.#totals.set(incident, total);
-    const level = LEVELS[incident];
-    if (level === 'warn' || level === 'error')
-      this.#warn(incident as AlarmingIncident, total, fields, message);
+    const { level, message } = LINES[incident];
+    if (level === 'warn' || level === 'error') this.#warn(incident as AlarmingIncident, total, fields);
     else this.#logger[level]({ incident, ...fields }, message);
   }
 
@@ -77,13 +105,14 @@ export class IncidentLog implements Incidents {
     return this.#totals;
   }
 
-  #warn(incident: AlarmingIncident, total: number, fields: LogFields, message: string): void {
+  #warn(incident: AlarmingIncident, total: number, fields: LogFields): void {
+    const { level, message } = LINES[incident];
     this.#alarm(incident, fields, message);
     const now = this.#clock.now();
     const last = this.#warnings.get(incident);
     const isRecent = last !== undefined && now - last.at < WARNING_INTERVAL_MS;
     if (isRecent && !NEVER_LEFT_OUT.has(incident)) return;
     this.#warnings.set(incident, { at: now, total });
-    this.#logger[LEVELS[incident]]({ incident, count: total - (last?.total ?? 0), ...fields }, message);
+    this.#logger[level]({ incident, count: total - (last?.total ?? 0), ...fields }, message);
   }
 }

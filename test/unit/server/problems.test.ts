@@ -190,10 +190,9 @@ test('mail that comes near to what may be kept', () => {
 test('incidents that somebody should look at, whatever their kind, behind what is critical', () => {
   const lab = new BrokerLab();
   lab.connect('worker01');
-  for (const incident of INCIDENTS)
-    lab.histories.incidents.record(incident, { database: 'mydb_data' }, 'it happened');
+  for (const incident of INCIDENTS) lab.histories.incidents.record(incident, { database: 'mydb_data' });
   lab.clock.advance(4_000);
-  lab.histories.incidents.record('too-slow', { database: 'mydb_data' }, 'it happened');
+  lab.histories.incidents.record('too-slow', { database: 'mydb_data' });
   const alarms = lab.overview.report('mydb_data')?.alarms ?? [];
   expect(alarms).toHaveLength(
     new Set(lab.log.filter(({ level }) => level === 'warn' || level === 'error')).size,
