@@ -184,7 +184,7 @@ export class Database {
     this.#identity = new FileIdentity({
       ...scope,
       peers,
-      dismiss: (peer, cause) => this.#dismiss(peer, cause),
+      dismiss: (peer) => this.#dismiss(peer),
       accepted: (peer) => {
         if (peer.isMaster) this.#succession.masterCame(peer);
         if (peer.isReady) this.#seat.ready(peer);
@@ -623,10 +623,10 @@ export class Database {
     this.#depart(peer, 'said goodbye', peer.isMaster ? undefined : 'IPC_CLOSED_GOODBYE');
   }
 
-  /** Ends the connection of a peer that must not take part: nothing that it said, or says, is passed on any more. */
-  #dismiss(peer: Peer, cause: string): void {
+  /** Ends the connection of a peer that has another file: nothing that it said, or says, is passed on any more. */
+  #dismiss(peer: Peer): void {
     peer.hasOtherFile = true;
-    this.#depart(peer, cause, isPresent(peer) ? 'IPC_CLOSED_OTHER_FILE' : undefined);
+    this.#depart(peer, 'it has another file', isPresent(peer) ? 'IPC_CLOSED_OTHER_FILE' : undefined);
     if (peer.isMaster) this.#succession.formerEnded();
     peer.end();
   }

@@ -20,7 +20,7 @@ import { OpenFiles } from './open-files.js';
 export interface FileIdentitySettings extends Pick<Scope, 'database' | 'clock' | 'limits' | 'incidents'> {
   readonly peers: ReadonlyMap<string, Peer>;
   /** Ends the connection of a peer that has another file. */
-  dismiss(peer: Peer, cause: string): void;
+  dismiss(peer: Peer): void;
   /** A peer may take part now. */
   accepted(peer: Peer): void;
   /** Who was at the door was checked, and comes in. */
@@ -135,7 +135,7 @@ export class FileIdentity {
     if (!peer.isMaster || !peer.can('identify')) this.#sentAway.add(peer.id);
     const { id, address, process } = peer;
     this.#record({ peer: id, address, pid: process?.pid, file, others, isReplaced });
-    dismiss(peer, 'it has another file');
+    dismiss(peer);
   }
 
   #refuseAtDoor(client: PriorMember, other: CheckedClient): void {
@@ -146,7 +146,7 @@ export class FileIdentity {
     client.sendAway(explain(database, file, others, isReplaced));
     this.#record({ peer: client.id, address, pid: request.process?.pid, file, others, isReplaced });
     const known = peers.get(client.id);
-    if (known !== undefined && isSameSession(known, request)) dismiss(known, 'it has another file');
+    if (known !== undefined && isSameSession(known, request)) dismiss(known);
   }
 
   #turnedAway(request: ArrivalRequest, files: readonly DatabaseFile[], other: Peer): void {

@@ -193,8 +193,7 @@ export class LockService {
   hearTurn(sender: Peer, frame: Uint8Array): boolean {
     const isWanted = sender.isMaster && sender.can('turn') ? parseTurn(frame) : undefined;
     if (isWanted === undefined) return false;
-    sender.wantsTurn = isWanted;
-    this.root.masterSaidTurn(sender);
+    sender.wantsTurnSince = isWanted ? (sender.wantsTurnSince ?? this.#settings.clock.now()) : undefined;
     this.#manager.review();
     return true;
   }
@@ -249,14 +248,14 @@ export class LockService {
    * @param most how many are failed at most
    * @returns how many were
    */
-  failOfHolders(failure: RequestFailure, most: number): number {
+  failOfHolders(most: number): number {
     const { queue, table } = this.#manager;
     let failed = 0;
     for (const holder of table.holders) {
       for (const request of [...queue.ofPeer(holder)]) {
         if (request.isWrite && !table.isHolding(request.tid)) continue;
         if (failed === most) return failed;
-        this.fail(request, failure);
+        this.fail(request, 'IPC_REQUEST_NO_MASTER');
         failed++;
       }
     }

@@ -85,15 +85,7 @@ interface Granted {
 /** The root lock of one database. */
 export class RootLock {
   readonly #settings: RootLockSettings;
-  /** `canSay`: whether it says when it wants its turn. */
-  #master:
-    | {
-        readonly peer: Peer;
-        readonly canSay: boolean;
-        wantsTurnSince: number | undefined;
-        refusedAt: number | undefined;
-      }
-    | undefined;
+  #master: { readonly peer: Peer; refusedAt: number | undefined } | undefined;
   #granted: Granted | undefined;
   #asked: AskedRoot | undefined;
   /** Since when no worker has needed what is granted. */
@@ -156,7 +148,8 @@ export class RootLock {
    */
   get turnOverSince(): number | undefined {
     if (this.#granted === undefined || this.#master === undefined) return undefined;
-    const wantedSince = this.#master.canSay ? this.#master.wantsTurnSince : Number.NEGATIVE_INFINITY;
+    const { peer } = this.#master;
+    const wantedSince = peer.can('turn') ? peer.wantsTurnSince : Number.NEGATIVE_INFINITY;
     if (wantedSince === undefined) return undefined;
     // One that wants it all the time has it between those of the workers.
     const end = Math.max(wantedSince, this.#granted.since + ROOT_TURN_MS);
@@ -204,10 +197,8 @@ export class RootLock {
   /** A master is connected. */
   masterConnected(peer: Peer): void {
     this.masterLeft();
-    const canSay = peer.can('turn');
-    this.#master = { peer, canSay, wantsTurnSince: undefined, refusedAt: undefined };
+    this.#master = { peer, refusedAt: undefined };
     this.#last.highestId = 0;
-    this.masterSaidTurn(peer);
   }
 
   /** The master is gone, and with it what it granted. @returns whether it may have granted this lock, and have it still */
@@ -220,13 +211,6 @@ export class RootLock {
     this.#idleSince = undefined;
     this.#returning = 0;
     return mayHold;
-  }
-
-  /** A master has said whether it wants its turn. */
-  masterSaidTurn(peer: Peer): void {
-    if (this.#master?.peer !== peer) return;
-    const since = this.#master.wantsTurnSince ?? this.#settings.clock.now();
-    this.#master.wantsTurnSince = peer.wantsTurn ? since : undefined;
   }
 
   /** A master has granted what it was not asked for here: it goes back, unless it is what is held, told once more. */
@@ -308,12 +292,13 @@ export class RootLock {
 
   /** A master that wants its turn gets it as soon as no worker needs the lock; one that cannot say so, soon. */
   get #linger(): number {
-    if (this.#master?.canSay !== true) return ROOT_LINGER_MS;
+    if (this.#master?.peer.can('turn') !== true) return ROOT_LINGER_MS;
     return this.#mayWantTurn ? 0 : ROOT_LINGER_IF_TOLD_MS;
   }
 
   get #mayWantTurn(): boolean {
-    return this.#master?.canSay === false || this.#master?.wantsTurnSince !== undefined;
+    const peer = this.#master?.peer;
+    return peer !== undefined && (!peer.can('turn') || peer.wantsTurnSince !== undefined);
   }
 
   get #maxAge(): number {

@@ -57,8 +57,8 @@ export class Peer {
   /** Whether its client has said that its file is open, and where it found the root then, if it said so [PROTOCOL-14.5]. */
   isReady = false;
   openedRoot: RecordAddress | undefined;
-  /** Whether it has said, as a master, that its transactions wait for the lock of the workers [PROTOCOL-14.10]. */
-  wantsTurn = false;
+  /** Since when it says, as a master, that its transactions wait for the lock of the workers, by the broker's clock [PROTOCOL-14.10]. */
+  wantsTurnSince: number | undefined;
   /** Frames, and bytes, that came from it. */
   received = 0;
   receivedBytes = 0;

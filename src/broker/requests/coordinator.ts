@@ -225,7 +225,7 @@ export class RequestCoordinator {
       for (const open of waiting) this.#fail(open, 'IPC_REQUEST_NO_MASTER');
     });
     const left = MAX_FAILED_AT_ONCE - waiting.length;
-    if (locks.failOfHolders('IPC_REQUEST_NO_MASTER', left) < left) return;
+    if (locks.failOfHolders(left) < left) return;
     this.#cancelPortion = clock.schedule(0, () => {
       this.#cancelPortion = undefined;
     });

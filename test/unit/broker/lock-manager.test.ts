@@ -88,7 +88,7 @@ class Lab {
   /** @param canSay whether it says when it wants its turn */
   connectMaster(canSay: boolean): void {
     const client = { session: canSay ? {} : undefined, can: () => canSay };
-    this.#master = { ...client, wantsTurn: false, whenRead: () => () => undefined } as unknown as Peer;
+    this.#master = { ...client, whenRead: () => () => undefined } as unknown as Peer;
     this.root.masterConnected(this.#master);
   }
 
@@ -100,8 +100,8 @@ class Lab {
 
   /** The master says whether it wants its turn. */
   wantsTurn(isWanted: boolean): void {
-    Object.assign(this.#master, { wantsTurn: isWanted });
-    this.root.masterSaidTurn(this.#master);
+    const since = this.#master.wantsTurnSince ?? this.clock.now();
+    this.#master.wantsTurnSince = isWanted ? since : undefined;
     this.manager.review();
   }
 
