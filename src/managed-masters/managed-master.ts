@@ -75,6 +75,13 @@ const LONGEST_DELAY_AFTER_SERVICE_MS = 1_000;
 /** Milliseconds that a process has to be back at the server, which has given it up. Then it hangs, or its connection is dead. */
 const RETURN_MS = 3_000;
 
+/**
+ * A process that has said nothing for so many milliseconds to the server's own hangs, or is stopped: it tells of each renewal of its record. It has so
+ * many more to be heard, as the server may have been stopped itself.
+ */
+const MUTE_MS = 6_000;
+const HEARING_MS = 100;
+
 /** Milliseconds after which a process that does not serve yet, and has said nothing for so many others, hangs. */
 const OPENING_MS = 60_000;
 const SILENCE_MS = 10_000;
@@ -177,7 +184,7 @@ export class ManagedMaster {
   }
 
   /**
-   * The server has given up a process for one of its files. If it lives it comes back, or it hangs.
+   * The server has given up a process for one of its files. If it lives it comes back, or it hangs: then it is killed, at once if nothing is heard of it.
    *
    * @param pid of which process: the one before may be given up when the next one has been started
    */
@@ -185,8 +192,16 @@ export class ManagedMaster {
     const run = this.#run;
     if (run === undefined || this.#state !== 'wanted' || run.missing.has(file) || run.child.pid !== pid)
       return;
-    const cancel = this.#settings.clock.schedule(RETURN_MS, () => {
-      this.#kill(run, 'it did not connect again after the server had given it up');
+    this.#awaitReturn(run, file);
+  }
+
+  #awaitReturn(run: Run, file: string): void {
+    const { clock } = this.#settings;
+    const isMute = (): boolean => clock.now() - run.lastHeardAt >= MUTE_MS;
+    const wasMute = isMute();
+    const cancel = clock.schedule(wasMute ? HEARING_MS : RETURN_MS, () => {
+      if (wasMute && !isMute()) this.#awaitReturn(run, file);
+      else this.#kill(run, 'it did not connect again after the server had given it up');
     });
     run.missing.set(file, cancel);
   }

@@ -233,11 +233,13 @@ describe('a managed master', () => {
   it('kills a process that does not come back to the server, for any of its files', () => {
     const { master, child, clock, lines } = serving();
     master.connected('mydb_data');
+    child().says({ kind: 'kept', uptime: 1 });
     master.departed('mydb_data', 100);
     clock.advance(2_999);
     master.connected('mydb_data');
     clock.advance(10_000);
     expect(child().isKilled).toBe(false);
+    child().says({ kind: 'kept', uptime: 2 });
     master.departed('mydb_data', 100);
     master.departed('mydb_transaction', 100);
     master.connected('mydb_data');
@@ -246,6 +248,23 @@ describe('a managed master', () => {
     child().ends();
     const reason = 'it did not connect again after the server had given it up';
     expect(lines(ENDED).at(-1)?.fields).toMatchObject({ signal: 'SIGKILL', reason });
+  });
+
+  it('kills one at once that is not heard either, unless it was the server that heard nothing', () => {
+    const { master, child, clock } = serving();
+    child().says({ kind: 'kept', uptime: 1 });
+    clock.advance(11_000);
+    master.departed('mydb_data', 100);
+    child().says({ kind: 'kept', uptime: 2 });
+    clock.advance(100);
+    expect(child().isKilled).toBe(false);
+    master.connected('mydb_data');
+    clock.advance(11_000);
+    master.departed('mydb_data', 100);
+    clock.advance(99);
+    expect(child().isKilled).toBe(false);
+    clock.advance(1);
+    expect(child().isKilled).toBe(true);
   });
 
   it('says since when it is as it is, what comes next, and how often that was lately', () => {
