@@ -258,7 +258,10 @@ export class Database {
       stability: this.#stability,
       isManaged,
       inside: (act, otherwise) => this.#bulkhead.run(act, otherwise),
-      remove: (peer, cause) => this.#remove(peer, cause),
+      remove: (peer, cause) => {
+        this.#remove(peer, cause);
+        this.#identity.left(peer);
+      },
     });
     const watched = { clock, peers };
     this.#heartbeat = new Heartbeat({
@@ -391,7 +394,7 @@ export class Database {
     if (older?.isMaster === true && isSuperseded(older, request)) {
       this.#depart(older, 'another master came', isPresent(older) ? 'IPC_CLOSED_MASTER_REPLACED' : undefined);
       this.#succession.formerEnded();
-      older = undefined;
+      older = this.#peers.get(request.peerId);
     }
     const isTooLate = older === undefined && this.#locks.claims.isTooLate(request);
     if (
@@ -528,6 +531,7 @@ export class Database {
     for (const peer of [...this.#peers.values()]) {
       yield () => {
         this.#remove(peer, cause);
+        this.#identity.left(peer);
         peer.outbox.close('IPC_CLOSED_STOPPING');
         peer.end();
       };
@@ -724,6 +728,8 @@ export class Database {
       this.#requests.gone(peer);
     }
     this.#hasAnyoneGone = true;
+    // Last: whoever waits to be compared may come in now.
+    this.#identity.left(peer);
   }
 
   /** With nobody connected, and nobody let in meanwhile, what is known of the file may be of another one soon. */
@@ -737,7 +743,6 @@ export class Database {
     if (wasPresent) peer.outbox.dropParked();
     else peer.outbox.discard();
     this.#peers.delete(peer.id);
-    this.#identity.left(peer);
     this.#journal.left(peer);
     this.#book.went(peer, cause, this.#peers.size, wasPresent);
   }

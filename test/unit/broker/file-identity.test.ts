@@ -380,6 +380,20 @@ describe('after a restart of the server', () => {
     expect(ids()).toEqual(['[master]', 'worker1']);
   });
 
+  it('an old master does not come in while the new one goes that it was to be compared with', () => {
+    const folder = A();
+    const fresh = client('[master]', folder);
+    fresh.says('ready');
+    const worker = lab.connectClient('worker1', 'session-of-worker1');
+    worker.tells({ type: 'request', id: 'r1', data: { type: 'stats' } }, '[master]');
+    fresh.isReading = false;
+    const old = prior('[master]', folder);
+    fresh.tells({ type: 'bye' });
+    fresh.leaves();
+    expect([old.closedWith, ids()]).toEqual(['IPC_CLOSED_CONNECT_AGAIN', ['worker1']]);
+    expect(worker.messages('result')).toMatchObject([{ id: 'r1', ok: false }]);
+  });
+
   it('an old master that was checked at the door is told by its next attempt why it is refused', () => {
     const folder = A();
     const fresh = client('[master]', folder);
