@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import { IPCError } from '../errors.js';
 import { loggerOf, type RemoteIPCPeer, type Storage } from './acebase.js';
 import type { DatabaseFile, IndexFiles, LockInfo, Log, Message, RootAddress } from './core/host.js';
+import type { Lease } from './core/lease.js';
 import { ROOT_ADDRESS_AT, ROOT_ADDRESS_BYTES } from './file-layout.js';
 import type { FolderRecord } from './folder-record.js';
 import { type IndexBuilds, repairIndexBuilds } from './index-builds.js';
@@ -165,15 +166,17 @@ export function revoke({ _nodeLocker: locker }: RemoteIPCPeer, { lock, request }
 /**
  * AceBase's master writes a new key into its table and waits for nothing; if that fails, it ends the process. One that has lost its place
  * reads the table again. One that has waited for its lease in vain waits again: the key is in use, and is to be in the file.
+ *
+ * @param leases all that it needs to use the file
  */
-export function tolerateLostKeys({ KIT, ipc }: Storage, isLost: () => boolean): void {
+export function tolerateLostKeys({ KIT, ipc }: Storage, leases: readonly Pick<Lease, 'isLost'>[]): void {
   if (KIT?.write === undefined || !ipc.isMaster) return;
   const { write } = KIT;
   KIT.write = async (): Promise<void> => {
     try {
       await write.call(KIT);
     } catch (error) {
-      if (isLost()) return;
+      if (leases.some(({ isLost }) => isLost)) return;
       if (!isForWantOfLease(error)) throw error;
       await KIT.write?.();
     }

@@ -6,6 +6,7 @@ import { indexFilesOf, logOf, revoke, StorageFile, tolerateLostKeys } from './ac
 import { describe, overHttp, webSocketTarget } from './address.js';
 import { Client } from './core/client.js';
 import type { ClientEvent, ClientSettings } from './core/client-settings.js';
+import type { Lease } from './core/lease.js';
 import type { Dial } from './core/ports.js';
 import type { Refusal } from './core/refusals.js';
 import { FailureNotices } from './failure.js';
@@ -38,6 +39,8 @@ export interface EndpointSettings
   onStatus(status: ClientStatus): void;
   /** Resolves when nothing is being written into the files of the database; returns `undefined` if nothing is. */
   written(): Promise<void> | undefined;
+  /** All that it needs to use its files. */
+  leases(): readonly Lease[];
   /** The database is closed: nothing of it is used any more. */
   left(): void;
 }
@@ -46,6 +49,7 @@ export interface EndpointSettings
 export function clientOf(ipc: RemoteIPCPeer, settings: EndpointSettings): Client {
   const { storage, config } = ipc;
   const ownFolder = settings.dataPeer === undefined ? settings.folder : undefined;
+  settings.folder?.join();
   const tokenPlacement = new TokenPlacement(config);
   const ask = (endpoint: 'send' | 'receive' | 'locks', parameters: Readonly<Record<string, string>>) => ({
     endpoint,
@@ -84,7 +88,7 @@ export function clientOf(ipc: RemoteIPCPeer, settings: EndpointSettings): Client
       if (event.kind === 'connected') ownFolder?.isAt(client.server, client.graceOfServer);
       if (event.kind === 'gave up' || event.kind === 'left') {
         waiting.stop();
-        ownFolder?.release(event.kind === 'gave up' || !event.isTold);
+        settings.folder?.leave(event.kind === 'gave up' ? event.kind : event.isTold ? 'told' : 'untold');
       }
       if (event.kind === 'gave up') void fileIdentity.close();
       if (event.kind === 'left') settings.left();
@@ -103,7 +107,7 @@ export function clientOf(ipc: RemoteIPCPeer, settings: EndpointSettings): Client
   });
   const tell = teller(ipc, (status) => settings.onStatus(status));
   storage.once('ready', () => {
-    tolerateLostKeys(storage, () => client.lease.isLost || settings.dataPeer?.lease.isLost === true);
+    tolerateLostKeys(storage, settings.leases());
     settings.journal?.opened();
     client.fileOpened();
   });

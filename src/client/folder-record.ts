@@ -74,8 +74,13 @@ export class FolderRecord {
    * finds out here.
    */
   readonly lease: Lease;
-  /** Whether the database is about to be closed: whoever waits for the folder, waits no more; and whether it is. */
+  /** Whether the database is about to be closed: whoever waits for the folder, waits no more. */
   #isClosing = false;
+  /** How many use the folder: the database, and its transaction log. */
+  #users = 0;
+  /** Whether one of them has given up; and whether one has left, and workers may be in the midst of something. */
+  #hasGivenUp = false;
+  #mayBeUsed = false;
   #isOver = false;
 
   constructor(storage: Storage, place: string, handlers: FolderRecordHandlers) {
@@ -137,13 +142,16 @@ export class FolderRecord {
 
   /**
    * Takes the folder, when the server has accepted this process as the master; or goes on with it, if nobody has taken it since it lost its place. Once
-   * for each place, for the database and its transaction log.
+   * for each place, for the database and its transaction log. Resolves when the files may be used.
    *
    * @throws {IPCError} IPC_CLIENT_FOLDER_IN_USE, if the master of another server has it; IPC_CLIENT_LEASE_LOST, if the place is lost meanwhile
    */
-  take(): Promise<void> {
-    this.#taking ??= this.#take(this.#losses);
-    return this.#taking;
+  async take(): Promise<void> {
+    const place = this.#losses;
+    this.#taking ??= this.#take(place);
+    await this.#taking;
+    this.#assertIsFor(place);
+    await this.lease.wait();
   }
 
   /** @param place which one it is of those that this process had */
@@ -243,14 +251,31 @@ export class FolderRecord {
     this.#isClosing = true;
   }
 
-  /** Gives it back. @param mayBeUsed whether workers may be in the midst of something yet: others wait for them */
-  release(mayBeUsed = false): void {
+  /** The database is there, or its transaction log, which is to {@link leave}. */
+  join(): void {
+    this.#users += 1;
+  }
+
+  /**
+   * One of them is closed. The last one gives the folder back.
+   *
+   * @param how `gave up`: it may be writing yet; `untold`: its server does not know that it has left, and workers may be in the midst of something
+   */
+  leave(how: 'gave up' | 'untold' | 'told'): void {
+    this.#users -= 1;
+    this.#hasGivenUp ||= how === 'gave up';
+    this.#mayBeUsed ||= how === 'untold';
+    if (this.#users === 0) this.#release();
+  }
+
+  #release(): void {
     const owner = this.#owner;
     this.#owner = undefined;
     this.#isOver = true;
     this.lease.end();
     try {
-      owner?.release(mayBeUsed);
+      if (this.#hasGivenUp) owner?.suspend();
+      else owner?.release(this.#mayBeUsed);
     } catch (error) {
       this.#cannotNote(error);
     }

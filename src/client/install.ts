@@ -282,6 +282,7 @@ function patch(build: Build, installation: Installation): () => void {
       dataPeer,
       onStatus: (status) => installation.options.onStatus?.(status),
       written: () => installation.fence.written(files),
+      leases: () => leases,
       left: () => leave(),
     });
     peers.set(this, peer);

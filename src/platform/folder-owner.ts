@@ -4,6 +4,7 @@
  */
 
 import { randomUUID } from 'node:crypto';
+import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { type FileHandle, open, readFile, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -178,7 +179,7 @@ export class FolderOwner {
   }
 
   /**
-   * Gives it back.
+   * Gives it back: nothing of the database is open any more.
    *
    * @param mayBeUsed whether workers may be in the midst of something yet: the record stays, so that another server waits for them. It stays also
    *   where another server had the folder a while ago: its workers may come back to it
@@ -186,7 +187,8 @@ export class FolderOwner {
   release(mayBeUsed = false): void {
     this.#isOver = true;
     this.#stop();
-    if (!mayBeUsed && !this.#mayFormerReturn) this.#takeAwayOwn();
+    if (mayBeUsed || this.#mayFormerReturn) this.#noteThatItHasLeft();
+    else this.#takeAwayOwn();
   }
 
   /** Who uses it is not the master for now, and another one may be: the record stays, and is not renewed. One that claims it claims it no more. */
@@ -257,7 +259,8 @@ export class FolderOwner {
   /** Whether workers of another server that had the folder before may still come back to that, and go on there. */
   get #mayFormerReturn(): boolean {
     const { record, at = 0 } = this.#former ?? {};
-    if (record === undefined || this.#isOfSamePlace(record)) return false;
+    if (record === undefined || this.#isOfSamePlace(record) || isSameRun(record.server, this.#record.server))
+      return false;
     return this.#settings.clock.now() - at < FORMER_GRACES * record.grace;
   }
 
@@ -291,15 +294,31 @@ export class FolderOwner {
     try {
       made = fileOf(await file.stat());
       this.#record = { ...this.#record, file: made };
-      await file.writeFile(textOf(this.#record));
+      await file.writeFile(textOf(this.#record)).finally(() => file.close());
       return true;
     } catch (error) {
       // On a full disk it stays empty, and whoever comes next would wait until it has stood still for long enough.
       const named = await stat(this.#path).catch(() => undefined);
-      if (named !== undefined && fileOf(named) === made) await rm(this.#path, { force: true });
+      if (named !== undefined && (made === undefined || fileOf(named) === made))
+        await rm(this.#path, { force: true });
       throw error;
+    }
+  }
+
+  /** In its place, if it is there still. */
+  #noteThatItHasLeft(): void {
+    let file: number;
+    try {
+      file = openSync(this.#path, 'r+');
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') return;
+      throw error;
+    }
+    try {
+      const record = recordIn(readFileSync(file, 'utf8'));
+      if (record?.id === this.#record.id) writeSync(file, textOf({ ...record, hasLeft: true }), 0);
     } finally {
-      await file.close();
+      closeSync(file);
     }
   }
 
@@ -325,7 +344,6 @@ export class FolderOwner {
     this.#stop();
     this.#problem = undefined;
     this.#isKept = true;
-    kept(since.uptime);
     // Without a server that runs it, its lease is what keeps it from writing.
     if (isManaged)
       this.#deadline = clock.schedule(since.at + certainFor(grace, 0) - clock.now(), () =>
@@ -334,6 +352,7 @@ export class FolderOwner {
         ),
       );
     this.#renewLater();
+    kept(since.uptime);
   }
 
   #stop(): void {
@@ -370,11 +389,9 @@ export class FolderOwner {
     const { clock } = this.#settings;
     const attempt = this.#attempt;
     const since = { at: clock.now(), uptime: clock.uptime() };
+    let loss: string | undefined;
     try {
-      const loss = await this.#renewRecord();
-      if (attempt !== this.#attempt) return undefined;
-      if (loss === undefined) this.#keep(since);
-      return loss;
+      loss = await this.#renewRecord();
     } catch (error) {
       if (attempt !== this.#attempt) return undefined;
       // A disk that is out of order for a moment, perhaps: it is tried again while nobody can have taken the folder.
@@ -382,6 +399,9 @@ export class FolderOwner {
       this.#renewLater();
       return undefined;
     }
+    if (attempt !== this.#attempt) return undefined;
+    if (loss === undefined) this.#keep(since);
+    return loss;
   }
 
   /** @returns why the folder is not this one's any more, in words; `undefined` if it is */

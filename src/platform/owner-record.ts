@@ -48,11 +48,13 @@ export interface OwnerRecord {
   readonly grace: number;
   /** How often it was renewed. */
   readonly beat: number;
+  /** Whether the master was closed, and nothing of it writes any more; workers may, for `grace`. Older versions say nothing of it. */
+  readonly hasLeft?: boolean;
 }
 
 /** What a record comes to, as far as this machine tells. */
 type Judgement =
-  /** Those who had it have ended. */
+  /** Those who had it have ended, or have left. */
   | 'free'
   /** A server runs the master, and goes on. */
   | 'in use'
@@ -165,6 +167,7 @@ export function fileOf({ dev, ino }: Pick<Stats, 'dev' | 'ino'>): string {
 
 /** What the record at that path comes to now. @param procPath default: `/proc` */
 export function judge(record: OwnerRecord, path: string, procPath?: string): Judgement {
+  if (record.hasLeft === true) return 'free';
   const judgement = judgeProcesses(record, procPath);
   // Another machine may give a file other numbers.
   if (judgement === 'unknown') return judgement;

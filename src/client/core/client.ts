@@ -833,6 +833,7 @@ export class Client implements DataPeer {
     this.#locks.end(error);
     this.#sender.clear();
     this.#comeback.end();
+    this.#firstWord.isOver();
     this.#outflow.clear();
     // Else the server takes it for one that works, and is only busy.
     this.#connection.end();
@@ -846,7 +847,8 @@ export class Client implements DataPeer {
 
   /** This process has said goodbye. */
   #leave(): void {
-    const isTold = this.#connection.isOpen;
+    const isTold =
+      this.#connection.isOpen && !this.#isLosing && !this.isAway && !this.#transactions.hasParted;
     // What it gave up is waited for by nobody else.
     if (this.#isLosing) this.#endLine(true);
     this.#isClosing = true;
@@ -854,6 +856,8 @@ export class Client implements DataPeer {
     if (this.acceptance.isWaiting || this.isAway) this.acceptance.refuse(new IPCError('IPC_CLIENT_CLOSED'));
     this.lease.end();
     this.#comeback.end();
+    this.#transactions.part();
+    this.#firstWord.isOver();
     this.#settings.tell({ kind: 'left', isTold });
     // A server of this package ends the line when everything was read; others leave it open.
     if (!this.#connection.isOpen || !this.#hasSessions) this.#connection.end();

@@ -8,6 +8,9 @@ import type { LostTransactions } from './lost-transactions.js';
 import type { FirstWord } from './master-locks.js';
 import type { MasterTurn } from './master-turn.js';
 
+/** As AceBase says it. */
+const EXITING = 'new transaction lock denied because the IPC peer is exiting';
+
 /** What transactions of a master work with. */
 export interface MasterTransactionsSettings {
   readonly ipc: Pick<IPCPeer, '_locks'>;
@@ -36,25 +39,32 @@ export class MasterTransactions {
     this.#settings = settings;
   }
 
-  /** This master is closed, and workers may go on under a lock that it has given up. */
+  /** Whether workers may go on under a lock that this master has given up, or it has left. */
+  get hasParted(): boolean {
+    return this.#hasParted;
+  }
+
+  /** This master is closed, and workers may go on under a lock that it has given up; or it has left. */
   part(): void {
     this.#hasParted = true;
   }
 
   /** Gets a lock, when nobody can hold one that this master does not know of. */
   async lock(details: LockDetails): Promise<IPCLock> {
-    const { comeback, turn, firstWord, hasRootRunOut, get, exitingError } = this.#settings;
+    const { comeback, turn, firstWord, hasRootRunOut, get, exitingError, acceptance } = this.#settings;
     const watch = (granted: IPCLock): IPCLock => this.#watch(granted);
     for (;;) {
       do {
         await this.#untilBack(details);
         await firstWord.wait();
       } while (comeback.isUnderWay);
+      if (acceptance.refusal !== undefined) throw acceptance.refusal;
+      if (this.#hasParted) throw exitingError(EXITING);
       const { times } = comeback;
       const lock = await turn.own(details, () => get(details, watch));
       if (this.#hasParted) {
         await lock.release('workers may be writing');
-        throw exitingError('new transaction lock denied because the IPC peer is exiting');
+        throw exitingError(EXITING);
       }
       // Granted since the server's lock ran out, on a line that is dead perhaps: first this master hears what workers did under it.
       if (hasRootRunOut()) firstWord.listen(() => undefined);

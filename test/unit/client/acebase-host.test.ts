@@ -23,10 +23,10 @@ describe('a key that cannot be written', () => {
 
   it('ends no master that has lost its place, and reads its table again', async () => {
     const it = storage(true);
-    let isLost = false;
-    tolerateLostKeys(it, () => isLost);
+    const folder = { isLost: false };
+    tolerateLostKeys(it, [{ isLost: false }, folder]);
     await expect(it.KIT?.write?.()).rejects.toThrow('the table cannot be written');
-    isLost = true;
+    folder.isLost = true;
     await it.KIT?.write?.();
   });
 
@@ -39,7 +39,7 @@ describe('a key that cannot be written', () => {
         written.push('table');
       },
     };
-    tolerateLostKeys({ KIT, ipc: { isMaster: true } } as unknown as Storage, () => false);
+    tolerateLostKeys({ KIT, ipc: { isMaster: true } } as unknown as Storage, [{ isLost: false }]);
     await KIT.write();
     expect([refusals, written]).toEqual([-1, ['table']]);
   });

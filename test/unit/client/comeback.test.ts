@@ -350,6 +350,24 @@ describe('a master that was given up [PROTOCOL-14.13]', () => {
     expect(waiting.error).toMatchObject({ code: 'IPC_CLIENT_CLOSED' });
   });
 
+  it.each(['gives up', 'leaves'])(
+    '%s while a transaction waits to hear the server first: that fails',
+    async (how) => {
+      const { client, clock, last, breaks, welcome, outcome, settle } = await begin({ isMaster: true });
+      breaks();
+      await clock.playUntil(200, () => false);
+      welcome(false, 2);
+      await settle();
+      const waiting = outcome('t1');
+      await settle();
+      const refusal = { code: 'IPC_REFUSED_OTHER_FILE', message: 'the test' };
+      if (how === 'leaves') client.send({ type: 'bye', from: '[master]' });
+      else last().events.text(`refused:${JSON.stringify(refusal)}`);
+      await settle();
+      expect(waiting.error).toBeDefined();
+    },
+  );
+
   it('ends the index first that it is making: what is written meanwhile would be missing in it', async () => {
     let end: () => void = () => undefined;
     const built = new Promise<void>((resolve) => {

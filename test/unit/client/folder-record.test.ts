@@ -23,6 +23,7 @@ function recordAt(serverId: string): FolderRecord {
   const debug = { warn: say, error: say };
   const storage = { name: 'mydb', settings: { path: folder }, debug, logger: debug } as unknown as Storage;
   const made = new FolderRecord(storage, 'localhost:9163', { isInTouch: () => true, lost });
+  made.join();
   made.isAt(serverId, 11_000);
   return made;
 }
@@ -40,6 +41,12 @@ function openWith(other: typeof fs.open): void {
   syncBuiltinESMExports();
 }
 
+let isFailing = false;
+const failing: typeof fs.open = async () => {
+  isFailing = true;
+  throw Object.assign(new Error('ESTALE: stale file handle'), { code: 'ESTALE' });
+};
+
 /** The process was stopped for so long. */
 function stopped(milliseconds: number): void {
   for (const clock of ['now', 'wallTime', 'uptime'] as const) {
@@ -49,6 +56,7 @@ function stopped(milliseconds: number): void {
 }
 
 beforeEach(async () => {
+  isFailing = false;
   folder = await temporaryDirectory('record');
   record = recordAt('run-1');
 });
@@ -58,7 +66,7 @@ afterEach(async () => {
   vi.restoreAllMocks();
   lost.mockReset();
   said.length = 0;
-  record.release();
+  record.leave('told');
   await removeDirectory(folder);
 });
 
@@ -91,12 +99,12 @@ it('a master is refused the folder of one that renews its record, and has it at 
   expect(said).toEqual([expect.stringMatching(/^Waiting for the folder of mydb: its folder is in use by /)]);
   await third.take();
   expect(third.lease.isHeld).toBe(true);
-  third.release();
+  third.leave('told');
 });
 
 it('a master that cannot read who has its folder goes on all the same, and says so', async () => {
   await record.take();
-  record.release();
+  record.leave('told');
   await mkdir(path());
   const other = recordAt('run-3');
   await other.take();
@@ -109,7 +117,7 @@ it('a master that its server has given up, and lets in again, takes its folder b
   record.placeIsLost();
   const next = recordAt('run-1');
   await next.take();
-  next.release();
+  next.leave('told');
   await record.take();
   expect((await read()).server.id).toBe('run-1');
   expect([record.lease.isHeld, lost.mock.calls]).toEqual([true, []]);
@@ -132,32 +140,30 @@ it('but is refused it by a master of another server that has taken it meanwhile'
   await other.take();
   await expect(record.take()).rejects.toMatchObject({ code: 'IPC_CLIENT_FOLDER_IN_USE' });
   expect(lost).not.toHaveBeenCalled();
-  other.release();
+  other.leave('told');
 });
 
 it('a master that comes back to a disk that fails uses nothing before it has seen that its folder is its own still', async () => {
   await record.take();
   record.placeIsLost();
-  openWith(async () => {
-    throw Object.assign(new Error('ESTALE: stale file handle'), { code: 'ESTALE' });
-  });
-  await record.take();
+  openWith(failing);
+  const taking = record.take();
   expect(record.lease.isHeld).toBe(false);
+  await eventually(() => isFailing, { interval: 5 });
   openWith(open);
-  await record.lease.wait();
+  await taking;
   expect([record.lease.isHeld, (await read()).beat, lost.mock.calls]).toEqual([true, 1, []]);
 });
 
 it('and if another one has taken it meanwhile, its place is lost once more', async () => {
   await record.take();
   record.placeIsLost();
-  openWith(async () => {
-    throw Object.assign(new Error('ESTALE: stale file handle'), { code: 'ESTALE' });
-  });
-  await record.take();
+  openWith(failing);
+  const taking = record.take();
+  await eventually(() => isFailing, { interval: 5 });
   await writeFile(path(), JSON.stringify({ ...(await read()), id: 'another' }));
   openWith(open);
-  await expect(record.lease.wait()).rejects.toMatchObject({ code: 'IPC_CLIENT_LEASE_LOST' });
+  await expect(taking).rejects.toMatchObject({ code: 'IPC_CLIENT_LEASE_LOST' });
   expect(lost).toHaveBeenCalledExactlyOnceWith('its folder was taken by another server');
 });
 
@@ -181,7 +187,7 @@ it('a master that loses its place while it waits for the folder takes it from no
   const { id } = await read();
   await taking;
   expect([(await read()).id, next.lease.isHeld, lost.mock.calls]).toEqual([id, true, []]);
-  next.release();
+  next.leave('told');
 });
 
 it('and has it for its next place, whichever server that is at', async () => {
@@ -230,6 +236,34 @@ it('a master that has lost its place says that another one is there', async () =
 
 it('leaves its record where workers may be in the midst of something', async () => {
   await record.take();
-  record.release(true);
-  expect((await read()).server.id).toBe('run-1');
+  record.leave('untold');
+  expect(await read()).toMatchObject({ server: { id: 'run-1' }, hasLeft: true });
+});
+
+it('leaves it as it is where it may be writing yet', async () => {
+  await record.take();
+  const before = await read();
+  record.leave('gave up');
+  expect(await read()).toEqual(before);
+});
+
+it('gives the folder back when both have left, the database and its transaction log', async () => {
+  record.join();
+  await record.take();
+  record.leave('told');
+  expect([record.lease.isHeld, (await read()).server.id]).toEqual([true, 'run-1']);
+  record.leave('told');
+  await expect(read()).rejects.toMatchObject({ code: 'ENOENT' });
+  await expect(record.take()).rejects.toMatchObject({ code: 'IPC_CLIENT_LEASE_LOST' });
+});
+
+it('a master of another server has the folder of one that has left, when its workers must have noticed that their server is gone', async () => {
+  record.isAt('run-1', 0);
+  await record.take();
+  record.leave('untold');
+  const next = recordAt('run-2');
+  expect(next.isAnothers).toBe(false);
+  await next.take();
+  expect((await read()).server.id).toBe('run-2');
+  next.leave('told');
 });

@@ -186,6 +186,18 @@ it('says whether the server may hear its goodbye', async () => {
   expect(told.at(-1)).toEqual({ kind: 'left', isTold: false });
 });
 
+it('but not that of one that it has given up, or that is about to come again', async () => {
+  const { client, last, told, clock, welcome, breaks, settle } = clientLab({ ...master });
+  welcome(false, 1);
+  client.fileOpened();
+  breaks();
+  await clock.playUntil(12_000, () => false);
+  last().events.refused({ status: 500, code: 'IPC_REFUSED_OLD_MASTER', message: '', remedy: undefined });
+  await settle();
+  client.send({ type: 'bye', from: '[master]' });
+  expect(told.at(-1)).toEqual({ kind: 'left', isTold: false });
+});
+
 it('a master that is closed makes the index first that it is making', async () => {
   const { ended, end } = open();
   const { client, welcome, answerPings, settle } = clientLab({ ...master, built: ended });

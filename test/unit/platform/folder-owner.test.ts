@@ -77,7 +77,13 @@ async function wordsOf(pid: number | undefined): Promise<string> {
   return (ownWords() ?? '').replace(/^\d+\.\d+/, `${pid}.${startTime}`);
 }
 
-function owner(name = 'one', more: Partial<FolderServer> = {}, grace = GRACE, isManaged = true) {
+function owner(
+  name = 'one',
+  more: Partial<FolderServer> = {},
+  grace = GRACE,
+  isManaged = true,
+  isKept?: () => void,
+) {
   const state = { mayRenew: true };
   const losses: string[] = [];
   const tenure: string[] = [];
@@ -90,7 +96,10 @@ function owner(name = 'one', more: Partial<FolderServer> = {}, grace = GRACE, is
     ...(isManaged ? {} : { workersGrace: 0 }),
     clock,
     taken: (former: string | undefined) => void tenure.push(`from ${former}`),
-    kept: (uptime: number) => void tenure.push(`kept at ${uptime}`),
+    kept: (uptime: number) => {
+      tenure.push(`kept at ${uptime}`);
+      isKept?.();
+    },
     lost: (why: string) => losses.push(`${name}: ${why}`),
   };
   const its = new FolderOwner({ ...settings, mayRenew: () => state.mayRenew });
@@ -404,7 +413,7 @@ describe('the folder of a managed master', () => {
 });
 
 describe('the folder of a master that no server runs', () => {
-  const byHand = (name: string) => owner(name, {}, 20_000, false);
+  const byHand = (name: string, kept?: () => void) => owner(name, {}, 20_000, false, kept);
   /** 1.1 of that, and two renewals. */
   const HAND_STANDS_FOR = 27_000;
 
@@ -503,7 +512,31 @@ describe('the folder of a master that no server runs', () => {
     clock.advance(GRACE);
     expect(await one.claim()).toBeUndefined();
     one.release();
-    expect((await record()).server.id).toBe('one');
+    expect(await record()).toMatchObject({ server: { id: 'one' }, hasLeft: true });
+  });
+
+  it('is renewed whatever is done when it is kept', async () => {
+    const { owner: one } = byHand('one', () => {
+      throw new Error('what the program does then');
+    });
+    await expect(one.claim()).rejects.toThrow('what the program does then');
+    await expect(one.resume()).rejects.toThrow('what the program does then');
+    expect(clock.pending).toBe(1);
+    one.release();
+  });
+
+  it('is left as it was where its record cannot be closed: there may be no room for it', async () => {
+    openWith(async (...details) => {
+      const file = await open(...details);
+      const { close } = file;
+      file.close = async () => {
+        await close.call(file);
+        throw Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' });
+      };
+      return file;
+    });
+    await expect(byHand('one').owner.claim()).rejects.toMatchObject({ code: 'ENOSPC' });
+    expect(await readdir(folder)).toEqual([]);
   });
 
   it('is renewed soon when its master is in touch again', async () => {
