@@ -29,6 +29,8 @@ export class Promises {
   failed(process: StockPeer, { message }: Error): void {
     if (this.#world.plan.clients !== 'ours' || OWN_DOING.test(message)) return;
     if (MASTER_ENDED.test(message) && this.#world.lastMasterEnded !== undefined) return;
+    // The next master keeps no journal, and waits until it is empty: whoever holds a lock must not wait for it in turn [PROTOCOL-16.4].
+    if (message.includes('IPC_REQUEST_NO_MASTER') && this.#hasMasterWithoutJournal) return;
     // Whether it was to be found there was judged when it was read, under the locks of that moment.
     if (message === CORRUPT_RECORD) return;
     this.#verdicts.violation('operation failed', `${process.name}: ${message}`);
@@ -39,7 +41,7 @@ export class Promises {
     const { plan, limits, clock } = this.#world;
     const since = this.#world.unusedSince(process);
     // It comes again.
-    if (code === 'IPC_REFUSED_DRAINING') return;
+    if (code === 'IPC_REFUSED_DRAINING' || code === 'IPC_REFUSED_JOURNAL') return;
     if (plan.clients !== 'ours' || since === undefined) return;
     if (clock.now() - since >= limits.reconnectGrace) return;
     if (process.isMaster && this.#hadAnotherMaster(process, since)) return;
@@ -63,6 +65,13 @@ export class Promises {
   /** The server resumes a session, and lacks what its client has not got any more. */
   cannotResume({ name }: StockPeer): void {
     this.#verdicts.violation('session lost', name);
+  }
+
+  get #hasMasterWithoutJournal(): boolean {
+    const world = this.#world;
+    return [...world.processes].some(
+      (it) => it instanceof Master && world.journalOf(it.name) === 'looked at',
+    );
   }
 
   #hadAnotherMaster(process: StockPeer, since: number): boolean {

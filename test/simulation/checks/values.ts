@@ -26,6 +26,8 @@ export class Values {
   readonly #verdicts: Verdicts;
   readonly #isExcused: (reader: StockPeer) => boolean;
   readonly #acknowledged = new Map<string, number>();
+  /** Values that must be there, acknowledged or not: one that was written with them was read. */
+  readonly #certain = new Map<string, number>();
   readonly #attempted = new Map<string, number>();
   /** Who first wrote what; and what others wrote, too. */
   readonly #writers = new Map<string, StockPeer>();
@@ -55,7 +57,7 @@ export class Values {
   }
 
   acknowledgedOf(key: string): number {
-    return this.#acknowledged.get(key) ?? 0;
+    return Math.max(this.#acknowledged.get(key) ?? 0, this.#certain.get(key) ?? 0);
   }
 
   /** From now on the value may be seen. */
@@ -79,7 +81,7 @@ export class Values {
   /** Somebody has seen one value: those that were written with it must be there. */
   #seen(what: string): void {
     for (const { key, value } of this.#forgetTogether(what))
-      this.#acknowledged.set(key, Math.max(value, this.acknowledgedOf(key)));
+      this.#certain.set(key, Math.max(value, this.#certain.get(key) ?? 0));
   }
 
   #forgetTogether(what: string): readonly Written[] {
@@ -93,7 +95,7 @@ export class Values {
     if (this.#lost.has(writer)) return;
     const what = `${key}=${value}`;
     // One that was stopped when it had written may say so when others have gone on from what it wrote.
-    if (value <= this.acknowledgedOf(key) && this.#writtenTwice.has(what)) {
+    if (value <= (this.#acknowledged.get(key) ?? 0) && this.#writtenTwice.has(what)) {
       this.#verdicts.wrongFile('lost write', `${writer.name} wrote ${what}, which was there already`);
     }
     this.#acknowledged.set(key, Math.max(value, this.acknowledgedOf(key)));
@@ -185,8 +187,8 @@ export class Values {
       this.#verdicts.wrongFile('broken file', found);
       return;
     }
-    for (const [key, least] of this.#acknowledged)
-      this.reads('a fresh open', key, found.get(key) ?? 0, least);
+    for (const key of this.#acknowledged.keys())
+      this.reads('a fresh open', key, found.get(key) ?? 0, this.acknowledgedOf(key));
     for (const [key, value] of index === undefined ? [] : found) {
       if (this.#staleInIndex.has(key) || index?.get(key) === value) continue;
       const details = `${key} is ${value}, in the index ${index?.get(key)}`;
