@@ -9,7 +9,7 @@ const USAGE = `npm run test:nightly -- [options]
                     ${partsOf({ scale: 1, seed: 0 })
                       .map(({ name }) => name)
                       .join(', ')}
-  --scale <n>       how much of everything: 1 takes about 90 minutes on two cores, 0.1 about 30
+  --scale <n>       how much of everything: 1 takes about 2 h 30 on two cores, 0.1 about an hour
   --seed <n>        the random numbers of all parts; without it, others in each run
 `;
 

@@ -17,7 +17,7 @@ export interface Command {
 
 /** How much of everything, and which random numbers. */
 export interface Amount {
-  /** 1 takes about 90 minutes on two cores, 0.1 about 30: some parts cannot be done by halves. */
+  /** 1 takes about 2 h 30 on two cores, 0.1 about an hour: some parts cannot be done by halves. */
   readonly scale: number;
   readonly seed: number;
 }
