@@ -68,7 +68,7 @@ export class Values {
     const first = this.#writers.get(what);
     if (first === undefined) this.#writers.set(what, writer);
     else if (first !== writer) this.#writtenTwice.add(what);
-    this.#attempted.set(key, Math.max(value, this.#attempted.get(key) ?? 0));
+    raise(this.#attempted, key, value);
     this.#staleInIndex.add(key);
   }
 
@@ -80,8 +80,7 @@ export class Values {
 
   /** Somebody has seen one value: those that were written with it must be there. */
   #seen(what: string): void {
-    for (const { key, value } of this.#forgetTogether(what))
-      this.#certain.set(key, Math.max(value, this.#certain.get(key) ?? 0));
+    for (const { key, value } of this.#forgetTogether(what)) raise(this.#certain, key, value);
   }
 
   #forgetTogether(what: string): readonly Written[] {
@@ -98,7 +97,7 @@ export class Values {
     if (value <= (this.#acknowledged.get(key) ?? 0) && this.#writtenTwice.has(what)) {
       this.#verdicts.wrongFile('lost write', `${writer.name} wrote ${what}, which was there already`);
     }
-    this.#acknowledged.set(key, Math.max(value, this.acknowledgedOf(key)));
+    raise(this.#acknowledged, key, value);
   }
 
   /** @param least what was acknowledged when the read began */
@@ -195,4 +194,9 @@ export class Values {
       this.#verdicts.wrongFile('incomplete index', details);
     }
   }
+}
+
+/** It is that much at least. */
+function raise(values: Map<string, number>, key: string, value: number): void {
+  values.set(key, Math.max(value, values.get(key) ?? 0));
 }

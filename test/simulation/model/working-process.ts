@@ -7,6 +7,14 @@ import type { Transaction } from './transaction.js';
 /** What an operation fails with where the file has something else than the record that it looks for. */
 export const CORRUPT_RECORD = 'corrupt record';
 
+/** Something that is written under a lock. */
+interface Work {
+  readonly tid: string;
+  /** It may be moved to the parent. */
+  held: HeldLock;
+  readonly transaction: Transaction | undefined;
+}
+
 /** A process that reads and writes as AceBase does: a worker through locks, space and keys of the master, a master through its own. */
 export abstract class WorkingProcess extends Storage {
   /** When it last completed something; or, if the file is torn, tried to. */
@@ -73,63 +81,29 @@ export abstract class WorkingProcess extends Storage {
     }
   }
 
-  /** Adds one to the value of a key, and moves its record sometimes. */
-  *#write(key: string): Task<void> {
-    const { values } = this.world.checks;
-    const tid = this.#newTid();
-    let held = yield* this.lock(key, tid, true);
-    const transaction = this.beginTransaction();
-    let value = 1;
-    try {
-      if (this.dawdles > 0) yield* this.#dawdle(tid);
-      const record = yield* this.#find(key, tid);
-      if (record !== undefined) {
-        value = 1 + (yield* this.#readValue(key, record, tid, values.acknowledgedOf(key)));
-      }
-      if (record !== undefined && this.world.random.chance(0.4)) {
-        this.mayGoOn(tid);
-        values.writes(this, key, value);
-        yield* this.writeRecord(record, { kind: 'value', key, value }, transaction);
-      } else {
-        this.mayGoOn(tid);
-        const moved = yield* this.#create(key, value, transaction);
-        held = yield* this.moveToParent(held);
-        yield* this.#putIntoRoot(key, value, moved, tid, transaction);
-        if (record !== undefined) this.#releaseWith(transaction, record);
-      }
-      yield* this.#commit(transaction, tid);
-      yield* this.#updateIndexes(key, value);
-      this.raise('value', key, value);
-    } catch (error) {
-      this.drop(transaction, tid);
-      throw error;
-    } finally {
-      this.unlock(held);
-    }
-    values.acknowledges(this, key, value);
+  #write(key: string): Task<void> {
+    return this.#transact(key, (work) => this.#addOne(key, work));
   }
 
-  /** Adds one to the values of two keys, or to none. Without a journal, the end of a process may leave one of them written. */
-  *#writeTwo(): Task<void> {
-    const { values } = this.world.checks;
+  #writeTwo(): Task<void> {
     const keys = new Set([this.#anyKey(), this.#anyKey()]);
+    return this.#transact('', (work) => this.#addOneToEach(keys, work));
+  }
+
+  /** Writes something under a lock, and tells of it. @param act returns what it has written */
+  *#transact(path: string, act: (work: Work) => Task<readonly Written[]>): Task<void> {
     const tid = this.#newTid();
-    const held = yield* this.lock('', tid, true);
+    const held = yield* this.lock(path, tid, true);
     const transaction = this.beginTransaction();
-    const written: Written[] = [];
+    const work = { tid, held, transaction };
+    let written: readonly Written[] = [];
     try {
       if (this.dawdles > 0) yield* this.#dawdle(tid);
-      if (transaction === undefined) return;
-      const entries = yield* this.#readRoot();
-      for (const key of keys) {
-        const record = entries.get(key);
-        if (record === undefined) continue;
-        const value = 1 + (yield* this.#readValue(key, record, tid, values.acknowledgedOf(key)));
-        yield* this.writeRecord(record, { kind: 'value', key, value }, transaction);
-        written.push({ key, value });
+      written = yield* act(work);
+      if (transaction !== undefined) {
+        this.mayGoOn(tid);
+        yield* this.commit(transaction);
       }
-      values.writesTogether(this, written);
-      yield* this.#commit(transaction, tid);
       for (const { key, value } of written) {
         yield* this.#updateIndexes(key, value);
         this.raise('value', key, value);
@@ -138,15 +112,49 @@ export abstract class WorkingProcess extends Storage {
       this.drop(transaction, tid);
       throw error;
     } finally {
-      this.unlock(held);
+      this.unlock(work.held);
     }
-    for (const { key, value } of written) values.acknowledges(this, key, value);
+    for (const { key, value } of written) this.world.checks.values.acknowledges(this, key, value);
   }
 
-  *#commit(transaction: Transaction | undefined, tid: string): Task<void> {
-    if (transaction === undefined) return;
-    this.mayGoOn(tid);
-    yield* this.commit(transaction);
+  /** Adds one to the value of a key, and moves its record sometimes. */
+  *#addOne(key: string, work: Work): Task<readonly Written[]> {
+    const { values } = this.world.checks;
+    const { tid, transaction } = work;
+    const record = yield* this.#find(key, tid);
+    let value = 1;
+    if (record !== undefined) {
+      value = 1 + (yield* this.#readValue(key, record, tid, values.acknowledgedOf(key)));
+    }
+    if (record !== undefined && this.world.random.chance(0.4)) {
+      this.mayGoOn(tid);
+      values.writes(this, key, value);
+      yield* this.writeRecord(record, { kind: 'value', key, value }, transaction);
+    } else {
+      this.mayGoOn(tid);
+      const moved = yield* this.#create(key, value, transaction);
+      work.held = yield* this.moveToParent(work.held);
+      yield* this.#putIntoRoot(key, value, moved, tid, transaction);
+      if (record !== undefined) this.#releaseWith(transaction, record);
+    }
+    return [{ key, value }];
+  }
+
+  /** Adds one to the values of some keys, or to none. Without a journal, the end of a process may leave one of them written. */
+  *#addOneToEach(keys: ReadonlySet<string>, { tid, transaction }: Work): Task<readonly Written[]> {
+    if (transaction === undefined) return [];
+    const { values } = this.world.checks;
+    const written: Written[] = [];
+    const entries = yield* this.#readRoot();
+    for (const key of keys) {
+      const record = entries.get(key);
+      if (record === undefined) continue;
+      const value = 1 + (yield* this.#readValue(key, record, tid, values.acknowledgedOf(key)));
+      yield* this.writeRecord(record, { kind: 'value', key, value }, transaction);
+      written.push({ key, value });
+    }
+    values.writesTogether(this, written);
+    return written;
   }
 
   /** Where the record of a key is: from the cache, or from the root. */
