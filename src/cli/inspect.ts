@@ -2,6 +2,7 @@
 
 import { pause } from '../platform/clock.js';
 import type { Status } from '../server/monitoring/status.js';
+import { messageOf } from '../system-error.js';
 import { describe, rowsOf, type Subject } from './reports.js';
 
 /** Milliseconds between two looks. */
@@ -51,6 +52,6 @@ export async function inspect(inspection: Inspection): Promise<void> {
 }
 
 function sorry(error: unknown, json: boolean): string {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   return json ? JSON.stringify({ error: message }) : message;
 }

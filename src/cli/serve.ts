@@ -4,6 +4,7 @@ import type { Clock, Logger } from '../broker/ports.js';
 import { ERRORS, type ErrorDefinition, IPCError } from '../errors.js';
 import type { Settings } from '../options.js';
 import { pause, systemClock } from '../platform/clock.js';
+import { messageOf } from '../system-error.js';
 
 /** What the command needs of a server. */
 export interface RunnableServer {
@@ -151,8 +152,7 @@ export function describeListening(
 
 /** An error for people: a line for each problem, one on what to do, and the code. */
 export function describeError(error: unknown, name: string): readonly string[] {
-  if (!(error instanceof IPCError))
-    return [`${name}: ${error instanceof Error ? error.message : String(error)}`];
+  if (!(error instanceof IPCError)) return [`${name}: ${messageOf(error)}`];
   const lines = error.message.split('\n').map((line) => `${name}: ${line}`);
   // These lines say themselves what is allowed, or which name is near.
   const clear = error.code === 'IPC_OPTION_INVALID' || error.code === 'IPC_OPTION_UNKNOWN';

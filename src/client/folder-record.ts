@@ -6,6 +6,7 @@ import { certainFor, FolderOwner, type Obstacle } from '../platform/folder-owner
 import { FolderWatch, isFolderOfManagedMaster } from '../platform/folder-watch.js';
 import { ownWords } from '../platform/local-processes.js';
 import type { FolderServer } from '../platform/owner-record.js';
+import { messageOf } from '../system-error.js';
 import { loggerOf, type Storage } from './acebase.js';
 import { Lease } from './core/lease.js';
 
@@ -33,6 +34,9 @@ const idleClock = {
   uptime: () => systemClock.uptime(),
   schedule: systemClock.scheduleIdle,
 };
+
+/** How one of those who use a folder leaves. `gave up`: it may be writing yet; `untold`: its server does not know, and workers may be in the midst of something. */
+type Leaving = 'gave up' | 'untold' | 'told';
 
 /** What concerns the record of a folder elsewhere. */
 export interface FolderRecordHandlers {
@@ -76,12 +80,9 @@ export class FolderRecord {
   readonly lease: Lease;
   /** Whether the database is about to be closed: whoever waits for the folder, waits no more. */
   #isClosing = false;
-  /** How many use the folder: the database, and its transaction log. */
+  /** How many use the folder: the database, and its transaction log; and how that one of them has left that matters most. */
   #users = 0;
-  /** Whether one of them has given up; and whether one has left, and workers may be in the midst of something. */
-  #hasGivenUp = false;
-  #mayBeUsed = false;
-  #isOver = false;
+  #leaving: Leaving = 'told';
 
   constructor(storage: Storage, place: string, handlers: FolderRecordHandlers) {
     this.#handlers = handlers;
@@ -187,7 +188,7 @@ export class FolderRecord {
 
   /** @throws {IPCError} if that place is lost, or the database is closed */
   #assertIsFor(place: number): void {
-    if (place !== this.#losses || this.#isOver) throw noLease(PLACE_LOST);
+    if (place !== this.#losses || this.#users < 1) throw noLease(PLACE_LOST);
   }
 
   #newOwner(): FolderOwner {
@@ -256,26 +257,20 @@ export class FolderRecord {
     this.#users += 1;
   }
 
-  /**
-   * One of them is closed. The last one gives the folder back.
-   *
-   * @param how `gave up`: it may be writing yet; `untold`: its server does not know that it has left, and workers may be in the midst of something
-   */
-  leave(how: 'gave up' | 'untold' | 'told'): void {
+  /** One of them is closed. The last one gives the folder back. */
+  leave(how: Leaving): void {
     this.#users -= 1;
-    this.#hasGivenUp ||= how === 'gave up';
-    this.#mayBeUsed ||= how === 'untold';
+    if (how === 'gave up' || this.#leaving === 'told') this.#leaving = how;
     if (this.#users === 0) this.#release();
   }
 
   #release(): void {
     const owner = this.#owner;
     this.#owner = undefined;
-    this.#isOver = true;
     this.lease.end();
     try {
-      if (this.#hasGivenUp) owner?.suspend();
-      else owner?.release(this.#mayBeUsed);
+      if (this.#leaving === 'gave up') owner?.suspend();
+      else owner?.release(this.#leaving === 'untold');
     } catch (error) {
       this.#cannotNote(error);
     }
@@ -293,10 +288,6 @@ export class FolderRecord {
       `It cannot be noted who uses the folder of ${this.#storage.name}, and the master of another server is not kept away: ${messageOf(error)}`,
     );
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 function noLease(reason: string): IPCError {

@@ -207,7 +207,7 @@ const transactions = new WeakMap<RemoteIPCPeer, Transactions>();
 const journals = new WeakMap<Client, SharedJournal>();
 
 /** The records of the folders of masters. */
-const folders = new WeakMap<Client, FolderRecord>();
+const folders = new WeakMap<RemoteIPCPeer, FolderRecord>();
 
 /** Whether a repair is on. */
 type Switches = (repair: RepairName) => boolean;
@@ -288,7 +288,7 @@ function patch(build: Build, installation: Installation): () => void {
     peers.set(this, peer);
     if (type === 'data') folderOfData = ownFolder;
     if (ownFolder !== undefined) {
-      folders.set(peer, ownFolder);
+      folders.set(this, ownFolder);
       peer.onPlaceLost(() => ownFolder.placeIsLost());
     }
     transactions.set(this, new Transactions(this.storage, peer.lost));
@@ -333,7 +333,7 @@ function patch(build: Build, installation: Installation): () => void {
   };
   remotePeer.exit = function (this: RemoteIPCPeer, code) {
     const peer = peers.get(this);
-    if (peer !== undefined) folders.get(peer)?.stopWaiting();
+    folders.get(this)?.stopWaiting();
     const preparation = this._exiting ? undefined : peer?.prepareToExit();
     const leave = (): Promise<void> => exit.call(this, code).then(() => peer?.goodbye);
     // At once where it can be: the process may end before the next turn.

@@ -4,6 +4,7 @@ import { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import { createSecureContext } from 'node:tls';
 import { IPCError } from '../errors.js';
+import { messageOf } from '../system-error.js';
 import type { IPCConfig, TlsOptions } from './acebase.js';
 
 /** What {@link ipcSettings} takes: where the server is, by its parts or as a URL. */
@@ -189,7 +190,7 @@ function mustBeReadable(name: string, read: () => unknown): void {
   try {
     read();
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     const wanted = name.startsWith('key') ? 'key, without a passphrase' : 'certificate';
     throw bad(`ssl.${name} cannot be used (${why}): give the whole PEM text of a ${wanted}`);
   }

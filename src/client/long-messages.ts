@@ -1,4 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
+import { messageOf } from '../system-error.js';
 import type { IPCConfig } from './acebase.js';
 import { type Ask, HttpRefusal, overHttp } from './address.js';
 import type { LongWay, Outcome } from './core/ports.js';
@@ -47,7 +48,7 @@ export class LongMessages implements LongWay {
       try {
         return { text: await overHttp(config, ask('receive', { msg: messageId })) };
       } catch (error) {
-        if (isFinal(error) || now() - since >= KEPT_MS) return { reason: reasonOf(error) };
+        if (isFinal(error) || now() - since >= KEPT_MS) return { reason: messageOf(error) };
       }
     }
   }
@@ -58,7 +59,7 @@ export class LongMessages implements LongWay {
       await overHttp(config, ask('send', {}), text);
       return { kind: 'taken' };
     } catch (error) {
-      const reason = reasonOf(error);
+      const reason = messageOf(error);
       switch (error instanceof HttpRefusal ? error.status : undefined) {
         case 503:
           return 'busy';
@@ -74,8 +75,4 @@ export class LongMessages implements LongWay {
 /** Whether it is the server's own word: of this package, by its code, or of the original, which has none. */
 function isFinal(error: unknown): boolean {
   return error instanceof HttpRefusal && (error.code !== undefined || [401, 404].includes(error.status));
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

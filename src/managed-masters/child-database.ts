@@ -9,6 +9,7 @@ import { IPCError } from '../errors.js';
 import { silenceAceBase } from '../platform/acebase-package.js';
 import { pause, systemClock } from '../platform/clock.js';
 import { FolderOwner } from '../platform/folder-owner.js';
+import { messageOf } from '../system-error.js';
 import type { OpenRequest } from './messages.js';
 
 /** What is used of AceBase. */
@@ -135,7 +136,7 @@ export function failureOf(error: unknown): { readonly code: string | undefined; 
       code: undefined,
       reason: 'the file is not a database file that this acebase can read, or its making was cut short',
     };
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = messageOf(error);
   const code = error instanceof IPCError ? error.code : /^(IPC_[A-Z_]+): /.exec(reason)?.[1];
   return { code, reason };
 }

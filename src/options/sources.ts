@@ -2,7 +2,7 @@
 
 import { dirname, resolve } from 'node:path';
 import { IPCError } from '../errors.js';
-import { codeOf } from '../system-error.js';
+import { codeOf, messageOf } from '../system-error.js';
 import { parseMastersText, withPathsFrom } from './masters.js';
 import { nearestName } from './nearest-name.js';
 import { ENVIRONMENT_PREFIX, type OptionRow, optionTable } from './table.js';
@@ -148,7 +148,7 @@ export function reasonOf(error: unknown): string {
   if (code === 'ENOENT') return 'there is no such file';
   if (code === 'EACCES' || code === 'EPERM') return 'this user may not read it';
   if (code === 'EISDIR') return 'it is a folder';
-  return error instanceof Error ? error.message : String(error);
+  return messageOf(error);
 }
 
 /** Parsed flags, by long flag: text, or a boolean. */

@@ -10,7 +10,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Cancel, Clock } from '../broker/ports.js';
 import type { Clocks } from '../elapsed.js';
-import { codeOf } from '../system-error.js';
+import { codeOf, messageOf } from '../system-error.js';
 import { pause } from './clock.js';
 import { ownWords, pidIn, stateOfProcess } from './local-processes.js';
 import {
@@ -170,8 +170,8 @@ export class FolderOwner {
       if (text === undefined) throw new Error(`${this.#path} is in the way, and cannot be read: remove it`);
       const obstacle = await this.#obstacle(text);
       if (obstacle !== undefined) return obstacle;
-      if (this.#isOver) return NOT_WANTED;
-      this.#remove(text);
+      if (this.#isOver) break;
+      this.#takeAway((found) => found === text);
       this.#former = { record: recordIn(text), at: clock.now() };
     }
     this.#takeAwayOwn();
@@ -322,16 +322,14 @@ export class FolderOwner {
     }
   }
 
-  /** Removes the record, if it is this one's. */
   #takeAwayOwn(): void {
-    const isOwn = (text: string): boolean => recordIn(text)?.id === this.#record.id;
-    const text = readAtOnce(this.#path);
-    if (text !== undefined && isOwn(text)) takeAway(this.#path, isOwn);
+    this.#takeAway((text) => recordIn(text)?.id === this.#record.id);
   }
 
-  /** Removes a record that was judged, unless there is another one meanwhile. */
-  #remove(text: string): void {
-    if (readAtOnce(this.#path) === text) takeAway(this.#path, (found) => found === text);
+  /** Removes the record, if it is one that is meant. */
+  #takeAway(isMeant: (text: string) => boolean): void {
+    const text = readAtOnce(this.#path);
+    if (text !== undefined && isMeant(text)) takeAway(this.#path, isMeant);
   }
 
   /**
@@ -395,7 +393,7 @@ export class FolderOwner {
     } catch (error) {
       if (attempt !== this.#attempt) return undefined;
       // A disk that is out of order for a moment, perhaps: it is tried again while nobody can have taken the folder.
-      this.#problem = error instanceof Error ? error.message : String(error);
+      this.#problem = messageOf(error);
       this.#renewLater();
       return undefined;
     }

@@ -6,6 +6,7 @@ import { createSecureContext, type SecureContextOptions, type TlsOptions } from 
 import { IPCError } from '../errors.js';
 import type { SslSettings } from '../options/settings.js';
 import { reasonOf } from '../options/sources.js';
+import { messageOf } from '../system-error.js';
 
 /** What `https.createServer`, and `setSecureContext` at a reload, take. */
 export type LoadedTls = SecureContextOptions & Pick<TlsOptions, 'requestCert' | 'rejectUnauthorized'>;
@@ -85,7 +86,7 @@ function verifyOwn(options: LoadedTls, ssl: SslSettings): void {
   try {
     createSecureContext(options);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     throw options.pfx === undefined ? pemError(options, ssl, reason, error) : pfxError(ssl, reason, error);
   }
 }

@@ -8,6 +8,7 @@ import { formatTime } from '../../options.js';
 import { silenceAceBase } from '../../platform/acebase-package.js';
 import { pause, systemClock } from '../../platform/clock.js';
 import type { InstalledPackage } from '../../platform/packages.js';
+import { messageOf } from '../../system-error.js';
 import { authorization } from '../doctor/place.js';
 
 /** Which cluster, and how it is joined. */
@@ -189,7 +190,7 @@ async function lossOf(
       const own = held.find(({ comment }) => comment === mark);
       if (own !== undefined) return own.state === 'held' ? undefined : 'the lock has expired';
     } catch (error) {
-      loss = `the server does not say whether the lock was held (${error instanceof Error ? error.message : String(error)})`;
+      loss = `the server does not say whether the lock was held (${messageOf(error)})`;
     }
     if (systemClock.now() >= until) return loss;
     await pause(AGAIN_MS);

@@ -4,6 +4,7 @@ import { existsSync, statSync } from 'node:fs';
 import { readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { systemClock } from '../../platform/clock.js';
+import { messageOf } from '../../system-error.js';
 import { timedName } from '../check/copy.js';
 
 /** A folder that could not be removed. */
@@ -83,7 +84,7 @@ async function removeEach(
       await remove(folder);
       removed.push(folder);
     } catch (error) {
-      notRemoved.push({ folder, reason: error instanceof Error ? error.message : String(error) });
+      notRemoved.push({ folder, reason: messageOf(error) });
     }
   }
   return { removed, notRemoved };

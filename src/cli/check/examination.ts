@@ -8,6 +8,7 @@ import { type Outstanding, outstanding } from '../../client/journal/journal.js';
 import type { Notes } from '../../client/journal/recovery.js';
 import { UseRecord } from '../../client/journal/use-record.js';
 import { IPCError } from '../../errors.js';
+import { messageOf } from '../../system-error.js';
 import type { AceBaseModules } from './acebase-modules.js';
 import { DatabaseView } from './database-view.js';
 import { leftOvers } from './left-overs.js';
@@ -121,7 +122,7 @@ async function examineFile(
   try {
     view = new DatabaseView({ modules, path, name, type, changes: pending?.changes ?? [] });
   } catch (error) {
-    const unreadable = error instanceof Error ? error.message : String(error);
+    const unreadable = messageOf(error);
     return { report: { ...about, isCutShort: false, pending, unreadable } };
   }
   const { found, told } = view.length;
@@ -159,7 +160,7 @@ async function examineIndexes(
     try {
       reports.push(await compareIndex(modules, view, await readIndex(modules, view, file)));
     } catch (error) {
-      const unreadable = error instanceof Error ? error.message : String(error);
+      const unreadable = messageOf(error);
       reports.push({
         file,
         path: '',

@@ -3,6 +3,7 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { crc32 } from '../../client/journal/checksum.js';
 import type { IndexDescription } from '../../client/journal/index-marks.js';
+import { messageOf } from '../../system-error.js';
 import type { AceBaseModules, BuildOptions, StoredIndex } from './acebase-modules.js';
 import type { DatabaseView } from './database-view.js';
 
@@ -244,7 +245,7 @@ class Comparison {
         leaf = (await leaf.getNext?.()) ?? null;
       }
     } catch (error) {
-      throw new IndexUnreadable(error instanceof Error ? error.message : String(error));
+      throw new IndexUnreadable(messageOf(error));
     } finally {
       closeSync(file);
     }

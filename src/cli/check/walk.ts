@@ -1,6 +1,7 @@
 /** Walks all records of a database file, from the root on. */
 
 import type { RecordRange } from '../../client/core/space-reserve.js';
+import { messageOf } from '../../system-error.js';
 
 /** Where a node is. */
 export interface RecordAddress {
@@ -187,7 +188,7 @@ class Walk {
       else if (valueType > 9 || valueType === 0) throw new Error(`its type, ${valueType}, is not known`);
       else if (this.#settings.readsValues === true) await node.getDataStream().next(() => undefined);
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       this.#fault('unreadable', `${where} cannot be read: ${reason}`);
     }
   }

@@ -1,6 +1,7 @@
 /** `acebase-ipc-server doctor <database>`: whether a worker that starts here would work, and what to do if not. */
 
 import { randomBytes } from 'node:crypto';
+import { messageOf } from '../../system-error.js';
 import { describeLineFailure } from '../line-failure.js';
 import { judgeCertificate, type ShownCertificate } from './certificate.js';
 import { error, type Finding, ok, type Subject, skipped, warning } from './findings.js';
@@ -193,7 +194,7 @@ async function lookAtJoining({ database, url, token }: DoctorQuery, tools: Docto
   try {
     answer = await tools.ask(endpointOf(url, path), headers);
   } catch (failure) {
-    const why = failure instanceof Error ? failure.message : String(failure);
+    const why = messageOf(failure);
     return [
       error(
         'websocket',
@@ -274,7 +275,7 @@ async function lookAtClients(
     const master = managed ? judgeManagedMaster(managed) : judgeMaster(clients, database);
     return [master, judgeClients(clients)];
   } catch (failure) {
-    const why = `the server does not tell who is connected (${failure instanceof Error ? failure.message : String(failure)})`;
+    const why = `the server does not tell who is connected (${messageOf(failure)})`;
     return [skipped('master', why), skipped('clients', why)];
   }
 }

@@ -1,7 +1,7 @@
 /** Folders and logs that are not writable. */
 
 import { ERRORS, IPCError } from '../../errors.js';
-import { codeOf } from '../../system-error.js';
+import { codeOf, messageOf } from '../../system-error.js';
 
 /** Whether something may not be done with a file or a folder, by anybody or by this process. */
 export function isForbidden(error: unknown): boolean {
@@ -11,7 +11,7 @@ export function isForbidden(error: unknown): boolean {
 /** Why a database keeps no journal. @param path what is not writable @param error what has come of it */
 export function noJournal(path: string, error: unknown): IPCError {
   const { summary, remedy } = ERRORS.IPC_CLIENT_NO_JOURNAL;
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = messageOf(error);
   const text = `IPC_CLIENT_NO_JOURNAL: ${path} (${reason}): ${summary} ${remedy}`;
   return new IPCError('IPC_CLIENT_NO_JOURNAL', text);
 }
