@@ -16,8 +16,9 @@ export class MasterFlags {
   readonly #strayPaths: string[] = [];
   #last: string | undefined;
 
-  /** `--master`. @throws {IPCError} IPC_OPTION_INVALID, if it was named before */
+  /** `--master`. @throws {IPCError} IPC_OPTION_INVALID, if it was named before, or is a list as the variable takes it */
   addMaster(name: string): void {
+    if (name.includes(',')) throw invalid(`--master: names one database. Write ${flagsFor(name)}`);
     if (this.#masters.has(name)) throw invalid(`--master: ${JSON.stringify(name)} is given twice`);
     this.#masters.set(name, {});
     this.#last = name;
@@ -57,6 +58,14 @@ export class MasterFlags {
     if (this.#strayPaths.length > 0)
       throw invalid(`${PATH_FLAG}: belongs behind a --master. Write --master mydb --path ./data`);
   }
+}
+
+function flagsFor(list: string): string {
+  const names = list.split(',').map((name) => name.trim());
+  return names
+    .filter((name) => name !== '')
+    .map((name) => `--master ${name}`)
+    .join(' ');
 }
 
 function invalid(detail: string): IPCError {

@@ -139,6 +139,7 @@ describe('mistakes', () => {
       'IPC_OPTION_INVALID --path: belongs behind a --master. Write --master mydb --path ./data',
     ],
     [['--master', 'a', '--master', 'a'], 'IPC_OPTION_INVALID --master: "a" is given twice'],
+    [['--master', 'a, b'], 'IPC_OPTION_INVALID --master: names one database. Write --master a --master b'],
     [
       ['--master', 'a', '--path', 'x', '--path', 'y'],
       'IPC_OPTION_INVALID --path: --master a has one already',
