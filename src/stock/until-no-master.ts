@@ -15,7 +15,7 @@ const FINAL: readonly (number | undefined)[] = [401, 403, 421];
 
 /**
  * Resolves when the IPC server is there and no process is connected to it as the master of this database. Meanwhile it says what it
- * waits for. If the server does not let this process ask, it ends the process with exit code 1.
+ * waits for. If the server does not let this process ask, or runs the master of this database itself, it ends the process with exit code 1.
  *
  * A stock master opens the file at once, connected or not, and hands out locks and free space from what it read then. So it must not open
  * it before the last master has closed it, nor be cut off while it makes a new file. A master with the client of this package does without.
@@ -27,14 +27,16 @@ export async function untilNoMaster(database: string, ipc: ServerPlace): Promise
   let said = '';
   let saidAt = 0;
   for (;;) {
-    const { status, why } = await look(database, ipc);
+    const { isFinal, why } = await look(database, ipc);
     if (why === undefined) return;
     if (why !== said || systemClock.now() - saidAt >= REMINDER_MS) {
-      say(`Waiting before ${database} is opened. ${why}`);
+      say(
+        `${isFinal === true ? `${database} is not opened.` : `Waiting before ${database} is opened.`} ${why}`,
+      );
       said = why;
       saidAt = systemClock.now();
     }
-    if (FINAL.includes(status)) {
+    if (isFinal === true) {
       await pause(LOGGED_MS);
       process.exit(1);
     }
@@ -42,27 +44,45 @@ export async function untilNoMaster(database: string, ipc: ServerPlace): Promise
   }
 }
 
-/** Asks once. Without a `why`, there is no master. */
-async function look(
-  database: string,
-  ipc: ServerPlace,
-): Promise<{ readonly status?: number; readonly why?: string }> {
+/** What is in the way; nothing, if `why` is missing. */
+interface Look {
+  readonly why?: string;
+  /** Whether it is in the way for good. */
+  readonly isFinal?: boolean;
+}
+
+/** Asks once. */
+async function look(database: string, ipc: ServerPlace): Promise<Look> {
   const path = `/${database}_data/clients`;
   const url = endpoint(ipc, path);
   try {
     const { status, body } = await askServer(ipc, path, ANSWER_MS);
     const answer = parsed(body);
     if (status !== 200)
-      return { status, why: `The IPC server at ${url} answers with ${status}. ${wordsIn(answer)}` };
-    if (!Array.isArray(answer)) return { status, why: `No IPC server answers at ${url}. ${OTHER_PROGRAM}` };
-    if (!answer.some((peer) => fieldOf(peer, 'id') === '[master]')) return { status };
-    return { status, why: 'Another process is its master: this one goes on when that one has ended.' };
+      return {
+        why: `The IPC server at ${url} answers with ${status}. ${wordsIn(answer)}`,
+        isFinal: FINAL.includes(status),
+      };
+    if (!Array.isArray(answer)) return { why: `No IPC server answers at ${url}. ${OTHER_PROGRAM}` };
+    if (await isManaged(database, ipc)) return { why: MANAGED, isFinal: true };
+    if (!answer.some((peer) => fieldOf(peer, 'id') === '[master]')) return {};
+    return { why: 'Another process is its master: this one goes on when that one has ended.' };
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     const what = code ?? message;
     return { why: `No IPC server answers at ${url} (${what}). ${remedy(`${what} ${message}`)}` };
   }
 }
+
+/** Whether the server runs the master itself: then there is none for a moment whenever that is started again. Other servers do not say. */
+async function isManaged(database: string, ipc: ServerPlace): Promise<boolean> {
+  const { status, body } = await askServer(ipc, `/status?database=${database}`, ANSWER_MS);
+  const masters = status === 200 ? fieldOf(parsed(body), 'masters') : undefined;
+  return Array.isArray(masters) && masters.some((it) => fieldOf(it, 'database') === database);
+}
+
+const MANAGED =
+  "The IPC server runs its master itself, and two destroy the file: start this process as a worker, with role: 'worker'.";
 
 const OTHER_PROGRAM = 'Another program is there: is the port right?';
 

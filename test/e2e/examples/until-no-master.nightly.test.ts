@@ -61,6 +61,16 @@ it('waits for a master whose connection is broken: it may still write, and anoth
   expect(server.lines.map(({ msg }) => msg)).toContain('peer disconnected');
 });
 
+it('ends with 1 where the server runs the master itself, and says what to do', async () => {
+  const folder = await temporaryDirectory('until-no-master');
+  onTestFinished(() => removeDirectory(folder));
+  const server = await EmbeddedServer.start({ token, masters: { mydb: { path: folder } } });
+  onTestFinished(() => server.kill());
+  const started = waiting({ port: server.port, token });
+  expect(await started.endedWithin(20_000)).toEqual({ code: 1, signal: null });
+  expect(started.complaints).toMatch(/The IPC server runs its master itself, .*role: 'worker'/);
+});
+
 it('trusts the authority of the same settings', async () => {
   const ca = await readFile(authority.caPath, 'utf8');
   const started = waiting({ port: secure.port, token, ssl: { ca } });

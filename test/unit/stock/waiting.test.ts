@@ -11,15 +11,18 @@ import { removeDirectory, temporaryDirectory } from '../../support/temporary-dir
 
 const AT = 'http://localhost:9163/mydb_data/clients';
 let said: string[];
-/** What the server answers, one after the other, and how often it was asked. */
+/** What the server answers who asks for the peers, one after the other, and how often it was asked; and how it is, if it says. */
 let answers: { readonly statusCode: number; readonly body: string }[];
 let asked: number;
+let status: string | undefined;
 
 const { request } = http;
 
-function fakeRequest(_url: string, _options: object, respond: (response: object) => void): object {
+function fakeRequest(url: string, _options: object, respond: (response: object) => void): object {
   asked++;
-  const { statusCode, body } = answers.shift() ?? { statusCode: 500, body: '' };
+  const { statusCode, body } = url.includes('/status?')
+    ? { statusCode: status === undefined ? 404 : 200, body: status ?? '' }
+    : (answers.shift() ?? { statusCode: 500, body: '' });
   const end = (): void => {
     const response = Object.assign(new PassThrough(), { statusCode });
     respond(response);
@@ -32,6 +35,7 @@ beforeEach(() => {
   said = [];
   answers = [];
   asked = 0;
+  status = undefined;
   Object.assign(http, { request: fakeRequest });
   syncBuiltinESMExports();
   vi.spyOn(process.stderr, 'write').mockImplementation((line) => {
@@ -83,6 +87,30 @@ it.each([
 ])('before a master opens its database, it is said what is waited for: %s %s', async (status, body, why) => {
   expect(await saidOf(status, body)).toEqual([`Waiting before mydb is opened. ${why}\n`]);
 });
+
+it.each([
+  ['while its process is away', '[]'],
+  ['while its process is there', '[{"id":"[master]"}]'],
+])(
+  'a stock master ends where the server runs the master itself, and says what to do: %s',
+  async (_, peers) => {
+    status = '{"server":{},"databases":[],"masters":[{"database":"other"},{"database":"mydb"}]}';
+    answers = [{ statusCode: 200, body: peers }];
+    const ended = new Promise((resolve) => {
+      vi.spyOn(process, 'exit').mockImplementation((code) => {
+        resolve(code);
+        return undefined as never;
+      });
+    });
+    void untilNoMaster('mydb', { port: 9163 });
+    await vi.waitUntil(() => said.length > 0 && vi.getTimerCount() > 0);
+    vi.advanceTimersByTime(500);
+    expect(await ended).toBe(1);
+    expect(said).toEqual([
+      "mydb is not opened. The IPC server runs its master itself, and two destroy the file: start this process as a worker, with role: 'worker'.\n",
+    ]);
+  },
+);
 
 it('the address of a server may be one of IPv6', () => {
   const hosts = ['::1', '[::1]', 'ipc', undefined];
