@@ -5,6 +5,7 @@
 
 import { systemClock } from '../platform/clock.js';
 import { EventLoopDelay } from '../platform/event-loop-delay.js';
+import { isSystemError } from '../system-error.js';
 import { type ChildDatabase, failureOf, openDatabase } from './child-database.js';
 import type { FromChild, OpenRequest, ToChild } from './messages.js';
 
@@ -38,6 +39,13 @@ function fail(error: unknown): void {
   tell({ kind: 'cannot', ...failure }, () => process.exit(1));
 }
 
+/** Something was thrown. Where that was is for the log, unless the error says what to do, or is of the system. */
+function failUnforeseen(error: unknown): void {
+  const isForeseen = failureOf(error).code !== undefined || isSystemError(error);
+  if (error instanceof Error && !isForeseen) process.stderr.write(`${error.stack}\n`);
+  fail(error);
+}
+
 async function open(request: OpenRequest): Promise<void> {
   let saidAt = Number.NEGATIVE_INFINITY;
   let said = '';
@@ -58,7 +66,7 @@ async function open(request: OpenRequest): Promise<void> {
     await database.ready();
     if (!isEnding) tell({ kind: 'serves' });
   } catch (error) {
-    fail(error);
+    failUnforeseen(error);
   }
 }
 
@@ -90,8 +98,8 @@ function begin(): void {
   const endAtOnce = (): void => void process.kill(process.pid, 'SIGKILL');
   process.on('disconnect', endAtOnce);
   if (!process.connected) endAtOnce();
-  process.on('uncaughtException', fail);
-  process.on('unhandledRejection', fail);
+  process.on('uncaughtException', failUnforeseen);
+  process.on('unhandledRejection', failUnforeseen);
   const cancelWait = systemClock.schedule(REQUEST_MS, () => process.exit(1));
   process.on('message', (message) => {
     const request = message as ToChild;

@@ -1,5 +1,6 @@
 import { fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -14,8 +15,11 @@ const program = fileURLToPath(new URL('../../../dist/managed-master.cjs', import
 const acebase = createRequire(import.meta.url).resolve('acebase');
 
 /** The program, with this process in the place of its server. */
-function started() {
-  const child = fork(program, ['mydb'], { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
+function started(execArgv: readonly string[] = []) {
+  const child = fork(program, ['mydb'], {
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    execArgv: [...execArgv],
+  });
   const watched = new WatchedProcess('managed master', child);
   onTestFinished(() => void child.kill('SIGKILL'));
   // Node.js emits no `close` for a process whose channel was closed from here.
@@ -78,6 +82,21 @@ it('hears no signal that others send, and ends when its server says so', async (
   child.send({ kind: 'close' });
   await says('closed');
   expect(await watched.exited, watched.describe()).toEqual({ code: 0, signal: null });
+});
+
+it('says where it was that something went wrong which nobody foresaw', async () => {
+  const folder = await temporaryDirectory('program');
+  onTestFinished(() => removeDirectory(folder));
+  const faulty = join(folder, 'faulty.cjs');
+  await writeFile(
+    faulty,
+    "process.on('message', function inTheMidst() { throw new TypeError('no length') })",
+  );
+  const { child, watched, says } = started(['--require', faulty]);
+  child.send({});
+  expect(await says('cannot')).toMatchObject({ reason: 'no length' });
+  expect(await watched.exited).toEqual({ code: 1, signal: null });
+  expect(watched.complaints).toMatch(/^TypeError: no length\n +at .*inTheMidst \(.*faulty\.cjs:1:/);
 });
 
 it('cannot be started by hand, and says so', async () => {
