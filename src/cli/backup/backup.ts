@@ -61,7 +61,7 @@ export async function backUp(words: BackupWords, surroundings: BackupSurrounding
   const acebase = acebaseOf(surroundings.folder);
   const { url, token, lockTimeout } = surroundings;
   const since = systemClock.now();
-  const logsTransactions = await whenThereIsAMaster(surroundings, database, since + wait);
+  const logsTransactions = await whenThereIsAMaster(surroundings.ask, database, since + wait);
   const access = { ...place, url, token, wait, since, lockTimeout, logsTransactions, acebase };
   const modules = modulesIn(surroundings.folder);
   const name = join(to, database);
@@ -135,21 +135,28 @@ const LOOK_MS = 500;
 /**
  * Waits for the master of a cluster: one that was restarted is away for a moment.
  *
+ * @param ask how the server is
  * @param until when it waits no more, by the clock of the system
  * @returns whether the cluster logs transactions
  * @throws IPCError `IPC_BACKUP_NO_CLUSTER`; or what the server is asked with throws
  */
-async function whenThereIsAMaster(
-  { ask }: Pick<BackupSurroundings, 'ask'>,
+export async function whenThereIsAMaster(
+  ask: BackupSurroundings['ask'],
   database: string,
   until: number,
 ): Promise<boolean> {
+  let wasThere = false;
   for (;;) {
     const { databases } = await ask();
     const [, data, log] = coveredNames(database).map((name) => databases.find((it) => it.name === name));
-    if (data?.master != null) return log?.master != null;
-    if (systemClock.now() >= until)
+    const isThere = data?.master != null;
+    if (isThere && log?.master != null) return true;
+    const isOver = systemClock.now() >= until;
+    // A master that logs transactions connects for its data, and a moment later for its log.
+    if (isThere && log === undefined && (wasThere || isOver)) return false;
+    if (isOver)
       throw new IPCError('IPC_BACKUP_NO_CLUSTER', `no master of ${database} is connected to the server`);
+    wasThere = isThere;
     await pause(LOOK_MS);
   }
 }
