@@ -394,6 +394,7 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
     await this.#starting?.catch(() => undefined);
     this.#address = null;
     const { stopTimeout } = this.#live.current;
+    const deadline = systemClock.now() + stopTimeout;
     await this.#managed.stop(stopTimeout, this.#draining !== undefined);
     this.#streams.close();
     this.#eventLoop.stop();
@@ -401,7 +402,7 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
     const doors = [this.#listener, this.#managed];
     const closed = Promise.all(doors.map((door) => door.close()));
     this.#broker.stop();
-    const cancelDeadline = systemClock.schedule(stopTimeout, () => {
+    const cancelDeadline = systemClock.schedule(Math.max(deadline - systemClock.now(), 0), () => {
       for (const door of doors) door.destroyConnections();
     });
     await closed;
