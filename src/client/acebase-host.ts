@@ -5,7 +5,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { promisify } from 'node:util';
 import { IPCError } from '../errors.js';
-import { loggerOf, type RemoteIPCPeer, type Storage } from './acebase.js';
+import { lockTimeoutOf, loggerOf, type RemoteIPCPeer, type Storage } from './acebase.js';
 import type { DatabaseFile, IndexFiles, LockInfo, Log, Message, RootAddress } from './core/host.js';
 import type { Lease } from './core/lease.js';
 import { ROOT_ADDRESS_AT, ROOT_ADDRESS_BYTES } from './file-layout.js';
@@ -17,9 +17,6 @@ import { isMarked } from './journal/index-marks.js';
 import type { SharedJournal } from './journal/keep-whole.js';
 import { forgetQueries } from './query-caches.js';
 import type { RepairName } from './repairs.js';
-
-/** AceBase's own, in seconds. */
-const DEFAULT_LOCK_TIMEOUT_S = 120;
 
 /** What AceBase logs with: it may be set only when the database is complete. */
 export function logOf(storage: Storage): Log {
@@ -54,7 +51,7 @@ export class StorageFile implements DatabaseFile {
   }
 
   get lockTimeout(): number {
-    return (this.#storage.settings.lockTimeout ?? DEFAULT_LOCK_TIMEOUT_S) * 1_000;
+    return lockTimeoutOf(this.#storage);
   }
 
   get isOpen(): boolean {

@@ -150,6 +150,11 @@ export interface RemoteIPCPeer extends IPCPeer {
   once(event: 'exit', callback: () => void): unknown;
 }
 
+/** Milliseconds after which a lock of an instance expires. AceBase's own setting is in seconds, and 120 if nothing is said. */
+export function lockTimeoutOf({ settings: { lockTimeout = 120 } }: Storage): number {
+  return lockTimeout * 1_000;
+}
+
 /** How an instance logs: `logger` from acebase 1.29 on, `debug` before. */
 export function loggerOf({ logger, debug }: Storage): AceBaseLogger {
   const found = logger ?? debug;

@@ -2,12 +2,12 @@ import { mkdir } from 'node:fs/promises';
 import { type Moment, momentAt } from '../elapsed.js';
 import { IPCError } from '../errors.js';
 import { pause, systemClock } from '../platform/clock.js';
-import { certainFor, FolderOwner, type Obstacle } from '../platform/folder-owner.js';
+import { certainFor, FolderOwner, NO_ANSWER, type Obstacle } from '../platform/folder-owner.js';
 import { FolderWatch, isFolderOfManagedMaster } from '../platform/folder-watch.js';
 import { ownWords } from '../platform/local-processes.js';
 import type { FolderServer } from '../platform/owner-record.js';
 import { messageOf } from '../system-error.js';
-import { loggerOf, type Storage } from './acebase.js';
+import { lockTimeoutOf, loggerOf, type Storage } from './acebase.js';
 import { Lease } from './core/lease.js';
 
 /**
@@ -61,7 +61,11 @@ export class FolderRecord {
   #server: FolderServer;
   readonly #watch: FolderWatch;
   readonly #handlers: FolderRecordHandlers;
-  #workersGrace = 0;
+  /**
+   * For how long its workers may go on with what they had begun, at a server that others do not reach, in milliseconds: unlike one that runs the master
+   * itself, it lives on, and does not look at the record. None gets a new lock without a master, and each lock expires.
+   */
+  #workersGrace: number;
   /** From when it claims the folder. */
   #owner: FolderOwner | undefined;
   /** Whether it has ever had it: then it can be noted who has. */
@@ -88,6 +92,7 @@ export class FolderRecord {
     this.#handlers = handlers;
     this.#storage = storage;
     this.#folder = `${storage.settings.path}/${storage.name}.acebase`;
+    this.#workersGrace = lockTimeoutOf(storage);
     this.#server = { id: '', process: ownWords() ?? null, urls: [place] };
     this.#watch = new FolderWatch(this.#folder, systemClock);
     const database = storage.name;
@@ -99,7 +104,7 @@ export class FolderRecord {
         noLease(`it could not be noted for too long that this process uses the folder of ${database}`),
       lapsed: () =>
         loggerOf(storage).error(
-          `It could not be noted in time that this process uses the folder of ${database}: reading and writing wait. ${this.#owner?.problem ?? 'The process was stopped or busy, or the disk does not answer'}`,
+          `It could not be noted in time that this process uses the folder of ${database}, so reading and writing wait: ${this.#owner?.problem ?? NO_ANSWER}`,
         ),
       regained: (milliseconds) =>
         loggerOf(storage).error(
@@ -126,8 +131,8 @@ export class FolderRecord {
    */
   isAt(id = '', grace = 0): void {
     this.#server = { ...this.#server, id };
-    this.#workersGrace = grace;
-    this.#owner?.isAt(this.#server, grace);
+    this.#workersGrace = Math.max(grace, this.#workersGrace);
+    this.#owner?.isAt(this.#server, this.#workersGrace);
   }
 
   /** The server has given this process up, and may have let in another master: the folder is that one's then. */
@@ -161,7 +166,9 @@ export class FolderRecord {
     this.#assertIsFor(place);
     try {
       if (await this.#hasItStill(place)) return;
-      if (!this.#wasTaken && (await isFolderOfManagedMaster(this.#folder))) {
+      const isManaged = !this.#wasTaken && (await isFolderOfManagedMaster(this.#folder));
+      this.#assertIsFor(place);
+      if (isManaged) {
         this.lease.begin(undefined);
         return;
       }

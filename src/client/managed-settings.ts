@@ -2,11 +2,8 @@
 
 import { IPCError } from '../errors.js';
 import type { ManagedMasterFacts } from '../protocol/session.js';
-import { loggerOf, type RemoteIPCPeer } from './acebase.js';
+import { lockTimeoutOf, loggerOf, type RemoteIPCPeer } from './acebase.js';
 import { isRoleLeftOut } from './ipc-settings.js';
-
-/** What AceBase's lock timeout is if nothing is said, in seconds. */
-const LOCK_TIMEOUT_S = 120;
 
 /**
  * Judges the settings of a worker, when its server welcomes it first.
@@ -18,7 +15,7 @@ export function judgeManaged(
   { config, storage, dbname }: RemoteIPCPeer,
   facts: ManagedMasterFacts | undefined,
 ): IPCError | undefined {
-  const { type = 'data', lockTimeout = LOCK_TIMEOUT_S, transactions } = storage.settings;
+  const { type = 'data', transactions } = storage.settings;
   // With the data, its transaction log is judged.
   if (type !== 'data') return undefined;
   if (facts === undefined)
@@ -34,9 +31,10 @@ export function judgeManaged(
       'IPC_CLIENT_STORAGE_DIFFERS',
       `storage.transactions.log is ${keepsLog} here, and ${facts.log} at the master that the server runs: give both the same`,
     );
-  if (lockTimeout * 1_000 !== facts.lockTimeout)
+  const lockTimeout = lockTimeoutOf(storage);
+  if (lockTimeout !== facts.lockTimeout)
     loggerOf(storage).error(
-      `storage.lockTimeout of ${dbname} is ${lockTimeout} here, and ${facts.lockTimeout / 1_000} at the master that the server runs: set lockTimeout of the server, or this one, so that both are the same`,
+      `storage.lockTimeout of ${dbname} is ${lockTimeout / 1_000} here, and ${facts.lockTimeout / 1_000} at the master that the server runs: set lockTimeout of the server, or this one, so that both are the same`,
     );
   return undefined;
 }

@@ -51,6 +51,9 @@ export function certainFor(grace: number, lease: number): number {
 /** How often one asks that may not renew its record for now, in milliseconds. */
 const HELD_BACK_MS = 250;
 
+/** Why a record was not renewed, where nothing has said why. */
+export const NO_ANSWER = 'the process was stopped or busy, or the disk does not answer';
+
 /** How often in a row a record may be gone when it is looked at, and in the way when it is made. */
 const MOST_TRIES = 20;
 
@@ -247,12 +250,13 @@ export class FolderOwner {
     }
   }
 
-  /** A server has ended, and its master. Its workers come to this one, and say what they hold; or they must have the time to notice that they are alone. */
+  /** A master has ended, or its server too. Workers come to this one, and say what they hold; or they must have the time to end what they have begun. */
   #obstacleOfWorkers(record: OwnerRecord): Obstacle | undefined {
     if (this.#isOfSamePlace(record) || this.#standing.free() >= record.grace) return undefined;
-    const { host, server } = record;
+    const { host, server, grace, isManaged } = record;
+    const who = isManaged ? 'the IPC server' : 'the master of the IPC server';
     return mayBe(
-      `the IPC server at ${server.urls.join(' and ')} on ${host} has ended, and its workers may go on writing for ${record.grace / 1_000} s`,
+      `${who} at ${server.urls.join(' and ')} on ${host} has ended, and its workers may go on writing for ${grace / 1_000} s`,
     );
   }
 
@@ -345,9 +349,7 @@ export class FolderOwner {
     // Without a server that runs it, its lease is what keeps it from writing.
     if (isManaged)
       this.#deadline = clock.schedule(since.at + certainFor(grace, 0) - clock.now(), () =>
-        this.#lose(
-          `it could not be noted that its folder is in use: ${this.#problem ?? 'the disk does not answer'}`,
-        ),
+        this.#lose(`it could not be noted in time that its folder is in use: ${this.#problem ?? NO_ANSWER}`),
       );
     this.#renewLater();
     kept(since.uptime);
@@ -405,8 +407,10 @@ export class FolderOwner {
   /** @returns why the folder is not this one's any more, in words; `undefined` if it is */
   async #renewRecord(): Promise<string | undefined> {
     const beat = this.#record.beat + 1;
+    const attempt = this.#attempt;
+    const isWanted = (): boolean => attempt === this.#attempt;
     try {
-      if (!(await renewIn(this.#path, { ...this.#record, beat })))
+      if (!(await renewIn(this.#path, { ...this.#record, beat }, isWanted)))
         return 'its folder was taken by another server';
     } catch (error) {
       if (codeOf(error) === 'ENOENT') return 'its folder, or the record of who uses it, was removed';
@@ -421,12 +425,13 @@ export class FolderOwner {
 /**
  * Writes a record over the one that it follows: what is written to is what was read, whatever has the name by then.
  *
- * @returns false if there is another one
+ * @param isWanted asked right before that: what was noted meanwhile, that the master has left, must stand
+ * @returns false if there is another one, or it is not wanted
  */
-async function renewIn(path: string, record: OwnerRecord): Promise<boolean> {
+async function renewIn(path: string, record: OwnerRecord, isWanted: () => boolean): Promise<boolean> {
   const file = await open(path, 'r+');
   try {
-    if (recordIn(await file.readFile('utf8'))?.id !== record.id) return false;
+    if (recordIn(await file.readFile('utf8'))?.id !== record.id || !isWanted()) return false;
     await file.write(textOf(record), 0);
   } finally {
     await file.close();

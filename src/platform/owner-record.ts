@@ -150,9 +150,17 @@ export function isOwn({ pid, host, process: words }: OwnerRecord): boolean {
   return pid === process.pid && host === hostname();
 }
 
-/** Whether both are where the same workers come to. */
+/** Whether both are where the same workers come to, if they are on one machine: nobody listens at an address where somebody else does. */
 export function isSamePlace(one: FolderServer, other: FolderServer): boolean {
-  return one.urls.join() === other.urls.join();
+  const places = new Set(one.urls.map(placeOf));
+  return other.urls.some((url) => places.has(placeOf(url)));
+}
+
+/** An address as all write it: masters know the one that they are given, and servers those that they listen at. */
+function placeOf(url: string): string {
+  return url
+    .replace(/^(?:http|ws)s?:\/\//, '')
+    .replace(/^(?:127\.0\.0\.1|\[::1\]|::1|0\.0\.0\.0|\[::\]|::)(?=:\d+$)/, 'localhost');
 }
 
 /** Whether both are the same run of a server, by whichever address. One that does not say which it is, is none that is known. */

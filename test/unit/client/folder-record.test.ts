@@ -207,10 +207,15 @@ it('a master that waits for the folder notes the server that it has come to mean
   await leftByAnother('run-9');
   const taking = record.take();
   await eventually(isWaiting, { interval: 5 });
-  record.isAt('run-2', 5_000);
+  record.isAt('run-2', 130_000);
   await rm(path());
   await taking;
-  expect(await read()).toMatchObject({ server: { id: 'run-2' }, grace: 5_000 });
+  expect(await read()).toMatchObject({ server: { id: 'run-2' }, grace: 130_000 });
+});
+
+it('a master has others wait for as long as a worker may hold a lock that its server has granted', async () => {
+  await record.take();
+  expect(await read()).toMatchObject({ server: { id: 'run-1' }, grace: 120_000 });
 });
 
 it('a database and its transaction log take the folder once', async () => {

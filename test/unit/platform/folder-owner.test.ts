@@ -211,6 +211,30 @@ describe('the folder of a managed master', () => {
     expect((await record()).server.id).toBe('next');
   });
 
+  it.each(['localhost:9163', 'http://127.0.0.1:9163', 'https://[::1]:9163', 'ws://0.0.0.0:9163'])(
+    'is free at once where the former server was, however its address is written: %s',
+    async (url) => {
+      await left({ url, host: hostname(), isManaged: false, grace: 120_000 });
+      const urls = ['http://127.0.0.1:9163', 'http://[::1]:9163'];
+      const { owner: next } = owner('next', { urls });
+      expect(await next.claim()).toBeUndefined();
+      await next.release();
+      await left({ url: url.replace('9163', '9164'), host: hostname(), isManaged: false, grace: 120_000 });
+      expect(await owner('next', { urls }).owner.claim()).toMatch(/ may go on writing for 120 s$/);
+    },
+  );
+
+  it('is free for another server when the workers of a master that was started by hand have ended what they had begun', async () => {
+    await left({ isManaged: false, grace: 120_000 });
+    const { owner: next } = owner('next');
+    expect(await next.claim()).toBe(
+      'the master of the IPC server at http://other:9163 on far has ended, and its workers may go on writing for 120 s',
+    );
+    clock.advance(120_000);
+    expect(await next.claim()).toBeUndefined();
+    await next.release();
+  });
+
   it('keeps its record when it is given back while workers may be in the midst of something', async () => {
     const { owner: one, losses } = owner();
     await one.claim();
@@ -350,7 +374,7 @@ describe('the folder of a managed master', () => {
     expect(losses).toEqual([]);
     clock.advance(1);
     expect(losses).toEqual([
-      expect.stringMatching(/^one: it could not be noted that its folder is in use: EISDIR/),
+      expect.stringMatching(/^one: it could not be noted in time that its folder is in use: EISDIR/),
     ]);
     expect(clock.pending).toBe(0);
   });
@@ -371,7 +395,7 @@ describe('the folder of a managed master', () => {
     expect(losses).toEqual([]);
     clock.advance(1);
     expect(losses).toEqual([
-      'one: it could not be noted that its folder is in use: the disk does not answer',
+      'one: it could not be noted in time that its folder is in use: the process was stopped or busy, or the disk does not answer',
     ]);
     await left({});
     await letGo();
@@ -513,6 +537,29 @@ describe('the folder of a master that no server runs', () => {
     expect(await one.claim()).toBeUndefined();
     one.release();
     expect(await record()).toMatchObject({ server: { id: 'one' }, hasLeft: true });
+  });
+
+  it('says still that its master has left when a renewal ends that was under way', async () => {
+    const { owner: one } = byHand('one');
+    await one.claim();
+    let goOn: () => void = () => undefined;
+    const answer = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    const isClosed = new Promise<void>((resolve) => {
+      openWith(async (...details) => {
+        await answer;
+        const file = await open(...details);
+        const close = file.close.bind(file);
+        return Object.assign(file, { close: () => close().finally(resolve) });
+      });
+    });
+    clock.advance(RENEWAL_MS);
+    one.release(true);
+    expect(await record()).toMatchObject({ hasLeft: true });
+    goOn();
+    await isClosed;
+    expect(await record()).toMatchObject({ hasLeft: true });
   });
 
   it('is renewed whatever is done when it is kept', async () => {
