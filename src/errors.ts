@@ -665,6 +665,12 @@ export type ClosureCode = {
   [C in ErrorCode]: (typeof ERRORS)[C] extends { closeCode: number } ? C : never;
 }[ErrorCode];
 
+/** What to do about an error of which another process tells; `undefined` if the table has no such code. */
+export function remedyOf(code: string | undefined): string | undefined {
+  const table: Readonly<Record<string, ErrorDefinition | undefined>> = ERRORS;
+  return table[code ?? '']?.remedy;
+}
+
 /** An error with a code of the table {@link ERRORS}. */
 export class IPCError extends Error {
   override readonly name = 'IPCError';

@@ -3,7 +3,7 @@
  * its master, and ends with the server, whatever ends that.
  */
 
-import { systemClock } from '../platform/clock.js';
+import { systemClock, within } from '../platform/clock.js';
 import { EventLoopDelay } from '../platform/event-loop-delay.js';
 import { isSystemError } from '../system-error.js';
 import { type ChildDatabase, failureOf, openDatabase } from './child-database.js';
@@ -73,14 +73,11 @@ async function open(request: OpenRequest): Promise<void> {
 async function close(mayBeUsed: boolean): Promise<void> {
   if (isEnding) return;
   isEnding = true;
-  const late = new Promise<string>((resolve) => {
-    systemClock.schedule(CLOSE_MS, () => resolve('its locks were not given back in time'));
-  });
   const closed = Promise.resolve(database?.close(mayBeUsed)).then(
     () => trouble,
     (error: unknown) => failureOf(error).reason,
   );
-  const problem = await Promise.race([closed, late]);
+  const problem = await within(CLOSE_MS, closed, () => 'its locks were not given back in time');
   tell({ kind: 'closed', problem }, () => process.exit(0));
 }
 

@@ -1,5 +1,5 @@
 import type { Cancel, Clock, LogFields, Logger } from '../broker/ports.js';
-import { ERRORS } from '../errors.js';
+import { remedyOf } from '../errors.js';
 import { type Child, type ChildEnd, type ChildHandlers, fieldsOfEnd, reasonOfEnd } from './child-port.js';
 import { FailureReports } from './failure-reports.js';
 import type { FromChild, Vitals } from './messages.js';
@@ -409,8 +409,4 @@ export class ManagedMaster {
 function delayAfter(shortRuns: number, hasServed: boolean): number {
   const longest = hasServed ? LONGEST_DELAY_AFTER_SERVICE_MS : LONGEST_DELAY_MS;
   return shortRuns === 0 ? 0 : Math.min(FIRST_DELAY_MS * 2 ** (shortRuns - 1), longest);
-}
-
-function remedyOf(code: string): string | undefined {
-  return (ERRORS as Readonly<Record<string, { readonly remedy: string } | undefined>>)[code]?.remedy;
 }

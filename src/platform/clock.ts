@@ -32,3 +32,25 @@ export function isoTime(milliseconds: number): string {
 export function pause(milliseconds: number, clock: Pick<Clock, 'schedule'> = systemClock): Promise<void> {
   return new Promise((resolve) => clock.schedule(milliseconds, resolve));
 }
+
+/**
+ * What a promise comes to, if it does so within that many milliseconds; else what `late` returns, or throws.
+ *
+ * @throws whatever the promise is rejected with
+ */
+export async function within<T, Late>(
+  milliseconds: number,
+  step: Promise<T>,
+  late: () => Late,
+  clock: Pick<Clock, 'schedule'> = systemClock,
+): Promise<T | Late> {
+  let cancel: Cancel = () => undefined;
+  const end = new Promise<void>((resolve) => {
+    cancel = clock.schedule(milliseconds, resolve);
+  });
+  try {
+    return await Promise.race([step, end.then(late)]);
+  } finally {
+    cancel();
+  }
+}

@@ -1,9 +1,10 @@
 /** The masters that a server runs itself, with their way in: what the server does with both. */
 
 import type { Broker } from '../broker/broker.js';
-import type { Cancel, Clock, PeerInfo } from '../broker/ports.js';
+import type { Clock, PeerInfo } from '../broker/ports.js';
 import type { ManagedMasterReport } from '../managed-masters/managed-master.js';
 import type { ManagedMasters } from '../managed-masters/managed-masters.js';
+import { within } from '../platform/clock.js';
 import type { PrivateDoor } from './private-door.js';
 
 /** How much sooner than `stopTimeout` a master that does not close is killed, in milliseconds. */
@@ -78,18 +79,8 @@ export class ManagedService {
     const patience = Math.max(stopTimeout - KILL_MARGIN_MS, 0);
     const deadline = clock.now() + patience;
     // What is left of a drain is not waited for; and not for ever for workers that do not go.
-    if (!isDraining) await this.#within(patience / 2, this.drain(0));
+    if (!isDraining) await within(patience / 2, this.drain(0), () => undefined, clock);
     await masters.close(Math.max(deadline - clock.now(), 0));
-  }
-
-  /** Resolves when that is done, or when the time is over. */
-  async #within(milliseconds: number, done: Promise<void>): Promise<void> {
-    let cancel: Cancel = () => undefined;
-    const late = new Promise<void>((resolve) => {
-      cancel = this.#settings.clock.schedule(milliseconds, resolve);
-    });
-    await Promise.race([done, late]);
-    cancel();
   }
 
   /** Closes their way in. @see PrivateDoor */

@@ -6,7 +6,7 @@ import type { ClientStatus } from '../../client/status.js';
 import { IPCError } from '../../errors.js';
 import { formatTime } from '../../options.js';
 import { silenceAceBase } from '../../platform/acebase-package.js';
-import { pause, systemClock } from '../../platform/clock.js';
+import { pause, systemClock, within } from '../../platform/clock.js';
 import type { InstalledPackage } from '../../platform/packages.js';
 import { messageOf } from '../../system-error.js';
 import { authorization } from '../doctor/place.js';
@@ -119,11 +119,9 @@ async function whileLocked<T>(
   const until = access.since + access.wait;
   const inTime = <R>(step: Promise<R>, what: string): Promise<R> => {
     const late = `${database}: ${what} within ${formatTime(access.wait)}`;
-    return before(
-      until,
-      Promise.race([step, standing.ended]),
-      () => new IPCError('IPC_BACKUP_TIMEOUT', late),
-    );
+    return within(Math.max(until - systemClock.now(), 0), Promise.race([step, standing.ended]), (): never => {
+      throw new IPCError('IPC_BACKUP_TIMEOUT', late);
+    });
   };
   await inTime(db.ready(), 'the file was not opened');
   const { storage } = db.api;
@@ -147,27 +145,10 @@ async function whileLocked<T>(
   }
 }
 
-/** Waits for something until a moment of the clock. @param late makes the error for then */
-async function before<T>(until: number, step: Promise<T>, late: () => Error): Promise<T> {
-  let cancel: () => void = () => undefined;
-  const end = new Promise<never>((_resolve, reject) => {
-    cancel = systemClock.schedule(Math.max(until - systemClock.now(), 0), () => reject(late()));
-  });
-  try {
-    return await Promise.race([step, end]);
-  } finally {
-    cancel();
-  }
-}
-
 /** Gives something back to a cluster that may not answer any more, or may say that it is not ours: the result stands already. */
 async function part(step: () => Promise<unknown>): Promise<void> {
-  let cancel: () => void = () => undefined;
-  const late = new Promise<void>((resolve) => {
-    cancel = systemClock.schedule(PARTING_MS, resolve);
-  });
-  await Promise.race([step().catch(() => undefined), late]);
-  cancel();
+  const nothing = (): void => undefined;
+  await within(PARTING_MS, step().catch(nothing), nothing);
 }
 
 /** Why a lock was not held, or may not have been, since it was granted; `undefined` if it was: the server lists it. */

@@ -1,6 +1,6 @@
 /** The masters that the server runs itself, for people to read: how each is, and what is wrong with it. */
 
-import { ERRORS } from '../../errors.js';
+import { remedyOf } from '../../errors.js';
 import {
   type ManagedMasterReport,
   type ManagedMasterState,
@@ -106,9 +106,8 @@ function problemsOfMaster(report: ManagedMasterReport, { monotonic }: Moment): F
 }
 
 function remedyFor(code: string | undefined, database: string): string {
-  const table: Readonly<Record<string, { readonly remedy: string } | undefined>> = ERRORS;
   return (
-    table[code ?? '']?.remedy.replaceAll('`', '') ??
+    remedyOf(code)?.replaceAll('`', '') ??
     `It is started again by itself. If that does not help, read its lines in the log of the server: they have "database":"${database}".`
   );
 }
