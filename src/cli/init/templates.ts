@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { IPCError } from '../../errors.js';
 import type { NewFile } from './new-files.js';
 import { authoritySteps, installStep, SECURE } from './pm2.js';
-import { asCommonJS, replaced, template } from './template.js';
+import { asCommonJS, template } from './template.js';
 
 /** What there are files for. */
 export const FORMS = ['pm2', 'systemd', 'compose', 'kubernetes'] as const;
@@ -24,13 +24,6 @@ export interface TemplateWords {
   readonly user: string;
 }
 
-/** The database that the templates are for, and the folder that they name. */
-const DATABASE = 'mydb';
-const FOLDER = '/srv/mydb';
-/** Stand for the folder, and the database, while names are replaced: there may be one in its path. */
-const FOLDER_MARK = '\0folder\0';
-const DATABASE_MARK = '\0database\0';
-
 const PROGRAM = 'start-db-server.js';
 const SETTINGS = 'ipc.json';
 
@@ -40,9 +33,6 @@ const NAMES: Readonly<Record<Form, readonly string[]>> = {
   compose: ['compose.yaml', 'Dockerfile', '.dockerignore', 'mydb.env', SETTINGS],
   kubernetes: ['mydb.yaml', 'Dockerfile', '.dockerignore'],
 };
-
-/** Where a template means the database itself, and not what is named after it. */
-const DATABASE_ITSELF = /"mydb"|'mydb'|\/ping\/mydb|mydb\.acebase|the master of mydb/g;
 
 /** Characters that names of Kubernetes may have, with what is put behind them. */
 const LONGEST_NAME = 50;
@@ -61,25 +51,36 @@ export function templateFiles(form: Form, words: TemplateWords): readonly NewFil
   const password = randomBytes(12).toString('hex');
   const texts = new Map([[PROGRAM, template(`deploy/templates/${PROGRAM}`)]]);
   for (const name of NAMES[form]) texts.set(name, template(`deploy/templates/${form}/${name}`));
-  const files = [...asCommonJS(texts, folder)].map(([name, text]): NewFile => {
-    const contents = replaced(text, [
-      ...(name.endsWith('.service') ? ([[FOLDER, FOLDER_MARK]] as const) : []),
-      ...(name.endsWith('.service') ? ([['/usr/bin/node', node]] as const) : []),
-      ...(name.endsWith('.service') ? ([['User=acebase', `User=${user}`]] as const) : []),
-      ...(name.endsWith('.env') ? ([['change-me', password]] as const) : []),
-    ]);
-    const own = nameOf(form, database);
-    return {
-      name: name.replaceAll(DATABASE, own),
-      contents: contents
-        .replace(DATABASE_ITSELF, (found) => found.replace(DATABASE, DATABASE_MARK))
-        .replaceAll(DATABASE, own)
-        .replaceAll(DATABASE_MARK, database)
-        .replaceAll(FOLDER_MARK, folder),
+  const filled = fillIn([
+    [/\/srv\/mydb/, folder],
+    [/\/usr\/bin\/node/, node],
+    [/(?<=User=)acebase/, user],
+    [/change-me/, password],
+    [/(?<=["'])mydb(?=["'])|(?<=\/ping\/|the master of )mydb|mydb(?=\.acebase)/, database],
+    // What is named after the database.
+    [/mydb/, nameOf(form, database)],
+  ]);
+  const files = [...asCommonJS(texts, folder)].map(
+    ([name, text]): NewFile => ({
+      name: filled(name),
+      contents: filled(text),
       ...(name.endsWith('.env') ? { isSecret: true } : {}),
-    };
-  });
+    }),
+  );
   return tls ? files.map((file) => (file.name === SETTINGS ? secured(file) : file)) : files;
+}
+
+/**
+ * Puts what differs from cluster to cluster into a template, in one pass: what has been put in is not looked at again, so a path or a user of
+ * any name stays as it is.
+ *
+ * @param blanks what a template says, with what is to stand there. Of two that begin at the same character, the first counts.
+ */
+function fillIn(blanks: readonly (readonly [blank: RegExp, value: string])[]): (text: string) => string {
+  const any = new RegExp(blanks.map(([{ source }]) => `(${source})`).join('|'), 'g');
+  const values = blanks.map(([, value]) => value);
+  return (text) =>
+    text.replace(any, (_, ...groups) => values[groups.findIndex((it) => it !== undefined)] ?? '');
 }
 
 /** What things of that database are called: Docker and Kubernetes know lower-case letters, digits and dashes. */

@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { type InitWords, init } from '../../../src/cli/init/init.js';
 import { writeNewFiles } from '../../../src/cli/init/new-files.js';
 import { replaced } from '../../../src/cli/init/template.js';
-import { FORMS } from '../../../src/cli/init/templates.js';
+import { FORMS, templateFiles } from '../../../src/cli/init/templates.js';
 import { resolveSources } from '../../../src/options.js';
 import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
 
@@ -173,17 +173,19 @@ describe.each(FORMS)('init %s', (form) => {
   });
 });
 
-test('a folder whose path has the name of the template in it is not changed', async () => {
-  const inside = join(folder, 'mydb');
-  init({
-    supervisor: 'systemd',
+test('what the user has is put in as it is, also where names of the template are in it', () => {
+  const files = templateFiles('systemd', {
     database: 'shop',
-    folder: inside,
-    force: false,
+    folder: '/home/mydb/srv/mydb',
     tls: false,
-    dedicatedMaster: false,
+    node: '/home/mydb/usr/bin/node',
+    user: 'mydb',
   });
-  expect(readFileSync(join(inside, 'shop-ipc.service'), 'utf8')).toContain(`WorkingDirectory=${inside}\n`);
+  for (const { contents } of files.filter(({ name }) => name.endsWith('.service'))) {
+    expect(contents).toContain('\nUser=mydb\n');
+    expect(contents).toContain('\nWorkingDirectory=/home/mydb/srv/mydb\n');
+    expect(contents).toContain('\nExecStart=/home/mydb/usr/bin/node ');
+  }
 });
 
 test('init pm2 --dedicated-master has the name of the database in it', () => {
