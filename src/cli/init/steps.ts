@@ -17,7 +17,12 @@ export function templateSteps(
     case 'pm2':
       return [
         ...installStep(['acebase', 'acebase-server', 'acebase-ipc-server', 'pm2', 'ws'], folder),
-        ...(tls ? authoritySteps() : []),
+        ...(tls
+          ? [
+              '(umask 077; openssl rand -hex 24 > ipc-token)',
+              ...certificateSteps('localhost', 'DNS:localhost,IP:127.0.0.1,IP:::1'),
+            ]
+          : []),
         `npx pm2 start ${names.find((name) => name.startsWith('ecosystem'))}`,
         `${tls ? 'NODE_EXTRA_CA_CERTS=ipc-ca.pem ' : ''}${doctor}`,
       ];
@@ -42,8 +47,8 @@ export function templateSteps(
       ];
     case 'kubernetes':
       return [
-        ...certificateSteps(`${own}-ipc`),
-        `kubectl create secret generic ${own}-ipc-tls --from-file=tls.crt=tls.crt --from-file=tls.key=tls.key --from-file=ca.crt=ca.crt`,
+        ...certificateSteps(`${own}-ipc`, `DNS:${own}-ipc`),
+        `kubectl create secret generic ${own}-ipc-tls --from-file=tls.crt=ipc-cert.pem --from-file=tls.key=ipc-key.pem --from-file=ca.crt=ipc-ca.pem`,
         `kubectl create secret generic ${own}-ipc-token --from-literal=token="$(openssl rand -hex 24)"`,
         `kubectl create secret generic ${own}-admin --from-literal=password="$(openssl rand -hex 12)"`,
         `docker build -t registry.example.com/${own}:1 . && docker push registry.example.com/${own}:1    # your registry, also in ${own}.yaml`,
@@ -58,25 +63,18 @@ function installStep(packages: readonly string[], folder: string): readonly stri
   return missing.length === 0 ? [] : [`npm install ${missing.join(' ')}`];
 }
 
-/** A token, an authority that nobody else trusts, and a certificate of it for this machine: docs/OPERATIONS.md has the same. */
-function authoritySteps(): readonly string[] {
+/**
+ * An authority that nobody else trusts, and a certificate of it: docs/OPERATIONS.md has the same.
+ *
+ * @param name whom the certificate is for
+ * @param alternatives all names by which that is called, as openssl wants them
+ */
+function certificateSteps(name: string, alternatives: string): readonly string[] {
   const newKey = '-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes';
   return [
-    '(umask 077; openssl rand -hex 24 > ipc-token)',
     `openssl req -x509 ${newKey} -days 3650 -keyout ipc-ca.key -out ipc-ca.pem -subj "/CN=IPC authority"`,
-    `openssl req ${newKey} -keyout ipc-key.pem -out ipc.csr -subj "/CN=localhost"`,
-    'echo "subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1" > ipc.san',
+    `openssl req ${newKey} -keyout ipc-key.pem -out ipc.csr -subj "/CN=${name}"`,
+    `echo "subjectAltName=${alternatives}" > ipc.san`,
     'openssl x509 -req -in ipc.csr -CA ipc-ca.pem -CAkey ipc-ca.key -CAcreateserial -days 365 -extfile ipc.san -out ipc-cert.pem',
-  ];
-}
-
-/** An authority that nobody else trusts, and a certificate of it for that name: deploy/README.md has the same. */
-function certificateSteps(name: string): readonly string[] {
-  const newKey = '-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes';
-  return [
-    `openssl req -x509 ${newKey} -days 3650 -keyout ca.key -out ca.crt -subj "/CN=${name} authority"`,
-    `openssl req ${newKey} -keyout tls.key -out tls.csr -subj "/CN=${name}"`,
-    `echo "subjectAltName=DNS:${name}" > san`,
-    'openssl x509 -req -in tls.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 365 -extfile san -out tls.crt',
   ];
 }
