@@ -81,6 +81,8 @@ describe('the tarball', () => {
       'examples/pm2-dedicated-master/ecosystem.config.js',
       // `init` reads these.
       'deploy/templates/start-db-server.js',
+      'deploy/templates/pm2-dedicated-master/start-db-master.js',
+      'deploy/templates/systemd-dedicated-master/mydb-server@.service',
       'deploy/templates/compose/.dockerignore',
       'deploy/templates/kubernetes/.dockerignore',
     ]) {

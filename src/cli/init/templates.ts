@@ -1,10 +1,11 @@
-/** The files of `deploy/templates`, for a database: the IPC server runs its master. */
+/** The files of `deploy/templates`, for a database. */
 
 import { randomBytes } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { IPCError } from '../../errors.js';
 import type { NewFile } from './new-files.js';
-import { authoritySteps, installStep, SECURE } from './pm2.js';
-import { asCommonJS, replaced, template } from './template.js';
 
 /** What there are files for. */
 export const FORMS = ['pm2', 'systemd', 'compose', 'kubernetes'] as const;
@@ -19,30 +20,21 @@ export interface TemplateWords {
   readonly folder: string;
   /** Whether the server gets a certificate and a token; for pm2 only. */
   readonly tls: boolean;
+  /** Whether the master is a process of its own, in the place of one that the server runs; for pm2 and systemd only. */
+  readonly dedicatedMaster: boolean;
   /** The path of Node.js, and who runs the services: for systemd. */
   readonly node: string;
   readonly user: string;
 }
 
-/** The database that the templates are for, and the folder that they name. */
-const DATABASE = 'mydb';
-const FOLDER = '/srv/mydb';
-/** Stand for the folder, and the database, while names are replaced: there may be one in its path. */
-const FOLDER_MARK = '\0folder\0';
-const DATABASE_MARK = '\0database\0';
+/** The config file of the server. */
+export const SETTINGS = 'ipc.json';
 
-const PROGRAM = 'start-db-server.js';
-const SETTINGS = 'ipc.json';
-
-const NAMES: Readonly<Record<Form, readonly string[]>> = {
-  pm2: ['ecosystem.config.js', SETTINGS],
-  systemd: ['mydb-ipc.service', 'mydb-server@.service', 'mydb.env', SETTINGS],
-  compose: ['compose.yaml', 'Dockerfile', '.dockerignore', 'mydb.env', SETTINGS],
-  kubernetes: ['mydb.yaml', 'Dockerfile', '.dockerignore'],
+/** What it names with TLS and a token. */
+const SECURE = {
+  tokenFile: 'ipc-token',
+  ssl: { certPath: 'ipc-cert.pem', keyPath: 'ipc-key.pem' },
 };
-
-/** Where a template means the database itself, and not what is named after it. */
-const DATABASE_ITSELF = /"mydb"|'mydb'|\/ping\/mydb|mydb\.acebase|the master of mydb/g;
 
 /** Characters that names of Kubernetes may have, with what is put behind them. */
 const LONGEST_NAME = 50;
@@ -56,101 +48,85 @@ const UNSAFE_PATH = /[^A-Za-z0-9/_.@+-]/;
  * @throws IPCError `IPC_OPTION_INVALID`, for a folder that cannot stand in a unit as it is
  */
 export function templateFiles(form: Form, words: TemplateWords): readonly NewFile[] {
-  const { database, folder, node, user, tls } = words;
+  const { database, folder, tls, node, user } = words;
   if (form === 'systemd') for (const path of [folder, node]) checkPath(path);
-  const password = randomBytes(12).toString('hex');
-  const texts = new Map([[PROGRAM, template(`deploy/templates/${PROGRAM}`)]]);
-  for (const name of NAMES[form]) texts.set(name, template(`deploy/templates/${form}/${name}`));
-  const files = [...asCommonJS(texts, folder)].map(([name, text]): NewFile => {
-    const contents = replaced(text, [
-      ...(name.endsWith('.service') ? ([[FOLDER, FOLDER_MARK]] as const) : []),
-      ...(name.endsWith('.service') ? ([['/usr/bin/node', node]] as const) : []),
-      ...(name.endsWith('.service') ? ([['User=acebase', `User=${user}`]] as const) : []),
-      ...(name.endsWith('.env') ? ([['change-me', password]] as const) : []),
-    ]);
-    const own = nameOf(form, database);
+  const filled = fillIn([
+    [/\/srv\/mydb/, folder],
+    [/\/usr\/bin\/node/, node],
+    [/(?<=User=)acebase/, user],
+    [/change-me/, randomBytes(12).toString('hex')],
+    [/(?<=["'])mydb(?=["'])|(?<=\/ping\/|the master of )mydb|mydb(?=\.acebase)/, database],
+    // What is named after the database.
+    [/mydb/, nameOf(form, database)],
+    // The programs are CommonJS.
+    [/(?<=\b(?:ecosystem\.config|start-db[\w-]*)\.)js\b/, isModuleFolder(folder) ? 'cjs' : 'js'],
+  ]);
+  return pathsOf(form, words).map((path) => {
+    const name = basename(path);
+    const text = readFileSync(path, 'utf8');
     return {
-      name: name.replaceAll(DATABASE, own),
-      contents: contents
-        .replace(DATABASE_ITSELF, (found) => found.replace(DATABASE, DATABASE_MARK))
-        .replaceAll(DATABASE, own)
-        .replaceAll(DATABASE_MARK, database)
-        .replaceAll(FOLDER_MARK, folder),
-      ...(name.endsWith('.env') ? { isSecret: true } : {}),
+      name: filled(name),
+      contents: filled(tls && name === SETTINGS ? secured(text) : text),
+      ...(name.endsWith('.env') && { isSecret: true }),
     };
   });
-  return tls ? files.map((file) => (file.name === SETTINGS ? secured(file) : file)) : files;
+}
+
+/** The templates of that form: those in its folder. Where the server runs the master, all forms have one program. */
+function pathsOf(form: Form, { dedicatedMaster }: TemplateWords): readonly string[] {
+  const templates = templatesFolder();
+  const own = join(templates, dedicatedMaster ? `${form}-dedicated-master` : form);
+  const names = readdirSync(own).toSorted();
+  const paths = names.map((name) => join(own, name));
+  return dedicatedMaster ? paths : [join(templates, 'start-db-server.js'), ...paths];
+}
+
+/** In this package, which is above this code, wherever in it that runs: built into one of several files, or from the sources. */
+function templatesFolder(): string {
+  for (let above = dirname(fileURLToPath(import.meta.url)); ; above = dirname(above)) {
+    const folder = join(above, 'deploy/templates');
+    if (existsSync(folder)) return folder;
+    if (dirname(above) === above)
+      throw new Error('this installation of acebase-ipc-server has no deploy/templates');
+  }
+}
+
+/**
+ * Puts what differs from cluster to cluster into a template, in one pass: what has been put in is not looked at again, so a path or a user of
+ * any name stays as it is.
+ *
+ * @param blanks what a template says, with what is to stand there. Of two that begin at the same character, the first counts.
+ */
+function fillIn(blanks: readonly (readonly [blank: RegExp, value: string])[]): (text: string) => string {
+  const any = new RegExp(blanks.map(([{ source }]) => `(${source})`).join('|'), 'g');
+  const values = blanks.map(([, value]) => value);
+  return (text) =>
+    text.replace(any, (_, ...groups) => values[groups.findIndex((it) => it !== undefined)] ?? '');
 }
 
 /** What things of that database are called: Docker and Kubernetes know lower-case letters, digits and dashes. */
-function nameOf(form: Form, database: string): string {
+export function nameOf(form: Form, database: string): string {
   if (form !== 'compose' && form !== 'kubernetes') return database;
   const plain = database.toLowerCase().replaceAll('_', '-');
   const begun = /^[a-z]/.test(plain) ? plain : `db-${plain}`;
   return begun.slice(0, LONGEST_NAME).replace(/-+$/, '');
 }
 
-/** What is to be done with them. */
-export function templateSteps(
-  form: Form,
-  files: readonly NewFile[],
-  words: TemplateWords,
-): readonly string[] {
-  const { database, folder, tls, user } = words;
-  const own = nameOf(form, database);
-  const doctor = `npx acebase-ipc-server doctor ${database} --config ${SETTINGS}`;
-  switch (form) {
-    case 'pm2': {
-      const ecosystem = files.find(({ name }) => name.startsWith('ecosystem'))?.name ?? 'ecosystem.config.js';
-      return [
-        ...installStep(['acebase', 'acebase-server', 'acebase-ipc-server', 'pm2', 'ws'], folder),
-        ...(tls ? authoritySteps() : []),
-        `npx pm2 start ${ecosystem}`,
-        `${tls ? 'NODE_EXTRA_CA_CERTS=ipc-ca.pem ' : ''}${doctor}`,
-      ];
+function secured(settings: string): string {
+  return `${JSON.stringify({ ...(JSON.parse(settings) as object), ...SECURE }, undefined, 2)}\n`;
+}
+
+/** Whether Node.js takes `.js` for an ES module there: the nearest package.json says so. */
+function isModuleFolder(folder: string): boolean {
+  for (let at = folder; ; at = dirname(at)) {
+    try {
+      return (
+        (JSON.parse(readFileSync(join(at, 'package.json'), 'utf8')) as { type?: unknown }).type === 'module'
+      );
+    } catch {
+      if (dirname(at) === at) return false;
     }
-    case 'systemd':
-      return [
-        ...(user === 'root' ? [`edit User= in ${database}-*.service: the services would run as root`] : []),
-        ...installStep(['acebase', 'acebase-server', 'acebase-ipc-server', 'ws'], folder),
-        `sudo cp ${folder}/${database}-*.service /etc/systemd/system/ && sudo systemctl daemon-reload`,
-        `sudo systemctl enable --now ${database}-ipc ${database}-server@5757`,
-        `sudo systemctl enable --now ${database}-server@5758    # when the first answers http://localhost:5757/ping/${database}`,
-        doctor,
-      ];
-    case 'compose':
-      return [
-        'openssl rand -hex 24 > ipc-token    # the user of the containers, 1000, must be able to read it',
-        'docker compose up --build --detach --scale server=1',
-        `docker compose up --detach    # when the first answers http://localhost:5757/ping/${database}`,
-        `docker compose exec ipc node node_modules/acebase-ipc-server/dist/cli/main.js doctor ${database} --config ${SETTINGS}`,
-      ];
-    case 'kubernetes':
-      return [
-        ...certificateSteps(`${own}-ipc`),
-        `kubectl create secret generic ${own}-ipc-tls --from-file=tls.crt=tls.crt --from-file=tls.key=tls.key --from-file=ca.crt=ca.crt`,
-        `kubectl create secret generic ${own}-ipc-token --from-literal=token="$(openssl rand -hex 24)"`,
-        `kubectl create secret generic ${own}-admin --from-literal=password="$(openssl rand -hex 12)"`,
-        `docker build -t registry.example.com/${own}:1 . && docker push registry.example.com/${own}:1    # your registry, also in ${own}.yaml`,
-        `kubectl apply -f ${own}.yaml`,
-      ];
   }
-}
-
-/** An authority that nobody else trusts, and a certificate of it for that name: deploy/README.md has the same. */
-function certificateSteps(name: string): readonly string[] {
-  const newKey = '-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes';
-  return [
-    `openssl req -x509 ${newKey} -days 3650 -keyout ca.key -out ca.crt -subj "/CN=${name} authority"`,
-    `openssl req ${newKey} -keyout tls.key -out tls.csr -subj "/CN=${name}"`,
-    `echo "subjectAltName=DNS:${name}" > san`,
-    'openssl x509 -req -in tls.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 365 -extfile san -out tls.crt',
-  ];
-}
-
-function secured(file: NewFile): NewFile {
-  const settings = { ...(JSON.parse(file.contents) as object), ...SECURE };
-  return { ...file, contents: `${JSON.stringify(settings, undefined, 2)}\n` };
 }
 
 function checkPath(path: string): void {

@@ -3,8 +3,7 @@ import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { type InitWords, init } from '../../../src/cli/init/init.js';
 import { writeNewFiles } from '../../../src/cli/init/new-files.js';
-import { replaced } from '../../../src/cli/init/template.js';
-import { FORMS } from '../../../src/cli/init/templates.js';
+import { FORMS, templateFiles } from '../../../src/cli/init/templates.js';
 import { resolveSources } from '../../../src/options.js';
 import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
 
@@ -22,6 +21,13 @@ const writeDedicated = (supervisor: string, database = 'shop', changes: Partial<
   write(supervisor, database, { dedicatedMaster: true, ...changes });
 const read = (name: string) => readFileSync(join(folder, name), 'utf8');
 
+/** What can be written: what for, and whether with a process of its own for the master. */
+const KINDS = [
+  ...FORMS.map((form) => [form, false] as const),
+  ['pm2', true] as const,
+  ['systemd', true] as const,
+];
+
 /** The files of the folder that are loaded by `require('./…')`, or named as a script. */
 function needed(): string[] {
   const texts = readdirSync(folder)
@@ -33,11 +39,7 @@ function needed(): string[] {
   ]);
 }
 
-describe.each([
-  ...FORMS.map((form) => [form, false] as const),
-  ['pm2', true] as const,
-  ['systemd', true] as const,
-])('init %s, with a master of its own: %s', (supervisor, dedicatedMaster) => {
+describe.each(KINDS)('init %s, with a master of its own: %s', (supervisor, dedicatedMaster) => {
   const writeIt = (force = false) => write(supervisor, 'shop', { dedicatedMaster, force });
 
   test.each(['commonjs', 'module'])('writes files that fit each other, in a folder of type %s', (type) => {
@@ -59,6 +61,13 @@ describe.each([
     expect(programs.length).toBeGreaterThan(0);
     for (const name of programs) {
       expect(read(name)).toMatch(/^(?:\/\/.*\n)?require\('acebase-ipc-server\/client'\)\.install\(/);
+    }
+  });
+
+  test('names nothing but that database, and leaves no mark of the template', () => {
+    write(supervisor, 'my-shop_2', { dedicatedMaster });
+    for (const name of readdirSync(folder)) {
+      expect(`${name}\n${read(name)}`, name).not.toMatch(/\bmydb|\/srv\/|change-me|User=acebase/);
     }
   });
 
@@ -111,17 +120,24 @@ test('what is installed is not installed again', () => {
   );
 });
 
-test('init pm2 --tls writes where the certificate and the token are, and how to make them', () => {
-  const said = write('pm2', 'shop', { tls: true });
-  expect(JSON.parse(read('ipc.json'))).toEqual({
-    host: 'localhost',
-    port: 9163,
-    masters: { shop: { path: '.', journal: 'process' } },
-    tokenFile: 'ipc-token',
-    ssl: { certPath: 'ipc-cert.pem', keyPath: 'ipc-key.pem' },
-  });
-  for (const name of ['ipc-token', 'ipc-cert.pem', 'ipc-key.pem', 'ipc-ca.pem']) expect(said).toContain(name);
-});
+test.each([
+  [false, { masters: { shop: { path: '.', journal: 'process' } } }],
+  [true, {}],
+])(
+  'init pm2 --tls writes where the certificate and the token are, and how to make them, with a master of its own: %s',
+  (dedicatedMaster, masters) => {
+    const said = write('pm2', 'shop', { tls: true, dedicatedMaster });
+    expect(JSON.parse(read('ipc.json'))).toEqual({
+      host: 'localhost',
+      port: 9163,
+      ...masters,
+      tokenFile: 'ipc-token',
+      ssl: { certPath: 'ipc-cert.pem', keyPath: 'ipc-key.pem' },
+    });
+    for (const name of ['ipc-token', 'ipc-cert.pem', 'ipc-key.pem', 'ipc-ca.pem'])
+      expect(said).toContain(name);
+  },
+);
 
 test('docs/OPERATIONS.md has the commands of init pm2 --tls', () => {
   const said = write('pm2', 'mydb', { tls: true });
@@ -144,13 +160,6 @@ test.each(['compose', 'kubernetes'])('init %s --dedicated-master is refused', (s
 });
 
 describe.each(FORMS)('init %s', (form) => {
-  test('names nothing but that database, and leaves no mark of the template', () => {
-    write(form, 'my-shop_2');
-    for (const name of readdirSync(folder)) {
-      expect(`${name}\n${read(name)}`, name).not.toMatch(/\bmydb|\/srv\/|\0|change-me|User=acebase/);
-    }
-  });
-
   test('has the server run the master, with options that it takes', () => {
     write(form);
     const text = readdirSync(folder).includes('ipc.json')
@@ -173,17 +182,45 @@ describe.each(FORMS)('init %s', (form) => {
   });
 });
 
-test('a folder whose path has the name of the template in it is not changed', async () => {
-  const inside = join(folder, 'mydb');
-  init({
-    supervisor: 'systemd',
-    database: 'shop',
-    folder: inside,
-    force: false,
-    tls: false,
-    dedicatedMaster: false,
-  });
-  expect(readFileSync(join(inside, 'shop-ipc.service'), 'utf8')).toContain(`WorkingDirectory=${inside}\n`);
+test.each([
+  ['the server runs the master', false],
+  ['the master is a process of its own', true],
+])(
+  'what the user has is put in as it is, also where names of the template are in it: %s',
+  (_, dedicatedMaster) => {
+    const files = templateFiles('systemd', {
+      dedicatedMaster,
+      database: 'shop',
+      folder: '/home/mydb/srv/mydb',
+      tls: false,
+      node: '/home/mydb/usr/bin/node',
+      user: 'mydb',
+    });
+    const units = files.filter(({ name }) => name.endsWith('.service'));
+    expect(units).toHaveLength(dedicatedMaster ? 3 : 2);
+    for (const { contents } of units) {
+      expect(contents).toContain('\nUser=mydb\n');
+      expect(contents).toContain('/home/mydb/srv/mydb/');
+      expect(contents).toContain('\nExecStart=/home/mydb/usr/bin/node ');
+    }
+  },
+);
+
+test('init pm2 --dedicated-master writes the files of the example, as its README says', () => {
+  writeDedicated('pm2', 'mydb');
+  for (const name of readdirSync(folder)) {
+    const example = readFileSync(
+      new URL(`../../../examples/pm2-dedicated-master/${name}`, import.meta.url),
+      'utf8',
+    )
+      .replace(
+        "require('acebase-ipc-server/stock').quiet()",
+        "require('acebase-ipc-server/client').install()",
+      )
+      .replace(', untilNoMaster }', ' }')
+      .replace(/^ *await untilNoMaster.*\n/m, '');
+    expect(read(name).replace(/^\/\/.*\n(?=require)/, ''), name).toBe(example);
+  }
 });
 
 test('init pm2 --dedicated-master has the name of the database in it', () => {
@@ -202,18 +239,21 @@ describe('init systemd --dedicated-master', () => {
     expect(read('shop-master.service')).toContain('Environment=ACEBASE_IPC_ROLE=master\n');
     expect(read('shop.env')).toContain(`DB_NAME=shop\nDB_PATH=${folder}\n`);
   });
+});
 
-  test('makes a password of its own, and lets nobody else read it', () => {
-    writeDedicated('systemd');
+test.each([false, true])(
+  'init systemd makes a password, and lets nobody else read it: %s',
+  (dedicatedMaster) => {
+    write('systemd', 'shop', { dedicatedMaster });
     const first = read('shop.env');
     expect(first).toMatch(/DB_ADMIN_PASSWORD=[0-9a-f]{24}\n/);
     expect(statSync(join(folder, 'shop.env')).mode & 0o777).toBe(0o600);
-    const again = writeDedicated('systemd', 'shop', { force: true });
+    const again = write('systemd', 'shop', { dedicatedMaster, force: true });
     // The database was made with it.
     expect(read('shop.env')).toBe(first);
     expect(again).toContain('shop.env (was there, and is kept');
-  });
-});
+  },
+);
 
 test.each([
   ['pm3', 'shop', /Allowed: pm2, systemd, compose, kubernetes/],
@@ -237,10 +277,6 @@ test('init systemd refuses a folder that cannot stand in a unit', () => {
       dedicatedMaster: false,
     }),
   ).toThrow(/--folder/);
-});
-
-test('a template that has changed is noticed', () => {
-  expect(() => replaced('abc', [['x', 'y']])).toThrow(/no "x"/);
 });
 
 describe('files', () => {
