@@ -1,5 +1,5 @@
 // An acebase-server of the cluster: a worker. Start as many as you like; the IPC server runs the master.
-require('acebase-ipc-server/client').install({ journal: 'process' }); // as ipc.json says of the master: the file is crash-safe
+require('acebase-ipc-server/client').install();
 const { join } = require('node:path');
 const { endWithConnection, ipcSettings, releaseClients } = require('acebase-ipc-server/stock');
 const { AceBaseServer } = require('acebase-server');

@@ -17,8 +17,7 @@ export interface InstallOptions {
   readonly cacheSize?: number;
   /**
    * Whether a database stays whole whenever the process ends: each write happens, or does not. `process`: whatever ends the process. `power`:
-   * also when the power fails. `off`: as AceBase does. Default: `process` where this process has the database for itself; `off` in a cluster,
-   * all of whose processes must keep one.
+   * also when the power fails. `off`: as AceBase does. In a cluster it is in force while all processes keep one. Default: `process`.
    */
   readonly journal?: Durability;
   /** Is told when a connection is there, is lost, or is given up. Called again for each database file. */

@@ -251,8 +251,7 @@ function patch(build: Build, installation: Installation): () => void {
     if (type === 'data') data = this.storage;
     const dataPeer = type === 'transaction' && data !== undefined ? peers.get(data.ipc) : undefined;
     let leave = (): void => undefined;
-    // With others only where it is asked for: it has not been tried for long.
-    const { journal: durability = 'off' } = installation.options;
+    const { journal: durability = 'process' } = installation.options;
     const cannotKeep = (error: IPCError): void => sayNoJournal(this.storage, error, installation);
     // What is written to the data without one is added to the log of transactions once: AceBase goes on if that fails, for want of a journal perhaps.
     const dataJournal = dataPeer && journals.get(dataPeer);

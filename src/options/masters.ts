@@ -13,7 +13,7 @@ export interface MasterOptions {
   readonly path?: string | undefined;
   /** Whether the database file is made where there is none. Default: true. */
   readonly create?: boolean | undefined;
-  /** As `journal` of the client's `install()`: what the file survives. Default: as there, in a cluster. */
+  /** As `journal` of the client's `install()`: what the file survives. Default: `process`, as there. */
   readonly journal?: 'off' | 'process' | 'power' | undefined;
   /** AceBase's transaction log. Default: none is kept. */
   readonly transactions?:

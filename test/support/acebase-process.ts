@@ -36,7 +36,7 @@ export interface AceBaseProcessOptions {
   readonly server?: { readonly package: string; readonly port: number };
   /** Whether it has the client of this package, as a preload: as CommonJS, or, with `import`, as an ES module. */
   readonly client?: boolean | 'import';
-  /** What that client is to outlive. Default: `process`, also in clusters. */
+  /** What that client is to outlive; as is its default, if nothing is said. */
   readonly journal?: 'off' | 'process' | 'power';
   /** Flags for Node, such as `--require`. */
   readonly execArgv?: readonly string[];
@@ -109,7 +109,7 @@ export class AceBaseProcess {
       execPath = process.execPath,
       env,
       client = false,
-      journal = client === false ? undefined : 'process',
+      journal,
       ...rest
     } = options;
     const preload =

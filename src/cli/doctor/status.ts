@@ -54,7 +54,7 @@ function judgeJournal(databases: readonly Safety[]): Finding[] {
     warning(
       'journal',
       message,
-      "Have all processes of the database use the client of this package, with install({ journal: 'process' }) (docs/CLIENT.md).",
+      "Have all processes of the database use the client of this package, and none of them with journal: 'off' (docs/CLIENT.md).",
     ),
   ];
 }

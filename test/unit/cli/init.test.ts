@@ -121,7 +121,7 @@ test('what is installed is not installed again', () => {
 });
 
 test.each([
-  [false, { masters: { shop: { path: '.', journal: 'process' } } }],
+  [false, { masters: { shop: { path: '.' } } }],
   [true, {}],
 ])(
   'init pm2 --tls writes where the certificate and the token are, and how to make them, with a master of its own: %s',
@@ -175,10 +175,6 @@ describe.each(FORMS)('init %s', (form) => {
       readFile: (path) => (path === '/app/ipc.json' ? text : (files[path] ?? '')),
     });
     expect([...settings.masters.keys()]).toEqual(['shop']);
-    expect(settings.masters.get('shop')?.journal).toBe('process');
-    // As the programs do: else it would not be in force.
-    const program = readdirSync(folder).find((name) => name.startsWith('start-db-server')) ?? '';
-    expect(read(program)).toContain("install({ journal: 'process' })");
   });
 });
 
