@@ -53,6 +53,8 @@ export class Broker {
   /** @see Scope */
   #startedAt: number;
   #servedSince: number;
+  /** The same of databases that ended though their peers were not given up: of sessions that began before, it is not known here what became of them. */
+  readonly #begunAnew = new Map<string, number>();
 
   constructor(settings: BrokerSettings) {
     this.#settings = settings;
@@ -185,14 +187,14 @@ export class Broker {
       kept: this.#kept.open(() => this.#reclaimFrom(database)),
       departures: this.#departures,
       startedAt: this.#startedAt,
-      servedSince: this.#servedSince,
+      servedSince: this.#begunAnew.get(name) ?? this.#servedSince,
       record: this.#settings.records.open(name),
       heard: (bytes) => this.#audit(bytes),
       emptied: (emptied) => this.#close(emptied),
       broken: (broken, invariant) => this.#abandon(broken, invariant),
       beganAnew: (former, arrival) => {
         this.#close(former);
-        this.#peersMayComeBack();
+        this.#peersMayComeBack(name);
         arrival.enter((request, entrance) => this.arrive(request, entrance));
       },
     });
@@ -213,12 +215,16 @@ export class Broker {
     database.abandon();
     if (this.#databases.get(name) === database) this.#forget(name);
     this.#startedAt = this.#settings.clock.now();
-    this.#peersMayComeBack();
+    this.#peersMayComeBack(name);
   }
 
-  /** A database ended though its peers were not given up: of sessions that began before, it is not known here what became of them. */
-  #peersMayComeBack(): void {
-    this.#servedSince = this.#settings.clock.wallTime() + 1;
+  /** That database ended though its peers were not given up. Of one that is forgotten here, they come back as new ones. */
+  #peersMayComeBack(name: string): void {
+    const { clock, limits } = this.#settings;
+    this.#begunAnew.delete(name);
+    this.#begunAnew.set(name, clock.wallTime() + 1);
+    const [oldest] = this.#begunAnew.keys();
+    if (this.#begunAnew.size > limits.maxDatabases && oldest !== undefined) this.#begunAnew.delete(oldest);
   }
 
   #forget(name: string): void {
