@@ -1,5 +1,6 @@
 /** What comes from other peers, and what it means here. */
 
+import type { Moment } from '../../elapsed.js';
 import { SERVER_ID } from '../../protocol/frames.js';
 import type { Answers } from './answer-cache.js';
 import { decodeValue, type ValueClasses } from './codec.js';
@@ -47,8 +48,8 @@ export interface IncomingSettings {
   isGone(peerId: string): void;
   /** Whether the server has sessions. */
   hasSessions(): boolean;
-  /** When something was said that the server has answered before what comes now, by the wall clock; `undefined` if it has answered nothing. */
-  heardAt(): number | undefined;
+  /** When something was said that the server has answered before what comes now; `undefined` if it has answered nothing. */
+  heardAt(): Moment | undefined;
   /** The server says whether the journal is in force. */
   journalIsHeard(word: { readonly on: boolean; readonly look?: boolean }): void;
   /** A writer is gone, and what it committed may not have been told. */

@@ -1,3 +1,4 @@
+import { momentOf } from '../../elapsed.js';
 import type { ClaimedLock } from '../../protocol/session.js';
 import type { DatabaseFile, IPCLock, IPCPeer, LockDetails, LockInfo, Log, Message } from './host.js';
 import { type LostTransactions, lostError } from './lost-transactions.js';
@@ -368,7 +369,7 @@ export class WorkerLocks {
     isTaken = false,
   ): Promise<Anchor> {
     const { ipc, createId, granted: makeReady, clock } = this.#settings;
-    const askedAt = clock.wallTime();
+    const asked = momentOf(clock);
     const answer = (await ipc.request({
       type: 'lock-request',
       id: createId(),
@@ -376,7 +377,7 @@ export class WorkerLocks {
       to: ipc.masterPeerId,
       data: { ...details, tid: name },
     })) as GrantedLock;
-    const anchor = new Anchor(byOwnClock(answer, askedAt, clock), clock.now() + openFor);
+    const anchor = new Anchor(byOwnClock(answer, asked, clock), clock.now() + openFor);
     this.#anchors.add(anchor);
     if (isTaken) this.#take(anchor, details.tid);
     try {

@@ -1,3 +1,4 @@
+import { elapsedSince, type Moment } from '../../elapsed.js';
 import type { IPCLock, LockDetails } from './host.js';
 import type { Clock } from './ports.js';
 
@@ -18,29 +19,25 @@ export interface GrantedLock {
   /** Milliseconds for which it lasted when it was granted; servers that know no sessions do not say it [PROTOCOL-14.12]. */
   readonly lasts?: number;
   /** When something was said that the server had answered before it granted it, by the clock of this process: noted here. */
-  readonly heardAt?: number | undefined;
+  readonly heardAt?: Moment | undefined;
   readonly comment: string;
 }
 
 /**
  * A lock with the time at which it expires by the clock of this process: AceBase compares that with its own, which may be hours from that of the
- * master. A clock that is set back does not prolong it.
+ * master. That clock may be set meanwhile: what has passed since is measured.
  *
- * @param askedAt when it was asked for, by that clock
+ * @param asked when it was asked for
  */
-export function byOwnClock(
-  granted: GrantedLock,
-  askedAt: number,
-  clock: Pick<Clock, 'now' | 'wallTime'>,
-): GrantedLock {
-  if (granted.lasts === undefined) return granted;
+export function byOwnClock(granted: GrantedLock, asked: Moment, clock: Clock): GrantedLock {
+  const { lasts, heardAt = asked } = granted;
+  if (lasts === undefined) return granted;
   // It may have waited long for its turn, and its answer may have been on its way for a while.
-  const expires = Math.max(askedAt, granted.heardAt ?? askedAt) + granted.lasts;
-  const endsAt = clock.now() + expires - clock.wallTime();
+  const since = heardAt.at > asked.at ? heardAt : asked;
   return {
     ...granted,
     get expires() {
-      return Math.min(expires, clock.wallTime() + endsAt - clock.now());
+      return clock.wallTime() + lasts - elapsedSince(clock, since);
     },
   };
 }

@@ -51,6 +51,14 @@ describe('a lock expires by the clock of its holder [PROTOCOL-14.12]', () => {
     expect(lock.expires).toBeLessThanOrEqual(clock.wallTime());
   });
 
+  it('no later because that was set back while it was waited for', async () => {
+    const { clock, last, locking, grantOf } = await asking();
+    clock.setBy = -HOUR_MS;
+    clock.advance(5_000);
+    last().events.text(grantOf(LASTS_MS));
+    expect((await locking).expires).toBeLessThanOrEqual(clock.wallTime() + LASTS_MS);
+  });
+
   it('as the master says, if the server does not say how long it lasts', async () => {
     const { clock, last, locking, grantOf } = await asking();
     last().events.text(grantOf(LASTS_MS).replace(/,"lasts":\d+/, ''));
