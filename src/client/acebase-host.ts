@@ -5,6 +5,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { promisify } from 'node:util';
 import { IPCError } from '../errors.js';
+import { codeOf, isSystemError } from '../system-error.js';
 import { lockTimeoutOf, loggerOf, type RemoteIPCPeer, type Storage } from './acebase.js';
 import type { DatabaseFile, IndexFiles, LockInfo, Log, Message, RootAddress } from './core/host.js';
 import type { Lease } from './core/lease.js';
@@ -117,6 +118,9 @@ export class StorageFile implements DatabaseFile {
         if (!files.has(basename(fileName))) await indexes.remove(fileName);
       }
     } catch (error) {
+      // Who does not know an index would not write to it. One that is damaged is left out, as AceBase does when it opens the database.
+      const isGone = codeOf(error) === 'ENOENT';
+      if ((isSystemError(error) && !isGone) || error instanceof IPCError) throw error;
       loggerOf(this.#storage).error('The list of indexes cannot be read again:', error);
     }
   }

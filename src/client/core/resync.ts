@@ -12,6 +12,8 @@ export class View {
   readonly #file: DatabaseFile;
   readonly #clock: Pick<Clock, 'wallTime'>;
   #isStale = false;
+  /** How often news may have been missed. */
+  #gaps = 0;
   /** Whether another master has come: the last one may have added keys that nobody heard of, on a line that was dead. */
   #areKeysOld = false;
   /** Whether the root was told since: that one is newer than the one in the file, which a master may just be writing. */
@@ -38,6 +40,7 @@ export class View {
   /** News may have been missed. @param isFileRight whether the root in the file counts, whatever was told until now */
   missedNews(isFileRight = false): void {
     this.#isStale = true;
+    this.#gaps += 1;
     this.#isFileRight = isFileRight;
     this.#isRootTold = false;
     this.#heldThroughGap = new Set(
@@ -112,12 +115,14 @@ export class View {
   }
 
   async #refresh(): Promise<void> {
+    const gaps = this.#gaps;
     this.#file.invalidateCaches();
     await this.#readRoot();
     await this.#readKeys();
     await this.#file.readIndexes();
     this.#file.invalidateCaches();
-    this.#isStale = false;
+    // What was read before that may have been so under a lock that others had.
+    this.#isStale = gaps !== this.#gaps;
   }
 
   async #readRoot(): Promise<void> {

@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import type { DatabaseFile, IPCLock, IPCPeer, LockInfo, Message } from '../../../src/client/core/host.js';
 import { View } from '../../../src/client/core/resync.js';
 
@@ -6,6 +6,8 @@ import { View } from '../../../src/client/core/resync.js';
 function lab() {
   const believed = { recordNr: 3 };
   const inFile = { recordNr: 8 };
+  /** What reading the list of indexes waits for. */
+  const reading: { until: Promise<unknown> | undefined } = { until: undefined };
   let keys = 0;
   let invalidations = 0;
   const file: DatabaseFile = {
@@ -29,7 +31,9 @@ function lab() {
     readKeys: async () => {
       keys += 1;
     },
-    readIndexes: async () => undefined,
+    readIndexes: async () => {
+      await reading.until;
+    },
     reopen: async () => undefined,
     close: () => undefined,
   };
@@ -41,6 +45,7 @@ function lab() {
   const view = new View(ipc as unknown as IPCPeer, file, { wallTime: () => 1_000 }, journal);
   return {
     view,
+    reading,
     found,
     journal,
     ipc,
@@ -61,6 +66,22 @@ it('reads the root again, under a lock, when news may have been missed, and tell
   expect(believed.recordNr).toBe(8);
   const address = { path: '', pageNr: 0, recordNr: 8 };
   expect(said).toEqual([{ type: 'notification', from: 'worker', data: { type: 'root.update', address } }]);
+});
+
+it('reads everything once more, if news may have been missed while it did', async () => {
+  const { view, believed, inFile, reading } = lab();
+  let goOn: (value?: unknown) => void = () => undefined;
+  reading.until = new Promise((resolve) => {
+    goOn = resolve;
+  });
+  view.missedNews();
+  const sound = view.underLock();
+  await vi.waitUntil(() => believed.recordNr === 8);
+  view.missedNews();
+  inFile.recordNr = 9;
+  goOn();
+  await sound;
+  expect([believed.recordNr, view.isSound]).toEqual([9, true]);
 });
 
 it('keeps a root that it was told since, and writes it: one that was stopped as it moved the root may have written that late', async () => {
