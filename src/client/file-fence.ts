@@ -162,7 +162,10 @@ export class FileFence {
         if (name === 'read') act(original, over);
         else
           this.#changing(owners, over, (done) =>
-            act(this.#byThread(name === 'write' ? inFull(original) : original, owners), done),
+            act(
+              this.#byThread(name === 'write' ? inFull(whileHeld(original, owners)) : original, owners),
+              done,
+            ),
           );
       },
       (error) => {
@@ -340,6 +343,11 @@ function throughout(owners: readonly FencedFiles[], callback: Callback): Callbac
     if (lossesOf(owners) !== before) callback(new IPCError('IPC_CLIENT_LEASE_LOST'));
     else underAll(owners, () => callback(...results), callback);
   };
+}
+
+/** Does something of which more may follow: that does only if {@link throughout} allows it. */
+function whileHeld(original: Method, owners: readonly FencedFiles[]): Method {
+  return (...details) => original(...details.slice(0, -1), throughout(owners, details.at(-1) as Callback));
 }
 
 function lossesOf(owners: readonly FencedFiles[]): number {

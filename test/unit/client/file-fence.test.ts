@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { type FencedFiles, FileFence, type FileLease } from '../../../src/client/file-fence.js';
 import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
 
@@ -81,6 +81,39 @@ describe('while the lease is held', () => {
     await promisify(fs.close)(file);
     expect(await contentOf('data.db')).toBe('one');
   });
+});
+
+it('the rest of what a disk has taken a part of is not written, if others may have the place by then', async () => {
+  unpatch();
+  const { write: original } = fs;
+  const pieces: string[] = [];
+  const partly: typeof fs.write = ((
+    file: number,
+    buffer: Buffer,
+    offset: number,
+    length: number,
+    ...rest: unknown[]
+  ) => {
+    pieces.push(String(buffer.subarray(offset, offset + length)));
+    Reflect.apply(original, fs, [file, buffer, offset, Math.ceil(length / 2), ...rest]);
+  }) as typeof fs.write;
+  Object.assign(fs, { write: partly });
+  unpatch = fence.patch();
+  onTestFinished(() => {
+    Object.assign(fs, { write: original });
+  });
+  const file = await open('data.db');
+  expect(await write(file, 'abcd')).toBe(4);
+  expect(pieces.splice(0)).toEqual(['abcd', 'cd', 'd']);
+  const writing = write(file, 'efgh');
+  lease.lose();
+  await expect(writing).rejects.toMatchObject({ code: 'IPC_CLIENT_LEASE_LOST' });
+  expect(pieces).toEqual(['efgh']);
+  lease = new TestLease();
+  unpatch();
+  Object.assign(fs, { write: original });
+  unpatch = fence.patch();
+  await promisify(fs.close)(file);
 });
 
 describe('what all processes share', () => {
