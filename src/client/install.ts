@@ -11,7 +11,7 @@ import type { Build, IndexClass } from './build.js';
 import { buildsIn, findBuilds, missingIn } from './builds.js';
 import { closeDataBeforeLog } from './closing.js';
 import type { Client } from './core/client.js';
-import type { Lease } from './core/lease.js';
+import { jointLease, type Lease } from './core/lease.js';
 import { failEarlyOperations } from './early-operations.js';
 import { clientOf } from './endpoint.js';
 import { failAfterFailedWrites } from './failed-files.js';
@@ -396,14 +396,7 @@ function placeOf(peer: Client, leases: readonly Lease[], unwritable: (error: IPC
     get isInForce() {
       return peer.journal.isInForce;
     },
-    gate: {
-      get isOpen() {
-        return leases.every(({ isHeld }) => isHeld);
-      },
-      async wait() {
-        for (const lease of leases) await lease.wait();
-      },
-    },
+    gate: jointLease(leases),
     get losses() {
       return leases.reduce((sum, { losses }) => sum + losses, 0);
     },

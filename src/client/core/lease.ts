@@ -145,3 +145,23 @@ export class Lease {
     return waiting;
   }
 }
+
+/** Several leases, all of which are needed at one time. */
+export interface JointLease {
+  readonly isOpen: boolean;
+  /** Resolves when all are held. @throws what one of them fails with */
+  wait(): Promise<void>;
+}
+
+/** @param leases those that there are whenever it is asked */
+export function jointLease(leases: readonly Pick<Lease, 'isHeld' | 'wait'>[]): JointLease {
+  return {
+    get isOpen() {
+      return leases.every(({ isHeld }) => isHeld);
+    },
+    async wait() {
+      // While one is waited for, another one may lapse.
+      while (!this.isOpen) for (const lease of leases) await lease.wait();
+    },
+  };
+}

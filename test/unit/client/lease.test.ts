@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Lease, NOTICE_MS } from '../../../src/client/core/lease.js';
+import { jointLease, Lease, NOTICE_MS } from '../../../src/client/core/lease.js';
 import { type Moment, momentOf } from '../../../src/elapsed.js';
 import { VirtualClock } from '../../support/virtual-clock.js';
 
@@ -157,4 +157,28 @@ describe('a lease [PROTOCOL-14.11]', () => {
     clock.advance(LENGTH - 1);
     expect(told).toEqual(['a']);
   });
+});
+
+it('several leases that are needed at one time are waited for until all are held', async () => {
+  const [one, two] = [lab(), lab()];
+  const { clock } = one;
+  for (const { lease, prove } of [one, two]) {
+    lease.begin(LENGTH);
+    prove();
+  }
+  const joint = jointLease([one.lease, two.lease]);
+  expect(joint.isOpen).toBe(true);
+  two.clock.advance(LENGTH);
+  let isOver = false;
+  const waiting = joint.wait().then(() => {
+    isOver = true;
+    return joint.isOpen;
+  });
+  // While the second one is waited for, the first one lapses.
+  clock.advance(LENGTH);
+  two.prove();
+  await Promise.resolve();
+  expect([joint.isOpen, isOver]).toEqual([false, false]);
+  one.prove();
+  expect(await waiting).toBe(true);
 });
