@@ -451,7 +451,8 @@ export class World {
 
   /** A process with our client goes on at the server that it has come to. */
   goesOn(process: StockPeer): void {
-    if (!this.#wereGivenUp.delete(process)) return;
+    // A worker that may have been given up goes on with nothing that it held, and reads everything anew.
+    if (!this.#wereGivenUp.delete(process) || !process.isMaster) return;
     // It has heard something later than the server has, and so does not know; nor does this server.
     this.checks.verdicts.tear(`${process.name} was given up at one server, and comes back to another`);
   }

@@ -188,7 +188,7 @@ export class Client implements DataPeer {
         this.#view.missedNews(true);
       },
       othersMayWrite: () => this.journal.othersMayWrite(),
-      heardAt: () => this.#connection.proof?.wall,
+      heardAt: () => this.#connection.proof,
       inStep: (callback) => this.#connection.inStep(callback),
     });
     this.#sender = new Sender({
@@ -589,7 +589,7 @@ export class Client implements DataPeer {
     this.#maxPayload = maxPayload;
     this.#rival.isOver();
     const hadSession = this.#position.received !== undefined;
-    if (session?.resumed === false && hadSession && this.#connection.mayBeGivenUp) {
+    if (session?.resumed === false && hadSession && this.#mayOthersHaveItsPlace) {
       this.#losePlace();
       return;
     }
@@ -624,6 +624,11 @@ export class Client implements DataPeer {
     this.acceptance.folderIs(session?.folderSince);
     if (session?.accepted !== false) this.#accept(isResumed);
     this.#reconnection.happened();
+  }
+
+  /** Whether a server that is gone may have given others what this process would go on with at the next one. Who holds nothing reads everything anew. */
+  get #mayOthersHaveItsPlace(): boolean {
+    return this.#connection.mayBeGivenUp || (this.#locks.isHolding && this.#connection.isPastGrace);
   }
 
   /** The server lets this process take part. */

@@ -39,6 +39,9 @@ export const OUT_OF_TOUCH_MARGIN_MS = 1_500;
 /** The shortest `reconnectGrace` as a part of the lease: the server keeps to it. */
 const GRACE_PER_LEASE = 11 / 8;
 
+/** For how much of that a process knows for certain that the server still waits for it, whatever the rates of their clocks. */
+const CERTAIN_SHARE = 9 / 10;
+
 /** Milliseconds for which a server waits that has not said for how long: `reconnectGrace`. */
 const USUAL_GRACE_MS = 11_000;
 
@@ -125,6 +128,15 @@ export class Connection {
    */
   get mayBeGivenUp(): boolean {
     return this.#mayBeGivenUp;
+  }
+
+  /**
+   * Whether the last server may have given this process up by now, whatever has become of either: a line that is cut looks like a server that is gone,
+   * and others may have been given what this process holds.
+   */
+  get isPastGrace(): boolean {
+    const { proof } = this;
+    return proof === undefined || elapsedSince(this.#tools.clock, proof) >= this.usableFor * CERTAIN_SHARE;
   }
 
   /** Begins, or begins anew after it has stopped. */

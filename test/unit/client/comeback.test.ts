@@ -392,3 +392,41 @@ it('a worker that was given up says when it is back, and for how long it was not
   const { kind, milliseconds } = told.at(-1) as { kind: string; milliseconds: number };
   expect([kind, milliseconds >= 20_000]).toEqual(['came back', true]);
 });
+
+describe('a worker that comes to a server which does not know it, and was out of touch for longer than the last one waits', () => {
+  /** A worker whose transaction has a lock, if it is to. */
+  async function away(milliseconds: number, isHolding: boolean) {
+    const lab = await begin({});
+    const { client, clock, last, settle, breaks, welcome, grantOf, answerPings } = lab;
+    const locking = client.lock({ path: 'a', tid: 'T', write: true });
+    await settle();
+    last().events.text(grantOf(119_000));
+    const lock = await locking;
+    if (!isHolding) await lock.release();
+    answerPings();
+    breaks();
+    await clock.playUntil(milliseconds, () => false);
+    welcome(false, 2);
+    await settle();
+    return { ...lab, lock };
+  }
+
+  it('does not go on with its lock: the last server may have given that to others before it was lost itself', async () => {
+    const { kinds, lock, last, client, told } = await away(11_000, true);
+    expect([kinds().at(-1), lock.expires, client.lease.isLost]).toEqual(['place lost', 0, true]);
+    expect(last().sent).toEqual([]);
+    expect(told.map(({ kind }) => kind)).not.toContain('gave up');
+  });
+
+  it('goes on if it holds none: it reads everything again', async () => {
+    const { kinds, last } = await away(60_000, false);
+    expect(kinds().at(-1)).toBe('connected');
+    expect(last().sent[0]).toMatch(/^locks:/);
+  });
+
+  it('goes on with its lock, if the last server cannot have given it up by then', async () => {
+    const { kinds, last, lock } = await away(8_500, true);
+    expect([kinds().at(-1), lock.expires > 0]).toEqual(['connected', true]);
+    expect(last().sent[0]).toContain('"tid":"T"');
+  });
+});
