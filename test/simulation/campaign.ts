@@ -8,8 +8,8 @@ export interface Campaign {
   readonly seeds: number;
   /** The folder `src` of another broker than this repository's. */
   readonly source?: string;
-  /** Whether runs in which no process has our client are left out. */
-  readonly withClientOnly?: boolean;
+  /** Only runs in which some process has our client, or in which none keeps a journal. */
+  readonly only?: 'client' | 'no journal' | undefined;
   /** Whether it ends with the first seed that breaks a rule. */
   readonly stopsAtFirst?: boolean;
   onProgress?(played: number): void;

@@ -56,12 +56,12 @@ console.log(missed === 0 ? 'All were found.' : `${missed} were not found.`);
 process.exitCode = missed === 0 ? 0 : 1;
 
 /** The first seed that breaks a rule. */
-async function findInSimulation(folder, { file }) {
+async function findInSimulation(folder, { file, only = file.startsWith('client/') ? 'client' : undefined }) {
   const report = await campaign({
     from: 1,
     seeds: values.seeds,
     source: folder,
-    withClientOnly: file.startsWith('client/'),
+    only,
     stopsAtFirst: true,
   });
   return report.failures[0];

@@ -10,6 +10,8 @@ export interface Mutation {
   /** Text that stands there exactly once, and what stands there instead. */
   readonly from: string;
   readonly to: string;
+  /** In which runs it can be seen, if not in all. */
+  readonly only?: 'client' | 'no journal';
 }
 
 export const mutations: readonly Mutation[] = [
@@ -108,6 +110,7 @@ export const mutations: readonly Mutation[] = [
     file: 'file-metadata.ts',
     from: 'this.#invalidateCaches(workerId);\n    this.#haveRootWritten();',
     to: 'this.#invalidateCaches(workerId);',
+    only: 'no journal',
   },
   {
     name: 'gives the seat of a master that is away to another one',

@@ -5,7 +5,7 @@ import '../support/register-typescript.js';
 const { play } = await import('./run.ts');
 const { planOf } = await import('./plan.ts');
 
-const { from, seeds, step, source, withClientOnly } = JSON.parse(process.argv[2]);
+const { from, seeds, step, source, only } = JSON.parse(process.argv[2]);
 const options =
   source === undefined
     ? {}
@@ -17,7 +17,8 @@ const options =
 let batch = [];
 for (let seed = from; seed < from + seeds; seed += step) {
   const plan = planOf(seed);
-  if (withClientOnly && plan.clients === 'stock') continue;
+  if (only === 'client' && plan.clients === 'stock') continue;
+  if (only === 'no journal' && plan.journals > 0) continue;
   const { violations, writes, failures, torn, lateReads } = await play(plan, options);
   const [violation] = violations;
   const faults = plan.faults.length;

@@ -626,9 +626,12 @@ export class Client implements DataPeer {
     this.#reconnection.happened();
   }
 
-  /** Whether a server that is gone may have given others what this process would go on with at the next one. Who holds nothing reads everything anew. */
+  /**
+   * Whether a server that is gone may have given others what this process would go on with at the next one, or tell of there: the root may have been
+   * moved since. Who has done nothing that was not heard of reads everything anew.
+   */
   get #mayOthersHaveItsPlace(): boolean {
-    return this.#connection.mayBeGivenUp || (this.#locks.isHolding && this.#connection.isPastGrace);
+    return this.#connection.mayBeGivenUp || (this.#locks.isAnyOpen && this.#connection.isPastGrace);
   }
 
   /** The server lets this process take part. */

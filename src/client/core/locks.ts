@@ -5,7 +5,7 @@ import { type LostTransactions, lostError } from './lost-transactions.js';
 import { subjectOf } from './outgoing.js';
 import type { Clock } from './ports.js';
 import { Anchor, byOwnClock, type GrantedLock, lockUnder, type TransactionId } from './shared-lock.js';
-import { Slices } from './slices.js';
+import { Habit, Slices } from './slices.js';
 import { TurnBreaks } from './turn-breaks.js';
 
 /** The share of the lock timeout that a lock must have left for others to be granted under it. */
@@ -16,6 +16,9 @@ const LEAST_TIME_LEFT = 1 / 2;
  * them, writers of other processes may have to wait.
  */
 export const OPEN_MS = 5;
+
+/** How many reads in a row without a pause are a habit. */
+const READING_HABIT = 1;
 
 /** What AceBase asks a master for only while it holds a lock, and waits for. */
 const UNDER_LOCK = new Set(['fst.allocate', 'index.update']);
@@ -97,12 +100,14 @@ export class WorkerLocks {
   /** How many locks for writing are asked for. */
   #writesAsked = 0;
   readonly #slices: Slices;
+  readonly #readingHabit: Habit;
   readonly #breaks: TurnBreaks;
   #ended: Error | undefined;
 
   constructor(settings: WorkerLocksSettings) {
     this.#settings = settings;
     this.#breaks = new TurnBreaks(settings.clock);
+    this.#readingHabit = new Habit(settings.clock, READING_HABIT);
     this.#slices = new Slices({
       clock: settings.clock,
       milliseconds: () => (settings.areShared ? settings.slice() : undefined),
@@ -124,7 +129,10 @@ export class WorkerLocks {
     const info: LockInfo = { tid: details.tid, granted: false, request: details, lock: null };
     ipc._locks.push(info);
     try {
-      if (details.write && !this.#transactions.has(details.tid)) this.#slices.writerComes();
+      if (!this.#transactions.has(details.tid)) {
+        if (details.write) this.#slices.writerComes();
+        else this.#readingHabit.begins();
+      }
       let anchor = await this.#anchorFor(details);
       while (anchor.isLost) {
         this.#release(anchor, details.tid);
@@ -160,6 +168,11 @@ export class WorkerLocks {
   /** Whether a lock is held that is not about to be given back, and has not run out. */
   get isHolding(): boolean {
     return [...this.#anchors].some((anchor) => !this.#hasRunOut(anchor));
+  }
+
+  /** Whether what was done under a lock may not have been heard of: it is held, or was given back, and nobody has said so. */
+  get isAnyOpen(): boolean {
+    return this.#anchors.size > 0 || this.#returning.size > 0;
   }
 
   /** This process may not take part any more: nothing is asked for. */
@@ -413,14 +426,19 @@ export class WorkerLocks {
     if (transaction.anchors.size === 0) this.#transactionEnded(tid);
     const isForWriting = anchor.granted.write;
     if (isForWriting) this.#slices.released(anchor);
+    else this.#readingHabit.ends();
     if (!anchor.isUsed && !anchor.isLost) this.#giveBackOrKeep(anchor);
     // Code of the user goes on in this turn, perhaps for seconds. Others must not wait for its end.
-    if (isForWriting && !anchor.isLost) this.#settings.flush();
+    const isOver = isForWriting || !this.#anchors.has(anchor);
+    if (isOver && !anchor.isLost) this.#settings.flush();
   }
 
   #giveBackOrKeep(anchor: Anchor): void {
     const { ipc, clock } = this.#settings;
-    const isWanted = anchor.granted.write ? this.#slices.isKept(anchor) : this.#writesAsked === 0;
+    const isRead = !anchor.granted.write;
+    const isWanted = isRead
+      ? this.#writesAsked === 0 && this.#readingHabit.isThere
+      : this.#slices.isKept(anchor);
     if (!isWanted || !anchor.isOpen(clock.now()) || ipc._exiting) {
       this.#giveBack(anchor);
       return;

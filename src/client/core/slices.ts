@@ -2,9 +2,37 @@ import type { LockDetails } from './host.js';
 import type { Cancel, Clock } from './ports.js';
 import type { Anchor } from './shared-lock.js';
 
-/** Milliseconds from the end of one write to the next without which that came without a pause; and how many such in a row are a habit. */
+/** Milliseconds from the end of one use of a lock to the next within which that came without a pause. */
 const PAUSE_MS = 1;
+
+/** How many writes in a row without a pause are a habit. */
 const HABIT = 2;
+
+/** Whether uses of locks follow each other without a pause: then one that nobody uses is kept until the end of the turn, to see if there is another one. */
+export class Habit {
+  readonly #clock: Pick<Clock, 'now'>;
+  readonly #least: number;
+  #endedAt = Number.NEGATIVE_INFINITY;
+  #inARow = 0;
+
+  /** @param least how many in a row make one */
+  constructor(clock: Pick<Clock, 'now'>, least: number) {
+    this.#clock = clock;
+    this.#least = least;
+  }
+
+  get isThere(): boolean {
+    return this.#inARow >= this.#least;
+  }
+
+  begins(): void {
+    this.#inARow = this.#clock.now() - this.#endedAt < PAUSE_MS ? this.#inARow + 1 : 0;
+  }
+
+  ends(): void {
+    this.#endedAt = this.#clock.now();
+  }
+}
 
 /** What slices work with. */
 export interface SlicesSettings {
@@ -42,12 +70,11 @@ export class Slices {
   /** The number of the lock that others were said to wait for. */
   #yielded: number | undefined;
   #cancelExpiry: Cancel | undefined;
-  /** When the last write ended, and how many have come right after the one before. */
-  #wroteAt = Number.NEGATIVE_INFINITY;
-  #inARow = 0;
+  readonly #habit: Habit;
 
   constructor(settings: SlicesSettings) {
     this.#settings = settings;
+    this.#habit = new Habit(settings.clock, HABIT);
   }
 
   /** Whether there are any, at the server that it is at. */
@@ -57,13 +84,12 @@ export class Slices {
 
   /** Whether to keep a slice that nobody uses, to see if there is somebody in a moment: if writes come without a pause, and nobody else wants it. */
   isKept(slice: Anchor): boolean {
-    return this.#inARow >= HABIT && this.#yielded !== slice.granted.id;
+    return this.#habit.isThere && this.#yielded !== slice.granted.id;
   }
 
   /** A transaction comes that is to write. */
   writerComes(): void {
-    const hasPaused = this.#settings.clock.now() - this.#wroteAt >= PAUSE_MS;
-    this.#inARow = hasPaused ? 0 : this.#inARow + 1;
+    this.#habit.begins();
   }
 
   /** A transaction that holds nothing waits for its turn to write. @returns the lock, which it has taken. @throws what the server refused it with */
@@ -92,7 +118,7 @@ export class Slices {
 
   /** A lock for writing that was granted under an anchor has ended. The next one has its turn under a slice. */
   released(anchor: Anchor): void {
-    this.#wroteAt = this.#settings.clock.now();
+    this.#habit.ends();
     if (anchor === this.#slice) this.#serve();
   }
 

@@ -202,19 +202,50 @@ describe('transactions of a worker that read', () => {
     it.grant(0, 1);
     return { ...it, first: await first };
   }
+  /** One that has read, and has just read once more, under lock 2. What was asked before that is left out. */
+  async function oneAfterTheOther() {
+    const it = await reader();
+    await it.first.release();
+    const left = it.types().length;
+    const asked = it.open.length;
+    const second = it.locks.lock(want('u', false));
+    it.grant(asked, 2);
+    await (await second).release();
+    return {
+      ...it,
+      types: () => it.types().slice(left),
+      grant: (index: number, id: number) => it.grant(asked + index, id),
+    };
+  }
 
-  it('do so under one lock, at one time or one right after the other, and it goes back at the end of the turn', async () => {
+  it('at one time do so under one lock, which goes back before code of the user goes on', async () => {
     const { locks, first, types } = await reader();
     const second = await locks.lock(want('u', false, 'c'));
     expect(second).toMatchObject({ id: 1, tid: 'u', path: 'c', forWriting: false, state: 'locked' });
     await first.release();
-    await second.release();
-    const third = await locks.lock(want('v', false));
     expect(types()).toEqual(['lock-request']);
+    await second.release();
+    expect(types()).toEqual(['lock-request', 'unlock-request', 'flush']);
+  });
+
+  it('one right after the other do so under one lock, from the second one on, and it goes back at the end of the turn', async () => {
+    const { locks, types } = await oneAfterTheOther();
+    const third = await locks.lock(want('v', false));
+    expect(third.id).toBe(2);
     await third.release();
     expect([types(), locks.claims().length]).toEqual([['lock-request'], 1]);
     await turnOfTheLoop();
     expect(types()).toEqual(['lock-request', 'unlock-request']);
+  });
+
+  it('after a pause give it back at once', async () => {
+    const { locks, clock, types, grant } = await oneAfterTheOther();
+    await turnOfTheLoop();
+    clock.advance(1);
+    const third = locks.lock(want('v', false));
+    grant(1, 3);
+    await (await third).release();
+    expect(types().slice(2)).toEqual(['lock-request', 'unlock-request', 'flush']);
   });
 
   it('wait for the one that is asked for, and are refused with it', async () => {
@@ -299,7 +330,7 @@ describe('transactions of a worker that read', () => {
     void late.locks.lock(want('u', false));
     expect(late.types()).toEqual(['lock-request', 'lock-request']);
     await late.first.release();
-    expect(late.types()).toEqual(['lock-request', 'lock-request', 'unlock-request']);
+    expect(late.types()).toEqual(['lock-request', 'lock-request', 'unlock-request', 'flush']);
 
     const short = lab();
     const first = short.locks.lock(want('t', false));
@@ -310,8 +341,7 @@ describe('transactions of a worker that read', () => {
   });
 
   it('ask themselves while a writer waits here, and give back at once what nobody uses', async () => {
-    const { locks, first, types } = await reader();
-    await first.release();
+    const { locks, types } = await oneAfterTheOther();
     void locks.lock(want('w', true));
     expect(types()).toEqual(['lock-request', 'unlock-request', 'lock-request']);
     void locks.lock(want('u', false));
@@ -426,7 +456,7 @@ describe('transactions of a worker that read', () => {
     const { ipc, first, types, events } = await reader();
     Object.assign(ipc, { _exiting: true });
     await first.release();
-    expect(types()).toEqual(['lock-request', 'unlock-request']);
+    expect(types()).toEqual(['lock-request', 'unlock-request', 'flush']);
     expect(events).toEqual(['locks-cleared']);
   });
 });
