@@ -27,8 +27,8 @@ const VITEST = 'node_modules/vitest/vitest.mjs';
 /** The server is struck about as often as everybody else together. */
 const CLIENT_FAULTS = [...usualFaults, ...Array.from({ length: 13 }, () => 'kill-server')].join();
 
-/** Processes that live on where the server cannot reach them, by themselves: stalls add up. */
-const LONG_FAULTS = longFaults.join();
+/** Processes that live on where the server cannot reach them, and servers that are lost with what they knew of them: stalls add up. */
+const LONG_FAULTS = [...longFaults, 'kill-server', 'kill-server'].join();
 
 /** What is measured, and what of it if there is little time. */
 const BENCH = [[], ['growth'], ['costs'], ['storm'], ['acebase'], ['journal']];

@@ -67,3 +67,26 @@ it.each(someOf(['off', 'process'] as const))(
     for (const each of [master, worker, other]) expect(await each.get('')).toEqual(all);
   },
 );
+
+it('a worker that others have gone on without does not go on with its lock at the next server either', async () => {
+  cluster = await Cluster.startProcess({ options: { reconnectGrace: 3_000 } });
+  line = await LineProxy.start(cluster.server.port);
+  const master = cluster.master({ client: true });
+  await master.ready();
+  await master.set('total', 0);
+  const worker = cluster.worker({ client: true });
+  const cutOff = cluster.worker({ client: true, port: line.port });
+  await Promise.all([worker.ready(), cutOff.ready()]);
+  await cutOff.hold('total');
+  const givenUp = cluster.server.line(({ msg, peer }) => msg === 'peer disconnected' && peer !== '[master]');
+  line.part({ byClient: true, byServer: true });
+  await givenUp;
+  await worker.transaction('total', { increment: 10 });
+  // What was known of it is lost with the server.
+  await cluster.restartServer();
+  line.heal();
+  await cutOff.untilComplains(/did not hear this process for too long/);
+  await expect(cutOff.letGo(1)).rejects.toThrow(/IPC_CLIENT_LEASE_LOST/);
+  await cutOff.untilComplains(/is back as a new peer/);
+  for (const each of [master, worker, cutOff]) expect(await each.get('total')).toBe(10);
+});
