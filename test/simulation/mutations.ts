@@ -98,18 +98,13 @@ export const mutations: readonly Mutation[] = [
     file: 'file-metadata.ts',
     from: 'this.#invalidateCaches(workerId);\n',
     to: '',
+    only: 'no journal',
   },
   {
     name: 'keeps caches of what a master that is gone had not told',
     file: 'file-metadata.ts',
     from: 'else this.#invalidateCaches(MASTER_ID);',
     to: '',
-  },
-  {
-    name: 'leaves a root in the file that nobody else knows',
-    file: 'file-metadata.ts',
-    from: 'this.#invalidateCaches(workerId);\n    this.#haveRootWritten();',
-    to: 'this.#invalidateCaches(workerId);',
     only: 'no journal',
   },
   {
