@@ -15,6 +15,7 @@ import { pause } from './clock.js';
 import { ownWords, pidIn, stateOfProcess } from './local-processes.js';
 import {
   describeOwner,
+  describeUnreadable,
   type FolderServer,
   fileOf,
   isSamePlace,
@@ -226,7 +227,7 @@ export class FolderOwner {
     const record = recordIn(text);
     // One that was being written, perhaps.
     if (record === undefined)
-      return stoodFor >= standsFor ? undefined : mayBe(`it has a record that cannot be read: ${this.#path}`);
+      return stoodFor >= standsFor ? undefined : mayBe(describeUnreadable(this.#path));
     const judgement = judge(record, this.#path, procPath);
     if (judgement === 'copied') return undefined;
     if (isSameRun(record.server, this.#record.server)) {

@@ -232,3 +232,8 @@ export function describeOwner({ pid, host, server, isManaged }: OwnerRecord): st
   const master = isManaged ? 'the master of' : 'a master at';
   return `its folder is in use by process ${pid} on ${host}, ${master} the IPC server at ${server.urls.join(' and ')}`;
 }
+
+/** The same of a record that is not whole: one that is being written, perhaps. */
+export function describeUnreadable(path: string): string {
+  return `it has a record that cannot be read: ${path}`;
+}

@@ -1,13 +1,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
-import fs, { cp, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import fs, { cp, mkdir, readdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { FolderOwner } from '../../../src/platform/folder-owner.js';
-import { FolderWatch } from '../../../src/platform/folder-watch.js';
+import { FolderWatch, userAtOnce } from '../../../src/platform/folder-watch.js';
 import { ownWords } from '../../../src/platform/local-processes.js';
 import {
   type FolderServer,
@@ -719,5 +719,48 @@ describe('a look at a folder', () => {
     const words = await wordsOf(child.pid);
     await left({ process: words, server: words });
     expect(isInUse()).toBe(true);
+  });
+});
+
+describe('one look at a folder, by who takes it from nobody', () => {
+  /** The record is so many milliseconds old. */
+  const aged = (milliseconds: number) => {
+    const then = (Date.now() - milliseconds) / 1_000;
+    return utimes(join(folder, OWNER_FILE), then, then);
+  };
+
+  it('tells who has it, and takes a record for nothing when those who had it have ended', async () => {
+    expect(userAtOnce(folder)).toBeUndefined();
+    const words = await wordsOf(process.ppid);
+    await left({ process: words, server: words });
+    await aged(3_600_000);
+    expect(userAtOnce(folder)).toBe(IN_USE);
+    await left({ process: words });
+    expect(userAtOnce(folder)).toBe(IN_USE);
+    await left({ isManaged: false, grace: 120_000 });
+    expect(userAtOnce(folder)).toBeUndefined();
+    expect(await readdir(folder)).toEqual([OWNER_FILE]);
+  });
+
+  it('takes it for in use where processes cannot be looked at, until the record is older than it stands for', async () => {
+    await left({ process: elsewhere(7), server: elsewhere(6) });
+    expect(userAtOnce(folder)).toBe(`${IN_USE}, as far as is known until 18 s from now`);
+    await aged(STANDS_FOR - 5_000);
+    expect(userAtOnce(folder)).toBe(`${IN_USE}, as far as is known until 5 s from now`);
+    expect(await readdir(folder)).toEqual([OWNER_FILE]);
+    await aged(STANDS_FOR + 1_000);
+    expect(userAtOnce(folder)).toBeUndefined();
+    // Whoever goes on nevertheless finds that out.
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  it('does the same of a record that is not whole', async () => {
+    await writeFile(join(folder, OWNER_FILE), '');
+    expect(userAtOnce(folder)).toMatch(
+      /^it has a record that cannot be read: .*, as far as is known until 27 s/,
+    );
+    await aged(28_000);
+    expect(userAtOnce(folder)).toBeUndefined();
+    expect(await readdir(folder)).toEqual([]);
   });
 });
