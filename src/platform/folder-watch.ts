@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../broker/ports.js';
+import { systemClock } from './clock.js';
 import {
   describeOwner,
   describeUnreadable,
@@ -33,23 +34,24 @@ const UNREADABLE_STANDS_FOR = 27_000;
  * Whether somebody has a folder in use, or may have, for one that can neither wait nor watch: whose processes cannot be looked at has it as long as
  * the record is no older than it stands for. An older one is taken away, so that whoever goes on nevertheless finds that out.
  *
+ * @param how `isOnlyLook`: nothing is written or taken away, for one that does not open the database
  * @returns who has it, in words; `undefined` if nobody has
  * @throws Error if that cannot be seen
  */
-export function userAtOnce(folder: string, procPath?: string): string | undefined {
+export function userAtOnce(folder: string, { isOnlyLook = false } = {}): string | undefined {
   const path = join(folder, OWNER_FILE);
   const text = readAtOnce(path);
   if (text === undefined) return undefined;
   const record = recordIn(text);
-  const judgement = record === undefined ? 'unknown' : judge(record, path, procPath);
+  const judgement = record === undefined ? 'unknown' : judge(record, path);
   if (judgement === 'free' || judgement === 'copied') return undefined;
   const who = record === undefined ? describeUnreadable(path) : describeOwner(record);
   if (judgement !== 'unknown') return who;
   const { standsFor } = record ?? { standsFor: UNREADABLE_STANDS_FOR };
-  const age = ageOf(path);
+  const age = isOnlyLook ? systemClock.wallTime() - statSync(path).mtimeMs : ageOf(path);
   if (age < standsFor)
     return `${who}, as far as is known until ${Math.ceil((standsFor - age) / 1_000)} s from now`;
-  takeAway(path, (found) => found === text);
+  if (!isOnlyLook) takeAway(path, (found) => found === text);
   return undefined;
 }
 

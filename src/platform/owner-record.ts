@@ -24,7 +24,7 @@ export interface FolderServer {
   readonly id: string;
   /** Its process, as {@link ownWords} has it; `null` where the system does not say. */
   readonly process: string | null;
-  /** Where workers connect. */
+  /** Where workers connect; nowhere, if the folder was taken to repair it. */
   readonly urls: readonly string[];
 }
 
@@ -229,6 +229,8 @@ function putBack(aside: string, path: string): void {
 
 /** In words, for people. */
 export function describeOwner({ pid, host, server, isManaged }: OwnerRecord): string {
+  if (server.urls.length === 0)
+    return `its folder is in use by process ${pid} on ${host}, which repairs it (acebase-ipc-server check)`;
   const master = isManaged ? 'the master of' : 'a master at';
   return `its folder is in use by process ${pid} on ${host}, ${master} the IPC server at ${server.urls.join(' and ')}`;
 }
