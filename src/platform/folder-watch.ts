@@ -1,6 +1,5 @@
 /** Who has the folder of a database in use, for those that take it from nobody. */
 
-import { randomUUID } from 'node:crypto';
 import { rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../broker/ports.js';
@@ -13,6 +12,7 @@ import {
   isSamePlace,
   isSameRun,
   judge,
+  momentaryName,
   OWNER_FILE,
   readAtOnce,
   readRecord,
@@ -57,7 +57,7 @@ export function userAtOnce(folder: string, { isOnlyLook = false } = {}): string 
 
 /** Milliseconds since a file was written, by the clock of its disk: that of a server of files may be set otherwise. */
 function ageOf(path: string): number {
-  const probe = `${path}.${randomUUID()}`;
+  const probe = momentaryName(path);
   writeFileSync(probe, '', { flag: 'wx' });
   try {
     const written = statSync(path, { throwIfNoEntry: false });
