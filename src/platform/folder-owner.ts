@@ -472,8 +472,8 @@ async function renewIn(
     file = fileOf(await handle.stat());
     const found = recordIn(await handle.readFile('utf8'));
     const isOwn = file === record.file;
-    const loss = found === undefined && isOwn ? undefined : lossOf(found, record, path);
-    if (loss !== undefined || !isWanted()) return loss ?? TAKEN;
+    if (found === undefined && !isOwn) return overwritten(path);
+    if ((found !== undefined && found.id !== record.id) || !isWanted()) return TAKEN;
     // The files that are open may be others than those that have the names now. A file system that is not local may number a file anew.
     if (!isOwn && isOnLocalDisk(path)) return `the record of who uses its folder was replaced: ${path}`;
     const text = textOf({ ...record, file });
@@ -484,15 +484,16 @@ async function renewIn(
     await handle.close();
   }
   // If that took long, somebody else has taken the folder meanwhile, and it was written to a file that has no name any more.
-  return lossOf(recordIn(await readFile(path, 'utf8')), record, path) ?? { file };
+  const named = recordIn(await readFile(path, 'utf8'));
+  // The next renewal shows whose that is.
+  if (named === undefined) throw new Error(overwritten(path));
+  return named.id === record.id ? { file } : TAKEN;
 }
 
 const TAKEN = 'its folder was taken by another server';
 
-/** What it means, in words, that a record is found in the place of this one; `undefined` if it is this one. */
-function lossOf(found: OwnerRecord | undefined, { id }: OwnerRecord, path: string): string | undefined {
-  if (found === undefined) return `the record of who uses its folder was overwritten: ${path}`;
-  return found.id === id ? undefined : TAKEN;
+function overwritten(path: string): string {
+  return `the record of who uses its folder was overwritten: ${path}`;
 }
 
 function mayBe(reason: string): Obstacle {

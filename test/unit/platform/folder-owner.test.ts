@@ -754,6 +754,28 @@ describe('a record that somebody else has written to', () => {
     expect(await readdir(folder)).toEqual([]);
   });
 
+  it('is written anew, too, if that was done while it was renewed', async () => {
+    const { owner: one, losses, tenure } = owner();
+    await one.claim();
+    openWith(async (...details) => {
+      const handle = await open(...details);
+      const { close } = handle;
+      handle.close = async () => {
+        await close.call(handle);
+        await writeFile(join(folder, OWNER_FILE), '');
+      };
+      return handle;
+    });
+    // The next renewal, and the deadline.
+    await renewal(
+      async () => (await readFile(join(folder, OWNER_FILE), 'utf8')) === '' && clock.pending === 2,
+    );
+    openWith(open);
+    await renewal(() => tenure.length === 3);
+    expect([losses, (await record()).server.id]).toEqual([[], 'one']);
+    await one.release();
+  });
+
   it('is lost if another file that is no record is in its place', async () => {
     const { owner: one, losses } = owner();
     await one.claim();
