@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import type { Clock } from '../broker/ports.js';
-import { codeOf } from '../system-error.js';
+import { codeOf, withPath } from '../system-error.js';
 import { isOnLocalDisk } from './file-marks.js';
 import { ownWords, stateOfProcess } from './local-processes.js';
 
@@ -111,7 +111,7 @@ export async function readRecord(path: string): Promise<string | undefined> {
     return await readFile(path, 'utf8');
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined;
-    throw error;
+    throw withPath(error, path);
   }
 }
 
@@ -140,7 +140,7 @@ export function readAtOnce(path: string): string | undefined {
     return readFileSync(path, 'utf8');
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined;
-    throw error;
+    throw withPath(error, path);
   }
 }
 

@@ -890,7 +890,7 @@ describe('one look at a folder, by who takes it from nobody', () => {
   it('takes it for in use where processes cannot be looked at, until the record is older than it stands for', async () => {
     await left({ process: elsewhere(7), server: elsewhere(6) });
     expect(userAtOnce(folder)).toBe(`${IN_USE}, as far as is known until 18 s from now`);
-    await aged(STANDS_FOR - 5_000);
+    await aged(STANDS_FOR - 4_500);
     expect(userAtOnce(folder)).toBe(`${IN_USE}, as far as is known until 5 s from now`);
     expect(await readdir(folder)).toEqual([OWNER_FILE]);
     await aged(STANDS_FOR + 1_000);
