@@ -568,8 +568,8 @@ export const ERRORS = {
     remedy: 'The message names the setting, and both values: give both the same.',
   },
   IPC_CLIENT_FOLDER_IN_USE: {
-    summary: 'The folder of the database is in use by the master of another IPC server.',
-    remedy: 'Connect to that server as a worker, or give this database another folder.',
+    summary: 'The folder of the database is in use by the master of an IPC server, or may be.',
+    remedy: 'Connect to that server as a worker (`storage.ipc`), or give this database another folder.',
   },
   IPC_CLIENT_LEASE_LOST: {
     summary:

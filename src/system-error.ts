@@ -18,3 +18,9 @@ export function isSystemError(error: unknown): error is NodeJS.ErrnoException {
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
+
+/** The same error with the path in its message, where the system has left it out: of a directory that was opened, and cannot be read. */
+export function withPath(error: unknown, path: string): unknown {
+  if (codeOf(error) !== 'EISDIR' || messageOf(error).includes(path)) return error;
+  return Object.assign(error as NodeJS.ErrnoException, { message: `${messageOf(error)}: ${path}` });
+}

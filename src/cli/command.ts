@@ -103,11 +103,11 @@ async function doctor(
 
 async function checkFiles(
   words: Invocation & { kind: 'check' },
-  { folder, stdout }: Surroundings,
+  { folder, stdout, stderr }: Surroundings,
 ): Promise<number> {
   const { check, describeCheck } = await import('./check/check.js');
   const now = (): string => isoTime(systemClock.wallTime());
-  const result = await check(words, { folder, usersOf, now });
+  const result = await check(words, { folder, usersOf, now, say: (line) => stderr.write(`${line}\n`) });
   stdout.write(`${words.json ? JSON.stringify(result, undefined, 2) : describeCheck(result)}\n`);
   return result.isSound ? 0 : 1;
 }

@@ -3,12 +3,13 @@ import { type Moment, momentAt } from '../elapsed.js';
 import { IPCError } from '../errors.js';
 import { pause, systemClock } from '../platform/clock.js';
 import { certainFor, FolderOwner, NO_ANSWER, type Obstacle } from '../platform/folder-owner.js';
-import { FolderWatch, isFolderOfManagedMaster } from '../platform/folder-watch.js';
+import { FolderWatch, isFolderOfManagedMaster, userAtOnce } from '../platform/folder-watch.js';
 import { ownWords } from '../platform/local-processes.js';
 import type { FolderServer } from '../platform/owner-record.js';
 import { messageOf } from '../system-error.js';
 import { lockTimeoutOf, loggerOf, type Storage } from './acebase.js';
 import { Lease } from './core/lease.js';
+import { folderOf } from './opening.js';
 
 /**
  * Milliseconds for which a record need not be renewed. A process that is stopped is still the master at its server for a while, and workers may begin
@@ -37,6 +38,21 @@ const idleClock = {
 
 /** How one of those who use a folder leaves. `gave up`: it may be writing yet; `untold`: its server does not know, and workers may be in the midst of something. */
 type Leaving = 'gave up' | 'untold' | 'told';
+
+/**
+ * A database without a server is opened by this process: nobody else may have it. To be called before that.
+ *
+ * @throws {IPCError} IPC_CLIENT_FOLDER_IN_USE, if a master has the folder, or may have
+ */
+export function refuseFolderInUse(storage: Storage): void {
+  let user: string | undefined;
+  try {
+    user = userAtOnce(folderOf(storage));
+  } catch (error) {
+    user = `it cannot be seen who has its folder: ${messageOf(error)}`;
+  }
+  if (user !== undefined) throw inUse(storage, user);
+}
 
 /** What concerns the record of a folder elsewhere. */
 export interface FolderRecordHandlers {
@@ -91,7 +107,7 @@ export class FolderRecord {
   constructor(storage: Storage, place: string, handlers: FolderRecordHandlers) {
     this.#handlers = handlers;
     this.#storage = storage;
-    this.#folder = `${storage.settings.path}/${storage.name}.acebase`;
+    this.#folder = folderOf(storage);
     this.#workersGrace = lockTimeoutOf(storage);
     this.#server = { id: '', process: ownWords() ?? null, urls: [place] };
     this.#watch = new FolderWatch(this.#folder, systemClock);
@@ -235,7 +251,7 @@ export class FolderRecord {
       this.#assertIsFor(place);
       if (obstacle === undefined) return;
       const { reason, isInUse } = obstacle;
-      if (isInUse || systemClock.now() >= until || this.#isClosing) throw this.#inUse(reason);
+      if (isInUse || systemClock.now() >= until || this.#isClosing) throw inUse(this.#storage, reason);
       if (reason !== said)
         loggerOf(this.#storage).warn(`Waiting for the folder of ${this.#storage.name}: ${reason}`);
       said = reason;
@@ -283,18 +299,15 @@ export class FolderRecord {
     }
   }
 
-  #inUse(user: string): IPCError {
-    return new IPCError(
-      'IPC_CLIENT_FOLDER_IN_USE',
-      `the database ${this.#storage.name} cannot be opened: ${user}`,
-    );
-  }
-
   #cannotNote(error: unknown): void {
     loggerOf(this.#storage).warn(
       `It cannot be noted who uses the folder of ${this.#storage.name}, and the master of another server is not kept away: ${messageOf(error)}`,
     );
   }
+}
+
+function inUse({ name }: Storage, user: string): IPCError {
+  return new IPCError('IPC_CLIENT_FOLDER_IN_USE', `the database ${name} cannot be opened: ${user}`);
 }
 
 function noLease(reason: string): IPCError {

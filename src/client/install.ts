@@ -18,7 +18,7 @@ import { failAfterFailedWrites } from './failed-files.js';
 import { noteFailedWrites } from './failed-writes.js';
 import { type FencedFiles, FileFence } from './file-fence.js';
 import { closeAfterWrites } from './file-writes.js';
-import { FolderRecord } from './folder-record.js';
+import { FolderRecord, refuseFolderInUse } from './folder-record.js';
 import {
   buildOf,
   type HandedModule,
@@ -33,7 +33,7 @@ import { releaseIndexesAfterFailures } from './index-locks.js';
 import { failIndexesAfterFailedWrites } from './index-rebuilds.js';
 import { failIndexesAfterFailedStreams } from './index-streams.js';
 import { checkInstallOptions, DEFAULT_CACHE_SIZE, type InstallOptions } from './install-options.js';
-import { checkRole, soundConfig, withPort, withRole } from './ipc-settings.js';
+import { checkRole, isForServer, soundConfig, withPort, withRole } from './ipc-settings.js';
 import { canKeepJournal, keepWhole, type Place, SharedJournal } from './journal/keep-whole.js';
 import { replaceNodeCache } from './node-cache.js';
 import { closeAllAfterWrites, closeNothingUnopened, holdAllFiles, writeAllInOrder } from './node-files.js';
@@ -162,16 +162,15 @@ function watchStorages(emitter: object | undefined, installation: Installation):
     const { storage } = peer as Partial<RemoteIPCPeer>;
     const { journal = 'process' } = installation.options;
     if (storage !== undefined) installation.files.add(fileOf(storage));
-    if (storage === undefined || !canKeepJournal(storage) || !isLone(storage)) return;
+    if (storage === undefined || !canKeepJournal(storage)) return;
+    const ipc: unknown = Reflect.get(storage.settings, 'ipc');
+    if (!isForServer(ipc)) refuseFolderInUse(storage);
+    // Whether it is a file that no other process is known to have open.
+    if (ipc || !isAlone()) return;
     const cannotKeep = (error: IPCError): void => sayNoJournal(storage, error, installation);
     keepWhole(storage, journal, { isAlone, cannotKeep });
   });
   installation.undo.push(undo);
-}
-
-/** Whether it is a file that no other process is known to have open. */
-function isLone({ settings }: Storage): boolean {
-  return !Reflect.get(settings, 'ipc') && isAlone();
 }
 
 /** Whether this process has no workers of Node's own cluster: AceBase shares its databases with those. */

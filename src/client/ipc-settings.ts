@@ -206,8 +206,9 @@ function bad(detail: string): IPCError {
 }
 
 /** Whether these are settings for an IPC server. AceBase takes others as `ipc`, too. */
-function isForServer(value: unknown): value is Given {
-  return typeof value === 'object' && value !== null && ('port' in value || 'url' in value);
+export function isForServer(value: unknown): value is Given {
+  const isServer = typeof value === 'object' && value !== null && ('port' in value || 'url' in value);
+  return isServer && Reflect.get(value, 'role') !== 'socket';
 }
 
 /**
@@ -216,7 +217,7 @@ function isForServer(value: unknown): value is Given {
  * @throws {IPCError} IPC_CLIENT_BAD_SETTING
  */
 export function withPort(value: unknown): unknown {
-  if (!isForServer(value) || value.role === 'socket') return value;
+  if (!isForServer(value)) return value;
   const port = portOf(value);
   return port === value.port ? value : { ...value, port };
 }
@@ -243,7 +244,7 @@ export function isRoleLeftOut(config: object): boolean {
 export function checkRole(value: unknown): void {
   if (!isForServer(value)) return;
   const { role } = value;
-  if (role === undefined || role === 'master' || role === 'worker' || role === 'socket') return;
+  if (role === undefined || role === 'master' || role === 'worker') return;
   throw bad(
     `role is ${JSON.stringify(role)}: it must be 'master', in one process of each database, or 'worker', in all others`,
   );

@@ -119,7 +119,8 @@ export class HeldFiles {
   }
 }
 
-function folderOf({ name, settings }: Storage): string {
+/** The folder of its files. */
+export function folderOf({ name, settings }: Storage): string {
   return `${settings.path}/${name}.acebase`;
 }
 

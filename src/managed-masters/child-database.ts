@@ -1,6 +1,6 @@
 /** The database of a managed master, in its process. */
 
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { isCutShort } from '../client/journal/database-file.js';
 import { acebaseWithClient } from '../client/own-program.js';
@@ -106,9 +106,12 @@ function createDatabase(request: OpenRequest, { failed }: DatabaseHandlers): Ope
   }
 }
 
-/** Where no file is to be made, one must be there, and whole. */
+/** Where no file is to be made, one must be there, and whole. What is there must be a file: the process would hang at a pipe. */
 function prepareFolder(folder: string, create: boolean): void {
   const file = join(folder, 'data.db');
+  for (const path of [file, join(folder, 'transaction.db')])
+    if (statSync(path, { throwIfNoEntry: false })?.isFile() === false)
+      throw new Error(`${path} is not a plain file`);
   if (create) mkdirSync(folder, { recursive: true });
   else if (!existsSync(file) || isCutShort(file))
     throw new IPCError('IPC_MASTER_NO_FILE', `there is no database file ${file}, and it is not to be made`);
@@ -128,15 +131,21 @@ function errorOf(status: ClientStatus): Error | undefined {
   }
 }
 
-/** Why a database could not be opened, or went wrong, in words; and the code of the error, if it is one of ours. */
-export function failureOf(error: unknown): { readonly code: string | undefined; readonly reason: string } {
+/** Why a database could not be opened, or went wrong, in words; and the code of the error, if it is one of ours. @param request which one, once that is known */
+export function failureOf(
+  error: unknown,
+  request: OpenRequest | undefined,
+): { readonly code: string | undefined; readonly reason: string } {
   // AceBase throws this word where nobody waits for it.
-  if (error === 'unsupported_db')
-    return {
-      code: undefined,
-      reason: 'the file is not a database file that this acebase can read, or its making was cut short',
-    };
+  if (error === 'unsupported_db') return { code: undefined, reason: unsupported(request) };
   const reason = messageOf(error);
   const code = error instanceof IPCError ? error.code : /^(IPC_[A-Z_]+): /.exec(reason)?.[1];
   return { code, reason };
+}
+
+function unsupported(request: OpenRequest | undefined): string {
+  const { database = '', settings } = request ?? {};
+  const path = settings?.path ?? '';
+  const files = settings?.transactions.log ? 'data.db or transaction.db' : 'data.db';
+  return `${join(path, `${database}.acebase`, files)} is not a database file that this acebase can read, or its making was cut short: put a backup back, or run acebase-ipc-server check ${database} --path ${path}`;
 }

@@ -21,6 +21,8 @@ const VITALS_MS = 2_000;
 /** How often it is said that a folder is in use by the same one, in milliseconds. */
 const REMINDER_MS = 60_000;
 
+/** What was asked for. */
+let request: OpenRequest | undefined;
 let database: ChildDatabase | undefined;
 let isEnding = false;
 /** What went wrong while it was being closed. */
@@ -32,7 +34,7 @@ function tell(message: FromChild, next: () => void = () => undefined): void {
 }
 
 function fail(error: unknown): void {
-  const failure = failureOf(error);
+  const failure = failureOf(error, request);
   trouble ??= failure.reason;
   if (isEnding) return;
   isEnding = true;
@@ -41,12 +43,13 @@ function fail(error: unknown): void {
 
 /** Something was thrown. Where that was is for the log, unless the error says what to do, or is of the system. */
 function failUnforeseen(error: unknown): void {
-  const isForeseen = failureOf(error).code !== undefined || isSystemError(error);
+  const isForeseen = failureOf(error, request).code !== undefined || isSystemError(error);
   if (error instanceof Error && !isForeseen) process.stderr.write(`${error.stack}\n`);
   fail(error);
 }
 
-async function open(request: OpenRequest): Promise<void> {
+async function open(wanted: OpenRequest): Promise<void> {
+  request = wanted;
   let saidAt = Number.NEGATIVE_INFINITY;
   let said = '';
   const waits = (reason: string): void => {
@@ -56,7 +59,7 @@ async function open(request: OpenRequest): Promise<void> {
     tell({ kind: 'waits', reason });
   };
   try {
-    database = await openDatabase(request, {
+    database = await openDatabase(wanted, {
       waits,
       taken: (former) => tell({ kind: 'taken', former }),
       kept: (uptime) => tell({ kind: 'kept', uptime }),
@@ -75,7 +78,7 @@ async function close(mayBeUsed: boolean): Promise<void> {
   isEnding = true;
   const closed = Promise.resolve(database?.close(mayBeUsed)).then(
     () => trouble,
-    (error: unknown) => failureOf(error).reason,
+    (error: unknown) => failureOf(error, request).reason,
   );
   const problem = await within(CLOSE_MS, closed, () => 'its locks were not given back in time');
   tell({ kind: 'closed', problem }, () => process.exit(0));
@@ -99,13 +102,13 @@ function begin(): void {
   process.on('unhandledRejection', failUnforeseen);
   const cancelWait = systemClock.schedule(REQUEST_MS, () => process.exit(1));
   process.on('message', (message) => {
-    const request = message as ToChild;
-    if (request.kind === 'close') {
-      void close(request.mayBeUsed);
+    const said = message as ToChild;
+    if (said.kind === 'close') {
+      void close(said.mayBeUsed);
       return;
     }
     cancelWait();
-    void open(request);
+    void open(said);
     const eventLoop = new EventLoopDelay();
     eventLoop.start();
     tellVitals(eventLoop);

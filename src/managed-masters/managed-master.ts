@@ -86,6 +86,10 @@ const HEARING_MS = 100;
 const OPENING_MS = 60_000;
 const SILENCE_MS = 10_000;
 
+/** Milliseconds of opening after which that is said, and after which it is said again. */
+const SLOW_MS = 10_000;
+const STILL_SLOW_MS = 60_000;
+
 /** Milliseconds that a process has to close its database, and to end. */
 const CLOSING_MS = 3_000;
 
@@ -114,6 +118,7 @@ interface Run {
   /** By the name on the wire: when it is killed if it is not connected for that file again. */
   readonly missing: Map<string, Cancel>;
   cancelWatch: Cancel;
+  cancelReminder: Cancel;
 }
 
 /**
@@ -276,9 +281,11 @@ export class ManagedMaster {
       isClean: false,
       missing: new Map(),
       cancelWatch: () => undefined,
+      cancelReminder: () => undefined,
     };
     logger.info(this.#fields({ path }), 'starting the master of a database');
     this.#watch(this.#run, OPENING_MS);
+    this.#remind(this.#run, SLOW_MS);
   }
 
   /** Kills a process that does not come to serve, and says nothing. */
@@ -288,6 +295,25 @@ export class ManagedMaster {
       if (run.phase === 'serving') return;
       if (clock.now() - run.lastHeardAt < SILENCE_MS) this.#watch(run, SILENCE_MS);
       else this.#kill(run, 'it did not open its file, and says nothing');
+    });
+  }
+
+  /** Says that a process takes long to open its file: the disk may hang, which nobody tells. */
+  #remind(run: Run, after: number): void {
+    const { clock, logger, path } = this.#settings;
+    run.cancelReminder = clock.schedule(after, () => {
+      if (run.phase === 'serving') return;
+      // What it waits for is said elsewhere.
+      const openingFor = run.phase === 'waiting' ? 0 : clock.now() - this.#since;
+      if (openingFor < SLOW_MS) {
+        this.#remind(run, SLOW_MS - openingFor);
+        return;
+      }
+      logger.warn(
+        this.#fields({ path, afterMs: Math.round(openingFor) }),
+        'the master of a database is still opening its folder: the disk does not answer, or a file there is not a plain file',
+      );
+      this.#remind(run, STILL_SLOW_MS);
     });
   }
 
@@ -396,6 +422,7 @@ export class ManagedMaster {
 
   #forgetTimers(run: Run): void {
     run.cancelWatch();
+    run.cancelReminder();
     for (const cancel of run.missing.values()) cancel();
     run.missing.clear();
   }

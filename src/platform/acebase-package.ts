@@ -35,10 +35,16 @@ export function loadAceBase<Database>(entry: string): AceBaseModule<Database> {
 /**
  * AceBase prints its logo whenever a database is made, and later what it has to say, to where a program has its output.
  *
+ * @param errors whether it is not to tell of errors either, which whoever uses it is told anyway
  * @returns what lets it print again
  */
-export function silenceAceBase(): () => void {
-  const log: unknown = Reflect.get(console, 'log');
-  Reflect.set(console, 'log', () => undefined);
-  return () => void Reflect.set(console, 'log', log);
+export function silenceAceBase({ errors = false } = {}): () => void {
+  const silenced = (errors ? ['log', 'error'] : ['log']).map((name) => {
+    const original: unknown = Reflect.get(console, name);
+    Reflect.set(console, name, () => undefined);
+    return () => void Reflect.set(console, name, original);
+  });
+  return () => {
+    for (const speakAgain of silenced) speakAgain();
+  };
 }

@@ -5,27 +5,31 @@
 
 import { randomUUID } from 'node:crypto';
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
-import { type FileHandle, open, readFile, rm, stat } from 'node:fs/promises';
+import { link, open, readFile, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Cancel, Clock } from '../broker/ports.js';
 import type { Clocks } from '../elapsed.js';
 import { codeOf, messageOf } from '../system-error.js';
 import { pause } from './clock.js';
+import { isOnLocalDisk } from './file-marks.js';
 import { ownWords, pidIn, stateOfProcess } from './local-processes.js';
 import {
   describeOwner,
+  describeUnreadable,
   type FolderServer,
   fileOf,
   isSamePlace,
   isSameRun,
   judge,
+  momentaryName,
   OWNER_FILE,
   type OwnerRecord,
   RENEWAL_MS,
   readAtOnce,
   readRecord,
   recordIn,
+  removeLeftOvers,
   Standing,
   takeAway,
   textOf,
@@ -162,15 +166,18 @@ export class FolderOwner {
     const { clock } = this.#settings;
     for (let tries = 0; !this.#isOver; tries++) {
       const since = { at: clock.now(), uptime: clock.uptime() };
-      if (await this.#create()) {
-        if (this.#isOver) break;
-        this.#settings.taken(this.#former?.record?.server.id);
-        this.#keep(since);
-        return undefined;
-      }
       const text = await readRecord(this.#path);
-      if (text === undefined && tries < MOST_TRIES) continue;
-      if (text === undefined) throw new Error(`${this.#path} is in the way, and cannot be read: remove it`);
+      if (text === undefined) {
+        if (await this.#create()) {
+          if (this.#isOver) break;
+          this.#settings.taken(this.#former?.record?.server.id);
+          this.#keep(since);
+          removeLeftOvers(this.#path);
+          return undefined;
+        }
+        if (tries < MOST_TRIES) continue;
+        throw new Error(`${this.#path} is in the way, and cannot be read: remove it`);
+      }
       const obstacle = await this.#obstacle(text);
       if (obstacle !== undefined) return obstacle;
       if (this.#isOver) break;
@@ -226,7 +233,7 @@ export class FolderOwner {
     const record = recordIn(text);
     // One that was being written, perhaps.
     if (record === undefined)
-      return stoodFor >= standsFor ? undefined : mayBe(`it has a record that cannot be read: ${this.#path}`);
+      return stoodFor >= standsFor ? undefined : mayBe(describeUnreadable(this.#path));
     const judgement = judge(record, this.#path, procPath);
     if (judgement === 'copied') return undefined;
     if (isSameRun(record.server, this.#record.server)) {
@@ -234,7 +241,9 @@ export class FolderOwner {
       if (!isManaged && !record.isManaged) return undefined;
       // The last process of this server has ended, or there would not be this one: but for that of another database.
       const isOfAnother = stateOfProcess(record.process ?? undefined, procPath) === 'runs';
-      return isOfAnother ? mayBe('its folder is that of another database of this server, too') : undefined;
+      return isOfAnother && stoodFor < record.standsFor
+        ? mayBe('its folder is that of another database of this server, too')
+        : undefined;
     }
     const isInUse: Obstacle = { reason: describeOwner(record), isInUse: true };
     switch (judgement) {
@@ -286,25 +295,49 @@ export class FolderOwner {
     return true;
   }
 
+  /** Makes the record, unless there is one. It has its name when it is whole: one of a process that is killed before says nothing, and would keep others waiting. */
   async #create(): Promise<boolean> {
-    let file: FileHandle;
+    const made = momentaryName(this.#path);
     try {
-      file = await open(this.#path, 'wx');
+      await this.#write(made);
+      return await this.#name(made);
+    } finally {
+      await rm(made, { force: true });
+    }
+  }
+
+  async #name(made: string): Promise<boolean> {
+    try {
+      await link(made, this.#path);
+      return true;
+    } catch (error) {
+      // A server of files that was asked twice says that it is there.
+      const named = await stat(this.#path).catch(() => undefined);
+      if (named !== undefined && fileOf(named) === this.#record.file) return true;
+      if (codeOf(error) === 'EEXIST') return false;
+    }
+    // Some file systems have no links.
+    try {
+      await this.#write(this.#path);
+      return true;
     } catch (error) {
       if (codeOf(error) === 'EEXIST') return false;
       throw error;
     }
+  }
+
+  /** Writes it to a new file. On a full disk there is none then: whoever comes next would wait until an empty one has stood still for long enough. */
+  async #write(path: string): Promise<void> {
+    const file = await open(path, 'wx');
     let made: string | undefined;
     try {
       made = fileOf(await file.stat());
       this.#record = { ...this.#record, file: made };
       await file.writeFile(textOf(this.#record)).finally(() => file.close());
-      return true;
     } catch (error) {
-      // On a full disk it stays empty, and whoever comes next would wait until it has stood still for long enough.
-      const named = await stat(this.#path).catch(() => undefined);
+      const named = await stat(path).catch(() => undefined);
       if (named !== undefined && (made === undefined || fileOf(named) === made))
-        await rm(this.#path, { force: true });
+        await rm(path, { force: true });
       throw error;
     }
   }
@@ -410,15 +443,15 @@ export class FolderOwner {
     const attempt = this.#attempt;
     const isWanted = (): boolean => attempt === this.#attempt;
     try {
-      if (!(await renewIn(this.#path, { ...this.#record, beat }, isWanted)))
-        return 'its folder was taken by another server';
+      const renewed = await renewIn(this.#path, { ...this.#record, beat }, isWanted);
+      if (typeof renewed === 'string') return renewed;
+      // It may be at another server meanwhile.
+      this.#record = { ...this.#record, beat, file: renewed.file };
+      return undefined;
     } catch (error) {
       if (codeOf(error) === 'ENOENT') return 'its folder, or the record of who uses it, was removed';
       throw error;
     }
-    // It may be at another server meanwhile.
-    this.#record = { ...this.#record, beat };
-    return undefined;
   }
 }
 
@@ -426,18 +459,41 @@ export class FolderOwner {
  * Writes a record over the one that it follows: what is written to is what was read, whatever has the name by then.
  *
  * @param isWanted asked right before that: what was noted meanwhile, that the master has left, must stand
- * @returns false if there is another one, or it is not wanted
+ * @returns which file it is in; or in words, why it is not this one's any more
  */
-async function renewIn(path: string, record: OwnerRecord, isWanted: () => boolean): Promise<boolean> {
-  const file = await open(path, 'r+');
+async function renewIn(
+  path: string,
+  record: OwnerRecord,
+  isWanted: () => boolean,
+): Promise<{ readonly file: string } | string> {
+  const handle = await open(path, 'r+');
+  let file: string;
   try {
-    if (recordIn(await file.readFile('utf8'))?.id !== record.id || !isWanted()) return false;
-    await file.write(textOf(record), 0);
+    file = fileOf(await handle.stat());
+    const found = recordIn(await handle.readFile('utf8'));
+    const isOwn = file === record.file;
+    if (found === undefined && !isOwn) return overwritten(path);
+    if ((found !== undefined && found.id !== record.id) || !isWanted()) return TAKEN;
+    // The files that are open may be others than those that have the names now. A file system that is not local may number a file anew.
+    if (!isOwn && isOnLocalDisk(path)) return `the record of who uses its folder was replaced: ${path}`;
+    const text = textOf({ ...record, file });
+    await handle.write(text, 0);
+    // Of what somebody has written over it.
+    if (found === undefined) await handle.truncate(Buffer.byteLength(text));
   } finally {
-    await file.close();
+    await handle.close();
   }
   // If that took long, somebody else has taken the folder meanwhile, and it was written to a file that has no name any more.
-  return recordIn(await readFile(path, 'utf8'))?.id === record.id;
+  const named = recordIn(await readFile(path, 'utf8'));
+  // The next renewal shows whose that is.
+  if (named === undefined) throw new Error(overwritten(path));
+  return named.id === record.id ? { file } : TAKEN;
+}
+
+const TAKEN = 'its folder was taken by another server';
+
+function overwritten(path: string): string {
+  return `the record of who uses its folder was overwritten: ${path}`;
 }
 
 function mayBe(reason: string): Obstacle {

@@ -1,11 +1,12 @@
 /** The record of who has the folder of a database in use, beside the data: what it says, and what that comes to. */
 
 import { randomUUID } from 'node:crypto';
-import { linkSync, readFileSync, renameSync, rmSync, type Stats, statSync } from 'node:fs';
+import { linkSync, readdirSync, readFileSync, renameSync, rmSync, type Stats, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
+import { basename, dirname, join } from 'node:path';
 import type { Clock } from '../broker/ports.js';
-import { codeOf } from '../system-error.js';
+import { codeOf, withPath } from '../system-error.js';
 import { isOnLocalDisk } from './file-marks.js';
 import { ownWords, stateOfProcess } from './local-processes.js';
 
@@ -24,7 +25,7 @@ export interface FolderServer {
   readonly id: string;
   /** Its process, as {@link ownWords} has it; `null` where the system does not say. */
   readonly process: string | null;
-  /** Where workers connect. */
+  /** Where workers connect; nowhere, if the folder was taken to repair it. */
   readonly urls: readonly string[];
 }
 
@@ -60,11 +61,11 @@ type Judgement =
   | 'in use'
   /** The server has ended, and its master has not. */
   | 'left behind'
-  /** It was copied together with its folder: who made it has another one. */
+  /** Those who made it have ended, and it was copied together with its folder: that was another one. */
   | 'copied'
   /**
    * It is in use as long as it is renewed: they are of another machine, or another namespace; or it is of a master that no server runs, whose process
-   * goes on when it has lost its place.
+   * goes on when it has lost its place; or it is a copy, of another folder's, or of the one that was there, which is renewed then, or lost.
    */
   | 'unknown';
 
@@ -110,7 +111,7 @@ export async function readRecord(path: string): Promise<string | undefined> {
     return await readFile(path, 'utf8');
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined;
-    throw error;
+    throw withPath(error, path);
   }
 }
 
@@ -139,7 +140,7 @@ export function readAtOnce(path: string): string | undefined {
     return readFileSync(path, 'utf8');
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined;
-    throw error;
+    throw withPath(error, path);
   }
 }
 
@@ -180,7 +181,7 @@ export function judge(record: OwnerRecord, path: string, procPath?: string): Jud
   // Another machine may give a file other numbers.
   if (judgement === 'unknown') return judgement;
   // So may another mount of a file system that is not local.
-  if (!isNamed(path, record.file)) return isOnLocalDisk(path) ? 'copied' : 'unknown';
+  if (!isNamed(path, record.file)) return judgement === 'free' && isOnLocalDisk(path) ? 'copied' : 'unknown';
   return judgement === 'in use' && !record.isManaged ? 'unknown' : judgement;
 }
 
@@ -202,12 +203,35 @@ function isNamed(path: string, file: string): boolean {
   return found === undefined || fileOf(found) === file;
 }
 
+/** A name beside it, for a moment. */
+export function momentaryName(path: string): string {
+  return `${path}.${randomUUID()}`;
+}
+
+/** How long a file may have such a name whose process lives, in milliseconds. */
+const LEFT_OVER_MS = 60_000;
+
+/** Removes what has such a name of processes that were killed. To be called by who has just written the record, whose age is that of the clock of the disk. */
+export function removeLeftOvers(path: string): void {
+  try {
+    const now = statSync(path).mtimeMs;
+    const folder = dirname(path);
+    for (const name of readdirSync(folder)) {
+      if (!name.startsWith(`${basename(path)}.`)) continue;
+      const file = join(folder, name);
+      if (now - statSync(file).mtimeMs > LEFT_OVER_MS) rmSync(file, { force: true });
+    }
+  } catch {
+    // Whoever takes the folder next tries again.
+  }
+}
+
 /**
  * Takes the record at that path away, if it is one that is meant: it is looked at when nobody else finds it any more, and put back if it is another
  * one, that somebody has made since it was judged.
  */
 export function takeAway(path: string, isMeant: (text: string) => boolean): void {
-  const aside = `${path}.${randomUUID()}`;
+  const aside = momentaryName(path);
   try {
     renameSync(path, aside);
   } catch (error) {
@@ -229,6 +253,13 @@ function putBack(aside: string, path: string): void {
 
 /** In words, for people. */
 export function describeOwner({ pid, host, server, isManaged }: OwnerRecord): string {
+  if (server.urls.length === 0)
+    return `its folder is in use by process ${pid} on ${host}, which repairs it (acebase-ipc-server check)`;
   const master = isManaged ? 'the master of' : 'a master at';
   return `its folder is in use by process ${pid} on ${host}, ${master} the IPC server at ${server.urls.join(' and ')}`;
+}
+
+/** The same of a record that is not whole: one that is being written, perhaps. */
+export function describeUnreadable(path: string): string {
+  return `it has a record that cannot be read: ${path}`;
 }

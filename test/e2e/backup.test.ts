@@ -80,6 +80,18 @@ async function backUpAndOpen(client: boolean): Promise<void> {
 it('has everything that was acknowledged before, indexes too, and can be opened and written', () =>
   backUpAndOpen(true));
 
+it('makes no copy that is not sound, and says why in its own words alone', async () => {
+  cluster = await Cluster.startProcess();
+  const [master] = await cluster.form(1, { client: true });
+  await master.set('a', 1);
+  await writeFile(join(cluster.path, 'mydb.acebase/bad.idx'), Buffer.alloc(1_000, 1));
+  const to = await folderFor('backups');
+  const { code, stderr } = await backUp(cluster, to);
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/^acebase-ipc-server: .*bad\.idx.*\n.*\(IPC_BACKUP_UNSOUND\)\n$/);
+  expect(await readdir(to)).toEqual([]);
+});
+
 itInFull('the same, of stock clients', () => backUpAndOpen(false));
 
 itInFull(

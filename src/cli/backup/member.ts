@@ -74,7 +74,7 @@ export async function whileNobodyWrites<T>(access: ClusterAccess, act: () => Pro
   // Nobody may be waiting for anything then.
   ended.catch(() => undefined);
   const standing: Standing = { lost: undefined, patience: 0, ended };
-  const speakAgain = silenceAceBase();
+  const speakAgain = silenceAceBase({ errors: true });
   let db: OpenDatabase | undefined;
   try {
     db = open(access, (status) => {

@@ -3,11 +3,14 @@
 import { existsSync } from 'node:fs';
 import { IPCError } from '../../errors.js';
 import type { FileUsers } from '../../platform/file-users.js';
+import { userAtOnce } from '../../platform/folder-watch.js';
+import { messageOf } from '../../system-error.js';
 import { describeFindings, isAnythingWrong, ok, warning } from '../doctor/findings.js';
 import { type AceBaseModules, findAceBase } from './acebase-modules.js';
 import { type DatabasePlace, databaseFiles, examineDatabase, folderIn } from './examination.js';
 import { type CheckFinding, judge } from './judgement.js';
 import { copyDatabase, repairDatabase } from './repair.js';
+import { takeFolder } from './taken-folder.js';
 
 /** What it is asked. */
 export interface CheckWords extends DatabasePlace {
@@ -23,6 +26,8 @@ export interface CheckSurroundings {
   usersOf(paths: readonly string[]): FileUsers;
   /** As ISO 8601. */
   now(): string;
+  /** What it waits for, in words. */
+  say(line: string): void;
 }
 
 /** What it found, and did. */
@@ -46,21 +51,47 @@ export interface CheckResult {
  */
 export async function check(words: CheckWords, surroundings: CheckSurroundings): Promise<CheckResult> {
   const modules = findAceBase(surroundings.folder);
-  const look = (): Promise<readonly CheckFinding[]> => examined(words, modules, surroundings);
-  const findings = await look();
-  const isSound = !isAnythingWrong(findings);
-  if (!words.repair) return { isSound, findings };
-  const toRepair = findings.filter(
-    ({ subject, status }) => subject !== 'users' && (status === 'error' || status === 'warning'),
-  );
-  if (toRepair.length === 0) return { isSound, findings, repair: { copy: null, done: [], findings } };
-  const guard = (): void => void refuseUsers(words, surroundings);
-  guard();
-  const copy = await copyDatabase(words, surroundings.now());
-  const done = await repairDatabase(words, modules, guard);
-  const isThere = databaseFiles(words).length > 0;
-  const after = isThere ? await look() : [];
-  return { isSound: !isAnythingWrong(after), findings, repair: { copy, done, findings: after } };
+  if (!existsSync(folderIn(words)))
+    throw new IPCError('IPC_CHECK_NO_DATABASE', `there is no folder ${folderIn(words)}`);
+  const users = refuseUsers(words, surroundings);
+  if (words.repair) return await repaired(words, modules, surroundings);
+  const findings = [noted(words) ?? users, ...judge(await examineDatabase(words, modules))];
+  return { isSound: !isAnythingWrong(findings), findings };
+}
+
+async function repaired(
+  words: CheckWords,
+  modules: AceBaseModules,
+  surroundings: CheckSurroundings,
+): Promise<CheckResult> {
+  const folder = await takeFolder(folderIn(words), (line) => surroundings.say(line));
+  let isChanged = false;
+  try {
+    const look = async (): Promise<readonly CheckFinding[]> => [
+      refuseUsers(words, surroundings),
+      ...judge(await examineDatabase(words, modules)),
+    ];
+    const findings = await look();
+    const toRepair = findings.filter(
+      ({ subject, status }) => subject !== 'users' && (status === 'error' || status === 'warning'),
+    );
+    if (toRepair.length === 0)
+      return { isSound: !isAnythingWrong(findings), findings, repair: { copy: null, done: [], findings } };
+    const guard = (): void => {
+      refuseUsers(words, surroundings);
+      folder.assertHeld();
+    };
+    guard();
+    const copy = await copyDatabase(words, surroundings.now());
+    isChanged = true;
+    const done = await repairDatabase(words, modules, guard);
+    isChanged = done.length > 0;
+    const isThere = databaseFiles(words).length > 0;
+    const after = isThere ? await look() : [];
+    return { isSound: !isAnythingWrong(after), findings, repair: { copy, done, findings: after } };
+  } finally {
+    folder.release(isChanged);
+  }
 }
 
 /** The result for people. */
@@ -77,16 +108,16 @@ export function describeCheck({ findings, repair }: CheckResult): string {
   ].join('\n');
 }
 
-async function examined(
-  words: CheckWords,
-  modules: AceBaseModules,
-  surroundings: CheckSurroundings,
-): Promise<readonly CheckFinding[]> {
-  if (!existsSync(folderIn(words))) {
-    throw new IPCError('IPC_CHECK_NO_DATABASE', `there is no folder ${folderIn(words)}`);
+const REMEDY = 'Make sure that all processes of the database are stopped (docs/OPERATIONS.md, "Check").';
+
+/** Whether somebody has the folder as its record says, who may run where this process does not see it. */
+function noted(place: DatabasePlace): CheckFinding | undefined {
+  try {
+    const user = userAtOnce(folderIn(place), { isOnlyLook: true });
+    return user === undefined ? undefined : warning('users', user, REMEDY);
+  } catch (error) {
+    return warning('users', `it cannot be seen who has the folder: ${messageOf(error)}`, REMEDY);
   }
-  const users = refuseUsers(words, surroundings);
-  return [users, ...judge(await examineDatabase(words, modules))];
 }
 
 /** @throws IPCError `IPC_CHECK_IN_USE` */
@@ -96,12 +127,11 @@ function refuseUsers(place: DatabasePlace, { usersOf }: CheckSurroundings): Chec
     const named = users.map(({ pid, command }) => `process ${pid} (${command.slice(0, 80)})`).join(', ');
     throw new IPCError('IPC_CHECK_IN_USE', `${folderIn(place)} is open in ${named}`);
   }
-  const remedy = 'Make sure that all processes of the database are stopped (docs/OPERATIONS.md, "Check").';
   if (unseen === undefined)
-    return warning('users', 'this system does not tell whether a process has the files open', remedy);
+    return warning('users', 'this system does not tell whether a process has the files open', REMEDY);
   if (unseen > 0) {
     const message = `no process that this user can look into has the files open; it cannot look into ${unseen} others`;
-    return warning('users', message, `${remedy} Or run it as root.`);
+    return warning('users', message, `${REMEDY} Or run it as root.`);
   }
   return ok('users', 'no process of this machine has the files open');
 }

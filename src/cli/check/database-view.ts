@@ -4,6 +4,7 @@ import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { DESCRIPTOR, FREE_SPACE_AT, KEYS_AT, RECORDS_AT, ROOT_ADDRESS_AT } from '../../client/file-layout.js';
 import { type Change, WriteBuffer } from '../../client/journal/write-buffer.js';
 import type { AceBaseModules, NodeValues } from './acebase-modules.js';
+import { whatIsDue } from './turns.js';
 import type { Child, FreeRange, RecordAddress, Records, StoredNode } from './walk.js';
 
 /** Which file it is, and what is to be seen of it. */
@@ -170,6 +171,7 @@ export class DatabaseView implements Records {
 
   /** AceBase would wait for ever for an index whose making fails. */
   async #orFailure<T>(path: string, read: () => Promise<T>): Promise<T | undefined> {
+    await whatIsDue();
     try {
       return await read();
     } catch (error) {

@@ -10,6 +10,8 @@ const MOMENTARY = [
   /\.idx\.(?:tmp|build)/,
   // How clients find out whether they have one folder.
   /^ipc-check-/,
+  // A record of who uses the folder that was being made, or taken away.
+  /^ipc-owner\.json\./,
 ];
 
 /** Whether a file in the folder of a database is no part of it: it is there for a moment, or says who has the folder in use. */

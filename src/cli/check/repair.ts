@@ -24,6 +24,7 @@ import {
 } from '../../client/journal/index-marks.js';
 import { type Notes, recoverDatabase } from '../../client/journal/recovery.js';
 import { syncFile, syncFolder } from '../../platform/disk-sync.js';
+import { OWNER_FILE } from '../../platform/owner-record.js';
 import type { AceBaseModules } from './acebase-modules.js';
 import { copyFolder, syncCopy, timedName } from './copy.js';
 import { DatabaseView, freeSpaceTable, maximumOfRanges } from './database-view.js';
@@ -33,7 +34,7 @@ import { removeLeftOvers } from './left-overs.js';
 import { makeIndex, readIndex } from './stored-indexes.js';
 import type { FreeRange, WalkReport } from './walk.js';
 
-/** Asked before files are changed. @throws if somebody has them open */
+/** Asked before files are changed. @throws if somebody has them open, or may have the folder */
 export type Guard = () => void;
 
 /**
@@ -46,7 +47,9 @@ export type Guard = () => void;
 export async function copyDatabase(place: DatabasePlace, time: string): Promise<string> {
   const folder = folderIn(place);
   const copy = timedName(folder, time);
-  await copyFolder(folder, copy, { noRoom: 'IPC_CHECK_NO_ROOM' });
+  // The record of who repairs it is no part of it.
+  const isLeftOut = (name: string): boolean => name.startsWith(OWNER_FILE);
+  await copyFolder(folder, copy, { isLeftOut, noRoom: 'IPC_CHECK_NO_ROOM' });
   await syncCopy(copy);
   return copy;
 }
@@ -74,9 +77,11 @@ export async function repairDatabase(
         place,
         modules,
         wrong.map(({ file }) => file),
+        guard,
       )),
     );
   }
+  guard();
   const removed = removeLeftOvers(folderIn(place));
   if (removed.length > 0) done.push(`removed ${removed.join(', ')}`);
   return done;
@@ -141,6 +146,7 @@ async function repairIndexes(
   place: DatabasePlace,
   modules: AceBaseModules,
   wrong: readonly string[],
+  guard: Guard,
 ): Promise<string[]> {
   const folder = folderIn(place);
   const cutShort = marksIn(folder).filter(({ mark }) => mark?.isNew === true);
@@ -150,7 +156,7 @@ async function repairIndexes(
   try {
     const indexes = [...takeMarked(folder, 'data')];
     for (const file of wrong) indexes.push(descriptionOf(await readIndex(modules, view, file)));
-    for (const index of indexes) done.push(await makeAnew(modules, view, folder, index));
+    for (const index of indexes) done.push(await makeAnew(modules, view, folder, index, guard));
   } finally {
     view.close();
   }
@@ -163,6 +169,7 @@ async function makeAnew(
   view: DatabaseView,
   folder: string,
   index: IndexDescription,
+  guard: Guard,
 ): Promise<string> {
   const made = join(folder, `${index.file}.tmp`);
   try {
@@ -171,6 +178,7 @@ async function makeAnew(
     return `could not make ${index.file} anew: ${error instanceof Error ? error.message : error}`;
   }
   syncFile(made);
+  guard();
   renameSync(made, join(folder, index.file));
   syncFolder(folder);
   clearMark(folder, index);

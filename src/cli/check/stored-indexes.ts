@@ -6,6 +6,7 @@ import type { IndexDescription } from '../../client/journal/index-marks.js';
 import { messageOf } from '../../system-error.js';
 import type { AceBaseModules, BuildOptions, StoredIndex } from './acebase-modules.js';
 import type { DatabaseView } from './database-view.js';
+import { whatIsDue } from './turns.js';
 
 /** How the file of an index is. */
 export interface IndexReport {
@@ -243,6 +244,7 @@ class Comparison {
           for (const { recordPointer } of values) each(value, itemOf(path, recordPointer));
         }
         leaf = (await leaf.getNext?.()) ?? null;
+        await whatIsDue();
       }
     } catch (error) {
       throw new IndexUnreadable(messageOf(error));

@@ -2,6 +2,7 @@
 
 import type { RecordRange } from '../../client/core/space-reserve.js';
 import { messageOf } from '../../system-error.js';
+import { whatIsDue } from './turns.js';
 
 /** Where a node is. */
 export interface RecordAddress {
@@ -123,6 +124,7 @@ class Walk {
     const waiting: RecordAddress[] = [this.#settings.records.rootRecord.address];
     for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
       await this.#node(next, waiting);
+      await whatIsDue();
     }
   }
 

@@ -59,7 +59,23 @@ describe('a managed master that cannot open its file', () => {
         await writeFile(join(path, 'mydb.acebase/data.db'), 'x'.repeat(200_000));
         return { path };
       },
-      /^the file is not a database file that this acebase can read/,
+      /^\/.*\/mydb\.acebase\/data\.db is not a database file that this acebase can read, .* run acebase-ipc-server check mydb --path \/\S+$/,
+    ],
+    [
+      'since the file is a directory',
+      async (path) => {
+        await mkdir(join(path, 'mydb.acebase/data.db'), { recursive: true });
+        return { path };
+      },
+      /^\/.*\/mydb\.acebase\/data\.db is not a plain file$/,
+    ],
+    [
+      'since the record of who uses it is a directory',
+      async (path) => {
+        await mkdir(join(path, 'mydb.acebase/ipc-owner.json'), { recursive: true });
+        return { path };
+      },
+      /^EISDIR: .*, read: \/.*\/mydb\.acebase\/ipc-owner\.json$/,
     ],
   ])('says why, and is tried again: %s', async (_, prepare, reason) => {
     const { log, line, server } = await served(await prepare(await folder()));

@@ -140,3 +140,46 @@ describe('a master that was started by hand, of another server', () => {
     expect(await third.get('a')).toBe(1);
   });
 });
+
+describe('a process with the client and without `storage.ipc`', () => {
+  const alone = (path: string): AceBaseProcess => {
+    const started = new AceBaseProcess({ name: 'alone', database: 'mydb', path, client: true });
+    onTestFinished(async () => void (await started.kill()));
+    return started;
+  };
+
+  it('is told who has the folder, opens nothing, and has it when those have ended, however', async () => {
+    const path = await folder();
+    const first = await server(path);
+    const master = await servingMaster(first);
+    const before = await hashOf(path);
+    const intruder = alone(path);
+    expect(await intruder.exited).toMatchObject({ code: 1 });
+    expect(intruder.complaints).toMatch(
+      /IPCError: the database mydb cannot be opened: its folder is in use by/,
+    );
+    expect(intruder.complaints).toContain("code: 'IPC_CLIENT_FOLDER_IN_USE'");
+    expect(intruder.complaints).toContain(`process ${master}`);
+    expect(await hashOf(path)).toBe(before);
+    await first.kill();
+    await processEnded(master);
+    const user = alone(path);
+    await user.set('a', 1);
+    expect(await user.get('a')).toBe(1);
+  });
+
+  itInFull('is told so too if a master was started by hand', async () => {
+    const path = await folder();
+    const its = await ServerProcess.start();
+    onTestFinished(async () => void (await its.kill()));
+    const ipc = { host: 'localhost', port: its.port, role: 'master' } as const;
+    const master = new AceBaseProcess({ name: 'master', database: 'mydb', path, ipc, client: true });
+    onTestFinished(async () => void (await master.kill()));
+    await master.set('a', 1);
+    const intruder = alone(path);
+    await intruder.exited;
+    expect(intruder.complaints).toContain("code: 'IPC_CLIENT_FOLDER_IN_USE'");
+    await master.closeAndEnd();
+    expect(await alone(path).get('a')).toBe(1);
+  });
+});

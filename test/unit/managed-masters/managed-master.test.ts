@@ -318,6 +318,36 @@ describe('a managed master', () => {
     expect(child().isKilled).toBe(false);
   });
 
+  it('says that a process takes long to open its folder, after a while and then once a minute; not while it waits for others', () => {
+    const { master, child, clock, lines } = lab();
+    const slow =
+      'the master of a database is still opening its folder: the disk does not answer, or a file there is not a plain file';
+    const advance = (seconds: number) => {
+      for (let second = 0; second < seconds; second++) {
+        clock.advance(1_000);
+        child().says({ kind: 'vitals', rss: 1, heapUsed: 1, eventLoopDelayP99: 1 });
+      }
+    };
+    master.start();
+    child().says({ kind: 'waits', reason: 'another server has it' });
+    advance(95);
+    child().says({ kind: 'opening' });
+    advance(9);
+    expect(lines(slow)).toEqual([]);
+    advance(1);
+    expect(lines(slow)).toEqual([
+      expect.objectContaining({
+        level: 'warn',
+        fields: { database: 'mydb', masterPid: 100, path: '/data', afterMs: 10_000 },
+      }),
+    ]);
+    advance(60);
+    expect(lines(slow)).toHaveLength(2);
+    child().says({ kind: 'serves' });
+    advance(120);
+    expect(lines(slow)).toHaveLength(2);
+  });
+
   it('kills a process that hangs before it serves, and lets one work that says how it is', () => {
     const { master, child, clock } = lab();
     master.start();

@@ -1,13 +1,24 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
-import fs, { cp, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import fs, {
+  cp,
+  mkdir,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { FolderOwner } from '../../../src/platform/folder-owner.js';
-import { FolderWatch } from '../../../src/platform/folder-watch.js';
+import { FolderWatch, userAtOnce } from '../../../src/platform/folder-watch.js';
 import { ownWords } from '../../../src/platform/local-processes.js';
 import {
   type FolderServer,
@@ -157,11 +168,12 @@ const IN_USE = 'its folder is in use by process 7 on far, the master of the IPC 
 
 describe('the folder of a managed master', () => {
   it('is taken, kept, and given back', async () => {
-    const { owner: one, losses } = owner();
+    const { owner: one, losses, tenure } = owner();
     expect(await one.claim()).toBeUndefined();
     expect(await record()).toMatchObject({ version: 1, pid: process.pid, standsFor: STANDS_FOR, beat: 0 });
-    await renewal(async () => (await record()).beat === 1);
-    await renewal(async () => (await record()).beat === 2);
+    await renewal(() => tenure.length === 3);
+    await renewal(() => tenure.length === 4);
+    expect((await record()).beat).toBe(2);
     await one.release();
     expect(await readdir(folder)).toEqual([]);
     expect([losses, clock.pending]).toEqual([[], 0]);
@@ -682,20 +694,153 @@ describe('a record that is taken away', () => {
 });
 
 describe('a folder that was copied with its record', () => {
-  it('is in use by nobody', async () => {
+  it('is in use by nobody, which is known when the record was not renewed for as long as it stands', async () => {
     const { owner: one } = owner();
     await one.claim();
     const [copy, original] = [await temporaryDirectory('copied'), folder];
     onTestFinished(() => removeDirectory(copy));
     await cp(join(original, OWNER_FILE), join(copy, OWNER_FILE));
     folder = copy;
-    expect(new FolderWatch(copy, clock).isInUseAt(serverAt('http://one:9163'))).toBe(false);
     const two = owner('two');
+    // It may be the record that was there, in another file: then it is renewed, or lost.
+    expect(await two.owner.claim()).toContain('its folder is in use by');
+    one.suspend();
+    clock.advance(STANDS_FOR);
     expect(await two.owner.claim()).toBeUndefined();
     await two.owner.release();
     folder = original;
     expect((await record()).server.id).toBe('one');
     await one.release();
+  });
+
+  it('is free at once when those have ended that are in the record', async () => {
+    await left({});
+    await cp(join(folder, OWNER_FILE), join(folder, 'copy'));
+    await rename(join(folder, 'copy'), join(folder, OWNER_FILE));
+    expect(await owner().owner.claim()).toBeUndefined();
+  });
+});
+
+describe('a record that somebody else has written to', () => {
+  it('is lost if another file with the same text is in its place, and nobody is let in before that', async () => {
+    const [one, two] = [owner(), owner('two')];
+    await one.owner.claim();
+    const path = join(folder, OWNER_FILE);
+    await cp(path, join(folder, 'new'));
+    await rename(join(folder, 'new'), path);
+    expect(await two.owner.claim()).toContain('its folder is in use by');
+    await renewal(() => one.losses.length > 0);
+    expect(one.losses).toEqual([`one: the record of who uses its folder was replaced: ${path}`]);
+    // Its next process has it at once; it does not run in the one that this one is in.
+    await left({ serverId: 'one', process: ended(), server: ownWords() ?? null });
+    expect(await owner().owner.claim()).toBeUndefined();
+    expect(await two.owner.obstacle()).toMatchObject({ isInUse: true });
+  });
+
+  it.each([
+    ['empty', ''],
+    ['cut short', '{ not json'],
+    ['too long', 'x'.repeat(3_000)],
+  ])('is written anew if it is no record any more, but %s', async (_how, text) => {
+    const { owner: one, losses, tenure } = owner();
+    await one.claim();
+    await writeFile(join(folder, OWNER_FILE), text);
+    await renewal(() => tenure.length === 3);
+    expect(await record()).toMatchObject({ beat: 1, server: { id: 'one' } });
+    expect((await stat(join(folder, OWNER_FILE))).size).toBe(1_024);
+    await renewal(() => tenure.length === 4);
+    expect(losses).toEqual([]);
+    await one.release();
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  it('is written anew, too, if that was done while it was renewed', async () => {
+    const { owner: one, losses, tenure } = owner();
+    await one.claim();
+    openWith(async (...details) => {
+      const handle = await open(...details);
+      const { close } = handle;
+      handle.close = async () => {
+        await close.call(handle);
+        await writeFile(join(folder, OWNER_FILE), '');
+      };
+      return handle;
+    });
+    // The next renewal, and the deadline.
+    await renewal(
+      async () => (await readFile(join(folder, OWNER_FILE), 'utf8')) === '' && clock.pending === 2,
+    );
+    openWith(open);
+    await renewal(() => tenure.length === 3);
+    expect([losses, (await record()).server.id]).toEqual([[], 'one']);
+    await one.release();
+  });
+
+  it('is lost if another file that is no record is in its place', async () => {
+    const { owner: one, losses } = owner();
+    await one.claim();
+    const path = join(folder, OWNER_FILE);
+    await writeFile(join(folder, 'new'), '');
+    await rename(join(folder, 'new'), path);
+    await renewal(() => losses.length > 0);
+    expect(losses).toEqual([`one: the record of who uses its folder was overwritten: ${path}`]);
+  });
+});
+
+describe('a record that is made', () => {
+  const { link } = fs;
+  const linkWith = (other: typeof fs.link): void => {
+    Object.assign(fs, { link: other });
+    syncBuiltinESMExports();
+  };
+  afterEach(() => linkWith(link));
+  const failing = (code: string) => async () => {
+    throw Object.assign(new Error(code), { code });
+  };
+
+  it('is whole when it has its name: who is killed before keeps nobody waiting', async () => {
+    const never = new Promise<void>(() => undefined);
+    linkWith(() => never);
+    void owner().owner.claim();
+    await eventually(async () => (await readdir(folder)).length === 1);
+    expect(await readdir(folder)).toEqual([expect.stringMatching(/^ipc-owner\.json\./)]);
+    linkWith(link);
+    const two = owner('two');
+    expect(await two.owner.claim()).toBeUndefined();
+    expect(await readdir(folder)).toHaveLength(2);
+    await two.owner.release();
+  });
+
+  it.each(['EPERM', 'ENOTSUP', 'ENOSYS', 'EMLINK'])(
+    'is made in its place where there are no links: %s',
+    async (code) => {
+      linkWith(failing(code));
+      const one = owner();
+      expect(await one.owner.claim()).toBeUndefined();
+      expect(await readdir(folder)).toEqual([OWNER_FILE]);
+      expect(await owner('two').owner.claim()).toContain('its folder is in use by');
+      await renewal(async () => (await record()).beat === 1);
+      expect(one.losses).toEqual([]);
+      await one.owner.release();
+    },
+  );
+
+  it('is its own where a server of files was asked twice, and says that there is one', async () => {
+    linkWith(async (...paths) => {
+      await link(...paths);
+      await failing('EEXIST')();
+    });
+    expect(await owner().owner.claim()).toBeUndefined();
+    expect(await readdir(folder)).toEqual([OWNER_FILE]);
+  });
+
+  it('is no longer beside what killed processes have left', async () => {
+    const names = ['old', 'new'].map((name) => `${OWNER_FILE}.${name}`);
+    for (const name of names) await writeFile(join(folder, name), '');
+    const then = Date.now() / 1_000 - 61;
+    await utimes(join(folder, names[0] ?? ''), then, then);
+    expect(await owner().owner.claim()).toBeUndefined();
+    expect((await readdir(folder)).sort()).toEqual([OWNER_FILE, names[1]]);
   });
 });
 
@@ -719,5 +864,48 @@ describe('a look at a folder', () => {
     const words = await wordsOf(child.pid);
     await left({ process: words, server: words });
     expect(isInUse()).toBe(true);
+  });
+});
+
+describe('one look at a folder, by who takes it from nobody', () => {
+  /** The record is so many milliseconds old. */
+  const aged = (milliseconds: number) => {
+    const then = (Date.now() - milliseconds) / 1_000;
+    return utimes(join(folder, OWNER_FILE), then, then);
+  };
+
+  it('tells who has it, and takes a record for nothing when those who had it have ended', async () => {
+    expect(userAtOnce(folder)).toBeUndefined();
+    const words = await wordsOf(process.ppid);
+    await left({ process: words, server: words });
+    await aged(3_600_000);
+    expect(userAtOnce(folder)).toBe(IN_USE);
+    await left({ process: words });
+    expect(userAtOnce(folder)).toBe(IN_USE);
+    await left({ isManaged: false, grace: 120_000 });
+    expect(userAtOnce(folder)).toBeUndefined();
+    expect(await readdir(folder)).toEqual([OWNER_FILE]);
+  });
+
+  it('takes it for in use where processes cannot be looked at, until the record is older than it stands for', async () => {
+    await left({ process: elsewhere(7), server: elsewhere(6) });
+    expect(userAtOnce(folder)).toBe(`${IN_USE}, as far as is known until 18 s from now`);
+    await aged(STANDS_FOR - 4_500);
+    expect(userAtOnce(folder)).toBe(`${IN_USE}, as far as is known until 5 s from now`);
+    expect(await readdir(folder)).toEqual([OWNER_FILE]);
+    await aged(STANDS_FOR + 1_000);
+    expect(userAtOnce(folder)).toBeUndefined();
+    // Whoever goes on nevertheless finds that out.
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  it('does the same of a record that is not whole', async () => {
+    await writeFile(join(folder, OWNER_FILE), '');
+    expect(userAtOnce(folder)).toMatch(
+      /^it has a record that cannot be read: .*, as far as is known until 27 s/,
+    );
+    await aged(28_000);
+    expect(userAtOnce(folder)).toBeUndefined();
+    expect(await readdir(folder)).toEqual([]);
   });
 });

@@ -286,8 +286,10 @@ describe('check', () => {
   });
 
   it('removes what was left over', async () => {
-    for (const name of ['tree-abc.tmp', 'items-n.idx.build', 'ipc-check-1'])
+    for (const name of ['tree-abc.tmp', 'items-n.idx.build', 'ipc-check-1', 'ipc-owner.json.1'])
       writeFileSync(join(folder, 'mydb.acebase', name), 'x');
-    await expectWrong(['warning left-overs 3 files left over: ipc-check-1, items-n.idx.build, tree-abc.tmp']);
+    await expectWrong([
+      'warning left-overs 4 files left over: ipc-check-1, ipc-owner.json.1, items-n.idx.build, tree-abc.tmp',
+    ]);
   });
 });

@@ -82,11 +82,16 @@ function countWrites(): { isDone(): boolean; undo(): void } {
 }
 
 /** Checks it as the command does. */
-export function checked(path: string, words: Partial<CheckWords> = {}): Promise<CheckResult> {
+export function checked(
+  path: string,
+  words: Partial<CheckWords> = {},
+  say: (line: string) => void = () => undefined,
+): Promise<CheckResult> {
   const surroundings = {
     folder: process.cwd(),
     usersOf: () => ({ users: [], unseen: 0 }),
     now: () => '2026-01-02T03:04:05.678Z',
+    say,
   };
   return check({ database: 'mydb', path, repair: false, json: false, ...words }, surroundings);
 }

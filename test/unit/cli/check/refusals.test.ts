@@ -1,8 +1,19 @@
-import { mkdirSync, readdirSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { compareIndex, readIndex } from '../../../../src/cli/check/stored-indexes.js';
+import { userAtOnce } from '../../../../src/platform/folder-watch.js';
 import { commandHere } from '../../../support/command.js';
+import { leaveRecord } from '../../../support/left-record.js';
+import { eventually } from '../../../support/waiting.js';
 import {
   changeFreeSpace,
   checked,
@@ -14,6 +25,7 @@ import {
   pointerTo,
   positionOf,
   viewOf,
+  wrongIn,
 } from './checked-database.js';
 
 let folder: string;
@@ -96,6 +108,55 @@ describe('the command check', () => {
       expect(stderr).toContain(`mydb.acebase is open in process ${process.pid} (`);
       expect(stderr).toContain('(IPC_CHECK_IN_USE)');
     });
+  });
+
+  it('repairs nothing while a master has the folder whose processes it cannot see, and waits for one that may have it', async () => {
+    const record = join(folder, 'mydb.acebase/ipc-owner.json');
+    writeFileSync(join(folder, 'mydb.acebase/tree-1.tmp'), '');
+    await leaveRecord(record, 'another');
+    const said: string[] = [];
+    const repair = () => checked(folder, { repair: true }, (line) => said.push(line));
+    const refused = expect(repair()).rejects.toMatchObject({
+      code: 'IPC_CHECK_IN_USE',
+      message: expect.stringMatching(
+        /mydb\.acebase cannot be repaired: its folder is in use by process 7 on far, a master at the IPC server at localhost:9163$/,
+      ),
+    });
+    await eventually(() => said.length > 0);
+    expect(said).toEqual([
+      expect.stringMatching(/^waiting for .*mydb\.acebase: its folder is in use by process 7/),
+    ]);
+    // It is renewed.
+    writeFileSync(record, readFileSync(record, 'utf8').replace('"beat":0', '"beat":1'));
+    await refused;
+    const looked = await checked(folder);
+    expect(wrongIn(looked)[0]).toMatch(
+      /^warning users its folder is in use by process 7 .*, as far as is known until 2\d s from now$/,
+    );
+    expect([looked.isSound, existsSync(record)]).toEqual([true, true]);
+    rmSync(record);
+    const repairing = repair();
+    await eventually(() => existsSync(record) && readFileSync(record).length > 0);
+    expect(userAtOnce(join(folder, 'mydb.acebase'))).toMatch(
+      new RegExp(`in use by process ${process.pid} on .*, which repairs it \\(acebase-ipc-server check\\)$`),
+    );
+    const { repair: done } = await repairing;
+    expect(done?.done).toEqual(['removed tree-1.tmp']);
+    expect(readdirSync(done?.copy ?? '')).not.toContain('ipc-owner.json');
+    // It says to the next server that what workers knew is void, and is nobody's.
+    expect(JSON.parse(readFileSync(record, 'utf8'))).toMatchObject({ hasLeft: true, grace: 0 });
+    expect(wrongIn(await checked(folder))).toEqual([]);
+    expect((await repair()).repair?.copy).toBeNull();
+  });
+
+  it('repairs nothing where it cannot note that', async () => {
+    mkdirSync(join(folder, 'mydb.acebase/ipc-owner.json'));
+    await expect(checked(folder, { repair: true })).rejects.toThrow(
+      /^it cannot be noted in .*mydb\.acebase that this process uses it: EISDIR/,
+    );
+    expect(wrongIn(await checked(folder))[0]).toMatch(
+      /^warning users it cannot be seen who has the folder: EISDIR/,
+    );
   });
 
   it('needs an acebase that can read records one by one', async () => {

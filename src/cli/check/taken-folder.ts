@@ -1,0 +1,85 @@
+/** The folder of a database that is repaired: no master may have it meanwhile, wherever that runs. */
+
+import { randomUUID } from 'node:crypto';
+import { elapsedSince, type Moment, momentAt } from '../../elapsed.js';
+import { IPCError } from '../../errors.js';
+import { pause, systemClock } from '../../platform/clock.js';
+import { certainFor, FolderOwner, NO_ANSWER, type Obstacle } from '../../platform/folder-owner.js';
+import { ownWords } from '../../platform/local-processes.js';
+import { messageOf } from '../../system-error.js';
+
+/** Milliseconds for which its record need not be renewed: what AceBase does in one turn of the event loop, with a large index, may take long. */
+const GRACE_MS = 60_000;
+
+/** How often it is looked whether those who had the folder are gone, and for how long, in milliseconds: locks may last for minutes. */
+const LOOK_MS = 1_000;
+const PATIENCE_MS = 660_000;
+
+/** A folder that this process has. */
+export interface TakenFolder {
+  /** @throws IPCError `IPC_CHECK_IN_USE`, if others may have it by now */
+  assertHeld(): void;
+  /** Gives it back. @param isChanged whether what workers know of its files is void: a record stays, which says so to the next server */
+  release(isChanged: boolean): void;
+}
+
+/**
+ * Takes it; waits for those who may have it.
+ *
+ * @param say is told what it waits for
+ * @throws IPCError `IPC_CHECK_IN_USE`, if somebody has it
+ */
+export async function takeFolder(folder: string, say: (line: string) => void): Promise<TakenFolder> {
+  let renewed: Moment | undefined;
+  let loss: string | undefined;
+  const owner = new FolderOwner({
+    folder,
+    // No server: nobody connects here.
+    server: { id: randomUUID(), process: ownWords() ?? null, urls: [] },
+    isManaged: true,
+    grace: GRACE_MS,
+    workersGrace: 0,
+    clock: systemClock,
+    taken: () => undefined,
+    kept: (uptime) => {
+      renewed = momentAt(uptime, systemClock);
+    },
+    lost: (reason) => {
+      loss = reason;
+    },
+  });
+  await claim(owner, folder, say);
+  return {
+    assertHeld() {
+      const isCertain = renewed !== undefined && elapsedSince(systemClock, renewed) < certainFor(GRACE_MS, 0);
+      if (loss !== undefined || !isCertain) throw inUse(folder, loss ?? owner.problem ?? NO_ANSWER);
+    },
+    release: (isChanged) => owner.release(isChanged),
+  };
+}
+
+async function claim(owner: FolderOwner, folder: string, say: (line: string) => void): Promise<void> {
+  const until = systemClock.now() + PATIENCE_MS;
+  let said = '';
+  for (;;) {
+    const obstacle = await tryToClaim(owner, folder);
+    if (obstacle === undefined) return;
+    const { reason, isInUse } = obstacle;
+    if (isInUse || systemClock.now() >= until) throw inUse(folder, reason);
+    if (reason !== said) say(`waiting for ${folder}: ${reason}`);
+    said = reason;
+    await pause(LOOK_MS);
+  }
+}
+
+async function tryToClaim(owner: FolderOwner, folder: string): Promise<Obstacle | undefined> {
+  try {
+    return await owner.claim();
+  } catch (error) {
+    throw new Error(`it cannot be noted in ${folder} that this process uses it: ${messageOf(error)}`);
+  }
+}
+
+function inUse(folder: string, reason: string): IPCError {
+  return new IPCError('IPC_CHECK_IN_USE', `${folder} cannot be repaired: ${reason}`);
+}
