@@ -23,6 +23,7 @@ import {
   takeMarked,
 } from '../../client/journal/index-marks.js';
 import { type Notes, recoverDatabase } from '../../client/journal/recovery.js';
+import { forgetUse } from '../../client/journal/use-record.js';
 import { syncFile, syncFolder } from '../../platform/disk-sync.js';
 import type { AceBaseModules } from './acebase-modules.js';
 import { copyFolder, syncCopy, timedName } from './copy.js';
@@ -95,6 +96,8 @@ function recoverLogs(place: DatabasePlace): string[] {
     // AceBase must be running to add a mutation to its transaction log.
     const noted = ({ mutation }: Notes): boolean => mutation === undefined;
     if (recoverDatabase({ folder, type, noted })) done.push(`wrote to ${type}.db what its log had`);
+    // All that was in doubt is mended, or marked: whoever writes next may know nothing of it.
+    forgetUse(folder, type);
   }
   return done;
 }

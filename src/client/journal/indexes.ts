@@ -43,8 +43,10 @@ export class Indexes {
   readonly #isLone: boolean;
   readonly #isKept: boolean;
   readonly #losses: () => number;
-  /** For the time after a power cut; `undefined` if there is none. */
-  readonly #record: UseRecord | undefined;
+  /** For the time after a power cut. */
+  readonly #record: UseRecord;
+  /** Whether this process keeps it. */
+  readonly #isRecorded: boolean;
   readonly #known = new WeakSet<Index>();
   /** Those that this worker has marked, and no master has made anew. */
   readonly #unmade = new Map<
@@ -60,8 +62,8 @@ export class Indexes {
     this.#isLone = isLone;
     this.#isKept = durability !== 'off';
     this.#losses = losses;
-    const hasRecord = durability === 'power' && (isLone || storage.ipc.isMaster);
-    this.#record = hasRecord ? new UseRecord(folderOf(storage), typeOf(storage)) : undefined;
+    this.#isRecorded = durability === 'power' && (isLone || storage.ipc.isMaster);
+    this.#record = new UseRecord(folderOf(storage), typeOf(storage));
   }
 
   /** Holds back what they are told. @param missing those that are to be made again */
@@ -91,8 +93,8 @@ export class Indexes {
     indexes.load = async () => {
       await load.call(indexes);
       // Which of them were in use, it does not tell any more.
-      if (this.#record?.isUnreadable === true) this.makeAnew(this.#all());
-      this.#note((record) => record.begin(this.#all()));
+      if (this.#isRecorded && this.#record.isUnreadable) this.makeAnew(this.#all());
+      this.#note((record) => record.begin(this.#file, this.#all()));
       for (const index of waiting.splice(0)) await this.#makeAgain(index);
     };
     indexes.delete = async (fileName) => {
@@ -103,18 +105,17 @@ export class Indexes {
 
   /** This process has lost its place. */
   forget(): void {
-    this.#record?.forget();
+    this.#record.forget();
   }
 
   /** The database is closed by this process, and nobody else has it open. */
   close(): void {
-    const { file } = this.#storage;
-    if (file !== undefined) this.#record?.close(file, this.#all());
+    if (this.#storage.file !== undefined) this.#record.close(this.#file, this.#all());
   }
 
   /** A disk that is full is no reason not to open a database. */
   #note(act: (record: UseRecord) => void): void {
-    if (this.#record === undefined) return;
+    if (!this.#isRecorded) return;
     try {
       act(this.#record);
     } catch (error) {
@@ -291,6 +292,12 @@ export class Indexes {
       writer.indexUpdates.push({ index: descriptionOf(index as unknown as Index), update });
       return { ok: true };
     };
+  }
+
+  get #file(): number {
+    const { file } = this.#storage;
+    if (file === undefined) throw new TypeError('the file is not open');
+    return file;
   }
 
   get #outer(): Storage {
