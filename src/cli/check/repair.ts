@@ -20,6 +20,7 @@ import {
   descriptionOf,
   type IndexDescription,
   marksIn,
+  noteSettings,
   takeMarked,
 } from '../../client/journal/index-marks.js';
 import { type Notes, recoverDatabase } from '../../client/journal/recovery.js';
@@ -176,6 +177,7 @@ async function makeAnew(
   syncFile(made);
   renameSync(made, join(folder, index.file));
   syncFolder(folder);
+  noteSettings(folder, index, false);
   clearMark(folder, index);
   return `made ${index.file} anew`;
 }

@@ -4,11 +4,13 @@ import { basename } from 'node:path';
 import { loggerOf, type Storage } from '../acebase.js';
 import { closeAfterBuilds, repairIndexBuilds } from '../index-builds.js';
 import { releaseIndexesAfterFailures } from '../index-locks.js';
+import { type IndexNaming, indexFileOf } from '../index-names.js';
 import { failIndexesAfterFailedWrites } from '../index-rebuilds.js';
 import {
   clearMark,
   descriptionOf,
   type IndexDescription,
+  lacksSettings,
   type MarkedBuilds,
   markBuilds,
   setMark,
@@ -77,6 +79,7 @@ export class Indexes {
     };
     if (!this.#isLone && !ipc.isMaster) {
       this.#holdRequests();
+      this.#tellSettings();
       this.#watchMaster();
       return;
     }
@@ -273,6 +276,18 @@ export class Indexes {
       if (writer === undefined) return await update();
       writer.indexUpdates.push({ index: descriptionOf(index), update });
       return undefined;
+    };
+  }
+
+  /** A worker has its master make them anew that were made again without their settings, if it can be told those. */
+  #tellSettings(): void {
+    const { indexes } = this.#storage;
+    const { create } = indexes;
+    indexes.create = (path, key, options: IndexNaming & { readonly config?: object } = {}) => {
+      const file = indexFileOf(this.#outer, path, key, options);
+      const isSayable = !Object.values(options.config ?? {}).some((value) => typeof value === 'function');
+      const rebuild = isSayable && lacksSettings(folderOf(this.#storage), file, options);
+      return create.call(indexes, path, key, rebuild ? { ...options, rebuild } : options);
     };
   }
 
