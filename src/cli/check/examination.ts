@@ -141,9 +141,9 @@ async function examineFile(
 function pendingOf(place: DatabasePlace, type: string): Outstanding<Notes> | undefined {
   const at = join(folderIn(place), `${type}.db`);
   const { data, tables } = logPathsOf(folderIn(place), type);
-  const isInDoubt = new UseRecord(folderIn(place), type).afterPowerCut() !== undefined;
-  const ofTables = outstanding<Notes>(at, { logPaths: tables, mark: MARKS.tables }, isInDoubt);
-  const ofData = outstanding<Notes>(at, { logPaths: data, mark: MARKS.data }, isInDoubt);
+  const inDoubt = new UseRecord(folderIn(place), type).afterPowerCut()?.inDoubt;
+  const ofTables = outstanding<Notes>(at, { logPaths: tables, mark: MARKS.tables }, inDoubt?.tables);
+  const ofData = outstanding<Notes>(at, { logPaths: data, mark: MARKS.data }, inDoubt?.data);
   if (ofTables === undefined) return ofData;
   return { changes: [...ofTables.changes, ...(ofData?.changes ?? [])], notes: ofData?.notes };
 }

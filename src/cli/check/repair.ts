@@ -20,9 +20,11 @@ import {
   descriptionOf,
   type IndexDescription,
   marksIn,
+  noteSettings,
   takeMarked,
 } from '../../client/journal/index-marks.js';
 import { type Notes, recoverDatabase } from '../../client/journal/recovery.js';
+import { forgetUse } from '../../client/journal/use-record.js';
 import { syncFile, syncFolder } from '../../platform/disk-sync.js';
 import { OWNER_FILE } from '../../platform/owner-record.js';
 import type { AceBaseModules } from './acebase-modules.js';
@@ -100,6 +102,8 @@ function recoverLogs(place: DatabasePlace): string[] {
     // AceBase must be running to add a mutation to its transaction log.
     const noted = ({ mutation }: Notes): boolean => mutation === undefined;
     if (recoverDatabase({ folder, type, noted })) done.push(`wrote to ${type}.db what its log had`);
+    // All that was in doubt is mended, or marked: whoever writes next may know nothing of it.
+    forgetUse(folder, type);
   }
   return done;
 }
@@ -181,6 +185,7 @@ async function makeAnew(
   guard();
   renameSync(made, join(folder, index.file));
   syncFolder(folder);
+  noteSettings(folder, index, false);
   clearMark(folder, index);
   return `made ${index.file} anew`;
 }

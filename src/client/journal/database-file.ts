@@ -75,6 +75,12 @@ export class Mark {
   }
 }
 
+/** The marks that a file has, in hex. */
+export function marksOf(file: number): Readonly<Record<keyof typeof MARKS, string>> {
+  const at = (place: MarkPlace): string => new Mark(file, place).read().toString('hex');
+  return { data: at(MARKS.data), tables: at(MARKS.tables) };
+}
+
 /** The end of a mark, as a number. */
 export function countOf(mark: Uint8Array): bigint {
   return Buffer.from(mark.subarray(-COUNT_BYTES)).readBigUInt64BE();

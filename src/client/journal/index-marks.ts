@@ -8,7 +8,7 @@ import { closeSync, existsSync, fsyncSync, openSync, readdirSync, readFileSync, 
 import { basename, join } from 'node:path';
 import { syncFolder } from '../../platform/disk-sync.js';
 import { codeOf } from '../../system-error.js';
-import type { Storage } from '../acebase.js';
+import { loggerOf, type Storage } from '../acebase.js';
 import { lostError } from '../core/lost-transactions.js';
 import { writeFully } from '../full-writes.js';
 import { type IndexNaming, indexFileOf, isIndexOf } from '../index-names.js';
@@ -32,6 +32,9 @@ export interface Mark extends IndexDescription {
 
 /** The ending of a mark: none that AceBase takes for an index. */
 const ENDING = '.redo';
+
+/** The ending of a note that an index was made again without its settings. */
+const PLAIN_ENDING = '.plain.redo';
 
 /** An index of AceBase, with what it is made of. */
 export interface DescribedIndex {
@@ -62,7 +65,9 @@ export function setMark(folder: string, index: IndexDescription, isNew: boolean)
   if (existsSync(path) && readMark(path) !== undefined) return undefined;
   const id = randomUUID();
   try {
-    writeSynced(path, JSON.stringify({ ...index, isNew, id } satisfies Mark));
+    // Settings may have functions: a part of them is none.
+    const options = { ...index.options, config: undefined };
+    writeSynced(path, JSON.stringify({ ...index, options, isNew, id } satisfies Mark));
   } catch (error) {
     remove(path);
     throw error;
@@ -88,6 +93,36 @@ export function clearMark(folder: string, { file }: IndexDescription, id?: strin
   if (id !== undefined && (!existsSync(path) || readMark(path)?.id !== id)) return;
   remove(path);
   syncFolder(folder);
+}
+
+/** The settings of a full-text index (`config`) are in no file: they may have functions. */
+interface Settings {
+  readonly type?: string;
+  readonly config?: unknown;
+}
+
+/**
+ * Notes with which settings an index was made. If it was made again, and whoever did that knew none, it may have had some: when the program tells them, it is
+ * made anew. Other kinds than full-text indexes have none.
+ */
+export function noteSettings(
+  folder: string,
+  { file, options }: IndexDescription,
+  isNew: boolean,
+): { readonly areUnknown: boolean } {
+  const { type, config }: Settings = options;
+  const path = join(folder, file + PLAIN_ENDING);
+  const areUnknown = !isNew && type === 'fulltext' && config === undefined;
+  if (areUnknown) writeSynced(path, '');
+  else if (existsSync(path)) remove(path);
+  else return { areUnknown };
+  syncFolder(folder);
+  return { areUnknown };
+}
+
+/** Whether an index is to be made anew for these options: it was made again without the settings that they have. */
+export function lacksSettings(folder: string, file: string, { config }: Settings): boolean {
+  return config !== undefined && existsSync(join(folder, file + PLAIN_ENDING));
 }
 
 /** The marks that are there. Nothing is changed. @returns with no mark: one that was cut short, which stands for nothing */
@@ -172,11 +207,17 @@ export function markBuilds(
   const { type = 'data' } = settings;
   const { create } = indexes;
   const underWay = new Map<string, Promise<unknown>>();
+  /** The settings of indexes, as the program has told them, by their files. */
+  const settingsOf = new Map<string, unknown>();
   const make = async (
     index: IndexDescription,
     { isNew, isInDoubt }: { isNew: boolean; isInDoubt: boolean },
   ): ReturnType<typeof create> => {
-    const { file, path, key, options } = index;
+    const { file, path, key } = index;
+    const config: unknown =
+      Reflect.get(index.options, 'config') ?? (isNew ? undefined : settingsOf.get(file));
+    const options = config === undefined ? index.options : { ...index.options, config };
+    settingsOf.set(file, config);
     setMark(folder, index, isNew);
     const before = losses();
     const former = indexes.list().find(({ fileName }) => basename(fileName) === file);
@@ -194,11 +235,16 @@ export function markBuilds(
     }
     if (losses() !== before) throw lostError('the lock under which it was made');
     made();
+    if (noteSettings(folder, { ...index, options }, isNew).areUnknown) {
+      const what = 'was made again without a config: the first create() with one makes it anew.';
+      loggerOf(storage).warn(`The full-text index ${file} ${what}`);
+    }
     clearMark(folder, index);
     return built;
   };
-  indexes.create = async (path, key, options: IndexNaming = {}) => {
-    const file = indexFileOf(storage, path, key, options);
+  indexes.create = async (path, key, given: IndexNaming & Settings = {}) => {
+    const file = indexFileOf(storage, path, key, given);
+    const options = lacksSettings(folder, file, given) ? { ...given, rebuild: true } : given;
     const other = underWay.get(file);
     if (other !== undefined) {
       await other.catch(() => undefined);
@@ -206,8 +252,10 @@ export function markBuilds(
     }
     const isThere = existsSync(join(folder, file));
     const isInDoubt = isMarked(folder, file);
-    if (isThere && !isInDoubt && options.rebuild !== true)
+    if (isThere && !isInDoubt && options.rebuild !== true) {
+      if (options.config !== undefined) settingsOf.set(file, options.config);
       return await create.call(indexes, path, key, options);
+    }
     const isNew = !isThere && !isInDoubt;
     const making = make({ file, path, key, options }, { isNew, isInDoubt });
     underWay.set(file, making);

@@ -4,11 +4,13 @@ import { basename } from 'node:path';
 import { loggerOf, type Storage } from '../acebase.js';
 import { closeAfterBuilds, repairIndexBuilds } from '../index-builds.js';
 import { releaseIndexesAfterFailures } from '../index-locks.js';
+import { type IndexNaming, indexFileOf } from '../index-names.js';
 import { failIndexesAfterFailedWrites } from '../index-rebuilds.js';
 import {
   clearMark,
   descriptionOf,
   type IndexDescription,
+  lacksSettings,
   type MarkedBuilds,
   markBuilds,
   setMark,
@@ -43,8 +45,10 @@ export class Indexes {
   readonly #isLone: boolean;
   readonly #isKept: boolean;
   readonly #losses: () => number;
-  /** For the time after a power cut; `undefined` if there is none. */
-  readonly #record: UseRecord | undefined;
+  /** For the time after a power cut. */
+  readonly #record: UseRecord;
+  /** Whether this process keeps it. */
+  readonly #isRecorded: boolean;
   readonly #known = new WeakSet<Index>();
   /** Those that this worker has marked, and no master has made anew. */
   readonly #unmade = new Map<
@@ -60,8 +64,8 @@ export class Indexes {
     this.#isLone = isLone;
     this.#isKept = durability !== 'off';
     this.#losses = losses;
-    const hasRecord = durability === 'power' && (isLone || storage.ipc.isMaster);
-    this.#record = hasRecord ? new UseRecord(folderOf(storage), typeOf(storage)) : undefined;
+    this.#isRecorded = durability === 'power' && (isLone || storage.ipc.isMaster);
+    this.#record = new UseRecord(folderOf(storage), typeOf(storage));
   }
 
   /** Holds back what they are told. @param missing those that are to be made again */
@@ -75,6 +79,7 @@ export class Indexes {
     };
     if (!this.#isLone && !ipc.isMaster) {
       this.#holdRequests();
+      this.#tellSettings();
       this.#watchMaster();
       return;
     }
@@ -91,8 +96,8 @@ export class Indexes {
     indexes.load = async () => {
       await load.call(indexes);
       // Which of them were in use, it does not tell any more.
-      if (this.#record?.isUnreadable === true) this.makeAnew(this.#all());
-      this.#note((record) => record.begin(this.#all()));
+      if (this.#isRecorded && this.#record.isUnreadable) this.makeAnew(this.#all());
+      this.#note((record) => record.begin(this.#file, this.#all()));
       for (const index of waiting.splice(0)) await this.#makeAgain(index);
     };
     indexes.delete = async (fileName) => {
@@ -103,18 +108,17 @@ export class Indexes {
 
   /** This process has lost its place. */
   forget(): void {
-    this.#record?.forget();
+    this.#record.forget();
   }
 
   /** The database is closed by this process, and nobody else has it open. */
   close(): void {
-    const { file } = this.#storage;
-    if (file !== undefined) this.#record?.close(file, this.#all());
+    if (this.#storage.file !== undefined) this.#record.close(this.#file, this.#all());
   }
 
   /** A disk that is full is no reason not to open a database. */
   #note(act: (record: UseRecord) => void): void {
-    if (this.#record === undefined) return;
+    if (!this.#isRecorded) return;
     try {
       act(this.#record);
     } catch (error) {
@@ -275,6 +279,18 @@ export class Indexes {
     };
   }
 
+  /** A worker has its master make them anew that were made again without their settings, if it can be told those. */
+  #tellSettings(): void {
+    const { indexes } = this.#storage;
+    const { create } = indexes;
+    indexes.create = (path, key, options: IndexNaming & { readonly config?: object } = {}) => {
+      const file = indexFileOf(this.#outer, path, key, options);
+      const isSayable = !Object.values(options.config ?? {}).some((value) => typeof value === 'function');
+      const rebuild = isSayable && lacksSettings(folderOf(this.#storage), file, options);
+      return create.call(indexes, path, key, rebuild ? { ...options, rebuild } : options);
+    };
+  }
+
   /** A worker has its master write to them. */
   #holdRequests(): void {
     const { ipc, indexes } = this.#storage;
@@ -291,6 +307,12 @@ export class Indexes {
       writer.indexUpdates.push({ index: descriptionOf(index as unknown as Index), update });
       return { ok: true };
     };
+  }
+
+  get #file(): number {
+    const { file } = this.#storage;
+    if (file === undefined) throw new TypeError('the file is not open');
+    return file;
   }
 
   get #outer(): Storage {

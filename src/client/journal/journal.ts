@@ -280,6 +280,15 @@ export class Journal<Notes> {
     if (notes === undefined) log.clear(head);
     else log.append({ changes: [], notes }, { ...head, hasNotes: true });
     this.#turn = turn;
+    this.#clearOthers(log);
+  }
+
+  /** Should the next record be cut short in that log, which one has as its newest counts again: of those who know nothing of logs, others may have written since. */
+  #clearOthers(newest: RedoLog): void {
+    for (const [path, log] of this.#logs) {
+      const head = log === newest || this.#readOnly.has(path) ? undefined : log.head();
+      if (head !== undefined) log.clear(head);
+    }
   }
 
   #emptyHead(term: number): Omit<RecordHead, 'hasNotes'> {
@@ -299,7 +308,9 @@ export class Journal<Notes> {
     if (isLone && isClean && this.#isUsed) {
       if (isSynced) this.#syncFile();
       const { place, term } = this.#turn;
-      this.#logAt(place).clear(this.#emptyHead(term));
+      const log = this.#logAt(place);
+      log.clear(this.#emptyHead(term));
+      this.#clearOthers(log);
     }
     this.#closeLogs();
   }

@@ -41,7 +41,7 @@ export class MutationLog {
     };
     storage.logMutation = (...details) => {
       const transaction = writer();
-      if (transaction === undefined || txStorage.isReady !== true) return logMutation.apply(storage, details);
+      if (transaction === undefined) return logMutation.apply(storage, details);
       transaction.mutation = captured(txStorage, () => logMutation.apply(storage, details));
       return (details[3] as { acebase_cursor?: string }).acebase_cursor;
     };
@@ -110,6 +110,7 @@ export class MutationLog {
   async #add({ cursor, item }: LoggedMutation): Promise<void> {
     const { txStorage } = this.#storage;
     if (txStorage === undefined) throw withoutLog();
+    await whenReady(txStorage);
     await txStorage._updateNode('history', { [cursor]: item }, { merge: true, _internal: true });
   }
 
@@ -130,7 +131,7 @@ function withoutLog(): IPCError {
   return new IPCError('IPC_CLIENT_NO_TRANSACTION_LOG', `IPC_CLIENT_NO_TRANSACTION_LOG: ${summary} ${remedy}`);
 }
 
-/** What a transaction log is told: AceBase writes that at once, when it is open. */
+/** What a transaction log is told: AceBase writes that at once, if it takes it for open. */
 function captured(
   txStorage: NonNullable<InnerStorage['txStorage']>,
   log: () => unknown,
@@ -142,10 +143,12 @@ function captured(
     if (cursor !== undefined) mutation = { cursor, item };
     return Promise.resolve(undefined);
   };
+  Object.defineProperty(txStorage, 'isReady', { value: true, configurable: true });
   try {
     void log();
   } finally {
     txStorage._updateNode = update;
+    Reflect.deleteProperty(txStorage, 'isReady');
   }
   return mutation;
 }

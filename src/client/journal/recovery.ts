@@ -43,10 +43,9 @@ export function recoverDatabase({ folder, type, isToBeApplied, noted }: Recovery
   // What was logged of a file whose making was cut short says nothing of the one that is made in its place.
   if (!existsSync(path) || isCutShort(path))
     for (const log of [...data, ...tables]) rmSync(log, { force: true });
-  const inDoubt = new UseRecord(folder, type).afterPowerCut();
-  const isInDoubt = inDoubt !== undefined;
+  const cut = new UseRecord(folder, type).afterPowerCut();
   const all = (): boolean => true;
-  const isApplied = isInDoubt ? all : (isToBeApplied ?? all);
+  const isApplied = cut === undefined ? (isToBeApplied ?? all) : all;
   const take = (notes: Notes): boolean => {
     for (const index of notes.indexes) setMark(folder, index, false);
     return noted(notes);
@@ -56,15 +55,15 @@ export function recoverDatabase({ folder, type, isToBeApplied, noted }: Recovery
     { logPaths: tables, mark: MARKS.tables },
     all,
     all,
-    isInDoubt,
+    cut?.inDoubt.tables,
   );
   const isDataChanged = recover<Notes>(
     path,
     { logPaths: data, mark: MARKS.data },
     isApplied,
     take,
-    isInDoubt,
+    cut?.inDoubt.data,
   );
-  for (const index of inDoubt ?? []) setMark(folder, index, false);
+  for (const index of cut?.indexes ?? []) setMark(folder, index, false);
   return areTablesChanged || isDataChanged;
 }

@@ -1,7 +1,8 @@
-import { existsSync, fsyncSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { syncFile, syncFolder } from '../../platform/disk-sync.js';
 import { machineId } from '../../platform/file-marks.js';
+import { marksOf, openToLook } from './database-file.js';
 import { isForbidden } from './forbidden.js';
 import { type IndexDescription, writeSynced } from './index-marks.js';
 
@@ -10,6 +11,22 @@ interface Noted {
   /** The boot during which the database was last in use; `null` if nobody uses it any more, and all is on the disk. */
   readonly run: string | null;
   readonly indexes: readonly IndexDescription[];
+  /** The marks of the file at a time since when all of it was on the disk, once; `undefined` if there was none. */
+  readonly marks?: Marks | undefined;
+}
+
+/** What is in the file of the marks of its logs. */
+type Marks = ReturnType<typeof marksOf>;
+
+/** What may not be on the disk as it was in the file. */
+export interface PowerCut {
+  /** The indexes that were in use. */
+  readonly indexes: readonly IndexDescription[];
+  /**
+   * Whether the record of that log may be there in part though its mark is in the file: it was carried out since the database was opened. One from before is on the
+   * disk, and others may have written over it since that know nothing of the log.
+   */
+  readonly inDoubt: Readonly<Record<keyof Marks, boolean>>;
 }
 
 /** What is taken for noted where that cannot be read: the power was cut, perhaps. */
@@ -23,22 +40,40 @@ const UNREADABLE: Noted = { run: '', indexes: [] };
 export class UseRecord {
   readonly #folder: string;
   readonly #path: string;
+  readonly #database: string;
   #isUsed = false;
+  #marks: Marks | undefined;
 
   /** @param type what kind of data it is: `data` */
   constructor(folder: string, type: string) {
     this.#folder = folder;
     this.#path = join(folder, `${type}.use.redo`);
+    this.#database = join(folder, `${type}.db`);
   }
 
-  /** The indexes that were in use when the power was cut; `undefined` if it was not since the database was used. */
-  afterPowerCut(): readonly IndexDescription[] | undefined {
+  /** What the power cut has left in doubt; `undefined` if there was none since the database was used. */
+  afterPowerCut(): PowerCut | undefined {
     const noted = this.#read();
-    if (noted === undefined || noted.run === null) return undefined;
+    if (noted === undefined) return undefined;
+    const inDoubt = this.#changedSince(noted.marks);
     const run = machineId();
-    if (noted.run === run && run !== '') return undefined;
+    // Whoever came when it was used no more has noted nothing; what he has committed is in the file.
+    const isUsed = noted.run !== null || (noted.marks !== undefined && (inDoubt.data || inDoubt.tables));
+    if (!isUsed || (noted.run === run && run !== '')) return undefined;
     // Others may have removed one that know nothing of this.
-    return noted.indexes.filter(({ file }) => existsSync(join(this.#folder, file)));
+    const indexes = noted.indexes.filter(({ file }) => existsSync(join(this.#folder, file)));
+    return { indexes, inDoubt };
+  }
+
+  #changedSince(marks: Marks | undefined): PowerCut['inDoubt'] {
+    const file = openToLook(this.#database);
+    if (file === undefined) return { data: true, tables: true };
+    try {
+      const { data, tables } = marksOf(file);
+      return { data: data !== marks?.data, tables: tables !== marks?.tables };
+    } finally {
+      closeSync(file);
+    }
   }
 
   /** Whether it is damaged: it does not tell which indexes were in use. */
@@ -46,15 +81,20 @@ export class UseRecord {
     return this.#read() === UNREADABLE;
   }
 
-  /** The database is opened, and has these indexes. That is on the disk when this returns. */
-  begin(indexes: readonly IndexDescription[]): void {
+  /**
+   * The database is opened, and has these indexes. That is on the disk when this returns, with all that is in the file.
+   *
+   * @param database its file
+   */
+  begin(database: number, indexes: readonly IndexDescription[]): void {
     this.#isUsed = true;
+    this.#marks = syncedMarks(database);
     this.note(indexes);
   }
 
   /** It has others now. Nothing is done if this process does not use it. */
   note(indexes: readonly IndexDescription[]): void {
-    if (this.#isUsed) this.#write({ run: machineId(), indexes });
+    if (this.#isUsed) this.#write({ run: machineId(), indexes, marks: this.#marks });
   }
 
   /** Another process uses it, and notes that. */
@@ -63,18 +103,23 @@ export class UseRecord {
   }
 
   /**
-   * It is used no more, by nobody: it is on the disk, and then that is noted. Nothing is done if this process does not use it.
+   * It is used no more, by nobody: it is on the disk, and then that is noted. Where the process that has noted its use went before, so does the last one.
    *
    * @param database its file
+   * @param own the indexes, if this process has noted them
    */
-  close(database: number, indexes: readonly IndexDescription[]): void {
-    if (!this.#isUsed) return;
+  close(database: number, own: readonly IndexDescription[]): void {
+    const noted = this.#read();
+    const indexes = this.#isUsed ? own : noted?.indexes;
+    // Of another boot, not all may have got to the disk that is to be seen.
+    const isOfOthers = !this.#isUsed && (noted === UNREADABLE || noted?.run !== machineId());
     this.#isUsed = false;
-    fsyncSync(database);
+    if (indexes === undefined || isOfOthers) return;
+    const marks = syncedMarks(database);
     const paths = indexes.map(({ file }) => join(this.#folder, file));
     for (const path of paths.filter((it) => existsSync(it))) syncFile(path);
     syncFolder(this.#folder);
-    this.#write({ run: null, indexes });
+    this.#write({ run: null, indexes, marks });
   }
 
   #read(): Noted | undefined {
@@ -98,6 +143,14 @@ export class UseRecord {
     }
     syncFolder(this.#folder);
   }
+}
+
+/** The marks of a file, which is on the disk when this returns, with all that they stand for. */
+function syncedMarks(database: number): Marks {
+  // A mark comes last.
+  const marks = marksOf(database);
+  fsyncSync(database);
+  return marks;
 }
 
 /**

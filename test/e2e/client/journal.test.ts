@@ -250,6 +250,22 @@ for (const [who, isLone] of [
     },
   );
 
+it('what a cluster has committed is not written again after a power cut, over what came when the last of it had left: a worker', async () => {
+  cluster = await Cluster.start();
+  const { path } = cluster;
+  const [master, worker] = await cluster.form(1, { client: true, journal: 'power' });
+  await worker.set('letters', 'aaaaaaaaaa');
+  await worker.set('letters', 'bbbbbbbbbb');
+  await master.closeAndEnd();
+  await worker.closeAndEnd();
+  const use = join(path, 'mydb.acebase', 'data.use.redo');
+  expect(JSON.parse(readFileSync(use, 'utf8'))).toMatchObject({ run: null });
+  await cluster.reopened((file) => file.set('letters', 'aaaaaaaaaa'));
+  writeFileSync(use, readFileSync(use, 'utf8').replace('"run":null', '"run":"another boot"'));
+  const next = cluster.master({ client: true, journal: 'power' });
+  expect(await next.get('letters')).toBe('aaaaaaaaaa');
+});
+
 it('a worker writes nothing under a lock that has expired, which others have got', async () => {
   // So long that a busy machine does in it what is to be done in time.
   cluster = await Cluster.start({ lockTimeout: '4s' });

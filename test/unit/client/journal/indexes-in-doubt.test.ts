@@ -1,11 +1,13 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { install, uninstall } from '../../../../src/client/install.js';
 import { type Database, openDatabase } from '../../../crash/database.js';
 import { lengthIn, RefusedChange, watchChanges } from '../../../crash/recorder.js';
+
 import { removeDirectory, temporaryDirectory } from '../../../support/temporary-directory.js';
+import { eventually } from '../../../support/waiting.js';
 
 /** AceBase's storage, as far as a test takes part in it. */
 interface Insides {
@@ -19,6 +21,8 @@ let path: string;
 let database: Database;
 /** Which files there is no room for. */
 let full: RegExp | undefined;
+/** Hears of each change. */
+let seen: ((file: string) => void) | undefined;
 
 /** An index, and its mark. */
 const BOTH = /\.idx(\.|$)/;
@@ -30,6 +34,7 @@ beforeEach(async () => {
     isAtOnce: false,
     lengthOf: lengthIn(path),
     changing({ kind, file }) {
+      seen?.(file);
       // What is made smaller needs none: the mark is there then, and empty.
       if (kind === 'write' && full?.test(file) === true) throw new RefusedChange();
     },
@@ -104,6 +109,104 @@ it('an index that cannot be made again keeps its mark, and keeps nobody from the
   await database.close();
   await open();
   expect(await found()).toEqual(['before', 'first']);
+});
+
+describe('a full-text index whose settings no file has', () => {
+  const settings = {
+    type: 'fulltext',
+    config: { transform: (word: string): string => word.replace(/s$/, '') },
+  };
+  const markFile = (): string => join(path, 'mydb.acebase', 'people-note.fulltext.idx.redo');
+  const make = (): Promise<unknown> => database.indexes.create('people', 'note', settings);
+  const matches = async (text: string): Promise<string[]> => {
+    const index = database.api.storage.indexes.get('people').find(({ key }) => key === 'note');
+    const results = await index?.query('fulltext:contains', text);
+    return [...(results ?? [])].map(({ path: of }) => of.slice('people/'.length)).sort();
+  };
+  const both = async (): Promise<string[][]> => [await matches('cats'), await matches('cat')];
+
+  beforeEach(async () => {
+    await make();
+    await database
+      .ref('people/one')
+      .set({ note: 'many cats here, in a note that is long enough to have a record' });
+    await database
+      .ref('people/two')
+      .set({ note: 'one cat there, in a note that is long enough to have a record' });
+    expect(await both()).toEqual([
+      ['one', 'two'],
+      ['one', 'two'],
+    ]);
+  });
+
+  it('is made again as it was, where they are known', async () => {
+    full = /fulltext\.idx$/;
+    await database
+      .ref('people/three')
+      .set({ note: 'no dogs, in a note that is long enough to have a record' });
+    full = undefined;
+    await database
+      .ref('people/four')
+      .set({ note: 'some cats, in a note that is long enough to have a record' });
+    await eventually(async () =>
+      expect(await both()).toEqual([
+        ['four', 'one', 'two'],
+        ['four', 'one', 'two'],
+      ]),
+    );
+    expect(await matches('dog')).toEqual(['three']);
+  });
+
+  it('is made again without them after a crash, and with them as soon as the program has told them; once', async () => {
+    await database.close();
+    const mark = {
+      file: 'people-note.fulltext.idx',
+      path: 'people',
+      key: 'note',
+      options: { type: 'fulltext' },
+    };
+    writeFileSync(markFile(), JSON.stringify({ ...mark, isNew: false }));
+    // In this run, nobody tells them.
+    await open();
+    expect(await both()).toEqual([['one'], ['two']]);
+    await database.close();
+    for (const builds of [1, 0]) {
+      await open();
+      let marks = 0;
+      const setsMark = (file: string): boolean => file.endsWith('people-note.fulltext.idx.redo');
+      seen = (file) => {
+        if (setsMark(file)) marks += 1;
+      };
+      await make();
+      seen = undefined;
+      expect([marks > 0 ? 1 : 0, await both()]).toEqual([
+        builds,
+        [
+          ['one', 'two'],
+          ['one', 'two'],
+        ],
+      ]);
+      await database.close();
+    }
+    await open();
+  });
+
+  it('that was being made with them when all ended is made without', async () => {
+    const { create } = database.indexes;
+    full = /fulltext\.idx(?!\.redo)/;
+    await expect(
+      create.call(database.indexes, 'people', 'note', { ...settings, rebuild: true }),
+    ).rejects.toThrow();
+    full = undefined;
+    await database.close();
+    await open();
+    expect(await both()).toEqual([['one'], ['two']]);
+    await make();
+    expect(await both()).toEqual([
+      ['one', 'two'],
+      ['one', 'two'],
+    ]);
+  });
 });
 
 it('all indexes are made again if the record of those in use cannot be read', async () => {

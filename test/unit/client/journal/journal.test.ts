@@ -487,6 +487,32 @@ it('is left empty for those who know nothing of it: after a power cut, what they
   expect(content(100, 4)).toBe('aaaa');
 });
 
+it('is left empty also for those who find that the next record was cut short: what others have written meanwhile stays', async () => {
+  const [first, second] = [opened({ isLone: false }), opened({ isLone: false })];
+  await first.journal.commit({ changes: [change(100, 'aaaa', 'bbbb')] }, OPEN_GATE);
+  second.journal.look(() => true, OPEN_GATE);
+  await second.journal.empty(OPEN_GATE);
+  const file = openSync(path, 'r+');
+  writeSync(file, 'aaaa', 100);
+  closeSync(file);
+  // It has its turn still.
+  await second.journal.commit({ changes: [change(200, 'aa', 'cc')] }, OPEN_GATE);
+  const log = openSync(String(logPaths[1]), 'r+');
+  writeSync(log, Buffer.alloc(8), 0, 8, 20);
+  closeSync(log);
+  const mark = Buffer.from(readFileSync(path).subarray(40, 56));
+  mark.writeUInt8(mark.readUInt8(15) - 1, 15);
+  const before = openSync(path, 'r+');
+  writeSync(before, mark, 0, 16, 40);
+  closeSync(before);
+  recover(path, { logPaths, mark: MARKS.data }, () => true, undefined, true);
+  expect(content(100, 4)).toBe('aaaa');
+  for (const { journal, close } of [first, second]) {
+    journal.close();
+    close();
+  }
+});
+
 it('is left empty so that one who was stopped on his way to the log leaves nothing there either', async () => {
   const stopped = opened({ isLone: false });
   await stopped.journal.commit({ changes: [change(100, 'aaaa', 'bbbb')] }, OPEN_GATE);

@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs';
+import fs, { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -137,5 +137,37 @@ it('that it was added and could not be noted ends neither the process nor what i
   expect(await state()).toEqual([
     ['before', 'first', 'second'],
     [0, 1, 2],
+  ]);
+});
+
+it('a write from before the log of transactions is open is in it when it is committed, and not before', async () => {
+  await set('first', 1);
+  await database.close();
+  const { open } = fs;
+  let opened = (): void => undefined;
+  const isToOpen = new Promise<void>((resolve) => {
+    opened = resolve;
+  });
+  const late = (file: string, ...details: unknown[]): unknown => {
+    const act = (): unknown => Reflect.apply(open, fs, [file, ...details]);
+    return String(file).endsWith('transaction.db') ? isToOpen.then(act) : act();
+  };
+  Object.assign(fs, { open: late });
+  try {
+    database = openDatabase(path, true);
+    await database.ready();
+    isRefused = ({ file }) => /data\.redo2?$/.test(file);
+    const refused = expect(set('second', 2)).rejects.toThrow('ENOSPC');
+    for (let n = 0; n < 10; n++) await turn();
+    opened();
+    await refused;
+    isRefused = () => false;
+    await set('third', 3);
+  } finally {
+    Object.assign(fs, { open });
+  }
+  expect(await state()).toEqual([
+    ['before', 'first', 'third'],
+    [0, 1, 3],
   ]);
 });

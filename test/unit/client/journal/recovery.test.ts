@@ -1,7 +1,15 @@
-import fs, { closeSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import fs, {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Storage } from '../../../../src/client/acebase.js';
 import { logPathsOf, MARKS } from '../../../../src/client/journal/database-file.js';
 import { marksIn, setMark } from '../../../../src/client/journal/index-marks.js';
@@ -47,6 +55,38 @@ async function killed(kind: 'data' | 'tables', isLone: boolean, notes?: unknown)
   writeFileSync(path, before);
 }
 
+/** What a process has committed: that `aaaa` becomes `cccc`. */
+async function carriedOut(kind: 'data' | 'tables'): Promise<void> {
+  const file = openSync(path, 'r+');
+  const logPaths = logPathsOf(folder, 'data')[kind];
+  const settings = { file, logPaths, mark: MARKS[kind], isSynced: true, isLone: false };
+  const change = { position: 100, before: Buffer.from('aaaa'), after: Buffer.from('cccc') };
+  await new Journal<never>(settings).commit({ changes: [change] }, OPEN_GATE);
+  closeSync(file);
+}
+
+/** Past the log. */
+function written(text: string): void {
+  const file = openSync(path, 'r+');
+  writeSync(file, text, 100);
+  closeSync(file);
+}
+
+/** A process has the file open. */
+function inUse(act: (record: UseRecord, file: number) => void): void {
+  const file = openSync(path, 'r+');
+  try {
+    act(new UseRecord(folder, 'data'), file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+function bootAgain(): void {
+  const use = join(folder, 'data.use.redo');
+  writeFileSync(use, readFileSync(use, 'utf8').replace(/"run":"[^"]*"/, '"run":"another boot"'));
+}
+
 it("a master completes what a process alone has left, also one that keeps no journal; not what is a cluster's", async () => {
   for (const durability of ['off', 'process'] as const) {
     for (const isLone of [true, false]) {
@@ -70,9 +110,8 @@ it('completes all, and tells of what is noted', async () => {
 
 it('knows of a power cut also where the journal is not to outlive the next one', async () => {
   await killed('data', false);
-  new UseRecord(folder, 'data').begin([]);
-  const use = join(folder, 'data.use.redo');
-  writeFileSync(use, readFileSync(use, 'utf8').replace(/"run":"[^"]*"/, '"run":"another boot"'));
+  inUse((record, file) => record.begin(file, []));
+  bootAgain();
   new SharedJournal(storage(), 'process', cannotKeep).prepare();
   expect(content()).toBe('bbbb');
   expect(new UseRecord(folder, 'data').afterPowerCut()).toBeUndefined();
@@ -82,11 +121,53 @@ it('a record of use that was cut short is taken for one that a power cut has lef
   await killed('data', false);
   writeFileSync(join(folder, 'data.use.redo'), '{"run":"some bo');
   const record = new UseRecord(folder, 'data');
-  expect([record.isUnreadable, record.afterPowerCut()]).toEqual([true, []]);
+  const inDoubt = { data: true, tables: true };
+  expect([record.isUnreadable, record.afterPowerCut()]).toEqual([true, { indexes: [], inDoubt }]);
   // As after a power cut, whoever wrote it is gone.
   expect(recoverDatabase({ folder, type: 'data', isToBeApplied: () => false, noted: () => true })).toBe(true);
-  record.begin([index]);
+  inUse((used, file) => used.begin(file, [index]));
   expect([record.isUnreadable, record.afterPowerCut()]).toEqual([false, undefined]);
+});
+
+describe.each(['data', 'tables'] as const)('a record of the %s that was carried out', (kind) => {
+  it.each([
+    ['before the database was opened last', 'aacc'],
+    ['while it was open: not all of it was on the disk', 'cccc'],
+  ])('%s', async (when, expected) => {
+    const isBefore = when.startsWith('before');
+    if (isBefore) await carriedOut(kind);
+    inUse((record, file) => record.begin(file, [index]));
+    if (!isBefore) await carriedOut(kind);
+    // Another process knows nothing of the log; or it is what the power cut has left.
+    written('aacc');
+    bootAgain();
+    expect(recoverDatabase({ folder, type: 'data', noted: () => true })).toBe(!isBefore);
+    expect(content()).toBe(expected);
+  });
+
+  it.each([
+    ['a worker, where the master went before', false],
+    ['not in another boot: what that has lost is not known', true],
+  ])('is on the disk when the last one leaves: %s', async (_who, isOther) => {
+    inUse((record, file) => record.begin(file, [index]));
+    await carriedOut(kind);
+    if (isOther) bootAgain();
+    inUse((record, file) => record.close(file, []));
+    written('aacc');
+    bootAgain();
+    expect(recoverDatabase({ folder, type: 'data', noted: () => true })).toBe(isOther);
+    expect(content()).toBe(isOther ? 'cccc' : 'aacc');
+  });
+
+  it('is in doubt also if who had it open after the last one had left has noted nothing', async () => {
+    inUse((record, file) => record.begin(file, [index]));
+    inUse((record, file) => record.close(file, []));
+    expect(new UseRecord(folder, 'data').afterPowerCut()).toBeUndefined();
+    await carriedOut(kind);
+    written('aacc');
+    expect(recoverDatabase({ folder, type: 'data', noted: () => true })).toBe(true);
+    expect(content()).toBe('cccc');
+  });
 });
 
 it('a record of use, and a mark, are written as a whole, or not at all', () => {
@@ -107,7 +188,7 @@ it('a record of use, and a mark, are written as a whole, or not at all', () => {
   let id: string | undefined;
   try {
     giveRoom(7, 9);
-    expect(() => record.begin([index])).toThrow('ENOSPC');
+    expect(() => inUse((_used, file) => record.begin(file, [index]))).toThrow('ENOSPC');
     expect(() => setMark(folder, index, false)).toThrow('ENOSPC');
     expect(readdirSync(folder)).toEqual(['data.db']);
     giveRoom(7, 10_000);
