@@ -146,6 +146,8 @@ export class FolderRecord {
    * @param grace its `reconnectGrace`, in milliseconds
    */
   isAt(id = '', grace = 0): void {
+    // That may be one which knows nothing of another master, whom the last one had let in: the record does.
+    if (id !== this.#server.id) this.#renewed = undefined;
     this.#server = { ...this.#server, id };
     this.#workersGrace = Math.max(grace, this.#workersGrace);
     this.#owner?.isAt(this.#server, this.#workersGrace);

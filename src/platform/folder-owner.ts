@@ -220,9 +220,11 @@ export class FolderOwner {
     return loss === undefined;
   }
 
-  /** A master that no server runs is at another server now; the record says so when it is renewed. */
+  /** A master that no server runs is at another server now: the record is renewed, and says so. */
   isAt(server: FolderServer, workersGrace: number): void {
     this.#record = { ...this.#record, server, grace: workersGrace };
+    this.#renewal?.();
+    if (this.#isKept) this.#renewLater(0);
   }
 
   /** Why a record does not let others take the folder; `undefined` if it does. */

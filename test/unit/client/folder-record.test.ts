@@ -92,6 +92,20 @@ it('and nothing more, if another one has taken it', async () => {
   expect(record.lease.isHeld).toBe(false);
 });
 
+it('a master that comes to another server does nothing before it has seen that nobody has taken its folder', async () => {
+  await record.take();
+  record.isAt('run-2', 11_000);
+  expect(record.lease.isHeld).toBe(false);
+  await record.lease.wait();
+  expect(await read()).toMatchObject({ server: { id: 'run-2' }, beat: 1 });
+  record.isAt('run-2', 11_000);
+  expect(record.lease.isHeld).toBe(true);
+  await writeFile(path(), JSON.stringify({ ...(await read()), id: 'another' }));
+  record.isAt('run-3', 11_000);
+  await expect(record.lease.wait()).rejects.toMatchObject({ code: 'IPC_CLIENT_LEASE_LOST' });
+  expect(lost).toHaveBeenCalledExactlyOnceWith('its folder was taken by another server');
+});
+
 it('a master is refused the folder of one that renews its record, and has it at once from one of the same run of its server', async () => {
   await record.take();
   const [second, third] = [recordAt('run-2'), recordAt('run-1')];
