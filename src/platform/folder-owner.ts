@@ -222,9 +222,11 @@ export class FolderOwner {
 
   /** A master that no server runs is at another server now: the record is renewed, and says so. */
   isAt(server: FolderServer, workersGrace: number): void {
+    const isAnother = server.id !== this.#record.server.id;
     this.#record = { ...this.#record, server, grace: workersGrace };
+    if (!isAnother || !this.#isKept) return;
     this.#renewal?.();
-    if (this.#isKept) this.#renewLater(0);
+    this.#renewLater(0);
   }
 
   /** Why a record does not let others take the folder; `undefined` if it does. */

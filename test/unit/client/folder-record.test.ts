@@ -1,4 +1,4 @@
-import fs, { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import fs, { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
@@ -100,7 +100,8 @@ it('a master that comes to another server does nothing before it has seen that n
   expect(await read()).toMatchObject({ server: { id: 'run-2' }, beat: 1 });
   record.isAt('run-2', 11_000);
   expect(record.lease.isHeld).toBe(true);
-  await writeFile(path(), JSON.stringify({ ...(await read()), id: 'another' }));
+  await writeFile(`${path()}.new`, JSON.stringify({ ...(await read()), id: 'another' }));
+  await rename(`${path()}.new`, path());
   record.isAt('run-3', 11_000);
   await expect(record.lease.wait()).rejects.toMatchObject({ code: 'IPC_CLIENT_LEASE_LOST' });
   expect(lost).toHaveBeenCalledExactlyOnceWith('its folder was taken by another server');
