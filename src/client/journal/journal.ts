@@ -15,7 +15,7 @@ import {
   openToMend,
 } from './database-file.js';
 import { isForbidden, noJournal } from './forbidden.js';
-import { OWNER_BYTES, type RecordHead, RedoLog, type WrittenPlace } from './redo-log.js';
+import { type Claim, OWNER_BYTES, type RecordHead, RedoLog, type WrittenPlace } from './redo-log.js';
 import type { Change } from './write-buffer.js';
 
 /** Whether the file may be written now. */
@@ -79,6 +79,8 @@ interface Turn {
   /** Which of the logs it is. */
   readonly place: number;
   readonly term: number;
+  /** Whether the others see it in the log: they have the next one then. */
+  isSeen?: boolean;
 }
 
 /**
@@ -97,6 +99,8 @@ export class Journal<Notes> {
   readonly #owner = randomBytes(OWNER_BYTES).toString('latin1');
   #failure: IPCError | undefined;
   #turn: Turn;
+  /** The turn of who has written last, or was about to, when the logs were read. */
+  #last: (Turn & Claim) | undefined;
   /** Whether the record that was written last has notes, and not all was done. */
   #hasNotes = false;
   #isUsed = false;
@@ -112,7 +116,8 @@ export class Journal<Notes> {
     this.#settings = settings;
     this.#mark = new Mark(settings.file, settings.mark);
     try {
-      this.#turn = this.#turnAfter(this.#newest());
+      this.#newest();
+      this.#turn = this.#nextTurn();
     } catch (error) {
       this.#closeLogs();
       throw error;
@@ -140,7 +145,7 @@ export class Journal<Notes> {
     isInDoubt = false,
   ): Leftover<Notes> | undefined {
     const newest = this.#newest();
-    this.#turn = this.#turnAfter(newest);
+    this.#turn = this.#nextTurn();
     this.#mark.read();
     if (newest === undefined) return undefined;
     const { file } = this.#settings;
@@ -207,6 +212,7 @@ export class Journal<Notes> {
     if (isSynced) this.#syncFile();
     const { place, term } = this.#turn;
     const log = this.#logAt(place);
+    await this.#claim(log, gate);
     const mark = this.#mark.next();
     const all = [...changes, mark];
     const hasNotes = notes !== undefined;
@@ -232,6 +238,19 @@ export class Journal<Notes> {
       throw this.#fail(error);
     }
     this.#mark.isWritten(mark);
+  }
+
+  /**
+   * The others are to see whose turn it is before anything else is written in it: a process that was stopped on its way here has written nothing, or they take
+   * the other log. So the turn is its still only if it has its lock still, and what comes too late is a claim that nobody reads.
+   */
+  async #claim(log: RedoLog, gate: Gate): Promise<void> {
+    const { isLone, logPaths } = this.#settings;
+    const turn = this.#turn;
+    if (isLone || logPaths.length < 2 || turn.isSeen === true) return;
+    if (!gate.isOpen) await gate.wait();
+    log.claim({ term: turn.term, owner: this.#owner });
+    turn.isSeen = true;
   }
 
   /** What was committed last is in its places on the disk when this returns, if it is to outlive a loss of power. */
@@ -264,17 +283,18 @@ export class Journal<Notes> {
   async #empty(gate: Gate): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
     const newest = this.#newest();
-    if (newest === undefined) return;
+    const last = this.#last;
+    if (last === undefined) return;
     this.#mark.read();
-    const isLeft = newest.head.hasNotes && standingOf(newest.head, this.#mark).isDone;
+    const isLeft = newest?.head.hasNotes === true && standingOf(newest.head, this.#mark).isDone;
     const notes = isLeft ? newest.log.read()?.notes : undefined;
     if (this.#settings.isSynced) this.#syncFile();
     if (!gate.isOpen) await gate.wait();
-    const places = [this.#placeAfter(newest.log), this.#placeOf(newest.log)];
+    const places = [this.#placeAfter(last.place), last.place];
     const place = places.find((at) => !this.#readOnly.has(this.#pathOf(at)));
     // If none may be written, the record stays: it was carried out.
     if (place === undefined) return;
-    const turn = { place, term: newest.head.term + 1 };
+    const turn = { place, term: last.term + 1, isSeen: true };
     const log = this.#logAt(turn.place);
     const head = this.#emptyHead(turn.term);
     if (notes === undefined) log.clear(head);
@@ -323,23 +343,25 @@ export class Journal<Notes> {
     // Another process may have made one since.
     for (const path of this.#settings.logPaths)
       if (!this.#logs.has(path) && existsSync(path)) this.#openWhatIsThere(path);
-    return newestOf([...this.#logs.values()]);
+    const { newest, last } = survey([...this.#logs.values()]);
+    this.#last = last && { place: this.#placeOf(last.log), ...last.claim };
+    return newest;
   }
 
-  #turnAfter(newest: Newest | undefined): Turn {
-    if (newest === undefined) return { place: 0, term: 1 };
-    const { log, head } = newest;
-    if (head.owner !== this.#owner) return { place: this.#placeAfter(log), term: head.term + 1 };
-    return { place: this.#placeOf(log), term: head.term };
+  #nextTurn(): Turn {
+    if (this.#last === undefined) return { place: 0, term: 1 };
+    const { place, term, owner } = this.#last;
+    if (owner !== this.#owner) return { place: this.#placeAfter(place), term: term + 1 };
+    return { place, term, isSeen: true };
   }
 
   #placeOf(log: RedoLog): number {
     return this.#settings.logPaths.findIndex((path) => this.#logs.get(path) === log);
   }
 
-  /** The place of the log that is not that one; for the tables, there is one only. */
-  #placeAfter(log: RedoLog): number {
-    return (this.#placeOf(log) + 1) % this.#settings.logPaths.length;
+  /** The place that is not that one; for the tables, there is one only. */
+  #placeAfter(place: number): number {
+    return (place + 1) % this.#settings.logPaths.length;
   }
 
   #pathOf(place: number): string {
@@ -413,13 +435,18 @@ export class Journal<Notes> {
   }
 }
 
-function newestOf(logs: readonly RedoLog[]): Newest | undefined {
+/** The record that was written last, and who has written last, or was about to. */
+function survey(logs: readonly RedoLog[]) {
   let newest: Newest | undefined;
+  let last: { readonly log: RedoLog; readonly claim: Claim } | undefined;
   for (const log of logs) {
-    const head = log.head();
+    const { head, claim } = log.look();
     if (head !== undefined && head.term > (newest?.head.term ?? -1)) newest = { log, head };
+    for (const said of [head, claim])
+      if (said !== undefined && said.term > (last?.claim.term ?? -1))
+        last = { log, claim: { term: said.term, owner: said.owner } };
   }
-  return newest;
+  return { newest, last };
 }
 
 /** Whether a record is in the file, or the one that comes next. */
@@ -473,7 +500,7 @@ export function outstanding<Notes>(
   const there = logPaths.filter((logPath) => existsSync(logPath));
   const logs = there.map((logPath) => new RedoLog(logPath, false, 0, constants.O_RDONLY));
   try {
-    const newest = newestOf(logs);
+    const { newest } = survey(logs);
     return newest && outstandingOf(file, newest, new Mark(file, place), () => true, isInDoubt);
   } finally {
     for (const log of logs) log.close();

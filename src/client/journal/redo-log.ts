@@ -40,13 +40,21 @@ export interface RecordHead {
   readonly isLone: boolean;
 }
 
-const MAGIC = 0x41_43_52_32;
+/** Who writes to the log, or is about to. */
+export type Claim = Pick<RecordHead, 'term' | 'owner'>;
+
+const MAGIC = 0x41_43_52_33;
 
 /** Magic number and checksum of what follows in the head; length and checksum of the body; term, owner, mark, flags. */
 const HEAD_BYTES = 44;
 const CHECKED_FROM = 8;
 const HAS_NOTES = 1;
 const IS_LONE = 2;
+
+/** Behind the head: term, owner, checksum of both. */
+const CLAIM_BYTES = 20;
+const CLAIM_CHECKED = 16;
+const BODY_AT = HEAD_BYTES + CLAIM_BYTES;
 
 /** Bytes that tell one process from another. */
 export const OWNER_BYTES = 8;
@@ -105,9 +113,14 @@ export class RedoLog {
 
   /** The head of the record; `undefined` if there is none. Whether the rest is complete, {@link RedoLog.read} tells. */
   head(): RecordHead | undefined {
-    const head = Buffer.alloc(HEAD_BYTES);
-    readFully(this.#file, head, 0);
-    return headOf(head);
+    return this.look().head;
+  }
+
+  /** The head of the record, and who has written it, or claimed to write the next one since. */
+  look(): { readonly head: RecordHead | undefined; readonly claim: Claim | undefined } {
+    const bytes = Buffer.alloc(BODY_AT);
+    readFully(this.#file, bytes, 0);
+    return { head: headOf(bytes.subarray(0, HEAD_BYTES)), claim: claimOf(bytes.subarray(HEAD_BYTES)) };
   }
 
   /** The record, if it is complete. */
@@ -116,10 +129,10 @@ export class RedoLog {
     const head = Buffer.alloc(HEAD_BYTES);
     readFully(this.#file, head, 0);
     const length = head.readUInt32BE(8);
-    const isThere = headOf(head) !== undefined && length >= COUNT_BYTES && length <= size - HEAD_BYTES;
+    const isThere = headOf(head) !== undefined && length >= COUNT_BYTES && length <= size - BODY_AT;
     if (!isThere) return undefined;
     const body = Buffer.alloc(length);
-    readFully(this.#file, body, HEAD_BYTES);
+    readFully(this.#file, body, BODY_AT);
     return crc32(body) === head.readUInt32BE(12) ? parse(body) : undefined;
   }
 
@@ -130,9 +143,14 @@ export class RedoLog {
     this.#write(bytes);
   }
 
+  /** Claims to write the next record; the one that is there stays. A power cut leaves nobody to whom that matters. @throws if that fails */
+  claim(claim: Claim): void {
+    writeFully(this.#file, claimBytes(claim), HEAD_BYTES);
+  }
+
   /** There is to be no record, and the term stays: whoever was stopped on his way to the log has an older one. @throws if that fails */
   clear(head: Omit<RecordHead, 'hasNotes'>): void {
-    const bytes = Buffer.alloc(HEAD_BYTES);
+    const bytes = Buffer.alloc(BODY_AT);
     writeHead(bytes, { ...head, hasNotes: false });
     this.#write(bytes);
   }
@@ -187,7 +205,8 @@ function changeOwner(file: number, uid: number, gid: number): void {
 /** @param bytes the head, and the body behind it if there is one */
 function writeHead(bytes: Buffer, { term, owner, mark, hasNotes, isLone }: RecordHead): void {
   const head = bytes.subarray(0, HEAD_BYTES);
-  const body = bytes.subarray(HEAD_BYTES);
+  const body = bytes.subarray(BODY_AT);
+  bytes.set(claimBytes({ term, owner }), HEAD_BYTES);
   head.writeUInt32BE(MAGIC, 0);
   head.writeUInt32BE(body.length, 8);
   head.writeUInt32BE(crc32(body), 12);
@@ -196,6 +215,19 @@ function writeHead(bytes: Buffer, { term, owner, mark, hasNotes, isLone }: Recor
   head.writeBigUInt64BE(mark, 32);
   head.writeUInt32BE((hasNotes ? HAS_NOTES : 0) + (isLone ? IS_LONE : 0), 40);
   head.writeUInt32BE(crc32(head.subarray(CHECKED_FROM)), 4);
+}
+
+function claimBytes({ term, owner }: Claim): Buffer {
+  const bytes = Buffer.alloc(CLAIM_BYTES);
+  bytes.writeBigUInt64BE(BigInt(term), 0);
+  bytes.write(owner, 8, 'latin1');
+  bytes.writeUInt32BE(crc32(bytes.subarray(0, CLAIM_CHECKED)), CLAIM_CHECKED);
+  return bytes;
+}
+
+function claimOf(bytes: Buffer): Claim | undefined {
+  if (crc32(bytes.subarray(0, CLAIM_CHECKED)) !== bytes.readUInt32BE(CLAIM_CHECKED)) return undefined;
+  return { term: Number(bytes.readBigUInt64BE(0)), owner: bytes.toString('latin1', 8, 8 + OWNER_BYTES) };
 }
 
 function headOf(head: Buffer): RecordHead | undefined {
@@ -221,13 +253,13 @@ export function readFully(file: number, bytes: Buffer, position: number): void {
   }
 }
 
-/** With room for the head. */
+/** With room for the head, and the claim. */
 function serialize({ changes, written, notes }: LogRecord): Buffer {
   const text = JSON.stringify({ written, notes });
-  let at = HEAD_BYTES + COUNT_BYTES;
+  let at = BODY_AT + COUNT_BYTES;
   const end = changes.reduce((sum, { after }) => sum + CHANGE_BYTES + 2 * after.length, at);
   const bytes = Buffer.allocUnsafe(end + Buffer.byteLength(text));
-  bytes.writeUInt32BE(changes.length, HEAD_BYTES);
+  bytes.writeUInt32BE(changes.length, BODY_AT);
   for (const { position, before, after } of changes) {
     bytes.writeUIntBE(Math.floor(position / 2 ** 32), at, 4);
     bytes.writeUInt32BE(position % 2 ** 32, at + 4);

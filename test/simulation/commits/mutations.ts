@@ -23,14 +23,20 @@ export const journalMutations: readonly Mutation[] = [
   {
     name: 'has one log for all processes',
     file: 'journal.ts',
-    from: '(this.#placeOf(log) + 1) %',
-    to: 'this.#placeOf(log) %',
+    from: '(place + 1) %',
+    to: 'place %',
   },
   {
     name: 'begins a turn of its own without a number of its own',
     file: 'journal.ts',
-    from: 'term: head.term + 1 };',
-    to: 'term: head.term };',
+    from: 'term: term + 1 };',
+    to: 'term };',
+  },
+  {
+    name: 'tells nobody that it is about to write',
+    file: 'journal.ts',
+    from: 'log.claim({ term: turn.term, owner: this.#owner });',
+    to: '',
   },
   {
     name: 'takes half a record for a whole one',

@@ -3,11 +3,12 @@
  * have its lock. With the real journal, on a real file of a few cells: whoever has the lock next must find all of a commit, or nothing.
  */
 
-import { existsSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
+import { constants, existsSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as eventLoop } from 'node:timers/promises';
-import { MARKS } from '../../../src/client/journal/database-file.js';
+import { countOf, MARKS } from '../../../src/client/journal/database-file.js';
 import { type Gate, Journal, OPEN_GATE } from '../../../src/client/journal/journal.js';
+import { RedoLog } from '../../../src/client/journal/redo-log.js';
 import type { Change } from '../../../src/client/journal/write-buffer.js';
 import { Random } from '../../torture/random.js';
 import { half } from './half.js';
@@ -49,8 +50,8 @@ interface State {
 }
 
 /**
- * A process that was stopped when it was about to write its record, and whose lock others have by now. It may write that yet, while the next one has the lock:
- * then it counts, if nobody commits before it is found.
+ * A process that was stopped when it was about to claim its turn, or to write its record, and whose lock others have by now. It may write that yet, while the
+ * next one has the lock: a record counts then, if nobody commits before it is found.
  */
 interface Stopped {
   readonly before: State;
@@ -90,7 +91,6 @@ class Run {
     { cells: Array<number>(CELLS).fill(0), notes: undefined, areNotesDone: true },
   ];
   #commits = 0;
-  #lastWriter: Process | undefined;
   #stopped: Stopped | undefined;
   #turn = 0;
 
@@ -200,16 +200,14 @@ class Run {
     commit: (gate: Gate) => Promise<void>,
   ): Promise<Fate> {
     return new Promise((resolve, reject) => {
-      let step = 0;
       let filesBefore = this.#files();
+      const mark = this.#mark();
       const wait = async (): Promise<void> => {
         if (process.isStopped) throw new Error(LOST);
         const isAlone = !(await this.#othersGoOn());
-        const fate = this.#fate(step, process);
+        const isLogged = process.journal === undefined || this.#isLogged(mark);
+        const fate = this.#fate(isLogged);
         if (fate === 'goes on') {
-          step += 1;
-          // In the first step, it writes its record.
-          this.#lastWriter = process;
           filesBefore = this.#files();
           return;
         }
@@ -220,7 +218,7 @@ class Run {
           return await new Promise(() => undefined);
         }
         process.isStopped = true;
-        if (step > 0) throw new Error(LOST);
+        if (isLogged) throw new Error(LOST);
         await this.#untilWoken(states);
       };
       commit({ isOpen: false, wait }).then(
@@ -230,14 +228,11 @@ class Run {
     });
   }
 
-  /**
-   * Before its record, one at a time is stopped, and only the one that wrote the last record: that is the case in which its successor takes another log.
-   * Two processes that both follow a third one take the same log, and the same term.
-   */
-  #fate(step: number, process: Process): Fate {
+  /** @param isLogged whether its record is in the log; before that, one at a time is stopped */
+  #fate(isLogged: boolean): Fate {
     const dice = this.#random.fraction();
     if (dice < END_CHANCE) return 'ends';
-    const mayStop = step > 0 || (this.#stopped === undefined && this.#lastWriter === process);
+    const mayStop = isLogged || this.#stopped === undefined;
     return mayStop && dice < END_CHANCE + STOP_CHANCE ? 'stops' : 'goes on';
   }
 
@@ -270,6 +265,22 @@ class Run {
   #tear(before: ReadonlyMap<string, Buffer>): void {
     for (const [path, after] of this.#files())
       writeFileSync(path, half(before.get(path) ?? Buffer.alloc(0), after));
+  }
+
+  /** Whether a record is there that would follow that mark. */
+  #isLogged(mark: bigint): boolean {
+    return this.#logPaths.some((path) => {
+      if (!existsSync(path)) return false;
+      const log = new RedoLog(path, false, 0, constants.O_RDONLY);
+      const head = log.head();
+      log.close();
+      return head !== undefined && (mark === 0n || head.mark === mark + 1n);
+    });
+  }
+
+  #mark(): bigint {
+    const { position, length } = MARKS.data;
+    return countOf(readFileSync(this.#path).subarray(position, position + length));
   }
 
   #files(): ReadonlyMap<string, Buffer> {

@@ -37,7 +37,12 @@ const change = (position: number, before: string, after: string) => ({
   after: Buffer.from(after),
 });
 
-const opened = (given: Partial<JournalSettings> = {}): { journal: Journal<unknown>; close: () => void } => {
+interface Opened {
+  readonly journal: Journal<unknown>;
+  close(): void;
+}
+
+const opened = (given: Partial<JournalSettings> = {}): Opened => {
   const file = openSync(path, 'r+');
   const settings = { file, logPaths, mark: MARKS.data, isSynced: false, isLone: true, ...given };
   const journal = new Journal<unknown>(settings);
@@ -486,6 +491,61 @@ it('is left empty for those who know nothing of it: after a power cut, what they
   recover(path, { logPaths, mark: MARKS.data }, () => true, undefined, true);
   expect(content(100, 4)).toBe('aaaa');
 });
+
+it.each([
+  ['claims its turn', 1],
+  ['writes its record', 2],
+])(
+  'a process that is stopped as it %s does not write over the record of the next one',
+  async (_what, nth) => {
+    const [before, stopped, next] = [1, 2, 3].map(() => opened({ isLone: false })) as [
+      Opened,
+      Opened,
+      Opened,
+    ];
+    await before.journal.commit({ changes: [change(100, 'aaaa', 'bbbb')] }, OPEN_GATE);
+    const { writeSync: write } = fs;
+    let writes = 0;
+    let late = (): unknown => undefined;
+    // It has seen that it has its lock still; by the time that it writes, another one has had it.
+    const gate = {
+      get isOpen() {
+        return writes < nth;
+      },
+      wait: () => Promise.reject(new Error('the lock is lost')),
+    };
+    const stops = (...details: unknown[]): number => {
+      const act = (): number => Reflect.apply(write, fs, details);
+      writes += 1;
+      if (writes !== nth) return act();
+      late = act;
+      return (details[1] as Buffer).length;
+    };
+    look(stopped.journal);
+    Object.assign(fs, { writeSync: stops });
+    syncBuiltinESMExports();
+    try {
+      await expect(
+        stopped.journal.commit({ changes: [change(100, 'bbbb', 'dddd')] }, gate),
+      ).rejects.toThrow();
+    } finally {
+      Object.assign(fs, { writeSync: write });
+      syncBuiltinESMExports();
+    }
+    look(next.journal);
+    const between = readFileSync(path);
+    await next.journal.commit({ changes: [change(100, 'bbbb', 'cccc')] }, OPEN_GATE);
+    late();
+    crashedAfter(between, 2);
+    expect(content(100, 4)).toBe('ccbb');
+    recovered();
+    expect(content(100, 4)).toBe('cccc');
+    for (const { journal, close } of [before, stopped, next]) {
+      journal.close();
+      close();
+    }
+  },
+);
 
 it('is left empty also for those who find that the next record was cut short: what others have written meanwhile stays', async () => {
   const [first, second] = [opened({ isLone: false }), opened({ isLone: false })];
