@@ -8,6 +8,8 @@ const MOMENTARY = [
   /^tree-.*\.tmp$/,
   // An index that was being made.
   /\.idx\.(?:tmp|build)/,
+  // What says that a database is in use.
+  /\.use\.redo\.\d+\.tmp$/,
   // How clients find out whether they have one folder.
   /^ipc-check-/,
   // A record of who uses the folder that was being made, or taken away.

@@ -1,7 +1,9 @@
 /** Where a storage gets its journal, and what a crash has left is mended before AceBase opens the file. */
 
-import { accessSync, constants, existsSync, rmSync } from 'node:fs';
+import { accessSync, constants, existsSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import type { IPCError } from '../../errors.js';
+import { codeOf } from '../../system-error.js';
 import type { Storage } from '../acebase.js';
 import type { FileJournal } from '../core/host.js';
 import { isCutShort, logPathsOf } from './database-file.js';
@@ -170,6 +172,25 @@ function pathOf(storage: Storage): string {
   return `${folderOf(storage)}/${typeOf(storage)}.db`;
 }
 
+/** How old something is that nobody can be making any more, in ms: far longer than a lock lasts. */
+const DRAFT_AGE_MS = 3_600_000;
+
+/** What AceBase, and the record of use, are written to before they take their places: of those who were killed. A worker may be making one. */
+const DRAFT = /^tree-.*\.tmp$|\.use\.redo\.\d+\.tmp$/;
+
+function removeDrafts(folder: string): void {
+  if (!existsSync(folder)) return;
+  const before = Date.now() - DRAFT_AGE_MS;
+  const drafts = readdirSync(folder).filter((name) => DRAFT.test(name));
+  for (const path of drafts.map((name) => join(folder, name))) {
+    try {
+      if (statSync(path).mtimeMs < before) rmSync(path, { force: true });
+    } catch (error) {
+      if (!isForbidden(error) && codeOf(error) !== 'ENOENT') throw error;
+    }
+  }
+}
+
 /** @returns indexes that are to be made again */
 function mend(
   storage: Storage,
@@ -177,6 +198,7 @@ function mend(
   recovery: Pick<Recovery, 'isToBeApplied' | 'noted'>,
 ): readonly IndexDescription[] {
   const [folder, type] = [folderOf(storage), typeOf(storage)];
+  removeDrafts(folder);
   recoverDatabase({ folder, type, ...recovery });
   if (durability !== 'power') forgetUse(folder, type);
   return takeMarked(folder, type);

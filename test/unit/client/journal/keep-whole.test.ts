@@ -1,3 +1,5 @@
+import { mkdirSync, readdirSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import type { Storage } from '../../../../src/client/acebase.js';
 import { keepWhole, type Place, SharedJournal } from '../../../../src/client/journal/keep-whole.js';
@@ -26,3 +28,18 @@ it.each([
     expect(later[0]).not.toThrow();
   },
 );
+
+it('what those were making who were killed is removed when it is an hour old: a worker may be making it', async () => {
+  const path = await temporaryDirectory('keep-whole');
+  onTestFinished(() => removeDirectory(path));
+  const folder = join(path, 'mydb.acebase');
+  mkdirSync(folder);
+  const names = ['data.use.redo.12.tmp', 'tree-new.tmp', 'tree-old.tmp', 'tree-of-a-user.db'];
+  for (const name of names) {
+    writeFileSync(join(folder, name), '');
+    if (name !== 'tree-new.tmp') utimesSync(join(folder, name), 0, Date.now() / 1_000 - 3_700);
+  }
+  const storage = { name: 'mydb', settings: { path, type: 'data' } } as unknown as Storage;
+  new SharedJournal(storage, 'process', vi.fn()).prepare();
+  expect(readdirSync(folder).sort()).toEqual(['tree-new.tmp', 'tree-of-a-user.db']);
+});
