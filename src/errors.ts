@@ -184,7 +184,8 @@ export const ERRORS = {
     exitCode: 2,
   },
   IPC_MASTER_NO_FILE: {
-    summary: 'There is no database file for a managed master, and it is not to make one (`create: false`).',
+    summary:
+      'There is no database file for a managed master, and it is not to make one (`create: false`); or what is there is not a plain file.',
     remedy: 'Check `path` of that master, and whether the volume is mounted.',
   },
   IPC_NODE_TOO_OLD: {

@@ -111,7 +111,7 @@ function prepareFolder(folder: string, create: boolean): void {
   const file = join(folder, 'data.db');
   for (const path of [file, join(folder, 'transaction.db')])
     if (statSync(path, { throwIfNoEntry: false })?.isFile() === false)
-      throw new Error(`${path} is not a plain file`);
+      throw new IPCError('IPC_MASTER_NO_FILE', `${path} is not a plain file`);
   if (create) mkdirSync(folder, { recursive: true });
   else if (!existsSync(file) || isCutShort(file))
     throw new IPCError('IPC_MASTER_NO_FILE', `there is no database file ${file}, and it is not to be made`);
