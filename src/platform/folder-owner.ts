@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto';
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { link, open, readFile, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Cancel, Clock } from '../broker/ports.js';
 import type { Clocks } from '../elapsed.js';
 import { codeOf, messageOf } from '../system-error.js';
@@ -336,7 +336,7 @@ export class FolderOwner {
     let made: string | undefined;
     try {
       made = fileOf(await file.stat());
-      this.#record = { ...this.#record, file: made };
+      this.#record = { ...this.#record, file: made, folder: fileOf(await stat(this.#settings.folder)) };
       await file.writeFile(textOf(this.#record)).finally(() => file.close());
     } catch (error) {
       const named = await stat(path).catch(() => undefined);
@@ -450,7 +450,7 @@ export class FolderOwner {
       const renewed = await renewIn(this.#path, { ...this.#record, beat }, isWanted);
       if (typeof renewed === 'string') return renewed;
       // It may be at another server meanwhile.
-      this.#record = { ...this.#record, beat, file: renewed.file };
+      this.#record = { ...this.#record, ...renewed, beat };
       return undefined;
     } catch (error) {
       if (codeOf(error) === 'ENOENT') return 'its folder, or the record of who uses it, was removed';
@@ -463,24 +463,27 @@ export class FolderOwner {
  * Writes a record over the one that it follows: what is written to is what was read, whatever has the name by then.
  *
  * @param isWanted asked right before that: what was noted meanwhile, that the master has left, must stand
- * @returns which file it is in; or in words, why it is not this one's any more
+ * @returns where it is now, if it was put elsewhere; or in words, why it is not this one's any more
  */
 async function renewIn(
   path: string,
   record: OwnerRecord,
   isWanted: () => boolean,
-): Promise<{ readonly file: string } | string> {
+): Promise<Partial<Pick<OwnerRecord, 'file' | 'folder'>> | string> {
   const handle = await open(path, 'r+');
-  let file: string;
+  let place = {};
   try {
-    file = fileOf(await handle.stat());
+    const file = fileOf(await handle.stat());
     const found = recordIn(await handle.readFile('utf8'));
     const isOwn = file === record.file;
     if (found === undefined && !isOwn) return overwritten(path);
     if ((found !== undefined && found.id !== record.id) || !isWanted()) return TAKEN;
-    // The files that are open may be others than those that have the names now. A file system that is not local may number a file anew.
-    if (!isOwn && isOnLocalDisk(path)) return `the record of who uses its folder was replaced: ${path}`;
-    const text = textOf({ ...record, file });
+    // The files that are open may be others than those that have the names now: the next process opens these. A master that no server runs goes on with
+    // its own, and keeps others away from both. A file system that is not local may number a file anew.
+    if (!isOwn && record.isManaged && isOnLocalDisk(path))
+      return `the record of who uses its folder was replaced: ${path}`;
+    if (!isOwn) place = { file, folder: fileOf(await stat(dirname(path))) };
+    const text = textOf({ ...record, ...place });
     await handle.write(text, 0);
     // Of what somebody has written over it.
     if (found === undefined) await handle.truncate(Buffer.byteLength(text));
@@ -491,7 +494,7 @@ async function renewIn(
   const named = recordIn(await readFile(path, 'utf8'));
   // The next renewal shows whose that is.
   if (named === undefined) throw new Error(overwritten(path));
-  return named.id === record.id ? { file } : TAKEN;
+  return named.id === record.id ? place : TAKEN;
 }
 
 const TAKEN = 'its folder was taken by another server';

@@ -36,6 +36,8 @@ export interface OwnerRecord {
   readonly isManaged: boolean;
   /** Of the record itself, `<device>:<inode>`: in a folder that was copied it is another one. */
   readonly file: string;
+  /** The same of the folder. */
+  readonly folder?: string;
   /** Of this one use of the folder. */
   readonly id: string;
   /** The process of the master, its number, and the machine, for people to read. */
@@ -61,11 +63,11 @@ type Judgement =
   | 'in use'
   /** The server has ended, and its master has not. */
   | 'left behind'
-  /** Those who made it have ended, and it was copied together with its folder: that was another one. */
+  /** It was copied together with its folder: who made it has another one. */
   | 'copied'
   /**
    * It is in use as long as it is renewed: they are of another machine, or another namespace; or it is of a master that no server runs, whose process
-   * goes on when it has lost its place; or it is a copy, of another folder's, or of the one that was there, which is renewed then, or lost.
+   * goes on when it has lost its place; or it was replaced by a copy, which those who have the folder find out.
    */
   | 'unknown';
 
@@ -180,8 +182,12 @@ export function judge(record: OwnerRecord, path: string, procPath?: string): Jud
   const judgement = judgeProcesses(record, procPath);
   // Another machine may give a file other numbers.
   if (judgement === 'unknown') return judgement;
-  // So may another mount of a file system that is not local.
-  if (!isNamed(path, record.file)) return judgement === 'free' && isOnLocalDisk(path) ? 'copied' : 'unknown';
+  if (!isNamed(path, record.file)) {
+    // So may another mount of a file system that is not local.
+    if (!isOnLocalDisk(path)) return 'unknown';
+    if (!isNamed(dirname(path), record.folder)) return 'copied';
+    if (judgement !== 'free') return 'unknown';
+  }
   return judgement === 'in use' && !record.isManaged ? 'unknown' : judgement;
 }
 
@@ -198,7 +204,7 @@ function judgeProcesses({ process: master, server }: OwnerRecord, procPath?: str
 }
 
 /** Whether what has that name is that file, or nothing has it any more. */
-function isNamed(path: string, file: string): boolean {
+function isNamed(path: string, file: string | undefined): boolean {
   const found = statSync(path, { throwIfNoEntry: false });
   return found === undefined || fileOf(found) === file;
 }

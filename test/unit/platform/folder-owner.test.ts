@@ -694,18 +694,16 @@ describe('a record that is taken away', () => {
 });
 
 describe('a folder that was copied with its record', () => {
-  it('is in use by nobody, which is known when the record was not renewed for as long as it stands', async () => {
+  it('is in use by nobody', async () => {
     const { owner: one } = owner();
     await one.claim();
     const [copy, original] = [await temporaryDirectory('copied'), folder];
     onTestFinished(() => removeDirectory(copy));
     await cp(join(original, OWNER_FILE), join(copy, OWNER_FILE));
     folder = copy;
+    expect(new FolderWatch(copy, clock).isInUseAt(serverAt('http://one:9163'))).toBe(false);
+    expect(userAtOnce(copy)).toBeUndefined();
     const two = owner('two');
-    // It may be the record that was there, in another file: then it is renewed, or lost.
-    expect(await two.owner.claim()).toContain('its folder is in use by');
-    one.suspend();
-    clock.advance(STANDS_FOR);
     expect(await two.owner.claim()).toBeUndefined();
     await two.owner.release();
     folder = original;
@@ -735,6 +733,20 @@ describe('a record that somebody else has written to', () => {
     await left({ serverId: 'one', process: ended(), server: ownWords() ?? null });
     expect(await owner().owner.claim()).toBeUndefined();
     expect(await two.owner.obstacle()).toMatchObject({ isInUse: true });
+  });
+
+  it('is its own still, in the other file, of a master that no server runs: that goes on with the files that it has', async () => {
+    const one = owner('one', {}, 20_000, false);
+    await one.owner.claim();
+    const path = join(folder, OWNER_FILE);
+    await cp(path, join(folder, 'new'));
+    await rename(join(folder, 'new'), path);
+    await renewal(() => one.tenure.length === 3);
+    const [{ dev, ino }, its] = [await stat(path), await stat(folder)];
+    expect(await record()).toMatchObject({ file: `${dev}:${ino}`, folder: `${its.dev}:${its.ino}`, beat: 1 });
+    await renewal(() => one.tenure.length === 4);
+    expect(one.losses).toEqual([]);
+    await one.owner.release();
   });
 
   it.each([
