@@ -3,6 +3,7 @@
 import { accessSync, constants, existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { IPCError } from '../../errors.js';
+import { systemClock } from '../../platform/clock.js';
 import { codeOf } from '../../system-error.js';
 import type { Storage } from '../acebase.js';
 import type { FileJournal } from '../core/host.js';
@@ -180,7 +181,7 @@ const DRAFT = /^tree-.*\.tmp$|\.use\.redo\.\d+\.tmp$/;
 
 function removeDrafts(folder: string): void {
   if (!existsSync(folder)) return;
-  const before = Date.now() - DRAFT_AGE_MS;
+  const before = systemClock.wallTime() - DRAFT_AGE_MS;
   const drafts = readdirSync(folder).filter((name) => DRAFT.test(name));
   for (const path of drafts.map((name) => join(folder, name))) {
     try {
