@@ -6,7 +6,7 @@ import { basename } from 'node:path';
 import { promisify } from 'node:util';
 import { IPCError } from '../errors.js';
 import { codeOf, isSystemError } from '../system-error.js';
-import { lockTimeoutOf, loggerOf, type RemoteIPCPeer, type Storage } from './acebase.js';
+import { folderOf, lockTimeoutOf, loggerOf, type RemoteIPCPeer, type Storage } from './acebase.js';
 import type { DatabaseFile, IndexFiles, LockInfo, Log, Message, RootAddress } from './core/host.js';
 import type { Lease } from './core/lease.js';
 import { ROOT_ADDRESS_AT, ROOT_ADDRESS_BYTES } from './file-layout.js';
@@ -104,10 +104,10 @@ export class StorageFile implements DatabaseFile {
   }
 
   async readIndexes(): Promise<void> {
-    const { indexes, settings, name } = this.#storage;
+    const { indexes, settings } = this.#storage;
     const type = settings.type ?? 'data';
     try {
-      const folder = `${settings.path}/${name}.acebase`;
+      const folder = folderOf(this.#storage);
       const names = await readdir(folder);
       const files = new Set(names.filter((file) => isIndexOf(file, type) && !isMarked(folder, file)));
       const known = new Set(indexes.list().map(({ fileName }) => basename(fileName)));

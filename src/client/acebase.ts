@@ -150,6 +150,11 @@ export interface RemoteIPCPeer extends IPCPeer {
   once(event: 'exit', callback: () => void): unknown;
 }
 
+/** The folder of its files. */
+export function folderOf({ settings, name }: Pick<Storage, 'settings' | 'name'>): string {
+  return `${settings.path}/${name}.acebase`;
+}
+
 /** Milliseconds after which a lock of an instance expires. AceBase's own setting is in seconds, and 120 if nothing is said. */
 export function lockTimeoutOf({ settings: { lockTimeout = 120 } }: Storage): number {
   return lockTimeout * 1_000;

@@ -7,9 +7,8 @@ import { FolderWatch, isFolderOfManagedMaster, userAtOnce } from '../platform/fo
 import { ownWords } from '../platform/local-processes.js';
 import type { FolderServer } from '../platform/owner-record.js';
 import { messageOf } from '../system-error.js';
-import { lockTimeoutOf, loggerOf, type Storage } from './acebase.js';
+import { folderOf, lockTimeoutOf, loggerOf, type Storage } from './acebase.js';
 import { Lease } from './core/lease.js';
-import { folderOf } from './opening.js';
 
 /**
  * Milliseconds for which a record need not be renewed. A process that is stopped is still the master at its server for a while, and workers may begin

@@ -4,7 +4,7 @@ import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { IPCError } from '../errors.js';
 import { systemClock } from '../platform/clock.js';
-import { loggerOf, type Storage } from './acebase.js';
+import { folderOf, loggerOf, type Storage } from './acebase.js';
 import type { IPCLock } from './core/host.js';
 import { indexFileOf } from './index-names.js';
 import { watchIndexReads } from './index-reads.js';
@@ -97,7 +97,7 @@ async function withoutRemains<T>(
   try {
     return await making;
   } catch (error) {
-    const folder = `${storage.settings.path}/${storage.name}.acebase`;
+    const folder = folderOf(storage);
     const remains = `${indexFileOf(storage, path, key, options)}.build`;
     try {
       const files = (await readdir(folder)).filter((file) => file.startsWith(remains));

@@ -5,7 +5,7 @@ import { WebSocket } from 'ws';
 import packageJson from '../../package.json' with { type: 'json' };
 import { ERRORS, IPCError } from '../errors.js';
 import { systemClock } from '../platform/clock.js';
-import { loggerOf, type RemoteIPCPeer, type Storage } from './acebase.js';
+import { folderOf, loggerOf, type RemoteIPCPeer, type Storage } from './acebase.js';
 import { describe } from './address.js';
 import type { Build, IndexClass } from './build.js';
 import { buildsIn, findBuilds, missingIn } from './builds.js';
@@ -408,8 +408,7 @@ function placeOf(peer: Client, leases: readonly Lease[], unwritable: (error: IPC
 
 /** The files of a storage, which may be used while all of these leases are held. */
 function fencedFilesOf(storage: Storage, leases: readonly Lease[]): FencedFiles {
-  const { name, settings } = storage;
-  return { folder: `${settings.path}/${name}.acebase`, descriptor: () => storage.file, leases };
+  return { folder: folderOf(storage), descriptor: () => storage.file, leases };
 }
 
 /** Peers that were made before this client was installed, and have said so. */

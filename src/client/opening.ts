@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
-import type { Storage } from './acebase.js';
+import { folderOf, type Storage } from './acebase.js';
 import { isCutShort } from './journal/database-file.js';
 
 /** How AceBase begins to open a database file, or to create one: it makes the folder first. */
@@ -117,11 +117,6 @@ export class HeldFiles {
   #forget(held: HeldFile): void {
     this.#held = this.#held.filter((other) => other !== held);
   }
-}
-
-/** The folder of its files. */
-export function folderOf({ name, settings }: Storage): string {
-  return `${settings.path}/${name}.acebase`;
 }
 
 /** The path of a database file, as AceBase puts it together. */

@@ -27,6 +27,7 @@ import { type Notes, recoverDatabase } from '../../client/journal/recovery.js';
 import { forgetUse } from '../../client/journal/use-record.js';
 import { syncFile, syncFolder } from '../../platform/disk-sync.js';
 import { OWNER_FILE } from '../../platform/owner-record.js';
+import { messageOf } from '../../system-error.js';
 import type { AceBaseModules } from './acebase-modules.js';
 import { copyFolder, syncCopy, timedName } from './copy.js';
 import { DatabaseView, freeSpaceTable, maximumOfRanges } from './database-view.js';
@@ -179,7 +180,7 @@ async function makeAnew(
   try {
     await makeIndex(modules, view, index, made);
   } catch (error) {
-    return `could not make ${index.file} anew: ${error instanceof Error ? error.message : error}`;
+    return `could not make ${index.file} anew: ${messageOf(error)}`;
   }
   syncFile(made);
   guard();

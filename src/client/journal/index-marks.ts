@@ -8,7 +8,7 @@ import { closeSync, existsSync, fsyncSync, openSync, readdirSync, readFileSync, 
 import { basename, join } from 'node:path';
 import { syncFolder } from '../../platform/disk-sync.js';
 import { codeOf } from '../../system-error.js';
-import { loggerOf, type Storage } from '../acebase.js';
+import { folderOf, loggerOf, type Storage } from '../acebase.js';
 import { lostError } from '../core/lost-transactions.js';
 import { writeFully } from '../full-writes.js';
 import { type IndexNaming, indexFileOf, isIndexOf } from '../index-names.js';
@@ -202,8 +202,8 @@ export function markBuilds(
   storage: Storage,
   { made, losses }: { readonly made: () => void; readonly losses: () => number },
 ): MarkedBuilds {
-  const { indexes, settings, name } = storage;
-  const folder = `${settings.path}/${name}.acebase`;
+  const { indexes, settings } = storage;
+  const folder = folderOf(storage);
   const { type = 'data' } = settings;
   const { create } = indexes;
   const underWay = new Map<string, Promise<unknown>>();

@@ -1,7 +1,7 @@
 /** Indexes: they are told of a transaction when it is committed, and made anew where it cannot be known what they were told. */
 
 import { basename } from 'node:path';
-import { loggerOf, type Storage } from '../acebase.js';
+import { folderOf, loggerOf, type Storage } from '../acebase.js';
 import { closeAfterBuilds, repairIndexBuilds } from '../index-builds.js';
 import { releaseIndexesAfterFailures } from '../index-locks.js';
 import { type IndexNaming, indexFileOf } from '../index-names.js';
@@ -16,7 +16,7 @@ import {
   setMark,
 } from './index-marks.js';
 import type { Durability } from './logs.js';
-import { folderOf, type Index, type InnerStorage, type Told, typeOf } from './storage.js';
+import { type Index, type InnerStorage, type Told, typeOf } from './storage.js';
 import type { Transaction } from './transaction.js';
 import { UseRecord } from './use-record.js';
 

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
-import { loggerOf, type Storage } from '../acebase.js';
+import { folderOf, loggerOf, type Storage } from '../acebase.js';
 import { logPathsOf, MARKS, type MarkPlace } from './database-file.js';
 import { type Gate, Journal, type Leftover } from './journal.js';
 import type { Notes } from './recovery.js';
-import { folderOf, type InnerStorage, typeOf } from './storage.js';
+import { type InnerStorage, typeOf } from './storage.js';
 import type { Surroundings } from './surroundings.js';
 
 /** What is to be outlived: nothing, the end of the process, or of power as well. */

@@ -2,8 +2,8 @@
 
 import { existsSync } from 'node:fs';
 import { ERRORS, IPCError } from '../../errors.js';
-import { loggerOf, type Storage } from '../acebase.js';
-import { folderOf, type InnerStorage } from './storage.js';
+import { folderOf, loggerOf, type Storage } from '../acebase.js';
+import type { InnerStorage } from './storage.js';
 import type { LoggedMutation, Transaction } from './transaction.js';
 
 /** A mutation that is being added. */

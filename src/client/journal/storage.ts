@@ -47,11 +47,6 @@ export interface InnerStorage
   logMutation?(...details: unknown[]): unknown;
 }
 
-/** The folder of its files. */
-export function folderOf({ settings, name }: Pick<Storage, 'settings' | 'name'>): string {
-  return `${settings.path}/${name}.acebase`;
-}
-
 /** What kind of data it has: the first part of the names of its files. */
 export function typeOf({ settings }: Pick<Storage, 'settings'>): string {
   return settings.type ?? 'data';
