@@ -108,12 +108,6 @@ export const mutations: readonly Mutation[] = [
     only: 'no journal',
   },
   {
-    name: 'gives the seat of a master that is away to another one',
-    file: 'peers/admission.ts',
-    from: 'if (isSameSession(master, request)) return false;',
-    to: "if (isSameSession(master, request)) return false; if (master.state === 'away') return true;",
-  },
-  {
     name: 'answers twice what a lost master had not answered',
     file: 'requests/coordinator.ts',
     from: 'if (open.payload !== undefined) again.push(open);',
