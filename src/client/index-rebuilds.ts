@@ -11,6 +11,9 @@ interface Tree {
 
 /** What is replaced in the class of indexes. */
 interface Methods {
+  state?: string;
+  /** Makes the index from the data, in its file, which it empties when it opens it. */
+  build?(...details: unknown[]): Promise<unknown>;
   _getTree?(...details: unknown[]): Promise<Taken>;
   /** Makes the tree anew from what is in its file. */
   _rebuild?(taken: Taken, ...details: unknown[]): Promise<unknown>;
@@ -27,14 +30,23 @@ const repaired = new WeakSet<object>();
  * a part of a leaf may be in the file, and the tree that is made of that is not as the data is: the change counts as done, and queries find what is not
  * there. Here it fails then, as other changes that cannot be written: who has made it has the index made anew from the data.
  *
+ * When an index that was ready is made anew from the data, AceBase cuts its file off behind the head, while it writes the tree there: what it has written
+ * by then is gone, and queries fail ("end of file"), or find nothing. Here nothing is cut off: the file was emptied when it was opened.
+ *
  * @param methods the class of indexes that all kinds of them go by; once more, nothing is changed
  * @returns undoes it
  */
-export function failIndexesAfterFailedWrites(methods: object): () => void {
+export function repairIndexRebuilds(methods: object): () => void {
   const its = methods as Methods;
-  const { _getTree: getTree, _rebuild: rebuild } = its;
-  if (repaired.has(methods) || getTree === undefined || rebuild === undefined) return () => undefined;
+  const { _getTree: getTree, _rebuild: rebuild, build } = its;
+  if (repaired.has(methods) || getTree === undefined || rebuild === undefined || build === undefined)
+    return () => undefined;
   repaired.add(methods);
+  its.build = async function (...details) {
+    // As one that is made for the first time.
+    if (this.state === 'ready') this.state = 'init';
+    return await build.apply(this, details);
+  };
   its._getTree = async function (...details) {
     const taken = await getTree.apply(this, details);
     watch(taken.tree);
@@ -47,6 +59,7 @@ export function failIndexesAfterFailedWrites(methods: object): () => void {
   return () => {
     its._getTree = getTree;
     its._rebuild = rebuild;
+    its.build = build;
     repaired.delete(methods);
   };
 }

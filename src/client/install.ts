@@ -30,7 +30,7 @@ import {
 } from './handed-module.js';
 import { repairIndexFiles } from './index-files.js';
 import { releaseIndexesAfterFailures } from './index-locks.js';
-import { failIndexesAfterFailedWrites } from './index-rebuilds.js';
+import { repairIndexRebuilds } from './index-rebuilds.js';
 import { failIndexesAfterFailedStreams } from './index-streams.js';
 import { checkInstallOptions, DEFAULT_CACHE_SIZE, type InstallOptions } from './install-options.js';
 import { checkRole, isForServer, soundConfig, withPort, withRole } from './ipc-settings.js';
@@ -437,7 +437,7 @@ function repairsOfIndexes({ methods, readFromFile }: IndexClass, has: Switches):
   };
   return [
     // Below the others, which know an index by what it is.
-    failIndexesAfterFailedWrites(methods),
+    repairIndexRebuilds(methods),
     releaseIndexesAfterFailures(methods),
     repairIndexFiles(methods, readFromFile, isReader),
     repairQueryCaches(methods, changed),

@@ -5,7 +5,7 @@ import { folderOf, loggerOf, type Storage } from '../acebase.js';
 import { closeAfterBuilds, repairIndexBuilds } from '../index-builds.js';
 import { releaseIndexesAfterFailures } from '../index-locks.js';
 import { type IndexNaming, indexFileOf } from '../index-names.js';
-import { failIndexesAfterFailedWrites } from '../index-rebuilds.js';
+import { repairIndexRebuilds } from '../index-rebuilds.js';
 import {
   clearMark,
   descriptionOf,
@@ -342,7 +342,7 @@ function watchUpdates(index: Index, storage: object): void {
   while (!Object.hasOwn(methods, '_getTree')) methods = Object.getPrototypeOf(methods) as Index;
   if (watched.has(methods)) return;
   watched.add(methods);
-  failIndexesAfterFailedWrites(methods);
+  repairIndexRebuilds(methods);
   releaseIndexesAfterFailures(methods);
   const { handleRecordUpdate } = methods;
   methods.handleRecordUpdate = function (this: Index & { readonly storage: object }, ...details) {

@@ -1,8 +1,10 @@
+import fs from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { AceBase } from 'acebase';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { releaseIndexesAfterFailures } from '../../../src/client/index-locks.js';
-import { failIndexesAfterFailedWrites } from '../../../src/client/index-rebuilds.js';
+import { repairIndexRebuilds } from '../../../src/client/index-rebuilds.js';
 import { hasHalves } from '../../crash/disk.js';
 import { writeHalf } from '../../crash/full-disk.js';
 import { lengthIn, RefusedChange, watchChanges } from '../../crash/recorder.js';
@@ -40,7 +42,7 @@ beforeEach(async () => {
   tell = (...details) => (Reflect.get(index, 'handleRecordUpdate') as typeof tell).apply(index, details);
   let methods: object = index;
   while (!Object.hasOwn(methods, '_getTree')) methods = Object.getPrototypeOf(methods);
-  const undos = [failIndexesAfterFailedWrites(methods), releaseIndexesAfterFailures(methods)];
+  const undos = [repairIndexRebuilds(methods), releaseIndexesAfterFailures(methods)];
   undo = () => {
     for (const each of undos.reverse()) each();
   };
@@ -57,6 +59,11 @@ async function aged(age: number): Promise<readonly string[]> {
   return found.map(({ key }) => key);
 }
 
+function replace(functions: object): void {
+  Object.assign(fs, functions);
+  syncBuiltinESMExports();
+}
+
 it('a change of an index that there was room for in half fails, and nothing is made of what is in the file', async () => {
   halves = 1;
   await expect(tell('people/cid', null, { age: 7 })).rejects.toThrow();
@@ -64,6 +71,33 @@ it('a change of an index that there was room for in half fails, and nothing is m
   // Nobody waits for the index.
   await database.indexes.create('people', 'age', { rebuild: true });
   expect(await aged(6)).toEqual(['bob']);
+});
+
+it('nothing is cut off that was written to an index that is made anew', async () => {
+  const { truncate, write } = fs;
+  type Call = (...details: unknown[]) => void;
+  let cutOff: (() => void) | undefined;
+  // Once more has been written: threads may do it in that order.
+  const writing = (details: unknown[]): void => {
+    const done = details.pop() as Call;
+    (write as Call)(...details, (...results: unknown[]) => {
+      done(...results);
+      cutOff?.();
+      cutOff = undefined;
+    });
+  };
+  replace({
+    truncate(...details: unknown[]) {
+      cutOff = () => (truncate as Call)(...details);
+    },
+    write: (...details: unknown[]) => writing(details),
+  });
+  try {
+    await database.indexes.create('people', 'age', { rebuild: true });
+    expect(await aged(6)).toEqual(['bob']);
+  } finally {
+    replace({ truncate, write });
+  }
 });
 
 it('an index that has grown too large for a leaf is made larger, as ever', async () => {
