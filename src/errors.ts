@@ -570,7 +570,8 @@ export const ERRORS = {
   },
   IPC_CLIENT_FOLDER_IN_USE: {
     summary: 'The folder of the database is in use by the master of an IPC server, or may be.',
-    remedy: 'Connect to that server as a worker (`storage.ipc`), or give this database another folder.',
+    remedy:
+      'Connect to that server as a worker (`storage.ipc`), or give this database another folder. If that process has ended, wait for as long as the message says.',
   },
   IPC_CLIENT_LEASE_LOST: {
     summary:

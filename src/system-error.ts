@@ -14,6 +14,11 @@ export function isSystemError(error: unknown): error is NodeJS.ErrnoException {
   return typeof error === 'object' && error !== null && 'syscall' in error;
 }
 
+/** Whether something may not be done with a file or a folder, by anybody or by this process. */
+export function isForbidden(error: unknown): boolean {
+  return ['EACCES', 'EPERM', 'EROFS'].includes(codeOf(error) ?? '');
+}
+
 /** What an error says. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
@@ -22,5 +27,10 @@ export function messageOf(error: unknown): string {
 /** The same error with the path in its message, where the system has left it out: of a directory that was opened, and cannot be read. */
 export function withPath(error: unknown, path: string): unknown {
   if (codeOf(error) !== 'EISDIR' || messageOf(error).includes(path)) return error;
-  return Object.assign(error as NodeJS.ErrnoException, { message: `${messageOf(error)}: ${path}` });
+  return withMessage(error, `${messageOf(error)}: ${path}`);
+}
+
+/** The same error, which says something else. What is no error stays as it is. */
+export function withMessage(error: unknown, message: string): unknown {
+  return error instanceof Error ? Object.assign(error, { message }) : error;
 }

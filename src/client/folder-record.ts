@@ -1,12 +1,15 @@
+import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { type Moment, momentAt } from '../elapsed.js';
 import { IPCError } from '../errors.js';
-import { pause, systemClock } from '../platform/clock.js';
+import { systemClock } from '../platform/clock.js';
+import { claimWhenFree } from '../platform/folder-claim.js';
 import { certainFor, FolderOwner, NO_ANSWER, type Obstacle } from '../platform/folder-owner.js';
 import { FolderWatch, isFolderOfManagedMaster, userAtOnce } from '../platform/folder-watch.js';
 import { ownWords } from '../platform/local-processes.js';
-import type { FolderServer } from '../platform/owner-record.js';
-import { messageOf } from '../system-error.js';
+import { type FolderServer, OWNER_FILE } from '../platform/owner-record.js';
+import { isForbidden, messageOf } from '../system-error.js';
 import { folderOf, lockTimeoutOf, loggerOf, type Storage } from './acebase.js';
 import { Lease } from './core/lease.js';
 
@@ -24,9 +27,8 @@ const LEASE_MS = certainFor(GRACE_MS, 0);
 
 const PLACE_LOST = 'this process has lost its place at the IPC server';
 
-/** How often it is looked whether those who had the folder are gone, and for how long, in milliseconds. */
+/** How often it is looked whether those who had the folder are gone, in milliseconds. */
 const LOOK_MS = 250;
-const PATIENCE_MS = 660_000;
 
 /** That nothing keeps the process from ending which only renews a record. */
 const idleClock = {
@@ -183,7 +185,7 @@ export class FolderRecord {
     this.#assertIsFor(place);
     try {
       if (await this.#hasItStill(place)) return;
-      const isManaged = !this.#wasTaken && (await isFolderOfManagedMaster(this.#folder));
+      const isManaged = !this.#wasTaken && (await this.#isOfManagedMaster());
       this.#assertIsFor(place);
       if (isManaged) {
         this.lease.begin(undefined);
@@ -195,10 +197,18 @@ export class FolderRecord {
     } catch (error) {
       this.#assertIsFor(place);
       this.#owner = undefined;
-      if (error instanceof IPCError) throw error;
-      // One that may not write there can be the master all the same.
+      if (error instanceof IPCError || !this.#isOpenToAll(error)) throw error;
       this.#cannotNote(error);
       this.lease.begin(undefined);
+    }
+  }
+
+  async #isOfManagedMaster(): Promise<boolean> {
+    try {
+      return await isFolderOfManagedMaster(this.#folder);
+    } catch {
+      // A master that a server runs has just written the record. Who claims the folder reads it, too, and says what is wrong.
+      return false;
     }
   }
 
@@ -210,9 +220,13 @@ export class FolderRecord {
     return isStill === true;
   }
 
+  #isFor(place: number): boolean {
+    return place === this.#losses && this.#users > 0;
+  }
+
   /** @throws {IPCError} if that place is lost, or the database is closed */
   #assertIsFor(place: number): void {
-    if (place !== this.#losses || this.#users < 1) throw noLease(PLACE_LOST);
+    if (!this.#isFor(place)) throw noLease(PLACE_LOST);
   }
 
   #newOwner(): FolderOwner {
@@ -245,30 +259,28 @@ export class FolderRecord {
 
   /** Waits until the folder is free, if nobody has it for certain. */
   async #claim(owner: FolderOwner, place: number): Promise<void> {
-    const until = systemClock.now() + PATIENCE_MS;
-    let said = '';
-    for (;;) {
-      const obstacle = await this.#tryToClaim(owner);
-      this.#assertIsFor(place);
-      if (obstacle === undefined) return;
-      const { reason, isInUse } = obstacle;
-      if (isInUse || systemClock.now() >= until || this.#isClosing) throw inUse(this.#storage, reason);
-      if (reason !== said)
-        loggerOf(this.#storage).warn(`Waiting for the folder of ${this.#storage.name}: ${reason}`);
-      said = reason;
-      await pause(LOOK_MS);
-    }
-  }
-
-  /** Where it could be noted before who has the folder, it will be again: until then, somebody may have it. */
-  async #tryToClaim(owner: FolderOwner): Promise<Obstacle | undefined> {
-    try {
+    const claim = async (): Promise<Obstacle | undefined> => {
       await mkdir(this.#folder, { recursive: true });
       return await owner.claim();
-    } catch (error) {
-      if (!this.#wasTaken) throw error;
-      return { reason: `it cannot be seen who has it: ${messageOf(error)}`, isInUse: false };
-    }
+    };
+    const obstacle = await claimWhenFree(claim, {
+      every: LOOK_MS,
+      clock: systemClock,
+      isWanted: ({ isInUse }) => !isInUse && this.#isFor(place) && !this.#isClosing,
+      waits: (reason) =>
+        loggerOf(this.#storage).warn(`Waiting for the folder of ${this.#storage.name}: ${reason}`),
+      failed: (error) => {
+        if (this.#isOpenToAll(error)) throw error;
+        return { reason: `it cannot be seen who has it: ${messageOf(error)}`, isInUse: false };
+      },
+    });
+    this.#assertIsFor(place);
+    if (obstacle !== undefined) throw inUse(this.#storage, obstacle.reason);
+  }
+
+  /** Whether that is of one that may not write there, where nobody has noted anything: it can be the master all the same. */
+  #isOpenToAll(error: unknown): boolean {
+    return !this.#wasTaken && isForbidden(error) && !existsSync(join(this.#folder, OWNER_FILE));
   }
 
   /** The database is about to be closed. */

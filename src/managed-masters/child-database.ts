@@ -7,7 +7,8 @@ import { acebaseWithClient } from '../client/own-program.js';
 import type { ClientStatus } from '../client/status.js';
 import { IPCError } from '../errors.js';
 import { silenceAceBase } from '../platform/acebase-package.js';
-import { pause, systemClock } from '../platform/clock.js';
+import { systemClock } from '../platform/clock.js';
+import { claimWhenFree } from '../platform/folder-claim.js';
 import { FolderOwner } from '../platform/folder-owner.js';
 import { messageOf } from '../system-error.js';
 import type { OpenRequest } from './messages.js';
@@ -28,7 +29,7 @@ export interface ChildDatabase {
 
 /** What is heard of it meanwhile. */
 export interface DatabaseHandlers {
-  /** Somebody else has the folder in use: it is waited for. */
+  /** Somebody else has the folder in use: it is waited for. Told once for each reason, and every minute. */
   waits(reason: string): void;
   /** @see FromChild */
   taken(former: string | undefined): void;
@@ -64,7 +65,13 @@ export async function openDatabase(request: OpenRequest, handlers: DatabaseHandl
     kept,
     lost,
   });
-  await claim(owner, handlers);
+  // The server ends this process when it is wanted no more.
+  await claimWhenFree(() => owner.claim(), {
+    every: CLAIM_MS,
+    clock: systemClock,
+    isWanted: () => true,
+    waits: handlers.waits,
+  });
   handlers.opening();
   const database = createDatabase(request, handlers);
   const close = async (mayBeUsed: boolean): Promise<void> => {
@@ -72,13 +79,6 @@ export async function openDatabase(request: OpenRequest, handlers: DatabaseHandl
     owner.release(mayBeUsed);
   };
   return { ready: () => database.ready(), close };
-}
-
-async function claim(owner: FolderOwner, { waits }: DatabaseHandlers): Promise<void> {
-  for (let obstacle = await owner.claim(); obstacle !== undefined; obstacle = await owner.claim()) {
-    waits(obstacle.reason);
-    await pause(CLAIM_MS);
-  }
 }
 
 function createDatabase(request: OpenRequest, { failed }: DatabaseHandlers): OpenedDatabase {

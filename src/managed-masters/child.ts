@@ -18,9 +18,6 @@ const CLOSE_MS = 2_000;
 /** How often the server is told how this process is, in milliseconds. */
 const VITALS_MS = 2_000;
 
-/** How often it is said that a folder is in use by the same one, in milliseconds. */
-const REMINDER_MS = 60_000;
-
 /** What was asked for. */
 let request: OpenRequest | undefined;
 let database: ChildDatabase | undefined;
@@ -50,17 +47,9 @@ function failUnforeseen(error: unknown): void {
 
 async function open(wanted: OpenRequest): Promise<void> {
   request = wanted;
-  let saidAt = Number.NEGATIVE_INFINITY;
-  let said = '';
-  const waits = (reason: string): void => {
-    if (reason === said && systemClock.now() - saidAt < REMINDER_MS) return;
-    said = reason;
-    saidAt = systemClock.now();
-    tell({ kind: 'waits', reason });
-  };
   try {
     database = await openDatabase(wanted, {
-      waits,
+      waits: (reason) => tell({ kind: 'waits', reason }),
       taken: (former) => tell({ kind: 'taken', former }),
       kept: (uptime) => tell({ kind: 'kept', uptime }),
       opening: () => tell({ kind: 'opening' }),

@@ -10,13 +10,15 @@ import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Cancel, Clock } from '../broker/ports.js';
 import type { Clocks } from '../elapsed.js';
-import { codeOf, messageOf } from '../system-error.js';
+import { codeOf, messageOf, withMessage } from '../system-error.js';
 import { pause } from './clock.js';
 import { isOnLocalDisk } from './file-marks.js';
+import { giveToUsersOf } from './file-ownership.js';
 import { ownWords, pidIn, stateOfProcess } from './local-processes.js';
 import {
   describeOwner,
   describeUnreadable,
+  describeWorkers,
   type FolderServer,
   fileOf,
   isSamePlace,
@@ -26,12 +28,11 @@ import {
   OWNER_FILE,
   type OwnerRecord,
   RENEWAL_MS,
-  readAtOnce,
   readRecord,
   recordIn,
   removeLeftOvers,
+  replaceRecord,
   Standing,
-  takeAway,
   textOf,
 } from './owner-record.js';
 
@@ -118,12 +119,12 @@ export class FolderOwner {
   readonly #path: string;
   readonly #standing: Standing;
   #record: OwnerRecord;
-  /** While the folder is kept: the next renewal, and the moment until which the last one is good. */
   #isKept = false;
   /** Whether it is not to be claimed any more. */
   #isOver = false;
   /** Changes when a renewal that is under way is of no interest any more. */
   #attempt = 0;
+  /** While the folder is kept: the next renewal, and the moment until which the last one is good. */
   #renewal: Cancel | undefined;
   #deadline: Cancel | undefined;
   /** Why it could not be renewed last. */
@@ -163,26 +164,24 @@ export class FolderOwner {
    * @returns why not; then it may be tried again in a while, unless it was suspended or given back meanwhile. `undefined`: it has it
    */
   async claim(): Promise<Obstacle | undefined> {
-    const { clock } = this.#settings;
+    const { clock, taken } = this.#settings;
     for (let tries = 0; !this.#isOver; tries++) {
       const since = { at: clock.now(), uptime: clock.uptime() };
       const text = await readRecord(this.#path);
-      if (text === undefined) {
-        if (await this.#create()) {
-          if (this.#isOver) break;
-          this.#settings.taken(this.#former?.record?.server.id);
-          this.#keep(since);
-          removeLeftOvers(this.#path);
-          return undefined;
-        }
-        if (tries < MOST_TRIES) continue;
-        throw new Error(`${this.#path} is in the way, and cannot be read: remove it`);
-      }
-      const obstacle = await this.#obstacle(text);
+      const obstacle = text === undefined ? undefined : await this.#obstacle(text);
       if (obstacle !== undefined) return obstacle;
-      if (this.#isOver) break;
-      this.#takeAway((found) => found === text);
-      this.#former = { record: recordIn(text), at: clock.now() };
+      if (await this.#create(text)) {
+        if (this.#isOver) break;
+        const record = text === undefined ? undefined : recordIn(text);
+        this.#former = { record, at: clock.now() };
+        taken(record?.server.id);
+        this.#keep(since);
+        removeLeftOvers(this.#path);
+        return undefined;
+      }
+      if (tries < MOST_TRIES) continue;
+      if (text !== undefined) return mayBe('another process is about to take its folder');
+      throw new Error(`${this.#path} is in the way, and cannot be read: remove it`);
     }
     this.#takeAwayOwn();
     return NOT_WANTED;
@@ -266,11 +265,7 @@ export class FolderOwner {
   /** A master has ended, or its server too. Workers come to this one, and say what they hold; or they must have the time to end what they have begun. */
   #obstacleOfWorkers(record: OwnerRecord): Obstacle | undefined {
     if (this.#isOfSamePlace(record) || this.#standing.free() >= record.grace) return undefined;
-    const { host, server, grace, isManaged } = record;
-    const who = isManaged ? 'the IPC server' : 'the master of the IPC server';
-    return mayBe(
-      `${who} at ${server.urls.join(' and ')} on ${host} has ended, and its workers may go on writing for ${grace / 1_000} s`,
-    );
+    return mayBe(`${describeWorkers(record)} for ${record.grace / 1_000} s`);
   }
 
   /** Whether workers of another server that had the folder before may still come back to that, and go on there. */
@@ -292,19 +287,29 @@ export class FolderOwner {
     const pid = pidIn(words ?? undefined);
     const until = clock.now() + ENDED_WAIT_MS;
     if (pid !== undefined) kill(pid);
-    while (stateOfProcess(words ?? undefined, procPath) === 'runs') {
+    while (stateOfProcess(words ?? undefined, procPath) !== 'ended') {
       if (clock.now() >= until) return false;
       await pause(ENDED_LOOK_MS, clock);
     }
     return true;
   }
 
-  /** Makes the record, unless there is one. It has its name when it is whole: one of a process that is killed before says nothing, and would keep others waiting. */
-  async #create(): Promise<boolean> {
+  /**
+   * Makes the record, in the place of the one with that text; `undefined`: if there is none. It has its name when it is whole: one of a process that is
+   * killed before says nothing, and would keep others waiting.
+   *
+   * @returns false if there is another one, or this one is not wanted any more
+   */
+  async #create(former: string | undefined): Promise<boolean> {
     const made = momentaryName(this.#path);
     try {
       await this.#write(made);
-      return await this.#name(made);
+      if (this.#isOver) return false;
+      if (former === undefined) return await this.#name(made);
+      return replaceRecord(this.#path, (found) => found === former, made);
+    } catch (error) {
+      // That name is another one each time.
+      throw withMessage(error, messageOf(error).replaceAll(made, this.#path));
     } finally {
       await rm(made, { force: true });
     }
@@ -336,7 +341,10 @@ export class FolderOwner {
     let made: string | undefined;
     try {
       made = fileOf(await file.stat());
-      this.#record = { ...this.#record, file: made, folder: fileOf(await stat(this.#settings.folder)) };
+      const { folder } = this.#settings;
+      this.#record = { ...this.#record, file: made, folder: fileOf(await stat(folder)) };
+      // They are to see who has it.
+      giveToUsersOf(folder, file.fd);
       await file.writeFile(textOf(this.#record)).finally(() => file.close());
     } catch (error) {
       const named = await stat(path).catch(() => undefined);
@@ -364,13 +372,7 @@ export class FolderOwner {
   }
 
   #takeAwayOwn(): void {
-    this.#takeAway((text) => recordIn(text)?.id === this.#record.id);
-  }
-
-  /** Removes the record, if it is one that is meant. */
-  #takeAway(isMeant: (text: string) => boolean): void {
-    const text = readAtOnce(this.#path);
-    if (text !== undefined && isMeant(text)) takeAway(this.#path, isMeant);
+    replaceRecord(this.#path, (text) => recordIn(text)?.id === this.#record.id);
   }
 
   /**
@@ -497,7 +499,7 @@ async function renewIn(
   return named.id === record.id ? place : TAKEN;
 }
 
-const TAKEN = 'its folder was taken by another server';
+const TAKEN = 'its folder was taken by another process';
 
 function overwritten(path: string): string {
   return `the record of who uses its folder was overwritten: ${path}`;

@@ -1,24 +1,28 @@
 /** Who has the folder of a database in use, for those that take it from nobody. */
 
-import { rmSync, statSync, writeFileSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../broker/ports.js';
+import { isForbidden } from '../system-error.js';
 import { systemClock } from './clock.js';
 import {
+  ageOf,
   describeOwner,
   describeUnreadable,
+  describeWorkers,
   type FolderServer,
   isOwn,
   isSamePlace,
   isSameRun,
   judge,
-  momentaryName,
   OWNER_FILE,
+  type OwnerRecord,
+  RENEWAL_MS,
   readAtOnce,
   readRecord,
   recordIn,
+  replaceRecord,
   Standing,
-  takeAway,
 } from './owner-record.js';
 
 /** Whether a folder is in use by the master that a server runs in this process. */
@@ -32,7 +36,8 @@ const UNREADABLE_STANDS_FOR = 27_000;
 
 /**
  * Whether somebody has a folder in use, or may have, for one that can neither wait nor watch: whose processes cannot be looked at has it as long as
- * the record is no older than it stands for. An older one is taken away, so that whoever goes on nevertheless finds that out.
+ * the record is no older than it stands for, and workers may go on for a while when all others have ended. What stands no more is taken away, so that whoever
+ * goes on nevertheless finds that out.
  *
  * @param how `isOnlyLook`: nothing is written or taken away, for one that does not open the database
  * @returns who has it, in words; `undefined` if nobody has
@@ -41,30 +46,56 @@ const UNREADABLE_STANDS_FOR = 27_000;
 export function userAtOnce(folder: string, { isOnlyLook = false } = {}): string | undefined {
   const path = join(folder, OWNER_FILE);
   const text = readAtOnce(path);
-  if (text === undefined) return undefined;
-  const record = recordIn(text);
-  const judgement = record === undefined ? 'unknown' : judge(record, path);
-  if (judgement === 'free' || judgement === 'copied') return undefined;
-  const who = record === undefined ? describeUnreadable(path) : describeOwner(record);
-  if (judgement !== 'unknown') return who;
-  const { standsFor } = record ?? { standsFor: UNREADABLE_STANDS_FOR };
-  const age = isOnlyLook ? systemClock.wallTime() - statSync(path).mtimeMs : ageOf(path);
-  if (age < standsFor)
-    return `${who}, as far as is known until ${Math.ceil((standsFor - age) / 1_000)} s from now`;
-  if (!isOnlyLook) takeAway(path, (found) => found === text);
+  const use = text === undefined ? undefined : useOf(text, path);
+  if (use === undefined) return undefined;
+  const { who, milliseconds, mayGoOn } = use;
+  if (milliseconds === undefined) return who;
+  const left = milliseconds - age(path, isOnlyLook);
+  if (left > 0) return `${who}, as far as is known until ${Math.ceil(left / 1_000)} s from now`;
+  if (mayGoOn && !isOnlyLook) replaceRecord(path, (found) => found === text);
   return undefined;
 }
 
-/** Milliseconds since a file was written, by the clock of its disk: that of a server of files may be set otherwise. */
-function ageOf(path: string): number {
-  const probe = momentaryName(path);
-  writeFileSync(probe, '', { flag: 'wx' });
-  try {
-    const written = statSync(path, { throwIfNoEntry: false });
-    return written === undefined ? 0 : statSync(probe).mtimeMs - written.mtimeMs;
-  } finally {
-    rmSync(probe, { force: true });
+interface Use {
+  /** In words. */
+  readonly who: string;
+  /** For how long after the record was written; `undefined`: as long as it is there. */
+  readonly milliseconds: number | undefined;
+  /** Whether who has it may be there for longer, and is to find out that it has it no more. */
+  readonly mayGoOn: boolean;
+}
+
+/** @returns undefined if nobody uses the folder */
+function useOf(text: string, path: string): Use | undefined {
+  const record = recordIn(text);
+  if (record === undefined)
+    return { who: describeUnreadable(path), milliseconds: UNREADABLE_STANDS_FOR, mayGoOn: true };
+  const who = describeOwner(record);
+  switch (judge(record, path)) {
+    case 'copied':
+      return undefined;
+    case 'free':
+      return { who: describeWorkers(record), milliseconds: workersUseIt(record), mayGoOn: false };
+    case 'unknown':
+      return { who, milliseconds: record.standsFor, mayGoOn: true };
+    default:
+      return { who, milliseconds: undefined, mayGoOn: true };
   }
+}
+
+/** For how long after the record was written workers may use the folder of those that have ended: at most one renewal later, unless they had time to say so. */
+function workersUseIt({ grace, hasLeft }: OwnerRecord): number {
+  return grace === 0 || hasLeft === true ? grace : grace + 2 * RENEWAL_MS;
+}
+
+/** Milliseconds since a file was written. Who may not write there asks the clock of this machine. */
+function age(path: string, isOnlyLook: boolean): number {
+  try {
+    if (!isOnlyLook) return ageOf(path);
+  } catch (error) {
+    if (!isForbidden(error)) throw error;
+  }
+  return systemClock.wallTime() - statSync(path).mtimeMs;
 }
 
 /**

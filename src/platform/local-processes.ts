@@ -328,7 +328,7 @@ export function ownWords(procPath = '/proc'): string | undefined {
 
 /**
  * Whether the process runs that said this of itself. `unknown`: it is of another machine, another boot or another namespace, or the
- * system does not say.
+ * system does not say: of a process of another user, perhaps, which may have got its number since.
  *
  * @param words as of {@link ownWords}
  */
@@ -336,7 +336,9 @@ export function stateOfProcess(words: string | undefined, procPath = '/proc'): '
   const [, pid, startTime = '', boot, namespace] = WORDS.exec(words ?? '') ?? [];
   if (pid === undefined || process.platform !== 'linux' || `${boot}.${namespace}` !== placeOf(procPath))
     return 'unknown';
-  return runs(procPath, { pid: Number(pid), startTime }) ? 'runs' : 'ended';
+  const stat = statOf(procPath, Number(pid));
+  if (stat === 'unknown') return 'unknown';
+  return stat !== 'none' && isOf(stat, startTime) ? 'runs' : 'ended';
 }
 
 /** The number of the process that said this of itself; `undefined` if these are no such words. */
@@ -387,6 +389,11 @@ async function marksOf(
 function runs(procPath: string, { pid, startTime }: Identity): boolean {
   const stat = statOf(procPath, pid);
   if (stat === 'none' || stat === 'unknown') return stat === 'unknown';
+  return isOf(stat, startTime);
+}
+
+/** Whether that is a process which started then, and runs. */
+function isOf(stat: Stat, startTime: string): boolean {
   return stat.startTime === startTime && (stat.threads > 1 || !/[ZXx]/.test(stat.state));
 }
 

@@ -1,7 +1,17 @@
 /** The record of who has the folder of a database in use, beside the data: what it says, and what that comes to. */
 
-import { randomUUID } from 'node:crypto';
-import { linkSync, readdirSync, readFileSync, renameSync, rmSync, type Stats, statSync } from 'node:fs';
+import { createHash, randomUUID } from 'node:crypto';
+import {
+  closeSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  type Stats,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
@@ -163,6 +173,7 @@ export function isSamePlace(one: FolderServer, other: FolderServer): boolean {
 function placeOf(url: string): string {
   return url
     .replace(/^(?:http|ws)s?:\/\//, '')
+    .replace(/\/$/, '')
     .replace(/^(?:127\.0\.0\.1|\[::1\]|::1|0\.0\.0\.0|\[::\]|::)(?=:\d+$)/, 'localhost');
 }
 
@@ -191,6 +202,9 @@ export function judge(record: OwnerRecord, path: string, procPath?: string): Jud
   return judgement === 'in use' && !record.isManaged ? 'unknown' : judgement;
 }
 
+/** By what the master does whose server has ended. */
+const WITHOUT_SERVER = { runs: 'left behind', ended: 'free', unknown: 'unknown' } as const;
+
 function judgeProcesses({ process: master, server }: OwnerRecord, procPath?: string): Judgement {
   switch (stateOfProcess(server.process ?? undefined, procPath)) {
     case 'runs':
@@ -199,7 +213,7 @@ function judgeProcesses({ process: master, server }: OwnerRecord, procPath?: str
     case 'unknown':
       return 'unknown';
     case 'ended':
-      return stateOfProcess(master ?? undefined, procPath) === 'runs' ? 'left behind' : 'free';
+      return WITHOUT_SERVER[stateOfProcess(master ?? undefined, procPath)];
   }
 }
 
@@ -232,28 +246,56 @@ export function removeLeftOvers(path: string): void {
   }
 }
 
-/**
- * Takes the record at that path away, if it is one that is meant: it is looked at when nobody else finds it any more, and put back if it is another
- * one, that somebody has made since it was judged.
- */
-export function takeAway(path: string, isMeant: (text: string) => boolean): void {
-  const aside = momentaryName(path);
+/** Milliseconds since a file was written, by the clock of its disk: that of a server of files may be set otherwise. */
+export function ageOf(path: string): number {
+  const probe = momentaryName(path);
+  writeFileSync(probe, '', { flag: 'wx' });
   try {
-    renameSync(path, aside);
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return;
-    throw error;
+    const written = statSync(path, { throwIfNoEntry: false });
+    return written === undefined ? 0 : statSync(probe).mtimeMs - written.mtimeMs;
+  } finally {
+    rmSync(probe, { force: true });
   }
-  if (!isMeant(readFileSync(aside, 'utf8'))) putBack(aside, path);
-  rmSync(aside, { force: true });
 }
 
-function putBack(aside: string, path: string): void {
+/**
+ * Puts another record in the place of the one at that path, or removes it, if it is one that is meant. Of all who mean the same one, one has its way, and nobody
+ * finds none meanwhile.
+ *
+ * @param made the file with the other one, which is renamed; default: it is removed
+ * @returns whether that was done
+ */
+export function replaceRecord(path: string, isMeant: (text: string) => boolean, made?: string): boolean {
+  const text = readAtOnce(path);
+  if (text === undefined || !isMeant(text)) return false;
+  const turn = `${path}.${turnOf(text)}`;
+  if (!takeTurn(turn)) return false;
   try {
-    linkSync(aside, path);
+    const found = readAtOnce(path);
+    if (found === undefined || !isMeant(found)) return false;
+    if (made === undefined) rmSync(path);
+    else renameSync(made, path);
+    return true;
+  } finally {
+    rmSync(turn, { force: true });
+  }
+}
+
+/** What a file is named by whose maker alone may replace a record: the same, however often that is renewed. */
+function turnOf(text: string): string {
+  const id = recordIn(text)?.id ?? 'unreadable';
+  return createHash('sha256').update(id).digest('hex').slice(0, 32);
+}
+
+function takeTurn(turn: string): boolean {
+  try {
+    closeSync(openSync(turn, 'wx'));
+    return true;
   } catch (error) {
-    // Some file systems have no links.
-    if (codeOf(error) !== 'EEXIST') renameSync(aside, path);
+    if (codeOf(error) !== 'EEXIST') throw error;
+    // Its process was killed.
+    if (ageOf(turn) > LEFT_OVER_MS) rmSync(turn, { force: true });
+    return false;
   }
 }
 
@@ -263,6 +305,12 @@ export function describeOwner({ pid, host, server, isManaged }: OwnerRecord): st
     return `its folder is in use by process ${pid} on ${host}, which repairs it (acebase-ipc-server check)`;
   const master = isManaged ? 'the master of' : 'a master at';
   return `its folder is in use by process ${pid} on ${host}, ${master} the IPC server at ${server.urls.join(' and ')}`;
+}
+
+/** The same of workers that may outlive their master, or its server. */
+export function describeWorkers({ host, server, isManaged }: OwnerRecord): string {
+  const who = isManaged ? 'the IPC server' : 'the master of the IPC server';
+  return `${who} at ${server.urls.join(' and ')} on ${host} has ended, and its workers may go on writing`;
 }
 
 /** The same of a record that is not whole: one that is being written, perhaps. */

@@ -1,4 +1,6 @@
+import { cp } from 'node:fs/promises';
 import type { ServerOptions } from '../../src/index.js';
+import { OWNER_FILE } from '../../src/platform/owner-record.js';
 import { AceBaseProcess, type AceBaseProcessOptions } from './acebase-process.js';
 import {
   type LogLine,
@@ -162,19 +164,24 @@ export class Cluster {
 
   /**
    * Opens the file in a new process with no IPC server, hands it to `look`, and closes it again. For what is really
-   * in the file: nothing of it comes from a cache.
+   * in the file: nothing of it comes from a cache. With the client, it is a copy: others may have the folder.
    */
   async reopened<T>(
     look: (database: AceBaseProcess) => Promise<T>,
     options: DatabaseOptions = {},
   ): Promise<T> {
     const { token: _token, port: _port, ...rest } = options;
-    const database = new AceBaseProcess({ name: 'fresh open', database: 'mydb', path: this.path, ...rest });
+    const copy = options.client === true ? await temporaryDirectory('copy') : undefined;
+    if (copy !== undefined)
+      await cp(this.path, copy, { recursive: true, filter: (file) => !file.includes(OWNER_FILE) });
+    const path = copy ?? this.path;
+    const database = new AceBaseProcess({ name: 'fresh open', database: 'mydb', path, ...rest });
     try {
       await database.ready();
       return await look(database);
     } finally {
       await database.kill();
+      if (copy !== undefined) await removeDirectory(copy);
     }
   }
 

@@ -26,6 +26,7 @@ import {
 import { type Notes, recoverDatabase } from '../../client/journal/recovery.js';
 import { forgetUse } from '../../client/journal/use-record.js';
 import { syncFile, syncFolder } from '../../platform/disk-sync.js';
+import { giveFileToUsersOf } from '../../platform/file-ownership.js';
 import { OWNER_FILE } from '../../platform/owner-record.js';
 import { messageOf } from '../../system-error.js';
 import type { AceBaseModules } from './acebase-modules.js';
@@ -182,6 +183,7 @@ async function makeAnew(
   } catch (error) {
     return `could not make ${index.file} anew: ${messageOf(error)}`;
   }
+  giveFileToUsersOf(folder, made);
   syncFile(made);
   guard();
   renameSync(made, join(folder, index.file));

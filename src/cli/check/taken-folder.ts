@@ -3,17 +3,17 @@
 import { randomUUID } from 'node:crypto';
 import { elapsedSince, type Moment, momentAt } from '../../elapsed.js';
 import { IPCError } from '../../errors.js';
-import { pause, systemClock } from '../../platform/clock.js';
-import { certainFor, FolderOwner, NO_ANSWER, type Obstacle } from '../../platform/folder-owner.js';
+import { systemClock } from '../../platform/clock.js';
+import { claimWhenFree } from '../../platform/folder-claim.js';
+import { certainFor, FolderOwner, NO_ANSWER } from '../../platform/folder-owner.js';
 import { ownWords } from '../../platform/local-processes.js';
 import { messageOf } from '../../system-error.js';
 
 /** Milliseconds for which its record need not be renewed: what AceBase does in one turn of the event loop, with a large index, may take long. */
 const GRACE_MS = 60_000;
 
-/** How often it is looked whether those who had the folder are gone, and for how long, in milliseconds: locks may last for minutes. */
+/** How often it is looked whether those who had the folder are gone, in milliseconds. */
 const LOOK_MS = 1_000;
-const PATIENCE_MS = 660_000;
 
 /** A folder that this process has. */
 export interface TakenFolder {
@@ -48,7 +48,15 @@ export async function takeFolder(folder: string, say: (line: string) => void): P
       loss = reason;
     },
   });
-  await claim(owner, folder, say);
+  const obstacle = await claimWhenFree(() => owner.claim(), {
+    every: LOOK_MS,
+    clock: systemClock,
+    waits: (reason) => say(`waiting for ${folder}: ${reason}`),
+    failed: (error) => {
+      throw new Error(`it cannot be noted in ${folder} that this process uses it: ${messageOf(error)}`);
+    },
+  });
+  if (obstacle !== undefined) throw inUse(folder, obstacle.reason);
   return {
     assertHeld() {
       const isCertain = renewed !== undefined && elapsedSince(systemClock, renewed) < certainFor(GRACE_MS, 0);
@@ -56,28 +64,6 @@ export async function takeFolder(folder: string, say: (line: string) => void): P
     },
     release: (isChanged) => owner.release(isChanged),
   };
-}
-
-async function claim(owner: FolderOwner, folder: string, say: (line: string) => void): Promise<void> {
-  const until = systemClock.now() + PATIENCE_MS;
-  let said = '';
-  for (;;) {
-    const obstacle = await tryToClaim(owner, folder);
-    if (obstacle === undefined) return;
-    const { reason, isInUse } = obstacle;
-    if (isInUse || systemClock.now() >= until) throw inUse(folder, reason);
-    if (reason !== said) say(`waiting for ${folder}: ${reason}`);
-    said = reason;
-    await pause(LOOK_MS);
-  }
-}
-
-async function tryToClaim(owner: FolderOwner, folder: string): Promise<Obstacle | undefined> {
-  try {
-    return await owner.claim();
-  } catch (error) {
-    throw new Error(`it cannot be noted in ${folder} that this process uses it: ${messageOf(error)}`);
-  }
 }
 
 function inUse(folder: string, reason: string): IPCError {

@@ -1,12 +1,7 @@
 /** Folders and logs that are not writable. */
 
 import { ERRORS, IPCError } from '../../errors.js';
-import { codeOf, messageOf } from '../../system-error.js';
-
-/** Whether something may not be done with a file or a folder, by anybody or by this process. */
-export function isForbidden(error: unknown): boolean {
-  return ['EACCES', 'EPERM', 'EROFS'].includes(codeOf(error) ?? '');
-}
+import { messageOf } from '../../system-error.js';
 
 /** Why a database keeps no journal. @param path what is not writable @param error what has come of it */
 export function noJournal(path: string, error: unknown): IPCError {

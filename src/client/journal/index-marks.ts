@@ -5,8 +5,9 @@
 
 import { randomUUID } from 'node:crypto';
 import { closeSync, existsSync, fsyncSync, openSync, readdirSync, readFileSync, unlinkSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { syncFolder } from '../../platform/disk-sync.js';
+import { giveToUsersOf } from '../../platform/file-ownership.js';
 import { codeOf } from '../../system-error.js';
 import { folderOf, loggerOf, type Storage } from '../acebase.js';
 import { lostError } from '../core/lost-transactions.js';
@@ -80,6 +81,7 @@ export function setMark(folder: string, index: IndexDescription, isNew: boolean)
 export function writeSynced(path: string, text: string): void {
   const file = openSync(path, 'w');
   try {
+    giveToUsersOf(dirname(path), file);
     writeFully(file, Buffer.from(text), 0);
     fsyncSync(file);
   } finally {

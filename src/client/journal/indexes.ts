@@ -16,7 +16,7 @@ import {
   setMark,
 } from './index-marks.js';
 import type { Durability } from './logs.js';
-import { type Index, type InnerStorage, type Told, typeOf } from './storage.js';
+import { type Index, type InnerStorage, type Method, type Told, typeOf } from './storage.js';
 import type { Transaction } from './transaction.js';
 import { UseRecord } from './use-record.js';
 
@@ -71,12 +71,17 @@ export class Indexes {
   /** Holds back what they are told. @param missing those that are to be made again */
   hold(missing: readonly IndexDescription[]): void {
     const { indexes, ipc } = this.#storage;
-    const { getAll } = indexes;
-    indexes.getAll = (...details) => {
-      const found = getAll.apply(indexes, details);
-      for (const index of found) this.#hold(index);
-      return found;
-    };
+    // A master finds those by `list` that workers have it write to.
+    for (const name of ['getAll', 'list'] as const) {
+      const find = indexes[name] as (...details: unknown[]) => Index[];
+      Object.assign(indexes, {
+        [name]: (...details: unknown[]) => {
+          const found = find.apply(indexes, details);
+          for (const index of found) this.#hold(index);
+          return found;
+        },
+      });
+    }
     if (!this.#isLone && !ipc.isMaster) {
       this.#holdRequests();
       this.#tellSettings();
@@ -144,10 +149,7 @@ export class Indexes {
       );
       failed.set(index.file, index);
     });
-    const isCertain = this.makeAnew([...failed.values()]);
-    // Some kinds of indexes do not wait for what they begin.
-    await Promise.all(updatesOf(this.#storage));
-    return isCertain;
+    return this.makeAnew([...failed.values()]);
   }
 
   /**
@@ -268,10 +270,10 @@ export class Indexes {
   #hold(index: Index): void {
     if (this.#known.has(index)) return;
     this.#known.add(index);
-    watchUpdates(index, this.#storage);
+    watchUpdates(index);
     const { handleRecordUpdate } = index;
     index.handleRecordUpdate = async (...details) => {
-      const update = (): Promise<unknown> => handleRecordUpdate.apply(index, details);
+      const update = (): Promise<unknown> => whole(() => handleRecordUpdate.apply(index, details));
       const writer = this.#writer();
       if (writer === undefined) return await update();
       writer.indexUpdates.push({ index: descriptionOf(index), update });
@@ -325,39 +327,37 @@ function deletionOf({ path, key }: IndexDescription, fileName: string): Told {
   return { type: 'index.deleted', fileName, path, keys: key } as Told;
 }
 
-/** What indexes are being told, by their storage. */
-const updates = new WeakMap<object, Set<Promise<unknown>>>();
+/** What was put in the place of that method, in the classes of indexes that are watched. */
+const watching = new WeakSet<Method>();
 
-/** Classes of indexes that are watched. */
-const watched = new WeakSet<object>();
+/** What the index has begun that is being told something. */
+let begun: Promise<unknown>[] | undefined;
 
-function updatesOf(storage: object): Iterable<Promise<unknown>> {
-  return updates.get(storage) ?? [];
+/** A geographical index does not wait for what it has the class of all indexes write, and does not hear that this fails. Here it does. */
+function whole(tell: () => Promise<unknown>): Promise<unknown> {
+  const others = begun;
+  const its: Promise<unknown>[] = [];
+  begun = its;
+  try {
+    const telling = tell();
+    return Promise.all([telling, ...its]);
+  } finally {
+    begun = others;
+  }
 }
 
 /** All kinds of indexes go by the method of one class. */
-function watchUpdates(index: Index, storage: object): void {
-  if (!updates.has(storage)) updates.set(storage, new Set());
+function watchUpdates(index: Index): void {
   let methods: Index = index;
   while (!Object.hasOwn(methods, '_getTree')) methods = Object.getPrototypeOf(methods) as Index;
-  if (watched.has(methods)) return;
-  watched.add(methods);
   repairIndexRebuilds(methods);
   releaseIndexesAfterFailures(methods);
   const { handleRecordUpdate } = methods;
-  methods.handleRecordUpdate = function (this: Index & { readonly storage: object }, ...details) {
-    const all = updates.get(this.storage);
+  if (watching.has(handleRecordUpdate)) return;
+  methods.handleRecordUpdate = function (this: Index, ...details) {
     const doing = handleRecordUpdate.apply(this, details);
-    return all === undefined ? doing : tracked(all, doing);
+    begun?.push(doing);
+    return doing;
   };
-}
-
-/** Remembers what is under way until it is over. */
-export function tracked<T>(all: Set<Promise<unknown>>, doing: Promise<T>): Promise<T> {
-  const done: Promise<void> = doing.then(
-    () => void all.delete(done),
-    () => void all.delete(done),
-  );
-  all.add(done);
-  return doing;
+  watching.add(methods.handleRecordUpdate);
 }

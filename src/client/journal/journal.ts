@@ -3,6 +3,7 @@ import { closeSync, constants, existsSync, fdatasyncSync, fstatSync } from 'node
 import { dirname } from 'node:path';
 import { ERRORS, IPCError } from '../../errors.js';
 import { syncFolder } from '../../platform/disk-sync.js';
+import { isForbidden } from '../../system-error.js';
 import { writeFully } from '../full-writes.js';
 import {
   countOf,
@@ -14,7 +15,7 @@ import {
   openToLook,
   openToMend,
 } from './database-file.js';
-import { isForbidden, noJournal } from './forbidden.js';
+import { noJournal } from './forbidden.js';
 import { type Claim, OWNER_BYTES, type RecordHead, RedoLog, type WrittenPlace } from './redo-log.js';
 import type { Change } from './write-buffer.js';
 

@@ -6,7 +6,7 @@ import { failWithTables } from '../failed-tables.js';
 import { RECORDS_AT, ROOT_ADDRESS_AT } from '../file-layout.js';
 import { checksumOf } from './database-file.js';
 import type { IndexDescription } from './index-marks.js';
-import { Indexes, tracked } from './indexes.js';
+import { Indexes } from './indexes.js';
 import type { Journal } from './journal.js';
 import { type Durability, Logs } from './logs.js';
 import { MutationLog, whenReady } from './mutation-log.js';
@@ -479,4 +479,14 @@ function isRoot({ rootRecord }: InnerStorage, { pageNr, recordNr }: RootAddress)
 
 function indexesOf({ indexUpdates }: Transaction): IndexDescription[] {
   return [...new Map(indexUpdates.map(({ index }) => [index.file, index])).values()];
+}
+
+/** Remembers what is under way until it is over. */
+function tracked<T>(all: Set<Promise<unknown>>, doing: Promise<T>): Promise<T> {
+  const done: Promise<void> = doing.then(
+    () => void all.delete(done),
+    () => void all.delete(done),
+  );
+  all.add(done);
+  return doing;
 }

@@ -4,11 +4,11 @@ import { accessSync, constants, existsSync, readdirSync, rmSync, statSync } from
 import { join } from 'node:path';
 import type { IPCError } from '../../errors.js';
 import { systemClock } from '../../platform/clock.js';
-import { codeOf } from '../../system-error.js';
+import { codeOf, isForbidden } from '../../system-error.js';
 import { folderOf, type Storage } from '../acebase.js';
 import type { FileJournal } from '../core/host.js';
 import { isCutShort, logPathsOf } from './database-file.js';
-import { isForbidden, noJournal } from './forbidden.js';
+import { noJournal } from './forbidden.js';
 import { type IndexDescription, takeMarked } from './index-marks.js';
 import { JournaledStorage } from './journaled-storage.js';
 import type { Durability } from './logs.js';

@@ -1,14 +1,5 @@
-import {
-  closeSync,
-  constants,
-  fchmodSync,
-  fchownSync,
-  fdatasyncSync,
-  fstatSync,
-  openSync,
-  readSync,
-  type Stats,
-} from 'node:fs';
+import { closeSync, constants, fdatasyncSync, fstatSync, openSync, readSync, type Stats } from 'node:fs';
+import { giveTo } from '../../platform/file-ownership.js';
 import { codeOf } from '../../system-error.js';
 import { writeFully } from '../full-writes.js';
 import { crc32 } from './checksum.js';
@@ -58,9 +49,6 @@ const BODY_AT = HEAD_BYTES + CLAIM_BYTES;
 
 /** Bytes that tell one process from another. */
 export const OWNER_BYTES = 8;
-
-/** How systems say that a file cannot be given to that user: `EINVAL` in a container that does not know the user. */
-const NOT_GIVEN = new Set(['EPERM', 'EINVAL', 'ENOTSUP', 'ENOSYS']);
 
 /** Position (8 bytes) and length (4) of a change, and how many there are (4). */
 const CHANGE_BYTES = 12;
@@ -183,22 +171,6 @@ function madeFile(path: string, access: number): number | undefined {
   } catch (error) {
     if (codeOf(error) === 'EEXIST') return undefined;
     throw error;
-  }
-}
-
-/** Those who may use a file may use this one, which was just made: by a process of root, perhaps. */
-function giveTo(made: number, { mode, uid, gid }: Pick<Stats, 'mode' | 'uid' | 'gid'>): void {
-  const own = fstatSync(made);
-  if (own.uid !== uid || own.gid !== gid) changeOwner(made, uid, gid);
-  fchmodSync(made, mode & 0o777);
-}
-
-/** Only root can, or a member of the group: what others make stays theirs. */
-function changeOwner(file: number, uid: number, gid: number): void {
-  try {
-    fchownSync(file, uid, gid);
-  } catch (error) {
-    if (!NOT_GIVEN.has(codeOf(error) ?? '')) throw error;
   }
 }
 

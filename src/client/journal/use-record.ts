@@ -2,8 +2,8 @@ import { closeSync, existsSync, fsyncSync, readFileSync, renameSync, rmSync } fr
 import { join } from 'node:path';
 import { syncFile, syncFolder } from '../../platform/disk-sync.js';
 import { machineId } from '../../platform/file-marks.js';
+import { isForbidden } from '../../system-error.js';
 import { marksOf, openToLook } from './database-file.js';
-import { isForbidden } from './forbidden.js';
 import { type IndexDescription, writeSynced } from './index-marks.js';
 
 /** What stands in the file. */

@@ -86,9 +86,9 @@ it('and nothing more, if another one has taken it', async () => {
   stopped(24_000);
   await expect(record.lease.wait()).rejects.toMatchObject({
     code: 'IPC_CLIENT_LEASE_LOST',
-    message: 'IPC_CLIENT_LEASE_LOST: its folder was taken by another server',
+    message: 'IPC_CLIENT_LEASE_LOST: its folder was taken by another process',
   });
-  expect(lost).toHaveBeenCalledExactlyOnceWith('its folder was taken by another server');
+  expect(lost).toHaveBeenCalledExactlyOnceWith('its folder was taken by another process');
   expect(record.lease.isHeld).toBe(false);
 });
 
@@ -104,7 +104,7 @@ it('a master that comes to another server does nothing before it has seen that n
   await rename(`${path()}.new`, path());
   record.isAt('run-3', 11_000);
   await expect(record.lease.wait()).rejects.toMatchObject({ code: 'IPC_CLIENT_LEASE_LOST' });
-  expect(lost).toHaveBeenCalledExactlyOnceWith('its folder was taken by another server');
+  expect(lost).toHaveBeenCalledExactlyOnceWith('its folder was taken by another process');
 });
 
 it('a master is refused the folder of one that renews its record, and has it at once from one of the same run of its server', async () => {
@@ -117,14 +117,45 @@ it('a master is refused the folder of one that renews its record, and has it at 
   third.leave('told');
 });
 
-it('a master that cannot read who has its folder goes on all the same, and says so', async () => {
+it('a master that may not note that it has its folder goes on all the same, and says so', async () => {
+  openWith(async (file, flags) => {
+    if (flags === 'wx') throw Object.assign(new Error(`EACCES: ${String(file)}`), { code: 'EACCES' });
+    return await open(file, flags);
+  });
   await record.take();
-  record.leave('told');
-  await mkdir(path());
-  const other = recordAt('run-3');
-  await other.take();
-  expect(said).toEqual([expect.stringMatching(/^It cannot be noted who uses the folder of mydb, .*EISDIR/)]);
-  expect(other.lease.isHeld).toBe(true);
+  expect(said).toEqual([
+    `It cannot be noted who uses the folder of mydb, and the master of another server is not kept away: EACCES: ${path()}`,
+  ]);
+  expect(record.lease.isHeld).toBe(true);
+});
+
+it('a master that cannot see who has its folder waits until it can, and says so once', async () => {
+  await mkdir(path(), { recursive: true });
+  const taken = vi.fn();
+  const taking = record.take().then(taken);
+  await eventually(isWaiting);
+  expect(taken).not.toHaveBeenCalled();
+  await rm(path(), { recursive: true });
+  await taking;
+  expect(said).toEqual([
+    expect.stringMatching(/^Waiting for the folder of mydb: it cannot be seen who has it: EISDIR/),
+  ]);
+  expect((await read()).server.id).toBe('run-1');
+});
+
+it('and so does one that finds no room to note it: it is not alone with the file before', async () => {
+  let isFull = true;
+  openWith(async (file, flags) => {
+    if (isFull && flags === 'wx') throw Object.assign(new Error('ENOSPC: no space left'), { code: 'ENOSPC' });
+    return await open(file, flags);
+  });
+  const taken = vi.fn();
+  const taking = record.take().then(taken);
+  await eventually(isWaiting);
+  expect(taken).not.toHaveBeenCalled();
+  isFull = false;
+  await taking;
+  expect([record.lease.isHeld, (await read()).server.id]).toEqual([true, 'run-1']);
 });
 
 it('a master that its server has given up, and lets in again, takes its folder back from the one that was in its place', async () => {
@@ -179,7 +210,7 @@ it('and if another one has taken it meanwhile, its place is lost once more', asy
   await writeFile(path(), JSON.stringify({ ...(await read()), id: 'another' }));
   openWith(open);
   await expect(taking).rejects.toMatchObject({ code: 'IPC_CLIENT_LEASE_LOST' });
-  expect(lost).toHaveBeenCalledExactlyOnceWith('its folder was taken by another server');
+  expect(lost).toHaveBeenCalledExactlyOnceWith('its folder was taken by another process');
 });
 
 it('what waits for the record of a master fails when its place is lost, and does not go on with the next place', async () => {

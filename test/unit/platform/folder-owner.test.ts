@@ -1,11 +1,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { readdirSync, writeFileSync } from 'node:fs';
 import fs, {
   cp,
   mkdir,
   readdir,
   readFile,
+  readlink,
   rename,
   rm,
   stat,
@@ -15,17 +16,17 @@ import fs, {
 } from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { dirname, join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { FolderOwner } from '../../../src/platform/folder-owner.js';
 import { FolderWatch, userAtOnce } from '../../../src/platform/folder-watch.js';
-import { ownWords } from '../../../src/platform/local-processes.js';
+import { ownWords, stateOfProcess } from '../../../src/platform/local-processes.js';
 import {
   type FolderServer,
   OWNER_FILE,
   type OwnerRecord,
   RENEWAL_MS,
-  takeAway,
+  replaceRecord,
 } from '../../../src/platform/owner-record.js';
 import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
 import { VirtualClock } from '../../support/virtual-clock.js';
@@ -137,10 +138,17 @@ async function left(changes: {
   readonly host?: string;
   readonly isManaged?: boolean;
   readonly grace?: number;
+  readonly hasLeft?: boolean;
   beat?: number;
 }) {
   const { process = ended(), server = ended(), serverId = 'other', beat = 0 } = changes;
-  const { url = 'http://other:9163', host = 'far', isManaged = true, grace = GRACE } = changes;
+  const {
+    url = 'http://other:9163',
+    host = 'far',
+    isManaged = true,
+    grace = GRACE,
+    hasLeft = false,
+  } = changes;
   const whole: Omit<OwnerRecord, 'file'> = {
     version: 1,
     isManaged,
@@ -152,6 +160,7 @@ async function left(changes: {
     standsFor: STANDS_FOR,
     grace,
     beat,
+    hasLeft,
   };
   await writeFile(join(folder, OWNER_FILE), '');
   const { dev, ino } = await stat(join(folder, OWNER_FILE));
@@ -429,7 +438,7 @@ describe('the folder of a managed master', () => {
       return handle;
     });
     await renewal(() => losses.length > 0);
-    expect(losses).toEqual(['one: its folder was taken by another server']);
+    expect(losses).toEqual(['one: its folder was taken by another process']);
     expect((await record()).id).toBe('other');
   });
 
@@ -459,7 +468,7 @@ describe('the folder of a master that no server runs', () => {
     expect(await record()).toMatchObject({ isManaged: false, grace: 0, standsFor: HAND_STANDS_FOR });
     expect(await second.owner.claim()).toBeUndefined();
     await renewal(() => first.losses.length > 0);
-    expect(first.losses).toEqual(['one: its folder was taken by another server']);
+    expect(first.losses).toEqual(['one: its folder was taken by another process']);
     await second.owner.release();
     expect(await readdir(folder)).toEqual([]);
   });
@@ -500,7 +509,7 @@ describe('the folder of a master that no server runs', () => {
     expect(await second.owner.claim()).toBeUndefined();
     first.state.mayRenew = true;
     await renewal(() => first.losses.length > 0);
-    expect(first.losses).toEqual(['one: its folder was taken by another server']);
+    expect(first.losses).toEqual(['one: its folder was taken by another process']);
     await second.owner.release();
   });
 
@@ -669,27 +678,97 @@ describe('the folder of a master that no server runs', () => {
   });
 });
 
-describe('a record that is taken away', () => {
-  it('is put back if it is not the one that was judged: somebody else has made it since', async () => {
-    const path = join(folder, OWNER_FILE);
-    await writeFile(path, 'another one');
-    const { ino } = await stat(path);
-    takeAway(path, (text) => text === 'the one that was judged');
-    expect([await readFile(path, 'utf8'), (await stat(path)).ino]).toEqual(['another one', ino]);
-    expect(await readdir(folder)).toEqual([OWNER_FILE]);
-    takeAway(path, (text) => text === 'another one');
-    takeAway(path, () => true);
+describe('a master that is started again by its server', () => {
+  it('leaves the folder to nobody meanwhile: its record is there until the next one is', async () => {
+    await left({ serverId: 'one', server: ownWords() ?? null });
+    const letGo = hangingDisk();
+    const next = owner('one');
+    const claim = next.owner.claim();
+    await Promise.resolve();
+    expect((await record()).id).toBe('other');
+    const other = new FolderWatch(folder, clock);
+    expect(other.isInUseAt(serverAt('http://other:9163', 'one'))).toBe(true);
+    await letGo();
+    expect(await claim).toBeUndefined();
+    expect([await readdir(folder), (await record()).server.id]).toEqual([[OWNER_FILE], 'one']);
+    await next.owner.release();
+  });
+
+  it('leaves the old record there if the new one cannot be written, and says which file it is, in the same words each time', async () => {
+    await left({ serverId: 'one', server: ownWords() ?? null });
+    openWith(async (path, flags) => {
+      if (flags === 'wx') throw Object.assign(new Error(`ENOSPC: ${String(path)}`), { code: 'ENOSPC' });
+      return await open(path, flags);
+    });
+    const next = owner('one');
+    for (let times = 0; times < 2; times++)
+      await expect(next.owner.claim()).rejects.toThrow(`ENOSPC: ${join(folder, OWNER_FILE)}`);
+    expect((await record()).id).toBe('other');
+  });
+});
+
+it('a process of another user that has got the number of one in the record is not taken for that one', async () => {
+  const proc = await temporaryDirectory('proc');
+  onTestFinished(() => removeDirectory(proc));
+  const copied = async (name: string): Promise<void> => {
+    await mkdir(dirname(join(proc, name)), { recursive: true });
+    await writeFile(join(proc, name), await readFile(join('/proc', name)));
+  };
+  await copied('sys/kernel/random/boot_id');
+  await mkdir(join(proc, 'self/ns'), { recursive: true });
+  await symlink(await readlink('/proc/self/ns/pid'), join(proc, 'self/ns/pid'));
+  // This test runs, and there is nothing to see of it.
+  expect(stateOfProcess(ownWords(), proc)).toBe('unknown');
+  await copied(`${process.pid}/stat`);
+  expect(stateOfProcess(ownWords(), proc)).toBe('runs');
+});
+
+describe('a record that is replaced', () => {
+  const [path, made] = [() => join(folder, OWNER_FILE), () => join(folder, 'made')];
+
+  it('stays if it is not the one that was judged: somebody else has made it since', async () => {
+    await writeFile(path(), 'another one');
+    await writeFile(made(), 'the next one');
+    expect(replaceRecord(path(), (text) => text === 'the one that was judged', made())).toBe(false);
+    expect([await readFile(path(), 'utf8'), await readdir(folder)]).toEqual([
+      'another one',
+      [OWNER_FILE, 'made'],
+    ]);
+    expect(replaceRecord(path(), (text) => text === 'another one', made())).toBe(true);
+    expect([await readFile(path(), 'utf8'), await readdir(folder)]).toEqual(['the next one', [OWNER_FILE]]);
+    expect([replaceRecord(path(), () => true), replaceRecord(path(), () => true)]).toEqual([true, false]);
     expect(await readdir(folder)).toEqual([]);
   });
 
-  it('is not put in the place of one that was made meanwhile', async () => {
-    const path = join(folder, OWNER_FILE);
-    await writeFile(path, 'first');
-    takeAway(path, () => {
-      writeFileSync(path, 'second');
+  it('is replaced by one of those that mean it, and looked at again by that one', async () => {
+    await writeFile(path(), 'first');
+    const other = vi.fn(() => replaceRecord(path(), () => true));
+    let looks = 0;
+    const isMeant = (): boolean => {
+      looks += 1;
+      if (looks === 1) return true;
+      expect(other()).toBe(false);
+      writeFileSync(path(), 'second');
       return false;
+    };
+    expect(replaceRecord(path(), isMeant)).toBe(false);
+    expect([await readFile(path(), 'utf8'), await readdir(folder)]).toEqual(['second', [OWNER_FILE]]);
+    expect(other).toHaveBeenCalledOnce();
+  });
+
+  it('is replaced, too, where a process was killed that was about to: a minute later', async () => {
+    await writeFile(path(), 'first');
+    let turn = '';
+    replaceRecord(path(), () => {
+      turn = readdirSync(folder).find((name) => name !== OWNER_FILE) ?? turn;
+      return turn === '';
     });
-    expect([await readFile(path, 'utf8'), await readdir(folder)]).toEqual(['second', [OWNER_FILE]]);
+    await writeFile(join(folder, turn), '');
+    const replace = (): boolean => replaceRecord(path(), () => true);
+    expect([replace(), replace(), await readdir(folder)]).toEqual([false, false, [OWNER_FILE, turn]]);
+    const then = Date.now() / 1_000 - 61;
+    await utimes(join(folder, turn), then, then);
+    expect([replace(), replace(), await readdir(folder)]).toEqual([false, true, []]);
   });
 });
 
@@ -895,8 +974,27 @@ describe('one look at a folder, by who takes it from nobody', () => {
     await left({ process: words });
     expect(userAtOnce(folder)).toBe(IN_USE);
     await left({ isManaged: false, grace: 120_000 });
+    await aged(130_000);
     expect(userAtOnce(folder)).toBeUndefined();
     expect(await readdir(folder)).toEqual([OWNER_FILE]);
+  });
+
+  it('waits for workers when those who had it have ended: a lock may outlive both', async () => {
+    await left({ grace: 11_000 });
+    await aged(11_500);
+    const ended = 'the IPC server at http://other:9163 on far has ended, and its workers may go on writing';
+    expect(userAtOnce(folder)).toBe(`${ended}, as far as is known until 5 s from now`);
+    expect(userAtOnce(folder, { isOnlyLook: true })).toContain('its workers may go on writing');
+    await aged(16_001);
+    expect(userAtOnce(folder)).toBeUndefined();
+    await left({ grace: 11_000, hasLeft: true });
+    await aged(10_500);
+    expect(userAtOnce(folder)).toContain('until 1 s from now');
+    await aged(11_001);
+    expect(userAtOnce(folder)).toBeUndefined();
+    // Whoever repaired it has no workers.
+    await left({ grace: 0, hasLeft: true });
+    expect(userAtOnce(folder)).toBeUndefined();
   });
 
   it('takes it for in use where processes cannot be looked at, until the record is older than it stands for', async () => {

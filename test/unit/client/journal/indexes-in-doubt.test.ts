@@ -111,6 +111,43 @@ it('an index that cannot be made again keeps its mark, and keeps nobody from the
   expect(await found()).toEqual(['before', 'first']);
 });
 
+describe('a geographical index, which AceBase does not wait for', () => {
+  const near = async (): Promise<string[]> => {
+    const index = database.api.storage.indexes.get('places').find(({ key }) => key === 'at');
+    const results = await index?.query('geo:nearby', { lat: 52, long: 4, radius: 1_000 });
+    return [...(results ?? [])].map(({ path: of }) => of.slice('places/'.length)).sort();
+  };
+  const setPlace = (name: string): Promise<unknown> =>
+    database.ref(`places/${name}`).set({ at: { lat: 52, long: 4 }, note: 'x'.repeat(60) });
+
+  beforeEach(async () => {
+    await setPlace('before');
+    await database.indexes.create('places', 'at', { type: 'geo' });
+  });
+
+  it('is made anew if it could not be told of a write', async () => {
+    full = BOTH;
+    await setPlace('first');
+    full = undefined;
+    await database.close();
+    await open();
+    expect(await near()).toEqual(['before', 'first']);
+  });
+
+  it('has written when it says so to the process that does this for another one', async () => {
+    const indexes = database.api.storage.indexes as unknown as {
+      list(): readonly { readonly path: string }[];
+    };
+    const index = indexes.list().find((each) => each.path === 'places');
+    const tell = Reflect.get(index ?? {}, 'handleRecordUpdate') as (
+      ...details: unknown[]
+    ) => Promise<unknown>;
+    full = BOTH;
+    const there = { at: { lat: 52, long: 4 } };
+    await expect(tell.call(index, 'places/first', null, there)).rejects.toThrow('ENOSPC');
+  });
+});
+
 describe('a full-text index whose settings no file has', () => {
   const settings = {
     type: 'fulltext',

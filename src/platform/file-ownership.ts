@@ -1,0 +1,43 @@
+/** Whose the files are that this process makes beside those of a database: it may be one of root. */
+
+import { closeSync, fchmodSync, fchownSync, fstatSync, openSync, type Stats, statSync } from 'node:fs';
+import { codeOf } from '../system-error.js';
+
+/** How systems say that a file cannot be given to that user: `EINVAL` in a container that does not know the user. */
+const NOT_GIVEN = new Set(['EPERM', 'EINVAL', 'ENOTSUP', 'ENOSYS']);
+
+/**
+ * Those who may use a file may use another one, too, which was just made.
+ *
+ * @param made its descriptor
+ */
+export function giveTo(made: number, { mode, uid, gid }: Pick<Stats, 'mode' | 'uid' | 'gid'>): void {
+  const own = fstatSync(made);
+  // Only root can, or a member of the group: what others make stays theirs.
+  if (own.uid !== uid || own.gid !== gid) ifAllowed(() => fchownSync(made, uid, gid));
+  if ((own.mode & 0o777) !== (mode & 0o777)) ifAllowed(() => fchmodSync(made, mode & 0o777));
+}
+
+/** Those who may use a folder may use a file in it. @param made its descriptor */
+export function giveToUsersOf(folder: string, made: number): void {
+  const { mode, uid, gid } = statSync(folder);
+  giveTo(made, { mode: mode & 0o666, uid, gid });
+}
+
+/** The same of a file that is closed. */
+export function giveFileToUsersOf(folder: string, path: string): void {
+  const file = openSync(path, 'r+');
+  try {
+    giveToUsersOf(folder, file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+function ifAllowed(act: () => void): void {
+  try {
+    act();
+  } catch (error) {
+    if (!NOT_GIVEN.has(codeOf(error) ?? '')) throw error;
+  }
+}
