@@ -603,7 +603,8 @@ export const ERRORS = {
       'Open the database once with `transactions: { log: true }`, which adds the entry. If the log is not needed any more, close the database, remove `transaction.db`, and open it again.',
   },
   IPC_CLIENT_CLOSED: {
-    summary: 'The database was closed before the IPC server had let this process in; nothing was done.',
+    summary:
+      'The database was closed before the IPC server had let this process in, or while it was gone; nothing was done.',
     remedy: 'Nothing to do, if it was meant to be closed. Else start the IPC server first, or wait longer.',
   },
   IPC_CLIENT_QUEUE_FULL: {

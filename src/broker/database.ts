@@ -54,8 +54,6 @@ export interface DatabaseSettings extends Omit<Scope, 'database' | 'kept' | 'cou
   readonly observer: BrokerObserver;
   readonly record: DatabaseRecord;
   readonly departures: MasterDepartures;
-  /** @see BrokerSettings */
-  readonly server: string;
   /** If this server runs its master itself. */
   readonly managed: ManagedFolders | undefined;
   /** A frame came, and was passed on. */

@@ -246,6 +246,8 @@ export interface Scope {
   readonly startedAt: number;
   /** The same in milliseconds since 1970: a session that began here since and is not known was given up. */
   readonly servedSince: number;
+  /** This run of this server, among all that there are: random. */
+  readonly server: string;
   /** Whether the server drains, or stops: nobody is let in any more, and nothing begins. */
   isClosing(): boolean;
 }

@@ -20,7 +20,8 @@ import type { RequestCoordinator } from './requests/coordinator.js';
 import type { ServerRequests } from './server-requests.js';
 
 /** What the succession works with. */
-export interface SuccessionSettings extends Pick<Scope, 'clock' | 'limits' | 'incidents' | 'servedSince'> {
+export interface SuccessionSettings
+  extends Pick<Scope, 'clock' | 'limits' | 'incidents' | 'server' | 'servedSince'> {
   readonly peers: ReadonlyMap<string, Peer>;
   readonly seat: MasterSeat;
   readonly delivery: Delivery;
@@ -101,9 +102,9 @@ export class Succession {
    * here before, and others have followed it, or all have left [PROTOCOL-14.5].
    */
   refuses(client: ClientAnnouncement | undefined): boolean {
-    const { clock, limits, servedSince } = this.#settings;
+    const { clock } = this.#settings;
     if (client?.received !== undefined && this.#hasBegun) return true;
-    if (wasGivenUp(client, servedSince, limits.reconnectGrace)) return true;
+    if (wasGivenUp(client, this.#settings)) return true;
     // One of ours says itself that it is a new one.
     if (clock.now() >= this.#oldMasterUntil || hasNotOpened(client)) return false;
     this.#oldMasterUntil = Number.NEGATIVE_INFINITY;

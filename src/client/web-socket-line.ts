@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import type { ClientOptions, RawData, WebSocket } from 'ws';
 import { type Clock, type Failure, HANDSHAKE_MS, type Line, type LineEvents } from './core/ports.js';
 import { parseRefusal, type Refusal } from './core/refusals.js';
@@ -23,6 +24,8 @@ export interface WebSocketTools {
 export class WebSocketLine implements Line {
   readonly #socket: WebSocket;
   #output: HeldOutput | undefined;
+  /** The connection below, once it is open. */
+  #connection: Socket | undefined;
 
   constructor({ url, options }: Target, events: LineEvents, { WebSocket, clock }: WebSocketTools) {
     const socket = new WebSocket(url, {
@@ -33,6 +36,7 @@ export class WebSocketLine implements Line {
     });
     this.#socket = socket;
     socket.on('upgrade', (response) => {
+      this.#connection = response.socket;
       this.#output = new HeldOutput(response.socket, clock, () => events.exiting());
     });
     socket.on('open', () => events.opened());
@@ -59,6 +63,10 @@ export class WebSocketLine implements Line {
       this.#output = undefined;
       if (!isRefused) events.closed(failure ?? { reason: describeClose(code, String(reason)), code: '' });
     });
+  }
+
+  get bytesRead(): number {
+    return this.#connection?.bytesRead ?? 0;
   }
 
   send(text: string, canWait: boolean): void {

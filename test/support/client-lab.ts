@@ -184,6 +184,7 @@ export function clientLab({
       };
       lines.push(line);
       return {
+        bytesRead: 0,
         send(text) {
           line.sent.push(text);
           line.said.push(text);

@@ -7,15 +7,15 @@ import type { Peer } from '../peers/peer.js';
 import type { ArrivalRequest, Cancel, Scope } from '../ports.js';
 
 /** What it works with. */
-export interface LockClaimsSettings extends Pick<Scope, 'clock' | 'servedSince'> {
+export interface LockClaimsSettings extends Pick<Scope, 'clock' | 'server' | 'servedSince'> {
   readonly limits: Pick<Limits, 'reconnectGrace'>;
   readonly news: Pick<FileNews, 'rootIsClaimed'>;
   /** Whether somebody who was there before is at the door, and not let in yet. */
   isAnyoneAtDoor(): boolean;
   /** Notes a lock. @returns false if there is no room for what this worker holds */
   claim(worker: Peer, lock: ClaimedLock): boolean;
-  /** Whether this server has granted another transaction what is in the way of that lock. */
-  isGrantedToOthers(lock: Pick<ClaimedLock, 'tid' | 'write'>): boolean;
+  /** Whether this server has granted, be it over by now, what is in the way of that lock. */
+  isAnyInTheWayOf(lock: Pick<ClaimedLock, 'write'>): boolean;
   /** A worker holds what others may be given, or have been: it must not go on as what it was. */
   placeIsLost(worker: Peer, cause: string): void;
 }
@@ -62,10 +62,9 @@ export class LockClaims {
    * this one, which has given it up, and may have forgotten it with all others.
    */
   isTooLate({ peerId, client }: ArrivalRequest): boolean {
-    const { limits, servedSince } = this.#settings;
-    const { reconnectGrace } = limits;
+    const { reconnectGrace } = this.#settings.limits;
     if (client?.received === undefined || peerId === MASTER_ID || reconnectGrace === 0) return false;
-    return wasGivenUp(client, servedSince, reconnectGrace) || this.#isOver;
+    return wasGivenUp(client, this.#settings) || this.#isOver;
   }
 
   /** Whether locks are held back for those who may come back: no transaction begins. */
@@ -116,7 +115,7 @@ export class LockClaims {
       this.#settings.placeIsLost(peer, 'it said too late which locks it holds');
       return true;
     }
-    if (claim.held.some((lock) => this.#settings.isGrantedToOthers(lock))) {
+    if (claim.held.some((lock) => this.#settings.isAnyInTheWayOf(lock))) {
       this.#settings.placeIsLost(peer, 'others were given what it holds before it came');
       return true;
     }

@@ -96,7 +96,7 @@ export class LockService {
     );
     this.claims = new LockClaims({
       ...settings,
-      isGrantedToOthers: ({ tid, write }) => this.#manager.table.isGrantedToOthers(tid, write),
+      isAnyInTheWayOf: ({ write }) => this.#manager.table.hasGrantedInTheWayOf({ isWrite: write }),
       claim: (worker, lock) => this.#claim(worker, lock),
     });
   }

@@ -51,6 +51,9 @@ export class LockTable {
   /** Transactions that hold locks, and that hold locks for writing, expired ones aside. */
   #holders = 0;
   #writers = 0;
+  /** Those of {@link LockTable.#held} that no other server granted; and whether any lock for writing was among them, ever. */
+  #granted = 0;
+  #hasGrantedWrite = false;
   #nextId: number;
 
   /** @param firstId the number of the first lock; higher than any that another server gave a lock of this database */
@@ -104,12 +107,12 @@ export class LockTable {
     return this.#holders === (holds ? 1 : 0);
   }
 
-  /** Whether this server has granted another transaction a lock that is in the way of such a one. Looks at all. */
-  isGrantedToOthers(tid: string, isWrite: boolean): boolean {
-    for (const lock of this.#held) {
-      if (lock.isClaimed !== true && lock.tid !== tid && (isWrite || lock.isWrite)) return true;
-    }
-    return false;
+  /**
+   * Whether this server has granted what is in the way of a lock that another one had granted: anything for writing, be it over by now, for what was read
+   * under the other lock is not so any more; or for one for writing, anything that is held.
+   */
+  hasGrantedInTheWayOf({ isWrite }: Pick<Lock, 'isWrite'>): boolean {
+    return this.#hasGrantedWrite || (isWrite && this.#granted > 0);
   }
 
   /** Grants a lock, under a new number. Whether it may be granted was asked before. */
@@ -120,6 +123,8 @@ export class LockTable {
     // No spreading here: it takes several times as long.
     const { holder, tid, isWrite, since, expiresAt, message, keptBytes } = request;
     const id = this.#nextId++;
+    this.#granted++;
+    if (isWrite) this.#hasGrantedWrite = true;
     return this.#add({ id, holder, tid, isWrite, since, expiresAt, message, keptBytes, state: 'held' });
   }
 
@@ -218,6 +223,7 @@ export class LockTable {
   /** A lock counts no more for the rule. */
   #uncount(lock: Lock, holding: Holding): void {
     if (lock.places !== undefined) this.#held.remove(lock.places[0]);
+    if (lock.isClaimed !== true) this.#granted--;
     if (!lock.isWrite) holding.reads--;
     else if (--holding.writes === 0) this.#writers--;
     if (holding.reads + holding.writes === 0) this.#holders--;

@@ -1,6 +1,7 @@
 import { MASTER_ID } from '../../protocol/frames.js';
 import { type ClientAnnouncement, Session } from '../../protocol/session.js';
-import type { ArrivalRequest, Cancel, Clock, Entrance, Link, PeerInfo, Visitor } from '../ports.js';
+import type { Limits } from '../limits.js';
+import type { ArrivalRequest, Cancel, Clock, Entrance, Link, PeerInfo, Scope, Visitor } from '../ports.js';
 import { Outbox, type OutboxSettings } from './outbox.js';
 import { Peer } from './peer.js';
 
@@ -72,14 +73,18 @@ export class LineVisitor implements Visitor {
 
 /**
  * Whether a client that is not known here had a session that began here: it was given up, and perhaps forgotten with all others. Where
- * nobody is waited for, that says nothing.
+ * nobody is waited for, that says nothing. The time alone would not do: the clock may have been set back since that session began at the last server.
  */
 export function wasGivenUp(
   client: ClientAnnouncement | undefined,
-  servedSince: number,
-  reconnectGrace: number,
+  {
+    server,
+    servedSince,
+    limits,
+  }: Pick<Scope, 'server' | 'servedSince'> & { readonly limits: Pick<Limits, 'reconnectGrace'> },
 ): boolean {
-  return client?.received !== undefined && reconnectGrace > 0 && (client.since ?? 0) >= servedSince;
+  if (client?.received === undefined || limits.reconnectGrace === 0) return false;
+  return (client.server ?? server) === server && (client.since ?? 0) >= servedSince;
 }
 
 /** Whether that peer is at the door again, in the session that it has here. */

@@ -399,7 +399,10 @@ export class Client implements DataPeer {
   /** The database is about to be closed, and will say goodbye. */
   prepareToExit(): Promise<void> | undefined {
     if (this.#isClosing) return undefined;
-    if (!this.#settings.ipc.isMaster) return this.#space.close();
+    if (!this.#settings.ipc.isMaster) {
+      void this.#failUnlessBack();
+      return this.#space.close();
+    }
     // A master that said goodbye would go on making its file, beside the next one.
     if (this.acceptance.isAccepted && !this.#isReady)
       return (
@@ -407,6 +410,20 @@ export class Client implements DataPeer {
       );
     this.#turn.leave();
     return this.#awaitIndexes();
+  }
+
+  /** What a worker that is closed waits for is answered by nobody, while there is no server: for longer than that waits for it, it does not wait. */
+  async #failUnlessBack(): Promise<void> {
+    const { _requests } = this.#settings.ipc;
+    while (!this.#isClosing) {
+      await this.#reconnection.within(this.#graceOfServer ?? RETURN_MS);
+      if (this.#isClosing || this.#connection.isOpen) continue;
+      for (const [id, open] of [..._requests]) {
+        _requests.delete(id);
+        this.#outflow.answered(id);
+        failRequest(open, new IPCError('IPC_CLIENT_CLOSED'));
+      }
+    }
   }
 
   #awaitIndexes(): Promise<void> {
@@ -432,6 +449,7 @@ export class Client implements DataPeer {
   #partWithWorkers(): void {
     if (this.#connection.isOpen) return;
     this.#transactions.part();
+    this.#firstWord.isOver();
     this.#incoming.releaseLocksOfOthers();
   }
 
@@ -590,7 +608,8 @@ export class Client implements DataPeer {
     this.#rival.isOver();
     const hadSession = this.#position.received !== undefined;
     if (session?.resumed === false && hadSession && this.#mayOthersHaveItsPlace) {
-      this.#losePlace();
+      // That server waits for what it held, until it says goodbye.
+      this.#losePlace(true);
       return;
     }
     const isResumed = session?.resumed === true && this.#outflow.resume(session.received);

@@ -93,6 +93,8 @@ export class Connection {
   #formerUsableFor = 0;
   #formerUntil = Number.NEGATIVE_INFINITY;
   #silentFor = 0;
+  /** By this line, up to the last beat. */
+  #bytesRead = 0;
   readonly #pings = new Pings();
   #lastHeard: Moment | undefined;
   /** Whether a ping that was sent after the last silence was answered; and what is under way for that. */
@@ -240,6 +242,7 @@ export class Connection {
     this.#isWelcome = false;
     this.#beat = BEAT_MS;
     this.#silentFor = 0;
+    this.#bytesRead = this.#line?.bytesRead ?? 0;
     this.#lastHeard = momentOf(this.#tools.clock);
     this.#isProved = false;
     this.#proof = undefined;
@@ -313,7 +316,7 @@ export class Connection {
         return;
       }
       // What beats come to, not the time: a process that was stopped for a while has not heard because it did not listen.
-      this.#silentFor += this.#beat;
+      this.#silentFor = this.#isReading() ? 0 : this.#silentFor + this.#beat;
       if (this.#silentFor > this.#patience) this.#drop('the IPC server answers no ping');
       else {
         if (this.#isWelcome) this.#ping();
@@ -322,6 +325,14 @@ export class Connection {
         this.#watch();
       }
     });
+  }
+
+  /** Whether something has come in since the last beat: a long message is told of when it is whole. */
+  #isReading(): boolean {
+    const { bytesRead = 0 } = this.#line ?? {};
+    const isReading = bytesRead > this.#bytesRead;
+    this.#bytesRead = bytesRead;
+    return isReading;
   }
 
   /** Without a line, no silence shows that this process was stopped; and when it goes on, what the system has kept for it may come before any timer. */

@@ -34,6 +34,8 @@ export interface Failure {
  * arrives first, pings included. Errors: none is thrown; a connection that ends, however it does, says `closed`.
  */
 export interface Line {
+  /** Bytes that have come in. As long as that grows, a long message is on its way, which no pong can overtake. */
+  readonly bytesRead: number;
   /** Sends a text frame. @param canWait whether it may leave with the next one */
   send(text: string, canWait: boolean): void;
   /** What was sent and must not wait leaves now, and not at the end of this turn of the event loop. */

@@ -69,8 +69,7 @@ export class WriteBuffer {
     return this.#changes.flatMap(({ position, before, after }) => {
       const from = equalBytes(before, after);
       if (from === after.length) return [];
-      let to = after.length;
-      while (before[to - 1] === after[to - 1]) to -= 1;
+      const to = after.length - equalBytesAtEnd(before, after);
       return [
         { position: position + from, before: before.subarray(from, to), after: after.subarray(from, to) },
       ];
@@ -115,13 +114,23 @@ const COMPARED_BYTES = 512;
 
 /** How many bytes two pieces of one length have in common, from the first. */
 function equalBytes(one: Uint8Array, other: Uint8Array): number {
+  const { length } = one;
   let at = 0;
-  const isSame = (from: number): boolean =>
-    Buffer.compare(one.subarray(from, from + COMPARED_BYTES), other.subarray(from, from + COMPARED_BYTES)) ===
-    0;
-  while (at < one.length && isSame(at)) at += COMPARED_BYTES;
-  while (at < one.length && one[at] === other[at]) at += 1;
-  return Math.min(at, one.length);
+  while (at < length && areSame(one, other, at, at + COMPARED_BYTES)) at += COMPARED_BYTES;
+  while (at < length && one[at] === other[at]) at += 1;
+  return Math.min(at, length);
+}
+
+/** The same, from the last. */
+function equalBytesAtEnd(one: Uint8Array, other: Uint8Array): number {
+  let to = one.length;
+  while (to > 0 && areSame(one, other, Math.max(0, to - COMPARED_BYTES), to)) to -= COMPARED_BYTES;
+  while (to > 0 && one[to - 1] === other[to - 1]) to -= 1;
+  return one.length - Math.max(0, to);
+}
+
+function areSame(one: Uint8Array, other: Uint8Array, from: number, to: number): boolean {
+  return Buffer.compare(one.subarray(from, to), other.subarray(from, to)) === 0;
 }
 
 /** Copies what one piece has of another one. */

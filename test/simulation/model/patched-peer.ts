@@ -288,6 +288,9 @@ class Attempt implements LineOfClient {
     this.#process.after(CLOSING_HANDSHAKE_MS, closed);
   }
 
+  /** No message is long. */
+  readonly bytesRead = 0;
+
   /** Nothing is held back here. */
   flush(): void {}
 

@@ -42,9 +42,10 @@ function lab(grace = GRACE) {
   const claims = new LockClaims({
     clock,
     limits: { reconnectGrace: grace },
+    server: 'this run',
     servedSince: clock.wallTime(),
     isAnyoneAtDoor: () => state.isAnyoneAtDoor,
-    isGrantedToOthers: () => state.isGranted,
+    isAnyInTheWayOf: () => state.isGranted,
     news: { rootIsClaimed: (root) => roots.push(root) },
     claim: (worker, lock) => {
       if (!state.hasRoom) return false;
@@ -239,6 +240,15 @@ describe('a worker from before the restart that is late', () => {
     const of = (since: number) => ({ ...arrivalOf('a', 3), client: clientOf('a', 3, since) });
     expect(claims.isTooLate(of(clock.wallTime() - 1))).toBe(false);
     expect(claims.isTooLate(of(clock.wallTime()))).toBe(true);
+  });
+
+  it('does not if it began at another server, whose clock was ahead', () => {
+    const { claims, clock } = lab();
+    const of = (server: string) => {
+      const client = { ...clientOf('a', 3, clock.wallTime() + 3_600_000), server };
+      return { ...arrivalOf('a', 3), client };
+    };
+    expect(['this run', 'the last one'].map((server) => claims.isTooLate(of(server)))).toEqual([true, false]);
   });
 
   it('never does so where nobody is waited for at all', () => {
@@ -461,6 +471,22 @@ describe('the locks that are claimed', () => {
     expect(it.overview.locks('mydb_data').held).toMatchObject([{ holder: 'peerB' }]);
     expect(it.connectClient('peerA', 'session-of-peer-a', 3).refusedWith).toBe('IPC_REFUSED_UNSAFE_RETURN');
     expect(it.connectClient('peerA2', 'session-of-another').isIn).toBe(true);
+  });
+
+  it('are not claimed when another one has written here meanwhile: what was read under them is not so any more', () => {
+    const it = new BrokerLab({ reconnectGrace: 2 * GRACE });
+    it.connectMaster();
+    const other = it.connectClient('peerB', 'session-of-peer-b');
+    it.askForLock(other, { write: true });
+    expect(granted(other)).toHaveLength(1);
+    it.giveBack(other, it.lockOf(other));
+    const worker = it.connectClient('peerA', 'session-of-peer-a', 3);
+    worker.says(claimOf({ held: [lock(7, false)], peers: [] }));
+    expect([worker.closedWith, it.overview.locks('mydb_data').held]).toEqual([
+      'IPC_CLOSED_CONNECT_AGAIN',
+      [],
+    ]);
+    expect(it.connectClient('peerA', 'session-of-peer-a', 3).refusedWith).toBe('IPC_REFUSED_UNSAFE_RETURN');
   });
 
   it('of a number that somebody else has are left to that one', () => {

@@ -74,18 +74,23 @@ describe('LockTable', () => {
     expect(table.allows('b', true)).toBe(true);
   });
 
-  it('knows whether it has granted another transaction what is in the way of a lock; what was claimed is not its own', () => {
+  it('knows whether it has granted what is in the way of a lock that another server had granted', () => {
     const table = new LockTable(1);
     const [holder] = peers as [Peer];
     const asked = { holder, since: 0, expiresAt, ...kept };
-    table.claim({ ...asked, id: 7, tid: 'a', isWrite: true });
-    expect(table.isGrantedToOthers('b', true)).toBe(false);
-    const reading = table.grant({ ...asked, tid: 'a', isWrite: false });
-    expect([table.isGrantedToOthers('b', false), table.isGrantedToOthers('b', true)]).toEqual([false, true]);
-    expect(table.isGrantedToOthers('a', true)).toBe(false);
-    table.release(reading);
-    table.grant({ ...asked, tid: 'a', isWrite: true });
-    expect(table.isGrantedToOthers('b', false)).toBe(true);
+    const ways = (): boolean[] => [false, true].map((isWrite) => table.hasGrantedInTheWayOf({ isWrite }));
+    table.release(table.claim({ ...asked, id: 7, tid: 'a', isWrite: true }) as Lock);
+    expect(ways()).toEqual([false, false]);
+    const [reading, expired] = [false, false].map((isWrite) => table.grant({ ...asked, tid: 'a', isWrite }));
+    expect(ways()).toEqual([false, true]);
+    table.release(reading as Lock);
+    table.expire(expired as Lock);
+    expect(ways()).toEqual([false, false]);
+    table.release(expired as Lock);
+    expect(ways()).toEqual([false, false]);
+    // What was read under the other lock is not so any more.
+    table.release(table.grant({ ...asked, tid: 'a', isWrite: true }));
+    expect(ways()).toEqual([true, true]);
   });
 
   it('gives no number again that a client claims from another server', () => {

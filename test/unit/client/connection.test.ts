@@ -9,6 +9,7 @@ class ScriptedLine implements Line {
   readonly pings: string[] = [];
   isTerminated = false;
   isClosed = false;
+  bytesRead = 0;
   constructor(readonly events: LineEvents) {}
   send(): void {}
   flush(): void {}
@@ -116,6 +117,21 @@ describe('a connection', () => {
     clock.advance(1);
     expect(line.isTerminated).toBe(true);
     expect(told.at(-1)).toBe('lost: the IPC server answers no ping');
+  });
+
+  it('stays as long as bytes of a long message come: no pong overtakes it', () => {
+    const { clock, last } = lab();
+    const line = last();
+    line.events.opened();
+    for (let second = 0; second < 60; second++) {
+      line.bytesRead += 1_000_000;
+      clock.advance(1_000);
+    }
+    expect(line.isTerminated).toBe(false);
+    clock.advance(9_000);
+    expect(line.isTerminated).toBe(false);
+    clock.advance(1_000);
+    expect(line.isTerminated).toBe(true);
   });
 
   it.each([

@@ -138,6 +138,24 @@ it('a master that is closed while its server is gone waits for no worker, and be
   expect(ipc._locks).toEqual([]);
 });
 
+it('a worker that is closed while there is no server waits for what it has asked for as long as that waits for it', async () => {
+  const { clock, client, ipc, welcome, breaks, settle } = clientLab({ session: { grace: 11_000 } });
+  welcome(false, 1);
+  client.fileOpened();
+  const waiting = client.lock({ path: '', tid: 'T', write: true }).catch((error: Error) => error.message);
+  await settle();
+  void client.prepareToExit();
+  breaks();
+  await clock.playUntil(10_900, () => false);
+  expect(ipc._locks).toHaveLength(1);
+  await clock.playUntil(200, () => false);
+  expect(await waiting).toContain('while it was gone');
+  expect([ipc._locks, ipc._requests.size]).toEqual([[], 0]);
+  client.send({ type: 'bye', from: ipc.id });
+  await clock.playUntil(30_000, () => false);
+  expect(clock.pending).toBe(0);
+});
+
 it('a master that is closed wants its turn at once: the server would keep the lock of the workers while they use it', () => {
   const { client, last, welcome, answerPings } = clientLab({ ...master, session: { turns: true } });
   welcome(false, 1);
@@ -162,6 +180,19 @@ it('a master that is closed, and finds its line dead only then, waits for its se
   breaks();
   await clock.playUntil(3_100, () => false);
   expect(ipc._locks).toEqual([]);
+});
+
+it('a master that is closed before its server has said its first word waits for that no longer than for a moment, if it breaks', async () => {
+  const { clock, client, welcome, breaks } = clientLab({ ...master });
+  welcome(false, 1);
+  client.fileOpened();
+  const prepared = vi.fn();
+  void client.prepareToExit()?.then(prepared);
+  breaks();
+  await clock.playUntil(2_900, () => false);
+  expect(prepared).not.toHaveBeenCalled();
+  await clock.playUntil(200, () => false);
+  expect(prepared).toHaveBeenCalledOnce();
 });
 
 it('a master that is closed before it could open its file waits for nothing once it has given up', async () => {
