@@ -4,7 +4,7 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import { chmod, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, readdir, readFile, stat, unlink, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { Cancel, Clock } from '../broker/ports.js';
@@ -136,7 +136,7 @@ export class FileIdentity {
   async #remove(id: number): Promise<void> {
     const path = this.#written.get(id);
     this.#written.delete(id);
-    if (path !== undefined) await rm(path, { force: true }).catch(() => undefined);
+    if (path !== undefined) await unlink(path).catch(() => undefined);
   }
 
   async #removeLeftBehind(folder: string, type: string): Promise<void> {
@@ -145,7 +145,7 @@ export class FileIdentity {
       if (!NAME.test(name) || !name.startsWith(`${PREFIX}${type}-`)) continue;
       const path = join(folder, name);
       const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: now }));
-      if (now - mtimeMs > LEFT_BEHIND_MS) await rm(path, { force: true }).catch(() => undefined);
+      if (now - mtimeMs > LEFT_BEHIND_MS) await unlink(path).catch(() => undefined);
     }
   }
 

@@ -4,8 +4,8 @@
  */
 
 import { randomUUID } from 'node:crypto';
-import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
-import { link, open, readFile, rm, stat } from 'node:fs/promises';
+import { closeSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { link, open, readFile, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Cancel, Clock } from '../broker/ports.js';
@@ -311,7 +311,8 @@ export class FolderOwner {
       // That name is another one each time.
       throw withMessage(error, messageOf(error).replaceAll(made, this.#path));
     } finally {
-      await rm(made, { force: true });
+      // At once: the other way waits for the lease of this very folder, in a process that has lost its place (client/file-fence.ts).
+      rmSync(made, { force: true });
     }
   }
 
@@ -349,7 +350,7 @@ export class FolderOwner {
     } catch (error) {
       const named = await stat(path).catch(() => undefined);
       if (named !== undefined && (made === undefined || fileOf(named) === made))
-        await rm(path, { force: true });
+        rmSync(path, { force: true });
       throw error;
     }
   }

@@ -1,3 +1,5 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -178,6 +180,10 @@ describe('a process that cannot reach the server, and does not know [PROTOCOL-14
       // Its folder was the other one's meanwhile: it takes it back when it is let in, and is not given up for that once more.
       expect(master.complaints.match(/is back as a new peer/g)).toHaveLength(1);
       expect(master.complaints).not.toContain('its folder');
+      const records = (await readdir(join(cluster.path, 'mydb.acebase'))).filter((name) =>
+        name.startsWith('ipc-owner'),
+      );
+      expect(records).toEqual(['ipc-owner.json']);
       const all = { ann: 1, bob: 1 };
       for (const who of ['next', 'worker', 'first', 'last']) Object.assign(all, balances(who, 30));
       for (const each of [master, worker]) {
