@@ -69,12 +69,6 @@ export const clientMutations: readonly Mutation[] = [
     to: 'this.#isStale = false;',
   },
   {
-    name: 'begins transactions of a master before the server has asked for its root lock',
-    file: 'master-locks.ts',
-    from: 'this.#isHeard = new Promise(',
-    to: 'void new Promise(',
-  },
-  {
     name: 'gives up the lock of the last server before the next one has asked',
     file: 'master-locks.ts',
     from: 'this.#former = locks.filter((info) => info.lock !== null && !hasEnded(info));',
