@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { OWNER_FILE } from '../../../src/platform/owner-record.js';
 import { AceBaseProcess } from '../../support/acebase-process.js';
 import { itInFull } from '../../support/in-full.js';
 import { processEnded, SERVES, servingMaster } from '../../support/managed-master.js';
@@ -148,7 +149,7 @@ describe('a process with the client and without `storage.ipc`', () => {
     return started;
   };
 
-  it('is told who has the folder, opens nothing, and has it when those have ended, however', async () => {
+  it('is told who has the folder, opens nothing, and has it when those have ended, however, and their workers had the time to', async () => {
     const path = await folder();
     const first = await server(path);
     const master = await servingMaster(first);
@@ -163,6 +164,13 @@ describe('a process with the client and without `storage.ipc`', () => {
     expect(await hashOf(path)).toBe(before);
     await first.kill();
     await processEnded(master);
+    const early = alone(path);
+    expect(await early.exited).toMatchObject({ code: 1 });
+    expect(early.complaints).toMatch(
+      /its workers may go on writing, as far as is known until \d+ s from now/,
+    );
+    const longAgo = Date.now() / 1_000 - 60;
+    await utimes(join(path, 'mydb.acebase', OWNER_FILE), longAgo, longAgo);
     const user = alone(path);
     await user.set('a', 1);
     expect(await user.get('a')).toBe(1);
