@@ -604,7 +604,7 @@ export const ERRORS = {
   },
   IPC_CLIENT_CLOSED: {
     summary:
-      'The database was closed before the IPC server had let this process in, or while it was gone; nothing was done.',
+      'The database was closed, and the IPC server had not let this process in yet, or was not there any more: the operation was not done, or in part.',
     remedy: 'Nothing to do, if it was meant to be closed. Else start the IPC server first, or wait longer.',
   },
   IPC_CLIENT_QUEUE_FULL: {

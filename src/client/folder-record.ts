@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Moment, momentAt } from '../elapsed.js';
@@ -8,8 +7,8 @@ import { claimWhenFree } from '../platform/folder-claim.js';
 import { certainFor, FolderOwner, NO_ANSWER, type Obstacle } from '../platform/folder-owner.js';
 import { FolderWatch, isFolderOfManagedMaster, userAtOnce } from '../platform/folder-watch.js';
 import { ownWords } from '../platform/local-processes.js';
-import { type FolderServer, OWNER_FILE } from '../platform/owner-record.js';
-import { isForbidden, messageOf } from '../system-error.js';
+import { type FolderServer, OWNER_FILE, readAtOnce } from '../platform/owner-record.js';
+import { codeOf, isForbidden, messageOf } from '../system-error.js';
 import { folderOf, lockTimeoutOf, loggerOf, type Storage } from './acebase.js';
 import { Lease } from './core/lease.js';
 
@@ -270,17 +269,23 @@ export class FolderRecord {
       waits: (reason) =>
         loggerOf(this.#storage).warn(`Waiting for the folder of ${this.#storage.name}: ${reason}`),
       failed: (error) => {
-        if (this.#isOpenToAll(error)) throw error;
-        return { reason: `it cannot be seen who has it: ${messageOf(error)}`, isInUse: false };
+        if (!this.#wasTaken && isLasting(error)) throw error;
+        return { reason: `it cannot be noted who has it: ${messageOf(error)}`, isInUse: false };
       },
     });
     this.#assertIsFor(place);
     if (obstacle !== undefined) throw inUse(this.#storage, obstacle.reason);
   }
 
-  /** Whether that is of one that may not write there, where nobody has noted anything: it can be the master all the same. */
+  /** Whether that is of one that may not write there, and can see that nobody has the folder: it can be the master all the same. */
   #isOpenToAll(error: unknown): boolean {
-    return !this.#wasTaken && isForbidden(error) && !existsSync(join(this.#folder, OWNER_FILE));
+    if (this.#wasTaken || !isForbidden(error)) return false;
+    try {
+      readAtOnce(join(this.#folder, OWNER_FILE));
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   /** The database is about to be closed. */
@@ -317,6 +322,11 @@ export class FolderRecord {
       `It cannot be noted who uses the folder of ${this.#storage.name}, and the master of another server is not kept away: ${messageOf(error)}`,
     );
   }
+}
+
+/** Whether nothing comes of waiting: it may not be done, or the path cannot be that of a folder. */
+function isLasting(error: unknown): boolean {
+  return isForbidden(error) || ['ENOTDIR', 'ELOOP', 'ENAMETOOLONG'].includes(codeOf(error) ?? '');
 }
 
 function inUse({ name }: Storage, user: string): IPCError {

@@ -4,7 +4,7 @@ import { closeSync, fchmodSync, fchownSync, fstatSync, openSync, type Stats, sta
 import { codeOf } from '../system-error.js';
 
 /** How systems say that a file cannot be given to that user: `EINVAL` in a container that does not know the user. */
-const NOT_GIVEN = new Set(['EPERM', 'EINVAL', 'ENOTSUP', 'ENOSYS']);
+const NOT_GIVEN = new Set(['EPERM', 'EACCES', 'EINVAL', 'ENOTSUP', 'ENOSYS']);
 
 /**
  * Those who may use a file may use another one, too, which was just made.
@@ -13,15 +13,16 @@ const NOT_GIVEN = new Set(['EPERM', 'EINVAL', 'ENOTSUP', 'ENOSYS']);
  */
 export function giveTo(made: number, { mode, uid, gid }: Pick<Stats, 'mode' | 'uid' | 'gid'>): void {
   const own = fstatSync(made);
-  // Only root can, or a member of the group: what others make stays theirs.
-  if (own.uid !== uid || own.gid !== gid) ifAllowed(() => fchownSync(made, uid, gid));
+  // A member of the group can give it that, and only root an owner.
+  if (own.gid !== gid) ifAllowed(() => fchownSync(made, own.uid, gid));
+  if (own.uid !== uid) ifAllowed(() => fchownSync(made, uid, gid));
   if ((own.mode & 0o777) !== (mode & 0o777)) ifAllowed(() => fchmodSync(made, mode & 0o777));
 }
 
-/** Those who may use a folder may use a file in it. @param made its descriptor */
+/** Those who may use a folder may use a file in it, which was just made; nobody loses what he may do with it. @param made its descriptor */
 export function giveToUsersOf(folder: string, made: number): void {
   const { mode, uid, gid } = statSync(folder);
-  giveTo(made, { mode: mode & 0o666, uid, gid });
+  giveTo(made, { mode: fstatSync(made).mode | (mode & 0o666), uid, gid });
 }
 
 /** The same of a file that is closed. */

@@ -14,7 +14,7 @@ export interface ClaimSettings {
   readonly clock: Pick<Clock, 'now' | 'schedule'>;
   /** It is waited for. Told once for each reason, and every minute. @param reason in words */
   waits(reason: string): void;
-  /** Whether it is waited for any longer, also if somebody has it for certain; default: if nobody has. */
+  /** Whether to go on waiting; default: unless somebody has it for certain. */
   isWanted?(obstacle: Obstacle): boolean;
   /** What the claim that has failed comes to; default: it is thrown. */
   failed?(error: unknown): Obstacle;

@@ -28,6 +28,7 @@ import {
   OWNER_FILE,
   type OwnerRecord,
   RENEWAL_MS,
+  readAtOnce,
   readRecord,
   recordIn,
   removeLeftOvers,
@@ -179,8 +180,8 @@ export class FolderOwner {
         removeLeftOvers(this.#path);
         return undefined;
       }
+      if (text !== undefined && readAtOnce(this.#path) === text) return ABOUT_TO_BE_TAKEN;
       if (tries < MOST_TRIES) continue;
-      if (text !== undefined) return mayBe('another process is about to take its folder');
       throw new Error(`${this.#path} is in the way, and cannot be read: remove it`);
     }
     this.#takeAwayOwn();
@@ -341,12 +342,16 @@ export class FolderOwner {
     const file = await open(path, 'wx');
     let made: string | undefined;
     try {
-      made = fileOf(await file.stat());
-      const { folder } = this.#settings;
-      this.#record = { ...this.#record, file: made, folder: fileOf(await stat(folder)) };
-      // They are to see who has it.
-      giveToUsersOf(folder, file.fd);
-      await file.writeFile(textOf(this.#record)).finally(() => file.close());
+      try {
+        made = fileOf(await file.stat());
+        const { folder } = this.#settings;
+        this.#record = { ...this.#record, file: made, folder: fileOf(await stat(folder)) };
+        // They are to see who has it.
+        giveToUsersOf(folder, file.fd);
+        await file.writeFile(textOf(this.#record));
+      } finally {
+        await file.close();
+      }
     } catch (error) {
       const named = await stat(path).catch(() => undefined);
       if (named !== undefined && (made === undefined || fileOf(named) === made))
@@ -373,7 +378,13 @@ export class FolderOwner {
   }
 
   #takeAwayOwn(): void {
-    replaceRecord(this.#path, (text) => recordIn(text)?.id === this.#record.id);
+    let isGone = false;
+    try {
+      isGone = replaceRecord(this.#path, (text) => recordIn(text)?.id === this.#record.id);
+    } catch {
+      // There may be no room for another file, even for a moment.
+    }
+    if (!isGone) this.#noteThatItHasLeft();
   }
 
   /**
@@ -509,6 +520,10 @@ function overwritten(path: string): string {
 function mayBe(reason: string): Obstacle {
   return { reason, isInUse: false };
 }
+
+const ABOUT_TO_BE_TAKEN = mayBe(
+  'another process is about to take its folder, or was killed as it did, within the last minute',
+);
 
 /** Of one that was suspended, or given back, while it claimed the folder. */
 const NOT_WANTED = mayBe('this process has lost its place, or is closing');

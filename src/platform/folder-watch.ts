@@ -52,8 +52,17 @@ export function userAtOnce(folder: string, { isOnlyLook = false } = {}): string 
   if (milliseconds === undefined) return who;
   const left = milliseconds - age(path, isOnlyLook);
   if (left > 0) return `${who}, as far as is known until ${Math.ceil(left / 1_000)} s from now`;
-  if (mayGoOn && !isOnlyLook) replaceRecord(path, (found) => found === text);
-  return undefined;
+  return mayGoOn && !isOnlyLook && !isTakenAway(path, (found) => found === text) ? who : undefined;
+}
+
+/** Whether a record is not there any more. Who may not write there opens the database for reading at most. */
+function isTakenAway(path: string, isMeant: (text: string) => boolean): boolean {
+  try {
+    return replaceRecord(path, isMeant) || readAtOnce(path) === undefined;
+  } catch (error) {
+    if (!isForbidden(error)) throw error;
+    return true;
+  }
 }
 
 interface Use {
@@ -77,7 +86,7 @@ function useOf(text: string, path: string): Use | undefined {
     case 'free':
       return { who: describeWorkers(record), milliseconds: workersUseIt(record), mayGoOn: false };
     case 'unknown':
-      return { who, milliseconds: record.standsFor, mayGoOn: true };
+      return { who, milliseconds: Math.max(record.standsFor, workersUseIt(record)), mayGoOn: true };
     default:
       return { who, milliseconds: undefined, mayGoOn: true };
   }
@@ -88,12 +97,12 @@ function workersUseIt({ grace, hasLeft }: OwnerRecord): number {
   return grace === 0 || hasLeft === true ? grace : grace + 2 * RENEWAL_MS;
 }
 
-/** Milliseconds since a file was written. Who may not write there asks the clock of this machine. */
+/** Milliseconds since a file was written. Who cannot write there, or is not to, asks the clock of this machine. */
 function age(path: string, isOnlyLook: boolean): number {
   try {
     if (!isOnlyLook) return ageOf(path);
-  } catch (error) {
-    if (!isForbidden(error)) throw error;
+  } catch {
+    // The folder is not writable, or the disk is full.
   }
   return systemClock.wallTime() - statSync(path).mtimeMs;
 }

@@ -260,10 +260,11 @@ export function ageOf(path: string): number {
 
 /**
  * Puts another record in the place of the one at that path, or removes it, if it is one that is meant. Of all who mean the same one, one has its way, and nobody
- * finds none meanwhile.
+ * finds none meanwhile. Whose record it is may renew it in that very moment, and finds out with the next renewal.
  *
  * @param made the file with the other one, which is renamed; default: it is removed
- * @returns whether that was done
+ * @returns whether that was done; false if it is not the one that is meant, or somebody else is about to do that, or was killed as he did
+ * @throws Error of the system; of a full disk, too
  */
 export function replaceRecord(path: string, isMeant: (text: string) => boolean, made?: string): boolean {
   const text = readAtOnce(path);
@@ -293,7 +294,7 @@ function takeTurn(turn: string): boolean {
     return true;
   } catch (error) {
     if (codeOf(error) !== 'EEXIST') throw error;
-    // Its process was killed.
+    // Its process was killed, most likely.
     if (ageOf(turn) > LEFT_OVER_MS) rmSync(turn, { force: true });
     return false;
   }

@@ -19,7 +19,7 @@ import { FirstWord, isForSuccessor, lockOfMaster, type MasterLockSettings } from
 import { MasterTransactions } from './master-transactions.js';
 import { MasterTurn } from './master-turn.js';
 import { failRequest } from './outgoing.js';
-import type { Failure } from './ports.js';
+import type { Cancel, Failure } from './ports.js';
 import {
   codeOfRefusal,
   describeNoReturn,
@@ -44,6 +44,9 @@ const RETURN_MS = 10_000;
 
 /** Milliseconds that a master which is closed waits for a server that is not there, to say goodbye to it. */
 const GOODBYE_MS = 3_000;
+
+/** For how long a worker that is closed waits for a server that is not there, at least, in milliseconds. */
+const LEAST_ABSENCE_MS = 1_000;
 
 /** How it is said that a server let this process in, and it cannot stay. */
 const CANNOT_GO_ON = 'cannot go on with this process';
@@ -81,6 +84,9 @@ export class Client implements DataPeer {
   #isClosing = false;
   /** Whether this master is closed, and waits for its server no longer than for a moment. */
   #isToPart = false;
+  /** Whether this worker is closed; and what ends its waiting for a server that is not there. */
+  #isToClose = false;
+  #cancelAbsence: Cancel | undefined;
   readonly #comeback: Comeback;
   /** Whether it was given up, and what it was doing is not at rest yet. */
   #isLosing = false;
@@ -400,7 +406,8 @@ export class Client implements DataPeer {
   prepareToExit(): Promise<void> | undefined {
     if (this.#isClosing) return undefined;
     if (!this.#settings.ipc.isMaster) {
-      void this.#failUnlessBack();
+      this.#isToClose = true;
+      if (!this.#connection.isOpen) this.#limitAbsence();
       return this.#space.close();
     }
     // A master that said goodbye would go on making its file, beside the next one.
@@ -412,18 +419,20 @@ export class Client implements DataPeer {
     return this.#awaitIndexes();
   }
 
-  /** What a worker that is closed waits for is answered by nobody, while there is no server: for longer than that waits for it, it does not wait. */
-  async #failUnlessBack(): Promise<void> {
-    const { _requests } = this.#settings.ipc;
-    while (!this.#isClosing) {
-      await this.#reconnection.within(this.#graceOfServer ?? RETURN_MS);
-      if (this.#isClosing || this.#connection.isOpen) continue;
-      for (const [id, open] of [..._requests]) {
-        _requests.delete(id);
+  /** There is no line. A worker that is closed waits for answers no longer than its server waits for it: nobody gives them. */
+  #limitAbsence(): void {
+    const { ipc, clock } = this.#settings;
+    this.#cancelAbsence?.();
+    const longest = Math.max(this.#graceOfServer ?? RETURN_MS, LEAST_ABSENCE_MS);
+    this.#cancelAbsence = clock.scheduleIdle(longest, () => {
+      if (this.#isClosing || this.#connection.isOpen) return;
+      for (const [id, open] of [...ipc._requests]) {
+        ipc._requests.delete(id);
         this.#outflow.answered(id);
         failRequest(open, new IPCError('IPC_CLIENT_CLOSED'));
       }
-    }
+      this.#limitAbsence();
+    });
   }
 
   #awaitIndexes(): Promise<void> {
@@ -753,6 +762,7 @@ export class Client implements DataPeer {
   #lost(reason: string): void {
     this.#outflow.lineLost();
     if (this.#isToPart && !this.#isClosing) void this.#partUnlessBack();
+    if (this.#isToClose && !this.#isClosing) this.#limitAbsence();
     this.#isReconnecting({ kind: 'lost', reason });
   }
 
@@ -885,6 +895,7 @@ export class Client implements DataPeer {
     this.#comeback.end();
     this.#transactions.part();
     this.#firstWord.isOver();
+    this.#cancelAbsence?.();
     this.#settings.tell({ kind: 'left', isTold });
     // A server of this package ends the line when everything was read; others leave it open.
     if (!this.#connection.isOpen || !this.#hasSessions) this.#connection.end();

@@ -138,7 +138,7 @@ it('a master that cannot see who has its folder waits until it can, and says so 
   await rm(path(), { recursive: true });
   await taking;
   expect(said).toEqual([
-    expect.stringMatching(/^Waiting for the folder of mydb: it cannot be seen who has it: EISDIR/),
+    expect.stringMatching(/^Waiting for the folder of mydb: it cannot be noted who has it: EISDIR/),
   ]);
   expect((await read()).server.id).toBe('run-1');
 });

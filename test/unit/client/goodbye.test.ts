@@ -149,10 +149,34 @@ it('a worker that is closed while there is no server waits for what it has asked
   await clock.playUntil(10_900, () => false);
   expect(ipc._locks).toHaveLength(1);
   await clock.playUntil(200, () => false);
-  expect(await waiting).toContain('while it was gone');
+  expect(await waiting).toContain('was not there any more');
   expect([ipc._locks, ipc._requests.size]).toEqual([[], 0]);
   client.send({ type: 'bye', from: ipc.id });
-  await clock.playUntil(30_000, () => false);
+  expect(clock.pending).toBe(0);
+});
+
+it('and from when the line breaks, if that is later', async () => {
+  const { clock, client, ipc, welcome, breaks, settle } = clientLab({ session: { grace: 11_000 } });
+  welcome(false, 1);
+  client.fileOpened();
+  client.lock({ path: '', tid: 'T', write: true }).catch(() => undefined);
+  await settle();
+  void client.prepareToExit();
+  await clock.playUntil(10_900, () => false);
+  breaks();
+  await clock.playUntil(200, () => false);
+  expect(ipc._locks).toHaveLength(1);
+});
+
+it('a worker that has said goodbye keeps its process no longer', async () => {
+  const { clock, client, ipc, welcome, last } = clientLab({ session: { grace: 11_000 } });
+  welcome(false, 1);
+  client.fileOpened();
+  await client.prepareToExit();
+  client.send({ type: 'bye', from: ipc.id });
+  last().events.closed({ reason: 'bye', code: '' });
+  // The server has so long to end the line, for which no process is kept.
+  clock.advance(3_000);
   expect(clock.pending).toBe(0);
 });
 
