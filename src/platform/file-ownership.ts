@@ -13,9 +13,10 @@ const NOT_GIVEN = new Set(['EPERM', 'EACCES', 'EINVAL', 'ENOTSUP', 'ENOSYS']);
  */
 export function giveTo(made: number, { mode, uid, gid }: Pick<Stats, 'mode' | 'uid' | 'gid'>): void {
   const own = fstatSync(made);
-  // A member of the group can give it that, and only root an owner.
-  if (own.gid !== gid) ifAllowed(() => fchownSync(made, own.uid, gid));
-  if (own.uid !== uid) ifAllowed(() => fchownSync(made, uid, gid));
+  const isOthers = own.uid !== uid || own.gid !== gid;
+  // Only root can give it an owner; a member of the group, that.
+  if (isOthers && !ifAllowed(() => fchownSync(made, uid, gid)) && own.gid !== gid)
+    ifAllowed(() => fchownSync(made, own.uid, gid));
   if ((own.mode & 0o777) !== (mode & 0o777)) ifAllowed(() => fchmodSync(made, mode & 0o777));
 }
 
@@ -35,10 +36,13 @@ export function giveFileToUsersOf(folder: string, path: string): void {
   }
 }
 
-function ifAllowed(act: () => void): void {
+/** @returns whether it was */
+function ifAllowed(act: () => void): boolean {
   try {
     act();
+    return true;
   } catch (error) {
-    if (!NOT_GIVEN.has(codeOf(error) ?? '')) throw error;
+    if (NOT_GIVEN.has(codeOf(error) ?? '')) return false;
+    throw error;
   }
 }
