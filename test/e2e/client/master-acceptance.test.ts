@@ -129,7 +129,7 @@ describe('a master that is there before the server', () => {
     const written = failure(early.set('x', 1));
     await early.untilComplains(/is not there/);
     expect(await early.closeAndEnd()).toEqual({ code: 0, signal: null });
-    expect(await written).toMatch(/IPCError: The database was closed before/);
+    expect(await written).toMatch(/IPCError: The database was closed, and/);
     expect(await readdir(path)).toEqual([]);
   });
 
