@@ -30,7 +30,7 @@ export function withPath(error: unknown, path: string): unknown {
   return withMessage(error, `${messageOf(error)}: ${path}`);
 }
 
-/** The same error, which says something else. What is no error stays as it is. */
+/** The same error, which says something else. What is no object stays as it is. */
 export function withMessage(error: unknown, message: string): unknown {
-  return error instanceof Error ? Object.assign(error, { message }) : error;
+  return typeof error === 'object' && error !== null ? Object.assign(error, { message }) : error;
 }
