@@ -15,3 +15,6 @@ export const FREE_SPACE_AT = 65_536;
 
 /** The first record. What is before it, all processes share. */
 export const RECORDS_AT = 131_072;
+
+/** The names of files that are written before they take their places: a tree that is rebuilt, and the record of use (journal/use-record.ts). */
+export const DRAFT = /^tree-.*\.tmp$|\.use\.redo\.\d+\.tmp$/;

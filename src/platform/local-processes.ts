@@ -125,7 +125,7 @@ class FoundProcess implements LocalProcess {
   hasEnded(): boolean {
     return (
       this.identity !== undefined &&
-      !runs(this.#procPath, this.identity) &&
+      stateOf(this.#procPath, this.identity) === 'ended' &&
       // Asked last: nothing but the end of a process is reason to doubt it.
       numbersProcessesAsHere(this.#procPath)
     );
@@ -276,7 +276,7 @@ export class LocalProcesses {
         open.filter(({ path }) => found.file !== undefined && path.endsWith(`/${found.file}`)),
       );
       // What was read until now may be of another process that has got the number since.
-      if (open.length === 0 || !runs(this.#procPath, identity)) continue;
+      if (open.length === 0 || stateOf(this.#procPath, identity) === 'ended') continue;
       found.identity ??= identity;
       // A proxy may be at the other end of the connection of a process that has said which one it is.
       if (found.identity.pid !== identity.pid) continue;
@@ -284,7 +284,7 @@ export class LocalProcesses {
     }
     const rest = all.filter(({ found }) => isIncomplete(found));
     const wait = OPENING_CHECKS_MS[checks];
-    if (rest.length === 0 || wait === undefined || !runs(this.#procPath, identity)) return;
+    if (rest.length === 0 || wait === undefined || stateOf(this.#procPath, identity) === 'ended') return;
     this.#clock.scheduleIdle(wait, () => void this.#accept(identity, rest, checks + 1));
   }
 
@@ -336,9 +336,7 @@ export function stateOfProcess(words: string | undefined, procPath = '/proc'): '
   const [, pid, startTime = '', boot, namespace] = WORDS.exec(words ?? '') ?? [];
   if (pid === undefined || process.platform !== 'linux' || `${boot}.${namespace}` !== placeOf(procPath))
     return 'unknown';
-  const stat = statOf(procPath, Number(pid));
-  if (stat === 'unknown') return 'unknown';
-  return stat !== 'none' && isOf(stat, startTime) ? 'runs' : 'ended';
+  return stateOf(procPath, { pid: Number(pid), startTime });
 }
 
 /** The number of the process that said this of itself; `undefined` if these are no such words. */
@@ -382,19 +380,12 @@ async function marksOf(
   return marks.flatMap(({ mark, folder }) => (mark === undefined ? [] : [{ ...mark, folder }]));
 }
 
-/**
- * Whether it has not ended, as far as the system tells. A process that nobody has waited for (`Z`) has ended with its last
- * thread: before, one of them may still be writing.
- */
-function runs(procPath: string, { pid, startTime }: Identity): boolean {
+/** Whether it runs, as far as the system tells. One that nobody has waited for (`Z`) has ended with its last thread: before, one of them may still be writing. */
+function stateOf(procPath: string, { pid, startTime }: Identity): 'runs' | 'ended' | 'unknown' {
   const stat = statOf(procPath, pid);
-  if (stat === 'none' || stat === 'unknown') return stat === 'unknown';
-  return isOf(stat, startTime);
-}
-
-/** Whether that is a process which started then, and runs. */
-function isOf(stat: Stat, startTime: string): boolean {
-  return stat.startTime === startTime && (stat.threads > 1 || !/[ZXx]/.test(stat.state));
+  if (stat === 'unknown') return 'unknown';
+  const isIt = stat !== 'none' && stat.startTime === startTime;
+  return isIt && (stat.threads > 1 || !/[ZXx]/.test(stat.state)) ? 'runs' : 'ended';
 }
 
 function statOf(procPath: string, pid: number): Stat | 'none' | 'unknown' {

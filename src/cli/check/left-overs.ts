@@ -1,15 +1,13 @@
 import { readdirSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { DRAFT } from '../../client/file-layout.js';
 import { OWNER_FILE } from '../../platform/owner-record.js';
 
 /** What AceBase, or a client, makes beside the files of a database for a moment. */
 const MOMENTARY = [
-  // A tree that was being rebuilt.
-  /^tree-.*\.tmp$/,
+  DRAFT,
   // An index that was being made.
   /\.idx\.(?:tmp|build)/,
-  // What says that a database is in use.
-  /\.use\.redo\.\d+\.tmp$/,
   // How clients find out whether they have one folder.
   /^ipc-check-/,
   // A record of who uses the folder that was being made, or taken away.

@@ -82,10 +82,8 @@ export class Client implements DataPeer {
   #slice: number | undefined;
   #patience = Number.POSITIVE_INFINITY;
   #isClosing = false;
-  /** Whether this master is closed, and waits for its server no longer than for a moment. */
+  /** Whether the database is about to be closed, and waits for a server that is not there no longer than so; and what ends that in a worker. */
   #isToPart = false;
-  /** Whether this worker is closed; and what ends its waiting for a server that is not there. */
-  #isToClose = false;
   #cancelAbsence: Cancel | undefined;
   readonly #comeback: Comeback;
   /** Whether it was given up, and what it was doing is not at rest yet. */
@@ -406,7 +404,7 @@ export class Client implements DataPeer {
   prepareToExit(): Promise<void> | undefined {
     if (this.#isClosing) return undefined;
     if (!this.#settings.ipc.isMaster) {
-      this.#isToClose = true;
+      this.#isToPart = true;
       if (!this.#connection.isOpen) this.#limitAbsence();
       return this.#space.close();
     }
@@ -761,8 +759,10 @@ export class Client implements DataPeer {
 
   #lost(reason: string): void {
     this.#outflow.lineLost();
-    if (this.#isToPart && !this.#isClosing) void this.#partUnlessBack();
-    if (this.#isToClose && !this.#isClosing) this.#limitAbsence();
+    if (this.#isToPart && !this.#isClosing) {
+      if (this.#settings.ipc.isMaster) void this.#partUnlessBack();
+      else this.#limitAbsence();
+    }
     this.#isReconnecting({ kind: 'lost', reason });
   }
 

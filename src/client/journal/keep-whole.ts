@@ -7,6 +7,7 @@ import { systemClock } from '../../platform/clock.js';
 import { codeOf, isForbidden } from '../../system-error.js';
 import { folderOf, type Storage } from '../acebase.js';
 import type { FileJournal } from '../core/host.js';
+import { DRAFT } from '../file-layout.js';
 import { isCutShort, logPathsOf } from './database-file.js';
 import { noJournal } from './forbidden.js';
 import { type IndexDescription, takeMarked } from './index-marks.js';
@@ -176,9 +177,7 @@ function pathOf(storage: Storage): string {
 /** How old something is that nobody can be making any more, in ms: far longer than a lock lasts. */
 const DRAFT_AGE_MS = 3_600_000;
 
-/** What AceBase, and the record of use, are written to before they take their places: of those who were killed. A worker may be making one. */
-const DRAFT = /^tree-.*\.tmp$|\.use\.redo\.\d+\.tmp$/;
-
+/** Of those who were killed. A worker may be making one. */
 function removeDrafts(folder: string): void {
   if (!existsSync(folder)) return;
   const before = systemClock.wallTime() - DRAFT_AGE_MS;
