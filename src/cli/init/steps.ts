@@ -53,6 +53,7 @@ export function templateSteps(
         `kubectl create secret generic ${own}-admin --from-literal=password="$(openssl rand -hex 12)"`,
         `docker build -t registry.example.com/${own}:1 . && docker push registry.example.com/${own}:1    # your registry, also in ${own}.yaml`,
         `kubectl apply -f ${own}.yaml`,
+        `kubectl scale deployment ${own}-server --replicas 3    # when the first is ready; then put that number into ${own}.yaml, too`,
       ];
   }
 }

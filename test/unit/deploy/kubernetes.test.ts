@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { optionTable, resolveSources } from '../../../src/options.js';
 import { read, tableRows } from '../docs/markdown.js';
-import { manifest, manifests, podOf, type Variable } from './manifests.js';
+import { type Manifest, manifest, manifests, podOf, type Variable } from './manifests.js';
 
 const deployments = manifests().filter(({ kind }) => kind === 'Deployment' || kind === 'StatefulSet');
 const guide = read('deploy/README.md');
@@ -125,11 +125,35 @@ test('there is one server and one master, of a kind that never starts a second p
   }
 });
 
-test('the servers run where the master and its disk are', () => {
-  const master = manifest('StatefulSet', 'shop-master').spec.template?.metadata.labels;
-  const { pod } = podOf(manifest('Deployment', 'shop-worker'));
-  const rule = { topologyKey: 'kubernetes.io/hostname', labelSelector: { matchLabels: master } };
-  expect(pod.affinity).toEqual({ podAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [rule] } });
+describe.each([
+  ['deploy/kubernetes', 'shop-master', 'shop-worker'],
+  ['deploy/templates/kubernetes', 'mydb-ipc', 'mydb-server'],
+])('in %s', (folder, masterName, workerName) => {
+  const master = manifest('StatefulSet', masterName, folder);
+  const worker = manifest('Deployment', workerName, folder);
+  const besides = ({ spec }: Manifest) => ({
+    topologyKey: 'kubernetes.io/hostname',
+    labelSelector: { matchLabels: spec.template?.metadata.labels },
+  });
+
+  test('the servers run where the master and its disk are', () => {
+    expect(podOf(worker).pod.affinity).toEqual({
+      podAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [besides(master)] },
+    });
+  });
+
+  // They wait for it, and keep the disk: on another machine, it would wait for that.
+  test('the master comes back where the servers are, and is not kept from coming first', () => {
+    expect(podOf(master).pod.affinity).toEqual({
+      podAffinity: {
+        preferredDuringSchedulingIgnoredDuringExecution: [{ weight: 100, podAffinityTerm: besides(worker) }],
+      },
+    });
+  });
+
+  test('one server begins alone: it makes the account of a new database', () => {
+    expect(worker.spec.replicas).toBe(1);
+  });
 });
 
 test('the server could start with its variables, and is where the processes look for it', () => {

@@ -63,9 +63,9 @@ interface Volume {
   readonly persistentVolumeClaim?: { readonly claimName: string };
 }
 
-/** The objects of all files in `deploy/kubernetes`. */
-export function manifests(): Manifest[] {
-  return filesBelow('deploy/kubernetes', '.yaml').flatMap((file) =>
+/** The objects of all files in a folder; by default, in `deploy/kubernetes`. */
+export function manifests(folder = 'deploy/kubernetes'): Manifest[] {
+  return filesBelow(folder, '.yaml').flatMap((file) =>
     parseAllDocuments(read(file)).map((document) => {
       if (document.errors.length > 0) throw new Error(`${file}: ${document.errors[0]?.message}`);
       return { file, ...(document.toJS() as Omit<Manifest, 'file'>) };
@@ -74,8 +74,8 @@ export function manifests(): Manifest[] {
 }
 
 /** The only object of that kind and name. */
-export function manifest(kind: string, name: string): Manifest {
-  const found = manifests().filter((it) => it.kind === kind && it.metadata.name === name);
+export function manifest(kind: string, name: string, folder?: string): Manifest {
+  const found = manifests(folder).filter((it) => it.kind === kind && it.metadata.name === name);
   if (found.length !== 1 || found[0] === undefined) throw new Error(`${found.length} of ${kind} ${name}`);
   return found[0];
 }
