@@ -95,9 +95,9 @@ export class StorageFile implements DatabaseFile {
   async readKeys(): Promise<void> {
     const { KIT } = this.#storage;
     if (KIT === undefined) return;
-    const known = [...KIT.keys];
+    // Reading puts another array in its place: this one has what the master announces meanwhile, and may be about to write.
+    const known = KIT.keys;
     await KIT.load();
-    // The master may have announced a key that it is about to write.
     known.forEach((key, index) => {
       KIT.keys[index] ??= key;
     });

@@ -96,6 +96,7 @@ export interface Storage {
   readonly subscriptions: {
     remove(path: string, event: string, callback: unknown): void;
   };
+  getNodeInfo?(path: string, options?: { readonly no_cache?: boolean }): Promise<unknown>;
   invalidateCache?(fromIPC: boolean, path: string, recursive: boolean, reason: string): void;
   readData?(fileIndex: number, buffer: Buffer): Promise<number>;
   writeData?(fileIndex: number, buffer: Uint8Array, offset?: number, length?: number): Promise<number>;

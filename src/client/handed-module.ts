@@ -9,6 +9,7 @@ import type { Build, IndexClass, RemotePeerMethods } from './build.js';
 import type { ValueClasses } from './core/codec.js';
 import type { EarlyMethods } from './early-operations.js';
 import type { ReadIndexFile } from './index-files.js';
+import { whenAssigned } from './when-assigned.js';
 
 /** What is used of the exports of `acebase`. */
 interface Exports extends ValueClasses {
@@ -109,27 +110,6 @@ export function whenRemotePeerIsMade(
     const isRemotePeer = ['connect', 'sendMessage', 'fetch'].every((name) => Object.hasOwn(prototype, name));
     if (isRemotePeer) made(prototype as RemoteIPCPeer);
   });
-}
-
-/**
- * Calls when an object assigns a property of that name, for the first time.
- *
- * @param prototype of its class, or the object itself
- * @returns undoes it
- */
-export function whenAssigned(
-  prototype: object,
-  name: string,
-  assigned: (object: object, value: unknown) => void,
-): () => void {
-  Object.defineProperty(prototype, name, {
-    configurable: true,
-    set(this: object, value: unknown) {
-      Object.defineProperty(this, name, { value, writable: true, enumerable: true, configurable: true });
-      assigned(this, value);
-    },
-  });
-  return () => Reflect.deleteProperty(prototype, name);
 }
 
 /** What gives out indexes: whoever does something with one has it from one of these. */

@@ -11,7 +11,7 @@ import type { Build, IndexClass } from './build.js';
 import { buildsIn, findBuilds, missingIn } from './builds.js';
 import { closeDataBeforeLog } from './closing.js';
 import type { Client } from './core/client.js';
-import { jointLease, type Lease } from './core/lease.js';
+import { type JointLease, jointLease, type Lease } from './core/lease.js';
 import { failEarlyOperations } from './early-operations.js';
 import { clientOf } from './endpoint.js';
 import { failAfterFailedWrites } from './failed-files.js';
@@ -24,7 +24,6 @@ import {
   type HandedModule,
   lastPrototype,
   readHandedModules,
-  whenAssigned,
   whenIndexIsThere,
   whenRemotePeerIsMade,
 } from './handed-module.js';
@@ -35,7 +34,7 @@ import { failIndexesAfterFailedStreams } from './index-streams.js';
 import { checkInstallOptions, DEFAULT_CACHE_SIZE, type InstallOptions } from './install-options.js';
 import { checkRole, isForServer, soundConfig, withPort, withRole } from './ipc-settings.js';
 import { canKeepJournal, keepWhole, type Place, SharedJournal } from './journal/keep-whole.js';
-import { replaceNodeCache } from './node-cache.js';
+import { lookUpWithoutLease, replaceNodeCache } from './node-cache.js';
 import { closeAllAfterWrites, closeNothingUnopened, holdAllFiles, writeAllInOrder } from './node-files.js';
 import { fileOf, HeldFiles } from './opening.js';
 import { repairQueryCaches } from './query-caches.js';
@@ -44,6 +43,7 @@ import type { RepairName } from './repairs.js';
 import { Transactions } from './transactions.js';
 import { countFixesAsProgress } from './tree-growth.js';
 import { watchForUnpatchedCopies } from './unpatched-copies.js';
+import { whenAssigned } from './when-assigned.js';
 import { writeInOrder } from './write-order.js';
 
 export type { TlsOptions } from './acebase.js';
@@ -205,6 +205,9 @@ const transactions = new WeakMap<RemoteIPCPeer, Transactions>();
 /** The journals of databases that several processes write to. */
 const journals = new WeakMap<Client, SharedJournal>();
 
+/** Whether what they have open may be used. */
+const gates = new WeakMap<RemoteIPCPeer, JointLease>();
+
 /** The records of the folders of masters. */
 const folders = new WeakMap<RemoteIPCPeer, FolderRecord>();
 
@@ -296,16 +299,20 @@ function patch(build: Build, installation: Installation): () => void {
     if (folder !== undefined) leases.push(folder.lease);
     const files = fencedFilesOf(this.storage, leases);
     leave = installation.fence.add(files);
+    const gate = jointLease(leases);
+    gates.set(this, gate);
+    lookUpWithoutLease(this.storage, gate);
     if (journal !== undefined) {
       journals.set(peer, journal);
       // It comes back as a peer that keeps none.
       journal.onGivenUp(() => peer.giveUpPlace());
       dataJournal?.onGivenUp((error) => journal.giveUp(error));
-      journal.join(placeOf(peer, leases, (error) => journal.giveUp(error)));
+      journal.join(placeOf(peer, gate, leases, (error) => journal.giveUp(error)));
     }
     if (!this.isMaster) heldFiles.hideWhileMade(this.storage);
     else {
-      peer.heldFile = heldFiles.hold(this.storage, whenPrepared(peer, folder, journal));
+      const prepared = whenPrepared(peer, folder, journal);
+      peer.heldFile = heldFiles.hold(this.storage, prepared, peer.acceptance.refused);
     }
     if (build.files === undefined) closeNothingUnopened(this);
     if (has('closing')) closeDataBeforeLog(this.storage);
@@ -386,16 +393,22 @@ function whenPrepared(
 /**
  * Where a peer stands among those that have the file open.
  *
- * @param leases all that it needs to use the file
+ * @param gate open while it may use the file
+ * @param leases all that it needs for that
  * @param unwritable called if a log cannot be written
  */
-function placeOf(peer: Client, leases: readonly Lease[], unwritable: (error: IPCError) => void): Place {
+function placeOf(
+  peer: Client,
+  gate: JointLease,
+  leases: readonly Lease[],
+  unwritable: (error: IPCError) => void,
+): Place {
   return {
     isLone: false,
     get isInForce() {
       return peer.journal.isInForce;
     },
-    gate: jointLease(leases),
+    gate,
     get losses() {
       return leases.reduce((sum, { losses }) => sum + losses, 0);
     },
@@ -432,6 +445,7 @@ function repairsOfIndexes({ methods, readFromFile }: IndexClass, has: Switches):
   const peerOf = ({ ipc }: Storage): Client | undefined => peers.get(ipc);
   const isReader = (storage: Storage): boolean =>
     has('index-files') && peerOf(storage) !== undefined && !storage.ipc.isMaster;
+  const isCurrent = ({ ipc }: Storage): boolean => gates.get(ipc)?.isOpen !== false;
   const changed = (storage: Storage, file: string): void => {
     if (has('query-caches') && storage.ipc.isMaster) peerOf(storage)?.indexUpdated(file);
   };
@@ -440,7 +454,7 @@ function repairsOfIndexes({ methods, readFromFile }: IndexClass, has: Switches):
     repairIndexRebuilds(methods),
     releaseIndexesAfterFailures(methods),
     repairIndexFiles(methods, readFromFile, isReader),
-    repairQueryCaches(methods, changed),
+    repairQueryCaches(methods, { changed, isCurrent }),
   ];
 }
 

@@ -7,9 +7,9 @@
 import { LinkedQueue, type QueuePlace } from '../linked-queue.js';
 import type { Storage } from './acebase.js';
 import type { Clock } from './core/ports.js';
-import { whenAssigned } from './handed-module.js';
 import { estimatedBytesOf, type NodeInfo, PLACE_BYTES, type RecordAddress } from './node-info.js';
 import { itemsBelow, itemsFrom, PathIndex, type Place } from './path-index.js';
+import { whenAssigned } from './when-assigned.js';
 
 /** A class of AceBase. */
 type NodeInfoClass = new (info: { readonly path: string; readonly exists: boolean }) => NodeInfo;
@@ -194,6 +194,19 @@ export function replaceNodeCache(storage: Storage, settings: Omit<NodeCacheSetti
     const NodeInfo = nodeInfoClassOf(original as NodeCache);
     if (NodeInfo !== undefined) storage[name] = new NodeCache({ ...settings, NodeInfo });
   });
+}
+
+/**
+ * AceBase asks for no lock to tell what it has in its cache. Where others do not wait for this process any more, they have changed that, perhaps: then it is
+ * looked up, which waits for the lease.
+ *
+ * @param gate open while the lease is held
+ */
+export function lookUpWithoutLease(storage: Storage, gate: { readonly isOpen: boolean }): void {
+  const { getNodeInfo } = storage;
+  if (getNodeInfo === undefined) return;
+  storage.getNodeInfo = (path, options) =>
+    getNodeInfo.call(storage, path, gate.isOpen ? options : { ...options, no_cache: true });
 }
 
 /** AceBase's class, which only its cache leads to. @returns `undefined` if that cache can do what this one cannot */

@@ -53,11 +53,15 @@ export class HeldFiles {
     this.#awaited.add(fileOf(storage));
   }
 
-  /** The storage that is being made is to open its file only when `accepted` resolves. */
-  hold(storage: Storage, accepted: Promise<void>): HeldFile {
+  /**
+   * The storage that is being made is to open its file only when `accepted` resolves.
+   *
+   * @param refused resolves if it is never to do that: another storage of this process may have the file
+   */
+  hold(storage: Storage, accepted: Promise<void>, refused: Promise<unknown>): HeldFile {
     const held = new HeldFile(storage, accepted);
     this.#held = [...this.#held, held];
-    void accepted.then(() => this.#forget(held));
+    void Promise.race([accepted, refused]).then(() => this.#forget(held));
     return held;
   }
 

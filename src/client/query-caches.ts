@@ -1,11 +1,13 @@
 /**
  * AceBase keeps the results of index queries for a minute, and forgets them _before_ it changes the index. A query that
  * runs meanwhile puts the old result back, and it stays. So they are forgotten again afterwards, here and, told by the
- * master, in every process; and what a query has read across a change is not kept.
+ * master, in every process; and what a query has read across a change is not kept. Nor is what was kept used by a process that others do
+ * not wait for any more.
  */
 
 import { basename } from 'node:path';
 import type { Index, Storage } from './acebase.js';
+import { whenAssigned } from './when-assigned.js';
 
 /** An index with its cache, as AceBase has it. */
 interface CachingIndex extends Index {
@@ -22,21 +24,43 @@ export interface IndexMethods {
   query: Method;
   count?: Method;
   take?: Method;
+  /** Keeps results, or gives those that it has. */
+  cache(this: CachingIndex, operator: unknown, parameter: unknown, results?: unknown): unknown;
+}
+
+/** What looks into the index, and keeps what it finds. */
+const QUERIES = ['query', 'count', 'take'] as const;
+
+/** What queries are repaired with. */
+export interface QueryCacheSettings {
+  /** Is told of each change that this process made to an index. */
+  changed(storage: Storage, file: string): void;
+  /** Whether what this process remembers of that database is what the others have left. */
+  isCurrent(storage: Storage): boolean;
 }
 
 /** How often each index was changed. */
 const changes = new WeakMap<object, number>();
 
 /**
- * Puts the repair into a class of indexes.
+ * Puts the repair into a class of indexes, and into those that are derived from it: each kind of index has a query of its own, which keeps what it has found
+ * last.
  *
- * @param changed is told of each change that this process made to an index
  * @returns undoes it
  */
 export function repairQueryCaches(
   methods: IndexMethods,
-  changed: (storage: Storage, file: string) => void,
+  { changed, isCurrent }: QueryCacheSettings,
 ): () => void {
+  const known = new Set<object>([methods]);
+  const { cache } = methods;
+  const repairKindsOf = (index: object): void => {
+    let kind = Object.getPrototypeOf(index) as IndexMethods;
+    for (; !known.has(kind); kind = Object.getPrototypeOf(kind) as IndexMethods) {
+      known.add(kind);
+      undo.push(...QUERIES.map((name) => wrap(kind, name, keepNothingAcrossChanges)));
+    }
+  };
   const undo = [
     ...(['handleRecordUpdate', '_processUpdateQueue'] as const).map((name) =>
       wrap(methods, name, async (index, run) => {
@@ -46,18 +70,26 @@ export function repairQueryCaches(
         return result;
       }),
     ),
-    ...(['query', 'count', 'take'] as const).map((name) =>
-      wrap(methods, name, async (index, run) => {
-        const before = changes.get(index);
-        const result = await run();
-        if (changes.get(index) !== before) index._cache.clear();
-        return result;
-      }),
-    ),
+    ...QUERIES.map((name) => wrap(methods, name, keepNothingAcrossChanges)),
+    whenAssigned(methods, 'storage' satisfies keyof CachingIndex, repairKindsOf),
   ];
+  methods.cache = function (operator, parameter, ...results) {
+    // Of a kind that was there before.
+    repairKindsOf(this);
+    const isLookedFor = results[0] === undefined;
+    return isLookedFor && !isCurrent(this.storage) ? null : cache.call(this, operator, parameter, ...results);
+  };
   return () => {
+    methods.cache = cache;
     for (const each of undo) each();
   };
+}
+
+async function keepNothingAcrossChanges(index: CachingIndex, run: () => unknown): Promise<unknown> {
+  const before = changes.get(index);
+  const result = await run();
+  if (changes.get(index) !== before) index._cache.clear();
+  return result;
 }
 
 /** Forgets what was read of these index files, named without their folder. */

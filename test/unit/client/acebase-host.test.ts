@@ -45,6 +45,28 @@ describe('a key that cannot be written', () => {
   });
 });
 
+it('a key that is announced while the table is read is known, as are those from before', async () => {
+  const storage = {
+    KIT: {
+      keys: ['a', 'b'] as string[],
+      async load() {
+        await Promise.resolve();
+        this.keys = ['a'];
+      },
+    },
+  };
+  const file = new StorageFile(
+    { storage } as unknown as RemoteIPCPeer,
+    () => undefined,
+    undefined,
+    undefined,
+  );
+  const reading = file.readKeys();
+  storage.KIT.keys[2] = 'c';
+  await reading;
+  expect(storage.KIT.keys).toEqual(['a', 'b', 'c']);
+});
+
 describe("a lock of AceBase's own that is revoked", () => {
   it('counts as expired if it was granted, and is refused if it is waited for', () => {
     const locks = [

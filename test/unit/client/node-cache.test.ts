@@ -2,7 +2,8 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { NodeCache } from '../../../src/client/node-cache.js';
+import type { Storage } from '../../../src/client/acebase.js';
+import { lookUpWithoutLease, NodeCache } from '../../../src/client/node-cache.js';
 import type { NodeInfo, RecordAddress } from '../../../src/client/node-info.js';
 import { systemClock } from '../../../src/platform/clock.js';
 import { countedSteps } from '../../support/counted-steps.js';
@@ -335,4 +336,25 @@ describe('what it costs', () => {
     expect(bytesOf({ path: 'a', value: new Uint8Array(30) })).toBe(bytesOf({ path: 'a', value: {} }) + 30);
     expect(bytesOf({ path: 'a/b/c', value: 1 })).toBeGreaterThan(least + 2 * 8);
   });
+});
+
+it('what is cached is not told when others do not wait for this process any more: it is looked up', async () => {
+  const asked: unknown[] = [];
+  const storage = {
+    getNodeInfo(this: unknown, path: string, options?: object) {
+      asked.push([this === storage, path, options]);
+      return Promise.resolve('info');
+    },
+  } as unknown as Storage;
+  const gate = { isOpen: true };
+  lookUpWithoutLease(storage, gate);
+  expect(await storage.getNodeInfo?.('a')).toBe('info');
+  gate.isOpen = false;
+  const options = { include_child_count: true } as object;
+  await storage.getNodeInfo?.('a', options);
+  expect(asked).toEqual([
+    [true, 'a', undefined],
+    [true, 'a', { include_child_count: true, no_cache: true }],
+  ]);
+  expect(options).toEqual({ include_child_count: true });
 });

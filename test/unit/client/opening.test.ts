@@ -30,8 +30,8 @@ function lab() {
 it('holds the first opening of the file of each storage until it is accepted, and no other', async () => {
   const { files, calls, held, storage } = lab();
   const [data, log] = [new Acceptance(), new Acceptance()];
-  held.hold(storage('data'), data.accepted());
-  held.hold(storage('transaction'), log.accepted());
+  held.hold(storage('data'), data.accepted(), data.refused);
+  held.hold(storage('transaction'), log.accepted(), log.refused);
   for (const name of ['transaction', 'data', 'data', 'other'])
     void files.open(`/srv/mydb.acebase/${name}.db`);
   await settle();
@@ -48,7 +48,7 @@ it('holds the first opening of the file of each storage until it is accepted, an
 it('holds each making of the folder, also that for a log that is no part of the cluster', async () => {
   const { files, calls, held, storage } = lab();
   const data = new Acceptance();
-  held.hold(storage('data'), data.accepted());
+  held.hold(storage('data'), data.accepted(), data.refused);
   // acebase 1.18 makes both in the constructor of the data.
   for (let n = 0; n < 2; n++) void files.mkdir('/srv/mydb.acebase');
   void files.mkdir('/srv/other.acebase');
@@ -62,12 +62,30 @@ it('holds each making of the folder, also that for a log that is no part of the 
   expect(calls).toHaveLength(4);
 });
 
+it('lets the next storage have the file of one that was refused, or closed, before it had opened it', async () => {
+  const { files, calls, held, storage } = lab();
+  const [first, next] = [new Acceptance(), new Acceptance()];
+  held.hold(storage('data'), first.accepted(), first.refused);
+  void files.mkdir('/srv/mydb.acebase');
+  first.refuse(refusal);
+  await settle();
+  held.hold(storage('data'), next.accepted(), next.refused);
+  void files.mkdir('/srv/mydb.acebase');
+  next.accept();
+  await settle();
+  expect(calls).toEqual(['mkdir /srv/mydb.acebase']);
+  void files.open('/srv/mydb.acebase/data.db');
+  await settle();
+  expect(calls).toHaveLength(2);
+});
+
 it('knows a file that was made while it was to be created', async () => {
   const { files, held, storage } = lab();
   const path = await temporaryDirectory('opening');
   onTestFinished(() => removeDirectory(path));
   const folder = join(path, 'mydb.acebase');
-  const file = held.hold(storage('data', path), new Acceptance().accepted());
+  const acceptance = new Acceptance();
+  const file = held.hold(storage('data', path), acceptance.accepted(), acceptance.refused);
   void files.mkdir(folder);
   expect(file.hasAppeared).toBe(false);
   await mkdir(folder);
@@ -147,7 +165,8 @@ it('a file whose making was cut short is none for AceBase, which makes it again 
   const areSeen = () => [data, log].map((file) => fs.existsSync(String(file)));
   expect(areSeen()).toEqual([true, true]);
   const accepted = new Acceptance();
-  for (const type of ['data', 'transaction']) held.hold(storage(type, path), accepted.accepted());
+  for (const type of ['data', 'transaction'])
+    held.hold(storage(type, path), accepted.accepted(), accepted.refused);
   expect(areSeen()).toEqual([false, true]);
   accepted.accept();
   await settle();
