@@ -194,6 +194,7 @@ export class Broker {
       broken: (broken, invariant) => this.#abandon(broken, invariant),
       beganAnew: (former, arrival) => {
         this.#close(former);
+        this.#departures.forget(name);
         this.#peersMayComeBack(name);
         arrival.enter((request, entrance) => this.arrive(request, entrance));
       },

@@ -7,6 +7,7 @@ import { Dismissal, refusalWhileDraining } from './drain.js';
 import { FileNews } from './file-metadata.js';
 import type { PriorMember } from './identity/challenge.js';
 import { FileIdentity } from './identity/file-identity.js';
+import { longestAtDoor } from './identity/folder-checks.js';
 import { HOLD_LOOK_MS } from './identity/open-files.js';
 import { BrokenInvariant, type Invariant } from './invariants.js';
 import { type JournalState, JournalSwitch } from './journal-switch.js';
@@ -159,7 +160,8 @@ export class Database {
     };
     this.#bulkhead = new Bulkhead(host, given.clock);
     const { clock } = this.#bulkhead;
-    const { limits, observer, record, managed } = given;
+    const { limits, observer, record, managed, departures } = given;
+    const wasServed = departures.isWithin(name);
     const isManaged = managed !== undefined;
     const incidents: Incidents = {
       record: (incident, fields, times) =>
@@ -228,11 +230,13 @@ export class Database {
       firstId,
       masterIsStuck: (master) => this.#succession.sendAway(master),
       placeIsLost: (worker, cause) => this.#losesPlace(worker, cause),
+      wasServed,
+      longestAtDoor: longestAtDoor(limits.reconnectGrace),
       isAnyoneAtDoor: () => this.#identity.checks.isHolding,
     });
     const locks = this.#locks;
     this.#requests = new RequestCoordinator({ ...told, news, locks });
-    const all = { ...told, news, locks, requests: this.#requests };
+    const all = { ...told, news, locks, requests: this.#requests, wasServed };
     this.#succession = new Succession({ ...all, dismiss: this.#depart.bind(this) });
     this.#absences = new Absences(
       { ...all, goneIds: this.#goneIds },

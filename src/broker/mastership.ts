@@ -215,6 +215,11 @@ export class MasterDepartures {
     }
   }
 
+  /** Those who have left it had another folder, and did nothing to the one that it is from now on. */
+  forget(database: string): void {
+    this.#times.delete(database);
+  }
+
   /** Whether one has left it within so many milliseconds, or of late. */
   isWithin(database: string, milliseconds = this.#grace): boolean {
     const at = this.#times.get(database);

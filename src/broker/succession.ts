@@ -29,6 +29,8 @@ export interface SuccessionSettings
   readonly requests: RequestCoordinator;
   readonly asked: ServerRequests;
   readonly locks: Pick<LockService, 'masterCame' | 'masterLeft' | 'root' | 'isFileAsOpened'>;
+  /** Whether others have used the database at this server of late, and all have left it. */
+  readonly wasServed: boolean;
   /** Ends the connection of a master. */
   dismiss(master: Peer, cause: string, code: ClosureCode): void;
 }
@@ -53,10 +55,11 @@ export class Succession {
   #proven: Peer | undefined;
   #hasSettled = false;
   /** Whether a master has left this database already. */
-  #hasBegun = false;
+  #hasBegun: boolean;
 
   constructor(settings: SuccessionSettings) {
     this.#settings = settings;
+    this.#hasBegun = settings.wasServed;
     this.#proof = new MasterProof(settings);
   }
 

@@ -128,8 +128,8 @@ export function clientLab({
       };
       asked.push({ info, grant });
     });
-  /** Where the file has its root, and where the process was told that it is, or has read it. */
-  const header: { root: RootAddress | undefined; believed: RootAddress | undefined } = {
+  /** Where the file has its root, and where the process was told that it is, or has read it; and why it cannot be written, if that is so. */
+  const header: { root: RootAddress | undefined; believed: RootAddress | undefined; failure?: Error } = {
     root: undefined,
     believed: undefined,
   };
@@ -155,8 +155,9 @@ export function clientLab({
         return header.root;
       },
       writeRoot: async () => undefined,
-      setRoot: async (address) => {
+      setRoot: async (address, isToBeWritten) => {
         header.believed = address;
+        if (isToBeWritten && header.failure !== undefined) throw header.failure;
       },
       readKeys: async () => undefined,
       readIndexes: async () => undefined,

@@ -24,8 +24,9 @@ export abstract class CheckedClient {
   standing: Standing = 'new';
   /** Whether it is being checked. */
   isInCheck = false;
-  /** What it said last. */
+  /** What it said last; and since when it has been asked to write, and has said nothing, by the broker's clock. */
   answer: FolderAnswer | undefined;
+  silentSince: number | undefined;
 
   readonly id: string;
   /** Since when its folder has been that of the database, by its own word; infinite if no server has accepted it yet. */
@@ -164,10 +165,17 @@ export class Challenge {
 
   /** Begins. To be called once, with newcomers. */
   begin(): void {
-    this.#cancelDeadline = this.#later(WRITING_MS, () =>
+    this.#cancelDeadline = this.#later(this.#patience, () =>
       this.#nobodyWrote('those who are there did not answer'),
     );
     this.#askNext();
+  }
+
+  /** Newcomers at the door come and go: those who have not answered others before them are waited for no longer than once in all. */
+  get #patience(): number {
+    const now = this.#host.clock.now();
+    const waited = this.#host.references().map(({ silentSince = now }) => now - silentSince);
+    return Math.max(WRITING_MS - Math.min(...waited), WRITER_PATIENCE_MS);
   }
 
   /** A client answers; answers to other challenges are ignored. */
@@ -213,6 +221,7 @@ export class Challenge {
       return;
     }
     this.#asked.add(next);
+    next.silentSince ??= this.#host.clock.now();
     this.#cancelPatience = this.#later(WRITER_PATIENCE_MS, () => this.#askNext());
     this.#say(next, { id: this.#id, ask: 'write' });
   }

@@ -235,6 +235,7 @@ export class FolderChecks {
 
   #answered(client: CheckedClient, answer: FolderAnswer): void {
     client.answer = answer;
+    client.silentSince = undefined;
     for (const challenge of [...this.#challenges]) challenge.answer(client, answer);
     this.#review();
   }

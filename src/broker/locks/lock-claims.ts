@@ -3,7 +3,7 @@ import { type Claim, type ClaimedLock, LONGEST_GRACE_MS, parseClaim } from '../.
 import type { FileNews } from '../file-metadata.js';
 import type { Limits } from '../limits.js';
 import { wasGivenUp } from '../peers/admission.js';
-import type { Peer } from '../peers/peer.js';
+import { isPresent, type Peer } from '../peers/peer.js';
 import type { ArrivalRequest, Cancel, Scope } from '../ports.js';
 
 /** What it works with. */
@@ -14,6 +14,10 @@ export interface LockClaimsSettings extends Pick<Scope, 'clock' | 'server' | 'se
   isAnyoneAtDoor(): boolean;
   /** Notes a lock. @returns false if there is no room for what this worker holds */
   claim(worker: Peer, lock: ClaimedLock): boolean;
+  /** Whether others have used the database at this server of late, and all have left it: what they were granted is not known any more. */
+  readonly wasServed: boolean;
+  /** For how long somebody may be at the door, in milliseconds. */
+  readonly longestAtDoor: number;
   /** Whether this server has granted, be it over by now, what is in the way of that lock. */
   isAnyInTheWayOf(lock: Pick<ClaimedLock, 'write'>): boolean;
   /** A worker holds what others may be given, or have been: it must not go on as what it was. */
@@ -103,7 +107,8 @@ export class LockClaims {
    */
   claim(peer: Peer, frame: Uint8Array): boolean {
     const { session } = peer;
-    if (session?.isReturning !== true || session.hasClaimed) return false;
+    // What one that has said goodbye holds, nobody would ever give back.
+    if (!isPresent(peer) || session?.isReturning !== true || session.hasClaimed) return false;
     session.hasClaimed = true;
     if (peer.isMaster) this.#isMasterSilent = false;
     const claim = parseClaim(frame);
@@ -115,7 +120,8 @@ export class LockClaims {
       this.#settings.placeIsLost(peer, 'it said too late which locks it holds');
       return true;
     }
-    if (claim.held.some((lock) => this.#settings.isAnyInTheWayOf(lock))) {
+    const { wasServed, isAnyInTheWayOf } = this.#settings;
+    if (claim.held.length > 0 && (wasServed || claim.held.some(isAnyInTheWayOf))) {
       this.#settings.placeIsLost(peer, 'others were given what it holds before it came');
       return true;
     }
@@ -201,9 +207,10 @@ export class LockClaims {
     this.#release();
   }
 
-  /** Who came in time, and was kept at the door by others, is not late. */
+  /** Who came in time, and was kept at the door by others, is not late. Who came after him is. */
   #end(): void {
-    if (this.#settings.isAnyoneAtDoor()) {
+    const { isAnyoneAtDoor, longestAtDoor, clock } = this.#settings;
+    if (isAnyoneAtDoor() && clock.now() < this.#usableUntil + longestAtDoor) {
       this.#endIn(LAST_WORD_MS);
       return;
     }

@@ -91,10 +91,9 @@ export class LockManager {
       return;
     }
     const { tid, isWrite } = request;
-    const mayHave = this.#settings.root.covers(isWrite) && this.#table.allows(tid, isWrite);
     const hasTurn = (): boolean =>
       this.#table.isHolding(tid) || this.#isFirst(request) || this.#overtakes(request);
-    if (mayHave && hasTurn()) {
+    if (this.#mayGoOn(tid, isWrite) && hasTurn()) {
       const isQuiet = this.#isQuiet;
       this.#grant(request);
       if (isQuiet) return;
@@ -244,11 +243,17 @@ export class LockManager {
     }
   }
 
+  /** Whether a transaction may have such a lock now, whoever waits. While it has only read, so may others who have not said yet what they hold. */
+  #mayGoOn(tid: string, isWrite: boolean): boolean {
+    if (!this.#settings.root.covers(isWrite) || !this.#table.allows(tid, isWrite)) return false;
+    return !isWrite || this.#table.isWriting(tid) || this.#host.hold() !== 'locks of before the restart';
+  }
+
   /** Further locks of a transaction that holds some. */
   #serveHolder(tid: string): void {
     if (!this.#table.isHolding(tid)) return;
     for (const isWrite of [false, true]) {
-      if (!this.#settings.root.covers(isWrite) || !this.#table.allows(tid, isWrite)) continue;
+      if (!this.#mayGoOn(tid, isWrite)) continue;
       for (const request of this.#queue.of(tid, isWrite)) this.#grant(request);
     }
   }

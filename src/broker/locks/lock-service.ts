@@ -44,7 +44,10 @@ export interface LockServiceSettings extends Scope {
   masterIsStuck(master: Peer): void;
   /** A worker holds what others may be given, or have been: it must not go on as what it was. */
   placeIsLost(worker: Peer, cause: string): void;
-  /** Whether somebody who was there before is at the door, and not let in yet. */
+  /** Whether others have used the database at this server of late, and all have left it. */
+  readonly wasServed: boolean;
+  /** For how long somebody may be at the door, in milliseconds; and whether somebody is who was there before, and not let in yet. */
+  readonly longestAtDoor: number;
   isAnyoneAtDoor(): boolean;
 }
 

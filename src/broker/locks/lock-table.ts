@@ -92,6 +92,11 @@ export class LockTable {
     return holding !== undefined && holding.reads + holding.writes > 0;
   }
 
+  /** Whether that transaction holds a lock for writing that has not expired. */
+  isWriting(tid: string): boolean {
+    return (this.#byTid.get(tid)?.writes ?? 0) > 0;
+  }
+
   /** Whether a lock of that transaction has expired: it is refused further ones until it has released it. */
   hasExpired(tid: string): boolean {
     return (this.#byTid.get(tid)?.expired ?? 0) > 0;

@@ -24,6 +24,7 @@ import {
   codeOfRefusal,
   describeNoReturn,
   describeRefusal,
+  describeUnwrittenRoot,
   FILE_APPEARED,
   FOREIGN_ANSWER,
   judgeRefusal,
@@ -182,6 +183,8 @@ export class Client implements DataPeer {
       rootTold: () => this.#view.rootTold(),
       masterCame: () => this.#view.masterCame(),
       rootWritten: () => this.#outflow.say(decode(WRITTEN)),
+      // As one that has just come, it is asked again, as the next master would be.
+      rootNotWritten: (error) => this.giveUpPlace(describeUnwrittenRoot(error)),
       isGone: (peerId) => this.#outflow.isGone(peerId),
       hasSessions: () => this.#hasSessions,
       journalIsHeard: (word) => {

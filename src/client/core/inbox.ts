@@ -40,6 +40,8 @@ export interface IncomingSettings {
   isBack(peerId: string): void;
   /** A root is in the file that this master was made to write. */
   rootWritten(): void;
+  /** It could not be written. Until somebody has done that, the server gives nobody a lock. */
+  rootNotWritten(error: unknown): void;
   /** A master introduces itself. */
   masterCame(): void;
   /** Somebody told where the root is. */
@@ -272,7 +274,11 @@ export class Incoming {
       // comes in quotes [PROTOCOL-7.6], and echoes it.
       const isToBeWritten = ipc.isMaster && typeof recordNr === 'string';
       const set = file.setRoot({ path: '', pageNr, recordNr }, isToBeWritten);
-      if (isToBeWritten) void set.then(() => this.#settings.rootWritten(), this.#settings.log.error);
+      if (isToBeWritten)
+        void set.then(
+          () => this.#settings.rootWritten(),
+          (error: unknown) => this.#settings.rootNotWritten(error),
+        );
       return;
     }
     const localized = indexes.localized(message);

@@ -34,8 +34,16 @@ export const OUT_OF_TOUCH =
 
 /** Why a master cannot come back by itself. */
 export function describeNoReturn(error: unknown): string {
-  const reason = error instanceof Error ? error.message : String(error);
-  return `It had given this process up, which cannot read its file again: ${reason}. Let a supervisor start it again.`;
+  return `It had given this process up, which cannot read its file again: ${reasonOf(error)}. Let a supervisor start it again.`;
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Why a master comes again that could not write where the root of the database is, for a worker that was killed. */
+export function describeUnwrittenRoot(error: unknown): string {
+  return `it could not write where the root of the database is, and nobody can go on before that is in the file: ${reasonOf(error)}`;
 }
 
 /** Why a master must not go on that waited for the server, and found no file when it began to. */

@@ -47,6 +47,8 @@ interface Ways {
   readonly folderSince?: number;
   /** Why it cannot write. */
   readonly problem?: string;
+  /** Whether it answers nothing that it is asked of its file. */
+  readonly isSilent?: boolean;
   /** Default: one of its own. */
   readonly machine?: string;
   readonly process?: PeerProcess;
@@ -68,7 +70,8 @@ function client(id: string, folder: Folder, ways: Ways = {}): ScriptedPeer {
     ...(ways.process === undefined ? {} : { process: ways.process }),
   });
   peer.onMessage = (text) => {
-    if (text.startsWith('identify:')) obey(peer, folder, JSON.parse(text.slice(9)) as FolderRequest, ways);
+    if (text.startsWith('identify:') && ways.isSilent !== true)
+      obey(peer, folder, JSON.parse(text.slice(9)) as FolderRequest, ways);
   };
   // What came before anybody listened.
   const early = peer.received.length;
@@ -509,6 +512,22 @@ describe('after a restart of the server', () => {
       ]);
     },
   );
+
+  // Each visit began the time anew in which those who are there may answer.
+  it('one who was there first, and lives without an answer, keeps nobody out for longer than once, however often he comes', () => {
+    const reconnectGrace = 11_000;
+    lab = new BrokerLab({ reconnectGrace });
+    client('worker1', A(), { isSilent: true });
+    const began = lab.clock.now();
+    let member = prior('worker2', A(), { received: undefined });
+    while (!isAccepted(member) && lab.clock.now() < began + 10 * WRITING_MS) {
+      lab.clock.advance(longestAtDoor(reconnectGrace));
+      if (!isAccepted(member)) member = prior('worker2', A(), { received: undefined });
+      lab.clock.advance(100);
+    }
+    expect(lab.clock.now() - began).toBeLessThanOrEqual(WRITING_MS + longestAtDoor(reconnectGrace));
+    expect(lab.clock.now() - began).toBeGreaterThanOrEqual(WRITING_MS);
+  });
 
   it('a member that goes away while it is checked, or whose opponents do, leaves nothing behind', () => {
     const intruder = client('[master]', B());

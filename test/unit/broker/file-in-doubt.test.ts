@@ -131,7 +131,7 @@ describe('nobody is granted a lock from when the root is to be written again', (
     const a = lab.connectClient('a', 'session-of-peer-a', 3, 1); // awaited: the root lock is for writing
     lab.connectClient('c', 'session-of-peer-c', 3, 1);
     second.isReading = false;
-    const held = [{ id: 1, tid: 'T', path: '', write: false, comment: '' }];
+    const held = [{ id: 1, tid: 'T', path: '', write: true, comment: '' }];
     a.says(`locks:${JSON.stringify({ held, peers: ['c'], root: { pageNr: 0, recordNr: 5 } })}`);
     lab.askForLock(a, { tid: 'T', write: true });
     expect(grantsOf(a)).toBe(1);

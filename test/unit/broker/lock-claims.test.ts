@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { ROOT_LINGER_MS } from '../../../src/broker/limits.js';
 import { LockClaims } from '../../../src/broker/locks/lock-claims.js';
 import type { Outbox } from '../../../src/broker/peers/outbox.js';
 import { Peer } from '../../../src/broker/peers/peer.js';
@@ -10,6 +11,7 @@ import { BrokerLab, type ScriptedPeer } from '../../support/broker-lab.js';
 import { VirtualClock } from '../../support/virtual-clock.js';
 
 const GRACE = 10_000;
+const LONGEST_AT_DOOR = 13_000;
 const lock = (id: number, write = true): ClaimedLock => ({
   id,
   tid: `tid${id}`,
@@ -33,7 +35,7 @@ function arrivalOf(peerId: string, received: number | undefined): ArrivalRequest
 }
 
 /** The claims of one database, whether something is held back for them, and the locks that were taken for held. */
-function lab(grace = GRACE) {
+function lab(grace = GRACE, wasServed = false) {
   const clock = new VirtualClock();
   const state = { hasRoom: true, isAnyoneAtDoor: false, isGranted: false };
   const taken: { worker: string; lock: ClaimedLock }[] = [];
@@ -46,6 +48,8 @@ function lab(grace = GRACE) {
     servedSince: clock.wallTime(),
     isAnyoneAtDoor: () => state.isAnyoneAtDoor,
     isAnyInTheWayOf: () => state.isGranted,
+    wasServed,
+    longestAtDoor: LONGEST_AT_DOOR,
     news: { rootIsClaimed: (root) => roots.push(root) },
     claim: (worker, lock) => {
       if (!state.hasRoom) return false;
@@ -202,6 +206,16 @@ describe('while clients come back to a new server [PROTOCOL-14.6]', () => {
     expect([claims.isTooLate(arrivalOf('c', 3)), clock.pending]).toEqual([true, 0]);
   });
 
+  it('but no longer than those can be there who came in time', () => {
+    const { clock, claims, state, returns } = lab();
+    returns('a');
+    state.isAnyoneAtDoor = true;
+    clock.advance(GRACE + LONGEST_AT_DOOR - 1);
+    expect(claims.isHolding).toBe(true);
+    clock.advance(2_001);
+    expect(claims.isHolding).toBe(false);
+  });
+
   it('more than it has room to note are waited for until the grace is over', () => {
     const most = 10_000;
     for (const count of [most, most + 1]) {
@@ -333,6 +347,14 @@ describe('a claim [PROTOCOL-14.6]', () => {
   it('of what others were given here before it came must not be gone on with', () => {
     const { returns, tells, state, lost, taken } = lab();
     state.isGranted = true;
+    tells(returns('a'), [], [lock(1)]);
+    expect([lost, taken]).toEqual([['a: others were given what it holds before it came'], []]);
+    tells(returns('b'));
+    expect(lost).toHaveLength(1);
+  });
+
+  it('must not be gone on with where others have been of whom nothing is known any more', () => {
+    const { returns, tells, lost, taken } = lab(GRACE, true);
     tells(returns('a'), [], [lock(1)]);
     expect([lost, taken]).toEqual([['a: others were given what it holds before it came'], []]);
     tells(returns('b'));
@@ -487,6 +509,42 @@ describe('the locks that are claimed', () => {
       [],
     ]);
     expect(it.connectClient('peerA', 'session-of-peer-a', 3).refusedWith).toBe('IPC_REFUSED_UNSAFE_RETURN');
+  });
+
+  it('nor when those have all left again, and the server has forgotten them', () => {
+    const it = new BrokerLab({ reconnectGrace: 2 * GRACE });
+    const master = it.connectMaster();
+    const other = it.connectClient('peerB', 'session-of-peer-b');
+    it.askForLock(other, { write: true });
+    expect(granted(other)).toHaveLength(1);
+    it.giveBack(other, it.lockOf(other));
+    // So the root lock is given back.
+    it.clock.advance(ROOT_LINGER_MS);
+    for (const peer of [other, master]) {
+      peer.tells({ type: 'bye' });
+      peer.leaves();
+    }
+    expect(it.broker.databases).toEqual([]);
+    const worker = it.connectClient('peerA', 'session-of-peer-a', 3);
+    worker.says(claimOf({ held: [lock(7, false)], peers: [] }));
+    expect(worker.closedWith).toBe('IPC_CLOSED_CONNECT_AGAIN');
+    expect(it.connectClient('[master]', 'session-of-former', 3).refusedWith).toBe('IPC_REFUSED_OLD_MASTER');
+  });
+
+  it("of a worker that has said goodbye are nobody's, and are not noted", () => {
+    const { lab: it, worker } = cluster();
+    worker.tells({ type: 'bye' });
+    worker.says(claimOf({ held: [lock(7)], peers: [] }));
+    expect(it.overview.locks('mydb_data').held).toEqual([]);
+  });
+
+  it('for reading do not become locks for writing while others may hold such, too', () => {
+    const { lab: it, worker } = cluster();
+    worker.says(claimOf({ held: [lock(7, false)], peers: ['peerB'] }));
+    it.askForLock(worker, { requestId: 'more', tid: 'tid7', write: true });
+    expect(granted(worker)).toEqual([]);
+    it.clock.advance(GRACE);
+    expect(granted(worker)).toEqual(['more']);
   });
 
   it('of a number that somebody else has are left to that one', () => {

@@ -243,6 +243,23 @@ describe('a master that was given up [PROTOCOL-14.13]', () => {
     expect(types).toEqual(['event', undefined]);
   });
 
+  // The server waited for that for good, and gave nobody a lock.
+  it('comes again if it cannot write a root that it is to write: it is asked for that anew, or another one is', async () => {
+    const { header, last, told, kinds, welcome, settle } = await begin({ isMaster: true });
+    header.failure = new Error('EIO');
+    const address = { path: '', pageNr: 0, recordNr: '9' };
+    const data = { type: 'root.update', address };
+    last().events.text(JSON.stringify({ type: 'notification', from: '[server]', data }));
+    await settle();
+    expect(told.find(({ kind }) => kind === 'place lost')).toMatchObject({
+      reason: expect.stringMatching(/^it could not write where the root .*: EIO$/),
+    });
+    expect(last().parameters).not.toHaveProperty('received');
+    welcome(false, 1);
+    await settle();
+    expect(kinds().at(-1)).toBe('came back');
+  });
+
   it('gives up with the code of the server if another one has its place, and stays there', async () => {
     const { client, kinds, last, outcome, isRefused, settle } = await begin({ isMaster: true });
     await isRefused('IPC_REFUSED_SECOND_MASTER');

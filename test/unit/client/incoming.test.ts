@@ -66,6 +66,7 @@ function lab(isMaster: boolean, hasSessions = true) {
     heardAt: () => undefined,
     masterCame: () => undefined,
     rootWritten: () => undefined,
+    rootNotWritten: () => undefined,
     journalIsHeard: () => undefined,
     reread: () => undefined,
     othersMayWrite: () => undefined,
