@@ -11,6 +11,7 @@ import type { Build, IndexClass } from './build.js';
 import { buildsIn, findBuilds, missingIn } from './builds.js';
 import { closeDataBeforeLog } from './closing.js';
 import type { Client } from './core/client.js';
+import type { ValueClasses } from './core/codec.js';
 import { type JointLease, jointLease, type Lease } from './core/lease.js';
 import { failEarlyOperations } from './early-operations.js';
 import { clientOf } from './endpoint.js';
@@ -106,7 +107,7 @@ function installIn(options: InstallOptions, mayImport: boolean): readonly Instal
     if (installation.known.has(module.emitter)) continue;
     installation.known.add(module.emitter);
     installation.undo.push(checkSettings(module), patchWhenUsed(module, installation));
-    watchStorages(module.emitter, installation);
+    watchStorages(module.emitter, installation, module.classes);
     installation.builds.push({ folder: undefined, version: undefined, format: 'handed over' });
   }
   return installation.builds;
@@ -128,7 +129,7 @@ function begin(options: InstallOptions, isHanded: boolean, mayImport: boolean): 
   installation.undo.push(failAfterFailedWrites(), failIndexesAfterFailedStreams(), fence.patch());
   for (const build of builds) {
     installation.undo.push(patch(build, installation));
-    watchStorages(lastPrototype(build.remotePeer), installation);
+    watchStorages(lastPrototype(build.remotePeer), installation, build.classes);
   }
   const isKnown = (path: string): boolean => installation.files.has(path);
   installation.undo.push(
@@ -154,8 +155,13 @@ function sayNoJournal({ name, settings }: Storage, error: IPCError, { options }:
   options.onStatus?.({ kind: 'no-journal', database, reason: error.message });
 }
 
-/** All storages of acebase are noted as they are made, and those that have no IPC server get a journal. @param emitter the prototype that their peers go back to */
-function watchStorages(emitter: object | undefined, installation: Installation): void {
+/**
+ * All storages of acebase are noted as they are made, and those that have no IPC server get a journal.
+ *
+ * @param emitter the prototype that their peers go back to
+ * @param classes those of that acebase
+ */
+function watchStorages(emitter: object | undefined, installation: Installation, classes: ValueClasses): void {
   if (emitter === undefined || installation.emitters.has(emitter)) return;
   installation.emitters.add(emitter);
   const undo = whenAssigned(emitter, 'ipcType', (peer) => {
@@ -168,7 +174,7 @@ function watchStorages(emitter: object | undefined, installation: Installation):
     // Whether it is a file that no other process is known to have open.
     if (ipc || !isAlone()) return;
     const cannotKeep = (error: IPCError): void => sayNoJournal(storage, error, installation);
-    keepWhole(storage, journal, { isAlone, cannotKeep });
+    keepWhole(storage, journal, { isAlone, cannotKeep, classes });
   });
   installation.undo.push(undo);
 }
@@ -307,7 +313,8 @@ function patch(build: Build, installation: Installation): () => void {
       // It comes back as a peer that keeps none.
       journal.onGivenUp(() => peer.giveUpPlace());
       dataJournal?.onGivenUp((error) => journal.giveUp(error));
-      journal.join(placeOf(peer, gate, leases, (error) => journal.giveUp(error)));
+      const unwritable = (error: IPCError): void => journal.giveUp(error);
+      journal.join(placeOf(peer, { leases, gate, classes: build.classes, unwritable }));
     }
     if (!this.isMaster) heldFiles.hideWhileMade(this.storage);
     else {
@@ -393,27 +400,25 @@ function whenPrepared(
 /**
  * Where a peer stands among those that have the file open.
  *
- * @param gate open while it may use the file
- * @param leases all that it needs for that
- * @param unwritable called if a log cannot be written
+ * @param around `leases` are all that it needs to use the file; `gate` is open while it has them
  */
 function placeOf(
   peer: Client,
-  gate: JointLease,
-  leases: readonly Lease[],
-  unwritable: (error: IPCError) => void,
+  {
+    leases,
+    ...around
+  }: Pick<Place, 'gate' | 'classes' | 'unwritable'> & { readonly leases: readonly Lease[] },
 ): Place {
   return {
+    ...around,
     isLone: false,
     get isInForce() {
       return peer.journal.isInForce;
     },
-    gate,
     get losses() {
       return leases.reduce((sum, { losses }) => sum + losses, 0);
     },
     outcomeUnknown: () => peer.giveUpPlace(),
-    unwritable,
     writeFailed: (tid) => peer.writeFailed(tid),
     onPlaceLost: (callback) => peer.onPlaceLost(callback),
   };

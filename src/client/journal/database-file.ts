@@ -1,5 +1,5 @@
 import { randomFillSync } from 'node:crypto';
-import { closeSync, constants, fstatSync, openSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, renameSync, rmSync } from 'node:fs';
 import { codeOf } from '../../system-error.js';
 import {
   DESCRIPTOR,
@@ -146,6 +146,24 @@ export function isCutShort(path: string): boolean {
   } finally {
     closeSync(file);
   }
+}
+
+/**
+ * A file whose making was cut short makes way for another one. If there is anything where records are, it keeps that, as `<file>.unfinished`: of a file
+ * that has lost its table of space, nothing else tells it.
+ */
+export function putAway(path: string): void {
+  const file = openToLook(path);
+  if (file === undefined) return;
+  let isEmpty: boolean;
+  try {
+    const { size } = fstatSync(file);
+    isEmpty = size < RECORDS_AT || isEmptyFrom(file, RECORDS_AT, size);
+  } finally {
+    closeSync(file);
+  }
+  if (isEmpty) rmSync(path, { force: true });
+  else renameSync(path, `${path}.unfinished`);
 }
 
 function isUnfinished(file: number): boolean {

@@ -271,6 +271,7 @@ export class Indexes {
     if (this.#known.has(index)) return;
     this.#known.add(index);
     watchUpdates(index);
+    untold.set(index, () => this.makeAnew([descriptionOf(index)]));
     const { handleRecordUpdate } = index;
     index.handleRecordUpdate = async (...details) => {
       const update = (): Promise<unknown> => whole(() => handleRecordUpdate.apply(index, details));
@@ -330,6 +331,9 @@ function deletionOf({ path, key }: IndexDescription, fileName: string): Told {
 /** What was put in the place of that method, in the classes of indexes that are watched. */
 const watching = new WeakSet<Method>();
 
+/** What is to be done about an index that could not be told what it had taken as told. */
+const untold = new WeakMap<object, () => void>();
+
 /** What the index has begun that is being told something. */
 let begun: Promise<unknown>[] | undefined;
 
@@ -352,7 +356,7 @@ function watchUpdates(index: Index): void {
   while (!Object.hasOwn(methods, '_getTree')) methods = Object.getPrototypeOf(methods) as Index;
   repairIndexRebuilds(methods);
   releaseIndexesAfterFailures(methods);
-  const { handleRecordUpdate } = methods;
+  const { handleRecordUpdate, _processUpdateQueue: processQueue } = methods;
   if (watching.has(handleRecordUpdate)) return;
   methods.handleRecordUpdate = function (this: Index, ...details) {
     const doing = handleRecordUpdate.apply(this, details);
@@ -360,4 +364,15 @@ function watchUpdates(index: Index): void {
     return doing;
   };
   watching.add(methods.handleRecordUpdate);
+  // While the tree is made anew, updates are put off, and count as done: if they fail then, AceBase only says so.
+  methods._processUpdateQueue = function (this: Index, ...details) {
+    for (const update of this._updateQueue ?? []) {
+      const { reject } = update;
+      update.reject = (reason) => {
+        reject(reason);
+        untold.get(this)?.();
+      };
+    }
+    return processQueue.apply(this, details);
+  };
 }

@@ -267,7 +267,8 @@ export class Journal<Notes> {
     if (this.#settings.isSynced) this.#syncFile();
     const log = this.#logAt(this.#turn.place);
     const isOurs = this.#orFail(() => log.head())?.owner === this.#owner;
-    if (isOurs && gate.isOpen) this.#orFail(() => log.notesAreDone());
+    if (!isOurs || !gate.isOpen) return;
+    this.#orFail(() => log.notesAreDone());
     this.#hasNotes = false;
   }
 

@@ -55,6 +55,8 @@ export class JournaledStorage {
   #servesOthers = false;
   /** Writes to space that is fresh. */
   readonly #freshWrites = new Set<Promise<unknown>>();
+  /** What is being done of that which commits have noted. */
+  readonly #followUps = new Set<Promise<unknown>>();
   /** When what a crash has left to be logged is. */
   #untilLogged: Promise<void> | undefined;
   /** The mutation whose transaction's indexes are known to be right, or marked: it may be found in the journal many times before it can be logged. */
@@ -87,7 +89,7 @@ export class JournaledStorage {
       durability,
       losses: () => surroundings.losses,
     });
-    this.#mutations = new MutationLog(storage);
+    this.#mutations = new MutationLog(storage, surroundings.classes);
   }
 
   /** To be called when all members of the storage are there, and before it does anything. */
@@ -216,6 +218,8 @@ export class JournaledStorage {
   /** Resolves when the journal may be written over. @throws if something that it has noted cannot be done */
   async #untilFree(): Promise<void> {
     await this.#untilLogged;
+    // Of one whose lock has expired: its notes are not to be written over before that is done.
+    await Promise.all(this.#followUps);
     this.#indexes.complete();
     await this.#mutations.complete();
   }
@@ -301,19 +305,25 @@ export class JournaledStorage {
     for (const notice of transaction.notices) notice();
     this.#locks.settle(transaction);
     transaction.allocated.length = 0;
+    const hasNotes = isWritten && (indexUpdates.length > 0 || mutation !== undefined);
     try {
-      let isCertain = await this.#indexes.tell(transaction);
-      // Others may have told them of what they have written since.
-      if (!transaction.holdsLock()) isCertain = this.#indexes.makeAnew(indexesOf(transaction)) && isCertain;
-      if (isCertain) this.#settledIndexesOf = mutation?.cursor;
-      const isLogged = mutation === undefined || (await this.#mutations.add(mutation));
-      const hasNotes = isWritten && (indexUpdates.length > 0 || mutation !== undefined);
-      if (hasNotes && isCertain && isLogged) this.#logs.data.done(this.#locks.gateOf(transaction));
+      await tracked(this.#followUps, this.#followUp(transaction, hasNotes));
     } catch (error) {
       loggerOf(this.#outer).error('Work that follows a commit failed in part:', error);
     } finally {
       for (const effect of transaction.effects) effect();
     }
+  }
+
+  /** It is committed: its indexes are told, and the log of transactions. @param hasNotes whether the journal has that noted */
+  async #followUp(transaction: Transaction, hasNotes: boolean): Promise<void> {
+    const { mutation } = transaction;
+    let isCertain = await this.#indexes.tell(transaction);
+    // Others may have told them of what they have written since.
+    if (!transaction.holdsLock()) isCertain = this.#indexes.makeAnew(indexesOf(transaction)) && isCertain;
+    if (isCertain) this.#settledIndexesOf = mutation?.cursor;
+    const isLogged = mutation === undefined || (await this.#mutations.add(mutation));
+    if (hasNotes && isCertain && isLogged) this.#logs.data.done(this.#locks.gateOf(transaction));
   }
 
   async #write(transaction: Transaction): Promise<void> {

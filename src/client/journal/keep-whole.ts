@@ -6,9 +6,10 @@ import type { IPCError } from '../../errors.js';
 import { systemClock } from '../../platform/clock.js';
 import { codeOf, isForbidden } from '../../system-error.js';
 import { folderOf, type Storage } from '../acebase.js';
+import type { ValueClasses } from '../core/codec.js';
 import type { FileJournal } from '../core/host.js';
 import { DRAFT } from '../file-layout.js';
-import { isCutShort, logPathsOf } from './database-file.js';
+import { logPathsOf } from './database-file.js';
 import { noJournal } from './forbidden.js';
 import { type IndexDescription, takeMarked } from './index-marks.js';
 import { JournaledStorage } from './journaled-storage.js';
@@ -24,17 +25,21 @@ import { forgetUse } from './use-record.js';
  * before it opens the file: what a crash has left is mended then, whether the database keeps a journal or not.
  *
  * @param wanted what is to be outlived
- * @param around `isAlone` is asked before each call: whether no other process has the file open that knows nothing of this. `cannotKeep` is called if the folder does not allow a journal
+ * @param around `isAlone` is asked before each call: whether no other process has the file open that knows nothing of this. `cannotKeep` is called if the folder does not allow a journal.
+ *   `classes` are those of its AceBase
  * @throws if mending fails: the file must not be used as it is
  */
 export function keepWhole(
   storage: Storage,
   wanted: Durability,
-  { isAlone, cannotKeep }: { readonly isAlone: () => boolean; cannotKeep(error: IPCError): void },
+  {
+    isAlone,
+    cannotKeep,
+    classes,
+  }: { readonly isAlone: () => boolean; cannotKeep(error: IPCError): void; readonly classes: ValueClasses },
 ): void {
   const durability = allowed(storage, wanted, cannotKeep);
   let mutation: LoggedMutation | undefined;
-  if (isCutShort(pathOf(storage))) rmSync(pathOf(storage));
   const missing = mend(storage, durability, {
     noted(notes) {
       mutation = notes.mutation;
@@ -44,7 +49,9 @@ export function keepWhole(
   const isKept = durability !== 'off';
   if (!isKept && missing.length === 0 && mutation === undefined) return;
   const isInForce = (): boolean => isKept && isAlone();
-  whenMade(storage, () => journaled(storage, durability, aloneWhile(isInForce)).begin({ missing, mutation }));
+  whenMade(storage, () =>
+    journaled(storage, durability, aloneWhile(isInForce, classes)).begin({ missing, mutation }),
+  );
 }
 
 /** What is around a database of several processes. */
@@ -168,10 +175,6 @@ function whenMade(storage: Storage, act: () => void): void {
     // What AceBase sets last.
     if (storage.rootRecord !== undefined) act();
   });
-}
-
-function pathOf(storage: Storage): string {
-  return `${folderOf(storage)}/${typeOf(storage)}.db`;
 }
 
 /** How old something is that nobody can be making any more, in ms: far longer than a lock lasts. */

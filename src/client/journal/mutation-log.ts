@@ -3,6 +3,7 @@
 import { existsSync } from 'node:fs';
 import { ERRORS, IPCError } from '../../errors.js';
 import { folderOf, loggerOf, type Storage } from '../acebase.js';
+import { decodeValue, encodeValue, type ValueClasses } from '../core/codec.js';
 import type { InnerStorage } from './storage.js';
 import type { LoggedMutation, Transaction } from './transaction.js';
 
@@ -18,14 +19,16 @@ interface Adding {
  */
 export class MutationLog {
   readonly #storage: InnerStorage;
+  readonly #classes: ValueClasses;
   #missing: LoggedMutation | undefined;
   /** What is being added. */
   #adding: Adding | undefined;
   /** Called when the master of the log is gone. */
   readonly #alone = new Set<() => void>();
 
-  constructor(storage: InnerStorage) {
+  constructor(storage: InnerStorage, classes: ValueClasses) {
     this.#storage = storage;
+    this.#classes = classes;
   }
 
   /** Holds back what is added. @param writer the transaction that writes, if one does */
@@ -42,7 +45,10 @@ export class MutationLog {
     storage.logMutation = (...details) => {
       const transaction = writer();
       if (transaction === undefined) return logMutation.apply(storage, details);
-      transaction.mutation = captured(txStorage, () => logMutation.apply(storage, details));
+      const mutation = captured(txStorage, () => logMutation.apply(storage, details));
+      // The journal keeps JSON. Versions of AceBase before 1.29.13 have the values themselves here, not text.
+      if (mutation !== undefined)
+        transaction.mutation = { ...mutation, item: encodeValue(mutation.item, this.#classes) };
       return (details[3] as { acebase_cursor?: string }).acebase_cursor;
     };
   }
@@ -111,7 +117,8 @@ export class MutationLog {
     const { txStorage } = this.#storage;
     if (txStorage === undefined) throw withoutLog();
     await whenReady(txStorage);
-    await txStorage._updateNode('history', { [cursor]: item }, { merge: true, _internal: true });
+    const value = decodeValue(item, this.#classes);
+    await txStorage._updateNode('history', { [cursor]: value }, { merge: true, _internal: true });
   }
 
   /** Others have added what was missing, or find it in the journal. */

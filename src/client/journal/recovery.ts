@@ -1,7 +1,7 @@
 /** What a crash has left in the logs of a database file is carried out before the file is opened. */
 
 import { existsSync, rmSync } from 'node:fs';
-import { isCutShort, logPathsOf, MARKS } from './database-file.js';
+import { isCutShort, logPathsOf, MARKS, putAway } from './database-file.js';
 import { type IndexDescription, setMark } from './index-marks.js';
 import { recover } from './journal.js';
 import type { RecordHead } from './redo-log.js';
@@ -40,9 +40,9 @@ export interface Recovery {
 export function recoverDatabase({ folder, type, isToBeApplied, noted }: Recovery): boolean {
   const path = `${folder}/${type}.db`;
   const { data, tables } = logPathsOf(folder, type);
+  if (isCutShort(path)) putAway(path);
   // What was logged of a file whose making was cut short says nothing of the one that is made in its place.
-  if (!existsSync(path) || isCutShort(path))
-    for (const log of [...data, ...tables]) rmSync(log, { force: true });
+  if (!existsSync(path)) for (const log of [...data, ...tables]) rmSync(log, { force: true });
   const cut = new UseRecord(folder, type).afterPowerCut();
   const all = (): boolean => true;
   const isApplied = cut === undefined ? (isToBeApplied ?? all) : all;

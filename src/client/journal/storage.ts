@@ -9,6 +9,9 @@ export type Method = (...details: unknown[]) => Promise<unknown>;
 /** An index, with what is replaced in it. */
 export interface Index extends DescribedIndex {
   handleRecordUpdate: Method;
+  _processUpdateQueue: Method;
+  /** What it is told while its tree is made anew. */
+  readonly _updateQueue?: { reject(reason: unknown): void }[];
 }
 
 /** What processes tell or ask each other, by its type. */

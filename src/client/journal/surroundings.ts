@@ -1,4 +1,5 @@
 import type { IPCError } from '../../errors.js';
+import type { ValueClasses } from '../core/codec.js';
 import { type Gate, OPEN_GATE } from './journal.js';
 
 /** What is around a database that is kept whole: other processes that have its file open, or none. */
@@ -15,12 +16,14 @@ export interface Surroundings {
   outcomeUnknown(): void;
   /** A log cannot be created, or is not writable: this process keeps no journal any more, and is to say so. */
   unwritable(error: IPCError): void;
+  /** Those of the AceBase whose database it is. */
+  readonly classes: ValueClasses;
   /** A transaction was not committed, and has a lock yet: what it was to set free is in use still. */
   writeFailed(tid: string): void;
 }
 
 /** Of a process that is alone. @param isInForce whether it is yet: asked each time */
-export function aloneWhile(isInForce: () => boolean): Surroundings {
+export function aloneWhile(isInForce: () => boolean, classes: ValueClasses): Surroundings {
   return {
     isLone: true,
     get isInForce() {
@@ -28,6 +31,7 @@ export function aloneWhile(isInForce: () => boolean): Surroundings {
     },
     gate: OPEN_GATE,
     losses: 0,
+    classes,
     outcomeUnknown: () => undefined,
     // What it writes fails with the same.
     unwritable: () => undefined,

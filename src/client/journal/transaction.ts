@@ -18,6 +18,7 @@ export interface IndexUpdate {
 /** What was done, for the log of transactions. */
 export interface LoggedMutation {
   readonly cursor: string;
+  /** The JSON that stands for it (`core/codec.ts`). */
   readonly item: unknown;
 }
 

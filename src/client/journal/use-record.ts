@@ -1,5 +1,5 @@
 import { closeSync, existsSync, fsyncSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { syncFile, syncFolder } from '../../platform/disk-sync.js';
 import { machineId } from '../../platform/file-marks.js';
 import { isForbidden } from '../../system-error.js';
@@ -90,6 +90,9 @@ export class UseRecord {
     this.#isUsed = true;
     this.#marks = syncedMarks(database);
     this.note(indexes);
+    // AceBase makes that of the database, and the one that it is in.
+    const above = dirname(this.#folder);
+    for (const folder of [above, dirname(above)]) syncFolderAbove(folder);
   }
 
   /** It has others now. Nothing is done if this process does not use it. */
@@ -142,6 +145,15 @@ export class UseRecord {
       throw error;
     }
     syncFolder(this.#folder);
+  }
+}
+
+function syncFolderAbove(folder: string): void {
+  try {
+    syncFolder(folder);
+  } catch (error) {
+    // Where a process may not read it, it has not made a folder either.
+    if (!isForbidden(error)) throw error;
   }
 }
 

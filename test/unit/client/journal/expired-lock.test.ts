@@ -86,6 +86,38 @@ it('a transaction whose lock has expired writes nothing any more, and others beg
   expect(await stateOf(database)).toEqual(after);
 });
 
+it('what a commit has noted is not written over before it is done: its lock has expired while an index is told', async () => {
+  await database.indexes.create('texts', 'age');
+  const { indexes } = Reflect.get(database.api, 'storage') as unknown as Storage;
+  const index = indexes.list()[0] as unknown as { _updateTree: Method };
+  const { _updateTree: update } = index;
+  let tell: () => void = () => undefined;
+  index._updateTree = async (...details) => {
+    await new Promise<void>((resolve) => {
+      tell = resolve;
+    });
+    return await update.apply(index, details);
+  };
+  const slow = database.ref('texts/three').set({ age: 3, note: 'n'.repeat(60) });
+  await expired();
+  const order: string[] = [];
+  const written = [
+    slow.then(() => order.push('slow')),
+    database
+      .ref('numbers')
+      .update({ one: 2 })
+      .then(() => order.push('other')),
+  ];
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(order).toEqual([]);
+  index._updateTree = update;
+  tell();
+  await Promise.all(written);
+  expect(order).toEqual(['slow', 'other']);
+  const found = await database.query('texts').filter('age', '==', 3).get();
+  expect(found.map(({ key }) => key)).toEqual(['three']);
+});
+
 it('one that waits for code of its user keeps nobody waiting, and fails when it goes on', async () => {
   let goOn: (value: unknown) => void = () => undefined;
   const stuck = database.ref('numbers/one').transaction(

@@ -291,3 +291,20 @@ it('an index that is made while a node is removed keeps another one with the sam
   await open();
   expect(await found()).toEqual(['before']);
 });
+
+it('one that was told something while its tree was made anew, and could not write it then, is made anew from the data', async () => {
+  const index = database.api.storage.indexes.get('people')[0] as unknown as {
+    state: string;
+    _updateTree: unknown;
+    _processUpdateQueue(): Promise<void>;
+  };
+  const update = index._updateTree;
+  index.state = 'rebuild';
+  await set('later', 2);
+  index.state = 'ready';
+  index._updateTree = () => Promise.reject(new Error('EIO'));
+  await index._processUpdateQueue();
+  index._updateTree = update;
+  await eventually(() => database.api.storage.indexes.get('people').length > 0);
+  expect(await found()).toEqual(['before', 'later']);
+});

@@ -2,6 +2,7 @@ import { mkdirSync, readdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import type { Storage } from '../../../../src/client/acebase.js';
+import type { ValueClasses } from '../../../../src/client/core/codec.js';
 import { keepWhole, type Place, SharedJournal } from '../../../../src/client/journal/keep-whole.js';
 import { removeDirectory, temporaryDirectory } from '../../../support/temporary-directory.js';
 
@@ -12,7 +13,12 @@ it.each([
   ],
   [
     'alone',
-    (storage: Storage) => keepWhole(storage, 'process', { isAlone: () => true, cannotKeep: vi.fn() }),
+    (storage: Storage) =>
+      keepWhole(storage, 'process', {
+        isAlone: () => true,
+        cannotKeep: vi.fn(),
+        classes: {} as ValueClasses,
+      }),
   ],
 ])(
   'a database %s whose constructor throws gets no journal: there is nothing that could have one',

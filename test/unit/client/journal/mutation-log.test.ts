@@ -1,9 +1,13 @@
 import fs, { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
+import { PathReference } from 'acebase';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { RECORDS_AT } from '../../../../src/client/file-layout.js';
 import { install, uninstall } from '../../../../src/client/install.js';
+import { MutationLog } from '../../../../src/client/journal/mutation-log.js';
+import type { InnerStorage } from '../../../../src/client/journal/storage.js';
+import { Transaction } from '../../../../src/client/journal/transaction.js';
 import { type Database, openDatabase, perform } from '../../../crash/database.js';
 import type { Change } from '../../../crash/disk.js';
 import { lengthIn, RefusedChange, watchChanges } from '../../../crash/recorder.js';
@@ -170,4 +174,29 @@ it('a write from before the log of transactions is open is in it when it is comm
     ['before', 'first', 'third'],
     [0, 1, 3],
   ]);
+});
+
+// Before acebase 1.29.13, these are no text.
+it('is the same when it was in the journal, also with values that JSON does not know', async () => {
+  const item = { value: new Date(5), mutations: [{ prev: 2n ** 70n, val: new Uint8Array([1, 2]).buffer }] };
+  const added: unknown[] = [];
+  const storage = {
+    logMutation() {
+      void this.txStorage._updateNode('history', { cursor1: item });
+    },
+    txStorage: {
+      // A getter, in AceBase.
+      __proto__: { isReady: true },
+      ipc: { isMaster: true, removePeer: () => undefined },
+      async _updateNode(...details: unknown[]) {
+        added.push(details[1]);
+      },
+    },
+  };
+  const transaction = new Transaction(() => undefined);
+  const log = new MutationLog(storage as unknown as InnerStorage, { PathReference });
+  log.hold(() => transaction);
+  (storage.logMutation as (...details: unknown[]) => void)('set', 'a', 1, { acebase_cursor: 'cursor1' });
+  const kept = JSON.parse(JSON.stringify(transaction.mutation)) as NonNullable<Transaction['mutation']>;
+  expect([await log.add(kept), added]).toEqual([true, [{ cursor1: item }]]);
 });

@@ -8,9 +8,11 @@ import fs, {
   writeSync,
 } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Storage } from '../../../../src/client/acebase.js';
+import type { ValueClasses } from '../../../../src/client/core/codec.js';
+import { DESCRIPTOR, RECORDS_AT } from '../../../../src/client/file-layout.js';
 import { logPathsOf, MARKS } from '../../../../src/client/journal/database-file.js';
 import { marksIn, setMark } from '../../../../src/client/journal/index-marks.js';
 import { Journal, OPEN_GATE } from '../../../../src/client/journal/journal.js';
@@ -208,7 +210,7 @@ it('with no master there, a worker completes also what a master was writing, and
   await killed('tables', false);
   const file = openSync(path, 'r+');
   const logs = new Logs({ ...storage(), file } as unknown as InnerStorage, 'process', {
-    ...aloneWhile(() => true),
+    ...aloneWhile(() => true, {} as ValueClasses),
     isLone: false,
   });
   expect(logs.look(false)).toBeUndefined();
@@ -221,10 +223,55 @@ it('with no master there, a worker completes also what a master was writing, and
 it('a worker beside a master that knows nothing of the log leaves what a lone process has logged: its tables are in it', async () => {
   await killed('data', true);
   const file = openSync(path, 'r+');
-  const surroundings = { ...aloneWhile(() => true), isLone: false };
+  const surroundings = { ...aloneWhile(() => true, {} as ValueClasses), isLone: false };
   const logs = new Logs({ ...storage(), file } as unknown as InnerStorage, 'process', surroundings);
   expect([logs.look(true), content()]).toEqual([undefined, 'aaaa']);
   expect([logs.look(false)?.isRecovered, content()]).toEqual([true, 'bbbb']);
   logs.retire();
   closeSync(file);
+});
+
+it.each([
+  ['has nothing where records are, is removed', '', []],
+  [
+    'has something there, is kept by another name: what it lacks may be its table of space',
+    'a record',
+    ['data.db.unfinished'],
+  ],
+])('a file whose making was cut short, and which %s', (_what, records, left) => {
+  const file = Buffer.alloc(RECORDS_AT + 1_000);
+  DESCRIPTOR.copy(file);
+  file.write(records, RECORDS_AT);
+  writeFileSync(path, file);
+  writeFileSync(join(folder, 'data.redo'), 'of another one');
+  recoverDatabase({ folder, type: 'data', noted: () => true });
+  expect(readdirSync(folder)).toEqual(left);
+  if (records !== '') expect(readFileSync(`${path}.unfinished`).equals(file)).toBe(true);
+});
+
+it('that a database was made outlives a loss of power, with the folders that AceBase has made for it', () => {
+  const { openSync: openFile, fsyncSync } = fs;
+  const opened = new Map<number, string>();
+  const synced: string[] = [];
+  Object.assign(fs, {
+    openSync: (name: string, ...rest: unknown[]) => {
+      const file = (openFile as (...details: unknown[]) => number)(name, ...rest);
+      opened.set(file, name);
+      return file;
+    },
+    fsyncSync: (file: number) => {
+      synced.push(String(opened.get(file)));
+      fsyncSync(file);
+    },
+  });
+  syncBuiltinESMExports();
+  const file = openSync(path, 'r+');
+  try {
+    new UseRecord(folder, 'data').begin(file, []);
+  } finally {
+    closeSync(file);
+    Object.assign(fs, { openSync: openFile, fsyncSync });
+    syncBuiltinESMExports();
+  }
+  expect(synced.slice(-3)).toEqual([folder, home, dirname(home)]);
 });
