@@ -73,6 +73,8 @@ export interface FolderRecordHandlers {
 export class FolderRecord {
   readonly #storage: Storage;
   readonly #folder: string;
+  /** The name of the database at the server. */
+  readonly #database: string;
   /** The server that this process has connected to last, and its address. */
   #server: FolderServer;
   readonly #watch: FolderWatch;
@@ -104,8 +106,13 @@ export class FolderRecord {
   #users = 0;
   #leaving: Leaving = 'told';
 
-  constructor(storage: Storage, place: string, handlers: FolderRecordHandlers) {
+  /**
+   * @param place where the server is, for people to read
+   * @param name of the database there
+   */
+  constructor(storage: Storage, place: string, name: string, handlers: FolderRecordHandlers) {
     this.#handlers = handlers;
+    this.#database = name;
     this.#storage = storage;
     this.#folder = folderOf(storage);
     this.#workersGrace = lockTimeoutOf(storage);
@@ -184,7 +191,7 @@ export class FolderRecord {
     this.#assertIsFor(place);
     try {
       if (await this.#hasItStill(place)) return;
-      const isManaged = !this.#wasTaken && (await this.#isOfManagedMaster());
+      const isManaged = !this.#wasTaken && (await this.#isOfManagedMaster(place));
       this.#assertIsFor(place);
       if (isManaged) {
         this.lease.begin(undefined);
@@ -202,13 +209,14 @@ export class FolderRecord {
     }
   }
 
-  async #isOfManagedMaster(): Promise<boolean> {
-    try {
-      return await isFolderOfManagedMaster(this.#folder);
-    } catch {
-      // A master that a server runs has just written the record. Who claims the folder reads it, too, and says what is wrong.
-      return false;
-    }
+  /** Whether a server runs this master: that has just written the record. @param place for which that is asked */
+  async #isOfManagedMaster(place: number): Promise<boolean> {
+    let isManaged = false;
+    await this.#whenFree(place, async () => {
+      isManaged = await isFolderOfManagedMaster(this.#folder);
+      return undefined;
+    });
+    return isManaged;
   }
 
   async #hasItStill(place: number): Promise<boolean> {
@@ -231,6 +239,7 @@ export class FolderRecord {
   #newOwner(): FolderOwner {
     const owner = new FolderOwner({
       folder: this.#folder,
+      database: this.#database,
       server: this.#server,
       isManaged: false,
       grace: GRACE_MS,
@@ -256,13 +265,18 @@ export class FolderRecord {
     return owner;
   }
 
-  /** Waits until the folder is free, if nobody has it for certain. */
   async #claim(owner: FolderOwner, place: number): Promise<void> {
-    const claim = async (): Promise<Obstacle | undefined> => {
+    const obstacle = await this.#whenFree(place, async () => {
       await mkdir(this.#folder, { recursive: true });
       return await owner.claim();
-    };
-    const obstacle = await claimWhenFree(claim, {
+    });
+    this.#assertIsFor(place);
+    if (obstacle !== undefined) throw inUse(this.#storage, obstacle.reason);
+  }
+
+  /** Waits until the folder is free, if nobody has it for certain; or until it can be seen who has it. */
+  #whenFree(place: number, claim: () => Promise<Obstacle | undefined>): Promise<Obstacle | undefined> {
+    return claimWhenFree(claim, {
       every: LOOK_MS,
       clock: systemClock,
       isWanted: ({ isInUse }) => !isInUse && this.#isFor(place) && !this.#isClosing,
@@ -273,8 +287,6 @@ export class FolderRecord {
         return { reason: `it cannot be noted who has it: ${messageOf(error)}`, isInUse: false };
       },
     });
-    this.#assertIsFor(place);
-    if (obstacle !== undefined) throw inUse(this.#storage, obstacle.reason);
   }
 
   /** Whether that is of one that may not write there, and can see that nobody has the folder: it can be the master all the same. */

@@ -269,7 +269,7 @@ function patch(build: Build, installation: Installation): () => void {
       : undefined;
     const ownFolder =
       this.isMaster && type === 'data'
-        ? new FolderRecord(this.storage, describe(this.config), {
+        ? new FolderRecord(this.storage, describe(this.config), this.dbname, {
             isInTouch: () => peer.lease.isHeld,
             lost: (reason) => peer.giveUpPlace(reason),
           })

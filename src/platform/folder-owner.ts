@@ -14,7 +14,7 @@ import { codeOf, messageOf, withMessage } from '../system-error.js';
 import { pause } from './clock.js';
 import { isOnLocalDisk } from './file-marks.js';
 import { giveToUsersOf } from './file-ownership.js';
-import { ownWords, pidIn, stateOfProcess } from './local-processes.js';
+import { ownWords, pidIn, runsProgram, stateOfProcess } from './local-processes.js';
 import {
   describeOwner,
   describeUnreadable,
@@ -66,6 +66,9 @@ const MOST_TRIES = 20;
 /** Who reaches no server for so many times `reconnectGrace` knows itself given up. */
 const FORMER_GRACES = 3;
 
+/** What a server runs a master with (`managed-masters/child-program.ts`). */
+const MASTER_PROGRAM = 'managed-master.cjs';
+
 /** How often it is looked whether a process that was killed has ended, in milliseconds; and for how long. */
 const ENDED_LOOK_MS = 20;
 const ENDED_WAIT_MS = 5_000;
@@ -77,6 +80,8 @@ export interface FolderOwnerSettings {
   readonly server: FolderServer;
   /** Whether that server runs the master. If it does not, it decides by itself who is master, and takes the folder from none that it knows. */
   readonly isManaged: boolean;
+  /** The name of the database at that server, which lets in one master of each. */
+  readonly database?: string;
   /** For how long who uses it may fail to renew the record, in milliseconds: `reconnectGrace` of the server that runs it. */
   readonly grace: number;
   /** For how long workers go on without a word of the server, in milliseconds; default: `grace`. */
@@ -130,6 +135,8 @@ export class FolderOwner {
   #deadline: Cancel | undefined;
   /** Why it could not be renewed last. */
   #problem: string | undefined;
+  /** Whether it stands in the record that the master has left. */
+  #hasLeft = false;
   /** The record in whose place this one is, and since when, by `clock.now()`. */
   #former: { readonly record: OwnerRecord | undefined; readonly at: number } | undefined;
 
@@ -137,10 +144,11 @@ export class FolderOwner {
     this.#settings = settings;
     this.#path = join(settings.folder, OWNER_FILE);
     this.#standing = new Standing(settings.clock);
-    const { server, grace, isManaged, workersGrace = grace } = settings;
+    const { server, grace, isManaged, workersGrace = grace, database } = settings;
     this.#record = {
       version: 1,
       isManaged,
+      ...(database !== undefined && { database }),
       file: '',
       id: randomUUID(),
       process: ownWords(settings.procPath) ?? null,
@@ -240,9 +248,12 @@ export class FolderOwner {
       return stoodFor >= standsFor ? undefined : mayBe(describeUnreadable(this.#path));
     const judgement = judge(record, this.#path, procPath);
     if (judgement === 'copied') return undefined;
-    if (isSameRun(record.server, this.#record.server)) {
+    const { database = record.database } = this.#record;
+    const isSameDatabase = (record.database ?? database) === database;
+    const isUnmanaged = !isManaged && !record.isManaged;
+    if (isSameRun(record.server, this.#record.server) && (isSameDatabase || !isUnmanaged)) {
       // A master that is there still has been given up by the server of both, which has let this one in.
-      if (!isManaged && !record.isManaged) return undefined;
+      if (isUnmanaged) return undefined;
       // The last process of this server has ended, or there would not be this one: but for that of another database.
       const isOfAnother = stateOfProcess(record.process ?? undefined, procPath) === 'runs';
       return isOfAnother && stoodFor < record.standsFor
@@ -258,9 +269,16 @@ export class FolderOwner {
       case 'left behind':
         return isManaged && (await this.#end(record)) ? this.#obstacleOfWorkers(record) : isInUse;
       case 'unknown':
-        if (stoodFor >= record.standsFor) return undefined;
+        if (stoodFor >= this.#standsFor(record)) return undefined;
         return { ...isInUse, isInUse: this.#standing.hasChanged };
     }
+  }
+
+  /** For how long a record keeps others away whose processes cannot be looked at: they may have ended, and their workers may go on. */
+  #standsFor(record: OwnerRecord): number {
+    return this.#isOfSamePlace(record)
+      ? record.standsFor
+      : Math.max(record.standsFor, record.grace + 2 * RENEWAL_MS);
   }
 
   /** A master has ended, or its server too. Workers come to this one, and say what they hold; or they must have the time to end what they have begun. */
@@ -287,7 +305,9 @@ export class FolderOwner {
     const { clock, procPath } = this.#settings;
     const pid = pidIn(words ?? undefined);
     const until = clock.now() + ENDED_WAIT_MS;
-    if (pid !== undefined) kill(pid);
+    // Whoever may write in the folder may have written the record.
+    if (pid === undefined || !runsProgram(pid, MASTER_PROGRAM, procPath)) return false;
+    kill(pid);
     while (stateOfProcess(words ?? undefined, procPath) !== 'ended') {
       if (clock.now() >= until) return false;
       await pause(ENDED_LOOK_MS, clock);
@@ -362,6 +382,7 @@ export class FolderOwner {
 
   /** In its place, if it is there still. */
   #noteThatItHasLeft(): void {
+    this.#hasLeft = true;
     let file: number;
     try {
       file = openSync(this.#path, 'r+');
@@ -462,6 +483,8 @@ export class FolderOwner {
     const isWanted = (): boolean => attempt === this.#attempt;
     try {
       const renewed = await renewIn(this.#path, { ...this.#record, beat }, isWanted);
+      // That was noted while this was on its way to the file.
+      if (this.#hasLeft) this.#noteThatItHasLeft();
       if (typeof renewed === 'string') return renewed;
       // It may be at another server meanwhile.
       this.#record = { ...this.#record, ...renewed, beat };

@@ -345,8 +345,20 @@ export function pidIn(words: string | undefined): number | undefined {
   return pid === undefined ? undefined : Number(pid);
 }
 
+/** Whether the process of that number was started with a program of that name. */
+export function runsProgram(pid: number, name: string, procPath = '/proc'): boolean {
+  try {
+    return readFileSync(`${procPath}/${pid}/cmdline`, 'latin1')
+      .split('\0')
+      .some((word) => basename(word) === name);
+  } catch {
+    return false;
+  }
+}
+
 /** Which boot of which machine this is, and in which namespace processes are numbered; `undefined` if that is not known. */
 function placeOf(procPath: string): string | undefined {
+  if (!numbersProcessesAsHere(procPath)) return undefined;
   try {
     const boot = readFileSync(`${procPath}/sys/kernel/random/boot_id`, 'latin1').trim();
     const [namespace] = /\d+/.exec(readlinkSync(`${procPath}/self/ns/pid`)) ?? [];

@@ -2,14 +2,13 @@
 
 import { createHash, randomUUID } from 'node:crypto';
 import {
-  closeSync,
-  openSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmSync,
   type Stats,
   statSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { readFile } from 'node:fs/promises';
@@ -44,6 +43,8 @@ export interface OwnerRecord {
   readonly version: 1;
   /** Whether a server runs the master. Else `server` is where that has connected, and the process that of the master. */
   readonly isManaged: boolean;
+  /** The name of the database at that server; a master that a server runs does not say it. */
+  readonly database?: string;
   /** Of the record itself, `<device>:<inode>`: in a folder that was copied it is another one. */
   readonly file: string;
   /** The same of the folder. */
@@ -246,13 +247,19 @@ export function removeLeftOvers(path: string): void {
   }
 }
 
-/** Milliseconds since a file was written, by the clock of its disk: that of a server of files may be set otherwise. */
+/**
+ * Milliseconds since a file was written, by the clock of its disk: that of a server of files may be set otherwise. Where that was set back since, the time begins
+ * anew.
+ */
 export function ageOf(path: string): number {
   const probe = momentaryName(path);
   writeFileSync(probe, '', { flag: 'wx' });
   try {
     const written = statSync(path, { throwIfNoEntry: false });
-    return written === undefined ? 0 : statSync(probe).mtimeMs - written.mtimeMs;
+    const { mtime: now } = statSync(probe);
+    const age = now.getTime() - (written?.mtimeMs ?? now.getTime());
+    if (age < 0) utimesSync(path, now, now);
+    return Math.max(0, age);
   } finally {
     rmSync(probe, { force: true });
   }
@@ -290,12 +297,13 @@ function turnOf(text: string): string {
 
 function takeTurn(turn: string): boolean {
   try {
-    closeSync(openSync(turn, 'wx'));
+    writeFileSync(turn, ownWords() ?? '', { flag: 'wx' });
     return true;
   } catch (error) {
     if (codeOf(error) !== 'EEXIST') throw error;
-    // Its process was killed, most likely.
-    if (ageOf(turn) > LEFT_OVER_MS) rmSync(turn, { force: true });
+    // Where it cannot be seen whether its process has ended, that was killed, most likely.
+    if (stateOfProcess(readAtOnce(turn)) === 'ended' || ageOf(turn) > LEFT_OVER_MS)
+      rmSync(turn, { force: true });
     return false;
   }
 }

@@ -1,5 +1,6 @@
 import { mkdir, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import type { OwnerRecord } from '../../src/platform/owner-record.js';
 
 /** A process of another machine, which may run still. */
 const WORDS = '7.5.00000000-0000-0000-0000-000000000000.1';
@@ -9,8 +10,13 @@ const WORDS = '7.5.00000000-0000-0000-0000-000000000000.1';
  *
  * @param path of the record
  * @param serverId which run of the server at localhost:9163 it is at
+ * @param changes what it says otherwise
  */
-export async function leaveRecord(path: string, serverId: string): Promise<void> {
+export async function leaveRecord(
+  path: string,
+  serverId: string,
+  changes: Partial<OwnerRecord> = {},
+): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
   await writeFile(path, '');
   const { dev, ino } = await stat(path);
@@ -26,6 +32,7 @@ export async function leaveRecord(path: string, serverId: string): Promise<void>
     standsFor: 27_000,
     grace: 11_000,
     beat: 0,
+    ...changes,
   };
   await writeFile(path, JSON.stringify(record));
 }

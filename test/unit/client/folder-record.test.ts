@@ -1,10 +1,11 @@
 import fs, { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, expect, it, onTestFinished, vi } from 'vitest';
 import type { Storage } from '../../../src/client/acebase.js';
 import { FolderRecord } from '../../../src/client/folder-record.js';
 import { systemClock } from '../../../src/platform/clock.js';
+import { ownWords } from '../../../src/platform/local-processes.js';
 import { OWNER_FILE, type OwnerRecord } from '../../../src/platform/owner-record.js';
 import { leaveRecord } from '../../support/left-record.js';
 import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
@@ -22,7 +23,7 @@ function recordAt(serverId: string): FolderRecord {
   const say = (text: string) => said.push(text);
   const debug = { warn: say, error: say };
   const storage = { name: 'mydb', settings: { path: folder }, debug, logger: debug } as unknown as Storage;
-  const made = new FolderRecord(storage, 'localhost:9163', { isInTouch: () => true, lost });
+  const made = new FolderRecord(storage, 'localhost:9163', 'mydb_data', { isInTouch: () => true, lost });
   made.join();
   made.isAt(serverId, 11_000);
   return made;
@@ -141,6 +142,30 @@ it('a master that cannot see who has its folder waits until it can, and says so 
     expect.stringMatching(/^Waiting for the folder of mydb: it cannot be noted who has it: EISDIR/),
   ]);
   expect((await read()).server.id).toBe('run-1');
+});
+
+// It took the folder as one that no server runs, and waited for itself for ever.
+it('a master that a server runs, and that cannot read the record once, waits until it can', async () => {
+  await mkdir(join(folder, 'mydb.acebase'), { recursive: true });
+  await leaveRecord(path(), 'run-1', { isManaged: true, process: ownWords() ?? null });
+  const { readFile: read } = fs;
+  onTestFinished(() => {
+    Object.assign(fs, { readFile: read });
+    syncBuiltinESMExports();
+  });
+  let isBroken = true;
+  Object.assign(fs, {
+    readFile: async (...details: Parameters<typeof read>) => {
+      if (isBroken) throw Object.assign(new Error('EIO: i/o error'), { code: 'EIO' });
+      return await read(...details);
+    },
+  });
+  syncBuiltinESMExports();
+  const taking = record.take();
+  await eventually(isWaiting);
+  isBroken = false;
+  await taking;
+  expect([record.lease.isHeld, (await fs.readdir(join(folder, 'mydb.acebase'))).length]).toEqual([true, 1]);
 });
 
 it('and so does one that finds no room to note it: it is not alone with the file before', async () => {

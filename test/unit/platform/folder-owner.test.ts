@@ -22,6 +22,7 @@ import { FolderOwner } from '../../../src/platform/folder-owner.js';
 import { FolderWatch, userAtOnce } from '../../../src/platform/folder-watch.js';
 import { ownWords, stateOfProcess } from '../../../src/platform/local-processes.js';
 import {
+  ageOf,
   type FolderServer,
   OWNER_FILE,
   type OwnerRecord,
@@ -95,6 +96,7 @@ function owner(
   grace = GRACE,
   isManaged = true,
   isKept?: () => void,
+  database?: string,
 ) {
   const state = { mayRenew: true };
   const losses: string[] = [];
@@ -106,6 +108,7 @@ function owner(
     isManaged,
     grace,
     ...(isManaged ? {} : { workersGrace: 0 }),
+    ...(database !== undefined && { database }),
     clock,
     taken: (former: string | undefined) => void tenure.push(`from ${former}`),
     kept: (uptime: number) => {
@@ -256,6 +259,17 @@ describe('the folder of a managed master', () => {
     await next.release();
   });
 
+  it('is free as late where it cannot be seen that such a master has ended', async () => {
+    await left({ process: elsewhere(7), server: elsewhere(6), isManaged: false, grace: 120_000 });
+    const { owner: next } = owner('next');
+    expect(await next.claim()).toContain('its folder is in use by');
+    clock.advance(124_999);
+    expect(await next.claim()).toContain('its folder is in use by');
+    clock.advance(1);
+    expect(await next.claim()).toBeUndefined();
+    next.release();
+  });
+
   it('keeps its record when it is given back while workers may be in the midst of something', async () => {
     const { owner: one, losses } = owner();
     await one.claim();
@@ -303,7 +317,9 @@ describe('the folder of a managed master', () => {
   });
 
   it('is free when a master has ended that its server has left behind: it is killed', async () => {
-    const child = spawn(process.execPath, ['-e', 'setInterval(() => 0, 1000)'], { stdio: 'ignore' });
+    const program = join(folder, 'managed-master.cjs');
+    await writeFile(program, 'setInterval(() => 0, 1000)');
+    const child = spawn(process.execPath, [program], { stdio: 'ignore' });
     onTestFinished(() => void child.kill('SIGKILL'));
     const exited = once(child, 'exit');
     await once(child, 'spawn');
@@ -325,6 +341,18 @@ describe('the folder of a managed master', () => {
       return isOver;
     });
     expect(await isClaimed).toBe(true);
+  });
+
+  // Whoever may write in the folder could have a server that runs as root kill what he likes.
+  it('is in use by what a record names that is no master of a server: that is not killed', async () => {
+    const child = spawn(process.execPath, ['-e', 'setInterval(() => 0, 1000)', 'managed-master'], {
+      stdio: 'ignore',
+    });
+    onTestFinished(() => void child.kill('SIGKILL'));
+    await once(child, 'spawn');
+    await left({ process: await wordsOf(child.pid), url: 'http://one:9163', host: hostname() });
+    expect(await owner().owner.obstacle()).toMatchObject({ isInUse: true });
+    expect(await stateOfProcess(await wordsOf(child.pid))).toBe('runs');
   });
 
   it('is free after a while where the master has ended, and the process of its server goes on without another one', async () => {
@@ -473,6 +501,19 @@ describe('the folder of a master that no server runs', () => {
     expect(await readdir(folder)).toEqual([]);
   });
 
+  // The server lets in one master of each name, and knows nothing of their folders: by ipc.dbname, or a symbolic link.
+  it('is not taken from one that is at the same run of the server by another name', async () => {
+    const [first, second] = ['one_data', 'two_data'].map((name) =>
+      owner('one', {}, 20_000, false, undefined, name),
+    );
+    await first?.owner.claim();
+    expect(await second?.owner.obstacle()).toMatchObject({ isInUse: false });
+    await renewal(async () => (await record()).beat === 1);
+    expect(await second?.owner.obstacle()).toMatchObject({ isInUse: true });
+    expect(first?.losses).toEqual([]);
+    first?.owner.release();
+  });
+
   it('is taken from no other one while that renews its record, wherever it says that its server is', async () => {
     const first = byHand('one');
     await first.owner.claim();
@@ -581,6 +622,29 @@ describe('the folder of a master that no server runs', () => {
     goOn();
     await isClosed;
     expect(await record()).toMatchObject({ hasLeft: true });
+  });
+
+  it('and when that was on its way to the file already', async () => {
+    const { owner: one } = byHand('one');
+    await one.claim();
+    let isOver: () => void = () => undefined;
+    const over = new Promise<void>((resolve) => {
+      isOver = resolve;
+    });
+    openWith(async (...details) => {
+      const file = await open(...details);
+      const [write, close] = [file.write.bind(file), file.close.bind(file)];
+      return Object.assign(file, {
+        write: (text: string, position: number) => {
+          one.release(true);
+          return write(text, position);
+        },
+        close: () => close().finally(isOver),
+      });
+    });
+    clock.advance(RENEWAL_MS);
+    await over;
+    await eventually(async () => (await record()).hasLeft === true, { interval: 5 });
   });
 
   it('is renewed whatever is done when it is kept', async () => {
@@ -715,12 +779,19 @@ it('a process of another user that has got the number of one in the record is no
     await writeFile(join(proc, name), await readFile(join('/proc', name)));
   };
   await copied('sys/kernel/random/boot_id');
-  await mkdir(join(proc, 'self/ns'), { recursive: true });
+  await mkdir(join(proc, `${process.pid}/ns`), { recursive: true });
+  await symlink(String(process.pid), join(proc, 'self'));
   await symlink(await readlink('/proc/self/ns/pid'), join(proc, 'self/ns/pid'));
   // This test runs, and there is nothing to see of it.
   expect(stateOfProcess(ownWords(), proc)).toBe('unknown');
   await copied(`${process.pid}/stat`);
   expect(stateOfProcess(ownWords(), proc)).toBe('runs');
+  // Of another namespace: the same number is another process there.
+  await rm(join(proc, 'self'));
+  await symlink('1', join(proc, 'self'));
+  await mkdir(join(proc, '1'), { recursive: true });
+  await symlink(join(proc, `${process.pid}/ns`), join(proc, '1/ns'));
+  expect([stateOfProcess(ownWords(), proc), ownWords(proc)]).toEqual(['unknown', undefined]);
 });
 
 describe('a record that is replaced', () => {
@@ -769,6 +840,27 @@ describe('a record that is replaced', () => {
     const then = Date.now() / 1_000 - 61;
     await utimes(join(folder, turn), then, then);
     expect([replace(), replace(), await readdir(folder)]).toEqual([false, true, []]);
+  });
+
+  it('and at once where it is seen that it has ended', async () => {
+    await writeFile(path(), 'first');
+    let turn = '';
+    replaceRecord(path(), () => {
+      turn = readdirSync(folder).find((name) => name !== OWNER_FILE) ?? turn;
+      return turn === '';
+    });
+    await writeFile(join(folder, turn), ended());
+    const replace = (): boolean => replaceRecord(path(), () => true);
+    expect([replace(), replace(), await readdir(folder)]).toEqual([false, true, []]);
+  });
+
+  it('and a minute later also if the clock was set back since', async () => {
+    await writeFile(path(), 'first');
+    const then = Date.now() / 1_000 + 3_600;
+    await utimes(path(), then, then);
+    expect(ageOf(path())).toBe(0);
+    expect((await stat(path())).mtimeMs).toBeLessThanOrEqual(Date.now() + 1_000);
+    expect(ageOf(path())).toBeGreaterThanOrEqual(0);
   });
 });
 

@@ -304,8 +304,7 @@ describe('a process that says which one it is [PROTOCOL-14.1]', () => {
   beforeEach(async () => {
     await mkdir(join(proc, 'sys', 'kernel', 'random'), { recursive: true });
     await writeFile(join(proc, 'sys', 'kernel', 'random', 'boot_id'), `${BOOT}\n`);
-    await rm(join(proc, 'self'));
-    await mkdir(join(proc, 'self', 'ns'), { recursive: true });
+    await mkdir(join(proc, String(process.pid), 'ns'), { recursive: true });
     await symlink('pid:[4026531836]', join(proc, 'self', 'ns', 'pid'));
     await runs(4_000_001, { startTime: 777 });
   });
