@@ -12,12 +12,15 @@ export interface ProcessSettings {
   readonly role: 'master' | 'worker';
 }
 
+/** One, several, or some for each database. */
+type Tokens = string | readonly string[] | Readonly<Record<string, unknown>>;
+
 /** What it reads of the options of the server. */
 interface ServerFile {
   readonly host?: string;
   readonly port?: number | string;
   readonly ssl?: object;
-  readonly token?: string | readonly string[];
+  readonly token?: Tokens;
   readonly tokenFile?: string;
 }
 
@@ -40,11 +43,11 @@ export function ipcSettings(file: string, role?: 'master' | 'worker'): ProcessSe
   const beside = (name: string): string => resolve(dirname(file), name);
   const { host = 'localhost', port = 9163, ssl, token, tokenFile } = JSON.parse(read(file)) as ServerFile;
   const authority = beside(AUTHORITY);
-  const given = tokenFile === undefined ? [token].flat()[0]?.trim() : firstTokenOf(read(beside(tokenFile)));
+  const given = firstOf(tokenFile === undefined ? token : tokensIn(read(beside(tokenFile))));
   const settings = {
     // Where the server listens on every interface, it is reached by its own name, too.
     host: process.env['ACEBASE_IPC_HOST'] ?? (['0.0.0.0', '::'].includes(host) ? 'localhost' : host),
-    port: Number(process.env['ACEBASE_IPC_SERVER_PORT'] ?? port),
+    port: Number(portInEnvironment() ?? port),
     ssl: ssl !== undefined && (existsSync(authority) ? { ca: read(authority) } : true),
     ...(given === undefined ? {} : { token: given }),
     ...(role === undefined ? {} : { role }),
@@ -57,10 +60,24 @@ function read(path: string): string {
   return readFileSync(path, 'utf8').replace(/^\uFEFF/, '');
 }
 
-/** A token file has one on each line; those that begin with # are comments. */
-function firstTokenOf(text: string): string | undefined {
-  return text
+/** Empty, it counts as not set; what is no number, Kubernetes has put there for a service of that name. The server goes by it in the same way. */
+function portInEnvironment(): string | undefined {
+  const port = process.env['ACEBASE_IPC_SERVER_PORT'];
+  return port !== undefined && /^\d+$/.test(port) ? port : undefined;
+}
+
+/** The first of them; `undefined` where each database has its own. */
+function firstOf(tokens: Tokens | undefined): string | undefined {
+  const [first] = [tokens].flat();
+  return typeof first === 'string' ? first.trim() : undefined;
+}
+
+/** A token file has one on each line, and those that begin with # are comments; or it is JSON, as the option is. */
+function tokensIn(text: string): Tokens {
+  const trimmed = text.trim();
+  if (/^[{[]/.test(trimmed)) return JSON.parse(trimmed) as Tokens;
+  return trimmed
     .split('\n')
     .map((line) => line.trim())
-    .find((line) => line !== '' && !line.startsWith('#'));
+    .filter((line) => line !== '' && !line.startsWith('#'));
 }

@@ -78,10 +78,15 @@ export async function backUp(words: BackupWords, surroundings: BackupSurrounding
       await syncCopy(join(draft, basename(folderIn(place))));
       const copy = await named(draft, () => timedName(name, now));
       syncFolder(to);
-      const oldest = keep === undefined ? undefined : await removeOldest(copy, database, keep);
-      const removed = oldest?.removed ?? [];
-      const notRemoved = [...cutShort.notRemoved, ...(oldest?.notRemoved ?? [])];
-      return { copy, ...copied, isChecked: modules !== undefined, removed, notRemoved };
+      const isChecked = modules !== undefined;
+      const { removed, notRemoved } = await removeOldest({ copy, isChecked }, database, keep);
+      return {
+        copy,
+        ...copied,
+        isChecked,
+        removed,
+        notRemoved: [...cutShort.notRemoved, ...notRemoved],
+      };
     }
   } finally {
     await rm(draft, { recursive: true, force: true });
@@ -102,7 +107,7 @@ export function describeBackup({
     `copied ${files} files, ${size}, to ${copy}; writes waited for ${writesWaited} ms`,
     isChecked
       ? 'checked the copy: it is sound'
-      : 'the copy was not checked: that needs acebase 1.29.11 or later in the working directory',
+      : 'the copy was not checked, and no older one was removed: that needs acebase 1.29.11 or later in the working directory',
     ...removed.map((folder) => `removed ${folder}`),
   ];
   return lines.join('\n');

@@ -14,6 +14,13 @@ export interface NotRemoved {
   readonly reason: string;
 }
 
+/** The copy that was just made. */
+export interface NewCopy {
+  /** Its folder. */
+  readonly copy: string;
+  readonly isChecked: boolean;
+}
+
 /** What has become of folders that were to be removed. None keeps a backup from being made, or the others from being removed. */
 export interface Removal {
   readonly removed: readonly string[];
@@ -45,8 +52,18 @@ export async function removeCutShort(to: string, database: string): Promise<Remo
   );
 }
 
-/** Removes the copies of a database that are the oldest by their names, and never the one that was just made. */
-export async function removeOldest(copy: string, database: string, keep: number): Promise<Removal> {
+/**
+ * Removes the copies of a database that are the oldest by their names, and never the one that was just made. Where that was not checked, it is no reason to remove one
+ * that was.
+ *
+ * @param keep how many are to be left; `undefined`: all
+ */
+export async function removeOldest(
+  { copy, isChecked }: NewCopy,
+  database: string,
+  keep: number | undefined,
+): Promise<Removal> {
+  if (keep === undefined || !isChecked) return { removed: [], notRemoved: [] };
   const to = dirname(copy);
   const isCopy = (name: string): boolean =>
     name !== basename(copy) &&

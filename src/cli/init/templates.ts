@@ -22,8 +22,9 @@ export interface TemplateWords {
   readonly tls: boolean;
   /** Whether the master is a process of its own, in the place of one that the server runs; for pm2 and systemd only. */
   readonly dedicatedMaster: boolean;
-  /** The path of Node.js, and who runs the services: for systemd. */
+  /** The path of Node.js, where this package is when it is installed, and who runs the services: for systemd. */
   readonly node: string;
+  readonly installed: string;
   readonly user: string;
 }
 
@@ -48,9 +49,10 @@ const UNSAFE_PATH = /[^A-Za-z0-9/_.@+-]/;
  * @throws IPCError `IPC_OPTION_INVALID`, for a folder that cannot stand in a unit as it is
  */
 export function templateFiles(form: Form, words: TemplateWords): readonly NewFile[] {
-  const { database, folder, tls, node, user } = words;
-  if (form === 'systemd') for (const path of [folder, node]) checkPath(path);
+  const { database, folder, tls, node, installed, user } = words;
+  if (form === 'systemd') for (const path of [folder, node, installed]) checkPath(path);
   const filled = fillIn([
+    [/\/srv\/mydb\/node_modules\/acebase-ipc-server/, installed],
     [/\/srv\/mydb/, folder],
     [/\/usr\/bin\/node/, node],
     [/(?<=User=)acebase/, user],

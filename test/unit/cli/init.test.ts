@@ -190,6 +190,7 @@ test.each([
       folder: '/home/mydb/srv/mydb',
       tls: false,
       node: '/home/mydb/usr/bin/node',
+      installed: '/home/mydb/srv/mydb/node_modules/acebase-ipc-server',
       user: 'mydb',
     });
     const units = files.filter(({ name }) => name.endsWith('.service'));
@@ -250,6 +251,40 @@ test.each([false, true])(
     expect(again).toContain('shop.env (was there, and is kept');
   },
 );
+
+test('init systemd --force says what a file of another form lacks that it has kept', () => {
+  write('systemd');
+  const said = writeDedicated('systemd', 'shop', { force: true });
+  expect(said).toContain(
+    `edit shop.env, which was kept: it needs DB_NAME=shop DB_PATH=${folder} ACEBASE_IPC_HOST=localhost ACEBASE_IPC_PORT=9163\n`,
+  );
+  write('compose', 'shop', { force: true });
+  expect(write('compose', 'shop', { force: true })).toContain(
+    'edit shop.env, which was kept: it needs HTTP_HOST=0.0.0.0\n',
+  );
+  expect(writeDedicated('systemd', 'shop', { force: true })).not.toContain('DB_ADMIN_PASSWORD');
+});
+
+test('init systemd names the server where it is installed: also where npm puts it, above a folder without a package.json', () => {
+  const server = () => /^ExecStart=\S+ (\S+)/m.exec(read('shop-ipc.service'))?.[1];
+  write('systemd');
+  expect(server()).toBe(join(folder, 'node_modules/acebase-ipc-server/dist/cli/main.js'));
+  const app = folder;
+  writeFileSync(join(app, 'package.json'), '{}');
+  folder = join(app, 'cluster');
+  write('systemd');
+  expect(server()).toBe(join(app, 'node_modules/acebase-ipc-server/dist/cli/main.js'));
+  const own = join(app, 'node_modules/acebase-ipc-server');
+  mkdirSync(own, { recursive: true });
+  writeFileSync(
+    join(own, 'package.json'),
+    '{ "name": "acebase-ipc-server", "version": "1.0.0", "main": "a.js" }',
+  );
+  writeFileSync(join(own, 'a.js'), '');
+  write('systemd', 'shop', { force: true });
+  expect(server()).toBe(join(own, 'dist/cli/main.js'));
+  folder = app;
+});
 
 test.each([
   ['pm3', 'shop', /Allowed: pm2, systemd, compose, kubernetes/],

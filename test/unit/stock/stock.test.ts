@@ -61,6 +61,19 @@ describe('settings from the config file of the server', () => {
     expect(settings({ tokenFile: 'tokens' })).toMatchObject({ token: 'sesame' });
   });
 
+  it('have none of their own where each database has one, and go by a file as the server does', () => {
+    expect(settings({ token: { mydb: 'sesame' } })).not.toHaveProperty('token');
+    writeFileSync(join(folder, 'tokens'), '\uFEFF["sesame", "other"]\n');
+    expect(settings({ tokenFile: 'tokens' })).toMatchObject({ token: 'sesame' });
+    writeFileSync(join(folder, 'tokens'), '{ "mydb": ["sesame"] }');
+    expect(settings({ tokenFile: 'tokens' })).not.toHaveProperty('token');
+  });
+
+  it.each(['', 'tcp://10.0.0.1:9163'])('go past a variable that says no port: "%s"', (port) => {
+    vi.stubEnv('ACEBASE_IPC_SERVER_PORT', port);
+    expect(settings({ port: 7 }).port).toBe(7);
+  });
+
   it('have TLS where it has, and trust the authority that lies beside it', () => {
     const ssl = { certPath: 'cert.pem', keyPath: 'key.pem' };
     expect(settings({ ssl }).ssl).toBe(true);

@@ -47,7 +47,7 @@ it('removes the other old copies where one cannot be removed, and says which, an
   await copy('mydb.2003-02-03T04-05-06');
   const newest = await copy('mydb.2004-02-03T04-05-06');
   stuck = 'mydb.2001-';
-  const removal = await removeOldest(newest, 'mydb', 2);
+  const removal = await removeOldest({ copy: newest, isChecked: true }, 'mydb', 2);
   expect(removal).toEqual({
     removed: [two],
     notRemoved: [{ folder: one, reason: expect.stringContaining('EACCES') }],
@@ -66,6 +66,15 @@ it('removes the other old copies where one cannot be removed, and says which, an
     /^could not remove .*mydb\.2001-02-03T04-05-06: EACCES: permission denied/,
   );
   expect(describeNotRemoved({ ...result, notRemoved: [] })).toBeUndefined();
+});
+
+it('removes none for one that was not checked, and none if it is not told how many to keep', async () => {
+  await copy('mydb.2001-02-03T04-05-06');
+  const newest = await copy('mydb.2004-02-03T04-05-06');
+  const nothing = { removed: [], notRemoved: [] };
+  expect(await removeOldest({ copy: newest, isChecked: false }, 'mydb', 1)).toEqual(nothing);
+  expect(await removeOldest({ copy: newest, isChecked: true }, 'mydb', undefined)).toEqual(nothing);
+  expect(await copies()).toHaveLength(2);
 });
 
 it('removes what killed backups have left, and is kept from nothing where that cannot be done', async () => {
