@@ -256,7 +256,7 @@ test('init systemd --force says what a file of another form lacks that it has ke
   write('systemd');
   const said = writeDedicated('systemd', 'shop', { force: true });
   expect(said).toContain(
-    `edit shop.env, which was kept: it needs DB_NAME=shop DB_PATH=${folder} ACEBASE_IPC_HOST=localhost ACEBASE_IPC_PORT=9163\n`,
+    `edit shop.env, which was kept: it needs ACEBASE_IPC_HOST=localhost ACEBASE_IPC_PORT=9163 DB_NAME=shop DB_PATH=${folder}\n`,
   );
   write('compose', 'shop', { force: true });
   expect(write('compose', 'shop', { force: true })).toContain(
