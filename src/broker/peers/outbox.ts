@@ -120,6 +120,12 @@ export class Outbox {
     return Math.min(read, this.#parked?.caughtUpTo ?? read);
   }
 
+  /** What came of later frames is sent to it only now, whatever it has read meanwhile. @param frames up to which it was sent all */
+  hasAllUpTo(frames: number): void {
+    this.#readUpTo = Math.min(this.#readUpTo, frames);
+    this.#pingedUpTo = Math.min(this.#pingedUpTo, frames);
+  }
+
   /** A token for the next ping, higher than all before. */
   nextToken(): number {
     return ++this.#lastToken;

@@ -190,6 +190,7 @@ export class RequestCoordinator {
 
   /** A new master has opened its file: it gets what waited, in order. */
   release(master: Peer): void {
+    master.outbox.hasAllUpTo(this.#table.caughtUpTo);
     this.#inOneGo(() => {
       for (const { request, payload } of this.#table.held()) {
         if (request !== undefined) this.#forward(request, true);

@@ -18,7 +18,7 @@ function collectGarbage(): void {
 
 const MIB = 1024 * 1024;
 
-it('keeps little more memory alive than the frames that were not confirmed, though each is a part of a long chunk', () => {
+function lab(framesSoFar: () => number) {
   const pings: number[] = [];
   const link = {
     bufferedBytes: 0,
@@ -36,9 +36,35 @@ it('keeps little more memory alive than the frames that were not confirmed, thou
     kept: new ByteBudget(Number.POSITIVE_INFINITY),
     isTracked: true,
     isCounted: false,
-    framesSoFar: () => 1,
+    framesSoFar,
     nextMessageNumber: () => 1,
   });
+  return { outbox, pings };
+}
+
+// Else their senders would be told that they have arrived, and would not say them again if the server ended now.
+it('counts what was held back as read only when it was sent, and that was read', () => {
+  let frames = 10;
+  const { outbox, pings } = lab(() => frames);
+  const send = (): boolean => outbox.send(new Uint8Array(1));
+  const pong = (): void => outbox.acknowledge(pings.shift() ?? 0);
+  send();
+  frames = 20;
+  send();
+  pong();
+  expect([outbox.caughtUpTo, pings.length]).toEqual([9, 1]);
+  // What came of the sixth one was held back, and the ping that is under way does not ask for it.
+  outbox.hasAllUpTo(5);
+  send();
+  expect(outbox.caughtUpTo).toBe(5);
+  pong();
+  expect(outbox.caughtUpTo).toBe(5);
+  pong();
+  expect(outbox.caughtUpTo).toBe(Number.POSITIVE_INFINITY);
+});
+
+it('keeps little more memory alive than the frames that were not confirmed, though each is a part of a long chunk', () => {
+  const { outbox, pings } = lab(() => 1);
   collectGarbage();
   const before = process.memoryUsage().arrayBuffers;
   const send = (count: number): void => {
