@@ -8,7 +8,7 @@ import { planOf } from './plan.js';
 import { story } from './report.js';
 import { play } from './run.js';
 
-const SEEDS = 20;
+const SEEDS = 350;
 
 /** `npm run test:nightly` plays seeds that were never played before: `npm run simulate -- --from N --seeds N`. */
 it(`keeps every promise to modelled processes, by ${SEEDS} seeds`, { timeout: 900_000 }, async () => {
