@@ -161,7 +161,7 @@ export class Database {
     this.#bulkhead = new Bulkhead(host, given.clock);
     const { clock } = this.#bulkhead;
     const { limits, observer, record, managed, departures } = given;
-    const wasServed = departures.isWithin(name);
+    const wasServed = departures.wasServed(name);
     const isManaged = managed !== undefined;
     const incidents: Incidents = {
       record: (incident, fields, times) =>
@@ -721,7 +721,9 @@ export class Database {
     }
     if (peer.isMaster) this.#locks.claims.isGone(peer);
     if (peer === this.#seat.master) {
-      if (peer.isAccepted) this.#settings.departures.left(this.name);
+      // A stock client does not say whether it has.
+      const hasServed = peer.isReady || peer.session === undefined;
+      if (peer.isAccepted) this.#settings.departures.left(this.name, hasServed);
       this.#succession.masterLeft(peer);
       if (!wasPresent) this.#succession.connectionEnded(peer);
     } else if (!peer.isMaster) {

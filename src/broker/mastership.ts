@@ -197,32 +197,49 @@ export class MasterDepartures {
   /** Milliseconds for which they matter. */
   readonly #grace: number;
   readonly #times = new Map<string, number>();
+  /** Those of them at which the master had its file open. */
+  readonly #served = new Map<string, number>();
 
   constructor(clock: Pick<Clock, 'now'>, grace: number) {
     this.#clock = clock;
     this.#grace = grace;
   }
 
-  /** A master has left that database. */
-  left(database: string): void {
+  /** A master has left that database. @param hasServed whether it had opened its file */
+  left(database: string, hasServed: boolean): void {
+    this.#note(this.#times, database);
+    if (hasServed) this.#note(this.#served, database);
+  }
+
+  #note(times: Map<string, number>, database: string): void {
     const now = this.#clock.now();
     // In the order of the times.
-    this.#times.delete(database);
-    this.#times.set(database, now);
-    for (const [name, at] of this.#times) {
+    times.delete(database);
+    times.set(database, now);
+    for (const [name, at] of times) {
       if (now - at <= this.#grace) break;
-      this.#times.delete(name);
+      times.delete(name);
     }
   }
 
   /** Those who have left it had another folder, and did nothing to the one that it is from now on. */
   forget(database: string): void {
     this.#times.delete(database);
+    this.#served.delete(database);
+  }
+
+  /** Whether one has left it of late that had opened its file: others may have written. */
+  wasServed(database: string): boolean {
+    return this.#isWithin(this.#served, database, this.#grace);
   }
 
   /** Whether one has left it within so many milliseconds, or of late. */
   isWithin(database: string, milliseconds = this.#grace): boolean {
-    const at = this.#times.get(database);
+    return this.#isWithin(this.#times, database, milliseconds);
+  }
+
+  #isWithin(times: ReadonlyMap<string, number>, database: string, milliseconds: number): boolean {
+    const at = times.get(database);
     return at !== undefined && this.#clock.now() - at <= milliseconds;
   }
 }

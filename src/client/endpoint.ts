@@ -184,7 +184,7 @@ function teller(
         loggerOf(storage).error(
           `What ${database} was doing fails, and it comes again as a new peer: ${reason}`,
         );
-        onStatus({ kind: 'place-lost', database });
+        onStatus({ kind: 'place-lost', database, reason });
         return;
       }
       case 'came back': {

@@ -18,7 +18,7 @@ export type ClientStatus =
       readonly milliseconds: number;
     }
   /** The server did not hear this process for too long, and others may have got what it held: what it was doing fails. */
-  | { readonly kind: 'place-lost'; readonly database: string }
+  | { readonly kind: 'place-lost'; readonly database: string; readonly reason: string }
   /** It takes part again, as a new peer, and reads again what it knew of the file. */
   | {
       readonly kind: 'came-back';

@@ -57,6 +57,8 @@ export async function openDatabase(request: OpenRequest, handlers: DatabaseHandl
   const { taken, kept } = handlers;
   const owner = new FolderOwner({
     folder,
+    // As AceBase names the file of its data.
+    database: `${request.database}_data`,
     server,
     isManaged: true,
     grace,
@@ -125,7 +127,7 @@ function errorOf(status: ClientStatus): Error | undefined {
       return new Error(status.reason);
     case 'place-lost':
       // It could come back; a new process is as quick, and has nothing left of what it was doing.
-      return new Error('the server had not heard it for so long that it was given up');
+      return new Error(status.reason);
     default:
       return undefined;
   }

@@ -223,6 +223,7 @@ export class FolderOwner {
   async resume(): Promise<boolean> {
     this.#stop();
     this.#isKept = true;
+    this.#hasLeft = false;
     const loss = await this.#tryToRenew();
     if (loss !== undefined) this.#stop();
     return loss === undefined;
@@ -248,10 +249,9 @@ export class FolderOwner {
       return stoodFor >= standsFor ? undefined : mayBe(describeUnreadable(this.#path));
     const judgement = judge(record, this.#path, procPath);
     if (judgement === 'copied') return undefined;
-    const { database = record.database } = this.#record;
-    const isSameDatabase = (record.database ?? database) === database;
     const isUnmanaged = !isManaged && !record.isManaged;
-    if (isSameRun(record.server, this.#record.server) && (isSameDatabase || !isUnmanaged)) {
+    const isJudgedThere = this.#isOfSameDatabase(record) || !isUnmanaged;
+    if (isSameRun(record.server, this.#record.server) && isJudgedThere) {
       // A master that is there still has been given up by the server of both, which has let this one in.
       if (isUnmanaged) return undefined;
       // The last process of this server has ended, or there would not be this one: but for that of another database.
@@ -295,9 +295,15 @@ export class FolderOwner {
     return this.#settings.clock.now() - at < FORMER_GRACES * record.grace;
   }
 
-  /** Whether that was a server where this one is: its workers come here. */
-  #isOfSamePlace({ host, server }: OwnerRecord): boolean {
-    return host === this.#record.host && isSamePlace(server, this.#record.server);
+  /** Whether that was a server where this one is, and knows the database by the same name: its workers come here. */
+  #isOfSamePlace(record: OwnerRecord): boolean {
+    const { host, server } = this.#record;
+    return record.host === host && isSamePlace(record.server, server) && this.#isOfSameDatabase(record);
+  }
+
+  #isOfSameDatabase(record: OwnerRecord): boolean {
+    const { database = record.database } = this.#record;
+    return (record.database ?? database) === database;
   }
 
   /** Ends a master whose server is gone, which must not write any more. @returns whether it has ended */

@@ -2,6 +2,8 @@
 
 import { createHash, randomUUID } from 'node:crypto';
 import {
+  closeSync,
+  openSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -10,12 +12,13 @@ import {
   statSync,
   utimesSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import type { Clock } from '../broker/ports.js';
-import { codeOf, withPath } from '../system-error.js';
+import { codeOf, isForbidden, withPath } from '../system-error.js';
 import { isOnLocalDisk } from './file-marks.js';
 import { ownWords, stateOfProcess } from './local-processes.js';
 
@@ -43,7 +46,7 @@ export interface OwnerRecord {
   readonly version: 1;
   /** Whether a server runs the master. Else `server` is where that has connected, and the process that of the master. */
   readonly isManaged: boolean;
-  /** The name of the database at that server; a master that a server runs does not say it. */
+  /** The name of the database at that server: `mydb_data`. */
   readonly database?: string;
   /** Of the record itself, `<device>:<inode>`: in a folder that was copied it is another one. */
   readonly file: string;
@@ -258,10 +261,19 @@ export function ageOf(path: string): number {
     const written = statSync(path, { throwIfNoEntry: false });
     const { mtime: now } = statSync(probe);
     const age = now.getTime() - (written?.mtimeMs ?? now.getTime());
-    if (age < 0) utimesSync(path, now, now);
+    if (age < 0) beginAnew(path, now);
     return Math.max(0, age);
   } finally {
     rmSync(probe, { force: true });
+  }
+}
+
+function beginAnew(path: string, now: Date): void {
+  try {
+    utimesSync(path, now, now);
+  } catch (error) {
+    // That of another user stays as it is.
+    if (!isForbidden(error)) throw error;
   }
 }
 
@@ -297,7 +309,7 @@ function turnOf(text: string): string {
 
 function takeTurn(turn: string): boolean {
   try {
-    writeFileSync(turn, ownWords() ?? '', { flag: 'wx' });
+    writeWords(openSync(turn, 'wx'));
     return true;
   } catch (error) {
     if (codeOf(error) !== 'EEXIST') throw error;
@@ -305,6 +317,17 @@ function takeTurn(turn: string): boolean {
     if (stateOfProcess(readAtOnce(turn)) === 'ended' || ageOf(turn) > LEFT_OVER_MS)
       rmSync(turn, { force: true });
     return false;
+  }
+}
+
+/** Who has made it. On a full disk it does not say so. */
+function writeWords(file: number): void {
+  try {
+    writeSync(file, ownWords() ?? '');
+  } catch (error) {
+    if (!['ENOSPC', 'EDQUOT'].includes(codeOf(error) ?? '')) throw error;
+  } finally {
+    closeSync(file);
   }
 }
 

@@ -200,6 +200,7 @@ export class FolderChecks {
   isAway(peer: Peer): void {
     const client = this.#clients.get(peer);
     if (client === undefined) return;
+    client.silentSince = undefined;
     this.#forgetTelling(client);
     for (const challenge of [...this.#challenges]) challenge.left(client);
     this.#review();

@@ -211,7 +211,7 @@ export class LockManager {
     if (!root.isAvailable) return 'no master';
     const hold = this.#host.hold();
     const isHolding = this.#table.isHolding(tid);
-    if (hold !== undefined && !isHolding) return hold;
+    if (hold !== undefined && (!isHolding || !this.#mayWrite(tid, isWrite))) return hold;
     if (!this.#table.allows(tid, isWrite)) return 'locks of others';
     if (isWrite && !isHolding && this.#areWritersKeptBack) return 'an index is made';
     if (!root.covers(isWrite) || root.turnOverSince !== undefined || root.isOld)
@@ -245,7 +245,12 @@ export class LockManager {
 
   /** Whether a transaction may have such a lock now, whoever waits. While it has only read, so may others who have not said yet what they hold. */
   #mayGoOn(tid: string, isWrite: boolean): boolean {
-    if (!this.#settings.root.covers(isWrite) || !this.#table.allows(tid, isWrite)) return false;
+    return (
+      this.#settings.root.covers(isWrite) && this.#table.allows(tid, isWrite) && this.#mayWrite(tid, isWrite)
+    );
+  }
+
+  #mayWrite(tid: string, isWrite: boolean): boolean {
     return !isWrite || this.#table.isWriting(tid) || this.#host.hold() !== 'locks of before the restart';
   }
 

@@ -78,12 +78,8 @@ export async function whileNobodyWrites<T>(access: ClusterAccess, act: () => Pro
   let db: OpenDatabase | undefined;
   try {
     db = open(access, (status) => {
-      if (status.kind === 'place-lost')
-        standing.lost = 'the server did not hear from this process for too long';
-      if (status.kind === 'gave-up') {
-        standing.lost = status.reason;
-        end();
-      }
+      if (status.kind === 'place-lost' || status.kind === 'gave-up') standing.lost = status.reason;
+      if (status.kind === 'gave-up') end();
       // A server that was restarted hears of the locks when this process is back.
       if (status.kind === 'reconnecting') standing.patience = PATIENCE_MS;
     });

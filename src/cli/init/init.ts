@@ -54,30 +54,42 @@ export function init(given: InitWords): string {
   return [`wrote to ${folder}:`, ...written, '', 'now:', ...all.map((step) => `  ${step}`)].join('\n');
 }
 
-/** What is to be changed in a file of variables that was kept: it may have been written for another form. The password stays. */
+/** What a file of variables lacks that was kept, and what differs in it: it may have been written for another form. The password is its own. */
 function differences(name: string, folder: string, files: readonly NewFile[]): readonly string[] {
   const wanted = parseEnv(files.find((file) => file.name === name)?.contents ?? '');
   const there = parseEnv(readFileSync(join(folder, name), 'utf8'));
-  const isToBeChanged = (variable: string): boolean =>
-    there[variable] === undefined || (variable !== PASSWORD && there[variable] !== wanted[variable]);
-  const changes = Object.keys(wanted).filter(isToBeChanged);
-  return changes.length === 0
-    ? []
-    : [`edit ${name}, which was kept: it needs ${changes.map((it) => `${it}=${wanted[it]}`).join(' ')}`];
+  const words = (variables: readonly string[]): string =>
+    variables.map((it) => `${it}=${wanted[it]}`).join(' ');
+  const missing = Object.keys(wanted).filter((it) => there[it] === undefined);
+  const different = Object.keys(wanted).filter(
+    (it) => it !== PASSWORD && there[it] !== undefined && there[it] !== wanted[it],
+  );
+  return [
+    ...(missing.length === 0 ? [] : [`add to ${name}, which was kept: ${words(missing)}`]),
+    ...(different.length === 0
+      ? []
+      : [`see whether ${name}, which was kept, is as you want it: new, it has ${words(different)}`]),
+  ];
 }
 
-/** Where a package is that a program of that folder loads; or where npm puts it, which goes by the next package.json, or node_modules, above. */
+/**
+ * Where a package is that a program of that folder loads, by a name that it keeps when it is updated; or where npm puts it, which goes by the next package.json, or
+ * node_modules, above.
+ */
 function placeOf(name: string, folder: string): string {
-  const found = findPackage(name, join(folder, sep));
-  if (found !== undefined) return found.folder;
+  const above = foldersFrom(folder);
+  const isIn = (at: string): boolean => existsSync(join(at, 'node_modules', name));
   const isOfNpm = (at: string): boolean =>
     ['package.json', 'node_modules'].some((it) => existsSync(join(at, it)));
-  let at = folder;
-  while (!isOfNpm(at)) {
-    if (dirname(at) === at) return join(folder, 'node_modules', name);
-    at = dirname(at);
-  }
-  return join(at, 'node_modules', name);
+  const linked = above.find(isIn);
+  const found = linked === undefined ? findPackage(name, join(folder, sep)) : undefined;
+  return found?.folder ?? join(linked ?? above.find(isOfNpm) ?? folder, 'node_modules', name);
+}
+
+/** It, and all that it is in. */
+function foldersFrom(folder: string): readonly string[] {
+  const above = dirname(folder);
+  return above === folder ? [folder] : [folder, ...foldersFrom(above)];
 }
 
 /** @throws IPCError `IPC_OPTION_INVALID`, if there is no such form, or not for what is asked */

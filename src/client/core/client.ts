@@ -46,6 +46,9 @@ const RETURN_MS = 10_000;
 /** Milliseconds that a master which is closed waits for a server that is not there, to say goodbye to it. */
 const GOODBYE_MS = 3_000;
 
+/** How long a master waits that could not write the root, before it comes anew to do that, in milliseconds. */
+const ROOT_RETRY_MS = 2_000;
+
 /** For how long a worker that is closed waits for a server that is not there, at least, in milliseconds. */
 const LEAST_ABSENCE_MS = 1_000;
 
@@ -183,8 +186,13 @@ export class Client implements DataPeer {
       rootTold: () => this.#view.rootTold(),
       masterCame: () => this.#view.masterCame(),
       rootWritten: () => this.#outflow.say(decode(WRITTEN)),
-      // As one that has just come, it is asked again, as the next master would be.
-      rootNotWritten: (error) => this.giveUpPlace(describeUnwrittenRoot(error)),
+      // As one that has just come, it is asked again, as the next master would be. A disk that is out of order has that said again and again.
+      rootNotWritten: (error) => {
+        const { times } = this.#comeback;
+        clock.scheduleIdle(ROOT_RETRY_MS, () => {
+          if (times === this.#comeback.times) this.giveUpPlace(describeUnwrittenRoot(error));
+        });
+      },
       isGone: (peerId) => this.#outflow.isGone(peerId),
       hasSessions: () => this.#hasSessions,
       journalIsHeard: (word) => {

@@ -1,5 +1,5 @@
 import { randomFillSync } from 'node:crypto';
-import { closeSync, constants, fstatSync, openSync, renameSync, rmSync } from 'node:fs';
+import { closeSync, constants, existsSync, fstatSync, openSync, renameSync, rmSync } from 'node:fs';
 import { codeOf } from '../../system-error.js';
 import {
   DESCRIPTOR,
@@ -149,7 +149,7 @@ export function isCutShort(path: string): boolean {
 }
 
 /**
- * A file whose making was cut short makes way for another one. If there is anything where records are, it keeps that, as `<file>.unfinished`: of a file
+ * A file whose making was cut short makes way for another one. If there is anything where records are, it keeps that, as `<file>.unfinished`, or with a number: of a file
  * that has lost its table of space, nothing else tells it.
  */
 export function putAway(path: string): void {
@@ -163,7 +163,12 @@ export function putAway(path: string): void {
     closeSync(file);
   }
   if (isEmpty) rmSync(path, { force: true });
-  else renameSync(path, `${path}.unfinished`);
+  else renameSync(path, freeName(`${path}.unfinished`));
+}
+
+/** That name, or with the next number that nothing has. */
+function freeName(path: string): string {
+  for (let name = path, number = 2; ; name = `${path}-${number++}`) if (!existsSync(name)) return name;
 }
 
 function isUnfinished(file: number): boolean {

@@ -529,6 +529,20 @@ describe('after a restart of the server', () => {
     expect(lab.clock.now() - began).toBeGreaterThanOrEqual(WRITING_MS);
   });
 
+  it('nor does he keep others out for less than that later: he has lost his line meanwhile, and has not heard the question', () => {
+    lab = new BrokerLab({ reconnectGrace: 11_000 });
+    const session = 'session-of-first';
+    const first = client('worker1', A(), { isSilent: true, session });
+    prior('worker2', A(), { received: undefined }).leaves();
+    first.leaves();
+    const again = client('worker1', A(), { isSilent: true, session, received: counted(first) });
+    lab.clock.advance(10 * WRITING_MS);
+    expect(again.closedWith).toBeUndefined();
+    const member = prior('worker2', A(), { received: undefined });
+    lab.clock.advance(WRITER_PATIENCE_MS + 1);
+    expect(isAccepted(member)).toBe(false);
+  });
+
   it('a member that goes away while it is checked, or whose opponents do, leaves nothing behind', () => {
     const intruder = client('[master]', B());
     intruder.isReading = false;

@@ -531,6 +531,17 @@ describe('the locks that are claimed', () => {
     expect(it.connectClient('[master]', 'session-of-former', 3).refusedWith).toBe('IPC_REFUSED_OLD_MASTER');
   });
 
+  it('but are claimed where a master has only come and gone again, and never opened its file', () => {
+    const it = new BrokerLab({ reconnectGrace: 2 * GRACE });
+    const master = it.connectClient('[master]', 'session-of-new');
+    master.tells({ type: 'bye' });
+    master.leaves();
+    expect(it.broker.databases).toEqual([]);
+    const worker = it.connectClient('peerA', 'session-of-peer-a', 3);
+    worker.says(claimOf({ held: [lock(7, false)], peers: [] }));
+    expect([worker.closedWith, it.overview.locks('mydb_data').held]).toMatchObject([undefined, [{ id: 7 }]]);
+  });
+
   it("of a worker that has said goodbye are nobody's, and are not noted", () => {
     const { lab: it, worker } = cluster();
     worker.tells({ type: 'bye' });

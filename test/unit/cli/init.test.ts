@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { type InitWords, init } from '../../../src/cli/init/init.js';
@@ -256,11 +256,11 @@ test('init systemd --force says what a file of another form lacks that it has ke
   write('systemd');
   const said = writeDedicated('systemd', 'shop', { force: true });
   expect(said).toContain(
-    `edit shop.env, which was kept: it needs ACEBASE_IPC_HOST=localhost ACEBASE_IPC_PORT=9163 DB_NAME=shop DB_PATH=${folder}\n`,
+    `add to shop.env, which was kept: ACEBASE_IPC_HOST=localhost ACEBASE_IPC_PORT=9163 DB_NAME=shop DB_PATH=${folder}\n`,
   );
   write('compose', 'shop', { force: true });
   expect(write('compose', 'shop', { force: true })).toContain(
-    'edit shop.env, which was kept: it needs HTTP_HOST=0.0.0.0\n',
+    'see whether shop.env, which was kept, is as you want it: new, it has HTTP_HOST=0.0.0.0\n',
   );
   expect(writeDedicated('systemd', 'shop', { force: true })).not.toContain('DB_ADMIN_PASSWORD');
 });
@@ -281,6 +281,13 @@ test('init systemd names the server where it is installed: also where npm puts i
     '{ "name": "acebase-ipc-server", "version": "1.0.0", "main": "a.js" }',
   );
   writeFileSync(join(own, 'a.js'), '');
+  write('systemd', 'shop', { force: true });
+  expect(server()).toBe(join(own, 'dist/cli/main.js'));
+  // As pnpm has it: what it links to has the version in its name.
+  rmSync(own, { recursive: true });
+  const stored = join(app, 'node_modules/.pnpm/acebase-ipc-server@1.0.0');
+  mkdirSync(stored, { recursive: true });
+  symlinkSync(stored, own);
   write('systemd', 'shop', { force: true });
   expect(server()).toBe(join(own, 'dist/cli/main.js'));
   folder = app;

@@ -245,11 +245,14 @@ describe('a master that was given up [PROTOCOL-14.13]', () => {
 
   // The server waited for that for good, and gave nobody a lock.
   it('comes again if it cannot write a root that it is to write: it is asked for that anew, or another one is', async () => {
-    const { header, last, told, kinds, welcome, settle } = await begin({ isMaster: true });
+    const { header, last, told, kinds, clock, welcome, settle } = await begin({ isMaster: true });
     header.failure = new Error('EIO');
     const address = { path: '', pageNr: 0, recordNr: '9' };
     const data = { type: 'root.update', address };
     last().events.text(JSON.stringify({ type: 'notification', from: '[server]', data }));
+    await settle();
+    expect(kinds()).not.toContain('place lost');
+    await clock.playUntil(2_000, () => false);
     await settle();
     expect(told.find(({ kind }) => kind === 'place lost')).toMatchObject({
       reason: expect.stringMatching(/^it could not write where the root .*: EIO$/),

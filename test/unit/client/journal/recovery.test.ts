@@ -249,6 +249,20 @@ it.each([
   if (records !== '') expect(readFileSync(`${path}.unfinished`).equals(file)).toBe(true);
 });
 
+it('and what was kept so stays when the next one is cut short as well', () => {
+  const file = Buffer.alloc(RECORDS_AT + 1_000, DESCRIPTOR.toString('latin1'), 'latin1').fill(
+    0,
+    DESCRIPTOR.length,
+  );
+  for (const records of ['first', 'second']) {
+    file.write(records, RECORDS_AT);
+    writeFileSync(path, file);
+    recoverDatabase({ folder, type: 'data', noted: () => true });
+  }
+  expect(readdirSync(folder).sort()).toEqual(['data.db.unfinished', 'data.db.unfinished-2']);
+  expect(readFileSync(`${path}.unfinished`).toString('utf8', RECORDS_AT, RECORDS_AT + 5)).toBe('first');
+});
+
 it('that a database was made outlives a loss of power, with the folders that AceBase has made for it', () => {
   const { openSync: openFile, fsyncSync } = fs;
   const opened = new Map<number, string>();
