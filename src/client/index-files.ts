@@ -2,12 +2,15 @@
  * The master rebuilds an index file beside the old one and renames it into its place. A worker that has the old one open
  * goes on reading it for ever. So before it reads, a worker looks whether its open file is still the one that has the
  * name, and opens the new one if not.
+ *
+ * And it reads while the master writes: of a value that changes, the old entry may be gone, and the new one not be there. So it reads under a lock.
  */
 
 import { fstat } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import type { Index, Storage } from './acebase.js';
+import type { IPCLock } from './core/host.js';
 
 /** What `_getTree` gives: the tree, and the lock on it within this process. */
 interface LockedTree {
@@ -26,40 +29,68 @@ export interface IndexFileMethods {
   _getTree(this: OpenIndex, mode?: string): Promise<LockedTree>;
 }
 
+/** How workers read indexes. */
+export interface IndexReaders {
+  /** Whether that database is one of a worker that has this client. */
+  isReader(storage: Storage): boolean;
+  /** Nobody writes until it is released; `undefined` if this process writes itself, which waits for what it reads. */
+  readLock(storage: Storage): Promise<Pick<IPCLock, 'release'>> | undefined;
+}
+
 /** Reads the head of an index file. */
 export type ReadIndexFile = (storage: Storage, fileName: string) => Promise<{ readonly trees: unknown }>;
 
 /**
  * Puts the repair into a class of indexes.
  *
- * @param isReader whether that database is one of a worker that has this client
  * @returns undoes it
  */
 export function repairIndexFiles(
   methods: IndexFileMethods,
   readFromFile: ReadIndexFile,
-  isReader: (storage: Storage) => boolean,
+  { isReader, readLock }: IndexReaders,
 ): () => void {
   const original = methods._getTree;
-  methods._getTree = async function (this: OpenIndex, mode) {
-    if (!isReader(this.storage)) return original.call(this, mode);
-    const wasOpen = this._idx !== null && this._idx !== undefined;
-    const locked = await original.call(this, mode);
-    if (wasOpen && !(await isReplaced(this))) return locked;
+  const current = async (index: OpenIndex, mode: string | undefined): Promise<LockedTree> => {
+    const wasOpen = index._idx !== null && index._idx !== undefined;
+    const locked = await original.call(index, mode);
+    if (wasOpen && !(await isReplaced(index))) return locked;
     locked.release();
     // Nobody else reads while the file is changed for the new one.
-    const alone = await original.call(this, 'exclusive');
+    const alone = await original.call(index, 'exclusive');
     try {
-      if (await isReplaced(this)) await alone.close();
-      this.trees = (await readFromFile(this.storage, this.fileName)).trees;
+      if (await isReplaced(index)) await alone.close();
+      index.trees = (await readFromFile(index.storage, index.fileName)).trees;
     } finally {
       alone.release();
     }
-    return original.call(this, mode);
+    return original.call(index, mode);
+  };
+  methods._getTree = async function (this: OpenIndex, mode) {
+    const { storage } = this;
+    if (!isReader(storage)) return original.call(this, mode);
+    const lock = mode === 'shared' ? await readLock(storage) : undefined;
+    if (lock === undefined) return current(this, mode);
+    try {
+      const locked = await current(this, mode);
+      return { ...locked, release: () => releaseBoth(locked, lock) };
+    } catch (error) {
+      await lock.release('an index could not be read');
+      throw error;
+    }
   };
   return () => {
     methods._getTree = original;
   };
+}
+
+function releaseBoth(locked: LockedTree, lock: Pick<IPCLock, 'release'>): void {
+  try {
+    locked.release();
+  } finally {
+    // AceBase does not wait for that either.
+    void lock.release('an index was read');
+  }
 }
 
 /**

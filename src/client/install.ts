@@ -12,6 +12,7 @@ import { buildsIn, findBuilds, missingIn } from './builds.js';
 import { closeDataBeforeLog } from './closing.js';
 import type { Client } from './core/client.js';
 import type { ValueClasses } from './core/codec.js';
+import type { IPCLock } from './core/host.js';
 import { type JointLease, jointLease, type Lease } from './core/lease.js';
 import { failEarlyOperations } from './early-operations.js';
 import { clientOf } from './endpoint.js';
@@ -446,6 +447,13 @@ function patchFiles(files: Build['files'], held: HeldFiles, isOn: () => boolean)
   return [writeInOrder(files, isOn), closeAfterWrites(files, isOn), held.patch(files)];
 }
 
+/** @returns `undefined` if this process has the lock for writing */
+function lockToRead(storage: Storage): Promise<IPCLock> | undefined {
+  const { ipc, nodeLocker } = storage;
+  if (ipc._locks.some(({ granted, request }) => granted && request.write)) return undefined;
+  return nodeLocker.lock('', String(storage.createTid()), false, 'reads an index');
+}
+
 function repairsOfIndexes({ methods, readFromFile }: IndexClass, has: Switches): (() => void)[] {
   const peerOf = ({ ipc }: Storage): Client | undefined => peers.get(ipc);
   const isReader = (storage: Storage): boolean =>
@@ -458,7 +466,7 @@ function repairsOfIndexes({ methods, readFromFile }: IndexClass, has: Switches):
     // Below the others, which know an index by what it is.
     repairIndexRebuilds(methods),
     releaseIndexesAfterFailures(methods),
-    repairIndexFiles(methods, readFromFile, isReader),
+    repairIndexFiles(methods, readFromFile, { isReader, readLock: lockToRead }),
     repairQueryCaches(methods, { changed, isCurrent }),
   ];
 }

@@ -4,7 +4,11 @@ import { join } from 'node:path';
 import { AceBase } from 'acebase';
 import { expect, it } from 'vitest';
 import type { Storage } from '../../../src/client/acebase.js';
-import { readIndexesAgain } from '../../../src/client/index-files.js';
+import {
+  type IndexFileMethods,
+  readIndexesAgain,
+  repairIndexFiles,
+} from '../../../src/client/index-files.js';
 
 it('an index that could not be read is read again by who wants it next', async () => {
   const path = await mkdtemp(join(tmpdir(), 'index-files-'));
@@ -26,4 +30,43 @@ it('an index that could not be read is read again by who wants it next', async (
     await database.close();
     await rm(path, { recursive: true });
   }
+});
+
+it('a worker reads an index under a lock, which goes with the tree, or with the failure; unless it writes itself', async () => {
+  const done: string[] = [];
+  const state = { isReader: true, isWriting: false, isBroken: false };
+  const tree = { release: () => void done.push('tree released'), close: async () => undefined };
+  const methods = {
+    async _getTree(mode?: string) {
+      done.push(`tree, ${mode}`);
+      if (state.isBroken) throw new Error('EIO');
+      return tree;
+    },
+  } as unknown as IndexFileMethods;
+  const readFromFile = async () => ({ trees: {} });
+  const lock = { release: async () => void done.push('lock released') };
+  const undo = repairIndexFiles(methods, readFromFile, {
+    isReader: () => state.isReader,
+    readLock: () => {
+      done.push(state.isWriting ? 'no lock' : 'lock');
+      return state.isWriting ? undefined : Promise.resolve(lock as never);
+    },
+  });
+  const index = { storage: {}, fileName: 'none', _idx: { fd: -1 } };
+  const read = async (mode: string): Promise<string[]> => {
+    done.length = 0;
+    const read = await methods._getTree.call(index as never, mode).catch((error: Error) => error);
+    if (read instanceof Error) done.push(read.message);
+    else read.release();
+    return [...done];
+  };
+  expect(await read('shared')).toEqual(['lock', 'tree, shared', 'tree released', 'lock released']);
+  expect(await read('exclusive')).toEqual(['tree, exclusive', 'tree released']);
+  state.isWriting = true;
+  expect(await read('shared')).toEqual(['no lock', 'tree, shared', 'tree released']);
+  Object.assign(state, { isWriting: false, isBroken: true });
+  expect(await read('shared')).toEqual(['lock', 'tree, shared', 'lock released', 'EIO']);
+  Object.assign(state, { isReader: false, isBroken: false });
+  expect(await read('shared')).toEqual(['tree, shared', 'tree released']);
+  undo();
 });
