@@ -571,7 +571,7 @@ export const ERRORS = {
   IPC_CLIENT_FOLDER_IN_USE: {
     summary: 'The folder of the database is in use by the master of an IPC server, or may be.',
     remedy:
-      'Connect to that server as a worker (`storage.ipc`), or give this database another folder. If that process has ended, wait for as long as the message says.',
+      'Connect to that server as a worker (`storage.ipc`), or give this database another folder. If that process has ended, wait for as long as the message says; while it runs, end it first.',
   },
   IPC_CLIENT_LEASE_LOST: {
     summary:
@@ -623,7 +623,8 @@ export const ERRORS = {
   },
   IPC_REQUEST_NO_MASTER: {
     summary: 'No master was connected for `masterTimeout` while a request waited for it.',
-    remedy: 'Start the process with role `master`, or find out why it cannot connect.',
+    remedy:
+      'Start the process with role `master`, or find out why it cannot connect. Where the server runs the master, its log says why.',
   },
   IPC_REQUEST_MASTER_LOST: {
     summary: 'The master went away before it answered, and the request cannot be asked again safely.',

@@ -155,7 +155,7 @@ export function describeWait(wait: Wait, operations: number): string {
       : `${operations} ${operations === 1 ? 'operation is' : 'operations are'} queued`;
   switch (wait.kind) {
     case 'master':
-      return `Waiting for a master to connect; ${queue}. Start the process with role "master", with the same database name, host, port and token`;
+      return `Waiting for a master to connect; ${queue}. Start the process with role "master", with the same database name, host, port and token; or see the log of the server, if that runs the master`;
     case 'file':
       return `Waiting for the database file${wait.path === undefined ? '' : ` ${wait.path}`}, which the master creates; ${queue}. Give this process and the master the same folder: storage.path is relative to where a process is started`;
     case 'answer':

@@ -83,7 +83,7 @@ const REASONS: Readonly<Record<RequestFailure, (database: string) => string>> = 
   IPC_REQUEST_NO_MEMORY: (database) =>
     `the IPC server has no memory left to keep requests, and database "${database}" has its share of it. Try again later, or raise maxTotalBuffered.`,
   IPC_REQUEST_NO_MASTER: (database) =>
-    `no master is connected for database "${database}". Start the process with role "master".`,
+    `no master is connected for database "${database}". Start the process with role "master"; or see the log of the server, if that runs the master.`,
   IPC_REQUEST_TOO_MANY: (database) =>
     `this process has asked for more of database "${database}" at one time than the IPC server can keep. Write in smaller parts, or raise maxMailPerPeer.`,
 };
