@@ -249,6 +249,9 @@ export class SentFrames {
   /** How many were handed to a line, in this session. */
   #sent = 0;
   #units = 0;
+  /** Up to which number frames were looked at that are to make room; and that of the last one that did: a session that needs it cannot go on. */
+  #lookedAt = 0;
+  #forgotten = 0;
   /** Requests without an answer, oldest first. */
   readonly #open = new Map<string, KeptFrame>();
   #dropped = 0;
@@ -279,8 +282,23 @@ export class SentFrames {
     const kept = { ...frame, isOver: false };
     this.#frames.push(kept);
     this.#units += frame.text.length;
+    if (this.#units > this.#maxUnits) this.#makeRoom();
     if (frame.requestId !== undefined) this.#open.set(frame.requestId, kept);
     return true;
+  }
+
+  /** One peer that stands still keeps all that was sent to anybody from having arrived everywhere. The oldest of what nobody's file depends on makes room. */
+  #makeRoom(): void {
+    this.#lookedAt = Math.max(this.#lookedAt, this.#stable);
+    while (this.#units > this.#maxUnits && this.#lookedAt < this.#sent) {
+      const frame = this.#frames[this.#head + this.#lookedAt - this.#stable];
+      this.#lookedAt++;
+      if (frame?.isDispensable !== true) continue;
+      this.#units -= frame.text.length;
+      frame.text = '';
+      frame.isOver = true;
+      this.#forgotten = this.#lookedAt;
+    }
   }
 
   /** The next frame to hand to a line; it counts as sent from now on. */
@@ -325,8 +343,9 @@ export class SentFrames {
 
   /** The session goes on; the server has `count` frames of it. @returns false if what it lacks is not kept any more */
   resume(count: number): boolean {
-    if (count < this.#stable || count > this.#sent) return false;
+    if (count < Math.max(this.#stable, this.#forgotten) || count > this.#sent) return false;
     this.#sent = count;
+    this.#lookedAt = Math.min(this.#lookedAt, count);
     return true;
   }
 
@@ -357,6 +376,8 @@ export class SentFrames {
     this.#head = 0;
     this.#stable = 0;
     this.#sent = 0;
+    this.#lookedAt = 0;
+    this.#forgotten = 0;
     this.#units = this.#frames.reduce((sum, { text }) => sum + text.length, 0);
     return given;
   }

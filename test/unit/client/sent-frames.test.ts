@@ -41,6 +41,23 @@ describe('what was sent', () => {
     expect(sent(frames)).toEqual(['c']);
   });
 
+  it('makes room, the oldest first, where one who stands still keeps all from having arrived: then a session that needs it cannot go on', () => {
+    const frames = new SentFrames(10);
+    frames.add(frame('request1', { requestId: '1' }));
+    sent(frames);
+    for (const text of ['event 1', 'event 2', 'event 3', 'event 4']) {
+      frames.add(frame(text, { isDispensable: true }));
+      expect(sent(frames)).toEqual([text]);
+    }
+    expect([frames.resume(3), frames.resume(1)]).toEqual([false, false]);
+    expect(frames.resume(4)).toBe(true);
+    expect(sent(frames)).toEqual(['event 4']);
+    frames.arrived(4);
+    expect(frames.takeForNewServer()).toEqual([]);
+    // What was forgotten does not come as nothing; the request has no answer.
+    expect(sent(frames)).toEqual(['request1', 'event 4']);
+  });
+
   it('goes to a new server in the old order, without what is out of date, and with what has no answer', () => {
     const frames = new SentFrames(1_000);
     frames.add(frame('old request', { requestId: '1' }));
