@@ -214,7 +214,7 @@ export class LockManager {
     if (hold !== undefined && (!isHolding || !this.#mayWrite(tid, isWrite))) return hold;
     if (!this.#table.allows(tid, isWrite)) return 'locks of others';
     if (isWrite && !isHolding && this.#areWritersKeptBack) return 'an index is made';
-    if (!root.covers(isWrite) || root.turnOverSince !== undefined || root.isOld)
+    if (!root.covers(isWrite) || root.turnOverSince !== undefined || root.oldSince !== undefined)
       return 'the master has its turn';
     return 'a writer goes first';
   }
@@ -267,9 +267,22 @@ export class LockManager {
     const { root } = this.#settings;
     while (!this.#table.hasWriter && root.covers(false)) {
       const request = this.#queue.firstRead;
-      if (request === undefined || this.#isKeptBack(request, this.#doesWriterWait)) return;
+      if (request === undefined) return;
+      if (this.#isKeptBack(request, this.#doesWriterWait)) {
+        this.#serveParts();
+        return;
+      }
       this.#grant(request);
     }
+  }
+
+  /** Under an old root lock, what waits first may wait for the end of a scan whose parts are behind it. */
+  #serveParts(): void {
+    const { oldSince } = this.#settings.root;
+    if (oldSince === undefined) return;
+    for (const peer of this.#queue.peers())
+      for (const request of this.#queue.ofPeer(peer))
+        if (this.#queue.hasTurn(request) && this.#mayBePart(request, oldSince)) this.#grant(request);
   }
 
   #serveWrites(): void {
@@ -281,7 +294,7 @@ export class LockManager {
   /** Whether a request of a transaction that holds nothing is to wait: for a writer, or for the master's turn. */
   #isKeptBack(request: LockRequest, isForWriter: boolean): boolean {
     const { root, clock, limits } = this.#settings;
-    if (root.isOld) return true;
+    if (root.oldSince !== undefined) return !this.#mayBePart(request, root.oldSince);
     const isForMaster = root.turnOverSince !== undefined && !this.#mayBePart(request, root.turnOverSince);
     return (isForWriter || isForMaster) && clock.now() < request.since + limits.readerDelay;
   }
@@ -294,11 +307,11 @@ export class LockManager {
     return !isWrite && (this.#table.holdsSince(requester) ?? Number.POSITIVE_INFINITY) < at;
   }
 
-  /** Whether a request for reading overtakes those that are kept back for the master's turn. */
+  /** Whether a request for reading overtakes those that are kept back for the master's turn, or since the root lock is old. */
   #overtakes(request: LockRequest): boolean {
-    const { turnOverSince } = this.#settings.root;
-    if (turnOverSince === undefined || this.#host.hold() !== undefined) return false;
-    return this.#mayBePart(request, turnOverSince) && !this.#isKeptBack(request, this.#doesWriterWait);
+    const { turnOverSince, oldSince = turnOverSince } = this.#settings.root;
+    if (oldSince === undefined || this.#host.hold() !== undefined) return false;
+    return this.#mayBePart(request, oldSince) && !this.#isKeptBack(request, this.#doesWriterWait);
   }
 
   get #doesWriterWait(): boolean {
@@ -328,7 +341,7 @@ export class LockManager {
 
   get #sliceEndsAt(): number {
     const { root, limits } = this.#settings;
-    const isDue = this.#host.hold() !== undefined || this.#areWritersKeptBack || root.isOld;
+    const isDue = this.#host.hold() !== undefined || this.#areWritersKeptBack || root.oldSince !== undefined;
     if (isDue || root.turnOverSince !== undefined) return Number.NEGATIVE_INFINITY;
     const { firstRead, firstWrite } = this.#queue;
     const never = Number.POSITIVE_INFINITY;

@@ -349,6 +349,11 @@ export class LockQueue {
     return this.#byPeer.get(peer) ?? NO_REQUESTS;
   }
 
+  /** Who waits. */
+  peers(): Iterable<Peer> {
+    return this.#byPeer.keys();
+  }
+
   /** Whether that peer waits; and whether anybody else does. */
   hasAnyOf(peer: Peer): boolean {
     return this.#byPeer.has(peer);

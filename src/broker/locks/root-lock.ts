@@ -156,10 +156,13 @@ export class RootLock {
     return end <= this.#settings.clock.now() ? end : undefined;
   }
 
-  /** Whether it is so old that only transactions that hold a lock get further ones: others would have too little time. */
-  get isOld(): boolean {
-    const granted = this.#granted;
-    return granted !== undefined && this.#settings.clock.now() >= this.#oldAt(granted);
+  /**
+   * Since when it is so old that only those who hold a lock get further ones: others would have too little time. By the broker's clock; `undefined` if it is
+   * not.
+   */
+  get oldSince(): number | undefined {
+    const at = this.#granted === undefined ? Number.POSITIVE_INFINITY : this.#oldAt(this.#granted);
+    return at <= this.#settings.clock.now() ? at : undefined;
   }
 
   #oldAt({ since, notBefore }: Granted): number {
@@ -167,7 +170,7 @@ export class RootLock {
   }
 
   /**
-   * When one of {@link RootLock.isAvailable}, {@link RootLock.turnOverSince}, {@link RootLock.isOld}, its expiry, or whether it is given back for want of use
+   * When one of {@link RootLock.isAvailable}, {@link RootLock.turnOverSince}, {@link RootLock.oldSince}, its expiry, or whether it is given back for want of use
    * changes next by time alone, by the broker's clock; infinite if none does.
    */
   get changesAt(): number {
@@ -226,7 +229,12 @@ export class RootLock {
       this.#giveBack();
     else if (granted !== undefined && !isInUse && this.#asked === undefined) {
       const isWrongKind = kind === 'write' && granted.kind === 'read';
-      if (this.#isIdleForLong(kind) || isWrongKind || this.turnOverSince !== undefined || this.isOld)
+      if (
+        this.#isIdleForLong(kind) ||
+        isWrongKind ||
+        this.turnOverSince !== undefined ||
+        this.oldSince !== undefined
+      )
         this.#giveBack();
     } else this.#idleSince = undefined;
     if (kind === 'none' || this.#asked !== undefined || !this.isAvailable || this.#isClosed) return;

@@ -403,6 +403,37 @@ describe('the turn of the master', () => {
   });
 });
 
+describe('a scan under a root lock that is old', () => {
+  // AceBase holds its lock until all its parts were read, which ask under other transactions: the whole cluster stood still until that lock expired.
+  it('goes on: its parts are read, and what others ask for waits', () => {
+    const scan = lab.ask(one, 'scan', false);
+    lab.pass(MAX_ROOT_AGE_MS);
+    const other = lab.ask(two, 'b', false);
+    const part = lab.ask(one, 'part', false);
+    expect([lab.isGranted(part), lab.isGranted(other)]).toEqual([true, false]);
+    lab.release(scan);
+    // What it read then besides comes to an end with that.
+    const next = lab.ask(one, 'next', false);
+    expect([lab.isGranted(next), lab.isGranted(other)]).toEqual([false, false]);
+    lab.release(part);
+    expect([lab.isGranted(next), lab.isGranted(other)]).toEqual([true, true]);
+  });
+
+  it('goes on also where its parts wait behind others when that becomes old', () => {
+    const scan = lab.ask(one, 'scan', false);
+    lab.pass(MAX_ROOT_AGE_MS - 1);
+    const write = lab.ask(two, 'w', true);
+    const other = lab.ask(two, 'b', false);
+    const part = lab.ask(one, 'part', false);
+    expect(lab.isGranted(part)).toBe(false);
+    lab.pass(1);
+    expect([part, other, write].map((request) => lab.isGranted(request))).toEqual([true, false, false]);
+    lab.release(scan);
+    lab.release(part);
+    expect([write, other].map((request) => lab.isGranted(request)).includes(true)).toBe(true);
+  });
+});
+
 describe('a slice: a lock for writing that serves several transactions', () => {
   const over = () => lab.slicesOver.map(({ id }) => id);
 
