@@ -33,8 +33,10 @@ export interface IndexFileMethods {
 export interface IndexReaders {
   /** Whether that database is one of a worker that has this client. */
   isReader(storage: Storage): boolean;
-  /** Nobody writes until it is released; `undefined` if this process writes itself, which waits for what it reads. */
-  readLock(storage: Storage): Promise<Pick<IPCLock, 'release'>> | undefined;
+  /** Whether a transaction of this process has the lock for writing, and may wait for what is read: it is in code of the user. */
+  isWriting(storage: Storage): boolean;
+  /** Nobody writes until it is released. */
+  readLock(storage: Storage): Promise<Pick<IPCLock, 'release'>>;
 }
 
 /** Reads the head of an index file. */
@@ -48,9 +50,10 @@ export type ReadIndexFile = (storage: Storage, fileName: string) => Promise<{ re
 export function repairIndexFiles(
   methods: IndexFileMethods,
   readFromFile: ReadIndexFile,
-  { isReader, readLock }: IndexReaders,
+  { isReader, isWriting, readLock }: IndexReaders,
 ): () => void {
   const original = methods._getTree;
+  const turns = new Turns();
   const current = async (index: OpenIndex, mode: string | undefined): Promise<LockedTree> => {
     const wasOpen = index._idx !== null && index._idx !== undefined;
     const locked = await original.call(index, mode);
@@ -69,13 +72,16 @@ export function repairIndexFiles(
   methods._getTree = async function (this: OpenIndex, mode) {
     const { storage } = this;
     if (!isReader(storage)) return original.call(this, mode);
-    const lock = mode === 'shared' ? await readLock(storage) : undefined;
-    if (lock === undefined) return current(this, mode);
+    if (mode !== 'shared' || isWriting(storage)) return current(this, mode);
+    const endTurn = await turns.take(this);
+    let lock: Pick<IPCLock, 'release'> | undefined;
     try {
+      lock = await readLock(storage);
       const locked = await current(this, mode);
-      return { ...locked, release: () => releaseBoth(locked, lock) };
+      return { ...locked, release: () => releaseAll(locked, lock, endTurn) };
     } catch (error) {
-      await lock.release('an index could not be read');
+      endTurn();
+      await lock?.release('an index could not be read');
       throw error;
     }
   };
@@ -84,12 +90,34 @@ export function repairIndexFiles(
   };
 }
 
-function releaseBoth(locked: LockedTree, lock: Pick<IPCLock, 'release'>): void {
+function releaseAll(
+  locked: LockedTree,
+  lock: Pick<IPCLock, 'release'> | undefined,
+  endTurn: () => void,
+): void {
   try {
     locked.release();
   } finally {
+    endTurn();
     // AceBase does not wait for that either.
-    void lock.release('an index was read');
+    void lock?.release('an index was read');
+  }
+}
+
+/** One after the other: AceBase lets one at a time use an index, and they are not to wait for that with a lock in common, which others wait for. */
+class Turns {
+  readonly #last = new WeakMap<object, Promise<void>>();
+
+  /** @returns ends the turn */
+  async take(whose: object): Promise<() => void> {
+    const before = this.#last.get(whose);
+    let end: () => void = () => undefined;
+    const own = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    this.#last.set(whose, before === undefined ? own : before.then(() => own));
+    await before;
+    return end;
   }
 }
 

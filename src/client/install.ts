@@ -447,11 +447,20 @@ function patchFiles(files: Build['files'], held: HeldFiles, isOn: () => boolean)
   return [writeInOrder(files, isOn), closeAfterWrites(files, isOn), held.patch(files)];
 }
 
-/** @returns `undefined` if this process has the lock for writing */
-function lockToRead(storage: Storage): Promise<IPCLock> | undefined {
-  const { ipc, nodeLocker } = storage;
-  if (ipc._locks.some(({ granted, request }) => granted && request.write)) return undefined;
-  return nodeLocker.lock('', String(storage.createTid()), false, 'reads an index');
+/** Whether the user's code has the lock for writing: in a transaction, which waits for what that code reads. */
+function isInTransaction({ ipc }: Storage): boolean {
+  const lost = peers.get(ipc)?.lost;
+  return ipc._locks.some(
+    ({ granted, request, lock }) =>
+      granted &&
+      request.write &&
+      lost?.isInUserCode(request.tid) === true &&
+      (lock?.expires ?? 0) > systemClock.wallTime(),
+  );
+}
+
+function lockToRead(storage: Storage): Promise<IPCLock> {
+  return storage.nodeLocker.lock('', String(storage.createTid()), false, 'reads an index');
 }
 
 function repairsOfIndexes({ methods, readFromFile }: IndexClass, has: Switches): (() => void)[] {
@@ -466,7 +475,7 @@ function repairsOfIndexes({ methods, readFromFile }: IndexClass, has: Switches):
     // Below the others, which know an index by what it is.
     repairIndexRebuilds(methods),
     releaseIndexesAfterFailures(methods),
-    repairIndexFiles(methods, readFromFile, { isReader, readLock: lockToRead }),
+    repairIndexFiles(methods, readFromFile, { isReader, isWriting: isInTransaction, readLock: lockToRead }),
     repairQueryCaches(methods, { changed, isCurrent }),
   ];
 }

@@ -43,6 +43,11 @@ export class LostTransactions {
     this.#review();
   }
 
+  /** Whether that transaction is in code of the user. */
+  isInUserCode(tid: TransactionId): boolean {
+    return this.#inUserCode.has(tid);
+  }
+
   /** The code of the user has returned. */
   leavesUserCode(tid: TransactionId): void {
     this.#inUserCode.delete(tid);

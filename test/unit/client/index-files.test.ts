@@ -47,9 +47,10 @@ it('a worker reads an index under a lock, which goes with the tree, or with the 
   const lock = { release: async () => void done.push('lock released') };
   const undo = repairIndexFiles(methods, readFromFile, {
     isReader: () => state.isReader,
-    readLock: () => {
-      done.push(state.isWriting ? 'no lock' : 'lock');
-      return state.isWriting ? undefined : Promise.resolve(lock as never);
+    isWriting: () => state.isWriting,
+    readLock: async () => {
+      done.push('lock');
+      return lock;
     },
   });
   const index = { storage: {}, fileName: 'none', _idx: { fd: -1 } };
@@ -63,10 +64,26 @@ it('a worker reads an index under a lock, which goes with the tree, or with the 
   expect(await read('shared')).toEqual(['lock', 'tree, shared', 'tree released', 'lock released']);
   expect(await read('exclusive')).toEqual(['tree, exclusive', 'tree released']);
   state.isWriting = true;
-  expect(await read('shared')).toEqual(['no lock', 'tree, shared', 'tree released']);
+  expect(await read('shared')).toEqual(['tree, shared', 'tree released']);
   Object.assign(state, { isWriting: false, isBroken: true });
   expect(await read('shared')).toEqual(['lock', 'tree, shared', 'lock released', 'EIO']);
-  Object.assign(state, { isReader: false, isBroken: false });
+  // Those that wait for an index do so without a lock: all would have one in common.
+  Object.assign(state, { isBroken: false });
+  done.length = 0;
+  const [first, second] = [
+    methods._getTree.call(index as never, 'shared'),
+    methods._getTree.call(index as never, 'shared'),
+  ];
+  const reading = await first;
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(done).toEqual(['lock', 'tree, shared']);
+  reading.release();
+  (await second).release();
+  expect(done).toEqual([
+    ...['lock', 'tree, shared', 'tree released', 'lock released'],
+    ...['lock', 'tree, shared', 'tree released', 'lock released'],
+  ]);
+  Object.assign(state, { isReader: false });
   expect(await read('shared')).toEqual(['tree, shared', 'tree released']);
   undo();
 });
