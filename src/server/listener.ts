@@ -254,6 +254,12 @@ export class Listener {
   /** Also called for what goes wrong in a TLS handshake. */
   #clientError(error: Error, socket: Duplex): void {
     const code = codeOf(error) ?? '';
+    // Node ends the connection then, and says of it that the other end has.
+    const untrusted: unknown = Reflect.get(socket, 'authorizationError');
+    if (typeof untrusted === 'string' || untrusted instanceof Error) {
+      this.#settings.onDropped('tls-failed', socket, false, codeOf(untrusted) ?? String(untrusted));
+      return;
+    }
     const conversation = this.#conversations.get(socket);
     const responses = [...(conversation ?? [])];
     const hasLeft = isLineBroken(code) || (code === 'HPE_INVALID_EOF_STATE' && responses.length > 0);

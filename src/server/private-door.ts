@@ -23,7 +23,7 @@ const SILENCE_MS = 2_000;
 
 /** What it works with. */
 export interface PrivateDoorSettings
-  extends Pick<ListenerSettings, 'handshakeTimeout' | 'onRequest' | 'onUpgrade' | 'onError' | 'onDropped'> {
+  extends Pick<ListenerSettings, 'handshakeTimeout' | 'onRequest' | 'onUpgrade' | 'onError'> {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly managed: Pick<ManagedMasters, 'files' | 'isOfMaster'>;
@@ -78,7 +78,7 @@ export class PrivateDoor {
   }
 
   #listenerOn(host: string): Listener {
-    const { clock, managed, handshakeTimeout, onRequest, onUpgrade, onError, onDropped } = this.#settings;
+    const { clock, managed, handshakeTimeout, onRequest, onUpgrade, onError } = this.#settings;
     return new Listener({
       clock,
       host,
@@ -98,7 +98,11 @@ export class PrivateDoor {
         else socket.destroy();
       },
       onError,
-      onDropped,
+      // Whoever says something else learns nothing.
+      onDropped: (_reason, socket) => {
+        socket.on('error', () => undefined);
+        socket.destroy();
+      },
     });
   }
 

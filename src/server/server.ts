@@ -214,7 +214,7 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
       handshakeTimeout,
       onRequest,
       onError: (error) => this.#fail(error),
-      onDropped: (reason, socket, canAnswer) => this.#drop(reason, socket, canAnswer),
+      onDropped: (reason, socket, canAnswer, detail) => this.#drop(reason, socket, canAnswer, detail),
     };
     this.#listener = new Listener({
       ...common,
@@ -384,7 +384,10 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
     try {
       await this.#managed.start(this.#urls);
     } catch (error) {
-      await this.#listener.close();
+      const closed = this.#listener.close();
+      // Somebody may be in already.
+      this.#listener.destroyConnections();
+      await closed;
       throw error;
     }
   }

@@ -3,7 +3,7 @@
 import type { WaitReason } from '../../broker/locks/lock-manager.js';
 import type { LocksView } from '../../broker/locks/lock-service.js';
 import type { Lock, LockRequest } from '../../broker/locks/lock-table.js';
-import { describeLock } from '../../protocol/messages.js';
+import { describeLock, type LockDescription } from '../../protocol/messages.js';
 
 /** A lock that is held. */
 export interface HeldLock {
@@ -84,7 +84,7 @@ function shownLock({ id, holder, tid, isWrite, since, message, state }: Lock, no
     id,
     holder: holder.id,
     tid,
-    ...describeLock(message),
+    ...described(message),
     write: isWrite,
     heldFor: Math.round(now - since),
     state: state === 'expired' ? 'expired' : 'held',
@@ -99,11 +99,23 @@ function shownRequest(
   return {
     requester: requester.id,
     tid,
-    ...describeLock(asked.message),
+    ...described(asked.message),
     write: isWrite,
     waitingFor: Math.round(now - since),
     reason,
   };
+}
+
+/** What a worker says of a lock may be as long as a message. */
+const LONGEST_TEXT = 1_000;
+
+function described(message: Uint8Array): LockDescription {
+  const { path, comment } = describeLock(message);
+  return { path: shortened(path), comment: shortened(comment) };
+}
+
+function shortened(text: string): string {
+  return text.length <= LONGEST_TEXT ? text : `${text.slice(0, LONGEST_TEXT)}…`;
 }
 
 function shownRoot({ kind, since, isAsked }: LocksView['root'], now: number): RootState | undefined {

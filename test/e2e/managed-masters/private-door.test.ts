@@ -22,7 +22,6 @@ async function openDoor() {
     onError: (error) => {
       throw error;
     },
-    onDropped: (_reason, socket) => void socket.destroy(),
   });
   const address = await door.open();
   onTestFinished(async () => {
