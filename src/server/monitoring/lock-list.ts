@@ -106,7 +106,7 @@ function shownRequest(
   };
 }
 
-/** What a worker says of a lock may be as long as a message. */
+/** Characters of what a worker says of a lock: of hundreds of locks, each second. */
 const LONGEST_TEXT = 1_000;
 
 function described(message: Uint8Array): LockDescription {
