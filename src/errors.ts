@@ -418,7 +418,7 @@ export const ERRORS = {
   },
   IPC_HTTP_TOO_BUSY: {
     summary:
-      'Messages that were still arriving held `maxTotalBuffered` bytes already, all connections together.',
+      'Messages that were still arriving held `maxTotalBuffered` bytes already, all connections together, or those of this database its part of that.',
     remedy: 'Send it again later; if it stays so, raise `maxTotalBuffered`.',
     status: 503,
   },
@@ -472,7 +472,7 @@ export const ERRORS = {
   },
   IPC_CLOSED_NO_MEMORY: {
     summary:
-      'Messages that were still arriving held `maxTotalBuffered` bytes already, all connections together.',
+      'Messages that were still arriving held `maxTotalBuffered` bytes already, all connections together, or those of this database its part of that.',
     remedy: 'Send fewer large messages at one time, or raise `maxTotalBuffered`.',
     closeCode: 1013,
   },

@@ -48,6 +48,46 @@ export class ByteBudget {
   }
 }
 
+/** How many times as much as is free one user may have: one alone takes three quarters at most, and leaves a quarter for all others. */
+const TIMES_OF_FREE = 3;
+
+/** What takes room of memory that is shared, and gives it back. */
+export type Room = Pick<ByteBudget, 'take' | 'give'>;
+
+/** Memory that is taken for moments, and by nobody in whole: so nobody has to give back for somebody else. */
+export class TransientMemory {
+  readonly #max: number;
+  readonly #byUser = new Map<string, number>();
+  #bytes = 0;
+
+  /** @param max the bytes that may be taken at one time, all together */
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  /** The room of one user. */
+  of(user: string): Room {
+    return {
+      take: (bytes) => this.#take(user, bytes),
+      give: (bytes) => this.#add(user, -bytes),
+    };
+  }
+
+  #take(user: string, bytes: number): boolean {
+    const free = this.#max - this.#bytes - bytes;
+    if ((this.#byUser.get(user) ?? 0) + bytes > TIMES_OF_FREE * free) return false;
+    this.#add(user, bytes);
+    return true;
+  }
+
+  #add(user: string, bytes: number): void {
+    const its = (this.#byUser.get(user) ?? 0) + bytes;
+    this.#bytes += bytes;
+    if (its === 0) this.#byUser.delete(user);
+    else this.#byUser.set(user, its);
+  }
+}
+
 /**
  * Memory that several users share, each with an account of its own. Whoever wants some gets it while there is any. When there is
  * none left, the user that has most gives back, as long as it has more than the one that asks would then have; so each user can

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
-import type { ByteBudget } from '../broker/memory.js';
+import type { Room } from '../broker/memory.js';
 import { MessageAssembly } from '../websocket/message-assembly.js';
 
 /** What became of a body. */
@@ -15,7 +15,7 @@ export type BodyResult =
 export async function readBody(
   request: IncomingMessage,
   maxBytes: number,
-  memory: ByteBudget,
+  memory: Room,
 ): Promise<BodyResult> {
   const announced = Number(request.headers['content-length'] ?? 0);
   if (announced > maxBytes) return { outcome: 'too-large' };

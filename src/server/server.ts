@@ -3,7 +3,7 @@ import { EventEmitter } from 'node:events';
 import type { Duplex } from 'node:stream';
 import packageJson from '../../package.json' with { type: 'json' };
 import { Broker } from '../broker/broker.js';
-import { ByteBudget } from '../broker/memory.js';
+import { TransientMemory } from '../broker/memory.js';
 import type { Logger, PeerInfo } from '../broker/ports.js';
 import { IPCError, type RefusalCode } from '../errors.js';
 import { ManagedMasters } from '../managed-masters/managed-masters.js';
@@ -177,7 +177,7 @@ export class AceBaseIPCServer extends EventEmitter<ServerEvents> {
     const gatekeeper = new Gatekeeper(new Authentication(settings), masters);
     const tls = loadTls(settings.ssl);
     this.#live = new LiveSettings(settings, tls);
-    const inboundMemory = new ByteBudget(settings.maxTotalBuffered);
+    const inboundMemory = new TransientMemory(settings.maxTotalBuffered);
     const upgrades = new Upgrades({
       broker: this.#broker,
       histories: this.#histories,

@@ -3,7 +3,7 @@ import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import type { Broker } from '../broker/broker.js';
-import type { ByteBudget } from '../broker/memory.js';
+import type { TransientMemory } from '../broker/memory.js';
 import type { Clock, PeerProcess, Visitor } from '../broker/ports.js';
 import { ERRORS, type RefusalCode } from '../errors.js';
 import type { ManagedFiles } from '../managed-masters/managed-masters.js';
@@ -35,7 +35,7 @@ export interface UpgradeSettings {
   readonly clock: Clock;
   /** UTF-16 units. */
   readonly maxPayload: number;
-  readonly inboundMemory: ByteBudget;
+  readonly inboundMemory: TransientMemory;
   /** The process at the other end of a connection; `undefined` if none is to be watched. */
   processBehind(request: IncomingMessage, database: string): PeerProcess | undefined;
   /** The masters that this server runs itself: of their processes it knows at once when they have ended, on every system. */
@@ -54,20 +54,19 @@ interface SharedLane {
 export class Upgrades {
   readonly #settings: UpgradeSettings;
   readonly #pings: PingRounds;
-  readonly #plain: Omit<ConnectionOptions, 'lane'>;
-  readonly #encrypted: Omit<ConnectionOptions, 'lane'>;
+  readonly #plain: Omit<ConnectionOptions, 'lane' | 'memory'>;
+  readonly #encrypted: Omit<ConnectionOptions, 'lane' | 'memory'>;
   readonly #loop: Loop;
   /** One lane for all connections of a database. */
   readonly #lanes = new Map<string, SharedLane>();
 
   constructor(settings: UpgradeSettings) {
     this.#settings = settings;
-    const { clock, maxPayload, inboundMemory } = settings;
+    const { clock, maxPayload } = settings;
     this.#pings = new PingRounds(clock);
     this.#loop = eventLoop(clock.now);
     this.#encrypted = {
       maxMessageBytes: maxPayload * MAX_BYTES_PER_UNIT,
-      memory: inboundMemory,
       closeTimeoutMs: CLOSE_TIMEOUT_MS,
       schedule: clock.schedule,
     };
@@ -103,7 +102,8 @@ export class Upgrades {
     const writesAtOnce = socket instanceof Socket && !(socket instanceof TLSSocket);
     const options = writesAtOnce ? this.#plain : this.#encrypted;
     const lane = this.#enterLane(database, socket);
-    const link = new PeerLink(socket, { ...options, lane }, visitor, this.#pings);
+    const memory = this.#settings.inboundMemory.of(database);
+    const link = new PeerLink(socket, { ...options, lane, memory }, visitor, this.#pings);
     link.begin(acceptResponse(accept), head);
     return link;
   }

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { HttpBindings } from '@hono/node-server';
 import type { Context } from 'hono';
 import type { Broker } from '../../broker/broker.js';
-import type { ByteBudget } from '../../broker/memory.js';
+import type { TransientMemory } from '../../broker/memory.js';
 import type { RefusalCode } from '../../errors.js';
 import type { Gatekeeper } from '../gatekeeper.js';
 import type { Overview } from '../monitoring/overview.js';
@@ -18,7 +18,7 @@ export interface RouteContext {
   readonly broker: Broker;
   readonly overview: Overview;
   readonly gatekeeper: Gatekeeper;
-  readonly inboundMemory: ByteBudget;
+  readonly inboundMemory: TransientMemory;
   /** Bytes of a body of `POST /<database>/send`. */
   readonly maxHttpMessage: number;
   /** Whether `GET /<database>/receive` is served. */

@@ -29,7 +29,7 @@ async function send(context: Context<RouteEnvironment>, routes: RouteContext): P
   const peerId = queryParameter(query, 'id') ?? '';
   const line = broker.lineOf(database, peerId);
   if (line === undefined) throw new RefusedRequest('IPC_HTTP_NO_PEER');
-  const result = await readBody(context.env.incoming, maxHttpMessage, inboundMemory);
+  const result = await readBody(context.env.incoming, maxHttpMessage, inboundMemory.of(database));
   switch (result.outcome) {
     case 'too-large':
       throw new RefusedRequest('IPC_HTTP_TOO_LARGE');
