@@ -29,8 +29,8 @@ export const clientMutations: readonly Mutation[] = [
   {
     name: 'resumes its session one frame too late',
     file: 'session.ts',
-    from: 'if (count < this.#stable || count > this.#sent) return false;\n    this.#sent = count;',
-    to: 'if (count < this.#stable || count > this.#sent) return false;\n    this.#sent = Math.min(count + 1, this.#sent);',
+    from: 'return false;\n    this.#sent = count;',
+    to: 'return false;\n    this.#sent = Math.min(count + 1, this.#sent);',
   },
   {
     name: 'counts a frame too many of those that came',
