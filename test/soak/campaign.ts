@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import type { AceBaseProcess } from '../support/acebase-process.js';
 import { Cluster } from '../support/cluster.js';
 import { memoryNow } from '../support/process-memory.js';
@@ -29,6 +30,7 @@ export interface SoakReport {
   readonly findings: readonly string[];
 }
 
+const collectOften = fileURLToPath(new URL('collect-often.cjs', import.meta.url));
 const BATCH = 25;
 const MOST_PEAK_MS = 60_000;
 const SAMPLES = 200;
@@ -36,7 +38,10 @@ const NEWS = 10;
 
 /** A master and some workers write at half of the rate that they can keep up; then the file is opened fresh. */
 export async function soak(options: SoakOptions): Promise<SoakReport> {
-  const cluster = await Cluster.startProcess({ options: { logLevel: 'info' } });
+  const cluster = await Cluster.startProcess({
+    options: { logLevel: 'info' },
+    env: { NODE_OPTIONS: `--require ${collectOften}` },
+  });
   try {
     const { seed, client, onNews, milliseconds } = options;
     const [master, ...workers] = await cluster.form(options.workers, { client });

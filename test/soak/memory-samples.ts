@@ -15,7 +15,7 @@ export interface Growth {
   readonly late: number;
   /** Bytes, by the least squares over all but the first quarter. */
   readonly perHour: number;
-  /** Whether it is more than what garbage collection lets rise and fall. */
+  /** Whether it is more than chance. Means something for a process that collects its garbage often only. */
   readonly isGrowing: boolean;
 }
 
@@ -25,7 +25,7 @@ export interface Moment {
   readonly samples: readonly MemorySample[];
 }
 
-/** A tenth, and what a small heap rises and falls by. */
+/** A tenth, and what the allocator keeps or gives back by chance. */
 const TOLERATED_SHARE = 0.1;
 const TOLERATED_BYTES = 8_000_000;
 
