@@ -61,7 +61,7 @@ module.exports = {
     ...brokerRules,
     room('protocol', { of: [] }),
     room('broker', { of: ['protocol/', 'errors\\.ts$', 'linked-queue\\.ts$'] }),
-    room('client/core', { of: ['protocol/', 'errors\\.ts$', 'elapsed\\.ts$'] }),
+    room('client/core', { of: ['protocol/', 'errors\\.ts$', 'system-error\\.ts$', 'elapsed\\.ts$'] }),
     room('stock', { of: ['platform/clock\\.ts$'], coreModules: true }),
     rule(
       'nobody-knows-what-programs-use',

@@ -19,10 +19,19 @@ export interface JournalRow {
   readonly perSecond: readonly number[];
 }
 
+/** One process writes in short turns. A cluster is given longer ones: until the workers take turns, and after the first of them is done, it is none. */
 const LENGTHS = {
-  smoke: { rounds: 1, milliseconds: 50, warmUp: 50 },
-  quick: { rounds: 10, milliseconds: 400, warmUp: 8_000 },
-  full: { rounds: 40, milliseconds: 500, warmUp: 15_000 },
+  smoke: { warmUp: 50, alone: { rounds: 1, milliseconds: 50 }, cluster: { rounds: 1, milliseconds: 50 } },
+  quick: {
+    warmUp: 8_000,
+    alone: { rounds: 10, milliseconds: 400 },
+    cluster: { rounds: 4, milliseconds: 3_000 },
+  },
+  full: {
+    warmUp: 15_000,
+    alone: { rounds: 40, milliseconds: 500 },
+    cluster: { rounds: 8, milliseconds: 4_000 },
+  },
 } as const;
 
 /** One process for each kind of write: its databases are written in turns. */
@@ -30,22 +39,23 @@ export async function measureJournal({
   scale,
   say,
 }: Pick<BenchOrder, 'scale' | 'say'>): Promise<JournalRow[]> {
+  const { warmUp, alone, cluster } = LENGTHS[scale];
   const rows: JournalRow[] = [];
   for (const kind of KINDS) {
     say(`A6: ${kind}`);
-    const order = { journals: JOURNALS, kind, ...LENGTHS[scale] };
+    const order = { journals: JOURNALS, kind, warmUp, ...alone };
     const child = fork(fileURLToPath(new URL('bursts.js', import.meta.url)), [JSON.stringify(order)]);
     const [perSecond] = (await once(child, 'message')) as [number[]];
     rows.push({ kind, perSecond });
     await once(child, 'exit');
   }
-  rows.push(...(await measureClusters(LENGTHS[scale], say)));
+  rows.push(...(await measureClusters({ warmUp, ...cluster }, say)));
   return rows;
 }
 
 /** A cluster for each journal, with a server of its own; their workers write in turns, one and eight at a time each. */
 async function measureClusters(
-  { rounds, milliseconds, warmUp }: (typeof LENGTHS)[keyof typeof LENGTHS],
+  { rounds, milliseconds, warmUp }: Readonly<Record<'rounds' | 'milliseconds' | 'warmUp', number>>,
   say: BenchOrder['say'],
 ): Promise<JournalRow[]> {
   const ends: (() => Promise<unknown>)[] = [];

@@ -1,6 +1,7 @@
 /** What it means that a server, or what answers in its place, does not let a client in. */
 
 import { ERRORS, type ErrorCode } from '../../errors.js';
+import { messageOf } from '../../system-error.js';
 
 /** Why a server did not let this client in. */
 export interface Refusal {
@@ -34,16 +35,12 @@ export const OUT_OF_TOUCH =
 
 /** Why a master cannot come back by itself. */
 export function describeNoReturn(error: unknown): string {
-  return `It had given this process up, which cannot read its file again: ${reasonOf(error)}. Let a supervisor start it again.`;
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return `It had given this process up, which cannot read its file again: ${messageOf(error)}. Let a supervisor start it again.`;
 }
 
 /** Why a master comes again that could not write where the root of the database is, for a worker that was killed. */
 export function describeUnwrittenRoot(error: unknown): string {
-  return `it could not write where the root of the database is, and nobody can go on before that is in the file: ${reasonOf(error)}`;
+  return `it could not write where the root of the database is, and nobody can go on before that is in the file: ${messageOf(error)}`;
 }
 
 /** Why a master must not go on that waited for the server, and found no file when it began to. */
