@@ -18,8 +18,8 @@ const COLLECTING_MS = 100;
 export const MAX_CONNECTIONS_PER_LOOK = 256;
 
 /**
- * The open files that one look goes through, those of processes with fewer of them first; then it is given up, and the next
- * one is this much later.
+ * The open files that one look goes through, those of processes with fewer of them first; then it is given up, and, if it has not
+ * found everything by then, the next one is this much later.
  */
 const MAX_FILES_PER_LOOK = 5_000;
 const PAUSE_MS = 10_000;
@@ -243,7 +243,8 @@ export class LocalProcesses {
     for (const { pid, descriptors } of await this.#openFiles()) {
       files += descriptors.length;
       if (files > this.#limits.files) {
-        this.#pausedUntil = this.#clock.now() + PAUSE_MS;
+        // Some other process that has many files open is no reason to let those who come wait.
+        if (owners.size < byFile.size) this.#pausedUntil = this.#clock.now() + PAUSE_MS;
         break;
       }
       for (const descriptor of descriptors) {

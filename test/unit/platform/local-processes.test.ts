@@ -276,6 +276,30 @@ describe('the process behind a connection', () => {
     expect(log.databaseFiles).toMatchObject([{ folder }]);
   });
 
+  it('is known while another process has too many files open, and so is that of the next connection, at once', async () => {
+    await sockets('tcp', socketLine(40_000, SERVER_PORT, 7), socketLine(40_001, SERVER_PORT, 8));
+    for (const [pid, inode] of [
+      [1_000_001, 7],
+      [1_000_002, 8],
+    ] as const) {
+      await runs(pid);
+      await opens(pid, 20, inode);
+    }
+    await runs(1_000_003);
+    for (let n = 0; n < LIMITS.files; n++) await opens(1_000_003, 100 + n, 100 + n);
+    const clock = new VirtualClock();
+    const processes = new LocalProcesses(clock, proc, LIMITS);
+    for (const [port, pid] of [
+      [40_000, 1_000_001],
+      [40_001, 1_000_002],
+    ] as const) {
+      const found = behind(port, {}, processes);
+      clock.advance(1_000);
+      while (found.isSought) await new Promise((resolve) => setImmediate(resolve));
+      expect(found.pid).toBe(pid);
+    }
+  });
+
   it('is not sought where nothing is known of it', () => {
     const processes = new LocalProcesses(new VirtualClock(), proc);
     expect(behind(40_000, { remoteAddress: '10.0.0.1' }, processes).isSought).toBe(false);
