@@ -405,7 +405,7 @@ export class JournaledStorage {
 
   /** As AceBase does. */
   #writeTable(write: () => Promise<number>): Promise<number> {
-    this.#tables.forget();
+    this.#tables.bypassed();
     return write();
   }
 

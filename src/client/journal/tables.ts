@@ -1,5 +1,6 @@
 /** The tables of keys and of free space, which AceBase's master writes as a whole whenever something in them changes. */
 
+import { IPCError } from '../../errors.js';
 import { KEYS_AT } from '../file-layout.js';
 import type { Gate, Journal } from './journal.js';
 import type { InnerStorage } from './storage.js';
@@ -22,7 +23,9 @@ export interface Tables {
   committed(transaction: Transaction): void;
   /** It is dropped. */
   dropped(transaction: Transaction): void;
-  /** Others may have written them since. */
+  /** They are written without the log, by this process. */
+  bypassed(): void;
+  /** Others may have written them since: what is still to be written is as they were before. */
   forget(): void;
 }
 
@@ -62,14 +65,13 @@ class LastWritten {
 /** Those of a process that is alone: they are committed together with what uses them, so no space is lost. */
 export class LoneTables implements Tables {
   readonly #settings: TablesSettings;
-  readonly #last = new LastWritten();
   /** Those that a transaction which was dropped has left to be written. */
   readonly #unwritten = new Map<number, Uint8Array>();
-  readonly #writes: Writes;
+  #writes: Writes;
 
   constructor(settings: TablesSettings) {
     this.#settings = settings;
-    this.#writes = new Writes(settings, this.#last);
+    this.#writes = new Writes(settings);
   }
 
   get settled(): Promise<void> {
@@ -96,14 +98,14 @@ export class LoneTables implements Tables {
     const before = ranges.map((range) => ({ ...range }));
     for (const free of frees) free();
     for (const [position, bytes] of this.#unwritten) if (!tables.has(position)) tables.set(position, bytes);
-    for (const [position, bytes] of tables) this.#last.write(buffer, position, bytes);
+    for (const [position, bytes] of tables) this.#writes.last.write(buffer, position, bytes);
     return () => {
       if (frees.length > 0) ranges.splice(0, ranges.length, ...before);
     };
   }
 
   committed({ tables }: Transaction): void {
-    for (const [position, bytes] of tables) this.#last.set(position, bytes);
+    for (const [position, bytes] of tables) this.#writes.last.set(position, bytes);
     this.#unwritten.clear();
   }
 
@@ -113,19 +115,21 @@ export class LoneTables implements Tables {
     if (keys !== undefined) this.#unwritten.set(KEYS_AT, keys);
   }
 
+  bypassed(): void {
+    this.#writes.bypassed();
+  }
+
   forget(): void {
-    this.#last.clear();
-    this.#writes.forget();
+    this.#writes = this.#writes.succeeded();
   }
 }
 
 /** Those of a master, who changes them for others, too, and answers when that is in the file: they have a log of their own. */
 export class MasterTables implements Tables {
-  readonly #last = new LastWritten();
-  readonly #writes: Writes;
+  #writes: Writes;
 
   constructor(settings: TablesSettings) {
-    this.#writes = new Writes(settings, this.#last);
+    this.#writes = new Writes(settings);
   }
 
   /** The keys that a transaction uses are in the file before it: AceBase does not wait for that. */
@@ -155,25 +159,55 @@ export class MasterTables implements Tables {
 
   dropped(): void {}
 
+  bypassed(): void {
+    this.#writes.bypassed();
+  }
+
   forget(): void {
-    this.#last.clear();
-    this.#writes.forget();
+    this.#writes = this.#writes.succeeded();
   }
 }
 
-/** Writes tables one after the other: what one of them changes is known only when the one before is in the file. */
+/**
+ * Writes tables one after the other: what one of them changes is known only when the one before is in the file. Where others may have
+ * written them since, other writes succeed these, and what is still under way here comes to nothing.
+ */
 class Writes {
+  readonly last = new LastWritten();
   readonly #settings: TablesSettings;
-  readonly #last: LastWritten;
+  readonly #gate: Gate;
   #turn: Promise<void> = Promise.resolve();
   /** The table of keys, if it could not be written: AceBase goes on with a key that was not. */
   #missingKeys: Uint8Array | undefined;
   /** What waits for that table. */
   readonly #waiting: (() => void)[] = [];
+  #hasSuccessor = false;
 
-  constructor(settings: TablesSettings, last: LastWritten) {
+  constructor(settings: TablesSettings) {
     this.#settings = settings;
-    this.#last = last;
+    const isOpen = (): boolean => settings.gate.isOpen && !this.#hasSuccessor;
+    this.#gate = {
+      get isOpen() {
+        return isOpen();
+      },
+      wait: async () => {
+        await settings.gate.wait();
+        if (this.#hasSuccessor) throw new IPCError('IPC_CLIENT_LEASE_LOST');
+      },
+    };
+  }
+
+  /** They are written without the log. */
+  bypassed(): void {
+    this.last.clear();
+    this.#missingKeys = undefined;
+    this.#waiting.length = 0;
+  }
+
+  /** Those that begin with what the file has now. */
+  succeeded(): Writes {
+    this.#hasSuccessor = true;
+    return new Writes(this.#settings);
   }
 
   /** Resolves when none is under way, and none is missing: what is, is tried again. @throws if that fails */
@@ -185,13 +219,10 @@ class Writes {
 
   /** Calls when none is missing. */
   whenOver(act: () => void): void {
-    this.over.then(act, () => this.#waiting.push(act));
-  }
-
-  /** Others have written them. */
-  forget(): void {
-    this.#missingKeys = undefined;
-    this.#waiting.length = 0;
+    const actNow = (): void => {
+      if (!this.#hasSuccessor) act();
+    };
+    this.over.then(actNow, () => this.#waiting.push(actNow));
   }
 
   write(position: number, bytes: Uint8Array): Promise<void> {
@@ -209,16 +240,16 @@ class Writes {
   }
 
   async #write(position: number, bytes: Uint8Array): Promise<void> {
-    const { journal, gate, read, untilFree } = this.#settings;
+    const { journal, read, untilFree } = this.#settings;
     await untilFree();
     const buffer = new WriteBuffer(read);
-    this.#last.write(buffer, position, bytes);
+    this.last.write(buffer, position, bytes);
     try {
-      await journal().commit({ changes: buffer.changes() }, gate);
+      await journal().commit({ changes: buffer.changes() }, this.#gate);
     } catch (error) {
-      this.#last.clear();
+      this.last.clear();
       throw error;
     }
-    this.#last.set(position, bytes);
+    this.last.set(position, bytes);
   }
 }

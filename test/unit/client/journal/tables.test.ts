@@ -95,3 +95,58 @@ it('keys that could not be written are written before anything that may use them
   tables.forget();
   await tables.settled;
 });
+
+it.each([
+  { when: 'it waits for its lease', isFree: true },
+  { when: 'it waits for the log to be free', isFree: false },
+])(
+  'keys that a master was writing when it lost its place, while $when, are neither written nor told of when it is back',
+  async ({ isFree }) => {
+    const file = Buffer.alloc(80);
+    const isOpen = { now: false };
+    let lose: (error: Error) => void = () => undefined;
+    const lost = new Promise<void>((_resolve, reject) => {
+      lose = reject;
+    });
+    let free: () => void = () => undefined;
+    const freed = isFree
+      ? Promise.resolve()
+      : new Promise<void>((resolve) => {
+          free = resolve;
+        });
+    const gate = {
+      get isOpen() {
+        return isOpen.now;
+      },
+      wait: () => lost,
+    };
+    const journal = {
+      commit: async ({ changes }: { changes: readonly Change[] }, own: typeof gate) => {
+        if (!own.isOpen) await own.wait();
+        for (const { position, after } of changes) file.set(after, position);
+      },
+    } as unknown as Journal<never>;
+    const tables = new MasterTables({
+      storage: {},
+      journal: () => journal,
+      gate,
+      read: (position, bytes) => void file.copy(bytes, 0, position),
+      untilFree: () => freed,
+    });
+    const told: string[] = [];
+    const writing = tables.write(KEYS_AT, Buffer.from('foo'));
+    tables.whenSettled(() => told.push('foo'));
+    await turn();
+    // As when the place is lost: what waits for the lease fails, and in the same turn what is known of the file is forgotten.
+    lose(new Error('IPC_CLIENT_LEASE_LOST'));
+    tables.forget();
+    // Another master adds a key; this one is back.
+    file.write('bar', KEYS_AT);
+    isOpen.now = true;
+    free();
+    await expect(writing).rejects.toThrow('IPC_CLIENT_LEASE_LOST');
+    await tables.settled;
+    await turn();
+    expect([file.toString('latin1', KEYS_AT, KEYS_AT + 3), told]).toEqual(['bar', []]);
+  },
+);
