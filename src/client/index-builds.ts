@@ -6,7 +6,7 @@ import { IPCError } from '../errors.js';
 import { systemClock } from '../platform/clock.js';
 import { folderOf, loggerOf, type Storage } from './acebase.js';
 import type { IPCLock } from './core/host.js';
-import { indexFileOf } from './index-names.js';
+import { indexFileOf, indexPathOf } from './index-names.js';
 import { watchIndexReads } from './index-reads.js';
 
 /** Milliseconds after a new index was told of until writers begin: all have heard of it. */
@@ -60,7 +60,8 @@ export function repairIndexBuilds(storage: Storage, hasWorkers: boolean): IndexB
       else end();
     }
   };
-  indexes.create = async (path, key, options = {}) => {
+  indexes.create = async (spelling, key, options = {}) => {
+    const path = indexPathOf(spelling);
     const isToBeUsed = isThere(storage, [path, key, options]) && Reflect.get(options, 'rebuild') !== true;
     return await (isToBeUsed
       ? create.call(indexes, path, key, options)

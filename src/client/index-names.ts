@@ -9,6 +9,22 @@ export interface IndexNaming {
   readonly rebuild?: boolean;
 }
 
+/**
+ * The path of an index as AceBase keeps it, however it was spelt: without slashes around it, and with an asterisk for `$id`. AceBase itself finds an
+ * index that is there only by that.
+ */
+export function indexPathOf(path: string): string {
+  const keys = path.replaceAll('[', '/[').split('/');
+  while (keys[0] === '') keys.shift();
+  while (keys.at(-1) === '') keys.pop();
+  return keys.reduce((before, key, at) => {
+    const known = key.startsWith('$') ? '*' : key;
+    const place = known.startsWith('[') ? Number.parseInt(known.slice(1), 10) : undefined;
+    if (at === 0) return `${place ?? known}`;
+    return place === undefined ? `${before}/${known}` : `${before}[${place}]`;
+  }, '');
+}
+
 /** The name of the file of an index, without its folder, as AceBase names it. */
 export function indexFileOf(
   { settings }: Pick<Storage, 'settings'>,
@@ -20,7 +36,7 @@ export function indexFileOf(
   const prefix = (settings.type ?? 'data') === 'data' ? '' : `[${settings.type}]-`;
   const included = [include].flat().map((name) => `,${safe(name)}`);
   const kind = type === undefined || type === 'normal' ? '' : `${type}.`;
-  return `${prefix}${safe(path)}-${safe(key)}${included.join('')}.${kind}idx`;
+  return `${prefix}${safe(indexPathOf(path))}-${safe(key)}${included.join('')}.${kind}idx`;
 }
 
 /** Whether a file is, by its name, that of an index of that kind of data: `data`, `auth`, … have theirs in one folder. */

@@ -122,7 +122,9 @@ function noted(place: DatabasePlace): CheckFinding | undefined {
 
 /** @throws IPCError `IPC_CHECK_IN_USE` */
 function refuseUsers(place: DatabasePlace, { usersOf }: CheckSurroundings): CheckFinding {
-  const { users, unseen } = usersOf(databaseFiles(place));
+  const { users: all, unseen } = usersOf(databaseFiles(place));
+  // What is repaired is open here.
+  const users = all.filter(({ pid }) => pid !== process.pid);
   if (users.length > 0) {
     const named = users.map(({ pid, command }) => `process ${pid} (${command.slice(0, 80)})`).join(', ');
     throw new IPCError('IPC_CHECK_IN_USE', `${folderIn(place)} is open in ${named}`);

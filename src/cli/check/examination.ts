@@ -2,6 +2,7 @@
 
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { isIndexOf } from '../../client/index-names.js';
 import { isCutShort, logPathsOf, MARKS } from '../../client/journal/database-file.js';
 import { type Mark, marksIn } from '../../client/journal/index-marks.js';
 import { type Outstanding, outstanding } from '../../client/journal/journal.js';
@@ -76,7 +77,7 @@ export async function examineDatabase(place: DatabasePlace, modules: AceBaseModu
   const before = stateOf(place);
   const files: FileReport[] = [];
   let indexes: readonly IndexReport[] = [];
-  const marks = marksIn(folder);
+  const marks = marksIn(folder).filter(({ file }) => isIndexOf(file, 'data'));
   for (const type of TYPES) {
     if (!existsSync(join(folder, `${type}.db`))) continue;
     const { report, view } = await examineFile(place, modules, type);
@@ -156,7 +157,7 @@ async function examineIndexes(
 ): Promise<IndexReport[]> {
   const reports: IndexReport[] = [];
   for (const file of readdirSync(folder).sort()) {
-    if (!file.endsWith('.idx') || untrusted.includes(file)) continue;
+    if (!isIndexOf(file, 'data') || untrusted.includes(file)) continue;
     try {
       reports.push(await compareIndex(modules, view, await readIndex(modules, view, file)));
     } catch (error) {

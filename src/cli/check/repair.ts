@@ -14,6 +14,7 @@ import {
 import { join } from 'node:path';
 import { FREE_SPACE_AT, RECORDS_AT } from '../../client/file-layout.js';
 import { writeFully } from '../../client/full-writes.js';
+import { isIndexOf } from '../../client/index-names.js';
 import { isCutShort } from '../../client/journal/database-file.js';
 import {
   clearMark,
@@ -155,7 +156,9 @@ async function repairIndexes(
   guard: Guard,
 ): Promise<string[]> {
   const folder = folderIn(place);
-  const cutShort = marksIn(folder).filter(({ mark }) => mark?.isNew === true);
+  const cutShort = marksIn(folder).filter(
+    ({ file, mark }) => isIndexOf(file, 'data') && mark?.isNew === true,
+  );
   const done = cutShort.map(({ file }) => `removed what was left of making ${file}`);
   const { path, database: name } = place;
   const view = new DatabaseView({ modules, path, name, type: 'data', changes: [] });

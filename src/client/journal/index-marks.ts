@@ -12,7 +12,7 @@ import { codeOf } from '../../system-error.js';
 import { folderOf, loggerOf, type Storage } from '../acebase.js';
 import { lostError } from '../core/lost-transactions.js';
 import { writeFully } from '../full-writes.js';
-import { type IndexNaming, indexFileOf, isIndexOf } from '../index-names.js';
+import { type IndexNaming, indexFileOf, indexPathOf, isIndexOf } from '../index-names.js';
 
 /** An index, as AceBase is told to make it. */
 export interface IndexDescription {
@@ -244,7 +244,8 @@ export function markBuilds(
     clearMark(folder, index);
     return built;
   };
-  indexes.create = async (path, key, given: IndexNaming & Settings = {}) => {
+  indexes.create = async (spelling, key, given: IndexNaming & Settings = {}) => {
+    const path = indexPathOf(spelling);
     const file = indexFileOf(storage, path, key, given);
     const options = lacksSettings(folder, file, given) ? { ...given, rebuild: true } : given;
     const other = underWay.get(file);

@@ -4,7 +4,7 @@ import { basename } from 'node:path';
 import { folderOf, loggerOf, type Storage } from '../acebase.js';
 import { closeAfterBuilds, repairIndexBuilds } from '../index-builds.js';
 import { releaseIndexesAfterFailures } from '../index-locks.js';
-import { type IndexNaming, indexFileOf } from '../index-names.js';
+import { type IndexNaming, indexFileOf, indexPathOf } from '../index-names.js';
 import { repairIndexRebuilds } from '../index-rebuilds.js';
 import {
   clearMark,
@@ -286,7 +286,8 @@ export class Indexes {
   #tellSettings(): void {
     const { indexes } = this.#storage;
     const { create } = indexes;
-    indexes.create = (path, key, options: IndexNaming & { readonly config?: object } = {}) => {
+    indexes.create = (spelling, key, options: IndexNaming & { readonly config?: object } = {}) => {
+      const path = indexPathOf(spelling);
       const file = indexFileOf(this.#outer, path, key, options);
       const isSayable = !Object.values(options.config ?? {}).some((value) => typeof value === 'function');
       const rebuild = isSayable && lacksSettings(folderOf(this.#storage), file, options);

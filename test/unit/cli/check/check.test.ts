@@ -260,6 +260,16 @@ describe('check', () => {
     expect(existsSync(join(folder, 'mydb.acebase/items-name.idx'))).toBe(false);
   });
 
+  it('leaves alone the indexes of other data that is in the folder, such as that of users', async () => {
+    const files = ['[auth]-accounts-name.idx', '[auth]-accounts-email.idx.redo'];
+    for (const file of files) writeFileSync(join(folder, 'mydb.acebase', file), 'not of data.db');
+    await expectWrong([]);
+    overwrite(folder, 'items-n.idx', 4_100, Buffer.alloc(200, 0xff));
+    await checked(folder, { repair: true });
+    for (const file of files)
+      expect(readFileSync(join(folder, 'mydb.acebase', file), 'utf8')).toBe('not of data.db');
+  });
+
   it('sees a write that is in the log as done, and writes it', async () => {
     const before = readFileSync(join(folder, 'mydb.acebase/data.db'));
     await inDatabase(folder, (database) =>

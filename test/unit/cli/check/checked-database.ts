@@ -10,6 +10,7 @@ import { type CheckResult, type CheckWords, check } from '../../../../src/cli/ch
 import { DatabaseView, freeSpaceTable } from '../../../../src/cli/check/database-view.js';
 import type { FreeRange, RecordAddress } from '../../../../src/cli/check/walk.js';
 import { FREE_SPACE_AT } from '../../../../src/client/file-layout.js';
+import { usersOf } from '../../../../src/platform/file-users.js';
 import { type Database, openDatabase } from '../../../crash/database.js';
 import { removeDirectory, temporaryDirectory } from '../../../support/temporary-directory.js';
 import { eventually } from '../../../support/waiting.js';
@@ -89,7 +90,8 @@ export function checked(
 ): Promise<CheckResult> {
   const surroundings = {
     folder: process.cwd(),
-    usersOf: () => ({ users: [], unseen: 0 }),
+    // Processes of other users are none that a test has to do with.
+    usersOf: (paths: readonly string[]) => ({ ...usersOf(paths), unseen: 0 }),
     now: () => '2026-01-02T03:04:05.678Z',
     say,
   };

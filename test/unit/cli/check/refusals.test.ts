@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   existsSync,
   mkdirSync,
@@ -102,12 +104,19 @@ describe('the command check', () => {
   });
 
   it('refuses while a process has the database open', async () => {
-    await inDatabase(folder, async () => {
+    const file = join(folder, 'mydb.acebase/data.db');
+    const opens = `require('fs').openSync(${JSON.stringify(file)}); console.log('open'); setInterval(() => {}, 1000)`;
+    const other = spawn(process.execPath, ['-e', opens]);
+    try {
+      await once(other.stdout, 'data');
       const { code, stderr } = await command('mydb', '--path', folder, '--repair');
       expect(code).toBe(2);
-      expect(stderr).toContain(`mydb.acebase is open in process ${process.pid} (`);
+      expect(stderr).toContain(`mydb.acebase is open in process ${other.pid} (`);
       expect(stderr).toContain('(IPC_CHECK_IN_USE)');
-    });
+    } finally {
+      other.kill('SIGKILL');
+      await once(other, 'exit');
+    }
   });
 
   it('repairs nothing while a master has the folder whose processes it cannot see, and waits for one that may have it', async () => {
