@@ -185,7 +185,7 @@ export const ERRORS = {
   },
   IPC_MASTER_NO_FILE: {
     summary:
-      'There is no database file for a managed master, and it is not to make one (`create: false`); or what is there is not a plain file.',
+      'There is no database file for a managed master, and it is not to make one (`create: false`); or what is there is not a plain file, or has lost its end.',
     remedy: 'Check `path` of that master, and whether the volume is mounted.',
   },
   IPC_NODE_TOO_OLD: {

@@ -1,7 +1,8 @@
 /** The database of a managed master, in its process. */
 
-import { existsSync, mkdirSync, statSync } from 'node:fs';
+import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { RECORDS_AT } from '../client/file-layout.js';
 import { isCutShort } from '../client/journal/database-file.js';
 import { acebaseWithClient } from '../client/own-program.js';
 import type { ClientStatus } from '../client/status.js';
@@ -114,8 +115,12 @@ function prepareFolder(folder: string, create: boolean): void {
   for (const path of [file, join(folder, 'transaction.db')])
     if (statSync(path, { throwIfNoEntry: false })?.isFile() === false)
       throw new IPCError('IPC_MASTER_NO_FILE', `${path} is not a plain file`);
+  const size = statSync(file, { throwIfNoEntry: false })?.size;
+  const isNone = size === undefined || isCutShort(file);
+  if (!isNone && size < RECORDS_AT)
+    throw new IPCError('IPC_MASTER_NO_FILE', `${file} is damaged: its end is missing. Put a backup back`);
   if (create) mkdirSync(folder, { recursive: true });
-  else if (!existsSync(file) || isCutShort(file))
+  else if (isNone)
     throw new IPCError('IPC_MASTER_NO_FILE', `there is no database file ${file}, and it is not to be made`);
 }
 

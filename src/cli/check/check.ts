@@ -1,6 +1,7 @@
 /** `acebase-ipc-server check`: whether the files of a database are sound, and their repair. */
 
 import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { IPCError } from '../../errors.js';
 import type { FileUsers } from '../../platform/file-users.js';
 import { userAtOnce } from '../../platform/folder-watch.js';
@@ -86,7 +87,7 @@ async function repaired(
     isChanged = true;
     const done = await repairDatabase(words, modules, guard);
     isChanged = done.length > 0;
-    const isThere = databaseFiles(words).length > 0;
+    const isThere = existsSync(join(folderIn(words), 'data.db'));
     const after = isThere ? await look() : [];
     return { isSound: !isAnythingWrong(after), findings, repair: { copy, done, findings: after } };
   } finally {

@@ -24,6 +24,7 @@ import {
   codeOfRefusal,
   describeNoReturn,
   describeRefusal,
+  describeUnusableLock,
   describeUnwrittenRoot,
   FILE_APPEARED,
   FOREIGN_ANSWER,
@@ -69,6 +70,7 @@ export class Client implements DataPeer {
   readonly #view: View;
   readonly #locks: WorkerLocks;
   readonly #masterLocks: MasterLockSettings;
+  readonly #locksOfOthers: MasterLockSettings;
   readonly #turn: MasterTurn;
   readonly #transactions: MasterTransactions;
   readonly #space: Space;
@@ -165,6 +167,7 @@ export class Client implements DataPeer {
       },
     });
     this.#masterLocks = { ...settings, granted: () => this.#view.underLock() };
+    this.#locksOfOthers = { ...settings, granted: () => this.#grantedToOthers() };
     this.#turn = new MasterTurn({
       ...settings,
       isOfWorker: (request) => this.isOfWorker(request),
@@ -476,8 +479,22 @@ export class Client implements DataPeer {
     if (!this.acceptance.isAccepted && !this.isAway) await this.acceptance.wait();
     if (!this.#settings.ipc.isMaster) return this.#underLease(await this.#locks.lock(details));
     if (this.#incoming.isOfWorker(details))
-      return this.#turn.ofWorkers(() => lockOfMaster(this.#masterLocks, details));
+      return this.#turn.ofWorkers(() => lockOfMaster(this.#locksOfOthers, details));
     return this.#underLease(await this.#transactions.lock(details));
+  }
+
+  /**
+   * Somebody else has got a lock at this master. One that is coming back reads nothing yet, and makes its view sound under its next own lock. One that cannot do so must not
+   * refuse the lock, and go on: workers hold theirs already, for which the server asks for this one.
+   */
+  async #grantedToOthers(): Promise<void> {
+    if (this.isAway) return;
+    try {
+      await this.#view.underLock();
+    } catch (error) {
+      if (!this.isAway) this.giveUpPlace(describeUnusableLock(error));
+      throw error;
+    }
   }
 
   /** A lock that was granted is of use only while the lease is held. */

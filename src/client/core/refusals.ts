@@ -43,6 +43,11 @@ export function describeUnwrittenRoot(error: unknown): string {
   return `it could not write where the root of the database is, and nobody can go on before that is in the file: ${messageOf(error)}`;
 }
 
+/** Why a master comes again that has the lock of the workers granted, and cannot read what the file has by now. */
+export function describeUnusableLock(error: unknown): string {
+  return `it could not read its file again when the workers' lock was granted: ${messageOf(error)}`;
+}
+
 /** Why a master must not go on that waited for the server, and found no file when it began to. */
 export const FILE_APPEARED =
   'The database file was made while it waited, and it would overwrite it. Let a supervisor start it again.';

@@ -1,5 +1,16 @@
 import { randomFillSync } from 'node:crypto';
-import { closeSync, constants, existsSync, fstatSync, openSync, renameSync, rmSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
+import { basename, dirname } from 'node:path';
 import { codeOf } from '../../system-error.js';
 import {
   DESCRIPTOR,
@@ -8,6 +19,7 @@ import {
   ROOT_ADDRESS_AT,
   ROOT_ADDRESS_BYTES,
 } from '../file-layout.js';
+import { isIndexOf } from '../index-names.js';
 import { crc32 } from './checksum.js';
 import { readFully, type WrittenPlace } from './redo-log.js';
 import type { Change } from './write-buffer.js';
@@ -137,16 +149,29 @@ function openIfThere(path: string, access: number): number | undefined {
   }
 }
 
-/** Whether the making of a database file was cut short: it never opens. It has no root yet, and nothing where that would be. */
+/**
+ * Whether the making of a database file was cut short: it never opens. It has no root yet, and nothing where that would be. One that has lost its end is
+ * none: it has had keys, space or commits, or there is what only a whole file has beside it.
+ */
 export function isCutShort(path: string): boolean {
   const file = openToLook(path);
   if (file === undefined) return false;
   try {
-    return isUnfinished(file);
+    return isUnfinished(file) && (fstatSync(file).size >= RECORDS_AT || !wasWhole(path));
   } finally {
     closeSync(file);
   }
 }
+
+/** Whether a database file has an index, or a log: both are made when it is whole. */
+function wasWhole(path: string): boolean {
+  const [folder, type] = [dirname(path), basename(path, '.db')];
+  const { data, tables } = logPathsOf(folder, type);
+  const isLogged = [...data, ...tables].some((log) => (statSync(log, NOTHING_THERE)?.size ?? 0) > 0);
+  return isLogged || readdirSync(folder).some((name) => isIndexOf(name, type));
+}
+
+const NOTHING_THERE = { throwIfNoEntry: false } as const;
 
 /**
  * A file whose making was cut short makes way for another one. If there is anything where records are, it keeps that, as `<file>.unfinished`, or with a number: of a file
@@ -176,10 +201,14 @@ function isUnfinished(file: number): boolean {
   const header = Buffer.alloc(64);
   readFully(file, header, 0);
   const isOurs = header.subarray(0, DESCRIPTOR.length).equals(DESCRIPTOR);
-  if (size < RECORDS_AT) return isOurs || header.every((byte) => byte === 0);
   const hasRoot = header
     .subarray(ROOT_ADDRESS_AT, ROOT_ADDRESS_AT + ROOT_ADDRESS_BYTES)
     .some((byte) => byte !== 0);
+  // AceBase writes the header, and the tables as they are at first, at one time.
+  if (size < RECORDS_AT)
+    return (
+      (isOurs ? !hasRoot : header.every((byte) => byte === 0)) && isEmptyFrom(file, MARKS.data.position, size)
+    );
   return isOurs && !hasRoot && (hasNoPages(file) || isEmptyFrom(file, RECORDS_AT, size));
 }
 

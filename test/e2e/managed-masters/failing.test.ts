@@ -62,6 +62,15 @@ describe('a managed master that cannot open its file', () => {
       /^\/.*\/mydb\.acebase\/data\.db is not a database file that this acebase can read, .* run acebase-ipc-server check mydb --path \/\S+$/,
     ],
     [
+      'since the file has lost its end',
+      async (path) => {
+        await mkdir(join(path, 'mydb.acebase'));
+        await writeFile(join(path, 'mydb.acebase/data.db'), Buffer.alloc(100_000, 'AceBase⚡'));
+        return { path };
+      },
+      /^\/.*\/mydb\.acebase\/data\.db is damaged: its end is missing\. Put a backup back$/,
+    ],
+    [
       'since the file is a directory',
       async (path) => {
         await mkdir(join(path, 'mydb.acebase/data.db'), { recursive: true });

@@ -93,6 +93,46 @@ describe('a master that was given up [PROTOCOL-14.13]', () => {
     expect(kinds().slice(-2)).toEqual(['connected', 'came back']);
   });
 
+  // Refused, the server would take it for one that ends, and it would begin transactions of its own beside that of the worker.
+  it('grants the lock of the workers as it comes back, before it may read its file again', async () => {
+    let reopen: () => void = () => undefined;
+    const reopened = () =>
+      new Promise<void>((resolve) => {
+        reopen = resolve;
+      });
+    const it = await begin({ isMaster: true, reopened });
+    const { ipc, reading, kinds, asksForRoot, grant, isRefused, welcome, settle } = it;
+    await isRefused('IPC_REFUSED_OLD_MASTER');
+    welcome(false, 2);
+    reading.until = Promise.reject(new Error('the lease is lost'));
+    reading.until.catch(() => undefined);
+    await asksForRoot('1');
+    grant('root1');
+    await settle();
+    expect(ipc._locks.map(({ tid, granted }) => [tid, granted])).toEqual([['root1', true]]);
+    reading.until = undefined;
+    reopen();
+    await settle();
+    expect(kinds().slice(-2)).toEqual(['connected', 'came back']);
+    expect(ipc._locks.map(({ tid, granted }) => [tid, granted])).toEqual([['root1', true]]);
+  });
+
+  it('does not go on where it cannot read what it has missed under the lock of the workers', async () => {
+    const it = await begin({ isMaster: true });
+    const { breaks, clock, answerPings, reading, told, asksForRoot, grant, welcome, settle } = it;
+    breaks();
+    await clock.playUntil(100, () => false);
+    welcome(false, 2);
+    answerPings();
+    await settle();
+    reading.until = Promise.reject(new Error('EIO: i/o error, read'));
+    reading.until.catch(() => undefined);
+    await asksForRoot('1');
+    grant('root1');
+    await settle();
+    expect(told.at(-1)).toMatchObject({ kind: 'place lost', reason: expect.stringContaining('EIO') });
+  });
+
   it('reads nothing, and begins nothing, before the server has accepted it', async () => {
     const { client, events, asked, outcome, isRefused, welcome, answerPings, last, settle } = await begin({
       isMaster: true,

@@ -35,7 +35,7 @@ describe.each(SPELLINGS)('an index on $spelt', ({ spelt, known }) => {
   it('has the file by which the client knows it', async () => {
     await open();
     const { fileName } = await database.indexes.create(spelt, 'age');
-    expect(indexFileOf({ settings: {} }, spelt, 'age')).toBe(basename(fileName));
+    expect(indexFileOf({ settings: { path: folder } }, spelt, 'age')).toBe(basename(fileName));
   });
 
   it('is not made anew where it is there by another spelling', async () => {

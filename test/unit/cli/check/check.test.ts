@@ -1,9 +1,11 @@
 import {
   closeSync,
+  copyFileSync,
   existsSync,
   openSync,
   readdirSync,
   readFileSync,
+  rmSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
@@ -258,6 +260,16 @@ describe('check', () => {
       'warning left-overs items-tags.array.idx: a mark beside it was cut short; it stands for nothing',
     ]);
     expect(existsSync(join(folder, 'mydb.acebase/items-name.idx'))).toBe(false);
+  });
+
+  it('says what it has removed also where only the transaction log is left', async () => {
+    const files = join(folder, 'mydb.acebase');
+    copyFileSync(join(files, 'data.db'), join(files, 'transaction.db'));
+    for (const name of readdirSync(files)) if (/idx|redo/.test(name)) rmSync(join(files, name));
+    writeFileSync(join(files, 'data.db'), '');
+    const { repair } = await checked(folder, { repair: true });
+    expect(repair?.done).toContain('removed data.db, whose making was cut short: AceBase makes it anew');
+    expect(readdirSync(repair?.copy ?? '')).toContain('data.db');
   });
 
   it('leaves alone the indexes of other data that is in the folder, such as that of users', async () => {

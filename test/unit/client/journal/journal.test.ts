@@ -11,7 +11,7 @@ import fs, {
   writeSync,
 } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { isCutShort, MARKS } from '../../../../src/client/journal/database-file.js';
@@ -476,11 +476,28 @@ it('knows a file whose making was cut short', async () => {
     [Buffer.concat([whole, Buffer.alloc(1_000, 1)]), true],
     [Buffer.concat([whole, Buffer.alloc(1_000, 1)]).fill(1, 65_536, 65_540), false],
     [Buffer.from('some other file'), false],
+    // One that has lost its end: of its header, its keys, or its space, there is something.
+    [Buffer.from(header).fill(1, 12, 18), false],
+    [Buffer.from(header).fill(1, 40, 56), false],
+    [whole.subarray(0, 100_000), true],
+    [Buffer.from(whole.subarray(0, 100_000)).fill(1, 64, 70), false],
+    [Buffer.from(whole.subarray(0, 100_000)).fill(1, 65_536, 65_540), false],
   ];
   for (const [bytes, isOne] of cases) {
     writeFileSync(path, bytes);
     expect(isCutShort(path)).toBe(isOne);
   }
+});
+
+it.each([
+  ['an index', 'items-n.idx', false],
+  ['a log', 'data.redo', false],
+  ['a log with nothing in it', 'data.redo', true],
+  ['an index of other data', '[auth]-accounts-name.idx', true],
+])('a file with nothing in it, and %s beside it', (_what, name, isOne) => {
+  writeFileSync(path, '');
+  writeFileSync(join(dirname(path), name), _what.endsWith('nothing in it') ? '' : 'x');
+  expect(isCutShort(path)).toBe(isOne);
 });
 
 it('is left empty for those who know nothing of it: after a power cut, what they wrote since is not written over', async () => {
