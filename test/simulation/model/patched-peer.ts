@@ -194,6 +194,7 @@ export class PatchedPeer {
         return;
       case 'place lost':
         world.lostPlace(process);
+        process.losesPlace();
         return;
       case 'session lost':
         world.checks.promises.cannotResume(process);

@@ -264,6 +264,9 @@ export abstract class StockPeer extends ModelProcess {
 
   /** Its line is gone: it may have missed something. */
   protected abstract lostLine(): void;
+
+  /** With our client: the server has given it up. */
+  abstract losesPlace(): void;
   protected abstract notified(message: Message & { type: 'notification' }): void;
   /** A master is asked. */
   protected abstract asked(message: Message & { id: string }): unknown;

@@ -28,6 +28,8 @@ export abstract class Storage extends StockPeer {
   readonly indexes = new Set<string>();
   protected readonly journal = new Journal(this);
   #root: number | string = 0;
+  /** Whether the folder may be another master's: from the loss of its place until this one opens the file again. */
+  #isFolderLost = false;
   /** What the disk is doing, and who waits for the end of that. */
   #underWay = 0;
   readonly #awaitingDisk: (() => void)[] = [];
@@ -35,6 +37,10 @@ export abstract class Storage extends StockPeer {
   /** The record that it believes to be the root. */
   get root(): number {
     return Number(this.#root);
+  }
+
+  override losesPlace(): void {
+    this.#isFolderLost = this.isMaster;
   }
 
   /** Opens the file some time after the process has started; the line may be there before. */
@@ -135,7 +141,11 @@ export abstract class Storage extends StockPeer {
   #storageFile(): Omit<DatabaseFile, 'close'> {
     const storage = this;
     const { file, indexFiles, limits } = this.world;
-    const disk = (): Promise<void> => new Promise((resolve, reject) => void this.disk(resolve, reject));
+    const busy = (): Promise<void> => new Promise((resolve, reject) => void this.disk(resolve, reject));
+    const disk = async (): Promise<void> => {
+      if (this.#isFolderLost) throw new Error('the folder is not its own');
+      await busy();
+    };
     return {
       lockTimeout: limits.lockTimeout,
       get isOpen() {
@@ -178,6 +188,8 @@ export abstract class Storage extends StockPeer {
         for (const name of indexFiles.keys()) this.indexes.add(name);
       },
       reopen: async () => {
+        await busy();
+        this.#isFolderLost = false;
         await disk();
         this.readTables();
       },
