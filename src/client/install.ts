@@ -157,7 +157,7 @@ function sayNoJournal({ name, settings }: Storage, error: IPCError, { options }:
 }
 
 /**
- * All storages of acebase are noted as they are made, and those that have no IPC server get a journal.
+ * All storages of acebase are noted as they are made, and get a cache of nodes; those that have no IPC server get a journal.
  *
  * @param emitter the prototype that their peers go back to
  * @param classes those of that acebase
@@ -168,8 +168,13 @@ function watchStorages(emitter: object | undefined, installation: Installation, 
   const undo = whenAssigned(emitter, 'ipcType', (peer) => {
     const { storage } = peer as Partial<RemoteIPCPeer>;
     const { journal = 'process' } = installation.options;
-    if (storage !== undefined) installation.files.add(fileOf(storage));
-    if (storage === undefined || !canKeepJournal(storage)) return;
+    if (storage === undefined) return;
+    installation.files.add(fileOf(storage));
+    if (installation.options.repairs?.['node-cache'] !== false) {
+      const maxBytes = (): number => installation.options.cacheSize ?? DEFAULT_CACHE_SIZE;
+      replaceNodeCache(storage, { clock: systemClock, maxBytes });
+    }
+    if (!canKeepJournal(storage)) return;
     const ipc: unknown = Reflect.get(storage.settings, 'ipc');
     if (!isForServer(ipc)) refuseFolderInUse(storage);
     // Whether it is a file that no other process is known to have open.
@@ -324,10 +329,6 @@ function patch(build: Build, installation: Installation): () => void {
     }
     if (build.files === undefined) closeNothingUnopened(this);
     if (has('closing')) closeDataBeforeLog(this.storage);
-    if (has('node-cache')) {
-      const maxBytes = (): number => installation.options.cacheSize ?? DEFAULT_CACHE_SIZE;
-      replaceNodeCache(this.storage, { clock: systemClock, maxBytes });
-    }
     if (build.indexClass === undefined) whenIndexIsThere(this.storage, repairIndexes);
     return peer.connect();
   };

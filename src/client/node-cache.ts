@@ -81,6 +81,7 @@ export class NodeCache {
     if (!(info instanceof this.#settings.NodeInfo)) {
       throw new TypeError('nodeInfo must be an instance of NodeInfo');
     }
+    beginAtRoot(info);
     const { path } = info;
     if (path === '') return;
     this.#lists.put(info, this.#settings.clock.now());
@@ -309,6 +310,16 @@ class Entry {
     this.age = byAge.push(this);
     this.use = byUse.push(this);
   }
+}
+
+/**
+ * AceBase puts a slash before the path of what it finds in the tree of the root, which that has from about a hundred keys on. Nobody asks for it by that: who waits for the node
+ * would wait for ever.
+ */
+function beginAtRoot(info: NodeInfo): void {
+  if (!info.path.startsWith('/')) return;
+  info.path = info.path.slice(1);
+  if (info.address) info.address.path = info.path;
 }
 
 /** A lookup that is under way. */

@@ -1,6 +1,6 @@
 /** What AceBase knows of a node: the address of its record, or its value if that is small. */
 export interface NodeInfo {
-  readonly path: string;
+  path: string;
   readonly address?: RecordAddress | null | undefined;
   exists?: boolean;
   value?: unknown;
@@ -9,6 +9,8 @@ export interface NodeInfo {
 
 /** Where a record begins. */
 export interface RecordAddress {
+  /** Of the node that is in it. */
+  path?: string;
   readonly pageNr: number;
   readonly recordNr: number;
 }
