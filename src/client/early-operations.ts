@@ -3,6 +3,7 @@ import type { Acceptance } from './core/acceptance.js';
 
 /** A database of AceBase, as far as it waits until its file is open. */
 interface Database {
+  readonly isReady: boolean;
   readonly api?: Api;
 }
 
@@ -38,7 +39,8 @@ export function failEarlyOperations(
   const of = ({ storage }: Api): Acceptance | undefined =>
     storage === undefined ? undefined : acceptanceOf(storage.ipc);
   database.ready = function (callback) {
-    const acceptance = this.api === undefined ? undefined : of(this.api);
+    // Once it is open, nothing is waited for: what would be kept for each call, would be kept for good.
+    const acceptance = this.isReady || this.api === undefined ? undefined : of(this.api);
     const opened = ready.call(this, callback);
     if (acceptance === undefined) return opened;
     const settled = unlessRefused(opened, acceptance);

@@ -95,11 +95,21 @@ export class JournaledStorage {
   /** To be called when all members of the storage are there, and before it does anything. */
   begin({ missing, mutation }: Beginning): void {
     const { ipc } = this.#storage;
-    const { sayGoodbye } = ipc;
+    const { sayGoodbye, emitOnce } = ipc;
     // Nobody has a lock any more; the file is open still, and no other process was told that this one goes.
     ipc.sayGoodbye = (peerId) => {
       if (peerId === ipc.id) this.#close();
       sayGoodbye.call(ipc, peerId);
+    };
+    // AceBase closes the file then. Of keys that others have asked for, it does not wait until they are in there.
+    ipc.emitOnce = (event, ...details) => {
+      const atRest = event === 'exit' ? this.#tables.atRest : undefined;
+      if (atRest === undefined) emitOnce.call(ipc, event, ...details);
+      else
+        void atRest.then(() => {
+          this.#logs.retire();
+          emitOnce.call(ipc, event, ...details);
+        });
     };
     // With an IPC server, that is done already.
     if (this.#surroundings.isLone) this.#outer.once('ready', () => failWithTables(this.#outer));
@@ -183,7 +193,7 @@ export class JournaledStorage {
     } catch (error) {
       loggerOf(this.#outer).error('Cannot record that the database is closed:', error);
     }
-    this.#logs.retire();
+    if (this.#tables.atRest === undefined) this.#logs.retire();
   }
 
   /** These are to be made again: the files are gone. */

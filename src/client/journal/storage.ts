@@ -32,6 +32,7 @@ export interface InnerStorage
     handleMessage(message: Told): unknown;
     removePeer(...details: unknown[]): void;
     sayGoodbye(peerId: string): void;
+    emitOnce(event: string, ...details: unknown[]): unknown;
   };
   readonly FST?: NonNullable<Storage['FST']> & { readonly ranges: object[] };
   readonly txStorage?: Storage & {

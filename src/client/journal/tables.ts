@@ -13,6 +13,8 @@ export interface Tables {
   write(position: number, bytes: Uint8Array, writer: Transaction | undefined): Promise<number>;
   /** Resolves when those are in the file that are being written by themselves now, and the keys, if they could not be written before. @throws if they still cannot be */
   readonly settled: Promise<void>;
+  /** Resolves when none is being written any more; `undefined` if none is. */
+  readonly atRest: Promise<void> | undefined;
   /** Calls as soon as the keys are in the file as they are now; never if others write them before. */
   whenSettled(act: () => void): void;
   /** Space is set free. @param writer the transaction that needs it no longer, if it is one */
@@ -78,6 +80,10 @@ export class LoneTables implements Tables {
     return this.#writes.over;
   }
 
+  get atRest(): Promise<void> | undefined {
+    return this.#writes.atRest;
+  }
+
   whenSettled(act: () => void): void {
     this.#writes.whenOver(act);
   }
@@ -137,6 +143,10 @@ export class MasterTables implements Tables {
     return this.#writes.over;
   }
 
+  get atRest(): Promise<void> | undefined {
+    return this.#writes.atRest;
+  }
+
   whenSettled(act: () => void): void {
     this.#writes.whenOver(act);
   }
@@ -177,6 +187,7 @@ class Writes {
   readonly #settings: TablesSettings;
   readonly #gate: Gate;
   #turn: Promise<void> = Promise.resolve();
+  #underWay = 0;
   /** The table of keys, if it could not be written: AceBase goes on with a key that was not. */
   #missingKeys: Uint8Array | undefined;
   /** What waits for that table. */
@@ -217,6 +228,10 @@ class Writes {
     );
   }
 
+  get atRest(): Promise<void> | undefined {
+    return this.#underWay === 0 ? undefined : this.#turn.then(() => this.atRest);
+  }
+
   /** Calls when none is missing. */
   whenOver(act: () => void): void {
     const actNow = (): void => {
@@ -226,11 +241,16 @@ class Writes {
   }
 
   write(position: number, bytes: Uint8Array): Promise<void> {
+    this.#underWay += 1;
     const turn = this.#turn.then(() => this.#write(position, bytes));
     const written = position === KEYS_AT ? turn.then(() => this.#keysAreWritten()) : turn;
-    this.#turn = written.catch(() => {
-      if (position === KEYS_AT) this.#missingKeys = bytes;
-    });
+    this.#turn = written
+      .catch(() => {
+        if (position === KEYS_AT) this.#missingKeys = bytes;
+      })
+      .then(() => {
+        this.#underWay -= 1;
+      });
     return written;
   }
 
