@@ -10,7 +10,7 @@ import { fstat } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import type { Index, Storage } from './acebase.js';
-import type { IPCLock } from './core/host.js';
+import type { IPCLock, LockDetails } from './core/host.js';
 
 /** What `_getTree` gives: the tree, and the lock on it within this process. */
 interface LockedTree {
@@ -33,25 +33,32 @@ export interface IndexFileMethods {
 export interface IndexReaders {
   /** Whether that database is one of a worker that has this client. */
   isReader(storage: Storage): boolean;
-  /** Whether a transaction of this process has the lock for writing, and may wait for what is read: it is in code of the user. */
-  isWriting(storage: Storage): boolean;
-  /** Nobody writes until it is released. */
-  readLock(storage: Storage): Promise<Pick<IPCLock, 'release'>>;
+  /** The transaction of this process that has the lock for writing, and may wait for what is read: it is in code of the user. `undefined` if there is none. */
+  writer(storage: Storage): LockDetails['tid'] | undefined;
+  /** Nobody else writes until it is released. @param tid the transaction that it is for; `undefined`: one of its own */
+  readLock(storage: Storage, tid: LockDetails['tid'] | undefined): Promise<Pick<IPCLock, 'release'>>;
+}
+
+/** The repair of one class of indexes. */
+export interface IndexFileRepair {
+  /**
+   * Runs a query, which sees the index as it is at one time however often it looks into that: AceBase reads some kinds several times.
+   *
+   * @param run the query, of that index or of what stands for it meanwhile
+   */
+  whole<I extends Index>(index: I, run: (index: I) => unknown): Promise<unknown>;
+  undo(): void;
 }
 
 /** Reads the head of an index file. */
 export type ReadIndexFile = (storage: Storage, fileName: string) => Promise<{ readonly trees: unknown }>;
 
-/**
- * Puts the repair into a class of indexes.
- *
- * @returns undoes it
- */
+/** Puts the repair into a class of indexes. */
 export function repairIndexFiles(
   methods: IndexFileMethods,
   readFromFile: ReadIndexFile,
-  { isReader, isWriting, readLock }: IndexReaders,
-): () => void {
+  { isReader, writer, readLock }: IndexReaders,
+): IndexFileRepair {
   const original = methods._getTree;
   const turns = new Turns();
   const current = async (index: OpenIndex, mode: string | undefined): Promise<LockedTree> => {
@@ -69,39 +76,71 @@ export function repairIndexFiles(
     }
     return original.call(index, mode);
   };
-  methods._getTree = async function (this: OpenIndex, mode) {
-    const { storage } = this;
-    if (!isReader(storage)) return original.call(this, mode);
-    if (mode !== 'shared' || isWriting(storage)) return current(this, mode);
-    const endTurn = await turns.take(this);
-    let lock: Pick<IPCLock, 'release'> | undefined;
+  /** From now on nobody writes. @returns ends that */
+  const begin = async (index: OpenIndex): Promise<() => void> => {
+    const { storage } = index;
+    const tid = writer(storage);
+    // Whoever has the turn may be waiting for that transaction.
+    const endTurn = tid === undefined ? await turns.take(index) : () => undefined;
     try {
-      lock = await readLock(storage);
-      const locked = await current(this, mode);
-      return { ...locked, release: () => releaseAll(locked, lock, endTurn) };
+      const lock = await readLock(storage, tid);
+      return () => {
+        endTurn();
+        // AceBase does not wait for that either.
+        void lock.release('an index was read');
+      };
     } catch (error) {
       endTurn();
-      await lock?.release('an index could not be read');
       throw error;
     }
   };
-  return () => {
-    methods._getTree = original;
+  methods._getTree = async function (this: OpenIndex, mode) {
+    if (!isReader(this.storage)) return original.call(this, mode);
+    if (mode !== 'shared') return current(this, mode);
+    const end = await begin(this);
+    try {
+      const locked = await current(this, mode);
+      const release = (): void => {
+        try {
+          locked.release();
+        } finally {
+          end();
+        }
+      };
+      return { ...locked, release };
+    } catch (error) {
+      end();
+      throw error;
+    }
   };
-}
-
-function releaseAll(
-  locked: LockedTree,
-  lock: Pick<IPCLock, 'release'> | undefined,
-  endTurn: () => void,
-): void {
-  try {
-    locked.release();
-  } finally {
-    endTurn();
-    // AceBase does not wait for that either.
-    void lock?.release('an index was read');
-  }
+  return {
+    async whole(index, run) {
+      // A query may be made of others.
+      if (Object.hasOwn(index, '_getTree') || !isReader((index as unknown as OpenIndex).storage))
+        return run(index);
+      const all = index as unknown as OpenIndex;
+      let begun: Promise<() => void> | undefined;
+      // What is cached is read under no lock.
+      const _getTree: IndexFileMethods['_getTree'] = async (mode) => {
+        if (mode === 'shared') {
+          begun ??= begin(all);
+          await begun;
+        }
+        return current(all, mode);
+      };
+      try {
+        return await run(
+          Object.create(index, { _getTree: { value: _getTree, configurable: true } }) as typeof index,
+        );
+      } finally {
+        const end = await begun?.catch(() => undefined);
+        end?.();
+      }
+    },
+    undo() {
+      methods._getTree = original;
+    },
+  };
 }
 
 /** One after the other: AceBase lets one at a time use an index, and they are not to wait for that with a lock in common, which others wait for. */

@@ -12,7 +12,7 @@ import { buildsIn, findBuilds, missingIn } from './builds.js';
 import { closeDataBeforeLog } from './closing.js';
 import type { Client } from './core/client.js';
 import type { ValueClasses } from './core/codec.js';
-import type { IPCLock } from './core/host.js';
+import type { IPCLock, LockDetails } from './core/host.js';
 import { type JointLease, jointLease, type Lease } from './core/lease.js';
 import { failEarlyOperations } from './early-operations.js';
 import { clientOf } from './endpoint.js';
@@ -448,20 +448,21 @@ function patchFiles(files: Build['files'], held: HeldFiles, isOn: () => boolean)
   return [writeInOrder(files, isOn), closeAfterWrites(files, isOn), held.patch(files)];
 }
 
-/** Whether the user's code has the lock for writing: in a transaction, which waits for what that code reads. */
-function isInTransaction({ ipc }: Storage): boolean {
+/** The transaction in which the user's code has the lock for writing: it waits for what that code reads. */
+function writerOf({ ipc }: Storage): LockDetails['tid'] | undefined {
   const lost = peers.get(ipc)?.lost;
-  return ipc._locks.some(
+  const writer = ipc._locks.find(
     ({ granted, request, lock }) =>
       granted &&
       request.write &&
       lost?.isInUserCode(request.tid) === true &&
       (lock?.expires ?? 0) > systemClock.wallTime(),
   );
+  return writer?.tid;
 }
 
-function lockToRead(storage: Storage): Promise<IPCLock> {
-  return storage.nodeLocker.lock('', String(storage.createTid()), false, 'reads an index');
+function lockToRead(storage: Storage, tid: LockDetails['tid'] = storage.createTid()): Promise<IPCLock> {
+  return storage.nodeLocker.lock('', String(tid), false, 'reads an index');
 }
 
 function repairsOfIndexes({ methods, readFromFile }: IndexClass, has: Switches): (() => void)[] {
@@ -472,12 +473,17 @@ function repairsOfIndexes({ methods, readFromFile }: IndexClass, has: Switches):
   const changed = (storage: Storage, file: string): void => {
     if (has('query-caches') && storage.ipc.isMaster) peerOf(storage)?.indexUpdated(file);
   };
+  // Below the others, which know an index by what it is.
+  const undoBelow = [repairIndexRebuilds(methods), releaseIndexesAfterFailures(methods)];
+  const reading = repairIndexFiles(methods, readFromFile, {
+    isReader,
+    writer: writerOf,
+    readLock: lockToRead,
+  });
   return [
-    // Below the others, which know an index by what it is.
-    repairIndexRebuilds(methods),
-    releaseIndexesAfterFailures(methods),
-    repairIndexFiles(methods, readFromFile, { isReader, isWriting: isInTransaction, readLock: lockToRead }),
-    repairQueryCaches(methods, { changed, isCurrent }),
+    ...undoBelow,
+    reading.undo,
+    repairQueryCaches(methods, { changed, isCurrent, whole: reading.whole }),
   ];
 }
 

@@ -10,7 +10,7 @@ import type { Index, Storage } from './acebase.js';
 import { whenAssigned } from './when-assigned.js';
 
 /** An index with its cache, as AceBase has it. */
-interface CachingIndex extends Index {
+export interface CachingIndex extends Index {
   readonly storage: Storage;
   readonly _cache: Map<unknown, unknown>;
 }
@@ -35,6 +35,8 @@ const QUERIES = ['query', 'count', 'take'] as const;
 export interface QueryCacheSettings {
   /** Is told of each change that this process made to an index. */
   changed(storage: Storage, file: string): void;
+  /** Runs a query as one that sees the index as it is at one time. */
+  whole(index: CachingIndex, run: (index: CachingIndex) => unknown): Promise<unknown>;
   /** Whether what this process remembers of that database is what the others have left. */
   isCurrent(storage: Storage): boolean;
 }
@@ -50,27 +52,30 @@ const changes = new WeakMap<object, number>();
  */
 export function repairQueryCaches(
   methods: IndexMethods,
-  { changed, isCurrent }: QueryCacheSettings,
+  { changed, whole, isCurrent }: QueryCacheSettings,
 ): () => void {
   const known = new Set<object>([methods]);
   const { cache } = methods;
+  const asked = (index: CachingIndex, run: (index: CachingIndex) => unknown): Promise<unknown> =>
+    keepNothingAcrossChanges(index, () => whole(index, run));
   const repairKindsOf = (index: object): void => {
-    let kind = Object.getPrototypeOf(index) as IndexMethods;
+    // Of what stands for an index, too.
+    let kind = index.constructor.prototype as IndexMethods;
     for (; !known.has(kind); kind = Object.getPrototypeOf(kind) as IndexMethods) {
       known.add(kind);
-      undo.push(...QUERIES.map((name) => wrap(kind, name, keepNothingAcrossChanges)));
+      undo.push(...QUERIES.map((name) => wrap(kind, name, asked)));
     }
   };
   const undo = [
     ...(['handleRecordUpdate', '_processUpdateQueue'] as const).map((name) =>
       wrap(methods, name, async (index, run) => {
-        const result = await run();
+        const result = await run(index);
         forget(index);
         changed(index.storage, basename(index.fileName));
         return result;
       }),
     ),
-    ...QUERIES.map((name) => wrap(methods, name, keepNothingAcrossChanges)),
+    ...QUERIES.map((name) => wrap(methods, name, asked)),
     whenAssigned(methods, 'storage' satisfies keyof CachingIndex, repairKindsOf),
   ];
   methods.cache = function (operator, parameter, ...results) {
@@ -107,12 +112,12 @@ function forget(index: CachingIndex): void {
 function wrap(
   methods: IndexMethods,
   name: keyof IndexMethods,
-  around: (index: CachingIndex, run: () => unknown) => Promise<unknown>,
+  around: (index: CachingIndex, run: (index: CachingIndex) => unknown) => Promise<unknown>,
 ): () => void {
   const original = methods[name];
   if (original === undefined || !Object.hasOwn(methods, name)) return () => undefined;
   methods[name] = function (this: CachingIndex, ...rest: unknown[]) {
-    return around(this, () => original.apply(this, rest));
+    return around(this, (index) => original.apply(index, rest));
   };
   return () => {
     methods[name] = original;

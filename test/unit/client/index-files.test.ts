@@ -34,7 +34,10 @@ it('an index that could not be read is read again by who wants it next', async (
 
 it('a worker reads an index under a lock, which goes with the tree, or with the failure; unless it writes itself', async () => {
   const done: string[] = [];
-  const state = { isReader: true, isWriting: false, isBroken: false };
+  const state: { isReader: boolean; writer?: string | undefined; isBroken: boolean } = {
+    isReader: true,
+    isBroken: false,
+  };
   const tree = { release: () => void done.push('tree released'), close: async () => undefined };
   const methods = {
     async _getTree(mode?: string) {
@@ -45,11 +48,11 @@ it('a worker reads an index under a lock, which goes with the tree, or with the 
   } as unknown as IndexFileMethods;
   const readFromFile = async () => ({ trees: {} });
   const lock = { release: async () => void done.push('lock released') };
-  const undo = repairIndexFiles(methods, readFromFile, {
+  const { whole, undo } = repairIndexFiles(methods, readFromFile, {
     isReader: () => state.isReader,
-    isWriting: () => state.isWriting,
-    readLock: async () => {
-      done.push('lock');
+    writer: () => state.writer,
+    readLock: async (_storage, tid) => {
+      done.push(tid === undefined ? 'lock' : `lock of ${tid}`);
       return lock;
     },
   });
@@ -63,9 +66,10 @@ it('a worker reads an index under a lock, which goes with the tree, or with the 
   };
   expect(await read('shared')).toEqual(['lock', 'tree, shared', 'tree released', 'lock released']);
   expect(await read('exclusive')).toEqual(['tree, exclusive', 'tree released']);
-  state.isWriting = true;
-  expect(await read('shared')).toEqual(['tree, shared', 'tree released']);
-  Object.assign(state, { isWriting: false, isBroken: true });
+  // That transaction may be over before the index was read.
+  state.writer = 'writer';
+  expect(await read('shared')).toEqual(['lock of writer', 'tree, shared', 'tree released', 'lock released']);
+  Object.assign(state, { writer: undefined, isBroken: true });
   expect(await read('shared')).toEqual(['lock', 'tree, shared', 'lock released', 'EIO']);
   // Those that wait for an index do so without a lock: all would have one in common.
   Object.assign(state, { isBroken: false });
@@ -83,6 +87,24 @@ it('a worker reads an index under a lock, which goes with the tree, or with the 
     ...['lock', 'tree, shared', 'tree released', 'lock released'],
     ...['lock', 'tree, shared', 'tree released', 'lock released'],
   ]);
+  // A query that looks into the index several times is made of others, some of which are cached.
+  done.length = 0;
+  const found = await whole(index as never, (all: object) =>
+    whole(all as never, async (inner: object) => {
+      for (let times = 0; times < 2; times++)
+        (
+          await (Reflect.get(inner, '_getTree') as (mode: string) => Promise<typeof tree>)('shared')
+        ).release();
+      return Reflect.get(inner, 'fileName');
+    }),
+  );
+  expect([found, done]).toEqual([
+    'none',
+    ['lock', 'tree, shared', 'tree released', 'tree, shared', 'tree released', 'lock released'],
+  ]);
+  done.length = 0;
+  await whole(index as never, () => 'from the cache');
+  expect(done).toEqual([]);
   Object.assign(state, { isReader: false });
   expect(await read('shared')).toEqual(['tree, shared', 'tree released']);
   undo();

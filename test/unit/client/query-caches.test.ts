@@ -23,7 +23,11 @@ function methodsOf(index: object): IndexMethods {
 }
 
 const repair = (index: object) =>
-  repairQueryCaches(methodsOf(index), { changed: () => undefined, isCurrent: () => isCurrent });
+  repairQueryCaches(methodsOf(index), {
+    changed: () => undefined,
+    whole: async (it, run) => run(it),
+    isCurrent: () => isCurrent,
+  });
 
 beforeEach(async () => {
   isCurrent = true;
