@@ -3,6 +3,7 @@
 import { resolve } from 'node:path';
 import type { Cancel } from '../broker/ports.js';
 import { loggerOf, type RemoteIPCPeer } from './acebase.js';
+import type { LockInfo } from './core/host.js';
 
 /** A wait is told of when it has lasted for so many milliseconds, and again as often as the second says. */
 export const LONG_WAIT_MS = 5_000;
@@ -100,12 +101,17 @@ export class Waiting {
     if (!this.#isAsking) void this.#say(oldest);
   }
 
-  /** A worker waits for the file and for its requests, a master for locks that others hold. */
+  /** A worker waits for the file and for its requests; each process waits for locks that others hold, or other transactions of its own. */
   #longestWaiting(): object | undefined {
-    const { ipc, isOfWorker, isReady } = this.#settings;
-    if (ipc.isMaster) return ipc._locks.find(({ granted, request }) => !granted && !isOfWorker(request));
+    const { ipc, isReady } = this.#settings;
+    if (ipc.isMaster) return this.#lockThatWaits();
     const [first] = ipc._requests.values();
-    return first ?? (isReady() ? undefined : THE_FILE);
+    return first ?? this.#lockThatWaits() ?? (isReady() ? undefined : THE_FILE);
+  }
+
+  #lockThatWaits(): LockInfo | undefined {
+    const { ipc, isOfWorker } = this.#settings;
+    return ipc._locks.find(({ granted, request }) => !granted && !isOfWorker(request));
   }
 
   async #say(oldest: object): Promise<void> {
@@ -127,12 +133,12 @@ export class Waiting {
       ipc.isMaster || (ipc.peers.some(({ id }) => id === masterPeerId) && !isAwaited(masterPeerId));
     if (!isMasterThere && hasSessions()) return { kind: 'master' };
     const answer = { kind: 'answer', isConnected: isMasterThere } as const;
-    const [first] = ipc._requests.values();
-    if (!ipc.isMaster && first === undefined) {
+    const [first] = ipc.isMaster ? [] : ipc._requests.values();
+    if (first === undefined && this.#lockThatWaits() === undefined) {
       const { fileName } = ipc.storage;
       return { kind: 'file', path: fileName && resolve(fileName) };
     }
-    if (!ipc.isMaster && first?.request.type !== 'lock-request') return answer;
+    if (first !== undefined && first.request.type !== 'lock-request') return answer;
     const lock = oldestLockIn(await fetchLocks().catch(() => ''));
     if (lock === undefined) return answer;
     return { kind: 'lock', lock, isOwn: lock.holder === ipc.id };

@@ -123,6 +123,19 @@ describe('a worker that waits', () => {
     );
   });
 
+  it('says so also of a transaction that waits for another one of its own process, which asks nobody', async () => {
+    const { said, peers, lock, pass } = lab({ locks: JSON.stringify({ held: [held('own-id')] }) });
+    peers.push({ id: '[master]' });
+    const info = lock('1');
+    await pass(7_000);
+    expect(said).toEqual([
+      expect.stringMatching(/this process itself holds a lock .* 1 operation is queued/),
+    ]);
+    Object.assign(info, { granted: true });
+    await pass(2_000);
+    expect(said[1]).toMatch(/^What was waited for is there/);
+  });
+
   it.each([
     { why: 'no worker holds a lock', request: 'lock-request', locks: '{"held":[]}' },
     { why: 'it waits for something else', request: 'request', locks: JSON.stringify({ held: [held('x')] }) },
