@@ -20,6 +20,8 @@ type KnownWorkers = {
   4: [AceBaseProcess, AceBaseProcess, AceBaseProcess, AceBaseProcess];
 };
 
+const PASSING = new RegExp(`${OWNER_FILE}|/ipc-check-`);
+
 type DatabaseOptions = Partial<Omit<AceBaseProcessOptions, 'ipc'>> & {
   readonly token?: string;
   /** Another way to the server than its own port, such as a line that can be broken. */
@@ -164,7 +166,8 @@ export class Cluster {
 
   /**
    * Opens the file in a new process with no IPC server, hands it to `look`, and closes it again. For what is really
-   * in the file: nothing of it comes from a cache. With the client, it is a copy: others may have the folder.
+   * in the file: nothing of it comes from a cache. With the client, it is a copy: others may have the folder. Files by which folders are told apart come and
+   * go in it.
    */
   async reopened<T>(
     look: (database: AceBaseProcess) => Promise<T>,
@@ -173,7 +176,7 @@ export class Cluster {
     const { token: _token, port: _port, ...rest } = options;
     const copy = options.client === true ? await temporaryDirectory('copy') : undefined;
     if (copy !== undefined)
-      await cp(this.path, copy, { recursive: true, filter: (file) => !file.includes(OWNER_FILE) });
+      await cp(this.path, copy, { recursive: true, filter: (file) => !PASSING.test(file) });
     const path = copy ?? this.path;
     const database = new AceBaseProcess({ name: 'fresh open', database: 'mydb', path, ...rest });
     try {

@@ -107,6 +107,8 @@ export class Journal<Notes> {
   #isUsed = false;
   /** Whether nothing was committed since the file was synced. */
   #isOnDisk = false;
+  /** Whether what others have committed before is on the disk, if it is to be. */
+  #isSureOfDisk = false;
   /** What {@link Journal.look} has found noted. */
   #looked: Newest | undefined;
   /** What is being committed; `undefined` if nothing is. */
@@ -149,7 +151,9 @@ export class Journal<Notes> {
     this.#turn = this.#nextTurn();
     this.#mark.read();
     if (newest === undefined) return undefined;
-    const { file } = this.#settings;
+    const { file, isSynced } = this.#settings;
+    if (isSynced && !this.#isSureOfDisk) this.#writeAgain(newest, gate);
+    this.#isSureOfDisk = true;
     const left = outstandingOf<Notes>(file, newest, this.#mark, isToBeApplied, isInDoubt);
     if (left === undefined) return undefined;
     const { changes, notes } = left;
@@ -166,6 +170,21 @@ export class Journal<Notes> {
     }
     this.#looked = newest;
     return { isRecovered: mark !== undefined, notes };
+  }
+
+  /**
+   * What the file has of the last commit may not be on the disk, and never get there: the system has told once that it could not write it, to somebody else, and takes it for
+   * written since. Here it has it written once more.
+   */
+  #writeAgain({ head, log }: Newest, gate: Gate): void {
+    const { file } = this.#settings;
+    const record = standingOf(head, this.#mark).isDone ? log.read() : undefined;
+    if (record === undefined || !hasAll(file, record.changes)) return;
+    for (const { position, after } of record.changes) {
+      if (!gate.isOpen) throw new IPCError('IPC_CLIENT_LEASE_LOST');
+      writeFully(file, after, position);
+    }
+    this.#syncFile();
   }
 
   /** Whether the record that was written last may not have been carried out. */
