@@ -306,7 +306,8 @@ export const ERRORS = {
     status: 503,
   },
   IPC_REFUSED_TOO_MANY_CONNECTIONS: {
-    summary: 'The server has `maxConnections` connections already.',
+    summary:
+      'The server has `maxConnections` connections already. One that has shown no token is ended for a newcomer.',
     remedy: 'Raise `maxConnections`, or find out who opens so many.',
     status: 503,
   },
@@ -348,7 +349,8 @@ export const ERRORS = {
     status: 400,
   },
   IPC_REFUSED_MALFORMED_HTTP: {
-    summary: 'What was sent is not HTTP, or its headers are too long.',
+    summary:
+      'What was sent is not HTTP, its headers are too long, or more than 8 requests were sent before the first was answered.',
     remedy:
       'Find out by its address what connects: a port scanner, a probe, or a load balancer that sends PROXY headers, which must be turned off.',
     status: 400,

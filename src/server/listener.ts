@@ -8,7 +8,8 @@ import { IPCError } from '../errors.js';
 import { codeOf } from '../system-error.js';
 import type { DescriptorWatch } from './descriptor-watch.js';
 import { endGently, isLeaving } from './lingering-close.js';
-import { Request } from './request.js';
+import { LET_IN, requestClass } from './request.js';
+import { Strangers } from './strangers.js';
 import type { LoadedTls } from './tls.js';
 
 /** What a listener serves. */
@@ -26,14 +27,15 @@ export interface ListenerSettings {
   /** A connection is taken; nothing is known of it yet. */
   onConnection?(socket: Socket): void;
   onRequest(request: IncomingMessage, response: ServerResponse): void;
-  onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  /** @returns whether it was let in, so far as its token goes */
+  onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean;
   /** A server could not take a connection; it goes on. */
   onError(error: Error): void;
   /**
-   * A connection is to be ended: too many, not HTTP, too slow, or no TLS.
+   * A connection is to be ended: too many, not HTTP, too much at a time, too slow, or no TLS.
    *
    * @param canAnswer whether the other end would understand an HTTP response; else there is nothing to tell it
-   * @param detail the code of the error in the TLS handshake
+   * @param detail the code of the error in the TLS handshake, or what else is known
    */
   onDropped(
     reason: DropReason,
@@ -57,6 +59,9 @@ export type DropReason =
 /** How long the body of a request may take, and how long a response may wait to be read, in milliseconds. */
 const REQUEST_TIMEOUT_MS = 120_000;
 
+/** Requests of one connection that wait for their answers; with one more, the connection is ended. Browsers, probes and proxies wait with one. */
+const MAX_UNANSWERED = 8;
+
 /** Connections above `maxConnections` that are told so at one time; more are ended without a word. */
 const MAX_TURNED_AWAY = 256;
 
@@ -74,6 +79,8 @@ export class Listener {
   /** Those that speak HTTP, and the answers that are not out yet; above TLS, where there is TLS. */
   readonly #conversations = new Map<Duplex, Set<ServerResponse>>();
   readonly #turnedAway = new Set<Socket>();
+  /** Those of `#sockets` that anybody could have. */
+  readonly #strangers = new Strangers();
   #servers: Server[] = [];
   #tls: LoadedTls | undefined;
   #isClosing = false;
@@ -84,7 +91,7 @@ export class Listener {
   constructor(settings: ListenerSettings) {
     this.#settings = settings;
     const { clock } = settings;
-    const all = [this.#sockets, this.#turnedAway, this.#conversations];
+    const all = [this.#sockets, this.#turnedAway, this.#conversations, this.#strangers];
     this.#forget = function () {
       for (const each of all) each.delete(this);
     };
@@ -182,7 +189,7 @@ export class Listener {
     const { handshakeTimeout, onDropped } = this.#settings;
     const tls = this.#tls;
     const settings = {
-      IncomingMessage: Request,
+      IncomingMessage: requestClass((socket) => !this.#hasMuchUnanswered(socket)),
       headersTimeout: handshakeTimeout,
       requestTimeout: REQUEST_TIMEOUT_MS,
       connectionsCheckingInterval: CHECK_INTERVAL_MS,
@@ -196,7 +203,7 @@ export class Listener {
     server.on('connection', (socket: Socket) => this.#take(socket));
     server.on(tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => this.#begin(socket));
     server.on('request', (request, response) => this.#request(request, response));
-    server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
+    server.on('upgrade', (request, socket: Socket, head) => this.#upgrade(request, socket, head));
     server.on('connect', (_request, socket) => onDropped('malformed', socket, true));
     server.on('clientError', (error, socket) => this.#clientError(error, socket));
     return server;
@@ -204,15 +211,29 @@ export class Listener {
 
   /** A connection came. */
   #take(socket: Socket): void {
-    const { tls, maxConnections, descriptors, onDropped } = this.#settings;
+    const { tls, descriptors, onDropped, onConnection } = this.#settings;
     const { room } = descriptors;
-    const isTooMany = this.#sockets.size >= maxConnections;
-    const set = isTooMany || room !== 'enough' ? this.#turnedAway : this.#sockets;
-    const canAnswer = tls === undefined && room !== 'none' && this.#turnedAway.size < MAX_TURNED_AWAY;
-    set.add(socket);
+    const lack = this.#sockets.size >= this.#settings.maxConnections ? 'too-many' : LACKS[room];
     socket.on('close', this.#forget);
-    if (set === this.#turnedAway) onDropped(isTooMany ? 'too-many' : 'no-descriptors', socket, canAnswer);
-    else this.#settings.onConnection?.(socket);
+    if (lack === undefined || this.#endOldestStranger(lack)) {
+      this.#sockets.add(socket);
+      this.#strangers.add(socket);
+      onConnection?.(socket);
+      return;
+    }
+    const canAnswer = tls === undefined && room !== 'none' && this.#turnedAway.size < MAX_TURNED_AWAY;
+    this.#turnedAway.add(socket);
+    onDropped(lack, socket, canAnswer);
+  }
+
+  /** Makes room for a newcomer, which may be a peer. @returns false if nobody is there but peers, and those whose request was let in */
+  #endOldestStranger(lack: DropReason): boolean {
+    const oldest = this.#strangers.takeOldest();
+    if (oldest === undefined) return false;
+    // Its descriptor is free at once; its event comes later.
+    this.#sockets.delete(oldest);
+    this.#settings.onDropped(lack, oldest, false);
+    return true;
   }
 
   /** A connection may speak HTTP. */
@@ -236,19 +257,39 @@ export class Listener {
       responses?.delete(response);
       if (this.#isClosing && responses?.size === 0) endGently(socket, this.#settings.clock);
     });
+    request.once(LET_IN, () => this.#letIn(socket, response));
     this.#settings.onRequest(request, response);
   }
 
-  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const responses = this.#conversations.get(socket);
-    if (responses !== undefined && responses.size > 0) {
+  /** Until that response is out, the connection is none that anybody could have. */
+  #letIn(socket: Socket, response: ServerResponse): void {
+    const stranger = this.#strangers.take(socket);
+    if (stranger === undefined) return;
+    response.once('close', () => {
+      if (this.#sockets.has(stranger)) this.#strangers.add(stranger);
+    });
+  }
+
+  #hasMuchUnanswered(socket: Duplex): boolean {
+    return (this.#conversations.get(socket)?.size ?? 0) >= MAX_UNANSWERED;
+  }
+
+  /** Also called for what asks too much at a time: {@link requestClass}. */
+  #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
+    const unanswered = this.#conversations.get(socket)?.size ?? 0;
+    if (unanswered > 0) {
       // Behind a request that is not answered yet, frames and the answer would get mixed up.
-      this.#settings.onDropped('malformed', socket, false);
+      this.#settings.onDropped(
+        'malformed',
+        socket,
+        false,
+        `earlier requests without an answer: ${unanswered}`,
+      );
       return;
     }
     // Somebody else sees to it from here on.
     this.#conversations.delete(socket);
-    this.#settings.onUpgrade(request, socket, head);
+    if (this.#settings.onUpgrade(request, socket, head)) this.#strangers.take(socket);
   }
 
   /** Also called for what goes wrong in a TLS handshake. */
@@ -273,6 +314,13 @@ export class Listener {
     this.#settings.onDropped(reasonOf(code, error), socket, canAnswer, isTls ? code : undefined);
   }
 }
+
+/** What there is too little of, by the room for one more connection. */
+const LACKS = {
+  enough: undefined,
+  'for an answer': 'no-descriptors',
+  none: 'no-descriptors',
+} as const satisfies Record<DescriptorWatch['room'], DropReason | undefined>;
 
 /** What is to be said of a connection, by what was seen of it. */
 function reasonOf(code: string, error: Error): DropReason {

@@ -94,8 +94,9 @@ export class PrivateDoor {
         else request.socket.destroy();
       },
       onUpgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-        if (this.#letsIn(request)) onUpgrade(request, socket, head);
-        else socket.destroy();
+        if (this.#letsIn(request)) return onUpgrade(request, socket, head);
+        socket.destroy();
+        return false;
       },
       onError,
       // Whoever says something else learns nothing.

@@ -1,4 +1,5 @@
 import { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import { namesWebSocket } from '../websocket/handshake.js';
 
 /**
@@ -11,7 +12,7 @@ import { namesWebSocket } from '../websocket/handshake.js';
  * for further requests. What a client sends in the same packet behind such a head is lost, as in any server of Node's
  * that ignores an upgrade; a client that offers one has to wait for the answer anyway.
  */
-export class Request extends IncomingMessage {
+class Request extends IncomingMessage {
   // The parent's constructor assigns `upgrade` before a field of this class could be initialized.
   declare private _isUpgradeSeen: boolean | null;
 
@@ -25,4 +26,27 @@ export class Request extends IncomingMessage {
   set upgrade(isSeen: boolean | null) {
     this._isUpgradeSeen = isSeen;
   }
+}
+
+/** Emitted on a request that has shown a token, and is let in. */
+export const LET_IN = Symbol('let in');
+
+/**
+ * The class of the requests of a server. Where `mayAsk` says that a connection may not, the request counts as an upgrade, whatever it is: of
+ * what came in one packet, Node's HTTP server would emit any number of requests otherwise, all in one turn of the event loop.
+ */
+export function requestClass(mayAsk: (socket: Socket) => boolean): typeof IncomingMessage {
+  return class extends Request {
+    /** Decided when the head has come: what comes behind it must not change what it is. */
+    #isTooMuch: boolean | undefined;
+
+    override get upgrade(): boolean {
+      this.#isTooMuch ??= !mayAsk(this.socket);
+      return this.#isTooMuch || super.upgrade;
+    }
+
+    override set upgrade(isSeen: boolean | null) {
+      super.upgrade = isSeen;
+    }
+  };
 }

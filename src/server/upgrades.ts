@@ -73,8 +73,8 @@ export class Upgrades {
     this.#plain = { ...this.#encrypted, writesAtOnce: true };
   }
 
-  /** An upgrade request came. To be registered as the `upgrade` listener of an HTTP server. */
-  handle(request: IncomingMessage, socket: Duplex, head: Buffer, isSecure: boolean): void {
+  /** An upgrade request came. @returns whether it has what lets it in: it may still be refused for what is going on in its database */
+  handle(request: IncomingMessage, socket: Duplex, head: Buffer, isSecure: boolean): boolean {
     // Until a connection takes the socket over, nobody else listens for its errors.
     const ignoreError = () => undefined;
     socket.on('error', ignoreError);
@@ -82,7 +82,7 @@ export class Upgrades {
     const admission = this.#settings.gatekeeper.admit({ method, url, httpVersion, headers, isSecure });
     if (!admission.isAdmitted) {
       this.#refuse(request, socket, admission.code, admission.detail);
-      return;
+      return false;
     }
     const { database, peerId, accept, client, isManagedMaster } = admission;
     const { managed, processBehind } = this.#settings;
@@ -96,6 +96,7 @@ export class Upgrades {
       turnAway: (code, detail) => this.#refuse(request, socket, code, detail, peerId),
     });
     entrance.leave = this.#settings.broker.arrive(arrival, entrance);
+    return true;
   }
 
   #connect(socket: Duplex, database: string, visitor: Visitor, accept: string, head: Buffer): PeerLink {

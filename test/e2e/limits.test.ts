@@ -67,42 +67,48 @@ it('maxDatabases keeps others out, and lets them in when a database is empty aga
 });
 
 describe('the limit of open files', () => {
-  it('is met by refusals that are told, logged and counted', async () => {
+  /** A process that may open 200 files. */
+  async function withFewFiles(): Promise<ServerProcess> {
     const server = await ServerProcess.start({ openFiles: 200 });
     onTestFinished(() => void server.kill());
+    return server;
+  }
+
+  it('is met by refusals that are told, logged and counted', async () => {
+    const server = await withFewFiles();
     const { port } = server;
     const logged = server.line(({ code }) => code === 'IPC_REFUSED_NO_DESCRIPTORS');
-    const sockets = await Promise.all(Array.from({ length: 400 }, () => RawSocket.connect({ port })));
-    const ask = async (socket: RawSocket): Promise<number> => {
-      socket.send('GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n');
-      return socket.response().then(
-        ({ status }) => status,
-        () => 0,
-      );
-    };
-    // Each that is answered stays.
-    const answers = await Promise.all(sockets.map(ask));
-    const served = answers.filter((status) => status === 200).length;
-    expect(served).toBeGreaterThan(100);
-    expect(answers).toContain(503);
+    const enter = (n: number) => knock(port, connectPath({ id: `worker${100 + n}` }));
+    let answer = await enter(0);
+    let peers = 0;
+    for (; answer.status === 101; answer = await enter(peers)) peers++;
+    expect(peers).toBeGreaterThan(100);
+    expect(answer.status).toBe(503);
+    expect(JSON.parse(answer.body)).toMatchObject({ code: 'IPC_REFUSED_NO_DESCRIPTORS' });
     expect(await logged).toMatchObject({ level: 'warn', remedy: expect.stringContaining('ulimit -n') });
     expect(server.lines).toContainEqual(
       expect.objectContaining({ level: 'warn', limit: 200, maxConnections: 20_000 }),
     );
-    // All others are counted, also those that heard nothing.
-    for (const { socket } of sockets) socket.destroy();
-    let refused = 400 - served;
-    let metrics = await get(port, '/metrics');
-    for (; metrics.status === 503; metrics = await get(port, '/metrics')) refused++;
-    expect(metrics.body).toContain(`{code="IPC_REFUSED_NO_DESCRIPTORS"} ${refused}\n`);
+  });
+
+  it('has the oldest connections ended that have shown no token', async () => {
+    const { port } = await withFewFiles();
+    const sockets = await Promise.all(Array.from({ length: 400 }, () => RawSocket.connect({ port })));
+    const ended = sockets.map(({ ended }) => ended);
+    expect((await knock(port, connectPath())).status).toBe(101);
+    const { body } = await get(port, '/metrics');
+    const [, open] = /^acebase_ipc_connections (\d+)$/m.exec(body) ?? [];
+    expect(Number(open)).toBeGreaterThan(100);
+    expect(body).toContain(`{code="IPC_REFUSED_NO_DESCRIPTORS"} ${402 - Number(open)}\n`);
+    await Promise.all(ended.slice(0, 200));
   });
 });
 
 describe('maxConnections', () => {
   it('tells those who are too many, and lets others in when there is room again', async () => {
     await unnoticed({ maxConnections: 4 }, async ({ port, log, conversation }) => {
-      const first = await RawSocket.connect({ port });
-      await RawSocket.connect({ port });
+      const first = await rawPeer({ port }, { database: 'other', id: 'first001' });
+      await rawPeer({ port }, { database: 'other', id: 'second01' });
       const refused = await knock(port, connectPath());
       expect(refused).toMatchObject({ status: 503, headers: { connection: 'close' } });
       expect(JSON.parse(refused.body)).toMatchObject({ code: 'IPC_REFUSED_TOO_MANY_CONNECTIONS' });
@@ -113,9 +119,46 @@ describe('maxConnections', () => {
 
       first.socket.destroy();
       let status = 503;
-      while (status === 503) status = (await knock(port, connectPath({ database: 'other' }))).status;
+      while (status === 503) status = (await knock(port, connectPath({ database: 'another' }))).status;
       expect(status).toBe(101);
       expect(conversation.overheard).toEqual([]);
+    });
+  });
+
+  it('ends the oldest connection that has shown no token, and lets the newcomer in', async () => {
+    await unnoticed({ maxConnections: 4, token: 'sesame' }, async ({ port, server, log }) => {
+      const enter = (id: string) => rawPeer({ port }, { database: 'other', id, token: 'sesame' });
+      const [silent, asking] = [await RawSocket.connect({ port }), await RawSocket.connect({ port })];
+      asking.send('GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n');
+      expect(await asking.response()).toMatchObject({ status: 200 });
+      await enter('first001');
+      await silent.closed;
+      asking.send('GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n');
+      expect(await asking.response()).toMatchObject({ status: 200 });
+      await enter('second01');
+      await asking.closed;
+      expect((await knock(port, connectPath({ database: 'other', token: 'sesame' }))).status).toBe(503);
+      expect(server.peers('other')).toHaveLength(2);
+      expect(server.counters.refusals).toEqual({ IPC_REFUSED_TOO_MANY_CONNECTIONS: 3 });
+      expect(log.complaints).toHaveLength(1);
+    });
+  });
+
+  it('does not end a connection whose request has a token before it is answered', async () => {
+    await unnoticed({ maxConnections: 4, token: 'sesame' }, async ({ port }) => {
+      const peer = await rawPeer({ port }, { database: 'other', token: 'sesame' });
+      const sending = await RawSocket.connect({ port });
+      const message = '{"type":"unknown","from":"mallory1"}';
+      const head = `Host: localhost\r\nContent-Length: ${message.length}\r\nExpect: 100-continue\r\n\r\n`;
+      sending.send(`POST /other/send?id=mallory1&t=sesame HTTP/1.1\r\n${head}`);
+      // The server has begun with it.
+      expect(await sending.response()).toMatchObject({ status: 100 });
+      expect((await knock(port, connectPath({ token: 'sesame' }))).status).toBe(503);
+      sending.send(message);
+      expect(await sending.response()).toMatchObject({ status: 200, body: 'ok' });
+      const newcomer = await rawPeer({ port }, { database: 'other', id: 'second01', token: 'sesame' });
+      await sending.closed;
+      expect([peer.socket.destroyed, newcomer.socket.destroyed]).toEqual([false, false]);
     });
   });
 
@@ -135,9 +178,12 @@ describe('maxConnections', () => {
     onTestFinished(() => removeDirectory(directory));
     const { certPath, keyPath } = await privateAuthority(directory);
     await unnoticed({ maxConnections: 3, ssl: { certPath, keyPath } }, async ({ port, server, log }) => {
-      const third = await RawSocket.connect({ port, tls: true });
-      await expect(RawSocket.connect({ port, tls: true })).rejects.toThrow();
+      const stranger = await RawSocket.connect({ port, tls: true });
+      const third = await rawPeer({ port, tls: true }, { database: 'other' });
+      await stranger.closed;
       expect(server.counters.refusals).toEqual({ IPC_REFUSED_TOO_MANY_CONNECTIONS: 1 });
+      await expect(RawSocket.connect({ port, tls: true })).rejects.toThrow();
+      expect(server.counters.refusals).toEqual({ IPC_REFUSED_TOO_MANY_CONNECTIONS: 2 });
       expect(log.complaints).toHaveLength(1);
       third.socket.destroy();
       await third.closed;

@@ -6,6 +6,7 @@ import type { TransientMemory } from '../../broker/memory.js';
 import type { RefusalCode } from '../../errors.js';
 import type { Gatekeeper } from '../gatekeeper.js';
 import type { Overview } from '../monitoring/overview.js';
+import { LET_IN } from '../request.js';
 import { parseTarget } from '../target.js';
 
 /** What hono knows of our requests: Node's own request and response. */
@@ -54,6 +55,7 @@ export function authorize(
   if (database === undefined || !gatekeeper.hasToken(database, query, incoming.headers)) {
     throw new RefusedRequest('IPC_HTTP_UNAUTHORIZED');
   }
+  incoming.emit(LET_IN);
   return { database, query };
 }
 
@@ -77,9 +79,11 @@ export function authorizeOverview(
   context: Context<RouteEnvironment>,
   gatekeeper: Gatekeeper,
 ): (database: string) => boolean {
-  if (isFromElsewhere(context.env.incoming.headers)) throw new RefusedRequest('IPC_REFUSED_ORIGIN');
+  const { incoming } = context.env;
+  if (isFromElsewhere(incoming.headers)) throw new RefusedRequest('IPC_REFUSED_ORIGIN');
   const sees = sightOf(context, gatekeeper);
   if (sees === undefined) throw new RefusedRequest('IPC_HTTP_UNAUTHORIZED');
+  incoming.emit(LET_IN);
   return sees;
 }
 
@@ -93,6 +97,7 @@ export function authorizeAdmin(context: Context<RouteEnvironment>, gatekeeper: G
   if (isFromElsewhere(incoming.headers)) throw new RefusedRequest('IPC_REFUSED_ORIGIN');
   if (!gatekeeper.hasAdminToken(parseTarget(incoming.url ?? '').query, incoming.headers))
     throw new RefusedRequest('IPC_HTTP_UNAUTHORIZED');
+  incoming.emit(LET_IN);
 }
 
 /**

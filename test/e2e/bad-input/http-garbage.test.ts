@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect as connectTls } from 'node:tls';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { privateAuthority } from '../../support/private-authority.js';
+import { privateAuthority, temporaryCertificate } from '../../support/private-authority.js';
 import { RawSocket, rawPeer } from '../../support/raw-socket.js';
 import { unnoticed } from '../../support/served.js';
 import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
@@ -111,17 +111,37 @@ describe('a plain port', () => {
     });
   });
 
-  it('answers a thousand requests that came at once on one connection, in their order', async () => {
+  const requests = (paths: readonly string[]) =>
+    paths.map((path) => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`).join('');
+
+  it('answers eight requests that came at once on one connection, in their order, and those behind them', async () => {
     await unnoticed({}, async ({ port, conversation }) => {
       const socket = await RawSocket.connect({ port });
-      const paths = Array.from({ length: 1_000 }, (_, index) => (index % 2 === 0 ? '/health' : '/nothing'));
-      socket.send(paths.map((path) => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`).join(''));
-      for (const path of paths) {
-        expect((await socket.response()).status).toBe(path === '/health' ? 200 : 404);
+      const paths = Array.from({ length: 8 }, (_, index) => (index % 2 === 0 ? '/health' : '/nothing'));
+      for (let time = 0; time < 100; time++) {
+        socket.send(requests(paths));
+        for (const path of paths) {
+          expect((await socket.response()).status).toBe(path === '/health' ? 200 : 404);
+        }
       }
       expect(conversation.overheard).toEqual([]);
     });
   });
+
+  it.each([false, true])(
+    'serves no more of what comes at once, and ends the connection; TLS: %s',
+    async (tls) => {
+      await unnoticed(tls ? { ssl: await temporaryCertificate() } : {}, async ({ port, server, log }) => {
+        const socket = await RawSocket.connect({ port, tls });
+        socket.send(requests(Array<string>(1_000).fill('/nothing')));
+        await socket.closed;
+        expect(server.counters.refusals).toEqual({ IPC_REFUSED_PATH: 8, IPC_REFUSED_MALFORMED_HTTP: 1 });
+        expect(log.complaints).toContainEqual(
+          expect.objectContaining({ detail: 'earlier requests without an answer: 8' }),
+        );
+      });
+    },
+  );
 
   it.each([
     { method: 'DELETE', path: '/health', allow: 'GET, HEAD' },

@@ -18,7 +18,10 @@ async function openDoor() {
     managed: { files: new Set(['mydb_data']), isOfMaster: (authorization) => authorization === SECRET },
     handshakeTimeout: 10_000,
     onRequest: (_request, response) => void response.end('in'),
-    onUpgrade: (_request, socket) => void socket.destroy(),
+    onUpgrade: (_request, socket) => {
+      socket.destroy();
+      return false;
+    },
     onError: (error) => {
       throw error;
     },

@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Hono } from 'hono';
 import { expect, test } from 'vitest';
@@ -36,7 +37,7 @@ async function ask(url: string, headers: Readonly<Record<string, string>> = {}):
     if (error instanceof RefusedRequest) return new Response(null, { status: ERRORS[error.code].status });
     throw error;
   });
-  const incoming = { url, headers } as IncomingMessage;
+  const incoming = Object.assign(new EventEmitter(), { url, headers }) as IncomingMessage;
   return app.request(url, { headers }, { incoming, outgoing: {} as ServerResponse });
 }
 
