@@ -11,6 +11,7 @@ const BROKER = [
   ['journal-switch'],
   ['mastership'],
   ['server-requests'],
+  ['usage'],
   ['peers/'],
   ['invariants', 'limits', 'memory', 'ports'],
 ];

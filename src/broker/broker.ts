@@ -1,8 +1,9 @@
-import { Database, type DatabaseView, type LargestUser } from './database.js';
+import { Database, type DatabaseView } from './database.js';
 import { Draining, refusalWhileDraining } from './drain.js';
 import type { Invariant } from './invariants.js';
 import { MasterDepartures } from './mastership.js';
 import { FairShares } from './memory.js';
+import type { Peer } from './peers/peer.js';
 import type {
   ArrivalRequest,
   BrokerObserver,
@@ -13,6 +14,7 @@ import type {
   Records,
   Scope,
 } from './ports.js';
+import { Usage, type User } from './usage.js';
 
 /** What a broker works with. */
 export interface BrokerSettings extends Pick<Scope, 'clock' | 'limits' | 'logger' | 'incidents'> {
@@ -184,7 +186,7 @@ export class Broker {
     const database: Database = new Database(name, {
       ...this.#settings,
       managed: managed?.has(name) === true ? managed : undefined,
-      kept: this.#kept.open(() => this.#reclaimFrom(database)),
+      kept: this.#kept.open(() => this.#repay(database)),
       departures: this.#departures,
       startedAt: this.#startedAt,
       servedSince: this.#begunAnew.get(name) ?? this.#servedSince,
@@ -244,7 +246,7 @@ export class Broker {
     this.#bytesSinceAudit += newBytes;
     if (this.#bytesSinceAudit < maxTotalBuffered / AUDITS_PER_TOTAL) return;
     this.#bytesSinceAudit = 0;
-    const total = this.bufferedBytes;
+    const total = totalOf(this.#usages());
     if (total > 2 * maxTotalBuffered) this.#cutDownTo(maxTotalBuffered);
     if (total > maxTotalBuffered) this.#cancelAudit ??= this.#scheduleAudit();
   }
@@ -256,39 +258,57 @@ export class Broker {
     });
   }
 
+  #usages(): Usage<Database>[] {
+    return [...this.#databases.values()].map((database) => new Usage(database));
+  }
+
+  /** All is counted once for as many as are cut off; and again, since locks that they may be writing under stay. */
   #cutDownTo(bytes: number): void {
-    for (let total = this.bufferedBytes; total > bytes; total = this.bufferedBytes) {
-      const database = largest(this.#databases.values());
-      const user = database?.largestUser(({ outbox }) => outbox.bytes);
-      if (database === undefined || user === undefined) return;
-      this.#cutOff(database, user);
+    for (let before = Number.POSITIVE_INFINITY; ; ) {
+      const cut = new Map<Database, Peer[]>();
+      const usages = this.#usages();
+      let total = totalOf(usages);
+      if (total <= bytes || total >= before) return;
+      before = total;
+      for (let usage = largest(usages); usage !== undefined && total > bytes; usage = largest(usages)) {
+        const { database, bytes: databaseBytes } = usage;
+        const user = usage.takeLargest();
+        if (user === undefined) {
+          usages.splice(usages.indexOf(usage), 1);
+          continue;
+        }
+        this.#recordCut(database, user, databaseBytes, total);
+        const peers = cut.get(database) ?? [];
+        peers.push(user.peer);
+        cut.set(database, peers);
+        total += usage.bytes - databaseBytes;
+      }
+      for (const [database, peers] of cut) database.cutOff(peers);
     }
   }
 
-  /** Another database needs memory, and this one has most of what is kept. */
-  #reclaimFrom(database: Database): void {
-    const user = database.largestUser(({ outbox }) => outbox.keptBytes);
-    if (user !== undefined) this.#cutOff(database, user);
+  /** Another database needs memory, and this one has most of what is kept: one after the other, its largest peers give theirs back. */
+  *#repay(database: Database): Iterator<void> {
+    for (const user of database.users(({ outbox }) => outbox.keptBytes)) {
+      this.#recordCut(database, user, database.keptBytes, this.#kept.bytes);
+      yield database.cutOff([user.peer]);
+    }
   }
 
-  #cutOff(database: Database, { peer, bytes }: LargestUser): void {
-    const { bufferedBytes: databaseBytes, name } = database;
-    const fields = {
-      database: name,
-      peer: peer.id,
-      peerBytes: bytes,
-      databaseBytes,
-      total: this.bufferedBytes,
-    };
+  #recordCut({ name }: Database, { peer, bytes }: User, databaseBytes: number, total: number): void {
+    const fields = { database: name, peer: peer.id, peerBytes: bytes, databaseBytes, total };
     this.#settings.incidents.record('over-total', fields);
-    database.cutOff(peer);
   }
 }
 
-function largest(databases: Iterable<Database>): Database | undefined {
-  let largestOne: Database | undefined;
-  for (const database of databases) {
-    if (database.bufferedBytes > (largestOne?.bufferedBytes ?? 0)) largestOne = database;
+function totalOf(usages: readonly Usage[]): number {
+  return usages.reduce((sum, { bytes }) => sum + bytes, 0);
+}
+
+function largest(usages: readonly Usage<Database>[]): Usage<Database> | undefined {
+  let largestOne: Usage<Database> | undefined;
+  for (const usage of usages) {
+    if (usage.bytes > (largestOne?.bytes ?? 0)) largestOne = usage;
   }
   return largestOne;
 }

@@ -48,6 +48,7 @@ import { RequestTable } from './requests/request-table.js';
 import { Router } from './router.js';
 import { ServerRequests } from './server-requests.js';
 import { Succession } from './succession.js';
+import { ReceivedBytes, type User } from './usage.js';
 
 /** What a database works with; shared by all of a broker. */
 export interface DatabaseSettings extends Omit<Scope, 'database' | 'kept' | 'counters' | 'isClosing'> {
@@ -65,12 +66,6 @@ export interface DatabaseSettings extends Omit<Scope, 'database' | 'kept' | 'cou
   broken(database: Database, invariant: Invariant): void;
   /** This one is to be forgotten, whoever is in it; and then that client comes, to a new one. */
   beganAnew(database: Database, arrival: PriorMember): void;
-}
-
-/** The peer that takes most memory, and how much. */
-export interface LargestUser {
-  readonly peer: Peer;
-  readonly bytes: number;
 }
 
 /** One database, to look at: nothing of it is to be changed. */
@@ -106,6 +101,7 @@ export class Database {
   readonly name: string;
   /** How its peers are sent to the next server. */
   readonly dismissal: Dismissal;
+  readonly received: ReceivedBytes;
   readonly #settings: DatabaseSettings;
   readonly #bulkhead: Bulkhead;
   readonly #peers = new Map<string, Peer>();
@@ -171,6 +167,7 @@ export class Database {
     const isClosing = (): boolean => this.#isClosing;
     const scope: Scope = { ...this.#settings, database: name, counters: record.counters, isClosing };
     const peers = this.#peers;
+    this.received = new ReceivedBytes(limits.maxTotalBuffered);
     this.#door = new Door(clock);
     this.#book = new MembershipLog({ ...scope, observer, record });
     this.#host = {
@@ -295,7 +292,7 @@ export class Database {
   get view(): DatabaseView {
     const { name } = this;
     const [seat, locks, journal] = [this.#seat, this.#locks.view, this.#journal.state];
-    const { bytes: keptBytes } = this.#settings.kept;
+    const { keptBytes } = this;
     const { masterLeftAt } = this.#book;
     return { name, peers: this.#peers, seat, requests: this.#table, locks, journal, keptBytes, masterLeftAt };
   }
@@ -310,19 +307,34 @@ export class Database {
       .map((peer) => infoOf(this.name, peer));
   }
 
-  /** The peer that takes most memory. @param own what counts of its own, in bytes, beside its requests and locks */
-  largestUser(own: (peer: Peer) => number): LargestUser | undefined {
-    let largest: LargestUser | undefined;
+  /** The peers that take memory, those first that take most. @param own what counts of a peer's own, in bytes, beside its requests and locks */
+  users(own: (peer: Peer) => number): User[] {
+    const users: User[] = [];
     for (const peer of this.#peers.values()) {
-      const bytes = own(peer) + this.#locks.bytesOf(peer) + this.#table.bytesOf(peer);
-      if (bytes > (largest?.bytes ?? 0)) largest = { peer, bytes };
+      const bytes = own(peer) + this.#askedBytes(peer);
+      if (bytes > 0) users.push({ peer, bytes });
     }
-    return largest;
+    return users.sort((one, other) => other.bytes - one.bytes);
+  }
+
+  /** What is kept on account of a peer, in bytes. */
+  keptFor(peer: Peer): number {
+    return peer.outbox.keptBytes + this.#askedBytes(peer);
+  }
+
+  /** What the requests and the locks of a peer take. */
+  #askedBytes(peer: Peer): number {
+    return this.#locks.bytesOf(peer) + this.#table.bytesOf(peer);
+  }
+
+  /** Bytes that are kept, all together. */
+  get keptBytes(): number {
+    return this.#settings.kept.bytes;
   }
 
   /** Bytes that are kept, or wait for connections. */
   get bufferedBytes(): number {
-    return this.#settings.kept.bytes + lineBytesOf(this.#peers.values());
+    return this.keptBytes + lineBytesOf(this.#peers.values());
   }
 
   /** The number of a peer's line; `undefined` if it is not connected. */
@@ -487,12 +499,13 @@ export class Database {
     return this.#peers.get(peerId)?.outbox.pickUp(messageId);
   }
 
-  /** Ends the connection of a peer that takes too much memory, and keeps nothing for it but the locks that it may be writing under. */
-  cutOff(peer: Peer): void {
-    this.#bulkhead.run(
-      () => this.#giveUp(peer, 'it took too much memory', 'IPC_CLOSED_OVER_SHARE'),
-      undefined,
-    );
+  /** Ends the connections of peers that take too much memory, and keeps nothing for them but the locks that they may be writing under. */
+  cutOff(peers: readonly Peer[]): void {
+    this.#bulkhead.run(() => {
+      // None of them is told of the others.
+      for (const { outbox } of peers) outbox.discard();
+      for (const peer of peers) this.#giveUp(peer, 'it took too much memory', 'IPC_CLOSED_OVER_SHARE');
+    }, undefined);
   }
 
   /** Ends all connections; nobody is told of the others. */
@@ -619,6 +632,7 @@ export class Database {
     sender.received++;
     sender.receivedBytes += frame.length;
     this.#stability.frameCame(sender);
+    this.received.add(frame.length, this.#stability.now());
     return this.#router.route(sender, frame);
   }
 

@@ -100,10 +100,11 @@ export class FairShares extends ByteBudget {
   /**
    * Opens an account.
    *
-   * @param reclaim gives back what the largest debtor of this user takes, if it can; called within another account's `take`
+   * @param repay begins to give back: at each step what the largest debtor of this user takes, if it can, then the next one's; within
+   *   another account's `take`, in which it may end early
    */
-  open(reclaim: () => void): Account {
-    const account = new Account(this, reclaim);
+  open(repay: () => Iterator<unknown>): Account {
+    const account = new Account(this, repay);
     this.#accounts.add(account);
     return account;
   }
@@ -120,12 +121,15 @@ export class FairShares extends ByteBudget {
     if (this.#isReclaiming) return false;
     this.#isReclaiming = true;
     const exempt = new Set([asker]);
+    const repayments = new Map<Account, Iterator<unknown>>();
     try {
       while (!this.hasRoom(bytes)) {
         const payer = this.#largestBut(exempt);
         const before = payer?.bytes ?? 0;
         if (payer === undefined || before <= asker.bytes + bytes) return false;
-        payer.reclaim();
+        const repayment = repayments.get(payer) ?? payer.repay();
+        repayments.set(payer, repayment);
+        repayment.next();
         if (payer.bytes >= before) exempt.add(payer);
       }
       return true;
@@ -145,14 +149,14 @@ export class FairShares extends ByteBudget {
 
 /** What one user has of shared memory. */
 export class Account extends ByteBudget {
-  /** Gives back what its largest debtor takes, if it can. */
-  readonly reclaim: () => void;
+  /** Begins to give back, at each step what one debtor takes, if it can. */
+  readonly repay: () => Iterator<unknown>;
   readonly #shares: FairShares;
 
-  constructor(shares: FairShares, reclaim: () => void) {
+  constructor(shares: FairShares, repay: () => Iterator<unknown>) {
     super(Number.POSITIVE_INFINITY);
     this.#shares = shares;
-    this.reclaim = reclaim;
+    this.repay = repay;
   }
 
   override take(bytes: number): boolean {

@@ -61,6 +61,8 @@ export class ScriptedPeer implements Link {
   cancel: Cancel = () => undefined;
   /** While false, nothing is read, and what is sent to it waits. */
   isReading = true;
+  /** While false, it answers no ping that it reads. */
+  answersPings = true;
   /** Those of them that may wait a little for others to go with them. */
   readonly patient: string[] = [];
   /** How it was asked what has arrived. */
@@ -114,7 +116,7 @@ export class ScriptedPeer implements Link {
     for (const item of this.#waiting.splice(0)) {
       if (typeof item === 'number') {
         this.bytesReceived += 1;
-        this.#visitor?.acknowledge(item);
+        if (this.answersPings) this.#visitor?.acknowledge(item);
       } else {
         const text = new TextDecoder().decode(item);
         this.received.push(text);

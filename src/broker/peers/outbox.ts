@@ -88,6 +88,11 @@ export class Outbox {
     return Math.max(this.lineBytes, this.#pendingBytes) + this.#parkedBytes;
   }
 
+  /** Bytes that the line has taken, and the peer has not confirmed. */
+  get unconfirmedBytes(): number {
+    return this.#link === undefined ? 0 : Math.max(this.#pendingBytes - this.lineBytes, 0);
+  }
+
   /** Bytes that are kept for a peer that is away, or has to pick them up. */
   get keptBytes(): number {
     return this.mail.bytes + this.#parkedBytes;

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { AnnouncedKeys } from '../../../src/broker/file-metadata.js';
 import { ByteBudget } from '../../../src/broker/memory.js';
 import { RequestTable } from '../../../src/broker/requests/request-table.js';
@@ -59,6 +59,47 @@ describe('limits', () => {
     lab.clock.advance(1_000);
     expect(readers.map(({ closedWith }) => closedWith)).toEqual(readers.map(() => undefined));
     expect(lab.timers).toBe(WITHOUT_MASTER);
+  });
+
+  it('counts what peers have read and do not confirm', () => {
+    const lab = new BrokerLab({ maxBuffered: 1_000_000, maxTotalBuffered: 64_000 });
+    const a = lab.connect('peerA');
+    const mute = Array.from({ length: 6 }, (_, n) => lab.connect(`mute${n}x`));
+    for (const peer of mute) peer.answersPings = false;
+    for (const [n, { id }] of mute.entries()) a.tells(event(15_000 + n), id);
+    expect(lab.broker.bufferedBytes).toBe(0);
+    lab.clock.advance(1_000);
+    const over = ['IPC_CLOSED_OVER_SHARE', 'IPC_CLOSED_OVER_SHARE'];
+    expect(mute.map(({ closedWith }) => closedWith)).toEqual([...Array(4).fill(undefined), ...over]);
+  });
+
+  it('counts that once if it is the same for all of them', () => {
+    const lab = new BrokerLab({ maxBuffered: 1_000_000, maxTotalBuffered: 64_000 });
+    const a = lab.connect('peerA');
+    const mute = Array.from({ length: 20 }, (_, n) => lab.connect(`mute${n}x`));
+    for (const peer of mute) peer.answersPings = false;
+    for (let n = 0; n < 3; n++) a.tells(event(15_000));
+    lab.clock.advance(1_000);
+    expect(lab.count('over-total')).toBe(0);
+    a.tells(event(30_000));
+    lab.clock.advance(1_000);
+    expect(mute.map(({ closedWith }) => closedWith)).toEqual(mute.map(() => 'IPC_CLOSED_OVER_SHARE'));
+    expect(a.closedWith).toBeUndefined();
+  });
+
+  it('cuts many off at once, with a few looks at each, and tells none of them of the others', () => {
+    const lab = new BrokerLab({ maxBuffered: 1_000_000, maxTotalBuffered: 64_000, maxPeers: 1_000 });
+    const a = lab.connect('peerA');
+    const slow = Array.from({ length: 500 }, (_, n) => lab.connect(`slow${n}x`));
+    const looks = slow.map((peer) => vi.spyOn(peer, 'bufferedBytes', 'get'));
+    for (const peer of slow) peer.isReading = false;
+    a.tells(event(15_000));
+    const cut = slow.filter(({ closedWith }) => closedWith === 'IPC_CLOSED_OVER_SHARE');
+    // For four of them there was room, until they were told of all the others.
+    expect(cut.length).toBeGreaterThanOrEqual(496);
+    expect(looks.filter(({ mock }) => mock.calls.length > 20).length).toBeLessThanOrEqual(4);
+    for (const peer of slow) peer.clear().read();
+    expect(cut.filter(({ received }) => received.length > 1).length).toBeLessThanOrEqual(4);
   });
 
   it('does not wait when there is twice too much', () => {

@@ -4,6 +4,9 @@ import { type Account, FairShares } from '../../../src/broker/memory.js';
 
 const TOTAL = 100;
 
+/** Gives nothing back. */
+const nothing = () => [].values();
+
 /** Users whose debtors each take some bytes; the largest goes when they must give back. */
 class User {
   readonly account: Account;
@@ -12,10 +15,7 @@ class User {
   paid = 0;
 
   constructor(shares: FairShares) {
-    this.account = shares.open(() => {
-      this.paid++;
-      this.#end(this.debts.indexOf(Math.max(...this.debts)));
-    });
+    this.account = shares.open(() => this.#repay());
   }
 
   /** @returns whether there was room */
@@ -31,6 +31,13 @@ class User {
 
   get owes(): number {
     return this.debts.reduce((sum, bytes) => sum + bytes, 0);
+  }
+
+  *#repay() {
+    for (;;) {
+      this.paid++;
+      yield this.#end(this.debts.indexOf(Math.max(...this.debts)));
+    }
   }
 
   #end(index: number): void {
@@ -77,10 +84,10 @@ it('never gives more than there is, serves whoever is within an equal share, and
 it('refuses when the one that has most has nothing that it can give back, and asks it no further', () => {
   const shares = new FairShares(TOTAL);
   let asked = 0;
-  const stubborn = shares.open(() => {
-    asked++;
+  const stubborn = shares.open(function* () {
+    yield asked++;
   });
-  const small = shares.open(() => undefined);
+  const small = shares.open(nothing);
   expect(stubborn.take(TOTAL)).toBe(true);
   expect([small.take(1), asked, small.bytes]).toEqual([false, 1, 0]);
 });
@@ -88,14 +95,15 @@ it('refuses when the one that has most has nothing that it can give back, and as
 it('asks nobody else for what the one that gives back wants to keep meanwhile', () => {
   const shares = new FairShares(TOTAL);
   let [asked, isKept] = [0, true];
-  const stubborn = shares.open(() => {
-    asked++;
+  const stubborn = shares.open(function* () {
+    yield asked++;
   });
-  const payer: Account = shares.open(() => {
+  const payer: Account = shares.open(function* () {
     payer.give(20);
     isKept = payer.take(30);
+    yield;
   });
-  const asker = shares.open(() => undefined);
+  const asker = shares.open(nothing);
   expect([stubborn.take(60), payer.take(35), asker.take(5)]).toEqual([true, true, true]);
   expect([asker.take(10), asked, isKept]).toEqual([true, 1, false]);
 });
