@@ -8,6 +8,9 @@ import { asciiText, rangeEquals } from './frames.js';
  * such keys, and who is not found to speak in his own name is not heard.
  */
 
+/** How many bytes of an object are looked through for its members: those of a message may be 32 MiB and more. */
+export const HEAD_BYTES = 64 * 1024;
+
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COLON = 0x3a;
@@ -20,9 +23,11 @@ const CLOSING_BRACKET = 0x5d;
 /**
  * The first member with that key of the object that starts at `objectStart`.
  *
- * @returns the index of the first byte of its value, or -1 if there is none or the bytes are not an object
+ * @returns the index of the first byte of its value, or -1 if there is none, it begins behind {@link HEAD_BYTES}, or the bytes are
+ *   not an object
  */
-export function findMember(bytes: Uint8Array, objectStart: number, key: Uint8Array): number {
+export function findMember(message: Uint8Array, objectStart: number, key: Uint8Array): number {
+  const bytes = headOf(message, objectStart);
   if (bytes[objectStart] !== OPENING_BRACE) return -1;
   let index = skipSpace(bytes, objectStart + 1);
   while (bytes[index] === QUOTE) {
@@ -46,11 +51,12 @@ export function findMember(bytes: Uint8Array, objectStart: number, key: Uint8Arr
  * `keys[n]`.
  */
 export function findMembers(
-  bytes: Uint8Array,
+  message: Uint8Array,
   objectStart: number,
   keys: readonly Uint8Array[],
   values: number[],
 ): void {
+  const bytes = headOf(message, objectStart);
   let missing = keys.length;
   for (let number = 0; number < keys.length; number++) values[number] = -1;
   if (bytes[objectStart] !== OPENING_BRACE) return;
@@ -74,6 +80,12 @@ export function findMembers(
     if (bytes[index] !== COMMA) return;
     index = skipSpace(bytes, index + 1);
   }
+}
+
+/** The bytes up to where the members of the object at `start` are looked for. */
+function headOf(bytes: Uint8Array, start: number): Uint8Array {
+  const end = start + HEAD_BYTES;
+  return bytes.length <= end ? bytes : bytes.subarray(0, end);
 }
 
 /** The index of the quote that ends the string starting at `start`, or -1. */

@@ -4,7 +4,7 @@
  */
 
 import { asciiText, decode, encode, rangeEquals } from './frames.js';
-import { findMember, findMembers, stringEnd, TextCache } from './json-scan.js';
+import { findMember, findMembers, HEAD_BYTES, stringEnd, TextCache } from './json-scan.js';
 
 /** The types of messages that AceBase clients send [PROTOCOL-5.1]. */
 export const MESSAGE_TYPES = [
@@ -146,8 +146,8 @@ export function messageType(message: Uint8Array): MessageType {
   const value = rangeEquals(message, 0, HEAD.length, HEAD)
     ? HEAD.length - 1
     : findMember(message, 0, KEY_TYPE);
-  if (value < 0) return 'unknown';
-  const end = stringEnd(message, value);
+  if (value < 0 || message[value] !== QUOTE) return 'unknown';
+  const end = plainEnd(message, value + 1);
   return end < 0 ? 'unknown' : typeIn(message, value + 1, end);
 }
 
@@ -163,9 +163,8 @@ function typeIn(message: Uint8Array, start: number, end: number): MessageType {
 /** Whether the first top-level `from` of the message is that id [PROTOCOL-3.7]. */
 export function isFrom(message: Uint8Array, id: Uint8Array): boolean {
   const value = findMember(message, 0, KEY_FROM);
-  if (value < 0) return false;
-  const end = stringEnd(message, value);
-  return end >= 0 && rangeEquals(message, value + 1, end, id);
+  if (value < 0 || message[value] !== QUOTE) return false;
+  return follows(message, value + 1, id) && message[value + 1 + id.length] === QUOTE;
 }
 
 /** What a message of type `notification` says. Malformed ones are `unknown`: they are routed all the same. */
@@ -192,6 +191,7 @@ export function parseNotification(message: Uint8Array): Notification {
 export function parseMasterRequest(message: Uint8Array): MasterRequest | undefined {
   findMembers(message, 0, REQUEST_KEYS, places);
   const [idAt = -1, fromAt = -1, data = -1] = places;
+  if (idAt < 0 || fromAt < 0) return undefined;
   const id = textAt(message, idAt);
   const from = textAt(message, fromAt, names);
   if (id === undefined || from === undefined) return undefined;
@@ -295,9 +295,10 @@ function textAt(bytes: Uint8Array, value: number, cache?: TextCache): string | u
   return typeof text === 'string' ? text : undefined;
 }
 
-/** The quote that ends a string without escapes whose inside begins at `start`; -1 if there is none. */
+/** The quote that ends a string without escapes whose inside begins at `start`; -1 if there is none within {@link HEAD_BYTES}. */
 function plainEnd(bytes: Uint8Array, start: number): number {
-  for (let index = start; index < bytes.length; index++) {
+  const last = Math.min(bytes.length, start + HEAD_BYTES);
+  for (let index = start; index < last; index++) {
     const byte = bytes[index];
     if (byte === QUOTE) return index;
     if (byte === BACKSLASH) return -1;

@@ -37,6 +37,19 @@ describe('the router of a database', () => {
     expect(numbers(again.messages('event'))).toEqual([2]);
   });
 
+  it('looks for the sender of a message in its first 64 KiB', () => {
+    const lab = new BrokerLab({ maxBuffered: 1_000_000 });
+    const [a, b] = [lab.connect('peerA'), lab.connect('peerB')];
+    b.clear();
+    const pad = 'x'.repeat(66_000);
+    a.says(`{"type":"event","x":"${pad}","from":"peerA"}`);
+    a.says(`to:peerB;{"type":"${pad}${pad}","from":"peerA"}`);
+    expect([b.received, lab.count('foreign-from')]).toEqual([[], 2]);
+    const frame = `{"type":"event","from":"peerA","x":"${pad}${pad}"}`;
+    a.says(frame);
+    expect(b.received).toEqual([frame]);
+  });
+
   it('sends to:all to every other peer', () => {
     const lab = new BrokerLab();
     const [a, b, c] = [lab.connect('peerA'), lab.connect('peerB'), lab.connect('peerC')];

@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { findMember, stringEnd, TextCache } from '../../../src/protocol/json-scan.js';
+import {
+  findMember,
+  findMembers,
+  HEAD_BYTES,
+  stringEnd,
+  TextCache,
+} from '../../../src/protocol/json-scan.js';
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 const find = (json: string, key: string) => findMember(bytes(json), 0, bytes(key));
@@ -26,6 +32,18 @@ describe('findMember', () => {
   ])('in %s finds %s at %i', (json, key, index) => {
     expect(find(json, key)).toBe(index);
   });
+
+  it.each([HEAD_BYTES - 1, HEAD_BYTES])(
+    'finds a value that begins in the head, however long it is: at %i',
+    (at) => {
+      const before = `{"b":"${'x'.repeat(at - '{"b":"","a":'.length)}","a":`;
+      const index = at < HEAD_BYTES ? at : -1;
+      expect(find(`${before}"${'y'.repeat(HEAD_BYTES)}"}`, 'a')).toBe(index);
+      const values: number[] = [];
+      findMembers(bytes(`${before}1}`), 0, [bytes('b'), bytes('a')], values);
+      expect(values).toEqual([5, index]);
+    },
+  );
 
   it('finds what JSON.parse finds, in any object, wherever it is', () => {
     const key = fc.constantFrom('type', 'from', 'to', 'data', 'é');
