@@ -18,6 +18,11 @@ export function coveredNames(entry: string): readonly string[] {
   return [entry, `${entry}_data`, `${entry}_transaction`];
 }
 
+/** What the files of one database have in common: a wire name without `_data` or `_transaction`. */
+export function databaseOf(wireName: string): string {
+  return wireName.replace(/_(?:data|transaction)$/, '');
+}
+
 const loopback = new BlockList();
 loopback.addSubnet('127.0.0.0', 8, 'ipv4');
 loopback.addAddress('::1', 'ipv6');

@@ -7,6 +7,7 @@ import type { TransientMemory } from '../broker/memory.js';
 import type { Clock, PeerProcess, Visitor } from '../broker/ports.js';
 import { ERRORS, type RefusalCode } from '../errors.js';
 import type { ManagedFiles } from '../managed-masters/managed-masters.js';
+import { databaseOf } from '../options/names.js';
 import { type ConnectionOptions, eventLoop } from '../websocket/connection.js';
 import { acceptResponse } from '../websocket/handshake.js';
 import { Lane, type Loop } from '../websocket/lanes.js';
@@ -103,7 +104,7 @@ export class Upgrades {
     const writesAtOnce = socket instanceof Socket && !(socket instanceof TLSSocket);
     const options = writesAtOnce ? this.#plain : this.#encrypted;
     const lane = this.#enterLane(database, socket);
-    const memory = this.#settings.inboundMemory.of(database);
+    const memory = this.#settings.inboundMemory.of(databaseOf(database));
     const link = new PeerLink(socket, { ...options, lane, memory }, visitor, this.#pings);
     link.begin(acceptResponse(accept), head);
     return link;

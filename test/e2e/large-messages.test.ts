@@ -105,6 +105,27 @@ describe('maxHttpMessage', () => {
   });
 });
 
+it('bodies for all files of a database together leave a part of maxTotalBuffered to others', async () => {
+  await unnoticed({ maxTotalBuffered: 100_000, maxHttpMessage: 100_000 }, async ({ port }) => {
+    const names = ['mydb_transaction', 'mydb_data', 'other'] as const;
+    for (const database of names) await rawPeer({ port }, { database });
+    const message = messageOf(40_000, 'a');
+    const sendTo = async (database: string) =>
+      (
+        await fetch(`http://127.0.0.1:${port}/${database}/send?id=mallory1`, {
+          method: 'POST',
+          body: message,
+        })
+      ).status;
+    const slow = await Socket.connect({ port });
+    const head = 'POST /mydb_transaction/send?id=mallory1 HTTP/1.1\r\nHost: localhost\r\n';
+    slow.send(`${head}Content-Length: ${message.length}\r\n\r\n${message.slice(0, -1)}`);
+    // Nobody tells when the server has read that much of it.
+    await eventually(async () => (await sendTo('mydb_data')) === 503);
+    expect(await sendTo('other')).toBe(200);
+  });
+});
+
 describe('messages that arrive in pieces', () => {
   it('share maxTotalBuffered: who asks for more is closed with 1013, and what he held is free again', async () => {
     const options = { maxPayload: 8 * 1_024, maxTotalBuffered: 32 * 1_024 };

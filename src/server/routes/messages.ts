@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { Context, Hono } from 'hono';
+import { databaseOf } from '../../options/names.js';
 import { readBody } from '../body.js';
 import { queryParameter } from '../target.js';
 import { authorize, RefusedRequest, type RouteContext, type RouteEnvironment } from './context.js';
@@ -29,7 +30,7 @@ async function send(context: Context<RouteEnvironment>, routes: RouteContext): P
   const peerId = queryParameter(query, 'id') ?? '';
   const line = broker.lineOf(database, peerId);
   if (line === undefined) throw new RefusedRequest('IPC_HTTP_NO_PEER');
-  const result = await readBody(context.env.incoming, maxHttpMessage, inboundMemory.of(database));
+  const result = await readBody(context.env.incoming, maxHttpMessage, inboundMemory.of(databaseOf(database)));
   switch (result.outcome) {
     case 'too-large':
       throw new RefusedRequest('IPC_HTTP_TOO_LARGE');

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import {
   coveredNames,
+  databaseOf,
   isDatabaseName,
   isLoopbackHost,
   isWildcardHost,
@@ -9,6 +10,11 @@ import {
 
 test('a database covers its own files and nothing else', () =>
   expect(coveredNames('mydb')).toEqual(['mydb', 'mydb_data', 'mydb_transaction']));
+
+test('its files are those of one database', () => {
+  expect(coveredNames('mydb').map(databaseOf)).toEqual(['mydb', 'mydb', 'mydb']);
+  expect(databaseOf('my_data_base')).toBe('my_data_base');
+});
 
 describe('database names', () => {
   test.each(['a', 'mydb_data', '__proto__', 'x'.repeat(128), '!"$&\'()*+,-.:<=>@[\\]^_`{|}~'])('%s', (name) =>
