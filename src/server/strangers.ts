@@ -10,10 +10,13 @@ type Ends = Pick<Socket, 'localAddress' | 'remoteAddress' | 'remotePort'>;
 export class Strangers {
   /** By both ends: what is encrypted has a socket of its own, which does not say on which one it is. */
   readonly #sockets = new Map<string, Socket>();
+  /** One that has ended does not say any more which end was here. */
+  readonly #ends = new WeakMap<Socket, string>();
 
   /** A connection came, or is a stranger again. */
   add(socket: Socket): void {
     const ends = endsOf(socket);
+    this.#ends.set(socket, ends);
     this.#sockets.delete(ends);
     this.#sockets.set(ends, socket);
   }
@@ -37,9 +40,9 @@ export class Strangers {
 
   /** A connection has ended. */
   delete(socket: Socket): void {
-    const ends = endsOf(socket);
+    const ends = this.#ends.get(socket);
     // The other end may have used its port again already.
-    if (this.#sockets.get(ends) === socket) this.#sockets.delete(ends);
+    if (ends !== undefined && this.#sockets.get(ends) === socket) this.#sockets.delete(ends);
   }
 }
 

@@ -1,4 +1,5 @@
-import type { Socket } from 'node:net';
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { expect, it } from 'vitest';
 import { Strangers } from '../../../src/server/strangers.js';
 
@@ -22,4 +23,19 @@ it('forgets those that end, and no later one that has the same port', () => {
   strangers.delete(former);
   strangers.delete(other);
   expect([strangers.takeOldest(), strangers.takeOldest()]).toEqual([later, undefined]);
+});
+
+it('forgets one whose socket does not know its own address any more', async () => {
+  const strangers = new Strangers();
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const client = connect((server.address() as AddressInfo).port, '127.0.0.1');
+  const [accepted] = (await once(server, 'connection')) as [Socket];
+  strangers.add(accepted);
+  client.destroy();
+  accepted.resume();
+  await once(accepted, 'close');
+  strangers.delete(accepted);
+  expect(strangers.takeOldest()).toBeUndefined();
+  server.close();
 });
