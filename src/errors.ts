@@ -62,6 +62,12 @@ export const ERRORS = {
     remedy: 'Give the folder that has the folder `<database>.acebase` in it as `--path`.',
     exitCode: 2,
   },
+  IPC_CHECK_NOT_PERMITTED: {
+    summary:
+      'This user may not use the files of the database: `check` reads them, `backup` opens them for writing.',
+    remedy: 'Run it as the user that the processes of the database run as, who owns the files.',
+    exitCode: 2,
+  },
   IPC_CHECK_NO_ACEBASE: {
     summary: 'No acebase package is found from the working directory.',
     remedy:
@@ -91,6 +97,11 @@ export const ERRORS = {
     summary: 'No master of the database is connected to the server.',
     remedy:
       'Start the master, or check the name, and `--port` or `--url`. With all processes of the database stopped, copy its folder by any means.',
+    exitCode: 2,
+  },
+  IPC_BACKUP_OLD_ACEBASE: {
+    summary: 'The acebase package that is found cannot lock the transaction log of a cluster.',
+    remedy: 'Run `npm install acebase@1` (1.28.1 or later) in an empty folder, and run it there.',
     exitCode: 2,
   },
   IPC_BACKUP_FOLDER: {

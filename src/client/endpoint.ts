@@ -165,7 +165,7 @@ function teller(
         reconnects(failures.failed(server, event.failure), event.failure.reason);
         return;
       case 'gave up':
-        onStatus({ kind: 'gave-up', database, reason: event.reason });
+        onStatus({ kind: 'gave-up', database, reason: event.reason, code: event.code });
         return;
       case 'lease lapsed':
         loggerOf(storage).error(

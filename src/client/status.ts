@@ -1,3 +1,5 @@
+import type { ErrorCode } from '../errors.js';
+
 /** How the connection of one database file stands, as a program can be told. */
 export type ClientStatus =
   | {
@@ -27,7 +29,13 @@ export type ClientStatus =
       readonly milliseconds: number;
     }
   /** The server does not let this process in, and will not. The database is closed. */
-  | { readonly kind: 'gave-up'; readonly database: string; readonly reason: string }
+  | {
+      readonly kind: 'gave-up';
+      readonly database: string;
+      readonly reason: string;
+      /** The code of docs/ERRORS.md. */
+      readonly code: ErrorCode;
+    }
   /** A log of the database cannot be written: this process keeps no journal. */
   | { readonly kind: 'no-journal'; readonly database: string; readonly reason: string }
   /** A copy of AceBase without this client has opened it: the process has a stock client there. */

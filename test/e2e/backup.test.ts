@@ -198,7 +198,10 @@ itInFull('says what is wrong, and leaves no copy and no older one less', async (
     await readFile(join(cluster.path, 'mydb.acebase', 'data.db')),
   );
   const other = await run(wordsFor(cluster, to, elsewhere));
-  expect([other.code, other.stderr]).toEqual([1, expect.stringContaining('IPC_CLOSED_OTHER_FILE')]);
+  expect([other.code, other.stderr]).toEqual([
+    1,
+    expect.stringMatching(/^acebase-ipc-server: mydb: .*\nGive all processes .*\(IPC_CLOSED_OTHER_FILE\)\n$/),
+  ]);
   await cluster.close();
   const stopped = await refused(cluster, to, '--wait', '1s');
   expect([stopped.code, stopped.stderr]).toEqual([2, expect.stringContaining('IPC_BACKUP_NO_CLUSTER')]);

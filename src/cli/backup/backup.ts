@@ -13,6 +13,7 @@ import { type Copied, copyFolder, syncCopy, timedName } from '../check/copy.js';
 import { databaseFiles, examineDatabase, folderIn } from '../check/examination.js';
 import { judge } from '../check/judgement.js';
 import { isNoPart } from '../check/left-overs.js';
+import { assertWritable } from '../check/permission.js';
 import { isAnythingWrong } from '../doctor/findings.js';
 import type { BackupWords } from './command-line.js';
 import { type ClusterAccess, whileNobodyWrites } from './member.js';
@@ -48,7 +49,7 @@ const ATTEMPTS = 2;
 /**
  * Copies a database while its cluster runs.
  *
- * @throws IPCError `IPC_BACKUP_…`, `IPC_CHECK_NO_DATABASE`, `IPC_CHECK_NO_ACEBASE`; there is no copy then
+ * @throws IPCError `IPC_BACKUP_…`, `IPC_CHECK_NO_DATABASE`, `IPC_CHECK_NOT_PERMITTED`, `IPC_CHECK_NO_ACEBASE`; there is no copy then
  */
 export async function backUp(words: BackupWords, surroundings: BackupSurroundings): Promise<BackupResult> {
   const { database, keep, wait } = words;
@@ -56,6 +57,8 @@ export async function backUp(words: BackupWords, surroundings: BackupSurrounding
   const place = { database, path: resolve(words.path) };
   if (databaseFiles(place).length === 0)
     throw new IPCError('IPC_CHECK_NO_DATABASE', `there is no ${join(folderIn(place), 'data.db')}`);
+  // As any process of the cluster, it opens the files for writing, and a log beside them.
+  assertWritable([folderIn(place), ...databaseFiles(place)]);
   if (isWithin(to, folderIn(place)))
     throw new IPCError('IPC_BACKUP_FOLDER', `${to} is in the folder that is to be copied`);
   const acebase = acebaseOf(surroundings.folder);

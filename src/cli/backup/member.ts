@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { acebaseWithClient } from '../../client/own-program.js';
 import type { ClientStatus } from '../../client/status.js';
-import { IPCError } from '../../errors.js';
+import { IPCError, remedyOf } from '../../errors.js';
 import { formatTime } from '../../options.js';
 import { silenceAceBase } from '../../platform/acebase-package.js';
 import { pause, systemClock, within } from '../../platform/clock.js';
@@ -40,8 +40,13 @@ interface LockingStorage {
   readonly nodeLocker: {
     lock(path: string, tid: string, forWriting: boolean, comment: string): Promise<HeldLock>;
   };
+  /** What asks others for locks. */
+  readonly ipc: object;
   readonly txStorage?: LockingStorage;
 }
+
+/** How AceBase is loaded. */
+export type LoadAceBase = typeof acebaseWithClient<OpenDatabase>;
 
 interface HeldLock {
   release(): Promise<unknown>;
@@ -61,31 +66,43 @@ const PARTING_MS = 3_000;
  *
  * Where the server is gone, it cannot part with that in an orderly way: the end of the process does it then.
  *
+ * @param load loads AceBase with the client in it
  * @throws IPCError `IPC_BACKUP_TIMEOUT`, if the cluster does not let it in, or give it the lock, in time
  * @throws IPCError `IPC_BACKUP_LOST`, if others may have written meanwhile: what was done is worth nothing
+ * @throws IPCError `IPC_BACKUP_OLD_ACEBASE`, if this AceBase keeps the transaction log out of the cluster
+ * @throws IPCError that of the server, if it refuses this process
  * @throws whatever `act` throws, or AceBase and the server say
  */
-export async function whileNobodyWrites<T>(access: ClusterAccess, act: () => Promise<T>): Promise<T> {
+export async function whileNobodyWrites<T>(
+  access: ClusterAccess,
+  act: () => Promise<T>,
+  load: LoadAceBase = acebaseWithClient,
+): Promise<T> {
   const { database } = access;
-  let end: () => void = () => undefined;
+  let end: (refusal: IPCError) => void = () => undefined;
   const ended = new Promise<never>((_resolve, reject) => {
-    end = () => reject(new Error('the server does not let this process in'));
+    end = reject;
   });
   // Nobody may be waiting for anything then.
   ended.catch(() => undefined);
-  const standing: Standing = { lost: undefined, patience: 0, ended };
+  const standing: Standing = { lost: undefined, refusal: undefined, patience: 0, ended };
   const speakAgain = silenceAceBase({ errors: true });
   let db: OpenDatabase | undefined;
   try {
-    db = open(access, (status) => {
-      if (status.kind === 'place-lost' || status.kind === 'gave-up') standing.lost = status.reason;
-      if (status.kind === 'gave-up') end();
+    db = open(access, load, (status) => {
+      if (status.kind === 'place-lost') standing.lost = status.reason;
+      if (status.kind === 'gave-up') {
+        standing.refusal = refusalOf(database, status);
+        end(standing.refusal);
+      }
       // A server that was restarted hears of the locks when this process is back.
       if (status.kind === 'reconnecting') standing.patience = PATIENCE_MS;
     });
+    assertJoinsWithLog(access, db);
     return await whileLocked(access, db, standing, act);
   } catch (error) {
     // What AceBase says then is what follows of it.
+    if (standing.refusal !== undefined) throw standing.refusal;
     if (standing.lost === undefined || error instanceof IPCError) throw error;
     throw new IPCError('IPC_BACKUP_LOST', `${database}: ${standing.lost}`, { cause: error });
   } finally {
@@ -98,10 +115,31 @@ export async function whileNobodyWrites<T>(access: ClusterAccess, act: () => Pro
 interface Standing {
   /** Why it has none any more. */
   lost: string | undefined;
+  /** Why the server does not let this process in, and will not. */
+  refusal: IPCError | undefined;
   /** Milliseconds in which the server must say that a lock is held. */
   patience: number;
   /** Rejects when the server does not let it in any more: nothing that it waits for will come. */
   readonly ended: Promise<never>;
+}
+
+/** What the server says, and its code, without what the error adds by itself. */
+function refusalOf(database: string, { code, reason }: Extract<ClientStatus, { kind: 'gave-up' }>): IPCError {
+  const why = reason
+    .replace(`${code}: `, '')
+    .replace(remedyOf(code) ?? '', '')
+    .trim();
+  return new IPCError(code, `${database}: ${why}`);
+}
+
+/** AceBase 1.18 opens the transaction log for this process alone: no lock keeps others from writing to it. */
+function assertJoinsWithLog(
+  { logsTransactions, acebase }: ClusterAccess,
+  { api: { storage } }: OpenDatabase,
+): void {
+  if (!logsTransactions || storage.txStorage?.ipc.constructor === storage.ipc.constructor) return;
+  const what = `acebase ${acebase.version} in ${acebase.folder} cannot lock the transaction log of a cluster`;
+  throw new IPCError('IPC_BACKUP_OLD_ACEBASE', what);
 }
 
 async function whileLocked<T>(
@@ -130,6 +168,7 @@ async function whileLocked<T>(
     // This process may have been stopped meanwhile, and not have heard yet that others were given its locks.
     const files = storages.length === 2 ? ['data', 'transaction'] : ['data'];
     for (const file of files) standing.lost ??= await lossOf(access, file, mark, standing.patience);
+    if (standing.refusal !== undefined) throw standing.refusal;
     if (standing.lost !== undefined)
       throw new IPCError(
         'IPC_BACKUP_LOST',
@@ -174,10 +213,14 @@ async function lossOf(
   }
 }
 
-function open(access: ClusterAccess, onStatus: (status: ClientStatus) => void): OpenDatabase {
+function open(
+  access: ClusterAccess,
+  load: LoadAceBase,
+  onStatus: (status: ClientStatus) => void,
+): OpenDatabase {
   const { database, path, url, token, logsTransactions, lockTimeout, acebase } = access;
   // A member that keeps no journal would take it away from all others.
-  const { AceBase } = acebaseWithClient<OpenDatabase>(acebase, { journal: 'process', onStatus });
+  const { AceBase } = load(acebase, { journal: 'process', onStatus });
   return new AceBase(database, {
     logLevel: 'error',
     storage: {

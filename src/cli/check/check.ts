@@ -1,6 +1,5 @@
 /** `acebase-ipc-server check`: whether the files of a database are sound, and their repair. */
 
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { IPCError } from '../../errors.js';
 import type { FileUsers } from '../../platform/file-users.js';
@@ -10,6 +9,7 @@ import { describeFindings, isAnythingWrong, ok, warning } from '../doctor/findin
 import { type AceBaseModules, findAceBase } from './acebase-modules.js';
 import { type DatabasePlace, databaseFiles, examineDatabase, folderIn } from './examination.js';
 import { type CheckFinding, judge } from './judgement.js';
+import { isThere } from './permission.js';
 import { copyDatabase, repairDatabase } from './repair.js';
 import { takeFolder } from './taken-folder.js';
 
@@ -52,7 +52,7 @@ export interface CheckResult {
  */
 export async function check(words: CheckWords, surroundings: CheckSurroundings): Promise<CheckResult> {
   const modules = findAceBase(surroundings.folder);
-  if (!existsSync(folderIn(words)))
+  if (!isThere(folderIn(words)))
     throw new IPCError('IPC_CHECK_NO_DATABASE', `there is no folder ${folderIn(words)}`);
   const users = refuseUsers(words, surroundings);
   if (words.repair) return await repaired(words, modules, surroundings);
@@ -87,8 +87,7 @@ async function repaired(
     isChanged = true;
     const done = await repairDatabase(words, modules, guard);
     isChanged = done.length > 0;
-    const isThere = existsSync(join(folderIn(words), 'data.db'));
-    const after = isThere ? await look() : [];
+    const after = isThere(join(folderIn(words), 'data.db')) ? await look() : [];
     return { isSound: !isAnythingWrong(after), findings, repair: { copy, done, findings: after } };
   } finally {
     folder.release(isChanged);

@@ -1,6 +1,6 @@
 /** Looks at all files of a database, and changes none. */
 
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { isIndexOf } from '../../client/index-names.js';
 import { isCutShort, logPathsOf, MARKS } from '../../client/journal/database-file.js';
@@ -13,6 +13,7 @@ import { messageOf } from '../../system-error.js';
 import type { AceBaseModules } from './acebase-modules.js';
 import { DatabaseView } from './database-view.js';
 import { leftOvers } from './left-overs.js';
+import { isThere } from './permission.js';
 import { compareIndex, type IndexReport, readIndex } from './stored-indexes.js';
 import { type WalkReport, walk } from './walk.js';
 
@@ -61,7 +62,7 @@ export function folderIn({ path, database }: DatabasePlace): string {
 
 /** The files of it that are there, and have nodes in them. */
 export function databaseFiles(place: DatabasePlace): readonly string[] {
-  return TYPES.map((type) => join(folderIn(place), `${type}.db`)).filter((file) => existsSync(file));
+  return TYPES.map((type) => join(folderIn(place), `${type}.db`)).filter((file) => isThere(file));
 }
 
 /**
@@ -71,7 +72,7 @@ export function databaseFiles(place: DatabasePlace): readonly string[] {
  */
 export async function examineDatabase(place: DatabasePlace, modules: AceBaseModules): Promise<Examination> {
   const folder = folderIn(place);
-  if (!existsSync(join(folder, 'data.db'))) {
+  if (!isThere(join(folder, 'data.db'))) {
     throw new IPCError('IPC_CHECK_NO_DATABASE', `there is no ${join(folder, 'data.db')}`);
   }
   const before = stateOf(place);
@@ -79,7 +80,7 @@ export async function examineDatabase(place: DatabasePlace, modules: AceBaseModu
   let indexes: readonly IndexReport[] = [];
   const marks = marksIn(folder).filter(({ file }) => isIndexOf(file, 'data'));
   for (const type of TYPES) {
-    if (!existsSync(join(folder, `${type}.db`))) continue;
+    if (!isThere(join(folder, `${type}.db`))) continue;
     const { report, view } = await examineFile(place, modules, type);
     files.push(report);
     if (view === undefined) continue;

@@ -100,7 +100,7 @@ export type ClientEvent =
   /** The server lacks frames of the session that are not kept any more: another session begins. */
   | { readonly kind: 'session lost' }
   /** The server does not let this process in, and will not: the database is about to be closed. */
-  | { readonly kind: 'gave up'; readonly reason: string }
+  | { readonly kind: 'gave up'; readonly code: ErrorCode; readonly reason: string }
   /** The server was not heard for so long that locks, and the file, are not used until it is; something waits for that. */
   | { readonly kind: 'lease lapsed' }
   /** What waited goes on: the server has kept the place of this process. @see Lease */

@@ -889,7 +889,7 @@ export class Client implements DataPeer {
     const { ipc, server, log, file, dataPeer, tell } = this.#settings;
     const text = `The IPC server at ${server} ${what}. ${reason}`;
     const error = new IPCError(code, text);
-    tell({ kind: 'gave up', reason });
+    tell({ kind: 'gave up', code, reason });
     // A file that is just being opened cannot be closed.
     const isOpening = !this.#isReady && !this.isAway && !(ipc.isMaster && this.acceptance.isWaiting);
     this.#isClosing = true;

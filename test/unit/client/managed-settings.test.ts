@@ -95,7 +95,7 @@ describe('the first welcome', () => {
     const { client, told, welcome, settle } = clientLab({ judge: () => problem });
     welcome(false, 1);
     await settle();
-    expect(told).toEqual([{ kind: 'gave up', reason: 'there is no role' }]);
+    expect(told).toEqual([{ kind: 'gave up', code: 'IPC_CLIENT_NO_ROLE', reason: 'there is no role' }]);
     await expect(client.acceptance.wait()).rejects.toMatchObject({ code: 'IPC_CLIENT_NO_ROLE' });
   });
 });
