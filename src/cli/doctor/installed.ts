@@ -4,7 +4,16 @@ import { findPackage } from '../../platform/packages.js';
 import { error, type Finding, ok, type Subject, skipped, warning } from './findings.js';
 
 /** Versions of AceBase that this package was tested with. */
-const ACEBASE_KNOWN = { first: [1, 12, 0], sound: [1, 28, 1], beyond: [1, 30, 0] } as const;
+const ACEBASE_KNOWN = {
+  first: [1, 12, 0],
+  /** The first that the client of this package knows. */
+  withClient: [1, 18, 0],
+  /** The first that works with an acebase-core after 1.15, which npm installs beside older ones, too. */
+  withNewCore: [1, 25, 0],
+  sound: [1, 28, 1],
+  beyond: [1, 30, 0],
+} as const;
+const CORE_NEW = [1, 16, 0] as const;
 
 /** The version of a package as a program finds it that runs in that folder; undefined if there is none. */
 export function installedVersion(name: string, folder: string): string | undefined {
@@ -20,7 +29,13 @@ export function installedVersions(folder: string): Readonly<Record<string, strin
   const server = findPackage('acebase-server', program);
   const acebase = findAceBasePackage([folder]);
   const ws = acebase && findPackage('ws', acebase.entry);
-  return { acebase: acebase?.version, 'acebase-server': server?.version, ws: ws?.version };
+  const core = acebase && findPackage('acebase-core', acebase.entry);
+  return {
+    acebase: acebase?.version,
+    'acebase-core': core?.version,
+    'acebase-server': server?.version,
+    ws: ws?.version,
+  };
 }
 
 /** Judges the packages that an AceBase process of that folder would load. */
@@ -33,7 +48,7 @@ export function judgeInstalled(folder: string, versionOf: (name: string) => stri
   }
   return [
     judgeWs(versionOf('ws')),
-    judgeAceBase(acebase),
+    judgeAceBase(acebase, versionOf('acebase-core')),
     ...(server === undefined ? [] : [judgeServer(server)]),
   ];
 }
@@ -50,17 +65,27 @@ function judgeWs(version: string | undefined): Finding {
   return ok('ws', `ws ${version}`);
 }
 
-function judgeAceBase(version: string | undefined): Finding {
+function judgeAceBase(version: string | undefined, core: string | undefined): Finding {
   if (version === undefined) {
     return error('acebase', 'acebase is not installed beside acebase-server', 'Run `npm install acebase`.');
   }
   if (isOlder(version, ACEBASE_KNOWN.first)) {
     return error('acebase', `acebase ${version} cannot join a cluster`, 'Run `npm install acebase@1`.');
   }
+  if (isOlder(version, ACEBASE_KNOWN.withNewCore) && core !== undefined && !isOlder(core, CORE_NEW)) {
+    return error(
+      'acebase',
+      `acebase ${version} does not work with acebase-core ${core}: every write fails`,
+      'Run `npm install acebase@1`; or, to keep this version, `npm install acebase-core@1.15.0`.',
+    );
+  }
   if (isOlder(version, ACEBASE_KNOWN.sound)) {
+    const noClient = isOlder(version, ACEBASE_KNOWN.withClient)
+      ? ', and does not work with the client of this package'
+      : '';
     return warning(
       'acebase',
-      `acebase ${version} leaves what workers write out of indexes`,
+      `acebase ${version} leaves what workers write out of indexes${noClient}`,
       'Run `npm install acebase@1`: 1.28.1 or later.',
     );
   }

@@ -391,6 +391,9 @@ describe('packages', () => {
     [{ acebase: '1.11.0', ws: '8.0.0' }, { acebase: 'error' }],
     [{ acebase: '1.28.0', ws: '8.0.0' }, { acebase: 'warning' }],
     [{ acebase: '1.28.1', ws: '8.0.0' }, {}],
+    [{ acebase: '1.18.0', 'acebase-core': '1.28.1', ws: '8.0.0' }, { acebase: 'error' }],
+    [{ acebase: '1.18.0', 'acebase-core': '1.15.0', ws: '8.0.0' }, { acebase: 'warning' }],
+    [{ acebase: '1.25.2', 'acebase-core': '1.28.1', ws: '8.0.0' }, { acebase: 'warning' }],
     [{ acebase: '2.0.0-alpha.1', ws: '8.0.0' }, { acebase: 'warning' }],
     [{ 'acebase-server': '1.15.2', ws: '8.0.0' }, { acebase: 'error' }],
     [{ acebase: '1.29.13', ws: '8.0.0', 'acebase-server': '1.5.1' }, { 'acebase-server': 'error' }],
@@ -399,6 +402,15 @@ describe('packages', () => {
     const found = judgeInstalled('/srv/shop', (name) => (versions as Record<string, string>)[name]);
     const bad = found.filter(({ status }) => status !== 'ok').map(({ subject, status }) => [subject, status]);
     expect(Object.fromEntries(bad)).toEqual(wrong);
+  });
+
+  test.each([
+    ['1.14.0', /, and does not work with the client of this package$/],
+    ['1.18.0', /leaves what workers write out of indexes$/],
+  ])('acebase %s works with the client, or is said not to', (acebase, message) => {
+    const versions: Readonly<Record<string, string>> = { acebase, ws: '8.0.0' };
+    const found = judgeInstalled('/srv/shop', (name) => versions[name]);
+    expect(found.find(({ subject }) => subject === 'acebase')?.message).toMatch(message);
   });
 
   test('are found as Node.js finds them, also below acebase-server in a layout without hoisting', async () => {
@@ -413,7 +425,12 @@ describe('packages', () => {
     };
     await install('', 'ws', '8.1.0');
     await install('shop', 'acebase', '1.29.0');
-    expect(installedVersions(join(folder, 'shop'))).toEqual({ acebase: '1.29.0', ws: '8.1.0' });
+    await install('shop/node_modules/acebase', 'acebase-core', '1.27.0');
+    expect(installedVersions(join(folder, 'shop'))).toEqual({
+      acebase: '1.29.0',
+      'acebase-core': '1.27.0',
+      ws: '8.1.0',
+    });
 
     const server = await install('till/store/a', 'acebase-server', '1.15.2');
     await install('till/store/a', 'acebase', '1.28.3');
