@@ -14,14 +14,19 @@ import {
 import { addBackup, BACKUP, BACKUP_USAGE, type BackupWords } from './backup/command-line.js';
 import type { CheckWords } from './check/check.js';
 import { addCheck, CHECK, CHECK_USAGE } from './check/command-line.js';
-import { addFirstSteps, FIRST_STEP_USAGES, FIRST_STEPS, type FirstStep } from './first-steps.js';
+import { addFirstSteps, FIRST_STEP_USAGES, FIRST_STEPS, type FirstStep, INIT } from './first-steps.js';
 import { MasterFlags, PATH_FLAG } from './master-flags.js';
 import { SUBJECTS, type Subject } from './reports.js';
+import { wrapText } from './wrap.js';
 
 /** The name of the command. */
 export const COMMAND_NAME = 'acebase-ipc-server';
 
 const CHECK_CONFIG = 'check-config';
+const HELP = 'help';
+
+/** The longest line of help, in characters. */
+const HELP_WIDTH = 80;
 
 /** What a command line asks for. */
 export type Invocation =
@@ -29,9 +34,9 @@ export type Invocation =
   | { readonly kind: 'serve' | 'check-config'; readonly flags: ReadonlyMap<string, string | boolean> }
   /** Show how a server is that runs; the flags say where it is. */
   | ({ readonly kind: 'inspect'; readonly flags: ReadonlyMap<string, string | boolean> } & InspectWords)
-  /** Write the first files, or look whether a worker would work. */
+  /** Write the first files, or check that a worker could join. */
   | (FirstStep & { readonly flags: ReadonlyMap<string, string | boolean> })
-  /** Look whether the files of a database are sound. */
+  /** Check the files of a database. */
   | ({ readonly kind: 'check'; readonly flags: ReadonlyMap<string, string | boolean> } & CheckWords)
   /** Copy the files of a database while its cluster runs. */
   | ({ readonly kind: 'backup'; readonly flags: ReadonlyMap<string, string | boolean> } & BackupWords)
@@ -69,17 +74,26 @@ export function parseArguments(words: readonly string[], version: string): Invoc
   let inspection: InspectWords | undefined;
   let checkWords: CheckWords | undefined;
   let backupWords: BackupWords | undefined;
+  let command: Command | undefined;
   const masters = new MasterFlags();
   const program = declare(version, masters)
     .exitOverride()
-    .configureOutput({ writeOut: (text) => (printed += text), writeErr: () => undefined })
+    .configureOutput({
+      writeOut: (text) => (printed += text),
+      writeErr: () => undefined,
+      getOutHelpWidth: () => HELP_WIDTH,
+    })
+    .hook('preSubcommand', (_program, named) => {
+      command = named;
+    })
     .action(() => undefined);
   program
     .command(CHECK_CONFIG)
-    .description('print the resolved options and where each comes from, and end')
+    .description('print the resolved options and where each comes from, and exit')
+    .usage('[options]')
     .addHelpText(
       'after',
-      '\nTakes all options of the server. Ends with 0 if it could start with them, else with 2.',
+      '\nTakes all options of the server. Exits with 0 if it could start with them, else with 2.',
     )
     .action(() => {
       kind = 'check-config';
@@ -107,10 +121,11 @@ export function parseArguments(words: readonly string[], version: string): Invoc
     program.parse(words, { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    if (error.exitCode === 0) return { kind: 'print', text: printed };
-    throw translate(error, words);
+    if (error.exitCode === 0) return { kind: 'print', text: wrapText(printed, HELP_WIDTH) };
+    throw translate(error, { program, command, words });
   }
   const flags = flagsOf(program, masters);
+  refuseServerOptions(flags, command);
   if (checkWords !== undefined) return { kind: 'check', flags, ...(checkWords as CheckWords) };
   if (backupWords !== undefined) return { kind: 'backup', flags, ...(backupWords as BackupWords) };
   masters.refuseStrayPaths();
@@ -120,12 +135,28 @@ export function parseArguments(words: readonly string[], version: string): Invoc
     : { kind: 'inspect', flags, ...(inspection as InspectWords) };
 }
 
+/** The commands that know of no server. */
+const WITHOUT_SERVER: readonly string[] = [INIT, CHECK];
+
+/** @throws IPCError `IPC_OPTION_UNKNOWN`, if an option of the server is given to a command that would not heed it */
+function refuseServerOptions(flags: ReadonlyMap<string, unknown>, command: Command | undefined): void {
+  const [flag] = flags.keys();
+  if (flag !== undefined && command !== undefined && WITHOUT_SERVER.includes(command.name()))
+    throw notAnOption(flag, command);
+}
+
+function notAnOption(flag: string, command: Command | undefined): IPCError {
+  const whose = command?.name() ?? 'the server: it belongs to a command';
+  return new IPCError('IPC_OPTION_UNKNOWN', `${flag} is not an option of ${whose}`);
+}
+
 /** Declares what asks a server that runs. @param asked is called for the one that the command line names */
 function addSubjects(program: Command, asked: (words: InspectWords) => void): void {
   for (const subject of SUBJECTS) {
     program
       .command(`${subject} [database]`)
       .description(DESCRIPTIONS[subject])
+      .usage('[database] [options]')
       .option('--url <url>', 'where the server is (default: as host, port and ssl say)')
       .option('--json', 'print JSON')
       .option('--watch', 'print it again every 2 s, until Ctrl-C')
@@ -159,9 +190,9 @@ function declare(version: string, masters: MasterFlags): Command {
     .usage(
       `[options]\n       ${COMMAND_NAME} ${CHECK_CONFIG} [options]\n       ${COMMAND_NAME} ${SUBJECTS.join('|')} [database] [options]\n       ${FIRST_STEPS.map((step) => `${COMMAND_NAME} ${FIRST_STEP_USAGES[step]}`).join('\n       ')}\n       ${COMMAND_NAME} ${CHECK_USAGE}\n       ${COMMAND_NAME} ${BACKUP_USAGE}`,
     )
-    .version(version, '-V, --version', 'print the version and end')
-    .helpOption('-h, --help', 'print this and end')
-    .helpCommand(false)
+    .version(version, '-V, --version', 'print the version and exit')
+    .helpOption('-h, --help', 'print this help and exit')
+    .helpCommand(`${HELP} [command]`, 'print the help of a command and exit')
     .showSuggestionAfterError(false)
     .configureHelp({ showGlobalOptions: false })
     .addOption(new Option('--config <path>', configDescription()).helpGroup('Configuration:'));
@@ -225,67 +256,70 @@ function flagsOf(program: Command, masters: MasterFlags): ReadonlyMap<string, st
   return flags;
 }
 
+/** The command line that commander refused. */
+interface Refused {
+  readonly program: Command;
+  /** The command that it names. */
+  readonly command: Command | undefined;
+  readonly words: readonly string[];
+}
+
 /** Commander's errors in the form of ours. */
-function translate(error: CommanderError, words: readonly string[]): IPCError {
+function translate(error: CommanderError, refused: Refused): IPCError {
   const quoted = /'([^']*)'/.exec(error.message)?.[1] ?? '';
-  if (error.code === 'commander.unknownOption') {
-    const flag = quoted.split('=', 1)[0] ?? '';
-    return new IPCError(
-      'IPC_OPTION_UNKNOWN',
-      `${flag}: there is no such option${suggestion(flag, knownFlags())}`,
-    );
+  const [word = ''] = quoted.split(/[ =]/, 1);
+  const { command } = refused;
+  switch (error.code) {
+    case 'commander.unknownOption':
+      return unknownOption(word, refused);
+    case 'commander.optionMissingArgument': {
+      const other = word === PATH_FLAG ? 'the path of a folder' : 'the path of a file';
+      const allowed = optionTable().find((row) => row.flag === word)?.allowed ?? other;
+      return new IPCError('IPC_OPTION_INVALID', `${word}: no value was given. Allowed: ${allowed}`);
+    }
+    case 'commander.missingArgument':
+      return missing(`argument: <${word}>`, command);
+    case 'commander.missingMandatoryOptionValue':
+      return missing(`option: ${word}`, command);
+    // `help` of a command that there is not.
+    case 'commander.help':
+    case 'commander.excessArguments':
+      return new IPCError('IPC_OPTION_UNKNOWN', describeExcess(refused));
+    default:
+      return new IPCError('IPC_OPTION_INVALID', error.message.replace(/^error: /, ''));
   }
-  if (error.code === 'commander.optionMissingArgument') {
-    const flag = quoted.split(' ', 1)[0] ?? '';
-    const other = flag === PATH_FLAG ? 'the path of a folder' : 'the path of a file';
-    const allowed = optionTable().find((row) => row.flag === flag)?.allowed ?? other;
-    return new IPCError('IPC_OPTION_INVALID', `${flag}: no value was given. Allowed: ${allowed}`);
-  }
-  const usages = { ...FIRST_STEP_USAGES, [CHECK]: CHECK_USAGE, [BACKUP]: BACKUP_USAGE } as const;
-  const step = ([...FIRST_STEPS, CHECK, BACKUP] as const).find((name) => words.includes(name));
-  const isMissing = ['commander.missingArgument', 'commander.missingMandatoryOptionValue'];
-  if (isMissing.includes(error.code) && step !== undefined) {
-    const usage = `${COMMAND_NAME} ${usages[step]}`;
-    return new IPCError('IPC_OPTION_INVALID', `${step}: a word is missing. Usage: ${usage}`);
-  }
-  if (error.code === 'commander.excessArguments')
-    return new IPCError('IPC_OPTION_UNKNOWN', describeExcess(words));
-  return new IPCError('IPC_OPTION_INVALID', error.message.replace(/^error: /, ''));
+}
+
+function missing(what: string, command: Command | undefined): IPCError {
+  const name = command?.name() ?? COMMAND_NAME;
+  const usage = command === undefined ? '' : `. Usage: ${COMMAND_NAME} ${name} ${command.usage()}`;
+  return new IPCError('IPC_OPTION_INVALID', `${name}: missing ${what}${usage}`);
+}
+
+/** One that commander does not know there; also a known one with a value that it does not take. */
+function unknownOption(flag: string, { program, command }: Refused): IPCError {
+  const isServers = command === undefined || !WITHOUT_SERVER.includes(command.name());
+  const known = [...(isServers ? program.options : []), ...(command?.options ?? [])];
+  if (known.some(({ long }) => long === flag))
+    return new IPCError('IPC_OPTION_UNKNOWN', `${flag} takes no value`);
+  const others = [program, ...program.commands].flatMap(({ options }) => options);
+  if (others.some(({ long }) => long === flag)) return notAnOption(flag, command);
+  const names = known.filter(({ hidden }) => !hidden).map(({ long }) => long ?? '');
+  const nearest = nearestName(flag, [...names, '--help']);
+  const help = command === undefined ? COMMAND_NAME : `${COMMAND_NAME} ${command.name()}`;
+  const hint = nearest === undefined ? `${help} --help lists all` : `did you mean ${nearest}?`;
+  return new IPCError('IPC_OPTION_UNKNOWN', `${flag}: there is no such option; ${hint}`);
 }
 
 /** The word itself is not shown: it may be a part of a token that a shell has split at a space. */
-function describeExcess(words: readonly string[]): string {
-  const commands = [CHECK_CONFIG, ...SUBJECTS, ...FIRST_STEPS, CHECK, BACKUP];
-  const command = commands.find((name) => words.includes(name));
+function describeExcess({ program, command, words }: Refused): string {
   if (command !== undefined)
-    return `${command}: there is a word too many; ${COMMAND_NAME} ${command} --help shows what it takes`;
-  const nearest = words.map((word) => nearestName(word, commands)).find((found) => found !== undefined);
+    return `${command.name()}: unexpected argument; ${COMMAND_NAME} ${command.name()} --help shows what it takes`;
+  const commands = program.commands.map((each) => each.name());
+  const nearest = words
+    .filter((word) => word !== HELP)
+    .map((word) => nearestName(word, commands))
+    .find((found) => found !== undefined);
   const hint = nearest === undefined ? `there are ${commands.join(', ')}` : `did you mean ${nearest}?`;
-  return `the command line has a word that is neither an option nor a command; ${hint}`;
-}
-
-function knownFlags(): string[] {
-  return [
-    '--config',
-    '--url',
-    '--json',
-    '--watch',
-    '--folder',
-    '--force',
-    '--tls',
-    '--dedicated-master',
-    PATH_FLAG,
-    '--repair',
-    '--to',
-    '--keep',
-    '--wait',
-    '--help',
-    '--version',
-    ...optionTable().map((row) => row.flag),
-  ];
-}
-
-function suggestion(name: string, known: readonly string[]): string {
-  const nearest = nearestName(name, known);
-  return nearest === undefined ? `; ${COMMAND_NAME} --help lists all` : `; did you mean ${nearest}?`;
+  return `unknown command or unexpected argument; ${hint}`;
 }

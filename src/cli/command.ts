@@ -18,7 +18,7 @@ import { addressOf, placeOf, processToken, serverUrl } from './doctor/place.js';
 import { FileWatch } from './file-watch.js';
 import { type Inspection, inspect } from './inspect.js';
 import { filesOf, reloading } from './reload.js';
-import { describeError, exitCodeOf, serve } from './serve.js';
+import { describeError, errorAsJson, exitCodeOf, serve } from './serve.js';
 import { askForStatus } from './server-status.js';
 import { watchTerminal } from './terminal.js';
 
@@ -36,6 +36,11 @@ export interface Surroundings {
 
 function printError(error: unknown, { stderr }: Surroundings): void {
   for (const line of describeError(error, COMMAND_NAME)) stderr.write(`${line}\n`);
+}
+
+/** For programs: whoever asks for JSON gets some, also where the command line itself is wrong. */
+function printErrorAsJson(error: unknown, { stdout }: Surroundings): void {
+  stdout.write(`${JSON.stringify(errorAsJson(error), undefined, 2)}\n`);
 }
 
 function checkConfig(flags: ReadonlyMap<string, string | boolean>, surroundings: Surroundings): number {
@@ -201,6 +206,7 @@ export async function carryOut(
     return 0;
   } catch (error) {
     printError(error, surroundings);
+    if (words.includes('--json')) printErrorAsJson(error, surroundings);
     return exitCodeOf(error);
   }
 }

@@ -12,7 +12,8 @@ export interface DoctorWords {
 }
 
 /** What the two are called. */
-export const FIRST_STEPS = ['init', 'doctor'] as const;
+export const INIT = 'init';
+export const FIRST_STEPS = [INIT, 'doctor'] as const;
 
 /** What a command line asks of them. */
 export type FirstStep = ({ readonly kind: 'init' } & InitWords) | ({ readonly kind: 'doctor' } & DoctorWords);
@@ -33,7 +34,7 @@ interface InitFlags {
 /** Declares both. @param asked is called for the one that the command line names */
 export function addFirstSteps(program: Command, asked: (step: FirstStep) => void): void {
   program
-    .command('init <what> <database>')
+    .command(`${INIT} <form> <database>`)
     .description(`write files to start a cluster with, for ${FORMS.join(', ')}`)
     .usage(`${FORMS.join('|')} <database> [options]`)
     .option('--folder <path>', 'where to', '.')
@@ -49,12 +50,13 @@ export function addFirstSteps(program: Command, asked: (step: FirstStep) => void
     });
   program
     .command('doctor <database>')
-    .description('look whether a worker that starts here would work, and say what to do if not')
+    .description('check that a worker started here could join the cluster, and say what to do if not')
+    .usage('<database> [options]')
     .option('--url <url>', 'where the server is (default: as host, port and ssl say)')
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
-      '\nTakes the options of the server, or ACEBASE_IPC_HOST, _PORT, _SSL and _TOKEN. Ends with 1 if something is wrong.',
+      '\nTakes the options of the server, or ACEBASE_IPC_HOST, _PORT, _SSL and _TOKEN. Exits with 1 if something is wrong.',
     )
     .action((database: string, options: { url?: string; json?: boolean }) => {
       asked({ kind: 'doctor', database, url: options.url, json: options.json === true });

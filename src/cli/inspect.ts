@@ -4,6 +4,7 @@ import { pause } from '../platform/clock.js';
 import type { Status } from '../server/monitoring/status.js';
 import { messageOf } from '../system-error.js';
 import { describe, rowsOf, type Subject } from './reports.js';
+import { errorAsJson } from './serve.js';
 
 /** Milliseconds between two looks. */
 const INTERVAL_MS = 2_000;
@@ -47,11 +48,8 @@ export async function inspect(inspection: Inspection): Promise<void> {
     if (!watch) return;
     if (!json && !isScreen) output.write('\n');
     await pause(INTERVAL_MS);
-    text = await ask().then(show, (error: unknown) => sorry(error, json));
+    text = await ask().then(show, (error: unknown) =>
+      json ? JSON.stringify(errorAsJson(error)) : messageOf(error),
+    );
   }
-}
-
-function sorry(error: unknown, json: boolean): string {
-  const message = messageOf(error);
-  return json ? JSON.stringify({ error: message }) : message;
 }

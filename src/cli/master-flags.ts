@@ -48,7 +48,7 @@ export class MasterFlags {
    */
   pathOf(command: string, usage: string): string {
     const [path, ...more] = this.#strayPaths;
-    if (path === undefined) throw invalid(`${command}: a word is missing. Usage: ${usage}`);
+    if (path === undefined) throw invalid(`${command}: missing option: ${PATH_FLAG}. Usage: ${usage}`);
     if (more.length > 0) throw invalid(`${PATH_FLAG}: is given twice. Usage: ${usage}`);
     return path;
   }
@@ -56,7 +56,7 @@ export class MasterFlags {
   /** For what takes no folder of its own. @throws {IPCError} IPC_OPTION_INVALID, if one stands before all masters */
   refuseStrayPaths(): void {
     if (this.#strayPaths.length > 0)
-      throw invalid(`${PATH_FLAG}: belongs behind a --master. Write --master mydb --path ./data`);
+      throw invalid(`${PATH_FLAG}: must follow a --master. Write --master mydb --path ./data`);
   }
 }
 

@@ -160,6 +160,14 @@ export function describeError(error: unknown, name: string): readonly string[] {
   return [...lines, `${remedy} (${error.code})`];
 }
 
+/** An error for programs, as `--json` prints it; `null` where there is no code of docs/ERRORS.md. */
+export function errorAsJson(error: unknown): {
+  readonly error: { readonly code: string | null; readonly message: string; readonly remedy: string | null };
+} {
+  const { code = null, remedy = null } = error instanceof IPCError ? error : {};
+  return { error: { code, message: messageOf(error), remedy } };
+}
+
 /** The exit code for an error, from the table. */
 export function exitCodeOf(error: unknown): number {
   if (!(error instanceof IPCError)) return 1;

@@ -27,7 +27,7 @@ export const BACKUP = 'backup';
 export const BACKUP_USAGE = 'backup <database> --path <folder> --to <folder>';
 
 /**
- * Declares it. Its `--path` is a flag of the program, which has one for masters.
+ * Declares it. The program has a flag `--path` for masters, and takes that of this command, too: here it is for the help.
  *
  * @param path tells the folder that was given
  * @param asked is called if the command line names it
@@ -37,6 +37,7 @@ export function addBackup(program: Command, path: () => string, asked: (words: B
     .command(`${BACKUP} <database>`)
     .description('copy the files of a database while its cluster runs')
     .usage('<database> --path <folder> --to <folder> [options]')
+    .option('--path <folder>', 'the folder that <database>.acebase is in')
     .requiredOption(
       '--to <folder>',
       'the folder for the copies; each is a folder of its own in it, with the time in its name',
@@ -51,9 +52,8 @@ export function addBackup(program: Command, path: () => string, asked: (words: B
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
-      '\n--path is the folder that <database>.acebase is in.\n' +
-        'Takes the options of the server, or ACEBASE_IPC_HOST, _PORT, _SSL and _TOKEN: where it is, and its token; and acebase from the\n' +
-        'working directory. Writes wait while the files are copied. Ends with 0 if the copy is sound, else with 1 or 2.',
+      '\nTakes the options of the server, or ACEBASE_IPC_HOST, _PORT, _SSL and _TOKEN: where it is, and its token; and acebase from the ' +
+        'working directory. Writes wait while the files are copied. Exits with 0 if the copy is sound, else with 1 or 2.',
     )
     .action((database: string, options: BackupFlags) => {
       const { to, keep, wait = DEFAULT_WAIT_MS, url, json = false } = options;

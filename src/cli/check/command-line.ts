@@ -8,7 +8,7 @@ export const CHECK = 'check';
 export const CHECK_USAGE = 'check <database> --path <folder> [options]';
 
 /**
- * Declares it. Its `--path` is a flag of the program, which has one for masters.
+ * Declares it. The program has a flag `--path` for masters, and takes that of this command, too: here it is for the help.
  *
  * @param path tells the folder that was given
  * @param asked is called if the command line names it
@@ -16,15 +16,15 @@ export const CHECK_USAGE = 'check <database> --path <folder> [options]';
 export function addCheck(program: Command, path: () => string, asked: (words: CheckWords) => void): void {
   program
     .command(`${CHECK} <database>`)
-    .description('look whether the files of a database are sound that nobody has open, and repair them')
+    .description('check the files of a database that is not open, and optionally repair them')
     .usage('<database> --path <folder> [options]')
-    .option('--repair', 'copy the files, then repair what can be repaired without a loss, and look again')
+    .option('--path <folder>', 'the folder that <database>.acebase is in')
+    .option('--repair', 'copy the files, then repair what can be repaired without a loss, and check again')
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
-      '\n--path is the folder that <database>.acebase is in.\n' +
-        'Changes nothing without --repair. Takes acebase (1.29.11 or later) from the working directory.\n' +
-        'Ends with 0 if the files are sound, with 1 if not, and with 2 if it could not look.',
+      '\nChanges nothing without --repair. Takes acebase (1.29.11 or later) from the working directory.\n' +
+        'Exits with 0 if the files are sound, with 1 if not, and with 2 if it could not check them.',
     )
     .action((database: string, options: { repair?: boolean; json?: boolean }) => {
       const { repair = false, json = false } = options;

@@ -116,7 +116,7 @@ describe('peers, locks and databases', () => {
     const watching = watch('databases', '--json', '--port', String(port));
     await watching.until(/^\[\]\n/);
     await server.stop();
-    await watching.until(/^\{"error":"no IPC server answers at .*"\}$/m);
+    await watching.until(/^\{"error":\{"code":null,"message":"no IPC server answers at .*","remedy":null\}\}$/m);
     await serve({ port });
     await watching.until(/\}\n\[\]\n/);
   });

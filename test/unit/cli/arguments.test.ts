@@ -108,19 +108,19 @@ describe('mistakes', () => {
     [['--config'], 'IPC_OPTION_INVALID --config: no value was given. Allowed: the path of a file'],
     [
       ['init'],
-      'IPC_OPTION_INVALID init: a word is missing. Usage: acebase-ipc-server init pm2|systemd|compose|kubernetes <database>',
+      'IPC_OPTION_INVALID init: missing argument: <form>. Usage: acebase-ipc-server init pm2|systemd|compose|kubernetes <database> [options]',
     ],
     [
       ['init', 'pm2'],
-      'IPC_OPTION_INVALID init: a word is missing. Usage: acebase-ipc-server init pm2|systemd|compose|kubernetes <database>',
+      'IPC_OPTION_INVALID init: missing argument: <database>. Usage: acebase-ipc-server init pm2|systemd|compose|kubernetes <database> [options]',
     ],
     [
       ['doctor'],
-      'IPC_OPTION_INVALID doctor: a word is missing. Usage: acebase-ipc-server doctor <database> [options]',
+      'IPC_OPTION_INVALID doctor: missing argument: <database>. Usage: acebase-ipc-server doctor <database> [options]',
     ],
     [
       ['doctor', 'mydb', 'extra'],
-      'IPC_OPTION_UNKNOWN doctor: there is a word too many; acebase-ipc-server doctor --help shows what it takes',
+      'IPC_OPTION_UNKNOWN doctor: unexpected argument; acebase-ipc-server doctor --help shows what it takes',
     ],
     [
       ['peers', 'shop/orders'],
@@ -132,11 +132,11 @@ describe('mistakes', () => {
     ],
     [
       ['--path', 'x', '--master', 'mydb'],
-      'IPC_OPTION_INVALID --path: belongs behind a --master. Write --master mydb --path ./data',
+      'IPC_OPTION_INVALID --path: must follow a --master. Write --master mydb --path ./data',
     ],
     [
       ['doctor', 'mydb', '--path', 'x'],
-      'IPC_OPTION_INVALID --path: belongs behind a --master. Write --master mydb --path ./data',
+      'IPC_OPTION_INVALID --path: must follow a --master. Write --master mydb --path ./data',
     ],
     [['--master', 'a', '--master', 'a'], 'IPC_OPTION_INVALID --master: "a" is given twice'],
     [['--master', 'a, b'], 'IPC_OPTION_INVALID --master: names one database. Write --master a --master b'],
@@ -147,19 +147,40 @@ describe('mistakes', () => {
     [['--path'], 'IPC_OPTION_INVALID --path: no value was given. Allowed: the path of a folder'],
     [
       ['check', 'mydb'],
-      'IPC_OPTION_INVALID check: a word is missing. Usage: acebase-ipc-server check <database> --path <folder> [options]',
+      'IPC_OPTION_INVALID check: missing option: --path. Usage: acebase-ipc-server check <database> --path <folder> [options]',
     ],
     [
       ['check', 'mydb', '--path', 'x', '--path', 'y'],
       'IPC_OPTION_INVALID --path: is given twice. Usage: acebase-ipc-server check <database> --path <folder> [options]',
     ],
     [
+      ['backup', 'mydb', '--path', 'x'],
+      'IPC_OPTION_INVALID backup: missing option: --to. Usage: acebase-ipc-server backup <database> --path <folder> --to <folder> [options]',
+    ],
+    [['check-config', '--json'], 'IPC_OPTION_UNKNOWN --json is not an option of check-config'],
+    [['init', 'pm2', 'mydb', '--json'], 'IPC_OPTION_UNKNOWN --json is not an option of init'],
+    [['init', 'pm2', 'mydb', '--port', '3'], 'IPC_OPTION_UNKNOWN --port is not an option of init'],
+    [['check', 'mydb', '--path', 'x', '--port', '3'], 'IPC_OPTION_UNKNOWN --port is not an option of check'],
+    [['check', 'mydb', '--path', 'x', '--tls'], 'IPC_OPTION_UNKNOWN --tls is not an option of check'],
+    [
+      ['check', 'mydb', '--path', 'x', '--port-file=3'],
+      'IPC_OPTION_UNKNOWN --port-file: there is no such option; acebase-ipc-server check --help lists all',
+    ],
+    [['check', 'mydb', '--path', 'x', '--repair=yes'], 'IPC_OPTION_UNKNOWN --repair takes no value'],
+    [['--allow-anonymous=yes'], 'IPC_OPTION_UNKNOWN --allow-anonymous takes no value'],
+    [['--json'], 'IPC_OPTION_UNKNOWN --json is not an option of the server: it belongs to a command'],
+    [
+      ['doctor', 'mydb', '--jsno'],
+      'IPC_OPTION_UNKNOWN --jsno: there is no such option; did you mean --json?',
+    ],
+    [['help', 'doktor'], 'IPC_OPTION_UNKNOWN unknown command or unexpected argument; did you mean doctor?'],
+    [
       ['backup', 'mydb', '--path', 'x', '--to', 'y', '--wait', '0s'],
       "IPC_OPTION_INVALID option '--wait <time>' argument '0s' is invalid. Allowed: a time such as 30s or 5m, 24h at most.",
     ],
     [
       ['chekc-config'],
-      'IPC_OPTION_UNKNOWN the command line has a word that is neither an option nor a command; did you mean check-config?',
+      'IPC_OPTION_UNKNOWN unknown command or unexpected argument; did you mean check-config?',
     ],
   ])('%j', (words, line) => expect(failure(...words)).toBe(line));
 
@@ -181,9 +202,20 @@ describe('help', () => {
       expect(flat).toContain(`(default: ${row.defaultText})`);
       expect(text).toContain(`\n${row.group}:\n`);
     }
-    const [usage = '', ...lines] = text.split('\n\nA flag goes before')[0]?.split('\n') ?? [];
+    const [usage = '', ...lines] = text.split('\n');
     expect(usage).toBe('Usage: acebase-ipc-server [options]');
     expect(lines.filter((line) => line.length > 80)).toEqual([]);
+  });
+  const commands = ['check-config', 'peers', 'locks', 'databases', 'init', 'doctor', 'check', 'backup'];
+  test.each(commands)('of %s fits a terminal, and is the same by the command help', (command) => {
+    const text = help(command);
+    expect(text.split('\n').filter((line) => line.length > 80)).toEqual([]);
+    expect(text).toMatch(new RegExp(`^Usage: acebase-ipc-server ${command} `));
+    expect(parse('help', command)).toEqual({ kind: 'print', text });
+  });
+  test('lists the folder of check and backup', () => {
+    for (const command of ['check', 'backup'])
+      expect(help(command)).toMatch(/^ {2}--path <folder> {2,}the folder that <database>\.acebase is in$/m);
   });
   test('of check-config', () => expect(help('check-config')).toContain('Takes all options of the server.'));
   test('the version', () => expect(parse('--version')).toEqual({ kind: 'print', text: '9.8.7\n' }));
