@@ -82,7 +82,8 @@ export const ERRORS = {
   },
   IPC_CHECK_IN_USE: {
     summary: 'A process has the database open, or wrote to it meanwhile.',
-    remedy: 'Stop all processes of the database, also on other machines, and run it again.',
+    remedy:
+      'Stop all processes of the database, also on other machines, and run it again; a managed master stops with its server.',
     exitCode: 2,
   },
   IPC_CHECK_NO_ROOM: {
@@ -135,7 +136,8 @@ export const ERRORS = {
   // Starting. `server.start()` rejects with IPC_LISTEN_*; the constructor throws IPC_TLS_*.
   IPC_LISTEN_PORT_IN_USE: {
     summary: 'Another program listens on that port already.',
-    remedy: 'Stop it (is an IPC server running already?), or choose another `port` here and in every client.',
+    remedy:
+      'Stop the program that has the port (perhaps another IPC server), or choose another `port` here and in every client.',
     exitCode: 1,
   },
   IPC_LISTEN_NOT_PERMITTED: {

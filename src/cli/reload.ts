@@ -39,7 +39,7 @@ export function reloading(options: ReloadingOptions): (cause: string) => void {
         error instanceof IPCError
           ? { cause, code: error.code, reason: error.message, remedy: error.remedy }
           : { cause, reason: String(error) };
-      logger.error(fields, 'the new options cannot be used; those of before stay in force');
+      logger.error(fields, 'the new options are invalid; keeping the current ones');
     }
   };
 }

@@ -111,7 +111,7 @@ function whyRefused(base: string, status: number, hasToken: boolean): string {
   if (status === 401 && !hasToken)
     return `the server at ${base} wants a token: set ACEBASE_IPC_TOKEN or ACEBASE_IPC_SERVER_TOKEN, or give --token-file`;
   if (status === 401)
-    return `the server at ${base} does not know that token: give one that it has, by ACEBASE_IPC_SERVER_TOKEN, --token-file or --admin-token`;
+    return `the server at ${base} rejected the token: pass a valid one by ACEBASE_IPC_SERVER_TOKEN, --token-file or --admin-token`;
   if (status === 421)
     return `the server at ${base} has no token, and may not be called by that name: use localhost, or add the name to its allowedHosts`;
   if (status === 404)

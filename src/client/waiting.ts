@@ -166,8 +166,8 @@ export function describeWait(wait: Wait, operations: number): string {
       return `Waiting for the database file${wait.path === undefined ? '' : ` ${wait.path}`}, which the master creates; ${queue}. Give this process and the master the same folder: storage.path is relative to where a process is started`;
     case 'answer':
       return wait.isConnected
-        ? `Waiting for the master, which is connected but does not answer; ${queue}. See whether its process is stopped or busy, holds a lock itself, or has not opened its file yet`
-        : `Waiting for the master; ${queue}. See whether the process with role "master" runs, and is connected to the same server`;
+        ? `Waiting for the master, which is connected but does not answer; ${queue}. Check that its process is not stopped or busy, holds no lock itself, and has opened its file`
+        : `Waiting for the master; ${queue}. Check that the process with role "master" is running and connected to the same server`;
     case 'lock': {
       const { holder, path, write, heldFor } = wait.lock;
       const what = `lock for ${write ? 'writing' : 'reading'} ("/${path}", for ${Math.floor(heldFor / 1_000)} s)`;

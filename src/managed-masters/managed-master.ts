@@ -347,7 +347,7 @@ export class ManagedMaster {
         this.#hasServed = true;
         run.servesSince = clock.now();
         const afterMs = Math.round(clock.now() - run.startedAt);
-        logger.info(this.#fields({ path: this.#settings.path, afterMs }), 'the master of a database serves');
+        logger.info(this.#fields({ path: this.#settings.path, afterMs }), 'managed master is ready');
         break;
       }
       case 'vitals':

@@ -205,7 +205,7 @@ export const optionsSchema = z.strictObject({
     { min: KIB, max: TIB, default: 64 * MIB },
     {
       ...limits,
-      description: 'bytes kept for a peer that is away, or a master that is absent or opens its files',
+      description: 'bytes queued for a disconnected peer, or for a master that is absent or opens its files',
     },
   ),
   maxTotalBuffered: size(
@@ -213,7 +213,7 @@ export const optionsSchema = z.strictObject({
     {
       ...limits,
       description:
-        'bytes that may wait for all peers; when they are over that, the largest debtor is cut off',
+        'bytes that may wait for all peers; when they are over that, the peer with the most queued bytes is disconnected',
     },
   ),
   maxOutstandingRequests: count(

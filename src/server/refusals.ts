@@ -103,7 +103,7 @@ export class RefusalLog {
   /** Somebody asked whether a process would be let in, and it would: no refusal that anybody should look at. */
   answered({ address, port, path }: Pick<Refused, 'address' | 'port' | 'path'>): void {
     const fields = { address, port, path: loggable(path) };
-    this.#logger.info(fields, 'somebody asked whether a process would be let in, and it would');
+    this.#logger.info(fields, 'connection probe accepted');
   }
 
   /** How many like it were not logged since the last one that was; `undefined` if this one must not be logged. */

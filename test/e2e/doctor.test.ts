@@ -71,7 +71,7 @@ describe('acebase-ipc-server doctor', () => {
     // It asks as nobody who could come in, and nobody need look at that.
     const loud = log.lines.filter(({ level }) => level !== 'info' && level !== 'debug' && level !== 'trace');
     expect(loud).toEqual([]);
-    expect(log.lines.filter(({ msg }) => /^somebody asked whether/.test(String(msg)))).toHaveLength(2);
+    expect(log.lines.filter(({ msg }) => /^connection probe accepted/.test(String(msg)))).toHaveLength(2);
     // It never joined.
     expect(log.lines.filter(({ msg }) => msg === 'peer connected')).toHaveLength(2);
     worker.close();

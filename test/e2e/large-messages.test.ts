@@ -65,7 +65,7 @@ describe('maxPayload', () => {
       await textOf(peer, (text) => text === 'pong');
       peer.send(clientFrame(1, '€'.repeat(maxPayload + 1)));
       expect(await peer.closeCode()).toBe(1009);
-      const line = await log.line(({ msg }) => msg === 'peer lost its line');
+      const line = await log.line(({ msg }) => msg === 'peer disconnected; it may reconnect');
       expect(line['cause']).toContain('too long');
     });
   });
@@ -137,7 +137,7 @@ describe('messages that arrive in pieces', () => {
       patient.send(frame.subarray(16_000, 17_000));
       // Whoever is read second asks for more than there is.
       greedy.send(frame.subarray(0, 18_000));
-      const { peer: loser } = await log.line(({ msg }) => msg === 'peer lost its line');
+      const { peer: loser } = await log.line(({ msg }) => msg === 'peer disconnected; it may reconnect');
       const [refused, winner, rest] =
         loser === 'greedy00' ? ([greedy, patient, 17_000] as const) : ([patient, greedy, 18_000] as const);
       expect(await refused.closeCode()).toBe(1013);

@@ -62,7 +62,7 @@ async function expectAlive(...peers: readonly WebSocket[]): Promise<void> {
 }
 
 const RELOADED = 'reloaded';
-const REFUSED = 'the new options cannot be used; those of before stay in force';
+const REFUSED = 'the new options are invalid; keeping the current ones';
 const RESTART = 'these options changed, and are in force only after a restart of the server';
 
 describe('certificates', () => {

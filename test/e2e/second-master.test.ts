@@ -69,7 +69,7 @@ describe('a second master', () => {
     await isAsked(first);
     expect(await refusal(second)).toEqual(expected);
     expect(server.peers('mydb_data')).toMatchObject([{ id: '[master]' }]);
-    expect(log.lines.map(({ msg }) => msg)).not.toContain('peer lost its line');
+    expect(log.lines.map(({ msg }) => msg)).not.toContain('peer disconnected; it may reconnect');
     // It is heard as before.
     first.send(clientFrame(1, 'ping'));
     let answer = '';
@@ -82,7 +82,7 @@ describe('a second master', () => {
     const first = await join({ port }, '[master]');
     const gone = once(server, 'peer-disconnected');
     first.terminate();
-    await log.line(({ msg }) => msg === 'peer lost its line');
+    await log.line(({ msg }) => msg === 'peer disconnected; it may reconnect');
     const stock = await challenger(port);
     expect(await refusal(stock)).toEqual({ status: 500, code: 'IPC_REFUSED_SECOND_MASTER' });
     // One that has not opened the file waits for its turn.

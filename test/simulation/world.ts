@@ -474,7 +474,7 @@ export class World {
   #logger() {
     const line = (level: string) => (fields: LogFields, message: string) => {
       this.history.note(() => `server ${level}: ${message} ${JSON.stringify(fields)}`);
-      if (message === 'peer lost its line') this.#silence = Number(fields['silence']);
+      if (message === 'peer disconnected; it may reconnect') this.#silence = Number(fields['silence']);
     };
     const quiet = (): void => undefined;
     return {

@@ -3,7 +3,7 @@ import type { ClusterServer } from './cluster.js';
 import { eventually } from './waiting.js';
 
 /** What the server logs when a master that it runs has opened its file. */
-export const SERVES = 'the master of a database serves';
+export const SERVES = 'managed master is ready';
 
 /** Resolves with the number of the process that serves as master: another one than these. */
 export async function servingMaster(server: ClusterServer, ...former: readonly number[]): Promise<number> {

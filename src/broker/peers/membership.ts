@@ -265,7 +265,7 @@ export class MembershipLog {
   lostLine(peer: Peer, cause: string, silence: number): void {
     const { database, logger, observer, record } = this.#settings;
     const { id, address } = peer;
-    logger.info({ database, peer: id, address, cause, silence }, 'peer lost its line');
+    logger.info({ database, peer: id, address, cause, silence }, 'peer disconnected; it may reconnect');
     record.note('away', id, `lost its line: ${cause}`);
     this.#isAbsent(peer);
     observer.peerDisconnected(infoOf(database, peer), cause);

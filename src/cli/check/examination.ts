@@ -14,7 +14,7 @@ import type { AceBaseModules } from './acebase-modules.js';
 import { DatabaseView } from './database-view.js';
 import { leftOvers } from './left-overs.js';
 import { isThere } from './permission.js';
-import { compareIndex, type IndexReport, readIndex } from './stored-indexes.js';
+import { compareIndex, type IndexReport, NO_DIFFERENCES, readIndex } from './stored-indexes.js';
 import { type WalkReport, walk } from './walk.js';
 
 /** Which database. */
@@ -169,10 +169,7 @@ async function examineIndexes(
         key: '',
         type: '',
         entries: 0,
-        missing: 0,
-        extra: 0,
-        examples: [],
-        unsure: 0,
+        ...NO_DIFFERENCES,
         unreadable,
       });
     }

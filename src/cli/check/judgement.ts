@@ -156,8 +156,11 @@ function judgeIndex(index: IndexReport, isDataWhole: boolean): CheckFinding {
   if (notCompared !== undefined)
     return skipped('index', `${name} cannot be compared, as what it indexes cannot be read: ${notCompared}`);
   if (missing + extra > 0) {
-    const message = `${name} lacks ${count(missing, 'entry', 'entries')} and has ${extra} too many: ${examples.join(', ')}`;
-    return error('index', message, repair);
+    const lacks =
+      missing === 0 ? [] : [`lacks ${count(missing, 'entry', 'entries')}, ${eg(examples.missing)}`];
+    const has =
+      extra === 0 ? [] : [`has ${count(extra, 'stale entry', 'stale entries')}, ${eg(examples.extra)}`];
+    return error('index', `${name} ${[...lacks, ...has].join('; ')}`, repair);
   }
   if (unsure > 0) {
     const message = `${name} differs by ${count(unsure, 'entry', 'entries')} from one that is made with AceBase's own settings`;
@@ -166,6 +169,10 @@ function judgeIndex(index: IndexReport, isDataWhole: boolean): CheckFinding {
     return warning('index', message, remedy);
   }
   return ok('index', `${name} has ${count(entries, 'entry', 'entries')}, as the data is`);
+}
+
+function eg(examples: readonly string[]): string {
+  return `e.g. ${examples.join(', ')}`;
 }
 
 function nameOf({ path, key, type }: IndexReport): string {

@@ -18,8 +18,8 @@ export interface IndexReport {
   /** How many entries it lacks, and has too many. */
   readonly missing: number;
   readonly extra: number;
-  /** Some of both, in words. */
-  readonly examples: readonly string[];
+  /** Some of both: the value and the path of each. */
+  readonly examples: { readonly missing: readonly string[]; readonly extra: readonly string[] };
   /** Differences that the settings of a full-text index may account for. */
   readonly unsure: number;
   /** Why it could not be read, or searched; `undefined` if it could. */
@@ -78,7 +78,12 @@ export async function compareIndex(
   return { ...about, entries: comparison.entries, ...comparison.result() };
 }
 
-const NO_DIFFERENCES = { missing: 0, extra: 0, examples: [], unsure: 0 } as const;
+export const NO_DIFFERENCES = {
+  missing: 0,
+  extra: 0,
+  examples: { missing: [], extra: [] },
+  unsure: 0,
+} as const;
 
 /**
  * Makes an index anew, as AceBase does: beside the files of the database.
@@ -164,15 +169,15 @@ class Comparison {
     const sureMissing = isText ? this.#missing.filter(({ value }) => index.has(value)) : this.#missing;
     const sureExtra = isText ? this.#extra.filter(({ value }) => data.has(value)) : this.#extra;
     const unsure = this.#missing.length - sureMissing.length + this.#extra.length - sureExtra.length;
-    const shown = ({ value, item }: Entry): string => `${value} of /${item}`;
+    const shown = ({ value, item }: Entry): string => `value ${value} → /${item}`;
     return {
       missing: isText ? sureMissing.length : this.#missingCount,
       extra: isText ? sureExtra.length : this.#extraCount,
       unsure,
-      examples: [
-        ...sureMissing.slice(0, EXAMPLES).map((entry) => `it lacks ${shown(entry)}`),
-        ...sureExtra.slice(0, EXAMPLES).map((entry) => `it has ${shown(entry)}`),
-      ],
+      examples: {
+        missing: sureMissing.slice(0, EXAMPLES).map(shown),
+        extra: sureExtra.slice(0, EXAMPLES).map(shown),
+      },
     };
   }
 

@@ -1,13 +1,15 @@
 /** The folder of a database that is repaired: no master may have it meanwhile, wherever that runs. */
 
 import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
 import { elapsedSince, type Moment, momentAt } from '../../elapsed.js';
 import { IPCError } from '../../errors.js';
 import { systemClock } from '../../platform/clock.js';
 import { claimWhenFree } from '../../platform/folder-claim.js';
 import { certainFor, FolderOwner, NO_ANSWER } from '../../platform/folder-owner.js';
 import { ownWords } from '../../platform/local-processes.js';
-import { messageOf } from '../../system-error.js';
+import { OWNER_FILE } from '../../platform/owner-record.js';
+import { codeOf, isForbidden, messageOf } from '../../system-error.js';
 
 /** Milliseconds for which its record need not be renewed: what AceBase does in one turn of the event loop, with a large index, may take long. */
 const GRACE_MS = 60_000;
@@ -53,7 +55,9 @@ export async function takeFolder(folder: string, say: (line: string) => void): P
     clock: systemClock,
     waits: (reason) => say(`waiting for ${folder}: ${reason}`),
     failed: (error) => {
-      throw new Error(`it cannot be noted in ${folder} that this process uses it: ${messageOf(error)}`);
+      const why = codeOf(error) ?? messageOf(error);
+      const remedy = isForbidden(error) ? ': run as the owner of the folder' : '';
+      throw new Error(`cannot write ${join(folder, OWNER_FILE)} (${why})${remedy}`);
     },
   });
   if (obstacle !== undefined) throw inUse(folder, obstacle.reason);

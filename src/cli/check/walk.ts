@@ -172,7 +172,7 @@ class Walk {
   async #node(address: RecordAddress, waiting: RecordAddress[]): Promise<void> {
     const where = `/${address.path} (page ${address.pageNr}, record ${address.recordNr})`;
     if (!this.#isWithin({ ...address, length: 1 })) {
-      this.#fault('outside', `${where} is behind the end of the file`);
+      this.#fault('outside', `${where} lies beyond the end of the file`);
       return;
     }
     const isSeen = this.#states[this.#recordOf(address)] === USED;

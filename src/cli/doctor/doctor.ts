@@ -1,4 +1,4 @@
-/** `acebase-ipc-server doctor <database>`: whether a worker that starts here would work, and what to do if not. */
+/** `acebase-ipc-server doctor <database>`: whether a worker started here could join the cluster, and what to do if not. */
 
 import { randomBytes } from 'node:crypto';
 import { messageOf } from '../../system-error.js';

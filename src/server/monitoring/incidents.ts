@@ -25,15 +25,18 @@ const LINES = {
       'no room to keep more requests of a worker that wait for the master; the server answers them with an error',
   },
   'unasked-answer': { level: 'debug', message: 'dropped an answer that nobody waits for' },
-  'locks-recovered': { level: 'warn', message: 'a worker went away with locks; they were given back' },
+  'locks-recovered': {
+    level: 'warn',
+    message: 'a worker disconnected while holding locks; they were released',
+  },
   'mail-dropped': {
     level: 'warn',
-    message: 'no room to keep more messages for a worker that is away; it must be started afresh',
+    message: 'queue full for a disconnected worker; it must be restarted',
   },
   'unsafe-return': { level: 'warn', message: 'refused a worker that came back: it must be started afresh' },
   'old-master': {
     level: 'warn',
-    message: 'sent a master away that came back with old locks: it must be started afresh',
+    message: 'refused a reconnecting master that holds stale locks: it must be restarted',
   },
   'lock-expiry': {
     level: 'warn',
@@ -52,7 +55,7 @@ const LINES = {
   'broken-invariant': {
     level: 'error',
     message:
-      'a fault of this server: what must always be true of a database is not. Its connections are ended, and it begins anew',
+      "internal error: an invariant is broken; the database's connections were closed and its state was reset",
   },
 } as const satisfies Record<Incident, { level: 'trace' | 'debug' | 'warn' | 'error'; message: string }>;
 

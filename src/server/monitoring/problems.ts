@@ -85,7 +85,7 @@ export function plainName(name: string): string {
 }
 
 const START_THE_MASTER =
-  'See whether the process with role "master" runs, and what its log says: it needs the same database name, host, port and token as the workers.';
+  'Check that the process with role "master" is running, and check its log: it needs the same database name, host, port and token as the workers.';
 
 const SEE_TO_THE_MASTER =
   'This server runs that master itself: see what it says about it, under masters and in its log. It is started again by itself.';
@@ -230,7 +230,7 @@ const ALARMS: Readonly<Record<AlarmingIncident, readonly [text: string, remedy: 
     'It must be started afresh. If it is not, see whether its supervisor runs; under pm2, use endWithConnection of acebase-ipc-server/stock.',
   ],
   'old-master': [
-    'sent a master away that came back with old locks',
+    'refused a reconnecting master that holds stale locks',
     'It must be started afresh. If it is not, see whether its supervisor runs; under pm2, use endWithConnection of acebase-ipc-server/stock.',
   ],
   'lock-expiry': [

@@ -119,7 +119,7 @@ it('ends a connection whose fragments go on beyond the limit', async () => {
     expect(await peer.closeCode()).toBe(1009);
     await sending;
     await peer.closed;
-    const line = await log.line(({ msg }) => msg === 'peer lost its line');
+    const line = await log.line(({ msg }) => msg === 'peer disconnected; it may reconnect');
     expect(line).toMatchObject({ peer: 'mallory1', cause: expect.stringContaining('1009') });
     expect(log.complaints).toEqual([]);
   });
@@ -133,7 +133,7 @@ it('ends a connection whose empty fragments go on and on', async () => {
     expect(await peer.closeCode()).toBe(1008);
     await sending;
     await peer.closed;
-    const line = await log.line(({ msg }) => msg === 'peer lost its line');
+    const line = await log.line(({ msg }) => msg === 'peer disconnected; it may reconnect');
     expect(line).toMatchObject({ peer: 'mallory1', cause: expect.stringContaining('too many fragments') });
     expect(log.complaints).toEqual([]);
   });
@@ -144,7 +144,7 @@ it('ends a connection in the middle of a frame that breaks off', async () => {
     const peer = await rawPeer({ port });
     peer.send(clientFrame(TEXT, '{"type":"hello"', { announced: 1_000_000n }));
     peer.socket.resetAndDestroy();
-    const line = await log.line(({ msg }) => msg === 'peer lost its line');
+    const line = await log.line(({ msg }) => msg === 'peer disconnected; it may reconnect');
     expect(line).toMatchObject({ peer: 'mallory1', cause: expect.stringContaining('the line broke') });
     expect(server.peers('mydb_data')).toHaveLength(2);
     expect(log.complaints).toEqual([]);

@@ -57,7 +57,7 @@ describe.runIf(chromiumPath !== undefined)('the dashboard, of a real cluster', (
       // It asks for a lock that nobody grants; the answer may be an error of its own.
       waiter.set('counter', 1).catch(() => undefined);
       await dashboard.page.getByRole('heading', { name: /no master/ }).waitFor();
-      await dashboard.sees('See whether the process with role "master" runs');
+      await dashboard.sees('Check that the process with role "master" is running');
       expect(await dashboard.violations()).toEqual([]);
     },
   );
@@ -95,7 +95,7 @@ describe.runIf(chromiumPath !== undefined)('the dashboard, of a real cluster', (
 
     master.terminate();
     await dashboard.page.getByRole('heading', { name: /no master/ }).waitFor();
-    await dashboard.sees('See whether the process with role "master" runs');
+    await dashboard.sees('Check that the process with role "master" is running');
     expect(await dashboard.violations()).toEqual([]);
   });
 

@@ -122,7 +122,7 @@ describe.skipIf(nginxPath === undefined)('with the nginx of deploy/nginx in fron
     const { port: target, log } = await serve({ token, heartbeatInterval: '1m', heartbeatTimeout: '10m' });
     const { port } = await startNginx(target, impatient);
     await join({ port, secure: true, token }, 'worker01');
-    await log.line(({ msg }) => msg === 'peer lost its line');
+    await log.line(({ msg }) => msg === 'peer disconnected; it may reconnect');
   });
 
   it('passes refusals on, and writes no token down', async () => {

@@ -54,7 +54,7 @@ it('waits for a master whose connection is broken: it may still write, and anoth
   onTestFinished(() => server.kill());
   const master = await join({ port: server.port, token }, '[master]');
   master.terminate();
-  await server.line(({ msg }) => msg === 'peer lost its line');
+  await server.line(({ msg }) => msg === 'peer disconnected; it may reconnect');
   const started = waiting({ port: server.port, token });
   await started.complains(/Another process is its master: this one goes on when that one has ended/);
   expect(await started.endedWithin(20_000)).toEqual({ code: 0, signal: null });

@@ -69,7 +69,7 @@ describe('a worker whose line broke [PROTOCOL-13]', () => {
     });
     expect(JSON.parse(a.received[2] ?? '')).toMatchObject({ type: 'lock-result', id: 'next', ok: true });
     expect(lab.connect('peerB').refusedWith).toBe('IPC_REFUSED_PEER_GONE');
-    expect(lab.warnings()).toContain('a worker went away with locks; they were given back');
+    expect(lab.warnings()).toContain('a worker disconnected while holding locks; they were released');
   });
 
   it('is refused if an answer to it is in doubt', () => {

@@ -158,7 +158,7 @@ describe('the command', () => {
     await serving;
     expect(events).toEqual([
       'acebase-ipc-server: port 9163 is in use',
-      expect.stringMatching(/^Stop it .* \(IPC_LISTEN_PORT_IN_USE\)$/),
+      expect.stringMatching(/^Stop the program .* \(IPC_LISTEN_PORT_IN_USE\)$/),
       'flush',
       'exit: 1',
     ]);

@@ -116,7 +116,7 @@ describe('a managed master', () => {
     const fields = { database: 'mydb', masterPid: 100, path: '/data' };
     expect(log).toEqual([
       { level: 'info', fields, message: 'starting the master of a database' },
-      { level: 'info', fields: { ...fields, afterMs: 300 }, message: 'the master of a database serves' },
+      { level: 'info', fields: { ...fields, afterMs: 300 }, message: 'managed master is ready' },
     ]);
   });
 

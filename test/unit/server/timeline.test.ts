@@ -49,7 +49,7 @@ test('it tells of a worker that goes away with a lock, and of a master that wait
     ['came', 'worker02', 'connected, from 10.0.0.3:1000'],
     ['away', 'worker02', 'lost its line: the line broke'],
     ['went', 'worker02', 'did not come back'],
-    ['recovered', 'worker02', 'a worker went away with locks; they were given back'],
+    ['recovered', 'worker02', 'a worker disconnected while holding locks; they were released'],
     ['refused', 'worker03', 'it may not'],
   ]);
   expect(timeline.map(({ at }) => at)).toEqual(timeline.map(({ at }) => at).toSorted());

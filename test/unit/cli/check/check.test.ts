@@ -119,7 +119,7 @@ describe('check', () => {
     const { findings } = await checked(folder, { repair: true });
     expect(wrongIn({ findings })).toContainEqual(
       expect.stringMatching(
-        /^error structure data\.db: \/many \(page 0, record \d+\) is behind the end of the file$/,
+        /^error structure data\.db: \/many \(page 0, record \d+\) lies beyond the end of the file$/,
       ),
     );
     const { found: after } = await viewOf(folder, (view) => view.length);
@@ -188,7 +188,7 @@ describe('check', () => {
     const wrong = (name: string, missing: string) =>
       expect.stringMatching(
         new RegExp(
-          `^error index ${name}: .* lacks ${missing} and has [1-9]\\d* too many: it lacks .*/items/item6.* it has .*/items/item99`,
+          `^error index ${name}: .* lacks ${missing}, e\\.g\\. value .* → /items/item6.*; has [1-9]\\d* stale entr.*, e\\.g\\. value .* → /items/item99`,
         ),
       );
     await expectWrong([
@@ -238,7 +238,7 @@ describe('check', () => {
       await index?.handleRecordUpdate('users/user-1/posts/post1', { n: 1 }, null);
     });
     const wrong = expect.stringMatching(
-      /^error index users~#~posts-n\.idx: .* lacks 1 entry and has 0 too many: it lacks 1 of \/users\/user-1\/posts\/post1$/,
+      /^error index users~#~posts-n\.idx: .* lacks 1 entry, e\.g\. value 1 → \/users\/user-1\/posts\/post1$/,
     );
     await expectWrong([wrong], [wrong]);
   });
