@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Moment, momentAt } from '../elapsed.js';
 import { IPCError } from '../errors.js';
@@ -7,6 +6,7 @@ import { claimWhenFree } from '../platform/folder-claim.js';
 import { certainFor, FolderOwner, NO_ANSWER, type Obstacle } from '../platform/folder-owner.js';
 import { FolderWatch, isFolderOfManagedMaster, userAtOnce } from '../platform/folder-watch.js';
 import { ownWords } from '../platform/local-processes.js';
+import { makeFolder } from '../platform/new-folder.js';
 import { type FolderServer, OWNER_FILE, readAtOnce } from '../platform/owner-record.js';
 import { codeOf, isForbidden, messageOf } from '../system-error.js';
 import { folderOf, lockTimeoutOf, loggerOf, type Storage } from './acebase.js';
@@ -267,7 +267,7 @@ export class FolderRecord {
 
   async #claim(owner: FolderOwner, place: number): Promise<void> {
     const obstacle = await this.#whenFree(place, async () => {
-      await mkdir(this.#folder, { recursive: true });
+      makeFolder(this.#folder);
       return await owner.claim();
     });
     this.#assertIsFor(place);

@@ -1,6 +1,6 @@
 /** The database of a managed master, in its process. */
 
-import { mkdirSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { RECORDS_AT } from '../client/file-layout.js';
 import { isCutShort } from '../client/journal/database-file.js';
@@ -11,6 +11,7 @@ import { silenceAceBase } from '../platform/acebase-package.js';
 import { systemClock } from '../platform/clock.js';
 import { claimWhenFree } from '../platform/folder-claim.js';
 import { FolderOwner } from '../platform/folder-owner.js';
+import { makeFolder } from '../platform/new-folder.js';
 import { messageOf } from '../system-error.js';
 import type { OpenRequest } from './messages.js';
 
@@ -119,7 +120,7 @@ function prepareFolder(folder: string, create: boolean): void {
   const isNone = size === undefined || isCutShort(file);
   if (!isNone && size < RECORDS_AT)
     throw new IPCError('IPC_MASTER_NO_FILE', `${file} is damaged: its end is missing. Put a backup back`);
-  if (create) mkdirSync(folder, { recursive: true });
+  if (create) makeFolder(folder);
   else if (isNone)
     throw new IPCError('IPC_MASTER_NO_FILE', `there is no database file ${file}, and it is not to be made`);
 }

@@ -1,10 +1,11 @@
 /** Copies of the folder of a database. */
 
 import { constants, existsSync } from 'node:fs';
-import { cp, mkdir, readdir, stat, statfs } from 'node:fs/promises';
+import { cp, readdir, stat, statfs } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { IPCError } from '../../errors.js';
 import { syncFile, syncFolder } from '../../platform/disk-sync.js';
+import { makeFolder } from '../../platform/new-folder.js';
 
 /** How a folder is copied. */
 export interface CopyOptions {
@@ -29,7 +30,7 @@ export interface Copied {
 export async function copyFolder(folder: string, copy: string, options: CopyOptions): Promise<Copied> {
   const { isLeftOut = () => false, noRoom } = options;
   const parent = dirname(copy);
-  await mkdir(parent, { recursive: true });
+  makeFolder(parent);
   const names = (await readdir(folder)).filter((name) => !isLeftOut(name));
   const sizes = await Promise.all(names.map(async (name) => (await stat(join(folder, name))).size));
   const bytes = sizes.reduce((sum, size) => sum + size, 0);

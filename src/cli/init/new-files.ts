@@ -1,9 +1,10 @@
 /** Files that `acebase-ipc-server init` writes: all of them, or none. */
 
 import { randomBytes } from 'node:crypto';
-import { constants, copyFileSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { constants, copyFileSync, existsSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { IPCError } from '../../errors.js';
+import { makeFolder } from '../../platform/new-folder.js';
 import { codeOf } from '../../system-error.js';
 
 /** A file that is to be written. */
@@ -31,7 +32,7 @@ interface Draft {
 export function writeNewFiles(files: readonly NewFile[], folder: string, force: boolean): readonly string[] {
   const existing = new Set(files.map(({ name }) => name).filter((name) => existsSync(join(folder, name))));
   if (existing.size > 0 && !force) throw areThere([...existing], folder);
-  mkdirSync(folder, { recursive: true });
+  makeFolder(folder);
   const kept = files.filter(({ name, isSecret }) => isSecret === true && existing.has(name));
   const drafts: Draft[] = [];
   try {
