@@ -43,6 +43,11 @@ function printErrorAsJson(error: unknown, { stdout }: Surroundings): void {
   stdout.write(`${JSON.stringify(errorAsJson(error), undefined, 2)}\n`);
 }
 
+/** The width of the terminal; `undefined` if it is none. */
+function widthOf({ isTTY, columns }: Surroundings['stdout']): number | undefined {
+  return isTTY === true ? columns : undefined;
+}
+
 function checkConfig(flags: ReadonlyMap<string, string | boolean>, surroundings: Surroundings): number {
   try {
     const resolved = resolveSources({ flags, environment: surroundings.environment });
@@ -67,7 +72,8 @@ async function inspectServer(
   const processesToken = processToken(environment);
   await inspect({
     ...invocation,
-    ask: () => askForStatus({ database, base, settings, processToken: processesToken }),
+    ask: () =>
+      askForStatus({ database, base, isUrl: url !== undefined, settings, processToken: processesToken }),
     output: stdout,
   });
 }
@@ -102,7 +108,9 @@ async function doctor(
       wallTime: systemClock.wallTime,
     },
   );
-  stdout.write(`${json ? JSON.stringify(findings, undefined, 2) : describeFindings(findings)}\n`);
+  stdout.write(
+    `${json ? JSON.stringify(findings, undefined, 2) : describeFindings(findings, widthOf(stdout))}\n`,
+  );
   return isAnythingWrong(findings) ? 1 : 0;
 }
 
@@ -113,7 +121,9 @@ async function checkFiles(
   const { check, describeCheck } = await import('./check/check.js');
   const now = (): string => isoTime(systemClock.wallTime());
   const result = await check(words, { folder, usersOf, now, say: (line) => stderr.write(`${line}\n`) });
-  stdout.write(`${words.json ? JSON.stringify(result, undefined, 2) : describeCheck(result)}\n`);
+  stdout.write(
+    `${words.json ? JSON.stringify(result, undefined, 2) : describeCheck(result, widthOf(stdout))}\n`,
+  );
   return result.isSound ? 0 : 1;
 }
 
@@ -131,7 +141,14 @@ async function backUpFiles(
     url: addressOf(place.url),
     token: place.token,
     lockTimeout: settings.lockTimeout,
-    ask: () => askForStatus({ database, base: place.url, settings, processToken: processToken(environment) }),
+    ask: () =>
+      askForStatus({
+        database,
+        base: place.url,
+        isUrl: url !== undefined,
+        settings,
+        processToken: processToken(environment),
+      }),
     now: () => isoTime(systemClock.wallTime()),
   });
   stdout.write(`${json ? JSON.stringify(result, undefined, 2) : describeBackup(result)}\n`);

@@ -187,7 +187,7 @@ function masterOf({ peers, masterAbsentFor, peerCount }: DatabaseStatus): string
 function describeDatabases({ databases, server }: Status, width: number | undefined): string {
   const { version, now, startedAt, connections, eventLoopDelayP99, draining } = server;
   const state = draining ? 'stopping' : `running for ${describeSpan(now - startedAt)}`;
-  const head = `version ${version}, ${state}: ${number(connections)} connections, event loop delay ${eventLoopDelayP99} ms`;
+  const head = `version ${version}, ${state}: ${number(connections)} ${connections === 1 ? 'connection' : 'connections'}, event loop delay ${eventLoopDelayP99} ms`;
   return `${head}\n\n${layOut(DATABASE_COLUMNS, databases, width)}`;
 }
 

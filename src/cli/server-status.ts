@@ -11,6 +11,8 @@ export interface StatusQuery {
   readonly database?: string | undefined;
   /** Where the server is. */
   readonly base: URL;
+  /** Whether `--url` says so. */
+  readonly isUrl: boolean;
   readonly settings: Pick<Settings, 'tokens' | 'adminToken'>;
   /** The token of the AceBase processes, for when the settings have none. */
   readonly processToken?: string | undefined;
@@ -26,10 +28,9 @@ const PATIENCE_MS = 10_000;
  */
 export async function askForStatus(query: StatusQuery): Promise<Status> {
   const { database } = query;
-  const base = addressOf(query.base);
   const parameter = database === undefined ? '' : `?database=${encodeURIComponent(database)}`;
   const answers: Status[] = [];
-  for (const token of tokensFor(query)) answers.push(await ask(base, parameter, token));
+  for (const token of tokensFor(query)) answers.push(await ask({ ...query, parameter, token }));
   const [first] = answers;
   if (first === undefined) {
     throw new Error(`there is no token for ${database}: give --token, --token-file or --admin-token`);
@@ -58,7 +59,14 @@ function tokensFor({ database, settings, processToken }: StatusQuery): readonly 
   return [...new Set(fitting.flatMap(([, list]) => list.slice(0, 1)))];
 }
 
-async function ask(base: string, parameter: string, token: string | undefined): Promise<Status> {
+interface Question extends Pick<StatusQuery, 'isUrl'> {
+  readonly base: URL;
+  readonly parameter: string;
+  readonly token: string | undefined;
+}
+
+async function ask({ base: url, isUrl, parameter, token }: Question): Promise<Status> {
+  const base = addressOf(url);
   let response: Response;
   try {
     response = await fetch(`${base}/status${parameter}`, {
@@ -66,12 +74,14 @@ async function ask(base: string, parameter: string, token: string | undefined): 
       signal: AbortSignal.timeout(PATIENCE_MS),
     });
   } catch (error) {
-    throw new Error(whyUnreachable(base, error), { cause: error });
+    throw new Error(whyUnreachable(base, isUrl, error), { cause: error });
   }
   if (response.ok) {
     const answer: unknown = await response.json().catch(() => undefined);
     if (isStatus(answer)) return answer;
-    throw new Error(`something else than this IPC server answers at ${base}: give its --port, or --url`);
+    throw new Error(
+      `something else than this IPC server answers at ${base}: ${isUrl ? 'check --url' : 'give its --port, or --url'}`,
+    );
   }
   throw new Error(whyRefused(base, response.status, token !== undefined));
 }
@@ -82,7 +92,7 @@ function isStatus(answer: unknown): answer is Status {
 
 const CERTIFICATE_CODES = /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ISSUER/;
 
-function whyUnreachable(base: string, error: unknown): string {
+function whyUnreachable(base: string, isUrl: boolean, error: unknown): string {
   const reasons = reasonsOf(error);
   if (reasons.includes('ERR_TLS_CERT_ALTNAME_INVALID'))
     return `the certificate of the server at ${base} is for another name: give --url with a name that is in it`;
@@ -90,7 +100,8 @@ function whyUnreachable(base: string, error: unknown): string {
     return `the certificate of the server at ${base} is not trusted: set NODE_EXTRA_CA_CERTS to the file of the authority that signed it`;
   if (/ECONNRESET|EPROTO|SSL|UND_ERR_SOCKET|TimeoutError/.test(reasons))
     return `whatever listens at ${base} gives no answer (${spoken(reasons)}): is the port right, and does the server speak ${base.startsWith('https') ? 'TLS' : 'TLS, so that the URL begins with https'}?`;
-  return `no IPC server answers at ${base} (${spoken(reasons)}): is it running, and are --host and --port right? --url says where it is otherwise`;
+  const where = isUrl ? 'is --url right?' : 'are --host and --port right? --url says where it is otherwise';
+  return `no IPC server answers at ${base} (${spoken(reasons)}): is it running, and ${where}`;
 }
 
 function spoken(code: string): string {

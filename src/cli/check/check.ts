@@ -94,17 +94,20 @@ async function repaired(
   }
 }
 
-/** The result for people. */
-export function describeCheck({ findings, repair }: CheckResult): string {
-  if (repair === undefined) return describeFindings(findings);
-  if (repair.copy === null) return `${describeFindings(findings)}\n\nThere is nothing to repair.`;
+/** The result for people. @param width the longest that a line should be; default: as long as it is */
+export function describeCheck({ findings, repair }: CheckResult, width?: number): string {
+  const found = describeFindings(findings, width);
+  if (repair === undefined) return found;
+  if (repair.copy === null) return `${found}\n\nThere is nothing to repair.`;
   const done = repair.done.length === 0 ? ['nothing could be repaired'] : repair.done;
   return [
-    describeFindings(findings),
+    found,
     '',
     `The files as they were are in ${repair.copy}`,
     ...done.map((line) => `repair: ${line}`),
-    ...(repair.findings.length === 0 ? [] : ['', 'Checked again:', '', describeFindings(repair.findings)]),
+    ...(repair.findings.length === 0
+      ? []
+      : ['', 'Checked again:', '', describeFindings(repair.findings, width)]),
   ].join('\n');
 }
 

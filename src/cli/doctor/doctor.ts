@@ -111,7 +111,7 @@ function judgeServer(health: unknown, url: URL): Finding {
     return error(
       'server',
       what,
-      'It does not speak TLS: give its certificate to the server, or leave `ssl` out.',
+      'It does not speak TLS: use http:// in --url, and leave `ssl` out; or give the server a certificate.',
     );
   }
   if (/certificate required|CERTIFICATE_REQUIRED/i.test(`${code} ${health.message}`)) {

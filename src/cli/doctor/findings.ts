@@ -1,5 +1,7 @@
 /** What `acebase-ipc-server doctor` and `check` found, and how it is told. */
 
+import { wrapLine } from '../wrap.js';
+
 /** What `doctor` looks at. */
 export type Subject =
   | 'server'
@@ -46,16 +48,30 @@ export function skipped<S extends string>(subject: S, message: string): Finding<
   return { subject, status: 'skipped', message };
 }
 
-/** The findings as text, for people: a line each, and one with what to do where something is wrong. */
-export function describeFindings(findings: readonly Finding<string>[]): string {
-  const width = Math.max(...findings.map(({ subject }) => subject.length));
+/**
+ * The findings as text, for people: each with what to do where something is wrong; where the same is to be done about several in a row, that
+ * stands below the last of them.
+ *
+ * @param width the longest that a line should be; default: as long as it is
+ */
+export function describeFindings(
+  findings: readonly Finding<string>[],
+  width = Number.POSITIVE_INFINITY,
+): string {
+  const subjects = Math.max(...findings.map(({ subject }) => subject.length));
+  const indent = 'skipped'.length + 2 + subjects + 2;
   return findings
-    .flatMap(({ subject, status, message, remedy }) => [
-      `${status.padEnd('skipped'.length)}  ${subject.padEnd(width)}  ${message}`,
-      ...(remedy === undefined
-        ? []
-        : [`${' '.repeat('skipped'.length + 2)}${' '.repeat(width + 2)}→ ${remedy}`]),
-    ])
+    .flatMap(({ subject, status, message, remedy }, index) => {
+      const isSaidBelow = remedy === undefined || remedy === findings[index + 1]?.remedy;
+      return [
+        wrapLine(
+          `${status.padEnd('skipped'.length)}  ${subject.padEnd(subjects)}  ${message}`,
+          width,
+          indent,
+        ),
+        ...(isSaidBelow ? [] : [wrapLine(`${' '.repeat(indent)}→ ${remedy}`, width, indent + 2)]),
+      ];
+    })
     .join('\n');
 }
 

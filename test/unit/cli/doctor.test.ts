@@ -110,7 +110,7 @@ describe('the doctor', () => {
     [
       'https://localhost:9163',
       systemError('EPROTO', 'ssl3_get_record:wrong version number'),
-      /does not speak TLS/,
+      /does not speak TLS: use http:\/\/ in --url/,
     ],
     ['http://localhost:9163', systemError('ECONNRESET', 'socket hang up'), /may speak TLS/],
     [
@@ -496,4 +496,26 @@ test('findings are told in lines, with what to do below', () => {
     { subject: 'master', status: 'error', message: 'no master', remedy: 'Start it.' },
   ]);
   expect(text).toBe('ok       ws      ws 8\nerror    master  no master\n                 → Start it.');
+});
+
+test('findings fit a terminal, and what to do about several in a row is said once', () => {
+  const remedy = 'Run it again.';
+  const text = describeFindings(
+    [
+      { subject: 'a', status: 'error', message: 'one is wrong, and so it is', remedy },
+      { subject: 'bb', status: 'error', message: 'two', remedy },
+      { subject: 'c', status: 'ok', message: 'three' },
+      { subject: 'd', status: 'error', message: 'four', remedy },
+    ],
+    30,
+  );
+  expect(text.split('\n')).toEqual([
+    'error    a   one is wrong, and',
+    '             so it is',
+    'error    bb  two',
+    '             → Run it again.',
+    'ok       c   three',
+    'error    d   four',
+    '             → Run it again.',
+  ]);
 });

@@ -128,6 +128,15 @@ describe('tables', () => {
     ]);
   });
 
+  test('of one connection', () => {
+    const status = exampleStatus(exampleDatabase());
+    const text = describeReport(
+      { ...status, server: { ...status.server, connections: 1 } },
+      { subject: 'databases' },
+    );
+    expect(text).toContain(': 1 connection, event loop delay');
+  });
+
   test.each(SUBJECTS)('of %s lose columns, not lines, where the terminal is narrow', (subject) => {
     const status = exampleStatus(exampleDatabase({ locks }));
     const wide = lines(describeReport(status, { subject })).filter((line) => line.startsWith('mydb_data '));

@@ -20,6 +20,13 @@ test.each([
   if (words[0] !== 'check-config') expect(people).toEqual({ ...result, stdout: '' });
 });
 
+test('what was given is what the hint asks about', async () => {
+  const byUrl = await commandHere(['databases', '--url', 'http://localhost:1']);
+  expect(byUrl.stderr).toMatch(/: is it running, and is --url right\?\n$/);
+  const byPort = await commandHere(['databases', '--port', '1']);
+  expect(byPort.stderr).toMatch(/: is it running, and are --host and --port right\? /);
+});
+
 test.each(['peers', 'locks', 'databases'])('%s, where there is no server', async (subject) => {
   const { code, stdout, stderr } = await commandHere([subject, '--json', '--port', '1']);
   expect(code).toBe(1);
