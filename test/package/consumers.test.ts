@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { isInFull } from '../support/in-full.js';
 import { PackedProject } from './packed.js';
@@ -90,7 +91,7 @@ const { ModuleKind: Module, ModuleResolutionKind: Resolution } = ts;
 const ways = {
   node10: { files: ['consumer.ts'], module: Module.CommonJS, moduleResolution: Resolution.Node10, ignoreDeprecations: '5.0' },
   node16: { files: ['consumer.mts', 'consumer.cts'], module: Module.Node16, moduleResolution: Resolution.Node16 },
-  nodenext: { files: ['consumer.mts', 'consumer.cts'], module: Module.NodeNext, moduleResolution: Resolution.NodeNext },
+  nodenext: { files: ['consumer.mts', 'consumer.cts', 'readme.mts', 'client.mts'], module: Module.NodeNext, moduleResolution: Resolution.NodeNext },
   bundler: { files: ['consumer.ts'], module: Module.ESNext, moduleResolution: Resolution.Bundler },
 };
 const sources = new Map();
@@ -121,6 +122,15 @@ for (const way of asked) {
 }
 console.log(asked.join(' '));
 `;
+
+/** The first program below a heading of a document, as an ES module: `require()` has no types. */
+async function snippet(document: string, heading: string): Promise<string> {
+  const text = await readFile(new URL(`../../${document}`, import.meta.url), 'utf8');
+  const [, below = ''] = text.split(`\n## ${heading}\n`);
+  const [, code] = /```js\n([\s\S]*?)```/.exec(below) ?? [];
+  if (code === undefined) throw new Error(`${document} has no program below ${heading}`);
+  return code.replaceAll(/const (\{.*\}) = require\((.*)\);/g, 'import $1 from $2;');
+}
 
 /** How TypeScript looks for modules: the strictest way, in full all. */
 const WAYS = isInFull ? ['node10', 'node16', 'nodenext', 'bundler'] : ['nodenext'];
@@ -183,6 +193,8 @@ ${RUN}`,
   test('the types are there, however TypeScript looks for them', async () => {
     for (const name of ['typescript', '@types/node', 'acebase-server']) await project.link(name);
     for (const name of ['consumer.mts', 'consumer.cts', 'consumer.ts']) await project.write(name, CONSUMER);
+    await project.write('readme.mts', await snippet('README.md', 'In code'));
+    await project.write('client.mts', await snippet('docs/CLIENT.md', 'Options'));
     await project.write('check.cjs', CHECK);
     const outcome = await project.node('check.cjs', ...WAYS);
     expect(outcome).toEqual({ code: 0, stdout: `${WAYS.join(' ')}\n`, stderr: '' });
