@@ -9,6 +9,7 @@ import { commandHere, runCommand } from '../support/command.js';
 import { itInFull } from '../support/in-full.js';
 import { untilStatus } from '../support/status.js';
 import { removeDirectory, temporaryDirectory } from '../support/temporary-directory.js';
+import { eventually } from '../support/waiting.js';
 import { WriteLoad } from '../support/write-load.js';
 
 const slowStatfs = fileURLToPath(new URL('../support/slow-statfs.cjs', import.meta.url));
@@ -51,6 +52,8 @@ async function backUpAndOpen(client: boolean): Promise<void> {
   const [master, ...workers] = await cluster.form(2, { client });
   await master.set('items', { first: { n: 0 } });
   await master.createIndex('items', 'n');
+  // What a stock worker writes before it has read the index is not in that.
+  for (const worker of workers) await eventually(() => worker.hasIndex('items', 'n'));
   const to = await folderFor('backups');
   const load = new WriteLoad(workers);
   await load.progress(30);
