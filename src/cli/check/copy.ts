@@ -51,11 +51,16 @@ export async function copyFolder(folder: string, copy: string, options: CopyOpti
 
 /** Waits until a copy is on the disk. */
 export async function syncCopy(copy: string): Promise<void> {
-  for (const entry of await readdir(copy, { withFileTypes: true })) {
-    if (entry.isFile()) syncFile(join(copy, entry.name));
-  }
-  syncFolder(copy);
+  await syncAll(copy);
   syncFolder(dirname(copy));
+}
+
+async function syncAll(folder: string): Promise<void> {
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    if (entry.isFile()) syncFile(join(folder, entry.name));
+    else if (entry.isDirectory()) await syncAll(join(folder, entry.name));
+  }
+  syncFolder(folder);
 }
 
 /**
