@@ -28,28 +28,28 @@ export interface Used {
  */
 export class Usage<Database extends Used = Used> {
   readonly database: Database;
-  /** The largest one last; with the least number of frames that it, or one before it, is known to have read. */
-  readonly #users: (User & { readonly readUpTo: number })[] = [];
+  /** The largest one last; with the least number of frames before what it, or one before it, has not confirmed. */
+  readonly #users: (User & { readonly since: number })[] = [];
   #keptAndWaiting: number;
   #unconfirmed = 0;
 
   constructor(database: Database) {
     this.database = database;
     this.#keptAndWaiting = database.keptBytes;
-    let readUpTo = Number.POSITIVE_INFINITY;
+    let since = Number.POSITIVE_INFINITY;
     for (const user of database.users(({ outbox }) => outbox.bytes).toReversed()) {
       const { outbox } = user.peer;
       this.#keptAndWaiting += outbox.lineBytes;
       this.#unconfirmed += outbox.unconfirmedBytes;
-      readUpTo = Math.min(readUpTo, outbox.caughtUpTo);
-      this.#users.push({ ...user, readUpTo });
+      since = Math.min(since, outbox.unconfirmedSince);
+      this.#users.push({ ...user, since });
     }
   }
 
   /** Those that were not taken out. */
   get bytes(): number {
-    const readUpTo = this.#users.at(-1)?.readUpTo ?? Number.POSITIVE_INFINITY;
-    return this.#keptAndWaiting + Math.min(this.#unconfirmed, this.database.received.since(readUpTo));
+    const since = this.#users.at(-1)?.since ?? Number.POSITIVE_INFINITY;
+    return this.#keptAndWaiting + Math.min(this.#unconfirmed, this.database.received.since(since));
   }
 
   /** Takes the largest user out, as if it were cut off. @returns `undefined` if there is none */

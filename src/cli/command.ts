@@ -43,9 +43,12 @@ function printErrorAsJson(error: unknown, { stdout }: Surroundings): void {
   stdout.write(`${JSON.stringify(errorAsJson(error), undefined, 2)}\n`);
 }
 
-/** The width of the terminal; `undefined` if it is none. */
+/** Below this, in characters, nothing is gained by breaking lines; some terminals say 0. */
+const LEAST_WIDTH = 40;
+
+/** The width of the terminal; `undefined` if it is none, or does not say. */
 function widthOf({ isTTY, columns }: Surroundings['stdout']): number | undefined {
-  return isTTY === true ? columns : undefined;
+  return isTTY === true && (columns ?? 0) >= LEAST_WIDTH ? columns : undefined;
 }
 
 function checkConfig(flags: ReadonlyMap<string, string | boolean>, surroundings: Surroundings): number {

@@ -17,8 +17,9 @@ export function makeFolder(path: string): void {
     mkdirSync(folder);
   } catch (error) {
     if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return;
-    if (codeOf(error) !== 'ENOENT') throw error;
     const parent = dirname(folder);
+    // A drive that is not there is in no folder.
+    if (codeOf(error) !== 'ENOENT' || parent === folder) throw error;
     if (existsSync(parent))
       throw withMessage(error, `cannot create ${folder}: ${parent} takes no new folders`);
     makeFolder(parent);

@@ -66,6 +66,8 @@ export class Outbox {
   /** Everything that came of these many frames of the database was read; and will be, with the next pong. */
   #readUpTo = 0;
   #pingedUpTo = 0;
+  /** How many frames had come before the oldest one of those in `#pending`, or fewer. */
+  #pendingSince = 0;
 
   constructor(link: Link, settings: OutboxSettings) {
     this.#link = link;
@@ -91,6 +93,11 @@ export class Outbox {
   /** Bytes that the line has taken, and the peer has not confirmed. */
   get unconfirmedBytes(): number {
     return this.#link === undefined ? 0 : Math.max(this.#pendingBytes - this.lineBytes, 0);
+  }
+
+  /** How many frames of the database had come before the oldest message that is not confirmed, or fewer; infinite if all are. */
+  get unconfirmedSince(): number {
+    return this.#isClosed || this.#pending.length === 0 ? Number.POSITIVE_INFINITY : this.#pendingSince;
   }
 
   /** Bytes that are kept for a peer that is away, or has to pick them up. */
@@ -186,6 +193,7 @@ export class Outbox {
     this.#pending = this.#pinged === this.#pending.length ? [] : this.#pending.slice(this.#pinged);
     this.#confirmed += this.#pinged;
     this.#readUpTo = this.#pingedUpTo;
+    this.#pendingSince = this.#pingedUpTo;
     this.#pingToken = 0;
     const isCounted = this.#pending.length > 0 ? this.#pendingBytes >= 0 : this.#pendingBytes === 0;
     invariant(isCounted, 'outbox');
@@ -309,6 +317,7 @@ export class Outbox {
     link.send(payload, canWait);
     this.#count(payload);
     if (!this.#settings.isTracked) return;
+    if (this.#pending.length === 0) this.#pendingSince = this.#settings.framesSoFar() - 1;
     this.#pending.push(this.#retainable(payload));
     this.#pendingBytes += payload.length;
     if (this.#pingToken === 0 || (this.#isPingPatient && this.#isMuchOnItsWay)) this.#askWhatArrived(link);

@@ -4,6 +4,7 @@ import { carryOut } from '../../../src/cli/command.js';
 test.each([
   [{ isTTY: true, columns: 50 }, true],
   [{ columns: 50 }, false],
+  [{ isTTY: true, columns: 0 }, false],
 ])(
   'what doctor says fits a terminal, and is as wide as it wants to be elsewhere: %j',
   async (terminal, fits) => {
