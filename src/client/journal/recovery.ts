@@ -1,6 +1,7 @@
 /** What a crash has left in the logs of a database file is carried out before the file is opened. */
 
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { isIndexOf } from '../index-names.js';
 import { isCutShort, logPathsOf, MARKS, putAway } from './database-file.js';
 import { type IndexDescription, setMark } from './index-marks.js';
 import { recover } from './journal.js';
@@ -30,6 +31,15 @@ export interface Recovery {
   noted(notes: Notes): boolean;
 }
 
+/** What was logged of a file that is gone, and its indexes, say nothing of the one that is made in its place; they would look as if that had been whole. */
+function removeCompany(folder: string, type: string): void {
+  if (!existsSync(folder)) return;
+  const { data, tables } = logPathsOf(folder, type);
+  const indexes = readdirSync(folder).filter((name) => isIndexOf(name, type));
+  for (const path of [...data, ...tables, ...indexes.map((name) => `${folder}/${name}`)])
+    rmSync(path, { force: true });
+}
+
 /**
  * Completes what a crash has cut short, and marks the indexes that may not be as the data is. After a power cut, these are all. To be called when no other
  * process has the file open, or with a `isToBeApplied` that leaves alone what others may be writing.
@@ -41,8 +51,7 @@ export function recoverDatabase({ folder, type, isToBeApplied, noted }: Recovery
   const path = `${folder}/${type}.db`;
   const { data, tables } = logPathsOf(folder, type);
   if (isCutShort(path)) putAway(path);
-  // What was logged of a file whose making was cut short says nothing of the one that is made in its place.
-  if (!existsSync(path)) for (const log of [...data, ...tables]) rmSync(log, { force: true });
+  if (!existsSync(path)) removeCompany(folder, type);
   const cut = new UseRecord(folder, type).afterPowerCut();
   const all = (): boolean => true;
   const isApplied = cut === undefined ? (isToBeApplied ?? all) : all;

@@ -4,6 +4,7 @@ import fs, {
   openSync,
   readdirSync,
   readFileSync,
+  rmSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
@@ -247,6 +248,19 @@ it.each([
   recoverDatabase({ folder, type: 'data', noted: () => true });
   expect(readdirSync(folder)).toEqual(left);
   if (records !== '') expect(readFileSync(`${path}.unfinished`).equals(file)).toBe(true);
+});
+
+// With them beside it, one whose making was cut short would be taken for one that has lost its end.
+it('logs and indexes of a file that is gone make way for those of the next one, and those of other data stay', () => {
+  rmSync(path);
+  const names = ['data.redo', 'data.tables.redo', 'items-n.idx', 'items-text.fulltext.idx'];
+  for (const name of [...names, '[auth]-accounts-name.idx'])
+    writeFileSync(join(folder, name), 'of the former one');
+  recoverDatabase({ folder, type: 'data', noted: () => true });
+  expect(readdirSync(folder)).toEqual(['[auth]-accounts-name.idx']);
+  writeFileSync(path, '');
+  recoverDatabase({ folder, type: 'data', noted: () => true });
+  expect(readdirSync(folder)).toEqual(['[auth]-accounts-name.idx']);
 });
 
 it('and what was kept so stays when the next one is cut short as well', () => {
