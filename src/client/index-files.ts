@@ -3,7 +3,8 @@
  * goes on reading it for ever. So before it reads, a worker looks whether its open file is still the one that has the
  * name, and opens the new one if not.
  *
- * And it reads while the master writes: of a value that changes, the old entry may be gone, and the new one not be there. So it reads under a lock.
+ * And it reads while the master writes: of a value that changes, the old entry may be gone, and the new one not be there. So it reads under a lock; and so
+ * does the master, while it writes for others.
  */
 
 import { fstat } from 'node:fs';
@@ -31,8 +32,8 @@ export interface IndexFileMethods {
 
 /** How workers read indexes. */
 export interface IndexReaders {
-  /** Whether that database is one of a worker that has this client. */
-  isReader(storage: Storage): boolean;
+  /** Whether that database is one of a process of a cluster that has this client. */
+  isMember(storage: Storage): boolean;
   /** The transaction of this process that has the lock for writing, and may wait for what is read: it is in code of the user. `undefined` if there is none. */
   writer(storage: Storage): LockDetails['tid'] | undefined;
   /** Nobody else writes until it is released. @param tid the transaction that it is for; `undefined`: one of its own */
@@ -57,10 +58,12 @@ export type ReadIndexFile = (storage: Storage, fileName: string) => Promise<{ re
 export function repairIndexFiles(
   methods: IndexFileMethods,
   readFromFile: ReadIndexFile,
-  { isReader, writer, readLock }: IndexReaders,
+  { isMember, writer, readLock }: IndexReaders,
 ): IndexFileRepair {
   const original = methods._getTree;
   const turns = new Turns();
+  /** A master has the files that it has made itself. */
+  const isReader = (storage: Storage): boolean => isMember(storage) && !storage.ipc.isMaster;
   const current = async (index: OpenIndex, mode: string | undefined): Promise<LockedTree> => {
     const wasOpen = index._idx !== null && index._idx !== undefined;
     const locked = await original.call(index, mode);
@@ -115,10 +118,9 @@ export function repairIndexFiles(
   };
   return {
     async whole(index, run) {
-      // A query may be made of others.
-      if (Object.hasOwn(index, '_getTree') || !isReader((index as unknown as OpenIndex).storage))
-        return run(index);
       const all = index as unknown as OpenIndex;
+      // A query may be made of others.
+      if (Object.hasOwn(index, '_getTree') || !isMember(all.storage)) return run(index);
       let begun: Promise<() => void> | undefined;
       // What is cached is read under no lock.
       const _getTree: IndexFileMethods['_getTree'] = async (mode) => {
@@ -126,7 +128,7 @@ export function repairIndexFiles(
           begun ??= begin(all);
           await begun;
         }
-        return current(all, mode);
+        return isReader(all.storage) ? current(all, mode) : original.call(all, mode);
       };
       try {
         return await run(

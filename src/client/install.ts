@@ -461,14 +461,29 @@ function writerOf({ ipc }: Storage): LockDetails['tid'] | undefined {
   return writer?.tid;
 }
 
-function lockToRead(storage: Storage, tid: LockDetails['tid'] = storage.createTid()): Promise<IPCLock> {
-  return storage.nodeLocker.lock('', String(tid), false, 'reads an index');
+/** @param writer the transaction under whose lock it is read; `undefined`: one of its own */
+async function lockToRead(
+  storage: Storage,
+  writer: LockDetails['tid'] | undefined,
+): Promise<Pick<IPCLock, 'release'>> {
+  const end = writer === undefined ? undefined : transactions.get(storage.ipc)?.readBegins(writer);
+  try {
+    const tid = String(writer ?? storage.createTid());
+    const lock = await storage.nodeLocker.lock('', tid, false, 'reads an index');
+    const release: IPCLock['release'] = (comment) => {
+      end?.();
+      return lock.release(comment);
+    };
+    return { release };
+  } catch (error) {
+    end?.();
+    throw error;
+  }
 }
 
 function repairsOfIndexes({ methods, readFromFile }: IndexClass, has: Switches): (() => void)[] {
   const peerOf = ({ ipc }: Storage): Client | undefined => peers.get(ipc);
-  const isReader = (storage: Storage): boolean =>
-    has('index-files') && peerOf(storage) !== undefined && !storage.ipc.isMaster;
+  const isMember = (storage: Storage): boolean => has('index-files') && peerOf(storage) !== undefined;
   const isCurrent = ({ ipc }: Storage): boolean => gates.get(ipc)?.isOpen !== false;
   const changed = (storage: Storage, file: string): void => {
     if (has('query-caches') && storage.ipc.isMaster) peerOf(storage)?.indexUpdated(file);
@@ -476,7 +491,7 @@ function repairsOfIndexes({ methods, readFromFile }: IndexClass, has: Switches):
   // Below the others, which know an index by what it is.
   const undoBelow = [repairIndexRebuilds(methods), releaseIndexesAfterFailures(methods)];
   const reading = repairIndexFiles(methods, readFromFile, {
-    isReader,
+    isMember,
     writer: writerOf,
     readLock: lockToRead,
   });

@@ -15,6 +15,8 @@ export class Transactions {
   readonly #told: Told;
   /** The transaction that begins just now. */
   #beginning: { tid: LockDetails['tid'] | undefined } | undefined;
+  /** What reads under the lock of a transaction, and may not be what its callback waits for: promises that resolve when that is over. */
+  readonly #reads = new Map<LockDetails['tid'], Set<Promise<void>>>();
 
   constructor(storage: Storage, told: Told) {
     this.#told = told;
@@ -27,6 +29,21 @@ export class Transactions {
   /** A lock is asked for. */
   asksForLock({ tid }: LockDetails): void {
     if (this.#beginning !== undefined) this.#beginning.tid ??= tid;
+  }
+
+  /** Something is read under the lock of a transaction that is in the user's callback: that one writes when it has been. @returns to be called then */
+  readBegins(tid: LockDetails['tid']): () => void {
+    const reads = this.#reads.get(tid) ?? new Set();
+    let end: () => void = () => undefined;
+    const read = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    this.#reads.set(tid, reads.add(read));
+    return () => {
+      reads.delete(read);
+      if (reads.size === 0) this.#reads.delete(tid);
+      end();
+    };
   }
 
   #begin<T>(callback: Callback, begin: (watched: Callback) => T): T {
@@ -48,7 +65,11 @@ export class Transactions {
       const result = callback(value);
       if (!(result instanceof Promise)) return result;
       isOver = false;
-      return result.finally(() => this.#told.leavesUserCode(tid));
+      return result.finally(async () => {
+        // What begins from now on waits for the lock.
+        this.#told.leavesUserCode(tid);
+        await Promise.all(this.#reads.get(tid) ?? []);
+      });
     } finally {
       if (isOver) this.#told.leavesUserCode(tid);
     }

@@ -34,8 +34,8 @@ it('an index that could not be read is read again by who wants it next', async (
 
 it('a worker reads an index under a lock, which goes with the tree, or with the failure; unless it writes itself', async () => {
   const done: string[] = [];
-  const state: { isReader: boolean; writer?: string | undefined; isBroken: boolean } = {
-    isReader: true,
+  const state: { isMember: boolean; writer?: string | undefined; isBroken: boolean } = {
+    isMember: true,
     isBroken: false,
   };
   const tree = { release: () => void done.push('tree released'), close: async () => undefined };
@@ -49,14 +49,15 @@ it('a worker reads an index under a lock, which goes with the tree, or with the 
   const readFromFile = async () => ({ trees: {} });
   const lock = { release: async () => void done.push('lock released') };
   const { whole, undo } = repairIndexFiles(methods, readFromFile, {
-    isReader: () => state.isReader,
+    isMember: () => state.isMember,
     writer: () => state.writer,
     readLock: async (_storage, tid) => {
       done.push(tid === undefined ? 'lock' : `lock of ${tid}`);
       return lock;
     },
   });
-  const index = { storage: {}, fileName: 'none', _idx: { fd: -1 } };
+  const ipc = { isMaster: false };
+  const index = { storage: { ipc }, fileName: 'none', _idx: { fd: -1 } };
   const read = async (mode: string): Promise<string[]> => {
     done.length = 0;
     const read = await methods._getTree.call(index as never, mode).catch((error: Error) => error);
@@ -105,7 +106,15 @@ it('a worker reads an index under a lock, which goes with the tree, or with the 
   done.length = 0;
   await whole(index as never, () => 'from the cache');
   expect(done).toEqual([]);
-  Object.assign(state, { isReader: false });
+  // A master looks into an index for whoever writes; its own queries are whole as well.
+  ipc.isMaster = true;
+  expect(await read('shared')).toEqual(['tree, shared', 'tree released']);
+  done.length = 0;
+  await whole(index as never, async (all: object) =>
+    (await (Reflect.get(all, '_getTree') as (mode: string) => Promise<typeof tree>)('shared')).release(),
+  );
+  expect(done).toEqual(['lock', 'tree, shared', 'tree released', 'lock released']);
+  Object.assign(state, { isMember: false });
   expect(await read('shared')).toEqual(['tree, shared', 'tree released']);
   undo();
 });

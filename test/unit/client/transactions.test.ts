@@ -17,7 +17,11 @@ function lab(tid: string | undefined) {
     entersUserCode: (id) => told.push(`enter ${id}`),
     leavesUserCode: (id) => told.push(`leave ${id}`),
   });
-  return { told, transact: (callback: (value: unknown) => unknown) => storage.transactNode('a', callback) };
+  return {
+    told,
+    transactions,
+    transact: (callback: (value: unknown) => unknown) => storage.transactNode('a', callback),
+  };
 }
 
 it('tells when a transaction is in the callback of the user, and when that has returned, failed, or kept its promise', async () => {
@@ -40,6 +44,28 @@ it('tells when a transaction is in the callback of the user, and when that has r
   keep(8);
   expect(await transaction).toBe(8);
   expect(told.slice(4)).toEqual(['enter t', 'leave t']);
+});
+
+it('writes when all has been read that began under its lock, whether its callback waits for that or not', async () => {
+  const { told, transactions, transact } = lab('t');
+  let ends: (() => void)[] = [];
+  let result: unknown;
+  const transaction = transact(async () => {
+    ends = [transactions.readBegins('t'), transactions.readBegins('t'), transactions.readBegins('other')];
+    await undefined;
+    return 8;
+  }).then((value) => {
+    result = value;
+  });
+  await new Promise(setImmediate);
+  expect([told, result]).toEqual([['enter t', 'leave t'], undefined]);
+  ends[0]?.();
+  await new Promise(setImmediate);
+  expect(result).toBeUndefined();
+  ends[1]?.();
+  await transaction;
+  expect(result).toBe(8);
+  ends[2]?.();
 });
 
 it('tells nothing of one that holds no lock meanwhile', async () => {
