@@ -1,20 +1,22 @@
-import { expect, it, vi } from 'vitest';
-import { makeFolder } from '../../../src/platform/new-folder.js';
+import { afterEach, expect, it, vi } from 'vitest';
 
-vi.mock('node:path', async (importOriginal) => {
-  const { win32 } = await importOriginal<typeof import('node:path')>();
-  return { ...win32, default: win32 };
+afterEach(() => {
+  vi.doUnmock('node:path');
+  vi.doUnmock('node:fs');
+  vi.resetModules();
 });
-vi.mock('node:fs', async (importOriginal) => ({
-  ...(await importOriginal<typeof import('node:fs')>()),
-  existsSync: () => false,
-  statSync: () => undefined,
-  mkdirSync: (path: string) => {
-    throw Object.assign(new Error(`ENOENT: no such file or directory, mkdir '${path}'`), { code: 'ENOENT' });
-  },
-}));
 
-it('a folder on a drive that is not there cannot be made', () => {
+it('a folder on a drive that is not there cannot be made', async () => {
+  // As on Windows, whichever files have been loaded by now.
+  vi.resetModules();
+  const { win32 } = await import('node:path');
+  const fs = await import('node:fs');
+  const mkdirSync = (path: string): never => {
+    throw Object.assign(new Error(`ENOENT: no such file or directory, mkdir '${path}'`), { code: 'ENOENT' });
+  };
+  vi.doMock('node:path', () => ({ ...win32, default: win32 }));
+  vi.doMock('node:fs', () => ({ ...fs, existsSync: () => false, statSync: () => undefined, mkdirSync }));
+  const { makeFolder } = await import('../../../src/platform/new-folder.js');
   expect(() => makeFolder('Z:\\data\\mydb.acebase')).toThrow(
     "ENOENT: no such file or directory, mkdir 'Z:\\'",
   );
