@@ -122,10 +122,4 @@ export const clientMutations: readonly Mutation[] = [
     from: 'const found = this.#journal.look();',
     to: 'const found = false as boolean | Promise<boolean>;',
   },
-  {
-    name: "refuses the workers' lock as a master that comes back",
-    file: 'client.ts',
-    from: 'if (this.isAway) return;\n    try {\n      await this.#view.underLock();',
-    to: 'try {\n      await this.#view.underLock();',
-  },
 ];

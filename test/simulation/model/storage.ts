@@ -143,7 +143,7 @@ export abstract class Storage extends StockPeer {
     const { file, indexFiles, limits } = this.world;
     const busy = (): Promise<void> => new Promise((resolve, reject) => void this.disk(resolve, reject));
     const disk = async (): Promise<void> => {
-      if (this.#isFolderLost) throw new Error('the folder is not its own');
+      if (this.#isFolderLost) throw new Error('IPC_CLIENT_LEASE_LOST');
       await busy();
     };
     return {
