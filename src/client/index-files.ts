@@ -30,7 +30,7 @@ export interface IndexFileMethods {
   _getTree(this: OpenIndex, mode?: string): Promise<LockedTree>;
 }
 
-/** How workers read indexes. */
+/** How processes of a cluster read indexes. */
 export interface IndexReaders {
   /** Whether that database is one of a process of a cluster that has this client. */
   isMember(storage: Storage): boolean;

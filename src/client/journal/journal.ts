@@ -26,6 +26,19 @@ export interface Gate {
   wait(): Promise<void>;
 }
 
+/** A gate that is open only as long as something else holds, too. @param error why it never will be again, if that does not hold */
+export function narrowed(gate: Gate, holds: () => boolean, error: () => Error): Gate {
+  return {
+    get isOpen() {
+      return gate.isOpen && holds();
+    },
+    wait: async () => {
+      await gate.wait();
+      if (!holds()) throw error();
+    },
+  };
+}
+
 /** Of who has the file for himself. */
 export const OPEN_GATE: Gate = { isOpen: true, wait: () => Promise.resolve() };
 

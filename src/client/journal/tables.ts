@@ -2,7 +2,7 @@
 
 import { IPCError } from '../../errors.js';
 import { KEYS_AT } from '../file-layout.js';
-import type { Gate, Journal } from './journal.js';
+import { type Gate, type Journal, narrowed } from './journal.js';
 import type { InnerStorage } from './storage.js';
 import type { Transaction } from './transaction.js';
 import { WriteBuffer } from './write-buffer.js';
@@ -196,16 +196,11 @@ class Writes {
 
   constructor(settings: TablesSettings) {
     this.#settings = settings;
-    const isOpen = (): boolean => settings.gate.isOpen && !this.#hasSuccessor;
-    this.#gate = {
-      get isOpen() {
-        return isOpen();
-      },
-      wait: async () => {
-        await settings.gate.wait();
-        if (this.#hasSuccessor) throw new IPCError('IPC_CLIENT_LEASE_LOST');
-      },
-    };
+    this.#gate = narrowed(
+      settings.gate,
+      () => !this.#hasSuccessor,
+      () => new IPCError('IPC_CLIENT_LEASE_LOST'),
+    );
   }
 
   /** They are written without the log. */

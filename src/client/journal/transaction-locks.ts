@@ -2,7 +2,7 @@
 
 import { systemClock } from '../../platform/clock.js';
 import type { IPCLock, RootAddress } from '../core/host.js';
-import type { Gate } from './journal.js';
+import { type Gate, narrowed } from './journal.js';
 import type { InnerStorage } from './storage.js';
 import type { Surroundings } from './surroundings.js';
 import { expired, lost, type Transaction } from './transaction.js';
@@ -146,15 +146,11 @@ export class TransactionLocks {
   /** The file may be written by a transaction as long as it has its lock. */
   gateOf(transaction: Transaction): Gate {
     const { gate } = this.#settings.surroundings;
-    return {
-      get isOpen() {
-        return gate.isOpen && transaction.holdsLock();
-      },
-      wait: async () => {
-        await gate.wait();
-        if (!transaction.holdsLock()) throw transaction.whyNot();
-      },
-    };
+    return narrowed(
+      gate,
+      () => transaction.holdsLock(),
+      () => transaction.whyNot(),
+    );
   }
 
   #mayWrite(transaction: Transaction, lock: IPCLock): void {
