@@ -70,6 +70,9 @@ export class World {
   readonly #firstServers = new Map<StockPeer, Server>();
   /** To which it came last. */
   readonly #lastServers = new Map<StockPeer, Server>();
+  readonly #formerServers: Server[] = [];
+  /** Those that ran between the one to which each process came last and the one to which it had come before. */
+  readonly #missedServers = new WeakMap<StockPeer, readonly Server[]>();
   /** Masters in whose place there was another one when a server ended. */
   readonly #replaced = new Set<StockPeer>();
   #names = 0;
@@ -159,6 +162,7 @@ export class World {
     this.checks.serverEnded();
     this.clock.schedule(milliseconds, () => {
       this.history.note(() => 'server starts');
+      this.#formerServers.push(this.server);
       this.server = this.#startServer(true);
     });
   }
@@ -415,7 +419,10 @@ export class World {
     const { ours, name } = process;
     if (!this.#firstServers.has(process)) this.#firstServers.set(process, server);
     const absent = this.clock.now() - (this.absentSince(process) ?? Number.POSITIVE_INFINITY);
-    const isAnother = (this.#lastServers.get(process) ?? server) !== server;
+    const last = this.#lastServers.get(process) ?? server;
+    const isAnother = last !== server;
+    if (isAnother)
+      this.#missedServers.set(process, this.#formerServers.slice(this.#formerServers.indexOf(last) + 1));
     this.#lastServers.set(process, server);
     if (ours !== undefined && isAnother && absent >= this.limits.reconnectGrace) {
       this.#wereGivenUp.add(process);
@@ -443,10 +450,14 @@ export class World {
     return grantedAt <= server.returnedAt || (isNewMaster && isEarly);
   }
 
-  /** Whether the first who came to the server were all new: it could not know that there had been others, and granted them what those held. */
-  get wereFirstNew(): boolean {
-    const { isSuccessor, cameAt, returnedAt } = this.server;
-    return isSuccessor && cameAt < returnedAt;
+  /**
+   * Whether the first who came to the server were all new, or to one that this process has missed: it could not know that
+   * there had been others, and granted them what those held.
+   */
+  wereFirstNewTo(process: StockPeer): boolean {
+    return [this.server, ...(this.#missedServers.get(process) ?? [])].some(
+      ({ isSuccessor, cameAt, returnedAt }) => isSuccessor && cameAt < returnedAt,
+    );
   }
 
   /** A process with our client goes on at the server that it has come to. */

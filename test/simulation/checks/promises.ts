@@ -46,7 +46,7 @@ export class Promises {
     if (clock.now() - since >= limits.reconnectGrace) return;
     if (process.isMaster && this.#hadAnotherMaster(process, since)) return;
     // "Locks from before a restart of the server, if only new processes come to the next one", in docs/GUARANTEES.md.
-    if (code === 'IPC_REFUSED_UNSAFE_RETURN' && this.#world.wereFirstNew) return;
+    if (code === 'IPC_REFUSED_UNSAFE_RETURN' && this.#world.wereFirstNewTo(process)) return;
     this.#verdicts.violation('sent away', `${process.name}, ${code}`);
   }
 
