@@ -29,8 +29,15 @@ import {
   type Wait,
 } from './peers/admission.js';
 import { Delivery, Stability } from './peers/delivery.js';
-import { Heartbeat, holderPulse } from './peers/heartbeat.js';
-import { Absences, Farewells, GoneIds, introduce, MembershipLog } from './peers/membership.js';
+import {
+  Absences,
+  Farewells,
+  GoneIds,
+  Heartbeat,
+  holderPulse,
+  introduce,
+  MembershipLog,
+} from './peers/membership.js';
 import { isPresent, isThere, lineBytesOf, type Peer } from './peers/peer.js';
 import type {
   ArrivalRequest,

@@ -169,7 +169,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'notices no line that is silent',
-    file: 'peers/heartbeat.ts',
+    file: 'peers/membership.ts',
     from: 'if (silence >= timeout) {',
     to: 'if (silence < 0) {',
   },
