@@ -62,6 +62,17 @@ module.exports = {
     ...brokerRules,
     room('protocol', { of: [] }),
     room('broker', { of: ['protocol/', 'errors\\.ts$', 'linked-queue\\.ts$'] }),
+    // From below: AceBase's parts, what takes their places, the journal, and what puts all in.
+    rule(
+      'patches-know-nothing-above',
+      { path: '^src/client/patches/' },
+      { path: '^src/client/(?!patches/|core/|acebase\\.ts$)' },
+    ),
+    rule(
+      'the-journal-knows-nothing-above',
+      { path: '^src/client/journal/' },
+      { path: '^src/client/(?!journal/|patches/|core/|acebase\\.ts$)' },
+    ),
     room('client/core', { of: ['protocol/', 'errors\\.ts$', 'system-error\\.ts$', 'elapsed\\.ts$'] }),
     room('stock', { of: ['platform/clock\\.ts$'], coreModules: true }),
     rule(

@@ -9,15 +9,15 @@ import { codeOf, isSystemError } from '../system-error.js';
 import { folderOf, lockTimeoutOf, loggerOf, type RemoteIPCPeer, type Storage } from './acebase.js';
 import type { DatabaseFile, IndexFiles, LockInfo, Log, Message, RootAddress } from './core/host.js';
 import type { Lease } from './core/lease.js';
-import { ROOT_ADDRESS_AT, ROOT_ADDRESS_BYTES } from './file-layout.js';
 import type { FolderRecord } from './folder-record.js';
-import { type IndexBuilds, repairIndexBuilds } from './index-builds.js';
-import { readIndexesAgain } from './index-files.js';
-import { isIndexOf, withOwnFileName } from './index-names.js';
 import { isMarked } from './journal/index-marks.js';
 import type { SharedJournal } from './journal/keep-whole.js';
-import { forgetQueries } from './query-caches.js';
-import type { RepairName } from './repairs.js';
+import { ROOT_ADDRESS_AT, ROOT_ADDRESS_BYTES } from './patches/file-layout.js';
+import { type IndexBuilds, repairIndexBuilds } from './patches/indexes/index-builds.js';
+import { readIndexesAgain } from './patches/indexes/index-files.js';
+import { isIndexOf, withOwnFileName } from './patches/indexes/index-names.js';
+import { forgetQueries } from './patches/indexes/query-caches.js';
+import type { RepairName } from './patches/repairs.js';
 
 /** What AceBase logs with: it may be set only when the database is complete. */
 export function logOf(storage: Storage): Log {

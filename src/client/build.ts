@@ -3,13 +3,13 @@
 import type { RemoteIPCPeer } from './acebase.js';
 import type { ValueClasses } from './core/codec.js';
 import type { IPCLock, LockDetails } from './core/host.js';
-import type { EarlyMethods } from './early-operations.js';
-import type { FileMethods } from './file-writes.js';
-import type { IndexFileMethods, ReadIndexFile } from './index-files.js';
-import type { OpeningMethods } from './opening.js';
-import type { IndexMethods } from './query-caches.js';
-import type { TreeMethods } from './tree-growth.js';
-import type { PlacedWrites } from './write-order.js';
+import type { EarlyMethods } from './patches/early-operations.js';
+import type { FileMethods } from './patches/file-writes.js';
+import type { IndexFileMethods, ReadIndexFile } from './patches/indexes/index-files.js';
+import type { IndexMethods } from './patches/indexes/query-caches.js';
+import type { OpeningMethods } from './patches/opening.js';
+import type { TreeMethods } from './patches/tree-growth.js';
+import type { PlacedWrites } from './patches/write-order.js';
 
 /** What is replaced in AceBase's class of remote peers. */
 export type RemotePeerMethods = Pick<

@@ -8,13 +8,13 @@ import { IPCError } from '../errors.js';
 import { findPackage, type InstalledPackage, packageAround } from '../platform/packages.js';
 import type { Build, RemotePeerMethods } from './build.js';
 import type { ValueClasses } from './core/codec.js';
-import type { EarlyMethods } from './early-operations.js';
-import type { FileMethods } from './file-writes.js';
-import type { IndexFileMethods, ReadIndexFile } from './index-files.js';
-import type { OpeningMethods } from './opening.js';
-import type { IndexMethods } from './query-caches.js';
-import type { TreeMethods } from './tree-growth.js';
-import type { PlacedWrites } from './write-order.js';
+import type { EarlyMethods } from './patches/early-operations.js';
+import type { FileMethods } from './patches/file-writes.js';
+import type { IndexFileMethods, ReadIndexFile } from './patches/indexes/index-files.js';
+import type { IndexMethods } from './patches/indexes/query-caches.js';
+import type { OpeningMethods } from './patches/opening.js';
+import type { TreeMethods } from './patches/tree-growth.js';
+import type { PlacedWrites } from './patches/write-order.js';
 
 /** A build of a package. */
 export interface FoundBuild extends Build {

@@ -16,7 +16,7 @@ import type { SharedJournal } from './journal/keep-whole.js';
 import { LongMessages } from './long-messages.js';
 import { judgeManaged } from './managed-settings.js';
 import { TokenPlacement } from './original-server.js';
-import type { RepairName } from './repairs.js';
+import type { RepairName } from './patches/repairs.js';
 import type { ClientStatus } from './status.js';
 import { Waiting } from './waiting.js';
 import { WebSocketLine } from './web-socket-line.js';

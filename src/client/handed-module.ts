@@ -7,9 +7,9 @@ import { IPCError } from '../errors.js';
 import type { Index, RemoteIPCPeer, Storage } from './acebase.js';
 import type { Build, IndexClass, RemotePeerMethods } from './build.js';
 import type { ValueClasses } from './core/codec.js';
-import type { EarlyMethods } from './early-operations.js';
-import type { ReadIndexFile } from './index-files.js';
-import { whenAssigned } from './when-assigned.js';
+import type { EarlyMethods } from './patches/early-operations.js';
+import type { ReadIndexFile } from './patches/indexes/index-files.js';
+import { whenAssigned } from './patches/when-assigned.js';
 
 /** What is used of the exports of `acebase`. */
 interface Exports extends ValueClasses {

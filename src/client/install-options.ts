@@ -3,7 +3,7 @@
 import { IPCError } from '../errors.js';
 import { packageAround } from '../platform/packages.js';
 import type { Durability } from './journal/logs.js';
-import { REPAIRS, type RepairName } from './repairs.js';
+import { REPAIRS, type RepairName } from './patches/repairs.js';
 import type { ClientStatus } from './status.js';
 
 /** What to install. */

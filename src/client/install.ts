@@ -9,17 +9,11 @@ import { folderOf, loggerOf, type RemoteIPCPeer, type Storage } from './acebase.
 import { describe } from './address.js';
 import type { Build, IndexClass } from './build.js';
 import { buildsIn, findBuilds, missingIn } from './builds.js';
-import { closeDataBeforeLog } from './closing.js';
 import type { Client } from './core/client.js';
 import type { ValueClasses } from './core/codec.js';
 import type { IPCLock, LockDetails } from './core/host.js';
 import { type JointLease, jointLease, type Lease } from './core/lease.js';
-import { failEarlyOperations } from './early-operations.js';
 import { clientOf } from './endpoint.js';
-import { failAfterFailedWrites } from './failed-files.js';
-import { noteFailedWrites } from './failed-writes.js';
-import { type FencedFiles, FileFence } from './file-fence.js';
-import { closeAfterWrites } from './file-writes.js';
 import { FolderRecord, refuseFolderInUse } from './folder-record.js';
 import {
   buildOf,
@@ -29,28 +23,39 @@ import {
   whenIndexIsThere,
   whenRemotePeerIsMade,
 } from './handed-module.js';
-import { repairIndexFiles } from './index-files.js';
-import { releaseIndexesAfterFailures } from './index-locks.js';
-import { repairIndexRebuilds } from './index-rebuilds.js';
-import { failIndexesAfterFailedStreams } from './index-streams.js';
 import { checkInstallOptions, DEFAULT_CACHE_SIZE, type InstallOptions } from './install-options.js';
 import { checkRole, isForServer, soundConfig, withPort, withRole } from './ipc-settings.js';
 import { canKeepJournal, keepWhole, type Place, SharedJournal } from './journal/keep-whole.js';
-import { lookUpWithoutLease, replaceNodeCache } from './node-cache.js';
-import { closeAllAfterWrites, closeNothingUnopened, holdAllFiles, writeAllInOrder } from './node-files.js';
-import { fileOf, HeldFiles } from './opening.js';
-import { repairQueryCaches } from './query-caches.js';
-import { QuickDisk } from './quick-disk.js';
-import type { RepairName } from './repairs.js';
-import { Transactions } from './transactions.js';
-import { countFixesAsProgress } from './tree-growth.js';
+import { closeDataBeforeLog } from './patches/closing.js';
+import { failEarlyOperations } from './patches/early-operations.js';
+import { failAfterFailedWrites } from './patches/failed-files.js';
+import { noteFailedWrites } from './patches/failed-writes.js';
+import { type FencedFiles, FileFence } from './patches/file-fence.js';
+import { closeAfterWrites } from './patches/file-writes.js';
+import { repairIndexFiles } from './patches/indexes/index-files.js';
+import { releaseIndexesAfterFailures } from './patches/indexes/index-locks.js';
+import { repairIndexRebuilds } from './patches/indexes/index-rebuilds.js';
+import { failIndexesAfterFailedStreams } from './patches/indexes/index-streams.js';
+import { repairQueryCaches } from './patches/indexes/query-caches.js';
+import { lookUpWithoutLease, replaceNodeCache } from './patches/node-cache.js';
+import {
+  closeAllAfterWrites,
+  closeNothingUnopened,
+  holdAllFiles,
+  writeAllInOrder,
+} from './patches/node-files.js';
+import { fileOf, HeldFiles } from './patches/opening.js';
+import { QuickDisk } from './patches/quick-disk.js';
+import type { RepairName } from './patches/repairs.js';
+import { Transactions } from './patches/transactions.js';
+import { countFixesAsProgress } from './patches/tree-growth.js';
+import { whenAssigned } from './patches/when-assigned.js';
+import { writeInOrder } from './patches/write-order.js';
 import { watchForUnpatchedCopies } from './unpatched-copies.js';
-import { whenAssigned } from './when-assigned.js';
-import { writeInOrder } from './write-order.js';
 
 export type { TlsOptions } from './acebase.js';
 export type { InstallOptions } from './install-options.js';
-export type { RepairName } from './repairs.js';
+export type { RepairName } from './patches/repairs.js';
 export type { ClientStatus } from './status.js';
 
 /** One build that has this client. */

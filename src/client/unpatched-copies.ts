@@ -1,6 +1,6 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { ClientRequest } from 'node:http';
-import { replaceAll } from './node-files.js';
+import { replaceAll } from './patches/node-files.js';
 
 /** How a stock client asks for its connection [PROTOCOL-2.1]: ours has a session there. */
 const STOCK_CONNECT = /\/([^/?]+)\/connect\?v=\d[^&]*&id=[^&]*&t=/;

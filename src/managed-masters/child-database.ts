@@ -2,9 +2,9 @@
 
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
-import { RECORDS_AT } from '../client/file-layout.js';
-import { isCutShort } from '../client/journal/database-file.js';
 import { acebaseWithClient } from '../client/own-program.js';
+import { RECORDS_AT } from '../client/patches/file-layout.js';
+import { isCutShort } from '../client/patches/unfinished-file.js';
 import type { ClientStatus } from '../client/status.js';
 import { IPCError } from '../errors.js';
 import { silenceAceBase } from '../platform/acebase-package.js';

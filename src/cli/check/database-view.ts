@@ -1,8 +1,14 @@
 /** A database file as it is read here: nothing is written to it, and nobody is told of anything. */
 
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
-import { DESCRIPTOR, FREE_SPACE_AT, KEYS_AT, RECORDS_AT, ROOT_ADDRESS_AT } from '../../client/file-layout.js';
 import { type Change, WriteBuffer } from '../../client/journal/write-buffer.js';
+import {
+  DESCRIPTOR,
+  FREE_SPACE_AT,
+  KEYS_AT,
+  RECORDS_AT,
+  ROOT_ADDRESS_AT,
+} from '../../client/patches/file-layout.js';
 import type { AceBaseModules, NodeValues } from './acebase-modules.js';
 import { whatIsDue } from './turns.js';
 import type { Child, FreeRange, RecordAddress, Records, StoredNode } from './walk.js';

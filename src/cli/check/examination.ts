@@ -2,12 +2,13 @@
 
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { isIndexOf } from '../../client/index-names.js';
-import { isCutShort, logPathsOf, MARKS } from '../../client/journal/database-file.js';
 import { type Mark, marksIn } from '../../client/journal/index-marks.js';
 import { type Outstanding, outstanding } from '../../client/journal/journal.js';
 import type { Notes } from '../../client/journal/recovery.js';
 import { UseRecord } from '../../client/journal/use-record.js';
+import { logPathsOf, MARKS } from '../../client/patches/file-layout.js';
+import { isIndexOf } from '../../client/patches/indexes/index-names.js';
+import { isCutShort } from '../../client/patches/unfinished-file.js';
 import { IPCError } from '../../errors.js';
 import { messageOf } from '../../system-error.js';
 import type { AceBaseModules } from './acebase-modules.js';

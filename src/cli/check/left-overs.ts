@@ -1,6 +1,6 @@
 import { readdirSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { DRAFT } from '../../client/file-layout.js';
+import { DRAFT } from '../../client/patches/file-layout.js';
 import { OWNER_FILE } from '../../platform/owner-record.js';
 
 /** What AceBase, or a client, makes beside the files of a database for a moment. */

@@ -12,10 +12,6 @@ import {
   rmSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { FREE_SPACE_AT, RECORDS_AT } from '../../client/file-layout.js';
-import { writeFully } from '../../client/full-writes.js';
-import { isIndexOf } from '../../client/index-names.js';
-import { isCutShort } from '../../client/journal/database-file.js';
 import {
   clearMark,
   descriptionOf,
@@ -26,6 +22,10 @@ import {
 } from '../../client/journal/index-marks.js';
 import { type Notes, recoverDatabase } from '../../client/journal/recovery.js';
 import { forgetUse } from '../../client/journal/use-record.js';
+import { writeFully } from '../../client/patches/file-access.js';
+import { FREE_SPACE_AT, RECORDS_AT } from '../../client/patches/file-layout.js';
+import { isIndexOf } from '../../client/patches/indexes/index-names.js';
+import { isCutShort } from '../../client/patches/unfinished-file.js';
 import { syncFile, syncFolder } from '../../platform/disk-sync.js';
 import { giveFileToUsersOf } from '../../platform/file-ownership.js';
 import { OWNER_FILE } from '../../platform/owner-record.js';

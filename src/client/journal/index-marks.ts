@@ -11,8 +11,8 @@ import { giveToUsersOf } from '../../platform/file-ownership.js';
 import { codeOf } from '../../system-error.js';
 import { folderOf, loggerOf, type Storage } from '../acebase.js';
 import { lostError } from '../core/lost-transactions.js';
-import { writeFully } from '../full-writes.js';
-import { type IndexNaming, indexFileOf, indexPathOf, isIndexOf } from '../index-names.js';
+import { writeFully } from '../patches/file-access.js';
+import { type IndexNaming, indexFileOf, indexPathOf, isIndexOf } from '../patches/indexes/index-names.js';
 
 /** An index, as AceBase is told to make it. */
 export interface IndexDescription {

@@ -2,10 +2,10 @@
 
 import { basename } from 'node:path';
 import { folderOf, loggerOf, type Storage } from '../acebase.js';
-import { closeAfterBuilds, repairIndexBuilds } from '../index-builds.js';
-import { releaseIndexesAfterFailures } from '../index-locks.js';
-import { type IndexNaming, indexFileOf, indexPathOf } from '../index-names.js';
-import { repairIndexRebuilds } from '../index-rebuilds.js';
+import { closeAfterBuilds, repairIndexBuilds } from '../patches/indexes/index-builds.js';
+import { releaseIndexesAfterFailures } from '../patches/indexes/index-locks.js';
+import { type IndexNaming, indexFileOf, indexPathOf } from '../patches/indexes/index-names.js';
+import { repairIndexRebuilds } from '../patches/indexes/index-rebuilds.js';
 import {
   clearMark,
   descriptionOf,

@@ -4,17 +4,9 @@ import { dirname } from 'node:path';
 import { ERRORS, IPCError } from '../../errors.js';
 import { syncFolder } from '../../platform/disk-sync.js';
 import { isForbidden } from '../../system-error.js';
-import { writeFully } from '../full-writes.js';
-import {
-  countOf,
-  hasAll,
-  hasWritten,
-  isInBetween,
-  Mark,
-  type MarkPlace,
-  openToLook,
-  openToMend,
-} from './database-file.js';
+import { openToLook, openToMend, writeFully } from '../patches/file-access.js';
+import type { MarkPlace } from '../patches/file-layout.js';
+import { countOf, hasAll, hasWritten, isInBetween, Mark } from './database-file.js';
 import { noJournal } from './forbidden.js';
 import { type Claim, OWNER_BYTES, type RecordHead, RedoLog, type WrittenPlace } from './redo-log.js';
 import type { Change } from './write-buffer.js';

@@ -2,8 +2,9 @@
 
 import { loggerOf, type Storage } from '../acebase.js';
 import type { RootAddress } from '../core/host.js';
-import { failWithTables } from '../failed-tables.js';
-import { RECORDS_AT, ROOT_ADDRESS_AT } from '../file-layout.js';
+import { failWithTables } from '../patches/failed-tables.js';
+import { readFully } from '../patches/file-access.js';
+import { RECORDS_AT, ROOT_ADDRESS_AT } from '../patches/file-layout.js';
 import { checksumOf } from './database-file.js';
 import type { IndexDescription } from './index-marks.js';
 import { Indexes } from './indexes.js';
@@ -12,7 +13,6 @@ import { type Durability, Logs } from './logs.js';
 import { MutationLog, whenReady } from './mutation-log.js';
 import { holdKeys, holdNotices } from './notices.js';
 import type { Notes } from './recovery.js';
-import { readFully } from './redo-log.js';
 import type { InnerStorage, Method } from './storage.js';
 import type { Surroundings } from './surroundings.js';
 import { LoneTables, MasterTables, type Tables } from './tables.js';

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { folderOf, loggerOf, type Storage } from '../acebase.js';
-import { logPathsOf, MARKS, type MarkPlace } from './database-file.js';
+import { logPathsOf, MARKS, type MarkPlace } from '../patches/file-layout.js';
 import { type Gate, Journal, type Leftover } from './journal.js';
 import type { Notes } from './recovery.js';
 import { type InnerStorage, typeOf } from './storage.js';

@@ -1,8 +1,9 @@
 /** What a crash has left in the logs of a database file is carried out before the file is opened. */
 
 import { existsSync, readdirSync, rmSync } from 'node:fs';
-import { isIndexOf } from '../index-names.js';
-import { isCutShort, logPathsOf, MARKS, putAway } from './database-file.js';
+import { logPathsOf, MARKS } from '../patches/file-layout.js';
+import { isIndexOf } from '../patches/indexes/index-names.js';
+import { isCutShort, putAway } from '../patches/unfinished-file.js';
 import { type IndexDescription, setMark } from './index-marks.js';
 import { recover } from './journal.js';
 import type { RecordHead } from './redo-log.js';

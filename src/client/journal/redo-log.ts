@@ -1,7 +1,7 @@
-import { closeSync, constants, fdatasyncSync, fstatSync, openSync, readSync, type Stats } from 'node:fs';
+import { closeSync, constants, fdatasyncSync, fstatSync, openSync, type Stats } from 'node:fs';
 import { giveTo } from '../../platform/file-ownership.js';
 import { codeOf } from '../../system-error.js';
-import { writeFully } from '../full-writes.js';
+import { readFully, writeFully } from '../patches/file-access.js';
 import { crc32 } from './checksum.js';
 import type { Change } from './write-buffer.js';
 
@@ -214,15 +214,6 @@ function headOf(head: Buffer): RecordHead | undefined {
     hasNotes: (flags & HAS_NOTES) !== 0,
     isLone: (flags & IS_LONE) !== 0,
   };
-}
-
-/** Reads what is there; behind the end of the file, there are zeros. */
-export function readFully(file: number, bytes: Buffer, position: number): void {
-  for (let read = 0; read < bytes.length; ) {
-    const count = readSync(file, bytes, read, bytes.length - read, position + read);
-    if (count === 0) return;
-    read += count;
-  }
 }
 
 /** With room for the head, and the claim. */

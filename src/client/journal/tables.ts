@@ -1,7 +1,7 @@
 /** The tables of keys and of free space, which AceBase's master writes as a whole whenever something in them changes. */
 
 import { IPCError } from '../../errors.js';
-import { KEYS_AT } from '../file-layout.js';
+import { KEYS_AT } from '../patches/file-layout.js';
 import { type Gate, type Journal, narrowed } from './journal.js';
 import type { InnerStorage } from './storage.js';
 import type { Transaction } from './transaction.js';

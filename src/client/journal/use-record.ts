@@ -3,7 +3,8 @@ import { dirname, join } from 'node:path';
 import { syncFile, syncFolder } from '../../platform/disk-sync.js';
 import { machineId } from '../../platform/file-marks.js';
 import { isForbidden } from '../../system-error.js';
-import { marksOf, openToLook } from './database-file.js';
+import { openToLook } from '../patches/file-access.js';
+import { marksOf } from './database-file.js';
 import { type IndexDescription, writeSynced } from './index-marks.js';
 
 /** What stands in the file. */

@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterEach, expect, it, vi } from 'vitest';
 import { type InstallOptions, install, uninstall } from '../../../src/client/install.js';
-import { NodeCache } from '../../../src/client/node-cache.js';
+import { NodeCache } from '../../../src/client/patches/node-cache.js';
 import { EmbeddedServer } from '../../support/embedded-server.js';
 import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.js';
 

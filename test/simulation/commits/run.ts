@@ -6,10 +6,11 @@
 import { constants, existsSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as eventLoop } from 'node:timers/promises';
-import { countOf, MARKS } from '../../../src/client/journal/database-file.js';
+import { countOf } from '../../../src/client/journal/database-file.js';
 import { type Gate, Journal, OPEN_GATE } from '../../../src/client/journal/journal.js';
 import { RedoLog } from '../../../src/client/journal/redo-log.js';
 import type { Change } from '../../../src/client/journal/write-buffer.js';
+import { MARKS } from '../../../src/client/patches/file-layout.js';
 import { Random } from '../../torture/random.js';
 import { half } from './half.js';
 import { Process } from './process.js';

@@ -12,9 +12,9 @@ import {
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { describeCheck } from '../../../../src/cli/check/check.js';
-import { MARKS } from '../../../../src/client/journal/database-file.js';
 import { setMark } from '../../../../src/client/journal/index-marks.js';
 import { Journal, OPEN_GATE } from '../../../../src/client/journal/journal.js';
+import { MARKS } from '../../../../src/client/patches/file-layout.js';
 import {
   changeFreeSpace,
   checked,

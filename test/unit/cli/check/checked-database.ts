@@ -9,7 +9,7 @@ import { type AceBaseModules, findAceBase } from '../../../../src/cli/check/aceb
 import { type CheckResult, type CheckWords, check } from '../../../../src/cli/check/check.js';
 import { DatabaseView, freeSpaceTable } from '../../../../src/cli/check/database-view.js';
 import type { FreeRange, RecordAddress } from '../../../../src/cli/check/walk.js';
-import { FREE_SPACE_AT } from '../../../../src/client/file-layout.js';
+import { FREE_SPACE_AT } from '../../../../src/client/patches/file-layout.js';
 import { usersOf } from '../../../../src/platform/file-users.js';
 import { type Database, openDatabase } from '../../../crash/database.js';
 import { removeDirectory, temporaryDirectory } from '../../../support/temporary-directory.js';

@@ -3,9 +3,9 @@ import { syncBuiltinESMExports } from 'node:module';
 import { AceBase } from 'acebase';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { Storage } from '../../../../src/client/acebase.js';
-import { RECORDS_AT } from '../../../../src/client/file-layout.js';
 import { install, uninstall } from '../../../../src/client/install.js';
 import { Activity } from '../../../../src/client/journal/activity.js';
+import { RECORDS_AT } from '../../../../src/client/patches/file-layout.js';
 import { removeDirectory, temporaryDirectory } from '../../../support/temporary-directory.js';
 
 type Method = (...details: unknown[]) => unknown;

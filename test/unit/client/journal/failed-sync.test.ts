@@ -2,8 +2,8 @@ import fs, { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { MARKS } from '../../../../src/client/journal/database-file.js';
 import { Journal, OPEN_GATE, recover } from '../../../../src/client/journal/journal.js';
+import { MARKS } from '../../../../src/client/patches/file-layout.js';
 import { removeDirectory, temporaryDirectory } from '../../../support/temporary-directory.js';
 
 const PAGE = 4_096;

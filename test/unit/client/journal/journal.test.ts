@@ -14,9 +14,10 @@ import { syncBuiltinESMExports } from 'node:module';
 import { dirname, join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { isCutShort, MARKS } from '../../../../src/client/journal/database-file.js';
 import { Journal, type JournalSettings, OPEN_GATE, recover } from '../../../../src/client/journal/journal.js';
 import type { WrittenPlace } from '../../../../src/client/journal/redo-log.js';
+import { MARKS } from '../../../../src/client/patches/file-layout.js';
+import { isCutShort } from '../../../../src/client/patches/unfinished-file.js';
 import { removeDirectory, temporaryDirectory } from '../../../support/temporary-directory.js';
 
 let folder: string;

@@ -13,8 +13,6 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Storage } from '../../../../src/client/acebase.js';
 import type { ValueClasses } from '../../../../src/client/core/codec.js';
-import { DESCRIPTOR, RECORDS_AT } from '../../../../src/client/file-layout.js';
-import { logPathsOf, MARKS } from '../../../../src/client/journal/database-file.js';
 import { marksIn, setMark } from '../../../../src/client/journal/index-marks.js';
 import { Journal, OPEN_GATE } from '../../../../src/client/journal/journal.js';
 import { SharedJournal } from '../../../../src/client/journal/keep-whole.js';
@@ -23,6 +21,7 @@ import { recoverDatabase } from '../../../../src/client/journal/recovery.js';
 import type { InnerStorage } from '../../../../src/client/journal/storage.js';
 import { aloneWhile } from '../../../../src/client/journal/surroundings.js';
 import { UseRecord } from '../../../../src/client/journal/use-record.js';
+import { DESCRIPTOR, logPathsOf, MARKS, RECORDS_AT } from '../../../../src/client/patches/file-layout.js';
 import { removeDirectory, temporaryDirectory } from '../../../support/temporary-directory.js';
 
 let home: string;

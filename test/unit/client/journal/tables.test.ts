@@ -1,11 +1,11 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import { KEYS_AT } from '../../../../src/client/file-layout.js';
 import { type Journal, OPEN_GATE } from '../../../../src/client/journal/journal.js';
 import { holdKeys } from '../../../../src/client/journal/notices.js';
 import type { Told } from '../../../../src/client/journal/storage.js';
 import { MasterTables } from '../../../../src/client/journal/tables.js';
 import type { Change } from '../../../../src/client/journal/write-buffer.js';
+import { KEYS_AT } from '../../../../src/client/patches/file-layout.js';
 
 it('tables that are written at one time are each compared with the one before, not with what the file still has', async () => {
   const file = Buffer.from('old entry 04');
