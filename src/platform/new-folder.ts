@@ -16,7 +16,7 @@ export function makeFolder(path: string): void {
   try {
     mkdirSync(folder);
   } catch (error) {
-    if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return;
+    if (existsSync(folder) && statSync(folder).isDirectory()) return;
     const parent = dirname(folder);
     // A drive that is not there is in no folder.
     if (codeOf(error) !== 'ENOENT' || parent === folder) throw error;

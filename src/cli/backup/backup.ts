@@ -1,13 +1,15 @@
 /** `acebase-ipc-server backup`: a copy of the files of a database whose cluster runs. */
 
+import { accessSync, constants } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import { basename, join, relative, resolve } from 'node:path';
 import { IPCError } from '../../errors.js';
 import { coveredNames } from '../../options.js';
 import { pause, systemClock } from '../../platform/clock.js';
 import { syncFolder } from '../../platform/disk-sync.js';
+import { makeFolder } from '../../platform/new-folder.js';
 import type { Status } from '../../server/monitoring/status.js';
-import { codeOf } from '../../system-error.js';
+import { codeOf, messageOf } from '../../system-error.js';
 import { type AceBaseModules, acebaseOf, findAceBase } from '../check/acebase-modules.js';
 import { type Copied, copyFolder, syncCopy, timedName } from '../check/copy.js';
 import { databaseFiles, examineDatabase, folderIn } from '../check/examination.js';
@@ -61,6 +63,7 @@ export async function backUp(words: BackupWords, surroundings: BackupSurrounding
   assertWritable([folderIn(place), ...databaseFiles(place)]);
   if (isWithin(to, folderIn(place)))
     throw new IPCError('IPC_BACKUP_FOLDER', `${to} is in the folder that is to be copied`);
+  assertTakesCopies(to);
   const acebase = acebaseOf(surroundings.folder);
   const { url, token, lockTimeout } = surroundings;
   const since = systemClock.now();
@@ -166,6 +169,16 @@ export async function whenThereIsAMaster(
       throw new IPCError('IPC_BACKUP_NO_CLUSTER', `no master of ${database} is connected to the server`);
     wasThere = isThere;
     await pause(LOOK_MS);
+  }
+}
+
+/** Makes the folder for the copies. Before anything is locked: writes are not to wait for nothing. @throws IPCError `IPC_BACKUP_FOLDER` */
+function assertTakesCopies(folder: string): void {
+  try {
+    makeFolder(folder);
+    accessSync(folder, constants.W_OK | constants.X_OK);
+  } catch (cause) {
+    throw new IPCError('IPC_BACKUP_FOLDER', messageOf(cause), { cause });
   }
 }
 

@@ -1,4 +1,7 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
+import { backUp } from '../../../../src/cli/backup/backup.js';
 import {
   type ClusterAccess,
   type LoadAceBase,
@@ -6,6 +9,7 @@ import {
 } from '../../../../src/cli/backup/member.js';
 import type { InstallOptions } from '../../../../src/client/install-options.js';
 import { systemClock } from '../../../../src/platform/clock.js';
+import { removeDirectory, temporaryDirectory } from '../../../support/temporary-directory.js';
 
 /** An AceBase with these parts. */
 function aceBaseOf(
@@ -42,6 +46,32 @@ function access(logsTransactions: boolean): ClusterAccess {
 }
 
 describe('a backup', () => {
+  it('to a folder that cannot be made asks nobody anything', async () => {
+    const path = await temporaryDirectory('no-place-for-copies');
+    try {
+      await mkdir(join(path, 'mydb.acebase'));
+      await writeFile(join(path, 'mydb.acebase', 'data.db'), '');
+      const to = join(path, 'mydb.acebase', 'data.db', 'copies');
+      const elsewhere = join(path, 'file', 'copies');
+      await writeFile(join(path, 'file'), '');
+      const ask = vi.fn(() => Promise.reject(new Error('asked')));
+      const words = { database: 'mydb', path, keep: undefined, wait: 0, url: undefined, json: false };
+      const surroundings = { folder: path, url: 'http://localhost:1', token: undefined, lockTimeout: 1_000 };
+      const now = (): string => '2001-02-03T04:05:06.000Z';
+      for (const [folder, message] of [
+        [to, `${to} is in the folder that is to be copied`],
+        [elsewhere, `ENOTDIR: not a directory, mkdir '${elsewhere}'`],
+      ] as const)
+        await expect(backUp({ ...words, to: folder }, { ...surroundings, ask, now })).rejects.toMatchObject({
+          code: 'IPC_BACKUP_FOLDER',
+          message,
+        });
+      expect(ask).not.toHaveBeenCalled();
+    } finally {
+      await removeDirectory(path);
+    }
+  });
+
   it('copies nothing with an acebase whose transaction log no lock of the cluster covers', async () => {
     const act = vi.fn(async () => undefined);
     const txStorage = { ipc: new LocalPeer(), nodeLocker: locker };
