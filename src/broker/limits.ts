@@ -90,8 +90,17 @@ export const MASTER_PROOF_MS = 1_000;
  */
 export const OLD_MASTER_RETURN_MS = 11_000;
 
-/** Milliseconds between the answer for a new index and the next write: the news of it is then everywhere. */
+/**
+ * Milliseconds between the answer for a new index and the next write, and after those that a stock worker takes to read the news of it:
+ * it has opened the index then.
+ */
 export const INDEX_NEWS_MS = 200;
+
+/** Milliseconds for which a new index is told of to stock workers that come: they may have looked which there are before they could connect. */
+export const INDEX_NEWS_KEPT_MS = 60_000;
+
+/** So many of the last ones are. */
+export const MAX_REPLAYED_INDEXES = 1_000;
 
 /** Expected echoes of one peer; one that owes more has stopped reading. */
 export const MAX_EXPECTED_ECHOES = 10_000;

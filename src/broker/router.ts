@@ -29,7 +29,7 @@ import type { JournalSwitch } from './journal-switch.js';
 import type { LockService } from './locks/lock-service.js';
 import type { MasterSeat } from './mastership.js';
 import type { Delivery } from './peers/delivery.js';
-import { isThere, type Peer } from './peers/peer.js';
+import { isStockWorker, isThere, type Peer } from './peers/peer.js';
 import type { Counters, Scope } from './ports.js';
 import type { RequestCoordinator } from './requests/coordinator.js';
 
@@ -171,16 +171,18 @@ export class Router {
     if (type === undefined) return this.#refuseForeign(sender, frameBytes);
     const tally = this.#tallies[type];
     tally.came(frameBytes);
-    const { peers, delivery, news, goodbye } = this.#settings;
+    const { peers, delivery, news, locks, goodbye } = this.#settings;
     // Its process may be back already: who is there, the server tells.
     if (type === 'bye' && sender.state !== 'present') return true;
-    if (type === 'notification' && news.handle(sender, message)) return true;
+    const fate = type === 'notification' ? news.handle(sender, message) : 'goes on';
+    if (fate === 'is done') return true;
     const canWait = type === 'notification' || type === 'cache-news';
     let receivers = 0;
     for (const receiver of peers.values()) {
       if (receiver === sender) continue;
       receivers++;
       delivery.sendInOrder(receiver, sender.id, message, canWait);
+      if (fate === 'is to be read' && isStockWorker(receiver)) locks.holdUntilRead(receiver);
     }
     tally.goes(message.length, receivers);
     if (type === 'bye') goodbye(sender);

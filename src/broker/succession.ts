@@ -40,8 +40,8 @@ export class Succession {
   readonly #settings: SuccessionSettings;
   /** Whether a master is a new process. */
   readonly #proof: MasterProof;
-  /** Whether the last master may have given, or kept, what is not known here. */
-  #isInDoubt = false;
+  /** The last master, if it may have given, or kept, what is not known here. */
+  #doubted: Peer | undefined;
   /** Has left, and may still answer what it was asked. */
   #former: Peer | undefined;
   #cancelSecondReplay: Cancel | undefined;
@@ -77,7 +77,7 @@ export class Succession {
     this.#former = master;
     this.#settings.seat.vacate();
     this.#proof.cancel();
-    if (this.#settings.locks.masterLeft()) this.#isInDoubt = true;
+    if (this.#settings.locks.masterLeft()) this.#doubted = master;
     this.#settings.requests.masterLeft();
   }
 
@@ -94,10 +94,11 @@ export class Succession {
 
   /** What the last master still says is of an old time: it must not grant locks beside its successor. */
   formerEnded(): void {
-    if (this.#former === undefined) return;
-    this.#former.end();
+    const former = this.#former;
+    if (former === undefined) return;
+    former.end();
     this.#former = undefined;
-    if (this.#settings.requests.masterEnded()) this.#isInDoubt = true;
+    if (this.#settings.requests.masterEnded()) this.#doubted = former;
   }
 
   /**
@@ -130,16 +131,22 @@ export class Succession {
         this.sendAway(master);
         return;
       }
-      if (this.#isInDoubt) this.#proof.replaced(highestId);
-      this.#isInDoubt = false;
+      if (this.#doubted !== undefined) this.#proof.replaced(this.#doubted, highestId);
+      this.#doubted = undefined;
       this.#proven = master;
       locks.masterCame(master);
       if (this.#hasSettled) this.#settings.seat.open(master);
     };
     // A client that has a session says itself who it is.
-    const isKnown = master.session !== undefined || !(this.#isInDoubt || this.#proof.mayFormerReturn);
+    const mayBeTheLast = this.#mayLastReturn;
+    const isKnown = master.session !== undefined || !(mayBeTheLast || this.#proof.mayFormerReturn);
     if (isKnown || this.#proof.isDispensable) conclude(true);
-    else this.#proof.begin(master, tid, this.#isInDoubt ? highestId : undefined, conclude);
+    else this.#proof.begin(master, tid, mayBeTheLast ? highestId : undefined, conclude);
+  }
+
+  /** Whether the one that comes next may be the last one, with what is not known here. */
+  get #mayLastReturn(): boolean {
+    return this.#doubted !== undefined && mayReturn(this.#doubted);
   }
 
   /** A master has had time to open its file. It gets what waits for it if it is a new process. */
@@ -159,7 +166,7 @@ export class Succession {
     }
     if (locks.isFileAsOpened) news.masterOpened(master);
     news.bringUpToDate(master);
-    this.#isInDoubt = false;
+    this.#doubted = undefined;
     this.#proof.masterStays();
     requests.release(master);
     this.#cancelSecondReplay = clock.schedule(MASTER_SECOND_REPLAY_MS, () => news.repeatKeys(master));
@@ -168,7 +175,7 @@ export class Succession {
   /** Nobody is left. Calls `forget` when no master can come back any more that knows locks of those who are gone. */
   allHaveGone(forget: () => void): void {
     const { clock } = this.#settings;
-    if (!this.#isInDoubt) {
+    if (!this.#mayLastReturn) {
       forget();
       return;
     }
@@ -194,6 +201,9 @@ export class Succession {
     this.formerEnded();
   }
 }
+
+/** A process that has ended does not come back. */
+const mayReturn = ({ process }: Peer): boolean => process?.hasEnded() !== true;
 
 /** The number of the first lock that a master gives. */
 const FIRST_ID = 1;
@@ -226,8 +236,8 @@ class MasterProof {
   #isUnanswered = false;
   /** How many masters in a row were found to be old ones. */
   #sentAway = 0;
-  /** The highest numbers of masters that were replaced and may come back, and until when. */
-  #formers: { readonly highestId: number; readonly until: number }[] = [];
+  /** Masters that were replaced and may come back, with their highest numbers, and until when. */
+  #formers: { readonly master: Peer; readonly highestId: number; readonly until: number }[] = [];
 
   constructor(settings: Pick<SuccessionSettings, 'clock' | 'delivery' | 'asked'>) {
     this.#settings = settings;
@@ -241,10 +251,11 @@ class MasterProof {
   /**
    * A master takes over from one that may still be there, with locks that are not known.
    *
-   * @param highestId the highest number of a lock that is known of the former one
+   * @param master the former one
+   * @param highestId the highest number of a lock that is known of it
    */
-  replaced(highestId: number): void {
-    this.#formers.push({ highestId, until: this.#settings.clock.now() + FORMER_MASTER_MS });
+  replaced(master: Peer, highestId: number): void {
+    this.#formers.push({ master, highestId, until: this.#settings.clock.now() + FORMER_MASTER_MS });
   }
 
   /** Whether one of those before the last may come back. */
@@ -255,7 +266,7 @@ class MasterProof {
   /** The highest numbers of those before the last that may come back. */
   get #returning(): readonly number[] {
     const now = this.#settings.clock.now();
-    this.#formers = this.#formers.filter(({ until }) => until > now);
+    this.#formers = this.#formers.filter(({ master, until }) => until > now && mayReturn(master));
     return this.#formers.map(({ highestId }) => highestId);
   }
 

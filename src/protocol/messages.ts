@@ -37,6 +37,7 @@ export interface RecordAddress {
 export type Notification =
   | { readonly type: 'root.update'; readonly address: RecordAddress }
   | { readonly type: 'kit.new_key'; readonly index: number; readonly key: string }
+  | { readonly type: 'index.created' | 'index.deleted'; readonly fileName: string }
   | { readonly type: 'unknown' };
 
 /** A `request` to the master, as far as it takes to answer it [PROTOCOL-5.3]. */
@@ -99,7 +100,9 @@ const DELETE = 0x7f;
 const BACKSLASH = 0x5c;
 const ROOT_UPDATE = encode('root.update');
 const NEW_KEY = encode('kit.new_key');
-const FILE_NEWS = [ROOT_UPDATE, NEW_KEY];
+const INDEX_CREATED = encode('index.created');
+const INDEX_DELETED = encode('index.deleted');
+const FILE_NEWS = [ROOT_UPDATE, NEW_KEY, INDEX_CREATED, INDEX_DELETED];
 const INDEX_CREATIONS = [encode('index.create')];
 const UNKNOWN: Notification = { type: 'unknown' };
 
@@ -181,6 +184,11 @@ export function parseNotification(message: Uint8Array): Notification {
     return isIndex(pageNr) && isIndex(recordNr)
       ? { type: 'root.update', address: { pageNr, recordNr } }
       : UNKNOWN;
+  }
+  if (subject !== NEW_KEY) {
+    const fileName = memberOf(content, 'fileName');
+    const type = subject === INDEX_CREATED ? 'index.created' : 'index.deleted';
+    return typeof fileName === 'string' ? { type, fileName } : UNKNOWN;
   }
   const index = memberOf(content, 'index');
   const key = memberOf(content, 'key');

@@ -90,8 +90,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'grants locks to a worker that is away',
     file: 'locks/lock-service.ts',
-    from: 'this.#manager.suspend(worker);',
-    to: 'void worker;',
+    from: 'isAway(worker: Peer): void {\n    this.#manager.suspend(worker);',
+    to: 'isAway(worker: Peer): void {\n    void worker;',
   },
   {
     name: 'keeps caches of what a writer that is gone did by halves',

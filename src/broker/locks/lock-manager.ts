@@ -146,13 +146,13 @@ export class LockManager {
     return lock !== undefined;
   }
 
-  /** A worker is disconnected: what it waits for has no turn until it is back. What it holds it keeps. */
+  /** A worker is disconnected, or has something to read first: what it waits for has no turn until it is resumed. What it holds it keeps. */
   suspend(worker: Peer): void {
     this.#queue.suspend(worker);
     this.review();
   }
 
-  /** A worker is back. */
+  /** A worker is back, or ready. */
   resume(worker: Peer): void {
     this.#queue.resume(worker);
     this.review();
@@ -207,7 +207,8 @@ export class LockManager {
   reasonFor(request: LockRequest): WaitReason {
     const { root } = this.#settings;
     const { tid, isWrite } = request;
-    if (!this.#queue.hasTurn(request)) return 'its process is disconnected';
+    if (!this.#queue.hasTurn(request))
+      return request.requester.state === 'present' ? 'an index is made' : 'its process is disconnected';
     if (!root.isAvailable) return 'no master';
     const hold = this.#host.hold();
     const isHolding = this.#table.isHolding(tid);
@@ -228,7 +229,8 @@ export class LockManager {
 
   /** Whether a request of a transaction that holds nothing needs not wait, neither behind others nor for a turn. */
   #isFirst(request: LockRequest): boolean {
-    if (this.#queue.size > 0 || this.#host.hold() !== undefined) return false;
+    if (this.#queue.size > 0 || this.#queue.isSuspended(request.requester) || this.#host.hold() !== undefined)
+      return false;
     if (this.#isKeptBack(request, false)) return false;
     return !request.isWrite || (this.#table.size === 0 && !this.#areWritersKeptBack);
   }
@@ -311,6 +313,7 @@ export class LockManager {
   #overtakes(request: LockRequest): boolean {
     const { turnOverSince, oldSince = turnOverSince } = this.#settings.root;
     if (oldSince === undefined || this.#host.hold() !== undefined) return false;
+    if (this.#queue.isSuspended(request.requester)) return false;
     return this.#mayBePart(request, oldSince) && !this.#isKeptBack(request, this.#doesWriterWait);
   }
 

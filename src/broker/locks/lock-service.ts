@@ -21,7 +21,7 @@ import { type ClaimedLock, parseTurn, yieldWord } from '../../protocol/session.j
 import type { FileNews } from '../file-metadata.js';
 import { invariant } from '../invariants.js';
 import type { JournalSwitch } from '../journal-switch.js';
-import { WAITING_REQUEST_BYTES } from '../limits.js';
+import { INDEX_NEWS_MS, WAITING_REQUEST_BYTES } from '../limits.js';
 import { BytesByOwner, keptCopy } from '../memory.js';
 import type { Delivery } from '../peers/delivery.js';
 import { asksOnlyHere, type Peer } from '../peers/peer.js';
@@ -74,6 +74,8 @@ export class LockService {
   readonly #manager: LockManager;
   /** Bytes that the requests and the locks of each worker take. */
   readonly #bytes: BytesByOwner<Peer>;
+  /** Stock workers that have not read all that they were told of indexes, and how often they were told. */
+  readonly #reading = new WeakMap<Peer, number>();
   /** Whether a master takes part that was not given what waited for it; or did when it left, and no other one was since. */
   #isMasterOpening = false;
 
@@ -148,7 +150,24 @@ export class LockService {
   /** A worker is back. */
   isBack(worker: Peer): void {
     this.#settings.news.isBack(worker);
-    this.#manager.resume(worker);
+    if (!this.#reading.has(worker)) this.#manager.resume(worker);
+  }
+
+  /**
+   * A stock worker is told of an index. It has no turn until it has read that, and had the time to open it: what it writes before, the
+   * index would never hear of [PROTOCOL-12.5]. Our clients wait by themselves.
+   */
+  holdUntilRead(worker: Peer): void {
+    this.#reading.set(worker, (this.#reading.get(worker) ?? 0) + 1);
+    this.#manager.suspend(worker);
+    worker.whenRead(() => this.#settings.clock.schedule(INDEX_NEWS_MS, () => this.#hasRead(worker)));
+  }
+
+  #hasRead(worker: Peer): void {
+    const left = (this.#reading.get(worker) ?? 1) - 1;
+    if (left > 0) this.#reading.set(worker, left);
+    else this.#reading.delete(worker);
+    if (left === 0 && worker.state === 'present') this.#manager.resume(worker);
   }
 
   /** A worker is gone for good: what it held is free, and what it asked for has no meaning any more. */
@@ -296,7 +315,9 @@ export class LockService {
       this.#sayNo(worker, asked, failure);
       return;
     }
-    const since = this.#settings.clock.now();
+    const { clock, news } = this.#settings;
+    if (!worker.hasFileOpen && news.tellIndexes(worker)) this.holdUntilRead(worker);
+    const since = clock.now();
     const { tid, isWrite } = asked;
     const request: LockRequest = { asked, requester: worker, tid, isWrite, since, keptBytes };
     this.#manager.request(request);

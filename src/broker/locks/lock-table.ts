@@ -274,6 +274,7 @@ export class LockQueue {
   readonly #readsByTid = new Map<string, Set<LockRequest>>();
   readonly #writesByTid = new Map<string, Set<LockRequest>>();
   readonly #byPeer = new Map<Peer, Set<LockRequest>>();
+  readonly #suspended = new WeakSet<Peer>();
 
   /** How many wait, those of disconnected peers included. */
   get size(): number {
@@ -296,7 +297,7 @@ export class LockQueue {
   /** Adds a request behind all others. */
   add(request: LockRequest): void {
     request.place = this.#all.push(request);
-    this.#enqueue(request);
+    if (!this.isSuspended(request.requester)) this.#enqueue(request);
     addTo(this.#byPeer, request.requester, request);
   }
 
@@ -320,18 +321,25 @@ export class LockQueue {
     return this.#indexFor(isWrite).has(tid);
   }
 
-  /** Whether a request has a turn: it waits, and its peer is connected. */
+  /** Whether a request has a turn: it waits, and its peer is not suspended. */
   hasTurn(request: LockRequest): boolean {
     return request.turn !== undefined;
   }
 
-  /** A peer is disconnected: what it waits for has no turn. */
+  /** Whether what a peer waits for has no turn. */
+  isSuspended(peer: Peer): boolean {
+    return this.#suspended.has(peer);
+  }
+
+  /** A peer is disconnected, or has something to read first: what it waits for has no turn. */
   suspend(peer: Peer): void {
+    this.#suspended.add(peer);
     for (const request of this.#byPeer.get(peer) ?? []) this.#dequeue(request);
   }
 
-  /** A peer is back: what it waits for is behind all that waits by now. */
+  /** A peer is back, or ready: what it waits for is behind all that waits by now. */
   resume(peer: Peer): void {
+    this.#suspended.delete(peer);
     for (const request of this.#byPeer.get(peer) ?? []) {
       if (request.turn === undefined) this.#enqueue(request);
     }

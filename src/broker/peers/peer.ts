@@ -195,6 +195,11 @@ export function isPresent({ state }: Peer): boolean {
   return state === 'present';
 }
 
+/** Whether a peer is a worker with a stock client, which does with what it hears what AceBase does. */
+export function isStockWorker({ isMaster, session }: Peer): boolean {
+  return !isMaster && session === undefined;
+}
+
 /** Whether a peer is connected that will not ask the next server again for what it has no answer to. */
 export function asksOnlyHere(peer: Peer): boolean {
   return isPresent(peer) && !peer.can('resume');

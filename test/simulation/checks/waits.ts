@@ -57,7 +57,7 @@ export class Waits {
     { requester, tid, write, reason, waitingFor }: WaitingLock,
     { root, held }: LockList,
   ): boolean {
-    const { broker, limits } = this.#world;
+    const { broker, limits, workers } = this.#world;
     const others = held.filter((lock) => lock.state === 'held' && lock.tid !== tid);
     switch (reason) {
       case 'locks of others':
@@ -69,7 +69,8 @@ export class Waits {
       case 'its process is disconnected':
         return !broker.hasPeer(this.#database, requester);
       case 'an index is made':
-        return write;
+        // Only those that write; and stock workers that have not read the news of it.
+        return write || workers.some(({ id, ours }) => id === requester && ours === undefined);
       case 'no master':
       case 'locks of before the restart':
       case 'the master opens its file':

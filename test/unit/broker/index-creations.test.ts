@@ -1,6 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { OLD_MASTER_RETURN_MS } from '../../../src/broker/limits.js';
-import { BrokerLab, type ScriptedPeer } from '../../support/broker-lab.js';
+import {
+  INDEX_NEWS_KEPT_MS,
+  INDEX_NEWS_MS,
+  MAX_REPLAYED_INDEXES,
+  OLD_MASTER_RETURN_MS,
+} from '../../../src/broker/limits.js';
+import { BrokerLab, LIMITS, type ScriptedPeer } from '../../support/broker-lab.js';
 
 const create = (id: string) => ({
   type: 'request',
@@ -107,5 +112,133 @@ describe('requests for a new index', () => {
     a.tells(create('1'), '[master]');
     a.tells(create('2'), '[master]');
     expect(a.messages('result')).toMatchObject([{ id: '2', ok: false }]);
+  });
+});
+
+describe('an index that was made', () => {
+  const created = (fileName = 'people-name.idx') => ({
+    type: 'notification',
+    data: { type: 'index.created', fileName, path: 'people', key: 'name' },
+  });
+  const deleted = { type: 'notification', data: { type: 'index.deleted', fileName: 'people-name.idx' } };
+  const news = (peer: ScriptedPeer) =>
+    peer
+      .messages('notification')
+      .map(({ data }) => data as { type: string; fileName: string })
+      .filter(({ type }) => type === 'index.created')
+      .map(({ fileName }) => fileName);
+  const granted = (peer: ScriptedPeer) => peer.messages('lock-result').length;
+  const cluster = () => {
+    const lab = new BrokerLab({ reconnectGrace: 2 * INDEX_NEWS_KEPT_MS });
+    const master = lab.connectMaster();
+    const worker = lab.connectWorker('peerA');
+    return { lab, master, worker };
+  };
+
+  it('is told to a stock worker that comes later, before it is granted its first lock: when it has had the time to open it', () => {
+    const { lab, master } = cluster();
+    master.tells(created());
+    lab.clock.advance(INDEX_NEWS_KEPT_MS - 1);
+    const late = lab.connect('peerB');
+    expect(news(late)).toEqual([]);
+    lab.askForLock(late, { write: true });
+    lab.askForLock(late);
+    expect([news(late), granted(late)]).toEqual([['people-name.idx'], 0]);
+    expect(lab.overview.locks('mydb_data').waiting.map(({ reason }) => reason)).toEqual([
+      'an index is made',
+      'an index is made',
+    ]);
+    lab.clock.advance(INDEX_NEWS_MS - 1);
+    expect(granted(late)).toBe(0);
+    lab.clock.advance(1);
+    expect(granted(late)).toBeGreaterThan(0);
+    expect(news(late)).toEqual(['people-name.idx']);
+  });
+
+  it('is not when it was removed, after a minute, or to a client of ours, which looks by itself', () => {
+    const { lab, master } = cluster();
+    master.tells(created());
+    const ours = lab.connectClient('peerO', 'session-of-peer-o');
+    lab.askForLock(ours, { write: true });
+    expect([news(ours), granted(ours)]).toEqual([[], 1]);
+    lab.giveBack(ours, lab.lockOf(ours));
+    const early = lab.connect('peerB');
+    master.tells(deleted);
+    lab.askForLock(early, { write: true });
+    expect([news(early), granted(early)]).toEqual([[], 1]);
+    lab.giveBack(early, lab.lockOf(early));
+    master.tells(created());
+    lab.clock.advance(INDEX_NEWS_KEPT_MS);
+    const late = lab.connect('peerC');
+    lab.askForLock(late, { write: true });
+    expect([news(late), granted(late)]).toEqual([[], 1]);
+  });
+
+  it('is told again to one whose file was not open when it was told of, and no more than the last ones', () => {
+    const { lab, master } = cluster();
+    const opening = lab.connect('peerB');
+    const all = Array.from({ length: MAX_REPLAYED_INDEXES + 1 }, (_, n) => `people-${n}.idx`);
+    for (const name of all) master.tells(created(name));
+    opening.clear();
+    lab.askForLock(opening, { write: true });
+    expect(news(opening)).toEqual(all.slice(1));
+  });
+
+  it('is not told to those who come when all had left: the file may be another one', () => {
+    const { lab, master, worker } = cluster();
+    master.tells(created());
+    for (const peer of [worker, master]) {
+      peer.tells({ type: 'bye' });
+      peer.leaves();
+    }
+    lab.connectMaster();
+    const late = lab.connect('peerB');
+    lab.askForLock(late);
+    expect([news(late), granted(late)]).toEqual([[], 1]);
+  });
+
+  it('a stock worker that does not read of it has no turn; others do not wait for it, nor does a transaction that holds a lock', () => {
+    const { lab, master, worker } = cluster();
+    const other = lab.connectWorker('peerB');
+    worker.clear();
+    lab.askForLock(worker, { tid: 'reads' });
+    worker.isReading = false;
+    master.tells(created());
+    master.tells(created('people-age.idx'));
+    lab.askForLock(worker, { tid: 'reads' });
+    lab.askForLock(worker, { write: true });
+    lab.clock.advance(2 * INDEX_NEWS_MS);
+    other.clear();
+    lab.askForLock(other);
+    // The turn of the root lock is over.
+    lab.clock.advance(LIMITS.readerDelay);
+    expect(granted(other)).toBe(1);
+    worker.isReading = true;
+    worker.read();
+    expect(granted(worker)).toBe(2);
+    for (const { data } of worker.messages('lock-result')) lab.giveBack(worker, (data as { id: number }).id);
+    lab.giveBack(other, lab.lockOf(other));
+    lab.askForLock(other, { write: true });
+    expect(granted(other)).toBe(2);
+    lab.giveBack(other, lab.lockOf(other));
+    lab.clock.advance(INDEX_NEWS_MS - 1);
+    expect(granted(worker)).toBe(2);
+    lab.clock.advance(1);
+    expect(granted(worker)).toBe(3);
+  });
+
+  it('one whose line breaks before it has read of it hears of it on the next one, and has no turn until then', () => {
+    const { lab, master, worker } = cluster();
+    worker.isReading = false;
+    master.tells(created());
+    worker.leaves();
+    const again = lab.connect('peerA', 'mydb_data', { isReading: false });
+    lab.askForLock(again, { write: true });
+    lab.clock.advance(INDEX_NEWS_MS);
+    again.isReading = true;
+    again.read();
+    expect([news(again), granted(again)]).toEqual([['people-name.idx'], 0]);
+    lab.clock.advance(INDEX_NEWS_MS);
+    expect(granted(again)).toBe(1);
   });
 });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { FORMER_MASTER_MS, ROOT_LINGER_MS } from '../../../src/broker/limits.js';
-import { BrokerLab, isProof, type ScriptedPeer } from '../../support/broker-lab.js';
+import { FORMER_MASTER_MS, MASTER_PROOF_MS, ROOT_LINGER_MS } from '../../../src/broker/limits.js';
+import type { PeerProcess } from '../../../src/broker/ports.js';
+import { BrokerLab, isProof, LIMITS, type ScriptedPeer } from '../../support/broker-lab.js';
 
 /** What a master was asked to prove itself; what it is asked for beside that is the root lock. */
 const questionsTo = (master: ScriptedPeer) => master.messages('lock-request').filter(isProof);
@@ -17,9 +18,11 @@ function takeLocks(lab: BrokerLab, worker: ScriptedPeer, count: number): void {
 }
 
 /** A master that went while a worker held a lock under its lock 20, and one that came; what it was asked. */
-function succession({ isReading = true } = {}) {
+function succession({ isReading = true, process }: { isReading?: boolean; process?: PeerProcess } = {}) {
   const lab = new BrokerLab();
-  const first = lab.connectMaster();
+  const first = lab.connect('[master]', 'mydb_data', process && { process });
+  lab.letGrant(first);
+  lab.clock.advance(LIMITS.masterSettle);
   const worker = lab.connectWorker('peerA');
   takeLocks(lab, worker, 18);
   lab.askForLock(worker, { tid: 'tA', write: true });
@@ -145,6 +148,26 @@ describe('a master that comes while locks of another are open [PROTOCOL-9.7]', (
     const next = lab.connect('[master]');
     grants(next, questionsTo(next)[0], 25);
     expect(next.closedWith).toBeUndefined();
+  });
+
+  it('is asked nothing if the process of the last one has ended, or of those before that', () => {
+    let hasEnded = false;
+    const process = { pid: 1, isSought: false, age: undefined, databaseFiles: [], hasEnded: () => hasEnded };
+    for (const ends of ['before the next one comes', 'later'] as const) {
+      hasEnded = ends !== 'later';
+      const { lab, master, worker, question } = succession({ process });
+      expect(questionsTo(master)).toHaveLength(hasEnded ? 0 : 1);
+      // It is in a transaction of its own, and answers nothing meanwhile.
+      if (hasEnded) lab.clock.advance(MASTER_PROOF_MS);
+      else grants(master, question, 1);
+      expect(master.closedWith).toBeUndefined();
+      hasEnded = true;
+      lab.letGrant(master);
+      lab.giveBack(worker, lab.lockOf(worker));
+      lab.clock.advance(ROOT_LINGER_MS);
+      master.leaves();
+      expect(questionsTo(lab.connectMaster())).toEqual([]);
+    }
   });
 
   it('is asked nothing if nothing was open', () => {
