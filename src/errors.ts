@@ -108,7 +108,8 @@ export const ERRORS = {
   IPC_BACKUP_FOLDER: {
     summary:
       'The folder for the copies is in the folder that is to be copied, cannot be made, or takes no files of this user.',
-    remedy: 'Give another folder as `--to`, best on another disk, that the user of this command may write to.',
+    remedy:
+      'Give another folder as `--to`, best on another disk, that the user of this command may write to.',
     exitCode: 2,
   },
   IPC_BACKUP_NO_ROOM: {

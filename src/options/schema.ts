@@ -155,7 +155,7 @@ export const optionsSchema = z.strictObject({
     secret: true,
     description: 'token of the endpoints that see all databases',
     allowed: TOKEN_ALLOWED,
-    defaultText: 'the token, if there is one',
+    defaultText: 'the token, where there is exactly one',
   }),
   allowedOrigins: described(z.array(z.string().refine(isOrigin)).readonly().default([]), {
     ...access,

@@ -31,7 +31,7 @@ export interface ServerOptions {
   readonly allowAnonymous?: boolean | undefined;
   /** The databases that are served. `mydb` covers `mydb`, `mydb_data` and `mydb_transaction`. Default: all. */
   readonly databases?: readonly string[] | undefined;
-  /** The token of the endpoints that see all databases. Default: the token, if there is one. */
+  /** The token of the endpoints that see all databases. Default: the token, where there is exactly one. */
   readonly adminToken?: string | undefined;
   /** Origins whose web pages may talk to this server, such as `https://app.example.com`. Default: none. */
   readonly allowedOrigins?: readonly string[] | undefined;
