@@ -215,7 +215,11 @@ export class Database {
     // Each part is given those below it, of which it takes what its settings name.
     const base = { ...scope, peers, seat: this.#seat, table: this.#table };
     this.#delivery = new Delivery(base);
-    this.#masterAbsence = new MasterAbsence({ ...base, isManaged });
+    this.#masterAbsence = new MasterAbsence({
+      ...base,
+      waiting: () => this.#table.heldRequests + this.#locks.view.queue.size,
+      isManaged,
+    });
     this.#journal = new JournalSwitch({
       ...base,
       delivery: this.#delivery,

@@ -248,7 +248,8 @@ export class MasterDepartures {
 export interface MasterAbsenceSettings extends Pick<Scope, 'database' | 'clock' | 'logger'> {
   readonly peers: ReadonlyMap<string, Peer>;
   readonly seat: Pick<MasterSeat, 'master'>;
-  readonly table: { readonly heldRequests: number };
+  /** How many requests wait for a master, those for locks among them. */
+  waiting(): number;
   /** Whether this server runs the master itself. */
   readonly isManaged: boolean;
 }
@@ -285,10 +286,10 @@ export class MasterAbsence {
   }
 
   #warn(): void {
-    const { database, logger, peers, table, isManaged } = this.#settings;
+    const { database, logger, peers, waiting, isManaged } = this.#settings;
     this.#cancel = undefined;
     this.#wasSaid = true;
-    const fields = { database, workers: peers.size, waiting: table.heldRequests };
+    const fields = { database, workers: peers.size, waiting: waiting() };
     if (isManaged) {
       logger.warn(
         fields,

@@ -24,12 +24,15 @@ describe('workers without a master', () => {
 
   it('are warned of in other words where the server runs the master', () => {
     const lab = new BrokerLab({}, new Set(['mydb_data']));
-    lab.connect('peerA');
+    const worker = lab.connect('peerA');
+    // All that waits counts.
+    lab.askForLock(worker);
+    worker.tells({ type: 'request', id: 'kit', data: { type: 'kit.add' } }, '[master]');
     lab.clock.advance(10_000);
     expect(lab.warnings()).toEqual([
       'the master that this server runs is not there, and the workers need it: its lines in this log say why',
     ]);
-    expect(lab.log.at(-1)?.fields).toEqual({ database: 'mydb_data', workers: 1, waiting: 0 });
+    expect(lab.log.at(-1)?.fields).toEqual({ database: 'mydb_data', workers: 1, waiting: 2 });
   });
 
   it('are warned of again, when the next master goes', () => {
