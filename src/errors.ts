@@ -107,7 +107,7 @@ export const ERRORS = {
   },
   IPC_BACKUP_FOLDER: {
     summary:
-      'The folder for the copies is in the folder that is to be copied, cannot be made, or takes no files of this user.',
+      'The folder for the copies is inside the folder to be copied, cannot be created, or may not be read and written by this user.',
     remedy:
       'Give another folder as `--to`, best on another disk, that the user of this command may write to.',
     exitCode: 2,

@@ -625,7 +625,6 @@ export class Database {
   }
 
   #hasCome(peer: Peer, how: 'connected' | 'connected again'): void {
-    if (how === 'connected') this.#news.peerCame(peer);
     introduce(peer, { peers: this.#peers, seat: this.#seat, delivery: this.#delivery });
     if (peer.isMaster) {
       if (peer.isAccepted) this.#succession.masterCame(peer);

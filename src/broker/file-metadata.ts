@@ -2,22 +2,16 @@ import { MASTER_ID, SERVER_ID } from '../protocol/frames.js';
 import { keyIndexOf, parseNotification, type RecordAddress } from '../protocol/messages.js';
 import { cacheInvalidation, keyAnnouncement, keyRequest, rootUpdate } from '../protocol/server-messages.js';
 import type { JournalSwitch } from './journal-switch.js';
-import {
-  INDEX_NEWS_KEPT_MS,
-  LAST_SAFE_KEY_INDEX,
-  MAX_ANNOUNCEMENT_BYTES,
-  MAX_REPLAYED_INDEXES,
-  MAX_REPLAYED_KEYS,
-} from './limits.js';
+import { LAST_SAFE_KEY_INDEX, MAX_ANNOUNCEMENT_BYTES, MAX_REPLAYED_KEYS } from './limits.js';
 import type { MasterSeat } from './mastership.js';
 import type { Delivery } from './peers/delivery.js';
-import { isPresent, isStockWorker, type Peer } from './peers/peer.js';
+import { isPresent, type Peer } from './peers/peer.js';
 import { type CurrentRoot, RootRecord, RootView } from './peers/root-tracker.js';
-import type { Clock, Scope } from './ports.js';
+import type { Scope } from './ports.js';
 import type { ServerRequests } from './server-requests.js';
 
 /** What file news work with. */
-export interface FileNewsSettings extends Pick<Scope, 'clock' | 'incidents'> {
+export interface FileNewsSettings extends Pick<Scope, 'incidents'> {
   readonly peers: ReadonlyMap<string, Peer>;
   readonly seat: MasterSeat;
   readonly delivery: Delivery;
@@ -29,7 +23,7 @@ export interface FileNewsSettings extends Pick<Scope, 'clock' | 'incidents'> {
 export type NewsFate = 'is done' | 'goes on' | 'is to be read';
 
 /**
- * What all processes must know of the database file: where its root is, its key table, and its indexes. Passed on when it changes,
+ * What all processes must know of the database file: where its root is, and its key table. Passed on when it changes,
  * and told again to those who come later (docs/PROTOCOL.md, sections 7 and 8).
  *
  * Nobody hears of the root before his file is open: AceBase would write it into a file that it has not opened yet,
@@ -39,7 +33,6 @@ export type NewsFate = 'is done' | 'goes on' | 'is to be read';
 export class FileNews {
   readonly #settings: FileNewsSettings;
   #facts = new FileFacts();
-  readonly #indexes: IndexNews;
   /** What was known when the last of its processes lost its connection; and those who were away then: they have heard of all of it, or will when they are back. */
   #aside: { readonly members: ReadonlySet<Peer>; readonly facts: FileFacts } | undefined;
   /**
@@ -60,12 +53,6 @@ export class FileNews {
 
   constructor(settings: FileNewsSettings) {
     this.#settings = settings;
-    this.#indexes = new IndexNews(settings.clock);
-  }
-
-  /** A peer takes part. */
-  peerCame(peer: Peer): void {
-    if (isStockWorker(peer)) this.#indexes.workerCame(peer);
   }
 
   /** Looks at a notification. */
@@ -78,12 +65,7 @@ export class FileNews {
         return 'goes on';
       case 'index.created':
         // Only the master makes them.
-        if (!sender.isMaster) return 'goes on';
-        this.#indexes.wasMade(notification.fileName, message);
-        return 'is to be read';
-      case 'index.deleted':
-        this.#indexes.wasDeleted(notification.fileName);
-        return 'goes on';
+        return sender.isMaster ? 'is to be read' : 'goes on';
       case 'root.update':
         if (this.#root.receive(sender.root, notification.address, message) === 'echo') {
           this.#settings.incidents.record('root-echo', { from: sender.id });
@@ -103,18 +85,6 @@ export class FileNews {
       case 'unknown':
         return 'goes on';
     }
-  }
-
-  /**
-   * A stock worker is about to use its file for the first time. It is told of the indexes that it may not have found when it opened
-   * that [PROTOCOL-8.6].
-   *
-   * @returns whether there are any
-   */
-  tellIndexes(worker: Peer): boolean {
-    const news = this.#indexes.takeFor(worker);
-    for (const message of news) this.#settings.delivery.sendOwed(worker, message);
-    return news.length > 0;
   }
 
   /**
@@ -362,7 +332,6 @@ export class FileNews {
     for (const key of this.#askedKeys) facts.keysInDoubt.add(key);
     this.#aside = members.size === 0 ? undefined : { members, facts };
     this.#facts = new FileFacts();
-    this.#indexes.forget();
     this.#lastGrantedBefore.clear();
     // The master that was asked may be back, and answer.
     if (members.size === 0) this.#askedKeys.clear();
@@ -424,57 +393,6 @@ class FileFacts {
   forgetRoot(): void {
     this.root.current = undefined;
     this.isRootUnwritten = false;
-  }
-}
-
-/** An index that was made, as others are told of it. */
-interface MadeIndex {
-  readonly message: Uint8Array;
-  /** When, by the broker's clock. */
-  readonly since: number;
-}
-
-/**
- * New indexes, for stock workers that have not used their file yet, or not come: AceBase looks which there are as it opens the file, perhaps
- * before it connects, and tells nothing of what it writes to an index that it does not know. Hearing of one twice is harmless.
- */
-class IndexNews {
-  readonly #clock: Pick<Clock, 'now'>;
-  /** By the names of their files, the newest last. */
-  readonly #made = new Map<string, MadeIndex>();
-  /** When the workers came that were not told yet. */
-  readonly #came = new WeakMap<Peer, number>();
-
-  constructor(clock: Pick<Clock, 'now'>) {
-    this.#clock = clock;
-  }
-
-  workerCame(worker: Peer): void {
-    this.#came.set(worker, this.#clock.now());
-  }
-
-  wasMade(fileName: string, message: Uint8Array): void {
-    this.#made.delete(fileName);
-    this.#made.set(fileName, { message: new Uint8Array(message), since: this.#clock.now() });
-    const [oldest = ''] = this.#made.keys();
-    if (this.#made.size > MAX_REPLAYED_INDEXES) this.#made.delete(oldest);
-  }
-
-  wasDeleted(fileName: string): void {
-    this.#made.delete(fileName);
-  }
-
-  /** What that worker may not have found, once. */
-  takeFor(worker: Peer): readonly Uint8Array[] {
-    const came = this.#came.get(worker) ?? Number.POSITIVE_INFINITY;
-    this.#came.delete(worker);
-    const made = [...this.#made.values()].filter(({ since }) => since > came - INDEX_NEWS_KEPT_MS);
-    return made.map(({ message }) => message);
-  }
-
-  /** The file may be another one by the time somebody comes. */
-  forget(): void {
-    this.#made.clear();
   }
 }
 

@@ -96,12 +96,6 @@ export const OLD_MASTER_RETURN_MS = 11_000;
  */
 export const INDEX_NEWS_MS = 200;
 
-/** Milliseconds for which a new index is told of to stock workers that come: they may have looked which there are before they could connect. */
-export const INDEX_NEWS_KEPT_MS = 60_000;
-
-/** So many of the last ones are. */
-export const MAX_REPLAYED_INDEXES = 1_000;
-
 /** Expected echoes of one peer; one that owes more has stopped reading. */
 export const MAX_EXPECTED_ECHOES = 10_000;
 

@@ -15,7 +15,7 @@ import type { MasterSeat } from './mastership.js';
 import { wasGivenUp } from './peers/admission.js';
 import type { Delivery } from './peers/delivery.js';
 import type { Peer } from './peers/peer.js';
-import type { Cancel, Scope } from './ports.js';
+import type { Cancel, PeerProcess, Scope } from './ports.js';
 import type { RequestCoordinator } from './requests/coordinator.js';
 import type { ServerRequests } from './server-requests.js';
 
@@ -40,8 +40,8 @@ export class Succession {
   readonly #settings: SuccessionSettings;
   /** Whether a master is a new process. */
   readonly #proof: MasterProof;
-  /** The last master, if it may have given, or kept, what is not known here. */
-  #doubted: Peer | undefined;
+  /** The process of the last master, if that is known; `undefined` if it has given, or kept, nothing that is not known here. */
+  #doubted: { readonly process: PeerProcess | undefined } | undefined;
   /** Has left, and may still answer what it was asked. */
   #former: Peer | undefined;
   #cancelSecondReplay: Cancel | undefined;
@@ -77,7 +77,7 @@ export class Succession {
     this.#former = master;
     this.#settings.seat.vacate();
     this.#proof.cancel();
-    if (this.#settings.locks.masterLeft()) this.#doubted = master;
+    if (this.#settings.locks.masterLeft()) this.#doubted = { process: master.process };
     this.#settings.requests.masterLeft();
   }
 
@@ -98,7 +98,7 @@ export class Succession {
     if (former === undefined) return;
     former.end();
     this.#former = undefined;
-    if (this.#settings.requests.masterEnded()) this.#doubted = former;
+    if (this.#settings.requests.masterEnded()) this.#doubted = { process: former.process };
   }
 
   /**
@@ -131,22 +131,22 @@ export class Succession {
         this.sendAway(master);
         return;
       }
-      if (this.#doubted !== undefined) this.#proof.replaced(this.#doubted, highestId);
+      if (this.#doubted !== undefined) this.#proof.replaced(this.#doubted.process, highestId);
       this.#doubted = undefined;
       this.#proven = master;
       locks.masterCame(master);
       if (this.#hasSettled) this.#settings.seat.open(master);
     };
     // A client that has a session says itself who it is.
-    const mayBeTheLast = this.#mayLastReturn;
-    const isKnown = master.session !== undefined || !(mayBeTheLast || this.#proof.mayFormerReturn);
+    const known = [...this.#proof.returning, ...(this.#mayLastReturn ? [highestId] : [])];
+    const isKnown = master.session !== undefined || known.length === 0;
     if (isKnown || this.#proof.isDispensable) conclude(true);
-    else this.#proof.begin(master, tid, mayBeTheLast ? highestId : undefined, conclude);
+    else this.#proof.begin(master, tid, known, conclude);
   }
 
   /** Whether the one that comes next may be the last one, with what is not known here. */
   get #mayLastReturn(): boolean {
-    return this.#doubted !== undefined && mayReturn(this.#doubted);
+    return this.#doubted !== undefined && mayReturn(this.#doubted.process);
   }
 
   /** A master has had time to open its file. It gets what waits for it if it is a new process. */
@@ -175,7 +175,7 @@ export class Succession {
   /** Nobody is left. Calls `forget` when no master can come back any more that knows locks of those who are gone. */
   allHaveGone(forget: () => void): void {
     const { clock } = this.#settings;
-    if (!this.#mayLastReturn) {
+    if (!this.#mayLastReturn && this.#proof.returning.length === 0) {
       forget();
       return;
     }
@@ -203,7 +203,7 @@ export class Succession {
 }
 
 /** A process that has ended does not come back. */
-const mayReturn = ({ process }: Peer): boolean => process?.hasEnded() !== true;
+const mayReturn = (process: PeerProcess | undefined): boolean => process?.hasEnded() !== true;
 
 /** The number of the first lock that a master gives. */
 const FIRST_ID = 1;
@@ -237,7 +237,11 @@ class MasterProof {
   /** How many masters in a row were found to be old ones. */
   #sentAway = 0;
   /** Masters that were replaced and may come back, with their highest numbers, and until when. */
-  #formers: { readonly master: Peer; readonly highestId: number; readonly until: number }[] = [];
+  #formers: {
+    readonly process: PeerProcess | undefined;
+    readonly highestId: number;
+    readonly until: number;
+  }[] = [];
 
   constructor(settings: Pick<SuccessionSettings, 'clock' | 'delivery' | 'asked'>) {
     this.#settings = settings;
@@ -251,22 +255,17 @@ class MasterProof {
   /**
    * A master takes over from one that may still be there, with locks that are not known.
    *
-   * @param master the former one
+   * @param process of the former one, if it is known
    * @param highestId the highest number of a lock that is known of it
    */
-  replaced(master: Peer, highestId: number): void {
-    this.#formers.push({ master, highestId, until: this.#settings.clock.now() + FORMER_MASTER_MS });
-  }
-
-  /** Whether one of those before the last may come back. */
-  get mayFormerReturn(): boolean {
-    return this.#returning.length > 0;
+  replaced(process: PeerProcess | undefined, highestId: number): void {
+    this.#formers.push({ process, highestId, until: this.#settings.clock.now() + FORMER_MASTER_MS });
   }
 
   /** The highest numbers of those before the last that may come back. */
-  get #returning(): readonly number[] {
+  get returning(): readonly number[] {
     const now = this.#settings.clock.now();
-    this.#formers = this.#formers.filter(({ master, until }) => until > now && mayReturn(master));
+    this.#formers = this.#formers.filter(({ process, until }) => until > now && mayReturn(process));
     return this.#formers.map(({ highestId }) => highestId);
   }
 
@@ -279,13 +278,12 @@ class MasterProof {
    * Asks.
    *
    * @param tid the transaction of the server that held a lock at the last master; `undefined` if none did
-   * @param highestId the highest number of a lock that the last master gave the server; `undefined` if it cannot be that one
+   * @param known the highest numbers of locks that those masters gave the server which it may be; one at least
    */
-  begin(master: Peer, tid: string | undefined, highestId: number | undefined, conclude: Conclude): void {
+  begin(master: Peer, tid: string | undefined, known: readonly number[], conclude: Conclude): void {
     this.cancel();
     const { clock, delivery, asked } = this.#settings;
     const id = asked.open(master, ({ lockId }) => this.#answered(master, lockId));
-    const known = this.#returning.concat(highestId ?? []);
     this.#highestId = this.#isUnanswered ? FIRST_ID : Math.max(Math.min(...known), FIRST_ID);
     this.#isUnanswered = true;
     this.#conclude = conclude;

@@ -37,7 +37,7 @@ export interface RecordAddress {
 export type Notification =
   | { readonly type: 'root.update'; readonly address: RecordAddress }
   | { readonly type: 'kit.new_key'; readonly index: number; readonly key: string }
-  | { readonly type: 'index.created' | 'index.deleted'; readonly fileName: string }
+  | { readonly type: 'index.created' }
   | { readonly type: 'unknown' };
 
 /** A `request` to the master, as far as it takes to answer it [PROTOCOL-5.3]. */
@@ -101,13 +101,16 @@ const BACKSLASH = 0x5c;
 const ROOT_UPDATE = encode('root.update');
 const NEW_KEY = encode('kit.new_key');
 const INDEX_CREATED = encode('index.created');
-const INDEX_DELETED = encode('index.deleted');
-const FILE_NEWS = [ROOT_UPDATE, NEW_KEY, INDEX_CREATED, INDEX_DELETED];
+const FILE_NEWS = [ROOT_UPDATE, NEW_KEY, INDEX_CREATED];
 const INDEX_CREATIONS = [encode('index.create')];
 const UNKNOWN: Notification = { type: 'unknown' };
+const NEW_INDEX: Notification = { type: 'index.created' };
 
 /** Nothing that the broker must understand is longer. */
 const MAX_PARSED_BYTES = 4096;
+
+/** But news of an index may have its settings: words that a full-text index leaves out. */
+const MAX_INDEX_NEWS_BYTES = 65_536;
 
 /** The digits of the largest safe integer are one more. */
 const MAX_DIGITS = 15;
@@ -172,9 +175,10 @@ export function isFrom(message: Uint8Array, id: Uint8Array): boolean {
 
 /** What a message of type `notification` says. Malformed ones are `unknown`: they are routed all the same. */
 export function parseNotification(message: Uint8Array): Notification {
-  if (message.length > MAX_PARSED_BYTES) return UNKNOWN;
+  if (message.length > MAX_INDEX_NEWS_BYTES) return UNKNOWN;
   const subject = subjectAmong(message, FILE_NEWS);
-  if (subject === undefined) return UNKNOWN;
+  if (subject === INDEX_CREATED) return NEW_INDEX;
+  if (subject === undefined || message.length > MAX_PARSED_BYTES) return UNKNOWN;
   const content = memberOf(jsonOf(message), 'data');
   if (subject === ROOT_UPDATE) {
     const address = memberOf(content, 'address');
@@ -184,11 +188,6 @@ export function parseNotification(message: Uint8Array): Notification {
     return isIndex(pageNr) && isIndex(recordNr)
       ? { type: 'root.update', address: { pageNr, recordNr } }
       : UNKNOWN;
-  }
-  if (subject !== NEW_KEY) {
-    const fileName = memberOf(content, 'fileName');
-    const type = subject === INDEX_CREATED ? 'index.created' : 'index.deleted';
-    return typeof fileName === 'string' ? { type, fileName } : UNKNOWN;
   }
   const index = memberOf(content, 'index');
   const key = memberOf(content, 'key');

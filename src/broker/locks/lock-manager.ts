@@ -111,8 +111,12 @@ export class LockManager {
 
   /** The master has granted the root lock, or is gone. Who holds a lock may have waited for it, too. */
   rootChanged(): void {
-    if (!this.#isServing) for (const tid of [...this.#table.tids]) this.#serveHolder(tid);
+    this.#serveHolders();
     this.review();
+  }
+
+  #serveHolders(): void {
+    if (!this.#isServing) for (const tid of [...this.#table.tids]) this.#serveHolder(tid);
   }
 
   /** A request is not to be served any more. @returns false if it does not wait: it has its answer */
@@ -155,6 +159,7 @@ export class LockManager {
   /** A worker is back, or ready. */
   resume(worker: Peer): void {
     this.#queue.resume(worker);
+    this.#serveHolders();
     this.review();
   }
 

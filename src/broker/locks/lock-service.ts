@@ -315,9 +315,7 @@ export class LockService {
       this.#sayNo(worker, asked, failure);
       return;
     }
-    const { clock, news } = this.#settings;
-    if (!worker.hasFileOpen && news.tellIndexes(worker)) this.holdUntilRead(worker);
-    const since = clock.now();
+    const since = this.#settings.clock.now();
     const { tid, isWrite } = asked;
     const request: LockRequest = { asked, requester: worker, tid, isWrite, since, keptBytes };
     this.#manager.request(request);

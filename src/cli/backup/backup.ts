@@ -176,7 +176,7 @@ export async function whenThereIsAMaster(
 function assertTakesCopies(folder: string): void {
   try {
     makeFolder(folder);
-    accessSync(folder, constants.W_OK | constants.X_OK);
+    accessSync(folder, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (cause) {
     throw new IPCError('IPC_BACKUP_FOLDER', messageOf(cause), { cause });
   }

@@ -120,7 +120,7 @@ export class Checks {
 
   hears(receiver: StockPeer, message: Message, number: number | undefined): void {
     if (number === undefined) return;
-    const isAnnouncement = message.type === 'notification' && TOLD_AGAIN.has(message.data.type);
+    const isAnnouncement = message.type === 'notification' && message.data.type === 'kit.new_key';
     const isToldAgain = isAnnouncement && !this.#deliveries.isExpected(receiver, number);
     this.#causality.hears(receiver, message, number, isToldAgain);
     this.#deliveries.hears(receiver, number);
@@ -230,9 +230,6 @@ function isRootUpdate(message: Message): boolean {
 }
 
 /** What a message has its number behind; the values that are written are numbers. */
-/** What those are told who were not there at its time. */
-const TOLD_AGAIN: ReadonlySet<string> = new Set(['kit.new_key', 'index.created']);
-
 const NUMBER = /"simulated":(\d+)/g;
 
 /** The numbers of the messages that a frame holds: one, or several that are said at one time. */

@@ -1,3 +1,4 @@
+import { INDEX_NEWS_MS } from '../../../src/broker/limits.js';
 import type { HeldLock, LockList, WaitingLock } from '../../../src/server/monitoring/lock-list.js';
 import type { World } from '../world.js';
 import type { Verdicts } from './verdicts.js';
@@ -58,6 +59,8 @@ export class Waits {
     { root, held }: LockList,
   ): boolean {
     const { broker, limits, workers } = this.#world;
+    const isStock = (peer: string): boolean =>
+      workers.some(({ id, ours }) => id === peer && ours === undefined);
     const others = held.filter((lock) => lock.state === 'held' && lock.tid !== tid);
     switch (reason) {
       case 'locks of others':
@@ -69,8 +72,8 @@ export class Waits {
       case 'its process is disconnected':
         return !broker.hasPeer(this.#database, requester);
       case 'an index is made':
-        // Only those that write; and stock workers that have not read the news of it.
-        return write || workers.some(({ id, ours }) => id === requester && ours === undefined);
+        // Only those that write; and stock workers that have not read the news of it, or been cut off since they do not read.
+        return write || (isStock(requester) && waitingFor <= limits.heartbeatTimeout + INDEX_NEWS_MS);
       case 'no master':
       case 'locks of before the restart':
       case 'the master opens its file':
