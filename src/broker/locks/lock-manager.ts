@@ -90,9 +90,10 @@ export class LockManager {
       this.#host.refused(request);
       return;
     }
-    const { tid, isWrite } = request;
+    const { requester, tid, isWrite } = request;
+    const isNext = (): boolean => this.#isFirst(request) || this.#overtakes(request);
     const hasTurn = (): boolean =>
-      this.#table.isHolding(tid) || this.#isFirst(request) || this.#overtakes(request);
+      this.#table.isHolding(tid) || (!this.#queue.isSuspended(requester) && isNext());
     if (this.#mayGoOn(tid, isWrite) && hasTurn()) {
       const isQuiet = this.#isQuiet;
       this.#grant(request);
@@ -234,8 +235,7 @@ export class LockManager {
 
   /** Whether a request of a transaction that holds nothing needs not wait, neither behind others nor for a turn. */
   #isFirst(request: LockRequest): boolean {
-    if (this.#queue.size > 0 || this.#queue.isSuspended(request.requester) || this.#host.hold() !== undefined)
-      return false;
+    if (this.#queue.size > 0 || this.#host.hold() !== undefined) return false;
     if (this.#isKeptBack(request, false)) return false;
     return !request.isWrite || (this.#table.size === 0 && !this.#areWritersKeptBack);
   }
@@ -318,7 +318,6 @@ export class LockManager {
   #overtakes(request: LockRequest): boolean {
     const { turnOverSince, oldSince = turnOverSince } = this.#settings.root;
     if (oldSince === undefined || this.#host.hold() !== undefined) return false;
-    if (this.#queue.isSuspended(request.requester)) return false;
     return this.#mayBePart(request, oldSince) && !this.#isKeptBack(request, this.#doesWriterWait);
   }
 

@@ -155,7 +155,7 @@ export class LockService {
 
   /**
    * A stock worker is told of an index. It has no turn until it has read that, and had the time to open it: what it writes before, the
-   * index would never hear of [PROTOCOL-12.5]. Our clients wait by themselves.
+   * index would never hear of [PROTOCOL-8.6]. Our clients wait by themselves.
    */
   holdUntilRead(worker: Peer): void {
     this.#reading.set(worker, (this.#reading.get(worker) ?? 0) + 1);
